@@ -1,0 +1,320 @@
+use std::mem;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::{memchr, memchr2};
+
+use crate::{DecodeError, Limits, Request, Response, grammar};
+
+/// Reads requests, or responses, out of a stream of bytes, however it is cut.
+///
+/// The decoder keeps its place: call it again after each read, with the same buffer, and it goes on
+/// where it stopped. Its work is linear in the bytes, also when they come one by one. One decoder
+/// serves one direction of one connection: either [`request`](Self::request) or
+/// [`response`](Self::response), not both.
+///
+/// A line may end in CR LF as well as LF; a decoded request always has LF. Blank lines between
+/// requests are skipped.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use policy_proto::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// let mut buf = BytesMut::from("request=smtpd_access_policy\nsender=a@exam");
+/// assert_eq!(decoder.request(&mut buf)?, None);
+///
+/// buf.extend_from_slice(b"ple.com\n\nrequest=");
+/// let request = decoder.request(&mut buf)?.expect("a whole request has arrived");
+/// assert_eq!(request.get("sender"), Some(&b"a@example.com"[..]));
+/// assert_eq!(buf, "request=");
+/// # Ok::<(), policy_proto::DecodeError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    limits: Limits,
+    lenient: bool,
+    /// What is known of the message at the beginning of the buffer.
+    place: Place,
+    /// Lines that were no attributes, for the caller's log.
+    ignored: Vec<Bytes>,
+    /// Bytes of the last response that have been taken, while its blank line is still owed.
+    owed: Option<usize>,
+    failed: Option<DecodeError>,
+}
+
+/// How far the message at the beginning of the buffer has been read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Where its unfinished line begins: all before are whole lines, judged.
+    line: usize,
+    /// Where to look on for that line's end.
+    seen: usize,
+    /// It has an attribute.
+    begun: bool,
+    /// Its bytes are not yet a valid request: it has lines that end in CR LF or are left out.
+    rewrite: bool,
+}
+
+impl Decoder {
+    /// A strict decoder with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with other limits.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::{DecodeError, Decoder, Limits};
+    ///
+    /// let mut decoder = Decoder::new().with_limits(Limits::default().with_line(10));
+    /// let error = decoder.request(&mut BytesMut::from("0123456789a")).unwrap_err();
+    /// assert_eq!(error, DecodeError::LineTooLong { limit: 10 });
+    /// ```
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same, but lines of a request that are no attributes are left out of it instead of being
+    /// an error, and kept for [`take_ignored`](Self::take_ignored).
+    ///
+    /// A proxy that replaces a lenient program wants this; a policy server does not, since Postfix
+    /// never sends such lines.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Decoder;
+    ///
+    /// let mut decoder = Decoder::new().lenient();
+    /// let mut buf = BytesMut::from("EHLO there\nrequest=smtpd_access_policy\n\n");
+    /// let request = decoder.request(&mut buf)?.expect("a whole request");
+    /// assert_eq!(request.as_bytes(), b"request=smtpd_access_policy\n\n");
+    /// assert_eq!(decoder.take_ignored(), ["EHLO there"]);
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
+    /// The next request, taken off the front of `buf`; `None` until a whole one has arrived.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where; see [`DecodeError`]. The same again on every later call: a stream
+    /// is lost after an error.
+    pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
+        self.fallible(|decoder| decoder.next_request(buf))
+    }
+
+    /// The next response, taken off the front of `buf` as soon as its `action=` line is complete:
+    /// some servers omit or delay the blank line. What is left of the response before is skipped.
+    ///
+    /// Attributes before `action=` are skipped as well. A line that is none is an error at once, and
+    /// so is a blank one: the greeting of another protocol must not cost a time-out.
+    ///
+    /// # Errors
+    ///
+    /// As for [`request`](Self::request); leniency has no effect here.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::{DecodeError, Decoder};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut buf = BytesMut::from("action=dunno\n");
+    /// assert_eq!(decoder.response(&mut buf)?.unwrap().as_str(), Some("dunno"));
+    /// assert!(!decoder.skip_rest(&mut buf)?, "the blank line is still owed");
+    /// buf.extend_from_slice(b"\n");
+    /// assert!(decoder.skip_rest(&mut buf)?);
+    ///
+    /// let mut banner = BytesMut::from("220 mail.example.com ESMTP\r\n");
+    /// assert_eq!(Decoder::new().response(&mut banner), Err(DecodeError::NoEquals { offset: 0 }));
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
+    pub fn response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
+        self.fallible(|decoder| decoder.next_response(buf))
+    }
+
+    /// Skips what is left of the last response, up to and with its blank line; whether that has
+    /// arrived. While it has not, or if `buf` still holds bytes after it, the connection must not be
+    /// used for another request.
+    ///
+    /// # Errors
+    ///
+    /// As for [`response`](Self::response).
+    pub fn skip_rest(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {
+        self.fallible(|decoder| decoder.skip_owed(buf))
+    }
+
+    /// To be called at the end of the stream, with what is left in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::UnexpectedEnd`] within a message. A response whose blank line never came is
+    /// complete.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::{DecodeError, Decoder};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut buf = BytesMut::from("request=smtpd_acc");
+    /// assert_eq!(decoder.request(&mut buf)?, None);
+    /// assert_eq!(decoder.finish(&buf), Err(DecodeError::UnexpectedEnd));
+    /// # Ok::<(), DecodeError>(())
+    /// ```
+    pub fn finish(&self, buf: &BytesMut) -> Result<(), DecodeError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if buf.is_empty() || self.owed.is_some() => Ok(()),
+            None => Err(DecodeError::UnexpectedEnd),
+        }
+    }
+
+    /// The lines that were left out since the last call, without their ends, in order. Always empty
+    /// for a strict decoder.
+    ///
+    /// Take them after each call of [`request`](Self::request): until then they are kept.
+    pub fn take_ignored(&mut self) -> Vec<Bytes> {
+        mem::take(&mut self.ignored)
+    }
+
+    fn fallible<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        step(self).inspect_err(|error| self.failed = Some(*error))
+    }
+
+    fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
+        while let Some(end) = self.line_end(buf)? {
+            let offset = self.place.line;
+            let (line, cr) = without_cr(&buf[offset..end]);
+            self.place.rewrite |= cr;
+            if line.is_empty() {
+                let message = buf.split_to(end + 1);
+                let Place { begun, rewrite, .. } = mem::take(&mut self.place);
+                match (begun, rewrite) {
+                    (false, _) => continue,
+                    (true, false) => return Ok(Some(Request::from_valid(message.freeze()))),
+                    (true, true) => return Ok(Some(Request::from_valid(rewritten(&message)))),
+                }
+            }
+            match check(line, offset) {
+                Ok(()) => self.place.begun = true,
+                Err(_) if self.lenient => {
+                    self.place.rewrite = true;
+                    self.ignored.push(Bytes::copy_from_slice(line));
+                }
+                Err(error) => return Err(error),
+            }
+            self.next_line(end);
+        }
+        Ok(None)
+    }
+
+    fn next_response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
+        if !self.skip_owed(buf)? {
+            return Ok(None);
+        }
+        while let Some(end) = self.line_end(buf)? {
+            let offset = self.place.line;
+            let (line, _) = without_cr(&buf[offset..end]);
+            if let Some(text) = grammar::response_line(line, offset)? {
+                let to = offset + line.len();
+                let text = to - text.len()..to;
+                let message = buf.split_to(end + 1).freeze();
+                self.place = Place::default();
+                self.owed = Some(message.len());
+                return Ok(Some(Response::from_valid(message.slice(text))));
+            }
+            self.next_line(end);
+        }
+        Ok(None)
+    }
+
+    fn skip_owed(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {
+        while let Some(taken) = self.owed {
+            let Some(end) = self.line_end(buf)? else {
+                return Ok(false);
+            };
+            let blank = without_cr(&buf[..end]).0.is_empty();
+            buf.advance(end + 1);
+            self.place = Place::default();
+            self.owed = (!blank).then_some(taken + end + 1);
+        }
+        Ok(true)
+    }
+
+    /// Where the line feed of the current line is, once it has arrived.
+    ///
+    /// The window ends where a limit would be crossed, so that an error does not depend on how the
+    /// stream was cut: the limit that is crossed first is the one that is named.
+    fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
+        let Limits { line, message } = self.limits;
+        let line_window = self.place.line.saturating_add(line).saturating_add(1);
+        let message_window = message.saturating_sub(self.owed.unwrap_or(0));
+        let window = line_window.min(message_window);
+        let from = self.place.seen;
+        let to = buf.len().min(window);
+        if from < to {
+            if let Some(found) = memchr(b'\n', &buf[from..to]) {
+                return Ok(Some(from + found));
+            }
+            self.place.seen = to;
+        }
+        match buf.len() {
+            len if len < window => Ok(None),
+            _ if line_window <= message_window => Err(DecodeError::LineTooLong { limit: line }),
+            _ => Err(DecodeError::MessageTooLong { limit: message }),
+        }
+    }
+
+    fn next_line(&mut self, end: usize) {
+        self.place.line = end + 1;
+        self.place.seen = end + 1;
+    }
+}
+
+/// The fast path proves, and the grammar explains what it refuses.
+fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
+    match is_attribute(line) {
+        true => Ok(()),
+        false => grammar::attribute(line, offset).map(|_| ()),
+    }
+}
+
+/// Whether the line is `name "=" value`.
+fn is_attribute(line: &[u8]) -> bool {
+    memchr(b'=', line).is_some_and(|equals| equals > 0) && memchr2(0, b'\r', line).is_none()
+}
+
+/// The line without one CR at its end, and whether there was one.
+fn without_cr(line: &[u8]) -> (&[u8], bool) {
+    match line.strip_suffix(b"\r") {
+        Some(line) => (line, true),
+        None => (line, false),
+    }
+}
+
+/// The attributes of a message, each with a plain line feed, and a blank line: the one copy.
+fn rewritten(message: &[u8]) -> Bytes {
+    let mut wire = BytesMut::with_capacity(message.len());
+    for line in message.split(|byte| *byte == b'\n') {
+        let (line, _) = without_cr(line);
+        if is_attribute(line) {
+            wire.extend_from_slice(line);
+            wire.extend_from_slice(b"\n");
+        }
+    }
+    wire.extend_from_slice(b"\n");
+    wire.freeze()
+}

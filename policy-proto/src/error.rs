@@ -1,0 +1,144 @@
+use thiserror::Error;
+
+/// Why a stream of requests or responses cannot be read on.
+///
+/// An `offset` counts from the first byte of the message at fault (blank lines that came before it
+/// are not part of it) and points at the beginning of the line. After an error the stream is lost:
+/// log it and disconnect, as the protocol asks of both sides.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use policy_proto::{DecodeError, Decoder};
+///
+/// let mut buf = BytesMut::from("sender=a@example.com\nEHLO there\n\n");
+/// let error = Decoder::new().request(&mut buf).unwrap_err();
+/// assert_eq!(error, DecodeError::NoEquals { offset: 21 });
+/// assert_eq!(error.to_string(), "no '=' in the line at byte 21");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// A line without `=`.
+    #[error("no '=' in the line at byte {offset}")]
+    NoEquals {
+        /// Where the line begins.
+        offset: usize,
+    },
+    /// A line that begins with `=`.
+    #[error("no name before '=' in the line at byte {offset}")]
+    EmptyName {
+        /// Where the line begins.
+        offset: usize,
+    },
+    /// A NUL byte: no Postfix string can hold one.
+    #[error("NUL in the line at byte {offset}")]
+    Nul {
+        /// Where the line begins.
+        offset: usize,
+    },
+    /// A carriage return that is not the last byte before the line feed.
+    #[error("carriage return within the line at byte {offset}")]
+    CarriageReturn {
+        /// Where the line begins.
+        offset: usize,
+    },
+    /// A response that ends without `action=`.
+    #[error("blank line before 'action=' at byte {offset}")]
+    NoAction {
+        /// Where the blank line begins.
+        offset: usize,
+    },
+    /// An `action=` with nothing, or white space only, behind it.
+    #[error("blank action in the line at byte {offset}")]
+    BlankAction {
+        /// Where the line begins.
+        offset: usize,
+    },
+    /// A line beyond [`Limits::line`](crate::Limits::line).
+    #[error("line longer than {limit} bytes")]
+    LineTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A message beyond [`Limits::message`](crate::Limits::message).
+    #[error("message longer than {limit} bytes")]
+    MessageTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The stream ended within a message.
+    #[error("end of the stream within a message")]
+    UnexpectedEnd,
+}
+
+impl DecodeError {
+    /// Where the line at fault begins, in bytes from the first of the message; `None` where it is
+    /// the size, or the end of the stream, that is at fault.
+    ///
+    /// ```
+    /// use policy_proto::DecodeError;
+    ///
+    /// assert_eq!(DecodeError::Nul { offset: 28 }.offset(), Some(28));
+    /// assert_eq!(DecodeError::UnexpectedEnd.offset(), None);
+    /// ```
+    #[must_use]
+    pub const fn offset(&self) -> Option<usize> {
+        match *self {
+            Self::NoEquals { offset }
+            | Self::EmptyName { offset }
+            | Self::Nul { offset }
+            | Self::CarriageReturn { offset }
+            | Self::NoAction { offset }
+            | Self::BlankAction { offset } => Some(offset),
+            Self::LineTooLong { .. } | Self::MessageTooLong { .. } | Self::UnexpectedEnd => None,
+        }
+    }
+}
+
+/// Why a [`Request`](crate::Request) cannot be built from these attributes.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidAttribute {
+    /// A name that is empty or holds `=`, NUL, CR or LF.
+    #[error("attribute name is empty or holds '=', NUL, CR or LF")]
+    Name,
+    /// A value that holds NUL, CR or LF.
+    #[error("attribute value holds NUL, CR or LF")]
+    Value,
+    /// No attribute at all: on the wire that would be a blank line, which is no request.
+    #[error("a request needs at least one attribute")]
+    None,
+}
+
+/// Why a [`Response`](crate::Response) cannot be built from this text.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidResponse {
+    /// Nothing, or white space only: Postfix would take it for a configuration error.
+    #[error("blank action")]
+    Blank,
+    /// NUL, CR or LF: what follows it would be read as something else.
+    #[error("NUL, CR or LF in the action at byte {offset}")]
+    ControlCharacter {
+        /// Where it is in the text.
+        offset: usize,
+    },
+    /// An `action=` line beyond the default [`Limits::line`](crate::Limits::line).
+    #[error("action line longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// An [`Action::Status`](crate::Action::Status) without a text, or with a code that is neither
+    /// 4NN nor 5NN.
+    #[error("a status needs a code from 400 to 599 and a text")]
+    Status,
+}
+
+/// Why a value is not xtext: a `+` at this byte that two hexadecimal digits do not follow.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("no two hexadecimal digits after '+' at byte {offset}")]
+pub struct InvalidXtext {
+    /// Where the `+` is.
+    pub offset: usize,
+}

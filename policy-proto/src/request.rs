@@ -1,0 +1,262 @@
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr;
+
+use crate::{InvalidAttribute, ProtocolState, attr, xtext};
+
+/// A policy request: the bytes that arrived, proved valid.
+///
+/// There is no map and no index. A request is its wire form: lines `name=value`, each ended by a
+/// line feed, and a blank line. Cloning counts a reference, forwarding writes [`as_bytes`](Self::as_bytes),
+/// and a lookup scans some 700 bytes, which is nothing beside the round trip that follows.
+///
+/// Names and values are bytes: Postfix passes on what the client said, which need not be UTF-8.
+/// Attributes keep their order and their duplicates.
+///
+/// ```
+/// use policy_proto::{ProtocolState, Request, attr};
+///
+/// let request = Request::from_attributes([
+///     (attr::REQUEST, attr::SMTPD_ACCESS_POLICY),
+///     (attr::PROTOCOL_STATE, "RCPT"),
+///     (attr::RECIPIENT, "bob@example.org"),
+/// ])?;
+/// assert_eq!(request.get(attr::RECIPIENT), Some(&b"bob@example.org"[..]));
+/// assert_eq!(request.protocol_state(), Some(ProtocolState::Rcpt));
+/// assert_eq!(
+///     request.as_bytes(),
+///     b"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=bob@example.org\n\n",
+/// );
+/// # Ok::<(), policy_proto::InvalidAttribute>(())
+/// ```
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Request(Bytes);
+
+impl Request {
+    /// A request of these attributes, in this order.
+    ///
+    /// # Errors
+    ///
+    /// A name that is empty or holds `=`, NUL, CR or LF; a value that holds NUL, CR or LF; no
+    /// attribute at all. So no value can smuggle in another attribute or a second request. Sizes are
+    /// not checked here: what a peer accepts is the peer's to say.
+    ///
+    /// ```
+    /// use policy_proto::{InvalidAttribute, Request};
+    ///
+    /// let smuggled = Request::from_attributes([("sender", "a@example.com\nsasl_username=root")]);
+    /// assert_eq!(smuggled, Err(InvalidAttribute::Value));
+    /// ```
+    pub fn from_attributes<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        attributes: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, InvalidAttribute> {
+        // A typical request of Postfix is below this size.
+        let mut wire = BytesMut::with_capacity(1024);
+        for (name, value) in attributes {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            if name.is_empty() || memchr(b'=', name).is_some() || holds_line_break(name) {
+                return Err(InvalidAttribute::Name);
+            }
+            if holds_line_break(value) {
+                return Err(InvalidAttribute::Value);
+            }
+            wire.reserve(name.len() + value.len() + 3);
+            wire.put_slice(name);
+            wire.put_u8(b'=');
+            wire.put_slice(value);
+            wire.put_u8(b'\n');
+        }
+        if wire.is_empty() {
+            return Err(InvalidAttribute::None);
+        }
+        wire.put_u8(b'\n');
+        Ok(Self(wire.freeze()))
+    }
+
+    /// The value of the first attribute of this name; `None` where there is none.
+    ///
+    /// Linear in the size of the request.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("a", "first"), ("a", "second"), ("b", "")])?;
+    /// assert_eq!(request.get("a"), Some(&b"first"[..]));
+    /// assert_eq!(request.get("b"), Some(&b""[..]));
+    /// assert_eq!(request.get("c"), None);
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        let name = name.as_ref();
+        self.attributes()
+            .find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    /// All attributes as they came.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("b", "1"), ("a", "x=y")])?;
+    /// let all: Vec<_> = request.attributes().collect();
+    /// assert_eq!(all, [(&b"b"[..], &b"1"[..]), (b"a", b"x=y")]);
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'_> {
+        Attributes { rest: &self.0 }
+    }
+
+    /// The request on the wire, its blank line included.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same, shared and without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Whether this is what Postfix sends: `request=smtpd_access_policy`.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// assert!(Request::from_attributes([("request", "smtpd_access_policy")])?.is_access_policy());
+    /// assert!(!Request::from_attributes([("request", "junk")])?.is_access_policy());
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn is_access_policy(&self) -> bool {
+        self.get(attr::REQUEST) == Some(attr::SMTPD_ACCESS_POLICY.as_bytes())
+    }
+
+    /// The SMTP stage; `None` for one that this crate does not know.
+    #[must_use]
+    pub fn protocol_state(&self) -> Option<ProtocolState> {
+        ProtocolState::parse(self.get(attr::PROTOCOL_STATE)?)
+    }
+
+    /// The client's address; `None` where Postfix does not know it.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let from = |address| Request::from_attributes([("client_address", address)]).unwrap();
+    /// assert_eq!(from("2001:db8::1").client_address(), Some("2001:db8::1".parse().unwrap()));
+    /// assert_eq!(from("unknown").client_address(), None);
+    /// ```
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.parsed(attr::CLIENT_ADDRESS)
+    }
+
+    /// The address that the client connected to.
+    #[must_use]
+    pub fn server_address(&self) -> Option<IpAddr> {
+        self.parsed(attr::SERVER_ADDRESS)
+    }
+
+    /// The client's TCP port.
+    #[must_use]
+    pub fn client_port(&self) -> Option<u16> {
+        self.parsed(attr::CLIENT_PORT).filter(|port| *port != 0)
+    }
+
+    /// The port that the client connected to.
+    #[must_use]
+    pub fn server_port(&self) -> Option<u16> {
+        self.parsed(attr::SERVER_PORT).filter(|port| *port != 0)
+    }
+
+    /// The message's size in bytes, as announced, or as it is at END-OF-MESSAGE; `None` where it is
+    /// not known, which Postfix writes as `0`.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let sized = |size| Request::from_attributes([("size", size)]).unwrap();
+    /// assert_eq!(sized("12345").size(), Some(12345));
+    /// assert_eq!(sized("0").size(), None);
+    /// assert_eq!(sized("99999999999999999999").size(), None);
+    /// ```
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.parsed(attr::SIZE).filter(|size| *size != 0)
+    }
+
+    /// How many recipients were accepted; `None` before DATA, where Postfix writes `0`.
+    #[must_use]
+    pub fn recipient_count(&self) -> Option<u32> {
+        self.parsed(attr::RECIPIENT_COUNT)
+            .filter(|count| *count != 0)
+    }
+
+    /// The client certificate's common name, decoded from xtext; `None` without a verified
+    /// certificate, or where the value is not xtext.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("ccert_subject", "Alice+20Doe")])?;
+    /// assert_eq!(request.ccert_subject().as_deref(), Some(&b"Alice Doe"[..]));
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn ccert_subject(&self) -> Option<Vec<u8>> {
+        self.decoded(attr::CCERT_SUBJECT)
+    }
+
+    /// The common name of that certificate's issuer, decoded from xtext.
+    #[must_use]
+    pub fn ccert_issuer(&self) -> Option<Vec<u8>> {
+        self.decoded(attr::CCERT_ISSUER)
+    }
+
+    /// Bytes that the decoder has proved to be a request.
+    pub(crate) fn from_valid(wire: Bytes) -> Self {
+        Self(wire)
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
+        str::from_utf8(self.get(name)?).ok()?.parse().ok()
+    }
+
+    fn decoded(&self, name: &str) -> Option<Vec<u8>> {
+        let value = self.get(name).filter(|value| !value.is_empty())?;
+        xtext::decode(value).ok()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request(\"{}\")", self.0.escape_ascii())
+    }
+}
+
+/// The attributes of a [`Request`], each a name and a value, in wire order.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let end = memchr(b'\n', self.rest)?;
+        let (line, rest) = self.rest.split_at(end);
+        // The blank line has no `=`: it ends the walk.
+        let equals = memchr(b'=', line)?;
+        self.rest = &rest[1..];
+        Some((&line[..equals], &line[equals + 1..]))
+    }
+}
+
+fn holds_line_break(bytes: &[u8]) -> bool {
+    memchr::memchr3(0, b'\r', b'\n', bytes).is_some()
+}
