@@ -1,1 +1,70 @@
-//! policy-net
+//! Postfix policy servers and clients on tokio: the protocol of `policy-proto` over sockets, the
+//! failover of `policy-ha` over connections.
+//!
+//! # A policy server in 20 lines
+//!
+//! ```no_run
+//! use policy_net::{Listener, serve};
+//! use policy_proto::{Action, Response, attr};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listener = Listener::bind(&"inet:127.0.0.1:10031".parse()?).await?;
+//!     let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+//!     let handler = |request: policy_proto::Request| async move {
+//!         let action = match request.get(attr::SENDER) {
+//!             Some(sender) if sender.ends_with(b"@spam.example") => Action::Reject(b"not today"),
+//!             _ => Action::Dunno,
+//!         };
+//!         Ok(Response::try_from(action)?)
+//!     };
+//!     serve(listener, handler, shutdown).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The parts
+//!
+//! | to | use |
+//! | --- | --- |
+//! | name a server | [`Endpoint`] |
+//! | ask one server | [`Client`], over whatever [`Connect`] opens |
+//! | ask several as one, with failover | [`Upstream`] |
+//! | answer | [`serve`], [`serve_connection`]; [`accept`] and [`Connection`] below them |
+//!
+//! # What holds everywhere
+//!
+//! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer. Dropping
+//! a future gives up what it was doing: connections in an unknown state are closed, never reused, so
+//! an answer can never reach the wrong request. Everything that a peer can grow or delay has a limit.
+//! Nothing is spawned behind the caller's back but the connections of a server, and the wait of at
+//! most one second for an answer's blank line.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+
+mod client;
+pub use client::{AttemptError, Client};
+
+mod connect;
+pub use connect::{Connect, Connector};
+
+mod connection;
+pub use connection::{Connection, ConnectionError, Patience};
+
+mod endpoint;
+pub use endpoint::{Endpoint, InvalidEndpoint};
+
+mod listener;
+pub use listener::Listener;
+
+mod pool;
+pub use pool::{Lease, Pool, PoolOptions};
+
+mod serve;
+pub use serve::{BoxError, ServeOptions, accept, serve, serve_connection};
+
+mod stream;
+pub use stream::Stream;
+
+mod upstream;
+pub use upstream::{Answer, Event, Exhausted, Service, Upstream, UpstreamOptions, attempt_limit};

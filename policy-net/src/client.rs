@@ -1,0 +1,195 @@
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Bytes, BytesMut};
+use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// Why a policy server gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// No connection could be opened.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    /// The connection failed before an answer.
+    #[error("connection failed")]
+    Io(#[source] io::Error),
+    /// The server closed the connection before it sent a byte of an answer.
+    #[error("connection closed without an answer")]
+    Closed,
+    /// The server sent something that is no answer.
+    #[error("invalid answer")]
+    Invalid {
+        /// What is wrong with it.
+        #[source]
+        error: DecodeError,
+        /// The line that is wrong, or what came of it; at most 512 bytes, for the log.
+        line: Bytes,
+    },
+    /// The time for connecting or for the whole attempt was over.
+    #[error("timed out")]
+    TimedOut,
+    /// All connections that this server may have are in use, and stayed so.
+    #[error("too many requests under way")]
+    Busy,
+}
+
+impl AttemptError {
+    /// Whether the failure tells something about the server. It does not where this side has run out
+    /// of connections or of descriptors.
+    #[must_use]
+    pub fn blames_server(&self) -> bool {
+        match self {
+            Self::Busy => false,
+            Self::Connect(error) => {
+                let ours = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+                !ours
+                    .iter()
+                    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// One connection to a policy server, for one request at a time.
+///
+/// ```
+/// use policy_net::Client;
+/// use policy_proto::Request;
+/// use tokio::io::AsyncWriteExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let (near, mut far) = tokio::io::duplex(4096);
+/// far.write_all(b"action=DUNNO\n\n").await?;
+///
+/// let mut client = Client::new(near);
+/// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+/// assert_eq!(client.ask(&request).await?.as_str(), Some("DUNNO"));
+/// assert!(client.settle().await, "it can be asked again");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Client<Io> {
+    io: Io,
+    buf: BytesMut,
+    decoder: Decoder,
+    /// A byte has come since the last request was begun.
+    heard: bool,
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
+    /// A client on a connection that has just been opened, with the default [`Limits`].
+    pub fn new(io: Io) -> Self {
+        Self::with_limits(io, Limits::default())
+    }
+
+    /// The same with other limits for answers.
+    pub fn with_limits(io: Io, limits: Limits) -> Self {
+        let decoder = Decoder::new().with_limits(limits);
+        Self {
+            io,
+            buf: BytesMut::new(),
+            decoder,
+            heard: false,
+        }
+    }
+
+    /// Sends a request and waits for its answer, which counts as soon as its line is complete.
+    ///
+    /// After an error, or when the returned future is dropped before its end, the connection must not
+    /// be used again: an answer that comes late would be taken for the next one's.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](AttemptError::Io), [`Closed`](AttemptError::Closed), [`Invalid`](AttemptError::Invalid).
+    pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
+        self.heard = false;
+        let written = self.io.write_all(request.as_bytes()).await;
+        loop {
+            if let Some(response) = self.decode()? {
+                return Ok(response);
+            }
+            // A server may have answered and closed before it read all.
+            match (self.read().await, &written) {
+                (Ok(0), _) if self.heard => {
+                    return Err(self.invalid(DecodeError::UnexpectedEnd));
+                }
+                (Ok(0), Ok(())) => return Err(AttemptError::Closed),
+                (Err(error), Ok(())) => return Err(AttemptError::Io(error)),
+                (Ok(0) | Err(_), Err(_)) => break,
+                (Ok(_), _) => {}
+            }
+        }
+        written.map_err(AttemptError::Io)?;
+        Err(AttemptError::Closed)
+    }
+
+    /// Whether a byte of an answer has come since [`ask`](Self::ask) was called. Where not, a
+    /// connection that was kept open and fails has probably been closed before the request came.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Waits for what is left of the last answer, its blank line; whether the connection can be used
+    /// for another request: it cannot when more has come, or the server has closed it.
+    pub async fn settle(&mut self) -> bool {
+        loop {
+            match self.decoder.skip_rest(&mut self.buf) {
+                Ok(true) => return self.buf.is_empty() && self.is_quiet(),
+                Ok(false) if matches!(self.read().await, Ok(1..)) => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// What [`settle`](Self::settle) would say with the bytes that are here already; `None` if it
+    /// would wait.
+    pub fn try_settle(&mut self) -> Option<bool> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match pin!(self.settle()).poll(&mut cx) {
+            Poll::Ready(usable) => Some(usable),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether nothing has come that was not asked for: neither bytes nor the end of the stream.
+    fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.io)
+            .poll_read(&mut cx, &mut ReadBuf::new(&mut byte))
+            .is_pending()
+    }
+
+    fn decode(&mut self) -> Result<Option<Response>, AttemptError> {
+        // The line at fault is found by its offset, since the buffer still holds the whole message.
+        self.decoder
+            .response(&mut self.buf)
+            .map_err(|error| self.invalid(error))
+    }
+
+    fn invalid(&self, error: DecodeError) -> AttemptError {
+        let rest = &self.buf[error.offset().unwrap_or(0).min(self.buf.len())..];
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = Bytes::copy_from_slice(&line[..line.len().min(512)]);
+        AttemptError::Invalid { error, line }
+    }
+
+    async fn read(&mut self) -> io::Result<usize> {
+        self.buf.reserve(READ);
+        let read = self.io.read_buf(&mut self.buf).await?;
+        self.heard |= read > 0;
+        Ok(read)
+    }
+}
+
+/// An answer is some twenty bytes; longer ones take several reads.
+const READ: usize = 512;

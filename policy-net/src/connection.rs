@@ -1,0 +1,170 @@
+use std::{future::pending, io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use policy_proto::{DecodeError, Decoder, Request, Response};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Why a client's connection has to end.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The client sent something that is no request.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The client began a request and did not finish it in time.
+    #[error("request not finished in time")]
+    TooSlow,
+    /// The handler had no answer.
+    #[error("no answer")]
+    Handler(#[source] crate::BoxError),
+}
+
+/// How long a server waits for a client; `None` is for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// For the first byte of a request.
+    pub idle: Option<Duration>,
+    /// For the rest of it.
+    pub request: Option<Duration>,
+}
+
+/// The server's side of one connection: requests in, replies out, one after the other.
+#[derive(Debug)]
+pub struct Connection<Io> {
+    io: Io,
+    buf: BytesMut,
+    decoder: Decoder,
+    patience: Patience,
+    /// The client will send no more. It may still wait for a reply.
+    ended: bool,
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+    /// A connection whose requests this decoder reads.
+    pub fn new(io: Io, decoder: Decoder, patience: Patience) -> Self {
+        Self {
+            io,
+            buf: BytesMut::new(),
+            decoder,
+            patience,
+            ended: false,
+        }
+    }
+
+    /// The next request; `None` when the client has ended the connection between two requests, has
+    /// been idle for too long, or `drain` was cancelled while none was under way.
+    ///
+    /// Nothing is lost when the returned future is dropped before its end.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no request, an end within a request, a request that takes too long.
+    pub async fn request(
+        &mut self,
+        drain: &CancellationToken,
+    ) -> Result<Option<Request>, ConnectionError> {
+        let begin = Instant::now();
+        let mut until = self.patience.idle.map(|idle| begin + idle);
+        loop {
+            if let Some(request) = self.decoder.request(&mut self.buf)? {
+                return Ok(Some(request));
+            }
+            if self.ended {
+                return Ok(self.decoder.finish(&self.buf).map(|()| None)?);
+            }
+            let begun = !self.buf.is_empty();
+            let read = tokio::select! {
+                biased;
+                read = read_until(&mut self.io, &mut self.buf, until) => read,
+                () = drain.cancelled(), if !begun => return Ok(None),
+            };
+            match read {
+                Some(read) => self.ended = read? == 0,
+                None if begun => return Err(ConnectionError::TooSlow),
+                None => return Ok(None),
+            }
+            if !begun {
+                until = self
+                    .patience
+                    .request
+                    .map(|request| Instant::now() + request);
+            }
+        }
+    }
+
+    /// The lines of the requests so far that were no attributes, if the decoder is lenient.
+    pub fn take_ignored(&mut self) -> Vec<Bytes> {
+        self.decoder.take_ignored()
+    }
+
+    /// Sends a reply.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed.
+    pub async fn reply(&mut self, response: &Response) -> io::Result<()> {
+        let mut wire = BytesMut::new();
+        response.encode(&mut wire);
+        self.write(&wire).await
+    }
+
+    /// Sends bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.io.write_all(bytes).await?;
+        self.io.flush().await
+    }
+
+    /// Ends when the client has gone for good, and only then. To be raced against the work on its
+    /// request: what it sends meanwhile is kept for later, up to 128 KiB.
+    ///
+    /// A client that has merely ended its side still waits for its reply.
+    pub async fn gone(&mut self) {
+        while !self.ended && self.buf.len() < READ_AHEAD {
+            match read_until(&mut self.io, &mut self.buf, None).await {
+                Some(Ok(0)) => self.ended = true,
+                Some(Ok(_)) => {}
+                _ => return,
+            }
+        }
+        if self.ended && self.is_closed().await {
+            return;
+        }
+        pending().await
+    }
+
+    /// Whether the client, having ended its side, has closed the other one as well. An empty write
+    /// sends nothing, and fails where the connection has been reset or a UNIX socket closed.
+    async fn is_closed(&mut self) -> bool {
+        self.io.write(&[]).await.is_err()
+    }
+}
+
+/// One read into the buffer; `None` when the time is over.
+async fn read_until(
+    io: &mut (impl AsyncRead + Unpin),
+    buf: &mut BytesMut,
+    until: Option<Instant>,
+) -> Option<io::Result<usize>> {
+    buf.reserve(READ);
+    match until {
+        Some(until) => timeout_at(until, io.read_buf(buf)).await.ok(),
+        None => Some(io.read_buf(buf).await),
+    }
+}
+
+/// Room for a typical request with long addresses.
+const READ: usize = 4096;
+/// A client that sends requests without waiting for replies is not read further than this.
+const READ_AHEAD: usize = 128 * 1024;

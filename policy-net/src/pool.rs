@@ -1,0 +1,202 @@
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use policy_proto::Limits;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use crate::{AttemptError, Client, Connect};
+
+/// How many connections one policy server may have, and how long they are kept.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PoolOptions {
+    /// Connections open at once. 100 by default, as many as the default of Postfix's
+    /// `default_process_limit`.
+    pub max_connections: usize,
+    /// How long a request waits for one of them. 1 s by default: another server is likely to answer
+    /// sooner.
+    pub wait: Duration,
+    /// How long an unused connection is kept; `None` closes it after each answer. 60 s by default,
+    /// below the idle limits of the common policy servers.
+    pub keep: Option<Duration>,
+    /// Limits of an answer.
+    pub limits: Limits,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 100,
+            wait: Duration::from_secs(1),
+            keep: Some(Duration::from_secs(60)),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The connections to one policy server: the one used last is used next, so that the others grow old
+/// and are closed.
+///
+/// A connection comes back to the pool by [`Lease::give_back`] only. One that is dropped, because its
+/// request failed or was given up, is closed: no late answer can be read as the next one's.
+#[derive(Debug)]
+pub struct Pool<C: Connect> {
+    connect: C,
+    options: PoolOptions,
+    /// In the order of their last use.
+    idle: Mutex<Vec<Idle<C::Io>>>,
+    /// Connections in use. A new one is opened only while none is idle, so this bounds all of them.
+    in_use: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Idle<Io> {
+    client: Client<Io>,
+    since: Instant,
+}
+
+impl<C: Connect> Pool<C> {
+    /// An empty pool.
+    pub fn new(connect: C, options: PoolOptions) -> Arc<Self> {
+        let in_use = Arc::new(Semaphore::new(
+            options.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
+        Arc::new(Self {
+            connect,
+            options,
+            idle: Mutex::default(),
+            in_use,
+        })
+    }
+
+    /// A place for one request: with an idle connection, if there is one that still lives.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](AttemptError::Busy) when all places stay taken.
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease<C>, AttemptError> {
+        let permit = match Arc::clone(&self.in_use).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => timeout(self.options.wait, Arc::clone(&self.in_use).acquire_owned())
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .ok_or(AttemptError::Busy)?,
+        };
+        Ok(Lease {
+            client: self.take_idle(),
+            pool: Arc::clone(self),
+            permit,
+        })
+    }
+
+    /// Closes the connections that have been idle for too long. Nothing does it unasked: call it from
+    /// time to time.
+    pub fn trim(&self) {
+        let Some(keep) = self.options.keep else {
+            return;
+        };
+        let now = Instant::now();
+        self.idle()
+            .retain(|idle| now.saturating_duration_since(idle.since) < keep);
+    }
+
+    /// How it connects.
+    pub fn connector(&self) -> &C {
+        &self.connect
+    }
+
+    fn take_idle(&self) -> Option<Client<C::Io>> {
+        loop {
+            let mut idle = self.idle().pop()?.client;
+            // A server that closed it in the meantime, or sent what nobody asked for, is found here.
+            if idle.try_settle() == Some(true) {
+                return Some(idle);
+            }
+        }
+    }
+
+    fn keep(&self, client: Client<C::Io>) {
+        self.idle().push(Idle {
+            client,
+            since: Instant::now(),
+        });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<C::Io>>> {
+        // Nothing that holds the lock can panic half-way.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request's place in a [`Pool`], and its connection once there is one.
+#[derive(Debug)]
+pub struct Lease<C: Connect> {
+    client: Option<Client<C::Io>>,
+    pool: Arc<Pool<C>>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl<C: Connect> Lease<C> {
+    /// A connection that was used before, if there is one.
+    pub fn reused(&mut self) -> Option<&mut Client<C::Io>> {
+        self.client.as_mut()
+    }
+
+    /// A new connection, in place of the one that there was.
+    ///
+    /// # Errors
+    ///
+    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within` is
+    /// over.
+    pub async fn open(&mut self, within: Duration) -> Result<&mut Client<C::Io>, AttemptError> {
+        self.client = None;
+        let io = match timeout(within, self.pool.connect.connect(within)).await {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return Err(AttemptError::TimedOut);
+            }
+            Ok(Err(error)) => return Err(AttemptError::Connect(error)),
+            Err(_) => return Err(AttemptError::TimedOut),
+        };
+        Ok(self
+            .client
+            .insert(Client::with_limits(io, self.pool.options.limits)))
+    }
+
+    /// Gives the connection back after an answer, to be kept if it can be used again. After a failure
+    /// a lease is dropped instead, and its connection closed.
+    ///
+    /// One that still owes its blank line is not idle yet: it has a second to deliver that, and
+    /// nothing more. Until then it is in use.
+    pub fn give_back(self) {
+        let Self {
+            client: Some(mut client),
+            pool,
+            permit,
+        } = self
+        else {
+            return;
+        };
+        match client.try_settle() {
+            Some(true) if pool.options.keep.is_some() => pool.keep(client),
+            None if pool.options.keep.is_some() => {
+                tokio::spawn(async move {
+                    let _in_use = permit;
+                    if let Ok(true) = timeout(SETTLE, client.settle()).await {
+                        pool.keep(client);
+                    }
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long a server may take for the blank line behind its answer.
+const SETTLE: Duration = Duration::from_secs(1);
