@@ -1,1 +1,43 @@
-//! lib
+//! What `hapolicy` and `policy-client` are made of. The binaries parse, build, call, and map the
+//! result to an exit status; everything that can be tested without a process is here.
+//!
+//! This crate is a part of the programs, not a library with promises: those are `policy-proto`,
+//! `policy-ha` and `policy-net`.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+
+pub mod daemon;
+pub mod dropin;
+
+mod duration;
+pub use duration::parse_duration;
+
+mod forward;
+mod getopt;
+
+mod journal;
+pub use journal::Journal;
+
+mod listen;
+pub use listen::{Bound, InvalidListen, Listen};
+
+mod log;
+pub use log::{Level, Log};
+
+mod options;
+pub use options::{Affinity, Options, Stop};
+
+mod service;
+pub use service::{InvalidService, Service};
+
+mod session;
+pub use session::{DAEMON_PATIENCE, Proxy};
+
+mod setup;
+pub use setup::check;
+
+mod stdio;
+pub use stdio::{Duplex, silence_stderr, stdio};
+
+mod syslog;
+mod users;

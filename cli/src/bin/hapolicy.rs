@@ -1,2 +1,49 @@
-//! bin
-fn main() {}
+//! Failover and load balancing for Postfix policy servers: a drop-in for the Perl script `hapolicy`
+//! under spawn(8), and a daemon.
+
+use std::{error::Error, process::ExitCode};
+
+use hapolicy::{Options, Stop, check, daemon, dropin};
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args_os().skip(1)) {
+        Ok(options) => options,
+        Err((Stop::Show(text), _)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err((Stop::Usage(text), daemon)) => {
+            eprintln!("hapolicy: {text}");
+            return ExitCode::from(if daemon { USAGE } else { 1 });
+        }
+    };
+    if options.check {
+        return if check(&options) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(CONFIGURATION)
+        };
+    }
+    if options.listen.is_empty() {
+        return match dropin::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(SYSTEM),
+        };
+    }
+    match daemon::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let source = error
+                .source()
+                .map(|source| format!(": {source}"))
+                .unwrap_or_default();
+            eprintln!("hapolicy: {error}{source}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+// sysexits(3)
+const USAGE: u8 = 64;
+const SYSTEM: u8 = 71;
+const CONFIGURATION: u8 = 78;

@@ -1,0 +1,152 @@
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Args;
+use hapolicy::{Listen, parse_duration};
+use policy_net::{Connection, Patience, ServeOptions, accept};
+use policy_proto::{Decoder, Request, Response, attr};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{SYSTEM, USAGE, fail};
+
+/// A policy server for tests: gives every request the same answer, or misbehaves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Serve {
+    /// inet:host:port, or unix:/path[,mode=0660][,owner=USER][,group=GROUP]; port 0 is chosen
+    endpoint: String,
+    /// The action to answer with
+    #[arg(long, default_value = "dunno", value_parser = action)]
+    action: Response,
+    /// Wait before each answer
+    #[arg(long, default_value = "0ms", value_parser = parse_duration)]
+    delay: Duration,
+    /// Close the connection after each answer
+    #[arg(long)]
+    close: bool,
+    /// Never answer
+    #[arg(long)]
+    hang: bool,
+    /// Send `220 hello` and a line feed in place of an answer
+    #[arg(long)]
+    garbage: bool,
+    /// Print a line per request
+    #[arg(long)]
+    log: bool,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> ExitCode {
+        let listen: Listen = match self.endpoint.parse() {
+            Ok(listen) => listen,
+            Err(error) => return fail(&format!("{}: {error}", self.endpoint), USAGE),
+        };
+        let cannot = |error| {
+            fail(
+                &format!("cannot listen on {}: {error}", self.endpoint),
+                SYSTEM,
+            )
+        };
+        let bound = match listen.bind() {
+            Ok(bound) => bound,
+            Err(error) => return cannot(error),
+        };
+        let listener = match bound.listener() {
+            Ok(listener) => listener,
+            Err(error) => return cannot(error),
+        };
+        let signals = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        );
+        let (Ok(mut term), Ok(mut int)) = signals else {
+            return fail(&"cannot wait for signals", SYSTEM);
+        };
+        match listener.endpoint() {
+            Ok(endpoint) => println(&format!("listening on {endpoint}")),
+            Err(error) => return cannot(error),
+        }
+        let shutdown = async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        };
+        let serve = Arc::new(self);
+        let connection = |io, drain| Arc::clone(&serve).connection(io, drain);
+        // A hanging server hangs for its clients, not for who ends it.
+        let mut options = ServeOptions::default();
+        options.drain = serve.delay + Duration::from_secs(1);
+        accept(listener, &options, connection, shutdown).await;
+        ExitCode::SUCCESS
+    }
+
+    async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
+        let mut connection = Connection::new(io, Decoder::new(), Patience::default());
+        loop {
+            let request = match connection.request(&drain).await {
+                Ok(Some(request)) => request,
+                Ok(None) => return,
+                Err(error) => {
+                    if self.log {
+                        println(&format!("closing a connection: {error}"));
+                    }
+                    return;
+                }
+            };
+            if self.log {
+                println(&describe(&request));
+            }
+            let answer = async {
+                sleep(self.delay).await;
+                if self.hang {
+                    drain.cancelled().await;
+                }
+            };
+            tokio::select! {
+                () = answer => {}
+                () = connection.gone() => return,
+            }
+            let written = match (self.hang, self.garbage) {
+                (true, _) => return,
+                (false, true) => connection.write(b"220 hello\n").await,
+                (false, false) => connection.reply(&self.action).await,
+            };
+            if written.is_err() || self.close {
+                return;
+            }
+        }
+    }
+}
+
+/// A request in one line: what tells requests apart, control characters escaped.
+fn describe(request: &Request) -> String {
+    let names = [
+        attr::PROTOCOL_STATE,
+        attr::INSTANCE,
+        attr::CLIENT_ADDRESS,
+        attr::HELO_NAME,
+        attr::SENDER,
+        attr::RECIPIENT,
+        attr::RECIPIENT_COUNT,
+    ];
+    let shown = names.map(|name| {
+        let value = request.get(name).unwrap_or_default();
+        format!("{name}={}", String::from_utf8_lossy(value).escape_debug())
+    });
+    shown.join(" ")
+}
+
+/// A line on standard output; a reader that has gone does not end the server.
+fn println(line: &str) {
+    let mut out = std::io::stdout().lock();
+    _ = out
+        .write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| out.flush());
+}
+
+fn action(text: &str) -> Result<Response, String> {
+    Response::new(text.to_owned()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,48 @@
+//! `hapolicy` without `--listen`: one connection, on standard input and output.
+
+use policy_net::UpstreamOptions;
+use policy_proto::Response;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Affinity, Log, Options, Proxy, setup::Services, silence_stderr, stdio};
+
+/// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
+///
+/// # Errors
+///
+/// What the system says of the descriptors, or of the runtime.
+pub fn run(options: &Options) -> std::io::Result<()> {
+    silence_stderr();
+    let log = if options.stdout {
+        Log::with_replies()
+    } else {
+        Log::syslog()
+    };
+    log.panics();
+    let services = Services::parse(options);
+    let journal = services.journal(log.clone(), options);
+    // What is said at the start belongs to no request.
+    log.flush();
+    let mut settings = UpstreamOptions::default();
+    settings.deadline = options.deadline;
+    // A service's own time-out covers connecting as well.
+    settings.connect = None;
+    // A hundred smtpd processes with an idle connection each would starve a prefork server.
+    settings.pool.keep = None;
+    let default = options.default.clone().unwrap_or(Response::dunno());
+    let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
+    proxy.affinity = options.affinity.unwrap_or(Affinity::None);
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
+        let io = stdio()?;
+        proxy.serve(io, &CancellationToken::new()).await;
+        Ok(())
+    });
+    log.flush();
+    // A thread may still read standard input or wait for a resolver.
+    runtime.shutdown_background();
+    served
+}

@@ -1,0 +1,327 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use policy_ha::{BackendId, Transition};
+use policy_net::{AttemptError, Event};
+use policy_proto::{DecodeError, Request, attr};
+use tokio::time::Instant;
+
+use crate::{Level, Log, Service};
+
+/// What is said of requests and services, in the Perl script's words where it has any.
+///
+/// In the drop-in every warning is said. A daemon says a change of a service's state once, and a
+/// warning that repeats at most once in 10 s, with its count.
+#[derive(Debug)]
+pub struct Journal {
+    log: Log,
+    services: Vec<Counted>,
+    /// A line per attempt.
+    attempts: bool,
+    /// Everything.
+    verbose: bool,
+    /// As a daemon: when a warning was last said, and how often it was held back since.
+    held_back: Option<Mutex<HashMap<(&'static str, usize), HeldBack>>>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    service: Service,
+    queries: AtomicU64,
+    answers: AtomicU64,
+    failed: AtomicU64,
+    /// It has answered with something else than UTF-8.
+    said_not_utf8: AtomicBool,
+}
+
+#[derive(Debug)]
+struct HeldBack {
+    said: Instant,
+    count: u64,
+}
+
+impl Journal {
+    /// A journal of these services, which are known by their order.
+    #[must_use]
+    pub fn new(log: Log, services: Vec<Service>) -> Self {
+        let counted = |service| Counted {
+            service,
+            queries: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            said_not_utf8: AtomicBool::new(false),
+        };
+        let services = services.into_iter().map(counted).collect();
+        Self {
+            log,
+            services,
+            attempts: false,
+            verbose: false,
+            held_back: None,
+        }
+    }
+
+    /// With a line per attempt (`-l`), or with all there is to say (`-v`).
+    #[must_use]
+    pub fn with_detail(self, attempts: bool, verbose: bool) -> Self {
+        Self {
+            attempts: attempts || verbose,
+            verbose,
+            ..self
+        }
+    }
+
+    /// With changes of state, and without repeats.
+    #[must_use]
+    pub fn for_daemon(self) -> Self {
+        Self {
+            held_back: Some(Mutex::default()),
+            ..self
+        }
+    }
+
+    /// Where the lines go.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// A request has come.
+    pub fn request(&self, request: &Request) {
+        if self.verbose {
+            for (name, value) in request.attributes() {
+                self.log
+                    .line(Level::Info, [b"Attribute: ", name, b"=", value].concat());
+            }
+        }
+        if !request.is_access_policy() {
+            let kind = match request.get(attr::REQUEST) {
+                None | Some(b"" | b"0") => b"<undef>",
+                Some(kind) => kind,
+            };
+            let text = [b"ignoring unrecognized request type: '", kind, b"'"].concat();
+            self.repeatable(Level::Notice, "type", ALL, text);
+        }
+    }
+
+    /// A line was no attribute.
+    pub fn ignored(&self, line: &[u8]) {
+        let text = [b"error: ignoring garbage \"", line, b"\""].concat();
+        self.repeatable(Level::Notice, "garbage", ALL, text);
+    }
+
+    /// A client's connection had to be closed.
+    pub fn refused(&self, why: &str) {
+        self.repeatable(
+            Level::Warning,
+            "refused",
+            ALL,
+            format!("closing a connection: {why}"),
+        );
+    }
+
+    /// What was replied.
+    pub fn replied(&self, action: &[u8]) {
+        if self.verbose {
+            self.log.line(Level::Info, [b"Action: ", action].concat());
+        }
+    }
+
+    /// Something happened to `request`, which came at `since`.
+    pub fn event(&self, event: &Event<'_>, request: &Request, since: Instant) {
+        match event {
+            Event::Opening(backend) => {
+                if let Some((_, place)) = self.verbose.then(|| self.place(*backend)).flatten() {
+                    self.log
+                        .line(Level::Info, format!("Opening socket to {place}"));
+                }
+            }
+            Event::Connected(backend) => {
+                if let Some((_, place)) = self.verbose.then(|| self.place(*backend)).flatten() {
+                    self.log
+                        .line(Level::Info, format!("Connection established to {place}"));
+                }
+            }
+            Event::Answered {
+                backend, response, ..
+            } => {
+                let Some(counted) = self.services.get(backend.index()) else {
+                    return;
+                };
+                counted.queries.fetch_add(1, Relaxed);
+                counted.answers.fetch_add(1, Relaxed);
+                let action = response.as_bytes();
+                if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
+                    let name = &counted.service.name;
+                    let text = format!(
+                        "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
+                    );
+                    self.log.line(Level::Warning, text);
+                }
+                if self.verbose {
+                    let name = counted.service.name.as_bytes();
+                    let text = [b"Answer from '", name, b"' -> '", action, b"'"].concat();
+                    self.log.line(Level::Info, text);
+                }
+                self.attempt(counted, request, since, action);
+            }
+            Event::Failed { backend, error, .. } => {
+                let Some(counted) = self.services.get(backend.index()) else {
+                    return;
+                };
+                counted.queries.fetch_add(1, Relaxed);
+                counted.failed.fetch_add(1, Relaxed);
+                self.failed(*backend, error);
+                self.attempt(counted, request, since, b"");
+            }
+            Event::Changed {
+                backend,
+                transition,
+            } => self.changed(*backend, *transition),
+            _ => {}
+        }
+    }
+
+    fn failed(&self, backend: BackendId, error: &AttemptError) {
+        let Some((counted, place)) = self.place(backend) else {
+            return;
+        };
+        let (kind, text) = match error {
+            AttemptError::Connect(_) => (
+                "connect",
+                format!("Could not open socket to {place}").into(),
+            ),
+            AttemptError::TimedOut => ("timeout", format!("Timeout for {place}").into()),
+            AttemptError::Busy => (
+                "busy",
+                format!("All connections are in use for {place}").into(),
+            ),
+            error => {
+                let line: &[u8] = match error {
+                    AttemptError::Invalid {
+                        error: DecodeError::BlankAction { .. },
+                        ..
+                    } => b"",
+                    AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),
+                    _ => b"",
+                };
+                let name = counted.service.name.as_bytes();
+                (
+                    "invalid",
+                    [b"Invalid answer from '", name, b"' -> '", line, b"'"].concat(),
+                )
+            }
+        };
+        self.repeatable(Level::Warning, kind, backend.index(), text);
+    }
+
+    fn changed(&self, backend: BackendId, transition: Transition) {
+        let Some((_, place)) = self.place(backend).filter(|_| self.held_back.is_some()) else {
+            return;
+        };
+        match transition {
+            Transition::Down { due_in } => {
+                let next = due_in.as_secs_f64();
+                self.log.line(
+                    Level::Warning,
+                    format!("{place} is down, next trial in {next:.1}s"),
+                );
+            }
+            Transition::Up { after } => {
+                let after = after.as_secs_f64();
+                self.log.line(
+                    Level::Info,
+                    format!("{place} is up again after {after:.1}s"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// The line per attempt.
+    fn attempt(&self, counted: &Counted, request: &Request, since: Instant, action: &[u8]) {
+        if !self.attempts {
+            return;
+        }
+        let get = |name| request.get(name).unwrap_or_default();
+        let Service {
+            name,
+            address,
+            backend,
+            ..
+        } = &counted.service;
+        let (priority, weight) = (backend.priority, backend.weight);
+        let load = |counter: &AtomicU64| counter.load(Relaxed);
+        let (queries, answers) = (load(&counted.queries), load(&counted.answers));
+        let (failed, delay) = (load(&counted.failed), since.elapsed().as_secs());
+        let head = format!(
+            "[{name}] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
+             answers: {answers}, failed: {failed}, delay: {delay}s, client: "
+        );
+        let text = [
+            head.as_bytes(),
+            get(attr::CLIENT_NAME),
+            b"[",
+            get(attr::CLIENT_ADDRESS),
+            b"], helo: <",
+            get(attr::HELO_NAME),
+            b">, from: <",
+            get(attr::SENDER),
+            b">, to: <",
+            get(attr::RECIPIENT),
+            b">, action: '",
+            action,
+            b"'",
+        ];
+        self.log.line(Level::Info, text.concat());
+    }
+
+    /// Says a warning or a notice unless it repeats one of less than 10 s ago.
+    fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: impl Into<Vec<u8>>) {
+        let mut text = text.into();
+        if let Some(held_back) = &self.held_back {
+            let mut held_back = held_back.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            match held_back.get_mut(&(kind, about)) {
+                Some(held) if now.saturating_duration_since(held.said) < REPEAT => {
+                    held.count += 1;
+                    return;
+                }
+                Some(HeldBack { said, count }) => {
+                    if *count > 0 {
+                        text.extend(format!(" (and {count} more like it before)").into_bytes());
+                    }
+                    (*said, *count) = (now, 0);
+                }
+                None => {
+                    held_back.insert(
+                        (kind, about),
+                        HeldBack {
+                            said: now,
+                            count: 0,
+                        },
+                    );
+                }
+            }
+        }
+        self.log.line(level, text);
+    }
+
+    /// A service, and `'NAME' (ADDRESS)`.
+    fn place(&self, backend: BackendId) -> Option<(&Counted, String)> {
+        let counted = self.services.get(backend.index())?;
+        let Service { name, address, .. } = &counted.service;
+        Some((counted, format!("'{name}' ({address})")))
+    }
+}
+
+/// In place of a service's index: about clients.
+const ALL: usize = usize::MAX;
+/// How long a repeated warning is held back.
+const REPEAT: Duration = Duration::from_secs(10);

@@ -1,0 +1,173 @@
+use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use policy_proto::Response;
+
+use crate::{getopt, parse_duration};
+
+/// hapolicy's command line.
+///
+/// The options of the Perl script are read by its own rules (`getopt.rs`) and taken out before clap
+/// sees the rest; they stand here for the help text.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hapolicy",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    long_about = None,
+    about = "Failover and load balancing for Postfix policy servers",
+    after_help = "Without --listen, one connection on standard input and output is served, as under \
+                  Postfix's spawn(8). See hapolicy(1)."
+)]
+#[non_exhaustive]
+pub struct Options {
+    /// A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or
+    /// unix:/path. Repeatable
+    #[arg(short, long = "service", value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// The action when no server answers [default: dunno]
+    #[arg(short, long, value_name = "ACTION", value_parser = no_value)]
+    pub default: Option<Response>,
+    /// Log each attempt
+    #[arg(short, long)]
+    pub logging: bool,
+    /// Log everything
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Log to standard output instead of syslog
+    #[arg(short = 'L', long)]
+    pub stdout: bool,
+    /// Serve any number of connections here: inet:HOST:PORT or
+    /// unix:/path[,mode=0660][,owner=USER][,group=GROUP]. Repeatable
+    #[arg(long, value_name = "ENDPOINT")]
+    pub listen: Vec<String>,
+    /// Run as this user once the sockets are bound
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Threads that serve connections [default: the number of CPUs]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// The longest that a request may take in all, below Postfix's 100 s
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = deadline)]
+    pub deadline: Duration,
+    /// Whether the requests of one message go to the same server [default: message with --listen,
+    /// else none]
+    #[arg(long, value_name = "WHAT")]
+    pub affinity: Option<Affinity>,
+    /// Print the services as understood, and exit with 0, or with 78 if one is invalid
+    #[arg(long)]
+    pub check: bool,
+    // Long forms only: `-h` and `-V` are unknown options to the Perl script.
+    #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
+    help: (),
+    #[arg(long, action = ArgAction::Version, help = "Print the version")]
+    version: (),
+}
+
+/// What keeps requests together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Affinity {
+    /// Each request is on its own.
+    None,
+    /// The requests of one message, by their `instance`, go to the server that answered the last.
+    Message,
+}
+
+/// How a command line ends the process before it begins.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// `--help` or `--version`: the text for standard output.
+    Show(String),
+    /// A wrong command line: one line for standard error.
+    Usage(String),
+}
+
+impl Options {
+    /// Reads the words of a command line, the program's name not among them.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`]; and whether `--listen` was there, which decides the exit status.
+    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, (Stop, bool)> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let daemon = words
+            .iter()
+            .any(|word| word.as_bytes().starts_with(b"--listen"));
+        Self::parse_words(words).map_err(|stop| (stop, daemon))
+    }
+
+    fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
+        let classic = getopt::parse(words).map_err(Stop::Usage)?;
+        // Building clap's command costs more than all the rest of a start under spawn(8).
+        let mut options = match classic.rest.is_empty() {
+            true => Self::plain(),
+            false => Self::extended(classic.rest)?,
+        };
+        options.services = classic
+            .services
+            .iter()
+            .map(|text| text.to_string_lossy().into_owned())
+            .collect();
+        options.logging = classic.logging;
+        options.verbose = classic.verbose;
+        options.stdout = classic.stdout;
+        options.default = match classic.default {
+            None => None,
+            Some(text) => Some(
+                Response::new(text.as_bytes().to_vec())
+                    .map_err(|error| Stop::Usage(format!("invalid default action: {error}")))?,
+            ),
+        };
+        Ok(options)
+    }
+
+    fn plain() -> Self {
+        Self {
+            services: Vec::new(),
+            default: None,
+            logging: false,
+            verbose: false,
+            stdout: false,
+            listen: Vec::new(),
+            user: None,
+            workers: None,
+            deadline: DEADLINE,
+            affinity: None,
+            check: false,
+            help: (),
+            version: (),
+        }
+    }
+
+    fn extended(words: Vec<OsString>) -> Result<Self, Stop> {
+        let name = std::iter::once(OsString::from("hapolicy"));
+        let parsed = Self::command()
+            .try_get_matches_from(name.chain(words))
+            .and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.map_err(|error| match error.use_stderr() {
+            false => Stop::Show(error.to_string()),
+            // The first line says what is wrong; under spawn(8) Postfix would see the others.
+            true => {
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                Stop::Usage(line.strip_prefix("error: ").unwrap_or(line).to_owned())
+            }
+        })
+    }
+}
+
+/// `--default` is taken out by `getopt`, so that clap never has a value to parse.
+fn no_value(_: &str) -> Result<Response, String> {
+    Err("taken before".to_owned())
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        deadline if deadline.is_zero() => Err("must be longer than nothing".to_owned()),
+        deadline => Ok(deadline),
+    }
+}
+
+/// Ten seconds before Postfix gives up.
+const DEADLINE: Duration = Duration::from_secs(90);

@@ -1,0 +1,273 @@
+use std::time::Duration;
+
+use policy_ha::Backend;
+use policy_net::{Endpoint, InvalidEndpoint};
+use thiserror::Error;
+
+/// One `-s NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]`.
+///
+/// `ADDR` is `host:port`, `[v6]:port`, `inet:host:port` or `unix:/path`, without a colon in the path.
+/// An empty field means its default, and so do a `WEIGHT` or a `TIMEOUT` of `0`.
+///
+/// ```
+/// use hapolicy::Service;
+/// use std::time::Duration;
+///
+/// let service = Service::parse("greylist=127.0.0.1:10031:5::2.5", Duration::from_secs(30))?;
+/// assert_eq!(service.name, "greylist");
+/// assert_eq!(service.address, "127.0.0.1:10031");
+/// assert_eq!((service.backend.priority, service.backend.weight), (5, 1));
+/// assert_eq!(service.timeout, Duration::from_millis(2500));
+/// assert!(service.warnings.is_empty());
+/// # Ok::<(), hapolicy::InvalidService>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Service {
+    /// What the log calls it: anything without `=`.
+    pub name: String,
+    /// The address as it was written, without `inet:`.
+    pub address: String,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Priority, 0 to 65535, lower first, 10 by default; weight, 1 to 1000, 1 by default.
+    pub backend: Backend,
+    /// The longest attempt, 0.1 to 3600 s.
+    pub timeout: Duration,
+    /// What was not as it should be, and what is used instead.
+    pub warnings: Vec<String>,
+    /// Nothing stood behind the address, so that a later service of the same name inherits.
+    bare: bool,
+}
+
+/// Why a text names no service.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidService {
+    /// No name and `=` before the address.
+    #[error("no NAME= before the address")]
+    Name,
+    /// An address or a port of `0`.
+    #[error("address or port is 0")]
+    Zero,
+    /// No readable address.
+    #[error("invalid address: {0}")]
+    Address(#[from] InvalidEndpoint),
+}
+
+impl Service {
+    /// Reads one service; `timeout` is the default for its time-out.
+    ///
+    /// # Errors
+    ///
+    /// A missing name, or an address that cannot be read. Anything else that is wrong is a warning.
+    pub fn parse(text: &str, timeout: Duration) -> Result<Self, InvalidService> {
+        let (name, rest) = text.split_once('=').ok_or(InvalidService::Name)?;
+        if name.is_empty() {
+            return Err(InvalidService::Name);
+        }
+        let (address, fields) = split_address(rest);
+        let zero = |(host, port): (&str, &str)| host == "0" || port == "0";
+        if !address.starts_with("unix:") && address.rsplit_once(':').is_some_and(zero) {
+            return Err(InvalidService::Zero);
+        }
+        let mut service = Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            endpoint: address.parse()?,
+            backend: Backend::default(),
+            timeout,
+            warnings: Vec::new(),
+            bare: fields.is_empty(),
+        };
+        service.read_fields(fields);
+        Ok(service)
+    }
+
+    /// This service in place of an earlier one of the same name, whose fields it keeps if it has none
+    /// of its own.
+    #[must_use]
+    pub fn replacing(mut self, earlier: &Self) -> Self {
+        if self.bare {
+            self.backend = earlier.backend;
+            self.timeout = earlier.timeout;
+            self.bare = earlier.bare;
+        }
+        self.warn("it was given before: the later address counts".to_owned());
+        self
+    }
+
+    fn read_fields(&mut self, fields: &str) {
+        let mut fields = fields.split(':');
+        let mut next = || fields.next().unwrap_or_default();
+        let (priority, weight, timeout) = (next(), next(), next());
+        let superfluous = fields.next().is_some();
+        match priority {
+            "" => {}
+            text => match number(text) {
+                Some(priority) => self.backend.priority = priority,
+                None => self.warn_field("priority", text, &self.backend.priority.to_string()),
+            },
+        }
+        match weight {
+            "" | "0" => {}
+            text => match number(text).filter(|weight| (1..=1000).contains(weight)) {
+                Some(weight) => self.backend.weight = weight,
+                None => self.warn_field("weight", text, &self.backend.weight.to_string()),
+            },
+        }
+        match timeout {
+            "" | "0" => {}
+            text => match seconds(text) {
+                Some(timeout) => self.timeout = timeout,
+                None => self.warn_field("timeout", text, &self.timeout.as_secs_f64().to_string()),
+            },
+        }
+        if superfluous {
+            self.warn(
+                "more fields than NAME=ADDR:PRIO:WEIGHT:TIMEOUT, ignoring the rest".to_owned(),
+            );
+        }
+    }
+
+    fn warn_field(&mut self, field: &str, found: &str, default: &str) {
+        self.warn(format!("invalid {field} '{found}', using {default}"));
+    }
+
+    fn warn(&mut self, what: String) {
+        self.warnings
+            .push(format!("service '{}': {what}", self.name));
+    }
+}
+
+/// The address without `inet:`, and the fields behind it.
+fn split_address(text: &str) -> (&str, &str) {
+    let text = text.strip_prefix("inet:").unwrap_or(text);
+    let host_end = match text.find(']') {
+        Some(bracket) if text.starts_with('[') => bracket,
+        _ => 0,
+    };
+    let colon = |from: usize| text[from..].find(':').map(|at| from + at);
+    // The second colon ends an address: the first stands before the port, or behind `unix`.
+    match colon(host_end).and_then(|first| colon(first + 1)) {
+        Some(end) => (&text[..end], &text[end + 1..]),
+        None => (text, ""),
+    }
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text.parse::<f64>().ok().filter(|_| plain)?;
+    (0.1..=3600.0)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: Duration = Duration::from_secs(30);
+
+    fn fields(text: &str) -> (u16, u16, f64, usize) {
+        let service = Service::parse(text, DEFAULT).unwrap();
+        let Backend {
+            priority, weight, ..
+        } = service.backend;
+        (
+            priority,
+            weight,
+            service.timeout.as_secs_f64(),
+            service.warnings.len(),
+        )
+    }
+
+    #[test]
+    fn fields_are_read_and_what_is_wrong_in_one_is_a_warning_and_the_default() {
+        for (text, expected) in [
+            ("a=h:1", (10, 1, 30.0, 0)),
+            ("a=h:1:", (10, 1, 30.0, 0)),
+            ("a=h:1::::", (10, 1, 30.0, 1)),
+            ("a=h:1:0:0:0", (0, 1, 30.0, 0)),
+            ("a=h:1:65535:1000:3600", (65535, 1000, 3600.0, 0)),
+            ("a=h:1:5:3:0.1", (5, 3, 0.1, 0)),
+            ("a=h:1:high:abc:abc", (10, 1, 30.0, 3)),
+            ("a=h:1:65536:1001:3601", (10, 1, 30.0, 3)),
+            ("a=h:1:-1:-1:-1", (10, 1, 30.0, 3)),
+            ("a=h:1:+1: 1:1e1", (10, 1, 30.0, 3)),
+            ("a=h:1:1:00:00", (1, 1, 30.0, 2)),
+            ("a=h:1:1:0.0:0.05", (1, 1, 30.0, 2)),
+            ("a=unix:/x:7:8:9", (7, 8, 9.0, 0)),
+            ("a=inet:h:1:7:8:9", (7, 8, 9.0, 0)),
+            ("a=[::1]:1:7:8:9", (7, 8, 9.0, 0)),
+        ] {
+            assert_eq!(fields(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_as_written() {
+        for (text, shown, endpoint) in [
+            ("a=127.0.0.1:25", "127.0.0.1:25", "inet:127.0.0.1:25"),
+            ("a=inet:127.0.0.1:25:5", "127.0.0.1:25", "inet:127.0.0.1:25"),
+            ("a=[::1]:25:5", "[::1]:25", "inet:[::1]:25"),
+            ("a=unix:/run/p:5", "unix:/run/p", "unix:/run/p"),
+        ] {
+            let service = Service::parse(text, DEFAULT).unwrap();
+            assert_eq!(
+                (
+                    service.address.as_str(),
+                    service.endpoint.to_string().as_str()
+                ),
+                (shown, endpoint)
+            );
+        }
+    }
+
+    #[test]
+    fn what_names_no_service_is_refused() {
+        for text in [
+            "",
+            "a",
+            "=h:1",
+            "a=",
+            "a=h",
+            "a=h:",
+            "a=:1:",
+            "a=h:70000",
+            "a=2001:db8::1:10031",
+            "a=b,c:1",
+            "a=unix:x",
+            "a=0:25:",
+            "a=h:0:",
+        ] {
+            assert!(Service::parse(text, DEFAULT).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_later_service_of_the_same_name_inherits_what_it_does_not_say() {
+        let first = Service::parse("a=h:1:5:3:2", DEFAULT).unwrap();
+        let bare = Service::parse("a=h:2", DEFAULT).unwrap().replacing(&first);
+        assert_eq!(
+            (bare.address.as_str(), bare.backend, bare.timeout),
+            ("h:2", first.backend, first.timeout)
+        );
+        let full = Service::parse("a=h:3::4", DEFAULT)
+            .unwrap()
+            .replacing(&first);
+        assert_eq!(
+            (full.backend.priority, full.backend.weight, full.timeout),
+            (10, 4, DEFAULT)
+        );
+        assert_eq!(full.warnings.len(), 1);
+    }
+}

@@ -1,0 +1,143 @@
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
+
+use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
+
+use crate::{InvalidService, Journal, Level, Log, Options, Service};
+
+/// The services of a command line, and what was wrong with the others.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    pub(crate) valid: Vec<Service>,
+    /// Each with a text for the log.
+    pub(crate) invalid: Vec<String>,
+}
+
+impl Services {
+    pub(crate) fn parse(options: &Options) -> Self {
+        let timeout = match options.listen.is_empty() {
+            true => DROP_IN_TIMEOUT,
+            false => DAEMON_TIMEOUT,
+        };
+        let mut services = Self::default();
+        for text in &options.services {
+            services.add(text, timeout);
+        }
+        services
+    }
+
+    fn add(&mut self, text: &str, timeout: Duration) {
+        match Service::parse(text, timeout) {
+            Ok(service) => {
+                let full = self.valid.len() == MOST;
+                match self
+                    .valid
+                    .iter_mut()
+                    .find(|known| known.name == service.name)
+                {
+                    Some(known) => *known = service.replacing(known),
+                    None if full => {
+                        self.invalid
+                            .push(format!("ignoring service '{text}': more than {MOST}"));
+                    }
+                    None => self.valid.push(service),
+                }
+            }
+            Err(InvalidService::Zero) => {
+                let name = text.split('=').next().unwrap_or_default();
+                self.invalid
+                    .push(format!("No address or port for '{name}'"));
+            }
+            Err(_) => self
+                .invalid
+                .push(format!("ignoring invalid service '{text}'")),
+        }
+    }
+
+    /// The services as they are understood, a line each.
+    pub(crate) fn describe(&self) -> String {
+        let line = |service: &Service| {
+            let Service {
+                name,
+                endpoint,
+                backend,
+                timeout,
+                ..
+            } = service;
+            let (priority, weight) = (backend.priority, backend.weight);
+            let timeout = timeout.as_secs_f64();
+            format!("{name} {endpoint} priority {priority} weight {weight} timeout {timeout}s\n")
+        };
+        self.valid.iter().map(line).collect()
+    }
+
+    /// A journal that knows the services, after it has said what is wrong with some.
+    pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
+        for text in &self.invalid {
+            log.line(Level::Warning, text);
+        }
+        for text in self.valid.iter().flat_map(|service| &service.warnings) {
+            log.line(Level::Warning, text);
+        }
+        if self.valid.is_empty() {
+            log.line(
+                Level::Error,
+                "no valid service: every request gets the default action",
+            );
+        }
+        Journal::new(log, self.valid.clone()).with_detail(options.logging, options.verbose)
+    }
+
+    /// The services as one; `None` without any.
+    pub(crate) fn upstream(
+        &self,
+        mut settings: UpstreamOptions,
+        ipv4_first: bool,
+    ) -> Option<Upstream<Connector>> {
+        settings.balancer = settings.balancer.with_seed(seed());
+        let member = |service: &Service| {
+            let connector = Connector::new(service.endpoint.clone());
+            Member {
+                connect: if ipv4_first {
+                    connector.ipv4_first()
+                } else {
+                    connector
+                },
+                backend: service.backend,
+                timeout: service.timeout,
+            }
+        };
+        // One to 64 services with weights that were checked: the balancer takes nothing else ill.
+        Upstream::new(settings, self.valid.iter().map(member)).ok()
+    }
+}
+
+/// A seed of the system's, different for each process: several of them share by weight.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// As many as a balancer takes.
+const MOST: usize = 64;
+/// As in the Perl script.
+const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
+/// A daemon's clients share what one hung server costs.
+const DAEMON_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// `--check`: prints the services as they are understood, and says on standard error what is wrong
+/// with others; whether all are valid.
+#[must_use]
+pub fn check(options: &Options) -> bool {
+    let services = Services::parse(options);
+    print!("{}", services.describe());
+    let warnings = services.valid.iter().flat_map(|service| &service.warnings);
+    for text in services.invalid.iter().chain(warnings) {
+        eprintln!("hapolicy: {text}");
+    }
+    if services.valid.is_empty() {
+        eprintln!("hapolicy: no valid service");
+    }
+    services.invalid.is_empty() && !services.valid.is_empty()
+}
