@@ -1,0 +1,35 @@
+use crate::BackendId;
+
+/// What a request wishes for. It is a wish: no answer is given up for it.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use policy_ha::{Backend, Balancer, Config, Preference, Tried};
+///
+/// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 3])?;
+/// let now = Instant::now();
+///
+/// // Whoever answered the first request of a message gets the others too.
+/// let mut affinity = Preference::default();
+/// assert_eq!(affinity, Preference::None);
+/// let id = balancer.pick(now, affinity, &mut Tried::new()).unwrap();
+/// affinity = Preference::Stick(id);
+/// for _ in 0..10 {
+///     assert_eq!(balancer.pick(now, affinity, &mut Tried::new()), Some(id));
+/// }
+/// # Ok::<(), policy_ha::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Preference {
+    /// Whoever's turn it is.
+    #[default]
+    None,
+    /// This backend first if it is up, whatever its priority; then as for [`None`](Self::None).
+    ///
+    /// It keeps requests together that belong together, such as those about one message. A backend
+    /// that is down is not preferred, even when it is due for a trial. Nor does sticking count as
+    /// the backend's turn (see [the order](crate#order)).
+    Stick(BackendId),
+}
