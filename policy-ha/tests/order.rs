@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use policy_ha::{
-    Backend, BackendId, Balancer, Config, ConfigError, Outcome, Preference, Status, Tried,
+    Backend, BackendId, Balancer, Config, ConfigError, Outcome, Preference, Status, Transition,
+    Tried,
 };
 
 const REFUSED: Outcome = Outcome::Failure {
@@ -181,6 +182,38 @@ fn a_poisonous_request_does_not_take_out_a_server_that_answers_others() {
     assert_eq!(balancer.observe(start + secs(10), main, hung), None);
     assert_eq!(balancer.status(main), Status::Up);
     assert_eq!(firsts(&mut balancer, start + secs(10), 2), [0, 0]);
+}
+
+#[test]
+fn a_seed_means_the_same_for_ever() {
+    let backends = [(10, 3), (20, 1), (10, 2), (20, 1), (10, 1)];
+    let backends = backends.map(|(priority, weight)| Backend::new(priority, weight));
+    let orders = [0, 1, 2, 3, u64::MAX].map(|seed| {
+        let mut balancer = Balancer::new(Config::default().with_seed(seed), backends).unwrap();
+        round(&mut balancer, epoch(), Preference::None)
+    });
+    assert_eq!(
+        orders,
+        [
+            [0, 2, 4, 1, 3],
+            [0, 2, 4, 3, 1],
+            [2, 0, 4, 1, 3],
+            [4, 2, 0, 3, 1],
+            [0, 4, 2, 3, 1]
+        ]
+    );
+
+    // In microseconds; the first backoff of a second, stretched by up to a quarter.
+    let stretched = [0, 1].map(|seed| {
+        let mut balancer = Balancer::new(Config::default().with_seed(seed), backends).unwrap();
+        let now = epoch();
+        let ids: Vec<_> = balancer.ids().take(3).collect();
+        [0, 1, 2].map(|index| match balancer.observe(now, ids[index], REFUSED) {
+            Some(Transition::Down { due_in }) => due_in.as_micros() - 1_000_000,
+            other => unreachable!("{other:?} instead of down"),
+        })
+    });
+    assert_eq!(stretched, [[60024, 33781, 78639], [195027, 104837, 138115]]);
 }
 
 #[test]
