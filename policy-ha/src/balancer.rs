@@ -119,7 +119,8 @@ impl Balancer {
     /// outcome need follow: if the caller is cancelled, or decides otherwise, nothing is left
     /// waiting for it.
     ///
-    /// Takes time in proportion to the number of backends of one priority, and allocates nothing.
+    /// Takes time in proportion to the number of backends of one priority, and of those that are
+    /// down; allocates nothing.
     ///
     /// ```
     /// use std::time::Instant;
@@ -240,9 +241,7 @@ impl Balancer {
             .map(|tier| tier & usable)
             .find(|&set| set != 0)?;
         let index = self.order.next(candidates)?;
-        if due & 1 << index != 0 {
-            self.health[index].handed_out(now, &self.config);
-        }
+        self.health[index].handed_out(now, &self.config);
         BackendId::new(index)
     }
 

@@ -15,9 +15,12 @@ use crate::{Backend, Balancer};
 /// let config = Config::default()
 ///     .with_max_backoff(Duration::from_secs(30))
 ///     .with_seed(u64::from(std::process::id()));
-/// assert_eq!(config.max_failures, 1);
-/// assert_eq!(config.min_backoff, Duration::from_secs(1));
 /// assert_eq!(config.max_backoff, Duration::from_secs(30));
+///
+/// let defaults = Config::default();
+/// assert_eq!((defaults.max_failures, defaults.seed), (1, 0));
+/// assert_eq!(defaults.min_backoff, Duration::from_secs(1));
+/// assert_eq!(defaults.max_backoff, Duration::from_secs(60));
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
