@@ -42,7 +42,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let state = request.protocol_state().map_or("?", |state| state.as_str());
         let recipient = String::from_utf8_lossy(request.get(attr::RECIPIENT).unwrap_or_default());
         let action = response.as_str().unwrap_or_default();
-        println!("{:>3}  {state:<14} {recipient:<24} {action:<28} {took:>9.0?}", number + 1);
+        println!(
+            "{:>3}  {state:<14} {recipient:<24} {action:<28} {took:>9.0?}",
+            number + 1
+        );
         for (name, count) in &mut served {
             *count += u32::from(action.ends_with(*name));
         }
@@ -102,7 +105,9 @@ async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Client<Stream>, Box<dyn Error>> {
-    let stream = Connector::new(endpoint.clone()).connect(Duration::from_secs(3)).await?;
+    let stream = Connector::new(endpoint.clone())
+        .connect(Duration::from_secs(3))
+        .await?;
     Ok(Client::new(stream))
 }
 

@@ -56,8 +56,13 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     if let Some(text) = services.invalid.first() {
         return Err(StartError::Services(text.clone()));
     }
+    if services.valid.is_empty() {
+        return Err(StartError::Services(
+            "no service: give at least one with -s".to_owned(),
+        ));
+    }
     let run_as = match &options.user {
-        Some(user) => Some(RunAs::parse(user).ok_or(StartError::User(user.clone()))?),
+        Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
         None => None,
     };
     let sockets = bind(&options.listen)?;
@@ -75,7 +80,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     log.panics();
     forward::events_to(&log);
     let proxy = Arc::new(proxy(options, &services, &log));
-    let workers = options.workers.or(thread::available_parallelism().ok());
+    let workers = options
+        .workers
+        .or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);
     let stop = CancellationToken::new();
     let served = thread::scope(|scope| {

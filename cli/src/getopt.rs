@@ -91,7 +91,7 @@ fn parse_letters(
                 let value = match rest {
                     [] => words
                         .next()
-                        .ok_or(format!("Option {shown} requires an argument"))?,
+                        .ok_or_else(|| format!("Option {shown} requires an argument"))?,
                     rest => OsString::from_vec(rest.to_vec()),
                 };
                 classic.give(*letter, value);

@@ -78,14 +78,16 @@ impl std::str::FromStr for Listen {
                     let octal = u32::from_str_radix(mode, 8)
                         .ok()
                         .filter(|mode| *mode <= 0o777);
-                    listen.mode = Some(octal.ok_or(InvalidListen::Mode(mode.to_owned()))?);
+                    listen.mode = Some(octal.ok_or_else(|| InvalidListen::Mode(mode.to_owned()))?);
                 }
                 Some(("owner", name)) => {
-                    let user = users::user(name).ok_or(InvalidListen::User(name.to_owned()))?;
+                    let user =
+                        users::user(name).ok_or_else(|| InvalidListen::User(name.to_owned()))?;
                     listen.owner = Some(user.uid.as_raw());
                 }
                 Some(("group", name)) => {
-                    let gid = users::group(name).ok_or(InvalidListen::Group(name.to_owned()))?;
+                    let gid =
+                        users::group(name).ok_or_else(|| InvalidListen::Group(name.to_owned()))?;
                     listen.group = Some(gid.as_raw());
                 }
                 _ => return Err(InvalidListen::Option(word.to_owned())),

@@ -34,13 +34,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             samples.push(start(program, &service)?);
         }
     }
-    println!("{:<16} {:>12} {:>12} {:>12}", "", "median ms", "fastest ms", "VmRSS kB");
+    println!(
+        "{:<16} {:>12} {:>12} {:>12}",
+        "", "median ms", "fastest ms", "VmRSS kB"
+    );
     for ((name, _), samples) in programs.iter().zip(&mut samples) {
         samples.sort_unstable();
         let millis = |sample: &(Duration, u64)| sample.0.as_secs_f64() * 1e3;
         let median = &samples[samples.len() / 2];
         let (fastest, resident) = (millis(&samples[0]), median.1);
-        println!("{name:<16} {:>12.2} {fastest:>12.2} {resident:>12}", millis(median));
+        println!(
+            "{name:<16} {:>12.2} {fastest:>12.2} {resident:>12}",
+            millis(median)
+        );
     }
     Ok(())
 }
@@ -68,7 +74,10 @@ fn start(program: &Path, service: &str) -> Result<(Duration, u64), Box<dyn Error
     let elapsed = begin.elapsed();
     let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|text| text.split_whitespace().next()).unwrap_or("0").parse()?;
+    let resident = resident
+        .and_then(|text| text.split_whitespace().next())
+        .unwrap_or("0")
+        .parse()?;
     drop(near);
     child.wait()?;
     if reply != b"action=DUNNO\n\n" {

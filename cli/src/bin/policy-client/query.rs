@@ -65,7 +65,7 @@ impl Query {
                 Err(exhausted) => {
                     status = ExitCode::from(UNAVAILABLE);
                     let reason = exhausted.attempts.first().map(|(_, error)| reason(error));
-                    Err(reason.unwrap_or("timed out".to_owned()))
+                    Err(reason.unwrap_or_else(|| "timed out".to_owned()))
                 }
             };
             if self.print(&endpoint, &answer, elapsed).is_err() {
