@@ -31,24 +31,33 @@ mod smtp;
 mod support;
 
 use case::{Case, Failures, THREE_RECIPIENTS};
-use instance::Setup;
+use instance::{Processes, Setup};
 use proxy::Mode;
 use services::{Condition, Seen};
 use support::stub::{Reply, Script, Stub};
 
 #[test]
 fn under_spawn_every_recipient_is_answered_over_one_connection() {
-    check(Mode::Spawn);
+    check_all_conditions(Mode::Spawn);
 }
 
 #[test]
 fn as_a_daemon_on_a_tcp_port_every_recipient_is_answered_over_one_connection() {
-    check(Mode::Inet);
+    check_all_conditions(Mode::Inet);
 }
 
 #[test]
 fn as_a_daemon_on_a_unix_socket_every_recipient_is_answered_over_one_connection() {
-    check(Mode::Unix);
+    check_all_conditions(Mode::Unix);
+}
+
+/// As in daily use: Postfix keeps the connection of an idle process.
+#[test]
+fn a_connection_outlasts_the_session_that_made_it() {
+    check(|setup| {
+        [Mode::Spawn, Mode::Inet, Mode::Unix]
+            .map(|mode| Case::new(mode, Condition::FirstCloses, Processes::OneForAll, setup))
+    });
 }
 
 /// Why hapolicy keeps its clients' connections whatever the policy services do.
@@ -58,7 +67,7 @@ fn without_hapolicy_a_server_that_closes_costs_a_pause_for_each_recipient() {
     let script = Script::reply(Reply::Call(|request| services::answer("first", request)));
     let server = Stub::tcp(script.closing());
     let endpoint = format!("inet:{}", server.address());
-    let smtpd = setup.add_smtpd(&endpoint);
+    let smtpd = setup.add_smtpd(Processes::OnePerSession, &endpoint);
     let mut postfix = setup.start();
     let begin = Instant::now();
     let replies = THREE_RECIPIENTS.run(smtpd);
@@ -76,23 +85,29 @@ fn without_hapolicy_a_server_that_closes_costs_a_pause_for_each_recipient() {
     assert_eq!(pauses, requests - 1, "{log}");
 }
 
-/// All conditions in one mode, at once.
-fn check(mode: Mode) {
+fn check_all_conditions(mode: Mode) {
+    check(|setup| {
+        Condition::ALL.map(|condition| Case::new(mode, condition, Processes::OnePerSession, setup))
+    });
+}
+
+/// All these cases at once.
+fn check<const N: usize>(cases: impl FnOnce(&mut Setup) -> [Case; N]) {
     let mut setup = Setup::new();
-    let cases = Condition::ALL.map(|condition| Case::new(mode, condition, &mut setup));
+    let cases = cases(&mut setup);
     let mut postfix = setup.start();
     let mut failures = Failures::default();
     thread::scope(|scope| {
         for run in cases.each_ref().map(|case| scope.spawn(|| case.run())) {
             match run.join() {
                 Ok(found) => failures.append(found),
-                Err(panic) => failures.add(format!("{mode:?}: {}", text(&*panic))),
+                Err(panic) => failures.add(format!("a session ended early: {}", text(&*panic))),
             }
         }
     });
     let messages = cases.iter().map(Case::deliveries).sum();
     if !postfix.deliver(messages) {
-        failures.add(format!("{mode:?}: {messages} messages were not delivered"));
+        failures.add(format!("{messages} messages were not delivered"));
     }
     postfix.stop();
 
@@ -101,7 +116,7 @@ fn check(mode: Mode) {
         failures.append(case.check_log(&log));
     }
     for line in log::complaints(&log) {
-        failures.add(format!("{mode:?}, in Postfix's log: {line}"));
+        failures.add(format!("in Postfix's log: {line}"));
     }
     failures.finish();
 }

@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::net::SocketAddrV4;
 
-use crate::instance::Setup;
+use crate::instance::{Processes, Setup};
 use crate::log;
 use crate::proxy::{Mode, Proxy};
 use crate::services::{Condition, Seen, Services};
@@ -15,6 +15,7 @@ use crate::smtp::CLIENT;
 pub struct Case {
     mode: Mode,
     condition: Condition,
+    processes: Processes,
     services: Services,
     proxy: Proxy,
     smtpd: SocketAddrV4,
@@ -25,14 +26,15 @@ pub struct Case {
 pub struct Failures(Vec<String>);
 
 impl Case {
-    pub fn new(mode: Mode, condition: Condition, setup: &mut Setup) -> Self {
+    pub fn new(mode: Mode, condition: Condition, processes: Processes, setup: &mut Setup) -> Self {
         let services = Services::start(condition);
-        let name = format!("policy-{condition:?}").to_lowercase();
+        let name = format!("{mode:?}-{condition:?}").to_lowercase();
         let proxy = Proxy::start(mode, setup, &name, &services.arguments());
-        let smtpd = setup.add_smtpd(proxy.endpoint());
+        let smtpd = setup.add_smtpd(processes, proxy.endpoint());
         Self {
             mode,
             condition,
+            processes,
             services,
             proxy,
             smtpd,
@@ -92,10 +94,14 @@ impl Case {
             self.services.requests("first"),
             self.services.requests("second"),
         );
-        failures.compare(self.label("connections"), &connections, &sessions);
+        let expected = match self.processes {
+            Processes::OnePerSession => sessions,
+            Processes::OneForAll => 1,
+        };
+        failures.compare(self.label("connections"), &connections, &expected);
         failures.compare(self.label("pauses"), &log::pauses(log, endpoint), &0);
         if let Some(starts) = self.proxy.starts() {
-            failures.compare(self.label("processes"), &starts, &sessions);
+            failures.compare(self.label("processes"), &starts, &expected);
         }
         let defaults = if self.condition == Condition::AllDead {
             // No recipient is accepted, so that it ends with the last one's RCPT.

@@ -20,6 +20,14 @@ pub struct Setup {
     master: String,
 }
 
+/// Which processes of an SMTP server serve its sessions: each keeps a connection of its own to a
+/// policy server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Processes {
+    OnePerSession,
+    OneForAll,
+}
+
 impl Setup {
     /// An instance without services.
     pub fn new() -> Self {
@@ -44,16 +52,20 @@ impl Setup {
 
     /// Adds an SMTP server that asks this policy endpoint at every stage; returns its address.
     ///
-    /// Each of its processes serves one session, so that a connection to the endpoint belongs to
-    /// one session. It logs verbosely: only then does Postfix say each connection that it makes,
-    /// and complain of the first failure on one already, not of the second in a row only.
-    pub fn add_smtpd(&mut self, policy: &str) -> SocketAddrV4 {
+    /// It logs verbosely: only then does Postfix say each connection that it makes, and complain
+    /// of the first failure on one already, not of the second in a row only.
+    pub fn add_smtpd(&mut self, processes: Processes, policy: &str) -> SocketAddrV4 {
         static NEXT_PORT: AtomicU16 = AtomicU16::new(20_001);
         let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         let address = SocketAddrV4::new(own_address(), port);
+        let (at_once, sessions) = match processes {
+            Processes::OnePerSession => ("-", 1),
+            Processes::OneForAll => ("1", 100),
+        };
         writeln!(
             self.master,
-            "{address} inet n - n - - smtpd -v\n  -o max_use=1 -o policy=check_policy_service,{policy}"
+            "{address} inet n - n - {at_once} smtpd -v\n  \
+             -o max_use={sessions} -o policy=check_policy_service,{policy}"
         )
         .expect("a string takes all");
         address

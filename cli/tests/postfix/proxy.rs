@@ -42,8 +42,8 @@ enum Running {
 impl Proxy {
     /// Starts a daemon, or prepares a service of spawn(8), under a name that nothing else has.
     pub fn start(mode: Mode, setup: &mut Setup, name: &str, arguments: &[String]) -> Self {
-        let program = install(setup.path());
         if mode == Mode::Spawn {
+            let program = install(setup.path());
             let (program, starts) = counted(&program, setup.path(), name);
             return Self {
                 endpoint: setup.add_spawn(name, &program, arguments),
@@ -55,7 +55,7 @@ impl Proxy {
             Mode::Inet | Mode::Spawn => "inet:127.0.0.1:0".to_owned(),
         };
         let errors = setup.path().join(format!("{name}.stderr"));
-        let mut child = Command::new(program)
+        let mut child = Command::new(HAPOLICY)
             .args(["--listen", &endpoint, "-L"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -128,10 +128,13 @@ fn listen(output: ChildStdout, endpoints: &Sender<String>) {
 }
 
 /// Puts hapolicy where the user nobody can reach it; returns its new path.
+///
+/// A daemon is not run from there: a process that another test starts just now may still hold the
+/// copy open for writing, and then it cannot be executed.
 fn install(directory: &Path) -> PathBuf {
     let installed = directory.join("hapolicy");
     if !installed.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_hapolicy"), &installed).expect("room for a copy");
+        fs::copy(HAPOLICY, &installed).expect("room for a copy");
         fs::set_permissions(&installed, Permissions::from_mode(0o755)).expect("our own");
     }
     installed
@@ -156,3 +159,5 @@ fn counted(program: &Path, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("our own");
     (script, starts)
 }
+
+const HAPOLICY: &str = env!("CARGO_BIN_EXE_hapolicy");
