@@ -1,0 +1,163 @@
+//! hapolicy between Postfix and the policy services, in each of its three places.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use crate::PATIENCE;
+use crate::instance::Setup;
+
+/// Where hapolicy stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Started by spawn(8) for each connection.
+    Spawn,
+    /// A daemon on a TCP port.
+    Inet,
+    /// A daemon on a UNIX socket.
+    Unix,
+}
+
+/// One hapolicy with its own services.
+#[derive(Debug)]
+pub struct Proxy {
+    endpoint: String,
+    running: Running,
+}
+
+#[derive(Debug)]
+enum Running {
+    /// The file that has a line for each start.
+    Spawned(PathBuf),
+    Daemon {
+        child: Child,
+        errors: PathBuf,
+    },
+}
+
+impl Proxy {
+    /// Starts a daemon, or prepares a service of spawn(8), under a name that nothing else has.
+    pub fn start(mode: Mode, setup: &mut Setup, name: &str, arguments: &[String]) -> Self {
+        if mode == Mode::Spawn {
+            let program = install(setup.path());
+            let (program, starts) = counted(&program, setup.path(), name);
+            return Self {
+                endpoint: setup.add_spawn(name, &program, arguments),
+                running: Running::Spawned(starts),
+            };
+        }
+        let endpoint = match mode {
+            Mode::Unix => format!("unix:{}/{name}.socket,mode=0666", setup.path().display()),
+            Mode::Inet | Mode::Spawn => "inet:127.0.0.1:0".to_owned(),
+        };
+        let errors = setup.path().join(format!("{name}.stderr"));
+        let mut child = Command::new(HAPOLICY)
+            .args(["--listen", &endpoint, "-L"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors).expect("a file of our own"))
+            .spawn()
+            .expect("hapolicy starts");
+        let (sender, endpoints) = mpsc::channel();
+        let output = child.stdout.take().expect("it is piped");
+        thread::spawn(move || listen(output, &sender));
+        // Before the wait, so that a daemon that does not get ready is ended too.
+        let mut proxy = Self {
+            endpoint,
+            running: Running::Daemon { child, errors },
+        };
+        proxy.endpoint = endpoints
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("hapolicy is not ready: {}", proxy.errors()));
+        proxy
+    }
+
+    /// What Postfix calls it: `inet:127.0.0.1:PORT`, `unix:/path` or `unix:private/name`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How many processes were started; `None` of a daemon.
+    pub fn starts(&self) -> Option<usize> {
+        let Running::Spawned(starts) = &self.running else {
+            return None;
+        };
+        Some(
+            fs::read_to_string(starts)
+                .expect("we made it")
+                .lines()
+                .count(),
+        )
+    }
+
+    /// What a daemon wrote to its standard error, which should be nothing.
+    pub fn errors(&self) -> String {
+        match &self.running {
+            Running::Spawned(_) => String::new(),
+            Running::Daemon { errors, .. } => {
+                let errors = fs::read(errors).expect("we made it");
+                String::from_utf8_lossy(&errors).into_owned()
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Running::Daemon { child, .. } = &mut self.running {
+            // It may have died.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Reports the endpoint when it is ready, and goes on reading: a full pipe would stop the daemon.
+fn listen(output: ChildStdout, endpoints: &Sender<String>) {
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if let Some((_, endpoint)) = line.split_once("listening on ") {
+            // Nobody listens after the first one.
+            let _ = endpoints.send(endpoint.to_owned());
+        }
+    }
+}
+
+/// Puts hapolicy where the user nobody can reach it; returns its new path.
+///
+/// A daemon is not run from there: a process that another test starts just now may still hold the
+/// copy open for writing, and then it cannot be executed.
+fn install(directory: &Path) -> PathBuf {
+    let installed = directory.join("hapolicy");
+    if !installed.exists() {
+        fs::copy(HAPOLICY, &installed).expect("room for a copy");
+        fs::set_permissions(&installed, Permissions::from_mode(0o755)).expect("our own");
+    }
+    installed
+}
+
+/// A program that adds a line to a file and becomes hapolicy; and that file.
+fn counted(program: &Path, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let starts = directory.join(format!("{name}.starts"));
+    OpenOptions::new()
+        .create_new(true)
+        .append(true)
+        .open(&starts)
+        .expect("names are unique");
+    fs::set_permissions(&starts, Permissions::from_mode(0o666)).expect("our own");
+    let script = directory.join(format!("{name}.sh"));
+    let text = format!(
+        "#!/bin/sh\necho started >> {}\nexec {} \"$@\"\n",
+        starts.display(),
+        program.display()
+    );
+    fs::write(&script, text).expect("a file of our own");
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("our own");
+    (script, starts)
+}
+
+const HAPOLICY: &str = env!("CARGO_BIN_EXE_hapolicy");

@@ -1,0 +1,32 @@
+//! What several integration tests share: a policy server that misbehaves on demand, and patience.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test that includes this module uses a part of it"
+)]
+
+pub mod stub;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits for a condition that another thread or process brings about; false after ten seconds.
+///
+/// Ten seconds is far more than anything here takes: it bounds a failure, it times nothing.
+pub fn eventually(condition: impl FnMut() -> bool) -> bool {
+    within(Duration::from_secs(10), condition)
+}
+
+/// Waits for a condition, at most `limit`; false when it did not come true.
+pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
