@@ -114,7 +114,7 @@ pub enum InvalidAttribute {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidResponse {
-    /// Nothing, or white space only: Postfix would take it for a configuration error.
+    /// Nothing, or white space only: Postfix would warn of an empty value and take it for `OK`.
     #[error("blank action")]
     Blank,
     /// NUL, CR or LF: what follows it would be read as something else.
