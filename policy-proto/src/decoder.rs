@@ -256,15 +256,16 @@ impl Decoder {
 
     /// Where the line feed of the current line is, once it has arrived.
     ///
-    /// The window ends where a limit would be crossed, so that an error does not depend on how the
-    /// stream was cut: the limit that is crossed first is the one that is named.
+    /// Nothing is looked at beyond the first byte that crosses a limit, so that an error does not
+    /// depend on how the stream was cut: the limit that is crossed first is the one that is named,
+    /// the line's where one byte crosses both.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
         let Limits { line, message } = self.limits;
-        let line_window = self.place.line.saturating_add(line).saturating_add(1);
-        let message_window = message.saturating_sub(self.owed.unwrap_or(0));
-        let window = line_window.min(message_window);
+        // A line feed may stand right behind a full line, but within the message.
+        let line_room = self.place.line.saturating_add(line);
+        let message_room = message.saturating_sub(self.owed.unwrap_or(0));
         let from = self.place.seen;
-        let to = buf.len().min(window);
+        let to = buf.len().min(line_room.saturating_add(1)).min(message_room);
         if from < to {
             if let Some(found) = memchr(b'\n', &buf[from..to]) {
                 return Ok(Some(from + found));
@@ -272,8 +273,8 @@ impl Decoder {
             self.place.seen = to;
         }
         match buf.len() {
-            len if len < window => Ok(None),
-            _ if line_window <= message_window => Err(DecodeError::LineTooLong { limit: line }),
+            len if len <= line_room.min(message_room) => Ok(None),
+            _ if line_room <= message_room => Err(DecodeError::LineTooLong { limit: line }),
             _ => Err(DecodeError::MessageTooLong { limit: message }),
         }
     }
