@@ -261,21 +261,21 @@ impl Decoder {
     /// the line's where one byte crosses both.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
         let Limits { line, message } = self.limits;
-        // A line feed may stand right behind a full line, but within the message.
         let line_room = self.place.line.saturating_add(line);
         let message_room = message.saturating_sub(self.owed.unwrap_or(0));
+        let room = line_room.min(message_room);
         let from = self.place.seen;
-        let to = buf.len().min(line_room.saturating_add(1)).min(message_room);
-        if from < to {
-            if let Some(found) = memchr(b'\n', &buf[from..to]) {
-                return Ok(Some(from + found));
-            }
-            self.place.seen = to;
-        }
-        match buf.len() {
-            len if len <= line_room.min(message_room) => Ok(None),
-            _ if line_room <= message_room => Err(DecodeError::LineTooLong { limit: line }),
-            _ => Err(DecodeError::MessageTooLong { limit: message }),
+        let to = buf.len().min(room.saturating_add(1));
+        let unseen = buf.get(from..to).unwrap_or_default();
+        let found = memchr(b'\n', unseen).map(|found| from + found);
+        self.place.seen = from.max(to);
+        match found {
+            // Behind a full line a line feed may stand, behind a full message it must not.
+            Some(found) if found < message_room => Ok(Some(found)),
+            Some(_) => Err(DecodeError::MessageTooLong { limit: message }),
+            None if buf.len() <= room => Ok(None),
+            None if line_room <= message_room => Err(DecodeError::LineTooLong { limit: line }),
+            None => Err(DecodeError::MessageTooLong { limit: message }),
         }
     }
 

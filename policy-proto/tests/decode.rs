@@ -133,6 +133,8 @@ mod requests {
             => [], Err(DecodeError::MessageTooLong { limit: 9 });
         the_line_is_named_where_both_are_crossed_by_one_byte: limits(5, 5), b"a=3456"
             => [], Err(DecodeError::LineTooLong { limit: 5 });
+        the_message_is_named_where_its_limit_is_crossed_by_a_line_feed: limits(5, 5), b"a=345\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 5 });
         a_bad_line_within_the_limits_is_named_before_them: limits(50, 8), b"a=1\nbad\nc=3\n\n"
             => [], Err(DecodeError::NoEquals { offset: 4 });
         a_long_line_is_too_long_before_it_is_bad: limits(5, 100), b"\0\0\0\0\0\0\n"
