@@ -4,7 +4,7 @@ mod support;
 
 use bytes::BytesMut;
 use policy_proto::{Action, Decoder, Limits, Request, Response, xtext};
-use proptest::{collection::vec, prelude::*, sample::select, test_runner::FileFailurePersistence};
+use proptest::{collection::vec, prelude::*, sample::select};
 use support::{drive, naive};
 
 proptest! {
@@ -91,7 +91,7 @@ proptest! {
         attributes in vec((vec(byte(), 0..4), vec(byte(), 0..6)), 0..4),
     ) {
         if let Ok(request) = Request::from_attributes(attributes.clone()) {
-            prop_assert_eq!(only_request(&request), request.clone());
+            prop_assert_eq!(&only_request(&request), &request);
             let found: Vec<_> = request.attributes().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
             prop_assert_eq!(found, attributes);
         }
