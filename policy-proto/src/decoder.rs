@@ -151,7 +151,8 @@ impl Decoder {
         self.fallible(|decoder| decoder.skip_owed(buf))
     }
 
-    /// To be called at the end of the stream, with what is left in the buffer.
+    /// To be called at the end of the stream, with what is left in the buffer once
+    /// [`request`](Self::request) or [`response`](Self::response) has found nothing more in it.
     ///
     /// # Errors
     ///
