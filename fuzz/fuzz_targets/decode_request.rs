@@ -33,7 +33,11 @@ fuzz_target!(|input: &[u8]| {
 
     let expected = naive::requests(stream, limits, lenient);
     assert_eq!(drive::requests(decoder(), [stream]), expected, "whole");
-    assert_eq!(drive::requests(decoder(), stream.chunks(1)), expected, "byte by byte");
+    assert_eq!(
+        drive::requests(decoder(), stream.chunks(1)),
+        expected,
+        "byte by byte"
+    );
     let pieces = pieces(stream, cuts);
     assert_eq!(drive::requests(decoder(), pieces), expected, "in pieces");
 
@@ -42,7 +46,10 @@ fuzz_target!(|input: &[u8]| {
         let request = decoder().request(&mut buf).unwrap().unwrap();
         assert!(buf.is_empty(), "something is left of {request:?}");
         assert_eq!(request.as_bytes(), message);
-        assert_eq!(Request::from_attributes(request.attributes()).as_ref(), Ok(&request));
+        assert_eq!(
+            Request::from_attributes(request.attributes()).as_ref(),
+            Ok(&request)
+        );
         for (name, _) in request.attributes() {
             assert!(request.get(name).is_some(), "{request:?} lost {name:?}");
         }
