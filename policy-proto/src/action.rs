@@ -21,7 +21,7 @@ pub enum Action<'a> {
     /// `OK`: accept, and skip the restrictions that follow in this list. A text is ignored. A result
     /// that is all digits means the same.
     Ok,
-    /// `RELAY`: as `OK`, and permits relaying. A text is ignored.
+    /// `RELAY`: an older word for `OK`, to Postfix the same. A text is ignored.
     Relay,
     /// `DUNNO`: no opinion; the next restriction decides. A text is ignored.
     Dunno,

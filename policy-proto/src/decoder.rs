@@ -151,7 +151,8 @@ impl Decoder {
         self.fallible(|decoder| decoder.skip_owed(buf))
     }
 
-    /// To be called at the end of the stream, with what is left in the buffer.
+    /// To be called at the end of the stream, with what is left in the buffer once
+    /// [`request`](Self::request) or [`response`](Self::response) has found nothing more in it.
     ///
     /// # Errors
     ///
@@ -256,25 +257,26 @@ impl Decoder {
 
     /// Where the line feed of the current line is, once it has arrived.
     ///
-    /// The window ends where a limit would be crossed, so that an error does not depend on how the
-    /// stream was cut: the limit that is crossed first is the one that is named.
+    /// Nothing is looked at beyond the first byte that crosses a limit, so that an error does not
+    /// depend on how the stream was cut: the limit that is crossed first is the one that is named,
+    /// the line's where one byte crosses both.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
         let Limits { line, message } = self.limits;
-        let line_window = self.place.line.saturating_add(line).saturating_add(1);
-        let message_window = message.saturating_sub(self.owed.unwrap_or(0));
-        let window = line_window.min(message_window);
+        let line_room = self.place.line.saturating_add(line);
+        let message_room = message.saturating_sub(self.owed.unwrap_or(0));
+        let room = line_room.min(message_room);
         let from = self.place.seen;
-        let to = buf.len().min(window);
-        if from < to {
-            if let Some(found) = memchr(b'\n', &buf[from..to]) {
-                return Ok(Some(from + found));
-            }
-            self.place.seen = to;
-        }
-        match buf.len() {
-            len if len < window => Ok(None),
-            _ if line_window <= message_window => Err(DecodeError::LineTooLong { limit: line }),
-            _ => Err(DecodeError::MessageTooLong { limit: message }),
+        let to = buf.len().min(room.saturating_add(1));
+        let unseen = buf.get(from..to).unwrap_or_default();
+        let found = memchr(b'\n', unseen).map(|found| from + found);
+        self.place.seen = from.max(to);
+        match found {
+            // Behind a full line a line feed may stand, behind a full message it must not.
+            Some(found) if found < message_room => Ok(Some(found)),
+            Some(_) => Err(DecodeError::MessageTooLong { limit: message }),
+            None if buf.len() <= room => Ok(None),
+            None if line_room <= message_room => Err(DecodeError::LineTooLong { limit: line }),
+            None => Err(DecodeError::MessageTooLong { limit: message }),
         }
     }
 

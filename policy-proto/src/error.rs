@@ -96,6 +96,15 @@ impl DecodeError {
 }
 
 /// Why a [`Request`](crate::Request) cannot be built from these attributes.
+///
+/// ```
+/// use policy_proto::{InvalidAttribute, Request};
+///
+/// let built = |name, value| Request::from_attributes([(name, value)]).map(|_| ());
+/// assert_eq!(built("a=b", ""), Err(InvalidAttribute::Name));
+/// assert_eq!(built("a", "b\r"), Err(InvalidAttribute::Value));
+/// assert_eq!(Request::from_attributes([("", ""); 0]), Err(InvalidAttribute::None));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidAttribute {
@@ -111,10 +120,18 @@ pub enum InvalidAttribute {
 }
 
 /// Why a [`Response`](crate::Response) cannot be built from this text.
+///
+/// ```
+/// use policy_proto::{Action, InvalidResponse, Response};
+///
+/// assert_eq!(Response::new(""), Err(InvalidResponse::Blank));
+/// let error = Response::try_from(Action::Reject(b"no\nmore")).unwrap_err();
+/// assert_eq!(error.to_string(), "NUL, CR or LF in the action at byte 9");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidResponse {
-    /// Nothing, or white space only: Postfix would take it for a configuration error.
+    /// Nothing, or white space only: Postfix would warn of an empty value and take it for `OK`.
     #[error("blank action")]
     Blank,
     /// NUL, CR or LF: what follows it would be read as something else.
@@ -129,13 +146,19 @@ pub enum InvalidResponse {
         /// The limit in bytes.
         limit: usize,
     },
-    /// An [`Action::Status`](crate::Action::Status) without a text, or with a code that is neither
-    /// 4NN nor 5NN.
+    /// An [`Action::Status`](crate::Action::Status) without a text, which Postfix would take for
+    /// `OK`, or with a code that is neither 4NN nor 5NN.
     #[error("a status needs a code from 400 to 599 and a text")]
     Status,
 }
 
 /// Why a value is not xtext: a `+` at this byte that two hexadecimal digits do not follow.
+///
+/// ```
+/// use policy_proto::{InvalidXtext, xtext};
+///
+/// assert_eq!(xtext::decode(b"a+4"), Err(InvalidXtext { offset: 1 }));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("no two hexadecimal digits after '+' at byte {offset}")]
 pub struct InvalidXtext {

@@ -9,11 +9,11 @@
 //! action     = "action=" text LF
 //! name       = 1*(OCTET except "=" NUL CR LF)
 //! value      = *(OCTET except NUL CR LF)
-//! text       = value with at least one octet that is not white space
+//! text       = value with at least one octet that is not white
 //!
-//! command    = word [blanks rest]            ; how Postfix reads the text of an action, access(5)
+//! command    = word [(SP / HTAB) *white rest] ; how Postfix reads the text of an action, access(5)
 //! word       = *(OCTET except SP HTAB)
-//! blanks     = 1*(SP / HTAB)
+//! white      = SP / HTAB / VT / FF
 //! ```
 //!
 //! `LF` may be written CR LF. Sources: `attr_scan_plain.c`, `attr_print_plain.c`, `smtpd_check.c`.
@@ -55,7 +55,7 @@ pub(crate) fn response_line(line: &[u8], offset: usize) -> Result<Option<&[u8]>,
 
 /// An action's command word and what follows the white space behind it.
 pub(crate) fn command(text: &[u8]) -> (&[u8], &[u8]) {
-    let parsed: IResult<&[u8], &[u8]> = (take_till(is_space), take_while(is_space))
+    let parsed: IResult<&[u8], &[u8]> = (take_till(is_separator), take_while(is_white))
         .map(|(word, _)| word)
         .parse(text);
     match parsed {
@@ -69,7 +69,7 @@ pub(crate) fn command(text: &[u8]) -> (&[u8], &[u8]) {
 pub(crate) const ACTION: &[u8] = b"action=";
 
 pub(crate) fn is_blank(text: &[u8]) -> bool {
-    text.iter().all(u8::is_ascii_whitespace)
+    text.iter().copied().all(is_white)
 }
 
 fn name(input: &[u8]) -> IResult<&[u8], &[u8]> {
@@ -84,8 +84,14 @@ fn is_forbidden(byte: u8) -> bool {
     matches!(byte, 0 | b'\r' | b'\n')
 }
 
-fn is_space(byte: u8) -> bool {
+/// What ends a command word.
+fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
+}
+
+/// What Postfix skips behind it: `ISSPACE`, but for the line ends that cannot come here.
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0x0b | 0x0c)
 }
 
 /// What is wrong where the grammar stopped.
@@ -95,5 +101,88 @@ fn flaw(rest: &[u8], offset: usize) -> DecodeError {
         Some(b'=') => DecodeError::EmptyName { offset },
         Some(0) => DecodeError::Nul { offset },
         Some(_) => DecodeError::CarriageReturn { offset },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_split_at_its_first_equal_sign() {
+        assert_eq!(attribute(b"a=b=c", 0), Ok((&b"a"[..], &b"b=c"[..])));
+    }
+
+    #[test]
+    fn a_value_may_be_empty() {
+        assert_eq!(attribute(b"a=", 0), Ok((&b"a"[..], &b""[..])));
+    }
+
+    #[test]
+    fn a_flaw_is_the_first_byte_that_the_grammar_forbids() {
+        use DecodeError::{CarriageReturn, EmptyName, NoEquals, Nul};
+
+        let offset = 7;
+        for (line, flaw) in [
+            (&b""[..], NoEquals { offset }),
+            (b"abc", NoEquals { offset }),
+            (b"=", EmptyName { offset }),
+            (b"=\0", EmptyName { offset }),
+            (b"\0=", Nul { offset }),
+            (b"a\0", Nul { offset }),
+            (b"a=\0\r", Nul { offset }),
+            (b"\r", CarriageReturn { offset }),
+            (b"a\r=", CarriageReturn { offset }),
+            (b"a=\r\0", CarriageReturn { offset }),
+            (b"a=\n", CarriageReturn { offset }),
+        ] {
+            assert_eq!(
+                attribute(line, offset),
+                Err(flaw),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_response_line_has_a_text_only_if_it_is_the_action() {
+        assert_eq!(response_line(b"action= x ", 0), Ok(Some(&b" x "[..])));
+        assert_eq!(response_line(b"actions=x", 0), Ok(None));
+    }
+
+    #[test]
+    fn a_response_line_must_be_an_attribute_and_the_action_not_blank() {
+        for (line, error) in [
+            (&b""[..], DecodeError::NoAction { offset: 3 }),
+            (b"action=", DecodeError::BlankAction { offset: 3 }),
+            (
+                b"action=\x0b\x0c \t",
+                DecodeError::BlankAction { offset: 3 },
+            ),
+            (b"action", DecodeError::NoEquals { offset: 3 }),
+        ] {
+            assert_eq!(
+                response_line(line, 3),
+                Err(error),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_ends_at_the_first_space_or_tab_and_its_text_begins_behind_all_white_space() {
+        for (text, parts) in [
+            (&b""[..], (&b""[..], &b""[..])),
+            (b"ok", (b"ok", b"")),
+            (b"ok ", (b"ok", b"")),
+            (b"a b c ", (b"a", b"b c ")),
+            (b"a\t \x0b\x0cb", (b"a", b"b")),
+            (b"a\x0bb", (b"a\x0bb", b"")),
+            (b" a", (b"", b"a")),
+        ] {
+            assert_eq!(command(text), parts, "{}", text.escape_ascii());
+        }
     }
 }

@@ -100,3 +100,8 @@ mod state;
 pub use state::ProtocolState;
 
 pub mod xtext;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,10 +14,10 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest line in bytes, its line feed not counted. 16 KiB by default.
+    /// The longest line in bytes, its line feed not counted, but a CR before it. 16 KiB by default.
     pub line: usize,
-    /// The longest message in bytes, line feeds and the closing blank line counted. 128 KiB by
-    /// default.
+    /// The longest message in bytes as it arrives, with all line ends, the closing blank line, and
+    /// lines that are left out. 128 KiB by default.
     pub message: usize,
 }
 

@@ -110,6 +110,15 @@ impl Request {
     }
 
     /// The request on the wire, its blank line included.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("sender", "")])?;
+    /// assert_eq!(request.as_bytes(), b"sender=\n\n");
+    /// assert_eq!(request.clone().into_bytes(), request.as_bytes());
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -155,19 +164,29 @@ impl Request {
         self.parsed(attr::CLIENT_ADDRESS)
     }
 
-    /// The address that the client connected to.
+    /// The address that the client connected to. Postfix 3.2.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("server_address", "192.0.2.1"), ("server_port", "25")])?;
+    /// assert_eq!(request.server_address(), Some([192, 0, 2, 1].into()));
+    /// assert_eq!(request.server_port(), Some(25));
+    /// assert_eq!(request.client_port(), None);
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
     #[must_use]
     pub fn server_address(&self) -> Option<IpAddr> {
         self.parsed(attr::SERVER_ADDRESS)
     }
 
-    /// The client's TCP port.
+    /// The client's TCP port; `None` where Postfix does not know it. Postfix 3.0.
     #[must_use]
     pub fn client_port(&self) -> Option<u16> {
         self.parsed(attr::CLIENT_PORT).filter(|port| *port != 0)
     }
 
-    /// The port that the client connected to.
+    /// The port that the client connected to; `None` where Postfix does not know it. Postfix 3.2.
     #[must_use]
     pub fn server_port(&self) -> Option<u16> {
         self.parsed(attr::SERVER_PORT).filter(|port| *port != 0)
@@ -238,7 +257,8 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The attributes of a [`Request`], each a name and a value, in wire order.
+/// The attributes of a [`Request`], each a name and a value, in wire order:
+/// [`Request::attributes`].
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     rest: &'a [u8],

@@ -1,0 +1,414 @@
+//! What the decoder makes of streams, as a table: each row whole, byte by byte and cut in two at
+//! every place.
+
+mod support;
+
+use bytes::BytesMut;
+use policy_proto::{DecodeError, Decoder, Limits};
+use support::{Outcome, drive, naive};
+
+macro_rules! cases {
+    ($($name:ident: $way:expr, $stream:expr => $messages:expr, $end:expr $(, leaving out $ignored:expr)?;)+) => {$(
+        #[test]
+        fn $name() {
+            let messages: &[&[u8]] = &$messages;
+            #[allow(unused_mut, unused_assignments)]
+            let mut ignored: &[&[u8]] = &[];
+            $(ignored = &$ignored;)?
+            $way.check($stream, &Outcome {
+                messages: messages.iter().map(|message| message.to_vec()).collect(),
+                ignored: ignored.iter().map(|line| line.to_vec()).collect(),
+                end: $end,
+            });
+        }
+    )+};
+}
+
+mod requests {
+    use super::*;
+
+    cases! {
+        // Whole requests.
+        an_empty_stream_holds_no_request: STRICT, b"" => [], Ok(());
+        a_request_is_the_bytes_that_arrived: STRICT,
+            b"request=smtpd_access_policy\nsender=a@example.com\n\n"
+            => [b"request=smtpd_access_policy\nsender=a@example.com\n\n"], Ok(());
+        one_attribute_makes_a_request: STRICT, b"a=b\n\n" => [b"a=b\n\n"], Ok(());
+        a_value_may_be_empty: STRICT, b"sender=\n\n" => [b"sender=\n\n"], Ok(());
+        a_value_may_hold_equal_signs: STRICT, b"a==b=\n\n" => [b"a==b=\n\n"], Ok(());
+        blanks_belong_to_name_and_value: STRICT, b" a = b\t\n\n" => [b" a = b\t\n\n"], Ok(());
+        bytes_beyond_ascii_pass: STRICT, b"helo_name=caf\xe9\xff\n\n"
+            => [b"helo_name=caf\xe9\xff\n\n"], Ok(());
+        control_characters_pass: STRICT, b"a=\x01\x1b\x7f\x0b\n\n" => [b"a=\x01\x1b\x7f\x0b\n\n"], Ok(());
+        duplicates_stay_as_they_came: STRICT, b"a=1\na=2\na=1\n\n" => [b"a=1\na=2\na=1\n\n"], Ok(());
+        pipelined_requests_come_one_by_one: STRICT, b"a=1\n\nb=2\nc=3\n\nd=4\n\n"
+            => [b"a=1\n\n", b"b=2\nc=3\n\n", b"d=4\n\n"], Ok(());
+
+        // Blank lines.
+        blank_lines_before_a_request_are_skipped: STRICT, b"\n\n\na=b\n\n" => [b"a=b\n\n"], Ok(());
+        blank_lines_between_requests_are_skipped: STRICT, b"a=1\n\n\n\nb=2\n\n"
+            => [b"a=1\n\n", b"b=2\n\n"], Ok(());
+        blank_lines_alone_are_no_request: STRICT, b"\n\r\n\n" => [], Ok(());
+        blank_lines_after_a_request_are_a_clean_end: STRICT, b"a=b\n\n\n" => [b"a=b\n\n"], Ok(());
+        a_line_of_spaces_is_not_blank: STRICT, b"a=b\n \n\n"
+            => [], Err(DecodeError::NoEquals { offset: 4 });
+
+        // CR LF.
+        cr_lf_becomes_lf: STRICT, b"a=1\r\nb=2\r\n\r\n" => [b"a=1\nb=2\n\n"], Ok(());
+        one_cr_lf_among_others_becomes_lf: STRICT, b"a=1\nb=2\r\nc=3\n\n" => [b"a=1\nb=2\nc=3\n\n"], Ok(());
+        a_blank_line_may_end_in_cr_lf: STRICT, b"a=1\n\r\n" => [b"a=1\n\n"], Ok(());
+        a_request_in_lf_after_one_in_cr_lf_is_its_bytes: STRICT, b"a=1\r\n\r\nb=2\n\n"
+            => [b"a=1\n\n", b"b=2\n\n"], Ok(());
+        cr_lf_before_a_request_leaves_it_as_it_is: STRICT, b"\r\n\r\na=1\n\n" => [b"a=1\n\n"], Ok(());
+        an_empty_value_may_end_in_cr_lf: STRICT, b"a=\r\n\n" => [b"a=\n\n"], Ok(());
+
+        // What is no attribute.
+        a_line_without_an_equal_sign_is_refused: STRICT, b"EHLO there\n\n"
+            => [], Err(DecodeError::NoEquals { offset: 0 });
+        a_name_must_not_be_empty: STRICT, b"a=b\n=c\n\n" => [], Err(DecodeError::EmptyName { offset: 4 });
+        a_nul_in_a_value_is_refused: STRICT, b"a=b\nc=\0d\n\n" => [], Err(DecodeError::Nul { offset: 4 });
+        a_nul_in_a_name_is_refused: STRICT, b"a=b\nc\0=d\n\n" => [], Err(DecodeError::Nul { offset: 4 });
+        a_nul_alone_is_refused: STRICT, b"\0\n" => [], Err(DecodeError::Nul { offset: 0 });
+        a_cr_within_a_value_is_refused: STRICT, b"a=b\nc=d\re\n\n"
+            => [], Err(DecodeError::CarriageReturn { offset: 4 });
+        a_cr_within_a_name_is_refused: STRICT, b"c\rd=e\n\n"
+            => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        only_one_cr_before_the_lf_is_dropped: STRICT, b"a=b\r\r\n\n"
+            => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        the_first_flaw_in_a_line_is_named: STRICT, b"a\rb\0\n" => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        an_empty_name_comes_before_a_nul_behind_it: STRICT, b"=\0\n" => [], Err(DecodeError::EmptyName { offset: 0 });
+        the_first_bad_line_is_named: STRICT, b"a=b\nbad\n=worse\n" => [], Err(DecodeError::NoEquals { offset: 4 });
+        requests_before_a_bad_line_are_kept: STRICT, b"a=1\n\nb=2\nbad\n\nc=3\n\n"
+            => [b"a=1\n\n"], Err(DecodeError::NoEquals { offset: 4 });
+        blank_lines_before_a_request_do_not_move_its_offsets: STRICT, b"\n\n\r\na=b\nbad\n"
+            => [], Err(DecodeError::NoEquals { offset: 4 });
+        a_cr_counts_in_the_offset: STRICT, b"a=b\r\nbad\n" => [], Err(DecodeError::NoEquals { offset: 5 });
+        a_bad_line_is_judged_when_it_is_whole: STRICT, b"a=b\n\0\0\0" => [], Err(DecodeError::UnexpectedEnd);
+
+        // The end of the stream.
+        the_end_within_a_line_is_unexpected: STRICT, b"a=b\n\nc=" => [b"a=b\n\n"], Err(DecodeError::UnexpectedEnd);
+        the_end_before_the_blank_line_is_unexpected: STRICT, b"a=b\n" => [], Err(DecodeError::UnexpectedEnd);
+        the_end_within_a_blank_line_is_unexpected: STRICT, b"a=b\n\r" => [], Err(DecodeError::UnexpectedEnd);
+
+        // Lenient.
+        a_lenient_decoder_leaves_bad_lines_out: LENIENT, b"a=1\nbad\nb=2\n=x\nc=\0\nd\r=\ne=5\n\n"
+            => [b"a=1\nb=2\ne=5\n\n"], Ok(()), leaving out [b"bad", b"=x", b"c=\0", b"d\r="];
+        a_lenient_decoder_leaves_good_requests_as_they_are: LENIENT, b"a=1\nb==\n\n" => [b"a=1\nb==\n\n"], Ok(());
+        a_bad_line_may_come_first: LENIENT, b"bad\na=1\n\n" => [b"a=1\n\n"], Ok(()), leaving out [b"bad"];
+        a_bad_line_is_reported_without_its_end: LENIENT, b"bad\r\na=1\n\n"
+            => [b"a=1\n\n"], Ok(()), leaving out [b"bad"];
+        bad_lines_alone_are_no_request: LENIENT, b"bad\nworse\n\na=1\n\n"
+            => [b"a=1\n\n"], Ok(()), leaving out [b"bad", b"worse"];
+        bad_lines_of_one_request_do_not_touch_the_next: LENIENT, b"a=1\nbad\n\nb=2\n\n"
+            => [b"a=1\n\n", b"b=2\n\n"], Ok(()), leaving out [b"bad"];
+        a_lenient_decoder_takes_cr_lf_too: LENIENT, b"a=1\r\nbad\r\r\nb=2\n\r\n"
+            => [b"a=1\nb=2\n\n"], Ok(()), leaving out [b"bad\r"];
+        a_lenient_decoder_knows_the_end_within_a_message: LENIENT, b"bad\n"
+            => [], Err(DecodeError::UnexpectedEnd), leaving out [b"bad"];
+
+        // Limits.
+        a_line_may_be_as_long_as_its_limit: limits(5, 100), b"a=345\n\n" => [b"a=345\n\n"], Ok(());
+        a_line_must_not_be_longer: limits(5, 100), b"a=3456\n\n" => [], Err(DecodeError::LineTooLong { limit: 5 });
+        a_line_without_an_end_is_refused_at_its_limit: limits(5, 100), b"a=3456"
+            => [], Err(DecodeError::LineTooLong { limit: 5 });
+        a_line_at_its_limit_may_still_end: limits(5, 100), b"a=345" => [], Err(DecodeError::UnexpectedEnd);
+        a_cr_counts_in_the_line: limits(5, 100), b"a=345\r\n\n" => [], Err(DecodeError::LineTooLong { limit: 5 });
+        a_cr_within_the_limit_is_no_harm: limits(5, 100), b"a=34\r\n\n" => [b"a=34\n\n"], Ok(());
+        each_line_has_the_whole_limit: limits(5, 100), b"a=345\nb=345\n\n" => [b"a=345\nb=345\n\n"], Ok(());
+        the_limit_of_a_line_holds_in_every_line: limits(5, 100), b"a=1\n\nb=2\nc=3456\n\n"
+            => [b"a=1\n\n"], Err(DecodeError::LineTooLong { limit: 5 });
+        a_message_may_be_as_long_as_its_limit: limits(50, 9), b"a=1\nb=2\n\n" => [b"a=1\nb=2\n\n"], Ok(());
+        a_message_must_not_be_longer: limits(50, 8), b"a=1\nb=2\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 8 });
+        a_message_at_its_limit_is_not_yet_beyond_it: limits(50, 8), b"a=1\nb=2\n"
+            => [], Err(DecodeError::UnexpectedEnd);
+        a_cr_counts_in_the_message: limits(50, 9), b"a=1\r\nb=2\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 9 });
+        each_message_has_the_whole_limit: limits(50, 5), b"a=1\n\nb=2\n\n" => [b"a=1\n\n", b"b=2\n\n"], Ok(());
+        blank_lines_between_requests_do_not_count: limits(50, 5), b"\n\n\n\n\n\n\na=1\n\n\n\n\n\n\n\n"
+            => [b"a=1\n\n"], Ok(());
+        the_line_is_named_where_its_limit_is_crossed_first: limits(5, 10), b"a=3\nb=3456789\n\n"
+            => [], Err(DecodeError::LineTooLong { limit: 5 });
+        the_message_is_named_where_its_limit_is_crossed_first: limits(5, 9), b"a=345\nb=3456\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 9 });
+        the_line_is_named_where_both_are_crossed_by_one_byte: limits(5, 5), b"a=3456"
+            => [], Err(DecodeError::LineTooLong { limit: 5 });
+        the_message_is_named_where_its_limit_is_crossed_by_a_line_feed: limits(5, 5), b"a=345\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 5 });
+        a_bad_line_within_the_limits_is_named_before_them: limits(50, 8), b"a=1\nbad\nc=3\n\n"
+            => [], Err(DecodeError::NoEquals { offset: 4 });
+        a_long_line_is_too_long_before_it_is_bad: limits(5, 100), b"\0\0\0\0\0\0\n"
+            => [], Err(DecodeError::LineTooLong { limit: 5 });
+        lines_that_are_left_out_count_in_the_message: limits(50, 9).lenient(), b"a=1\nbad\nc=3\n\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 9 }), leaving out [b"bad"];
+        without_room_for_a_message_the_first_byte_is_too_much: limits(50, 0), b"a"
+            => [], Err(DecodeError::MessageTooLong { limit: 0 });
+        without_room_for_a_message_an_empty_stream_is_no_harm: limits(50, 0), b"" => [], Ok(());
+        without_room_for_a_line_blank_ones_pass: limits(0, 50), b"\n\na=1\n\n"
+            => [], Err(DecodeError::LineTooLong { limit: 0 });
+        a_limit_may_be_the_greatest_number: limits(usize::MAX, usize::MAX), b"a=1\n\n" => [b"a=1\n\n"], Ok(());
+    }
+
+    #[test]
+    fn an_error_is_final() {
+        let mut decoder = Decoder::new();
+        let error = decoder.request(&mut BytesMut::from("bad\n"));
+        assert_eq!(error, Err(DecodeError::NoEquals { offset: 0 }));
+        assert_eq!(decoder.request(&mut BytesMut::from("a=1\n\n")), error);
+    }
+
+    #[test]
+    fn an_error_is_told_at_the_end_of_the_stream_too() {
+        let mut decoder = Decoder::new();
+        let error = decoder.request(&mut BytesMut::from("bad\n")).unwrap_err();
+        assert_eq!(decoder.finish(&BytesMut::new()), Err(error));
+    }
+
+    #[test]
+    fn what_follows_a_request_stays_in_the_buffer() {
+        let mut buf = BytesMut::from("a=1\n\n\nb=2\n\nc=");
+        Decoder::new().request(&mut buf).unwrap();
+        assert_eq!(buf, "\nb=2\n\nc=");
+    }
+
+    #[test]
+    fn lines_that_were_left_out_are_told_once() {
+        let mut decoder = Decoder::new().lenient();
+        decoder
+            .request(&mut BytesMut::from("bad\na=1\n\n"))
+            .unwrap();
+        decoder.take_ignored();
+        assert!(decoder.take_ignored().is_empty());
+    }
+
+    #[test]
+    fn the_default_limits_are_16_kib_a_line_and_128_kib_in_all() {
+        let of = |value: usize| [b"a=".to_vec(), vec![b'v'; value - 2], b"\n".to_vec()].concat();
+        let full = of(16 * 1024);
+        // Seven full lines, one that leaves room for the blank line, and the blank line.
+        let rest = of(128 * 1024 - 7 * full.len() - 2);
+        let whole = [full.repeat(7), rest, b"\n".to_vec()].concat();
+        assert_eq!(whole.len(), 128 * 1024);
+        let mut decoder = Decoder::new();
+        assert!(
+            decoder
+                .request(&mut BytesMut::from(&whole[..]))
+                .unwrap()
+                .is_some()
+        );
+        let longer = [&whole[..whole.len() - 1], b"b=\n\n"].concat();
+        assert_eq!(
+            decoder.request(&mut BytesMut::from(&longer[..])),
+            Err(DecodeError::MessageTooLong { limit: 128 * 1024 })
+        );
+    }
+}
+
+mod responses {
+    use super::*;
+
+    cases! {
+        // Whole answers.
+        an_answer_is_the_text_of_its_action: ANSWER, b"action=DEFER_IF_PERMIT wait\n\n"
+            => [b"DEFER_IF_PERMIT wait"], Ok(());
+        attributes_before_the_action_are_skipped: ANSWER, b"a=b\nversion=1\naction=ok\n\n" => [b"ok"], Ok(());
+        what_follows_the_action_is_skipped: ANSWER, b"action=ok\naction=reject\n\0 220 hello\r\n\n" => [b"ok"], Ok(());
+        a_text_may_hold_equal_signs: ANSWER, b"action=prepend X: a=b\n\n" => [b"prepend X: a=b"], Ok(());
+        blanks_around_a_text_belong_to_it: ANSWER, b"action= ok \n\n" => [b" ok "], Ok(());
+        a_text_need_not_be_utf_8: ANSWER, b"action=REJECT caf\xe9\n\n" => [b"REJECT caf\xe9"], Ok(());
+        two_answers_come_one_by_one: ANSWER, b"action=ok\n\naction=dunno\n\n" => [b"ok", b"dunno"], Ok(());
+        cr_lf_is_dropped: ANSWER, b"action=ok\r\n\r\naction=dunno\r\n\r\n" => [b"ok", b"dunno"], Ok(());
+
+        // The end of the stream.
+        no_answer_is_a_clean_end_of_nothing: ANSWER, b"" => [], Ok(());
+        an_answer_without_its_blank_line_is_whole: ANSWER, b"action=ok\n" => [b"ok"], Ok(());
+        an_answer_cut_within_its_rest_is_whole: ANSWER, b"action=ok\nfoo" => [b"ok"], Ok(());
+        an_answer_without_a_line_feed_is_cut: ANSWER, b"action=ok" => [], Err(DecodeError::UnexpectedEnd);
+        an_answer_cut_before_its_action_is_cut: ANSWER, b"a=b\n" => [], Err(DecodeError::UnexpectedEnd);
+        a_second_answer_can_be_cut: ANSWER, b"action=ok\n\nact" => [b"ok"], Err(DecodeError::UnexpectedEnd);
+        an_action_without_its_blank_line_hides_the_next: ANSWER, b"action=ok\naction=dunno\n\n" => [b"ok"], Ok(());
+
+        // What is no answer.
+        a_banner_is_refused_at_once: ANSWER, b"220 mail.example.com ESMTP\r\n"
+            => [], Err(DecodeError::NoEquals { offset: 0 });
+        a_banner_after_an_attribute_is_refused: ANSWER, b"a=b\nhello\n" => [], Err(DecodeError::NoEquals { offset: 4 });
+        a_blank_line_before_the_action_is_refused: ANSWER, b"\naction=ok\n\n" => [], Err(DecodeError::NoAction { offset: 0 });
+        attributes_without_an_action_are_refused: ANSWER, b"a=b\n\n" => [], Err(DecodeError::NoAction { offset: 4 });
+        a_blank_line_in_cr_lf_before_the_action_is_refused: ANSWER, b"\r\n" => [], Err(DecodeError::NoAction { offset: 0 });
+        a_second_blank_line_after_an_answer_is_refused: ANSWER, b"action=ok\n\n\n"
+            => [b"ok"], Err(DecodeError::NoAction { offset: 0 });
+        an_action_must_not_be_empty: ANSWER, b"action=\n\n" => [], Err(DecodeError::BlankAction { offset: 0 });
+        an_action_must_not_be_blank: ANSWER, b"a=b\naction= \t\n\n" => [], Err(DecodeError::BlankAction { offset: 4 });
+        an_action_of_other_white_space_is_blank: ANSWER, b"action=\x0b\x0c\r\n\n"
+            => [], Err(DecodeError::BlankAction { offset: 0 });
+        action_is_lower_case: ANSWER, b"ACTION=ok\n\n" => [], Err(DecodeError::NoAction { offset: 10 });
+        action_has_no_blank_before_the_equal_sign: ANSWER, b"action =ok\n\n" => [], Err(DecodeError::NoAction { offset: 11 });
+        action_has_no_blank_before_it: ANSWER, b" action=ok\n\n" => [], Err(DecodeError::NoAction { offset: 11 });
+        action_needs_its_equal_sign: ANSWER, b"action ok\n\n" => [], Err(DecodeError::NoEquals { offset: 0 });
+        a_nul_in_an_action_is_refused: ANSWER, b"action=o\0k\n\n" => [], Err(DecodeError::Nul { offset: 0 });
+        a_cr_within_an_action_is_refused: ANSWER, b"action=o\rk\n\n" => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        an_attribute_without_a_name_is_refused: ANSWER, b"=x\naction=ok\n\n" => [], Err(DecodeError::EmptyName { offset: 0 });
+        answers_before_a_bad_one_are_kept: ANSWER, b"action=ok\n\nbye\n" => [b"ok"], Err(DecodeError::NoEquals { offset: 0 });
+        leniency_has_no_effect_on_answers: ANSWER.lenient(), b"bad\naction=ok\n\n"
+            => [], Err(DecodeError::NoEquals { offset: 0 });
+
+        // Limits.
+        an_answer_may_be_as_long_as_its_limits: answer_limits(9, 11), b"action=ok\n\n" => [b"ok"], Ok(());
+        an_action_line_must_not_be_longer: answer_limits(9, 100), b"action=nok\n\n"
+            => [], Err(DecodeError::LineTooLong { limit: 9 });
+        an_endless_line_is_refused_at_its_limit: answer_limits(9, 100), b"xxxxxxxxxx"
+            => [], Err(DecodeError::LineTooLong { limit: 9 });
+        an_answer_must_not_be_longer: answer_limits(50, 13), b"a=b\naction=ok\n"
+            => [], Err(DecodeError::MessageTooLong { limit: 13 });
+        the_rest_counts_in_the_answer: answer_limits(50, 20), b"action=ok\na=1\nb=2\nc=3\n\n"
+            => [b"ok"], Err(DecodeError::MessageTooLong { limit: 20 });
+        the_rest_may_fill_the_answer: answer_limits(50, 19), b"action=ok\na=1\nb=2\n\naction=no\n\n"
+            => [b"ok", b"no"], Ok(());
+        a_line_of_the_rest_must_not_be_longer: answer_limits(9, 100), b"action=ok\n0123456789"
+            => [b"ok"], Err(DecodeError::LineTooLong { limit: 9 });
+        an_answer_that_fills_its_limit_may_end_with_the_stream: answer_limits(50, 10), b"action=ok\n"
+            => [b"ok"], Ok(());
+        a_blank_line_beyond_the_limit_is_refused: answer_limits(50, 10), b"action=ok\n\n"
+            => [b"ok"], Err(DecodeError::MessageTooLong { limit: 10 });
+        each_answer_has_the_whole_limit: answer_limits(9, 11), b"action=ok\n\naction=no\n\n" => [b"ok", b"no"], Ok(());
+    }
+
+    #[test]
+    fn the_answer_counts_before_its_blank_line() {
+        let mut buf = BytesMut::from("action=ok\n");
+        let response = Decoder::new().response(&mut buf).unwrap().unwrap();
+        assert_eq!(response.as_bytes(), b"ok");
+    }
+
+    #[test]
+    fn the_rest_is_skipped_in_pieces() {
+        let mut decoder = Decoder::new();
+        let mut buf = BytesMut::from("action=ok\n");
+        decoder.response(&mut buf).unwrap();
+        let arrived = [&b""[..], b"no", b"te=1", b"\n", b"x=2\n", b"\r", b"\n"].map(|piece| {
+            buf.extend_from_slice(piece);
+            decoder.skip_rest(&mut buf)
+        });
+        assert_eq!(
+            arrived,
+            [false, false, false, false, false, false, true].map(Ok)
+        );
+    }
+
+    #[test]
+    fn skipping_the_rest_leaves_what_follows() {
+        let mut decoder = Decoder::new();
+        let mut buf = BytesMut::from("action=ok\n\nstray");
+        decoder.response(&mut buf).unwrap();
+        assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
+        assert_eq!(buf, "stray");
+    }
+
+    #[test]
+    fn before_the_first_answer_there_is_no_rest() {
+        let mut buf = BytesMut::from("action=ok\n\n");
+        assert_eq!(Decoder::new().skip_rest(&mut buf), Ok(true));
+        assert_eq!(buf, "action=ok\n\n");
+    }
+
+    #[test]
+    fn an_error_in_the_rest_is_final() {
+        let mut decoder = Decoder::new().with_limits(Limits::default().with_line(9));
+        let mut buf = BytesMut::from("action=ok\n0123456789\n\naction=no\n\n");
+        decoder.response(&mut buf).unwrap();
+        let error = Err(DecodeError::LineTooLong { limit: 9 });
+        assert_eq!(decoder.skip_rest(&mut buf), error);
+        assert_eq!(decoder.response(&mut buf).map(|_| true), error);
+    }
+
+    #[test]
+    fn an_error_is_final() {
+        let mut decoder = Decoder::new();
+        let error = decoder.response(&mut BytesMut::from("220 hello\n"));
+        assert_eq!(error, Err(DecodeError::NoEquals { offset: 0 }));
+        assert_eq!(
+            decoder.response(&mut BytesMut::from("action=ok\n\n")),
+            error
+        );
+    }
+}
+
+/// A way to read a stream.
+struct Way {
+    answers: bool,
+    lenient: bool,
+    line: usize,
+    message: usize,
+}
+
+const STRICT: Way = Way {
+    answers: false,
+    lenient: false,
+    line: 16 * 1024,
+    message: 128 * 1024,
+};
+const LENIENT: Way = Way {
+    lenient: true,
+    ..STRICT
+};
+const ANSWER: Way = Way {
+    answers: true,
+    ..STRICT
+};
+
+const fn limits(line: usize, message: usize) -> Way {
+    Way {
+        line,
+        message,
+        ..STRICT
+    }
+}
+
+const fn answer_limits(line: usize, message: usize) -> Way {
+    Way {
+        line,
+        message,
+        ..ANSWER
+    }
+}
+
+impl Way {
+    const fn lenient(self) -> Self {
+        Self {
+            lenient: true,
+            ..self
+        }
+    }
+
+    fn check(&self, stream: &[u8], expected: &Outcome) {
+        let limits = Limits::default()
+            .with_line(self.line)
+            .with_message(self.message);
+        let oracle = match self.answers {
+            true => naive::responses(stream, limits),
+            false => naive::requests(stream, limits, self.lenient),
+        };
+        assert_eq!(&oracle, expected, "the naive decoder");
+        for pieces in drive::every_cut(stream) {
+            let decoder = Decoder::new().with_limits(limits);
+            let decoder = if self.lenient {
+                decoder.lenient()
+            } else {
+                decoder
+            };
+            let found = match self.answers {
+                true => drive::responses(decoder, pieces.iter().copied()),
+                false => drive::requests(decoder, pieces.iter().copied()),
+            };
+            assert_eq!(
+                &found,
+                expected,
+                "in the pieces {:?}",
+                pieces
+                    .iter()
+                    .map(|piece| piece.escape_ascii().to_string())
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What several tests share: a naive decoder as oracle, and a driver for the real one.
+
+#![allow(dead_code, reason = "each test uses its own part")]
+
+pub(crate) mod drive;
+pub(crate) mod naive;
+
+use policy_proto::DecodeError;
+
+/// All that a decoder can be seen to do with a stream, from its first byte to its end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Outcome {
+    /// Requests as they are on the wire, or the texts of responses.
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// Lines that a lenient decoder left out.
+    pub(crate) ignored: Vec<Vec<u8>>,
+    /// The first error, or what the decoder says at the end of the stream.
+    pub(crate) end: Result<(), DecodeError>,
+}
