@@ -3,7 +3,10 @@ use std::mem;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
-use crate::{DecodeError, Limits, Request, Response, grammar};
+use crate::{
+    DecodeError, Limits, Request, Response, grammar,
+    scan::{Scan, Verdict},
+};
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
 ///
@@ -45,6 +48,10 @@ pub struct Decoder {
 /// How far the message at the beginning of the buffer has been read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
+    /// What the fast path knows.
+    scan: Scan,
+    /// The fast path has given it up: it is read line by line.
+    doubtful: bool,
     /// Where its unfinished line begins: all before are whole lines, judged.
     line: usize,
     /// Where to look on for that line's end.
@@ -196,7 +203,24 @@ impl Decoder {
     }
 
     fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        while let Some(end) = self.line_end(buf)? {
+        // What is shorter than this crosses no limit.
+        let short = self.limits.line.min(self.limits.message);
+        loop {
+            if !self.place.doubtful {
+                let near = &buf[..buf.len().min(short.saturating_add(1))];
+                match self.place.scan.advance(near) {
+                    Verdict::End(end) if end < short => {
+                        self.place = Place::default();
+                        let message = buf.split_to(end + 1).freeze();
+                        return Ok(Some(Request::from_valid(message)));
+                    }
+                    Verdict::More if buf.len() <= short => return Ok(None),
+                    _ => self.place.doubtful = true,
+                }
+            }
+            let Some(end) = self.line_end(buf)? else {
+                return Ok(None);
+            };
             let offset = self.place.line;
             let (line, cr) = without_cr(&buf[offset..end]);
             self.place.rewrite |= cr;
@@ -219,7 +243,6 @@ impl Decoder {
             }
             self.next_line(end);
         }
-        Ok(None)
     }
 
     fn next_response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {

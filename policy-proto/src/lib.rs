@@ -96,6 +96,8 @@ pub use request::{Attributes, Request};
 mod response;
 pub use response::Response;
 
+mod scan;
+
 mod state;
 pub use state::ProtocolState;
 
