@@ -100,9 +100,9 @@ impl<'a> Action<'a> {
             Self::DeferIfPermit(text) => (b"DEFER_IF_PERMIT", text),
             Self::DeferIfReject(text) => (b"DEFER_IF_REJECT", text),
             Self::Status { code, text } => {
-                let digits = [code / 100, code / 10 % 10, code % 10];
-                // Each is below ten for the codes that a response accepts.
-                out.extend(digits.map(|digit| b'0' + (digit % 10) as u8));
+                let digits = [code / 100, code / 10, code];
+                // The last digit of each is below ten, so the cast loses nothing.
+                out.extend(digits.map(|number| b'0' + (number % 10) as u8));
                 (b"", text)
             }
             Self::Discard(text) => (b"DISCARD", text),
