@@ -74,6 +74,9 @@ pub use action::Action;
 
 pub mod attr;
 
+mod attributes;
+pub use attributes::Attributes;
+
 #[cfg(feature = "tokio-util")]
 mod codec;
 #[cfg(feature = "tokio-util")]
@@ -90,8 +93,10 @@ mod grammar;
 mod limits;
 pub use limits::Limits;
 
+mod marks;
+
 mod request;
-pub use request::{Attributes, Request};
+pub use request::Request;
 
 mod response;
 pub use response::Response;

@@ -3,7 +3,11 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::{InvalidAttribute, ProtocolState, attr, xtext};
+use crate::{
+    InvalidAttribute, ProtocolState, attr,
+    attributes::{self, Attributes},
+    xtext,
+};
 
 /// A policy request: the bytes that arrived, proved valid.
 ///
@@ -89,9 +93,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        let name = name.as_ref();
-        self.attributes()
-            .find_map(|(found, value)| (found == name).then_some(value))
+        attributes::find(&self.0, name.as_ref())
     }
 
     /// All attributes as they came.
@@ -106,7 +108,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn attributes(&self) -> Attributes<'_> {
-        Attributes { rest: &self.0 }
+        Attributes::of(&self.0)
     }
 
     /// The request on the wire, its blank line included.
@@ -254,26 +256,6 @@ impl Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Request(\"{}\")", self.0.escape_ascii())
-    }
-}
-
-/// The attributes of a [`Request`], each a name and a value, in wire order:
-/// [`Request::attributes`].
-#[derive(Clone, Debug)]
-pub struct Attributes<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = memchr(b'\n', self.rest)?;
-        let (line, rest) = self.rest.split_at(end);
-        // The blank line has no `=`: it ends the walk.
-        let equals = memchr(b'=', line)?;
-        self.rest = &rest[1..];
-        Some((&line[..equals], &line[equals + 1..]))
     }
 }
 

@@ -5,7 +5,8 @@
 //! is not plainly valid is left to the decoder, which goes through it line by line and knows why.
 
 use memchr::memchr;
-use wide::u8x16;
+
+use crate::marks::{BLOCK, block, has_any, marks};
 
 /// How far the message at the beginning of a buffer has been proved valid.
 #[derive(Clone, Copy, Debug)]
@@ -58,32 +59,23 @@ impl Scan {
             self.seen = buf.len();
             return Verdict::More;
         }
-        let mut blocks = buf[self.block..].chunks_exact(BLOCK);
-        for block in &mut blocks {
-            let Ok(block) = block.try_into() else { break };
-            let (verdict, carry) = judge(block, self.block, self.carry);
-            if verdict != Verdict::More {
+        self.seen = buf.len();
+        while let Some(block) = block(buf, self.block) {
+            let (verdict, carry) = judge(&block, self.block, self.carry);
+            // What is less than a block is judged as well, and again when it is complete.
+            if verdict != Verdict::More || buf.len() < self.block + BLOCK {
                 return verdict;
             }
             self.block += BLOCK;
             self.carry = carry;
         }
-        // What is left of the buffer is judged as well, and again when the block is complete.
-        let mut block = [b' '; BLOCK];
-        let rest = blocks.remainder();
-        block[..rest.len()].copy_from_slice(rest);
-        self.seen = buf.len();
-        judge(&block, self.block, self.carry).0
+        Verdict::More
     }
 }
 
 /// Judges the lines that end in this block, which begins at `offset`.
 fn judge(block: &[u8; BLOCK], offset: usize, carry: Carry) -> (Verdict, Carry) {
-    let Marks {
-        feeds,
-        equals,
-        forbidden,
-    } = Marks::of(block);
+    let (feeds, equals) = (marks(block, b'\n'), marks(block, b'='));
     let begins = feeds << 1 | carry.begins;
     // A line feed at the beginning of a line is the end of the message; what stands behind the first
     // one is not judged.
@@ -96,7 +88,7 @@ fn judge(block: &[u8; BLOCK], offset: usize, carry: Carry) -> (Verdict, Carry) {
     let (sum, over_too) = sum.overflowing_add(carry.equals);
     let without_equals = feeds & !sum;
     let without_name = equals & begins;
-    let verdict = if forbidden || (without_equals | without_name) != 0 {
+    let verdict = if has_any(block, [0, b'\r']) || (without_equals | without_name) != 0 {
         Verdict::Doubt
     } else if blank == 0 {
         Verdict::More
@@ -115,40 +107,3 @@ fn judge(block: &[u8; BLOCK], offset: usize, carry: Carry) -> (Verdict, Carry) {
         },
     )
 }
-
-/// Where the bytes that matter are: the lowest bit is the first byte.
-struct Marks {
-    feeds: u64,
-    equals: u64,
-    /// There is a NUL or a CR somewhere.
-    forbidden: bool,
-}
-
-impl Marks {
-    fn of(block: &[u8; BLOCK]) -> Self {
-        let mut marks = Self {
-            feeds: 0,
-            equals: 0,
-            forbidden: false,
-        };
-        let mut forbidden = u8x16::ZERO;
-        for (index, lane) in block.as_chunks::<LANE>().0.iter().enumerate() {
-            let bytes = u8x16::new(*lane);
-            let mask = |byte: u8| {
-                // Sixteen bits, in an i32.
-                let mask = bytes.cmp_eq(u8x16::splat(byte)).move_mask() as u64;
-                mask << (index * LANE)
-            };
-            marks.feeds |= mask(b'\n');
-            marks.equals |= mask(b'=');
-            forbidden |= bytes.cmp_eq(u8x16::splat(0)) | bytes.cmp_eq(u8x16::splat(b'\r'));
-        }
-        marks.forbidden = forbidden.move_mask() != 0;
-        marks
-    }
-}
-
-/// As many bytes as a word has bits.
-const BLOCK: usize = 64;
-/// As many bytes as every SIMD unit compares at once.
-const LANE: usize = 16;
