@@ -26,6 +26,39 @@ proptest! {
     }
 
     #[test]
+    fn requests_of_many_blocks_are_those_of_the_naive_decoder_however_they_are_cut(
+        stream in long_stream(),
+        cuts in vec(any::<usize>(), 0..8),
+        limits in long_limits(),
+        lenient in any::<bool>(),
+    ) {
+        let expected = naive::requests(&stream, limits, lenient);
+        for pieces in [drive::cut(&stream, &cuts), stream.chunks(1).collect(), vec![&stream]] {
+            let decoder = Decoder::new().with_limits(limits);
+            let decoder = if lenient { decoder.lenient() } else { decoder };
+            prop_assert_eq!(&drive::requests(decoder, pieces), &expected);
+        }
+    }
+
+    #[test]
+    fn attributes_are_those_of_a_naive_split(stream in long_stream()) {
+        let mut decoder = Decoder::new().lenient();
+        let mut buf = BytesMut::from(&stream[..]);
+        while let Ok(Some(request)) = decoder.request(&mut buf) {
+            let lines = request.as_bytes().split(|byte| *byte == b'\n');
+            let pairs: Vec<_> = lines
+                .filter_map(|line| line.iter().position(|byte| *byte == b'=').map(|at| line.split_at(at)))
+                .map(|(name, value)| (name, &value[1..]))
+                .collect();
+            prop_assert_eq!(request.attributes().collect::<Vec<_>>(), pairs.clone());
+            for (name, _) in &pairs {
+                let first = pairs.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+                prop_assert_eq!(request.get(name), first);
+            }
+        }
+    }
+
+    #[test]
     fn responses_are_those_of_the_naive_decoder_however_they_are_cut(
         stream in stream(),
         cuts in vec(any::<usize>(), 0..8),
@@ -209,6 +242,22 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     let random = vec(byte(), 0..6);
     let part = prop_oneof![3 => piece.prop_map(<[u8]>::to_vec), 1 => random];
     vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+/// Messages of several blocks of 64 bytes, mostly valid.
+fn long_stream() -> impl Strategy<Value = Vec<u8>> {
+    let line = "[ab]{1,3}=[ab=]{0,70}\n".prop_map(String::into_bytes);
+    let flawed = vec(byte(), 0..80);
+    let blank = Just(b"\n".to_vec());
+    let part = prop_oneof![24 => line, 1 => flawed, 6 => blank];
+    vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+/// Limits that such messages cross here and there.
+fn long_limits() -> impl Strategy<Value = Limits> {
+    let near = (60..80_usize, 100..600_usize);
+    let any = prop_oneof![1 => near, 1 => Just((16 * 1024, 128 * 1024))];
+    any.prop_map(|(line, message)| Limits::default().with_line(line).with_message(message))
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
