@@ -112,8 +112,16 @@ impl<C: Connect> Pool<C> {
     }
 
     fn take_idle(&self) -> Option<Client<C::Io>> {
+        let keep = self.options.keep?;
         loop {
-            let mut idle = self.idle().pop()?.client;
+            let Idle {
+                client: mut idle,
+                since,
+            } = self.idle().pop()?;
+            // Its server, or what lies between, may have forgotten it without a word.
+            if since.elapsed() >= keep {
+                continue;
+            }
             // A server that closed it in the meantime, or sent what nobody asked for, is found here.
             if idle.try_settle() == Some(true) {
                 return Some(idle);

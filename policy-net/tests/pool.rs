@@ -5,10 +5,11 @@ mod support;
 use std::sync::Arc;
 
 use policy_ha::Preference;
-use policy_net::{AttemptError, Lease, Pool, PoolOptions, UpstreamOptions};
+use policy_net::{AttemptError, Client, Connect, Lease, Pool, PoolOptions, UpstreamOptions};
 use tokio::{
-    task::yield_now,
-    time::{advance, sleep},
+    io::{AsyncWriteExt, BufStream, duplex},
+    task::{coop, yield_now},
+    time::{advance, sleep, timeout},
 };
 
 use support::{Manner, Server, ask, errors, mark_of, ms, request, s, timed, upstream};
@@ -133,6 +134,46 @@ async fn without_keeping_each_answer_closes_its_connection() {
     assert_eq!(server.connects(), 3);
 }
 
+#[tokio::test]
+async fn a_task_that_has_used_up_its_budget_still_sees_that_a_connection_is_dead() {
+    // tokio then lets every read of the task wait for its next turn.
+    let (near, mut far) = duplex(4096);
+    let mut client = Client::new(near);
+    far.write_all(b"action=OK\n\n").await.unwrap();
+    client.ask(&request("a")).await.unwrap();
+    assert_eq!(client.try_settle(), Some(true));
+    far.write_all(b"action=never asked for\n\n").await.unwrap();
+    while coop::has_budget_remaining() {
+        coop::consume_budget().await;
+    }
+    assert_eq!(client.try_settle(), Some(false));
+}
+
+// One connection
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_request_was_given_up_takes_no_other() {
+    let server = Server::new(Manner::AnswersAfter(s(2)));
+    let mut client = Client::new(server.connect(s(1)).await.unwrap());
+    timeout(s(1), client.ask(&request("a"))).await.unwrap_err();
+    assert!(!client.settle().await);
+    sleep(s(10)).await;
+    assert!(matches!(
+        client.ask(&request("b")).await,
+        Err(AttemptError::Io(_))
+    ));
+    assert_eq!(server.marks(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_does_not_stay_in_a_buffer() {
+    let server = Server::new(Manner::Answers);
+    let buffered = BufStream::new(server.connect(s(1)).await.unwrap());
+    let mut client = Client::new(buffered);
+    let answer = timeout(s(10), client.ask(&request("a"))).await.unwrap();
+    assert_eq!(answer.unwrap().as_str(), Some("a"));
+}
+
 // The blank line
 
 #[tokio::test(start_paused = true)]
@@ -238,6 +279,17 @@ async fn only_the_connections_beyond_the_need_grow_old() {
     }
     server.until_open(1).await;
     assert_eq!(server.connects(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_grown_too_old_is_not_used_even_if_nobody_trims() {
+    let server = Server::new(Manner::Answers);
+    let pool = Pool::new(server.clone(), PoolOptions::default());
+    let mut lease = opened(&pool).await;
+    answered(&mut lease, "a").await;
+    lease.give_back();
+    advance(s(60)).await;
+    assert!(pool.lease().await.unwrap().reused().is_none());
 }
 
 // Places
