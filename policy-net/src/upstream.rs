@@ -9,7 +9,7 @@ use policy_proto::{Request, Response};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use crate::{AttemptError, Connect, Pool, PoolOptions};
+use crate::{AttemptError, Connect, Lease, Pool, PoolOptions};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -203,12 +203,12 @@ impl<C: Connect> Upstream<C> {
         let Shared {
             deadline, services, ..
         } = &*self.shared;
-        let mut now = Instant::now();
-        let give_up = now + *deadline;
+        let begin = Instant::now();
+        let mut now = begin;
         let mut tried = Tried::default();
         let mut attempts = Vec::new();
         loop {
-            let left = give_up.saturating_duration_since(now);
+            let left = deadline.saturating_sub(now.saturating_duration_since(begin));
             let unasked = services.len() - attempts.len();
             if left.is_zero() {
                 return Err(Exhausted { attempts });
@@ -220,9 +220,18 @@ impl<C: Connect> Upstream<C> {
                 return Err(Exhausted { attempts });
             };
             let limit = attempt_limit(member.timeout, left, unasked);
-            let attempt = self.attempt(backend, member, request, limit, &mut on_event);
+            let mut has_place = false;
+            let attempt = async {
+                let lease = member.pool.lease().await?;
+                has_place = true;
+                let until = now.checked_add(limit);
+                self.attempt(backend, lease, request, until, &mut on_event)
+                    .await
+            };
             let result = match timeout(limit, attempt).await {
                 Ok(result) => result,
+                // It was not even asked.
+                Err(_) if !has_place => Err(AttemptError::Busy),
                 Err(_) => Err(AttemptError::TimedOut),
             };
             let end = Instant::now();
@@ -286,12 +295,11 @@ impl<C: Connect> Upstream<C> {
     async fn attempt(
         &self,
         backend: BackendId,
-        member: &Member<C>,
+        mut lease: Lease<C>,
         request: &Request,
-        limit: Duration,
+        until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        let mut lease = member.pool.lease().await?;
         if let Some(client) = lease.reused() {
             match client.ask(request).await {
                 // The server closed a connection that it had kept open, as it may at any time. That
@@ -305,7 +313,10 @@ impl<C: Connect> Upstream<C> {
             }
         }
         on_event(Event::Opening(backend));
-        let client = lease.open(self.shared.connect.unwrap_or(limit)).await?;
+        // Addresses share what is left, so it has to be right.
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let within = [self.shared.connect, left].into_iter().flatten().min();
+        let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(backend));
         let response = client.ask(request).await?;
         lease.give_back();

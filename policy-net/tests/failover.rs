@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use policy_ha::{Backend, BackendId, Balancer, Config, Preference, Transition};
 use policy_net::{AttemptError, Event, Service, Upstream, UpstreamOptions};
 use policy_proto::DecodeError;
@@ -74,6 +76,27 @@ async fn connecting_takes_three_seconds_at_most() {
 
     assert_eq!(timed(ask_ok(&upstream, 1)).await, (1, s(3)));
     assert_eq!(dead.withins(), [s(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_is_given_no_more_than_the_attempt_has_left() {
+    let server = Server::new(Manner::Answers);
+    let upstream = upstream(UpstreamOptions::default(), s(2), &[&server]);
+    ask_ok(&upstream, 1).await;
+    server.becomes(Manner::ClosesUnansweredAfter(ms(1_500)));
+    ask(&upstream, 2).await.unwrap_err();
+    // The second attempt began on a kept connection, which took 1.5 s to fail.
+    assert_eq!(server.withins(), [s(2), ms(500)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_without_end_are_no_error() {
+    let server = Server::new(Manner::AnswersAfter(s(1_000_000)));
+    let mut options = UpstreamOptions::default();
+    options.deadline = Duration::MAX;
+    options.connect = None;
+    let upstream = upstream(options, Duration::MAX, &[&server]);
+    assert_eq!(timed(ask_ok(&upstream, 1)).await, (0, s(1_000_000)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,6 +328,22 @@ async fn a_service_with_no_place_left_is_passed_over_without_blame() {
 
     let (first, second) = tokio::join!(timed(ask_ok(&upstream, 1)), timed(ask_ok(&upstream, 2)),);
     assert_eq!((first, second), ((0, s(5)), (1, s(1))));
+    assert!(is_up(&upstream, id(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_does_not_come_free_within_the_attempts_time_blames_nobody() {
+    // It takes its place for longer than an attempt may last, and for less than a place is waited for.
+    let (owes, live) = (
+        Server::new(Manner::BlankLineAfter(ms(600))),
+        Server::new(Manner::Answers),
+    );
+    let mut options = UpstreamOptions::default();
+    options.pool.max_connections = 1;
+    let upstream = upstream(options, ms(500), &[&owes, &live]);
+
+    assert_eq!(timed(ask_ok(&upstream, 1)).await, (0, s(0)));
+    assert_eq!(timed(ask_ok(&upstream, 2)).await, (1, ms(500)));
     assert!(is_up(&upstream, id(0)));
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum Manner {
     Greets(&'static [u8]),
     /// Reads the request and closes.
     ClosesUnanswered,
+    /// The same after this time.
+    ClosesUnansweredAfter(Duration),
     /// Sends these bytes and closes.
     SaysAndCloses(&'static [u8]),
     /// Reads, and never answers.
@@ -193,6 +195,10 @@ impl Server {
                     pipe.write_all(words).await?;
                 },
                 Manner::ClosesUnanswered => return Ok(()),
+                Manner::ClosesUnansweredAfter(time) => {
+                    sleep(time).await;
+                    return Ok(());
+                }
                 Manner::SaysAndCloses(words) => return pipe.write_all(words).await,
                 _ => pipe.write_all(answer.as_bytes()).await?,
             }
