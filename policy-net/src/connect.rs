@@ -1,6 +1,7 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::Mutex,
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream, lookup_host},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{Endpoint, Stream};
@@ -80,11 +81,11 @@ impl Connector {
     }
 
     async fn connect_tcp(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
-        let give_up = Instant::now() + within;
+        let begin = Instant::now();
         let list = self.resolve(host, port, within).await?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (index, address) in list.iter().enumerate() {
-            let left = give_up.saturating_duration_since(Instant::now());
+            let left = within.saturating_sub(begin.elapsed());
             // A list is never longer than what a resolver returns, far below 2^32.
             let share = left / (list.len() - index) as u32;
             match timeout(share, TcpStream::connect(address)).await {
@@ -172,11 +173,26 @@ impl Connect for Connector {
             Endpoint::Inet { host, port } => {
                 self.connect_tcp(host, *port, within).await.map(Stream::Tcp)
             }
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            Endpoint::Unix(path) => {
+                let stream = timeout(within, connect_unix(path)).await??;
+                Ok(Stream::Unix(stream))
+            }
         }
     }
 }
 
+/// Unlike TCP's, a UNIX socket's full queue is an error at once, where a program that blocks would wait.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_PAUSE).await,
+            connected => return connected,
+        }
+    }
+}
+
+/// How long to wait for room in the queue of a UNIX socket: a few requests' time.
+const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 /// How long a name's addresses are taken for current.
 const KEEP_ADDRESSES: Duration = Duration::from_secs(60);
 /// How long a look-up may take while older addresses are known.
