@@ -333,7 +333,8 @@ async fn a_service_with_no_place_left_is_passed_over_without_blame() {
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_does_not_come_free_within_the_attempts_time_blames_nobody() {
-    // It takes its place for longer than an attempt may last, and for less than a place is waited for.
+    // It takes its place for longer than an attempt may last, and for less than a place is waited
+    // for.
     let (owes, live) = (
         Server::new(Manner::BlankLineAfter(ms(600))),
         Server::new(Manner::Answers),

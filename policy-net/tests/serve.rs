@@ -1,5 +1,5 @@
-//! Serving, on real TCP and UNIX sockets where sockets matter, over pipes and on a paused clock where
-//! time does.
+//! Serving, on real TCP and UNIX sockets where sockets matter, over pipes and on a paused clock
+//! where time does.
 
 mod support;
 
@@ -637,7 +637,7 @@ async fn ipv6_is_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back() {
     const CLIENTS: usize = 100;
-    const REQUESTS: usize = 250;
+    const REQUESTS: usize = 150;
     const ALL: usize = CLIENTS * REQUESTS;
 
     let counts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
