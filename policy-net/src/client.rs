@@ -44,8 +44,21 @@ pub enum AttemptError {
 }
 
 impl AttemptError {
-    /// Whether the failure tells something about the server. It does not where this side has run out
-    /// of connections or of descriptors.
+    /// Whether the failure tells something about the server. It does not where this side has run
+    /// out of connections or of descriptors.
+    ///
+    /// ```
+    /// use policy_net::AttemptError;
+    /// use std::io;
+    ///
+    /// assert!(AttemptError::TimedOut.blames_server());
+    /// assert!(!AttemptError::Busy.blames_server());
+    ///
+    /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
+    /// assert!(refused.blames_server());
+    /// let too_many_open_files = AttemptError::Connect(io::Error::from_raw_os_error(24));
+    /// assert!(!too_many_open_files.blames_server());
+    /// ```
     #[must_use]
     pub fn blames_server(&self) -> bool {
         match self {
@@ -62,6 +75,9 @@ impl AttemptError {
 }
 
 /// One connection to a policy server, for one request at a time.
+///
+/// What a server sends before it is asked is taken for its answer, so that a client is to be used
+/// only as long as [`settle`](Self::settle) says.
 ///
 /// ```
 /// use policy_net::Client;
@@ -110,9 +126,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     /// Sends a request and waits for its answer, which counts as soon as its line is complete.
     ///
-    /// It sets no limit of time: that is the caller's. After an error, or when the returned future was
-    /// dropped before its end, the connection takes no other request: an answer that comes late would
-    /// be taken for the next one's.
+    /// It sets no limit of time: that is the caller's. After an error, or when the returned future
+    /// was dropped before its end, the connection takes no other request: an answer that comes late
+    /// would be taken for the next one's.
     ///
     /// Before another request, [`settle`](Self::settle).
     ///
@@ -159,10 +175,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         self.heard
     }
 
-    /// Waits for what is left of the last answer, its blank line; whether the connection can be used
-    /// for another request: it cannot when more has come, or the server has closed it.
+    /// Waits for what is left of the last answer, its blank line; whether the connection can be
+    /// used for another request: it cannot when more has come, or the server has closed it.
     ///
-    /// It sets no limit of time. Nothing is lost when the returned future is dropped before its end.
+    /// It sets no limit of time. Nothing is lost when the returned future is dropped before its
+    /// end.
     pub async fn settle(&mut self) -> bool {
         if self.lost {
             return false;

@@ -47,6 +47,38 @@ pub struct Patience {
 }
 
 /// The server's side of one connection: requests in, replies out, one after the other.
+///
+/// [`serve_connection`](crate::serve_connection) is a loop around it. Use it instead where
+/// something is to be remembered between two requests, or said about each:
+///
+/// ```
+/// use policy_net::{Connection, Patience};
+/// use policy_proto::{Decoder, Response};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let (mut client, server) = tokio::io::duplex(4096);
+/// client.write_all(b"instance=a\n\ninstance=b\n\n").await?;
+/// client.shutdown().await?;
+///
+/// let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+/// let drain = CancellationToken::new();
+/// let mut answered = 0;
+/// while let Some(request) = connection.request(&drain).await? {
+///     answered += 1;
+///     let instance = String::from_utf8_lossy(request.get("instance").unwrap_or_default());
+///     let text = format!("WARN {instance} is number {answered}");
+///     connection.reply(&Response::new(text)?).await?;
+/// }
+/// drop(connection);
+///
+/// let mut replies = String::new();
+/// client.read_to_string(&mut replies).await?;
+/// assert_eq!(replies, "action=WARN a is number 1\n\naction=WARN b is number 2\n\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection<Io> {
     io: Io,
@@ -141,13 +173,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// Ends when the client is known to have gone for good, and only then. To be raced against the work
-    /// on its request: what it sends meanwhile is kept for later, up to 128 KiB, and nothing is lost
-    /// when the returned future is dropped.
+    /// Ends when the client is known to have gone for good, and only then. To be raced against the
+    /// work on its request: what it sends meanwhile is kept for later, up to 128 KiB, and nothing
+    /// is lost when the returned future is dropped.
     ///
-    /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can be
-    /// told from one that has closed. Over TCP it cannot, until something is sent: there only a reset
-    /// is a sign, and the work for a client that has closed goes on.
+    /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can
+    /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
+    /// reset is a sign, and the work for a client that has closed goes on.
     pub async fn gone(&mut self) {
         while !self.ended && self.buf.len() < READ_AHEAD {
             match read_until(&mut self.io, &mut self.buf, None).await {
