@@ -1,5 +1,6 @@
 use std::{
-    io,
+    future::poll_fn,
+    io, mem,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
@@ -7,7 +8,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    task::unconstrained,
+};
 
 /// Why a policy server gave no answer.
 #[derive(Debug, Error)]
@@ -40,8 +44,21 @@ pub enum AttemptError {
 }
 
 impl AttemptError {
-    /// Whether the failure tells something about the server. It does not where this side has run out
-    /// of connections or of descriptors.
+    /// Whether the failure tells something about the server. It does not where this side has run
+    /// out of connections or of descriptors.
+    ///
+    /// ```
+    /// use policy_net::AttemptError;
+    /// use std::io;
+    ///
+    /// assert!(AttemptError::TimedOut.blames_server());
+    /// assert!(!AttemptError::Busy.blames_server());
+    ///
+    /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
+    /// assert!(refused.blames_server());
+    /// let too_many_open_files = AttemptError::Connect(io::Error::from_raw_os_error(24));
+    /// assert!(!too_many_open_files.blames_server());
+    /// ```
     #[must_use]
     pub fn blames_server(&self) -> bool {
         match self {
@@ -58,6 +75,9 @@ impl AttemptError {
 }
 
 /// One connection to a policy server, for one request at a time.
+///
+/// What a server sends before it is asked is taken for its answer, so that a client is to be used
+/// only as long as [`settle`](Self::settle) says.
 ///
 /// ```
 /// use policy_net::Client;
@@ -82,6 +102,8 @@ pub struct Client<Io> {
     decoder: Decoder,
     /// A byte has come since the last request was begun.
     heard: bool,
+    /// A request was begun and got no answer: if one comes, it is not the next one's.
+    lost: bool,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
@@ -98,20 +120,35 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             buf: BytesMut::new(),
             decoder,
             heard: false,
+            lost: false,
         }
     }
 
     /// Sends a request and waits for its answer, which counts as soon as its line is complete.
     ///
-    /// After an error, or when the returned future is dropped before its end, the connection must not
-    /// be used again: an answer that comes late would be taken for the next one's.
+    /// It sets no limit of time: that is the caller's. After an error, or when the returned future
+    /// was dropped before its end, the connection takes no other request: an answer that comes late
+    /// would be taken for the next one's.
+    ///
+    /// Before another request, [`settle`](Self::settle).
     ///
     /// # Errors
     ///
-    /// [`Io`](AttemptError::Io), [`Closed`](AttemptError::Closed), [`Invalid`](AttemptError::Invalid).
+    /// [`Io`](AttemptError::Io) when the connection fails, or is not to be used any more;
+    /// [`Closed`](AttemptError::Closed) when it ends without a byte of an answer;
+    /// [`Invalid`](AttemptError::Invalid) when it ends within one, or what comes is none.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
+        if mem::replace(&mut self.lost, true) {
+            return Err(AttemptError::Io(io::ErrorKind::NotConnected.into()));
+        }
+        let response = self.exchange(request).await?;
+        self.lost = false;
+        Ok(response)
+    }
+
+    async fn exchange(&mut self, request: &Request) -> Result<Response, AttemptError> {
         self.heard = false;
-        let written = self.io.write_all(request.as_bytes()).await;
+        let written = self.send(request.as_bytes()).await;
         loop {
             if let Some(response) = self.decode()? {
                 return Ok(response);
@@ -138,9 +175,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         self.heard
     }
 
-    /// Waits for what is left of the last answer, its blank line; whether the connection can be used
-    /// for another request: it cannot when more has come, or the server has closed it.
+    /// Waits for what is left of the last answer, its blank line; whether the connection can be
+    /// used for another request: it cannot when more has come, or the server has closed it.
+    ///
+    /// It sets no limit of time. Nothing is lost when the returned future is dropped before its
+    /// end.
     pub async fn settle(&mut self) -> bool {
+        if self.lost {
+            return false;
+        }
         loop {
             match self.decoder.skip_rest(&mut self.buf) {
                 Ok(true) => return self.buf.is_empty() && self.is_quiet(),
@@ -163,10 +206,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// Whether nothing has come that was not asked for: neither bytes nor the end of the stream.
     fn is_quiet(&mut self) -> bool {
         let mut byte = [0];
+        let read = poll_fn(|cx| Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)));
+        // A task whose budget is used up would find each connection quiet.
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.io)
-            .poll_read(&mut cx, &mut ReadBuf::new(&mut byte))
-            .is_pending()
+        pin!(unconstrained(read)).poll(&mut cx).is_pending()
     }
 
     fn decode(&mut self) -> Result<Option<Response>, AttemptError> {
@@ -181,6 +224,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = Bytes::copy_from_slice(&line[..line.len().min(512)]);
         AttemptError::Invalid { error, line }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.io.write_all(bytes).await?;
+        self.io.flush().await
     }
 
     async fn read(&mut self) -> io::Result<usize> {

@@ -5,7 +5,7 @@ use policy_proto::{DecodeError, Decoder, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,16 +27,58 @@ pub enum ConnectionError {
     Handler(#[source] crate::BoxError),
 }
 
-/// How long a server waits for a client; `None` is for ever.
-#[derive(Clone, Copy, Debug, Default)]
+/// How long a server waits for a client; `None`, the default of both, is for ever.
+///
+/// ```
+/// use policy_net::{Patience, ServeOptions};
+/// use std::time::Duration;
+///
+/// assert_eq!(Patience::default(), Patience { idle: None, request: None });
+/// let served = ServeOptions::default().patience;
+/// assert_eq!(served.idle, Some(Duration::from_secs(1200)));
+/// assert_eq!(served.request, Some(Duration::from_secs(30)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Patience {
-    /// For the first byte of a request.
+    /// For a request to begin; a blank line begins none.
     pub idle: Option<Duration>,
-    /// For the rest of it.
+    /// For the rest of it, and for its reply to be taken.
     pub request: Option<Duration>,
 }
 
 /// The server's side of one connection: requests in, replies out, one after the other.
+///
+/// [`serve_connection`](crate::serve_connection) is a loop around it. Use it instead where
+/// something is to be remembered between two requests, or said about each:
+///
+/// ```
+/// use policy_net::{Connection, Patience};
+/// use policy_proto::{Decoder, Response};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let (mut client, server) = tokio::io::duplex(4096);
+/// client.write_all(b"instance=a\n\ninstance=b\n\n").await?;
+/// client.shutdown().await?;
+///
+/// let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+/// let drain = CancellationToken::new();
+/// let mut answered = 0;
+/// while let Some(request) = connection.request(&drain).await? {
+///     answered += 1;
+///     let instance = String::from_utf8_lossy(request.get("instance").unwrap_or_default());
+///     let text = format!("WARN {instance} is number {answered}");
+///     connection.reply(&Response::new(text)?).await?;
+/// }
+/// drop(connection);
+///
+/// let mut replies = String::new();
+/// client.read_to_string(&mut replies).await?;
+/// assert_eq!(replies, "action=WARN a is number 1\n\naction=WARN b is number 2\n\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection<Io> {
     io: Io,
@@ -71,8 +113,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         &mut self,
         drain: &CancellationToken,
     ) -> Result<Option<Request>, ConnectionError> {
-        let begin = Instant::now();
-        let mut until = self.patience.idle.map(|idle| begin + idle);
+        let idle = self.patience.idle.and_then(from_now);
+        let mut slow = None;
         loop {
             if let Some(request) = self.decoder.request(&mut self.buf)? {
                 return Ok(Some(request));
@@ -81,6 +123,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 return Ok(self.decoder.finish(&self.buf).map(|()| None)?);
             }
             let begun = !self.buf.is_empty();
+            let until = match begun {
+                true => *slow.get_or_insert_with(|| self.patience.request.and_then(from_now)),
+                false => idle,
+            };
             let read = tokio::select! {
                 biased;
                 read = read_until(&mut self.io, &mut self.buf, until) => read,
@@ -90,12 +136,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 Some(read) => self.ended = read? == 0,
                 None if begun => return Err(ConnectionError::TooSlow),
                 None => return Ok(None),
-            }
-            if !begun {
-                until = self
-                    .patience
-                    .request
-                    .map(|request| Instant::now() + request);
             }
         }
     }
@@ -109,7 +149,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     ///
     /// # Errors
     ///
-    /// The connection failed.
+    /// The connection failed, or the client does not take the reply ([`io::ErrorKind::TimedOut`]).
+    /// Nothing else is to be sent then, nor when the returned future was dropped before its end.
     pub async fn reply(&mut self, response: &Response) -> io::Result<()> {
         let mut wire = BytesMut::new();
         response.encode(&mut wire);
@@ -120,16 +161,25 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     ///
     /// # Errors
     ///
-    /// The connection failed.
+    /// As for [`reply`](Self::reply).
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.io.write_all(bytes).await?;
-        self.io.flush().await
+        let written = async {
+            self.io.write_all(bytes).await?;
+            self.io.flush().await
+        };
+        match self.patience.request {
+            Some(patience) => timeout(patience, written).await?,
+            None => written.await,
+        }
     }
 
-    /// Ends when the client has gone for good, and only then. To be raced against the work on its
-    /// request: what it sends meanwhile is kept for later, up to 128 KiB.
+    /// Ends when the client is known to have gone for good, and only then. To be raced against the
+    /// work on its request: what it sends meanwhile is kept for later, up to 128 KiB, and nothing
+    /// is lost when the returned future is dropped.
     ///
-    /// A client that has merely ended its side still waits for its reply.
+    /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can
+    /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
+    /// reset is a sign, and the work for a client that has closed goes on.
     pub async fn gone(&mut self) {
         while !self.ended && self.buf.len() < READ_AHEAD {
             match read_until(&mut self.io, &mut self.buf, None).await {
@@ -162,6 +212,11 @@ async fn read_until(
         Some(until) => timeout_at(until, io.read_buf(buf)).await.ok(),
         None => Some(io.read_buf(buf).await),
     }
+}
+
+/// The saturating addition that `Instant` lacks: `None` is for ever.
+fn from_now(wait: Duration) -> Option<Instant> {
+    Instant::now().checked_add(wait)
 }
 
 /// Room for a typical request with long addresses.

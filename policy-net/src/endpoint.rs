@@ -10,8 +10,8 @@ use thiserror::Error;
 /// | `inet:[v6]:port`, `[v6]:port` | TCP over IPv6 |
 /// | `unix:/path` | a UNIX socket; the path is absolute |
 ///
-/// A port is a number or the name of a service in `/etc/services`, which is read when such a name is
-/// parsed. Names of hosts are resolved when a connection is opened, not here.
+/// A port is a number or the name of a service in `/etc/services`, which is read when such a name
+/// is parsed. Names of hosts are resolved when a connection is opened, not here.
 ///
 /// ```
 /// use policy_net::Endpoint;

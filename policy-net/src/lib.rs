@@ -34,11 +34,19 @@
 //!
 //! # What holds everywhere
 //!
-//! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer. Dropping
-//! a future gives up what it was doing: connections in an unknown state are closed, never reused, so
-//! an answer can never reach the wrong request. Everything that a peer can grow or delay has a limit.
-//! Nothing is spawned behind the caller's back but the connections of a server, and the wait of at
-//! most one second for an answer's blank line.
+//! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer.
+//! Dropping a future gives up what it was doing: connections in an unknown state are closed, never
+//! reused, so an answer can never reach the wrong request. Everything that a peer can grow or delay
+//! has a limit. Nothing is spawned behind the caller's back but the connections of a server, the
+//! look-up of a name on tokio's blocking threads, and the wait of at most one second for an
+//! answer's blank line.
+//!
+//! Times are of tokio's clock, which tests can pause. A time that is too long for the clock, such
+//! as [`Duration::MAX`](std::time::Duration::MAX), is for ever.
+//!
+//! What goes wrong with a peer is returned. Only what a server cannot return is logged, with
+//! `tracing`: that it cannot accept, what ended a connection of [`serve`], and how many were cut
+//! off at the end.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 

@@ -11,7 +11,16 @@ use tokio::{
 
 use crate::{AttemptError, Client, Connect};
 
-/// How many connections one policy server may have, and how long they are kept.
+/// How many connections one policy server may have, and how long they are kept. The struct may
+/// grow: start from the defaults, and say what differs.
+///
+/// ```
+/// use policy_net::PoolOptions;
+///
+/// let mut options = PoolOptions::default();
+/// options.max_connections = 45; // policyd-weight stops at 50 processes
+/// assert_eq!(options.keep.map(|keep| keep.as_secs()), Some(60));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolOptions {
@@ -22,9 +31,10 @@ pub struct PoolOptions {
     /// sooner.
     pub wait: Duration,
     /// How long an unused connection is kept; `None` closes it after each answer. 60 s by default,
-    /// below the idle limits of the common policy servers.
+    /// below the idle limits of the common policy servers. An older one is not used any more, and
+    /// closed by [`Pool::trim`].
     pub keep: Option<Duration>,
-    /// Limits of an answer.
+    /// Limits of an answer: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
 }
 
@@ -39,11 +49,54 @@ impl Default for PoolOptions {
     }
 }
 
-/// The connections to one policy server: the one used last is used next, so that the others grow old
-/// and are closed.
+/// The connections to one policy server: the one used last is used next, so that the others grow
+/// old and are closed.
 ///
-/// A connection comes back to the pool by [`Lease::give_back`] only. One that is dropped, because its
-/// request failed or was given up, is closed: no late answer can be read as the next one's.
+/// A connection comes back to the pool by [`Lease::give_back`] only. One that is dropped, because
+/// its request failed or was given up, is closed: no late answer can be read as the next one's.
+///
+/// An idle connection on which anything has come, bytes or its end, is closed instead of used. What
+/// comes later than that check cannot be told from an answer: a server must not speak unasked.
+///
+/// [`Upstream`](crate::Upstream) has one for each of its services. This is what it does for a
+/// request:
+///
+/// ```
+/// # use policy_net::Connect;
+/// use policy_net::{Pool, PoolOptions};
+/// use policy_proto::Request;
+/// use std::time::Duration;
+/// # use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+/// #
+/// # #[derive(Debug)]
+/// # struct Connector;
+/// #
+/// # impl Connect for Connector {
+/// #     type Io = DuplexStream;
+/// #
+/// #     async fn connect(&self, _: Duration) -> std::io::Result<DuplexStream> {
+/// #         let (near, mut far) = duplex(4096);
+/// #         far.write_all(b"action=DUNNO\n\n").await?;
+/// #         tokio::spawn(async move { tokio::io::copy(&mut far, &mut tokio::io::sink()).await });
+/// #         Ok(near)
+/// #     }
+/// # }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let connector = Connector;
+/// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+/// let pool = Pool::new(connector, PoolOptions::default());
+///
+/// let mut lease = pool.lease().await?;
+/// assert!(lease.reused().is_none(), "the pool is empty");
+/// let client = lease.open(Duration::from_secs(3)).await?;
+/// assert_eq!(client.ask(&request).await?.as_str(), Some("DUNNO"));
+/// lease.give_back();
+///
+/// assert!(pool.lease().await?.reused().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Pool<C: Connect> {
     connect: C,
@@ -95,8 +148,8 @@ impl<C: Connect> Pool<C> {
         })
     }
 
-    /// Closes the connections that have been idle for too long. Nothing does it unasked: call it from
-    /// time to time.
+    /// Closes the connections that have been idle for too long. Nothing does it unasked: call it
+    /// from time to time.
     pub fn trim(&self) {
         let Some(keep) = self.options.keep else {
             return;
@@ -112,9 +165,18 @@ impl<C: Connect> Pool<C> {
     }
 
     fn take_idle(&self) -> Option<Client<C::Io>> {
+        let keep = self.options.keep?;
         loop {
-            let mut idle = self.idle().pop()?.client;
-            // A server that closed it in the meantime, or sent what nobody asked for, is found here.
+            let Idle {
+                client: mut idle,
+                since,
+            } = self.idle().pop()?;
+            // Its server, or what lies between, may have forgotten it without a word.
+            if since.elapsed() >= keep {
+                continue;
+            }
+            // A server that closed it in the meantime, or sent what nobody asked for, is found
+            // here.
             if idle.try_settle() == Some(true) {
                 return Some(idle);
             }
@@ -152,8 +214,8 @@ impl<C: Connect> Lease<C> {
     ///
     /// # Errors
     ///
-    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within` is
-    /// over.
+    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within`
+    /// is over.
     pub async fn open(&mut self, within: Duration) -> Result<&mut Client<C::Io>, AttemptError> {
         self.client = None;
         let io = match timeout(within, self.pool.connect.connect(within)).await {
@@ -169,8 +231,8 @@ impl<C: Connect> Lease<C> {
             .insert(Client::with_limits(io, self.pool.options.limits)))
     }
 
-    /// Gives the connection back after an answer, to be kept if it can be used again. After a failure
-    /// a lease is dropped instead, and its connection closed.
+    /// Gives the connection back after an answer, within a tokio runtime, to be kept if it can be
+    /// used again. After a failure a lease is dropped instead, and its connection closed.
     ///
     /// One that still owes its blank line is not idle yet: it has a second to deliver that, and
     /// nothing more. Until then it is in use.

@@ -14,18 +14,32 @@ use crate::{Connection, ConnectionError, Listener, Patience, Stream};
 /// Any error of a handler: it passes through to whoever logs it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Limits of a server.
+/// Limits of a server. The struct may grow: start from the defaults, and say what differs.
+///
+/// ```
+/// use policy_net::ServeOptions;
+/// use std::time::Duration;
+///
+/// let mut options = ServeOptions::default();
+/// options.max_connections = 500;
+/// assert_eq!(options.drain, Duration::from_secs(30));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// Limits of a request.
+    /// Limits of a request: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
-    /// How long a client may be idle, and how long it may take for a request it has begun. 1200 s by
-    /// default, so that Postfix closes first (`smtpd_policy_service_max_ttl` is 1000 s), and 30 s.
+    /// How long a client may be idle, and how long it may take to send a request it has begun or to
+    /// take a reply. 1200 s by default, so that Postfix closes first
+    /// (`smtpd_policy_service_max_ttl` is 1000 s), and 30 s, many times what a packet that is lost
+    /// again and again costs.
     pub patience: Patience,
-    /// Connections at once; more wait to be accepted. 10,000 by default.
+    /// Connections at once; more wait in the system's queue. 10,000 by default: idle ones cost
+    /// little but memory, and a busy Postfix has some hundreds. Descriptors are limited by the
+    /// system.
     pub max_connections: usize,
-    /// How long requests under way may take once the server is to stop. 30 s by default.
+    /// How long requests under way may take once the server is to stop, before they are cut off. 30
+    /// s by default, below the 90 s after which systemd kills a service.
     pub drain: Duration,
 }
 
@@ -47,26 +61,35 @@ impl Default for ServeOptions {
 ///
 /// The handler is cloned for each connection. An error of its closes the connection without an
 /// answer, as the protocol wants it of a server in trouble; so does a panic. When `shutdown` ends,
-/// nothing more is accepted, requests under way are answered, and idle connections are closed.
+/// nothing more is accepted, requests under way are answered, and idle connections are closed. It
+/// has the default limits of [`ServeOptions`]; for others, see [`accept`].
 ///
-/// ```no_run
-/// use policy_net::{Listener, serve};
-/// use policy_proto::{Action, Response, attr};
+/// ```
+/// use policy_net::{Client, Connect, Connector, Listener, serve};
+/// use policy_proto::{Request, Response, attr};
+/// use std::time::Duration;
 ///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     let listener = Listener::bind(&"inet:127.0.0.1:10031".parse()?).await?;
-///     let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-///     serve(listener, |request| async move {
-///         let action = match request.get(attr::SENDER) {
-///             Some(b"") => Action::Dunno,
-///             Some(sender) if sender.ends_with(b"@spam.example") => Action::Reject(b"not today"),
-///             _ => Action::Dunno,
-///         };
-///         Ok(Response::try_from(action)?)
-///     }, shutdown).await;
-///     Ok(())
-/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
+/// let connector = Connector::new(listener.endpoint()?);
+/// let handler = |request: Request| async move {
+///     match request.get(attr::SENDER) {
+///         Some(sender) if sender.ends_with(b"@spam.example") => Ok(Response::new("REJECT spam")?),
+///         _ => Ok(Response::dunno()),
+///     }
+/// };
+///
+/// let client = async {
+///     let mut client = Client::new(connector.connect(Duration::from_secs(3)).await?);
+///     let request = Request::from_attributes([(attr::SENDER, "a@spam.example")])?;
+///     assert_eq!(client.ask(&request).await?.as_str(), Some("REJECT spam"));
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// };
+/// let mut asked = Ok(());
+/// serve(listener, handler, async { asked = client.await }).await;
+/// asked
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn serve<H, F>(listener: Listener, handler: H, shutdown: impl Future<Output = ()>)
 where
@@ -86,8 +109,11 @@ where
     accept(listener, &options, connection, shutdown).await;
 }
 
-/// Answers the requests of one connection until the client ends it, an error does, or `drain` is
-/// cancelled and no request is under way.
+/// Answers the requests of one connection, one after the other, until the client ends it, an error
+/// does, or `drain` is cancelled and no request is under way.
+///
+/// The work on a request is dropped when its client is known to have gone: see
+/// [`Connection::gone`]. Of the options it uses `limits` and `patience`.
 ///
 /// ```
 /// use policy_net::{ServeOptions, serve_connection};
@@ -141,8 +167,38 @@ where
 /// The loop below [`serve`], for servers that keep state of each connection: spawns one future per
 /// connection, which is to end soon once its token is cancelled.
 ///
-/// Of the options it uses `max_connections` and `drain`. Errors of accepting are logged, and waited
-/// out when descriptors have run out. A connection that panics ends alone.
+/// Of the options it uses `max_connections` and `drain`. An error of accepting is logged, and 100
+/// ms pass before the next try: descriptors have run out, as a rule. A connection that panics ends
+/// alone.
+///
+/// When it returns nothing listens any more; the file of a UNIX socket is left for its owner to
+/// remove. Dropping the returned future closes all connections at once.
+///
+/// ```
+/// use policy_net::{Connect, Connector, Listener, ServeOptions, Stream, accept};
+/// use std::{cell::Cell, time::Duration};
+/// use tokio::io::AsyncReadExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
+/// let connector = Connector::new(listener.endpoint()?);
+/// let accepted = Cell::new(0);
+/// let connection = |io: Stream, _drain| {
+///     accepted.set(accepted.get() + 1);
+///     async move { drop(io) } // not much of a server
+/// };
+///
+/// let client = async {
+///     let mut client = connector.connect(Duration::from_secs(3)).await?;
+///     client.read(&mut [0]).await
+/// };
+/// let mut read = Ok(1);
+/// let shutdown = async { read = client.await };
+/// accept(listener, &ServeOptions::default(), connection, shutdown).await;
+/// assert_eq!((accepted.get(), read?), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub async fn accept<C, F>(
     listener: Listener,
     options: &ServeOptions,
@@ -164,9 +220,14 @@ pub async fn accept<C, F>(
             let place = Arc::clone(&places).acquire_owned().await.ok();
             (listener.accept().await, place)
         };
+        // Nothing is lost when another branch is taken: until this future is ready no connection
+        // has been accepted, and its place is free again.
         tokio::select! {
             biased;
             () = &mut shutdown => break,
+            // Ended connections are forgotten as they end, before new ones come: a listener that is
+            // never idle must not have them pile up. A panic has been told by the panic hook.
+            Some(_) = connections.join_next() => {}
             (accepted, place) = accepted => match accepted {
                 Ok(io) => {
                     let served = connection(io, drain.clone());
@@ -184,8 +245,6 @@ pub async fn accept<C, F>(
                     }
                 }
             },
-            // Ended connections are forgotten as they end. A panic has been told by the panic hook.
-            Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);

@@ -9,7 +9,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// A TCP or a UNIX stream socket.
+/// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
+/// [`Listener`](crate::Listener) accepts them.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP.

@@ -9,7 +9,7 @@ use policy_proto::{Request, Response};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use crate::{AttemptError, Connect, Pool, PoolOptions};
+use crate::{AttemptError, Connect, Lease, Pool, PoolOptions};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -18,16 +18,29 @@ pub struct Service<C> {
     pub connect: C,
     /// Its priority and weight.
     pub backend: Backend,
-    /// The longest that one attempt may take, connecting included.
+    /// The longest that one attempt may take, connecting and waiting for a place included. 10 s
+    /// suits most: longer than any look-up in the DNS that a policy server may have to wait for.
     pub timeout: Duration,
 }
 
-/// Deadlines and limits of an [`Upstream`].
+/// Deadlines and limits of an [`Upstream`]. The struct may grow: start from the defaults, and say
+/// what differs.
+///
+/// ```
+/// use policy_net::UpstreamOptions;
+/// use std::time::Duration;
+///
+/// let mut options = UpstreamOptions::default();
+/// options.pool.keep = None;
+/// assert_eq!(options.deadline, Duration::from_secs(90));
+/// assert_eq!(options.connect, Some(Duration::from_secs(3)));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UpstreamOptions {
     /// The longest that a request may take in all. 90 s by default: Postfix gives up after 100 s
-    /// (`smtpd_policy_service_timeout`), and its answer should come before.
+    /// (`smtpd_policy_service_timeout`), and its answer should come before. Where it is below 5 s
+    /// for each service, the first ones may use it up: see [`attempt_limit`].
     pub deadline: Duration,
     /// The longest that opening a connection may take; `None` leaves it the whole attempt. 3 s by
     /// default: a lost SYN is repeated after one.
@@ -104,8 +117,9 @@ pub enum Event<'a> {
 
 /// Several policy servers as one: asks them in turn until one has answered.
 ///
-/// Clones share everything. A request that is given up (its future dropped) leaves nothing behind but
-/// a closed connection.
+/// Clones share everything, and may be used from any thread. A request that is given up (its future
+/// dropped) leaves nothing behind but a closed connection; nothing is learned from it about its
+/// server.
 ///
 /// ```
 /// use policy_ha::{Backend, Preference};
@@ -186,10 +200,15 @@ impl<C: Connect> Upstream<C> {
 
     /// Asks one service after the other until one has answered, at the latest until the deadline.
     ///
-    /// Each attempt has the smaller of its service's timeout and of a fair share of what is left, at
-    /// least 5 s, so that the services behind it have their turn: see [`attempt_limit`].
+    /// Each attempt has the smaller of its service's timeout and of a fair share of what is left,
+    /// at least 5 s, so that the services behind it have their turn: see [`attempt_limit`].
     ///
-    /// `on_event` is called as things happen, and must not block.
+    /// A connection that was kept and fails before a byte of an answer is replaced by a new one,
+    /// once and within the same attempt: as a rule the server closed it while it was idle. Whether
+    /// it had read the request by then cannot be known.
+    ///
+    /// `on_event` is called as things happen, and must not block. Use [`Preference::None`] unless
+    /// the request belongs to others: then stick to who answered them.
     ///
     /// # Errors
     ///
@@ -203,12 +222,12 @@ impl<C: Connect> Upstream<C> {
         let Shared {
             deadline, services, ..
         } = &*self.shared;
-        let mut now = Instant::now();
-        let give_up = now + *deadline;
+        let begin = Instant::now();
+        let mut now = begin;
         let mut tried = Tried::default();
         let mut attempts = Vec::new();
         loop {
-            let left = give_up.saturating_duration_since(now);
+            let left = deadline.saturating_sub(now.saturating_duration_since(begin));
             let unasked = services.len() - attempts.len();
             if left.is_zero() {
                 return Err(Exhausted { attempts });
@@ -220,9 +239,18 @@ impl<C: Connect> Upstream<C> {
                 return Err(Exhausted { attempts });
             };
             let limit = attempt_limit(member.timeout, left, unasked);
-            let attempt = self.attempt(backend, member, request, limit, &mut on_event);
+            let mut has_place = false;
+            let attempt = async {
+                let lease = member.pool.lease().await?;
+                has_place = true;
+                let until = now.checked_add(limit);
+                self.attempt(backend, lease, request, until, &mut on_event)
+                    .await
+            };
             let result = match timeout(limit, attempt).await {
                 Ok(result) => result,
+                // It was not even asked.
+                Err(_) if !has_place => Err(AttemptError::Busy),
                 Err(_) => Err(AttemptError::TimedOut),
             };
             let end = Instant::now();
@@ -271,8 +299,8 @@ impl<C: Connect> Upstream<C> {
         self.balancer().status(backend)
     }
 
-    /// Closes upstream connections that have been idle for too long, once a second, for ever. Spawn it
-    /// beside a server that lives long.
+    /// Closes upstream connections that have been idle for too long, once a second, for ever. Spawn
+    /// it beside a server that lives long.
     pub async fn maintain(&self) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -286,12 +314,11 @@ impl<C: Connect> Upstream<C> {
     async fn attempt(
         &self,
         backend: BackendId,
-        member: &Member<C>,
+        mut lease: Lease<C>,
         request: &Request,
-        limit: Duration,
+        until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        let mut lease = member.pool.lease().await?;
         if let Some(client) = lease.reused() {
             match client.ask(request).await {
                 // The server closed a connection that it had kept open, as it may at any time. That
@@ -305,7 +332,10 @@ impl<C: Connect> Upstream<C> {
             }
         }
         on_event(Event::Opening(backend));
-        let client = lease.open(self.shared.connect.unwrap_or(limit)).await?;
+        // Addresses share what is left, so it has to be right.
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let within = [self.shared.connect, left].into_iter().flatten().min();
+        let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(backend));
         let response = client.ask(request).await?;
         lease.give_back();
