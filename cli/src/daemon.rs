@@ -152,6 +152,8 @@ fn work(
             }
             proxy.journal.log().line(Level::Info, "stopping");
             stop.cancel();
+            // Each worker has a descriptor of its own: closing them all would take until the end.
+            sockets.iter().for_each(Bound::refuse);
         }
         while serving.join_next().await.is_some() {}
         Ok(())
