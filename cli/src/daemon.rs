@@ -116,6 +116,11 @@ fn work(
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
+        // Before anyone is told that the daemon runs, and may end it.
+        let (mut term, mut int) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
         let mut serving = JoinSet::new();
         let mut options = ServeOptions::default();
         // By then every request under way has its answer.
@@ -142,10 +147,6 @@ fn work(
             if let Some(upstream) = proxy.upstream.clone() {
                 tokio::spawn(async move { upstream.maintain().await });
             }
-            let (mut term, mut int) = (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            );
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
