@@ -10,7 +10,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{
     Affinity, Bound, DAEMON_PATIENCE, InvalidListen, Level, Listen, Log, Options, Proxy, forward,
@@ -85,11 +88,13 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);
     let stop = CancellationToken::new();
+    let busy = TaskTracker::new();
+    busy.close();
     let served = thread::scope(|scope| {
         let worker = |stops| {
             let (proxy, sockets, stop) = (&proxy, &sockets, &stop);
-            let deadline = options.deadline;
-            move || work(proxy, sockets, deadline, stop, stops)
+            let (deadline, busy) = (options.deadline, busy.token());
+            move || work(proxy, sockets, deadline, stop, busy, stops)
         };
         for number in 1..workers {
             let thread = thread::Builder::new().name(format!("worker-{number}"));
@@ -110,6 +115,7 @@ fn work(
     sockets: &[Bound],
     deadline: Duration,
     stop: &CancellationToken,
+    busy: TaskTrackerToken,
     is_first: bool,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
@@ -157,6 +163,10 @@ fn work(
             sockets.iter().for_each(Bound::refuse);
         }
         while serving.join_next().await.is_some() {}
+        // Connections to services are shared: each needs the runtime of the worker that opened it.
+        let others = busy.task_tracker().clone();
+        drop(busy);
+        others.wait().await;
         Ok(())
     });
     if result.is_err() {
