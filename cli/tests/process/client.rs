@@ -97,6 +97,12 @@ impl Client {
         self.ask(&request(&[("instance", instance)]))
     }
 
+    /// How long a reply may take, where that is what a test is about.
+    pub fn set_patience(&self, patience: Duration) {
+        let bounded = self.socket.set_read_timeout(Some(patience));
+        bounded.expect("a socket takes a time-out");
+    }
+
     /// Whether the other side ends the connection, with nothing more before.
     pub fn is_ended(&mut self) -> bool {
         self.reply().is_none() && self.buffer.is_empty()
