@@ -180,6 +180,21 @@ fn connections_to_a_service_on_a_unix_socket_are_kept_as_well() {
 }
 
 #[test]
+fn a_service_may_be_given_by_name() {
+    let stub = Stub::tcp(Script::default());
+    // It listens on one of the addresses that the name may have.
+    let service = format!("a=localhost:{}", stub.port());
+    let daemon = Daemon::tcp(&["-s", &service]);
+    let mut client = daemon.connect();
+    for _ in 0..3 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    assert_eq!(stub.requests().len(), 3);
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+}
+
+#[test]
 fn a_server_that_closes_after_each_answer_costs_its_clients_nothing() {
     let stub = Stub::tcp(Script::default().closing());
     let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
@@ -501,6 +516,20 @@ fn an_endless_request_ends_its_connection_with_a_warning_and_no_other() {
 }
 
 #[test]
+fn endless_lines_that_are_no_attributes_end_their_connection_too() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let mut client = daemon.connect();
+    client.try_send(&b"rubbish\n".repeat(64 * 1024));
+    client.try_send(b"request=smtpd_access_policy\n\n");
+    assert!(client.is_ended(), "without a reply");
+    assert_eq!(stub.requests().len(), 0);
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(process::lines(&log, "ignoring garbage").len(), 1, "{log}");
+}
+
+#[test]
 fn invalid_answers_count_as_failures_and_the_next_server_is_asked() {
     let long = [b"action=", &[b'x'; 17 * 1024][..], b"\n\n"].concat();
     let invalid = [
@@ -639,6 +668,48 @@ fn a_change_of_state_is_one_line_and_a_warning_is_not_repeated() {
     ] {
         assert!((1..=most).contains(&count(part)), "{part}: {log}");
     }
+}
+
+#[test]
+fn running_out_of_descriptors_is_told_once_and_costs_nobody_an_answer() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    let dir = TempDir::new().unwrap();
+    let endpoint = format!("unix:{}", dir.path().join("policy.sock").display());
+    let process = process::Process::start(
+        "sh",
+        &[
+            "-c",
+            "ulimit -n 32 && exec \"$@\"",
+            "sh",
+            HAPOLICY,
+            "-L",
+            "--listen",
+            &endpoint,
+            "-s",
+            &service("a", &stub, ""),
+            "--deadline",
+            "2s",
+        ],
+    );
+    assert!(process.out.wait_lines(1, "listening on "));
+    let mut first = Client::connect(&endpoint);
+    first.send(&request(&[]));
+    assert!(stub.wait_requests(1));
+    let clients: Vec<Client> = (0..40).map(|_| Client::connect(&endpoint)).collect();
+    assert!(process.out.wait_lines(1, "cannot accept"));
+    // It comes when the deadline is over: time for many tries to accept.
+    assert_eq!(first.action(), "dunno");
+    let told = process.out.lines("cannot accept").len();
+    stub.set(Script::answer("OK"));
+    drop(first);
+    let mut answered = 0;
+    for mut client in clients {
+        answered += usize::from(!client.ask_about("x").is_empty());
+    }
+    assert_eq!(answered, 40, "each is served when others have gone");
+    process.signal(process::Signal::TERM);
+    assert_eq!(process.end().code, Some(0));
+    assert_eq!(told, 1, "a warning is repeated at most once in 10 s");
 }
 
 #[test]

@@ -109,6 +109,41 @@ fn an_endpoint_that_cannot_be_bound_leaves_no_socket_of_another_behind() {
 }
 
 #[test]
+fn the_same_endpoint_twice_is_an_error() {
+    let stub = Stub::tcp(Script::default());
+    let dir = TempDir::new().unwrap();
+    let socket = unix(&dir);
+    let args = [
+        "--listen",
+        &socket,
+        "--listen",
+        &socket,
+        "-s",
+        &service(&stub),
+    ];
+    let ended = run(HAPOLICY, &args);
+    assert_eq!(ended.code, Some(71), "{ended:?}");
+    assert!(!Path::new(&path(&dir)).exists());
+}
+
+#[test]
+fn an_ipv6_address_is_said_in_brackets() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("SKIPPED: no IPv6");
+        return;
+    }
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::start(&["inet:[::1]:0"], &["-s", &service(&stub)]);
+    assert!(
+        daemon.endpoint().starts_with("inet:[::1]:"),
+        "{}",
+        daemon.endpoint()
+    );
+    assert_eq!(daemon.connect().ask_about("1"), "dunno");
+    daemon.stop();
+}
+
+#[test]
 fn a_stale_unix_socket_is_replaced() {
     let stub = Stub::tcp(Script::default());
     let dir = TempDir::new().unwrap();
