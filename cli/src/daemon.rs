@@ -81,8 +81,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Log::syslog()
     };
     log.panics();
-    forward::events_to(&log);
     let proxy = Arc::new(proxy(options, &services, &log));
+    forward::events_to(&proxy);
     let workers = options
         .workers
         .or_else(|| thread::available_parallelism().ok());
