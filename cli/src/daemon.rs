@@ -10,7 +10,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{
     Affinity, Bound, DAEMON_PATIENCE, InvalidListen, Level, Listen, Log, Options, Proxy, forward,
@@ -78,18 +81,20 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Log::syslog()
     };
     log.panics();
-    forward::events_to(&log);
     let proxy = Arc::new(proxy(options, &services, &log));
+    forward::events_to(&proxy);
     let workers = options
         .workers
         .or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);
     let stop = CancellationToken::new();
+    let busy = TaskTracker::new();
+    busy.close();
     let served = thread::scope(|scope| {
         let worker = |stops| {
             let (proxy, sockets, stop) = (&proxy, &sockets, &stop);
-            let deadline = options.deadline;
-            move || work(proxy, sockets, deadline, stop, stops)
+            let (deadline, busy) = (options.deadline, busy.token());
+            move || work(proxy, sockets, deadline, stop, busy, stops)
         };
         for number in 1..workers {
             let thread = thread::Builder::new().name(format!("worker-{number}"));
@@ -110,12 +115,18 @@ fn work(
     sockets: &[Bound],
     deadline: Duration,
     stop: &CancellationToken,
+    busy: TaskTrackerToken,
     is_first: bool,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
+        // Before anyone is told that the daemon runs, and may end it.
+        let (mut term, mut int) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
         let mut serving = JoinSet::new();
         let mut options = ServeOptions::default();
         // By then every request under way has its answer.
@@ -142,18 +153,20 @@ fn work(
             if let Some(upstream) = proxy.upstream.clone() {
                 tokio::spawn(async move { upstream.maintain().await });
             }
-            let (mut term, mut int) = (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            );
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
             }
             proxy.journal.log().line(Level::Info, "stopping");
             stop.cancel();
+            // Each worker has a descriptor of its own: closing them all would take until the end.
+            sockets.iter().for_each(Bound::refuse);
         }
         while serving.join_next().await.is_some() {}
+        // Connections to services are shared: each needs the runtime of the worker that opened it.
+        let others = busy.task_tracker().clone();
+        drop(busy);
+        others.wait().await;
         Ok(())
     });
     if result.is_err() {

@@ -1,4 +1,7 @@
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use tracing::{
     Event, Metadata, Subscriber,
@@ -6,16 +9,16 @@ use tracing::{
     span,
 };
 
-use crate::{Level, Log};
+use crate::{Level, Proxy};
 
 /// Has the warnings and errors of the libraries written to the log: what they say is rare, and about
 /// no request.
-pub(crate) fn events_to(log: &Log) {
+pub(crate) fn events_to(proxy: &Arc<Proxy>) {
     // It fails only where it has been done before.
-    _ = tracing::subscriber::set_global_default(Forward(log.clone()));
+    _ = tracing::subscriber::set_global_default(Forward(Arc::clone(proxy)));
 }
 
-struct Forward(Log);
+struct Forward(Arc<Proxy>);
 
 impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -29,7 +32,9 @@ impl Subscriber for Forward {
             tracing::Level::ERROR => Level::Error,
             _ => Level::Warning,
         };
-        self.0.line(level, text.message + &text.fields);
+        let place = event.metadata().name();
+        let text = text.message + &text.fields;
+        self.0.journal.event_of_a_library(level, place, text);
     }
 
     // Spans are never enabled.

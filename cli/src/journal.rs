@@ -188,6 +188,11 @@ impl Journal {
         }
     }
 
+    /// A library has something to say, at this place of its source.
+    pub(crate) fn event_of_a_library(&self, level: Level, place: &'static str, text: String) {
+        self.repeatable(level, place, ALL, text);
+    }
+
     fn failed(&self, backend: BackendId, error: &AttemptError) {
         let Some((counted, place)) = self.place(backend) else {
             return;

@@ -175,6 +175,12 @@ impl Bound {
             Some(_) => tokio::net::UnixListener::from_std(socket.into())?.into(),
         })
     }
+
+    /// Refuses new connections from now on, whatever other descriptors of the socket are open.
+    pub fn refuse(&self) {
+        // It has no peer, so there is nothing that could fail.
+        _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+    }
 }
 
 impl Drop for Bound {
