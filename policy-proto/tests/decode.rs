@@ -165,6 +165,13 @@ mod requests {
     }
 
     #[test]
+    fn a_request_is_shown_with_its_bytes_escaped() {
+        let request = Decoder::new().request(&mut BytesMut::from(&b"a=\"\xe9\n\n"[..]));
+        let request = request.unwrap().unwrap();
+        assert_eq!(format!("{request:?}"), r#"Request("a=\"\xe9\n\n")"#);
+    }
+
+    #[test]
     fn what_follows_a_request_stays_in_the_buffer() {
         let mut buf = BytesMut::from("a=1\n\n\nb=2\n\nc=");
         Decoder::new().request(&mut buf).unwrap();
@@ -271,6 +278,13 @@ mod responses {
         a_blank_line_beyond_the_limit_is_refused: answer_limits(50, 10), b"action=ok\n\n"
             => [b"ok"], Err(DecodeError::MessageTooLong { limit: 10 });
         each_answer_has_the_whole_limit: answer_limits(9, 11), b"action=ok\n\naction=no\n\n" => [b"ok", b"no"], Ok(());
+    }
+
+    #[test]
+    fn an_answer_is_shown_with_its_bytes_escaped() {
+        let response = Decoder::new().response(&mut BytesMut::from(&b"action=\"\xe9\n"[..]));
+        let response = response.unwrap().unwrap();
+        assert_eq!(format!("{response:?}"), r#"Response("\"\xe9")"#);
     }
 
     #[test]

@@ -172,8 +172,10 @@ proptest! {
     #[test]
     fn an_action_is_read_as_it_was_written(kind in 0..16_usize, code in 400..=599_u16, text in "[ -~]{0,16}") {
         // Blanks before a text belong to the command, and a code needs a text.
-        let text = text.trim_start();
-        prop_assume!(kind != 15 || !text.is_empty());
+        let text = match text.trim_start() {
+            "" if kind == 15 => "text",
+            text => text,
+        };
         let action = action(kind, code, text.as_bytes());
         let response = Response::try_from(action).unwrap();
         prop_assert_eq!(response.action(), action);
