@@ -5,7 +5,7 @@ use std::{
 
 use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
 
-use crate::{InvalidService, Journal, Level, Log, Options, Service};
+use crate::{InvalidService, Journal, Level, Listen, Log, Options, Service, users::RunAs};
 
 /// The services of a command line, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
 const DAEMON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `--check`: prints the services as they are understood, and says on standard error what is wrong
-/// with others; whether all are valid.
+/// with others, with `--listen` or with `--user`; whether all is valid.
 #[must_use]
 pub fn check(options: &Options) -> bool {
     let services = Services::parse(options);
@@ -139,5 +139,18 @@ pub fn check(options: &Options) -> bool {
     if services.valid.is_empty() {
         eprintln!("hapolicy: no valid service");
     }
-    services.invalid.is_empty() && !services.valid.is_empty()
+    let mut valid = services.invalid.is_empty() && !services.valid.is_empty();
+    for text in &options.listen {
+        if let Err(error) = text.parse::<Listen>() {
+            eprintln!("hapolicy: --listen {text}: {error}");
+            valid = false;
+        }
+    }
+    if let Some(user) = &options.user
+        && RunAs::parse(user).is_none()
+    {
+        eprintln!("hapolicy: --user {user}: unknown user or group");
+        valid = false;
+    }
+    valid
 }

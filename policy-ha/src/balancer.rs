@@ -114,6 +114,7 @@ impl Balancer {
     ///
     /// The order is: the [preferred](Preference) backend; those that are up or due for a trial, by
     /// priority and, within one, by weight; those that are down and not due, the soonest due first.
+    /// A request that has been offered one already gets no trial while another backend is up.
     ///
     /// Being handed out is what uses up a trial or a turn. The request need not be sent, and no
     /// outcome need follow: if the caller is cancelled, or decides otherwise, nothing is left
@@ -149,7 +150,7 @@ impl Balancer {
         let open = self.all & !tried.bits();
         let id = self
             .preferred(preference, open)
-            .or_else(|| self.by_turn(now, open))
+            .or_else(|| self.by_turn(now, open, tried.is_empty()))
             .or_else(|| self.soonest_due(open))?;
         tried.insert(id);
         Some(id)
@@ -230,11 +231,17 @@ impl Balancer {
         }
     }
 
-    fn by_turn(&mut self, now: Instant, open: u64) -> Option<BackendId> {
-        let due = ones(open & !self.up)
+    fn by_turn(&mut self, now: Instant, open: u64, is_first: bool) -> Option<BackendId> {
+        let up = open & self.up;
+        // A request that has waited for one in vain pays for no trial while somebody is up.
+        let trials = match is_first || up == 0 {
+            true => open & !self.up,
+            false => 0,
+        };
+        let due = ones(trials)
             .filter(|&index| self.health[index].due().is_none_or(|due| due <= now))
             .fold(0, |set, index| set | 1 << index);
-        let usable = open & self.up | due;
+        let usable = up | due;
         let candidates = self
             .tiers
             .iter()

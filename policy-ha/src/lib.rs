@@ -69,7 +69,8 @@
 //!
 //! 1. the backend it [sticks to](Preference::Stick), if that is up;
 //! 2. the backends that are up or due for a trial: by priority, lower numbers first, and within a
-//!    priority by *smooth weighted round robin*;
+//!    priority by *smooth weighted round robin*. A request that has been offered one already gets no
+//!    trial while another is up: it has waited enough;
 //! 3. the backends that are down and not due, the soonest due first.
 //!
 //! **Round robin** is that of nginx: at each turn every candidate is credited with its weight, the

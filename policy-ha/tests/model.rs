@@ -64,10 +64,12 @@ impl Model {
             .filter(|i| !tried.contains(i))
             .collect();
         let stuck = stick.filter(|i| open.contains(i) && self.backends[*i].down.is_none());
+        let any_up = open.iter().any(|&i| self.backends[i].down.is_none());
+        let trials = tried.is_empty() || !any_up;
         let usable: Vec<_> = open
             .iter()
             .copied()
-            .filter(|&i| self.is_usable(i, now))
+            .filter(|&i| self.is_usable(i, now) && (trials || self.backends[i].down.is_none()))
             .collect();
         let picked = if let Some(index) = stuck {
             index

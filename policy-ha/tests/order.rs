@@ -107,6 +107,17 @@ fn a_backend_that_is_due_takes_its_turn_among_its_priority() {
 }
 
 #[test]
+fn a_request_pays_for_one_trial_while_another_backend_is_up() {
+    let (mut balancer, [one, other, _]) = balancer([(10, 1), (10, 1), (20, 1)]);
+    let start = epoch();
+    for id in [one, other] {
+        balancer.observe(start, id, REFUSED);
+    }
+    let now = start + secs(2);
+    assert_eq!(round(&mut balancer, now, Preference::None), [0, 2, 1]);
+}
+
+#[test]
 fn one_request_goes_to_see_and_its_success_brings_the_others() {
     let (mut balancer, [main, _]) = balancer([(10, 1), (20, 1)]);
     let start = epoch();

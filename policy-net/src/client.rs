@@ -32,7 +32,8 @@ pub enum AttemptError {
         /// What is wrong with it.
         #[source]
         error: DecodeError,
-        /// The line that is wrong, or what came of it; at most 512 bytes, for the log.
+        /// The line that is wrong, or what came of it, or the first line of an answer without an
+        /// action; at most 512 bytes, for the log.
         line: Bytes,
     },
     /// The time for connecting or for the whole attempt was over.
@@ -220,7 +221,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     }
 
     fn invalid(&self, error: DecodeError) -> AttemptError {
-        let rest = &self.buf[error.offset().unwrap_or(0).min(self.buf.len())..];
+        // Where an action is missing, what came in its place says more than the blank line behind it.
+        let offset = match error {
+            DecodeError::NoAction { .. } => 0,
+            error => error.offset().unwrap_or(0),
+        };
+        let rest = &self.buf[offset.min(self.buf.len())..];
         let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = Bytes::copy_from_slice(&line[..line.len().min(512)]);
         AttemptError::Invalid { error, line }

@@ -5,7 +5,7 @@ use policy_proto::{DecodeError, Decoder, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -188,10 +188,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 _ => return,
             }
         }
-        if self.ended && self.is_closed().await {
-            return;
+        if !self.ended {
+            return pending().await;
         }
-        pending().await
+        // Nothing wakes up who waits for the other side's end as well: it is looked for.
+        while !self.is_closed().await {
+            sleep(CLOSED_PAUSE).await;
+        }
     }
 
     /// Whether the client, having ended its side, has closed the other one as well. An empty write
@@ -219,6 +222,8 @@ fn from_now(wait: Duration) -> Option<Instant> {
     Instant::now().checked_add(wait)
 }
 
+/// How soon a client is missed that has ended one side, and the other later.
+const CLOSED_PAUSE: Duration = Duration::from_secs(1);
 /// Room for a typical request with long addresses.
 const READ: usize = 4096;
 /// A client that sends requests without waiting for replies is not read further than this.

@@ -3,7 +3,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use hapolicy::{Options, Stop, check, daemon, dropin};
+use hapolicy::{Level, Log, Options, Stop, check, daemon, dropin};
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os().skip(1)) {
@@ -13,8 +13,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err((Stop::Usage(text), daemon)) => {
-            eprintln!("hapolicy: {text}");
-            return ExitCode::from(if daemon { USAGE } else { 1 });
+            return fail(&text, if daemon { USAGE } else { 1 });
         }
     };
     if options.check {
@@ -27,7 +26,7 @@ fn main() -> ExitCode {
     if options.listen.is_empty() {
         return match dropin::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(SYSTEM),
+            Err(error) => fail(&error.to_string(), SYSTEM),
         };
     }
     match daemon::run(&options) {
@@ -37,10 +36,16 @@ fn main() -> ExitCode {
                 .source()
                 .map(|source| format!(": {source}"))
                 .unwrap_or_default();
-            eprintln!("hapolicy: {error}{source}");
-            ExitCode::from(error.exit_status())
+            fail(&format!("{error}{source}"), error.exit_status())
         }
     }
+}
+
+/// Says why the process ends: under spawn(8) nobody reads standard error.
+fn fail(text: &str, status: u8) -> ExitCode {
+    eprintln!("hapolicy: {text}");
+    Log::syslog().line(Level::Error, text);
+    ExitCode::from(status)
 }
 
 // sysexits(3)
