@@ -359,7 +359,7 @@ mod tests {
         let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let live = live.local_addr().map(|address| (address, live)).unwrap();
         let connector = knows([hole.address, live.0]);
-        let stream = connector.connect(Duration::from_millis(400)).await;
+        let stream = connector.connect(Duration::from_secs(1)).await;
         assert_eq!(peer(&stream.unwrap()), live.0);
     }
 

@@ -245,18 +245,23 @@ impl<C: Connect> Lease<C> {
         else {
             return;
         };
+        let keeps = pool.options.keep.is_some();
         match client.try_settle() {
-            Some(true) if pool.options.keep.is_some() => pool.keep(client),
-            None if pool.options.keep.is_some() => {
+            Some(true) if keeps => pool.keep(client),
+            None if keeps => {
                 tokio::spawn(async move {
-                    let _in_use = permit;
-                    if let Ok(true) = timeout(SETTLE, client.settle()).await {
-                        pool.keep(client);
+                    match timeout(SETTLE, client.settle()).await {
+                        Ok(true) => pool.keep(client),
+                        _ => drop(client),
                     }
+                    drop(permit);
                 });
+                return;
             }
-            _ => {}
+            _ => drop(client),
         }
+        // Only now: whoever waits for the place must find the connection idle, or closed.
+        drop(permit);
     }
 }
 

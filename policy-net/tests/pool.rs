@@ -2,12 +2,18 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, OnceLock},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use policy_ha::Preference;
 use policy_net::{AttemptError, Client, Connect, Lease, Pool, PoolOptions, UpstreamOptions};
 use tokio::{
-    io::{AsyncWriteExt, BufStream, duplex},
+    io::{AsyncWrite, AsyncWriteExt, BufStream, Empty, Join, duplex, empty, join},
     task::{coop, yield_now},
     time::{advance, sleep, timeout},
 };
@@ -316,6 +322,22 @@ async fn no_more_connections_are_opened_than_there_are_places() {
     assert_eq!((server.connects(), server.open()), (5, 5));
 }
 
+#[tokio::test]
+async fn a_connection_is_closed_before_its_place_is_free() {
+    for keep in [None, Some(s(60))] {
+        let mut options = one_place();
+        options.keep = keep;
+        let connect = SpyConnect::default();
+        let (free, pool) = (Arc::clone(&connect.free), Arc::clone(&connect.pool));
+        pool.set(Pool::new(connect, options)).unwrap();
+
+        let mut lease = pool.get().unwrap().lease().await.unwrap();
+        lease.open(s(3)).await.unwrap();
+        lease.give_back();
+        assert_eq!(*free.lock().unwrap(), [false], "{keep:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_place_is_waited_for_and_no_longer_than_said() {
     let server = Server::new(Manner::Answers);
@@ -365,4 +387,50 @@ fn one_place() -> PoolOptions {
     let mut options = PoolOptions::default();
     options.max_connections = 1;
     options
+}
+
+/// Opens connections, closed at their other end, that note when they are dropped whether their pool,
+/// of one place, has a place free.
+#[derive(Clone, Debug, Default)]
+struct SpyConnect {
+    free: Arc<Mutex<Vec<bool>>>,
+    pool: Arc<OnceLock<Arc<Pool<Self>>>>,
+}
+
+#[derive(Debug)]
+struct Spy(SpyConnect);
+
+impl Connect for SpyConnect {
+    type Io = Join<Empty, Spy>;
+
+    async fn connect(&self, _: Duration) -> io::Result<Self::Io> {
+        Ok(join(empty(), Spy(self.clone())))
+    }
+}
+
+impl Drop for Spy {
+    fn drop(&mut self) {
+        let pool = self.0.pool.get().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let free = pin!(pool.lease()).poll(&mut cx).is_ready();
+        self.0.free.lock().unwrap().push(free);
+    }
+}
+
+impl AsyncWrite for Spy {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }

@@ -19,7 +19,7 @@ use policy_proto::{Decoder, Request, attr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::{Notify, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// How a server behaves. A connection looks at it anew for each request.
@@ -116,7 +116,10 @@ impl Server {
     /// Waits until this many connections are open.
     pub(crate) async fn until_open(&self, wanted: usize) {
         let mut open = self.0.open.subscribe();
-        open.wait_for(|&open| open == wanted).await.unwrap();
+        let reached = timeout(s(600), open.wait_for(|&open| open == wanted)).await;
+        reached
+            .expect("on the paused clock this is no time")
+            .unwrap();
     }
 
     pub(crate) fn open(&self) -> usize {
