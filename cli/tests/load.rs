@@ -102,7 +102,8 @@ fn every_request_gets_its_own_answer_while_a_service_is_killed_and_comes_back() 
     let log = daemon.stop().out;
     assert_eq!(
         process::lines(&log, "(127.0.0.1").len(),
-        process::lines(&log, "'killed'").len()
+        process::lines(&log, "'killed'").len(),
+        "{log}"
     );
 }
 
