@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::case::{Case, Expect, Step, Why, case};
+use super::case::{Case, Step, Why, case};
+use super::expect::Expect;
 use super::parts::{FULL, NONE, ask, timed_out};
 use crate::support::stub::{Reply, Script};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::case::{Aspect, Case, Expect};
+use super::case::{Aspect, Case};
+use super::expect::Expect;
 use super::program::Outcome;
 
 /// Everything that is wrong with a case, a paragraph each.

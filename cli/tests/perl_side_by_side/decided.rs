@@ -1,6 +1,7 @@
 //! Differences that `interfaces.md` decides and section 2 of `compat.md` does not number.
 
-use super::case::{Aspect, Case, Expect, Why, case};
+use super::case::{Aspect, Case, Why, case};
+use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, refused};
 use crate::support::stub::Script;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::case::{Aspect, Case, Expect, Step, Why, case};
+use super::case::{Aspect, Case, Step, Why, case};
+use super::expect::Expect;
 use super::parts::{ASK, Attempt, FULL, NONE, ask, invalid, opening, refused, timed_out};
 use crate::support::stub::{Reply, Script};
 
@@ -104,7 +105,14 @@ fn names() -> Vec<Case> {
             .args(["-s", "A=127.0.0.1:no-such-port:1:1:1", "-s", "B={B}:2"])
             .send(FULL)
             .stdout("action=B\n\n")
-            .log(["warning: Could not open socket to 'A' (127.0.0.1:no-such-port)"]),
+            .received("B", [FULL])
+            .differs(
+                Why::Decided("unreadable addresses"),
+                Expect::new()
+                    .log(["warning: Could not open socket to 'A' (127.0.0.1:no-such-port)"]),
+                Expect::new()
+                    .log(["warning: ignoring invalid service 'A=127.0.0.1:no-such-port:1:1:1'"]),
+            ),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Section 3, clause 8: the log, to syslog and to standard output.
 
-use super::case::{Aspect, Case, Expect, Step, Why, case};
+use super::case::{Aspect, Case, Step, Why, case};
+use super::expect::Expect;
 use super::parts::{
     Attempt, FULL, NONE, ask, attributes, invalid, opening, refused, timed_out, verbose,
 };

@@ -1,6 +1,7 @@
 //! Section 2: the defects 14 and 16 to 20, mended.
 
-use super::case::{Aspect, Case, Expect, Step, Syslog, Why, case};
+use super::case::{Aspect, Case, Step, Syslog, Why, case};
+use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, USAGE, attributes};
 use crate::support::stub::{Reply, Script};
 
@@ -28,7 +29,6 @@ fn command_lines() -> Vec<Case> {
                 Expect::new().stdout("").status("exit 1"),
             )
     };
-    let dunno = "action=dunno\n\n";
     vec![
         case("2.16.d", "--help is help")
             .args(["--help"])
@@ -66,21 +66,13 @@ fn command_lines() -> Vec<Case> {
             ),
         refused(
             "2.17.c",
-            "-d=A",
-            &["-s", "A={A}:", "-d=X"],
-            "action==X\n\n",
-            "exit 0",
-        ),
-        refused("2.17.d", "-service=", &["-service=A={A}:"], dunno, "exit 0"),
-        refused(
-            "2.17.e",
             "-d ''",
             &["-s", "A={A}:", "-d", ""],
             "action=\n\n",
             "exit 0",
         ),
         refused(
-            "2.17.f",
+            "2.17.d",
             "a line feed in -d",
             &["-s", "A={A}:", "-d", "a\n\naction=b"],
             "action=a\n\naction=b\n\n",

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Aspect, Case, Expect, Why, case};
+use super::case::{Aspect, Case, Why, case};
+use super::expect::Expect;
 use super::parts::{FULL, NONE, ask};
 use super::program::Outcome;
 use crate::support::stub::Script;
@@ -126,7 +127,7 @@ fn smoothness() -> Vec<Case> {
             6,
             &[("A", 3), ("B", 2), ("C", 1)],
         )
-        .check(|perl, ours| longest_run(perl, 2).and(longest_run(ours, 2))),
+        .check(|perl, ours| longest_run(perl, 2).and_then(|()| longest_run(ours, 2))),
     ]
 }
 

@@ -15,7 +15,7 @@ pub struct Servers(Vec<(&'static str, Server)>);
 enum Server {
     Stub(Stub),
     /// Bound, so that nobody else gets the port, but not listening.
-    Refusing(u16, Socket),
+    Refusing(Socket),
 }
 
 impl Servers {
@@ -109,7 +109,11 @@ impl Server {
     fn address(&self) -> (String, Option<u16>) {
         match self {
             Self::Stub(stub) => (stub.address(), address_port(stub)),
-            Self::Refusing(port, _) => (format!("127.0.0.1:{port}"), Some(*port)),
+            Self::Refusing(socket) => {
+                let address = socket.local_addr().expect("it is bound");
+                let address = address.as_socket().expect("it is TCP");
+                (address.to_string(), Some(address.port()))
+            }
         }
     }
 }
@@ -124,9 +128,7 @@ fn refusing() -> Server {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     socket.bind(&address.into()).expect("a free port");
-    let address = socket.local_addr().expect("it is bound");
-    let port = address.as_socket().expect("it is TCP").port();
-    Server::Refusing(port, socket)
+    Server::Refusing(socket)
 }
 
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

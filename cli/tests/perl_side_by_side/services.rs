@@ -1,6 +1,7 @@
 //! Section 3, clauses 2 and 3: the services as they are written, and the default action.
 
-use super::case::{Case, Expect, Why, case};
+use super::case::{Case, Why, case};
+use super::expect::Expect;
 use super::parts::{Attempt, ERROR_AT_START, FULL, NONE, attributes, refused, timed_out};
 use crate::support::stub::{Reply, Script};
 

@@ -1,7 +1,8 @@
 //! Section 3, clause 9: under spawn(8), one socket is standard input, output and error. What the
 //! client gets is what counts, so nothing but replies may be in it.
 
-use super::case::{Case, Expect, Stdio, Step, Syslog, Why, case};
+use super::case::{Case, Stdio, Step, Syslog, Why, case};
+use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, ask, refused, timed_out, verbose};
 use crate::support::stub::{Reply, Script};
 

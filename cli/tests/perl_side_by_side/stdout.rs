@@ -1,7 +1,8 @@
 //! Section 3, clause 8, `-L`: the log on standard output. Perl's taint mode kills the script at most
 //! lines there (defect 13); here are those that it survives.
 
-use super::case::{Case, Expect, Step, Syslog, Why, case};
+use super::case::{Case, Step, Syslog, Why, case};
+use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, attributes, opening, refused, timed_out};
 use crate::support::stub::{Reply, Script};
 
@@ -145,16 +146,24 @@ fn mended() -> Vec<Case> {
             super::parts::verbose("A"),
             "A",
         ),
-        dies(
-            case("2.13.c", "-L and an invalid service")
-                .named("A")
-                .args(["-L", "-s", "x", "-s", "A={A}:"])
-                .send(FULL),
-            "exit 255",
-            "",
-            vec!["warning: ignoring invalid service 'x'".to_owned()],
-            "A",
-        ),
+        case("2.13.c", "-L and an invalid service")
+            .named("A")
+            .args(["-L", "-s", "x", "-s", "A={A}:"])
+            .send(FULL)
+            .log(NONE)
+            .differs(
+                Why::Defect(13),
+                Expect::new()
+                    .stdout("")
+                    .status("exit 255")
+                    .received("A", NONE)
+                    .connections("A", 0),
+                Expect::new()
+                    .stdout(on_stdout(["warning: ignoring invalid service 'x'"], "A"))
+                    .status("exit 0")
+                    .received("A", [FULL])
+                    .connections("A", 1),
+            ),
         dies(
             case("2.13.d", "-L -v and -d")
                 .refusing("A")

@@ -1,6 +1,7 @@
 //! Section 2: the defects that cost time (1, 2, 7, 8), mended.
 
-use super::case::{Aspect, Case, Expect, Step, Why, case};
+use super::case::{Aspect, Case, Step, Why, case};
+use super::expect::Expect;
 use super::parts::{FULL, NONE, ask, timed_out};
 use crate::support::stub::{Reply, Script};
 
