@@ -16,6 +16,7 @@ mod options;
 mod parts;
 mod program;
 mod requests;
+mod room;
 mod selection;
 mod servers;
 mod services;
@@ -34,6 +35,7 @@ use std::{env, thread};
 
 use case::{Case, Why};
 use program::{Program, run};
+use room::Room;
 
 /// Runs all cases, a few at a time, prints the report and ends the process.
 pub fn work_through(home: &Path) {
@@ -52,12 +54,14 @@ pub fn work_through(home: &Path) {
     order.sort_by_key(|&index| cases[index].limit);
     let order = Mutex::new(order);
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
+        for worker in 0..WORKERS {
+            let (cases, results, order) = (&cases, &results, &order);
+            scope.spawn(move || {
+                let rooms = ["perl", "ours"].map(|p| Room::open(home, &format!("{p}{worker}")));
                 loop {
                     let next = order.lock().expect("no panic under the lock").pop();
                     let Some(index) = next else { break };
-                    let wrong = run_case(&cases[index], home);
+                    let wrong = run_case(&cases[index], &rooms);
                     *results[index].lock().expect("no panic under the lock") = Some(wrong);
                 }
             });
@@ -98,10 +102,10 @@ pub fn work_through(home: &Path) {
     world::leave(failures);
 }
 
-fn run_case(case: &Case, home: &Path) -> Vec<String> {
+fn run_case(case: &Case, [perl_room, our_room]: &[Room; 2]) -> Vec<String> {
     let (perl, ours) = thread::scope(|scope| {
-        let perl = scope.spawn(|| run(case, Program::Perl, home));
-        let ours = run(case, Program::Ours, home);
+        let perl = scope.spawn(|| run(case, Program::Perl, perl_room));
+        let ours = run(case, Program::Ours, our_room);
         (perl.join().expect("the other side does not panic"), ours)
     });
     compare::compare(case, &perl, &ours)

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::case::{Case, Stdio, Step, Syslog};
+use super::room::Room;
 use super::servers::Servers;
 use super::stdio::Wires;
 use super::{syslog, world};
@@ -59,24 +60,24 @@ impl Outcome {
 }
 
 /// Runs all processes of a case, one after the other, against the same servers.
-pub fn run(case: &Case, program: Program, home: &Path) -> Outcome {
-    let directory = tempfile::tempdir_in(home).expect("a directory of our own");
+pub fn run(case: &Case, program: Program, room: &Room) -> Outcome {
+    let directory = tempfile::tempdir_in(room.directory()).expect("a directory of our own");
     let servers = Servers::start(case, directory.path());
     let mut outcome = Outcome::default();
     for _ in 0..case.runs {
-        run_once(case, program, home, &servers, &mut outcome);
+        run_once(case, program, room, &servers, &mut outcome);
     }
     servers.report(&mut outcome);
     outcome
 }
 
-fn run_once(case: &Case, program: Program, home: &Path, servers: &Servers, outcome: &mut Outcome) {
-    let directory = tempfile::tempdir_in(home).expect("a directory of our own");
+fn run_once(case: &Case, program: Program, room: &Room, servers: &Servers, outcome: &mut Outcome) {
+    let directory = tempfile::tempdir_in(room.directory()).expect("a directory of our own");
     let present = case.syslog != Syslog::Absent;
     let hung = case.syslog == Syslog::Hung;
-    let log = present.then(|| syslog::Syslog::bind(&directory.path().join("log"), hung));
+    let log = present.then(|| syslog::Syslog::bind(&room.directory().join("log"), hung));
 
-    let mut command = command(case, program, home, directory.path(), servers);
+    let mut command = command(case, program, room, directory.path(), servers);
     let mut wires = Wires::connect(case.stdio, &case.steps, &mut command, directory.path());
     let child = command.spawn().expect("unshare starts");
     // The command holds our copies of the program's ends.
@@ -127,17 +128,15 @@ fn run_once(case: &Case, program: Program, home: &Path, servers: &Servers, outco
     note_log(log, pid, program, servers, outcome);
 }
 
-/// `sh` in a mount namespace puts the run's directory where `/dev/log` points to, and the case's
-/// files over the system's.
+/// `sh` puts the case's files over the system's, in a namespace within that of the room.
 fn command(
     case: &Case,
     program: Program,
-    home: &Path,
+    room: &Room,
     directory: &Path,
     servers: &Servers,
 ) -> Command {
-    let mut script = format!("set -e\nmount --bind '{}' ", directory.display());
-    script += &format!("'{}'\n", world::run_mount(home));
+    let mut script = String::from("set -e\n");
     for (number, (target, content)) in case.files.iter().enumerate() {
         let source = directory.join(format!("file{number}"));
         fs::write(&source, servers.fill_in(content.as_bytes())).expect("a file of our own");
@@ -147,8 +146,11 @@ fn command(
         script += "trap '' PIPE\n";
     }
     script += "exec \"$@\"\n";
-    let mut command = Command::new("/usr/bin/unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh"]);
+    let mut command = room.command(&script);
+    if !case.files.is_empty() {
+        command = room.command("exec unshare --mount sh -c \"$@\"");
+        command.args([&script, "sh"]);
+    }
     match program {
         Program::Perl => command.arg(world::PERL),
         Program::Ours => command.arg(ours()).args(&case.extra_args),

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 /// A socket that reads all along, or only at the end (`hung`).
 #[derive(Debug)]
 pub struct Syslog {
+    path: PathBuf,
     socket: Arc<UnixDatagram>,
     datagrams: Arc<Mutex<Vec<Vec<u8>>>>,
     done: Arc<Mutex<bool>>,
@@ -33,6 +34,7 @@ impl Syslog {
             })
         });
         Self {
+            path: path.to_owned(),
             socket,
             datagrams,
             done,
@@ -46,6 +48,7 @@ impl Syslog {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the reader does not panic");
         }
+        std::fs::remove_file(&self.path).expect("it is ours");
         while receive(&self.socket, &self.datagrams) {}
         std::mem::take(&mut *self.datagrams.lock().expect("no panic under the lock"))
     }

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::{Command, exit};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, thread};
 
 /// Calls `work` inside; outside, starts this test again inside, and waits for its verdict.
 pub fn enter_and(work: fn(&Path)) {
@@ -15,7 +15,12 @@ pub fn enter_and(work: fn(&Path)) {
         work(Path::new(&home));
         return;
     }
-    for (file, package) in [(PERL, "hapolicy"), ("/usr/bin/unshare", "util-linux")] {
+    let needed = [
+        (PERL, "hapolicy"),
+        ("/usr/bin/unshare", "util-linux"),
+        ("/usr/bin/nsenter", "util-linux"),
+    ];
+    for (file, package) in needed {
         assert!(
             Path::new(file).exists(),
             "{file} is missing: install the Debian package {package}, this test compares with it"
@@ -56,13 +61,6 @@ pub fn enter_and(work: fn(&Path)) {
 /// Ends the process inside with the verdict; the report is printed already.
 pub fn leave(failures: usize) -> ! {
     exit(if failures == 0 { 0 } else { 1 });
-}
-
-/// Where a program's own directory is mounted; `/dev/log` is a link to `log` in it.
-pub fn run_mount(home: &Path) -> String {
-    let path = home.join("run");
-    fs::create_dir_all(&path).expect("a directory of our own");
-    path.display().to_string()
 }
 
 pub const PERL: &str = "/usr/sbin/hapolicy";
