@@ -243,5 +243,27 @@ fn services() -> Vec<Case> {
                     .received("A", [FULL])
                     .connections("A", 1),
             ),
+        case("I.15", "the 65th service is left out")
+            .refusing("A")
+            .named("B")
+            .args((0..64).flat_map(|n| ["-s".to_owned(), format!("a{n}={{A}}:1")]))
+            .args(["-s", "B={B}:2"])
+            .send(FULL)
+            .by_check(&[Aspect::Log])
+            .differs(
+                Why::Decided("at most 64 services"),
+                Expect::new()
+                    .stdout("action=B\n\n")
+                    .received("B", [FULL])
+                    .connections("B", 1),
+                Expect::new()
+                    .stdout("action=dunno\n\n")
+                    .received("B", NONE)
+                    .connections("B", 0),
+            )
+            .check(|_, ours| match &ours.log[0] {
+                warning if warning.starts_with("warning: ") && warning.contains('B') => Ok(()),
+                other => Err(format!("no warning that names B, but {other:?}")),
+            }),
     ]
 }

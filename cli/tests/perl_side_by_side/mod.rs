@@ -266,6 +266,11 @@ pub const DECIDED: &[(&str, &str, &str)] = &[
     ),
     ("control characters in the log", "Log", "?; Perl: raw"),
     (
+        "at most 64 services",
+        "Services",
+        "the others are left out with a warning; Perl: any number",
+    ),
+    (
         "unreadable addresses",
         "Services",
         "left out at the start; Perl: tried at each request",

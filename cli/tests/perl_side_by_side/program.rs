@@ -229,9 +229,21 @@ fn note_log(
             let text = format!("pid {pid}, but in syslog: {}", datagram.escape_ascii());
             outcome.complaints.push(text);
         }
-        let text = String::from_utf8_lossy(&servers.abstracted(&entry.text)).into_owned();
+        let text = readable(&servers.abstracted(&entry.text));
         let line = format!("{}: {text}", entry.level());
         outcome.log.push(line);
         outcome.entries.push(entry);
     }
+}
+
+/// Bytes that are not UTF-8 as `\xNN`: replaced by one sign, different ones would look alike.
+fn readable(text: &[u8]) -> String {
+    let mut readable = String::new();
+    for chunk in text.utf8_chunks() {
+        readable += chunk.valid();
+        for byte in chunk.invalid() {
+            readable += &format!("\\x{byte:02x}");
+        }
+    }
+    readable
 }

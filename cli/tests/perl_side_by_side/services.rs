@@ -92,6 +92,12 @@ fn names_and_hosts() -> Vec<Case> {
         named("3.2.m", "a name with blanks", "my first service"),
         named("3.2.n", "a name with colons and quotes", "a:b'c\"d:"),
         named("3.2.o", "a name in UTF-8", "grün-Ω"),
+        case("3.2.ae", "a name in Latin 1")
+            .named("A")
+            .args([b"-l".as_slice(), b"-s", b"gr\xfcn={A}:"])
+            .send(FULL)
+            .stdout("action=A\n\n")
+            .log([line("gr\\xfcn", "{A}")]),
         at("3.2.p", "localhost", "localhost:{A.port}"),
         at("3.2.q", "a host's name", "policy.example:{A.port}")
             .file("/etc/hosts", "127.0.0.1 localhost policy.example\n"),
@@ -122,6 +128,19 @@ fn bad_ones() -> Vec<Case> {
             .named("A")
             .named("B")
             .args(["-l", "-s", "A={B}:1:7", "-s", "A={A}:3:2"])
+            .send(FULL)
+            .stdout("action=A\n\n")
+            .received("A", [FULL])
+            .received("B", NONE)
+            .differs(
+                Why::Defect(20),
+                later_wins(vec![]),
+                later_wins(vec!["warning: …A…"]),
+            ),
+        case("3.2.af", "and takes over what it does not say itself")
+            .named("A")
+            .named("B")
+            .args(["-l", "-s", "A={B}:3:2:5", "-s", "A={A}:"])
             .send(FULL)
             .stdout("action=A\n\n")
             .received("A", [FULL])
