@@ -3,6 +3,7 @@
 //!
 //! The cases are numbered as the clauses of section 3 (what a drop-in replacement keeps) and
 //! section 2 (defects that it mends) of `compat.md`.
+//! `HAPOLICY_CASES=3.4` runs those alone whose number begins so.
 #![allow(unreachable_pub, reason = "the modules of a test are private anyway")]
 
 mod support;

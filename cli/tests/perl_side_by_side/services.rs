@@ -98,6 +98,14 @@ fn names_and_hosts() -> Vec<Case> {
             .send(FULL)
             .stdout("action=A\n\n")
             .log([line("gr\\xfcn", "{A}")]),
+        case("3.2.ag", "two names in Latin 1 are two services")
+            .refusing("A")
+            .named("B")
+            .args([b"-s".as_slice(), b"\xe4={B}:2", b"-s", b"\xf6={A}:1"])
+            .send(FULL)
+            .stdout("action=B\n\n")
+            .log(["warning: Could not open socket to '\\xf6' ({A})"])
+            .received("B", [FULL]),
         at("3.2.p", "localhost", "localhost:{A.port}"),
         at("3.2.q", "a host's name", "policy.example:{A.port}")
             .file("/etc/hosts", "127.0.0.1 localhost policy.example\n"),
