@@ -1,0 +1,144 @@
+//! The policy servers of one run, and their names in place of their ports.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+
+use socket2::{Domain, Socket, Type};
+
+use super::case::{Case, Listen, Step};
+use super::program::Outcome;
+use crate::support::stub::Stub;
+
+/// Fresh ones for each program.
+pub struct Servers(Vec<(&'static str, Server)>);
+
+enum Server {
+    Stub(Stub),
+    /// Bound, so that nobody else gets the port, but not listening.
+    Refusing(Socket),
+}
+
+impl Servers {
+    /// UNIX sockets are put into the directory.
+    pub fn start(case: &Case, directory: &Path) -> Self {
+        let servers = case.stubs.iter().map(|(name, listen)| {
+            let server = match listen {
+                Listen::Tcp(script) => Server::Stub(Stub::tcp(script.clone())),
+                Listen::Unix(script) => {
+                    Server::Stub(Stub::unix(directory.join(name), script.clone()))
+                }
+                Listen::Refusing => refusing(),
+            };
+            (*name, server)
+        });
+        Self(servers.collect())
+    }
+
+    /// The steps that concern servers.
+    pub fn step(&self, step: &Step) {
+        match step {
+            Step::Arrived(name, count) => {
+                // If they do not come, the comparison shows it.
+                self.stub(name).wait_requests(*count);
+            }
+            Step::Release(name) => self.stub(name).release(),
+            Step::Stop(name) => self.stub(name).stop(),
+            Step::Restart(name) => self.stub(name).restart(),
+            Step::Set(name, scripts) => self.stub(name).set_sequence(scripts.clone()),
+            other => unreachable!("{other:?} concerns the program"),
+        }
+    }
+
+    /// Puts addresses and ports in place of `{A}`, `{A.port}` and `{A.port + 65536}`.
+    pub fn fill_in(&self, text: &[u8]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for (place, value) in self.places() {
+            text = replace(&text, place.as_bytes(), value.as_bytes());
+        }
+        text
+    }
+
+    /// The reverse, and the seconds of a delay as `N`.
+    pub fn abstracted(&self, text: &[u8]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for (place, value) in self.places() {
+            text = replace(&text, value.as_bytes(), place.as_bytes());
+        }
+        for seconds in 0..60 {
+            let delay = format!(", delay: {seconds}s, ");
+            text = replace(&text, delay.as_bytes(), b", delay: Ns, ");
+        }
+        text
+    }
+
+    /// Whole addresses come before the ports that are a part of them.
+    fn places(&self) -> Vec<(String, String)> {
+        let mut places = Vec::new();
+        for (name, server) in &self.0 {
+            let (address, port) = server.address();
+            places.push((format!("{{{name}}}"), address));
+            if let Some(port) = port {
+                let over = u32::from(port) + 65_536;
+                places.push((format!("{{{name}.port}}"), port.to_string()));
+                places.push((format!("{{{name}.port + 65536}}"), over.to_string()));
+            }
+        }
+        places
+    }
+
+    pub fn report(&self, outcome: &mut Outcome) {
+        outcome.stdout = self.abstracted(&outcome.stdout);
+        for (name, server) in &self.0 {
+            let Server::Stub(stub) = server else { continue };
+            // A connection that was made is accepted, if a moment later.
+            stub.stop();
+            outcome.requests.push((name, stub.requests()));
+            outcome.connections.push((name, stub.connections()));
+        }
+    }
+
+    fn stub(&self, name: &str) -> &Stub {
+        match self.0.iter().find(|(n, _)| *n == name) {
+            Some((_, Server::Stub(stub))) => stub,
+            _ => panic!("no stub {name} in this case"),
+        }
+    }
+}
+
+impl Server {
+    fn address(&self) -> (String, Option<u16>) {
+        match self {
+            Self::Stub(stub) => (stub.address(), address_port(stub)),
+            Self::Refusing(socket) => {
+                let address = socket.local_addr().expect("it is bound");
+                let address = address.as_socket().expect("it is TCP");
+                (address.to_string(), Some(address.port()))
+            }
+        }
+    }
+}
+
+/// Only TCP has one.
+fn address_port(stub: &Stub) -> Option<u16> {
+    let address = stub.address();
+    address.strip_prefix("127.0.0.1:")?.parse().ok()
+}
+
+fn refusing() -> Server {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    socket.bind(&address.into()).expect("a free port");
+    Server::Refusing(socket)
+}
+
+fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut result = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(place) = rest.windows(from.len()).position(|w| w == from) {
+        result.extend_from_slice(&rest[..place]);
+        result.extend_from_slice(to);
+        rest = &rest[place + from.len()..];
+    }
+    result.extend_from_slice(rest);
+    result
+}
