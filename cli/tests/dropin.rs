@@ -285,11 +285,21 @@ fn a_tcp_connection_that_is_reset_some_time_after_its_end_ends_the_process_at_on
 
 #[test]
 fn a_socket_that_is_closed_behind_many_requests_ends_the_process_at_once() {
+    closed_behind(500);
+}
+
+/// More than is read ahead: the end itself is not read.
+#[test]
+fn a_socket_that_is_closed_behind_very_many_requests_ends_the_process_at_once() {
+    closed_behind(4_000);
+}
+
+fn closed_behind(requests: usize) {
     let stub = Stub::tcp(Script::reply(Reply::Hang));
     let (near, far) = UnixStream::pair().unwrap();
     let process = spawn(&["-s", &hung(&stub)], far);
     let client = Client::of(near);
-    client.send(&request(&[]).repeat(500));
+    client.send(&request(&[]).repeat(requests));
     assert!(stub.wait_requests(1));
     drop(client);
     assert_eq!(process.end().code, Some(0));
