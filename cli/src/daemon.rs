@@ -57,7 +57,8 @@ impl StartError {
 pub fn run(options: &Options) -> Result<(), StartError> {
     let services = Services::parse(options);
     if let Some(text) = services.invalid.first() {
-        return Err(StartError::Services(text.clone()));
+        let text = String::from_utf8_lossy(text).into_owned();
+        return Err(StartError::Services(text));
     }
     if services.valid.is_empty() {
         return Err(StartError::Services(

@@ -9,7 +9,7 @@ use std::{
 
 use policy_ha::{BackendId, Transition};
 use policy_net::{AttemptError, Event};
-use policy_proto::{DecodeError, Request, attr};
+use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
 use crate::{Level, Log, Service};
@@ -136,18 +136,8 @@ impl Journal {
     /// Something happened to `request`, which came at `since`.
     pub fn event(&self, event: &Event<'_>, request: &Request, since: Instant) {
         match event {
-            Event::Opening(backend) => {
-                if let Some((_, place)) = self.verbose.then(|| self.place(*backend)).flatten() {
-                    self.log
-                        .line(Level::Info, format!("Opening socket to {place}"));
-                }
-            }
-            Event::Connected(backend) => {
-                if let Some((_, place)) = self.verbose.then(|| self.place(*backend)).flatten() {
-                    self.log
-                        .line(Level::Info, format!("Connection established to {place}"));
-                }
-            }
+            Event::Opening(backend) => self.connection(*backend, b"Opening socket to "),
+            Event::Connected(backend) => self.connection(*backend, b"Connection established to "),
             Event::Answered {
                 backend, response, ..
             } => {
@@ -158,14 +148,13 @@ impl Journal {
                 counted.answers.fetch_add(1, Relaxed);
                 let action = response.as_bytes();
                 if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
-                    let name = &counted.service.name;
-                    let text = format!(
-                        "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
-                    );
-                    self.log.line(Level::Warning, text);
+                    let why =
+                        b"' answers with bytes that are not UTF-8, which Postfix may not take";
+                    let name = &*counted.service.name;
+                    self.log.line(Level::Warning, [b"'", name, why].concat());
                 }
                 if self.verbose {
-                    let name = counted.service.name.as_bytes();
+                    let name = &*counted.service.name;
                     let text = [b"Answer from '", name, b"' -> '", action, b"'"].concat();
                     self.log.line(Level::Info, text);
                 }
@@ -193,30 +182,35 @@ impl Journal {
         self.repeatable(level, place, ALL, text);
     }
 
+    fn connection(&self, backend: BackendId, what: &[u8]) {
+        let counted = self.services.get(backend.index());
+        if let Some(counted) = counted.filter(|_| self.verbose) {
+            self.log
+                .line(Level::Info, [what, &counted.place()].concat());
+        }
+    }
+
     fn failed(&self, backend: BackendId, error: &AttemptError) {
-        let Some((counted, place)) = self.place(backend) else {
+        let Some(counted) = self.services.get(backend.index()) else {
             return;
         };
+        let place = counted.place();
         let (kind, text) = match error {
-            AttemptError::Connect(_) => (
-                "connect",
-                format!("Could not open socket to {place}").into(),
-            ),
-            AttemptError::TimedOut => ("timeout", format!("Timeout for {place}").into()),
+            AttemptError::Connect(_) => {
+                ("connect", [b"Could not open socket to ", &*place].concat())
+            }
+            AttemptError::TimedOut => ("timeout", [b"Timeout for ", &*place].concat()),
             AttemptError::Busy => (
                 "busy",
-                format!("All connections are in use for {place}").into(),
+                [b"All connections are in use for ", &*place].concat(),
             ),
             error => {
-                let line: &[u8] = match error {
-                    AttemptError::Invalid {
-                        error: DecodeError::BlankAction { .. },
-                        ..
-                    } => b"",
+                let line = match error {
                     AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),
                     _ => b"",
                 };
-                let name = counted.service.name.as_bytes();
+                let line = line.strip_prefix(b"action=").unwrap_or(line);
+                let name = &*counted.service.name;
                 (
                     "invalid",
                     [b"Invalid answer from '", name, b"' -> '", line, b"'"].concat(),
@@ -227,26 +221,26 @@ impl Journal {
     }
 
     fn changed(&self, backend: BackendId, transition: Transition) {
-        let Some((_, place)) = self.place(backend).filter(|_| self.held_back.is_some()) else {
+        let counted = self.services.get(backend.index());
+        let Some(counted) = counted.filter(|_| self.held_back.is_some()) else {
             return;
         };
-        match transition {
+        let (level, what) = match transition {
             Transition::Down { due_in } => {
                 let next = due_in.as_secs_f64();
-                self.log.line(
+                (
                     Level::Warning,
-                    format!("{place} is down, next trial in {next:.1}s"),
-                );
+                    format!(" is down, next trial in {next:.1}s"),
+                )
             }
             Transition::Up { after } => {
                 let after = after.as_secs_f64();
-                self.log.line(
-                    Level::Info,
-                    format!("{place} is up again after {after:.1}s"),
-                );
+                (Level::Info, format!(" is up again after {after:.1}s"))
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        self.log
+            .line(level, [&*counted.place(), what.as_bytes()].concat());
     }
 
     /// The line per attempt.
@@ -266,10 +260,12 @@ impl Journal {
         let (queries, answers) = (load(&counted.queries), load(&counted.answers));
         let (failed, delay) = (load(&counted.failed), since.elapsed().as_secs());
         let head = format!(
-            "[{name}] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
+            "] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
              answers: {answers}, failed: {failed}, delay: {delay}s, client: "
         );
         let text = [
+            b"[",
+            &**name,
             head.as_bytes(),
             get(attr::CLIENT_NAME),
             b"[",
@@ -317,12 +313,13 @@ impl Journal {
         }
         self.log.line(level, text);
     }
+}
 
-    /// A service, and `'NAME' (ADDRESS)`.
-    fn place(&self, backend: BackendId) -> Option<(&Counted, String)> {
-        let counted = self.services.get(backend.index())?;
-        let Service { name, address, .. } = &counted.service;
-        Some((counted, format!("'{name}' ({address})")))
+impl Counted {
+    /// `'NAME' (ADDRESS)`.
+    fn place(&self) -> Vec<u8> {
+        let Service { name, address, .. } = &self.service;
+        [b"'", &**name, b"' (", address.as_bytes(), b")"].concat()
     }
 }
 

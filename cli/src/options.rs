@@ -25,7 +25,7 @@ pub struct Options {
     /// A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or
     /// unix:/path. Repeatable
     #[arg(short, long = "service", value_name = "SERVICE")]
-    pub services: Vec<String>,
+    pub services: Vec<OsString>,
     /// The action when no server answers [default: dunno]
     #[arg(short, long, value_name = "ACTION", value_parser = no_value)]
     pub default: Option<Response>,
@@ -104,11 +104,7 @@ impl Options {
             true => Self::plain(),
             false => Self::extended(classic.rest)?,
         };
-        options.services = classic
-            .services
-            .iter()
-            .map(|text| text.to_string_lossy().into_owned())
-            .collect();
+        options.services = classic.services;
         options.logging = classic.logging;
         options.verbose = classic.verbose;
         options.stdout = classic.stdout;

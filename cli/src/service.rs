@@ -14,7 +14,7 @@ use thiserror::Error;
 /// use std::time::Duration;
 ///
 /// let service = Service::parse("greylist=127.0.0.1:10031:5::2.5", Duration::from_secs(30))?;
-/// assert_eq!(service.name, "greylist");
+/// assert_eq!(service.name, b"greylist");
 /// assert_eq!(service.address, "127.0.0.1:10031");
 /// assert_eq!((service.backend.priority, service.backend.weight), (5, 1));
 /// assert_eq!(service.timeout, Duration::from_millis(2500));
@@ -24,8 +24,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Service {
-    /// What the log calls it: anything without `=`.
-    pub name: String,
+    /// What the log calls it: any bytes without `=`.
+    pub name: Vec<u8>,
     /// The address as it was written, without `inet:`.
     pub address: String,
     /// Where it listens.
@@ -34,8 +34,8 @@ pub struct Service {
     pub backend: Backend,
     /// The longest attempt, 0.1 to 3600 s.
     pub timeout: Duration,
-    /// What was not as it should be, and what is used instead.
-    pub warnings: Vec<String>,
+    /// What was not as it should be, and what is used instead; it quotes the text as it was given.
+    pub warnings: Vec<Vec<u8>>,
     /// Nothing stood behind the address, so that a later service of the same name inherits.
     bare: bool,
 }
@@ -61,12 +61,13 @@ impl Service {
     /// # Errors
     ///
     /// A missing name, or an address that cannot be read. Anything else that is wrong is a warning.
-    pub fn parse(text: &str, timeout: Duration) -> Result<Self, InvalidService> {
-        let (name, rest) = text.split_once('=').ok_or(InvalidService::Name)?;
-        if name.is_empty() {
-            return Err(InvalidService::Name);
-        }
+    pub fn parse(text: impl AsRef<[u8]>, timeout: Duration) -> Result<Self, InvalidService> {
+        let text = text.as_ref();
+        let equals = text.iter().position(|byte| *byte == b'=');
+        let equals = equals.filter(|at| *at > 0).ok_or(InvalidService::Name)?;
+        let (name, rest) = (&text[..equals], &text[equals + 1..]);
         let (address, fields) = split_address(rest);
+        let address = str::from_utf8(address).map_err(|_| InvalidEndpoint::Form)?;
         let zero = |(host, port): (&str, &str)| host == "0" || port == "0";
         if !address.starts_with("unix:") && address.rsplit_once(':').is_some_and(zero) {
             return Err(InvalidService::Zero);
@@ -93,79 +94,82 @@ impl Service {
             self.timeout = earlier.timeout;
             self.bare = earlier.bare;
         }
-        self.warn("it was given before: the later address counts".to_owned());
+        self.warn(b"it was given before: the later address counts");
         self
     }
 
-    fn read_fields(&mut self, fields: &str) {
-        let mut fields = fields.split(':');
+    fn read_fields(&mut self, fields: &[u8]) {
+        let mut fields = fields.split(|byte| *byte == b':');
         let mut next = || fields.next().unwrap_or_default();
         let (priority, weight, timeout) = (next(), next(), next());
-        let superfluous = fields.next().is_some();
+        let superfluous = fields.any(|field| !field.is_empty());
         match priority {
-            "" => {}
+            b"" => {}
             text => match number(text) {
                 Some(priority) => self.backend.priority = priority,
                 None => self.warn_field("priority", text, &self.backend.priority.to_string()),
             },
         }
         match weight {
-            "" | "0" => {}
+            b"" | b"0" => {}
             text => match number(text).filter(|weight| (1..=1000).contains(weight)) {
                 Some(weight) => self.backend.weight = weight,
                 None => self.warn_field("weight", text, &self.backend.weight.to_string()),
             },
         }
         match timeout {
-            "" | "0" => {}
+            b"" | b"0" => {}
             text => match seconds(text) {
                 Some(timeout) => self.timeout = timeout,
                 None => self.warn_field("timeout", text, &self.timeout.as_secs_f64().to_string()),
             },
         }
         if superfluous {
-            self.warn(
-                "more fields than NAME=ADDR:PRIO:WEIGHT:TIMEOUT, ignoring the rest".to_owned(),
-            );
+            self.warn(b"more fields than NAME=ADDR:PRIO:WEIGHT:TIMEOUT, ignoring the rest");
         }
     }
 
-    fn warn_field(&mut self, field: &str, found: &str, default: &str) {
-        self.warn(format!("invalid {field} '{found}', using {default}"));
+    fn warn_field(&mut self, field: &str, found: &[u8], default: &str) {
+        let (invalid, using) = (format!("invalid {field} '"), format!("', using {default}"));
+        self.warn(&[invalid.as_bytes(), found, using.as_bytes()].concat());
     }
 
-    fn warn(&mut self, what: String) {
+    fn warn(&mut self, what: &[u8]) {
         self.warnings
-            .push(format!("service '{}': {what}", self.name));
+            .push([b"service '", &*self.name, b"': ", what].concat());
     }
 }
 
 /// The address without `inet:`, and the fields behind it.
-fn split_address(text: &str) -> (&str, &str) {
-    let text = text.strip_prefix("inet:").unwrap_or(text);
-    let host_end = match text.find(']') {
-        Some(bracket) if text.starts_with('[') => bracket,
+fn split_address(text: &[u8]) -> (&[u8], &[u8]) {
+    let text = text.strip_prefix(b"inet:").unwrap_or(text);
+    let find = |wanted: u8, from: usize| {
+        text.iter()
+            .skip(from)
+            .position(|byte| *byte == wanted)
+            .map(|at| from + at)
+    };
+    let host_end = match find(b']', 0) {
+        Some(bracket) if text.starts_with(b"[") => bracket,
         _ => 0,
     };
-    let colon = |from: usize| text[from..].find(':').map(|at| from + at);
     // The second colon ends an address: the first stands before the port, or behind `unix`.
-    match colon(host_end).and_then(|first| colon(first + 1)) {
+    match find(b':', host_end).and_then(|first| find(b':', first + 1)) {
         Some(end) => (&text[..end], &text[end + 1..]),
-        None => (text, ""),
+        None => (text, b""),
     }
 }
 
-fn number(text: &str) -> Option<u16> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
+fn number(text: &[u8]) -> Option<u16> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-fn seconds(text: &str) -> Option<Duration> {
+fn seconds(text: &[u8]) -> Option<Duration> {
     let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = text.parse::<f64>().ok().filter(|_| plain)?;
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let seconds: f64 = str::from_utf8(text).ok().filter(|_| plain)?.parse().ok()?;
     (0.1..=3600.0)
         .contains(&seconds)
         .then(|| Duration::from_secs_f64(seconds))
@@ -195,7 +199,8 @@ mod tests {
         for (text, expected) in [
             ("a=h:1", (10, 1, 30.0, 0)),
             ("a=h:1:", (10, 1, 30.0, 0)),
-            ("a=h:1::::", (10, 1, 30.0, 1)),
+            ("a=h:1::::", (10, 1, 30.0, 0)),
+            ("a=h:1::::x", (10, 1, 30.0, 1)),
             ("a=h:1:0:0:0", (0, 1, 30.0, 0)),
             ("a=h:1:65535:1000:3600", (65535, 1000, 3600.0, 0)),
             ("a=h:1:5:3:0.1", (5, 3, 0.1, 0)),
@@ -230,6 +235,14 @@ mod tests {
                 (shown, endpoint)
             );
         }
+    }
+
+    #[test]
+    fn names_and_what_is_wrong_are_kept_as_bytes() {
+        let service = Service::parse(b"gr\xfcn=h:1:\xe9", DEFAULT).unwrap();
+        assert_eq!(service.name, b"gr\xfcn");
+        let warning = b"service 'gr\xfcn': invalid priority '\xe9', using 10";
+        assert_eq!(service.warnings, [warning.to_vec()]);
     }
 
     #[test]

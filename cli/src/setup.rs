@@ -1,5 +1,7 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
+    io::Write,
+    os::unix::ffi::OsStrExt,
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use crate::{InvalidService, Journal, Level, Listen, Log, Options, Service, users
 pub(crate) struct Services {
     pub(crate) valid: Vec<Service>,
     /// Each with a text for the log.
-    pub(crate) invalid: Vec<String>,
+    pub(crate) invalid: Vec<Vec<u8>>,
 }
 
 impl Services {
@@ -23,12 +25,12 @@ impl Services {
         };
         let mut services = Self::default();
         for text in &options.services {
-            services.add(text, timeout);
+            services.add(text.as_bytes(), timeout);
         }
         services
     }
 
-    fn add(&mut self, text: &str, timeout: Duration) {
+    fn add(&mut self, text: &[u8], timeout: Duration) {
         match Service::parse(text, timeout) {
             Ok(service) => {
                 let full = self.valid.len() == MOST;
@@ -39,25 +41,26 @@ impl Services {
                 {
                     Some(known) => *known = service.replacing(known),
                     None if full => {
+                        let why = format!("': more than {MOST}");
                         self.invalid
-                            .push(format!("ignoring service '{text}': more than {MOST}"));
+                            .push([b"ignoring service '", text, why.as_bytes()].concat());
                     }
                     None => self.valid.push(service),
                 }
             }
             Err(InvalidService::Zero) => {
-                let name = text.split('=').next().unwrap_or_default();
+                let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
                 self.invalid
-                    .push(format!("No address or port for '{name}'"));
+                    .push([b"No address or port for '", name, b"'"].concat());
             }
             Err(_) => self
                 .invalid
-                .push(format!("ignoring invalid service '{text}'")),
+                .push([b"ignoring invalid service '", text, b"'"].concat()),
         }
     }
 
     /// The services as they are understood, a line each.
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> Vec<u8> {
         let line = |service: &Service| {
             let Service {
                 name,
@@ -68,9 +71,11 @@ impl Services {
             } = service;
             let (priority, weight) = (backend.priority, backend.weight);
             let timeout = timeout.as_secs_f64();
-            format!("{name} {endpoint} priority {priority} weight {weight} timeout {timeout}s\n")
+            let rest =
+                format!(" {endpoint} priority {priority} weight {weight} timeout {timeout}s\n");
+            [name, rest.as_bytes()].concat()
         };
-        self.valid.iter().map(line).collect()
+        self.valid.iter().flat_map(line).collect()
     }
 
     /// A journal that knows the services, after it has said what is wrong with some.
@@ -114,27 +119,16 @@ impl Services {
     }
 }
 
-/// A seed of the system's, different for each process: several of them share by weight.
-fn seed() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-/// As many as a balancer takes.
-const MOST: usize = 64;
-/// As in the Perl script.
-const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
-/// A daemon's clients share what one hung server costs.
-const DAEMON_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// `--check`: prints the services as they are understood, and says on standard error what is wrong
 /// with others, with `--listen` or with `--user`; whether all is valid.
 #[must_use]
 pub fn check(options: &Options) -> bool {
     let services = Services::parse(options);
-    print!("{}", services.describe());
+    // Nobody reads it who has closed standard output.
+    _ = std::io::stdout().write_all(&services.describe());
     let warnings = services.valid.iter().flat_map(|service| &service.warnings);
     for text in services.invalid.iter().chain(warnings) {
-        eprintln!("hapolicy: {text}");
+        eprintln!("hapolicy: {}", String::from_utf8_lossy(text));
     }
     if services.valid.is_empty() {
         eprintln!("hapolicy: no valid service");
@@ -154,3 +148,15 @@ pub fn check(options: &Options) -> bool {
     }
     valid
 }
+
+/// A seed of the system's, different for each process: several of them share by weight.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// As many as a balancer takes.
+const MOST: usize = 64;
+/// As in the Perl script.
+const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
+/// A daemon's clients share what one hung server costs.
+const DAEMON_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-use std::{future::pending, io, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Request, Response};
@@ -188,10 +188,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 _ => return,
             }
         }
-        if !self.ended {
-            return pending().await;
-        }
-        // Nothing wakes up who waits for the other side's end as well: it is looked for.
+        // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
         while !self.is_closed().await {
             sleep(CLOSED_PAUSE).await;
         }

@@ -1,7 +1,7 @@
 //! Failover and load balancing for Postfix policy servers: a drop-in for the Perl script `hapolicy`
 //! under spawn(8), and a daemon.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use hapolicy::{Level, Log, Options, Stop, check, daemon, dropin};
 
@@ -9,7 +9,8 @@ fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os().skip(1)) {
         Ok(options) => options,
         Err((Stop::Show(text), _)) => {
-            print!("{text}");
+            // Nobody reads it who has closed standard output.
+            _ = std::io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
         }
         Err((Stop::Usage(text), daemon)) => {
