@@ -45,24 +45,26 @@ fn command_lines() -> Vec<Case> {
             .args(["-s", "A={A}:", "/dev/null"])
             .send(FULL)
             .stdout("")
-            .log(NONE)
             .complains()
             .differs(
                 Why::Defect(17),
-                Expect::new().status("exit 0"),
-                Expect::new().status("exit 1"),
+                Expect::new().status("exit 0").log(NONE),
+                Expect::new()
+                    .status("exit 1")
+                    .log(["error: unexpected argument '/dev/null' found"]),
             ),
         case("2.17.b", "nor one that is no file")
             .refusing("A")
             .args(["-s", "A={A}:", "/nonexistent"])
             .send(FULL)
             .stdout("")
-            .log(NONE)
             .complains()
             .differs(
                 Why::Defect(17),
-                Expect::new().status("exit 0"),
-                Expect::new().status("exit 1"),
+                Expect::new().status("exit 0").log(NONE),
+                Expect::new()
+                    .status("exit 1")
+                    .log(["error: unexpected argument '/nonexistent' found"]),
             ),
         refused(
             "2.17.c",

@@ -177,21 +177,20 @@ fn orders() -> Vec<Case> {
     ]
 }
 
-/// Perl's script prints its usage on standard output: into the protocol (defect 16).
+/// Perl's script prints its usage on standard output, into the protocol, and logs nothing (defect 16).
 fn wrong_ones() -> Vec<Case> {
-    let wrong = |number, name, args: &[&'static str]| {
+    let wrong = |number, name, args: &[&'static str], said: &str| {
         case(number, name)
             .named("A")
             .args(args)
             .send(FULL)
             .status("exit 1")
-            .log(NONE)
             .received("A", NONE)
             .complains()
             .differs(
                 Why::Defect(16),
-                Expect::new().stdout(USAGE),
-                Expect::new().stdout(""),
+                Expect::new().stdout(USAGE).log(NONE),
+                Expect::new().stdout("").log([format!("error: {said}")]),
             )
     };
     vec![
@@ -199,45 +198,73 @@ fn wrong_ones() -> Vec<Case> {
             "3.1.ag",
             "options are case sensitive: -S",
             &["-S", "A={A}:"],
+            "Unknown option: S",
         ),
         wrong(
             "3.1.ah",
             "options are case sensitive: -D",
             &["-s", "A={A}:", "-D", "X"],
+            "Unknown option: D",
         ),
         wrong(
             "3.1.ai",
             "options are case sensitive: -V",
             &["-s", "A={A}:", "-V"],
+            "Unknown option: V",
         ),
         wrong(
             "3.1.aj",
             "options are case sensitive: --Service",
             &["--Service", "A={A}:"],
+            "unexpected argument '--Service' found",
         ),
-        wrong("3.1.ak", "an unknown letter", &["-x", "-s", "A={A}:"]),
+        wrong(
+            "3.1.ak",
+            "an unknown letter",
+            &["-x", "-s", "A={A}:"],
+            "Unknown option: x",
+        ),
         wrong(
             "3.1.al",
             "an unknown letter in a bundle",
             &["-lxv", "-s", "A={A}:"],
+            "Unknown option: x",
         ),
-        wrong("3.1.am", "an unknown word", &["--unknown", "-s", "A={A}:"]),
-        wrong("3.1.an", "-s without its value", &["-l", "-s"]),
-        wrong("3.1.ao", "-d without its value", &["-s", "A={A}:", "-d"]),
+        wrong(
+            "3.1.am",
+            "an unknown word",
+            &["--unknown", "-s", "A={A}:"],
+            "unexpected argument '--unknown' found",
+        ),
+        wrong(
+            "3.1.an",
+            "-s without its value",
+            &["-l", "-s"],
+            "Option s requires an argument",
+        ),
+        wrong(
+            "3.1.ao",
+            "-d without its value",
+            &["-s", "A={A}:", "-d"],
+            "Option d requires an argument",
+        ),
         wrong(
             "3.1.ap",
             "--service without its value",
             &["-l", "--service"],
+            "Option service requires an argument",
         ),
         wrong(
             "3.1.aq",
             "--default= with nothing",
             &["-s", "A={A}:", "--default="],
+            "Option default requires an argument",
         ),
         wrong(
             "3.1.ar",
             "a flag with a value",
             &["-s", "A={A}:", "--logging=1"],
+            "Option logging does not take an argument",
         ),
         case("3.1.at", "no service: the default action")
             .args(["-d", "X"])
