@@ -353,14 +353,16 @@ mod tests {
         assert_eq!(connector.lock().list, [live.0, dead]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_address_that_swallows_connections_takes_no_more_than_its_share() {
         let hole = Hole::new().await;
         let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let live = live.local_addr().map(|address| (address, live)).unwrap();
         let connector = knows([hole.address, live.0]);
-        let stream = connector.connect(Duration::from_secs(1)).await;
+        let begin = Instant::now();
+        let stream = connector.connect(Duration::from_secs(4)).await;
         assert_eq!(peer(&stream.unwrap()), live.0);
+        assert_eq!(begin.elapsed().as_secs(), 2, "half of it for each of two");
     }
 
     /// A socket whose queue is full: the system drops what comes.

@@ -198,7 +198,7 @@ async fn a_server_that_closes_unanswered_fails_over_at_once() {
 async fn an_answer_counts_before_its_blank_line() {
     for manner in [
         Manner::AnswersWith(""),
-        Manner::BlankLineAfter(s(5)),
+        Manner::EndsAfter(s(5), "\n"),
         Manner::AnswersAndCloses,
         Manner::AnswersWith("\naction=another\n\n"),
     ] {
@@ -336,7 +336,7 @@ async fn a_place_that_does_not_come_free_within_the_attempts_time_blames_nobody(
     // It takes its place for longer than an attempt may last, and for less than a place is waited
     // for.
     let (owes, live) = (
-        Server::new(Manner::BlankLineAfter(ms(600))),
+        Server::new(Manner::EndsAfter(ms(600), "\n")),
         Server::new(Manner::Answers),
     );
     let mut options = UpstreamOptions::default();

@@ -184,7 +184,7 @@ async fn a_request_does_not_stay_in_a_buffer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_owes_its_blank_line_is_not_used_before_it_has_come() {
-    let server = Server::new(Manner::BlankLineAfter(ms(900)));
+    let server = Server::new(Manner::EndsAfter(ms(900), "\n"));
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
 
     ask(&upstream, 1).await.unwrap();
@@ -211,8 +211,19 @@ async fn a_connection_that_owes_its_blank_line_for_a_second_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_owes_its_blank_line_and_says_more_is_closed() {
+    for more in ["\naction=OK\n\n", "\n\n"] {
+        let server = Server::new(Manner::EndsAfter(ms(500), more));
+        let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
+        ask(&upstream, 1).await.unwrap();
+        let ((), took) = timed(server.until_open(0)).await;
+        assert_eq!(took, ms(500));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_owes_its_blank_line_still_takes_a_place() {
-    let server = Server::new(Manner::BlankLineAfter(ms(600)));
+    let server = Server::new(Manner::EndsAfter(ms(600), "\n"));
     let pool = Pool::new(server.clone(), one_place());
     let mut lease = opened(&pool).await;
     answered(&mut lease, "a").await;

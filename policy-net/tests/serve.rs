@@ -522,6 +522,26 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_ahead_is_read_no_further_than_128_kib() {
+    let (mut client, server) = duplex(1024);
+    let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+    let sent = Arc::new(AtomicUsize::new(0));
+    tokio::spawn({
+        let sent = Arc::clone(&sent);
+        async move {
+            while let Ok(written) = client.write(request("a").as_bytes()).await {
+                sent.fetch_add(written, SeqCst);
+            }
+        }
+    });
+    let drain = CancellationToken::new();
+    connection.request(&drain).await.unwrap().unwrap();
+    assert!(timeout(s(3600), connection.gone()).await.is_err());
+    let sent = sent.load(SeqCst);
+    assert!((128 << 10..136 << 10).contains(&sent), "{sent}");
+}
+
 #[tokio::test]
 async fn what_comes_while_a_request_is_worked_on_is_kept() {
     let (mut client, server) = UnixStream::pair().unwrap();

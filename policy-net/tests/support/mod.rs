@@ -43,8 +43,8 @@ pub(crate) enum Manner {
     AnswersAndCloses,
     /// The same, with these bytes in place of the blank line.
     AnswersWith(&'static str),
-    /// The same, with the blank line after this time.
-    BlankLineAfter(Duration),
+    /// The same, with these bytes after this time in place of the blank line.
+    EndsAfter(Duration, &'static str),
     /// Each request is met with these bytes.
     Says(&'static [u8]),
     /// The same, one byte each this time.
@@ -182,10 +182,10 @@ impl Server {
                 Manner::AnswersWith(end) => {
                     pipe.write_all(format!("{line}{end}").as_bytes()).await?;
                 }
-                Manner::BlankLineAfter(time) => {
+                Manner::EndsAfter(time, end) => {
                     pipe.write_all(line.as_bytes()).await?;
                     sleep(time).await;
-                    pipe.write_all(b"\n").await?;
+                    pipe.write_all(end.as_bytes()).await?;
                 }
                 Manner::Says(words) => pipe.write_all(words).await?,
                 Manner::Drips(words, time) => {
