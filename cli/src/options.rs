@@ -22,9 +22,14 @@ use crate::{getopt, parse_duration};
 )]
 #[non_exhaustive]
 pub struct Options {
-    /// A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or
-    /// unix:/path. Repeatable
-    #[arg(short, long = "service", value_name = "SERVICE")]
+    /// The policy servers, each in the syntax of [`Service`](crate::Service).
+    #[arg(
+        short,
+        long = "service",
+        value_name = "SERVICE",
+        help = "A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or \
+                unix:/path. Repeatable"
+    )]
     pub services: Vec<OsString>,
     /// The action when no server answers [default: dunno]
     #[arg(short, long, value_name = "ACTION", value_parser = no_value)]
@@ -38,9 +43,13 @@ pub struct Options {
     /// Log to standard output instead of syslog
     #[arg(short = 'L', long)]
     pub stdout: bool,
-    /// Serve any number of connections here: inet:HOST:PORT or
-    /// unix:/path[,mode=0660][,owner=USER][,group=GROUP]. Repeatable
-    #[arg(long, value_name = "ENDPOINT")]
+    /// Where any number of connections is served, each in the syntax of [`Listen`](crate::Listen).
+    #[arg(
+        long,
+        value_name = "ENDPOINT",
+        help = "Serve any number of connections here: inet:HOST:PORT or \
+                unix:/path[,mode=0660][,owner=USER][,group=GROUP]. Repeatable"
+    )]
     pub listen: Vec<String>,
     /// Run as this user once the sockets are bound
     #[arg(long, value_name = "USER[:GROUP]")]

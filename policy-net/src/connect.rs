@@ -39,7 +39,7 @@ use crate::{Endpoint, Stream};
 /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
 /// # runtime.enable_time().start_paused(true).build()?.block_on(async {
 /// let begin = Instant::now();
-/// let mut lease = Pool::new(BlackHole, PoolOptions::default()).lease().await?;
+/// let mut lease = Pool::new(BlackHole, PoolOptions::default()).lease(Duration::MAX).await?;
 /// let error = lease.open(Duration::from_secs(30)).await.unwrap_err();
 /// assert!(matches!(error, AttemptError::TimedOut));
 /// assert_eq!(begin.elapsed().as_secs(), 30);

@@ -27,9 +27,6 @@ pub struct PoolOptions {
     /// Connections open at once. 100 by default, as many as the default of Postfix's
     /// `default_process_limit`.
     pub max_connections: usize,
-    /// How long a request waits for one of them. 1 s by default: another server is likely to answer
-    /// sooner.
-    pub wait: Duration,
     /// How long an unused connection is kept; `None` closes it after each answer. 60 s by default,
     /// below the idle limits of the common policy servers. An older one is not used any more, and
     /// closed by [`Pool::trim`].
@@ -42,7 +39,6 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             max_connections: 100,
-            wait: Duration::from_secs(1),
             keep: Some(Duration::from_secs(60)),
             limits: Limits::default(),
         }
@@ -87,13 +83,13 @@ impl Default for PoolOptions {
 /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
 /// let pool = Pool::new(connector, PoolOptions::default());
 ///
-/// let mut lease = pool.lease().await?;
+/// let mut lease = pool.lease(Duration::from_secs(1)).await?;
 /// assert!(lease.reused().is_none(), "the pool is empty");
 /// let client = lease.open(Duration::from_secs(3)).await?;
 /// assert_eq!(client.ask(&request).await?.as_str(), Some("DUNNO"));
 /// lease.give_back();
 ///
-/// assert!(pool.lease().await?.reused().is_some());
+/// assert!(pool.lease(Duration::from_secs(1)).await?.reused().is_some());
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -127,15 +123,16 @@ impl<C: Connect> Pool<C> {
         })
     }
 
-    /// A place for one request: with an idle connection, if there is one that still lives.
+    /// A place for one request: with an idle connection, if there is one that still lives. Who has
+    /// waited longest comes first.
     ///
     /// # Errors
     ///
-    /// [`Busy`](AttemptError::Busy) when all places stay taken.
-    pub async fn lease(self: &Arc<Self>) -> Result<Lease<C>, AttemptError> {
+    /// [`Busy`](AttemptError::Busy) when all places stay taken for this time.
+    pub async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease<C>, AttemptError> {
         let permit = match Arc::clone(&self.in_use).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => timeout(self.options.wait, Arc::clone(&self.in_use).acquire_owned())
+            Err(_) => timeout(wait, Arc::clone(&self.in_use).acquire_owned())
                 .await
                 .ok()
                 .and_then(Result::ok)

@@ -45,6 +45,10 @@ pub struct UpstreamOptions {
     /// The longest that opening a connection may take; `None` leaves it the whole attempt. 3 s by
     /// default: a lost SYN is repeated after one.
     pub connect: Option<Duration>,
+    /// How long a request waits for one of a server's connections while they are all in use and another
+    /// server has not been asked; the last one may take the attempt's whole time. 1 s by default:
+    /// another server is likely to answer sooner.
+    pub wait: Duration,
     /// Connections to one server.
     pub pool: PoolOptions,
     /// When a server counts as down, and the seed of the round robin.
@@ -56,6 +60,7 @@ impl Default for UpstreamOptions {
         Self {
             deadline: Duration::from_secs(90),
             connect: Some(Duration::from_secs(3)),
+            wait: Duration::from_secs(1),
             pool: PoolOptions::default(),
             balancer: Config::default(),
         }
@@ -153,6 +158,7 @@ pub struct Upstream<C: Connect> {
 struct Shared<C: Connect> {
     deadline: Duration,
     connect: Option<Duration>,
+    wait: Duration,
     services: Vec<Member<C>>,
     /// Never held across an await.
     balancer: Mutex<Balancer>,
@@ -186,12 +192,16 @@ impl<C: Connect> Upstream<C> {
         let services = members.collect();
         let balancer = Mutex::new(Balancer::new(options.balancer, backends)?);
         let UpstreamOptions {
-            deadline, connect, ..
+            deadline,
+            connect,
+            wait,
+            ..
         } = options;
         Ok(Self {
             shared: Arc::new(Shared {
                 deadline,
                 connect,
+                wait,
                 services,
                 balancer,
             }),
@@ -220,7 +230,10 @@ impl<C: Connect> Upstream<C> {
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Answer, Exhausted> {
         let Shared {
-            deadline, services, ..
+            deadline,
+            wait,
+            services,
+            ..
         } = &*self.shared;
         let begin = Instant::now();
         let mut now = begin;
@@ -239,9 +252,10 @@ impl<C: Connect> Upstream<C> {
                 return Err(Exhausted { attempts });
             };
             let limit = attempt_limit(member.timeout, left, unasked);
+            let wait = if unasked > 1 { *wait } else { limit };
             let mut has_place = false;
             let attempt = async {
-                let lease = member.pool.lease().await?;
+                let lease = member.pool.lease(wait).await?;
                 has_place = true;
                 let until = now.checked_add(limit);
                 self.attempt(backend, lease, request, until, &mut on_event)

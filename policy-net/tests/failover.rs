@@ -332,6 +332,17 @@ async fn a_service_with_no_place_left_is_passed_over_without_blame() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_of_the_last_service_is_waited_for_as_long_as_the_attempt_may_last() {
+    let only = Server::new(Manner::AnswersAfter(s(5)));
+    let mut options = UpstreamOptions::default();
+    options.pool.max_connections = 1;
+    let upstream = upstream(options, s(11), &[&only]);
+
+    let (first, second) = tokio::join!(timed(ask_ok(&upstream, 1)), timed(ask_ok(&upstream, 2)));
+    assert_eq!((first, second), ((0, s(5)), (0, s(10))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_that_does_not_come_free_within_the_attempts_time_blames_nobody() {
     // It takes its place for longer than an attempt may last, and for less than a place is waited
     // for.

@@ -33,11 +33,14 @@ async fn the_connection_used_last_is_used_next() {
     second.give_back();
     first.give_back();
     for mark in ["c", "d"] {
-        let mut lease = pool.lease().await.unwrap();
+        let mut lease = pool.lease(s(1)).await.unwrap();
         answered(&mut lease, mark).await;
         lease.give_back();
     }
-    let mut leases = [pool.lease().await.unwrap(), pool.lease().await.unwrap()];
+    let mut leases = [
+        pool.lease(s(1)).await.unwrap(),
+        pool.lease(s(1)).await.unwrap(),
+    ];
     answered(&mut leases[0], "e").await;
     answered(&mut leases[1], "f").await;
 
@@ -68,7 +71,7 @@ async fn a_connection_that_the_server_closed_while_idle_is_found_before_use() {
     lease.give_back();
 
     server.hangs_up().await;
-    assert!(pool.lease().await.unwrap().reused().is_none());
+    assert!(pool.lease(s(1)).await.unwrap().reused().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,7 +232,7 @@ async fn a_connection_that_owes_its_blank_line_still_takes_a_place() {
     answered(&mut lease, "a").await;
     lease.give_back();
 
-    let (lease, took) = timed(pool.lease()).await;
+    let (lease, took) = timed(pool.lease(s(1))).await;
     assert_eq!(took, ms(600));
     assert!(lease.unwrap().reused().is_some());
 }
@@ -289,7 +292,7 @@ async fn only_the_connections_beyond_the_need_grow_old() {
     leases.into_iter().for_each(Lease::give_back);
     for _ in 0..12 {
         advance(s(10)).await;
-        let mut lease = pool.lease().await.unwrap();
+        let mut lease = pool.lease(s(1)).await.unwrap();
         answered(&mut lease, "b").await;
         lease.give_back();
         pool.trim();
@@ -306,7 +309,7 @@ async fn a_connection_that_has_grown_too_old_is_not_used_even_if_nobody_trims() 
     answered(&mut lease, "a").await;
     lease.give_back();
     advance(s(60)).await;
-    assert!(pool.lease().await.unwrap().reused().is_none());
+    assert!(pool.lease(s(1)).await.unwrap().reused().is_none());
 }
 
 // Places
@@ -342,7 +345,7 @@ async fn a_connection_is_closed_before_its_place_is_free() {
         let (free, pool) = (Arc::clone(&connect.free), Arc::clone(&connect.pool));
         pool.set(Pool::new(connect, options)).unwrap();
 
-        let mut lease = pool.get().unwrap().lease().await.unwrap();
+        let mut lease = pool.get().unwrap().lease(s(1)).await.unwrap();
         lease.open(s(3)).await.unwrap();
         lease.give_back();
         assert_eq!(*free.lock().unwrap(), [false], "{keep:?}");
@@ -355,11 +358,11 @@ async fn a_place_is_waited_for_and_no_longer_than_said() {
     let pool = Pool::new(server.clone(), one_place());
     let lease = opened(&pool).await;
 
-    let (busy, took) = timed(pool.lease()).await;
+    let (busy, took) = timed(pool.lease(s(1))).await;
     assert!(matches!(busy, Err(AttemptError::Busy)));
     assert_eq!(took, s(1));
     drop(lease);
-    assert!(timed(pool.lease()).await.0.is_ok());
+    assert!(timed(pool.lease(s(1))).await.0.is_ok());
     server.until_open(0).await;
 }
 
@@ -383,7 +386,7 @@ async fn whoever_waits_longest_is_next() {
 }
 
 async fn opened(pool: &Arc<Pool<Server>>) -> Lease<Server> {
-    let mut lease = pool.lease().await.unwrap();
+    let mut lease = pool.lease(s(1)).await.unwrap();
     lease.open(s(3)).await.unwrap();
     lease
 }
@@ -423,7 +426,7 @@ impl Drop for Spy {
     fn drop(&mut self) {
         let pool = self.0.pool.get().unwrap();
         let mut cx = Context::from_waker(Waker::noop());
-        let free = pin!(pool.lease()).poll(&mut cx).is_ready();
+        let free = pin!(pool.lease(s(1))).poll(&mut cx).is_ready();
         self.0.free.lock().unwrap().push(free);
     }
 }
