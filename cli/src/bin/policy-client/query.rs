@@ -20,7 +20,8 @@ use crate::{DATA, UNAVAILABLE, USAGE, fail};
 /// status is 0 when every request was answered, and 69 when one was not.
 #[derive(Args, Debug)]
 pub(crate) struct Query {
-    /// inet:host:port, host:port, [v6]:port or unix:/path
+    /// Whom to ask.
+    #[arg(help = "inet:host:port, host:port, [v6]:port or unix:/path")]
     endpoint: String,
     /// Attributes of one request; `-` reads whole requests from standard input instead
     #[arg(value_name = "NAME=VALUE")]

@@ -15,7 +15,10 @@ use crate::{SYSTEM, USAGE, fail};
 /// A policy server for tests: gives every request the same answer, or misbehaves.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Serve {
-    /// inet:host:port, or unix:/path[,mode=0660][,owner=USER][,group=GROUP]; port 0 is chosen
+    /// Where to listen.
+    #[arg(
+        help = "inet:host:port, or unix:/path[,mode=0660][,owner=USER][,group=GROUP]; port 0 is chosen"
+    )]
     endpoint: String,
     /// The action to answer with
     #[arg(long, default_value = "dunno", value_parser = action)]
