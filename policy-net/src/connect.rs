@@ -1,19 +1,17 @@
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, ToSocketAddrs},
     path::Path,
-    sync::Mutex,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
-    task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Endpoint, Stream};
+use crate::{Endpoint, Stream, resolve::Resolver};
 
 /// Opens connections to one policy server: the seam between failover and sockets.
 ///
@@ -87,23 +85,7 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Connector {
     endpoint: Endpoint,
-    ipv4_first: bool,
-    addresses: Mutex<Addresses>,
-    /// The look-up under way, if there is one.
-    look_up: tokio::sync::Mutex<Option<JoinHandle<Found>>>,
-}
-
-#[derive(Debug, Default)]
-struct Addresses {
-    list: Vec<SocketAddr>,
-    fresh_until: Option<Instant>,
-}
-
-/// What a look-up came to, perhaps long before anyone asks for it.
-#[derive(Debug)]
-struct Found {
-    list: io::Result<Vec<SocketAddr>>,
-    at: Instant,
+    resolver: Resolver,
 }
 
 impl Connector {
@@ -120,16 +102,14 @@ impl Connector {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            ipv4_first: false,
-            addresses: Mutex::default(),
-            look_up: tokio::sync::Mutex::default(),
+            resolver: Resolver::default(),
         }
     }
 
     /// The same, but IPv4 addresses come before IPv6 ones.
     #[must_use]
     pub fn ipv4_first(mut self) -> Self {
-        self.ipv4_first = true;
+        self.resolver.ipv4_first = true;
         self
     }
 
@@ -146,7 +126,7 @@ impl Connector {
             Err(_) => {
                 let name = (host.to_owned(), port);
                 let look_up = move || name.to_socket_addrs().map(Iterator::collect);
-                self.resolve(look_up, within).await?
+                self.resolver.resolve(look_up, within).await?
             }
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -157,7 +137,7 @@ impl Connector {
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     if index > 0 {
-                        self.prefer(*address);
+                        self.resolver.prefer(*address);
                     }
                     // A request is one write: there is nothing to gather.
                     stream.set_nodelay(true)?;
@@ -168,72 +148,6 @@ impl Connector {
             }
         }
         Err(last)
-    }
-
-    async fn resolve(
-        &self,
-        look_up: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
-        within: Duration,
-    ) -> io::Result<Vec<SocketAddr>> {
-        if let Some(list) = self.fresh() {
-            return Ok(list);
-        }
-        let mut under_way = self.look_up.lock().await;
-        if let Some(list) = self.fresh() {
-            return Ok(list);
-        }
-        let stale = self.lock().list.clone();
-        // With an old address at hand a slow resolver is not worth the attempt's whole time.
-        let patience = match stale.is_empty() {
-            true => within,
-            false => within.min(STALE_PATIENCE),
-        };
-        let task = under_way.get_or_insert_with(|| {
-            spawn_blocking(|| Found {
-                list: look_up(),
-                at: Instant::now(),
-            })
-        });
-        let found = match timeout(patience, task).await {
-            Ok(done) => {
-                *under_way = None;
-                done?
-            }
-            Err(_) => Found {
-                list: Err(io::ErrorKind::TimedOut.into()),
-                at: Instant::now(),
-            },
-        };
-        let mut list = match found.list {
-            Err(error) if stale.is_empty() => return Err(error),
-            Err(_) => stale,
-            Ok(list) => list,
-        };
-        if self.ipv4_first {
-            list.sort_by_key(SocketAddr::is_ipv6);
-        }
-        *self.lock() = Addresses {
-            list: list.clone(),
-            fresh_until: Some(found.at + KEEP_ADDRESSES),
-        };
-        Ok(list)
-    }
-
-    fn fresh(&self) -> Option<Vec<SocketAddr>> {
-        let addresses = self.lock();
-        let until = addresses.fresh_until?;
-        (Instant::now() < until).then(|| addresses.list.clone())
-    }
-
-    fn prefer(&self, address: SocketAddr) {
-        self.lock().list.sort_by_key(|other| *other != address);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Addresses> {
-        // Nothing that holds the lock can panic half-way.
-        self.addresses
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -266,81 +180,15 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 
 /// How long to wait for room in the queue of a UNIX socket: a few requests' time.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
-/// How long a name's addresses are taken for current.
-const KEEP_ADDRESSES: Duration = Duration::from_secs(60);
-/// How long a look-up may take while older addresses are known.
-const STALE_PATIENCE: Duration = Duration::from_secs(1);
-
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::net::SocketAddr;
 
     use tokio::net::TcpListener;
 
     use super::*;
 
     const PATIENT: Duration = Duration::from_secs(60);
-
-    #[tokio::test]
-    async fn a_slow_look_up_serves_the_request_after_the_one_that_gave_up() {
-        let connector = connector();
-        let (answer, answered) = mpsc::channel();
-        let slow = move || answered.recv().map_err(io::Error::other);
-        let error = connector.resolve(slow, Duration::ZERO).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-
-        let list = addresses(["127.0.0.1:1"]);
-        answer.send(list.clone()).unwrap();
-        for _ in 0..2 {
-            let second = || panic!("there was a look-up under way");
-            assert_eq!(connector.resolve(second, PATIENT).await.unwrap(), list);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_failed_look_up_is_not_kept() {
-        let connector = connector();
-        let failing = || Err(io::ErrorKind::NotFound.into());
-        connector.resolve(failing, PATIENT).await.unwrap_err();
-        let list = addresses(["127.0.0.1:1"]);
-        let working = list.clone();
-        let found = connector.resolve(|| Ok(working), PATIENT).await;
-        assert_eq!(found.unwrap(), list);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn addresses_are_kept_for_a_minute_and_longer_only_if_there_are_no_new_ones() {
-        let connector = connector();
-        let (old, new) = (addresses(["127.0.0.1:1"]), addresses(["127.0.0.2:1"]));
-        let first = old.clone();
-        connector.resolve(|| Ok(first), PATIENT).await.unwrap();
-        tokio::time::advance(KEEP_ADDRESSES - Duration::from_millis(1)).await;
-        let early = || panic!("the addresses are fresh");
-        assert_eq!(connector.resolve(early, PATIENT).await.unwrap(), old);
-
-        tokio::time::advance(Duration::from_millis(1)).await;
-        let failing = || Err(io::ErrorKind::NotFound.into());
-        assert_eq!(connector.resolve(failing, PATIENT).await.unwrap(), old);
-
-        tokio::time::advance(KEEP_ADDRESSES).await;
-        let second = new.clone();
-        let found = connector.resolve(|| Ok(second), PATIENT).await;
-        assert_eq!(found.unwrap(), new);
-    }
-
-    #[tokio::test]
-    async fn ipv4_comes_first_only_if_asked_for() {
-        let mixed = addresses(["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1"]);
-        let sorted = addresses(["127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "[::2]:1"]);
-        for (connector, wanted) in [
-            (connector(), mixed.clone()),
-            (connector().ipv4_first(), sorted),
-        ] {
-            let found = mixed.clone();
-            let list = connector.resolve(|| Ok(found), PATIENT).await;
-            assert_eq!(list.unwrap(), wanted);
-        }
-    }
 
     #[tokio::test]
     async fn the_address_that_worked_comes_first_the_next_time() {
@@ -350,7 +198,7 @@ mod tests {
         let connector = knows([dead, live.0]);
         let stream = connector.connect(PATIENT).await.unwrap();
         assert_eq!(peer(&stream), live.0);
-        assert_eq!(connector.lock().list, [live.0, dead]);
+        assert_eq!(connector.resolver.fresh(), Some(vec![live.0, dead]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -390,21 +238,10 @@ mod tests {
         }
     }
 
-    fn connector() -> Connector {
-        Connector::new("inet:policy.example:1".parse().unwrap())
-    }
-
     fn knows(list: impl Into<Vec<SocketAddr>>) -> Connector {
-        let connector = connector();
-        *connector.lock() = Addresses {
-            list: list.into(),
-            fresh_until: Some(Instant::now() + PATIENT),
-        };
+        let connector = Connector::new("inet:policy.example:1".parse().unwrap());
+        connector.resolver.keep(list.into(), Instant::now());
         connector
-    }
-
-    fn addresses<const N: usize>(list: [&str; N]) -> Vec<SocketAddr> {
-        list.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     fn peer(stream: &Stream) -> SocketAddr {

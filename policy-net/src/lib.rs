@@ -68,6 +68,8 @@ pub use listener::Listener;
 mod pool;
 pub use pool::{Lease, Pool, PoolOptions};
 
+mod resolve;
+
 mod serve;
 pub use serve::{BoxError, ServeOptions, accept, serve, serve_connection};
 

@@ -1,0 +1,188 @@
+//! What is known of a name's addresses. One look-up goes on at a time, on a thread of its own, and
+//! serves whoever waits for it or comes later.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, timeout},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
+    pub(crate) ipv4_first: bool,
+    addresses: Mutex<Addresses>,
+    /// The look-up under way, if there is one.
+    look_up: tokio::sync::Mutex<Option<JoinHandle<Found>>>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    list: Vec<SocketAddr>,
+    fresh_until: Option<Instant>,
+}
+
+/// What a look-up came to, perhaps long before anyone asks for it.
+#[derive(Debug)]
+struct Found {
+    list: io::Result<Vec<SocketAddr>>,
+    at: Instant,
+}
+
+impl Resolver {
+    /// The addresses, from memory or from `look_up`, which may block.
+    pub(crate) async fn resolve(
+        &self,
+        look_up: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
+        within: Duration,
+    ) -> io::Result<Vec<SocketAddr>> {
+        if let Some(list) = self.fresh() {
+            return Ok(list);
+        }
+        let mut under_way = self.look_up.lock().await;
+        if let Some(list) = self.fresh() {
+            return Ok(list);
+        }
+        let stale = self.lock().list.clone();
+        // With an old address at hand a slow resolver is not worth the attempt's whole time.
+        let patience = match stale.is_empty() {
+            true => within,
+            false => within.min(STALE_PATIENCE),
+        };
+        let task = under_way.get_or_insert_with(|| {
+            spawn_blocking(|| Found {
+                list: look_up(),
+                at: Instant::now(),
+            })
+        });
+        let found = match timeout(patience, task).await {
+            Ok(done) => {
+                *under_way = None;
+                done?
+            }
+            Err(_) => Found {
+                list: Err(io::ErrorKind::TimedOut.into()),
+                at: Instant::now(),
+            },
+        };
+        let mut list = match found.list {
+            Err(error) if stale.is_empty() => return Err(error),
+            Err(_) => stale,
+            Ok(list) => list,
+        };
+        if self.ipv4_first {
+            list.sort_by_key(SocketAddr::is_ipv6);
+        }
+        self.keep(list.clone(), found.at);
+        Ok(list)
+    }
+
+    /// The addresses, if they are known and current.
+    pub(crate) fn fresh(&self) -> Option<Vec<SocketAddr>> {
+        let addresses = self.lock();
+        let until = addresses.fresh_until?;
+        (Instant::now() < until).then(|| addresses.list.clone())
+    }
+
+    /// This address comes first from now on.
+    pub(crate) fn prefer(&self, address: SocketAddr) {
+        self.lock().list.sort_by_key(|other| *other != address);
+    }
+
+    pub(crate) fn keep(&self, list: Vec<SocketAddr>, at: Instant) {
+        let fresh_until = Some(at + KEEP_ADDRESSES);
+        *self.lock() = Addresses { list, fresh_until };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Addresses> {
+        // Nothing that holds the lock can panic half-way.
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a name's addresses are taken for current.
+const KEEP_ADDRESSES: Duration = Duration::from_secs(60);
+/// How long a look-up may take while older addresses are known.
+const STALE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const PATIENT: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_slow_look_up_serves_the_request_after_the_one_that_gave_up() {
+        let resolver = Resolver::default();
+        let (answer, answered) = mpsc::channel();
+        let slow = move || answered.recv().map_err(io::Error::other);
+        let error = resolver.resolve(slow, Duration::ZERO).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+
+        let list = addresses(["127.0.0.1:1"]);
+        answer.send(list.clone()).unwrap();
+        for _ in 0..2 {
+            let second = || panic!("there was a look-up under way");
+            assert_eq!(resolver.resolve(second, PATIENT).await.unwrap(), list);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_look_up_is_not_kept() {
+        let resolver = Resolver::default();
+        let failing = || Err(io::ErrorKind::NotFound.into());
+        resolver.resolve(failing, PATIENT).await.unwrap_err();
+        let list = addresses(["127.0.0.1:1"]);
+        let working = list.clone();
+        let found = resolver.resolve(|| Ok(working), PATIENT).await;
+        assert_eq!(found.unwrap(), list);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_are_kept_for_a_minute_and_longer_only_if_there_are_no_new_ones() {
+        let resolver = Resolver::default();
+        let (old, new) = (addresses(["127.0.0.1:1"]), addresses(["127.0.0.2:1"]));
+        let first = old.clone();
+        resolver.resolve(|| Ok(first), PATIENT).await.unwrap();
+        tokio::time::advance(KEEP_ADDRESSES - Duration::from_millis(1)).await;
+        let early = || panic!("the addresses are fresh");
+        assert_eq!(resolver.resolve(early, PATIENT).await.unwrap(), old);
+
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let failing = || Err(io::ErrorKind::NotFound.into());
+        assert_eq!(resolver.resolve(failing, PATIENT).await.unwrap(), old);
+
+        tokio::time::advance(KEEP_ADDRESSES).await;
+        let second = new.clone();
+        let found = resolver.resolve(|| Ok(second), PATIENT).await;
+        assert_eq!(found.unwrap(), new);
+    }
+
+    #[tokio::test]
+    async fn ipv4_comes_first_only_if_asked_for() {
+        let mixed = addresses(["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1"]);
+        let sorted = addresses(["127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "[::2]:1"]);
+        for (ipv4_first, wanted) in [(false, mixed.clone()), (true, sorted)] {
+            let resolver = Resolver {
+                ipv4_first,
+                ..Resolver::default()
+            };
+            let found = mixed.clone();
+            let list = resolver.resolve(|| Ok(found), PATIENT).await;
+            assert_eq!(list.unwrap(), wanted);
+        }
+    }
+
+    fn addresses<const N: usize>(list: [&str; N]) -> Vec<SocketAddr> {
+        list.iter().map(|text| text.parse().unwrap()).collect()
+    }
+}
