@@ -68,14 +68,17 @@ impl Service {
         let (name, rest) = (&text[..equals], &text[equals + 1..]);
         let (address, fields) = split_address(rest);
         let address = str::from_utf8(address).map_err(|_| InvalidEndpoint::Form)?;
-        let zero = |(host, port): (&str, &str)| host == "0" || port == "0";
-        if !address.starts_with("unix:") && address.rsplit_once(':').is_some_and(zero) {
+        if address.starts_with("0:") {
+            return Err(InvalidService::Zero);
+        }
+        let endpoint = address.parse()?;
+        if let Endpoint::Inet { port: 0, .. } = endpoint {
             return Err(InvalidService::Zero);
         }
         let mut service = Self {
             name: name.to_owned(),
             address: address.to_owned(),
-            endpoint: address.parse()?,
+            endpoint,
             backend: Backend::default(),
             timeout,
             warnings: Vec::new(),
@@ -261,6 +264,7 @@ mod tests {
             "a=unix:x",
             "a=0:25:",
             "a=h:0:",
+            "a=h:00:",
         ] {
             assert!(Service::parse(text, DEFAULT).is_err(), "{text}");
         }
