@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    error::Error,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -172,7 +173,8 @@ impl Journal {
             Event::Changed {
                 backend,
                 transition,
-            } => self.changed(*backend, *transition),
+                because,
+            } => self.changed(*backend, *transition, *because),
             _ => {}
         }
     }
@@ -220,7 +222,7 @@ impl Journal {
         self.repeatable(Level::Warning, kind, backend.index(), text);
     }
 
-    fn changed(&self, backend: BackendId, transition: Transition) {
+    fn changed(&self, backend: BackendId, transition: Transition, because: Option<&AttemptError>) {
         let counted = self.services.get(backend.index());
         let Some(counted) = counted.filter(|_| self.held_back.is_some()) else {
             return;
@@ -228,9 +230,10 @@ impl Journal {
         let (level, what) = match transition {
             Transition::Down { due_in } => {
                 let next = due_in.as_secs_f64();
+                let why = because.map(reason).unwrap_or_default();
                 (
                     Level::Warning,
-                    format!(" is down, next trial in {next:.1}s"),
+                    format!(" is down{why}, next trial in {next:.1}s"),
                 )
             }
             Transition::Up { after } => {
@@ -320,6 +323,14 @@ impl Counted {
     fn place(&self) -> Vec<u8> {
         let Service { name, address, .. } = &self.service;
         [b"'", &**name, b"' (", address.as_bytes(), b")"].concat()
+    }
+}
+
+/// An error and its cause, behind what it led to.
+fn reason(error: &AttemptError) -> String {
+    match error.source() {
+        Some(source) => format!(": {error}: {source}"),
+        None => format!(": {error}"),
     }
 }
 

@@ -62,6 +62,9 @@ pub use connection::{Connection, ConnectionError, Patience};
 mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 
+mod event;
+pub use event::{Answer, Event, Exhausted};
+
 mod listener;
 pub use listener::Listener;
 
@@ -77,4 +80,4 @@ mod stream;
 pub use stream::Stream;
 
 mod upstream;
-pub use upstream::{Answer, Event, Exhausted, Service, Upstream, UpstreamOptions, attempt_limit};
+pub use upstream::{Service, Upstream, UpstreamOptions, attempt_limit};

@@ -3,13 +3,12 @@ use std::{
     time::Duration,
 };
 
+use policy_ha::Tried;
 use policy_ha::{Backend, BackendId, Balancer, Config, ConfigError, Outcome, Preference, Status};
-use policy_ha::{Transition, Tried};
 use policy_proto::{Request, Response};
-use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use crate::{AttemptError, Connect, Lease, Pool, PoolOptions};
+use crate::{Answer, AttemptError, Connect, Event, Exhausted, Lease, Pool, PoolOptions};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -65,59 +64,6 @@ impl Default for UpstreamOptions {
             balancer: Config::default(),
         }
     }
-}
-
-/// A request was answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// By whom. For the next request of the same message: [`Preference::Stick`].
-    pub backend: BackendId,
-    /// The answer.
-    pub response: Response,
-}
-
-/// No policy server answered within the deadline.
-#[derive(Debug, Error)]
-#[error("no policy server answered, {} asked", attempts.len())]
-#[non_exhaustive]
-pub struct Exhausted {
-    /// Who was asked, in order, and what came of it.
-    pub attempts: Vec<(BackendId, AttemptError)>,
-}
-
-/// What happens on the way to an answer, for logs and counters.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A new connection is about to be opened.
-    Opening(BackendId),
-    /// It has been opened.
-    Connected(BackendId),
-    /// An attempt ended with an answer.
-    Answered {
-        /// Who answered.
-        backend: BackendId,
-        /// What.
-        response: &'a Response,
-        /// How long the attempt took.
-        took: Duration,
-    },
-    /// An attempt failed.
-    Failed {
-        /// Who was asked.
-        backend: BackendId,
-        /// Why it failed.
-        error: &'a AttemptError,
-        /// How long the attempt took.
-        took: Duration,
-    },
-    /// A server went down or came back.
-    Changed {
-        /// Which.
-        backend: BackendId,
-        /// How.
-        transition: Transition,
-    },
 }
 
 /// Several policy servers as one: asks them in turn until one has answered.
@@ -297,6 +243,7 @@ impl<C: Connect> Upstream<C> {
                     on_event(Event::Changed {
                         backend,
                         transition,
+                        because: result.as_ref().err(),
                     });
                 }
             }

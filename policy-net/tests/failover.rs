@@ -385,6 +385,7 @@ async fn each_step_of_a_request_is_told_in_order() {
             Event::Changed {
                 backend,
                 transition: Transition::Down { .. },
+                ..
             } => format!("{} is down", backend.index()),
             event => panic!("{event:?}"),
         });

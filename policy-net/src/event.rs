@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use policy_ha::{BackendId, Transition};
+use policy_proto::Response;
+use thiserror::Error;
+
+use crate::AttemptError;
+
+/// A request was answered, by one of an [`Upstream`](crate::Upstream)'s servers.
+#[derive(Debug)]
+pub struct Answer {
+    /// By whom. For the next request of the same message: [`Preference::Stick`].
+    pub backend: BackendId,
+    /// The answer.
+    pub response: Response,
+}
+
+/// No policy server answered within the deadline.
+#[derive(Debug, Error)]
+#[error("no policy server answered, {} asked", attempts.len())]
+#[non_exhaustive]
+pub struct Exhausted {
+    /// Who was asked, in order, and what came of it.
+    pub attempts: Vec<(BackendId, AttemptError)>,
+}
+
+/// What happens on the way to an answer, for logs and counters.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A new connection is about to be opened.
+    Opening(BackendId),
+    /// It has been opened.
+    Connected(BackendId),
+    /// An attempt ended with an answer.
+    Answered {
+        /// Who answered.
+        backend: BackendId,
+        /// What.
+        response: &'a Response,
+        /// How long the attempt took.
+        took: Duration,
+    },
+    /// An attempt failed.
+    Failed {
+        /// Who was asked.
+        backend: BackendId,
+        /// Why it failed.
+        error: &'a AttemptError,
+        /// How long the attempt took.
+        took: Duration,
+    },
+    /// A server went down or came back.
+    Changed {
+        /// Which.
+        backend: BackendId,
+        /// How.
+        transition: Transition,
+        /// Why, if it went down.
+        because: Option<&'a AttemptError>,
+    },
+}
