@@ -1,7 +1,8 @@
 //! What the benchmarks share: sample requests, our decoder at work, and its peers.
 //!
-//! `cargo bench` (criterion) is for work on one function; `--bin table` compares with the peers side
-//! by side, for the record.
+//! Three programs measure with it. `cargo bench` (criterion) is for work on one function; `--bin
+//! table` compares with the peers side by side, for the record; `--bin instructions` counts
+//! instructions, which do not drift, for CI.
 
 pub mod ours;
 pub mod peers;
