@@ -52,7 +52,6 @@ pub fn arrive<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
     let mut buf = BytesMut::with_capacity(8192);
     let mut requests = 0;
     for piece in pieces {
-        buf.reserve(piece.len());
         buf.extend_from_slice(piece);
         while let Some(request) = decoder.request(&mut buf).expect("valid requests") {
             black_box(request.as_bytes());
@@ -60,6 +59,21 @@ pub fn arrive<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
         }
     }
     requests
+}
+
+/// The same without a decoder, so that one can tell what arrival itself costs; how many pieces. All
+/// that is in the buffer goes each time that so many bytes are in it.
+pub fn arrive_undecoded<'a>(pieces: impl Iterator<Item = &'a [u8]>, bytes: usize) -> usize {
+    let mut buf = BytesMut::with_capacity(8192);
+    let mut count = 0;
+    for piece in pieces {
+        buf.extend_from_slice(black_box(piece));
+        if buf.len() >= bytes {
+            black_box(buf.split().freeze());
+        }
+        count += 1;
+    }
+    count
 }
 
 /// Looks at each attribute; how many.

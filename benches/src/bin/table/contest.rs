@@ -70,6 +70,16 @@ impl<'a> Contest<'a> {
         median(pairs.map(|(time, other)| time / other).collect())
     }
 
+    /// The same of what is left of each without another: `[time, what is not its own]`.
+    pub(crate) fn ratio_of_shares(&self, [name, bare]: [&str; 2], to: [&str; 2]) -> f64 {
+        let share = |name, bare| {
+            let pairs = self.times_of(name).iter().zip(self.times_of(bare));
+            pairs.map(|(time, bare)| time - bare)
+        };
+        let pairs = share(name, bare).zip(share(to[0], to[1]));
+        median(pairs.map(|(time, other)| time / other).collect())
+    }
+
     fn times_of(&self, name: &str) -> &[f64] {
         let index = self.names().position(|known| known == name);
         &self.times[index.expect("a contestant")]
