@@ -1,75 +1,137 @@
-//! What decoding a request costs, by its size and by how it arrives.
+//! What decoding a request costs, by its size and by how it arrives, beside its peers.
 
-use std::{hint::black_box, time::Duration};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use policy_benches::{RCPT, samples};
-use policy_proto::{Decoder, Request};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
+use policy_benches::{
+    ours, peers,
+    samples::{ATTRIBUTES, RCPT, TYPICAL, as_http, by_size, typical},
+};
 
-fn by_size(c: &mut Criterion) {
+/// A thousand different requests, as the goals are stated; divide the times by a thousand.
+fn typical_requests(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decode/1000 of 697 bytes");
+    contest(&mut group, "", &typical(1000), 1000, ATTRIBUTES);
+}
+
+/// So many of a size that what is done once for a buffer does not count.
+fn sizes(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode/size");
-    for (name, stream) in samples() {
-        group.throughput(Throughput::Bytes(stream.len() as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(name), &stream, |b, stream| {
-            b.iter_batched_ref(
-                || (Decoder::new(), buffer(stream)),
-                |(decoder, buf)| expect(stream, decoder.request(buf).unwrap()),
-                BatchSize::SmallInput,
-            );
-        });
+    for (name, request) in by_size() {
+        let requests = (128 * 1024 / request.len()).max(8);
+        let attributes = peers::count_newlines(&request) - 1;
+        contest(
+            &mut group,
+            name,
+            &request.repeat(requests),
+            requests,
+            attributes,
+        );
     }
 }
 
-fn by_arrival(c: &mut Criterion) {
-    let mut group = c.benchmark_group("decode/arrival");
-    group.throughput(Throughput::Bytes(RCPT.len() as u64));
-    for (name, size) in [("whole", RCPT.len()), ("128", 128), ("16", 16), ("1", 1)] {
-        group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            b.iter_batched_ref(
-                || (Decoder::new(), BytesMut::with_capacity(4096)),
-                |(decoder, buf)| {
-                    let mut found = None;
-                    for piece in RCPT.chunks(size) {
-                        buf.extend_from_slice(piece);
-                        found = decoder.request(buf).unwrap();
-                    }
-                    expect(RCPT, found)
-                },
-                BatchSize::SmallInput,
-            );
-        });
-    }
-}
-
-fn by_pipeline(c: &mut Criterion) {
-    const REQUESTS: usize = 10;
-
-    let stream = RCPT.repeat(REQUESTS);
-    let mut group = c.benchmark_group("decode/pipelined");
+/// All the contestants over this stream of requests, each of which has so many attributes.
+fn contest(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    stream: &[u8],
+    requests: usize,
+    attributes: usize,
+) {
+    // All do the same work, so the bytes are those of the policy protocol, also for httparse.
     group.throughput(Throughput::Bytes(stream.len() as u64));
-    group.bench_function(BenchmarkId::from_parameter(REQUESTS), |b| {
+    let fields = requests * attributes;
+    for (who, decode, expected) in [
+        (
+            "policy-proto",
+            ours::decode as fn(&mut BytesMut) -> usize,
+            requests,
+        ),
+        ("policy-proto and walk", ours::decode_and_walk, fields),
+    ] {
+        group.bench_function(BenchmarkId::new(who, name), |b| {
+            b.iter_batched_ref(
+                || BytesMut::from(stream),
+                |buf| assert_eq!(decode(buf), expected),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    let http = as_http(stream);
+    for (who, read, stream, expected) in [
+        (
+            "httparse",
+            peers::httparse as fn(&[u8]) -> usize,
+            &http[..],
+            fields,
+        ),
+        ("split", peers::split, stream, fields),
+        ("postfix_policy", peers::postfix_policy, stream, fields),
+        (
+            "find newlines",
+            peers::find_newlines,
+            stream,
+            fields + requests,
+        ),
+        (
+            "count newlines",
+            peers::count_newlines,
+            stream,
+            fields + requests,
+        ),
+    ] {
+        group.bench_function(BenchmarkId::new(who, name), |b| {
+            b.iter(|| assert_eq!(read(stream), expected));
+        });
+    }
+}
+
+/// A warm connection: each piece goes into the same buffer as the one before.
+fn arrival(c: &mut Criterion) {
+    const REQUESTS: usize = 100;
+
+    let mut group = c.benchmark_group("decode/arrival");
+    let stream = typical(REQUESTS);
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    for (name, size) in [
+        ("ten pipelined", 10 * TYPICAL),
+        ("whole", TYPICAL),
+        ("128 B", 128),
+        ("16 B", 16),
+        ("1 B", 1),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter(|| assert_eq!(ours::arrive(pieces(&stream, size)), REQUESTS));
+        });
+    }
+}
+
+/// A request that comes with CR LF goes the slow way, and is copied.
+fn rewriting(c: &mut Criterion) {
+    let lines = RCPT.split_inclusive(|byte| *byte == b'\n');
+    let request: Vec<_> = lines
+        .flat_map(|line| [&line[..line.len() - 1], b"\r\n"].concat())
+        .collect();
+    let stream = request.repeat(100);
+    let mut group = c.benchmark_group("decode/CR LF");
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    group.bench_function("policy-proto", |b| {
         b.iter_batched_ref(
-            || (Decoder::new(), buffer(&stream)),
-            |(decoder, buf)| {
-                for _ in 0..REQUESTS {
-                    expect(RCPT, decoder.request(buf).unwrap());
-                }
-            },
+            || BytesMut::from(&stream[..]),
+            |buf| assert_eq!(ours::decode(buf), 100),
             BatchSize::SmallInput,
         );
     });
 }
 
-fn buffer(stream: &[u8]) -> BytesMut {
-    BytesMut::from(stream)
-}
-
-/// Asserts the result, by its size only: comparing all bytes would cost as much as decoding them.
-fn expect(stream: &[u8], found: Option<Request>) -> Request {
-    let request = found.expect("a whole request");
-    assert_eq!(request.as_bytes().len(), stream.len());
-    black_box(request)
+/// Each request in pieces of this size: none holds bytes of two, unless it holds whole ones.
+fn pieces(stream: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    let requests = stream.chunks(size.max(TYPICAL));
+    requests.flat_map(move |request| request.chunks(size))
 }
 
 criterion_group! {
@@ -77,6 +139,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
-    targets = by_size, by_arrival, by_pipeline
+    targets = typical_requests, sizes, arrival, rewriting
 }
 criterion_main!(benches);

@@ -62,7 +62,7 @@ fn start(program: &Path, service: &str) -> Result<(Duration, u64), Box<dyn Error
         .stdout(OwnedFd::from(far))
         .stderr(Stdio::null())
         .spawn()?;
-    near.write_all(policy_benches::RCPT)?;
+    near.write_all(policy_benches::samples::RCPT)?;
     let mut reply = Vec::new();
     while !reply.ends_with(b"\n\n") {
         let mut read = [0; 512];

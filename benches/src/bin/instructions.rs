@@ -1,0 +1,297 @@
+//! How many instructions each operation of the codec takes, counted by valgrind: the same on a busy
+//! machine. Fails if one takes over 5 % more than is recorded.
+//!
+//! ```text
+//! cargo run --release -p policy-benches --bin instructions [-- --record]
+//! ```
+//!
+//! Each operation is run so many times and then three times as often, after the same preparation;
+//! the difference is its own, without what the process costs. The counts are of one compiler and
+//! one kind of processor: memchr and the C library choose by what it can do.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fmt::Write,
+    fs,
+    hint::black_box,
+    process::{Command, ExitCode, Stdio},
+    thread,
+};
+
+use bytes::BytesMut;
+use policy_benches::{
+    ours,
+    samples::{ATTRIBUTES, TYPICAL, by_size, typical},
+};
+use policy_proto::{Action, Decoder, Request, Response, attr};
+
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/record/instructions.txt");
+/// How much more than is recorded may pass, in per cent.
+const TOLERANCE: u64 = 5;
+const TIMES: usize = 50;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => compare(&count_all()?),
+        ["--record"] => record(&count_all()?),
+        ["run", name, times] => run(name, times.parse()?),
+        _ => Err("usage: instructions [--record]".into()),
+    }
+}
+
+/// Each operation by its name: what is to be done so many times, with what has been prepared.
+const OPERATIONS: &[(&str, Operation)] = &[
+    ("decode, all in one buffer", |prepared, times| {
+        let mut buf = prepared.buffer.split_to(times * TYPICAL);
+        assert_eq!(ours::decode(&mut buf), times);
+    }),
+    ("decode, warm connection", |p, times| {
+        p.arrive(times, TYPICAL)
+    }),
+    ("decode, ten pipelined", |p, times| {
+        p.arrive(times, 10 * TYPICAL)
+    }),
+    ("decode, 128 B at a time", |p, times| p.arrive(times, 128)),
+    ("decode, 16 B at a time", |p, times| p.arrive(times, 16)),
+    ("decode, 1 B at a time", |p, times| p.arrive(times, 1)),
+    ("decode, CR LF", |p, times| {
+        let pieces = [p.cr_lf.as_slice()].into_iter().cycle();
+        assert_eq!(ours::arrive(pieces.take(times)), times);
+    }),
+    ("decode, 64 kB", |p, times| {
+        let pieces = [p.huge.as_slice()].into_iter().cycle();
+        assert_eq!(ours::arrive(pieces.take(times)), times);
+    }),
+    ("get the first attribute", |p, times| {
+        p.get(times, attr::REQUEST)
+    }),
+    ("get the middle attribute", |p, times| {
+        p.get(times, attr::INSTANCE)
+    }),
+    ("get the last attribute", |p, times| {
+        p.get(times, attr::POLICY_CONTEXT)
+    }),
+    ("get an absent attribute", |p, times| {
+        p.get(times, attr::MAIL_VERSION)
+    }),
+    ("walk over 29 attributes", |p, times| {
+        for _ in 0..times {
+            assert_eq!(ours::walk(black_box(&p.request)), ATTRIBUTES);
+        }
+    }),
+    ("from_attributes, 29", |p, times| {
+        let attributes: Vec<_> = p.request.attributes().collect();
+        for _ in 0..times {
+            let built = Request::from_attributes(black_box(&attributes).iter().copied());
+            assert_eq!(built.map(|built| built.as_bytes().len()), Ok(TYPICAL));
+        }
+    }),
+    ("parse an action, DUNNO", |_, times| parse(times, b"DUNNO")),
+    ("parse an action, REJECT", |_, times| {
+        parse(times, b"REJECT No thanks")
+    }),
+    ("parse an action, 450", |_, times| {
+        parse(times, b"450 4.7.1 Try again")
+    }),
+    ("encode a response", |_, times| {
+        let response = Response::new("DEFER_IF_PERMIT Greylisted").expect("a valid response");
+        let mut out = BytesMut::with_capacity(1024);
+        for _ in 0..times {
+            out.clear();
+            black_box(&response).encode(&mut out);
+            assert_eq!(black_box(&out).len(), 35);
+        }
+    }),
+    ("decode a response", |_, times| {
+        let mut decoder = Decoder::new();
+        let mut buf = BytesMut::with_capacity(1024);
+        for _ in 0..times {
+            buf.reserve(35);
+            buf.extend_from_slice(black_box(b"action=DEFER_IF_PERMIT Greylisted\n\n"));
+            let response = decoder.response(&mut buf).expect("a valid response");
+            assert_eq!(response.map(|response| response.as_bytes().len()), Some(26));
+            assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
+        }
+    }),
+];
+
+type Operation = fn(&mut Prepared, usize);
+
+/// The same for each operation, and however often it is done.
+struct Prepared {
+    stream: Vec<u8>,
+    buffer: BytesMut,
+    request: Request,
+    cr_lf: Vec<u8>,
+    huge: Vec<u8>,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let stream = typical(3 * TIMES);
+        let request = ours::requests(&stream[..TYPICAL]).remove(0);
+        let text = String::from_utf8(stream[..TYPICAL].to_vec()).expect("ASCII");
+        let [.., (_, huge)] = by_size();
+        Self {
+            buffer: BytesMut::from(&stream[..]),
+            cr_lf: text.replace('\n', "\r\n").into_bytes(),
+            huge,
+            request,
+            stream,
+        }
+    }
+
+    fn arrive(&self, times: usize, size: usize) {
+        let requests = self.stream[..times * TYPICAL].chunks(size.max(TYPICAL));
+        let pieces = requests.flat_map(|request| request.chunks(size));
+        assert_eq!(ours::arrive(pieces), times);
+    }
+
+    fn get(&self, times: usize, name: &str) {
+        for _ in 0..times {
+            black_box(black_box(&self.request).get(black_box(name)));
+        }
+    }
+}
+
+fn parse(times: usize, text: &[u8]) {
+    for _ in 0..times {
+        black_box(Action::parse(black_box(text)));
+    }
+}
+
+/// What valgrind runs.
+fn run(name: &str, times: usize) -> Result<ExitCode, Box<dyn Error>> {
+    let mut operations = OPERATIONS.iter();
+    let operation = operations.find(|(known, _)| *known == name);
+    let (_, operation) = operation.ok_or("no such operation")?;
+    operation(&mut Prepared::new(), times);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Instructions by operation.
+type Counts = BTreeMap<String, u64>;
+
+fn count_all() -> Result<Counts, Box<dyn Error>> {
+    let mut counts = Counts::new();
+    for (name, _) in OPERATIONS {
+        let often = thread::spawn(|| collected(name, 3 * TIMES));
+        let few = collected(name, TIMES)?;
+        let often = often.join().map_err(|_| "a thread has panicked")??;
+        counts.insert((*name).to_owned(), (often - few) / (2 * TIMES as u64));
+    }
+    Ok(counts)
+}
+
+/// The instructions of a whole process.
+fn collected(name: &str, times: usize) -> Result<u64, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let valgrind = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(["run", name, &times.to_string()])
+        // Where the stack begins depends on the environment.
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    let log = String::from_utf8_lossy(&valgrind.stderr);
+    let mut lines = log.lines();
+    let count = lines.find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count
+        .filter(|_| valgrind.status.success())
+        .ok_or_else(|| format!("valgrind has failed: {log}"))
+}
+
+fn record(counts: &Counts) -> Result<ExitCode, Box<dyn Error>> {
+    let mut text = format!(
+        "# Instructions per operation. {}.\n# cargo run --release -p policy-benches --bin instructions -- --record\n",
+        compiler()
+    );
+    for (name, count) in counts {
+        writeln!(text, "{count:>8} {name}")?;
+    }
+    fs::write(RECORD, &text)?;
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(counts: &Counts) -> Result<ExitCode, Box<dyn Error>> {
+    let text = fs::read_to_string(RECORD).map_err(|error| format!("{RECORD}: {error}"))?;
+    let recorded = parsed(&text)?;
+    println!("{:>8} {:>8} {:>7}", "recorded", "now", "");
+    let mut failures = 0;
+    for (name, &now) in counts {
+        let Some(&before) = recorded.get(name) else {
+            println!("{:>8} {now:>8} {:>7} {name}: not recorded", "", "");
+            failures += 1;
+            continue;
+        };
+        let change = (now as f64 / before as f64 - 1.0) * 100.0;
+        let worse = is_regression(before, now);
+        let remark = if worse { ": REGRESSION" } else { "" };
+        println!("{before:>8} {now:>8} {change:>+6.1}% {name}{remark}");
+        failures += usize::from(worse);
+    }
+    if failures == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let before = text.lines().next().unwrap_or_default();
+    println!(
+        "\n{failures} failed. Recorded: {before} Now: {}.",
+        compiler()
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+fn is_regression(before: u64, now: u64) -> bool {
+    now * 100 > before * (100 + TOLERANCE)
+}
+
+fn parsed(text: &str) -> Result<Counts, Box<dyn Error>> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (count, name) = line.trim().split_once(' ').ok_or("no name")?;
+            Ok((name.to_owned(), count.parse()?))
+        })
+        .collect()
+}
+
+fn compiler() -> String {
+    let rustc = Command::new("rustc").arg("--version").output();
+    let version = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    version.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_per_cent_more_may_pass() {
+        assert!(!is_regression(100, 105) && !is_regression(100, 50));
+        assert!(is_regression(100, 106));
+    }
+
+    #[test]
+    fn what_is_recorded_names_each_operation() {
+        let recorded = parsed(&fs::read_to_string(RECORD).unwrap()).unwrap();
+        let names: Vec<_> = recorded.keys().map(String::as_str).collect();
+        let mut operations: Vec<_> = OPERATIONS.iter().map(|(name, _)| *name).collect();
+        operations.sort_unstable();
+        assert_eq!(names, operations);
+    }
+
+    #[test]
+    fn each_operation_can_be_done() {
+        for (_, operation) in OPERATIONS {
+            operation(&mut Prepared::new(), 10);
+        }
+    }
+}

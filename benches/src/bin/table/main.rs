@@ -1,0 +1,42 @@
+//! The codec beside its peers, in one process and in turns, as a Markdown table. With `--record` it
+//! is kept under `benches/record/`.
+//!
+//! ```text
+//! cargo run --release -p policy-benches --bin table [-- --record]
+//! ```
+//!
+//! Times are medians. A ratio is the median of the ratios round by round: what disturbs a machine
+//! disturbs all that are measured in one round.
+
+mod contest;
+mod machine;
+mod report;
+
+use std::{env, error::Error, fs, path::Path};
+
+use policy_benches::samples;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let keep = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--record"] => true,
+        _ => return Err("usage: table [--record]".into()),
+    };
+    let mut page = machine::heading();
+    page += &report::thousand();
+    for (name, sample) in samples::by_size() {
+        page += &report::size(name, &sample);
+    }
+    page += &report::arrival();
+    page += &report::operations();
+    print!("{page}");
+    if keep {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
+        fs::create_dir_all(&folder)?;
+        let file = folder.join(format!("{}-codec.md", machine::today()));
+        fs::write(&file, page)?;
+        eprintln!("recorded in {}", file.display());
+    }
+    Ok(())
+}

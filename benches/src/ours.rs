@@ -1,0 +1,109 @@
+//! Our decoder, used as a connection uses it: one decoder, one buffer, each request dropped when it
+//! has been looked at.
+
+use std::hint::black_box;
+
+use bytes::BytesMut;
+use policy_proto::{Decoder, Request, Response};
+
+/// Decodes all that is in the buffer; how many requests.
+///
+/// # Panics
+///
+/// If one is not valid.
+pub fn decode(buf: &mut BytesMut) -> usize {
+    decode_each(buf, |request| _ = black_box(request.as_bytes()))
+}
+
+/// Decodes all that is in the buffer, and walks over the attributes of each request; how many.
+///
+/// # Panics
+///
+/// If a request is not valid.
+pub fn decode_and_walk(buf: &mut BytesMut) -> usize {
+    let mut attributes = 0;
+    decode_each(buf, |request| attributes += walk(&request));
+    attributes
+}
+
+/// The same, and answers each request; how many attributes.
+///
+/// # Panics
+///
+/// If a request is not valid.
+pub fn decode_walk_and_answer(buf: &mut BytesMut, out: &mut BytesMut) -> usize {
+    let mut attributes = 0;
+    decode_each(buf, |request| {
+        attributes += walk(&request);
+        out.clear();
+        Response::dunno().encode(black_box(out));
+    });
+    attributes
+}
+
+/// A whole connection: the stream arrives in pieces, and each goes into the same buffer; how many
+/// requests.
+///
+/// # Panics
+///
+/// If one is not valid.
+pub fn arrive<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut decoder = Decoder::new();
+    let mut buf = BytesMut::with_capacity(8192);
+    let mut requests = 0;
+    for piece in pieces {
+        buf.extend_from_slice(piece);
+        while let Some(request) = decoder.request(&mut buf).expect("valid requests") {
+            black_box(request.as_bytes());
+            requests += 1;
+        }
+    }
+    requests
+}
+
+/// The same without a decoder, so that one can tell what arrival itself costs; how many pieces. All
+/// that is in the buffer goes each time that so many bytes are in it.
+pub fn arrive_undecoded<'a>(pieces: impl Iterator<Item = &'a [u8]>, bytes: usize) -> usize {
+    let mut buf = BytesMut::with_capacity(8192);
+    let mut count = 0;
+    for piece in pieces {
+        buf.extend_from_slice(black_box(piece));
+        if buf.len() >= bytes {
+            black_box(buf.split().freeze());
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Looks at each attribute; how many.
+#[must_use]
+pub fn walk(request: &Request) -> usize {
+    let attributes = request.attributes();
+    attributes.map(|attribute| _ = black_box(attribute)).count()
+}
+
+/// The requests of this stream.
+///
+/// # Panics
+///
+/// If one is not valid.
+#[must_use]
+pub fn requests(stream: &[u8]) -> Vec<Request> {
+    let mut requests = Vec::new();
+    decode_each(&mut BytesMut::from(stream), |request| {
+        requests.push(request)
+    });
+    requests
+}
+
+#[inline]
+fn decode_each(buf: &mut BytesMut, mut look: impl FnMut(Request)) -> usize {
+    let mut decoder = Decoder::new();
+    let mut requests = 0;
+    while let Some(request) = decoder.request(buf).expect("valid requests") {
+        look(request);
+        requests += 1;
+    }
+    requests
+}
