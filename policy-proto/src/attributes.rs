@@ -1,6 +1,6 @@
 use memchr::memchr;
 
-use crate::marks::{BLOCK, block, marks};
+use crate::marks::{BLOCK, Marks};
 
 /// The attributes of a [`Request`](crate::Request), each a name and a value, in wire order:
 /// [`Request::attributes`](crate::Request::attributes).
@@ -29,9 +29,8 @@ impl<'a> Attributes<'a> {
     }
 
     fn load_block(&mut self) -> Option<()> {
-        let block = block(self.wire, self.next_block)?;
-        self.feeds = marks(&block, b'\n');
-        self.equals = marks(&block, b'=');
+        let Marks { feeds, equals } = Marks::at(self.wire, self.next_block)?;
+        (self.feeds, self.equals) = (feeds, equals);
         self.next_block += BLOCK;
         Some(())
     }
@@ -68,27 +67,37 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// The value of the first attribute of this name in a valid request.
 ///
-/// Looks for an equal sign behind the name's last byte, which few lines have, and only there for the
-/// name.
+/// Where the name can be, an equal sign stands behind a line feed at the name's distance: few lines
+/// have names of the same length, and only these are compared.
 pub(crate) fn find<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let last = *name.last().filter(|_| !name.contains(&b'='))?;
-    let (mut offset, mut carry) = (0, 0);
-    while let Some(block) = block(wire, offset) {
-        let lasts = marks(&block, last);
-        let mut candidates = marks(&block, b'=') & (lasts << 1 | carry);
+    let distance = name.len() + 1;
+    if distance >= BLOCK {
+        return Attributes::of(wire).find_map(|(found, value)| (found == name).then_some(value));
+    }
+    let mut offset = 0;
+    // The first line begins as if behind a line feed.
+    let mut feeds_before = 1 << (BLOCK - 1);
+    loop {
+        let Marks { feeds, equals } = Marks::at(wire, offset)?;
+        let mut candidates = equals & (feeds << distance | feeds_before >> (BLOCK - distance));
         while candidates != 0 {
-            let equals = offset + candidates.trailing_zeros() as usize;
-            let line = wire.get(..equals)?.strip_suffix(name);
-            if line.is_some_and(|before| before.last().is_none_or(|byte| *byte == b'\n')) {
-                let rest = wire.get(equals + 1..)?;
-                return rest.get(..memchr(b'\n', rest)?);
+            let (line, rest) =
+                wire.split_at_checked(offset + candidates.trailing_zeros() as usize)?;
+            // An equal sign of a value may stand there, but then the name in question has one too.
+            if line.last() == name.last() && line.ends_with(name) && !name.contains(&b'=') {
+                let rest = rest.get(1..)?;
+                let behind = feeds & !(candidates ^ candidates.wrapping_sub(1));
+                let end = match behind {
+                    0 => memchr(b'\n', rest)?,
+                    _ => (behind.trailing_zeros() - candidates.trailing_zeros()) as usize - 1,
+                };
+                return rest.get(..end);
             }
             candidates &= candidates - 1;
         }
-        carry = lasts >> (BLOCK - 1);
+        feeds_before = feeds;
         offset += BLOCK;
     }
-    None
 }
 
 #[cfg(test)]
@@ -118,7 +127,17 @@ mod tests {
     #[test]
     fn what_is_no_name_is_not_found() {
         let wire = b"a=b=c\nab=ab=\n\n";
-        for name in [&b""[..], b"b", b"a=b", b"=", b"c", b"\nab", b"a=b=c\nab"] {
+        let long = [b'n'; 2 * BLOCK];
+        for name in [
+            &b""[..],
+            &long,
+            b"b",
+            b"a=b",
+            b"=",
+            b"c",
+            b"\nab",
+            b"a=b=c\nab",
+        ] {
             assert_eq!(find(wire, name), None, "{}", name.escape_ascii());
         }
     }

@@ -114,7 +114,11 @@ impl Decoder {
     ///
     /// What is wrong, and where; see [`DecodeError`]. The same again on every later call: a stream
     /// is lost after an error.
+    #[inline]
     pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
+        if self.place.scan.is_quiet(buf) {
+            return Ok(None);
+        }
         self.fallible(|decoder| decoder.next_request(buf))
     }
 
@@ -203,19 +207,18 @@ impl Decoder {
     }
 
     fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        // What is shorter than this crosses no limit.
+        // What is no longer than this crosses no limit.
         let short = self.limits.line.min(self.limits.message);
         loop {
             if !self.place.doubtful {
-                let near = &buf[..buf.len().min(short.saturating_add(1))];
-                match self.place.scan.advance(near) {
-                    Verdict::End(end) if end < short => {
+                match self.place.scan.advance(buf, short) {
+                    Verdict::End(end) => {
                         self.place = Place::default();
                         let message = buf.split_to(end + 1).freeze();
                         return Ok(Some(Request::from_valid(message)));
                     }
-                    Verdict::More if buf.len() <= short => return Ok(None),
-                    _ => self.place.doubtful = true,
+                    Verdict::More => return Ok(None),
+                    Verdict::Doubt => self.place.doubtful = true,
                 }
             }
             let Some(end) = self.line_end(buf)? else {

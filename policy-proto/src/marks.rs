@@ -1,14 +1,75 @@
-//! Where certain bytes are, 64 at a time: one bit for each, the lowest for the first.
+//! Where line feeds and equal signs are, 64 bytes at a time.
 
 use wide::u8x16;
 
-/// As many bytes as a word has bits.
-pub(crate) const BLOCK: usize = 64;
-/// As many bytes as every SIMD unit compares at once.
-const LANE: usize = 16;
+/// One bit for each byte of a block, the lowest for the first.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Marks {
+    pub(crate) feeds: u64,
+    pub(crate) equals: u64,
+}
 
-/// Where this byte is in the block.
-pub(crate) fn marks(block: &[u8; BLOCK], byte: u8) -> u64 {
+impl Marks {
+    #[inline(always)]
+    pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
+        Self {
+            feeds: marks(block, b'\n'),
+            equals: marks(block, b'='),
+        }
+    }
+
+    /// Of the block that begins at `offset`, or of what is left there; `None` behind the end.
+    #[inline(always)]
+    pub(crate) fn at(bytes: &[u8], offset: usize) -> Option<Self> {
+        let rest = bytes.get(offset..)?;
+        match rest.first_chunk() {
+            Some(block) => Some(Self::of(block)),
+            None if rest.is_empty() => None,
+            None => Some(with_tail(bytes, rest.len(), |_, marks| marks)),
+        }
+    }
+}
+
+/// Calls `with` for the last `length` bytes, less than a block: with a block that ends with them, and
+/// their marks. What else is in the block is not marked: bytes before them, or blanks.
+#[inline(always)]
+pub(crate) fn with_tail<T>(
+    bytes: &[u8],
+    length: usize,
+    with: impl FnOnce(&[u8; BLOCK], Marks) -> T,
+) -> T {
+    let of = |block: &[u8; BLOCK], known: usize| {
+        let Marks { feeds, equals } = Marks::of(block);
+        Marks {
+            feeds: feeds >> known,
+            equals: equals >> known,
+        }
+    };
+    // Reading bytes twice is cheaper than filling up a block.
+    match bytes.last_chunk() {
+        Some(block) => with(block, of(block, BLOCK - length)),
+        None => {
+            let block = filled_up(bytes);
+            with(&block, of(&block, bytes.len() - length))
+        }
+    }
+}
+
+/// Whether the block holds a byte that no line may hold.
+#[inline(always)]
+pub(crate) fn has_nul_or_cr(block: &[u8; BLOCK]) -> bool {
+    let cr = u8x16::splat(b'\r');
+    let lanes = block.as_chunks::<LANE>().0.iter();
+    let start = (u8x16::splat(u8::MAX), u8x16::ZERO);
+    let (least, crs) = lanes.fold(start, |(least, crs), lane| {
+        let lane = u8x16::new(*lane);
+        (least.min(lane), crs | lane.cmp_eq(cr))
+    });
+    (crs | least.cmp_eq(u8x16::ZERO)).move_mask() != 0
+}
+
+#[inline(always)]
+fn marks(block: &[u8; BLOCK], byte: u8) -> u64 {
     let wanted = u8x16::splat(byte);
     let lanes = block.as_chunks::<LANE>().0.iter().enumerate();
     lanes.fold(0, |marks, (index, lane)| {
@@ -18,38 +79,20 @@ pub(crate) fn marks(block: &[u8; BLOCK], byte: u8) -> u64 {
     })
 }
 
-/// Whether one of these bytes is in the block.
-pub(crate) fn has_any(block: &[u8; BLOCK], bytes: [u8; 2]) -> bool {
-    let wanted = bytes.map(u8x16::splat);
-    let lanes = block.as_chunks::<LANE>().0.iter();
-    let found = lanes.fold(u8x16::ZERO, |found, lane| {
-        let lane = u8x16::new(*lane);
-        found | lane.cmp_eq(wanted[0]) | lane.cmp_eq(wanted[1])
-    });
-    found.move_mask() != 0
-}
-
-/// The block that begins here, filled up with blanks where the bytes end; `None` where none are left.
-pub(crate) fn block(bytes: &[u8], offset: usize) -> Option<[u8; BLOCK]> {
-    match bytes.get(offset..)? {
-        [] => None,
-        rest => Some(
-            rest.first_chunk()
-                .copied()
-                .unwrap_or_else(|| filled_up(rest)),
-        ),
-    }
-}
-
 /// Less than a block, filled up with blanks.
-fn filled_up(rest: &[u8]) -> [u8; BLOCK] {
+fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
     let mut block = [b' '; BLOCK];
     block
         .iter_mut()
-        .zip(rest)
+        .zip(bytes)
         .for_each(|(to, from)| *to = *from);
     block
 }
+
+/// As many bytes as a word has bits.
+pub(crate) const BLOCK: usize = 64;
+/// As many bytes as every SIMD unit compares at once.
+const LANE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -60,20 +103,40 @@ mod tests {
         for at in 0..BLOCK {
             let mut block = [b'='; BLOCK];
             block[at] = b'\n';
-            assert_eq!(marks(&block, b'\n'), 1 << at);
-            assert_eq!(marks(&block, b'='), !(1 << at));
-            assert!(has_any(&block, [0, b'\n']) && has_any(&block, [b'\n', 0]));
-            assert!(!has_any(&block, [0, b'\r']));
+            let (feeds, equals) = (1 << at, !(1 << at));
+            assert_eq!(Marks::of(&block), Marks { feeds, equals });
         }
     }
 
     #[test]
-    fn the_last_block_is_filled_up_with_what_matters_to_nobody() {
-        let bytes = [b'\n'; BLOCK + 3];
-        let feeds = |offset| block(&bytes, offset).map(|block| marks(&block, b'\n'));
-        assert_eq!(feeds(0), Some(u64::MAX));
-        assert_eq!(feeds(BLOCK), Some(0b111));
-        assert_eq!(feeds(BLOCK + 3), None);
-        assert_eq!(feeds(BLOCK + 4), None);
+    fn a_nul_and_a_cr_are_found_wherever_they_are() {
+        assert!(!has_nul_or_cr(&[b'\n'; BLOCK]));
+        for at in 0..BLOCK {
+            for byte in [0, b'\r'] {
+                let mut block = [1; BLOCK];
+                block[at] = byte;
+                assert!(has_nul_or_cr(&block));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_behind_the_last_block_is_marked_alone() {
+        for length in 0..3 * BLOCK {
+            let mut bytes = vec![b'\n'; length];
+            for offset in 0..length {
+                let left = (length - offset).min(BLOCK);
+                let feeds = u64::MAX >> (BLOCK - left);
+                assert_eq!(Marks::at(&bytes, offset), Some(Marks { feeds, equals: 0 }));
+            }
+            assert_eq!(Marks::at(&bytes, length), None);
+            assert_eq!(Marks::at(&bytes, length + 1), None);
+            bytes.push(b'=');
+            let last = Marks {
+                feeds: 0,
+                equals: 1,
+            };
+            assert_eq!(Marks::at(&bytes, length), Some(last));
+        }
     }
 }

@@ -1,7 +1,6 @@
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use memchr::memchr;
+use bytes::Bytes;
 
 use crate::{
     InvalidAttribute, ProtocolState, attr,
@@ -56,26 +55,27 @@ impl Request {
         attributes: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, InvalidAttribute> {
         // A typical request of Postfix is below this size.
-        let mut wire = BytesMut::with_capacity(1024);
+        let mut wire = Vec::with_capacity(1024);
         for (name, value) in attributes {
             let (name, value) = (name.as_ref(), value.as_ref());
-            if name.is_empty() || memchr(b'=', name).is_some() || holds_line_break(name) {
+            if name.is_empty() || holds(name, |byte| byte == b'=' || ends_line(byte)) {
                 return Err(InvalidAttribute::Name);
             }
-            if holds_line_break(value) {
+            if holds(value, ends_line) {
                 return Err(InvalidAttribute::Value);
             }
             wire.reserve(name.len() + value.len() + 3);
-            wire.put_slice(name);
-            wire.put_u8(b'=');
-            wire.put_slice(value);
-            wire.put_u8(b'\n');
+            wire.extend_from_slice(name);
+            wire.push(b'=');
+            wire.extend_from_slice(value);
+            wire.push(b'\n');
         }
         if wire.is_empty() {
             return Err(InvalidAttribute::None);
         }
-        wire.put_u8(b'\n');
-        Ok(Self(wire.freeze()))
+        wire.push(b'\n');
+        // A boxed slice becomes `Bytes` as it is; spare room would cost another allocation.
+        Ok(Self(wire.into_boxed_slice().into()))
     }
 
     /// The value of the first attribute of this name; `None` where there is none.
@@ -259,6 +259,13 @@ impl fmt::Debug for Request {
     }
 }
 
-fn holds_line_break(bytes: &[u8]) -> bool {
-    memchr::memchr3(0, b'\r', b'\n', bytes).is_some()
+/// Whether one of the bytes is wanted. All are looked at, which the compiler does many at a time.
+fn holds(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    bytes
+        .iter()
+        .fold(false, |found, byte| found | wanted(*byte))
+}
+
+fn ends_line(byte: u8) -> bool {
+    matches!(byte, 0 | b'\r' | b'\n')
 }
