@@ -75,9 +75,11 @@ impl std::str::FromStr for Listen {
         for word in words {
             match word.split_once('=').filter(|_| is_unix) {
                 Some(("mode", mode)) => {
+                    // A sign would be taken for a part of the number.
+                    let digits = mode.bytes().all(|byte| byte.is_ascii_digit());
                     let octal = u32::from_str_radix(mode, 8)
                         .ok()
-                        .filter(|mode| *mode <= 0o777);
+                        .filter(|mode| digits && *mode <= 0o777);
                     listen.mode = Some(octal.ok_or_else(|| InvalidListen::Mode(mode.to_owned()))?);
                 }
                 Some(("owner", name)) => {

@@ -66,12 +66,13 @@ impl Service {
         let equals = text.iter().position(|byte| *byte == b'=');
         let equals = equals.filter(|at| *at > 0).ok_or(InvalidService::Name)?;
         let (name, rest) = (&text[..equals], &text[equals + 1..]);
-        let (address, fields) = split_address(rest);
-        let address = str::from_utf8(address).map_err(|_| InvalidEndpoint::Form)?;
+        let (written, fields) = split_address(rest);
+        let written = str::from_utf8(written).map_err(|_| InvalidEndpoint::Form)?;
+        let address = written.strip_prefix("inet:").unwrap_or(written);
         if address.starts_with("0:") {
             return Err(InvalidService::Zero);
         }
-        let endpoint = address.parse()?;
+        let endpoint = written.parse()?;
         if let Endpoint::Inet { port: 0, .. } = endpoint {
             return Err(InvalidService::Zero);
         }
@@ -143,18 +144,16 @@ impl Service {
     }
 }
 
-/// The address without `inet:`, and the fields behind it.
+/// The address, and the fields behind it.
 fn split_address(text: &[u8]) -> (&[u8], &[u8]) {
-    let text = text.strip_prefix(b"inet:").unwrap_or(text);
     let find = |wanted: u8, from: usize| {
-        text.iter()
-            .skip(from)
-            .position(|byte| *byte == wanted)
-            .map(|at| from + at)
+        let at = text.iter().skip(from).position(|byte| *byte == wanted);
+        at.map(|at| from + at)
     };
-    let host_end = match find(b']', 0) {
-        Some(bracket) if text.starts_with(b"[") => bracket,
-        _ => 0,
+    let host = if text.starts_with(b"inet:") { 5 } else { 0 };
+    let host_end = match find(b']', host) {
+        Some(bracket) if text[host..].starts_with(b"[") => bracket,
+        _ => host,
     };
     // The second colon ends an address: the first stands before the port, or behind `unix`.
     match find(b':', host_end).and_then(|first| find(b':', first + 1)) {
@@ -264,6 +263,8 @@ mod tests {
             "a=unix:x",
             "a=0:25:",
             "a=h:0:",
+            "a=inet:unix:/x",
+            "a=inet:h",
             "a=h:00:",
         ] {
             assert!(Service::parse(text, DEFAULT).is_err(), "{text}");

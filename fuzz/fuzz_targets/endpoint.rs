@@ -68,6 +68,11 @@ fn check_listen(text: &str) {
     assert_eq!(address.parse().as_ref(), Ok(&listen.endpoint));
     assert_eq!(listen.mode.is_some(), !options.is_empty());
     if let Some(mode) = listen.mode {
+        let written = options.rsplit("mode=").next().unwrap_or_default();
+        assert!(
+            written.bytes().all(|byte| matches!(byte, b'0'..=b'7')),
+            "{text}"
+        );
         assert!(mode <= 0o777);
         let written = format!("{},mode={mode:04o}", listen.endpoint);
         assert_eq!(written.parse(), Ok(listen));
