@@ -1,23 +1,16 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{io, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{future::ready, io, num::NonZeroUsize, sync::Arc, thread};
 
-use policy_net::{ServeOptions, UpstreamOptions, accept};
+use policy_net::UpstreamOptions;
 use policy_proto::Response;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
-use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
-};
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Affinity, Bound, DAEMON_PATIENCE, InvalidListen, Level, Listen, Log, Options, Proxy, forward,
-    setup::Services, users::RunAs,
+    setup::Services, users::RunAs, worker::Worker,
 };
 
 /// Why a daemon does not start.
@@ -84,98 +77,62 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     log.panics();
     let proxy = Arc::new(proxy(options, &services, &log));
     forward::events_to(&proxy);
-    let workers = options
+    let cannot_start = |error| StartError::System("cannot start".to_owned(), error);
+    let number = options
         .workers
-        .or_else(|| thread::available_parallelism().ok());
-    let workers = workers.map_or(1, NonZeroUsize::get);
+        .map_or_else(thread::available_parallelism, Ok);
+    let number = number.map_or(1, NonZeroUsize::get);
+    // All that can fail comes before anyone is served.
+    raise_descriptors(number * (sockets.len() + 6) + sockets.len() + 8).map_err(cannot_start)?;
+    let workers = (0..number).map(|_| Worker::new(&sockets));
+    let mut workers = workers
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(cannot_start)?;
+    let Some(first) = workers.pop() else {
+        return Ok(());
+    };
+    let mut signals = first.signals().map_err(cannot_start)?;
+    let endpoints = sockets
+        .iter()
+        .map(Bound::endpoint)
+        .collect::<io::Result<Vec<_>>>();
+    for endpoint in endpoints.map_err(cannot_start)? {
+        log.line(Level::Info, format!("listening on {endpoint}"));
+    }
+
     let stop = CancellationToken::new();
+    // However this ends, the other workers end too.
+    let _stops = stop.clone().drop_guard();
     let busy = TaskTracker::new();
     busy.close();
+    let until_stopped = async {
+        signals.recv().await;
+        log.line(Level::Info, "stopping");
+        stop.cancel();
+        // Each worker has a descriptor of its own: closing them all would take until the end.
+        sockets.iter().for_each(Bound::refuse);
+    };
     let served = thread::scope(|scope| {
-        let worker = |stops| {
-            let (proxy, sockets, stop) = (&proxy, &sockets, &stop);
-            let (deadline, busy) = (options.deadline, busy.token());
-            move || work(proxy, sockets, deadline, stop, busy, stops)
-        };
-        for number in 1..workers {
-            let thread = thread::Builder::new().name(format!("worker-{number}"));
-            thread
-                .spawn_scoped(scope, worker(false))
-                .map_err(|error| StartError::System("cannot start a worker".to_owned(), error))?;
+        for worker in workers {
+            let (proxy, stop, busy) = (&proxy, &stop, busy.token());
+            let serve = move || worker.serve(proxy, options.deadline, stop, busy, ready(()));
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, serve) {
+                stop.cancel();
+                return Err(cannot_start(error));
+            }
         }
-        worker(true)().map_err(|error| StartError::System("cannot start".to_owned(), error))
+        let upstream = proxy.upstream.clone();
+        first.runtime.spawn(async move {
+            if let Some(upstream) = upstream {
+                upstream.maintain().await;
+            }
+        });
+        first.serve(&proxy, options.deadline, &stop, busy.token(), until_stopped);
+        Ok(())
     });
     log.line(Level::Info, "stopped");
     log.flush();
     served
-}
-
-/// One worker: a current-thread runtime, so that a request stays on one core.
-fn work(
-    proxy: &Arc<Proxy>,
-    sockets: &[Bound],
-    deadline: Duration,
-    stop: &CancellationToken,
-    busy: TaskTrackerToken,
-    is_first: bool,
-) -> io::Result<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(async {
-        // Before anyone is told that the daemon runs, and may end it.
-        let (mut term, mut int) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
-        let mut serving = JoinSet::new();
-        let mut options = ServeOptions::default();
-        // By then every request under way has its answer.
-        options.drain = deadline + Duration::from_secs(1);
-        for socket in sockets {
-            let listener = socket.listener()?;
-            let endpoint = listener.endpoint()?;
-            let (proxy, options, stop) = (Arc::clone(proxy), options.clone(), stop.clone());
-            if is_first {
-                proxy
-                    .journal
-                    .log()
-                    .line(Level::Info, format!("listening on {endpoint}"));
-            }
-            serving.spawn(async move {
-                let connection = move |io, drain| {
-                    let proxy = Arc::clone(&proxy);
-                    async move { proxy.serve(io, &drain).await }
-                };
-                accept(listener, &options, connection, stop.cancelled_owned()).await;
-            });
-        }
-        if is_first {
-            if let Some(upstream) = proxy.upstream.clone() {
-                tokio::spawn(async move { upstream.maintain().await });
-            }
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            proxy.journal.log().line(Level::Info, "stopping");
-            stop.cancel();
-            // Each worker has a descriptor of its own: closing them all would take until the end.
-            sockets.iter().for_each(Bound::refuse);
-        }
-        while serving.join_next().await.is_some() {}
-        // Connections to services are shared: each needs the runtime of the worker that opened it.
-        let others = busy.task_tracker().clone();
-        drop(busy);
-        others.wait().await;
-        Ok(())
-    });
-    if result.is_err() {
-        stop.cancel();
-    }
-    // A thread may still wait for a resolver.
-    runtime.shutdown_background();
-    result
 }
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
@@ -199,4 +156,16 @@ fn bind(listen: &[String]) -> Result<Vec<Bound>, StartError> {
             .map_err(|error| StartError::System(format!("cannot bind {text}"), error))
     };
     listen.iter().map(bind).collect()
+}
+
+/// Allows as many descriptors as the system lets this process have. Fewer than `needed` are an error
+/// here rather than later, when nothing could be done about it.
+fn raise_descriptors(needed: usize) -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    match limit.maximum {
+        Some(maximum) if maximum < needed as u64 => Err(rustix::io::Errno::MFILE.into()),
+        _ => Ok(()),
+    }
 }

@@ -19,6 +19,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
         Log::syslog()
     };
     log.panics();
+    // Also when a panic ends the process: its line is among those that wait for a reply.
+    let _flushes = FlushAtEnd(log.clone());
     let services = Services::parse(options);
     let journal = services.journal(log.clone(), options);
     // What is said at the start belongs to no request.
@@ -41,8 +43,15 @@ pub fn run(options: &Options) -> std::io::Result<()> {
         proxy.serve(io, &CancellationToken::new()).await;
         Ok(())
     });
-    log.flush();
     // A thread may still read standard input or wait for a resolver.
     runtime.shutdown_background();
     served
+}
+
+struct FlushAtEnd(Log);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
 }

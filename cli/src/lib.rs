@@ -41,3 +41,4 @@ pub use stdio::{Duplex, silence_stderr, stdio};
 
 mod syslog;
 mod users;
+mod worker;

@@ -3,7 +3,7 @@ use std::{
     net::ToSocketAddrs,
     os::{
         fd::OwnedFd,
-        unix::{fs::FileTypeExt, fs::MetadataExt, net::UnixStream},
+        unix::{fs::FileTypeExt, fs::MetadataExt},
     },
     path::Path,
 };
@@ -178,6 +178,23 @@ impl Bound {
         })
     }
 
+    /// Where it listens, with the port that the system chose.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        if let Some((path, _)) = &self.path {
+            return Ok(Endpoint::Unix(path.clone()));
+        }
+        let address = Socket::from(self.socket.try_clone()?).local_addr()?;
+        let address = address.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Endpoint::Inet {
+            host: address.ip().to_string(),
+            port: address.port(),
+        })
+    }
+
     /// Refuses new connections from now on, whatever other descriptors of the socket are open.
     pub fn refuse(&self) {
         // It has no peer, so there is nothing that could fail.
@@ -211,9 +228,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,
     };
+    let refuses = || {
+        // Not to wait for room in the queue of one that is alive.
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
     let is_stale = found.file_type().is_socket()
-        && UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        && refuses().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     match is_stale {
         true => std::fs::remove_file(path),
         false => Err(io::ErrorKind::AddrInUse.into()),

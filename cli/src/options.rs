@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
     /// Threads that serve connections [default: the number of CPUs]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
     /// The longest that a request may take in all, below Postfix's 100 s
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = deadline)]
@@ -167,6 +167,16 @@ fn no_value(_: &str) -> Result<Response, String> {
     Err("taken before".to_owned())
 }
 
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text
+        .parse()
+        .map_err(|_| "not a number above 0".to_owned())?;
+    match usize::from(number) {
+        ..=MOST_WORKERS => Ok(number),
+        _ => Err(format!("more than {MOST_WORKERS}")),
+    }
+}
+
 fn deadline(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         deadline if deadline.is_zero() => Err("must be longer than nothing".to_owned()),
@@ -174,5 +184,7 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Far more than any machine has a use for.
+const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);

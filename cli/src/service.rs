@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{net::Ipv6Addr, time::Duration};
 
 use policy_ha::Backend;
 use policy_net::{Endpoint, InvalidEndpoint};
@@ -66,6 +66,9 @@ impl Service {
         let equals = text.iter().position(|byte| *byte == b'=');
         let equals = equals.filter(|at| *at > 0).ok_or(InvalidService::Name)?;
         let (name, rest) = (&text[..equals], &text[equals + 1..]);
+        if has_bare_ipv6(rest) {
+            return Err(InvalidEndpoint::Host.into());
+        }
         let (written, fields) = split_address(rest);
         let written = str::from_utf8(written).map_err(|_| InvalidEndpoint::Form)?;
         let address = written.strip_prefix("inet:").unwrap_or(written);
@@ -160,6 +163,15 @@ fn split_address(text: &[u8]) -> (&[u8], &[u8]) {
         Some(end) => (&text[..end], &text[end + 1..]),
         None => (text, b""),
     }
+}
+
+/// Whether this begins with an IPv6 address without brackets: `fd00:1::1:10031` could be that and a
+/// port, or the host `fd00` with port 1. It is not taken for either.
+fn has_bare_ipv6(text: &[u8]) -> bool {
+    let colons = text.iter().enumerate().filter(|(_, byte)| **byte == b':');
+    let ends = colons.map(|(at, _)| at).chain([text.len()]);
+    ends.into_iter()
+        .any(|end| str::from_utf8(&text[..end]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()))
 }
 
 fn number(text: &[u8]) -> Option<u16> {
@@ -259,6 +271,9 @@ mod tests {
             "a=:1:",
             "a=h:70000",
             "a=2001:db8::1:10031",
+            "a=fd00:1::1:10031",
+            "a=fd00:1::1:10031:5",
+            "a=fe80::1",
             "a=b,c:1",
             "a=unix:x",
             "a=0:25:",

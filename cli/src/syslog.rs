@@ -56,9 +56,10 @@ impl Syslog {
         let priority = MAIL | level as u8;
         let mut line = format!("<{priority}>{time} {}: ", self.tag).into_bytes();
         line.extend_from_slice(text);
+        let was_open = self.socket.is_some();
         match self.write(&line) {
-            // A log that is busy is not asked twice; one that has been restarted is.
-            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+            // A log that has been restarted is asked twice; one that is busy, or not there, is not.
+            Err(error) if was_open && error.kind() != ErrorKind::WouldBlock => {
                 self.socket = None;
                 self.write(&line)
             }

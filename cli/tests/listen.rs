@@ -84,6 +84,19 @@ fn what_cannot_be_bound_ends_the_start_with_71() {
 }
 
 #[test]
+fn a_worker_that_cannot_start_ends_the_start_with_71() {
+    let stub = Stub::tcp(Script::default());
+    for descriptors in 8..24 {
+        let daemon = format!(
+            "ulimit -n {descriptors}; exec {HAPOLICY} --listen inet:127.0.0.1:0 --workers 4 -s {}",
+            service(&stub)
+        );
+        let ended = run("/bin/sh", &["-c", &daemon]);
+        assert_eq!(ended.code, Some(71), "{descriptors}: {ended:?}");
+    }
+}
+
+#[test]
 fn a_file_in_the_place_of_a_socket_is_left_alone() {
     let stub = Stub::tcp(Script::default());
     let dir = TempDir::new().unwrap();

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
+use rustix::io::Errno;
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -65,7 +66,7 @@ impl AttemptError {
         match self {
             Self::Busy => false,
             Self::Connect(error) => {
-                let ours = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+                let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
                 !ours
                     .iter()
                     .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
@@ -202,6 +203,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             Poll::Ready(usable) => Some(usable),
             Poll::Pending => None,
         }
+    }
+
+    /// The connection.
+    pub(crate) const fn io(&self) -> &Io {
+        &self.io
     }
 
     /// Whether nothing has come that was not asked for: neither bytes nor the end of the stream.

@@ -5,6 +5,10 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -57,6 +61,13 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
     ///
     /// Why there is no connection; [`io::ErrorKind::TimedOut`] counts as a time-out.
     fn connect(&self, within: Duration) -> impl Future<Output = io::Result<Self::Io>> + Send;
+
+    /// Whether nothing has come over a connection that is idle: neither bytes nor its end. The
+    /// connection itself knows only what the runtime has told it, which may be a moment old; here
+    /// the system can be asked. True unless it is implemented.
+    fn is_silent(&self, _io: &Self::Io) -> bool {
+        true
+    }
 }
 
 /// Opens TCP and UNIX connections to an [`Endpoint`].
@@ -165,6 +176,11 @@ impl Connect for Connector {
             }
         }
     }
+
+    fn is_silent(&self, io: &Stream) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(recv(io, &mut [0; 1], flags), Err(Errno::AGAIN))
+    }
 }
 
 /// Unlike TCP's, a UNIX socket's full queue is an error at once, where a program that blocks would
@@ -211,6 +227,25 @@ mod tests {
         let stream = connector.connect(Duration::from_secs(4)).await;
         assert_eq!(peer(&stream.unwrap()), live.0);
         assert_eq!(begin.elapsed().as_secs(), 2, "half of it for each of two");
+    }
+
+    #[tokio::test]
+    async fn the_system_is_asked_whether_an_idle_connection_is_silent() {
+        use std::io::Write;
+
+        // Nothing is awaited, so that the runtime hears of nothing.
+        let connector = knows([]);
+        for ends in [false, true] {
+            let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+            near.set_nonblocking(true).unwrap();
+            let near = Stream::Unix(UnixStream::from_std(near).unwrap());
+            assert!(connector.is_silent(&near));
+            match ends {
+                false => far.write_all(b"action=STALE\n\n").unwrap(),
+                true => drop(far),
+            }
+            assert!(!connector.is_silent(&near));
+        }
     }
 
     /// A socket whose queue is full: the system drops what comes.

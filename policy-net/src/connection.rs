@@ -125,7 +125,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             let begun = !self.buf.is_empty();
             let until = match begun {
                 true => *slow.get_or_insert_with(|| self.patience.request.and_then(from_now)),
-                false => idle,
+                false => {
+                    slow = None;
+                    idle
+                }
             };
             let read = tokio::select! {
                 biased;

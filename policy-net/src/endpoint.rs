@@ -98,7 +98,11 @@ impl fmt::Display for Endpoint {
 /// A name or an IPv4 address. A mere number is what an IPv6 address without brackets begins with.
 fn is_host(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte) || byte >= 0x80;
-    !host.is_empty() && host.bytes().all(plain) && !host.bytes().all(|byte| byte.is_ascii_digit())
+    let named = host
+        .bytes()
+        .any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80);
+    let dotted = host.contains('.') && host.bytes().any(|byte| byte.is_ascii_digit());
+    host.bytes().all(plain) && (named || dotted)
 }
 
 fn port(text: &str) -> Result<u16, InvalidEndpoint> {
@@ -150,6 +154,8 @@ mod tests {
             ("[localhost]:10031", InvalidEndpoint::Host),
             ("a,b:10031", InvalidEndpoint::Host),
             ("a b:10031", InvalidEndpoint::Host),
+            ("-:10031", InvalidEndpoint::Host),
+            ("..:10031", InvalidEndpoint::Host),
             ("localhost:", InvalidEndpoint::Port),
             ("localhost:65536", InvalidEndpoint::Port),
             ("localhost:-1", InvalidEndpoint::Port),

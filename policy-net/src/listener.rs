@@ -72,7 +72,8 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // A reply is one write: there is nothing to gather.
-                stream.set_nodelay(true)?;
+                // It fails where the client has gone already, as its first read will tell.
+                _ = stream.set_nodelay(true);
                 Ok(Stream::Tcp(stream))
             }
             Self::Unix(listener) => listener

@@ -174,7 +174,7 @@ impl<C: Connect> Pool<C> {
             }
             // A server that closed it in the meantime, or sent what nobody asked for, is found
             // here.
-            if idle.try_settle() == Some(true) {
+            if idle.try_settle() == Some(true) && self.connect.is_silent(idle.io()) {
                 return Some(idle);
             }
         }

@@ -1,4 +1,4 @@
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use policy_proto::{Decoder, Limits, Request, Response};
 use tokio::{
@@ -236,6 +236,7 @@ pub async fn accept<C, F>(
                         drop(place);
                     });
                 }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
                     tokio::select! {

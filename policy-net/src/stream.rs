@@ -1,5 +1,6 @@
 use std::{
     io,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -17,6 +18,15 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A UNIX stream socket.
     Unix(UnixStream),
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -163,7 +163,7 @@ async fn a_request_that_has_begun_when_the_end_comes_may_finish() {
     sleep(s(1)).await;
     client.write_all(tail).await.unwrap();
     assert_eq!(rest(client).await, "action=a\n\n");
-    served.await.unwrap().unwrap();
+    served.await.unwrap();
 }
 
 #[tokio::test]
@@ -276,6 +276,26 @@ async fn a_client_that_does_not_finish_its_request_is_cut_off() {
     assert!(matches!(ended.unwrap(), Err(ConnectionError::TooSlow)));
     assert_eq!(took, s(30));
     dripping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blank_line_in_two_pieces_begins_no_request_that_could_be_slow() {
+    let drain = CancellationToken::new();
+    let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
+        echo(request)
+    });
+    client.write_all(b"\r").await.unwrap();
+    sleep(s(1)).await;
+    client.write_all(b"\n").await.unwrap();
+    sleep(s(100)).await;
+    let wire = request("a").as_bytes().to_vec();
+    for piece in wire.chunks(8) {
+        client.write_all(piece).await.unwrap();
+        sleep(ms(100)).await;
+    }
+    client.shutdown().await.unwrap();
+    served.await.unwrap().unwrap();
+    assert_eq!(rest(client).await, "action=a\n\n");
 }
 
 #[tokio::test(start_paused = true)]

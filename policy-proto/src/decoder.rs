@@ -113,7 +113,8 @@ impl Decoder {
     /// # Errors
     ///
     /// What is wrong, and where; see [`DecodeError`]. The same again on every later call: a stream
-    /// is lost after an error.
+    /// is lost after an error. Lines that are left out count towards the message's limit until a
+    /// request ends.
     #[inline]
     pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         if self.place.scan.is_quiet(buf) {
@@ -227,14 +228,25 @@ impl Decoder {
             let offset = self.place.line;
             let (line, cr) = without_cr(&buf[offset..end]);
             self.place.rewrite |= cr;
+            if line.is_empty() && !self.place.begun {
+                if offset == 0 {
+                    buf.advance(end + 1);
+                    self.place = Place::default();
+                } else {
+                    // Behind lines that are left out it belongs to the message: these have to count
+                    // towards its limit, or they could come for ever.
+                    self.place.rewrite = true;
+                    self.next_line(end);
+                }
+                continue;
+            }
             if line.is_empty() {
                 let message = buf.split_to(end + 1);
-                let Place { begun, rewrite, .. } = mem::take(&mut self.place);
-                match (begun, rewrite) {
-                    (false, _) => continue,
-                    (true, false) => return Ok(Some(Request::from_valid(message.freeze()))),
-                    (true, true) => return Ok(Some(Request::from_valid(rewritten(&message)))),
-                }
+                let message = match mem::take(&mut self.place).rewrite {
+                    true => rewritten(&message),
+                    false => message.freeze(),
+                };
+                return Ok(Some(Request::from_valid(message)));
             }
             match check(line, offset) {
                 Ok(()) => self.place.begun = true,

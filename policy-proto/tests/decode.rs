@@ -426,3 +426,16 @@ impl Way {
         }
     }
 }
+
+#[test]
+fn lines_that_are_left_out_count_until_a_request_ends_whatever_blank_lines_are_between() {
+    let limits = Limits::default().with_message(100);
+    let mut decoder = Decoder::new().with_limits(limits).lenient();
+    let mut buf = BytesMut::new();
+    let error = (0..100).find_map(|_| {
+        buf.extend_from_slice(b"garbage\n\n");
+        decoder.request(&mut buf).err()
+    });
+    assert_eq!(error, Some(DecodeError::MessageTooLong { limit: 100 }));
+    assert!(decoder.take_ignored().len() <= 12);
+}

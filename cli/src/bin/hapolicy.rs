@@ -14,7 +14,8 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err((Stop::Usage(text), daemon)) => {
-            return fail(&text, if daemon { USAGE } else { 1 });
+            let status = if daemon { USAGE } else { 1 };
+            return fail(&text, status, &Log::syslog());
         }
     };
     if options.check {
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     if options.listen.is_empty() {
         return match dropin::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error.to_string(), SYSTEM),
+            Err(error) => fail(&error.to_string(), SYSTEM, &log(&options)),
         };
     }
     match daemon::run(&options) {
@@ -37,16 +38,29 @@ fn main() -> ExitCode {
                 .source()
                 .map(|source| format!(": {source}"))
                 .unwrap_or_default();
-            fail(&format!("{error}{source}"), error.exit_status())
+            fail(
+                &format!("{error}{source}"),
+                error.exit_status(),
+                &log(&options),
+            )
         }
     }
 }
 
 /// Says why the process ends: under spawn(8) nobody reads standard error.
-fn fail(text: &str, status: u8) -> ExitCode {
+fn fail(text: &str, status: u8, log: &Log) -> ExitCode {
     eprintln!("hapolicy: {text}");
-    Log::syslog().line(Level::Error, text);
+    log.line(Level::Error, text);
+    log.flush();
     ExitCode::from(status)
+}
+
+fn log(options: &Options) -> Log {
+    if options.stdout {
+        Log::stdout()
+    } else {
+        Log::syslog()
+    }
 }
 
 // sysexits(3)

@@ -20,6 +20,11 @@ pub(crate) fn requests(stream: &[u8], limits: Limits, lenient: bool) -> Outcome 
                 break;
             };
             if line.is_empty() {
+                if message.is_empty() && offset > 0 {
+                    // Behind lines that are left out it belongs to the message.
+                    offset += raw.len();
+                    continue;
+                }
                 if !message.is_empty() {
                     messages.push([&message[..], b"\n"].concat());
                 }
