@@ -36,7 +36,12 @@ fn check_service(text: &[u8]) {
     };
     assert!(!service.name.is_empty() && !service.name.contains(&b'='));
     assert!(text.starts_with(&service.name));
-    assert_eq!(service.address.parse().as_ref(), Ok(&service.endpoint));
+    let prefix = match service.endpoint {
+        Endpoint::Inet { .. } => "inet:",
+        Endpoint::Unix(_) => "",
+    };
+    let address = format!("{prefix}{}", service.address);
+    assert_eq!(address.parse().as_ref(), Ok(&service.endpoint));
     assert!((1..=1000).contains(&service.backend.weight));
     let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(3600));
     assert!((shortest..=longest).contains(&service.timeout));

@@ -163,7 +163,7 @@ async fn a_request_that_has_begun_when_the_end_comes_may_finish() {
     sleep(s(1)).await;
     client.write_all(tail).await.unwrap();
     assert_eq!(rest(client).await, "action=a\n\n");
-    served.await.unwrap();
+    served.await.unwrap().unwrap();
 }
 
 #[tokio::test]
