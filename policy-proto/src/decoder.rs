@@ -6,6 +6,7 @@ use memchr::{memchr, memchr2};
 use crate::{
     DecodeError, Limits, Request, Response, grammar,
     scan::{Scan, Verdict},
+    work::{line_feed, looked_at},
 };
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
@@ -236,6 +237,7 @@ impl Decoder {
                     (true, true) => return Ok(Some(Request::from_valid(rewritten(&message)))),
                 }
             }
+            looked_at(line.len());
             match check(line, offset) {
                 Ok(()) => self.place.begun = true,
                 Err(_) if self.lenient => {
@@ -255,6 +257,7 @@ impl Decoder {
         while let Some(end) = self.line_end(buf)? {
             let offset = self.place.line;
             let (line, _) = without_cr(&buf[offset..end]);
+            looked_at(line.len());
             if let Some(text) = grammar::response_line(line, offset)? {
                 let to = offset + line.len();
                 let text = to - text.len()..to;
@@ -294,7 +297,7 @@ impl Decoder {
         let from = self.place.seen;
         let to = buf.len().min(room.saturating_add(1));
         let unseen = buf.get(from..to).unwrap_or_default();
-        let found = memchr(b'\n', unseen).map(|found| from + found);
+        let found = line_feed(unseen).map(|found| from + found);
         self.place.seen = from.max(to);
         match found {
             // Behind a full line a line feed may stand, behind a full message it must not.
@@ -336,6 +339,7 @@ fn without_cr(line: &[u8]) -> (&[u8], bool) {
 /// The attributes of a message, each with a plain line feed, and a blank line: the one copy.
 fn rewritten(message: &[u8]) -> Bytes {
     let mut wire = BytesMut::with_capacity(message.len());
+    looked_at(message.len());
     for line in message.split(|byte| *byte == b'\n') {
         let (line, _) = without_cr(line);
         if is_attribute(line) {

@@ -106,6 +106,8 @@ mod scan;
 mod state;
 pub use state::ProtocolState;
 
+mod work;
+
 pub mod xtext;
 
 /// The example of the README.

@@ -73,6 +73,9 @@ mod requests {
             => [], Err(DecodeError::CarriageReturn { offset: 4 });
         a_cr_within_a_name_is_refused: STRICT, b"c\rd=e\n\n"
             => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        a_nul_is_refused_before_the_request_ends: STRICT, b"a=\0\nb=1\n" => [], Err(DecodeError::Nul { offset: 0 });
+        a_cr_is_refused_before_the_request_ends: STRICT, b"a=\r1\nb=1\n"
+            => [], Err(DecodeError::CarriageReturn { offset: 0 });
         only_one_cr_before_the_lf_is_dropped: STRICT, b"a=b\r\r\n\n"
             => [], Err(DecodeError::CarriageReturn { offset: 0 });
         the_first_flaw_in_a_line_is_named: STRICT, b"a\rb\0\n" => [], Err(DecodeError::CarriageReturn { offset: 0 });
