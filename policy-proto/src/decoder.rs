@@ -41,6 +41,8 @@ pub struct Decoder {
     place: Place,
     /// Lines that were no attributes, for the caller's log.
     ignored: Vec<Bytes>,
+    /// Room for the next of them, which share it: many may be short.
+    ignored_room: BytesMut,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
     owed: Option<usize>,
     failed: Option<DecodeError>,
@@ -242,7 +244,7 @@ impl Decoder {
                 Ok(()) => self.place.begun = true,
                 Err(_) if self.lenient => {
                     self.place.rewrite = true;
-                    self.ignored.push(Bytes::copy_from_slice(line));
+                    self.ignore(line);
                 }
                 Err(error) => return Err(error),
             }
@@ -282,6 +284,14 @@ impl Decoder {
             self.owed = (!blank).then_some(taken + end + 1);
         }
         Ok(true)
+    }
+
+    fn ignore(&mut self, line: &[u8]) {
+        if self.ignored_room.capacity() < line.len() {
+            self.ignored_room = BytesMut::with_capacity(line.len().max(IGNORED_ROOM));
+        }
+        self.ignored_room.extend_from_slice(line);
+        self.ignored.push(self.ignored_room.split().freeze());
     }
 
     /// Where the line feed of the current line is, once it has arrived.
@@ -350,3 +360,6 @@ fn rewritten(message: &[u8]) -> Bytes {
     wire.extend_from_slice(b"\n");
     wire.freeze()
 }
+
+/// In bytes: a few lines of text, or a great many that were sent for trouble.
+const IGNORED_ROOM: usize = 1024;
