@@ -161,6 +161,16 @@ impl Decoder {
     /// # Errors
     ///
     /// As for [`response`](Self::response).
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Decoder;
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut buf = BytesMut::from("action=dunno\nnote=x\n\n");
+    /// decoder.response(&mut buf)?;
+    /// assert!(decoder.skip_rest(&mut buf)? && buf.is_empty(), "ready for the next request");
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
     pub fn skip_rest(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {
         self.fallible(|decoder| decoder.skip_owed(buf))
     }
@@ -195,6 +205,18 @@ impl Decoder {
     /// for a strict decoder.
     ///
     /// Take them after each call of [`request`](Self::request): until then they are kept.
+    /// Each costs its bytes and the size of a [`Bytes`]; a message of 128 KiB has at most 64 Ki of them.
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Decoder;
+    ///
+    /// let mut decoder = Decoder::new().lenient();
+    /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
+    /// decoder.request(&mut buf)?;
+    /// assert_eq!(decoder.take_ignored(), ["one", "=two"]);
+    /// assert!(decoder.take_ignored().is_empty());
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
         mem::take(&mut self.ignored)
     }

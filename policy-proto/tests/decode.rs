@@ -168,6 +168,24 @@ mod requests {
     }
 
     #[test]
+    fn an_error_of_a_line_has_its_offset_and_no_other() {
+        for (stream, offset) in [
+            ("a=1\nbad\n", Some(4)),
+            ("a=1\n=x\n", Some(4)),
+            ("a=1\n\0=x\n", Some(4)),
+            ("a=1\nb\r=x\n", Some(4)),
+        ] {
+            let error = Decoder::new().request(&mut stream.into()).unwrap_err();
+            assert_eq!(error.offset(), offset, "{error}");
+        }
+        assert_eq!(DecodeError::NoAction { offset: 7 }.offset(), Some(7));
+        assert_eq!(DecodeError::BlankAction { offset: 7 }.offset(), Some(7));
+        assert_eq!(DecodeError::LineTooLong { limit: 7 }.offset(), None);
+        assert_eq!(DecodeError::MessageTooLong { limit: 7 }.offset(), None);
+        assert_eq!(DecodeError::UnexpectedEnd.offset(), None);
+    }
+
+    #[test]
     fn a_request_is_shown_with_its_bytes_escaped() {
         let request = Decoder::new().request(&mut BytesMut::from(&b"a=\"\xe9\n\n"[..]));
         let request = request.unwrap().unwrap();
