@@ -64,6 +64,12 @@ impl<'a> Action<'a> {
     /// How Postfix reads this text. Total, in linear time, without allocating.
     ///
     /// Source: `check_table_result` in Postfix's `smtpd_check.c`.
+    /// ```
+    /// use policy_proto::Action;
+    ///
+    /// assert_eq!(Action::parse(b"Defer_If_Permit\twait"), Action::DeferIfPermit(b"wait"));
+    /// assert_eq!(Action::parse(b"450"), Action::Ok, "all digits");
+    /// ```
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Self {
         let (word, rest) = grammar::command(text);

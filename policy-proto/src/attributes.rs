@@ -4,6 +4,17 @@ use crate::marks::{BLOCK, Marks};
 
 /// The attributes of a [`Request`](crate::Request), each a name and a value, in wire order:
 /// [`Request::attributes`](crate::Request::attributes).
+/// A walk is linear in the bytes, and allocates nothing.
+///
+/// ```
+/// use policy_proto::Request;
+///
+/// let request = Request::from_attributes([("a", "1"), ("b", "2")])?;
+/// let mut attributes = request.attributes();
+/// assert_eq!(attributes.next(), Some((&b"a"[..], &b"1"[..])));
+/// assert_eq!(attributes.map(|(name, _)| name).collect::<Vec<_>>(), [b"b"]);
+/// # Ok::<(), policy_proto::InvalidAttribute>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     wire: &'a [u8],

@@ -5,6 +5,13 @@ use tokio_util::codec;
 use crate::{DecodeError, Decoder, Request, Response};
 
 /// Why a framed connection failed: the peer's bytes, or the connection itself.
+/// ```
+/// use policy_proto::{CodecError, DecodeError, ServerCodec};
+/// use tokio_util::codec::Decoder;
+///
+/// let error = ServerCodec::default().decode(&mut "EHLO there\n".into()).unwrap_err();
+/// assert!(matches!(error, CodecError::Decode(DecodeError::NoEquals { offset: 0 })));
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CodecError {

@@ -6,6 +6,7 @@ use memchr::{memchr, memchr2};
 use crate::{
     DecodeError, Limits, Request, Response, grammar,
     scan::{Scan, Verdict},
+    work::{line_feed, looked_at},
 };
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
@@ -40,6 +41,8 @@ pub struct Decoder {
     place: Place,
     /// Lines that were no attributes, for the caller's log.
     ignored: Vec<Bytes>,
+    /// Room for the next of them, which share it: many may be short.
+    ignored_room: BytesMut,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
     owed: Option<usize>,
     failed: Option<DecodeError>,
@@ -159,6 +162,16 @@ impl Decoder {
     /// # Errors
     ///
     /// As for [`response`](Self::response).
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Decoder;
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut buf = BytesMut::from("action=dunno\nnote=x\n\n");
+    /// decoder.response(&mut buf)?;
+    /// assert!(decoder.skip_rest(&mut buf)? && buf.is_empty(), "ready for the next request");
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
     pub fn skip_rest(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {
         self.fallible(|decoder| decoder.skip_owed(buf))
     }
@@ -193,6 +206,18 @@ impl Decoder {
     /// for a strict decoder.
     ///
     /// Take them after each call of [`request`](Self::request): until then they are kept.
+    /// Each costs its bytes and the size of a [`Bytes`]; a message of 128 KiB has at most 64 Ki of them.
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Decoder;
+    ///
+    /// let mut decoder = Decoder::new().lenient();
+    /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
+    /// decoder.request(&mut buf)?;
+    /// assert_eq!(decoder.take_ignored(), ["one", "=two"]);
+    /// assert!(decoder.take_ignored().is_empty());
+    /// # Ok::<(), policy_proto::DecodeError>(())
+    /// ```
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
         mem::take(&mut self.ignored)
     }
@@ -248,11 +273,12 @@ impl Decoder {
                 };
                 return Ok(Some(Request::from_valid(message)));
             }
+            looked_at(line.len());
             match check(line, offset) {
                 Ok(()) => self.place.begun = true,
                 Err(_) if self.lenient => {
                     self.place.rewrite = true;
-                    self.ignored.push(Bytes::copy_from_slice(line));
+                    self.ignore(line);
                 }
                 Err(error) => return Err(error),
             }
@@ -267,6 +293,7 @@ impl Decoder {
         while let Some(end) = self.line_end(buf)? {
             let offset = self.place.line;
             let (line, _) = without_cr(&buf[offset..end]);
+            looked_at(line.len());
             if let Some(text) = grammar::response_line(line, offset)? {
                 let to = offset + line.len();
                 let text = to - text.len()..to;
@@ -293,6 +320,14 @@ impl Decoder {
         Ok(true)
     }
 
+    fn ignore(&mut self, line: &[u8]) {
+        if self.ignored_room.capacity() < line.len() {
+            self.ignored_room = BytesMut::with_capacity(line.len().max(IGNORED_ROOM));
+        }
+        self.ignored_room.extend_from_slice(line);
+        self.ignored.push(self.ignored_room.split().freeze());
+    }
+
     /// Where the line feed of the current line is, once it has arrived.
     ///
     /// Nothing is looked at beyond the first byte that crosses a limit, so that an error does not
@@ -306,7 +341,7 @@ impl Decoder {
         let from = self.place.seen;
         let to = buf.len().min(room.saturating_add(1));
         let unseen = buf.get(from..to).unwrap_or_default();
-        let found = memchr(b'\n', unseen).map(|found| from + found);
+        let found = line_feed(unseen).map(|found| from + found);
         self.place.seen = from.max(to);
         match found {
             // Behind a full line a line feed may stand, behind a full message it must not.
@@ -348,6 +383,7 @@ fn without_cr(line: &[u8]) -> (&[u8], bool) {
 /// The attributes of a message, each with a plain line feed, and a blank line: the one copy.
 fn rewritten(message: &[u8]) -> Bytes {
     let mut wire = BytesMut::with_capacity(message.len());
+    looked_at(message.len());
     for line in message.split(|byte| *byte == b'\n') {
         let (line, _) = without_cr(line);
         if is_attribute(line) {
@@ -358,3 +394,6 @@ fn rewritten(message: &[u8]) -> Bytes {
     wire.extend_from_slice(b"\n");
     wire.freeze()
 }
+
+/// In bytes: a few lines of text, or a great many that were sent for trouble.
+const IGNORED_ROOM: usize = 1024;

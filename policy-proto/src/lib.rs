@@ -51,19 +51,89 @@
 //! # Use it with tokio
 //!
 //! With the feature `tokio-util` (on by default) [`ServerCodec`] and [`ClientCodec`] plug into
-//! `tokio_util::codec::Framed`. Without it the crate depends on no part of tokio.
+//! `tokio_util::codec::Framed`, and a connection is a stream of requests and a sink of responses. A
+//! codec by itself is as simple:
+//!
+#![cfg_attr(feature = "tokio-util", doc = "```")]
+#![cfg_attr(not(feature = "tokio-util"), doc = "```ignore")]
+//! use bytes::BytesMut;
+//! use policy_proto::{Decoder as Bytewise, Limits, Response, ServerCodec};
+//! use tokio_util::codec::{Decoder, Encoder};
+//!
+//! let mut codec = ServerCodec::from(Bytewise::new().with_limits(Limits::default().with_line(2048)));
+//! let mut read = BytesMut::from("request=smtpd_access_policy\n\n");
+//! let mut written = BytesMut::new();
+//! while let Some(request) = codec.decode(&mut read)? {
+//!     assert!(request.is_access_policy());
+//!     codec.encode(Response::dunno(), &mut written)?;
+//! }
+//! assert_eq!(written, "action=dunno\n\n");
+//! # Ok::<(), policy_proto::CodecError>(())
+//! ```
 //!
 //! # What it costs
 //!
-//! A [`Request`] *is* the bytes that arrived, proved valid: no map, no index, no copy. The decoder's
-//! work is linear in the bytes however they are cut. Everything that a peer can grow has a limit
-//! ([`Limits`]), and everything that exists is well-formed, so that writing cannot fail and no value
-//! can hold a second message.
+//! A [`Request`] *is* the bytes that arrived, proved valid: no map, no index, no copy. What a caller
+//! does not ask for is not done, and what it asks for is looked up in some 700 bytes.
+//!
+//! - **Time.** In one run over real requests (697 bytes and 29 attributes in the median), a request is
+//!   proved valid in 0.17 of the time that httparse takes for the same fields, and in 0.43 of what
+//!   `memchr_iter` takes to find the line feeds alone. Httparse makes pairs on its way: with a walk over
+//!   all [attributes](Request::attributes) it is 0.43. [`Request::get`] costs less than decoding did,
+//!   wherever the attribute stands, and [`Action::parse`] a fifth of it.
+//! - **Where it is slower.** Merely counting line feeds, which says nothing about a line, takes a
+//!   quarter of the time. Over values of 4 kB `memchr_iter` skips ahead and takes 0.4 of it. A request
+//!   that comes byte by byte takes some 8 times as long as in one piece, without what it costs to put
+//!   each byte into the buffer, which is more.
+//! - **Work.** Linear in the bytes however they are cut: a message of 128 KiB that comes byte by byte
+//!   is looked at five times, and 23 times at the very worst, if all of its lines are `a=`. Blank lines
+//!   between requests are each looked at with the 64 bytes that follow.
+//! - **Memory.** On a warm connection decoding allocates nothing, and neither does looking into a
+//!   request, reading an action or encoding into a buffer with room. [`Request::from_attributes`]
+//!   allocates once, and gives back what it did not need. A request with CR LF, or one of which a
+//!   [lenient](Decoder::lenient) decoder leaves out lines, is copied once.
+//!
+//! The first is recorded in the repository with the machine it was measured on
+//! (`benches/record/`), the others are tests.
+//!
+//! # Limits and untrusted input
+//!
+//! Everything that a peer can grow has a limit: 16 KiB a line and 128 KiB a message unless
+//! [`Limits`] say otherwise, so a connection costs no more than that, and what was last read from it.
+//! Bytes that are not the protocol are an error that says what is wrong and where, never a panic, and
+//! the same error however the stream was cut. The crate has no `unsafe` code.
+//!
+//! Everything that exists is well-formed. A [`Request`] and a [`Response`] can only be decoded or
+//! built through a check, so that writing cannot fail, and no value, whatever a mail client said, can
+//! hold a second attribute or a second message.
+//!
+//! ```
+//! use policy_proto::{DecodeError, Decoder, Request, Response};
+//!
+//! assert!(Request::from_attributes([("helo_name", "x\n\nrequest=forged")]).is_err());
+//! assert!(Response::new("REJECT\n\naction=OK").is_err());
+//!
+//! let mut banner = "220 mail.example.org ESMTP\n".into();
+//! let error = Decoder::new().request(&mut banner).unwrap_err();
+//! assert_eq!(error, DecodeError::NoEquals { offset: 0 });
+//! ```
+//!
+//! # Features and versions
+//!
+//! - `tokio-util`, on by default: the codecs. Without it the crate depends on no part of tokio.
+//!
+//! The crate needs the standard library, for addresses and I/O errors. The least Rust it builds with
+//! (MSRV) is the `rust-version` of its manifest; to ask for a newer one takes a minor release.
 //!
 //! # What it does not do
 //!
-//! It does not judge mail, and it does not hold a server to good manners: whether an action's text
-//! makes sense to Postfix is between that server and Postfix.
+//! - No I/O, no time-outs, no retries, no balancing: that is for what holds the connection. A Postfix
+//!   that waits for an answer does so for 100 seconds by default (`smtpd_policy_service_timeout`).
+//! - It does not judge mail, and it does not hold a server to good manners: whether an action's text
+//!   makes sense to Postfix is between that server and Postfix. [`Action`] says how Postfix reads it.
+//! - It does not decode values but where asked to: they are bytes, and need not be UTF-8.
+//!   [`xtext`] decodes the names of certificates.
+//! - No table maps and tcp tables, which are other protocols.
 //!
 //! The grammar stands, as ABNF and in code, in the source file `grammar.rs`.
 
@@ -105,6 +175,8 @@ mod scan;
 
 mod state;
 pub use state::ProtocolState;
+
+mod work;
 
 pub mod xtext;
 

@@ -23,12 +23,18 @@ pub struct Limits {
 
 impl Limits {
     /// These limits with another one for a line, in bytes.
+    /// ```
+    /// assert_eq!(policy_proto::Limits::default().with_line(2048).line, 2048);
+    /// ```
     #[must_use]
     pub const fn with_line(self, line: usize) -> Self {
         Self { line, ..self }
     }
 
     /// These limits with another one for a message, in bytes.
+    /// ```
+    /// assert_eq!(policy_proto::Limits::default().with_message(8192).message, 8192);
+    /// ```
     #[must_use]
     pub const fn with_message(self, message: usize) -> Self {
         Self { message, ..self }

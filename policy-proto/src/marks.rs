@@ -2,6 +2,8 @@
 
 use wide::u8x16;
 
+use crate::work::looked_at;
+
 /// One bit for each byte of a block, the lowest for the first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Marks {
@@ -12,6 +14,7 @@ pub(crate) struct Marks {
 impl Marks {
     #[inline(always)]
     pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
+        looked_at(BLOCK);
         Self {
             feeds: marks(block, b'\n'),
             equals: marks(block, b'='),

@@ -127,6 +127,13 @@ impl Request {
     }
 
     /// The same, shared and without a copy.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("sender", "")])?;
+    /// assert_eq!(request.into_bytes(), "sender=\n\n");
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -147,6 +154,13 @@ impl Request {
     }
 
     /// The SMTP stage; `None` for one that this crate does not know.
+    /// ```
+    /// use policy_proto::{ProtocolState, Request};
+    ///
+    /// let at = |stage| Request::from_attributes([("protocol_state", stage)]).unwrap();
+    /// assert_eq!(at("DATA").protocol_state(), Some(ProtocolState::Data));
+    /// assert_eq!(at("QUIT").protocol_state(), None);
+    /// ```
     #[must_use]
     pub fn protocol_state(&self) -> Option<ProtocolState> {
         ProtocolState::parse(self.get(attr::PROTOCOL_STATE)?)
@@ -183,12 +197,26 @@ impl Request {
     }
 
     /// The client's TCP port; `None` where Postfix does not know it. Postfix 3.0.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let from = |port| Request::from_attributes([("client_port", port)]).unwrap();
+    /// assert_eq!(from("50123").client_port(), Some(50123));
+    /// assert_eq!(from("0").client_port(), None);
+    /// ```
     #[must_use]
     pub fn client_port(&self) -> Option<u16> {
         self.parsed(attr::CLIENT_PORT).filter(|port| *port != 0)
     }
 
     /// The port that the client connected to; `None` where Postfix does not know it. Postfix 3.2.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let to = |port| Request::from_attributes([("server_port", port)]).unwrap();
+    /// assert_eq!(to("25").server_port(), Some(25));
+    /// assert_eq!(to("0").server_port(), None);
+    /// ```
     #[must_use]
     pub fn server_port(&self) -> Option<u16> {
         self.parsed(attr::SERVER_PORT).filter(|port| *port != 0)
@@ -211,6 +239,13 @@ impl Request {
     }
 
     /// How many recipients were accepted; `None` before DATA, where Postfix writes `0`.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let counted = |count| Request::from_attributes([("recipient_count", count)]).unwrap();
+    /// assert_eq!(counted("3").recipient_count(), Some(3));
+    /// assert_eq!(counted("0").recipient_count(), None);
+    /// ```
     #[must_use]
     pub fn recipient_count(&self) -> Option<u32> {
         self.parsed(attr::RECIPIENT_COUNT)
@@ -233,6 +268,14 @@ impl Request {
     }
 
     /// The common name of that certificate's issuer, decoded from xtext.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let issued = |name| Request::from_attributes([("ccert_issuer", name)]).unwrap();
+    /// assert_eq!(issued("Example+20CA").ccert_issuer().as_deref(), Some(&b"Example CA"[..]));
+    /// assert_eq!(issued("50+").ccert_issuer(), None);
+    /// assert_eq!(issued("").ccert_issuer(), None);
+    /// ```
     #[must_use]
     pub fn ccert_issuer(&self) -> Option<Vec<u8>> {
         self.decoded(attr::CCERT_ISSUER)

@@ -69,12 +69,25 @@ impl Response {
     }
 
     /// How Postfix will read it. Total: what is no known action is [`Action::Other`].
+    /// ```
+    /// use policy_proto::{Action, Response};
+    ///
+    /// assert_eq!(Response::new("HOLD for review")?.action(), Action::Hold(b"for review"));
+    /// assert_eq!(Response::new("maybe")?.action(), Action::Other(b"maybe"));
+    /// # Ok::<(), policy_proto::InvalidResponse>(())
+    /// ```
     #[must_use]
     pub fn action(&self) -> Action<'_> {
         Action::parse(&self.0)
     }
 
     /// The text, byte for byte as it was sent.
+    /// ```
+    /// use policy_proto::Response;
+    ///
+    /// assert_eq!(Response::new(" REJECT ")?.as_bytes(), b" REJECT ");
+    /// # Ok::<(), policy_proto::InvalidResponse>(())
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -95,6 +108,14 @@ impl Response {
     }
 
     /// Appends the answer as it goes over the wire: one `action=` line and a blank line.
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::Response;
+    ///
+    /// let mut out = BytesMut::from("action=OK\n\n");
+    /// Response::dunno().encode(&mut out);
+    /// assert_eq!(out, "action=OK\n\naction=dunno\n\n");
+    /// ```
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(grammar::ACTION.len() + self.0.len() + 2);
         out.put_slice(grammar::ACTION);

@@ -4,7 +4,10 @@
 //! the equal signs; what has to be known about lines is then a few operations on these words. Whatever
 //! is not plainly valid is left to the decoder, which goes through it line by line and knows why.
 
-use crate::marks::{BLOCK, Marks, has_nul_or_cr, with_tail};
+use crate::{
+    marks::{BLOCK, Marks, has_nul_or_cr, with_tail},
+    work::looked_at,
+};
 
 /// How far the message at the beginning of a buffer has been proved valid.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +46,12 @@ impl Scan {
     /// that comes byte by byte costs no more than this for most of them.
     #[inline]
     pub(crate) fn is_quiet(&mut self, buf: &[u8]) -> bool {
+        if buf.len() >= self.quiet {
+            return false;
+        }
         let unseen = buf.get(self.seen..).unwrap_or_default();
-        let quiet = buf.len() < self.quiet && !unseen.contains(&b'\n');
+        looked_at(unseen.len());
+        let quiet = !unseen.contains(&b'\n');
         if quiet {
             self.seen = buf.len();
         }

@@ -32,6 +32,12 @@ pub enum ProtocolState {
 
 impl ProtocolState {
     /// The stage of this name, exactly as Postfix writes it; `None` for any other.
+    /// ```
+    /// use policy_proto::ProtocolState;
+    ///
+    /// assert_eq!(ProtocolState::parse(b"RCPT"), Some(ProtocolState::Rcpt));
+    /// assert_eq!(ProtocolState::parse(b"QUIT"), None);
+    /// ```
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
         Self::ALL
@@ -40,6 +46,9 @@ impl ProtocolState {
     }
 
     /// The stage as Postfix writes it.
+    /// ```
+    /// assert_eq!(policy_proto::ProtocolState::Vrfy.as_str(), "VRFY");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

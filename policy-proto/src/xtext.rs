@@ -16,6 +16,12 @@ use crate::InvalidXtext;
 /// # Errors
 ///
 /// A `+` that two hexadecimal digits do not follow; both cases of letters are taken, as Postfix does.
+/// ```
+/// use policy_proto::xtext;
+///
+/// assert_eq!(xtext::decode(b"caf+c3+A9").as_deref(), Ok("caf\u{e9}".as_bytes()));
+/// assert_eq!(xtext::decode(b"a+4").unwrap_err().offset, 1);
+/// ```
 pub fn decode(text: &[u8]) -> Result<Vec<u8>, InvalidXtext> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -39,6 +45,9 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, InvalidXtext> {
 }
 
 /// A value as xtext: everything but the printable ASCII characters is encoded, and so are `+` and `=`.
+/// ```
+/// assert_eq!(policy_proto::xtext::encode(b"a=b c"), b"a+3Db+20c");
+/// ```
 #[must_use]
 pub fn encode(bytes: &[u8]) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";

@@ -73,6 +73,9 @@ mod requests {
             => [], Err(DecodeError::CarriageReturn { offset: 4 });
         a_cr_within_a_name_is_refused: STRICT, b"c\rd=e\n\n"
             => [], Err(DecodeError::CarriageReturn { offset: 0 });
+        a_nul_is_refused_before_the_request_ends: STRICT, b"a=\0\nb=1\n" => [], Err(DecodeError::Nul { offset: 0 });
+        a_cr_is_refused_before_the_request_ends: STRICT, b"a=\r1\nb=1\n"
+            => [], Err(DecodeError::CarriageReturn { offset: 0 });
         only_one_cr_before_the_lf_is_dropped: STRICT, b"a=b\r\r\n\n"
             => [], Err(DecodeError::CarriageReturn { offset: 0 });
         the_first_flaw_in_a_line_is_named: STRICT, b"a\rb\0\n" => [], Err(DecodeError::CarriageReturn { offset: 0 });
@@ -162,6 +165,24 @@ mod requests {
         let mut decoder = Decoder::new();
         let error = decoder.request(&mut BytesMut::from("bad\n")).unwrap_err();
         assert_eq!(decoder.finish(&BytesMut::new()), Err(error));
+    }
+
+    #[test]
+    fn an_error_of_a_line_has_its_offset_and_no_other() {
+        for (stream, offset) in [
+            ("a=1\nbad\n", Some(4)),
+            ("a=1\n=x\n", Some(4)),
+            ("a=1\n\0=x\n", Some(4)),
+            ("a=1\nb\r=x\n", Some(4)),
+        ] {
+            let error = Decoder::new().request(&mut stream.into()).unwrap_err();
+            assert_eq!(error.offset(), offset, "{error}");
+        }
+        assert_eq!(DecodeError::NoAction { offset: 7 }.offset(), Some(7));
+        assert_eq!(DecodeError::BlankAction { offset: 7 }.offset(), Some(7));
+        assert_eq!(DecodeError::LineTooLong { limit: 7 }.offset(), None);
+        assert_eq!(DecodeError::MessageTooLong { limit: 7 }.offset(), None);
+        assert_eq!(DecodeError::UnexpectedEnd.offset(), None);
     }
 
     #[test]
