@@ -152,11 +152,12 @@ impl Options {
             .and_then(|matches| Self::from_arg_matches(&matches));
         parsed.map_err(|error| match error.use_stderr() {
             false => Stop::Show(error.to_string()),
-            // The first line says what is wrong; under spawn(8) Postfix would see the others.
+            // The first paragraph says what is wrong; under spawn(8) Postfix would see the others.
             true => {
                 let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default();
-                Stop::Usage(line.strip_prefix("error: ").unwrap_or(line).to_owned())
+                let line = text.split("\n\n").next().unwrap_or_default();
+                let line = line.replace('\n', " ");
+                Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
             }
         })
     }

@@ -156,11 +156,6 @@ impl<C: Connect> Pool<C> {
             .retain(|idle| now.saturating_duration_since(idle.since) < keep);
     }
 
-    /// How it connects.
-    pub fn connector(&self) -> &C {
-        &self.connect
-    }
-
     fn take_idle(&self) -> Option<Client<C::Io>> {
         let keep = self.options.keep?;
         loop {
