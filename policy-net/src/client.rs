@@ -150,24 +150,21 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     async fn exchange(&mut self, request: &Request) -> Result<Response, AttemptError> {
         self.heard = false;
-        let written = self.send(request.as_bytes()).await;
+        let unsent = self.send(request.as_bytes()).await.err();
         loop {
             if let Some(response) = self.decode()? {
                 return Ok(response);
             }
-            // A server may have answered and closed before it read all.
-            match (self.read().await, &written) {
-                (Ok(0), _) if self.heard => {
-                    return Err(self.invalid(DecodeError::UnexpectedEnd));
-                }
-                (Ok(0), Ok(())) => return Err(AttemptError::Closed),
-                (Err(error), Ok(())) => return Err(AttemptError::Io(error)),
-                (Ok(0) | Err(_), Err(_)) => break,
-                (Ok(_), _) => {}
-            }
+            let end = match self.read().await {
+                Ok(0) if self.heard => return Err(self.invalid(DecodeError::UnexpectedEnd)),
+                Ok(0) => AttemptError::Closed,
+                Ok(_) => continue,
+                Err(error) => AttemptError::Io(error),
+            };
+            // A server may answer and close before it has read all. If it did not, then that it did
+            // not take the request is the reason.
+            return Err(unsent.map_or(end, AttemptError::Io));
         }
-        written.map_err(AttemptError::Io)?;
-        Err(AttemptError::Closed)
     }
 
     /// Whether a byte of an answer has come since [`ask`](Self::ask) was called. Where not, a
