@@ -158,3 +158,95 @@ impl Marks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_ends_at_its_blank_line_wherever_the_blocks_divide_it() {
+        for message in messages() {
+            let end = message.len() - 1;
+            for behind in [&b""[..], b"\n", b"b=2\n\n", b"bad\n=x\n", &[b'='; BLOCK]] {
+                let stream = [&message, behind].concat();
+                assert_eq!(whole(&stream), Verdict::End(end));
+                assert_eq!(trickled(&stream), (end, Verdict::End(end)));
+            }
+            for length in 0..end {
+                assert_eq!(whole(&message[..length]), Verdict::More);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_attribute_is_doubted_wherever_the_blocks_divide_it() {
+        for message in messages() {
+            for line in [
+                &b"bad\n"[..],
+                b"=x\n",
+                b"n=\0\n",
+                b"n=\r\n",
+                b"\0=\n",
+                b"x\n",
+            ] {
+                let length = message.len() - 1;
+                // Before the blank line, so as to be of the message; what follows hides nothing.
+                for behind in [&b""[..], b"\n", b"b=2\n\n"] {
+                    let stream = [&message[..length], line, behind].concat();
+                    assert_eq!(whole(&stream), Verdict::Doubt);
+                    let (at, verdict) = trickled(&stream);
+                    assert_eq!(verdict, Verdict::Doubt);
+                    assert!((length..length + line.len()).contains(&at));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_blank_line_before_the_first_attribute_is_doubted() {
+        assert_eq!(whole(b"\n"), Verdict::Doubt);
+        assert_eq!(whole(b"\na=1\n\n"), Verdict::Doubt);
+    }
+
+    #[test]
+    fn nothing_is_proved_beyond_the_reach() {
+        for message in messages() {
+            let (length, end) = (message.len(), message.len() - 1);
+            let within = |reach| Scan::default().advance(&message, reach);
+            assert_eq!(within(length + 1), Verdict::End(end));
+            assert_eq!(within(length), Verdict::End(end));
+            assert_eq!(within(end), Verdict::Doubt);
+            assert_eq!(Scan::default().advance(&message[..end], end), Verdict::More);
+        }
+    }
+
+    /// Short lines and long ones behind a first one of each length, so that each falls on each place.
+    fn messages() -> impl Iterator<Item = Vec<u8>> {
+        (0..2 * BLOCK).flat_map(|pad| {
+            [1, 30, 64, 150].map(|length| {
+                let (pad, value) = ("p".repeat(pad), "=".repeat(length));
+                format!("p={pad}\na=\nname={value}\nb=1\n\n").into_bytes()
+            })
+        })
+    }
+
+    fn whole(stream: &[u8]) -> Verdict {
+        Scan::default().advance(stream, usize::MAX)
+    }
+
+    /// The first verdict on a stream that comes byte by byte, and the byte that brought it.
+    fn trickled(stream: &[u8]) -> (usize, Verdict) {
+        let mut scan = Scan::default();
+        for at in 0..stream.len() {
+            let buf = &stream[..=at];
+            if scan.is_quiet(buf) {
+                continue;
+            }
+            match scan.advance(buf, usize::MAX) {
+                Verdict::More => {}
+                verdict => return (at, verdict),
+            }
+        }
+        (stream.len(), Verdict::More)
+    }
+}

@@ -79,6 +79,15 @@ fn requests_that_came_with_the_end_of_the_stream_are_whole() {
 }
 
 #[test]
+fn responses_that_came_with_the_end_of_the_stream_are_whole() {
+    let mut codec = ClientCodec::default();
+    let mut buf = BytesMut::from("action=ok\n\naction=dunno\n");
+    let found = iter::from_fn(|| codec.decode_eof(&mut buf).unwrap());
+    let found: Vec<_> = found.map(|response| response.as_bytes().to_vec()).collect();
+    assert_eq!(found, [&b"ok"[..], b"dunno"]);
+}
+
+#[test]
 fn a_codec_keeps_the_limits_of_its_decoder() {
     let decoder = || Decoder::new().with_limits(Limits::default().with_line(3));
     let mut buf = BytesMut::from("a=34\n");
