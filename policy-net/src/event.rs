@@ -9,7 +9,7 @@ use crate::AttemptError;
 /// A request was answered, by one of an [`Upstream`](crate::Upstream)'s servers.
 #[derive(Debug)]
 pub struct Answer {
-    /// By whom. For the next request of the same message: [`Preference::Stick`].
+    /// By whom. For the next request of the same message: [`Preference::Stick`](policy_ha::Preference::Stick).
     pub backend: BackendId,
     /// The answer.
     pub response: Response,
