@@ -1,11 +1,6 @@
 use std::{
-    collections::HashMap,
     error::Error,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use policy_ha::{BackendId, Transition};
@@ -13,7 +8,7 @@ use policy_net::{AttemptError, Event};
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service};
+use crate::{Level, Log, Service, repeats::Repeats};
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -27,8 +22,8 @@ pub struct Journal {
     attempts: bool,
     /// Everything.
     verbose: bool,
-    /// As a daemon: when a warning was last said, and how often it was held back since.
-    held_back: Option<Mutex<HashMap<(&'static str, usize), HeldBack>>>,
+    /// As a daemon: what has been said lately.
+    repeats: Option<Repeats>,
 }
 
 #[derive(Debug)]
@@ -39,12 +34,6 @@ struct Counted {
     failed: AtomicU64,
     /// It has answered with something else than UTF-8.
     said_not_utf8: AtomicBool,
-}
-
-#[derive(Debug)]
-struct HeldBack {
-    said: Instant,
-    count: u64,
 }
 
 impl Journal {
@@ -64,7 +53,7 @@ impl Journal {
             services,
             attempts: false,
             verbose: false,
-            held_back: None,
+            repeats: None,
         }
     }
 
@@ -82,7 +71,7 @@ impl Journal {
     #[must_use]
     pub fn for_daemon(self) -> Self {
         Self {
-            held_back: Some(Mutex::default()),
+            repeats: Some(Repeats::default()),
             ..self
         }
     }
@@ -224,7 +213,7 @@ impl Journal {
 
     fn changed(&self, backend: BackendId, transition: Transition, because: Option<&AttemptError>) {
         let counted = self.services.get(backend.index());
-        let Some(counted) = counted.filter(|_| self.held_back.is_some()) else {
+        let Some(counted) = counted.filter(|_| self.repeats.is_some()) else {
             return;
         };
         let (level, what) = match transition {
@@ -289,28 +278,12 @@ impl Journal {
     /// Says a warning or a notice unless it repeats one of less than 10 s ago.
     fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: impl Into<Vec<u8>>) {
         let mut text = text.into();
-        if let Some(held_back) = &self.held_back {
-            let mut held_back = held_back.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            match held_back.get_mut(&(kind, about)) {
-                Some(held) if now.saturating_duration_since(held.said) < REPEAT => {
-                    held.count += 1;
-                    return;
-                }
-                Some(HeldBack { said, count }) => {
-                    if *count > 0 {
-                        text.extend(format!(" (and {count} more like it before)").into_bytes());
-                    }
-                    (*said, *count) = (now, 0);
-                }
-                None => {
-                    held_back.insert(
-                        (kind, about),
-                        HeldBack {
-                            said: now,
-                            count: 0,
-                        },
-                    );
+        if let Some(repeats) = &self.repeats {
+            match repeats.ask((kind, about), Instant::now()) {
+                None => return,
+                Some(0) => {}
+                Some(count) => {
+                    text.extend(format!(" (and {count} more like it before)").into_bytes());
                 }
             }
         }
@@ -336,5 +309,3 @@ fn reason(error: &AttemptError) -> String {
 
 /// In place of a service's index: about clients.
 const ALL: usize = usize::MAX;
-/// How long a repeated warning is held back.
-const REPEAT: Duration = Duration::from_secs(10);

@@ -27,6 +27,8 @@ pub use log::{Level, Log};
 mod options;
 pub use options::{Affinity, Options, Stop};
 
+mod repeats;
+
 mod service;
 pub use service::{InvalidService, Service};
 
