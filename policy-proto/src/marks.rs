@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn forbidden_bytes_do_not_hide_one_another() {
+        for at in 0..BLOCK - LANE {
+            for pair in [[b'\r', b'\r'], [0, b'\r'], [b'\r', 0], [0, 0]] {
+                let mut block = [1; BLOCK];
+                [block[at], block[at + LANE]] = pair;
+                assert!(has_nul_or_cr(&block), "{pair:?} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_left_behind_the_last_block_is_marked_alone() {
         for length in 0..3 * BLOCK {
             let mut bytes = vec![b'\n'; length];
