@@ -1,4 +1,4 @@
-//! What the benchmarks share: sample requests, our decoder at work, and its peers.
+//! What the benchmarks share: sample requests, our decoder at work, its peers, and plots.
 //!
 //! Three programs measure with it. `cargo bench` (criterion) is for work on one function; `--bin
 //! table` compares with the peers side by side, for the record; `--bin instructions` counts
@@ -6,4 +6,5 @@
 
 pub mod ours;
 pub mod peers;
+pub mod plot;
 pub mod samples;
