@@ -1,7 +1,3 @@
-use std::fmt;
-
-use crate::bits::ones;
-
 /// What the balancer knows about one server: how early and how often to ask it. Where the server
 /// is, and how it is spoken to, stays with the caller.
 ///
@@ -9,7 +5,7 @@ use crate::bits::ones;
 /// use policy_ha::Backend;
 ///
 /// let main = Backend::default();
-/// assert_eq!(main, Backend { priority: 10, weight: 1 });
+/// assert_eq!(main, Backend { priority: 10, weight: 1, key: None });
 ///
 /// // Asked only when no backend of a lower number is left.
 /// let reserve = Backend::new(20, 1);
@@ -27,6 +23,13 @@ pub struct Backend {
     ///
     /// [`MAX_WEIGHT`]: Self::MAX_WEIGHT
     pub weight: u16,
+    /// Who this is for [`Preference::Hash`](crate::Preference::Hash), for instance the
+    /// [`key`](crate::key()) of its name. No two backends of a balancer may have the same.
+    ///
+    /// Default: `None`, its place in the list. That is good for as long as the list stays as it is;
+    /// when a backend leaves, or the order changes, places are renamed, and nearly every request
+    /// would change its server.
+    pub key: Option<u64>,
 }
 
 impl Backend {
@@ -36,7 +39,25 @@ impl Backend {
 
     /// Names both numbers at once.
     pub const fn new(priority: u16, weight: u16) -> Self {
-        Self { priority, weight }
+        Self {
+            priority,
+            weight,
+            key: None,
+        }
+    }
+
+    /// Sets [`key`](Self::key).
+    ///
+    /// ```
+    /// use policy_ha::Backend;
+    ///
+    /// let backend = Backend::new(10, 1).with_key(policy_ha::key(["greylist1"]));
+    /// assert_eq!(backend.key, Some(policy_ha::key(["greylist1"])));
+    /// ```
+    #[must_use]
+    pub const fn with_key(mut self, key: u64) -> Self {
+        self.key = Some(key);
+        self
     }
 }
 
@@ -83,62 +104,6 @@ impl BackendId {
     }
 }
 
-/// The backends that one request has been offered already: a new one for each request.
-///
-/// It is a plain set of 64 bits. Dropping it, when a request is cancelled, leaves nothing behind.
-///
-/// ```
-/// use std::time::Instant;
-///
-/// use policy_ha::{Backend, Balancer, Config, Preference, Tried};
-///
-/// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 2])?;
-/// let mut tried = Tried::new();
-/// let id = balancer.pick(Instant::now(), Preference::None, &mut tried).unwrap();
-/// assert!(tried.contains(id));
-/// assert_eq!(tried.len(), 1);
-/// assert_eq!(balancer.len() - tried.len(), 1); // backends that are left for this request
-/// # Ok::<(), policy_ha::ConfigError>(())
-/// ```
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
-pub struct Tried(u64);
-
-impl Tried {
-    /// Nothing has been tried yet.
-    pub const fn new() -> Self {
-        Self(0)
-    }
-
-    pub(crate) const fn insert(&mut self, id: BackendId) {
-        self.0 |= id.bit();
-    }
-
-    /// Whether this request has been offered that backend.
-    pub const fn contains(self, id: BackendId) -> bool {
-        self.0 & id.bit() != 0
-    }
-
-    /// How many backends this request has been offered.
-    pub const fn len(self) -> usize {
-        self.0.count_ones() as usize
-    }
-
-    /// Whether this request has not been offered any.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(crate) const fn bits(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Debug for Tried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(ones(self.0)).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,17 +114,5 @@ mod tests {
         assert_eq!(ids[64], None);
         let bits = ids.iter().flatten().fold(0, |set, id| set ^ id.bit());
         assert_eq!(bits, u64::MAX);
-    }
-
-    #[test]
-    fn what_was_tried_prints_as_indices() {
-        let mut tried = Tried::default();
-        assert!(tried.is_empty());
-        for index in [40, 2, 2] {
-            tried.insert(BackendId::new(index).unwrap());
-        }
-        assert_eq!(format!("{tried:?}"), "{2, 40}");
-        assert_eq!(tried.len(), 2);
-        assert!(!tried.is_empty());
     }
 }

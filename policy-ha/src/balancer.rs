@@ -1,8 +1,9 @@
 use std::time::Instant;
 
 use crate::{
-    Backend, BackendId, Config, ConfigError, Outcome, Preference, Status, Transition, Tried,
-    bits::ones, hash::hash, health::Health, round_robin::RoundRobin,
+    Backend, BackendId, Config, ConfigError, Mode, Outcome, Preference, Status, Transition, Tried,
+    bits::ones, hash::hash, health::Health, least_loaded::least_loaded, rendezvous::Rendezvous,
+    round_robin::RoundRobin,
 };
 
 /// Decides who is asked next, and remembers who does not answer.
@@ -41,10 +42,13 @@ pub struct Balancer {
     /// Sets of backends of the same priority, in the order of priorities.
     tiers: Box<[u64]>,
     order: RoundRobin,
+    rendezvous: Rendezvous,
     health: Box<[Health]>,
-    /// All backends, and those that are up according to `health`: it saves looking at each.
-    all: u64,
+    /// Those that are up according to `health`: it saves looking at each.
     up: u64,
+    /// Two sets that do not meet; who is in neither is disabled.
+    enabled: u64,
+    draining: u64,
 }
 
 impl Balancer {
@@ -60,7 +64,8 @@ impl Balancer {
     /// # Errors
     ///
     /// Refuses an empty list, more than [`MAX_BACKENDS`](Self::MAX_BACKENDS), a weight out of
-    /// range, and a [`max_failures`](Config::max_failures) of 0.
+    /// range, a [key](Backend::key) that is not its own, and a
+    /// [`max_failures`](Config::max_failures) of 0.
     ///
     /// ```
     /// use policy_ha::{Backend, Balancer, Config, ConfigError};
@@ -90,30 +95,87 @@ impl Balancer {
                 return Err(ConfigError::Weight { index, weight });
             }
         }
+        let identities: Vec<u64> = (0..)
+            .zip(&backends)
+            .map(|(place, backend)| backend.key.unwrap_or(place))
+            .collect();
+        for (index, identity) in identities.iter().enumerate() {
+            if identities[..index].contains(identity) {
+                return Err(ConfigError::Key { index });
+            }
+        }
 
         let tiers = tiers(&backends);
-        let weights = backends.iter().map(|backend| backend.weight);
-        let keys = (0..).map(|place| hash(config.seed, place));
+        let weights = || backends.iter().map(|backend| backend.weight);
+        let health = |&identity| Health::new(hash(config.seed, identity));
         let all = tiers.iter().fold(0, |set, tier| set | tier);
         Ok(Self {
             config,
-            order: RoundRobin::new(weights, &tiers, config.seed),
+            order: RoundRobin::new(weights(), &tiers, config.seed),
+            rendezvous: Rendezvous::new(identities.iter().copied().zip(weights())),
             tiers,
-            health: backends
-                .iter()
-                .zip(keys)
-                .map(|(_, key)| Health::new(key))
-                .collect(),
-            all,
+            health: identities.iter().map(health).collect(),
             up: all,
+            enabled: all,
+            draining: 0,
         })
     }
 
-    /// Who is to be asked next for a request, which has `tried` others before: noted there too.
-    /// `None` when the request has been offered every backend.
+    /// A balancer for a list that has changed, in which those that stay keep their health and their
+    /// [mode](Self::mode). Each backend comes with the id that it has here, or `None` if it is new.
     ///
-    /// The order is: the [preferred](Preference) backend; those that are up or due for a trial, by
-    /// priority and, within one, by weight; those that are down and not due, the soonest due first.
+    /// The new one has ids of its own, by the new places. Its round robin starts where the
+    /// [seed](Config::seed) says. An id that this balancer does not have counts as `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use policy_ha::{Backend, Balancer, Config, Outcome, Status};
+    ///
+    /// let mut old = Balancer::new(Config::default(), [Backend::default(); 2])?;
+    /// let [one, other] = [0, 1].map(|index| old.ids().nth(index).unwrap());
+    /// old.observe(Instant::now(), other, Outcome::Failure { took: Duration::ZERO });
+    ///
+    /// // The first one leaves, a third one joins.
+    /// let list = [(Backend::default(), Some(other)), (Backend::default(), None)];
+    /// let new = old.renewed(Config::default(), list)?;
+    /// let states: Vec<_> = new.ids().map(|id| new.status(id)).collect();
+    /// assert_eq!(states, [old.status(other), Status::Up]);
+    /// # Ok::<(), policy_ha::ConfigError>(())
+    /// ```
+    pub fn renewed(
+        &self,
+        config: Config,
+        backends: impl IntoIterator<Item = (Backend, Option<BackendId>)>,
+    ) -> Result<Self, ConfigError> {
+        let limit = Self::MAX_BACKENDS + 1;
+        let (backends, known): (Vec<_>, Vec<_>) = backends.into_iter().take(limit).unzip();
+        let mut renewed = Self::new(config, backends)?;
+        for (id, known) in renewed.ids().zip(known) {
+            let Some((old, health)) =
+                known.and_then(|old| Some((old, self.health.get(old.index())?)))
+            else {
+                continue;
+            };
+            renewed.health[id.index()] = health.clone();
+            if self.up & old.bit() == 0 {
+                renewed.up &= !id.bit();
+            }
+            renewed.set_mode(id, self.mode(old));
+        }
+        Ok(renewed)
+    }
+
+    /// Who is to be asked next for a request, which has `tried` others before: noted there too.
+    /// `None` when the request has been offered every backend that is [enabled](Mode).
+    ///
+    /// The order is: the backend that the request [sticks to](Preference::Stick); those that are up
+    /// or due for a trial, by priority and, within one, by [key](Preference::Hash) or else by turn;
+    /// those that are down and not due, the soonest due first.
     /// A request that has been offered one already gets no trial while another backend is up.
     ///
     /// Being handed out is what uses up a trial or a turn. The request need not be sent, and no
@@ -147,18 +209,71 @@ impl Balancer {
         preference: Preference,
         tried: &mut Tried,
     ) -> Option<BackendId> {
-        let open = self.all & !tried.bits();
-        let id = self
-            .preferred(preference, open)
-            .or_else(|| self.by_turn(now, open, tried.is_empty()))
-            .or_else(|| self.soonest_due(open))?;
-        tried.insert(id);
-        Some(id)
+        self.next(now, preference, tried, |order, up, due| {
+            order.next(up | due)
+        })
+    }
+
+    /// As [`pick`](Self::pick), but within a priority the least loaded is asked instead of the one
+    /// whose turn it is. A request that has a [key](Preference::Hash) goes by its key all the same.
+    ///
+    /// `load` says how many requests of ours each backend has under way: it is asked for those that are up and
+    /// of the priority in question, once each. The balancer does not count by itself, so that no
+    /// request that was dropped can leave a count wrong.
+    ///
+    /// The request goes where `(load + 1) / weight` is the lowest, or to anybody whose
+    /// `load / weight` is below that: these take turns. So equal weights mean the
+    /// lowest load, and backends at rest share by weight. One that is due for its trial has no load
+    /// worth comparing: a low one would draw the first request, and one of hung requests none at
+    /// all. It takes its turn among the least loaded.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use policy_ha::{Backend, Balancer, Config, Preference, Tried};
+    ///
+    /// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 3])?;
+    /// let loads = [4, 2, 3];
+    /// let mut tried = Tried::new();
+    /// let mut order = Vec::new();
+    /// while let Some(id) = balancer.pick_least_loaded(
+    ///     Instant::now(),
+    ///     Preference::None,
+    ///     &mut tried,
+    ///     |id| loads[id.index()],
+    /// ) {
+    ///     order.push(id.index());
+    /// }
+    /// assert_eq!(order, [1, 2, 0]);
+    /// # Ok::<(), policy_ha::ConfigError>(())
+    /// ```
+    #[must_use = "a backend that was handed out has had its turn"]
+    pub fn pick_least_loaded(
+        &mut self,
+        now: Instant,
+        preference: Preference,
+        tried: &mut Tried,
+        load: impl FnMut(BackendId) -> u32,
+    ) -> Option<BackendId> {
+        self.next(now, preference, tried, |order, up, due| {
+            let least = least_loaded(up, |index| order.weight(index), load);
+            order.next(least | due)
+        })
+    }
+
+    /// How many backends are left for this request: enabled, and not offered to it yet.
+    pub const fn left(&self, tried: Tried) -> usize {
+        (self.enabled & !tried.bits()).count_ones() as usize
     }
 
     /// How an attempt ended, and whether that took the backend down or brought it back.
     ///
     /// `now` is the end of the attempt. An id that this balancer does not have is ignored.
+    ///
+    /// The attempt need not be one that was [picked](Self::pick). Whoever knows from elsewhere that a
+    /// backend answers, by a check of its own or because it told so, reports a
+    /// [success](Outcome::Success) and brings it back before its trial; what it knows of failures
+    /// counts as well.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -213,6 +328,33 @@ impl Balancer {
             .map_or(Status::Up, Health::status)
     }
 
+    /// Whether an operator lets a backend work: from the next [`pick`](Self::pick) on. What is under way is not
+    /// touched. An id that this balancer does not have is ignored.
+    pub fn set_mode(&mut self, id: BackendId, mode: Mode) {
+        if id.index() >= self.len() {
+            return;
+        }
+        self.enabled &= !id.bit();
+        self.draining &= !id.bit();
+        match mode {
+            Mode::Enabled => self.enabled |= id.bit(),
+            Mode::Drain => self.draining |= id.bit(),
+            Mode::Disabled => {}
+        }
+    }
+
+    /// What an operator said last about a backend; [`Enabled`](Mode::Enabled) at first. One that this
+    /// balancer does not have is [`Disabled`](Mode::Disabled): it is never offered.
+    pub const fn mode(&self, id: BackendId) -> Mode {
+        if self.enabled & id.bit() != 0 {
+            Mode::Enabled
+        } else if self.draining & id.bit() != 0 {
+            Mode::Drain
+        } else {
+            Mode::Disabled
+        }
+    }
+
     /// All backends, in the order in which they were given.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = BackendId> + use<> {
         (0..self.len()).filter_map(BackendId::new)
@@ -224,14 +366,35 @@ impl Balancer {
         self.health.len()
     }
 
-    fn preferred(&self, preference: Preference, open: u64) -> Option<BackendId> {
-        match preference {
-            Preference::None => None,
-            Preference::Stick(id) => (self.up & open & id.bit() != 0).then_some(id),
+    fn next(
+        &mut self,
+        now: Instant,
+        preference: Preference,
+        tried: &mut Tried,
+        by_turn: impl FnOnce(&mut RoundRobin, u64, u64) -> Option<usize>,
+    ) -> Option<BackendId> {
+        let (stick, key) = preference.parts();
+        if let Some(id) = stick
+            && self.up & (self.enabled | self.draining) & !tried.bits() & id.bit() != 0
+        {
+            tried.insert(id, false);
+            return Some(id);
         }
+        let open = self.enabled & !tried.bits();
+        let usable = self.usable(now, open, tried.is_empty());
+        let index = match (usable, key) {
+            (0, _) => self.soonest_due(open),
+            (_, Some(key)) => self.rendezvous.winner(key, usable),
+            (_, None) => by_turn(&mut self.order, usable & self.up, usable & !self.up),
+        }?;
+        self.health[index].handed_out(now, &self.config);
+        let id = BackendId::new(index)?;
+        tried.insert(id, usable == 0);
+        Some(id)
     }
 
-    fn by_turn(&mut self, now: Instant, open: u64, is_first: bool) -> Option<BackendId> {
+    /// Those up or due, of the first priority that has any.
+    fn usable(&self, now: Instant, open: u64, is_first: bool) -> u64 {
         let up = open & self.up;
         // A request that has waited for one in vain pays for no trial while somebody is up.
         let trials = match is_first || up == 0 {
@@ -241,21 +404,14 @@ impl Balancer {
         let due = ones(trials)
             .filter(|&index| self.health[index].due().is_none_or(|due| due <= now))
             .fold(0, |set, index| set | 1 << index);
-        let usable = up | due;
-        let candidates = self
-            .tiers
-            .iter()
-            .map(|tier| tier & usable)
-            .find(|&set| set != 0)?;
-        let index = self.order.next(candidates)?;
-        self.health[index].handed_out(now, &self.config);
-        BackendId::new(index)
+        let mut tiers = self.tiers.iter().map(|tier| tier & (up | due));
+        tiers.find(|&set| set != 0).unwrap_or(0)
     }
 
-    fn soonest_due(&self, open: u64) -> Option<BackendId> {
+    fn soonest_due(&self, open: u64) -> Option<usize> {
         // The first of equals is found, and tiers come by priority, members by index.
         let members = self.tiers.iter().flat_map(|tier| ones(tier & open));
-        BackendId::new(members.min_by_key(|&index| self.health[index].due())?)
+        members.min_by_key(|&index| self.health[index].due())
     }
 }
 

@@ -125,6 +125,12 @@ pub enum ConfigError {
         /// What was found.
         weight: u16,
     },
+    /// Two backends have the same [key](Backend::key), or one has the place of another as its key:
+    /// requests that go by hash could not tell them apart.
+    Key {
+        /// The second of the two, counted from 0.
+        index: usize,
+    },
     /// [`Config::max_failures`] is 0.
     MaxFailures,
 }
@@ -141,6 +147,12 @@ impl fmt::Display for ConfigError {
                 "weight {weight} of the backend at index {index} is not within 1 to {}",
                 Backend::MAX_WEIGHT
             ),
+            Self::Key { index } => {
+                write!(
+                    f,
+                    "the backend at index {index} has the key of an earlier one"
+                )
+            }
             Self::MaxFailures => f.write_str("max_failures is 0, it must be at least 1"),
         }
     }

@@ -3,7 +3,12 @@
 
 /// The `n`th number, counted from 0, of the splitmix64 sequence that starts at `seed`.
 pub(crate) const fn hash(seed: u64, n: u64) -> u64 {
-    let mut x = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(GOLDEN_RATIO));
+    mix(seed.wrapping_add(n.wrapping_add(1).wrapping_mul(GOLDEN_RATIO)))
+}
+
+/// The end of splitmix64: each bit of the input changes half of the bits of the output, and no two
+/// inputs have the same output.
+pub(crate) const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -69,9 +69,24 @@
 //!
 //! 1. the backend it [sticks to](Preference::Stick), if that is up;
 //! 2. the backends that are up or due for a trial: by priority, lower numbers first, and within a
-//!    priority by *smooth weighted round robin*. A request that has been offered one already gets no
+//!    priority by one of three [strategies](#strategies). A request that has been offered one already gets no
 //!    trial while another is up: it has waited enough;
 //! 3. the backends that are down and not due, the soonest due first.
+//!
+//! **Waiting for a trial** is no reason to be asked first: a backend that is due takes its turn
+//! among those of its priority. Nor is it asked last: a server that came back would have to wait for
+//! all the others to fail.
+//!
+//! **An operator** may take a backend out of this order: [drained](Mode::Drain) it is only offered to
+//! requests that stick to it, [disabled](Mode::Disabled) to none.
+//!
+//! # Strategies
+//!
+//! | within a priority | by | for servers that |
+//! | --- | --- | --- |
+//! | round robin | [`pick`](Balancer::pick) | answer alike, and about as fast: the default |
+//! | least loaded | [`pick_least_loaded`](Balancer::pick_least_loaded) | answer alike, but not equally fast, or not always |
+//! | hash | [`Preference::Hash`] with either | keep a state of their own, such as a greylist |
 //!
 //! **Round robin** is that of nginx: at each turn every candidate is credited with its weight, the
 //! one with the most credit wins (a tie goes to the first in the list) and pays what all were given.
@@ -87,9 +102,10 @@
 //! server from new messages for as long, and the exactness would be lost for all. A request whose
 //! wish cannot be met takes its turn like any other.
 //!
-//! **Waiting for a trial** is no reason to be asked first: a backend that is due takes its turn
-//! among those of its priority. Nor is it asked last: a server that came back would have to wait for
-//! all the others to fail.
+//! **Rendezvous hashing** needs no table: each backend draws a number by the request's
+//! [key](Preference::Hash) and its own, and the best draw, for its weight, wins. When a backend goes,
+//! only its own keys move, each to its second best; when it is back, they return. Balancers of the same backends
+//! agree without a word. It is integer arithmetic throughout, the same on every machine.
 //!
 //! # Health
 //!
@@ -180,7 +196,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod backend;
-pub use backend::{Backend, BackendId, Tried};
+pub use backend::{Backend, BackendId};
 
 mod balancer;
 pub use balancer::Balancer;
@@ -191,11 +207,22 @@ pub use config::{Config, ConfigError};
 mod health;
 pub use health::{Outcome, Status, Transition};
 
+mod key;
+pub use key::key;
+
+mod mode;
+pub use mode::Mode;
+
 mod preference;
 pub use preference::Preference;
 
+mod tried;
+pub use tried::Tried;
+
 mod bits;
 mod hash;
+mod least_loaded;
+mod rendezvous;
 mod round_robin;
 
 #[cfg(doctest)]

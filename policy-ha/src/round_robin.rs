@@ -57,6 +57,12 @@ impl RoundRobin {
         this
     }
 
+    /// The weight, divided by what those of its tier have in common.
+    pub(crate) fn weight(&self, index: usize) -> u64 {
+        let share = self.shares.get(index);
+        share.map_or(1, |share| u64::from(share.weight.unsigned_abs()))
+    }
+
     /// Who is next among these candidates of one tier; a tie goes to the lowest index.
     pub(crate) fn next(&mut self, candidates: u64) -> Option<usize> {
         let mut total = 0;
