@@ -1,0 +1,205 @@
+//! Who takes part, and how each is started: with as little to do as its configuration allows.
+
+use std::{
+    error::Error,
+    fs, io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    process::{Process, raise_descriptors},
+    stream::{Endpoint, Stream},
+};
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Contestant {
+    /// No proxy at all.
+    Direct,
+    /// TCP mode.
+    Haproxy { threads: usize },
+    /// The stream module, one worker.
+    Nginx,
+    /// The Perl script as `spawn(8)` runs it: a process for each connection, which is a socket pair.
+    Perl,
+    /// hapolicy --listen.
+    Ours { program: PathBuf, workers: usize },
+}
+
+/// One that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// All that belongs to it.
+    pub(crate) processes: Vec<Process>,
+    way: Way,
+}
+
+/// How to reach it.
+#[derive(Debug)]
+enum Way {
+    To(Endpoint),
+    /// Our end of each socket pair.
+    Pairs(Vec<UnixStream>, Vec<Endpoint>),
+}
+
+impl Contestant {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Direct => "direct".to_owned(),
+            Self::Haproxy { threads: 1 } => "HAProxy".to_owned(),
+            Self::Haproxy { threads } => format!("HAProxy, {threads} threads"),
+            Self::Nginx => "nginx stream".to_owned(),
+            Self::Perl => "Perl hapolicy".to_owned(),
+            Self::Ours { workers, program } => {
+                let name = program.file_name().unwrap_or_default().display();
+                match workers {
+                    1 => format!("{name}"),
+                    _ => format!("{name}, {workers} workers"),
+                }
+            }
+        }
+    }
+
+    /// Starts it in front of these servers. Its files go into `room`.
+    pub(crate) fn start(
+        &self,
+        servers: &[Endpoint],
+        listen: &Endpoint,
+        room: &Path,
+    ) -> Result<Running, Box<dyn Error>> {
+        let mut command = match self {
+            Self::Direct => {
+                return Ok(Running {
+                    processes: Vec::new(),
+                    way: Way::To(servers[0].clone()),
+                });
+            }
+            Self::Perl => {
+                return Ok(Running {
+                    processes: Vec::new(),
+                    way: Way::Pairs(Vec::new(), servers.to_vec()),
+                });
+            }
+            Self::Haproxy { threads } => {
+                let path = room.join("haproxy.cfg");
+                fs::write(
+                    &path,
+                    haproxy(*threads, servers, listen, raise_descriptors()?),
+                )?;
+                let mut command = Command::new("/usr/sbin/haproxy");
+                command.arg("-db").arg("-f").arg(path);
+                command
+            }
+            Self::Nginx => {
+                let path = room.join("nginx.conf");
+                fs::write(&path, nginx(servers, listen, room))?;
+                let mut command = Command::new("/usr/sbin/nginx");
+                command.args(["-e", "stderr", "-c"]).arg(path);
+                command
+            }
+            Self::Ours { program, workers } => {
+                let mut command = Command::new(program);
+                command.args(["--listen", &listen.to_string()]);
+                command.args(["--workers", &workers.to_string()]);
+                command.args(services(servers));
+                command
+            }
+        };
+        let mut process = Process::start(command.stdout(Stdio::null()))?;
+        let begin = Instant::now();
+        while listen.connect().is_err() {
+            if process.has_ended()? || begin.elapsed() > START {
+                return Err(format!("{} does not start", self.name()).into());
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(Running {
+            processes: vec![process],
+            way: Way::To(listen.clone()),
+        })
+    }
+}
+
+impl Running {
+    pub(crate) fn connect(&mut self, number: usize) -> io::Result<Stream> {
+        match &mut self.way {
+            Way::To(endpoint) => endpoint.connect(),
+            Way::Pairs(pairs, servers) => {
+                while pairs.len() <= number {
+                    let (near, far) = UnixStream::pair()?;
+                    let mut command = Command::new(PERL);
+                    command.args(services(servers));
+                    command.stdin(OwnedFd::from(far.try_clone()?));
+                    let command = command.stdout(OwnedFd::from(far));
+                    self.processes.push(Process::start_quiet(command)?);
+                    pairs.push(near);
+                }
+                Stream::from_std(pairs[number].try_clone()?)
+            }
+        }
+    }
+}
+
+/// `-s` for each server, as both kinds of hapolicy know it.
+fn services(servers: &[Endpoint]) -> Vec<String> {
+    let servers = servers.iter().enumerate();
+    let service = |(number, endpoint): (usize, &Endpoint)| {
+        let address = match endpoint {
+            Endpoint::Tcp(address) => address.to_string(),
+            Endpoint::Unix(_) => endpoint.to_string(),
+        };
+        ["-s".to_owned(), format!("s{number}={address}:")]
+    };
+    servers.flat_map(service).collect()
+}
+
+/// TCP mode, no log, no checks; all else as it is by default. It does not start without two descriptors
+/// for each connection that it may have.
+fn haproxy(threads: usize, servers: &[Endpoint], listen: &Endpoint, descriptors: u64) -> String {
+    let most = (descriptors.min(50_000) - 200) / 2;
+    let mut text = format!(
+        "global\n  nbthread {threads}\n  maxconn {most}\n\
+         defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
+         listen policy\n  bind {}\n  balance roundrobin\n",
+        haproxy_address(listen)
+    );
+    for (number, server) in servers.iter().enumerate() {
+        text += &format!("  server s{number} {}\n", haproxy_address(server));
+    }
+    text
+}
+
+fn haproxy_address(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(address) => address.to_string(),
+        Endpoint::Unix(path) => format!("unix@{}", path.display()),
+    }
+}
+
+/// One worker, which is the process itself, no log.
+fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
+    let address = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Tcp(address) => address.to_string(),
+        Endpoint::Unix(_) => endpoint.to_string(),
+    };
+    let servers: String = servers
+        .iter()
+        .map(|server| format!("server {};", address(server)))
+        .collect();
+    format!(
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
+         daemon off; master_process off; pid {}/nginx.pid; error_log stderr crit;\n\
+         events {{ worker_connections 48000; }}\n\
+         stream {{ access_log off; upstream policy {{ {servers} }}\n\
+         server {{ listen {} backlog=4096; proxy_pass policy; proxy_timeout 1h; }} }}\n",
+        room.display(),
+        address(listen)
+    )
+}
+
+/// From Debian's package.
+const PERL: &str = "/usr/sbin/hapolicy";
+const START: Duration = Duration::from_secs(30);

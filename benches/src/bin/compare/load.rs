@@ -1,0 +1,145 @@
+//! What Postfix does, by many connections at once: each sends a request, waits for its answer, and
+//! sends the next. One thread that never waits for one of them.
+
+use std::{
+    error::Error,
+    io::{self, Read},
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use mio::{Events, Poll};
+use policy_benches::samples::{TYPICAL, typical};
+
+use crate::{contestant::Running, stream::Stream, stub::ANSWER};
+
+pub(crate) struct Load<'a> {
+    poll: Poll,
+    clients: Vec<Client>,
+    /// What it is put on.
+    pub(crate) to: &'a mut Running,
+    /// Different requests, one behind the other, and which is the next.
+    requests: Vec<u8>,
+    next: usize,
+    /// Whether each request gets a new connection.
+    once: bool,
+}
+
+/// What has come of a load.
+pub(crate) struct Answered {
+    pub(crate) requests: u64,
+    pub(crate) time: Duration,
+    /// In nanoseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+struct Client {
+    stream: Stream,
+    sent: Instant,
+    /// How much of the answer is there.
+    read: usize,
+}
+
+impl<'a> Load<'a> {
+    /// Opens so many connections.
+    pub(crate) fn open(connections: usize, to: &'a mut Running) -> Result<Self, Box<dyn Error>> {
+        let poll = Poll::new()?;
+        let mut clients = Vec::with_capacity(connections);
+        for number in 0..connections {
+            let mut stream = to.connect(number)?;
+            stream.register(poll.registry(), number)?;
+            clients.push(Client {
+                stream,
+                sent: Instant::now(),
+                read: 0,
+            });
+        }
+        Ok(Self {
+            poll,
+            clients,
+            to,
+            requests: typical(REQUESTS),
+            next: 0,
+            once: false,
+        })
+    }
+
+    /// Gives each request a connection of its own from now on.
+    pub(crate) fn each_its_own(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// Sends requests for that long, and waits for the answers of those under way.
+    pub(crate) fn run(&mut self, time: Duration) -> Result<Answered, Box<dyn Error>> {
+        let begin = Instant::now();
+        let mut latency = Histogram::new(3)?;
+        for number in 0..self.clients.len() {
+            self.send(number)?;
+        }
+        let mut under_way = self.clients.len();
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = [0; 512];
+        while under_way > 0 {
+            self.poll.poll(&mut events, Some(PATIENCE))?;
+            if events.is_empty() {
+                return Err(
+                    format!("{under_way} requests without an answer in {PATIENCE:?}").into(),
+                );
+            }
+            for event in &events {
+                let number = event.token().0;
+                if !self.clients[number].read(&mut buffer)? {
+                    continue;
+                }
+                let now = Instant::now();
+                let elapsed = now.duration_since(self.clients[number].sent);
+                latency.record(u64::try_from(elapsed.as_nanos())?)?;
+                match now.duration_since(begin) < time {
+                    true => self.send(number)?,
+                    false => under_way -= 1,
+                }
+            }
+        }
+        Ok(Answered {
+            requests: latency.len(),
+            time: begin.elapsed(),
+            latency,
+        })
+    }
+
+    fn send(&mut self, number: usize) -> io::Result<()> {
+        let request = &self.requests[self.next * TYPICAL..][..TYPICAL];
+        self.next = (self.next + 1) % REQUESTS;
+        let client = &mut self.clients[number];
+        client.sent = Instant::now();
+        client.read = 0;
+        if self.once {
+            client.stream = self.to.connect(number)?;
+            client.stream.register(self.poll.registry(), number)?;
+        }
+        client.stream.write_all(request)
+    }
+}
+
+impl Client {
+    /// Reads once; whether the whole answer is there now.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<bool, Box<dyn Error>> {
+        let read = match self.stream.read(buffer) {
+            Ok(0) => return Err("a connection was closed".into()),
+            Ok(length) => &buffer[..length],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let end = self.read + read.len();
+        if ANSWER.get(self.read..end) != Some(read) {
+            return Err(format!("a wrong answer: {:?}", String::from_utf8_lossy(read)).into());
+        }
+        self.read = end;
+        Ok(end == ANSWER.len())
+    }
+}
+
+const REQUESTS: usize = 1000;
+/// The machine stands still at times.
+const PATIENCE: Duration = Duration::from_secs(60);

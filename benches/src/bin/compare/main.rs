@@ -1,0 +1,72 @@
+//! The daemon beside HAProxy, nginx and the Perl script, in interleaved rounds.
+//!
+//! ```text
+//! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin compare
+//! ```
+
+mod contest;
+mod contestant;
+mod load;
+mod options;
+mod process;
+mod report;
+mod stream;
+mod stub;
+
+use std::{error::Error, fs, process::Command};
+
+use clap::Parser;
+use rustix::process::getuid;
+
+use crate::{contest::Contest, options::Options, stream::Endpoint};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    process::raise_descriptors()?;
+    if !options.stub.is_empty() {
+        let endpoints: Result<Vec<Endpoint>, _> =
+            options.stub.iter().map(|text| text.parse()).collect();
+        return stub::run(&endpoints?);
+    }
+    install_peers()?;
+    let options = options.complete();
+    let mut contest = Contest::new(&options)?;
+    contest.run()
+}
+
+/// HAProxy, nginx and the Perl script, from Debian's packages.
+fn install_peers() -> Result<(), Box<dyn Error>> {
+    let missing = PEERS
+        .iter()
+        .filter(|(_, file)| !fs::exists(file).unwrap_or(false));
+    let packages: Vec<_> = missing.map(|(package, _)| package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !getuid().is_root() {
+        return Err(format!("not installed: {packages:?}; as root this would be done now").into());
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(arguments).status()
+    };
+    run(&["update", "-q"])?;
+    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    match run(&arguments)?.success() {
+        true => Ok(()),
+        false => Err("apt-get install has failed".into()),
+    }
+}
+
+/// Debian's packages, and a file that shows each is there.
+const PEERS: [(&str, &str); 4] = [
+    ("haproxy", "/usr/sbin/haproxy"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    (
+        "libnginx-mod-stream",
+        "/usr/lib/nginx/modules/ngx_stream_module.so",
+    ),
+    ("hapolicy", "/usr/sbin/hapolicy"),
+];

@@ -1,0 +1,84 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Compares hapolicy with HAProxy, nginx, and the Perl script, in interleaved rounds.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    /// Measure only this. Repeatable [default: all]
+    #[arg(long)]
+    pub(crate) only: Vec<Part>,
+    /// Connections at a time. Repeatable [default: 1, 16, 256 and 2000]
+    #[arg(long, value_name = "N")]
+    pub(crate) connections: Vec<usize>,
+    /// All on one CPU, or each where the system puts it. Repeatable [default: both]
+    #[arg(long)]
+    pub(crate) place: Vec<Place>,
+    /// Repeatable [default: both]
+    #[arg(long)]
+    pub(crate) transport: Vec<Transport>,
+    /// Leave out all but these, by their names as printed, besides HAProxy. Repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) contestant: Vec<String>,
+    /// Rounds of each
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How long each is measured in a round
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) seconds: f64,
+    /// Another hapolicy beside the one that was built with this. Repeatable
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) beside: Vec<PathBuf>,
+    /// Write what comes of it to benches/record
+    #[arg(long)]
+    pub(crate) record: bool,
+    /// Not for you: be the policy server behind those that are compared
+    #[arg(long, hide = true, num_args = 1.., value_name = "ENDPOINT")]
+    pub(crate) stub: Vec<String>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Part {
+    /// Connections that stay, as Postfix keeps them.
+    Kept,
+    /// A new client connection per request, 16 at a time.
+    New,
+}
+
+/// On which CPUs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Place {
+    /// Load, proxy and servers on one.
+    Pinned,
+    /// Wherever the system puts them.
+    Unpinned,
+}
+
+/// Both from the client and to the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Transport {
+    /// On loopback.
+    Tcp,
+    /// UNIX sockets.
+    Unix,
+}
+
+impl Options {
+    /// Fills in what was not asked for.
+    pub(crate) fn complete(mut self) -> Self {
+        fill(&mut self.only, Part::value_variants());
+        fill(&mut self.connections, &[1, 16, 256, 2000]);
+        fill(&mut self.place, Place::value_variants());
+        fill(&mut self.transport, Transport::value_variants());
+        self
+    }
+}
+
+fn fill<T: Clone>(given: &mut Vec<T>, all: &[T]) {
+    if given.is_empty() {
+        given.extend_from_slice(all);
+    }
+}

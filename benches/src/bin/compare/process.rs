@@ -1,0 +1,138 @@
+//! A process as the kernel sees it: its CPUs, what it has used, what it holds.
+
+use std::{
+    fs, io,
+    ops::Sub,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::{
+    process::{Resource, getrlimit, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+/// A process that was started here, and ends with what holds it.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+/// What all threads of a process have used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) switches: u64,
+}
+
+impl Process {
+    /// Starts it without input and output; it is killed should this process end before it.
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        Self::start_quiet(command.stdin(Stdio::null()))
+    }
+
+    /// The same, with the standard input that the command already has.
+    pub(crate) fn start_quiet(command: &mut Command) -> io::Result<Self> {
+        command
+            .stderr(Stdio::null())
+            .spawn()
+            .map(Self)
+            .map_err(|error| {
+                let program = command.get_program().display();
+                io::Error::new(error.kind(), format!("{program}: {error}"))
+            })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
+        self.0.try_wait().map(|status| status.is_some())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+impl Usage {
+    pub(crate) fn of(processes: &[Process]) -> io::Result<Self> {
+        let mut usage = Self::default();
+        for process in processes {
+            for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {
+                let thread = thread?.path();
+                // Nanoseconds on a CPU, waiting for one, and how often.
+                let schedstat = fs::read_to_string(thread.join("schedstat"))?;
+                let on_cpu = schedstat.split(' ').next().and_then(|ns| ns.parse().ok());
+                usage.cpu += Duration::from_nanos(on_cpu.unwrap_or(0));
+                let status = fs::read_to_string(thread.join("status"))?;
+                usage.switches += field(&status, "voluntary_ctxt_switches:")
+                    + field(&status, "nonvoluntary_ctxt_switches:");
+            }
+        }
+        Ok(usage)
+    }
+}
+
+impl Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            switches: self.switches.saturating_sub(before.switches),
+        }
+    }
+}
+
+/// Resident memory in kB.
+pub(crate) fn resident(processes: &[Process]) -> io::Result<u64> {
+    let mut sum = 0;
+    for process in processes {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
+        sum += field(&status, "VmRSS:");
+    }
+    Ok(sum)
+}
+
+/// Keeps this process, and those that it starts from now on, to one CPU; or to none.
+pub(crate) fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
+    let mut one = CpuSet::new();
+    let cpus = match to {
+        None => all,
+        Some(cpu) => {
+            one.set(cpu);
+            &one
+        }
+    };
+    Ok(sched_setaffinity(None, cpus)?)
+}
+
+/// The CPUs that this process may use.
+pub(crate) fn cpus() -> io::Result<CpuSet> {
+    Ok(sched_getaffinity(None)?)
+}
+
+/// The last of them: the first often has more to do with the machine itself.
+pub(crate) fn last_of(cpus: &CpuSet) -> usize {
+    let mut numbers = (0..CpuSet::MAX_CPU).rev();
+    numbers.find(|cpu| cpus.is_set(*cpu)).unwrap_or(0)
+}
+
+/// Lets this process, and those that it starts, have as many descriptors as the system lets it; how
+/// many that is.
+pub(crate) fn raise_descriptors() -> io::Result<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// A number in a file of /proc.
+fn field(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
