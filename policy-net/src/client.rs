@@ -104,6 +104,8 @@ pub struct Client<Io> {
     decoder: Decoder,
     /// A byte has come since the last request was begun.
     heard: bool,
+    /// The system has taken the whole of the last request.
+    sent: bool,
     /// A request was begun and got no answer: if one comes, it is not the next one's.
     lost: bool,
 }
@@ -122,6 +124,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             buf: BytesMut::new(),
             decoder,
             heard: false,
+            sent: false,
             lost: false,
         }
     }
@@ -150,6 +153,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     async fn exchange(&mut self, request: &Request) -> Result<Response, AttemptError> {
         self.heard = false;
+        self.sent = false;
         let unsent = self.send(request.as_bytes()).await.err();
         loop {
             if let Some(response) = self.decode()? {
@@ -172,6 +176,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     #[must_use]
     pub fn heard(&self) -> bool {
         self.heard
+    }
+
+    /// Whether the system has taken the last byte of the request since [`ask`](Self::ask) was called.
+    /// Where not, its server cannot have read it whole.
+    #[must_use]
+    pub fn sent(&self) -> bool {
+        self.sent
     }
 
     /// Waits for what is left of the last answer, its blank line; whether the connection can be
@@ -237,6 +248,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.io.write_all(bytes).await?;
+        self.sent = true;
         self.io.flush().await
     }
 

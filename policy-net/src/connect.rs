@@ -68,6 +68,12 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
     fn is_silent(&self, _io: &Self::Io) -> bool {
         true
     }
+
+    /// Whether this failure to read proves that the server closed the connection with bytes unread,
+    /// the last one written among them. False unless it is implemented: see [`Retry`](crate::Retry).
+    fn left_unread(&self, _error: &io::Error) -> bool {
+        false
+    }
 }
 
 /// Opens TCP and UNIX connections to an [`Endpoint`].
@@ -180,6 +186,13 @@ impl Connect for Connector {
     fn is_silent(&self, io: &Stream) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         matches!(recv(io, &mut [0; 1], flags), Err(Errno::AGAIN))
+    }
+
+    fn left_unread(&self, error: &io::Error) -> bool {
+        // Linux sets it when it closes a UNIX socket whose queue is not empty, and for nothing else.
+        cfg!(target_os = "linux")
+            && matches!(self.endpoint, Endpoint::Unix(_))
+            && Errno::from_io_error(error) == Some(Errno::CONNRESET)
     }
 }
 

@@ -50,6 +50,9 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
+mod budget;
+pub use budget::attempt_limit;
+
 mod client;
 pub use client::{AttemptError, Client};
 
@@ -68,10 +71,16 @@ pub use event::{Answer, Event, Exhausted};
 mod listener;
 pub use listener::Listener;
 
+mod options;
+pub use options::UpstreamOptions;
+
 mod pool;
 pub use pool::{Lease, Pool, PoolOptions};
 
 mod resolve;
+
+mod retry;
+pub use retry::Retry;
 
 mod serve;
 pub use serve::{BoxError, ServeOptions, accept, serve, serve_connection};
@@ -80,4 +89,4 @@ mod stream;
 pub use stream::Stream;
 
 mod upstream;
-pub use upstream::{Service, Upstream, UpstreamOptions, attempt_limit};
+pub use upstream::{Service, Upstream};

@@ -138,8 +138,10 @@ impl<C: Connect> Pool<C> {
                 .and_then(Result::ok)
                 .ok_or(AttemptError::Busy)?,
         };
+        let client = self.take_idle();
         Ok(Lease {
-            client: self.take_idle(),
+            kept: client.is_some(),
+            client,
             pool: Arc::clone(self),
             permit,
         })
@@ -192,6 +194,8 @@ impl<C: Connect> Pool<C> {
 #[derive(Debug)]
 pub struct Lease<C: Connect> {
     client: Option<Client<C::Io>>,
+    /// The connection is one that was used before.
+    kept: bool,
     pool: Arc<Pool<C>>,
     permit: OwnedSemaphorePermit,
 }
@@ -210,6 +214,7 @@ impl<C: Connect> Lease<C> {
     /// is over.
     pub async fn open(&mut self, within: Duration) -> Result<&mut Client<C::Io>, AttemptError> {
         self.client = None;
+        self.kept = false;
         let io = match timeout(within, self.pool.connect.connect(within)).await {
             Ok(Ok(io)) => io,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
@@ -223,6 +228,32 @@ impl<C: Connect> Lease<C> {
             .insert(Client::with_limits(io, self.pool.options.limits)))
     }
 
+    /// Whether the request that failed so was *unsent*: the server has certainly not read its last
+    /// byte, so that it cannot have acted on it. [`Retry`](crate::Retry) has the cases.
+    #[must_use]
+    pub fn unsent(&self, error: &AttemptError) -> bool {
+        let Some(client) = &self.client else {
+            return true;
+        };
+        if client.heard() {
+            return false;
+        }
+        let unread = match error {
+            AttemptError::Io(error) => self.pool.connect.left_unread(error),
+            _ => false,
+        };
+        unread || !client.sent()
+    }
+
+    /// Whether it was a connection used before that failed, without a byte of an answer: as a rule
+    /// its server closed it while it was idle, which is nobody's fault.
+    #[must_use]
+    pub fn was_closed(&self, error: &AttemptError) -> bool {
+        let closed = matches!(error, AttemptError::Closed | AttemptError::Io(_));
+        let heard = self.client.as_ref().is_none_or(Client::heard);
+        self.kept && closed && !heard
+    }
+
     /// Gives the connection back after an answer, within a tokio runtime, to be kept if it can be
     /// used again. After a failure a lease is dropped instead, and its connection closed.
     ///
@@ -233,6 +264,7 @@ impl<C: Connect> Lease<C> {
             client: Some(mut client),
             pool,
             permit,
+            ..
         } = self
         else {
             return;

@@ -3,12 +3,14 @@ use std::{
     time::Duration,
 };
 
-use policy_ha::Tried;
-use policy_ha::{Backend, BackendId, Balancer, Config, ConfigError, Outcome, Preference, Status};
+use policy_ha::{Backend, BackendId, Balancer, ConfigError, Outcome, Preference, Status, Tried};
 use policy_proto::{Request, Response};
 use tokio::time::{Instant, timeout};
 
-use crate::{Answer, AttemptError, Connect, Event, Exhausted, Lease, Pool, PoolOptions};
+use crate::{
+    Answer, AttemptError, Connect, Event, Exhausted, Lease, Pool, Retry, UpstreamOptions,
+    attempt_limit,
+};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -20,50 +22,6 @@ pub struct Service<C> {
     /// The longest that one attempt may take, connecting and waiting for a place included. 10 s
     /// suits most: longer than any look-up in the DNS that a policy server may have to wait for.
     pub timeout: Duration,
-}
-
-/// Deadlines and limits of an [`Upstream`]. The struct may grow: start from the defaults, and say
-/// what differs.
-///
-/// ```
-/// use policy_net::UpstreamOptions;
-/// use std::time::Duration;
-///
-/// let mut options = UpstreamOptions::default();
-/// options.pool.keep = None;
-/// assert_eq!(options.deadline, Duration::from_secs(90));
-/// assert_eq!(options.connect, Some(Duration::from_secs(3)));
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct UpstreamOptions {
-    /// The longest that a request may take in all. 90 s by default: Postfix gives up after 100 s
-    /// (`smtpd_policy_service_timeout`), and its answer should come before. Where it is below 5 s
-    /// for each service, the first ones may use it up: see [`attempt_limit`].
-    pub deadline: Duration,
-    /// The longest that opening a connection may take; `None` leaves it the whole attempt. 3 s by
-    /// default: a lost SYN is repeated after one.
-    pub connect: Option<Duration>,
-    /// How long a request waits for one of a server's connections while they are all in use and another
-    /// server has not been asked; the last one may take the attempt's whole time. 1 s by default:
-    /// another server is likely to answer sooner.
-    pub wait: Duration,
-    /// Connections to one server.
-    pub pool: PoolOptions,
-    /// When a server counts as down, and the seed of the round robin.
-    pub balancer: Config,
-}
-
-impl Default for UpstreamOptions {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(90),
-            connect: Some(Duration::from_secs(3)),
-            wait: Duration::from_secs(1),
-            pool: PoolOptions::default(),
-            balancer: Config::default(),
-        }
-    }
 }
 
 /// Several policy servers as one: asks them in turn until one has answered.
@@ -102,9 +60,7 @@ pub struct Upstream<C: Connect> {
 
 #[derive(Debug)]
 struct Shared<C: Connect> {
-    deadline: Duration,
-    connect: Option<Duration>,
-    wait: Duration,
+    options: UpstreamOptions,
     services: Vec<Member<C>>,
     /// Never held across an await.
     balancer: Mutex<Balancer>,
@@ -137,17 +93,9 @@ impl<C: Connect> Upstream<C> {
         });
         let services = members.collect();
         let balancer = Mutex::new(Balancer::new(options.balancer, backends)?);
-        let UpstreamOptions {
-            deadline,
-            connect,
-            wait,
-            ..
-        } = options;
         Ok(Self {
             shared: Arc::new(Shared {
-                deadline,
-                connect,
-                wait,
+                options,
                 services,
                 balancer,
             }),
@@ -160,8 +108,9 @@ impl<C: Connect> Upstream<C> {
     /// at least 5 s, so that the services behind it have their turn: see [`attempt_limit`].
     ///
     /// A connection that was kept and fails before a byte of an answer is replaced by a new one,
-    /// once and within the same attempt: as a rule the server closed it while it was idle. Whether
-    /// it had read the request by then cannot be known.
+    /// once and within the same attempt: as a rule the server closed it while it was idle. Nobody is
+    /// blamed. Whether the server had read the request by then can be known in some cases only, and
+    /// with [`Retry::Unsent`] it is done in those.
     ///
     /// `on_event` is called as things happen, and must not block. Use [`Preference::None`] unless
     /// the request belongs to others: then stick to who answered them.
@@ -176,17 +125,15 @@ impl<C: Connect> Upstream<C> {
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Answer, Exhausted> {
         let Shared {
-            deadline,
-            wait,
-            services,
-            ..
+            options, services, ..
         } = &*self.shared;
         let begin = Instant::now();
         let mut now = begin;
         let mut tried = Tried::default();
         let mut attempts = Vec::new();
         loop {
-            let left = deadline.saturating_sub(now.saturating_duration_since(begin));
+            let spent = now.saturating_duration_since(begin);
+            let left = options.deadline.saturating_sub(spent);
             let unasked = services.len() - attempts.len();
             if left.is_zero() {
                 return Err(Exhausted { attempts });
@@ -198,60 +145,60 @@ impl<C: Connect> Upstream<C> {
                 return Err(Exhausted { attempts });
             };
             let limit = attempt_limit(member.timeout, left, unasked);
-            let wait = if unasked > 1 { *wait } else { limit };
-            let mut has_place = false;
+            let wait = if unasked > 1 { options.wait } else { limit };
+            // It outlives the attempt, which may be dropped half-way: it tells how far that came.
+            let mut lease = None;
             let attempt = async {
-                let lease = member.pool.lease(wait).await?;
-                has_place = true;
+                let lease = lease.insert(member.pool.lease(wait).await?);
                 let until = now.checked_add(limit);
                 self.attempt(backend, lease, request, until, &mut on_event)
                     .await
             };
             let result = match timeout(limit, attempt).await {
                 Ok(result) => result,
+                Err(_) if lease.is_some() => Err(AttemptError::TimedOut),
                 // It was not even asked.
-                Err(_) if !has_place => Err(AttemptError::Busy),
-                Err(_) => Err(AttemptError::TimedOut),
+                Err(_) => Err(AttemptError::Busy),
             };
             let end = Instant::now();
             let took = end.saturating_duration_since(now);
             now = end;
-            let outcome = match &result {
+            let error = match result {
                 Ok(response) => {
+                    if let Some(lease) = lease {
+                        lease.give_back();
+                    }
                     on_event(Event::Answered {
                         backend,
-                        response,
+                        response: &response,
                         took,
                     });
-                    Outcome::Success
+                    self.observe(now, backend, Outcome::Success, None, &mut on_event);
+                    return Ok(Answer { backend, response });
                 }
-                Err(error) => {
-                    on_event(Event::Failed {
-                        backend,
-                        error,
-                        took,
-                    });
-                    Outcome::Failure { took }
-                }
+                Err(error) => error,
             };
-            if result
-                .as_ref()
-                .map_or_else(AttemptError::blames_server, |_| true)
-            {
-                let transition = self.balancer().observe(now.into_std(), backend, outcome);
-                if let Some(transition) = transition {
-                    on_event(Event::Changed {
-                        backend,
-                        transition,
-                        because: result.as_ref().err(),
-                    });
-                }
+            on_event(Event::Failed {
+                backend,
+                error: &error,
+                took,
+            });
+            let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
+            if error.blames_server() && !was_closed {
+                let outcome = Outcome::Failure { took };
+                self.observe(now, backend, outcome, Some(&error), &mut on_event);
             }
-            match result {
-                Ok(response) => return Ok(Answer { backend, response }),
-                Err(error) => attempts.push((backend, error)),
+            let unsent = lease.is_none_or(|lease| lease.unsent(&error));
+            attempts.push((backend, error));
+            if options.retry == Retry::Unsent && !unsent {
+                return Err(Exhausted { attempts });
             }
         }
+    }
+
+    /// The services, in the order in which they were given.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = BackendId> + use<C> {
+        self.balancer().ids()
     }
 
     /// Whether this service is up; meant for status pages.
@@ -275,32 +222,51 @@ impl<C: Connect> Upstream<C> {
     async fn attempt(
         &self,
         backend: BackendId,
-        mut lease: Lease<C>,
+        lease: &mut Lease<C>,
         request: &Request,
         until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
         if let Some(client) = lease.reused() {
-            match client.ask(request).await {
-                // The server closed a connection that it had kept open, as it may at any time. That
-                // is nobody's fault, and a new one shows whether it is still there.
-                Err(AttemptError::Closed | AttemptError::Io(_)) if !client.heard() => {}
-                Err(error) => return Err(error),
-                Ok(response) => {
-                    lease.give_back();
-                    return Ok(response);
-                }
+            let error = match client.ask(request).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            // The server closed a connection that it had kept open, as it may at any time. That is
+            // nobody's fault, and a new one shows whether it is still there.
+            let again = self.shared.options.retry == Retry::Always || lease.unsent(&error);
+            if !(again && lease.was_closed(&error)) {
+                return Err(error);
             }
         }
         on_event(Event::Opening(backend));
         // Addresses share what is left, so it has to be right.
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let within = [self.shared.connect, left].into_iter().flatten().min();
+        let within = [self.shared.options.connect, left]
+            .into_iter()
+            .flatten()
+            .min();
         let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(backend));
-        let response = client.ask(request).await?;
-        lease.give_back();
-        Ok(response)
+        client.ask(request).await
+    }
+
+    fn observe(
+        &self,
+        now: Instant,
+        backend: BackendId,
+        outcome: Outcome,
+        because: Option<&AttemptError>,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) {
+        let transition = self.balancer().observe(now.into_std(), backend, outcome);
+        if let Some(transition) = transition {
+            on_event(Event::Changed {
+                backend,
+                transition,
+                because,
+            });
+        }
     }
 
     fn balancer(&self) -> MutexGuard<'_, Balancer> {
@@ -319,28 +285,3 @@ impl<C: Connect> Clone for Upstream<C> {
         }
     }
 }
-
-/// How long one attempt may take: the smallest of the service's own timeout, of what is left of the
-/// request's deadline, and of the larger of 5 s and an equal share of that for each service not yet
-/// asked.
-///
-/// So three hung services leave time for a fourth, and the last one asked may use all that is left.
-///
-/// ```
-/// use policy_net::attempt_limit;
-/// use std::time::Duration;
-///
-/// let seconds = Duration::from_secs;
-/// assert_eq!(attempt_limit(seconds(30), seconds(90), 4), Duration::from_millis(22_500));
-/// assert_eq!(attempt_limit(seconds(10), seconds(90), 4), seconds(10));
-/// assert_eq!(attempt_limit(seconds(30), seconds(12), 4), seconds(5));
-/// assert_eq!(attempt_limit(seconds(30), seconds(12), 1), seconds(12));
-/// ```
-#[must_use]
-pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Duration {
-    let share = left / u32::try_from(unasked.max(1)).unwrap_or(u32::MAX);
-    timeout.min(share.max(LEAST_SHARE)).min(left)
-}
-
-/// A server that answers at all answers within this time.
-const LEAST_SHARE: Duration = Duration::from_secs(5);

@@ -57,6 +57,10 @@ pub(crate) enum Manner {
     ClosesUnanswered,
     /// The same after this time.
     ClosesUnansweredAfter(Duration),
+    /// Takes the connection and closes it, before anything can be written.
+    ClosesAtOnce,
+    /// Reads nothing, and has room for so many bytes.
+    ReadsNothing(usize),
     /// Sends these bytes and closes.
     SaysAndCloses(&'static [u8]),
     /// Reads, and never answers.
@@ -146,8 +150,10 @@ impl Server {
     async fn talk(&self, pipe: &mut DuplexStream, number: usize) -> io::Result<()> {
         let mut decoder = Decoder::new();
         let mut buf = BytesMut::new();
-        if let Manner::Greets(words) = self.manner() {
-            pipe.write_all(words).await?;
+        match self.manner() {
+            Manner::Greets(words) => pipe.write_all(words).await?,
+            Manner::ReadsNothing(_) => std::future::pending().await,
+            _ => {}
         }
         loop {
             let request = loop {
@@ -222,7 +228,14 @@ impl Connect for Server {
             Manner::ConnectsAfter(time) => sleep(time).await,
             _ => {}
         }
-        let (near, far) = duplex(4096);
+        let room = match self.manner() {
+            Manner::ReadsNothing(room) => room,
+            _ => 4096,
+        };
+        let (near, far) = duplex(room);
+        if let Manner::ClosesAtOnce = self.manner() {
+            return Ok(near);
+        }
         self.0.open.send_modify(|open| *open += 1);
         tokio::spawn(self.clone().serve(far, number));
         Ok(near)

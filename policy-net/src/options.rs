@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use policy_ha::Config;
+
+use crate::{PoolOptions, Retry};
+
+/// Deadlines and limits of an [`Upstream`](crate::Upstream). The struct may grow: start from the defaults, and say
+/// what differs.
+///
+/// ```
+/// use policy_net::UpstreamOptions;
+/// use std::time::Duration;
+///
+/// let mut options = UpstreamOptions::default();
+/// options.pool.keep = None;
+/// assert_eq!(options.deadline, Duration::from_secs(90));
+/// assert_eq!(options.connect, Some(Duration::from_secs(3)));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UpstreamOptions {
+    /// The longest that a request may take in all. 90 s by default: Postfix gives up after 100 s
+    /// (`smtpd_policy_service_timeout`), and its answer should come before. Where it is below 5 s
+    /// for each service, the first ones may use it up: see [`attempt_limit`](crate::attempt_limit).
+    pub deadline: Duration,
+    /// The longest that opening a connection may take; `None` leaves it the whole attempt. 3 s by
+    /// default: a lost SYN is repeated after one.
+    pub connect: Option<Duration>,
+    /// How long a request waits for one of a server's connections while they are all in use and another
+    /// server has not been asked; the last one may take the attempt's whole time. 1 s by default:
+    /// another server is likely to answer sooner.
+    pub wait: Duration,
+    /// Whether a request that a server may have acted upon is put to another.
+    pub retry: Retry,
+    /// Connections to one server.
+    pub pool: PoolOptions,
+    /// When a server counts as down, and the seed of the round robin.
+    pub balancer: Config,
+}
+
+impl Default for UpstreamOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(90),
+            connect: Some(Duration::from_secs(3)),
+            wait: Duration::from_secs(1),
+            retry: Retry::Always,
+            pool: PoolOptions::default(),
+            balancer: Config::default(),
+        }
+    }
+}
