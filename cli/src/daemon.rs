@@ -2,7 +2,6 @@
 
 use std::{future::ready, io, num::NonZeroUsize, sync::Arc, thread};
 
-use policy_net::UpstreamOptions;
 use policy_proto::Response;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
@@ -10,7 +9,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Affinity, Bound, DAEMON_PATIENCE, InvalidListen, Level, Listen, Log, Options, Proxy, forward,
-    setup::Services, users::RunAs, worker::Worker,
+    setup::{Services, settings},
+    users::RunAs,
+    worker::Worker,
 };
 
 /// Why a daemon does not start.
@@ -137,10 +138,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let journal = services.journal(log.clone(), options).for_daemon();
-    let mut settings = UpstreamOptions::default();
-    settings.deadline = options.deadline;
     let default = options.default.clone().unwrap_or(Response::dunno());
-    let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
+    let mut proxy = Proxy::new(
+        services.upstream(settings(options), false),
+        default,
+        journal,
+    );
     proxy.affinity = options.affinity.unwrap_or(Affinity::Message);
     proxy.patience = DAEMON_PATIENCE;
     proxy

@@ -1,10 +1,13 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use policy_net::UpstreamOptions;
 use policy_proto::Response;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Affinity, Log, Options, Proxy, setup::Services, silence_stderr, stdio};
+use crate::{
+    Affinity, Log, Options, Proxy,
+    setup::{Services, settings},
+    silence_stderr, stdio,
+};
 
 /// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
 ///
@@ -25,8 +28,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let journal = services.journal(log.clone(), options);
     // What is said at the start belongs to no request.
     log.flush();
-    let mut settings = UpstreamOptions::default();
-    settings.deadline = options.deadline;
+    let mut settings = settings(options);
     // A service's own time-out covers connecting as well.
     settings.connect = None;
     // A hundred smtpd processes with an idle connection each would starve a prefork server.

@@ -1,6 +1,7 @@
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use policy_net::Retry;
 use policy_proto::Response;
 
 use crate::{getopt, parse_duration};
@@ -64,6 +65,10 @@ pub struct Options {
     /// else none]
     #[arg(long, value_name = "WHAT")]
     pub affinity: Option<Affinity>,
+    /// When a request that one server has failed is put to the next: always, or only if the first one
+    /// certainly has not read it to its end
+    #[arg(long, value_name = "always|unsent", default_value = "always", value_parser = retry)]
+    pub retry: Retry,
     /// Print the services as understood, and exit with 0, or with 78 if one is invalid
     #[arg(long)]
     pub check: bool,
@@ -139,6 +144,7 @@ impl Options {
             workers: None,
             deadline: DEADLINE,
             affinity: None,
+            retry: Retry::Always,
             check: false,
             help: (),
             version: (),
@@ -182,6 +188,14 @@ fn deadline(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         deadline if deadline.is_zero() => Err("must be longer than nothing".to_owned()),
         deadline => Ok(deadline),
+    }
+}
+
+fn retry(text: &str) -> Result<Retry, &'static str> {
+    match text {
+        "always" => Ok(Retry::Always),
+        "unsent" => Ok(Retry::Unsent),
+        _ => Err("neither always nor unsent"),
     }
 }
 

@@ -119,6 +119,14 @@ impl Services {
     }
 }
 
+/// What the options say of an upstream, in both modes.
+pub(crate) fn settings(options: &Options) -> UpstreamOptions {
+    let mut settings = UpstreamOptions::default();
+    settings.deadline = options.deadline;
+    settings.retry = options.retry;
+    settings
+}
+
 /// `--check`: prints the services as they are understood, and says on standard error what is wrong
 /// with others, with `--listen` or with `--user`; whether all is valid.
 #[must_use]

@@ -76,6 +76,8 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--deadline", ""], "deadline"),
         (&["--affinity", "sender"], "sender"),
         (&["--affinity"], "--affinity"),
+        (&["--retry", "never"], "never"),
+        (&["--retry"], "--retry"),
         (&["--user"], "--user"),
         (&["--check=1"], "--check"),
     ]
@@ -166,6 +168,7 @@ fn help_and_version_are_on_standard_output_and_no_error() {
             "--workers",
             "--deadline",
             "--affinity",
+            "--retry",
             "--check",
             "--help",
             "--version",
