@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 
 /// What a stub does with one request.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// What the function makes of the request's bytes.
     Call(fn(&[u8]) -> Vec<u8>),
+    /// The kind of answer that the function chooses for the request's bytes.
+    Choose(fn(&[u8]) -> Self),
     /// Reads the request and whatever follows, never answers.
     Hang,
     /// Closes after the request.
@@ -147,6 +149,47 @@ impl Stub {
         let running = self.running.lock().expect("no panic under the lock").take();
         if let Some(running) = running {
             running.stop(&self.shared);
+        }
+    }
+
+    /// Sends these bytes over all open connections, unasked.
+    pub fn say(&self, bytes: &[u8]) {
+        for (_, socket) in &self.shared.lock().open {
+            // An error says that the peer has closed it.
+            write(socket, bytes);
+        }
+    }
+
+    /// Closes all open connections, and goes on listening.
+    pub fn hang_up(&self) {
+        for (_, socket) in &self.shared.lock().open {
+            // An error says that the peer was first.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The same by a reset.
+    pub fn reset(&self) {
+        for (_, socket) in &self.shared.lock().open {
+            socket.set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+            // Says nothing to the peer, but to the thread that reads, which closes then.
+            let _ = socket.shutdown(Shutdown::Read);
+        }
+    }
+
+    /// Whether the system drops each packet that comes for this stub from now on: to its peers it is
+    /// as if a cable were cut. For TCP.
+    pub fn drop_packets(&self, drop: bool) {
+        let running = self.running.lock().expect("no panic under the lock");
+        let listener = running.iter().map(|running| &running.listener);
+        let state = self.shared.lock();
+        // Connections accepted later inherit it from the listener.
+        for socket in listener.chain(state.open.iter().map(|(_, socket)| socket)) {
+            match drop {
+                true => socket.attach_filter(&[RETURN_ZERO]),
+                false => socket.detach_filter(),
+            }
+            .expect("a filter of packets");
         }
     }
 
@@ -475,6 +518,7 @@ fn answer(mut socket: &Socket, request: &[u8], reply: &Reply, shared: &Shared) -
     match reply {
         Reply::Bytes(bytes) => write(socket, bytes),
         Reply::Call(make) => write(socket, &make(request)),
+        Reply::Choose(choose) => answer(socket, request, &choose(request), shared),
         Reply::Banner(_) => write(socket, b"action=dunno\n\n"),
         Reply::CloseAtOnce | Reply::CloseUnanswered => None,
         Reply::Reset(bytes) => {
@@ -534,3 +578,5 @@ fn request_length(buffer: &[u8]) -> Option<usize> {
 /// Bounds a failure; nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 1024;
+/// A program for the system's filter of packets: nothing of this one is passed on.
+const RETURN_ZERO: SockFilter = SockFilter::new(0x06, 0, 0, 0);
