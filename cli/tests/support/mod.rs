@@ -1,10 +1,14 @@
-//! What several integration tests share: a policy server that misbehaves on demand, and patience.
+//! What several integration tests share, and the program that compares with others: policy servers
+//! that misbehave on demand, and patience.
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "each test that includes this module uses a part of it"
 )]
 
+pub mod faults;
+pub mod first;
+pub mod server;
 pub mod stub;
 
 use std::thread;
