@@ -61,6 +61,10 @@ pub struct Options {
     /// The longest that a request may take in all, below Postfix's 100 s
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = deadline)]
     pub deadline: Duration,
+    /// The longest that a request may take with services that are down, once no other is left: 0s asks
+    /// none of them
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
+    pub last_resort: Duration,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -143,6 +147,7 @@ impl Options {
             user: None,
             workers: None,
             deadline: DEADLINE,
+            last_resort: LAST_RESORT,
             affinity: None,
             retry: Retry::Always,
             check: false,
@@ -203,3 +208,5 @@ fn retry(text: &str) -> Result<Retry, &'static str> {
 const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);
+/// Enough for a server that answers, and no more than a blink of a mail's way.
+const LAST_RESORT: Duration = Duration::from_secs(3);

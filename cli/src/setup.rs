@@ -123,6 +123,7 @@ impl Services {
 pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     let mut settings = UpstreamOptions::default();
     settings.deadline = options.deadline;
+    settings.last_resort = options.last_resort;
     settings.retry = options.retry;
     settings
 }

@@ -3,6 +3,8 @@
 mod process;
 mod support;
 
+use std::time::Duration;
+
 use process::Daemon;
 use support::stub::{Reply, Script, Stub};
 
@@ -46,6 +48,40 @@ fn a_server_that_refuses_has_read_nothing() {
         "b",
         "also where a connection was kept"
     );
+    daemon.stop();
+}
+
+// --last-resort
+
+#[test]
+fn a_hung_service_costs_a_request_no_more_than_the_bound_once_that_is_known() {
+    for (bound, asked) in [("200ms", 2), ("0s", 1)] {
+        let hung = Stub::tcp(Script::reply(Reply::Hang));
+        // Its rest is as long as its time, so that the second request is no trial.
+        let hung_service = service("hung", &hung, ":::5");
+        let args = ["-s", &hung_service, "--last-resort", bound];
+        let daemon = Daemon::tcp(&args);
+        let mut client = daemon.connect();
+        assert_eq!(client.ask_about("x"), "dunno");
+        // Less than the time of an attempt.
+        client.set_patience(Duration::from_secs(4));
+        assert_eq!(client.ask_about("y"), "dunno", "{bound}");
+        assert_eq!(hung.requests().len(), asked, "{bound}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_service_that_is_up_again_is_found_by_the_first_request() {
+    let a = Stub::tcp(Script::answer("a"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &a, "")]);
+    let mut client = daemon.connect();
+    a.stop();
+    for _ in 0..5 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    a.restart();
+    assert_eq!(client.ask_about("x"), "a");
     daemon.stop();
 }
 

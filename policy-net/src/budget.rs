@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// How long one attempt may take: the smallest of the service's own timeout, of what is left of the
 /// request's deadline, and of the larger of 5 s and an equal share of that for each service not yet
 /// asked.
@@ -18,9 +20,93 @@ use std::time::Duration;
 /// ```
 #[must_use]
 pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Duration {
-    let share = left / u32::try_from(unasked.max(1)).unwrap_or(u32::MAX);
-    timeout.min(share.max(LEAST_SHARE)).min(left)
+    timeout.min(share(left, unasked).max(LEAST_SHARE)).min(left)
+}
+
+/// What one request may spend, and has spent.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    begin: Instant,
+    deadline: Duration,
+    last_resort: Duration,
+    /// When the first last resort was begun.
+    resorted: Option<Instant>,
+}
+
+impl Budget {
+    pub(crate) const fn new(begin: Instant, deadline: Duration, last_resort: Duration) -> Self {
+        Self {
+            begin,
+            deadline,
+            last_resort,
+            resorted: None,
+        }
+    }
+
+    /// What is left of the deadline.
+    pub(crate) fn left(&self, now: Instant) -> Duration {
+        let spent = now.saturating_duration_since(self.begin);
+        self.deadline.saturating_sub(spent)
+    }
+
+    /// How long an attempt may take that begins now, with this many services not yet asked.
+    pub(crate) fn attempt(&self, now: Instant, timeout: Duration, unasked: usize) -> Duration {
+        attempt_limit(timeout, self.left(now), unasked)
+    }
+
+    /// The same for a service that is down and not due, when no other is left: those share their own
+    /// bound, each an equal part of what is left of it.
+    pub(crate) fn last_resort(
+        &mut self,
+        now: Instant,
+        timeout: Duration,
+        unasked: usize,
+    ) -> Duration {
+        let spent = now.saturating_duration_since(*self.resorted.get_or_insert(now));
+        let left = self.last_resort.saturating_sub(spent).min(self.left(now));
+        timeout.min(share(left, unasked))
+    }
+}
+
+fn share(left: Duration, unasked: usize) -> Duration {
+    left / u32::try_from(unasked.max(1)).unwrap_or(u32::MAX)
 }
 
 /// A server that answers at all answers within this time.
 const LEAST_SHARE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn last_resorts_share_their_bound_and_what_one_does_not_need_goes_to_the_others() {
+        let ms = Duration::from_millis;
+        let begin = Instant::now();
+        let mut budget = Budget::new(begin, ms(90_000), ms(3_000));
+        // It counts from the first last resort on, not from the request's beginning.
+        let now = begin + ms(20_000);
+        let mut resort =
+            |after, timeout, unasked| budget.last_resort(now + ms(after), ms(timeout), unasked);
+        assert_eq!(resort(0, 10_000, 3), ms(1_000));
+        assert_eq!(resort(1_000, 10_000, 2), ms(1_000));
+        assert_eq!(resort(1_000, 10_000, 1), ms(2_000), "one was refused");
+        assert_eq!(resort(1_000, 500, 1), ms(500));
+        assert_eq!(resort(3_000, 10_000, 1), ms(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn last_resorts_do_not_exceed_the_deadline() {
+        let s = Duration::from_secs;
+        let now = Instant::now();
+        for (deadline, last_resort, limit) in [
+            (s(90), s(0), s(0)),
+            (s(90), s(90), s(45)),
+            (s(2), s(90), s(1)),
+            (Duration::MAX, Duration::MAX, s(60)),
+        ] {
+            let mut budget = Budget::new(now, deadline, last_resort);
+            assert_eq!(budget.last_resort(now, s(60), 2), limit);
+        }
+    }
+}

@@ -30,6 +30,14 @@ pub struct UpstreamOptions {
     /// server has not been asked; the last one may take the attempt's whole time. 1 s by default:
     /// another server is likely to answer sooner.
     pub wait: Duration,
+    /// How long a request may go on with services that are down and not yet due for a trial, once no
+    /// other is left: for all of those attempts together, each an equal share of what is left of it.
+    /// 3 s by default. A service that refuses costs nothing of it, and one that is up again mostly
+    /// answers within it; if they all hang, each request takes this long, and not its deadline.
+    ///
+    /// [`Duration::ZERO`] asks none of them, and the request fails at once. The [deadline](Self::deadline)
+    /// tries to the end. A trial that is due has its full time in any case.
+    pub last_resort: Duration,
     /// Whether a request that a server may have acted upon is put to another.
     pub retry: Retry,
     /// Connections to one server.
@@ -44,6 +52,7 @@ impl Default for UpstreamOptions {
             deadline: Duration::from_secs(90),
             connect: Some(Duration::from_secs(3)),
             wait: Duration::from_secs(1),
+            last_resort: Duration::from_secs(3),
             retry: Retry::Always,
             pool: PoolOptions::default(),
             balancer: Config::default(),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     Answer, AttemptError, Connect, Event, Exhausted, Lease, Pool, Retry, UpstreamOptions,
-    attempt_limit,
+    budget::Budget,
 };
 
 /// One policy server of an [`Upstream`].
@@ -105,7 +105,10 @@ impl<C: Connect> Upstream<C> {
     /// Asks one service after the other until one has answered, at the latest until the deadline.
     ///
     /// Each attempt has the smaller of its service's timeout and of a fair share of what is left,
-    /// at least 5 s, so that the services behind it have their turn: see [`attempt_limit`].
+    /// at least 5 s, so that the services behind it have their turn: see
+    /// [`attempt_limit`](crate::attempt_limit). When only services are left that are down and not due
+    /// for a trial, then what they take together is bounded by
+    /// [`last_resort`](UpstreamOptions::last_resort).
     ///
     /// A connection that was kept and fails before a byte of an answer is replaced by a new one,
     /// once and within the same attempt: as a rule the server closed it while it was idle. Nobody is
@@ -124,27 +127,25 @@ impl<C: Connect> Upstream<C> {
         preference: Preference,
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Answer, Exhausted> {
-        let Shared {
-            options, services, ..
-        } = &*self.shared;
-        let begin = Instant::now();
-        let mut now = begin;
-        let mut tried = Tried::default();
+        let options = &self.shared.options;
+        let mut now = Instant::now();
+        let mut budget = Budget::new(now, options.deadline, options.last_resort);
+        let mut tried = Tried::new();
         let mut attempts = Vec::new();
         loop {
-            let spent = now.saturating_duration_since(begin);
-            let left = options.deadline.saturating_sub(spent);
-            let unasked = services.len() - attempts.len();
-            if left.is_zero() {
+            if budget.left(now).is_zero() {
                 return Err(Exhausted { attempts });
             }
-            let picked = self.balancer().pick(now.into_std(), preference, &mut tried);
-            let Some((backend, member)) =
-                picked.and_then(|id| Some((id, services.get(id.index())?)))
-            else {
+            let Some((backend, member, unasked)) = self.pick(now, preference, &mut tried) else {
                 return Err(Exhausted { attempts });
             };
-            let limit = attempt_limit(member.timeout, left, unasked);
+            let limit = match tried.is_last_resort() {
+                false => budget.attempt(now, member.timeout, unasked),
+                true => budget.last_resort(now, member.timeout, unasked),
+            };
+            if limit.is_zero() {
+                return Err(Exhausted { attempts });
+            }
             let wait = if unasked > 1 { options.wait } else { limit };
             // It outlives the attempt, which may be dropped half-way: it tells how far that came.
             let mut lease = None;
@@ -184,7 +185,9 @@ impl<C: Connect> Upstream<C> {
                 took,
             });
             let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
-            if error.blames_server() && !was_closed {
+            // That a last resort fails is no news: it was down, and had little time. If it counted,
+            // then as long as such requests come there would be no trial with a fair chance.
+            if error.blames_server() && !was_closed && !tried.is_last_resort() {
                 let outcome = Outcome::Failure { took };
                 self.observe(now, backend, outcome, Some(&error), &mut on_event);
             }
@@ -249,6 +252,20 @@ impl<C: Connect> Upstream<C> {
         let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(backend));
         client.ask(request).await
+    }
+
+    /// Who is next, and how many are left for this request, that one included.
+    fn pick(
+        &self,
+        now: Instant,
+        preference: Preference,
+        tried: &mut Tried,
+    ) -> Option<(BackendId, &Member<C>, usize)> {
+        let mut balancer = self.balancer();
+        let unasked = balancer.left(*tried);
+        let backend = balancer.pick(now.into_std(), preference, tried)?;
+        let member = self.shared.services.get(backend.index())?;
+        Some((backend, member, unasked))
     }
 
     fn observe(
