@@ -1,5 +1,7 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
+use std::sync::Arc;
+
 use policy_proto::Response;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +44,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
         .build()?;
     let served = runtime.block_on(async {
         let io = stdio()?;
-        proxy.serve(io, &CancellationToken::new()).await;
+        Arc::new(proxy).serve(io, CancellationToken::new()).await;
         Ok(())
     });
     // A thread may still read standard input or wait for a resolver.

@@ -9,6 +9,7 @@
 pub mod daemon;
 pub mod dropin;
 
+mod desk;
 mod duration;
 pub use duration::parse_duration;
 

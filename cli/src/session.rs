@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use policy_ha::{BackendId, Preference};
 use policy_net::{Connection, ConnectionError, Connector, Patience, Upstream};
@@ -9,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Affinity, Journal};
+use crate::{Affinity, Journal, desk::at_a_desk};
 
 /// What answers requests, the same for all connections.
 #[derive(Debug)]
@@ -27,8 +31,9 @@ pub struct Proxy {
     pub journal: Journal,
 }
 
-/// The message that a connection is about, and the server that answered for it last.
-type Sticking = Option<(Vec<u8>, BackendId)>;
+/// The message that a connection is about, as a hash of its `instance`, and the server that answered
+/// for it last. Two messages of the same hash would merely have the same server.
+type Sticking = Option<(u64, BackendId)>;
 
 impl Proxy {
     /// A proxy without limits on a client's patience and without affinity.
@@ -46,40 +51,56 @@ impl Proxy {
 
     /// Serves one connection until its client ends it, or `drain` is cancelled and no request is under
     /// way. A request that was received whole is answered even if the client has ended its side.
-    pub async fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin, drain: &CancellationToken) {
+    pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
+        self: Arc<Self>,
+        io: Io,
+        drain: CancellationToken,
+    ) -> impl Future<Output = ()> + use<Io> {
         let mut connection = Connection::new(io, Decoder::new().lenient(), self.patience);
         let mut sticking = None;
-        loop {
-            let request = connection.request(drain).await;
-            for line in connection.take_ignored() {
-                self.journal.ignored(&line);
-            }
-            let request = match request {
-                Ok(Some(request)) => request,
-                Err(error) => return self.refuse(&error),
-                Ok(None) => return,
-            };
-            let response = tokio::select! {
-                biased;
-                response = self.answer(&request, &mut sticking) => response,
-                () = connection.gone() => return,
-            };
-            let mut wire = bytes::BytesMut::from(&*self.journal.log().take_pending());
-            response.encode(&mut wire);
-            if connection.write(&wire).await.is_err() {
-                return;
+        // Not an async function: that would hold its arguments beside what they become.
+        async move {
+            loop {
+                let request = connection.request(&drain).await;
+                for line in connection.take_ignored() {
+                    self.journal.ignored(&line);
+                }
+                let request = match request {
+                    Ok(Some(request)) => request,
+                    Err(error) => return self.refuse(&error),
+                    Ok(None) => return,
+                };
+                // What an idle connection need not hold.
+                let work = at_a_desk(Arc::clone(&self).answer(request, sticking));
+                let response = tokio::select! {
+                    biased;
+                    (response, stick) = work => {
+                        sticking = stick;
+                        response
+                    }
+                    () = connection.gone() => return,
+                };
+                let lines = self.journal.log().take_pending();
+                let replied = connection.reply_after(&lines, &response).await;
+                if replied.is_err() {
+                    return;
+                }
             }
         }
     }
 
-    async fn answer(&self, request: &Request, sticking: &mut Sticking) -> Response {
-        self.journal.request(request);
-        let response = match self.ask(request, sticking).await {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request,
+        mut sticking: Sticking,
+    ) -> (Response, Sticking) {
+        self.journal.request(&request);
+        let response = match self.ask(&request, &mut sticking).await {
             Some(response) => response,
             None => self.default.clone(),
         };
         self.journal.replied(response.as_bytes());
-        response
+        (response, sticking)
     }
 
     /// The answer of a policy server, if the request is for one and one gives it.
@@ -89,22 +110,20 @@ impl Proxy {
             .as_ref()
             .filter(|_| request.is_access_policy())?;
         let since = Instant::now();
-        let instance = match self.affinity {
-            Affinity::None => b"",
-            Affinity::Message => request.get(attr::INSTANCE).unwrap_or_default(),
+        let message = match self.affinity {
+            Affinity::None => None,
+            Affinity::Message => request.get(attr::INSTANCE).and_then(hash_of),
         };
-        if instance.is_empty() {
-            *sticking = None;
-        }
-        let preference = match sticking {
-            Some((stuck, backend)) if stuck == instance => Preference::Stick(*backend),
+        let preference = match *sticking {
+            Some((stuck, backend)) if Some(stuck) == message => Preference::Stick(backend),
             _ => Preference::None,
         };
+        if message.is_none() {
+            *sticking = None;
+        }
         let on_event = |event: policy_net::Event<'_>| self.journal.event(&event, request, since);
         let answer = upstream.ask(request, preference, on_event).await.ok()?;
-        if !instance.is_empty() {
-            *sticking = Some((instance.to_vec(), answer.backend));
-        }
+        *sticking = message.map(|message| (message, answer.backend));
         Some(answer.response)
     }
 
@@ -115,6 +134,13 @@ impl Proxy {
             error => self.journal.refused(&error.to_string()),
         }
     }
+}
+
+/// An empty `instance` names no message.
+fn hash_of(instance: &[u8]) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    instance.hash(&mut hasher);
+    (!instance.is_empty()).then(|| hasher.finish())
 }
 
 /// How long a daemon waits for its clients: 20 minutes for a request (Postfix closes a connection

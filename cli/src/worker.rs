@@ -61,10 +61,7 @@ impl Worker {
             for listener in self.listeners {
                 let (proxy, options, stop) = (Arc::clone(proxy), options.clone(), stop.clone());
                 serving.spawn(async move {
-                    let connection = move |io, drain| {
-                        let proxy = Arc::clone(&proxy);
-                        async move { proxy.serve(io, &drain).await }
-                    };
+                    let connection = move |io, drain| Arc::clone(&proxy).serve(io, drain);
                     accept(listener, &options, connection, stop.cancelled_owned()).await;
                 });
             }

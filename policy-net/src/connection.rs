@@ -1,13 +1,24 @@
-use std::{io, time::Duration};
+use std::{
+    future::poll_fn,
+    io, mem,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::{
+    alarm::Alarm,
+    buffers::{self, READ},
+};
 
 /// Why a client's connection has to end.
 #[derive(Debug, Error)]
@@ -82,9 +93,14 @@ pub struct Patience {
 #[derive(Debug)]
 pub struct Connection<Io> {
     io: Io,
+    /// Lent for as long as there is something in it.
     buf: BytesMut,
     decoder: Decoder,
     patience: Patience,
+    alarm: Alarm,
+    /// When the wait for a request ends, and when the wait for the rest of one.
+    idle: Option<Instant>,
+    slow: Option<Instant>,
     /// The client will send no more. It may still wait for a reply.
     ended: bool,
 }
@@ -97,6 +113,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             buf: BytesMut::new(),
             decoder,
             patience,
+            alarm: Alarm::default(),
+            idle: None,
+            slow: None,
             ended: false,
         }
     }
@@ -113,33 +132,44 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         &mut self,
         drain: &CancellationToken,
     ) -> Result<Option<Request>, ConnectionError> {
-        let idle = self.patience.idle.and_then(from_now);
-        let mut slow = None;
+        (self.idle, self.slow) = (None, None);
+        let drained = tokio::select! {
+            biased;
+            request = poll_fn(|cx| self.poll_request(cx, false)) => return request,
+            () = drain.cancelled() => true,
+        };
+        poll_fn(|cx| self.poll_request(cx, drained)).await
+    }
+
+    /// One function, since what an idle connection waits for is all that it costs.
+    fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        drained: bool,
+    ) -> Poll<Result<Option<Request>, ConnectionError>> {
         loop {
             if let Some(request) = self.decoder.request(&mut self.buf)? {
-                return Ok(Some(request));
+                return Poll::Ready(Ok(Some(request)));
             }
             if self.ended {
-                return Ok(self.decoder.finish(&self.buf).map(|()| None)?);
+                return Poll::Ready(Ok(self.decoder.finish(&self.buf).map(|()| None)?));
             }
-            let begun = !self.buf.is_empty();
-            let until = match begun {
-                true => *slow.get_or_insert_with(|| self.patience.request.and_then(from_now)),
-                false => {
-                    slow = None;
-                    idle
-                }
-            };
-            let read = tokio::select! {
-                biased;
-                read = read_until(&mut self.io, &mut self.buf, until) => read,
-                () = drain.cancelled(), if !begun => return Ok(None),
-            };
-            match read {
-                Some(read) => self.ended = read? == 0,
-                None if begun => return Err(ConnectionError::TooSlow),
-                None => return Ok(None),
+            make_room(&mut self.buf);
+            let read = pin!(self.io.read_buf(&mut self.buf)).poll(cx);
+            if let Poll::Ready(read) = read {
+                self.ended = read? == 0;
+                continue;
             }
+            if !self.buf.is_empty() {
+                ready!(self.alarm.poll(&mut self.slow, self.patience.request, cx));
+                return Poll::Ready(Err(ConnectionError::TooSlow));
+            }
+            buffers::take_back(mem::take(&mut self.buf));
+            self.slow = None;
+            if !drained {
+                ready!(self.alarm.poll(&mut self.idle, self.patience.idle, cx));
+            }
+            return Poll::Ready(Ok(None));
         }
     }
 
@@ -155,9 +185,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// The connection failed, or the client does not take the reply ([`io::ErrorKind::TimedOut`]).
     /// Nothing else is to be sent then, nor when the returned future was dropped before its end.
     pub async fn reply(&mut self, response: &Response) -> io::Result<()> {
-        let mut wire = BytesMut::new();
+        self.reply_after(b"", response).await
+    }
+
+    /// Sends these bytes and a reply, in one write: where a client reads more than the protocol, as
+    /// a person at a terminal may.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reply`](Self::reply).
+    pub async fn reply_after(&mut self, bytes: &[u8], response: &Response) -> io::Result<()> {
+        let mut wire = buffers::lend();
+        wire.extend_from_slice(bytes);
         response.encode(&mut wire);
-        self.write(&wire).await
+        let written = self.write(&wire).await;
+        buffers::take_back(wire);
+        written
     }
 
     /// Sends bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
@@ -166,14 +209,26 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     ///
     /// As for [`reply`](Self::reply).
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = async {
-            self.io.write_all(bytes).await?;
-            self.io.flush().await
-        };
-        match self.patience.request {
-            Some(patience) => timeout(patience, written).await?,
-            None => written.await,
+        let mut rest = bytes;
+        let mut until = None;
+        poll_fn(|cx| match self.poll_write(&mut rest, cx) {
+            Poll::Pending => {
+                let late = self.alarm.poll(&mut until, self.patience.request, cx);
+                late.map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            written => written,
+        })
+        .await
+    }
+
+    fn poll_write(&mut self, rest: &mut &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !rest.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => *rest = rest.get(written..).unwrap_or_default(),
+            }
         }
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     /// Ends when the client is known to have gone for good, and only then. To be raced against the
@@ -185,10 +240,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// reset is a sign, and the work for a client that has closed goes on.
     pub async fn gone(&mut self) {
         while !self.ended && self.buf.len() < READ_AHEAD {
-            match read_until(&mut self.io, &mut self.buf, None).await {
-                Some(Ok(0)) => self.ended = true,
-                Some(Ok(_)) => {}
-                _ => return,
+            make_room(&mut self.buf);
+            match self.io.read_buf(&mut self.buf).await {
+                Ok(0) => self.ended = true,
+                Ok(_) => {}
+                Err(_) => return,
             }
         }
         // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
@@ -204,27 +260,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 }
 
-/// One read into the buffer; `None` when the time is over.
-async fn read_until(
-    io: &mut (impl AsyncRead + Unpin),
-    buf: &mut BytesMut,
-    until: Option<Instant>,
-) -> Option<io::Result<usize>> {
-    buf.reserve(READ);
-    match until {
-        Some(until) => timeout_at(until, io.read_buf(buf)).await.ok(),
-        None => Some(io.read_buf(buf).await),
+/// Room for a read; a buffer is lent for as long as there is something in it.
+fn make_room(buf: &mut BytesMut) {
+    if buf.capacity() == 0 {
+        *buf = buffers::lend();
+    } else if buf.capacity() - buf.len() < READ / 4 {
+        buf.reserve(READ);
     }
-}
-
-/// The saturating addition that `Instant` lacks: `None` is for ever.
-fn from_now(wait: Duration) -> Option<Instant> {
-    Instant::now().checked_add(wait)
 }
 
 /// How soon a client is missed that has ended one side, and the other later.
 const CLOSED_PAUSE: Duration = Duration::from_secs(1);
-/// Room for a typical request with long addresses.
-const READ: usize = 4096;
 /// A client that sends requests without waiting for replies is not read further than this.
 const READ_AHEAD: usize = 128 * 1024;

@@ -50,8 +50,12 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
+mod alarm;
+
 mod budget;
 pub use budget::attempt_limit;
+
+mod buffers;
 
 mod client;
 pub use client::{AttemptError, Client};

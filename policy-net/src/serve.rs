@@ -1,9 +1,16 @@
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use pin_project_lite::pin_project;
 use policy_proto::{Decoder, Limits, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -231,10 +238,7 @@ pub async fn accept<C, F>(
             (accepted, place) = accepted => match accepted {
                 Ok(io) => {
                     let served = connection(io, drain.clone());
-                    connections.spawn(async move {
-                        served.await;
-                        drop(place);
-                    });
+                    connections.spawn(Placed { served, place });
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
@@ -253,6 +257,24 @@ pub async fn accept<C, F>(
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(options.drain, all_ended).await.is_err() {
         tracing::warn!(count = connections.len(), "connections cut off at the end");
+    }
+}
+
+pin_project! {
+    /// A connection, and the place that is free again when it ends. It is not an async block since
+    /// that would take twice the memory of what it awaits, for as long as the connection lives.
+    struct Placed<F> {
+        #[pin]
+        served: F,
+        place: Option<OwnedSemaphorePermit>,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Placed<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().served.poll(cx)
     }
 }
 

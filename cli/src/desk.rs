@@ -1,0 +1,55 @@
+//! Memory for the work on one request: it is large, and idle connections have no use for it. Each
+//! thread keeps some for the next request, so that work begins without an allocation.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio_util::sync::ReusableBoxFuture;
+
+type Desk<T> = ReusableBoxFuture<'static, T>;
+/// What comes of the work on a request.
+type Done = (policy_proto::Response, Option<(u64, policy_ha::BackendId)>);
+
+thread_local! {
+    static FREE: RefCell<Vec<Desk<Done>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Moves a future into such memory.
+pub(crate) fn at_a_desk(work: impl Future<Output = Done> + Send + 'static) -> AtADesk {
+    let desk = match FREE.with_borrow_mut(Vec::pop) {
+        Some(mut desk) => {
+            desk.set(work);
+            desk
+        }
+        None => Desk::new(work),
+    };
+    AtADesk(Some(desk))
+}
+
+pub(crate) struct AtADesk(Option<Desk<Done>>);
+
+impl Future for AtADesk {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Done> {
+        let Some(desk) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let done = ready!(desk.poll(cx));
+        // The work that is done holds nothing any more.
+        if let Some(desk) = self.0.take() {
+            FREE.with_borrow_mut(|free| {
+                if free.len() < MOST {
+                    free.push(desk);
+                }
+            });
+        }
+        Poll::Ready(done)
+    }
+}
+
+/// As many as the requests that a thread may have under way without allocating: half a megabyte.
+const MOST: usize = 256;

@@ -1,0 +1,40 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A connection's one timer. It is set only when something has to be waited for, and moved rather
+/// than set anew: moving it to a later time, as from one request to the next, costs next to nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready when what it is asked to wait for, here for the first time if there is no `until`, has
+    /// taken too long. To be polled only after that was found not to be ready.
+    pub(crate) fn poll(
+        &mut self,
+        until: &mut Option<Instant>,
+        within: Option<Duration>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(within) = within else {
+            return Poll::Pending;
+        };
+        if until.is_none() {
+            // Too long for the clock is for ever.
+            *until = Instant::now().checked_add(within);
+        }
+        let Some(until) = *until else {
+            return Poll::Pending;
+        };
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.deadline() != until {
+            sleep.as_mut().reset(until);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(())
+    }
+}
