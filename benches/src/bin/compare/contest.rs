@@ -3,7 +3,8 @@
 use std::{
     env,
     error::Error,
-    net::TcpListener,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     process::{Command, Stdio},
     thread::{available_parallelism, sleep},
@@ -29,7 +30,7 @@ pub(crate) struct Contest<'a> {
     /// For sockets and configurations.
     room: TempDir,
     /// How many names have been given in it.
-    names: usize,
+    names: u32,
 }
 
 /// One table: all that is the same for all who take part.
@@ -170,36 +171,40 @@ impl<'a> Contest<'a> {
 
     fn measure(&self, case: Case, running: &mut Running) -> Result<Sample, Box<dyn Error>> {
         let time = Duration::from_secs_f64(self.options.seconds);
+        running.prepare(case.connections)?;
         let mut load = Load::open(case.connections, running)?;
         if case.part == Part::New {
             load = load.each_its_own();
         }
         load.run(time / 5)?;
-        let before = Usage::of(&load.to.processes)?;
+        let before = Usage::of(&running.processes)?;
         let answered = load.run(time)?;
-        let used = Usage::of(&load.to.processes)? - before;
+        let used = Usage::of(&running.processes)? - before;
         let requests = answered.requests as f64;
-        let percentile = |percentile| answered.latency.value_at_percentile(percentile) as f64 / 1e3;
         Ok(Sample {
             requests: requests / answered.time.as_secs_f64(),
-            latency: [50.0, 99.0, 99.9].map(percentile),
+            latency: answered.percentiles(),
             cpu: used.cpu.as_secs_f64() * 1e6 / requests,
             switches: used.switches as f64 / requests,
-            resident: resident(&load.to.processes)?,
+            resident: resident(&running.processes)?,
         })
     }
 
-    /// A place to listen at that nobody has.
+    /// A place to listen at that nobody has. Ports below those that the system gives to clients, of
+    /// which thousands come and go here.
     fn endpoint(&mut self, transport: Transport) -> Result<Endpoint, Box<dyn Error>> {
-        match transport {
-            Transport::Tcp => Ok(Endpoint::Tcp(
-                TcpListener::bind("127.0.0.1:0")?.local_addr()?,
-            )),
-            Transport::Unix => {
-                self.names += 1;
-                Ok(Endpoint::Unix(
-                    self.room.path().join(self.names.to_string()),
-                ))
+        loop {
+            self.names += 1;
+            if transport == Transport::Unix {
+                let name = self.names.to_string();
+                return Ok(Endpoint::Unix(self.room.path().join(name)));
+            }
+            let port = 10_000 + (self.names + std::process::id()) % 20_000;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port)?));
+            match TcpListener::bind(address) {
+                Ok(_) => return Ok(Endpoint::Tcp(address)),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -217,13 +222,11 @@ impl Case {
 fn stub(servers: &[Endpoint]) -> Result<Process, Box<dyn Error>> {
     let mut command = Command::new(env::current_exe()?);
     command
-        .arg("--stub")
+        .arg("stub")
         .args(servers.iter().map(Endpoint::to_string));
-    let process = Process::start_quiet(command.stdin(Stdio::piped()))?;
+    let mut process = Process::start_quiet(command.stdin(Stdio::piped()))?;
     for server in servers {
-        while server.connect().is_err() {
-            sleep(Duration::from_millis(5));
-        }
+        process.wait_for(server)?;
     }
     Ok(process)
 }

@@ -6,8 +6,6 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use crate::{
@@ -72,10 +70,7 @@ impl Contestant {
     ) -> Result<Running, Box<dyn Error>> {
         let mut command = match self {
             Self::Direct => {
-                return Ok(Running {
-                    processes: Vec::new(),
-                    way: Way::To(servers[0].clone()),
-                });
+                return Ok(Running::at(servers[0].clone()));
             }
             Self::Perl => {
                 return Ok(Running {
@@ -109,13 +104,7 @@ impl Contestant {
             }
         };
         let mut process = Process::start(command.stdout(Stdio::null()))?;
-        let begin = Instant::now();
-        while listen.connect().is_err() {
-            if process.has_ended()? || begin.elapsed() > START {
-                return Err(format!("{} does not start", self.name()).into());
-            }
-            sleep(Duration::from_millis(5));
-        }
+        process.wait_for(listen)?;
         Ok(Running {
             processes: vec![process],
             way: Way::To(listen.clone()),
@@ -124,21 +113,35 @@ impl Contestant {
 }
 
 impl Running {
-    pub(crate) fn connect(&mut self, number: usize) -> io::Result<Stream> {
-        match &mut self.way {
+    /// What listens there already.
+    pub(crate) const fn at(endpoint: Endpoint) -> Self {
+        Self {
+            processes: Vec::new(),
+            way: Way::To(endpoint),
+        }
+    }
+
+    /// Has something ready for so many connections: for Perl, a process for each.
+    pub(crate) fn prepare(&mut self, connections: usize) -> io::Result<()> {
+        let Way::Pairs(pairs, servers) = &mut self.way else {
+            return Ok(());
+        };
+        while pairs.len() < connections {
+            let (near, far) = UnixStream::pair()?;
+            let mut command = Command::new(PERL);
+            command.args(services(servers));
+            command.stdin(OwnedFd::from(far.try_clone()?));
+            let command = command.stdout(OwnedFd::from(far));
+            self.processes.push(Process::start_quiet(command)?);
+            pairs.push(near);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connect(&self, number: usize) -> io::Result<Stream> {
+        match &self.way {
             Way::To(endpoint) => endpoint.connect(),
-            Way::Pairs(pairs, servers) => {
-                while pairs.len() <= number {
-                    let (near, far) = UnixStream::pair()?;
-                    let mut command = Command::new(PERL);
-                    command.args(services(servers));
-                    command.stdin(OwnedFd::from(far.try_clone()?));
-                    let command = command.stdout(OwnedFd::from(far));
-                    self.processes.push(Process::start_quiet(command)?);
-                    pairs.push(near);
-                }
-                Stream::from_std(pairs[number].try_clone()?)
-            }
+            Way::Pairs(pairs, _) => Stream::from_std(pairs[number].try_clone()?),
         }
     }
 }
@@ -202,4 +205,3 @@ fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
 
 /// From Debian's package.
 const PERL: &str = "/usr/sbin/hapolicy";
-const START: Duration = Duration::from_secs(30);

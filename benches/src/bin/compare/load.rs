@@ -3,6 +3,7 @@
 
 use std::{
     error::Error,
+    fmt,
     io::{self, Read},
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ pub(crate) struct Load<'a> {
     poll: Poll,
     clients: Vec<Client>,
     /// What it is put on.
-    pub(crate) to: &'a mut Running,
+    to: &'a Running,
     /// Different requests, one behind the other, and which is the next.
     requests: Vec<u8>,
     next: usize,
@@ -33,6 +34,26 @@ pub(crate) struct Answered {
     pub(crate) latency: Histogram<u64>,
 }
 
+/// For those who watch one load.
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, p999] = self.percentiles();
+        write!(
+            f,
+            "{} requests, {:.0}/s, p50 {p50:.1} us, p99 {p99:.1}, p99.9 {p999:.1}",
+            self.requests,
+            self.requests as f64 / self.time.as_secs_f64()
+        )
+    }
+}
+
+impl Answered {
+    /// p50, p99 and p99.9 in microseconds.
+    pub(crate) fn percentiles(&self) -> [f64; 3] {
+        [50.0, 99.0, 99.9].map(|part| self.latency.value_at_percentile(part) as f64 / 1e3)
+    }
+}
+
 struct Client {
     stream: Stream,
     sent: Instant,
@@ -42,7 +63,7 @@ struct Client {
 
 impl<'a> Load<'a> {
     /// Opens so many connections.
-    pub(crate) fn open(connections: usize, to: &'a mut Running) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn open(connections: usize, to: &'a Running) -> Result<Self, Box<dyn Error>> {
         let poll = Poll::new()?;
         let mut clients = Vec::with_capacity(connections);
         for number in 0..connections {

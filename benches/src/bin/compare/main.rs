@@ -13,20 +13,39 @@ mod report;
 mod stream;
 mod stub;
 
-use std::{error::Error, fs, process::Command};
+use std::{error::Error, fs, process::Command, time::Duration};
 
 use clap::Parser;
 use rustix::process::getuid;
 
-use crate::{contest::Contest, options::Options, stream::Endpoint};
+use crate::{
+    contest::Contest,
+    contestant::Running,
+    load::Load,
+    options::{Alone, Options},
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     process::raise_descriptors()?;
-    if !options.stub.is_empty() {
-        let endpoints: Result<Vec<Endpoint>, _> =
-            options.stub.iter().map(|text| text.parse()).collect();
-        return stub::run(&endpoints?);
+    match options.alone {
+        None => {}
+        Some(Alone::Stub { endpoints }) => return stub::run(&endpoints),
+        Some(Alone::Load {
+            endpoint,
+            connections,
+            seconds,
+            new,
+        }) => {
+            let to = Running::at(endpoint);
+            let mut load = Load::open(connections, &to)?;
+            if new {
+                load = load.each_its_own();
+            }
+            let answered = load.run(Duration::from_secs_f64(seconds))?;
+            println!("{answered}");
+            return Ok(());
+        }
     }
     install_peers()?;
     let options = options.complete();

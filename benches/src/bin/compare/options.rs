@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::stream::Endpoint;
 
 /// Compares hapolicy with HAProxy, nginx, and the Perl script, in interleaved rounds.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
     /// Measure only this. Repeatable [default: all]
     #[arg(long)]
@@ -34,9 +37,33 @@ pub(crate) struct Options {
     /// Write what comes of it to benches/record
     #[arg(long)]
     pub(crate) record: bool,
-    /// Not for you: be the policy server behind those that are compared
-    #[arg(long, hide = true, num_args = 1.., value_name = "ENDPOINT")]
-    pub(crate) stub: Vec<String>,
+    #[command(subcommand)]
+    pub(crate) alone: Option<Alone>,
+}
+
+/// A part of it by itself, to look at a proxy with other tools meanwhile.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alone {
+    /// Be the policy server that stands behind those that are compared
+    Stub {
+        /// inet:HOST:PORT or unix:/path. Repeatable
+        #[arg(required = true)]
+        endpoints: Vec<Endpoint>,
+    },
+    /// Put the load on whatever listens there
+    Load {
+        /// inet:HOST:PORT or unix:/path
+        endpoint: Endpoint,
+        /// Connections at a time
+        #[arg(long, default_value_t = 16)]
+        connections: usize,
+        /// How long
+        #[arg(long, default_value_t = 10.0)]
+        seconds: f64,
+        /// A new connection per request
+        #[arg(long)]
+        new: bool,
+    },
 }
 
 /// What is measured.

@@ -4,13 +4,16 @@ use std::{
     fs, io,
     ops::Sub,
     process::{Child, Command, Stdio},
-    time::Duration,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use rustix::{
     process::{Resource, getrlimit, setrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
+
+use crate::stream::Endpoint;
 
 /// A process that was started here, and ends with what holds it.
 #[derive(Debug)]
@@ -45,8 +48,21 @@ impl Process {
         self.0.id()
     }
 
-    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
-        self.0.try_wait().map(|status| status.is_some())
+    /// Until it listens there.
+    pub(crate) fn wait_for(&mut self, endpoint: &Endpoint) -> Result<(), String> {
+        let begin = Instant::now();
+        while let Err(error) = endpoint.connect() {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Err(format!(
+                    "what should listen at {endpoint} has ended: {status}"
+                ));
+            }
+            if begin.elapsed() > START {
+                return Err(format!("{endpoint}: {error}"));
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 }
 
@@ -86,6 +102,8 @@ impl Sub for Usage {
         }
     }
 }
+
+const START: Duration = Duration::from_secs(30);
 
 /// Resident memory in kB.
 pub(crate) fn resident(processes: &[Process]) -> io::Result<u64> {
