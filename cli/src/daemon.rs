@@ -1,14 +1,16 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{future::ready, io, num::NonZeroUsize, sync::Arc, thread};
+use std::{error::Error as _, future::ready, io, num::NonZeroUsize, sync::Arc, thread};
 
+use policy_net::PoolOptions;
 use policy_proto::Response;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Affinity, Bound, DAEMON_PATIENCE, InvalidListen, Level, Listen, Log, Options, Proxy, forward,
+    Affinity, Bound, ClientLimits, InvalidListen, Level, Listen, Log, Options, Proxy,
+    admission::Admission,
+    descriptors, forward,
     setup::{Services, settings},
     users::RunAs,
     worker::Worker,
@@ -21,6 +23,12 @@ pub enum StartError {
     /// A `--listen` that cannot be read.
     #[error("--listen {0}")]
     Listen(String, #[source] InvalidListen),
+    /// A `--listen` that other machines can reach, without `--allow`.
+    #[error(
+        "--listen {0} is not on loopback: --allow NET[,NET] must say which clients it is for (a policy \
+         port that is open to all tells strangers who mails whom, and lets them fill greylists and quotas)"
+    )]
+    Exposed(String),
     /// Services that are invalid, or none.
     #[error("{0}")]
     Services(String),
@@ -37,8 +45,17 @@ impl StartError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Listen(..) | Self::Services(_) | Self::User(_) => 78,
+            Self::Listen(..) | Self::Exposed(_) | Self::Services(_) | Self::User(_) => 78,
             Self::System(..) => 71,
+        }
+    }
+
+    /// The whole of it, with its cause.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self.source() {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
         }
     }
 }
@@ -63,7 +80,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
         None => None,
     };
-    let sockets = bind(&options.listen)?;
+    let sockets = bind(options)?;
     if let (Some(run_as), Some(user)) = (run_as, &options.user) {
         run_as
             .become_it()
@@ -84,8 +101,15 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         .map_or_else(thread::available_parallelism, Ok);
     let number = number.map_or(1, NonZeroUsize::get);
     // All that can fail comes before anyone is served.
-    raise_descriptors(number * (sockets.len() + 6) + sockets.len() + 8).map_err(cannot_start)?;
-    let workers = (0..number).map(|_| Worker::new(&sockets));
+    let own = number * (sockets.len() + 6) + sockets.len() + 8;
+    let upstream = services.valid.len() * PoolOptions::default().max_connections;
+    let room = descriptors::for_clients(own, upstream).map_err(cannot_start)?;
+    let admission = Admission::new(
+        options.limits.allow.clone(),
+        most_clients(&options.limits, room, &log),
+        options.limits.max_clients_per_address,
+    );
+    let workers = (0..number).map(|_| Worker::new(&sockets, &proxy, &admission));
     let mut workers = workers
         .collect::<io::Result<Vec<_>>>()
         .map_err(cannot_start)?;
@@ -115,8 +139,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     };
     let served = thread::scope(|scope| {
         for worker in workers {
-            let (proxy, stop, busy) = (&proxy, &stop, busy.token());
-            let serve = move || worker.serve(proxy, options.deadline, stop, busy, ready(()));
+            let (stop, busy) = (&stop, busy.token());
+            let serve = move || worker.serve(options.deadline, stop, busy, ready(()));
             if let Err(error) = thread::Builder::new().spawn_scoped(scope, serve) {
                 stop.cancel();
                 return Err(cannot_start(error));
@@ -128,7 +152,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
                 upstream.maintain().await;
             }
         });
-        first.serve(&proxy, options.deadline, &stop, busy.token(), until_stopped);
+        first.serve(options.deadline, &stop, busy.token(), until_stopped);
         Ok(())
     });
     log.line(Level::Info, "stopped");
@@ -145,30 +169,43 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
         journal,
     );
     proxy.affinity = options.affinity.unwrap_or(Affinity::Message);
-    proxy.patience = DAEMON_PATIENCE;
+    proxy.patience = options.limits.patience();
+    proxy.limits = options.limits.of_requests();
     proxy
 }
 
-fn bind(listen: &[String]) -> Result<Vec<Bound>, StartError> {
+/// What a `--listen` means.
+pub(crate) fn listener(text: &str, options: &Options) -> Result<Listen, StartError> {
+    let listen: Listen = text
+        .parse()
+        .map_err(|error| StartError::Listen(text.to_owned(), error))?;
+    match listen.is_exposed() && options.limits.allow.is_empty() {
+        true => Err(StartError::Exposed(text.to_owned())),
+        false => Ok(listen),
+    }
+}
+
+fn bind(options: &Options) -> Result<Vec<Bound>, StartError> {
     let bind = |text: &String| {
-        let listen: Listen = text
-            .parse()
-            .map_err(|error| StartError::Listen(text.clone(), error))?;
-        listen
+        listener(text, options)?
             .bind()
             .map_err(|error| StartError::System(format!("cannot bind {text}"), error))
     };
-    listen.iter().map(bind).collect()
+    options.listen.iter().map(bind).collect()
 }
 
-/// Allows as many descriptors as the system lets this process have. Fewer than `needed` are an error
-/// here rather than later, when nothing could be done about it.
-fn raise_descriptors(needed: usize) -> io::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit)?;
-    match limit.maximum {
-        Some(maximum) if maximum < needed as u64 => Err(rustix::io::Errno::MFILE.into()),
-        _ => Ok(()),
+/// As many clients as were asked for, if there is `room` for them.
+fn most_clients(limits: &ClientLimits, room: usize, log: &Log) -> usize {
+    match limits.max_clients.map(NonZeroUsize::get) {
+        None => room.min(MOST_CLIENTS),
+        Some(asked) if asked > room => {
+            let text = format!("--max-clients {asked}: the limit of descriptors leaves {room}");
+            log.line(Level::Warning, text);
+            room
+        }
+        Some(asked) => asked,
     }
 }
+
+/// Postfix has a hundred connections by default, and some thousands where it is very large.
+const MOST_CLIENTS: usize = 16_384;

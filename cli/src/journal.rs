@@ -8,7 +8,7 @@ use policy_net::{AttemptError, Event};
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, repeats::Repeats};
+use crate::{Level, Log, Service, admission::Refusal, repeats::Repeats};
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -114,6 +114,16 @@ impl Journal {
             ALL,
             format!("closing a connection: {why}"),
         );
+    }
+
+    /// A client was not let in.
+    pub(crate) fn turned_away(&self, refusal: &Refusal) {
+        let kind = match refusal {
+            Refusal::NotAllowed(_) => "not allowed",
+            Refusal::Full(_) => "full",
+            Refusal::FullForAddress(..) => "full for address",
+        };
+        self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
     }
 
     /// What was replied.

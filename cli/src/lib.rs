@@ -6,7 +6,12 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
+mod admission;
+
 pub mod daemon;
+
+mod descriptors;
+
 pub mod dropin;
 
 mod desk;
@@ -18,6 +23,9 @@ mod getopt;
 
 mod journal;
 pub use journal::Journal;
+
+mod limits;
+pub use limits::ClientLimits;
 
 mod listen;
 pub use listen::{Bound, InvalidListen, Listen};
@@ -34,7 +42,7 @@ mod service;
 pub use service::{InvalidService, Service};
 
 mod session;
-pub use session::{DAEMON_PATIENCE, Proxy};
+pub use session::Proxy;
 
 mod setup;
 pub use setup::check;

@@ -1,6 +1,6 @@
 use std::{
     io,
-    net::ToSocketAddrs,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     os::{
         fd::OwnedFd,
         unix::{fs::FileTypeExt, fs::MetadataExt},
@@ -10,7 +10,7 @@ use std::{
 
 use policy_net::{Endpoint, InvalidEndpoint, Listener};
 use rustix::fs::Mode;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use thiserror::Error;
 
 use crate::users;
@@ -138,6 +138,17 @@ impl Listen {
         }
     }
 
+    /// Whether it is, or may be, a TCP socket that other machines can reach. A name that cannot be
+    /// resolved is none: binding it will tell.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        let Endpoint::Inet { host, port } = &self.endpoint else {
+            return false;
+        };
+        let addresses = (host.as_str(), *port).to_socket_addrs();
+        addresses.is_ok_and(|mut addresses| addresses.any(|address| !is_loopback(address.ip())))
+    }
+
     fn bind_unix(&self, path: &Path) -> io::Result<Bound> {
         remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -187,12 +198,25 @@ impl Bound {
         if let Some((path, _)) = &self.path {
             return Ok(Endpoint::Unix(path.clone()));
         }
-        let address = Socket::from(self.socket.try_clone()?).local_addr()?;
-        let address = address.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let address = self.address()?;
         Ok(Endpoint::Inet {
             host: address.ip().to_string(),
             port: address.port(),
         })
+    }
+
+    /// Whether only this machine can reach it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn is_local(&self) -> io::Result<bool> {
+        Ok(self.path.is_some() || is_loopback(self.address()?.ip()))
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        let address = SockRef::from(&self.socket).local_addr()?;
+        Ok(address.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?)
     }
 
     /// Refuses new connections from now on, whatever other descriptors of the socket are open.
@@ -213,13 +237,18 @@ impl Drop for Bound {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> io::Result<Socket> {
+fn bind_tcp(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // A restart must not wait for the connections of the process before to be forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)
+}
+
+/// Also as IPv6 knows it.
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 /// Removes a UNIX socket that nobody listens on.

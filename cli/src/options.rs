@@ -4,7 +4,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use policy_net::Retry;
 use policy_proto::Response;
 
-use crate::{getopt, parse_duration};
+use crate::{ClientLimits, getopt, parse_duration};
 
 /// hapolicy's command line.
 ///
@@ -65,6 +65,9 @@ pub struct Options {
     /// none of them
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
     pub last_resort: Duration,
+    /// What clients are granted.
+    #[command(flatten)]
+    pub limits: ClientLimits,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -148,6 +151,7 @@ impl Options {
             workers: None,
             deadline: DEADLINE,
             last_resort: LAST_RESORT,
+            limits: ClientLimits::default(),
             affinity: None,
             retry: Retry::Always,
             check: false,

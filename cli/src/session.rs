@@ -1,12 +1,11 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::Duration,
 };
 
 use policy_ha::{BackendId, Preference};
 use policy_net::{Connection, ConnectionError, Connector, Patience, Upstream};
-use policy_proto::{DecodeError, Decoder, Request, Response, attr};
+use policy_proto::{DecodeError, Decoder, Limits, Request, Response, attr};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
@@ -27,6 +26,8 @@ pub struct Proxy {
     pub affinity: Affinity,
     /// How long clients are waited for.
     pub patience: Patience,
+    /// How large a request may be.
+    pub limits: Limits,
     /// What is said.
     pub journal: Journal,
 }
@@ -45,6 +46,7 @@ impl Proxy {
             default,
             affinity: Affinity::None,
             patience,
+            limits: Limits::default(),
             journal,
         }
     }
@@ -56,7 +58,8 @@ impl Proxy {
         io: Io,
         drain: CancellationToken,
     ) -> impl Future<Output = ()> + use<Io> {
-        let mut connection = Connection::new(io, Decoder::new().lenient(), self.patience);
+        let decoder = Decoder::new().lenient().with_limits(self.limits);
+        let mut connection = Connection::new(io, decoder, self.patience);
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
@@ -142,10 +145,3 @@ fn hash_of(instance: &[u8]) -> Option<u64> {
     instance.hash(&mut hasher);
     (!instance.is_empty()).then(|| hasher.finish())
 }
-
-/// How long a daemon waits for its clients: 20 minutes for a request (Postfix closes a connection
-/// after 1000 s, `smtpd_policy_service_max_ttl`), 30 s for the rest of one.
-pub const DAEMON_PATIENCE: Patience = Patience {
-    idle: Some(Duration::from_secs(1200)),
-    request: Some(Duration::from_secs(30)),
-};

@@ -7,7 +7,9 @@ use std::{
 
 use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
 
-use crate::{InvalidService, Journal, Level, Listen, Log, Options, Service, users::RunAs};
+use crate::{
+    InvalidService, Journal, Level, Log, Options, Service, daemon::listener, users::RunAs,
+};
 
 /// The services of a command line, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -144,8 +146,8 @@ pub fn check(options: &Options) -> bool {
     }
     let mut valid = services.invalid.is_empty() && !services.valid.is_empty();
     for text in &options.listen {
-        if let Err(error) = text.parse::<Listen>() {
-            eprintln!("hapolicy: --listen {text}: {error}");
+        if let Err(error) = listener(text, options) {
+            eprintln!("hapolicy: {}", error.line());
             valid = false;
         }
     }

@@ -1,35 +1,58 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use policy_net::{Listener, ServeOptions, accept};
+use pin_project_lite::pin_project;
+use policy_net::{Listener, ServeOptions, Stream, accept};
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
+use tokio_util::{either::Either, sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
-use crate::{Bound, Proxy};
+use crate::{
+    Bound, Journal, Proxy,
+    admission::{Admission, Place},
+};
 
 /// One of a daemon's workers: a current-thread runtime, so that a request stays on one core, with
 /// listeners of its own on the sockets of all.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) runtime: Runtime,
-    listeners: Vec<Listener>,
+    /// Each with whether only this machine can reach it.
+    listeners: Vec<(Listener, bool)>,
+    proxy: Arc<Proxy>,
+    admission: Arc<Admission>,
 }
 
 impl Worker {
-    pub(crate) fn new(sockets: &[Bound]) -> io::Result<Self> {
+    pub(crate) fn new(
+        sockets: &[Bound],
+        proxy: &Arc<Proxy>,
+        admission: &Arc<Admission>,
+    ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let entered = runtime.enter();
         let listeners = sockets
             .iter()
-            .map(Bound::listener)
+            .map(|socket| Ok((socket.listener()?, socket.is_local()?)))
             .collect::<io::Result<_>>()?;
         drop(entered);
-        Ok(Self { runtime, listeners })
+        Ok(Self {
+            runtime,
+            listeners,
+            proxy: Arc::clone(proxy),
+            admission: Arc::clone(admission),
+        })
     }
 
     /// SIGTERM and SIGINT, which from now on end the process no more.
@@ -47,21 +70,32 @@ impl Worker {
     /// the worker that opened it. `meanwhile` runs beside that.
     pub(crate) fn serve(
         self,
-        proxy: &Arc<Proxy>,
         deadline: Duration,
         stop: &CancellationToken,
         busy: TaskTrackerToken,
         meanwhile: impl Future<Output = ()>,
     ) {
         let mut options = ServeOptions::default();
+        // Those that are too many do not wait: they are closed.
+        options.max_connections = usize::MAX;
         // By then every request under way has its answer.
         options.drain = deadline.saturating_add(Duration::from_secs(1));
         self.runtime.block_on(async {
             let mut serving = JoinSet::new();
-            for listener in self.listeners {
-                let (proxy, options, stop) = (Arc::clone(proxy), options.clone(), stop.clone());
+            for (listener, is_local) in self.listeners {
+                let (proxy, admission) = (Arc::clone(&self.proxy), Arc::clone(&self.admission));
+                let (options, stop) = (options.clone(), stop.clone());
                 serving.spawn(async move {
-                    let connection = move |io, drain| Arc::clone(&proxy).serve(io, drain);
+                    let connection = move |io, drain| {
+                        let place = place(&admission, &io, is_local, &proxy.journal);
+                        match place {
+                            Some(place) => Either::Left(Admitted {
+                                served: Arc::clone(&proxy).serve(io, drain),
+                                place,
+                            }),
+                            None => Either::Right(ready(())),
+                        }
+                    };
                     accept(listener, &options, connection, stop.cancelled_owned()).await;
                 });
             }
@@ -74,6 +108,43 @@ impl Worker {
         // A thread may still wait for a resolver.
         self.runtime.shutdown_background();
     }
+}
+
+pin_project! {
+    /// A connection that is served, and its place. It is not an async block since that would take twice
+    /// the memory of what it awaits, for as long as the connection lives.
+    struct Admitted<F> {
+        #[pin]
+        served: F,
+        place: Place,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Admitted<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().served.poll(cx)
+    }
+}
+
+/// A place for this connection, or a word on why there is none.
+fn place(
+    admission: &Arc<Admission>,
+    io: &Stream,
+    is_local: bool,
+    journal: &Journal,
+) -> Option<Place> {
+    let client = match io {
+        // Who has gone already needs no place.
+        Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
+        Stream::Unix(_) => None,
+    };
+    let admitted = admission.admit(client, is_local);
+    if let Err(refusal) = &admitted {
+        journal.turned_away(refusal);
+    }
+    admitted.ok()
 }
 
 /// What ends a daemon.

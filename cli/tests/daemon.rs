@@ -671,48 +671,6 @@ fn a_change_of_state_is_one_line_and_a_warning_is_not_repeated() {
 }
 
 #[test]
-fn running_out_of_descriptors_is_told_once_and_costs_nobody_an_answer() {
-    let stub = Stub::tcp(Script::reply(Reply::Hang));
-    let dir = TempDir::new().unwrap();
-    let endpoint = format!("unix:{}", dir.path().join("policy.sock").display());
-    let process = process::Process::start(
-        "sh",
-        &[
-            "-c",
-            "ulimit -n 32 && exec \"$@\"",
-            "sh",
-            HAPOLICY,
-            "-L",
-            "--listen",
-            &endpoint,
-            "-s",
-            &service("a", &stub, ""),
-            "--deadline",
-            "2s",
-        ],
-    );
-    assert!(process.out.wait_lines(1, "listening on "));
-    let mut first = Client::connect(&endpoint);
-    first.send(&request(&[]));
-    assert!(stub.wait_requests(1));
-    let clients: Vec<Client> = (0..40).map(|_| Client::connect(&endpoint)).collect();
-    assert!(process.out.wait_lines(1, "cannot accept"));
-    // It comes when the deadline is over: time for many tries to accept.
-    assert_eq!(first.action(), "dunno");
-    let told = process.out.lines("cannot accept").len();
-    stub.set(Script::answer("OK"));
-    drop(first);
-    let mut answered = 0;
-    for mut client in clients {
-        answered += usize::from(!client.ask_about("x").is_empty());
-    }
-    assert_eq!(answered, 40, "each is served when others have gone");
-    process.signal(process::Signal::TERM);
-    assert_eq!(process.end().code, Some(0));
-    assert_eq!(told, 1, "a warning is repeated at most once in 10 s");
-}
-
-#[test]
 fn a_line_per_attempt_is_written_when_asked_for() {
     let (bad, good) = (
         Stub::tcp(Script::bytes("no\n")),

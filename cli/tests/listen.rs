@@ -114,6 +114,8 @@ fn an_endpoint_that_cannot_be_bound_leaves_no_socket_of_another_behind() {
         &unix(&dir),
         "--listen",
         "inet:192.0.2.1:0",
+        "--allow",
+        "192.0.2.0/24",
         "-s",
         &service(&stub),
     ];
@@ -325,7 +327,8 @@ fn requests_are_answered_by_any_number_of_workers() {
 }
 
 fn assert_cannot_bind(listen: &str, stub: &Stub) {
-    let ended = run(HAPOLICY, &["--listen", listen, "-s", &service(stub)]);
+    let args = ["--listen", listen, "--allow", "192.0.2.0/24"];
+    let ended = run(HAPOLICY, &[&args[..], &["-s", &service(stub)]].concat());
     assert_eq!(ended.code, Some(71), "{listen}: {ended:?}");
     assert_eq!(ended.err.lines().count(), 1, "{listen}: {ended:?}");
     assert_eq!(ended.out, "", "{listen}");

@@ -1,7 +1,7 @@
 //! Failover and load balancing for Postfix policy servers: a drop-in for the Perl script `hapolicy`
 //! under spawn(8), and a daemon.
 
-use std::{error::Error, io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use hapolicy::{Level, Log, Options, Stop, check, daemon, dropin};
 
@@ -33,17 +33,7 @@ fn main() -> ExitCode {
     }
     match daemon::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let source = error
-                .source()
-                .map(|source| format!(": {source}"))
-                .unwrap_or_default();
-            fail(
-                &format!("{error}{source}"),
-                error.exit_status(),
-                &log(&options),
-            )
-        }
+        Err(error) => fail(&error.line(), error.exit_status(), &log(&options)),
     }
 }
 

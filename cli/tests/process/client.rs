@@ -1,11 +1,11 @@
 use std::{
-    io::{Read, Write},
-    net::{Shutdown, TcpStream},
+    io::{ErrorKind, Read, Write},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     time::Duration,
 };
 
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 
@@ -30,6 +30,19 @@ impl Client {
         Ok(Self::of(socket))
     }
 
+    /// Connects to a TCP endpoint from this address of the machine's.
+    pub fn connect_from(source: IpAddr, endpoint: &str) -> Self {
+        let socket = Socket::new(Domain::for_address((source, 0).into()), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let bound = socket.bind(&SocketAddr::from((source, 0)).into());
+        bound.unwrap_or_else(|error| panic!("{source}: {error}"));
+        let address = endpoint.trim_start_matches("inet:");
+        let address: SocketAddr = address.parse().expect("an address");
+        let connected = socket.connect(&address.into());
+        connected.unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+        Self::of(socket)
+    }
+
     pub fn of(socket: impl Into<Socket>) -> Self {
         let socket = socket.into();
         let bounded = socket.set_read_timeout(Some(PATIENCE));
@@ -49,6 +62,21 @@ impl Client {
         _ = (&self.socket).write_all(bytes);
     }
 
+    /// Sends for a moment; whether the other side has cut the connection.
+    pub fn is_cut_off(&self, bytes: &[u8]) -> bool {
+        let bounded = self
+            .socket
+            .set_write_timeout(Some(Duration::from_millis(50)));
+        bounded.expect("a socket takes a time-out");
+        let sent = (&self.socket).write_all(bytes);
+        sent.is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+    }
+
+    /// Another handle of the same connection.
+    pub fn another(&self) -> Self {
+        Self::of(self.socket.try_clone().expect("a descriptor"))
+    }
+
     /// The bytes up to a blank line; `None` when the connection ends instead.
     pub fn reply(&mut self) -> Option<Vec<u8>> {
         loop {
@@ -60,7 +88,7 @@ impl Client {
             let mut bytes = [0; 4096];
             match (&self.socket).read(&mut bytes) {
                 Ok(0) => return None,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 read => self
                     .buffer
                     .extend_from_slice(&bytes[..read.expect("a reply in time")]),

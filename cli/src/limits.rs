@@ -1,0 +1,181 @@
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+
+use clap::Args;
+use ipnet::IpNet;
+use policy_net::Patience;
+use policy_proto::Limits;
+
+use crate::parse_duration;
+
+/// What a daemon grants its clients: a part of [`Options`](crate::Options).
+#[derive(Args, Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientLimits {
+    /// TCP clients that are served; needed where --listen is not on loopback
+    #[arg(long, value_name = "NET[,NET]", value_delimiter = ',', value_parser = network)]
+    pub allow: Vec<IpNet>,
+    /// Client connections at once; more are closed [default: what the limit of descriptors leaves,
+    /// at most 16384]
+    #[arg(long, value_name = "N")]
+    pub max_clients: Option<NonZeroUsize>,
+    /// Connections at once from one TCP client's address [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub max_clients_per_address: Option<NonZeroUsize>,
+    /// The largest request in bytes; K stands for 1024
+    #[arg(long, value_name = "SIZE", default_value = "128K", value_parser = size)]
+    pub max_request: usize,
+    /// How long a client may take for the rest of a request, or to read its answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = some_time)]
+    pub request_timeout: Duration,
+    /// How long a connection may be idle
+    #[arg(long, value_name = "DURATION", default_value = "1200s", value_parser = some_time)]
+    pub idle: Duration,
+}
+
+impl Default for ClientLimits {
+    /// What holds without any option; a test compares it with clap's.
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            max_clients: None,
+            max_clients_per_address: None,
+            max_request: Limits::default().message,
+            request_timeout: Duration::from_secs(30),
+            idle: Duration::from_secs(1200),
+        }
+    }
+}
+
+impl ClientLimits {
+    /// How long clients are waited for.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience {
+            idle: Some(self.idle),
+            request: Some(self.request_timeout),
+        }
+    }
+
+    /// How large a request may be.
+    #[must_use]
+    pub fn of_requests(&self) -> Limits {
+        Limits::default().with_message(self.max_request)
+    }
+}
+
+/// An address, or a network in CIDR notation. IPv4 that is mapped into IPv6 means IPv4: a socket that
+/// serves both sees such clients.
+fn network(text: &str) -> Result<IpNet, String> {
+    let net = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(net), _) => net,
+        (_, Ok(address)) => address.into(),
+        _ => return Err("neither an address nor a network such as 192.0.2.0/24".to_owned()),
+    };
+    // Most likely a slip, and then it would be anybody's guess which end of it.
+    if net.trunc() != net {
+        return Err(format!("not a network: {} is one", net.trunc()));
+    }
+    match (net.addr().to_canonical(), net.prefix_len()) {
+        (IpAddr::V4(address), length @ 96..) if net.addr().is_ipv6() => {
+            IpNet::new(address.into(), length - 96).map_err(|error| error.to_string())
+        }
+        _ => Ok(net),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let (number, unit) = match text.strip_suffix('K') {
+        Some(number) => (number, 1024),
+        None => (text, 1),
+    };
+    let size = number.parse::<usize>().map_err(|_| "not a size")? * unit;
+    match size {
+        LEAST_REQUEST..=MOST_REQUEST => Ok(size),
+        _ => Err("not between 4K and 16384K".to_owned()),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// What a real Postfix sends with long addresses.
+const LEAST_REQUEST: usize = 4 * 1024;
+/// Many times what any Postfix sends; each client could have so much memory.
+const MOST_REQUEST: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        limits: ClientLimits,
+    }
+
+    #[test]
+    fn the_defaults_are_the_same_with_and_without_clap() {
+        let parsed = Command::try_parse_from(["hapolicy"]).unwrap().limits;
+        assert_eq!(
+            format!("{parsed:?}"),
+            format!("{:?}", ClientLimits::default())
+        );
+    }
+
+    #[test]
+    fn networks_are_addresses_or_cidr() {
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::/0", "::/0"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+        ] {
+            let net = network(text).map(|net| net.to_string());
+            assert_eq!(net.as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "localhost",
+            "192.0.2",
+            "192.0.2.0/33",
+            "192.0.2.1/24",
+            "2001:db8::1/32",
+            "::/129",
+            "192.0.2.0/",
+            "/24",
+            " 192.0.2.1",
+        ] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_kibibytes_within_bounds() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("128K"), Ok(131_072));
+        assert_eq!(size("16384K"), Ok(16_777_216));
+        for text in [
+            "",
+            "K",
+            "4095",
+            "3K",
+            "16385K",
+            "-1",
+            "1M",
+            "99999999999999999999",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

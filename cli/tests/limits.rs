@@ -1,0 +1,332 @@
+//! What a daemon grants its clients, and that clients which take more cost nobody else anything.
+
+mod process;
+mod support;
+
+use std::{fs, net::IpAddr, thread, time::Duration};
+
+use process::{Client, Daemon, HAPOLICY, Process, request, run};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use support::{
+    eventually,
+    stub::{Script, Stub},
+};
+use tempfile::TempDir;
+
+// How many
+
+#[test]
+fn clients_that_are_too_many_are_closed_at_once_and_cost_the_others_nothing() {
+    let stub = Stub::tcp(Script::default());
+    let dir = TempDir::new().unwrap();
+    let listen = ["inet:127.0.0.1:0", &unix(&dir)];
+    let args = ["-s", &service(&stub), "--max-clients", "3"];
+    let daemon = Daemon::start(&listen, &args);
+    let connect = |number: usize| Client::connect(&daemon.endpoints[number % 2]);
+    let mut clients: Vec<Client> = (0..3).map(connect).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    for number in 0..50 {
+        assert!(connect(number).is_ended());
+    }
+    for client in &mut clients {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    clients.pop();
+    let back = eventually(|| {
+        let mut client = connect(0);
+        client.try_send(&request(&[]));
+        client.reply().is_some()
+    });
+    assert!(back, "a place that is free again");
+    let log = daemon.stop().out;
+    let told = process::lines(&log, "3 clients are connected (--max-clients)");
+    // More where the test takes longer than ten seconds.
+    assert!((1..=3).contains(&told.len()), "{log}");
+}
+
+#[test]
+fn an_address_gets_no_more_connections_than_were_granted_to_it() {
+    let stub = Stub::tcp(Script::default());
+    let dir = TempDir::new().unwrap();
+    let listen = ["inet:127.0.0.1:0", &unix(&dir)];
+    let args = ["-s", &service(&stub), "--max-clients-per-address", "2"];
+    let daemon = Daemon::start(&listen, &args);
+    let from = |source: &str| Client::connect_from(ip(source), daemon.endpoint());
+    let mut clients = vec![from("127.0.0.1"), from("127.0.0.1")];
+    for client in &mut clients {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    assert!(from("127.0.0.1").is_ended());
+    clients.push(from("127.0.0.2"));
+    clients.extend((0..5).map(|_| Client::connect(&daemon.endpoints[1])));
+    for client in &mut clients {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    let log = daemon.stop().out;
+    let told = process::lines(&log, "closing a connection from 127.0.0.1: it has 2");
+    assert_eq!(told.len(), 1, "{log}");
+}
+
+// Who
+
+#[test]
+fn a_listener_that_other_machines_can_reach_needs_to_be_told_whom_it_is_for() {
+    let stub = Stub::tcp(Script::default());
+    for listen in ["inet:0.0.0.0:0", "inet:[::]:0", "inet:[::ffff:0.0.0.0]:0"] {
+        for check in [&[][..], &["--check"]] {
+            let args = ["--listen", listen, "-s", &service(&stub)];
+            let ended = run(HAPOLICY, &[&args, check].concat());
+            assert_eq!(ended.code, Some(78), "{listen}: {ended:?}");
+            assert_eq!(ended.err.lines().count(), 1, "{listen}: {ended:?}");
+            assert!(ended.err.contains("--allow"), "{listen}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_none_is_a_wrong_command_line() {
+    let stub = Stub::tcp(Script::default());
+    for allow in [
+        "example.org",
+        "192.0.2.1/24",
+        "192.0.2.0/24,,::1",
+        "10.0.0.0/33",
+    ] {
+        let args = [
+            "--listen",
+            "inet:0.0.0.0:0",
+            "-s",
+            &service(&stub),
+            "--allow",
+            allow,
+        ];
+        let ended = run(HAPOLICY, &args);
+        assert_eq!(ended.code, Some(64), "{allow}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{allow}: {ended:?}");
+    }
+}
+
+#[test]
+fn only_those_are_served_who_are_allowed() {
+    let stub = Stub::tcp(Script::default());
+    let args = ["-s", &service(&stub), "--allow", "127.0.0.2,127.0.1.0/24"];
+    let mut listen = vec!["inet:0.0.0.0:0"];
+    if std::net::TcpListener::bind("[::]:0").is_ok() {
+        listen.push("inet:[::]:0");
+    } else {
+        println!("SKIPPED: no IPv6");
+    }
+    for listen in listen {
+        let daemon = Daemon::start(&[listen], &args);
+        let port = daemon.endpoint().rsplit(':').next().unwrap();
+        let endpoint = format!("127.0.0.1:{port}");
+        let from = |source: &str| Client::connect_from(ip(source), &endpoint);
+        let mut served = [from("127.0.0.2"), from("127.0.1.255")];
+        for _ in 0..20 {
+            assert!(from("127.0.0.1").is_ended(), "{listen}");
+        }
+        for client in &mut served {
+            assert_eq!(client.ask_about("x"), "dunno", "{listen}");
+        }
+        let log = daemon.stop().out;
+        let told = process::lines(&log, "from 127.0.0.1: not in --allow");
+        assert_eq!(told.len(), 1, "{log}");
+    }
+}
+
+#[test]
+fn a_listener_on_loopback_serves_loopback_whoever_else_is_allowed() {
+    let stub = Stub::tcp(Script::default());
+    for args in [&[][..], &["--allow", "192.0.2.0/24"]] {
+        let service = service(&stub);
+        let args = [&["-s", &service], args].concat();
+        for listen in ["inet:127.0.0.1:0", "inet:127.0.0.9:0", "inet:localhost:0"] {
+            let daemon = Daemon::start(&[listen], &args);
+            assert_eq!(daemon.connect().ask_about("x"), "dunno", "{listen}");
+            daemon.stop();
+        }
+    }
+}
+
+// How large, and for how long
+
+#[test]
+fn a_request_beyond_the_size_that_was_granted_is_refused() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service(&stub), "--max-request", "4K"]);
+    let mut honest = daemon.connect();
+    let value = "x".repeat(3500);
+    assert_eq!(honest.ask(&request(&[("sender", &value)])), "dunno");
+    let mut client = daemon.connect();
+    client.try_send(&request(&[("sender", &value), ("recipient", &value)]));
+    assert!(client.is_ended(), "without a reply");
+    assert_eq!(honest.ask_about("x"), "dunno");
+    daemon.stop();
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_request_is_closed_and_one_that_began_none_is_not() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service(&stub), "--request-timeout", "500ms"]);
+    let (mut honest, mut idle) = (daemon.connect(), daemon.connect());
+    assert_eq!(idle.ask_about("x"), "dunno");
+    let (mut silent, mut drips) = (daemon.connect(), daemon.connect());
+    silent.send(b"request=smtpd_access_policy\n");
+    let drip = drips.another();
+    let dripping = thread::spawn(move || {
+        while !drip.is_cut_off(b"x") {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert!(silent.is_ended() && drips.is_ended());
+    dripping.join().unwrap();
+    assert_eq!(honest.ask_about("x"), "dunno");
+    assert_eq!(idle.ask_about("x"), "dunno", "it had begun nothing");
+    let log = daemon.stop().out;
+    let told = process::lines(&log, "request not finished in time");
+    assert_eq!(told.len(), 1, "{log}");
+}
+
+#[test]
+fn a_client_that_is_idle_for_longer_than_was_granted_is_closed_without_a_word() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service(&stub), "--idle", "500ms"]);
+    let mut client = daemon.connect();
+    assert_eq!(client.ask_about("x"), "dunno");
+    assert!(client.is_ended());
+    assert!(daemon.connect().is_ended(), "also one that never asked");
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "closing a connection"), [""; 0]);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_closed_and_holds_nothing_back() {
+    let long = "x".repeat(16_000);
+    let stub = Stub::tcp(Script::answer(&long));
+    let daemon = Daemon::tcp(&["-s", &service(&stub), "--request-timeout", "500ms"]);
+    let greedy = daemon.connect();
+    // Until its answers fill all buffers, and then its requests.
+    let many = request(&[("instance", "x")]).repeat(100);
+    assert!(eventually(|| greedy.is_cut_off(&many)));
+    assert_eq!(daemon.connect().ask_about("x"), long);
+    daemon.stop();
+}
+
+// Descriptors
+
+#[test]
+fn the_limit_of_descriptors_is_raised_as_far_as_the_system_lets_it() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = format!(
+        "ulimit -Sn 64; exec {HAPOLICY} -L --listen inet:127.0.0.1:0 -s {}",
+        service(&stub)
+    );
+    let process = Process::start("/bin/sh", &["-c", &daemon]);
+    assert!(process.out.wait_lines(1, "listening on "));
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    assert!(current.is_some_and(|current| current > 64), "of this test");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let limits = process::lines(&limits, "Max open files").pop().unwrap();
+    let limits: Vec<&str> = limits.split_whitespace().collect();
+    let most = maximum.unwrap_or(1 << 20).min(1 << 20).to_string();
+    assert_eq!(limits[3], most, "{limits:?}");
+}
+
+#[test]
+fn descriptors_for_services_are_kept_free_of_clients() {
+    let stub = Stub::tcp(Script::default().held());
+    let args = "--workers 1 -d none";
+    let process = with_descriptors(64, &format!("-s {} {args}", service(&stub)));
+    let endpoint = process.out.lines("listening on ").pop().unwrap();
+    let endpoint = endpoint.split(' ').next_back().unwrap();
+    // As many as will be kept, and each with a request under way.
+    let clients: Vec<Client> = (0..60).map(|_| Client::connect(endpoint)).collect();
+    for client in &clients {
+        client.try_send(&request(&[("instance", "x")]));
+    }
+    assert!(
+        process
+            .out
+            .wait_lines(1, "clients are connected (--max-clients)")
+    );
+    assert!(eventually(|| stub.requests().len() >= 15));
+    stub.release();
+    let replies: Vec<Vec<u8>> = clients
+        .into_iter()
+        .filter_map(|mut client| client.reply())
+        .collect();
+    assert!((15..60).contains(&replies.len()), "{}", replies.len());
+    for reply in replies {
+        assert_eq!(String::from_utf8_lossy(&reply), "action=dunno\n\n");
+    }
+    let log = process.out.text();
+    assert!(!log.contains("Too many open files"), "{log}");
+}
+
+#[test]
+fn more_clients_than_there_can_be_descriptors_for_is_a_warning() {
+    let stub = Stub::tcp(Script::default());
+    let process = with_descriptors(100, &format!("-s {} --max-clients 1000", service(&stub)));
+    let told = "[LOG warning]: --max-clients 1000: the limit of descriptors leaves ";
+    assert_eq!(process.out.lines(told).len(), 1, "{}", process.out.text());
+}
+
+#[test]
+fn running_out_of_descriptors_is_told_once_and_costs_nobody_an_answer() {
+    let stub = Stub::tcp(Script::default());
+    let dir = TempDir::new().unwrap();
+    let daemon = Daemon::start(&[&unix(&dir)], &["-s", &service(&stub)]);
+    let mut first = daemon.connect();
+    assert_eq!(first.ask_about("x"), "dunno");
+    // The limit is below the next descriptor, as if others had taken them all.
+    let pid = Pid::from_raw(i32::try_from(daemon.process.id()).unwrap());
+    let before = prlimit(
+        pid,
+        Resource::Nofile,
+        rustix::process::getrlimit(Resource::Nofile),
+    )
+    .unwrap();
+    let none = Rlimit {
+        current: Some(3),
+        ..before
+    };
+    prlimit(pid, Resource::Nofile, none).unwrap();
+    let mut clients: Vec<Client> = (0..40).map(|_| daemon.connect()).collect();
+    assert!(daemon.process.out.wait_lines(1, "cannot accept"));
+    for _ in 0..100 {
+        assert_eq!(first.ask_about("x"), "dunno", "what is open is served on");
+    }
+    prlimit(pid, Resource::Nofile, before).unwrap();
+    for client in &mut clients {
+        assert_eq!(client.ask_about("x"), "dunno", "each is served in the end");
+    }
+    let log = daemon.stop().out;
+    let told = process::lines(&log, "cannot accept").len();
+    assert!((1..=2).contains(&told), "{log}");
+}
+
+/// A daemon that may have so many descriptors, and listens.
+fn with_descriptors(count: usize, args: &str) -> Process {
+    let daemon = format!("ulimit -n {count}; exec {HAPOLICY} -L --listen inet:127.0.0.1:0 {args}");
+    let process = Process::start("/bin/sh", &["-c", &daemon]);
+    assert!(
+        process.out.wait_lines(1, "listening on "),
+        "{}",
+        process.err.text()
+    );
+    process
+}
+
+fn service(stub: &Stub) -> String {
+    format!("a={}", stub.address())
+}
+
+fn unix(dir: &TempDir) -> String {
+    format!("unix:{}", dir.path().join("policy.sock").display())
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
