@@ -1,12 +1,10 @@
 //! The policy servers of one run, and their names in place of their ports.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
-
-use socket2::{Domain, Socket, Type};
 
 use super::case::{Case, Listen, Step};
 use super::program::Outcome;
+use crate::support::port::Port;
 use crate::support::stub::Stub;
 
 /// Fresh ones for each program.
@@ -15,7 +13,7 @@ pub struct Servers(Vec<(&'static str, Server)>);
 enum Server {
     Stub(Stub),
     /// Bound, so that nobody else gets the port, but not listening.
-    Refusing(Socket),
+    Refusing(Port),
 }
 
 impl Servers {
@@ -27,7 +25,7 @@ impl Servers {
                 Listen::Unix(script) => {
                     Server::Stub(Stub::unix(directory.join(name), script.clone()))
                 }
-                Listen::Refusing => refusing(),
+                Listen::Refusing => Server::Refusing(Port::any()),
             };
             (*name, server)
         });
@@ -109,10 +107,9 @@ impl Server {
     fn address(&self) -> (String, Option<u16>) {
         match self {
             Self::Stub(stub) => (stub.address(), address_port(stub)),
-            Self::Refusing(socket) => {
-                let address = socket.local_addr().expect("it is bound");
-                let address = address.as_socket().expect("it is TCP");
-                (address.to_string(), Some(address.port()))
+            Self::Refusing(port) => {
+                let number = port.number();
+                (format!("127.0.0.1:{number}"), Some(number))
             }
         }
     }
@@ -122,13 +119,6 @@ impl Server {
 fn address_port(stub: &Stub) -> Option<u16> {
     let address = stub.address();
     address.strip_prefix("127.0.0.1:")?.parse().ok()
-}
-
-fn refusing() -> Server {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-    socket.bind(&address.into()).expect("a free port");
-    Server::Refusing(socket)
 }
 
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

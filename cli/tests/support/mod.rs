@@ -8,6 +8,7 @@
 
 pub mod faults;
 pub mod first;
+pub mod port;
 pub mod server;
 pub mod stub;
 

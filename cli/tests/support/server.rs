@@ -3,36 +3,53 @@
 use std::{
     env,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::eventually;
+use super::port::Port;
 
 /// `policy-client serve`, which answers each request with the same action. It ends when this is
 /// dropped.
 #[derive(Debug)]
 pub struct Server {
-    policy_client: PathBuf,
-    action: String,
-    far: bool,
+    command: Command,
     address: String,
     child: Child,
+    /// Its port is its own while it is killed, too.
+    _port: Option<Port>,
 }
 
 impl Server {
     /// At a port of the system's choice.
     pub fn start(policy_client: &Path, action: &str) -> Self {
-        let started = Self::run(policy_client, "127.0.0.1:0", action, false);
-        started.expect("a port is free")
+        let port = Port::any();
+        let address = format!("127.0.0.1:{}", port.number());
+        let command = Command::new(policy_client);
+        Self::of(command, address, action, Some(port))
     }
 
     /// At an address in the far network of `world.sh`.
     pub fn start_far(policy_client: &Path, address: &str, action: &str) -> Self {
-        let started = Self::run(policy_client, address, action, true);
-        started.expect("nobody else is there")
+        let holder = env::var(FAR).expect("started by world.sh");
+        let mut command = Command::new("nsenter");
+        let network = format!("--net=/proc/{holder}/ns/net");
+        command.arg(network).arg(policy_client);
+        Self::of(command, address.to_owned(), action, None)
+    }
+
+    fn of(mut command: Command, address: String, action: &str, port: Option<Port>) -> Self {
+        command.args(["serve", &format!("inet:{address}"), "--action", action]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = run(&mut command);
+        Self {
+            command,
+            address,
+            child,
+            _port: port,
+        }
     }
 
     /// `host:port`.
@@ -51,49 +68,7 @@ impl Server {
 
     /// Starts it at the same address, once it has been killed.
     pub fn restart(&mut self) {
-        let Self {
-            policy_client,
-            action,
-            far,
-            address,
-            ..
-        } = self;
-        // A client somewhere may have the port for a moment.
-        let mut started = None;
-        eventually(|| {
-            started = Self::run(policy_client, address, action, *far);
-            started.is_some()
-        });
-        *self = started.expect("its port is free");
-    }
-
-    /// `None` if it ends at once, as it does where its address is in use.
-    fn run(policy_client: &Path, address: &str, action: &str, far: bool) -> Option<Self> {
-        let mut command = match far {
-            false => Command::new(policy_client),
-            true => {
-                let holder = env::var(FAR).expect("started by world.sh");
-                let mut command = Command::new("nsenter");
-                let network = format!("--net=/proc/{holder}/ns/net");
-                command.arg(network).arg(policy_client);
-                command
-            }
-        };
-        command.args(["serve", &format!("inet:{address}"), "--action", action]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut server = Self {
-            policy_client: policy_client.to_owned(),
-            action: action.to_owned(),
-            far,
-            address: String::new(),
-            child: child.expect("policy-client starts"),
-        };
-        let mut line = String::new();
-        let out = server.child.stdout.take().expect("it is piped");
-        let read = BufReader::new(out).read_line(&mut line);
-        read.expect("it says where it listens");
-        server.address = line.trim().strip_prefix("listening on inet:")?.to_owned();
-        Some(server)
+        self.child = run(&mut self.command);
     }
 }
 
@@ -103,6 +78,19 @@ impl Drop for Server {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Waits until it listens.
+fn run(command: &mut Command) -> Child {
+    let mut child = command.spawn().expect("policy-client starts");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("it is piped");
+    let read = BufReader::new(out).read_line(&mut line);
+    assert!(
+        read.is_ok() && line.starts_with("listening on "),
+        "{line:?}"
+    );
+    child
 }
 
 /// The process whose network is the far one.

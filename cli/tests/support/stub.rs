@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 
+use super::port::Port;
+
 /// What a stub does with one request.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -100,6 +102,8 @@ impl Default for Script {
 #[derive(Debug)]
 pub struct Stub {
     place: Place,
+    /// Its port is its own while it is stopped, too.
+    _port: Option<Port>,
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
 }
@@ -107,19 +111,21 @@ pub struct Stub {
 impl Stub {
     /// On 127.0.0.1, at a port of the system's choice.
     pub fn tcp(script: Script) -> Self {
-        Self::start(Place::Tcp(0), script)
+        let port = Port::any();
+        Self::start(Place::Tcp(port.number()), Some(port), script)
     }
 
     /// At a path, replacing a socket that is there.
     pub fn unix(path: impl AsRef<Path>, script: Script) -> Self {
-        Self::start(Place::Unix(path.as_ref().to_owned()), script)
+        Self::start(Place::Unix(path.as_ref().to_owned()), None, script)
     }
 
-    fn start(place: Place, script: Script) -> Self {
+    fn start(place: Place, port: Option<Port>, script: Script) -> Self {
         let shared = Arc::new(Shared::new(script));
-        let (running, place) = Running::start(&place, &shared);
+        let running = Running::start(&place, &shared);
         Self {
             place,
+            _port: port,
             shared,
             running: Mutex::new(Some(running)),
         }
@@ -197,7 +203,7 @@ impl Stub {
     pub fn restart(&self) {
         self.stop();
         self.shared.lock().stopping = false;
-        let (running, _) = Running::start(&self.place, &self.shared);
+        let running = Running::start(&self.place, &self.shared);
         *self.running.lock().expect("no panic under the lock") = Some(running);
     }
 
@@ -289,15 +295,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(place: &Place, shared: &Arc<Shared>) -> (Self, Place) {
+    fn start(place: &Place, shared: &Arc<Shared>) -> Self {
         let full = matches!(shared.lock().script().reply, Reply::Backlog);
         let listener = Arc::new(listen(place, if full { 0 } else { 1024 }));
-        let place = match place {
-            Place::Tcp(_) => Place::Tcp(port_of(&listener)),
-            Place::Unix(path) => Place::Unix(path.clone()),
-        };
         let (acceptor, fillers) = if full {
-            (None, fill(&place))
+            (None, fill(place))
         } else {
             let (listener, shared) = (Arc::clone(&listener), Arc::clone(shared));
             (
@@ -305,12 +307,11 @@ impl Running {
                 Vec::new(),
             )
         };
-        let running = Self {
+        Self {
             listener,
             acceptor,
             _fillers: fillers,
-        };
-        (running, place)
+        }
     }
 
     /// Ends all threads and waits for them.
@@ -423,11 +424,6 @@ fn address_of(place: &Place) -> (Domain, SockAddr) {
         }
         Place::Unix(path) => (Domain::UNIX, SockAddr::unix(path).expect("a short path")),
     }
-}
-
-fn port_of(socket: &Socket) -> u16 {
-    let address = socket.local_addr().expect("it is bound");
-    address.as_socket().expect("it is TCP").port()
 }
 
 /// Connects until the queue of a listener that never accepts is full.
