@@ -106,13 +106,13 @@ impl Balancer {
         }
 
         let tiers = tiers(&backends);
-        let weights = || backends.iter().map(|backend| backend.weight);
+        let weights: Vec<u16> = backends.iter().map(|backend| backend.weight).collect();
         let health = |&identity| Health::new(hash(config.seed, identity));
         let all = tiers.iter().fold(0, |set, tier| set | tier);
         Ok(Self {
             config,
-            order: RoundRobin::new(weights(), &tiers, config.seed),
-            rendezvous: Rendezvous::new(identities.iter().copied().zip(weights())),
+            order: RoundRobin::new(&weights, &tiers, config.seed),
+            rendezvous: Rendezvous::new(&identities, &weights),
             tiers,
             health: identities.iter().map(health).collect(),
             up: all,

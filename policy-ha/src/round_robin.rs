@@ -33,8 +33,8 @@ impl RoundRobin {
     /// A seed other than 0 advances each tier by some part of a turn. All parts are equally likely,
     /// so that over many seeds even the first winner is shared by weight. It costs at most one
     /// full turn per tier, where weights count after division by what they have in common.
-    pub(crate) fn new(weights: impl IntoIterator<Item = u16>, tiers: &[u64], seed: u64) -> Self {
-        let shares = weights.into_iter().map(|weight| Share {
+    pub(crate) fn new(weights: &[u16], tiers: &[u64], seed: u64) -> Self {
+        let shares = weights.iter().map(|&weight| Share {
             weight: i32::from(weight),
             credit: 0,
         });
@@ -94,7 +94,7 @@ mod tests {
 
     fn sequence(weights: &[u16], seed: u64, len: usize) -> Vec<usize> {
         let all = (1 << weights.len()) - 1;
-        let mut order = RoundRobin::new(weights.iter().copied(), &[all], seed);
+        let mut order = RoundRobin::new(weights, &[all], seed);
         (0..len).map(|_| order.next(all).unwrap()).collect()
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn weights_count_by_their_ratio() {
         assert_eq!(sequence(&[500, 1000], 7, 30), sequence(&[1, 2], 7, 30));
-        let order = RoundRobin::new([1000, 750, 7], &[0b011, 0b100], 0);
+        let order = RoundRobin::new(&[1000, 750, 7], &[0b011, 0b100], 0);
         let weights: Vec<_> = order.shares.iter().map(|share| share.weight).collect();
         assert_eq!(weights, [4, 3, 1]);
     }
@@ -135,10 +135,10 @@ mod tests {
 
     #[test]
     fn tiers_start_independently_and_never_meet() {
-        let mut order = RoundRobin::new([1, 1, 1, 1], &[0b0101, 0b1010], 0);
+        let mut order = RoundRobin::new(&[1, 1, 1, 1], &[0b0101, 0b1010], 0);
         let winners = [0b0101, 0b0101, 0b1010, 0b0101, 0b1010].map(|tier| order.next(tier));
         assert_eq!(winners, [Some(0), Some(2), Some(1), Some(0), Some(3)]);
-        let start = |seed, tier| RoundRobin::new([1; 4], &[0b0101, 0b1010], seed).next(tier);
+        let start = |seed, tier| RoundRobin::new(&[1; 4], &[0b0101, 0b1010], seed).next(tier);
         let same = (1..=1000)
             .filter(|&seed| (start(seed, 0b0101) == Some(0)) == (start(seed, 0b1010) == Some(1)));
         assert!((450..550).contains(&same.count()));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn no_candidates_have_no_winner() {
-        let mut order = RoundRobin::new([1, 1], &[0b11], 0);
+        let mut order = RoundRobin::new(&[1, 1], &[0b11], 0);
         assert_eq!(order.next(0), None);
         assert_eq!(order.next(0b11), Some(0));
     }
@@ -158,7 +158,7 @@ mod tests {
             candidates in prop::collection::vec(any::<u64>(), 0..500),
         ) {
             let all = (1 << weights.len()) - 1;
-            let mut order = RoundRobin::new(weights.iter().copied(), &[all], 0);
+            let mut order = RoundRobin::new(&weights, &[all], 0);
             let turn: i32 = order.shares.iter().map(|share| share.weight).sum();
             for set in candidates {
                 order.next(set & all);
