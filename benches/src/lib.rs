@@ -1,4 +1,4 @@
-//! What the benchmarks share: sample requests, our decoder at work, its peers, and plots.
+//! What the benchmarks share: sample requests, our decoder and our balancer at work, peers, and plots.
 //!
 //! Three programs measure with it. `cargo bench` (criterion) is for work on one function; `--bin
 //! table` compares with the peers side by side, for the record; `--bin instructions` counts
@@ -8,3 +8,4 @@ pub mod ours;
 pub mod peers;
 pub mod plot;
 pub mod samples;
+pub mod select;

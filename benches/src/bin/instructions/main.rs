@@ -1,4 +1,4 @@
-//! How many instructions each operation of the codec takes, counted by valgrind: the same on a busy
+//! How many instructions each operation of the codec and the balancer takes, counted by valgrind: the same on a busy
 //! machine. Fails if one takes over 5 % more than is recorded.
 //!
 //! ```text
@@ -9,23 +9,19 @@
 //! the difference is its own, without what the process costs. The counts are of one compiler and
 //! one kind of processor: memchr and the C library choose by what it can do.
 
+mod operations;
+
 use std::{
     collections::BTreeMap,
     env,
     error::Error,
     fmt::Write,
     fs,
-    hint::black_box,
     process::{Command, ExitCode, Stdio},
     thread,
 };
 
-use bytes::BytesMut;
-use policy_benches::{
-    ours,
-    samples::{ATTRIBUTES, TYPICAL, by_size, typical},
-};
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use operations::{OPERATIONS, Prepared};
 
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/record/instructions.txt");
 /// How much more than is recorded may pass, in per cent.
@@ -40,127 +36,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ["--record"] => record(&count_all()?),
         ["run", name, times] => run(name, times.parse()?),
         _ => Err("usage: instructions [--record]".into()),
-    }
-}
-
-/// Each operation by its name: what is to be done so many times, with what has been prepared.
-const OPERATIONS: &[(&str, Operation)] = &[
-    ("decode, all in one buffer", |prepared, times| {
-        let mut buf = prepared.buffer.split_to(times * TYPICAL);
-        assert_eq!(ours::decode(&mut buf), times);
-    }),
-    ("decode, warm connection", |p, times| {
-        p.arrive(times, TYPICAL)
-    }),
-    ("decode, ten pipelined", |p, times| {
-        p.arrive(times, 10 * TYPICAL)
-    }),
-    ("decode, 128 B at a time", |p, times| p.arrive(times, 128)),
-    ("decode, 16 B at a time", |p, times| p.arrive(times, 16)),
-    ("decode, 1 B at a time", |p, times| p.arrive(times, 1)),
-    ("decode, CR LF", |p, times| {
-        let pieces = [p.cr_lf.as_slice()].into_iter().cycle();
-        assert_eq!(ours::arrive(pieces.take(times)), times);
-    }),
-    ("decode, 64 kB", |p, times| {
-        let pieces = [p.huge.as_slice()].into_iter().cycle();
-        assert_eq!(ours::arrive(pieces.take(times)), times);
-    }),
-    ("get the first attribute", |p, times| {
-        p.get(times, attr::REQUEST)
-    }),
-    ("get the middle attribute", |p, times| {
-        p.get(times, attr::INSTANCE)
-    }),
-    ("get the last attribute", |p, times| {
-        p.get(times, attr::POLICY_CONTEXT)
-    }),
-    ("get an absent attribute", |p, times| {
-        p.get(times, attr::MAIL_VERSION)
-    }),
-    ("walk over 29 attributes", |p, times| {
-        for _ in 0..times {
-            assert_eq!(ours::walk(black_box(&p.request)), ATTRIBUTES);
-        }
-    }),
-    ("from_attributes, 29", |p, times| {
-        let attributes: Vec<_> = p.request.attributes().collect();
-        for _ in 0..times {
-            let built = Request::from_attributes(black_box(&attributes).iter().copied());
-            assert_eq!(built.map(|built| built.as_bytes().len()), Ok(TYPICAL));
-        }
-    }),
-    ("parse an action, DUNNO", |_, times| parse(times, b"DUNNO")),
-    ("parse an action, REJECT", |_, times| {
-        parse(times, b"REJECT No thanks")
-    }),
-    ("parse an action, 450", |_, times| {
-        parse(times, b"450 4.7.1 Try again")
-    }),
-    ("encode a response", |_, times| {
-        let response = Response::new("DEFER_IF_PERMIT Greylisted").expect("a valid response");
-        let mut out = BytesMut::with_capacity(1024);
-        for _ in 0..times {
-            out.clear();
-            black_box(&response).encode(&mut out);
-            assert_eq!(black_box(&out).len(), 35);
-        }
-    }),
-    ("decode a response", |_, times| {
-        let mut decoder = Decoder::new();
-        let mut buf = BytesMut::with_capacity(1024);
-        for _ in 0..times {
-            buf.reserve(35);
-            buf.extend_from_slice(black_box(b"action=DEFER_IF_PERMIT Greylisted\n\n"));
-            let response = decoder.response(&mut buf).expect("a valid response");
-            assert_eq!(response.map(|response| response.as_bytes().len()), Some(26));
-            assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
-        }
-    }),
-];
-
-type Operation = fn(&mut Prepared, usize);
-
-/// The same for each operation, and however often it is done.
-struct Prepared {
-    stream: Vec<u8>,
-    buffer: BytesMut,
-    request: Request,
-    cr_lf: Vec<u8>,
-    huge: Vec<u8>,
-}
-
-impl Prepared {
-    fn new() -> Self {
-        let stream = typical(3 * TIMES);
-        let request = ours::requests(&stream[..TYPICAL]).remove(0);
-        let text = String::from_utf8(stream[..TYPICAL].to_vec()).expect("ASCII");
-        let [.., (_, huge)] = by_size();
-        Self {
-            buffer: BytesMut::from(&stream[..]),
-            cr_lf: text.replace('\n', "\r\n").into_bytes(),
-            huge,
-            request,
-            stream,
-        }
-    }
-
-    fn arrive(&self, times: usize, size: usize) {
-        let requests = self.stream[..times * TYPICAL].chunks(size.max(TYPICAL));
-        let pieces = requests.flat_map(|request| request.chunks(size));
-        assert_eq!(ours::arrive(pieces), times);
-    }
-
-    fn get(&self, times: usize, name: &str) {
-        for _ in 0..times {
-            black_box(black_box(&self.request).get(black_box(name)));
-        }
-    }
-}
-
-fn parse(times: usize, text: &[u8]) {
-    for _ in 0..times {
-        black_box(Action::parse(black_box(text)));
     }
 }
 
