@@ -7,11 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use policy_proto::Response;
 use tokio_util::sync::ReusableBoxFuture;
+
+use crate::session::Sticking;
 
 type Desk<T> = ReusableBoxFuture<'static, T>;
 /// What comes of the work on a request.
-type Done = (policy_proto::Response, Option<(u64, policy_ha::BackendId)>);
+type Done = (Response, Sticking);
 
 thread_local! {
     static FREE: RefCell<Vec<Desk<Done>>> = const { RefCell::new(Vec::new()) };

@@ -1,7 +1,7 @@
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use policy_net::Retry;
+use policy_net::{Balance, Retry};
 use policy_proto::Response;
 
 use crate::{ClientLimits, getopt, parse_duration};
@@ -72,6 +72,14 @@ pub struct Options {
     /// else none]
     #[arg(long, value_name = "WHAT")]
     pub affinity: Option<Affinity>,
+    /// Who is asked among the services of one priority that are up
+    #[arg(
+        long,
+        value_name = "round-robin|least-loaded|hash:ATTRIBUTE[,ATTRIBUTE...]",
+        default_value = "round-robin",
+        value_parser = str::parse::<Balance>
+    )]
+    pub balance: Balance,
     /// When a request that one server has failed is put to the next: always, or only if the first one
     /// certainly has not read it to its end
     #[arg(long, value_name = "always|unsent", default_value = "always", value_parser = retry)]
@@ -153,6 +161,7 @@ impl Options {
             last_resort: LAST_RESORT,
             limits: ClientLimits::default(),
             affinity: None,
+            balance: Balance::RoundRobin,
             retry: Retry::Always,
             check: false,
             help: (),

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use policy_ha::{BackendId, Preference};
+use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Patience, Upstream};
 use policy_proto::{DecodeError, Decoder, Limits, Request, Response, attr};
 use tokio::{
@@ -32,9 +32,9 @@ pub struct Proxy {
     pub journal: Journal,
 }
 
-/// The message that a connection is about, as a hash of its `instance`, and the server that answered
-/// for it last. Two messages of the same hash would merely have the same server.
-type Sticking = Option<(u64, BackendId)>;
+/// The message that a connection is about, as a hash of its `instance`, and what its last answer says
+/// to the next request. Two messages of the same hash would merely have the same server.
+pub(crate) type Sticking = Option<(u64, Preference)>;
 
 impl Proxy {
     /// A proxy without limits on a client's patience and without affinity.
@@ -118,7 +118,7 @@ impl Proxy {
             Affinity::Message => request.get(attr::INSTANCE).and_then(hash_of),
         };
         let preference = match *sticking {
-            Some((stuck, backend)) if Some(stuck) == message => Preference::Stick(backend),
+            Some((stuck, preference)) if Some(stuck) == message => preference,
             _ => Preference::None,
         };
         if message.is_none() {
@@ -126,7 +126,7 @@ impl Proxy {
         }
         let on_event = |event: policy_net::Event<'_>| self.journal.event(&event, request, since);
         let answer = upstream.ask(request, preference, on_event).await.ok()?;
-        *sticking = message.map(|message| (message, answer.backend));
+        *sticking = message.map(|message| (message, answer.stick));
         Some(answer.response)
     }
 

@@ -112,7 +112,8 @@ impl Services {
                 } else {
                     connector
                 },
-                backend: service.backend,
+                // Its name tells it from the others, so that a list may change and keys stay.
+                backend: service.backend.with_key(policy_ha::key([&service.name])),
                 timeout: service.timeout,
             }
         };
@@ -126,6 +127,7 @@ pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     let mut settings = UpstreamOptions::default();
     settings.deadline = options.deadline;
     settings.last_resort = options.last_resort;
+    settings.balance = options.balance.clone();
     settings.retry = options.retry;
     settings
 }

@@ -3,9 +3,7 @@
 mod process;
 mod support;
 
-use std::time::Duration;
-
-use process::Daemon;
+use process::{Daemon, request};
 use support::stub::{Reply, Script, Stub};
 
 // --retry
@@ -54,20 +52,21 @@ fn a_server_that_refuses_has_read_nothing() {
 // --last-resort
 
 #[test]
-fn a_hung_service_costs_a_request_no_more_than_the_bound_once_that_is_known() {
-    for (bound, asked) in [("200ms", 2), ("0s", 1)] {
-        let hung = Stub::tcp(Script::reply(Reply::Hang));
-        // Its rest is as long as its time, so that the second request is no trial.
-        let hung_service = service("hung", &hung, ":::5");
-        let args = ["-s", &hung_service, "--last-resort", bound];
-        let daemon = Daemon::tcp(&args);
+fn a_service_that_is_down_is_asked_by_each_request_if_no_other_is_left_unless_told_otherwise() {
+    for (args, each) in [
+        (&[][..], true),
+        (&["--last-resort", "200ms"], true),
+        (&["--last-resort=0s"], false),
+    ] {
+        let daemon = Daemon::tcp(&[&["-l", "-s", "a=127.0.0.1:1"], args].concat());
         let mut client = daemon.connect();
-        assert_eq!(client.ask_about("x"), "dunno");
-        // Less than the time of an attempt.
-        client.set_patience(Duration::from_secs(4));
-        assert_eq!(client.ask_about("y"), "dunno", "{bound}");
-        assert_eq!(hung.requests().len(), asked, "{bound}");
-        daemon.stop();
+        for _ in 0..50 {
+            assert_eq!(client.ask_about("x"), "dunno");
+        }
+        let attempts = process::lines(&daemon.stop().out, "action: ''").len();
+        // Without, there are the first one and trials after 1, 2, 4 ... seconds.
+        assert_eq!(attempts == 50, each, "{args:?}");
+        assert!(each || attempts < 20, "{args:?}: {attempts}");
     }
 }
 
@@ -83,6 +82,58 @@ fn a_service_that_is_up_again_is_found_by_the_first_request() {
     a.restart();
     assert_eq!(client.ask_about("x"), "a");
     daemon.stop();
+}
+
+// --balance
+
+#[test]
+fn a_strategy_says_who_is_asked_among_equals() {
+    for (balance, senders) in [
+        ("round-robin", [10, 10]),
+        ("least-loaded", [10, 10]),
+        ("hash:sender", [0, 20]),
+    ] {
+        let (a, b) = (
+            Stub::tcp(Script::answer("a")),
+            Stub::tcp(Script::answer("b")),
+        );
+        let services = [service("a", &a, ""), service("b", &b, "")];
+        let args = ["-s", &services[0], "-s", &services[1], "--balance", balance];
+        let daemon = Daemon::tcp(&args);
+        let mut client = daemon.connect();
+        for written in ["user@example.com", "User@Example.COM"]
+            .iter()
+            .cycle()
+            .take(20)
+        {
+            client.ask(&request(&[("sender", written)]));
+        }
+        let mut shares = [a.requests().len(), b.requests().len()];
+        shares.sort_unstable();
+        assert_eq!(shares, senders, "{balance}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_key_has_the_same_service_in_every_process_and_in_every_order_of_services() {
+    let (a, b) = (
+        Stub::tcp(Script::answer("a")),
+        Stub::tcp(Script::answer("b")),
+    );
+    let services = [service("a", &a, ""), service("b", &b, "")];
+    let homes = |order: [usize; 2]| {
+        let [first, second] = order.map(|index| services[index].as_str());
+        let daemon = Daemon::tcp(&["-s", first, "-s", second, "--balance", "hash:sender"]);
+        let mut client = daemon.connect();
+        let home = |sender: u32| client.ask(&request(&[("sender", &sender.to_string())]));
+        let homes: Vec<_> = (0..20).map(home).collect();
+        daemon.stop();
+        homes
+    };
+    let first = homes([0, 1]);
+    assert!(first.contains(&"a".to_owned()) && first.contains(&"b".to_owned()));
+    assert_eq!(homes([1, 0]), first);
 }
 
 fn service(name: &str, stub: &Stub, fields: &str) -> String {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use policy_ha::{BackendId, Transition};
+use policy_ha::{BackendId, Preference, Transition};
 use policy_proto::Response;
 use thiserror::Error;
 
@@ -8,11 +8,17 @@ use crate::AttemptError;
 
 /// A request was answered, by one of an [`Upstream`](crate::Upstream)'s servers.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Answer {
-    /// By whom. For the next request of the same message: [`Preference::Stick`](policy_ha::Preference::Stick).
+    /// By whom.
     pub backend: BackendId,
     /// The answer.
     pub response: Response,
+    /// What the next request of the same message is to ask with, if they are to be kept together:
+    /// the one who answered, also if another should have. With [`Balance::Hash`](crate::Balance::Hash)
+    /// that holds for requests of the same key, so that the recipients of a message go each where
+    /// they belong if they are in the key.
+    pub stick: Preference,
 }
 
 /// No policy server answered within the deadline.

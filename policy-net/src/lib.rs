@@ -52,6 +52,11 @@
 
 mod alarm;
 
+mod ask;
+
+mod balance;
+pub use balance::{Balance, InvalidBalance};
+
 mod budget;
 pub use budget::attempt_limit;
 
@@ -71,6 +76,9 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 
 mod event;
 pub use event::{Answer, Event, Exhausted};
+
+mod hash_key;
+pub use hash_key::HashKey;
 
 mod listener;
 pub use listener::Listener;

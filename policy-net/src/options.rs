@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use policy_ha::Config;
 
-use crate::{PoolOptions, Retry};
+use crate::{Balance, PoolOptions, Retry};
 
 /// Deadlines and limits of an [`Upstream`](crate::Upstream). The struct may grow: start from the defaults, and say
 /// what differs.
@@ -40,6 +40,8 @@ pub struct UpstreamOptions {
     pub last_resort: Duration,
     /// Whether a request that a server may have acted upon is put to another.
     pub retry: Retry,
+    /// Who is asked among the services of one priority.
+    pub balance: Balance,
     /// Connections to one server.
     pub pool: PoolOptions,
     /// When a server counts as down, and the seed of the round robin.
@@ -54,6 +56,7 @@ impl Default for UpstreamOptions {
             wait: Duration::from_secs(1),
             last_resort: Duration::from_secs(3),
             retry: Retry::Always,
+            balance: Balance::RoundRobin,
             pool: PoolOptions::default(),
             balancer: Config::default(),
         }

@@ -147,6 +147,15 @@ impl<C: Connect> Pool<C> {
         })
     }
 
+    /// How many connections are in use, at most [`max_connections`](PoolOptions::max_connections). A
+    /// request that is given up is not counted any more.
+    #[must_use]
+    pub fn in_use(&self) -> u32 {
+        let places = self.options.max_connections.min(Semaphore::MAX_PERMITS);
+        let in_use = places.saturating_sub(self.in_use.available_permits());
+        u32::try_from(in_use).unwrap_or(u32::MAX)
+    }
+
     /// Closes the connections that have been idle for too long. Nothing does it unasked: call it
     /// from time to time.
     pub fn trim(&self) {

@@ -3,14 +3,9 @@ use std::{
     time::Duration,
 };
 
-use policy_ha::{Backend, BackendId, Balancer, ConfigError, Outcome, Preference, Status, Tried};
-use policy_proto::{Request, Response};
-use tokio::time::{Instant, timeout};
+use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
 
-use crate::{
-    Answer, AttemptError, Connect, Event, Exhausted, Lease, Pool, Retry, UpstreamOptions,
-    budget::Budget,
-};
+use crate::{Connect, Pool, UpstreamOptions};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -55,21 +50,21 @@ pub struct Service<C> {
 /// ```
 #[derive(Debug)]
 pub struct Upstream<C: Connect> {
-    shared: Arc<Shared<C>>,
+    pub(crate) shared: Arc<Shared<C>>,
 }
 
 #[derive(Debug)]
-struct Shared<C: Connect> {
-    options: UpstreamOptions,
-    services: Vec<Member<C>>,
+pub(crate) struct Shared<C: Connect> {
+    pub(crate) options: UpstreamOptions,
+    pub(crate) services: Vec<Member<C>>,
     /// Never held across an await.
     balancer: Mutex<Balancer>,
 }
 
 #[derive(Debug)]
-struct Member<C: Connect> {
-    pool: Arc<Pool<C>>,
-    timeout: Duration,
+pub(crate) struct Member<C: Connect> {
+    pub(crate) pool: Arc<Pool<C>>,
+    pub(crate) timeout: Duration,
 }
 
 impl<C: Connect> Upstream<C> {
@@ -102,103 +97,6 @@ impl<C: Connect> Upstream<C> {
         })
     }
 
-    /// Asks one service after the other until one has answered, at the latest until the deadline.
-    ///
-    /// Each attempt has the smaller of its service's timeout and of a fair share of what is left,
-    /// at least 5 s, so that the services behind it have their turn: see
-    /// [`attempt_limit`](crate::attempt_limit). When only services are left that are down and not due
-    /// for a trial, then what they take together is bounded by
-    /// [`last_resort`](UpstreamOptions::last_resort).
-    ///
-    /// A connection that was kept and fails before a byte of an answer is replaced by a new one,
-    /// once and within the same attempt: as a rule the server closed it while it was idle. Nobody is
-    /// blamed. Whether the server had read the request by then can be known in some cases only, and
-    /// with [`Retry::Unsent`] it is done in those.
-    ///
-    /// `on_event` is called as things happen, and must not block. Use [`Preference::None`] unless
-    /// the request belongs to others: then stick to who answered them.
-    ///
-    /// # Errors
-    ///
-    /// [`Exhausted`], with what each service that was asked did.
-    pub async fn ask(
-        &self,
-        request: &Request,
-        preference: Preference,
-        mut on_event: impl FnMut(Event<'_>),
-    ) -> Result<Answer, Exhausted> {
-        let options = &self.shared.options;
-        let mut now = Instant::now();
-        let mut budget = Budget::new(now, options.deadline, options.last_resort);
-        let mut tried = Tried::new();
-        let mut attempts = Vec::new();
-        loop {
-            if budget.left(now).is_zero() {
-                return Err(Exhausted { attempts });
-            }
-            let Some((backend, member, unasked)) = self.pick(now, preference, &mut tried) else {
-                return Err(Exhausted { attempts });
-            };
-            let limit = match tried.is_last_resort() {
-                false => budget.attempt(now, member.timeout, unasked),
-                true => budget.last_resort(now, member.timeout, unasked),
-            };
-            if limit.is_zero() {
-                return Err(Exhausted { attempts });
-            }
-            let wait = if unasked > 1 { options.wait } else { limit };
-            // It outlives the attempt, which may be dropped half-way: it tells how far that came.
-            let mut lease = None;
-            let attempt = async {
-                let lease = lease.insert(member.pool.lease(wait).await?);
-                let until = now.checked_add(limit);
-                self.attempt(backend, lease, request, until, &mut on_event)
-                    .await
-            };
-            let result = match timeout(limit, attempt).await {
-                Ok(result) => result,
-                Err(_) if lease.is_some() => Err(AttemptError::TimedOut),
-                // It was not even asked.
-                Err(_) => Err(AttemptError::Busy),
-            };
-            let end = Instant::now();
-            let took = end.saturating_duration_since(now);
-            now = end;
-            let error = match result {
-                Ok(response) => {
-                    if let Some(lease) = lease {
-                        lease.give_back();
-                    }
-                    on_event(Event::Answered {
-                        backend,
-                        response: &response,
-                        took,
-                    });
-                    self.observe(now, backend, Outcome::Success, None, &mut on_event);
-                    return Ok(Answer { backend, response });
-                }
-                Err(error) => error,
-            };
-            on_event(Event::Failed {
-                backend,
-                error: &error,
-                took,
-            });
-            let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
-            // That a last resort fails is no news: it was down, and had little time. If it counted,
-            // then as long as such requests come there would be no trial with a fair chance.
-            if error.blames_server() && !was_closed && !tried.is_last_resort() {
-                let outcome = Outcome::Failure { took };
-                self.observe(now, backend, outcome, Some(&error), &mut on_event);
-            }
-            let unsent = lease.is_none_or(|lease| lease.unsent(&error));
-            attempts.push((backend, error));
-            if options.retry == Retry::Unsent && !unsent {
-                return Err(Exhausted { attempts });
-            }
-        }
-    }
-
     /// The services, in the order in which they were given.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = BackendId> + use<C> {
         self.balancer().ids()
@@ -208,6 +106,18 @@ impl<C: Connect> Upstream<C> {
     #[must_use]
     pub fn status(&self, backend: BackendId) -> Status {
         self.balancer().status(backend)
+    }
+
+    /// Says whether a service is to be asked, whatever its health is: from the next attempt on. What
+    /// is under way is not touched. With none enabled, each request fails at once.
+    pub fn set_mode(&self, backend: BackendId, mode: Mode) {
+        self.balancer().set_mode(backend, mode);
+    }
+
+    /// What was said last of a service, [`Mode::Enabled`] at first.
+    #[must_use]
+    pub fn mode(&self, backend: BackendId) -> Mode {
+        self.balancer().mode(backend)
     }
 
     /// Closes upstream connections that have been idle for too long, once a second, for ever. Spawn
@@ -222,71 +132,7 @@ impl<C: Connect> Upstream<C> {
         }
     }
 
-    async fn attempt(
-        &self,
-        backend: BackendId,
-        lease: &mut Lease<C>,
-        request: &Request,
-        until: Option<Instant>,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) -> Result<Response, AttemptError> {
-        if let Some(client) = lease.reused() {
-            let error = match client.ask(request).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            // The server closed a connection that it had kept open, as it may at any time. That is
-            // nobody's fault, and a new one shows whether it is still there.
-            let again = self.shared.options.retry == Retry::Always || lease.unsent(&error);
-            if !(again && lease.was_closed(&error)) {
-                return Err(error);
-            }
-        }
-        on_event(Event::Opening(backend));
-        // Addresses share what is left, so it has to be right.
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let within = [self.shared.options.connect, left]
-            .into_iter()
-            .flatten()
-            .min();
-        let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
-        on_event(Event::Connected(backend));
-        client.ask(request).await
-    }
-
-    /// Who is next, and how many are left for this request, that one included.
-    fn pick(
-        &self,
-        now: Instant,
-        preference: Preference,
-        tried: &mut Tried,
-    ) -> Option<(BackendId, &Member<C>, usize)> {
-        let mut balancer = self.balancer();
-        let unasked = balancer.left(*tried);
-        let backend = balancer.pick(now.into_std(), preference, tried)?;
-        let member = self.shared.services.get(backend.index())?;
-        Some((backend, member, unasked))
-    }
-
-    fn observe(
-        &self,
-        now: Instant,
-        backend: BackendId,
-        outcome: Outcome,
-        because: Option<&AttemptError>,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) {
-        let transition = self.balancer().observe(now.into_std(), backend, outcome);
-        if let Some(transition) = transition {
-            on_event(Event::Changed {
-                backend,
-                transition,
-                because,
-            });
-        }
-    }
-
-    fn balancer(&self) -> MutexGuard<'_, Balancer> {
+    pub(crate) fn balancer(&self) -> MutexGuard<'_, Balancer> {
         // The balancer does not panic; if it did, its state would still be whole.
         self.shared
             .balancer

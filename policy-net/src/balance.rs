@@ -1,0 +1,142 @@
+use std::{fmt, str::FromStr};
+
+use policy_ha::{BackendId, Preference};
+use policy_proto::Request;
+use thiserror::Error;
+
+use crate::HashKey;
+
+/// Who is asked among the services of one priority that are up.
+///
+/// As text: `round-robin`, `least-loaded`, `hash:ATTRIBUTE[,ATTRIBUTE...]`.
+///
+/// ```
+/// use policy_net::{Balance, UpstreamOptions};
+///
+/// let mut options = UpstreamOptions::default();
+/// assert_eq!(options.balance, Balance::RoundRobin);
+/// options.balance = "hash:client_address,sender,recipient".parse()?;
+/// assert_eq!(options.balance.to_string(), "hash:client_address,sender,recipient");
+/// assert!("hash:".parse::<Balance>().is_err());
+/// # Ok::<(), policy_net::InvalidBalance>(())
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Balance {
+    /// Smooth weighted round robin, the default: exact, without bursts, and right for servers that
+    /// are alike and keep their state in one place or have none.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest connections in use for its weight. These are counted by this
+    /// [`Upstream`](crate::Upstream) and not told by the server, so that it sees its own requests
+    /// only. It suits servers whose answers take long, and differently long.
+    LeastLoaded,
+    /// By the values of attributes: the same ones go to the same server, for as long as that is up.
+    /// It suits servers that keep what they have learned to themselves.
+    ///
+    /// A request sticks to who answered the last one of its message if both have the same key, or
+    /// none. So after a failover the new server keeps the rest of the message, but recipients that
+    /// are part of the key go each where they belong.
+    Hash(HashKey),
+}
+
+/// Why a text is no [`Balance`].
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidBalance {
+    /// It is none of the strategies.
+    #[error("none of round-robin, least-loaded, hash:ATTRIBUTE[,ATTRIBUTE...]")]
+    Strategy,
+    /// What should be the name of an attribute is empty, longer than 64 bytes, or has something else
+    /// than lower-case letters, digits, `_` and `-`.
+    #[error("an attribute's name is made of lower-case letters, digits, _ and -")]
+    Name,
+    /// There are more than 16 attributes.
+    #[error("more than 16 attributes")]
+    TooMany,
+}
+
+impl Balance {
+    /// What a request is to wish for that comes with this wish.
+    pub(crate) fn preference(&self, request: &Request, wish: Preference) -> Preference {
+        let Self::Hash(attributes) = self else {
+            return wish;
+        };
+        match (attributes.of(request), wish) {
+            (Some(key), Preference::StickOrHash(_, same)) if same == key => wish,
+            // Who answered for another key, or without one, has no part in this one.
+            (Some(key), _) => Preference::Hash(key),
+            (None, Preference::Stick(_)) => wish,
+            (None, _) => Preference::None,
+        }
+    }
+
+    /// What the next request of the same message is to come with, after this answer to that wish.
+    pub(crate) const fn stick(backend: BackendId, wish: Preference) -> Preference {
+        match wish {
+            Preference::Hash(key) | Preference::StickOrHash(_, key) => {
+                Preference::StickOrHash(backend, key)
+            }
+            _ => Preference::Stick(backend),
+        }
+    }
+}
+
+impl FromStr for Balance {
+    type Err = InvalidBalance;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBalance> {
+        match text {
+            "round-robin" => Ok(Self::RoundRobin),
+            "least-loaded" => Ok(Self::LeastLoaded),
+            _ => {
+                let names = text.strip_prefix("hash:").ok_or(InvalidBalance::Strategy)?;
+                HashKey::new(names.split(',')).map(Self::Hash)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoundRobin => f.write_str("round-robin"),
+            Self::LeastLoaded => f.write_str("least-loaded"),
+            Self::Hash(attributes) => write!(f, "hash:{attributes}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_is_written_as_it_is_read() {
+        for text in [
+            "round-robin",
+            "least-loaded",
+            "hash:sender",
+            "hash:client_address,sender,recipient",
+        ] {
+            assert_eq!(text.parse::<Balance>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_strategy_is_refused_with_a_reason() {
+        let many = format!("hash:{}", ["a"; 17].join(","));
+        for (text, error) in [
+            ("", InvalidBalance::Strategy),
+            ("Round-Robin", InvalidBalance::Strategy),
+            ("hash", InvalidBalance::Strategy),
+            ("hash:", InvalidBalance::Name),
+            ("hash:sender,", InvalidBalance::Name),
+            ("hash:sender, recipient", InvalidBalance::Name),
+            ("hash:Sender", InvalidBalance::Name),
+            (&many, InvalidBalance::TooMany),
+        ] {
+            assert_eq!(text.parse::<Balance>(), Err(error), "{text}");
+        }
+    }
+}
