@@ -3,7 +3,6 @@
 use std::{error::Error as _, future::ready, io, num::NonZeroUsize, sync::Arc, thread};
 
 use policy_net::PoolOptions;
-use policy_proto::Response;
 use thiserror::Error;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -162,7 +161,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let journal = services.journal(log.clone(), options).for_daemon();
-    let default = options.default.clone().unwrap_or(Response::dunno());
+    let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(
         services.upstream(settings(options), false),
         default,

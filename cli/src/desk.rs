@@ -14,7 +14,7 @@ use crate::session::Sticking;
 
 type Desk<T> = ReusableBoxFuture<'static, T>;
 /// What comes of the work on a request.
-type Done = (Response, Sticking);
+type Done = (Option<Response>, Sticking);
 
 thread_local! {
     static FREE: RefCell<Vec<Desk<Done>>> = const { RefCell::new(Vec::new()) };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use policy_proto::Response;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,7 +34,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     settings.connect = None;
     // A hundred smtpd processes with an idle connection each would starve a prefork server.
     settings.pool.keep = None;
-    let default = options.default.clone().unwrap_or(Response::dunno());
+    let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
     proxy.affinity = options.affinity.unwrap_or(Affinity::None);
 

@@ -133,6 +133,14 @@ impl Journal {
         }
     }
 
+    /// Nothing was: the connection is closed instead.
+    pub fn closed(&self) {
+        if self.verbose {
+            self.log
+                .line(Level::Info, "No action: closing the connection");
+        }
+    }
+
     /// Something happened to `request`, which came at `since`.
     pub fn event(&self, event: &Event<'_>, request: &Request, since: Instant) {
         match event {

@@ -10,6 +10,9 @@ mod admission;
 
 pub mod daemon;
 
+mod default_action;
+pub use default_action::DefaultAction;
+
 mod descriptors;
 
 pub mod dropin;
@@ -17,6 +20,9 @@ pub mod dropin;
 mod desk;
 mod duration;
 pub use duration::parse_duration;
+
+mod failover;
+pub use failover::Failover;
 
 mod forward;
 mod getopt;

@@ -1,10 +1,8 @@
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use policy_net::{Balance, Retry};
-use policy_proto::Response;
 
-use crate::{ClientLimits, getopt, parse_duration};
+use crate::{ClientLimits, DefaultAction, Failover, getopt, parse_duration};
 
 /// hapolicy's command line.
 ///
@@ -32,9 +30,10 @@ pub struct Options {
                 unix:/path. Repeatable"
     )]
     pub services: Vec<OsString>,
-    /// The action when no server answers [default: dunno]
+    /// The action when no server answers; close gives none, and closes the connection
+    /// [default: dunno]
     #[arg(short, long, value_name = "ACTION", value_parser = no_value)]
-    pub default: Option<Response>,
+    pub default: Option<DefaultAction>,
     /// Log each attempt
     #[arg(short, long)]
     pub logging: bool,
@@ -61,10 +60,6 @@ pub struct Options {
     /// The longest that a request may take in all, below Postfix's 100 s
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = deadline)]
     pub deadline: Duration,
-    /// The longest that a request may take with services that are down, once no other is left: 0s asks
-    /// none of them
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
-    pub last_resort: Duration,
     /// What clients are granted.
     #[command(flatten)]
     pub limits: ClientLimits,
@@ -72,18 +67,9 @@ pub struct Options {
     /// else none]
     #[arg(long, value_name = "WHAT")]
     pub affinity: Option<Affinity>,
-    /// Who is asked among the services of one priority that are up
-    #[arg(
-        long,
-        value_name = "round-robin|least-loaded|hash:ATTRIBUTE[,ATTRIBUTE...]",
-        default_value = "round-robin",
-        value_parser = str::parse::<Balance>
-    )]
-    pub balance: Balance,
-    /// When a request that one server has failed is put to the next: always, or only if the first one
-    /// certainly has not read it to its end
-    #[arg(long, value_name = "always|unsent", default_value = "always", value_parser = retry)]
-    pub retry: Retry,
+    /// Who is asked, and what happens when a service fails.
+    #[command(flatten)]
+    pub failover: Failover,
     /// Print the services as understood, and exit with 0, or with 78 if one is invalid
     #[arg(long)]
     pub check: bool,
@@ -140,7 +126,7 @@ impl Options {
         options.default = match classic.default {
             None => None,
             Some(text) => Some(
-                Response::new(text.as_bytes().to_vec())
+                DefaultAction::parse(text.as_bytes())
                     .map_err(|error| Stop::Usage(format!("invalid default action: {error}")))?,
             ),
         };
@@ -158,11 +144,9 @@ impl Options {
             user: None,
             workers: None,
             deadline: DEADLINE,
-            last_resort: LAST_RESORT,
             limits: ClientLimits::default(),
             affinity: None,
-            balance: Balance::RoundRobin,
-            retry: Retry::Always,
+            failover: Failover::default(),
             check: false,
             help: (),
             version: (),
@@ -188,7 +172,7 @@ impl Options {
 }
 
 /// `--default` is taken out by `getopt`, so that clap never has a value to parse.
-fn no_value(_: &str) -> Result<Response, String> {
+fn no_value(_: &str) -> Result<DefaultAction, String> {
     Err("taken before".to_owned())
 }
 
@@ -209,17 +193,7 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn retry(text: &str) -> Result<Retry, &'static str> {
-    match text {
-        "always" => Ok(Retry::Always),
-        "unsent" => Ok(Retry::Unsent),
-        _ => Err("neither always nor unsent"),
-    }
-}
-
 /// Far more than any machine has a use for.
 const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);
-/// Enough for a server that answers, and no more than a blink of a mail's way.
-const LAST_RESORT: Duration = Duration::from_secs(3);

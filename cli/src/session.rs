@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Affinity, Journal, desk::at_a_desk};
+use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk};
 
 /// What answers requests, the same for all connections.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ use crate::{Affinity, Journal, desk::at_a_desk};
 pub struct Proxy {
     /// The policy servers; `None` where no valid one was given.
     pub upstream: Option<Upstream<Connector>>,
-    /// The answer when no server gives one.
-    pub default: Response,
+    /// What there is when no server answers.
+    pub default: DefaultAction,
     /// What keeps requests together.
     pub affinity: Affinity,
     /// How long clients are waited for.
@@ -39,7 +39,11 @@ pub(crate) type Sticking = Option<(u64, Preference)>;
 impl Proxy {
     /// A proxy without limits on a client's patience and without affinity.
     #[must_use]
-    pub fn new(upstream: Option<Upstream<Connector>>, default: Response, journal: Journal) -> Self {
+    pub fn new(
+        upstream: Option<Upstream<Connector>>,
+        default: DefaultAction,
+        journal: Journal,
+    ) -> Self {
         let patience = Patience::default();
         Self {
             upstream,
@@ -83,6 +87,9 @@ impl Proxy {
                     }
                     () = connection.gone() => return,
                 };
+                let Some(response) = response else {
+                    return;
+                };
                 let lines = self.journal.log().take_pending();
                 let replied = connection.reply_after(&lines, &response).await;
                 if replied.is_err() {
@@ -96,13 +103,17 @@ impl Proxy {
         self: Arc<Self>,
         request: Request,
         mut sticking: Sticking,
-    ) -> (Response, Sticking) {
+    ) -> (Option<Response>, Sticking) {
         self.journal.request(&request);
-        let response = match self.ask(&request, &mut sticking).await {
-            Some(response) => response,
-            None => self.default.clone(),
-        };
-        self.journal.replied(response.as_bytes());
+        let answer = self.ask(&request, &mut sticking).await;
+        let response = answer.or_else(|| match &self.default {
+            DefaultAction::Reply(response) => Some(response.clone()),
+            DefaultAction::Close => None,
+        });
+        match &response {
+            Some(response) => self.journal.replied(response.as_bytes()),
+            None => self.journal.closed(),
+        }
         (response, sticking)
     }
 

@@ -126,9 +126,9 @@ impl Services {
 pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     let mut settings = UpstreamOptions::default();
     settings.deadline = options.deadline;
-    settings.last_resort = options.last_resort;
-    settings.balance = options.balance.clone();
-    settings.retry = options.retry;
+    settings.last_resort = options.failover.last_resort;
+    settings.balance = options.failover.balance.clone();
+    settings.retry = options.failover.retry;
     settings
 }
 

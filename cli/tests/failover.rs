@@ -3,7 +3,9 @@
 mod process;
 mod support;
 
-use process::{Daemon, request};
+use std::{os::fd::OwnedFd, os::unix::net::UnixStream, process::Command};
+
+use process::{Client, Daemon, HAPOLICY, Process, request};
 use support::stub::{Reply, Script, Stub};
 
 // --retry
@@ -134,6 +136,65 @@ fn a_key_has_the_same_service_in_every_process_and_in_every_order_of_services() 
     let first = homes([0, 1]);
     assert!(first.contains(&"a".to_owned()) && first.contains(&"b".to_owned()));
     assert_eq!(homes([1, 0]), first);
+}
+
+// --default close
+
+#[test]
+fn close_in_place_of_an_action_closes_the_connection_without_one() {
+    for args in [["-d", "close"], ["--default", "close"], ["-dclose", "-l"]] {
+        let daemon = Daemon::tcp(&[&["-v", "-s", "a=127.0.0.1:1"], &args[..]].concat());
+        for bytes in [request(&[]), b"request=junk\n\n".to_vec()] {
+            let mut client = daemon.connect();
+            client.send(&bytes);
+            assert!(client.is_ended(), "{args:?}");
+        }
+        let log = daemon.stop().out;
+        let closed = process::lines(&log, "[LOG info]: No action: closing the connection");
+        assert_eq!(closed.len(), 2, "{log}");
+    }
+}
+
+#[test]
+fn close_closes_nothing_while_a_server_answers() {
+    let a = Stub::tcp(Script::answer("a"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &a, ""), "-d", "close"]);
+    let mut client = daemon.connect();
+    for _ in 0..3 {
+        assert_eq!(client.ask_about("x"), "a");
+    }
+    a.stop();
+    client.send(&request(&[]));
+    assert!(client.is_ended());
+    a.restart();
+    assert_eq!(daemon.connect().ask_about("x"), "a");
+    daemon.stop();
+}
+
+#[test]
+fn a_drop_in_that_gives_no_action_ends_with_status_0() {
+    let (near, far) = UnixStream::pair().unwrap();
+    let socket = OwnedFd::from(far);
+    let process = Process::untouched(
+        Command::new(HAPOLICY)
+            .args(["-d", "close", "-s", "a=127.0.0.1:1"])
+            .stdin(socket.try_clone().unwrap())
+            .stdout(socket.try_clone().unwrap())
+            .stderr(socket),
+    );
+    let mut client = Client::of(near);
+    client.send(&request(&[]));
+    assert!(client.is_ended());
+    assert_eq!(process.end().code, Some(0));
+}
+
+#[test]
+fn a_word_like_close_is_an_action() {
+    for action in ["Close", "closed", "close "] {
+        let daemon = Daemon::tcp(&["-s", "a=127.0.0.1:1", "-d", action]);
+        assert_eq!(daemon.connect().ask_about("x"), action);
+        daemon.stop();
+    }
 }
 
 fn service(name: &str, stub: &Stub, fields: &str) -> String {

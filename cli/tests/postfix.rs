@@ -32,7 +32,7 @@ mod support;
 
 use case::{Case, Failures, THREE_RECIPIENTS};
 use instance::{Processes, Setup};
-use proxy::Mode;
+use proxy::{Mode, Proxy};
 use services::{Condition, Seen};
 use support::stub::{Reply, Script, Stub};
 
@@ -83,6 +83,32 @@ fn without_hapolicy_a_server_that_closes_costs_a_pause_for_each_recipient() {
     assert_eq!(Seen::of_session(&server, &THREE_RECIPIENTS).len(), requests);
     assert_eq!(log::connections(&log, &endpoint), requests);
     assert_eq!(pauses, requests - 1, "{log}");
+}
+
+/// `-d close`: what to do is Postfix's own affair then.
+#[test]
+fn without_an_action_postfix_tries_once_more_and_takes_its_own_default() {
+    let mut setup = Setup::new();
+    let nobody = ["-s", "a=127.0.0.1:1", "-d", "close"].map(str::to_owned);
+    let modes = [Mode::Spawn, Mode::Inet, Mode::Unix];
+    let proxies = modes.map(|mode| {
+        let name = format!("close-{mode:?}").to_lowercase();
+        Proxy::start(mode, &mut setup, &name, &nobody)
+    });
+    let smtpds = proxies
+        .each_ref()
+        .map(|proxy| setup.add_smtpd(Processes::OnePerSession, proxy.endpoint()));
+    let mut postfix = setup.start();
+    let all = smtpds.map(|smtpd| THREE_RECIPIENTS.run(smtpd));
+    postfix.stop();
+
+    for replies in all {
+        assert!(replies[0].starts_with("451 4.3.5 "), "{replies:?}");
+    }
+    let log = postfix.log();
+    for proxy in &proxies {
+        assert_eq!(log::connections(&log, proxy.endpoint()), 2, "{log}");
+    }
 }
 
 fn check_all_conditions(mode: Mode) {
