@@ -79,7 +79,17 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
         None => None,
     };
-    let sockets = bind(options)?;
+    let cannot_start = |error| StartError::System("cannot start".to_owned(), error);
+    let number = options
+        .workers
+        .map_or_else(thread::available_parallelism, Ok);
+    let number = number.map_or(1, NonZeroUsize::get);
+    // All that can fail comes before anyone is served. A worker has a runtime, and of each endpoint
+    // a socket and a listener.
+    let own = number * (2 * options.listen.len() + 6) + 8;
+    let upstream = services.valid.len() * PoolOptions::default().max_connections;
+    let room = descriptors::for_clients(own, upstream).map_err(cannot_start)?;
+    let sockets = bind(options, number)?;
     if let (Some(run_as), Some(user)) = (run_as, &options.user) {
         run_as
             .become_it()
@@ -94,21 +104,13 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     log.panics();
     let proxy = Arc::new(proxy(options, &services, &log));
     forward::events_to(&proxy);
-    let cannot_start = |error| StartError::System("cannot start".to_owned(), error);
-    let number = options
-        .workers
-        .map_or_else(thread::available_parallelism, Ok);
-    let number = number.map_or(1, NonZeroUsize::get);
-    // All that can fail comes before anyone is served.
-    let own = number * (sockets.len() + 6) + sockets.len() + 8;
-    let upstream = services.valid.len() * PoolOptions::default().max_connections;
-    let room = descriptors::for_clients(own, upstream).map_err(cannot_start)?;
     let admission = Admission::new(
         options.limits.allow.clone(),
         most_clients(&options.limits, room, &log),
         options.limits.max_clients_per_address,
     );
-    let workers = (0..number).map(|_| Worker::new(&sockets, &proxy, &admission));
+    let workers =
+        (0..number).map(|index| Worker::new((index, number), &sockets, &proxy, &admission));
     let mut workers = workers
         .collect::<io::Result<Vec<_>>>()
         .map_err(cannot_start)?;
@@ -184,10 +186,10 @@ pub(crate) fn listener(text: &str, options: &Options) -> Result<Listen, StartErr
     }
 }
 
-fn bind(options: &Options) -> Result<Vec<Bound>, StartError> {
+fn bind(options: &Options, workers: usize) -> Result<Vec<Bound>, StartError> {
     let bind = |text: &String| {
         listener(text, options)?
-            .bind()
+            .bind(workers)
             .map_err(|error| StartError::System(format!("cannot bind {text}"), error))
     };
     options.listen.iter().map(bind).collect()

@@ -8,6 +8,9 @@
 
 mod admission;
 
+mod bound;
+pub use bound::Bound;
+
 pub mod daemon;
 
 mod default_action;
@@ -34,7 +37,7 @@ mod limits;
 pub use limits::ClientLimits;
 
 mod listen;
-pub use listen::{Bound, InvalidListen, Listen};
+pub use listen::{InvalidListen, Listen};
 
 mod log;
 pub use log::{Level, Log};

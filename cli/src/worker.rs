@@ -33,7 +33,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// The first of two is worker `(0, 2)`.
     pub(crate) fn new(
+        (index, number): (usize, usize),
         sockets: &[Bound],
         proxy: &Arc<Proxy>,
         admission: &Arc<Admission>,
@@ -42,10 +44,12 @@ impl Worker {
             .enable_all()
             .build()?;
         let entered = runtime.enter();
-        let listeners = sockets
-            .iter()
-            .map(|socket| Ok((socket.listener()?, socket.is_local()?)))
-            .collect::<io::Result<_>>()?;
+        let mut listeners = Vec::new();
+        for bound in sockets {
+            let is_local = bound.is_local()?;
+            let own = bound.listeners(index, number)?;
+            listeners.extend(own.into_iter().map(|listener| (listener, is_local)));
+        }
         drop(entered);
         Ok(Self {
             runtime,

@@ -6,6 +6,7 @@ mod support;
 use std::{
     fs,
     io::ErrorKind,
+    net::SocketAddr,
     os::unix::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt},
         net::UnixListener,
@@ -14,6 +15,7 @@ use std::{
 };
 
 use process::{Client, Daemon, HAPOLICY, is_root, request, run};
+use socket2::{Domain, Socket, Type};
 use support::stub::{Script, Stub};
 use tempfile::TempDir;
 
@@ -52,6 +54,47 @@ fn a_port_that_is_taken_is_an_error_and_its_daemon_goes_on() {
     assert_eq!(client.ask_about("2"), "dunno");
     assert_eq!(first.connect().ask_about("3"), "dunno");
     first.stop();
+}
+
+/// The sockets of one daemon share a port, which the system would let those of two do as well.
+#[test]
+fn a_port_is_shared_by_the_workers_of_one_daemon_only() {
+    let stub = Stub::tcp(Script::default());
+    for (first, second) in [("1", "1"), ("1", "4"), ("4", "1"), ("4", "4")] {
+        let daemon = Daemon::tcp(&["-s", &service(&stub), "--workers", first]);
+        let port = daemon.endpoint().rsplit(':').next().unwrap();
+        assert_eq!(listening_on(port.parse().unwrap()).to_string(), first);
+        for other in [daemon.endpoint(), &format!("inet:0.0.0.0:{port}")] {
+            let args = [
+                "--listen",
+                other,
+                "--allow",
+                "127.0.0.1",
+                "--workers",
+                second,
+            ];
+            let ended = run(HAPOLICY, &[&args[..], &["-s", &service(&stub)]].concat());
+            assert_eq!(ended.code, Some(71), "{first} {second}: {ended:?}");
+            assert!(ended.err.contains("in use"), "{ended:?}");
+        }
+        for _ in 0..20 {
+            assert_eq!(daemon.connect().ask_about("x"), "dunno");
+        }
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_port_that_somebody_else_would_share_is_not_taken() {
+    let stub = Stub::tcp(Script::default());
+    let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    other.set_reuse_port(true).unwrap();
+    other
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    other.listen(1).unwrap();
+    let address = other.local_addr().unwrap().as_socket().unwrap();
+    assert_cannot_bind(&format!("inet:{address}"), &stub);
 }
 
 #[test]
@@ -344,6 +387,13 @@ fn path(dir: &TempDir) -> String {
 
 fn unix(dir: &TempDir) -> String {
     format!("unix:{}", path(dir))
+}
+
+/// How many sockets listen on this port of IPv4, by proc(5).
+fn listening_on(port: u16) -> usize {
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!(":{port:04X} 00000000:0000 0A ");
+    sockets.lines().filter(|line| line.contains(&local)).count()
 }
 
 /// The words of a line in a status file of proc(5).

@@ -1,4 +1,9 @@
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{ErrorKind, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use hapolicy::{Listen, parse_duration};
@@ -52,12 +57,12 @@ impl Serve {
                 SYSTEM,
             )
         };
-        let bound = match listen.bind() {
+        let listener = listen.bind(1).and_then(|bound| {
+            let listener = bound.listeners(0, 1)?.pop();
+            Ok((bound, listener.ok_or(ErrorKind::NotConnected)?))
+        });
+        let (_bound, listener) = match listener {
             Ok(bound) => bound,
-            Err(error) => return cannot(error),
-        };
-        let listener = match bound.listener() {
-            Ok(listener) => listener,
             Err(error) => return cannot(error),
         };
         let signals = (
