@@ -43,6 +43,8 @@ pub struct Balancer {
     tiers: Box<[u64]>,
     order: RoundRobin,
     rendezvous: Rendezvous,
+    /// How many later choices were drawn.
+    failovers: u64,
     health: Box<[Health]>,
     /// Those that are up according to `health`: it saves looking at each.
     up: u64,
@@ -113,6 +115,7 @@ impl Balancer {
             config,
             order: RoundRobin::new(&weights, &tiers, config.seed),
             rendezvous: Rendezvous::new(&identities, &weights),
+            failovers: 0,
             tiers,
             health: identities.iter().map(health).collect(),
             up: all,
@@ -155,6 +158,7 @@ impl Balancer {
         let limit = Self::MAX_BACKENDS + 1;
         let (backends, known): (Vec<_>, Vec<_>) = backends.into_iter().take(limit).unzip();
         let mut renewed = Self::new(config, backends)?;
+        renewed.failovers = self.failovers;
         for (id, known) in renewed.ids().zip(known) {
             let Some((old, health)) =
                 known.and_then(|old| Some((old, self.health.get(old.index())?)))
@@ -174,7 +178,8 @@ impl Balancer {
     /// `None` when the request has been offered every backend that is [enabled](Mode).
     ///
     /// The order is: the backend that the request [sticks to](Preference::Stick); those that are up
-    /// or due for a trial, by priority and, within one, by [key](Preference::Hash) or else by turn;
+    /// or due for a trial, by priority and, within one, by [key](Preference::Hash) or else by turn, or drawn
+    /// by weight if it is not the request's first;
     /// those that are down and not due, the soonest due first.
     /// A request that has been offered one already gets no trial while another backend is up.
     ///
@@ -209,9 +214,7 @@ impl Balancer {
         preference: Preference,
         tried: &mut Tried,
     ) -> Option<BackendId> {
-        self.next(now, preference, tried, |order, up, due| {
-            order.next(up | due)
-        })
+        self.next(now, preference, tried, |_, up| up)
     }
 
     /// As [`pick`](Self::pick), but within a priority the least loaded is asked instead of the one
@@ -255,9 +258,8 @@ impl Balancer {
         tried: &mut Tried,
         load: impl FnMut(BackendId) -> u32,
     ) -> Option<BackendId> {
-        self.next(now, preference, tried, |order, up, due| {
-            let least = least_loaded(up, |index| order.weight(index), load);
-            order.next(least | due)
+        self.next(now, preference, tried, |order, up| {
+            least_loaded(up, |index| order.weight(index), load)
         })
     }
 
@@ -366,12 +368,13 @@ impl Balancer {
         self.health.len()
     }
 
+    /// `best` narrows those that are up and of one priority down to the ones that share by turn.
     fn next(
         &mut self,
         now: Instant,
         preference: Preference,
         tried: &mut Tried,
-        by_turn: impl FnOnce(&mut RoundRobin, u64, u64) -> Option<usize>,
+        best: impl FnOnce(&RoundRobin, u64) -> u64,
     ) -> Option<BackendId> {
         let (stick, key) = preference.parts();
         if let Some(id) = stick
@@ -382,10 +385,19 @@ impl Balancer {
         }
         let open = self.enabled & !tried.bits();
         let usable = self.usable(now, open, tried.is_empty());
-        let index = match (usable, key) {
-            (0, _) => self.soonest_due(open),
-            (_, Some(key)) => self.rendezvous.winner(key, usable),
-            (_, None) => by_turn(&mut self.order, usable & self.up, usable & !self.up),
+        let index = if usable == 0 {
+            self.soonest_due(open)
+        } else if let Some(key) = key {
+            self.rendezvous.winner(key, usable)
+        } else {
+            let candidates = best(&self.order, usable & self.up) | usable & !self.up;
+            if tried.is_empty() {
+                self.order.next(candidates)
+            } else {
+                let draw = hash(!self.config.seed, self.failovers);
+                self.failovers = self.failovers.wrapping_add(1);
+                self.rendezvous.winner(draw, candidates)
+            }
         }?;
         self.health[index].handed_out(now, &self.config);
         let id = BackendId::new(index)?;

@@ -96,6 +96,10 @@
 //! cannot pile up, whatever happens: among `n` backends no one is ever ahead of its share, or behind
 //! it, by more than what `(n - 1) / 2` requests are worth, and that evens out.
 //!
+//! **A later choice is drawn**, by weight, with a number that follows from the seed: it is neither a
+//! turn nor the next one in the list. If it were, then everybody who meets a dead server would go
+//! on to the same neighbour, which would bear twice its share.
+//!
 //! **Sticking does not count** as a turn. Round robin deals out the requests that are free to go
 //! anywhere, say the first one of each message, and those that stick follow: over many messages the
 //! shares are right. If they counted, then one message with a thousand recipients would keep its
