@@ -1,17 +1,11 @@
 //! Requests that go by a key: shares, what moves, and who is next.
 
-use std::time::{Duration, Instant};
+mod support;
 
-use policy_ha::{Backend, BackendId, Balancer, Config, ConfigError, Outcome, Preference, Tried};
+use std::time::Instant;
 
-const REFUSED: Outcome = Outcome::Failure {
-    took: Duration::ZERO,
-};
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    Instant::now()
-}
+use policy_ha::{Backend, BackendId, Balancer, Config, ConfigError, Preference, Tried};
+use support::{REFUSED, epoch};
 
 /// Backends of one priority by name and weight, known by their names.
 fn named(backends: &[(&str, u16)]) -> Balancer {

@@ -1,17 +1,11 @@
 //! The least loaded first, for its weight.
 
-use std::time::{Duration, Instant};
+mod support;
 
-use policy_ha::{Backend, BackendId, Balancer, Config, Outcome, Preference, Tried};
+use std::time::Instant;
 
-const REFUSED: Outcome = Outcome::Failure {
-    took: Duration::ZERO,
-};
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    Instant::now()
-}
+use policy_ha::{Backend, BackendId, Balancer, Config, Preference, Tried};
+use support::{REFUSED, epoch, secs};
 
 fn balancer<const N: usize>(weights: [u16; N]) -> (Balancer, [BackendId; N]) {
     let backends = weights.map(|weight| Backend::new(10, weight));
@@ -76,7 +70,7 @@ fn a_backend_that_is_due_is_asked_neither_first_nor_never_and_once() {
         let start = epoch();
         balancer.observe(start, down, REFUSED);
         assert_eq!(firsts(&mut balancer, start, &[1, load, 1], 4), [0, 2, 0, 2]);
-        let now = start + Duration::from_secs(2);
+        let now = start + secs(2);
         let order = firsts(&mut balancer, now, &[1, load, 1], 100);
         let trials: Vec<_> = (0..100).filter(|&at| order[at] == down.index()).collect();
         assert_eq!(trials, [1], "with a load of {load}");

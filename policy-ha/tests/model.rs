@@ -1,106 +1,161 @@
 //! The balancer against a naive model of its rules, call by call.
 //!
-//! The model keeps a list where the balancer keeps sets, sorts where it searches, and does not know
-//! the spread: it checks that each new `due` is within its bounds, and then believes it.
+//! The model keeps a list where the balancer keeps sets, sorts where it searches, takes floating point
+//! logarithms, and does not know the spread: it checks that each new `due` is within its bounds,
+//! and then believes it.
+
+mod support;
 
 use std::time::{Duration, Instant};
 
-use policy_ha::{
-    Backend, BackendId, Balancer, Config, Outcome, Preference, Status, Transition, Tried,
-};
+use policy_ha::{Backend, BackendId, Balancer, Config, Mode, Outcome, Status, Transition, Tried};
 use proptest::{collection::vec, prelude::*};
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    Instant::now() + Duration::from_secs(1 << 30)
-}
+use support::{By, Wish, by, epoch, millis, mode};
 
 #[derive(Clone, Debug)]
 struct Modelled {
+    identity: u64,
     priority: u16,
-    weight: i64,
+    weight: u64,
     credit: i64,
     failures: u32,
     /// Since when, until when, and the latest backoff.
     down: Option<(Instant, Instant, Duration)>,
     answered: Option<Instant>,
+    mode: Mode,
 }
 
 struct Model {
     config: Config,
     backends: Vec<Modelled>,
+    failovers: u64,
 }
 
 impl Model {
     fn new(config: Config, backends: &[Backend]) -> Self {
-        let modelled = |backend: &Backend| Modelled {
+        let modelled = |(place, backend): (u64, &Backend)| Modelled {
+            identity: backend.key.unwrap_or(place),
             priority: backend.priority,
             weight: backend.weight.into(),
             credit: 0,
             failures: 0,
             down: None,
             answered: None,
+            mode: Mode::Enabled,
         };
         Self {
             config,
-            backends: backends.iter().map(modelled).collect(),
+            backends: (0..).zip(backends).map(modelled).collect(),
+            failovers: 0,
         }
     }
 
-    fn is_usable(&self, index: usize, now: Instant) -> bool {
-        self.backends[index]
-            .down
-            .is_none_or(|(_, due, _)| due <= now)
+    fn is_up(&self, index: usize) -> bool {
+        self.backends[index].down.is_none()
     }
 
-    /// Who is next, and whether it is a trial.
+    fn is_due(&self, index: usize, now: Instant) -> bool {
+        self.backends[index]
+            .down
+            .is_some_and(|(_, due, _)| due <= now)
+    }
+
+    /// Who may be next: one, but for draws that are too close to tell.
     fn pick(
         &mut self,
         now: Instant,
         stick: Option<usize>,
-        tried: &mut Vec<usize>,
-    ) -> Option<(usize, bool)> {
-        let open: Vec<_> = (0..self.backends.len())
-            .filter(|i| !tried.contains(i))
+        by: By,
+        loads: &[u64],
+        tried: &[usize],
+    ) -> Vec<usize> {
+        let mut open: Vec<_> = (0..self.backends.len())
+            .filter(|index| !tried.contains(index))
             .collect();
-        let stuck = stick.filter(|i| open.contains(i) && self.backends[*i].down.is_none());
-        let any_up = open.iter().any(|&i| self.backends[i].down.is_none());
-        let trials = tried.is_empty() || !any_up;
-        let usable: Vec<_> = open
+        let sticks = |index: &usize| {
+            open.contains(index)
+                && self.is_up(*index)
+                && self.backends[*index].mode != Mode::Disabled
+        };
+        if let Some(index) = stick.filter(sticks) {
+            return vec![index];
+        }
+        open.retain(|&index| self.backends[index].mode == Mode::Enabled);
+        let ups = open.iter().filter(|&&index| self.is_up(index)).count();
+        let trials = tried.is_empty() || ups == 0;
+        let mut usable = open.clone();
+        usable.retain(|&index| self.is_up(index) || trials && self.is_due(index, now));
+        let Some(first) = usable
             .iter()
-            .copied()
-            .filter(|&i| self.is_usable(i, now) && (trials || self.backends[i].down.is_none()))
-            .collect();
-        let picked = if let Some(index) = stuck {
-            index
-        } else if let Some(first) = usable.iter().map(|&i| self.backends[i].priority).min() {
-            let tier: Vec<_> = usable
-                .into_iter()
-                .filter(|&i| self.backends[i].priority == first)
-                .collect();
-            for &i in &tier {
-                self.backends[i].credit += self.backends[i].weight;
-            }
-            let most = tier.iter().map(|&i| self.backends[i].credit).max()?;
-            let winner = tier
+            .map(|&index| self.backends[index].priority)
+            .min()
+        else {
+            let key = |&index: &usize| {
+                let Modelled { priority, down, .. } = self.backends[index];
+                (down.map(|(_, due, _)| due), priority, index)
+            };
+            return open.into_iter().min_by_key(key).into_iter().collect();
+        };
+        usable.retain(|&index| self.backends[index].priority == first);
+        if let By::Key(key) = by {
+            return self.drawn(key, &usable);
+        }
+        if let By::Load(_) = by {
+            // Who already has more than another would have with this request is not asked, unless it
+            // is due.
+            let ups: Vec<_> = usable
                 .iter()
                 .copied()
-                .find(|&i| self.backends[i].credit == most)?;
-            self.backends[winner].credit -=
-                tier.iter().map(|&i| self.backends[i].weight).sum::<i64>();
-            winner
-        } else {
-            let key = |&i: &usize| {
-                let Modelled { priority, down, .. } = self.backends[i];
-                (down.map(|(_, due, _)| due), priority, i)
-            };
-            open.into_iter().min_by_key(key)?
+                .filter(|&index| self.is_up(index))
+                .collect();
+            let weight = |index: usize| self.backends[index].weight;
+            usable.retain(|&index| {
+                let better = |&other: &usize| {
+                    (loads[other] + 1) * weight(index) <= loads[index] * weight(other)
+                };
+                !self.is_up(index) || !ups.iter().any(better)
+            });
+        }
+        if !tried.is_empty() {
+            let draw = splitmix(!self.config.seed, self.failovers);
+            self.failovers += 1;
+            return self.drawn(draw, &usable);
+        }
+        for &index in &usable {
+            self.backends[index].credit += self.backends[index].weight as i64;
+        }
+        let most = usable
+            .iter()
+            .map(|&index| self.backends[index].credit)
+            .max();
+        let winner = usable
+            .iter()
+            .copied()
+            .find(|&index| Some(self.backends[index].credit) == most);
+        let total: u64 = usable
+            .iter()
+            .map(|&index| self.backends[index].weight)
+            .sum();
+        if let Some(index) = winner {
+            self.backends[index].credit -= total as i64;
+        }
+        winner.into_iter().collect()
+    }
+
+    fn drawn(&self, key: u64, among: &[usize]) -> Vec<usize> {
+        let score = |index: usize| {
+            let Modelled {
+                identity, weight, ..
+            } = self.backends[index];
+            let number = mixed(key ^ splitmix(identity, 0)) as f64 + 0.5;
+            (64.0 - number.log2()) / weight as f64
         };
-        tried.push(picked);
-        let due = self.backends[picked]
-            .down
-            .is_some_and(|(_, due, _)| due <= now);
-        Some((picked, due))
+        let best = among
+            .iter()
+            .map(|&index| score(index))
+            .fold(f64::MAX, f64::min);
+        let close = |index: &usize| score(*index) <= best * 1.002 + 1e-5;
+        among.iter().copied().filter(close).collect()
     }
 
     /// The backoff that follows a trial.
@@ -149,20 +204,33 @@ enum Change {
     Down(Duration),
 }
 
+/// The `n`th number of the splitmix64 sequence.
+fn splitmix(seed: u64, n: u64) -> u64 {
+    mixed((0..=n).fold(seed, |state, _| state.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+}
+
+fn mixed(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 #[derive(Clone, Debug)]
 enum Call {
     /// A new request in one of the slots.
     Begin(usize),
-    Pick(usize, Option<usize>),
+    Pick(usize, Option<usize>, By),
     Observe(usize, Option<u64>),
+    Mode(usize, Mode),
 }
 
 fn call() -> impl Strategy<Value = Call> {
     let took = prop_oneof![Just(0), 0..3_000u64, 0..100_000u64];
     prop_oneof![
         2 => (0..3usize).prop_map(Call::Begin),
-        6 => (0..3usize, prop::option::weighted(0.2, 0..8usize))
-            .prop_map(|(slot, stick)| Call::Pick(slot, stick)),
+        6 => (0..3usize, prop::option::weighted(0.2, 0..8usize), by())
+            .prop_map(|(slot, stick, by)| Call::Pick(slot, stick, by)),
+        1 => (0..8usize, mode()).prop_map(|(index, mode)| Call::Mode(index, mode)),
         4 => (0..8usize, prop::option::weighted(0.7, took))
             .prop_map(|(index, failed)| Call::Observe(index, failed)),
     ]
@@ -178,14 +246,16 @@ proptest! {
     #[test]
     fn the_balancer_does_as_the_model_does(
         backends in vec((0..3u16, 1..=7u16).prop_map(|(p, w)| Backend::new(p, w)), 1..=8),
-        max_failures in 1..4u32,
+        (max_failures, first_key) in (1..4u32, any::<Option<u64>>()),
         (min, max) in (0..3_000u64, 0..20_000u64),
         calls in vec((prop_oneof![3 => Just(0), 6 => 0..2_000i64, 1 => 0..100_000i64, 1 => -3_000..0i64], call()), 0..200),
     ) {
+        let with_key = |(n, backend)| Backend { key: first_key.map(|key| key.wrapping_add(n)), ..backend };
+        let backends: Vec<_> = (0..).zip(backends).map(with_key).collect();
         let config = Config::default()
             .with_max_failures(max_failures)
-            .with_min_backoff(Duration::from_millis(min))
-            .with_max_backoff(Duration::from_millis(max));
+            .with_min_backoff(millis(min))
+            .with_max_backoff(millis(max));
         let mut balancer = Balancer::new(config, backends.clone()).unwrap();
         let mut model = Model::new(config, &backends);
         let ids: Vec<BackendId> = balancer.ids().collect();
@@ -193,18 +263,29 @@ proptest! {
         let mut now = epoch();
 
         for (step, call) in calls {
-            let by = Duration::from_millis(step.unsigned_abs());
+            let by = millis(step.unsigned_abs());
             now = if step < 0 { now - by } else { now + by };
             match call {
                 Call::Begin(slot) => slots[slot] = (Tried::new(), Vec::new()),
-                Call::Pick(slot, stick) => {
+                Call::Pick(slot, stick, by) => {
                     let stick = stick.filter(|&index| index < ids.len());
-                    let preference = stick.map_or(Preference::None, |index| Preference::Stick(ids[index]));
+                    let wish = Wish { stick: stick.map(|index| ids[index]), by };
+                    let loads: Vec<_> = match by {
+                        By::Load(loads) => ids.iter().map(|&id| Wish::load(loads, id).into()).collect(),
+                        By::Turn | By::Key(_) => Vec::new(),
+                    };
                     let (tried, model_tried) = &mut slots[slot];
-                    let got = balancer.pick(now, preference, tried);
-                    let expected = model.pick(now, stick, model_tried);
-                    prop_assert_eq!(got.map(BackendId::index), expected.map(|(index, _)| index));
-                    if let Some((index, true)) = expected {
+                    let expected = model.pick(now, stick, by, &loads, model_tried);
+                    let got = wish.pick(&mut balancer, now, tried).map(BackendId::index);
+                    let Some(index) = got else {
+                        prop_assert!(expected.is_empty(), "none instead of {:?}", expected);
+                        continue;
+                    };
+                    prop_assert!(expected.contains(&index), "{} instead of {:?}", index, expected);
+                    model_tried.push(index);
+                    let is_due = model.is_due(index, now);
+                    prop_assert_eq!(tried.is_last_resort(), !model.is_up(index) && !is_due);
+                    if is_due {
                         let base = model.next_backoff(index);
                         let Status::Down { due, .. } = balancer.status(ids[index]) else {
                             return Err(TestCaseError::fail("a trial brings nobody up"));
@@ -213,9 +294,14 @@ proptest! {
                         model.backends[index].down = model.backends[index].down.map(|(since, ..)| (since, due, base));
                     }
                 }
+                Call::Mode(index, mode) => {
+                    let index = index % ids.len();
+                    balancer.set_mode(ids[index], mode);
+                    model.backends[index].mode = mode;
+                }
                 Call::Observe(index, failed) => {
                     let index = index % ids.len();
-                    let took = failed.map(Duration::from_millis);
+                    let took = failed.map(millis);
                     let outcome = took.map_or(Outcome::Success, |took| Outcome::Failure { took });
                     let got = balancer.observe(now, ids[index], outcome);
                     match (got, model.observe(now, index, took)) {

@@ -1,19 +1,13 @@
 //! What an operator does: modes, and a list that changes.
 
-use std::time::{Duration, Instant};
+mod support;
+
+use std::time::Instant;
 
 use policy_ha::{
     Backend, BackendId, Balancer, Config, ConfigError, Mode, Outcome, Preference, Status, Tried,
 };
-
-const REFUSED: Outcome = Outcome::Failure {
-    took: Duration::ZERO,
-};
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    Instant::now()
-}
+use support::{REFUSED, epoch, secs};
 
 fn balancer<const N: usize>() -> (Balancer, [BackendId; N]) {
     let balancer = Balancer::new(Config::default(), [Backend::default(); N]).unwrap();
@@ -123,7 +117,7 @@ fn an_offer_is_a_last_resort_if_it_is_down_and_not_due() {
     // A trial is none either.
     let mut tried = Tried::new();
     balancer.observe(start, back, REFUSED);
-    let due = start + Duration::from_secs(10);
+    let due = start + secs(10);
     for _ in 0..3 {
         assert!(balancer.pick(due, Preference::None, &mut tried).is_some());
         assert!(!tried.is_last_resort());
@@ -134,9 +128,7 @@ fn an_offer_is_a_last_resort_if_it_is_down_and_not_due() {
 fn those_that_stay_keep_their_health_and_their_mode() {
     let (mut old, [a, b, c, d]) = balancer();
     let start = epoch();
-    let long = Outcome::Failure {
-        took: Duration::from_secs(30),
-    };
+    let long = Outcome::Failure { took: secs(30) };
     old.observe(start, b, long);
     old.set_mode(c, Mode::Drain);
     old.set_mode(d, Mode::Disabled);

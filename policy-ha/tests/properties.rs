@@ -1,153 +1,39 @@
-//! Laws that hold for arbitrary backends, weights, seeds and histories.
+//! Laws that hold for arbitrary backends, weights, seeds, strategies, operators and histories.
 
-use std::time::{Duration, Instant};
+mod support;
 
-use policy_ha::{Backend, BackendId, Balancer, Config, Outcome, Preference, Status, Tried};
+use std::time::Duration;
+
+use policy_ha::{Backend, BackendId, Balancer, Config, Mode, Outcome, Preference, Status, Tried};
 use proptest::{collection::vec, prelude::*};
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    // Far enough from the start of the clock to go back a little.
-    Instant::now() + Duration::from_secs(1 << 30)
-}
-
-fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
-
-/// Something that happened before a law is put to the test.
-#[derive(Clone, Debug)]
-enum Event {
-    /// A request: who it sticks to, and how long each attempt takes to fail but the last, which
-    /// succeeds or is cancelled.
-    Request {
-        stick: Option<u8>,
-        fails: Vec<u64>,
-        answered: bool,
-    },
-    Observe(u8, Option<u64>),
-    /// Milliseconds, mostly forwards.
-    Time(i64),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let took = prop_oneof![Just(0), 0..30_000u64];
-    prop_oneof![
-        4 => (prop::option::of(0..64u8), vec(took.clone(), 0..5), any::<bool>())
-            .prop_map(|(stick, fails, answered)| Event::Request { stick, fails, answered }),
-        3 => (0..64u8, prop::option::of(took)).prop_map(|(id, failed)| Event::Observe(id, failed)),
-        3 => prop_oneof![9 => 0..5_000i64, 2 => 0..200_000i64, 1 => -10_000..0i64]
-            .prop_map(Event::Time),
-    ]
-}
-
-fn backends() -> impl Strategy<Value = Vec<Backend>> {
-    let backend = (0..4u16, prop_oneof![1..=5u16, 1..=Backend::MAX_WEIGHT]);
-    vec(
-        backend.prop_map(|(priority, weight)| Backend::new(priority, weight)),
-        1..=64,
-    )
-}
-
-fn config() -> impl Strategy<Value = Config> {
-    (1..4u32, 0..5_000u64, 0..100_000u64, any::<u64>()).prop_map(
-        |(max_failures, min, max, seed)| {
-            Config::default()
-                .with_max_failures(max_failures)
-                .with_min_backoff(Duration::from_millis(min))
-                .with_max_backoff(Duration::from_millis(max))
-                .with_seed(seed)
-        },
-    )
-}
-
-/// A balancer with a past.
-fn lived() -> impl Strategy<Value = (Balancer, Instant)> {
-    (config(), backends(), vec(event(), 0..60)).prop_map(|(config, backends, events)| {
-        let mut balancer = Balancer::new(config, backends).unwrap();
-        let mut now = epoch();
-        live(&mut balancer, &mut now, &events);
-        (balancer, now)
-    })
-}
-
-/// Lives through the events, and writes down all that the balancer said.
-fn live(balancer: &mut Balancer, now: &mut Instant, events: &[Event]) -> Vec<String> {
-    let ids: Vec<_> = balancer.ids().collect();
-    let id = |index: u8| ids[usize::from(index) % ids.len()];
-    let mut said = Vec::new();
-    for event in events {
-        match event {
-            Event::Request {
-                stick,
-                fails,
-                answered,
-            } => {
-                let preference =
-                    stick.map_or(Preference::None, |index| Preference::Stick(id(index)));
-                let mut tried = Tried::new();
-                for &took in fails {
-                    let Some(id) = balancer.pick(*now, preference, &mut tried) else {
-                        break;
-                    };
-                    let took = Duration::from_millis(took);
-                    *now += took;
-                    let change = balancer.observe(*now, id, Outcome::Failure { took });
-                    said.push(format!("{id:?} {change:?}"));
-                }
-                if let Some(id) = balancer.pick(*now, preference, &mut tried) {
-                    let change = answered.then(|| balancer.observe(*now, id, Outcome::Success));
-                    said.push(format!("{id:?} {change:?}"));
-                }
-            }
-            Event::Observe(index, failed) => {
-                let outcome = failed.map_or(Outcome::Success, |took| Outcome::Failure {
-                    took: Duration::from_millis(took),
-                });
-                said.push(format!("{:?}", balancer.observe(*now, id(*index), outcome)));
-            }
-            Event::Time(by) => {
-                let step = Duration::from_millis(by.unsigned_abs());
-                *now = if *by < 0 { *now - step } else { *now + step };
-            }
-        }
-    }
-    said.extend(ids.iter().map(|&id| format!("{:?}", balancer.status(id))));
-    said
-}
-
-fn first(balancer: &mut Balancer, now: Instant) -> usize {
-    balancer
-        .pick(now, Preference::None, &mut Tried::new())
-        .unwrap()
-        .index()
-}
-
-/// How often each backend was the first choice, by their places.
-fn shares(firsts: &[usize], len: usize) -> Vec<usize> {
-    (0..len)
-        .map(|index| firsts.iter().filter(|&&first| first == index).count())
-        .collect()
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
+use support::{
+    By, Wish, backends, by, config, epoch, events, gcd, live, lived, millis, mode, secs, shares,
+    wish,
+};
 
 proptest! {
     #[test]
-    fn each_backend_is_offered_exactly_once_whatever_the_history(
+    fn each_enabled_backend_is_offered_exactly_once_whatever_the_history(
         (mut balancer, now) in lived(),
-        stick in any::<prop::sample::Index>(),
-        sticks in any::<bool>(),
+        (stick, by) in wish(),
         outcomes in vec(prop::option::of(any::<bool>()), 64),
     ) {
         let ids: Vec<_> = balancer.ids().collect();
-        let preference = if sticks { Preference::Stick(*stick.get(&ids)) } else { Preference::None };
+        let stick = stick.map(|index| ids[usize::from(index) % ids.len()]);
+        let is_due = |id| match balancer.mode(id) {
+            Mode::Enabled => true,
+            Mode::Drain => stick == Some(id) && balancer.status(id) == Status::Up,
+            Mode::Disabled => false,
+        };
+        let expected: Vec<_> = ids.iter().copied().filter(|&id| is_due(id)).collect();
         let mut tried = Tried::new();
         let mut offered = Vec::new();
-        for outcome in &outcomes[..ids.len()] {
-            let id = balancer.pick(now, preference, &mut tried).expect("as many offers as backends");
+        for outcome in outcomes {
+            let left = balancer.left(tried);
+            let Some(id) = (Wish { stick, by }).pick(&mut balancer, now, &mut tried) else {
+                prop_assert_eq!(left, 0);
+                break;
+            };
             prop_assert!(tried.contains(id));
             offered.push(id);
             prop_assert_eq!(tried.len(), offered.len());
@@ -157,14 +43,44 @@ proptest! {
                 None => {} // cancelled
             }
         }
-        prop_assert_eq!(balancer.pick(now, preference, &mut tried), None);
+        prop_assert_eq!((Wish { stick, by }).pick(&mut balancer, now, &mut tried), None);
         offered.sort_unstable();
-        prop_assert_eq!(offered, ids);
+        prop_assert_eq!(offered, expected);
+    }
+
+    #[test]
+    fn an_operators_word_counts_from_the_next_offer_on(
+        (mut balancer, mut now) in lived(),
+        (stick, by) in wish(),
+        changes in vec((0..64u8, mode(), any::<bool>(), 0..2_000u64), 0..100),
+    ) {
+        let ids: Vec<_> = balancer.ids().collect();
+        let id = |index: u8| ids[usize::from(index) % ids.len()];
+        let wish = Wish { stick: stick.map(id), by };
+        let mut tried = Tried::new();
+        for (index, mode, success, wait) in changes {
+            balancer.set_mode(id(index), mode);
+            prop_assert_eq!(balancer.mode(id(index)), mode);
+            let before = balancer.clone();
+            let Some(id) = wish.pick(&mut balancer, now, &mut tried) else {
+                tried = Tried::new();
+                continue;
+            };
+            let allowed = match before.mode(id) {
+                Mode::Enabled => true,
+                Mode::Drain => wish.stick == Some(id) && before.status(id) == Status::Up,
+                Mode::Disabled => false,
+            };
+            prop_assert!(allowed);
+            let took = millis(wait);
+            now += took;
+            balancer.observe(now, id, if success { Outcome::Success } else { Outcome::Failure { took } });
+        }
     }
 
     #[test]
     fn those_up_or_due_are_offered_first_and_by_priority(
-        config in config(), backends in backends(), events in vec(event(), 0..60),
+        config in config(), backends in backends(), events in events(), by in by(),
     ) {
         let mut balancer = Balancer::new(config, backends.clone()).unwrap();
         let mut now = epoch();
@@ -179,18 +95,56 @@ proptest! {
             }
         };
         let mut tried = Tried::new();
-        for at in 0..backends.len() {
+        while balancer.left(tried) > 0 {
             let before = balancer.clone();
-            let rank = |id| place(id, before.status(id), at == 0);
-            let best = before.ids().filter(|id| !tried.contains(*id)).map(rank).min();
-            let id = balancer.pick(now, Preference::None, &mut tried).unwrap();
-            prop_assert_eq!(Some(rank(id)), best, "at {}", at);
+            let rank = |id| place(id, before.status(id), tried.is_empty());
+            let open = before.ids().filter(|&id| before.mode(id) == Mode::Enabled && !tried.contains(id));
+            let best = open.map(rank).min();
+            let is_first = tried.is_empty();
+            let id = Wish::by(by).pick(&mut balancer, now, &mut tried).unwrap();
+            let rank = place(id, before.status(id), is_first);
+            prop_assert_eq!(Some(rank), best, "after {:?}", tried);
+            prop_assert_eq!(tried.is_last_resort(), rank.0 == 2);
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_renewed_changes_nothing_for_those_that_stay(
+        config in config(), backends in backends(), events in events(), keys in vec(any::<u64>(), 10),
+        order in Just((0..64_usize).collect::<Vec<_>>()).prop_shuffle(), leaves in any::<u64>(),
+    ) {
+        let named = (0..).zip(backends).map(|(n, backend)| backend.with_key(n));
+        let backends: Vec<_> = named.collect();
+        let mut old = Balancer::new(config, backends.clone()).unwrap();
+        let mut now = epoch();
+        live(&mut old, &mut now, &events);
+        let ids: Vec<_> = old.ids().collect();
+        let stays = order.into_iter().filter(|&place| place < ids.len() && leaves >> place & 1 == 0);
+        let stays: Vec<_> = stays.collect();
+        prop_assume!(!stays.is_empty());
+        let list = stays.iter().map(|&place| (backends[place], Some(ids[place])));
+        let mut new = old.renewed(config, list).unwrap();
+        for (id, &place) in new.ids().zip(&stays) {
+            prop_assert_eq!(new.status(id), old.status(ids[place]));
+            prop_assert_eq!(new.mode(id), old.mode(ids[place]));
+        }
+        // Whoever left is as if disabled: all others have the order that they had.
+        for &id in ids.iter().filter(|id| !stays.contains(&id.index())) {
+            old.set_mode(id, Mode::Disabled);
+        }
+        for key in keys {
+            let wish = Wish::by(By::Key(key));
+            let were = wish.round(&mut old, now).into_iter().map(BackendId::index);
+            let are = wish.round(&mut new, now).into_iter().map(|id| stays[id.index()]);
+            // Equals among the last resorts go by their place.
+            let ups = |place: &usize| old.status(ids[*place]) == Status::Up;
+            prop_assert!(were.filter(ups).eq(are.filter(ups)));
         }
     }
 
     #[test]
     fn shares_are_exact_again_soon_after_any_history(
-        weights in vec(1..=5u16, 1..=6), seed in any::<u64>(), events in vec(event(), 0..60),
+        weights in vec(1..=5u16, 1..=6), seed in any::<u64>(), events in events(),
     ) {
         let backends = weights.iter().map(|&weight| Backend::new(10, weight));
         let mut balancer = Balancer::new(Config::default().with_seed(seed), backends).unwrap();
@@ -198,21 +152,22 @@ proptest! {
         live(&mut balancer, &mut now, &events);
         for id in balancer.ids().collect::<Vec<_>>() {
             balancer.observe(now, id, Outcome::Success);
+            balancer.set_mode(id, Mode::Enabled);
         }
         let divisor = weights.iter().fold(0, |divisor, &weight| gcd(divisor, weight.into()));
         let exact: Vec<_> = weights.iter().map(|&weight| usize::from(weight) / divisor).collect();
         let turn: usize = exact.iter().sum();
         // Anyone is owed half a request for each other backend at most: soon paid.
         for _ in 0..turn * weights.len() {
-            first(&mut balancer, now);
+            Wish::by(By::Turn).first(&mut balancer, now);
         }
-        let firsts: Vec<_> = (0..turn).map(|_| first(&mut balancer, now)).collect();
+        let firsts: Vec<_> = (0..turn).filter_map(|_| Wish::by(By::Turn).first(&mut balancer, now)).collect();
         prop_assert_eq!(shares(&firsts, weights.len()), exact);
     }
 
     #[test]
     fn same_calls_get_same_answers(
-        config in config(), backends in backends(), events in vec(event(), 0..60),
+        config in config(), backends in backends(), events in events(),
     ) {
         let start = epoch();
         let mut one = Balancer::new(config, backends.clone()).unwrap();
@@ -223,17 +178,17 @@ proptest! {
 
     #[test]
     fn cancelled_requests_leave_nothing_behind_but_a_later_trial(
-        (mut balancer, now) in lived(), requests in 1..20usize,
+        (mut balancer, now) in lived(), requests in vec(by(), 1..20),
     ) {
         let before = balancer.clone();
-        for _ in 0..requests {
-            let mut tried = Tried::new();
-            while balancer.pick(now, Preference::None, &mut tried).is_some() {}
+        for by in requests {
+            Wish::by(by).round(&mut balancer, now);
         }
         for id in before.ids() {
             match (before.status(id), balancer.status(id)) {
                 (Status::Down { since, due }, Status::Down { since: still, due: next })
-                    if due <= now => prop_assert!(since == still && next >= now),
+                    if due <= now && before.mode(id) == Mode::Enabled =>
+                        prop_assert!(since == still && next >= now),
                 (was, is) => prop_assert_eq!(was, is),
             }
         }
@@ -241,17 +196,17 @@ proptest! {
 
     #[test]
     fn a_backend_that_is_down_is_tried_at_most_once_per_backoff_while_another_is_up(
-        gaps in vec(0..3_000u64, 1..200), seed in any::<u64>(), took in 0..20u64,
+        gaps in vec((0..3_000u64, by()), 1..200), seed in any::<u64>(), took in 0..20u64, priority in 10..12u16,
     ) {
-        let backends = [Backend::new(10, 1), Backend::new(20, 1)];
+        let backends = [Backend::new(10, 1), Backend::new(priority, 1)];
         let mut balancer = Balancer::new(Config::default().with_seed(seed), backends).unwrap();
         let [dead, _] = *balancer.ids().collect::<Vec<_>>() else { unreachable!() };
         let start = epoch();
         let mut now = start;
         let mut tries = Vec::new();
-        for gap in gaps {
+        for (gap, by) in gaps {
             let mut tried = Tried::new();
-            while let Some(id) = balancer.pick(now, Preference::None, &mut tried) {
+            while let Some(id) = Wish::by(by).pick(&mut balancer, now, &mut tried) {
                 if id != dead {
                     balancer.observe(now, id, Outcome::Success);
                     break;
@@ -273,7 +228,7 @@ proptest! {
 
     #[test]
     fn no_history_loses_a_backend_that_answers_again(
-        config in config(), weights in vec(1..=5u16, 1..=8), events in vec(event(), 0..60),
+        config in config(), weights in vec(1..=5u16, 1..=8), events in events(),
     ) {
         let backends = weights.iter().map(|&weight| Backend::new(10, weight));
         let mut balancer = Balancer::new(config, backends).unwrap();
@@ -281,6 +236,9 @@ proptest! {
         live(&mut balancer, &mut now, &events);
         // Longer than any backoff can be here, and time may have run backwards.
         now += secs(10_000);
+        for id in balancer.ids().collect::<Vec<_>>() {
+            balancer.set_mode(id, Mode::Enabled);
+        }
         // Ordinary requests find out, each answered by the first that is asked.
         let turn: usize = weights.iter().copied().map(usize::from).sum();
         for _ in 0..turn * weights.len() {
@@ -310,7 +268,7 @@ proptest! {
     #[test]
     fn nothing_panics_whatever_the_times_and_ids(
         extremes in any::<[bool; 4]>(), backends in backends(),
-        calls in vec((0..64usize, any::<u64>(), any::<bool>(), any::<bool>()), 0..200),
+        calls in vec((0..64usize, any::<u64>(), any::<[bool; 2]>(), by(), mode()), 0..200),
     ) {
         let longest = |extreme, normal| if extreme { Duration::MAX } else { normal };
         let config = Config::default()
@@ -321,7 +279,7 @@ proptest! {
         let foreign: Vec<_> = Balancer::new(config, [Backend::default(); 64]).unwrap().ids().collect();
         let start = epoch();
         let mut tried = Tried::new();
-        for (index, number, forwards, success) in calls {
+        for (index, number, [forwards, success], by, mode) in calls {
             let step = Duration::from_nanos(number);
             let moved = if forwards { start.checked_add(step) } else { start.checked_sub(step) };
             let now = moved.unwrap_or(start);
@@ -330,8 +288,10 @@ proptest! {
             let outcome = if success { Outcome::Success } else { Outcome::Failure { took } };
             balancer.observe(now, id, outcome);
             balancer.status(id);
-            if balancer.pick(now, Preference::Stick(id), &mut tried).is_none() {
-                prop_assert_eq!(tried.len(), balancer.len());
+            balancer.set_mode(id, mode);
+            let wish = Wish { stick: Some(id), by };
+            if wish.pick(&mut balancer, now, &mut tried).is_none() {
+                prop_assert_eq!(balancer.left(tried), 0);
                 tried = Tried::new();
             }
         }
