@@ -1,6 +1,7 @@
 //! Who takes part, and how each is started: with as little to do as its configuration allows.
 
 use std::{
+    env,
     error::Error,
     fs, io,
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    options::Part,
     process::{Process, raise_descriptors},
     stream::{Endpoint, Stream},
 };
@@ -44,6 +46,9 @@ enum Way {
 }
 
 impl Contestant {
+    /// What all are compared with.
+    pub(crate) const HAPROXY: Self = Self::Haproxy { threads: 1 };
+
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Direct => "direct".to_owned(),
@@ -52,13 +57,45 @@ impl Contestant {
             Self::Nginx => "nginx stream".to_owned(),
             Self::Perl => "Perl hapolicy".to_owned(),
             Self::Ours { workers, program } => {
-                let name = program.file_name().unwrap_or_default().display();
+                // The one that was built with this, or another.
+                let own = env::current_exe().map(|own| own.with_file_name("hapolicy"));
+                let name = match own.is_ok_and(|own| own == *program) {
+                    true => "hapolicy".to_owned(),
+                    false => program.display().to_string(),
+                };
                 match workers {
-                    1 => format!("{name}"),
+                    1 => name,
                     _ => format!("{name}, {workers} workers"),
                 }
             }
         }
+    }
+
+    /// Perl is a process per connection: a start for each request is another measurement (`--bin
+    /// spawn`), and for hundreds there is no room.
+    pub(crate) fn is_fit_for(&self, part: Part, connections: usize) -> bool {
+        *self != Self::Perl || (part != Part::New && connections <= 16)
+    }
+
+    /// The one that the goals are about.
+    pub(crate) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours { workers: 1, .. })
+    }
+
+    /// Whether it is one process for all connections.
+    pub(crate) const fn has_own_process(&self) -> bool {
+        !matches!(self, Self::Direct | Self::Perl)
+    }
+
+    /// How many idle connections it can have with so many descriptors. Those that do not share
+    /// connections to the servers need two for each, and all have others open.
+    pub(crate) const fn most_connections(&self, descriptors: u64) -> usize {
+        let each = match self {
+            Self::Ours { .. } => 1,
+            _ => 2,
+        };
+        let most = descriptors.saturating_sub(500) / each;
+        if most < 50_000 { most as usize } else { 50_000 }
     }
 
     /// Starts it in front of these servers. Its files go into `room`.
@@ -103,7 +140,7 @@ impl Contestant {
                 command
             }
         };
-        let mut process = Process::start(command.stdout(Stdio::null()))?;
+        let mut process = Process::start(command.stdin(Stdio::null()))?;
         process.wait_for(listen)?;
         Ok(Running {
             processes: vec![process],
@@ -132,7 +169,7 @@ impl Running {
             command.args(services(servers));
             command.stdin(OwnedFd::from(far.try_clone()?));
             let command = command.stdout(OwnedFd::from(far));
-            self.processes.push(Process::start_quiet(command)?);
+            self.processes.push(Process::start_answering(command)?);
             pairs.push(near);
         }
         Ok(())
@@ -162,7 +199,7 @@ fn services(servers: &[Endpoint]) -> Vec<String> {
 /// TCP mode, no log, no checks; all else as it is by default. It does not start without two descriptors
 /// for each connection that it may have.
 fn haproxy(threads: usize, servers: &[Endpoint], listen: &Endpoint, descriptors: u64) -> String {
-    let most = (descriptors.min(50_000) - 200) / 2;
+    let most = Contestant::HAPROXY.most_connections(descriptors);
     let mut text = format!(
         "global\n  nbthread {threads}\n  maxconn {most}\n\
          defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\

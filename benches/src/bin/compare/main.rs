@@ -4,12 +4,19 @@
 //! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin compare
 //! ```
 
+mod arena;
+mod calls;
 mod contest;
 mod contestant;
+mod figures;
+mod goals;
+mod idle;
 mod load;
 mod options;
 mod process;
+mod record;
 mod report;
+mod rounds;
 mod stream;
 mod stub;
 
@@ -19,7 +26,6 @@ use clap::Parser;
 use rustix::process::getuid;
 
 use crate::{
-    contest::Contest,
     contestant::Running,
     load::Load,
     options::{Alone, Options},
@@ -49,11 +55,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     install_peers()?;
     let options = options.complete();
-    let mut contest = Contest::new(&options)?;
-    contest.run()
+    let outcome = contest::run(&options)?;
+    print!("{}", report::goals(&goals::reached(&outcome)));
+    if options.record {
+        record::write(&outcome)?;
+    }
+    Ok(())
 }
 
-/// HAProxy, nginx and the Perl script, from Debian's packages.
+/// HAProxy, nginx, the Perl script and perf, from Debian's packages.
 fn install_peers() -> Result<(), Box<dyn Error>> {
     let missing = PEERS
         .iter()
@@ -80,7 +90,7 @@ fn install_peers() -> Result<(), Box<dyn Error>> {
 }
 
 /// Debian's packages, and a file that shows each is there.
-const PEERS: [(&str, &str); 4] = [
+const PEERS: [(&str, &str); 5] = [
     ("haproxy", "/usr/sbin/haproxy"),
     ("nginx-light", "/usr/sbin/nginx"),
     (
@@ -88,4 +98,5 @@ const PEERS: [(&str, &str); 4] = [
         "/usr/lib/nginx/modules/ngx_stream_module.so",
     ),
     ("hapolicy", "/usr/sbin/hapolicy"),
+    ("linux-perf", "/usr/bin/perf"),
 ];

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -73,6 +73,10 @@ pub(crate) enum Part {
     Kept,
     /// A new client connection per request, 16 at a time.
     New,
+    /// System calls per request.
+    Calls,
+    /// Memory of idle connections, and what they cost the others.
+    Idle,
 }
 
 /// On which CPUs.
@@ -94,6 +98,11 @@ pub(crate) enum Transport {
 }
 
 impl Options {
+    /// How long each is measured in a round.
+    pub(crate) fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
     /// Fills in what was not asked for.
     pub(crate) fn complete(mut self) -> Self {
         fill(&mut self.only, Part::value_variants());
@@ -101,6 +110,24 @@ impl Options {
         fill(&mut self.place, Place::value_variants());
         fill(&mut self.transport, Transport::value_variants());
         self
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pinned => "all on one CPU",
+            Self::Unpinned => "not pinned",
+        })
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Unix => "UNIX sockets",
+        })
     }
 }
 

@@ -27,25 +27,27 @@ pub(crate) struct Usage {
 }
 
 impl Process {
-    /// Starts it without input and output; it is killed should this process end before it.
+    /// Starts it, and lets nobody read what it says.
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        Self::start_quiet(command.stdin(Stdio::null()))
+        Self::start_answering(command.stdout(Stdio::null()))
     }
 
-    /// The same, with the standard input that the command already has.
-    pub(crate) fn start_quiet(command: &mut Command) -> io::Result<Self> {
-        command
-            .stderr(Stdio::null())
-            .spawn()
-            .map(Self)
-            .map_err(|error| {
-                let program = command.get_program().display();
-                io::Error::new(error.kind(), format!("{program}: {error}"))
-            })
+    /// The same, with the standard output that the command has.
+    pub(crate) fn start_answering(command: &mut Command) -> io::Result<Self> {
+        let child = command.stderr(Stdio::null()).spawn();
+        child.map(Self).map_err(|error| {
+            let program = command.get_program().display();
+            io::Error::new(error.kind(), format!("{program}: {error}"))
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Until it ends.
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
+        self.0.wait().map(drop)
     }
 
     /// Until it listens there.

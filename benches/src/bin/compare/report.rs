@@ -1,74 +1,133 @@
-//! What has been measured, for readers.
+//! What has been measured, as Markdown.
+
+use std::fmt::Write;
 
 use crate::{
-    contest::{Case, Row, Sample},
+    calls::Calls,
     contestant::Contestant,
-    options::Part,
+    figures::{Case, Sample, Table},
+    goals::{Bound, Goal},
+    idle::Idle,
 };
 
-pub(crate) fn print(case: &Case, rows: &[Row]) {
-    let requests = match case.part {
-        Part::Kept => "",
-        Part::New => ", a new one per request",
+pub(crate) fn table(table: &Table) -> String {
+    let mut head = Vec::new();
+    for figure in &Sample::FIGURES {
+        head.push(figure.name);
+        head.extend(figure.compared.then_some("x"));
+    }
+    let mut text = title(&table.case, &table.load);
+    text += &rule(&head);
+    for row in &table.rows {
+        let mut cells = Vec::new();
+        for figure in &Sample::FIGURES {
+            cells.push(number(row.median(figure), figure.decimals));
+            if figure.compared {
+                cells.push(number(table.ratio(row, figure), 2));
+            }
+        }
+        text += &line(&row.contestant.name(), &cells);
+    }
+    text
+}
+
+pub(crate) fn calls(calls: &[Calls]) -> String {
+    let Some(first) = calls.first() else {
+        return String::new();
     };
-    println!(
-        "\n{:?}, {:?}, {} connections{requests}, load {}\n\n\
-         | | requests/s | x | p50 us | p99 | p99.9 | added p50 | x | CPU us/request | x | switches/request | RSS kB |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        case.place,
-        case.transport,
-        case.connections,
-        load_average(),
-    );
-    let find = |contestant| rows.iter().find(|row| row.contestant == contestant);
-    let haproxy = find(Contestant::Haproxy { threads: 1 });
-    let direct = find(Contestant::Direct);
-    for row in rows {
-        let of = |figure: fn(&Sample) -> f64| median(row.samples.iter().map(figure));
-        let ratio = |figure: fn(&Sample) -> f64| {
-            haproxy.map_or(f64::NAN, |haproxy| {
-                let pairs = row.samples.iter().zip(&haproxy.samples);
-                median(pairs.map(|(ours, theirs)| figure(ours) / figure(theirs)))
-            })
+    let mut text = format!("\n### {}: system calls per request\n\n", first.case);
+    text += &rule(&["all", "of them"]);
+    for calls in calls {
+        let each = calls
+            .each
+            .iter()
+            .map(|(name, count)| format!("{name} {count:.2}"));
+        let cells = [number(calls.all, 2), each.collect::<Vec<_>>().join(", ")];
+        text += &line(&calls.contestant.name(), &cells);
+    }
+    text
+}
+
+pub(crate) fn idle(case: &Case, idle: &[Idle]) -> String {
+    let mut text = format!("\n### {case}\n\n");
+    text += &rule(&[
+        "idle",
+        "RSS kB with none",
+        "with all",
+        "bytes each",
+        "x",
+        "CPU us/request with none",
+        "with all",
+        "x of none",
+    ]);
+    let haproxy = idle
+        .iter()
+        .find(|idle| idle.contestant == Contestant::HAPROXY);
+    for idle in idle {
+        let resident = |place: Option<&(usize, u64)>| place.map_or(f64::NAN, |(_, kb)| *kb as f64);
+        let [none, all, ratio] = idle.cpu();
+        let cells = [
+            idle.connections().to_string(),
+            number(resident(idle.resident.first()), 0),
+            number(resident(idle.resident.last()), 0),
+            number(idle.bytes(), 0),
+            number(
+                haproxy.map_or(f64::NAN, |theirs| idle.bytes() / theirs.bytes()),
+                2,
+            ),
+            number(none, 2),
+            number(all, 2),
+            number(ratio, 2),
+        ];
+        text += &line(&idle.contestant.name(), &cells);
+    }
+    text
+}
+
+pub(crate) fn goals(goals: &[Goal]) -> String {
+    if goals.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "\n### Goals: hapolicy with one worker, x HAProxy with one thread\n\n".to_owned();
+    text += &rule(&["goal", "reached", ""]);
+    for goal in goals {
+        let bound = match goal.bound {
+            Bound::AtMost(bound) => format!("at most {bound:.2}"),
+            Bound::AtLeast(bound) => format!("at least {bound:.2}"),
         };
-        let added = |row: &Row| -> Vec<f64> {
-            let direct = direct.map_or(&[][..], |direct| &direct.samples);
-            let pairs = row.samples.iter().zip(direct);
-            pairs
-                .map(|(row, direct)| row.latency[0] - direct.latency[0])
-                .collect()
-        };
-        let theirs = haproxy.map(added).unwrap_or_default();
-        let ours = added(row);
-        let added_ratio = median(ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs));
-        println!(
-            "| {} | {:.0} | {:.2} | {:.1} | {:.0} | {:.0} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
-            row.contestant.name(),
-            of(|sample| sample.requests),
-            ratio(|sample| sample.requests),
-            of(|sample| sample.latency[0]),
-            of(|sample| sample.latency[1]),
-            of(|sample| sample.latency[2]),
-            median(ours.iter().copied()),
-            added_ratio,
-            of(|sample| sample.cpu),
-            ratio(|sample| sample.cpu),
-            of(|sample| sample.switches),
-            of(|sample| sample.resident as f64),
+        let met = if goal.is_met() { "met" } else { "not met" };
+        text += &line(
+            &goal.name,
+            &[bound, number(goal.reached, 2), met.to_owned()],
         );
     }
+    text
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        length => (values[(length - 1) / 2] + values[length / 2]) / 2.0,
+fn title(case: &Case, load: &str) -> String {
+    format!("\n### {case} (load {load})\n\n")
+}
+
+fn rule(head: &[&str]) -> String {
+    let mut text = format!("| | {} |\n| --- |", head.join(" | "));
+    for _ in head {
+        text += " ---: |";
     }
+    text + "\n"
 }
 
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or_default().to_owned()
+fn line(name: &str, cells: &[String]) -> String {
+    let mut text = format!("| {name} ");
+    for cell in cells {
+        write!(text, "| {cell} ").expect("a string takes all");
+    }
+    text + "|\n"
+}
+
+fn number(value: f64, decimals: usize) -> String {
+    match value.is_finite() {
+        true => format!("{value:.decimals$}"),
+        false => String::new(),
+    }
 }

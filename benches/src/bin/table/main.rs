@@ -9,12 +9,11 @@
 //! disturbs all that are measured in one round.
 
 mod contest;
-mod machine;
 mod report;
 
 use std::{env, error::Error, fs, path::Path};
 
-use policy_benches::samples;
+use policy_benches::{machine, samples};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -23,7 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["--record"] => true,
         _ => return Err("usage: table [--record]".into()),
     };
-    let mut page = machine::heading();
+    let mut page = format!(
+        "# The codec, {}\n\n{}.\n`cargo run --release -p policy-benches --bin table -- --record`\n",
+        machine::today(),
+        machine::description(),
+    );
     page += &report::thousand();
     for (name, sample) in samples::by_size() {
         page += &report::size(name, &sample);

@@ -1,0 +1,71 @@
+//! The rounds: each contestant in turn, so that a busy machine is as unkind to each.
+
+use std::{error::Error, thread::sleep, time::Duration};
+
+use policy_benches::machine;
+
+use crate::{
+    contestant::{Contestant, Running},
+    figures::{Case, Row, Sample, Table},
+    load::Load,
+    options::Part,
+    process::{Usage, resident},
+};
+
+/// Lets all who are fit for this case run in each round, and another one first each time.
+pub(crate) fn play(
+    case: Case,
+    running: &mut [(Contestant, Running)],
+    rounds: usize,
+    time: Duration,
+) -> Result<Table, Box<dyn Error>> {
+    let mut taking_part: Vec<_> = running
+        .iter_mut()
+        .filter(|(contestant, _)| contestant.is_fit_for(case.part, case.connections))
+        .collect();
+    let rows = taking_part.iter().map(|(contestant, _)| Row {
+        contestant: contestant.clone(),
+        samples: Vec::with_capacity(rounds),
+    });
+    let mut table = Table {
+        case,
+        load: machine::load(),
+        rows: rows.collect(),
+    };
+    for round in 0..rounds {
+        for turn in 0..taking_part.len() {
+            let number = (round + turn) % taking_part.len();
+            let (contestant, running) = &mut *taking_part[number];
+            let sample = measure(case, running, time);
+            let sample = sample.map_err(|error| format!("{}: {error}", contestant.name()))?;
+            table.rows[number].samples.push(sample);
+            // Until what was closed is cleared away.
+            sleep(PAUSE);
+        }
+    }
+    table.compare_with_direct();
+    Ok(table)
+}
+
+fn measure(case: Case, running: &mut Running, time: Duration) -> Result<Sample, Box<dyn Error>> {
+    running.prepare(case.connections)?;
+    let mut load = Load::open(case.connections, running)?;
+    if case.part == Part::New {
+        load = load.each_its_own();
+    }
+    load.run(time / 5)?;
+    let before = Usage::of(&running.processes)?;
+    let answered = load.run(time)?;
+    let used = Usage::of(&running.processes)? - before;
+    let requests = answered.requests as f64;
+    Ok(Sample {
+        requests: requests / answered.time.as_secs_f64(),
+        latency: answered.percentiles(),
+        added: f64::NAN,
+        cpu: used.cpu.as_secs_f64() * 1e6 / requests,
+        switches: used.switches as f64 / requests,
+        resident: resident(&running.processes)? as f64,
+    })
+}
+
+const PAUSE: Duration = Duration::from_millis(50);
