@@ -34,11 +34,13 @@ impl Idle {
             Load::open(ACTIVE, running)?.run(time)?;
             sleep(SETTLE);
         }
-        let most = contestant.most_connections(raise_descriptors()?).min(MOST);
+        // The active ones find room beside them.
+        let most = contestant.most_connections(raise_descriptors()?);
+        let most = most.saturating_sub(2 * ACTIVE).min(MOST);
         let mut connections = Vec::new();
         let mut memory = vec![(0, resident(&crowded.processes)?)];
         for step in 1..=STEPS {
-            while connections.len() * GROUP < most * step / STEPS {
+            while (connections.len() + 1) * GROUP <= most * step / STEPS {
                 let mut group = Load::open(GROUP, &crowded)?;
                 // Each has asked once, as Postfix's connections have.
                 group.run(Duration::ZERO)?;
