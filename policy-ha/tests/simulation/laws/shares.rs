@@ -9,10 +9,11 @@ use crate::simulation::{
 
 /// Round robin: as long as the same servers are up or due, each gets its weight of the requests that
 /// stick to nobody, give or take `n - 1` where all take part: also at once after one has gone or returned.
+/// Only a request's first attempt has a turn; to whom it goes on is drawn.
 pub(crate) fn are_by_weight_between_any_two_changes(world: &World, history: &History) {
     let mut windows: HashMap<u16, (u64, Vec<u64>)> = HashMap::new();
     for attempt in &history.attempts {
-        if !matches!(attempt.why, Why::Up | Why::Trial) {
+        if attempt.place > 0 || !matches!(attempt.why, Why::Up | Why::Trial) {
             continue;
         }
         let priority = world.servers[attempt.server].backend.priority;
