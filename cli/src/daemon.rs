@@ -1,6 +1,6 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{error::Error as _, future::ready, io, num::NonZeroUsize, sync::Arc, thread};
+use std::{error::Error as _, future::ready, io, num::NonZeroUsize, thread};
 
 use policy_net::PoolOptions;
 use thiserror::Error;
@@ -102,8 +102,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Log::syslog()
     };
     log.panics();
-    let proxy = Arc::new(proxy(options, &services, &log));
-    forward::events_to(&proxy);
+    let proxy = proxy(options, &services, &log);
+    forward::events_to(&proxy.journal);
     let admission = Admission::new(
         options.limits.allow.clone(),
         most_clients(&options.limits, room, &log),

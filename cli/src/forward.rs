@@ -9,16 +9,16 @@ use tracing::{
     span,
 };
 
-use crate::{Level, Proxy};
+use crate::{Journal, Level};
 
 /// Has the warnings and errors of the libraries written to the log: what they say is rare, and about
 /// no request.
-pub(crate) fn events_to(proxy: &Arc<Proxy>) {
+pub(crate) fn events_to(journal: &Arc<Journal>) {
     // It fails only where it has been done before.
-    _ = tracing::subscriber::set_global_default(Forward(Arc::clone(proxy)));
+    _ = tracing::subscriber::set_global_default(Forward(Arc::clone(journal)));
 }
 
-struct Forward(Arc<Proxy>);
+struct Forward(Arc<Journal>);
 
 impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -34,7 +34,7 @@ impl Subscriber for Forward {
         };
         let place = event.metadata().name();
         let text = text.message + &text.fields;
-        self.0.journal.event_of_a_library(level, place, text);
+        self.0.event_of_a_library(level, place, text);
     }
 
     // Spans are never enabled.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk};
 
 /// What answers requests, the same for all connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Proxy {
     /// The policy servers; `None` where no valid one was given.
@@ -29,7 +29,7 @@ pub struct Proxy {
     /// How large a request may be.
     pub limits: Limits,
     /// What is said.
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
 }
 
 /// The message that a connection is about, as a hash of its `instance`, and what its last answer says
@@ -51,7 +51,17 @@ impl Proxy {
             affinity: Affinity::None,
             patience,
             limits: Limits::default(),
-            journal,
+            journal: Arc::new(journal),
+        }
+    }
+
+    /// The same for one of several threads that have a runtime each, counted from 0.
+    #[must_use]
+    pub fn for_worker(&self, worker: usize) -> Self {
+        let upstream = self.upstream.as_ref();
+        Self {
+            upstream: upstream.map(|upstream| upstream.for_worker(worker)),
+            ..self.clone()
         }
     }
 

@@ -37,7 +37,7 @@ impl Worker {
     pub(crate) fn new(
         (index, number): (usize, usize),
         sockets: &[Bound],
-        proxy: &Arc<Proxy>,
+        proxy: &Proxy,
         admission: &Arc<Admission>,
     ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
@@ -54,7 +54,7 @@ impl Worker {
         Ok(Self {
             runtime,
             listeners,
-            proxy: Arc::clone(proxy),
+            proxy: Arc::new(proxy.for_worker(index)),
             admission: Arc::clone(admission),
         })
     }

@@ -61,7 +61,7 @@ impl<C: Connect> Upstream<C> {
             // It outlives the attempt, which may be dropped half-way: it tells how far that came.
             let mut lease = None;
             let attempt = async {
-                let lease = lease.insert(member.pool.lease(wait).await?);
+                let lease = lease.insert(member.pool.lease_on(self.worker, wait).await?);
                 let until = now.checked_add(limit);
                 self.attempt(backend, lease, request, until, &mut on_event)
                     .await
@@ -122,8 +122,8 @@ impl<C: Connect> Upstream<C> {
         until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        if let Some(client) = lease.reused() {
-            let error = match client.ask(request).await {
+        if lease.is_reused() {
+            let error = match lease.ask(request).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -141,9 +141,9 @@ impl<C: Connect> Upstream<C> {
             .into_iter()
             .flatten()
             .min();
-        let client = lease.open(within.unwrap_or(Duration::MAX)).await?;
+        lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(backend));
-        client.ask(request).await
+        lease.ask(request).await
     }
 
     /// Who is next, and how many are left for this request, that one included.

@@ -80,6 +80,9 @@ pub use event::{Answer, Event, Exhausted};
 mod hash_key;
 pub use hash_key::HashKey;
 
+mod lease;
+pub use lease::Lease;
+
 mod listener;
 pub use listener::Listener;
 
@@ -87,7 +90,7 @@ mod options;
 pub use options::UpstreamOptions;
 
 mod pool;
-pub use pool::{Lease, Pool, PoolOptions};
+pub use pool::{Pool, PoolOptions};
 
 mod resolve;
 
@@ -96,6 +99,8 @@ pub use retry::Retry;
 
 mod serve;
 pub use serve::{BoxError, ServeOptions, accept, serve, serve_connection};
+
+mod shelves;
 
 mod stream;
 pub use stream::Stream;

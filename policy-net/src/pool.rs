@@ -1,15 +1,15 @@
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use policy_proto::Limits;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, timeout},
 };
 
-use crate::{AttemptError, Client, Connect};
+use crate::{
+    AttemptError, Client, Connect, Lease,
+    shelves::{Idle, Shelves},
+};
 
 /// How many connections one policy server may have, and how long they are kept. The struct may
 /// grow: start from the defaults, and say what differs.
@@ -27,6 +27,10 @@ pub struct PoolOptions {
     /// Connections open at once. 100 by default, as many as the default of Postfix's
     /// `default_process_limit`.
     pub max_connections: usize,
+    /// Connections that its server may not have accepted yet: it has until the first answer, or 20 ms,
+    /// and more are opened only then. 5 by default, the length of the queue that the simplest servers
+    /// ask for (`listen(fd, 5)`): what does not fit is lost, and TCP repeats it after a second.
+    pub max_opening: usize,
     /// How long an unused connection is kept; `None` closes it after each answer. 60 s by default,
     /// below the idle limits of the common policy servers. An older one is not used any more, and
     /// closed by [`Pool::trim`].
@@ -39,6 +43,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             max_connections: 100,
+            max_opening: 5,
             keep: Some(Duration::from_secs(60)),
             limits: Limits::default(),
         }
@@ -84,67 +89,84 @@ impl Default for PoolOptions {
 /// let pool = Pool::new(connector, PoolOptions::default());
 ///
 /// let mut lease = pool.lease(Duration::from_secs(1)).await?;
-/// assert!(lease.reused().is_none(), "the pool is empty");
-/// let client = lease.open(Duration::from_secs(3)).await?;
-/// assert_eq!(client.ask(&request).await?.as_str(), Some("DUNNO"));
+/// assert!(!lease.is_reused(), "the pool is empty");
+/// lease.open(Duration::from_secs(3)).await?;
+/// assert_eq!(lease.ask(&request).await?.as_str(), Some("DUNNO"));
 /// lease.give_back();
 ///
-/// assert!(pool.lease(Duration::from_secs(1)).await?.reused().is_some());
+/// assert!(pool.lease(Duration::from_secs(1)).await?.is_reused());
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Pool<C: Connect> {
-    connect: C,
-    options: PoolOptions,
-    /// In the order of their last use.
-    idle: Mutex<Vec<Idle<C::Io>>>,
-    /// Connections in use. A new one is opened only while none is idle, so this bounds all of them.
-    in_use: Arc<Semaphore>,
-}
-
-#[derive(Debug)]
-struct Idle<Io> {
-    client: Client<Io>,
-    since: Instant,
+    pub(crate) connect: C,
+    pub(crate) options: PoolOptions,
+    idle: Shelves<C::Io>,
+    /// Places for connections in use.
+    places: Arc<Semaphore>,
+    /// Places for connections that may not have been accepted yet.
+    opening: Arc<Semaphore>,
 }
 
 impl<C: Connect> Pool<C> {
     /// An empty pool.
     pub fn new(connect: C, options: PoolOptions) -> Arc<Self> {
-        let in_use = Arc::new(Semaphore::new(
-            options.max_connections.min(Semaphore::MAX_PERMITS),
-        ));
+        let semaphore =
+            |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self {
+            places: semaphore(options.max_connections),
+            opening: semaphore(options.max_opening),
             connect,
             options,
-            idle: Mutex::default(),
-            in_use,
+            idle: Shelves::default(),
         })
     }
 
-    /// A place for one request: with an idle connection, if there is one that still lives. Who has
-    /// waited longest comes first.
+    /// A place for one request: with an idle connection, if there is one that still lives, or the
+    /// right to open one. Who has waited longest comes first.
     ///
     /// # Errors
     ///
-    /// [`Busy`](AttemptError::Busy) when all places stay taken for this time.
+    /// [`Busy`](AttemptError::Busy) when there is none for this time.
     pub async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease<C>, AttemptError> {
-        let permit = match Arc::clone(&self.in_use).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => timeout(wait, Arc::clone(&self.in_use).acquire_owned())
-                .await
-                .ok()
-                .and_then(Result::ok)
-                .ok_or(AttemptError::Busy)?,
+        self.lease_on(0, wait).await
+    }
+
+    /// The same for one of several threads with a runtime each: a connection stays registered with the
+    /// one that opened it, and serves it best.
+    pub(crate) async fn lease_on(
+        self: &Arc<Self>,
+        worker: usize,
+        wait: Duration,
+    ) -> Result<Lease<C>, AttemptError> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+            && let Some(client) = self.take_idle(worker)
+        {
+            return Ok(Lease::kept(Arc::clone(self), worker, place, client));
+        }
+        timeout(wait, self.queue(worker))
+            .await
+            .unwrap_or(Err(AttemptError::Busy))
+    }
+
+    async fn queue(self: &Arc<Self>, worker: usize) -> Result<Lease<C>, AttemptError> {
+        // The semaphores are never closed.
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = place.await.map_err(|_| AttemptError::Busy)?;
+        let lease = match self.take_idle(worker) {
+            Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
+            None => {
+                let opening = Arc::clone(&self.opening).acquire_owned();
+                let opening = opening.await.map_err(|_| AttemptError::Busy)?;
+                // While it waited, others may have been answered.
+                match self.take_idle(worker) {
+                    Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
+                    None => Lease::to_open(Arc::clone(self), worker, place, opening),
+                }
+            }
         };
-        let client = self.take_idle();
-        Ok(Lease {
-            kept: client.is_some(),
-            client,
-            pool: Arc::clone(self),
-            permit,
-        })
+        Ok(lease)
     }
 
     /// How many connections are in use, at most [`max_connections`](PoolOptions::max_connections). A
@@ -152,151 +174,52 @@ impl<C: Connect> Pool<C> {
     #[must_use]
     pub fn in_use(&self) -> u32 {
         let places = self.options.max_connections.min(Semaphore::MAX_PERMITS);
-        let in_use = places.saturating_sub(self.in_use.available_permits());
+        let in_use = places.saturating_sub(self.places.available_permits());
         u32::try_from(in_use).unwrap_or(u32::MAX)
     }
 
     /// Closes the connections that have been idle for too long. Nothing does it unasked: call it
     /// from time to time.
     pub fn trim(&self) {
-        let Some(keep) = self.options.keep else {
-            return;
-        };
-        let now = Instant::now();
-        self.idle()
-            .retain(|idle| now.saturating_duration_since(idle.since) < keep);
+        if let Some(keep) = self.options.keep {
+            self.idle.trim(Instant::now(), keep);
+        }
     }
 
-    fn take_idle(&self) -> Option<Client<C::Io>> {
+    fn take_idle(&self, worker: usize) -> Option<Box<Client<C::Io>>> {
         let keep = self.options.keep?;
         loop {
-            let Idle {
-                client: mut idle,
-                since,
-            } = self.idle().pop()?;
+            let mut idle = self.idle.take(worker)?;
+            let age = idle.since.elapsed();
             // Its server, or what lies between, may have forgotten it without a word.
-            if since.elapsed() >= keep {
+            if age >= keep {
                 continue;
             }
             // A server that closed it in the meantime, or sent what nobody asked for, is found
-            // here.
-            if idle.try_settle() == Some(true) && self.connect.is_silent(idle.io()) {
-                return Some(idle);
+            // here. What the runtime knows of a connection is as old as its last look at all of
+            // them: of one that rested for longer than it may be busy in between, or that another
+            // runtime looks after, the system is asked.
+            let knows = age < SHORT_REST && idle.worker == worker;
+            if idle.client.try_settle() == Some(true)
+                && (knows || self.connect.is_silent(idle.client.io()))
+            {
+                return Some(idle.client);
             }
         }
     }
 
-    fn keep(&self, client: Client<C::Io>) {
-        self.idle().push(Idle {
+    pub(crate) fn opening(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.opening)
+    }
+
+    pub(crate) fn keep(&self, worker: usize, client: Box<Client<C::Io>>) {
+        self.idle.put(Idle {
             client,
+            worker,
             since: Instant::now(),
         });
     }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle<C::Io>>> {
-        // Nothing that holds the lock can panic half-way.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A request's place in a [`Pool`], and its connection once there is one.
-#[derive(Debug)]
-pub struct Lease<C: Connect> {
-    client: Option<Client<C::Io>>,
-    /// The connection is one that was used before.
-    kept: bool,
-    pool: Arc<Pool<C>>,
-    permit: OwnedSemaphorePermit,
-}
-
-impl<C: Connect> Lease<C> {
-    /// A connection that was used before, if there is one.
-    pub fn reused(&mut self) -> Option<&mut Client<C::Io>> {
-        self.client.as_mut()
-    }
-
-    /// A new connection, in place of the one that there was.
-    ///
-    /// # Errors
-    ///
-    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within`
-    /// is over.
-    pub async fn open(&mut self, within: Duration) -> Result<&mut Client<C::Io>, AttemptError> {
-        self.client = None;
-        self.kept = false;
-        let io = match timeout(within, self.pool.connect.connect(within)).await {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
-                return Err(AttemptError::TimedOut);
-            }
-            Ok(Err(error)) => return Err(AttemptError::Connect(error)),
-            Err(_) => return Err(AttemptError::TimedOut),
-        };
-        Ok(self
-            .client
-            .insert(Client::with_limits(io, self.pool.options.limits)))
-    }
-
-    /// Whether the request that failed so was *unsent*: the server has certainly not read its last
-    /// byte, so that it cannot have acted on it. [`Retry`](crate::Retry) has the cases.
-    #[must_use]
-    pub fn unsent(&self, error: &AttemptError) -> bool {
-        let Some(client) = &self.client else {
-            return true;
-        };
-        if client.heard() {
-            return false;
-        }
-        let unread = match error {
-            AttemptError::Io(error) => self.pool.connect.left_unread(error),
-            _ => false,
-        };
-        unread || !client.sent()
-    }
-
-    /// Whether it was a connection used before that failed, without a byte of an answer: as a rule
-    /// its server closed it while it was idle, which is nobody's fault.
-    #[must_use]
-    pub fn was_closed(&self, error: &AttemptError) -> bool {
-        let closed = matches!(error, AttemptError::Closed | AttemptError::Io(_));
-        let heard = self.client.as_ref().is_none_or(Client::heard);
-        self.kept && closed && !heard
-    }
-
-    /// Gives the connection back after an answer, within a tokio runtime, to be kept if it can be
-    /// used again. After a failure a lease is dropped instead, and its connection closed.
-    ///
-    /// One that still owes its blank line is not idle yet: it has a second to deliver that, and
-    /// nothing more. Until then it is in use.
-    pub fn give_back(self) {
-        let Self {
-            client: Some(mut client),
-            pool,
-            permit,
-            ..
-        } = self
-        else {
-            return;
-        };
-        let keeps = pool.options.keep.is_some();
-        match client.try_settle() {
-            Some(true) if keeps => pool.keep(client),
-            None if keeps => {
-                tokio::spawn(async move {
-                    match timeout(SETTLE, client.settle()).await {
-                        Ok(true) => pool.keep(client),
-                        _ => drop(client),
-                    }
-                    drop(permit);
-                });
-                return;
-            }
-            _ => drop(client),
-        }
-        // Only now: whoever waits for the place must find the connection idle, or closed.
-        drop(permit);
-    }
-}
-
-/// How long a server may take for the blank line behind its answer.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long an idle connection is trusted to be what the runtime takes it for.
+const SHORT_REST: Duration = Duration::from_millis(10);

@@ -51,6 +51,8 @@ pub struct Service<C> {
 #[derive(Debug)]
 pub struct Upstream<C: Connect> {
     pub(crate) shared: Arc<Shared<C>>,
+    /// Whose idle connections it takes first.
+    pub(crate) worker: usize,
 }
 
 #[derive(Debug)]
@@ -94,7 +96,18 @@ impl<C: Connect> Upstream<C> {
                 services,
                 balancer,
             }),
+            worker: 0,
         })
+    }
+
+    /// The same for one of several threads that have a runtime each, counted from 0. Idle
+    /// connections are used by the one whose runtime has opened them, as long as it has some.
+    #[must_use]
+    pub fn for_worker(&self, worker: usize) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            worker,
+        }
     }
 
     /// The services, in the order in which they were given.
@@ -145,6 +158,7 @@ impl<C: Connect> Clone for Upstream<C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            worker: self.worker,
         }
     }
 }

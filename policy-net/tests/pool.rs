@@ -71,7 +71,7 @@ async fn a_connection_that_the_server_closed_while_idle_is_found_before_use() {
     lease.give_back();
 
     server.hangs_up().await;
-    assert!(pool.lease(s(1)).await.unwrap().reused().is_none());
+    assert!(!pool.lease(s(1)).await.unwrap().is_reused());
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +234,7 @@ async fn a_connection_that_owes_its_blank_line_still_takes_a_place() {
 
     let (lease, took) = timed(pool.lease(s(1))).await;
     assert_eq!(took, ms(600));
-    assert!(lease.unwrap().reused().is_some());
+    assert!(lease.unwrap().is_reused());
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +309,7 @@ async fn a_connection_that_has_grown_too_old_is_not_used_even_if_nobody_trims() 
     answered(&mut lease, "a").await;
     lease.give_back();
     advance(s(60)).await;
-    assert!(pool.lease(s(1)).await.unwrap().reused().is_none());
+    assert!(!pool.lease(s(1)).await.unwrap().is_reused());
 }
 
 // Places
@@ -393,7 +393,7 @@ async fn opened(pool: &Arc<Pool<Server>>) -> Lease<Server> {
 
 async fn answered(lease: &mut Lease<Server>, mark: &str) {
     let request = request(mark);
-    let answer = lease.reused().unwrap().ask(&request).await.unwrap();
+    let answer = lease.ask(&request).await.unwrap();
     assert_eq!(answer.as_str(), Some(&mark_of(&request)[..]));
 }
 

@@ -1,0 +1,176 @@
+use std::{io, pin::pin, sync::Arc, time::Duration};
+
+use policy_proto::{Request, Response};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+use crate::{AttemptError, Client, Connect, Pool};
+
+/// A request's place in a [`Pool`], and its connection once there is one.
+#[derive(Debug)]
+pub struct Lease<C: Connect> {
+    client: Option<Box<Client<C::Io>>>,
+    /// The connection is one that was used before.
+    kept: bool,
+    pool: Arc<Pool<C>>,
+    worker: usize,
+    place: OwnedSemaphorePermit,
+    /// The right to open a connection, until it has been accepted.
+    opening: Option<OwnedSemaphorePermit>,
+}
+
+impl<C: Connect> Lease<C> {
+    pub(crate) fn kept(
+        pool: Arc<Pool<C>>,
+        worker: usize,
+        place: OwnedSemaphorePermit,
+        client: Box<Client<C::Io>>,
+    ) -> Self {
+        Self {
+            client: Some(client),
+            kept: true,
+            pool,
+            worker,
+            place,
+            opening: None,
+        }
+    }
+
+    pub(crate) fn to_open(
+        pool: Arc<Pool<C>>,
+        worker: usize,
+        place: OwnedSemaphorePermit,
+        opening: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            client: None,
+            kept: false,
+            pool,
+            worker,
+            place,
+            opening: Some(opening),
+        }
+    }
+
+    /// Whether it has a connection that was used before.
+    #[must_use]
+    pub fn is_reused(&self) -> bool {
+        self.kept
+    }
+
+    /// Opens a new connection, in place of the one that there was.
+    ///
+    /// # Errors
+    ///
+    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within`
+    /// is over.
+    pub async fn open(&mut self, within: Duration) -> Result<(), AttemptError> {
+        self.client = None;
+        self.kept = false;
+        let connect = async {
+            if self.opening.is_none() {
+                // It is never closed.
+                self.opening = self.pool.opening().acquire_owned().await.ok();
+            }
+            self.pool.connect.connect(within).await
+        };
+        let io = match timeout(within, connect).await {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(AttemptError::TimedOut);
+            }
+            Ok(Err(error)) => return Err(AttemptError::Connect(error)),
+            Err(_) => return Err(AttemptError::TimedOut),
+        };
+        let client = Client::with_limits(io, self.pool.options.limits);
+        self.client = Some(Box::new(client));
+        Ok(())
+    }
+
+    /// Sends a request over its connection and waits for the answer: see [`Client::ask`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::ask`]; without a connection it is not connected.
+    pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
+        let Some(client) = &mut self.client else {
+            return Err(AttemptError::Io(io::ErrorKind::NotConnected.into()));
+        };
+        if self.opening.is_none() {
+            return client.ask(request).await;
+        }
+        let mut answer = pin!(client.ask(request));
+        let early = timeout(ACCEPTED, &mut answer).await;
+        self.opening = None;
+        match early {
+            Ok(answer) => answer,
+            Err(_) => answer.await,
+        }
+    }
+
+    /// Whether the request that failed so was *unsent*: the server has certainly not read its last
+    /// byte, so that it cannot have acted on it. [`Retry`](crate::Retry) has the cases.
+    #[must_use]
+    pub fn unsent(&self, error: &AttemptError) -> bool {
+        let Some(client) = &self.client else {
+            return true;
+        };
+        if client.heard() {
+            return false;
+        }
+        let unread = match error {
+            AttemptError::Io(error) => self.pool.connect.left_unread(error),
+            _ => false,
+        };
+        unread || !client.sent()
+    }
+
+    /// Whether it was a connection used before that failed, without a byte of an answer: as a rule
+    /// its server closed it while it was idle, which is nobody's fault.
+    #[must_use]
+    pub fn was_closed(&self, error: &AttemptError) -> bool {
+        let closed = matches!(error, AttemptError::Closed | AttemptError::Io(_));
+        let heard = self.client.as_ref().is_none_or(|client| client.heard());
+        self.kept && closed && !heard
+    }
+
+    /// Gives the connection back after an answer, within a tokio runtime, to be kept if it can be
+    /// used again. After a failure a lease is dropped instead, and its connection closed.
+    ///
+    /// One that still owes its blank line is not idle yet: it has a second to deliver that, and
+    /// nothing more. Until then it is in use.
+    pub fn give_back(self) {
+        let Self {
+            client: Some(mut client),
+            pool,
+            worker,
+            place,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let keeps = pool.options.keep.is_some();
+        match client.try_settle() {
+            Some(true) if keeps => pool.keep(worker, client),
+            None if keeps => {
+                tokio::spawn(async move {
+                    match timeout(SETTLE, client.settle()).await {
+                        Ok(true) => pool.keep(worker, client),
+                        _ => drop(client),
+                    }
+                    drop(place);
+                });
+                return;
+            }
+            _ => drop(client),
+        }
+        // Only now: whoever waits for the place must find the connection idle, or closed.
+        drop(place);
+    }
+}
+
+/// How soon a server that is not overrun has accepted a connection: one that is slow to answer is not
+/// to keep others from being opened.
+const ACCEPTED: Duration = Duration::from_millis(20);
+/// How long a server may take for the blank line behind its answer.
+const SETTLE: Duration = Duration::from_secs(1);
