@@ -1,15 +1,16 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{error::Error as _, future::ready, io, num::NonZeroUsize, thread};
+use std::{error::Error as _, future::ready, io, num::NonZeroUsize, path::PathBuf, thread};
 
-use policy_net::PoolOptions;
+use policy_net::{Check, PoolOptions};
 use thiserror::Error;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Affinity, Bound, ClientLimits, InvalidListen, Level, Listen, Log, Options, Proxy,
+    Affinity, Bound, ClientLimits, InvalidListen, InvalidProbe, Level, Listen, Log, Options, Proxy,
     admission::Admission,
     descriptors, forward,
+    probe::read_probe,
     setup::{Services, settings},
     users::RunAs,
     worker::Worker,
@@ -31,6 +32,9 @@ pub enum StartError {
     /// Services that are invalid, or none.
     #[error("{0}")]
     Services(String),
+    /// A `--probe` that holds no request.
+    #[error("--probe {0}")]
+    Probe(String, #[source] InvalidProbe),
     /// A `--user` that does not exist.
     #[error("--user {0}: unknown user or group")]
     User(String),
@@ -44,7 +48,11 @@ impl StartError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Listen(..) | Self::Exposed(_) | Self::Services(_) | Self::User(_) => 78,
+            Self::Listen(..)
+            | Self::Exposed(_)
+            | Self::Services(_)
+            | Self::Probe(..)
+            | Self::User(_) => 78,
             Self::System(..) => 71,
         }
     }
@@ -75,6 +83,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
             "no service: give at least one with -s".to_owned(),
         ));
     }
+    let check = checks(options)?;
     let run_as = match &options.user {
         Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
         None => None,
@@ -147,12 +156,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
                 return Err(cannot_start(error));
             }
         }
-        let upstream = proxy.upstream.clone();
-        first.runtime.spawn(async move {
-            if let Some(upstream) = upstream {
-                upstream.maintain().await;
-            }
-        });
+        first.keep_up(check);
         first.serve(options.deadline, &stop, busy.token(), until_stopped);
         Ok(())
     });
@@ -184,6 +188,17 @@ pub(crate) fn listener(text: &str, options: &Options) -> Result<Listen, StartErr
         true => Err(StartError::Exposed(text.to_owned())),
         false => Ok(listen),
     }
+}
+
+/// What `--check` and `--probe` mean.
+pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
+    let failover = &options.failover;
+    let read = |path: &PathBuf| {
+        let shown = path.display().to_string();
+        read_probe(path).map_err(|error| StartError::Probe(shown, error))
+    };
+    let probe = failover.probe.as_ref().map(read).transpose()?;
+    Ok(failover.checks(probe))
 }
 
 fn bind(options: &Options, workers: usize) -> Result<Vec<Bound>, StartError> {

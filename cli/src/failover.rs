@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use policy_net::{Balance, Retry, UpstreamOptions};
+use policy_net::{Balance, Check, Probe, Retry, UpstreamOptions};
+use policy_proto::{InvalidResponse, Request, Response};
 
 use crate::parse_duration;
 
@@ -25,6 +26,63 @@ pub struct Failover {
     /// none of them
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
     pub last_resort: Duration,
+    /// Without a DURATION, print the services as understood, and exit with 0, or with 78 if one is
+    /// invalid; with one, open a connection to services that are down at this interval
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        default_missing_value = "",
+        value_parser = check
+    )]
+    pub check: Vec<Checking>,
+    /// Ask services that are down the request in this file, instead of only connecting, at the
+    /// interval of --check
+    #[arg(long, value_name = "FILE")]
+    pub probe: Option<PathBuf>,
+    /// The action that answers the probe of a service that works [default: any]
+    #[arg(long, value_name = "ACTION", requires = "probe", value_parser = action)]
+    pub probe_action: Option<Response>,
+}
+
+/// What a `--check` asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Checking {
+    /// To look at the command line, and end.
+    CommandLine,
+    /// To look at services that are down, so often.
+    Services(Duration),
+}
+
+impl Failover {
+    /// Whether the command line is to be looked at, and no more.
+    #[must_use]
+    pub fn only_checks(&self) -> bool {
+        self.check.contains(&Checking::CommandLine)
+    }
+
+    /// How services that are down are to be looked at, if they are; with this request of a probe.
+    #[must_use]
+    pub fn checks(&self, probe: Option<Request>) -> Option<Check> {
+        let interval = |check: &Checking| match check {
+            Checking::CommandLine => None,
+            Checking::Services(every) => Some(*every),
+        };
+        // Of an option that is repeated the last one counts.
+        let mut check = Check::new(self.check.iter().rev().find_map(interval)?);
+        check.probe = probe.map(Probe::new);
+        if let Some(action) = &self.probe_action {
+            check.probe = check.probe.map(|probe| probe.expecting(action.clone()));
+        }
+        Some(check)
+    }
+
+    /// An option that has no use without another.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        let checks = |check: &Checking| matches!(check, Checking::Services(_));
+        let useless = self.probe.is_some() && !self.check.iter().any(checks);
+        useless.then_some("--probe needs an interval: --check DURATION")
+    }
 }
 
 impl Default for Failover {
@@ -40,6 +98,9 @@ impl Default for Failover {
             balance,
             retry,
             last_resort,
+            check: Vec::new(),
+            probe: None,
+            probe_action: None,
         }
     }
 }
@@ -50,6 +111,21 @@ fn retry(text: &str) -> Result<Retry, &'static str> {
         "unsent" => Ok(Retry::Unsent),
         _ => Err("neither always nor unsent"),
     }
+}
+
+/// The value of `--check`, or nothing.
+fn check(text: &str) -> Result<Checking, String> {
+    match text {
+        "" => Ok(Checking::CommandLine),
+        text => match parse_duration(text)? {
+            Duration::ZERO => Err("must be longer than nothing".to_owned()),
+            every => Ok(Checking::Services(every)),
+        },
+    }
+}
+
+fn action(text: &str) -> Result<Response, InvalidResponse> {
+    Response::new(text.to_owned())
 }
 
 #[cfg(test)]

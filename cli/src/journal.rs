@@ -1,14 +1,12 @@
-use std::{
-    error::Error,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use policy_ha::{BackendId, Transition};
-use policy_net::{AttemptError, Event};
+use policy_net::Event;
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
 use crate::{Level, Log, Service, admission::Refusal, repeats::Repeats};
+
+mod services;
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -191,68 +189,6 @@ impl Journal {
         self.repeatable(level, place, ALL, text);
     }
 
-    fn connection(&self, backend: BackendId, what: &[u8]) {
-        let counted = self.services.get(backend.index());
-        if let Some(counted) = counted.filter(|_| self.verbose) {
-            self.log
-                .line(Level::Info, [what, &counted.place()].concat());
-        }
-    }
-
-    fn failed(&self, backend: BackendId, error: &AttemptError) {
-        let Some(counted) = self.services.get(backend.index()) else {
-            return;
-        };
-        let place = counted.place();
-        let (kind, text) = match error {
-            AttemptError::Connect(_) => {
-                ("connect", [b"Could not open socket to ", &*place].concat())
-            }
-            AttemptError::TimedOut => ("timeout", [b"Timeout for ", &*place].concat()),
-            AttemptError::Busy => (
-                "busy",
-                [b"All connections are in use for ", &*place].concat(),
-            ),
-            error => {
-                let line = match error {
-                    AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),
-                    _ => b"",
-                };
-                let line = line.strip_prefix(b"action=").unwrap_or(line);
-                let name = &*counted.service.name;
-                (
-                    "invalid",
-                    [b"Invalid answer from '", name, b"' -> '", line, b"'"].concat(),
-                )
-            }
-        };
-        self.repeatable(Level::Warning, kind, backend.index(), text);
-    }
-
-    fn changed(&self, backend: BackendId, transition: Transition, because: Option<&AttemptError>) {
-        let counted = self.services.get(backend.index());
-        let Some(counted) = counted.filter(|_| self.repeats.is_some()) else {
-            return;
-        };
-        let (level, what) = match transition {
-            Transition::Down { due_in } => {
-                let next = due_in.as_secs_f64();
-                let why = because.map(reason).unwrap_or_default();
-                (
-                    Level::Warning,
-                    format!(" is down{why}, next trial in {next:.1}s"),
-                )
-            }
-            Transition::Up { after } => {
-                let after = after.as_secs_f64();
-                (Level::Info, format!(" is up again after {after:.1}s"))
-            }
-            _ => return,
-        };
-        self.log
-            .line(level, [&*counted.place(), what.as_bytes()].concat());
-    }
-
     /// The line per attempt.
     fn attempt(&self, counted: &Counted, request: &Request, since: Instant, action: &[u8]) {
         if !self.attempts {
@@ -314,14 +250,6 @@ impl Counted {
     fn place(&self) -> Vec<u8> {
         let Service { name, address, .. } = &self.service;
         [b"'", &**name, b"' (", address.as_bytes(), b")"].concat()
-    }
-}
-
-/// An error and its cause, behind what it led to.
-fn reason(error: &AttemptError) -> String {
-    match error.source() {
-        Some(source) => format!(": {error}: {source}"),
-        None => format!(": {error}"),
     }
 }
 

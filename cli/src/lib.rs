@@ -25,7 +25,7 @@ mod duration;
 pub use duration::parse_duration;
 
 mod failover;
-pub use failover::Failover;
+pub use failover::{Checking, Failover};
 
 mod forward;
 mod getopt;
@@ -45,6 +45,9 @@ pub use log::{Level, Log};
 mod options;
 pub use options::{Affinity, Options, Stop};
 
+mod probe;
+pub use probe::InvalidProbe;
+
 mod repeats;
 
 mod service;
@@ -60,5 +63,6 @@ mod stdio;
 pub use stdio::{Duplex, silence_stderr, stdio};
 
 mod syslog;
+mod upkeep;
 mod users;
 mod worker;

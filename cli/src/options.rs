@@ -70,9 +70,6 @@ pub struct Options {
     /// Who is asked, and what happens when a service fails.
     #[command(flatten)]
     pub failover: Failover,
-    /// Print the services as understood, and exit with 0, or with 78 if one is invalid
-    #[arg(long)]
-    pub check: bool,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
     #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
     help: (),
@@ -119,6 +116,9 @@ impl Options {
             true => Self::plain(),
             false => Self::extended(classic.rest)?,
         };
+        if let Some(text) = options.failover.missing() {
+            return Err(Stop::Usage(text.to_owned()));
+        }
         options.services = classic.services;
         options.logging = classic.logging;
         options.verbose = classic.verbose;
@@ -147,7 +147,6 @@ impl Options {
             limits: ClientLimits::default(),
             affinity: None,
             failover: Failover::default(),
-            check: false,
             help: (),
             version: (),
         }

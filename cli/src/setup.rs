@@ -8,7 +8,9 @@ use std::{
 use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
 
 use crate::{
-    InvalidService, Journal, Level, Log, Options, Service, daemon::listener, users::RunAs,
+    InvalidService, Journal, Level, Log, Options, Service,
+    daemon::{checks, listener},
+    users::RunAs,
 };
 
 /// The services of a command line, and what was wrong with the others.
@@ -152,6 +154,10 @@ pub fn check(options: &Options) -> bool {
             eprintln!("hapolicy: {}", error.line());
             valid = false;
         }
+    }
+    if let Err(error) = checks(options) {
+        eprintln!("hapolicy: {}", error.line());
+        valid = false;
     }
     if let Some(user) = &options.user
         && RunAs::parse(user).is_none()

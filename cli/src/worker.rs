@@ -8,7 +8,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use policy_net::{Listener, ServeOptions, Stream, accept};
+use policy_net::{Check, Listener, ServeOptions, Stream, accept};
 use tokio::{
     runtime::{self, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -67,6 +67,11 @@ impl Worker {
             signal(SignalKind::interrupt())?,
         );
         Ok(Signals { term, int })
+    }
+
+    /// Looks after what all workers share.
+    pub(crate) fn keep_up(&self, check: Option<Check>) {
+        self.runtime.spawn(Arc::clone(&self.proxy).upkeep(check));
     }
 
     /// Serves connections until `stop` is cancelled, then the requests under way, and stays until all

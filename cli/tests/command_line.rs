@@ -86,6 +86,15 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--retry"], "--retry"),
         (&["--user"], "--user"),
         (&["--check=1"], "--check"),
+        (&["--check", "1"], "--check"),
+        (&["--check", "0s"], "0s"),
+        (&["--probe", "/dev/null"], "--check DURATION"),
+        (&["--check", "--probe", "/dev/null"], "--check DURATION"),
+        (&["--check=1s", "--probe-action", "OK"], "--probe"),
+        (
+            &["--check=1s", "--probe=/", "--probe-action="],
+            "--probe-action",
+        ),
     ]
 }
 
@@ -177,6 +186,8 @@ fn help_and_version_are_on_standard_output_and_no_error() {
             "--affinity",
             "--balance",
             "--retry",
+            "--probe",
+            "--probe-action",
             "--check",
             "--help",
             "--version",

@@ -100,11 +100,14 @@ impl<C: Connect> Upstream<C> {
                 took,
             });
             let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
-            // That a last resort fails is no news: it was down, and had little time. If it counted,
-            // then as long as such requests come there would be no trial with a fair chance.
-            if error.blames_server() && !was_closed && !tried.is_last_resort() {
-                let outcome = Outcome::Failure { took };
-                self.observe(now, backend, outcome, Some(&error), &mut on_event);
+            if error.blames_server() && !was_closed {
+                member.failed(lease.as_ref());
+                // That a last resort fails is no news: it was down, and had little time. If it
+                // counted, such requests could put off for ever the trial that has a fair chance.
+                if !tried.is_last_resort() {
+                    let outcome = Outcome::Failure { took };
+                    self.observe(now, backend, outcome, Some(&error), &mut on_event);
+                }
             }
             let unsent = lease.is_none_or(|lease| lease.unsent(&error));
             attempts.push((backend, error));
@@ -168,7 +171,7 @@ impl<C: Connect> Upstream<C> {
         Some((backend, member, unasked))
     }
 
-    fn observe(
+    pub(crate) fn observe(
         &self,
         now: Instant,
         backend: BackendId,

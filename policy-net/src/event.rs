@@ -30,6 +30,27 @@ pub struct Exhausted {
     pub attempts: Vec<(BackendId, AttemptError)>,
 }
 
+/// Why a service did not pass a [check](crate::Check).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// There is no connection, or no answer.
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+    /// The probe was answered with this action.
+    #[error("the probe was answered with another action")]
+    Unexpected(Response),
+}
+
+impl CheckError {
+    pub(crate) fn blames_server(&self) -> bool {
+        match self {
+            Self::Attempt(error) => error.blames_server(),
+            Self::Unexpected(_) => true,
+        }
+    }
+}
+
 /// What happens on the way to an answer, for logs and counters.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -54,6 +75,15 @@ pub enum Event<'a> {
         /// Why it failed.
         error: &'a AttemptError,
         /// How long the attempt took.
+        took: Duration,
+    },
+    /// A server that is down was looked at, by [`Upstream::check`](crate::Upstream::check).
+    Checked {
+        /// Which.
+        backend: BackendId,
+        /// Why it did not pass, if it did not.
+        error: Option<&'a CheckError>,
+        /// How long that took.
         took: Duration,
     },
     /// A server went down or came back.

@@ -107,6 +107,11 @@ impl<C: Connect> Lease<C> {
         }
     }
 
+    /// Whether there is a connection.
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// Whether the request that failed so was *unsent*: the server has certainly not read its last
     /// byte, so that it cannot have acted on it. [`Retry`](crate::Retry) has the cases.
     #[must_use]

@@ -62,6 +62,9 @@ pub use budget::attempt_limit;
 
 mod buffers;
 
+mod check;
+pub use check::{Check, Probe};
+
 mod client;
 pub use client::{AttemptError, Client};
 
@@ -75,7 +78,7 @@ mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 
 mod event;
-pub use event::{Answer, Event, Exhausted};
+pub use event::{Answer, CheckError, Event, Exhausted};
 
 mod hash_key;
 pub use hash_key::HashKey;

@@ -35,6 +35,10 @@ pub struct PoolOptions {
     /// below the idle limits of the common policy servers. An older one is not used any more, and
     /// closed by [`Pool::trim`].
     pub keep: Option<Duration>,
+    /// How long after an answer its connection is trusted to be what the runtime takes it for; later the
+    /// system is asked as well, which costs a system call. 10 ms by default: a runtime may be busy for
+    /// so long. With [`Retry::Unsent`](crate::Retry) it is never trusted.
+    pub trust: Duration,
     /// Limits of an answer: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
 }
@@ -45,6 +49,7 @@ impl Default for PoolOptions {
             max_connections: 100,
             max_opening: 5,
             keep: Some(Duration::from_secs(60)),
+            trust: Duration::from_millis(10),
             limits: Limits::default(),
         }
     }
@@ -199,7 +204,7 @@ impl<C: Connect> Pool<C> {
             // here. What the runtime knows of a connection is as old as its last look at all of
             // them: of one that rested for longer than it may be busy in between, or that another
             // runtime looks after, the system is asked.
-            let knows = age < SHORT_REST && idle.worker == worker;
+            let knows = age < self.options.trust && idle.worker == worker;
             if idle.client.try_settle() == Some(true)
                 && (knows || self.connect.is_silent(idle.client.io()))
             {
@@ -220,6 +225,3 @@ impl<C: Connect> Pool<C> {
         });
     }
 }
-
-/// How long an idle connection is trusted to be what the runtime takes it for.
-const SHORT_REST: Duration = Duration::from_millis(10);

@@ -1,11 +1,14 @@
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
 
-use crate::{Connect, Pool, UpstreamOptions};
+use crate::{Connect, Lease, Pool, Retry, UpstreamOptions};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -67,6 +70,20 @@ pub(crate) struct Shared<C: Connect> {
 pub(crate) struct Member<C: Connect> {
     pub(crate) pool: Arc<Pool<C>>,
     pub(crate) timeout: Duration,
+    /// Its last failure was that it could not be connected to.
+    unreachable: AtomicBool,
+}
+
+impl<C: Connect> Member<C> {
+    /// Remembers whether an attempt that failed so had a connection.
+    pub(crate) fn failed(&self, lease: Option<&Lease<C>>) {
+        let connected = lease.is_some_and(Lease::is_connected);
+        self.unreachable.store(!connected, Relaxed);
+    }
+
+    pub(crate) fn was_unreachable(&self) -> bool {
+        self.unreachable.load(Relaxed)
+    }
 }
 
 impl<C: Connect> Upstream<C> {
@@ -79,13 +96,19 @@ impl<C: Connect> Upstream<C> {
         options: UpstreamOptions,
         services: impl IntoIterator<Item = Service<C>>,
     ) -> Result<Self, ConfigError> {
+        let mut pool_options = options.pool.clone();
+        if options.retry == Retry::Unsent {
+            // What is found out before a request is written need not be guessed later.
+            pool_options.trust = Duration::ZERO;
+        }
         let mut backends = Vec::new();
         let members = services.into_iter().map(|service| {
             backends.push(service.backend);
-            let pool = Pool::new(service.connect, options.pool.clone());
+            let pool = Pool::new(service.connect, pool_options.clone());
             Member {
                 pool,
                 timeout: service.timeout,
+                unreachable: AtomicBool::new(false),
             }
         });
         let services = members.collect();

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             return fail(&text, status, &Log::syslog());
         }
     };
-    if options.check {
+    if options.failover.only_checks() {
         return if check(&options) {
             ExitCode::SUCCESS
         } else {
