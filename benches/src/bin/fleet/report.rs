@@ -1,0 +1,136 @@
+//! Two tables with a line for each scene and strategy, and a page of plots.
+
+use std::fmt::Write;
+
+use policy_benches::plot::{Axis, Plot, page};
+
+use crate::{
+    measure::Measures,
+    run::Balance,
+    scene::{DISTURBED, SECONDS, Scene},
+};
+
+/// A strategy in a scene, and what came of it.
+pub(crate) struct Run {
+    pub(crate) scene: Scene,
+    pub(crate) balance: Balance,
+    pub(crate) measures: Measures,
+}
+
+pub(crate) fn tables(runs: &[Run], balancers: u64) -> String {
+    let mut text = "\
+| | share error before, % | during | the 100 s after | at the end | steady after its start, s | after its end |\n\
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    for run in runs {
+        writeln!(text, "{}", shares(run)).expect("a string takes all");
+    }
+    text += "\n\
+| | attempts in vain | a balancer, for each server | of a million requests | later than 1 s | most requests/s, x fair | most under way, x fair |\n\
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for run in runs {
+        writeln!(text, "{}", costs(run, balancers)).expect("a string takes all");
+    }
+    text
+}
+
+fn shares(
+    Run {
+        scene,
+        balance,
+        measures,
+    }: &Run,
+) -> String {
+    let error = |during| 100.0 * measures.share_error(scene, during);
+    let steady = |phase| match scene.troubled() {
+        0 => "-".to_owned(),
+        _ => measures.until_steady(scene, phase).to_string(),
+    };
+    format!(
+        "| {}, {} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} |",
+        scene.name,
+        balance.name(),
+        error(START - 50..START),
+        error(STOP - 100..STOP),
+        error(STOP..STOP + 100),
+        error(END - 100..END),
+        steady(START..STOP),
+        steady(STOP..END),
+    )
+}
+
+fn costs(
+    Run {
+        scene,
+        balance,
+        measures,
+    }: &Run,
+    balancers: u64,
+) -> String {
+    let wasted = measures.wasted(0..END) as f64;
+    let each = wasted / (balancers * scene.troubled().max(1)) as f64;
+    let million = measures.requests() as f64 / 1e6;
+    let most = |of: fn(&Measures, &Scene, usize) -> f64| {
+        // In the first second there is nothing under way yet.
+        let all = (1..END).map(|second| of(measures, scene, second));
+        all.fold(0.0, f64::max)
+    };
+    format!(
+        "| {}, {} | {wasted} | {each:.1} | {:.0} | {:.0} | {:.2} | {:.2} |",
+        scene.name,
+        balance.name(),
+        wasted / million,
+        measures.late() as f64 / million,
+        most(Measures::most_requests),
+        most(Measures::most_under_way),
+    )
+}
+
+/// Of a second.
+type Figure = fn(&Run, usize) -> f64;
+
+/// A column for each scene in which something happens.
+pub(crate) fn plots(runs: &[Run]) -> String {
+    let rows: [(_, _, Figure); 3] = [
+        ("most requests/s, x fair share", 1.0, |run, second| {
+            run.measures.most_requests(&run.scene, second)
+        }),
+        ("most under way, x fair share", 1.0, |run, second| {
+            run.measures.most_under_way(&run.scene, second)
+        }),
+        ("attempts in vain per second", 10.0, |run, second| {
+            run.measures.wasted(second..second + 1) as f64
+        }),
+    ];
+    let mut scenes: Vec<_> = runs.iter().map(|run| &run.scene).collect();
+    scenes.dedup_by_key(|scene| scene.name);
+    scenes.retain(|scene| scene.troubled() > 0);
+    let mut plots = Vec::new();
+    for (label, least, of) in rows {
+        for scene in &scenes {
+            let x = Axis::linear("time, s").to(SHOWN as f64);
+            let y = Axis::log(label).from(least);
+            let mut plot = Plot::new(scene.name, x, y).band(START as f64, STOP as f64);
+            for run in runs.iter().filter(|run| run.scene.name == scene.name) {
+                let point = |from: usize| {
+                    let most = (from..from + STEP).map(|second| of(run, second));
+                    (from as f64, most.fold(0.0, f64::max))
+                };
+                let points = (1..SHOWN).step_by(STEP).map(point);
+                plot = plot.line(run.balance.name(), points);
+            }
+            plots.push(plot);
+        }
+    }
+    page(TITLE, scenes.len(), &plots)
+}
+
+const TITLE: &str = "A fleet and 50 servers: the most loaded of those that answer, and attempts in vain. \
+                     Shaded: something is wrong";
+const START: usize = DISTURBED.start as usize;
+const STOP: usize = DISTURBED.end as usize;
+const END: usize = SECONDS as usize;
+/// Seconds.
+const SHOWN: usize = 600;
+/// Seconds of which the worst is shown.
+const STEP: usize = 3;
