@@ -4,9 +4,11 @@
 //! table` compares with the peers side by side, for the record; `--bin instructions` counts
 //! instructions, which do not drift, for CI.
 
+pub mod endpoint;
 pub mod machine;
 pub mod ours;
 pub mod peers;
 pub mod plot;
+pub mod process;
 pub mod samples;
 pub mod select;

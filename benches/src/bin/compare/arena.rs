@@ -4,18 +4,18 @@ use std::{
     env,
     error::Error,
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Command, Stdio, id},
+    process::{Command, Stdio},
 };
 
+use policy_benches::{
+    endpoint::{Endpoint, Ground},
+    process::{Process, last_of, pin},
+};
 use rustix::thread::CpuSet;
-use tempfile::TempDir;
 
 use crate::{
     contestant::{Contestant, Running},
     options::{Place, Transport},
-    process::{Process, last_of, pin},
-    stream::Endpoint,
 };
 
 pub(crate) struct Arena {
@@ -34,11 +34,11 @@ impl Arena {
         cpus: &CpuSet,
     ) -> Result<Self, Box<dyn Error>> {
         pin((place == Place::Pinned).then(|| last_of(cpus)), cpus)?;
-        let mut ground = Ground {
-            room: TempDir::new()?,
-            given: 0,
-        };
-        let servers = [ground.endpoint(transport)?, ground.endpoint(transport)?];
+        let mut ground = Ground::new()?;
+        let servers = [
+            endpoint(&mut ground, transport)?,
+            endpoint(&mut ground, transport)?,
+        ];
         Ok(Self {
             place,
             transport,
@@ -49,36 +49,15 @@ impl Arena {
     }
 
     pub(crate) fn start(&mut self, contestant: &Contestant) -> Result<Running, Box<dyn Error>> {
-        let listen = self.ground.endpoint(self.transport)?;
-        contestant.start(&self.servers, &listen, self.ground.room.path())
+        let listen = endpoint(&mut self.ground, self.transport)?;
+        contestant.start(&self.servers, &listen, &self.ground.room())
     }
 }
 
-/// Gives places to listen at.
-struct Ground {
-    /// For sockets and configurations.
-    room: TempDir,
-    given: u32,
-}
-
-impl Ground {
-    /// One that nobody has. Ports below those that the system gives to clients, of which thousands
-    /// come and go here.
-    fn endpoint(&mut self, transport: Transport) -> Result<Endpoint, Box<dyn Error>> {
-        loop {
-            self.given += 1;
-            if transport == Transport::Unix {
-                let name = self.given.to_string();
-                return Ok(Endpoint::Unix(self.room.path().join(name)));
-            }
-            let port = 10_000 + (self.given + id()) % 20_000;
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port)?));
-            match TcpListener::bind(address) {
-                Ok(_) => return Ok(Endpoint::Tcp(address)),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+fn endpoint(ground: &mut Ground, transport: Transport) -> io::Result<Endpoint> {
+    match transport {
+        Transport::Tcp => ground.tcp(),
+        Transport::Unix => Ok(ground.unix()),
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use policy_benches::process::Process;
+use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     figures::Case,
     load::Load,
     options::Part,
-    process::Process,
 };
 
 /// Those of one contestant in one case.
@@ -65,8 +65,7 @@ impl Calls {
         // It says nowhere that it has begun.
         sleep(ATTACH);
         let answered = load.run(time)?;
-        let pid = i32::try_from(perf.id())?;
-        kill_process(Pid::from_raw(pid).ok_or("no process")?, Signal::INT)?;
+        perf.signal(Signal::INT)?;
         perf.wait()?;
         let text = fs::read_to_string(output.path())?;
         let counts = parse(&text).map(|(name, count)| (name, count / answered.requests as f64));

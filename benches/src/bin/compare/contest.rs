@@ -2,6 +2,8 @@
 
 use std::{env, error::Error, iter, path::PathBuf, thread::available_parallelism};
 
+use policy_benches::process::cpus;
+
 use crate::{
     arena::Arena,
     calls::Calls,
@@ -9,7 +11,6 @@ use crate::{
     figures::{Case, Table},
     idle::Idle,
     options::{Options, Part},
-    process::cpus,
     report, rounds,
 };
 

@@ -9,11 +9,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    options::Part,
+use policy_benches::{
+    endpoint::Endpoint,
     process::{Process, raise_descriptors},
-    stream::{Endpoint, Stream},
 };
+
+use crate::{options::Part, stream::Stream};
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Contestant {
@@ -177,7 +178,7 @@ impl Running {
 
     pub(crate) fn connect(&self, number: usize) -> io::Result<Stream> {
         match &self.way {
-            Way::To(endpoint) => endpoint.connect(),
+            Way::To(endpoint) => Stream::connect(endpoint),
             Way::Pairs(pairs, _) => Stream::from_std(pairs[number].try_clone()?),
         }
     }
@@ -187,11 +188,10 @@ impl Running {
 fn services(servers: &[Endpoint]) -> Vec<String> {
     let servers = servers.iter().enumerate();
     let service = |(number, endpoint): (usize, &Endpoint)| {
-        let address = match endpoint {
-            Endpoint::Tcp(address) => address.to_string(),
-            Endpoint::Unix(_) => endpoint.to_string(),
-        };
-        ["-s".to_owned(), format!("s{number}={address}:")]
+        [
+            "-s".to_owned(),
+            format!("s{number}={}:", endpoint.service()),
+        ]
     };
     servers.flat_map(service).collect()
 }
@@ -221,13 +221,9 @@ fn haproxy_address(endpoint: &Endpoint) -> String {
 
 /// One worker, which is the process itself, no log.
 fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
-    let address = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Tcp(address) => address.to_string(),
-        Endpoint::Unix(_) => endpoint.to_string(),
-    };
     let servers: String = servers
         .iter()
-        .map(|server| format!("server {};", address(server)))
+        .map(|server| format!("server {};", server.service()))
         .collect();
     format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
@@ -236,7 +232,7 @@ fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
          stream {{ access_log off; upstream policy {{ {servers} }}\n\
          server {{ listen {} backlog=4096; proxy_pass policy; proxy_timeout 1h; }} }}\n",
         room.display(),
-        address(listen)
+        listen.service()
     )
 }
 

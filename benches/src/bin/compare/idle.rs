@@ -2,12 +2,13 @@
 
 use std::{error::Error, thread::sleep, time::Duration};
 
+use policy_benches::process::{Usage, raise_descriptors, resident};
+
 use crate::{
     arena::Arena,
     contestant::{Contestant, Running},
     figures::median,
     load::Load,
-    process::{Usage, raise_descriptors, resident},
 };
 
 /// What one contestant does with idle connections.

@@ -13,7 +13,6 @@ mod goals;
 mod idle;
 mod load;
 mod options;
-mod process;
 mod record;
 mod report;
 mod rounds;
@@ -23,6 +22,7 @@ mod stub;
 use std::{error::Error, fs, process::Command, time::Duration};
 
 use clap::Parser;
+use policy_benches::process::raise_descriptors;
 use rustix::process::getuid;
 
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    process::raise_descriptors()?;
+    raise_descriptors()?;
     match options.alone {
         None => {}
         Some(Alone::Stub { endpoints }) => return stub::run(&endpoints),

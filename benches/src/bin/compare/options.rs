@@ -3,8 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-
-use crate::stream::Endpoint;
+use policy_benches::endpoint::Endpoint;
 
 /// Compares hapolicy with HAProxy, nginx, and the Perl script, in interleaved rounds.
 #[derive(Debug, Parser)]

@@ -4,12 +4,13 @@ use std::{error::Error, thread::sleep, time::Duration};
 
 use policy_benches::machine;
 
+use policy_benches::process::{Usage, resident};
+
 use crate::{
     contestant::{Contestant, Running},
     figures::{Case, Row, Sample, Table},
     load::Load,
     options::Part,
-    process::{Usage, resident},
 };
 
 /// Lets all who are fit for this case run in each round, and another one first each time.

@@ -1,12 +1,9 @@
 //! One connection, over TCP or over a UNIX socket.
 
 use std::{
-    fmt, io,
-    io::{Read, Write},
-    net::{self, SocketAddr},
+    io::{self, Read, Write},
+    net,
     os::unix,
-    path::PathBuf,
-    str::FromStr,
 };
 
 use mio::{
@@ -14,13 +11,7 @@ use mio::{
     event::Source,
     net::{TcpStream, UnixStream},
 };
-
-/// Where one listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Endpoint {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
+use policy_benches::endpoint::Endpoint;
 
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -28,34 +19,22 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
-impl Endpoint {
+impl Stream {
     /// Waits until the connection stands: on one machine that is at once, unless the queue of the
     /// listener is full.
-    pub(crate) fn connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(address) => {
+    pub(crate) fn connect(to: &Endpoint) -> io::Result<Self> {
+        match to {
+            Endpoint::Tcp(address) => {
                 let stream = net::TcpStream::connect(address)?;
                 // As any client that writes a request at once: there is nothing to be delayed.
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;
-                Ok(Stream::Tcp(TcpStream::from_std(stream)))
+                Ok(Self::Tcp(TcpStream::from_std(stream)))
             }
-            Self::Unix(path) => Stream::from_std(unix::net::UnixStream::connect(path)?),
+            Endpoint::Unix(path) => Self::from_std(unix::net::UnixStream::connect(path)?),
         }
     }
-}
 
-/// As hapolicy writes it.
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "inet:{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl Stream {
     pub(crate) fn from_std(stream: unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self::Unix(UnixStream::from_std(stream)))
@@ -84,21 +63,5 @@ impl Read for Stream {
             Self::Tcp(stream) => stream.read(buf),
             Self::Unix(stream) => stream.read(buf),
         }
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
-        }
-        let address = text
-            .strip_prefix("inet:")
-            .and_then(|text| text.parse().ok());
-        address
-            .map(Self::Tcp)
-            .ok_or_else(|| format!("no endpoint: {text}"))
     }
 }

@@ -11,7 +11,9 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token, event::Source, net};
 
-use crate::stream::{Endpoint, Stream};
+use policy_benches::endpoint::Endpoint;
+
+use crate::stream::Stream;
 
 /// 20 bytes, as answers are.
 pub(crate) const ANSWER: &[u8] = b"action=DUNNO stub1\n\n";

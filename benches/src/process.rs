@@ -9,31 +9,42 @@ use std::{
 };
 
 use rustix::{
-    process::{Resource, getrlimit, setrlimit},
+    io::Errno,
+    process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit},
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
-use crate::stream::Endpoint;
+use crate::endpoint::Endpoint;
 
 /// A process that was started here, and ends with what holds it.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub struct Process(Child);
 
 /// What all threads of a process have used so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) switches: u64,
+pub struct Usage {
+    /// User and system time.
+    pub cpu: Duration,
+    /// Context switches.
+    pub switches: u64,
 }
 
 impl Process {
     /// Starts it, and lets nobody read what it says.
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
         Self::start_answering(command.stdout(Stdio::null()))
     }
 
     /// The same, with the standard output that the command has.
-    pub(crate) fn start_answering(command: &mut Command) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn start_answering(command: &mut Command) -> io::Result<Self> {
         let child = command.stderr(Stdio::null()).spawn();
         child.map(Self).map_err(|error| {
             let program = command.get_program().display();
@@ -41,26 +52,56 @@ impl Process {
         })
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let number = i32::try_from(self.id()).ok();
+        let pid = number.and_then(Pid::from_raw);
+        Ok(kill_process(pid.ok_or(Errno::SRCH)?, signal)?)
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
     /// Until it ends.
-    pub(crate) fn wait(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn wait(&mut self) -> io::Result<()> {
         self.0.wait().map(drop)
     }
 
     /// Until it listens there.
-    pub(crate) fn wait_for(&mut self, endpoint: &Endpoint) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// If it has ended, or does not in half a minute.
+    pub fn wait_for(&mut self, endpoint: &Endpoint) -> Result<(), String> {
         let begin = Instant::now();
-        while let Err(error) = endpoint.connect() {
+        while !endpoint.is_taken() {
             if let Ok(Some(status)) = self.0.try_wait() {
                 return Err(format!(
                     "what should listen at {endpoint} has ended: {status}"
                 ));
             }
             if begin.elapsed() > START {
-                return Err(format!("{endpoint}: {error}"));
+                return Err(format!("nothing listens at {endpoint} after {START:?}"));
             }
             sleep(Duration::from_millis(5));
         }
@@ -76,7 +117,12 @@ impl Drop for Process {
 }
 
 impl Usage {
-    pub(crate) fn of(processes: &[Process]) -> io::Result<Self> {
+    /// Of several processes together. What threads used that have ended is left out.
+    ///
+    /// # Errors
+    ///
+    /// If a process has ended.
+    pub fn of(processes: &[Process]) -> io::Result<Self> {
         let mut usage = Self::default();
         for process in processes {
             for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {
@@ -107,8 +153,12 @@ impl Sub for Usage {
 
 const START: Duration = Duration::from_secs(30);
 
-/// Resident memory in kB.
-pub(crate) fn resident(processes: &[Process]) -> io::Result<u64> {
+/// Resident memory of all together in kB.
+///
+/// # Errors
+///
+/// If one has ended.
+pub fn resident(processes: &[Process]) -> io::Result<u64> {
     let mut sum = 0;
     for process in processes {
         let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
@@ -117,8 +167,30 @@ pub(crate) fn resident(processes: &[Process]) -> io::Result<u64> {
     Ok(sum)
 }
 
+/// How many descriptors a process has open.
+///
+/// # Errors
+///
+/// If it has ended.
+pub fn descriptors(process: &Process) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{}/fd", process.id()))?.count())
+}
+
+/// How many threads a process has.
+///
+/// # Errors
+///
+/// If it has ended.
+pub fn threads(process: &Process) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{}/task", process.id()))?.count())
+}
+
 /// Keeps this process, and those that it starts from now on, to one CPU; or to none.
-pub(crate) fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
+///
+/// # Errors
+///
+/// If there is no such CPU.
+pub fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
     let mut one = CpuSet::new();
     let cpus = match to {
         None => all,
@@ -131,19 +203,28 @@ pub(crate) fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
 }
 
 /// The CPUs that this process may use.
-pub(crate) fn cpus() -> io::Result<CpuSet> {
+///
+/// # Errors
+///
+/// If the system does not say.
+pub fn cpus() -> io::Result<CpuSet> {
     Ok(sched_getaffinity(None)?)
 }
 
 /// The last of them: the first often has more to do with the machine itself.
-pub(crate) fn last_of(cpus: &CpuSet) -> usize {
+#[must_use]
+pub fn last_of(cpus: &CpuSet) -> usize {
     let mut numbers = (0..CpuSet::MAX_CPU).rev();
     numbers.find(|cpu| cpus.is_set(*cpu)).unwrap_or(0)
 }
 
 /// Lets this process, and those that it starts, have as many descriptors as the system lets it; how
 /// many that is.
-pub(crate) fn raise_descriptors() -> io::Result<u64> {
+///
+/// # Errors
+///
+/// If the system does not let it.
+pub fn raise_descriptors() -> io::Result<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit)?;
