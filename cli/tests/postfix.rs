@@ -87,27 +87,34 @@ fn without_hapolicy_a_server_that_closes_costs_a_pause_for_each_recipient() {
 
 /// `-d close`: what to do is Postfix's own affair then.
 #[test]
-fn without_an_action_postfix_tries_once_more_and_takes_its_own_default() {
+fn without_an_action_postfix_tries_again_and_takes_its_own_default() {
     let mut setup = Setup::new();
     let nobody = ["-s", "a=127.0.0.1:1", "-d", "close"].map(str::to_owned);
     let modes = [Mode::Spawn, Mode::Inet, Mode::Unix];
-    let proxies = modes.map(|mode| {
-        let name = format!("close-{mode:?}").to_lowercase();
-        Proxy::start(mode, &mut setup, &name, &nobody)
-    });
-    let smtpds = proxies
-        .each_ref()
-        .map(|proxy| setup.add_smtpd(Processes::OnePerSession, proxy.endpoint()));
+    let mut cases = Vec::new();
+    for (options, reply, tries) in [
+        ("", "451 4.3.5 ", 2),
+        (",try_limit=1,default_action=DEFER", "450 4.7.1 ", 1),
+    ] {
+        for mode in modes {
+            let name = format!("close-{tries}-{mode:?}").to_lowercase();
+            let proxy = Proxy::start(mode, &mut setup, &name, &nobody);
+            let policy = format!("{{{}{options}}}", proxy.endpoint());
+            let smtpd = setup.add_smtpd(Processes::OnePerSession, &policy);
+            cases.push((proxy, smtpd, reply, tries));
+        }
+    }
     let mut postfix = setup.start();
-    let all = smtpds.map(|smtpd| THREE_RECIPIENTS.run(smtpd));
+    let replies: Vec<_> = cases
+        .iter()
+        .map(|(_, smtpd, ..)| THREE_RECIPIENTS.run(*smtpd))
+        .collect();
     postfix.stop();
 
-    for replies in all {
-        assert!(replies[0].starts_with("451 4.3.5 "), "{replies:?}");
-    }
     let log = postfix.log();
-    for proxy in &proxies {
-        assert_eq!(log::connections(&log, proxy.endpoint()), 2, "{log}");
+    for ((proxy, _, reply, tries), replies) in cases.iter().zip(replies) {
+        assert!(replies[0].starts_with(reply), "{replies:?}");
+        assert_eq!(log::connections(&log, proxy.endpoint()), *tries, "{log}");
     }
 }
 
