@@ -32,13 +32,14 @@ pub enum Preference {
     /// that is down is not preferred, even when it is due for a trial. Nor does sticking count as
     /// the backend's turn (see [the order](crate#order)).
     Stick(BackendId),
-    /// Within each priority whom this number, a [`key`](crate::key()), belongs to: the same one for as long as it is up
-    /// or due, and when that fails the next one for this key.
+    /// Within each priority whom this number, a [`key`](crate::key()), belongs to: the same one for
+    /// as long as it is up or due, and when that fails the next one for this key.
     ///
     /// It keeps requests together that a server has to have seen all of, such as those of one
-    /// client where each server keeps a greylist or a quota to itself. Of all keys each backend has its
-    /// part by weight; when one goes, its keys are spread over the others by weight, and all other keys stay
-    /// where they are ([rendezvous hashing](crate#strategies)). It does not count as the backend's turn.
+    /// client where each server keeps a greylist or a quota to itself. Of all keys each backend has
+    /// its part by weight; when one goes, its keys are spread over the others by weight, and all
+    /// other keys stay where they are ([rendezvous hashing](crate#strategies)). It does not count
+    /// as the backend's turn.
     Hash(u64),
     /// This backend first if it is up, as for [`Stick`](Self::Stick); then as for
     /// [`Hash`](Self::Hash).
