@@ -117,15 +117,15 @@ impl Drop for Process {
 }
 
 impl Usage {
-    /// Of several processes together. What threads used that have ended is left out.
+    /// Of several processes together, by their numbers. What threads used that have ended is left out.
     ///
     /// # Errors
     ///
     /// If a process has ended.
-    pub fn of(processes: &[Process]) -> io::Result<Self> {
+    pub fn of(processes: impl IntoIterator<Item = u32>) -> io::Result<Self> {
         let mut usage = Self::default();
         for process in processes {
-            for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {
+            for thread in fs::read_dir(format!("/proc/{process}/task"))? {
                 let thread = thread?.path();
                 // Nanoseconds on a CPU, waiting for one, and how often.
                 let schedstat = fs::read_to_string(thread.join("schedstat"))?;

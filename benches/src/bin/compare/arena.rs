@@ -22,7 +22,7 @@ pub(crate) struct Arena {
     pub(crate) place: Place,
     pub(crate) transport: Transport,
     servers: [Endpoint; 2],
-    _stub: Process,
+    pub(crate) stub: Process,
     ground: Ground,
 }
 
@@ -42,7 +42,7 @@ impl Arena {
         Ok(Self {
             place,
             transport,
-            _stub: stub(&servers)?,
+            stub: stub(&servers)?,
             servers,
             ground,
         })

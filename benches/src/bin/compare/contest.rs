@@ -89,7 +89,13 @@ fn take_turns(
     let new = case(Part::New, AT_A_TIME);
     for case in kept.clone().chain([new]) {
         if options.only.contains(&case.part) {
-            let table = rounds::play(case, &mut running, options.rounds, options.time())?;
+            let table = rounds::play(
+                case,
+                &mut running,
+                arena.stub.id(),
+                options.rounds,
+                options.time(),
+            )?;
             print!("{}", report::table(&table));
             outcome.tables.push(table);
         }
@@ -100,9 +106,7 @@ fn take_turns(
     for case in kept.chain([new]) {
         let before = outcome.calls.len();
         for (contestant, running) in &mut running {
-            if *contestant != Contestant::Direct
-                && contestant.is_fit_for(case.part, case.connections)
-            {
+            if *contestant != Contestant::Direct && contestant.is_fit_for(&case) {
                 let calls = Calls::count(case, contestant, running, options.time())?;
                 outcome.calls.push(calls);
             }

@@ -14,7 +14,11 @@ use policy_benches::{
     process::{Process, raise_descriptors},
 };
 
-use crate::{options::Part, stream::Stream};
+use crate::{
+    figures::Case,
+    options::{Part, Transport},
+    stream::Stream,
+};
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Contestant {
@@ -73,9 +77,12 @@ impl Contestant {
     }
 
     /// Perl is a process per connection: a start for each request is another measurement (`--bin
-    /// spawn`), and for hundreds there is no room.
-    pub(crate) fn is_fit_for(&self, part: Part, connections: usize) -> bool {
-        *self != Self::Perl || (part != Part::New && connections <= 16)
+    /// spawn`), and for hundreds there is no room. It knows no servers on UNIX sockets.
+    pub(crate) fn is_fit_for(&self, case: &Case) -> bool {
+        *self != Self::Perl
+            || (case.part != Part::New
+                && case.connections <= 16
+                && case.transport == Transport::Tcp)
     }
 
     /// The one that the goals are about.
@@ -174,6 +181,11 @@ impl Running {
             pairs.push(near);
         }
         Ok(())
+    }
+
+    /// The numbers of its processes.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.processes.iter().map(Process::id)
     }
 
     pub(crate) fn connect(&self, number: usize) -> io::Result<Stream> {

@@ -22,8 +22,15 @@ impl Case {
         let transport = self.transport;
         match self.part {
             Part::New => format!("{transport}, a new connection per request"),
-            _ => format!("{transport}, {} connections", self.connections),
+            _ => format!("{transport}, {}", connections(self.connections)),
         }
+    }
+}
+
+fn connections(number: usize) -> String {
+    match number {
+        1 => "1 connection".to_owned(),
+        _ => format!("{number} connections"),
     }
 }
 
@@ -40,8 +47,7 @@ impl fmt::Display for Case {
                 f,
                 "{place}, {transport}, {connections} at a time, a new one per request"
             ),
-            (_, 1) => write!(f, "{place}, {transport}, 1 connection"),
-            _ => write!(f, "{place}, {transport}, {connections} connections"),
+            _ => write!(f, "{place}, {}", self.short()),
         }
     }
 }
@@ -57,6 +63,8 @@ pub(crate) struct Sample {
     pub(crate) added: f64,
     /// User and system time of the proxy in microseconds per request.
     pub(crate) cpu: f64,
+    /// The same with the load and the servers: on one CPU that nobody else uses, the throughput.
+    pub(crate) cpu_of_all: f64,
     /// Context switches of the proxy per request.
     pub(crate) switches: f64,
     /// Memory of the proxy in kB, with the connections open.
@@ -95,17 +103,19 @@ impl Sample {
     pub(crate) const P99_9: Figure = figure("p99.9 us", false, 0, |sample| sample.latency[2]);
     pub(crate) const ADDED: Figure = figure("added p50 us", true, 1, |sample| sample.added);
     pub(crate) const CPU: Figure = figure("CPU us/request", true, 2, |sample| sample.cpu);
+    pub(crate) const CPU_OF_ALL: Figure = figure("of all", true, 2, |sample| sample.cpu_of_all);
     pub(crate) const SWITCHES: Figure =
         figure("switches/request", false, 2, |sample| sample.switches);
     pub(crate) const RESIDENT: Figure = figure("RSS kB", false, 0, |sample| sample.resident);
     /// In the order in which they are shown.
-    pub(crate) const FIGURES: [Figure; 8] = [
+    pub(crate) const FIGURES: [Figure; 9] = [
         Self::REQUESTS,
         Self::P50,
         Self::P99,
         Self::P99_9,
         Self::ADDED,
         Self::CPU,
+        Self::CPU_OF_ALL,
         Self::SWITCHES,
         Self::RESIDENT,
     ];
@@ -176,6 +186,7 @@ mod tests {
             latency: [p50, 0.0, 0.0],
             added: f64::NAN,
             cpu,
+            cpu_of_all: cpu,
             switches: 0.0,
             resident: 0.0,
         };

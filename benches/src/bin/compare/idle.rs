@@ -94,9 +94,9 @@ impl Idle {
 fn cpu_per_request(running: &Running, time: Duration) -> Result<f64, Box<dyn Error>> {
     let mut load = Load::open(ACTIVE, running)?;
     load.run(time / 5)?;
-    let before = Usage::of(&running.processes)?;
+    let before = Usage::of(running.ids())?;
     let answered = load.run(time)?;
-    let used = Usage::of(&running.processes)? - before;
+    let used = Usage::of(running.ids())? - before;
     Ok(used.cpu.as_secs_f64() * 1e6 / answered.requests as f64)
 }
 

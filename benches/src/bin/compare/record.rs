@@ -22,7 +22,7 @@ pub(crate) fn write(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
     let name = format!("{}-compare", machine::today());
     for (extension, text) in [
         ("md", markdown(outcome, &name)),
-        ("json", serde_json::to_string_pretty(&json(outcome))? + "\n"),
+        ("json", serde_json::to_string(&json(outcome))? + "\n"),
         ("svg", svg(&outcome.tables)),
     ] {
         let file = folder.join(format!("{name}.{extension}"));
@@ -74,10 +74,10 @@ fn json(outcome: &Outcome) -> Value {
     let tables = outcome.tables.iter().map(|table| {
         let rows = table.rows.iter().map(|row| {
             let figures = Sample::FIGURES.iter().map(|figure| {
-                let rounds: Vec<f64> = row.samples.iter().map(figure.of).collect();
+                let rounds: Vec<_> = row.samples.iter().map(figure.of).map(short).collect();
                 let values = json!({
-                    "median": row.median(figure),
-                    "ratio": table.ratio(row, figure),
+                    "median": short(row.median(figure)),
+                    "ratio": short(table.ratio(row, figure)),
                     "rounds": rounds,
                 });
                 (figure.name.to_owned(), values)
@@ -115,6 +115,11 @@ fn json(outcome: &Outcome) -> Value {
         "system_calls": calls.collect::<Vec<_>>(),
         "idle": idle.collect::<Vec<_>>(),
     })
+}
+
+/// Nobody needs more than three decimals.
+fn short(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// A row of panels for each place and transport, each figure over the number of connections.
@@ -180,8 +185,11 @@ fn panel(tables: &[&Table], place: &str, figure: &str, value: fn(&Table, usize) 
     plot
 }
 
-const ABOUT: &str = "Medians of interleaved rounds; x is the median of the ratios to HAProxy (one thread) round by round. CPU is user \
-and system time of the proxy alone. Requests of 697 bytes, answers of 20; each client sends its next\nrequest when the answer to its \
-last is there. Two policy servers behind each, the same for all, over the same transport as in front. HAProxy: TCP mode, roundrobin, no log, \
-no checks, else its defaults. nginx: stream,\none worker, no log. Perl hapolicy: as spawn(8) runs it, a process for each connection \
-over a socket pair, which is why there are no more than 16. hapolicy: its defaults.\n";
+const ABOUT: &str = "\
+Medians of interleaved rounds; x is the median of the ratios to HAProxy (one thread) round by round. CPU is user and system time of
+the proxy alone; `of all` is that of the load and the servers too: on one CPU it tells the throughput, whoever else uses that CPU.
+Requests of 697 bytes, answers of 20; each client sends its next request when the answer to its last is there. Two policy servers
+behind each, the same for all, over the same transport as in front. HAProxy: TCP mode, roundrobin, no log, no checks, else its
+defaults. nginx: stream, one worker, no log. Perl hapolicy: as spawn(8) runs it, a process for each connection over a socket pair,
+which is why there are no more than 16; it knows no servers on UNIX sockets. hapolicy: its defaults.
+";

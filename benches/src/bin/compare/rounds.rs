@@ -1,6 +1,6 @@
 //! The rounds: each contestant in turn, so that a busy machine is as unkind to each.
 
-use std::{error::Error, thread::sleep, time::Duration};
+use std::{error::Error, process, thread::sleep, time::Duration};
 
 use policy_benches::machine;
 
@@ -13,16 +13,18 @@ use crate::{
     options::Part,
 };
 
-/// Lets all who are fit for this case run in each round, and another one first each time.
+/// Lets all who are fit for this case run in each round, and another one first each time. `stub` is the
+/// number of the servers' process.
 pub(crate) fn play(
     case: Case,
     running: &mut [(Contestant, Running)],
+    stub: u32,
     rounds: usize,
     time: Duration,
 ) -> Result<Table, Box<dyn Error>> {
     let mut taking_part: Vec<_> = running
         .iter_mut()
-        .filter(|(contestant, _)| contestant.is_fit_for(case.part, case.connections))
+        .filter(|(contestant, _)| contestant.is_fit_for(&case))
         .collect();
     let rows = taking_part.iter().map(|(contestant, _)| Row {
         contestant: contestant.clone(),
@@ -37,7 +39,7 @@ pub(crate) fn play(
         for turn in 0..taking_part.len() {
             let number = (round + turn) % taking_part.len();
             let (contestant, running) = &mut *taking_part[number];
-            let sample = measure(case, running, time);
+            let sample = measure(case, running, stub, time);
             let sample = sample.map_err(|error| format!("{}: {error}", contestant.name()))?;
             table.rows[number].samples.push(sample);
             // Until what was closed is cleared away.
@@ -48,22 +50,31 @@ pub(crate) fn play(
     Ok(table)
 }
 
-fn measure(case: Case, running: &mut Running, time: Duration) -> Result<Sample, Box<dyn Error>> {
+fn measure(
+    case: Case,
+    running: &mut Running,
+    stub: u32,
+    time: Duration,
+) -> Result<Sample, Box<dyn Error>> {
     running.prepare(case.connections)?;
     let mut load = Load::open(case.connections, running)?;
     if case.part == Part::New {
         load = load.each_its_own();
     }
     load.run(time / 5)?;
-    let before = Usage::of(&running.processes)?;
+    let others = [process::id(), stub];
+    let before = (Usage::of(running.ids())?, Usage::of(others)?);
     let answered = load.run(time)?;
-    let used = Usage::of(&running.processes)? - before;
+    let used = Usage::of(running.ids())? - before.0;
+    let others = Usage::of(others)? - before.1;
     let requests = answered.requests as f64;
+    let cpu = |used: Usage| used.cpu.as_secs_f64() * 1e6 / requests;
     Ok(Sample {
         requests: requests / answered.time.as_secs_f64(),
         latency: answered.percentiles(),
         added: f64::NAN,
-        cpu: used.cpu.as_secs_f64() * 1e6 / requests,
+        cpu: cpu(used),
+        cpu_of_all: cpu(used) + cpu(others),
         switches: used.switches as f64 / requests,
         resident: resident(&running.processes)? as f64,
     })
