@@ -80,15 +80,15 @@ impl Journal {
         &self.log
     }
 
-    /// A request has come.
-    pub fn request(&self, request: &Request) {
+    /// A request has come, and whether it is one for a policy server.
+    pub fn request(&self, request: &Request, is_policy: bool) {
         if self.verbose {
             for (name, value) in request.attributes() {
                 self.log
                     .line(Level::Info, [b"Attribute: ", name, b"=", value].concat());
             }
         }
-        if !request.is_access_policy() {
+        if !is_policy {
             let kind = match request.get(attr::REQUEST) {
                 None | Some(b"" | b"0") => b"<undef>",
                 Some(kind) => kind,

@@ -1,7 +1,4 @@
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Patience, Upstream};
@@ -114,8 +111,12 @@ impl Proxy {
         request: Request,
         mut sticking: Sticking,
     ) -> (Option<Response>, Sticking) {
-        self.journal.request(&request);
-        let answer = self.ask(&request, &mut sticking).await;
+        let is_ours = request.is_access_policy();
+        self.journal.request(&request, is_ours);
+        let answer = match &self.upstream {
+            Some(upstream) if is_ours => self.ask(upstream, &request, &mut sticking).await,
+            _ => None,
+        };
         let response = answer.or_else(|| match &self.default {
             DefaultAction::Reply(response) => Some(response.clone()),
             DefaultAction::Close => None,
@@ -127,12 +128,13 @@ impl Proxy {
         (response, sticking)
     }
 
-    /// The answer of a policy server, if the request is for one and one gives it.
-    async fn ask(&self, request: &Request, sticking: &mut Sticking) -> Option<Response> {
-        let upstream = self
-            .upstream
-            .as_ref()
-            .filter(|_| request.is_access_policy())?;
+    /// The answer of a policy server, if one gives it.
+    async fn ask(
+        &self,
+        upstream: &Upstream<Connector>,
+        request: &Request,
+        sticking: &mut Sticking,
+    ) -> Option<Response> {
         let since = Instant::now();
         let message = match self.affinity {
             Affinity::None => None,
@@ -162,7 +164,5 @@ impl Proxy {
 
 /// An empty `instance` names no message.
 fn hash_of(instance: &[u8]) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    instance.hash(&mut hasher);
-    (!instance.is_empty()).then(|| hasher.finish())
+    (!instance.is_empty()).then(|| policy_ha::key([instance]))
 }

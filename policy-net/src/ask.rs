@@ -1,13 +1,11 @@
 //! One request's way through an [`Upstream`]: attempt by attempt, until one is answered.
 
-use std::time::Duration;
-
 use policy_ha::{BackendId, Outcome, Preference, Tried};
-use policy_proto::{Request, Response};
-use tokio::time::{Instant, timeout};
+use policy_proto::Request;
+use tokio::time::Instant;
 
 use crate::{
-    Answer, AttemptError, Balance, Connect, Event, Exhausted, Lease, Retry, Upstream,
+    Answer, AttemptError, Balance, Connect, Event, Exhausted, Retry, Upstream, attempt::Attempt,
     budget::Budget, upstream::Member,
 };
 
@@ -57,28 +55,25 @@ impl<C: Connect> Upstream<C> {
             if limit.is_zero() {
                 return Err(Exhausted { attempts });
             }
-            let wait = if unasked > 1 { options.wait } else { limit };
+            let attempt = Attempt {
+                upstream: self,
+                backend,
+                member,
+                request,
+                began: now,
+                limit,
+                wait: if unasked > 1 { options.wait } else { limit },
+            };
             // It outlives the attempt, which may be dropped half-way: it tells how far that came.
             let mut lease = None;
-            let attempt = async {
-                let lease = lease.insert(member.pool.lease_on(self.worker, wait).await?);
-                let until = now.checked_add(limit);
-                self.attempt(backend, lease, request, until, &mut on_event)
-                    .await
-            };
-            let result = match timeout(limit, attempt).await {
-                Ok(result) => result,
-                Err(_) if lease.is_some() => Err(AttemptError::TimedOut),
-                // It was not even asked.
-                Err(_) => Err(AttemptError::Busy),
-            };
+            let result = attempt.run(&mut lease, &mut on_event).await;
             let end = Instant::now();
             let took = end.saturating_duration_since(now);
             now = end;
             let error = match result {
                 Ok(response) => {
                     if let Some(lease) = lease {
-                        lease.give_back();
+                        lease.give_back_at(now);
                     }
                     on_event(Event::Answered {
                         backend,
@@ -115,38 +110,6 @@ impl<C: Connect> Upstream<C> {
                 return Err(Exhausted { attempts });
             }
         }
-    }
-
-    async fn attempt(
-        &self,
-        backend: BackendId,
-        lease: &mut Lease<C>,
-        request: &Request,
-        until: Option<Instant>,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) -> Result<Response, AttemptError> {
-        if lease.is_reused() {
-            let error = match lease.ask(request).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            // The server closed a connection that it had kept open, as it may at any time. That is
-            // nobody's fault, and a new one shows whether it is still there.
-            let again = self.shared.options.retry == Retry::Always || lease.unsent(&error);
-            if !(again && lease.was_closed(&error)) {
-                return Err(error);
-            }
-        }
-        on_event(Event::Opening(backend));
-        // Addresses share what is left, so it has to be right.
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let within = [self.shared.options.connect, left]
-            .into_iter()
-            .flatten()
-            .min();
-        lease.open(within.unwrap_or(Duration::MAX)).await?;
-        on_event(Event::Connected(backend));
-        lease.ask(request).await
     }
 
     /// Who is next, and how many are left for this request, that one included.

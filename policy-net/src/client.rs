@@ -12,7 +12,10 @@ use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     task::unconstrained,
+    time::Instant,
 };
+
+use crate::alarm::Alarm;
 
 /// Why a policy server gave no answer.
 #[derive(Debug, Error)]
@@ -102,6 +105,7 @@ pub struct Client<Io> {
     io: Io,
     buf: BytesMut,
     decoder: Decoder,
+    alarm: Alarm,
     /// A byte has come since the last request was begun.
     heard: bool,
     /// The system has taken the whole of the last request.
@@ -123,6 +127,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             io,
             buf: BytesMut::new(),
             decoder,
+            alarm: Alarm::default(),
             heard: false,
             sent: false,
             lost: false,
@@ -169,6 +174,26 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             // not take the request is the reason.
             return Err(unsent.map_or(end, AttemptError::Io));
         }
+    }
+
+    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut). No time is for
+    /// ever. Without an allocation, and as a rule without arming a timer, once it has been used.
+    pub(crate) async fn ask_until(
+        &mut self,
+        request: &Request,
+        until: Option<Instant>,
+    ) -> Result<Response, AttemptError> {
+        let mut alarm = mem::take(&mut self.alarm);
+        let answer = {
+            let mut asked = pin!(self.ask(request));
+            poll_fn(|cx| match asked.as_mut().poll(cx) {
+                Poll::Pending => alarm.poll(until, cx).map(|()| Err(AttemptError::TimedOut)),
+                answer => answer,
+            })
+            .await
+        };
+        self.alarm = alarm;
+        answer
     }
 
     /// Whether a byte of an answer has come since [`ask`](Self::ask) was called. Where not, a

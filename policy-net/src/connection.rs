@@ -161,13 +161,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 continue;
             }
             if !self.buf.is_empty() {
-                ready!(self.alarm.poll(&mut self.slow, self.patience.request, cx));
+                ready!(
+                    self.alarm
+                        .poll_within(&mut self.slow, self.patience.request, cx)
+                );
                 return Poll::Ready(Err(ConnectionError::TooSlow));
             }
             buffers::take_back(mem::take(&mut self.buf));
             self.slow = None;
             if !drained {
-                ready!(self.alarm.poll(&mut self.idle, self.patience.idle, cx));
+                ready!(
+                    self.alarm
+                        .poll_within(&mut self.idle, self.patience.idle, cx)
+                );
             }
             return Poll::Ready(Ok(None));
         }
@@ -213,7 +219,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         let mut until = None;
         poll_fn(|cx| match self.poll_write(&mut rest, cx) {
             Poll::Pending => {
-                let late = self.alarm.poll(&mut until, self.patience.request, cx);
+                let late = self
+                    .alarm
+                    .poll_within(&mut until, self.patience.request, cx);
                 late.map(|()| Err(io::ErrorKind::TimedOut.into()))
             }
             written => written,

@@ -1,7 +1,10 @@
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use policy_proto::{Request, Response};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
 
 use crate::{AttemptError, Client, Connect, Pool};
 
@@ -92,13 +95,21 @@ impl<C: Connect> Lease<C> {
     ///
     /// As for [`Client::ask`]; without a connection it is not connected.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
+        self.ask_until(request, None).await
+    }
+
+    pub(crate) async fn ask_until(
+        &mut self,
+        request: &Request,
+        until: Option<Instant>,
+    ) -> Result<Response, AttemptError> {
         let Some(client) = &mut self.client else {
             return Err(AttemptError::Io(io::ErrorKind::NotConnected.into()));
         };
         if self.opening.is_none() {
-            return client.ask(request).await;
+            return client.ask_until(request, until).await;
         }
-        let mut answer = pin!(client.ask(request));
+        let mut answer = Box::pin(client.ask_until(request, until));
         let early = timeout(ACCEPTED, &mut answer).await;
         self.opening = None;
         match early {
@@ -144,6 +155,10 @@ impl<C: Connect> Lease<C> {
     /// One that still owes its blank line is not idle yet: it has a second to deliver that, and
     /// nothing more. Until then it is in use.
     pub fn give_back(self) {
+        self.give_back_at(Instant::now());
+    }
+
+    pub(crate) fn give_back_at(self, now: Instant) {
         let Self {
             client: Some(mut client),
             pool,
@@ -156,11 +171,11 @@ impl<C: Connect> Lease<C> {
         };
         let keeps = pool.options.keep.is_some();
         match client.try_settle() {
-            Some(true) if keeps => pool.keep(worker, client),
+            Some(true) if keeps => pool.keep(worker, client, now),
             None if keeps => {
                 tokio::spawn(async move {
                     match timeout(SETTLE, client.settle()).await {
-                        Ok(true) => pool.keep(worker, client),
+                        Ok(true) => pool.keep(worker, client, Instant::now()),
                         _ => drop(client),
                     }
                     drop(place);

@@ -53,6 +53,7 @@
 mod alarm;
 
 mod ask;
+mod attempt;
 
 mod balance;
 pub use balance::{Balance, InvalidBalance};

@@ -145,27 +145,32 @@ impl<C: Connect> Pool<C> {
         worker: usize,
         wait: Duration,
     ) -> Result<Lease<C>, AttemptError> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
-            && let Some(client) = self.take_idle(worker)
-        {
-            return Ok(Lease::kept(Arc::clone(self), worker, place, client));
+        if let Some(lease) = self.take(worker, Instant::now()) {
+            return Ok(lease);
         }
         timeout(wait, self.queue(worker))
             .await
             .unwrap_or(Err(AttemptError::Busy))
     }
 
+    /// A place and an idle connection, if both are there at once.
+    pub(crate) fn take(self: &Arc<Self>, worker: usize, now: Instant) -> Option<Lease<C>> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let client = self.take_idle(worker, now)?;
+        Some(Lease::kept(Arc::clone(self), worker, place, client))
+    }
+
     async fn queue(self: &Arc<Self>, worker: usize) -> Result<Lease<C>, AttemptError> {
         // The semaphores are never closed.
         let place = Arc::clone(&self.places).acquire_owned();
         let place = place.await.map_err(|_| AttemptError::Busy)?;
-        let lease = match self.take_idle(worker) {
+        let lease = match self.take_idle(worker, Instant::now()) {
             Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
             None => {
                 let opening = Arc::clone(&self.opening).acquire_owned();
                 let opening = opening.await.map_err(|_| AttemptError::Busy)?;
                 // While it waited, others may have been answered.
-                match self.take_idle(worker) {
+                match self.take_idle(worker, Instant::now()) {
                     Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
                     None => Lease::to_open(Arc::clone(self), worker, place, opening),
                 }
@@ -191,11 +196,11 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    fn take_idle(&self, worker: usize) -> Option<Box<Client<C::Io>>> {
+    fn take_idle(&self, worker: usize, now: Instant) -> Option<Box<Client<C::Io>>> {
         let keep = self.options.keep?;
         loop {
             let mut idle = self.idle.take(worker)?;
-            let age = idle.since.elapsed();
+            let age = now.saturating_duration_since(idle.since);
             // Its server, or what lies between, may have forgotten it without a word.
             if age >= keep {
                 continue;
@@ -217,11 +222,11 @@ impl<C: Connect> Pool<C> {
         Arc::clone(&self.opening)
     }
 
-    pub(crate) fn keep(&self, worker: usize, client: Box<Client<C::Io>>) {
+    pub(crate) fn keep(&self, worker: usize, client: Box<Client<C::Io>>, since: Instant) {
         self.idle.put(Idle {
             client,
             worker,
-            since: Instant::now(),
+            since,
         });
     }
 }
