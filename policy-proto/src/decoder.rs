@@ -233,11 +233,9 @@ impl Decoder {
     }
 
     fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        // What is no longer than this crosses no limit.
-        let short = self.limits.line.min(self.limits.message);
         loop {
             if !self.place.doubtful {
-                match self.place.scan.advance(buf, short) {
+                match self.place.scan.advance(buf, self.limits) {
                     Verdict::End(end) => {
                         self.place = Place::default();
                         let message = buf.split_to(end + 1).freeze();

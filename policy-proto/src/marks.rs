@@ -61,14 +61,30 @@ pub(crate) fn with_tail<T>(
 /// Whether the block holds a byte that no line may hold.
 #[inline(always)]
 pub(crate) fn has_nul_or_cr(block: &[u8; BLOCK]) -> bool {
-    let cr = u8x16::splat(b'\r');
+    has_nul_or(block, [b'\r'])
+}
+
+/// Whether all of the block can be a part of one value.
+#[inline(always)]
+pub(crate) fn is_in_value(block: &[u8; BLOCK]) -> bool {
+    looked_at(BLOCK);
+    !has_nul_or(block, [b'\r', b'\n'])
+}
+
+#[inline(always)]
+fn has_nul_or<const N: usize>(block: &[u8; BLOCK], others: [u8; N]) -> bool {
+    let others = others.map(u8x16::splat);
     let lanes = block.as_chunks::<LANE>().0.iter();
     let start = (u8x16::splat(u8::MAX), u8x16::ZERO);
-    let (least, crs) = lanes.fold(start, |(least, crs), lane| {
+    let (least, found) = lanes.fold(start, |(least, found), lane| {
         let lane = u8x16::new(*lane);
-        (least.min(lane), crs | lane.cmp_eq(cr))
+        let found_here = others.map(|other| lane.cmp_eq(other));
+        (
+            least.min(lane),
+            found_here.into_iter().fold(found, |all, found| all | found),
+        )
     });
-    (crs | least.cmp_eq(u8x16::ZERO)).move_mask() != 0
+    (found | least.cmp_eq(u8x16::ZERO)).move_mask() != 0
 }
 
 #[inline(always)]

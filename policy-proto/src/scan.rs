@@ -4,8 +4,13 @@
 //! the equal signs; what has to be known about lines is then a few operations on these words. Whatever
 //! is not plainly valid is left to the decoder, which goes through it line by line and knows why.
 
+use std::slice;
+
+use memchr::memrchr;
+
 use crate::{
-    marks::{BLOCK, Marks, has_nul_or_cr, with_tail},
+    Limits,
+    marks::{BLOCK, Marks, has_nul_or_cr, is_in_value, with_tail},
     work::looked_at,
 };
 
@@ -14,6 +19,8 @@ use crate::{
 pub(crate) struct Scan {
     /// Where the next block begins: all before has been judged.
     block: usize,
+    /// Where a line begins, as far back as the scan has had to know.
+    line: usize,
     /// Bytes that have been looked at for a line feed.
     seen: usize,
     /// While the buffer is shorter than this, only a line feed can change the verdict.
@@ -28,7 +35,7 @@ pub(crate) enum Verdict {
     End(usize),
     /// Valid so far, and not complete.
     More,
-    /// Perhaps not valid, or longer than the scan may go.
+    /// Perhaps not valid, or beyond a limit.
     Doubt,
 }
 
@@ -58,29 +65,59 @@ impl Scan {
         quiet
     }
 
-    /// Goes on where the last call stopped, no further than `reach` bytes; `buf` is the same as then,
-    /// or has grown.
-    pub(crate) fn advance(&mut self, buf: &[u8], reach: usize) -> Verdict {
-        let near = &buf[..buf.len().min(reach)];
-        let verdict = self.judge(near);
-        self.seen = near.len();
-        self.quiet = 0;
-        match verdict {
-            Verdict::More if buf.len() > reach => return Verdict::Doubt,
-            Verdict::More => self.quiet = reach.min(self.block + BLOCK),
-            Verdict::End(_) | Verdict::Doubt => {}
+    /// Goes on where the last call stopped; `buf` is the same as then, or has grown.
+    pub(crate) fn advance(&mut self, buf: &[u8], limits: Limits) -> Verdict {
+        loop {
+            let reach = self.reach(limits);
+            let near = &buf[..buf.len().min(reach)];
+            let verdict = self.judge(near);
+            self.seen = near.len();
+            self.quiet = 0;
+            match verdict {
+                Verdict::More if near.len() < buf.len() => {
+                    if !self.extend(near) {
+                        return Verdict::Doubt;
+                    }
+                    continue;
+                }
+                Verdict::More => self.quiet = reach.min(self.block + BLOCK),
+                Verdict::End(_) | Verdict::Doubt => {}
+            }
+            return verdict;
         }
-        verdict
+    }
+
+    /// No line that ends within so many bytes crosses a limit.
+    fn reach(&self, Limits { line, message }: Limits) -> usize {
+        self.line.saturating_add(line).min(message)
+    }
+
+    /// Lets the scan go on behind its reach, from the last line that begins within it; whether there is
+    /// another one.
+    #[cold]
+    fn extend(&mut self, near: &[u8]) -> bool {
+        let lines = &near[self.line..];
+        let last = memrchr(b'\n', lines);
+        looked_at(lines.len() - last.unwrap_or(0));
+        self.line += last.map_or(0, |feed| feed + 1);
+        last.is_some()
     }
 
     fn judge(&mut self, buf: &[u8]) -> Verdict {
         let (blocks, tail) = buf[self.block..].as_chunks();
         let mut carry = self.carry;
-        for (index, block) in blocks.iter().enumerate() {
+        let mut rest = blocks.iter();
+        while let Some(block) = rest.next() {
             let marks = Marks::of(block);
             match marks.judge(carry) {
                 Some(next) if !has_nul_or_cr(block) => carry = next,
-                _ => return marks.verdict(block, self.block + index * BLOCK, carry),
+                _ => {
+                    let judged = blocks.len() - rest.len() - 1;
+                    return marks.verdict(block, self.block + judged * BLOCK, carry);
+                }
+            }
+            if marks.feeds == 0 && carry.equals == 1 {
+                skip_value(&mut rest);
             }
         }
         self.carry = carry;
@@ -104,6 +141,7 @@ impl Default for Scan {
         };
         Self {
             block: 0,
+            line: 0,
             seen: 0,
             quiet: 0,
             carry,
@@ -118,14 +156,14 @@ impl Marks {
     fn judge(self, carry: Carry) -> Option<Carry> {
         let Self { feeds, equals } = self;
         // The bits between two line feeds are ones, so an equal sign added to them carries into the line
-        // feed behind it, and no further. Where that bit stays zero, the line has no equal sign.
-        let (sum, over) = (!feeds).overflowing_add(equals);
-        let (sum, over_too) = sum.overflowing_add(carry.equals);
+        // feed behind it, and no further. Where that bit stays zero, the line has no equal sign. One of a
+        // line that began before this block counts as if it were the first byte here.
+        let (sum, over) = (!feeds).overflowing_add(equals | carry.equals);
         let without_equals = feeds & !sum;
         let without_name = equals & self.begins(carry);
         let next = Carry {
             begins: feeds >> (BLOCK - 1),
-            equals: u64::from(over | over_too),
+            equals: u64::from(over),
         };
         (without_equals | without_name == 0).then_some(next)
     }
@@ -156,6 +194,18 @@ impl Marks {
             0 => Verdict::Doubt,
             end => Verdict::End(end),
         }
+    }
+}
+
+/// Skips blocks that only make a value longer. This is quicker than to judge them, and few requests
+/// have such values.
+#[cold]
+#[inline(never)]
+fn skip_value(blocks: &mut slice::Iter<'_, [u8; BLOCK]>) {
+    while let [block, ..] = blocks.as_slice()
+        && is_in_value(block)
+    {
+        blocks.next();
     }
 }
 
@@ -203,20 +253,78 @@ mod tests {
     }
 
     #[test]
+    fn a_flaw_in_a_long_line_is_doubted_wherever_it_is() {
+        const LONG: usize = 6 * BLOCK;
+        for at in 0..LONG {
+            let [mut value, mut name] = ["n=", "name"].map(|begin| {
+                let line = [begin.as_bytes(), &[b'x'; LONG]].concat();
+                [b"a=1\n", &line[..], b"\n\n"].concat()
+            });
+            assert_eq!(whole(&value), Verdict::End(value.len() - 1));
+            assert_eq!(whole(&name), Verdict::Doubt, "without an equal sign");
+            for byte in [0, b'\r'] {
+                value[8 + at] = byte;
+                assert_eq!(whole(&value), Verdict::Doubt, "{byte} at {at}");
+            }
+            name[8 + at] = b'=';
+            assert_eq!(whole(&name), Verdict::End(name.len() - 1), "= at {at}");
+        }
+    }
+
+    #[test]
     fn a_blank_line_before_the_first_attribute_is_doubted() {
         assert_eq!(whole(b"\n"), Verdict::Doubt);
         assert_eq!(whole(b"\na=1\n\n"), Verdict::Doubt);
     }
 
     #[test]
-    fn nothing_is_proved_beyond_the_reach() {
+    fn a_message_is_proved_up_to_its_limit() {
         for message in messages() {
             let (length, end) = (message.len(), message.len() - 1);
-            let within = |reach| Scan::default().advance(&message, reach);
+            let within = |limit| {
+                let limits = Limits::default().with_message(limit);
+                Scan::default().advance(&message, limits)
+            };
             assert_eq!(within(length + 1), Verdict::End(end));
             assert_eq!(within(length), Verdict::End(end));
             assert_eq!(within(end), Verdict::Doubt);
-            assert_eq!(Scan::default().advance(&message[..end], end), Verdict::More);
+        }
+    }
+
+    #[test]
+    fn a_message_is_proved_however_many_lines_near_their_limit_it_has() {
+        for message in messages() {
+            let lines = message.split(|byte| *byte == b'\n');
+            let longest = lines.map(<[u8]>::len).max().unwrap();
+            for limit in [longest + 1, longest + 2, 2 * longest] {
+                let limits = Limits::default().with_line(limit);
+                let end = message.len() - 1;
+                assert_eq!(whole_within(&message, limits), Verdict::End(end));
+                let trickled = trickled_within(&message, limits);
+                assert_eq!(trickled, (end, Verdict::End(end)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_beyond_its_limit_is_doubted_as_soon_as_it_crosses_it() {
+        for message in messages() {
+            for limit in [1, 10, 63, 64, 65, 149] {
+                let limits = Limits::default().with_line(limit);
+                let mut begins = 0;
+                let crossed = message.split(|byte| *byte == b'\n').find_map(|line| {
+                    let crosses = (line.len() > limit).then_some(begins + limit);
+                    begins += line.len() + 1;
+                    crosses
+                });
+                let (at, verdict) = trickled_within(&message, limits);
+                match crossed {
+                    // A full line may end in doubt.
+                    Some(crossed) => assert!(verdict == Verdict::Doubt && at <= crossed),
+                    None => assert_ne!(verdict, Verdict::More),
+                }
+                assert_eq!(whole_within(&message, limits), verdict);
+            }
         }
     }
 
@@ -231,22 +339,35 @@ mod tests {
     }
 
     fn whole(stream: &[u8]) -> Verdict {
-        Scan::default().advance(stream, usize::MAX)
+        whole_within(stream, NONE)
+    }
+
+    fn whole_within(stream: &[u8], limits: Limits) -> Verdict {
+        Scan::default().advance(stream, limits)
+    }
+
+    fn trickled(stream: &[u8]) -> (usize, Verdict) {
+        trickled_within(stream, NONE)
     }
 
     /// The first verdict on a stream that comes byte by byte, and the byte that brought it.
-    fn trickled(stream: &[u8]) -> (usize, Verdict) {
+    fn trickled_within(stream: &[u8], limits: Limits) -> (usize, Verdict) {
         let mut scan = Scan::default();
         for at in 0..stream.len() {
             let buf = &stream[..=at];
             if scan.is_quiet(buf) {
                 continue;
             }
-            match scan.advance(buf, usize::MAX) {
+            match scan.advance(buf, limits) {
                 Verdict::More => {}
                 verdict => return (at, verdict),
             }
         }
         (stream.len(), Verdict::More)
     }
+
+    const NONE: Limits = Limits {
+        line: usize::MAX,
+        message: usize::MAX,
+    };
 }
