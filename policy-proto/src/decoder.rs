@@ -1,12 +1,14 @@
 use std::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memchr2};
 
 use crate::{
     DecodeError, Limits, Request, Response, grammar,
-    scan::{Scan, Verdict},
-    work::{line_feed, looked_at},
+    ignored::Ignored,
+    lines::{check, rewritten, without_cr},
+    place::Place,
+    scan::Verdict,
+    work::looked_at,
 };
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
@@ -40,29 +42,10 @@ pub struct Decoder {
     /// What is known of the message at the beginning of the buffer.
     place: Place,
     /// Lines that were no attributes, for the caller's log.
-    ignored: Vec<Bytes>,
-    /// Room for the next of them, which share it: many may be short.
-    ignored_room: BytesMut,
+    ignored: Ignored,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
     owed: Option<usize>,
     failed: Option<DecodeError>,
-}
-
-/// How far the message at the beginning of the buffer has been read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// What the fast path knows.
-    scan: Scan,
-    /// The fast path has given it up: it is read line by line.
-    doubtful: bool,
-    /// Where its unfinished line begins: all before are whole lines, judged.
-    line: usize,
-    /// Where to look on for that line's end.
-    seen: usize,
-    /// It has an attribute.
-    begun: bool,
-    /// Its bytes are not yet a valid request: it has lines that end in CR LF or are left out.
-    rewrite: bool,
 }
 
 impl Decoder {
@@ -219,7 +202,7 @@ impl Decoder {
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        mem::take(&mut self.ignored)
+        self.ignored.take()
     }
 
     fn fallible<T>(
@@ -259,7 +242,7 @@ impl Decoder {
                     // Behind lines that are left out it belongs to the message: these have to count
                     // towards its limit, or they could come for ever.
                     self.place.rewrite = true;
-                    self.next_line(end);
+                    self.place.next_line(end);
                 }
                 continue;
             }
@@ -271,16 +254,15 @@ impl Decoder {
                 };
                 return Ok(Some(Request::from_valid(message)));
             }
-            looked_at(line.len());
             match check(line, offset) {
                 Ok(()) => self.place.begun = true,
                 Err(_) if self.lenient => {
                     self.place.rewrite = true;
-                    self.ignore(line);
+                    self.ignored.push(line);
                 }
                 Err(error) => return Err(error),
             }
-            self.next_line(end);
+            self.place.next_line(end);
         }
     }
 
@@ -300,7 +282,7 @@ impl Decoder {
                 self.owed = Some(message.len());
                 return Ok(Some(Response::from_valid(message.slice(text))));
             }
-            self.next_line(end);
+            self.place.next_line(end);
         }
         Ok(None)
     }
@@ -318,80 +300,9 @@ impl Decoder {
         Ok(true)
     }
 
-    fn ignore(&mut self, line: &[u8]) {
-        if self.ignored_room.capacity() < line.len() {
-            self.ignored_room = BytesMut::with_capacity(line.len().max(IGNORED_ROOM));
-        }
-        self.ignored_room.extend_from_slice(line);
-        self.ignored.push(self.ignored_room.split().freeze());
-    }
-
-    /// Where the line feed of the current line is, once it has arrived.
-    ///
-    /// Nothing is looked at beyond the first byte that crosses a limit, so that an error does not
-    /// depend on how the stream was cut: the limit that is crossed first is the one that is named,
-    /// the line's where one byte crosses both.
+    /// Where the current line's end is, once it has arrived.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
-        let Limits { line, message } = self.limits;
-        let line_room = self.place.line.saturating_add(line);
-        let message_room = message.saturating_sub(self.owed.unwrap_or(0));
-        let room = line_room.min(message_room);
-        let from = self.place.seen;
-        let to = buf.len().min(room.saturating_add(1));
-        let unseen = buf.get(from..to).unwrap_or_default();
-        let found = line_feed(unseen).map(|found| from + found);
-        self.place.seen = from.max(to);
-        match found {
-            // Behind a full line a line feed may stand, behind a full message it must not.
-            Some(found) if found < message_room => Ok(Some(found)),
-            Some(_) => Err(DecodeError::MessageTooLong { limit: message }),
-            None if buf.len() <= room => Ok(None),
-            None if line_room <= message_room => Err(DecodeError::LineTooLong { limit: line }),
-            None => Err(DecodeError::MessageTooLong { limit: message }),
-        }
-    }
-
-    fn next_line(&mut self, end: usize) {
-        self.place.line = end + 1;
-        self.place.seen = end + 1;
+        self.place
+            .line_end(buf, self.limits, self.owed.unwrap_or(0))
     }
 }
-
-/// The fast path proves, and the grammar explains what it refuses.
-fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
-    match is_attribute(line) {
-        true => Ok(()),
-        false => grammar::attribute(line, offset).map(|_| ()),
-    }
-}
-
-/// Whether the line is `name "=" value`.
-fn is_attribute(line: &[u8]) -> bool {
-    memchr(b'=', line).is_some_and(|equals| equals > 0) && memchr2(0, b'\r', line).is_none()
-}
-
-/// The line without one CR at its end, and whether there was one.
-fn without_cr(line: &[u8]) -> (&[u8], bool) {
-    match line.strip_suffix(b"\r") {
-        Some(line) => (line, true),
-        None => (line, false),
-    }
-}
-
-/// The attributes of a message, each with a plain line feed, and a blank line: the one copy.
-fn rewritten(message: &[u8]) -> Bytes {
-    let mut wire = BytesMut::with_capacity(message.len());
-    looked_at(message.len());
-    for line in message.split(|byte| *byte == b'\n') {
-        let (line, _) = without_cr(line);
-        if is_attribute(line) {
-            wire.extend_from_slice(line);
-            wire.extend_from_slice(b"\n");
-        }
-    }
-    wire.extend_from_slice(b"\n");
-    wire.freeze()
-}
-
-/// In bytes: a few lines of text, or a great many that were sent for trouble.
-const IGNORED_ROOM: usize = 1024;

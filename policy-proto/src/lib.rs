@@ -160,10 +160,16 @@ pub use error::{DecodeError, InvalidAttribute, InvalidResponse, InvalidXtext};
 
 mod grammar;
 
+mod ignored;
+
 mod limits;
 pub use limits::Limits;
 
+mod lines;
+
 mod marks;
+
+mod place;
 
 mod request;
 pub use request::Request;
@@ -175,6 +181,8 @@ mod scan;
 
 mod state;
 pub use state::ProtocolState;
+
+mod views;
 
 mod work;
 

@@ -1,0 +1,43 @@
+//! What the decoder does with one whole line of a request.
+
+use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr2};
+
+use crate::{DecodeError, grammar, work::looked_at};
+
+/// Whether the line is an attribute, which is proved here; what is wrong with it the grammar explains.
+pub(crate) fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
+    looked_at(line.len());
+    match is_attribute(line) {
+        true => Ok(()),
+        false => grammar::attribute(line, offset).map(|_| ()),
+    }
+}
+
+/// The line without one CR at its end, and whether there was one.
+pub(crate) fn without_cr(line: &[u8]) -> (&[u8], bool) {
+    match line.strip_suffix(b"\r") {
+        Some(line) => (line, true),
+        None => (line, false),
+    }
+}
+
+/// The attributes of a message, each with a plain line feed, and a blank line: the one copy.
+pub(crate) fn rewritten(message: &[u8]) -> Bytes {
+    let mut wire = BytesMut::with_capacity(message.len());
+    looked_at(message.len());
+    for line in message.split(|byte| *byte == b'\n') {
+        let (line, _) = without_cr(line);
+        if is_attribute(line) {
+            wire.extend_from_slice(line);
+            wire.extend_from_slice(b"\n");
+        }
+    }
+    wire.extend_from_slice(b"\n");
+    wire.freeze()
+}
+
+/// Whether the line is `name "=" value`.
+fn is_attribute(line: &[u8]) -> bool {
+    memchr(b'=', line).is_some_and(|equals| equals > 0) && memchr2(0, b'\r', line).is_none()
+}

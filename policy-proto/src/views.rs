@@ -1,0 +1,158 @@
+//! What a request says, as types: only where one prevents mistakes.
+
+use std::{net::IpAddr, str::FromStr};
+
+use crate::{ProtocolState, Request, attr, xtext};
+
+impl Request {
+    /// Whether this is what Postfix sends: `request=smtpd_access_policy`.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// assert!(Request::from_attributes([("request", "smtpd_access_policy")])?.is_access_policy());
+    /// assert!(!Request::from_attributes([("request", "junk")])?.is_access_policy());
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn is_access_policy(&self) -> bool {
+        self.get(attr::REQUEST) == Some(attr::SMTPD_ACCESS_POLICY.as_bytes())
+    }
+
+    /// The SMTP stage; `None` for one that this crate does not know.
+    /// ```
+    /// use policy_proto::{ProtocolState, Request};
+    ///
+    /// let at = |stage| Request::from_attributes([("protocol_state", stage)]).unwrap();
+    /// assert_eq!(at("DATA").protocol_state(), Some(ProtocolState::Data));
+    /// assert_eq!(at("QUIT").protocol_state(), None);
+    /// ```
+    #[must_use]
+    pub fn protocol_state(&self) -> Option<ProtocolState> {
+        ProtocolState::parse(self.get(attr::PROTOCOL_STATE)?)
+    }
+
+    /// The client's address; `None` where Postfix does not know it.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let from = |address| Request::from_attributes([("client_address", address)]).unwrap();
+    /// assert_eq!(from("2001:db8::1").client_address(), Some("2001:db8::1".parse().unwrap()));
+    /// assert_eq!(from("unknown").client_address(), None);
+    /// ```
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.parsed(attr::CLIENT_ADDRESS)
+    }
+
+    /// The address that the client connected to. Postfix 3.2.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("server_address", "192.0.2.1"), ("server_port", "25")])?;
+    /// assert_eq!(request.server_address(), Some([192, 0, 2, 1].into()));
+    /// assert_eq!(request.server_port(), Some(25));
+    /// assert_eq!(request.client_port(), None);
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn server_address(&self) -> Option<IpAddr> {
+        self.parsed(attr::SERVER_ADDRESS)
+    }
+
+    /// The client's TCP port; `None` where Postfix does not know it. Postfix 3.0.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let from = |port| Request::from_attributes([("client_port", port)]).unwrap();
+    /// assert_eq!(from("50123").client_port(), Some(50123));
+    /// assert_eq!(from("0").client_port(), None);
+    /// ```
+    #[must_use]
+    pub fn client_port(&self) -> Option<u16> {
+        self.parsed(attr::CLIENT_PORT).filter(|port| *port != 0)
+    }
+
+    /// The port that the client connected to; `None` where Postfix does not know it. Postfix 3.2.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let to = |port| Request::from_attributes([("server_port", port)]).unwrap();
+    /// assert_eq!(to("25").server_port(), Some(25));
+    /// assert_eq!(to("0").server_port(), None);
+    /// ```
+    #[must_use]
+    pub fn server_port(&self) -> Option<u16> {
+        self.parsed(attr::SERVER_PORT).filter(|port| *port != 0)
+    }
+
+    /// The message's size in bytes, as announced, or as it is at END-OF-MESSAGE; `None` where it is
+    /// not known, which Postfix writes as `0`.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let sized = |size| Request::from_attributes([("size", size)]).unwrap();
+    /// assert_eq!(sized("12345").size(), Some(12345));
+    /// assert_eq!(sized("0").size(), None);
+    /// assert_eq!(sized("99999999999999999999").size(), None);
+    /// ```
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.parsed(attr::SIZE).filter(|size| *size != 0)
+    }
+
+    /// How many recipients were accepted; `None` before DATA, where Postfix writes `0`.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let counted = |count| Request::from_attributes([("recipient_count", count)]).unwrap();
+    /// assert_eq!(counted("3").recipient_count(), Some(3));
+    /// assert_eq!(counted("0").recipient_count(), None);
+    /// ```
+    #[must_use]
+    pub fn recipient_count(&self) -> Option<u32> {
+        self.parsed(attr::RECIPIENT_COUNT)
+            .filter(|count| *count != 0)
+    }
+
+    /// The client certificate's common name, decoded from xtext; `None` without a verified
+    /// certificate, or where the value is not xtext.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("ccert_subject", "Alice+20Doe")])?;
+    /// assert_eq!(request.ccert_subject().as_deref(), Some(&b"Alice Doe"[..]));
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn ccert_subject(&self) -> Option<Vec<u8>> {
+        self.decoded(attr::CCERT_SUBJECT)
+    }
+
+    /// The common name of that certificate's issuer, decoded from xtext.
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let issued = |name| Request::from_attributes([("ccert_issuer", name)]).unwrap();
+    /// assert_eq!(issued("Example+20CA").ccert_issuer().as_deref(), Some(&b"Example CA"[..]));
+    /// assert_eq!(issued("50+").ccert_issuer(), None);
+    /// assert_eq!(issued("").ccert_issuer(), None);
+    /// ```
+    #[must_use]
+    pub fn ccert_issuer(&self) -> Option<Vec<u8>> {
+        self.decoded(attr::CCERT_ISSUER)
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
+        str::from_utf8(self.get(name)?).ok()?.parse().ok()
+    }
+
+    fn decoded(&self, name: &str) -> Option<Vec<u8>> {
+        let value = self.get(name).filter(|value| !value.is_empty())?;
+        xtext::decode(value).ok()
+    }
+}
