@@ -120,7 +120,8 @@
 //!
 //! # Features and versions
 //!
-//! - `tokio-util`, on by default: the codecs. Without it the crate depends on no part of tokio.
+//! - `tokio-util`, on by default: the codecs, and nothing else. Without it the crate depends on no part
+//!   of tokio, and all that is said here holds as well.
 //!
 //! The crate needs the standard library, for addresses and I/O errors. The least Rust it builds with
 //! (MSRV) is the `rust-version` of its manifest; to ask for a newer one takes a minor release.
@@ -136,7 +137,15 @@
 //! - No table maps and tcp tables, which are other protocols.
 //!
 //! The grammar stands, as ABNF and in code, in the source file `grammar.rs`.
-
+//!
+#![cfg_attr(
+    not(feature = "tokio-util"),
+    doc = " [`ServerCodec`]: #features-and-versions"
+)]
+#![cfg_attr(
+    not(feature = "tokio-util"),
+    doc = " [`ClientCodec`]: #features-and-versions"
+)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod action;
