@@ -1,6 +1,6 @@
 //! Where line feeds and equal signs are, 64 bytes at a time.
 
-use wide::u8x16;
+use wide::{CmpEq, u8x32};
 
 use crate::work::looked_at;
 
@@ -71,30 +71,28 @@ pub(crate) fn is_in_value(block: &[u8; BLOCK]) -> bool {
     !has_nul_or(block, [b'\r', b'\n'])
 }
 
+/// Whether the block holds a NUL, which is then its least byte, or one of these.
 #[inline(always)]
-fn has_nul_or<const N: usize>(block: &[u8; BLOCK], others: [u8; N]) -> bool {
-    let others = others.map(u8x16::splat);
-    let lanes = block.as_chunks::<LANE>().0.iter();
-    let start = (u8x16::splat(u8::MAX), u8x16::ZERO);
-    let (least, found) = lanes.fold(start, |(least, found), lane| {
-        let lane = u8x16::new(*lane);
-        let found_here = others.map(|other| lane.cmp_eq(other));
-        (
-            least.min(lane),
-            found_here.into_iter().fold(found, |all, found| all | found),
-        )
-    });
-    (found | least.cmp_eq(u8x16::ZERO)).move_mask() != 0
+fn has_nul_or<const N: usize>(block: &[u8; BLOCK], bytes: [u8; N]) -> bool {
+    let wanted = bytes.map(u8x32::splat);
+    let (mut least, mut found) = (u8x32::splat(u8::MAX), u8x32::ZERO);
+    for lane in block.as_chunks::<LANE>().0 {
+        let lane = u8x32::new(*lane);
+        least = least.min(lane);
+        found = wanted
+            .iter()
+            .fold(found, |found, byte| found | lane.cmp_eq(*byte));
+    }
+    (found | least.cmp_eq(u8x32::ZERO)).move_mask() != 0
 }
 
 #[inline(always)]
 fn marks(block: &[u8; BLOCK], byte: u8) -> u64 {
-    let wanted = u8x16::splat(byte);
+    let wanted = u8x32::splat(byte);
     let lanes = block.as_chunks::<LANE>().0.iter().enumerate();
     lanes.fold(0, |marks, (index, lane)| {
-        // Sixteen bits, in an i32.
-        let found = u8x16::new(*lane).cmp_eq(wanted).move_mask() as u64;
-        marks | found << (index * LANE)
+        let found = u8x32::new(*lane).cmp_eq(wanted).move_mask();
+        marks | u64::from(found.cast_unsigned()) << (index * LANE)
     })
 }
 
@@ -110,8 +108,8 @@ fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
 
 /// As many bytes as a word has bits.
 pub(crate) const BLOCK: usize = 64;
-/// As many bytes as every SIMD unit compares at once.
-const LANE: usize = 16;
+/// As many bytes as AVX2 compares at once. SSE2 and NEON take them in two halves.
+const LANE: usize = 32;
 
 #[cfg(test)]
 mod tests {
