@@ -80,7 +80,13 @@ pub const MAIL_VERSION: &str = "mail_version";
 pub const SMTPD_ACCESS_POLICY: &str = "smtpd_access_policy";
 
 /// All of them, in Postfix's order.
-pub const ALL: [&str; 32] = [
+/// ```
+/// use policy_proto::attr;
+///
+/// assert_eq!(attr::ALL.first(), Some(&attr::REQUEST));
+/// assert!(attr::ALL.contains(&"sasl_username"));
+/// ```
+pub const ALL: &[&str] = &[
     REQUEST,
     PROTOCOL_STATE,
     PROTOCOL_NAME,

@@ -155,11 +155,14 @@ pub enum InvalidResponse {
 /// Why a value is not xtext: a `+` at this byte that two hexadecimal digits do not follow.
 ///
 /// ```
-/// use policy_proto::{InvalidXtext, xtext};
+/// use policy_proto::xtext;
 ///
-/// assert_eq!(xtext::decode(b"a+4"), Err(InvalidXtext { offset: 1 }));
+/// let error = xtext::decode(b"a+4").unwrap_err();
+/// assert_eq!(error.offset, 1);
+/// assert_eq!(error.to_string(), "no two hexadecimal digits after '+' at byte 1");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
 #[error("no two hexadecimal digits after '+' at byte {offset}")]
 pub struct InvalidXtext {
     /// Where the `+` is.
