@@ -20,14 +20,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .next()
         .ok_or("usage: ask HOST:PORT [name=value ...]")?;
     let given: Vec<String> = words.collect();
-    let given = given
+    let given: Vec<_> = given
         .iter()
-        .map(|word| word.split_once('=').unwrap_or((word, "")));
-    let required = [
+        .map(|word| word.split_once('=').unwrap_or((word, "")))
+        .collect();
+    let mut attributes = vec![
         (attr::REQUEST, attr::SMTPD_ACCESS_POLICY),
         (attr::PROTOCOL_STATE, "RCPT"),
     ];
-    let request = Request::from_attributes(required.into_iter().chain(given))?;
+    attributes.retain(|(name, _)| given.iter().all(|(given, _)| given != name));
+    let request = Request::from_attributes(attributes.into_iter().chain(given))?;
 
     let mut server = TcpStream::connect(address)?;
     server.set_read_timeout(Some(Duration::from_secs(10)))?;

@@ -7,13 +7,23 @@
 use std::{
     error::Error,
     io::{self, Read},
+    process::ExitCode,
 };
 
 use bytes::{BufMut, BytesMut};
 use policy_proto::Decoder;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut stdin = io::stdin().lock();
+fn main() -> ExitCode {
+    match inspect(io::stdin().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn inspect(mut stream: impl Read) -> Result<(), Box<dyn Error>> {
     let (mut decoder, mut input) = (Decoder::new(), BytesMut::new());
     let mut number = 0;
     loop {
@@ -29,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         let mut read = [0; 4096];
-        match stdin.read(&mut read)? {
+        match stream.read(&mut read)? {
             0 => return Ok(decoder.finish(&input)?),
             length => input.put_slice(&read[..length]),
         }
