@@ -64,6 +64,7 @@ impl<'a> Action<'a> {
     /// How Postfix reads this text. Total, in linear time, without allocating.
     ///
     /// Source: `check_table_result` in Postfix's `smtpd_check.c`.
+    ///
     /// ```
     /// use policy_proto::Action;
     ///

@@ -80,6 +80,7 @@ pub const MAIL_VERSION: &str = "mail_version";
 pub const SMTPD_ACCESS_POLICY: &str = "smtpd_access_policy";
 
 /// All of them, in Postfix's order.
+///
 /// ```
 /// use policy_proto::attr;
 ///

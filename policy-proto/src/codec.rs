@@ -5,6 +5,7 @@ use tokio_util::codec;
 use crate::{DecodeError, Decoder, Request, Response};
 
 /// Why a framed connection failed: the peer's bytes, or the connection itself.
+///
 /// ```
 /// use policy_proto::{CodecError, DecodeError, ServerCodec};
 /// use tokio_util::codec::Decoder;

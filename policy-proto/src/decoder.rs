@@ -49,7 +49,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A strict decoder with the default limits.
+    /// A strict decoder with the default limits: what Postfix sends passes, and nothing else has to.
+    ///
+    /// ```
+    /// use policy_proto::{DecodeError, Decoder};
+    ///
+    /// let error = Decoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
+    /// assert_eq!(error, DecodeError::NoEquals { offset: 0 });
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -101,6 +108,18 @@ impl Decoder {
     /// What is wrong, and where; see [`DecodeError`]. The same again on every later call: a stream
     /// is lost after an error. Lines that are left out count towards the message's limit until a
     /// request ends.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use policy_proto::{DecodeError, Decoder};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut buf = BytesMut::from("size=1\n\nsize=2\nsize\n");
+    /// let request = decoder.request(&mut buf)?.expect("a whole request");
+    /// assert_eq!(request.size(), Some(1));
+    /// assert_eq!(decoder.request(&mut buf), Err(DecodeError::NoEquals { offset: 7 }));
+    /// # Ok::<(), DecodeError>(())
+    /// ```
     #[inline]
     pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         if self.place.scan.is_quiet(buf) {
@@ -145,6 +164,7 @@ impl Decoder {
     /// # Errors
     ///
     /// As for [`response`](Self::response).
+    ///
     /// ```
     /// use bytes::BytesMut;
     /// use policy_proto::Decoder;
@@ -190,6 +210,7 @@ impl Decoder {
     ///
     /// Take them after each call of [`request`](Self::request): until then they are kept.
     /// Each costs its bytes and the size of a [`Bytes`]; a message of 128 KiB has at most 64 Ki of them.
+    ///
     /// ```
     /// use bytes::BytesMut;
     /// use policy_proto::Decoder;

@@ -23,6 +23,7 @@ pub struct Limits {
 
 impl Limits {
     /// These limits with another one for a line, in bytes.
+    ///
     /// ```
     /// assert_eq!(policy_proto::Limits::default().with_line(2048).line, 2048);
     /// ```
@@ -32,6 +33,7 @@ impl Limits {
     }
 
     /// These limits with another one for a message, in bytes.
+    ///
     /// ```
     /// assert_eq!(policy_proto::Limits::default().with_message(8192).message, 8192);
     /// ```

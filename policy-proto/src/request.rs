@@ -14,7 +14,8 @@ use crate::{
 /// and a lookup scans some 700 bytes, which is nothing beside the round trip that follows.
 ///
 /// Names and values are bytes: Postfix passes on what the client said, which need not be UTF-8.
-/// Attributes keep their order and their duplicates.
+/// Attributes keep their order and their duplicates. Source: `check_policy_service` in Postfix's
+/// `smtpd_check.c`.
 ///
 /// ```
 /// use policy_proto::{ProtocolState, Request, attr};
@@ -126,6 +127,7 @@ impl Request {
     }
 
     /// The same, shared and without a copy.
+    ///
     /// ```
     /// use policy_proto::Request;
     ///

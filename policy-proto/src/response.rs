@@ -69,6 +69,7 @@ impl Response {
     }
 
     /// How Postfix will read it. Total: what is no known action is [`Action::Other`].
+    ///
     /// ```
     /// use policy_proto::{Action, Response};
     ///
@@ -82,6 +83,7 @@ impl Response {
     }
 
     /// The text, byte for byte as it was sent.
+    ///
     /// ```
     /// use policy_proto::Response;
     ///
@@ -108,6 +110,7 @@ impl Response {
     }
 
     /// Appends the answer as it goes over the wire: one `action=` line and a blank line.
+    ///
     /// ```
     /// use bytes::BytesMut;
     /// use policy_proto::Response;

@@ -1,5 +1,7 @@
 /// The SMTP stage in which Postfix asks: the attribute `protocol_state`.
 ///
+/// Source: `SMTPD_POLICY_README`, and `check_policy_service` in Postfix's `smtpd_check.c`.
+///
 /// ```
 /// use policy_proto::ProtocolState;
 ///
@@ -32,6 +34,7 @@ pub enum ProtocolState {
 
 impl ProtocolState {
     /// The stage of this name, exactly as Postfix writes it; `None` for any other.
+    ///
     /// ```
     /// use policy_proto::ProtocolState;
     ///
@@ -46,6 +49,7 @@ impl ProtocolState {
     }
 
     /// The stage as Postfix writes it.
+    ///
     /// ```
     /// assert_eq!(policy_proto::ProtocolState::Vrfy.as_str(), "VRFY");
     /// ```

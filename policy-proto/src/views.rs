@@ -20,6 +20,7 @@ impl Request {
     }
 
     /// The SMTP stage; `None` for one that this crate does not know.
+    ///
     /// ```
     /// use policy_proto::{ProtocolState, Request};
     ///
@@ -63,6 +64,7 @@ impl Request {
     }
 
     /// The client's TCP port; `None` where Postfix does not know it. Postfix 3.0.
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -76,6 +78,7 @@ impl Request {
     }
 
     /// The port that the client connected to; `None` where Postfix does not know it. Postfix 3.2.
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -105,6 +108,7 @@ impl Request {
     }
 
     /// How many recipients were accepted; `None` before DATA, where Postfix writes `0`.
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -134,6 +138,7 @@ impl Request {
     }
 
     /// The common name of that certificate's issuer, decoded from xtext.
+    ///
     /// ```
     /// use policy_proto::Request;
     ///

@@ -16,6 +16,7 @@ use crate::InvalidXtext;
 /// # Errors
 ///
 /// A `+` that two hexadecimal digits do not follow; both cases of letters are taken, as Postfix does.
+///
 /// ```
 /// use policy_proto::xtext;
 ///
@@ -45,6 +46,7 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, InvalidXtext> {
 }
 
 /// A value as xtext: everything but the printable ASCII characters is encoded, and so are `+` and `=`.
+///
 /// ```
 /// assert_eq!(policy_proto::xtext::encode(b"a=b c"), b"a+3Db+20c");
 /// ```
