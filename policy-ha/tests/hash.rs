@@ -95,6 +95,29 @@ fn when_one_of_many_leaves_only_its_share_moves() {
 }
 
 #[test]
+fn keys_are_shared_by_weight() {
+    let now = epoch();
+    for weights in [&[1, 2, 5, 10][..], &[1; 4], &[1000, 999, 500]] {
+        let backends = weights.iter().map(|&weight| Backend::new(10, weight));
+        let mut balancer = Balancer::new(Config::default(), backends).unwrap();
+        let mut served = vec![0; weights.len()];
+        let keys = 1_000_000;
+        for key in 0..keys {
+            served[owner(&mut balancer, now, key)] += 1;
+        }
+        let total: u16 = weights.iter().sum();
+        for (count, &weight) in served.into_iter().zip(weights) {
+            let exact = keys as f64 * f64::from(weight) / f64::from(total);
+            // Chance alone: some 0.4 % for the smallest.
+            assert!(
+                (f64::from(count) / exact - 1.0).abs() < 0.01,
+                "{count} of {exact}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_request_that_failed_goes_where_its_key_would_belong_without_the_first() {
     let mut all = named(&[("a", 3), ("b", 1), ("c", 2), ("d", 1)]);
     let now = epoch();
