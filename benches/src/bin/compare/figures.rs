@@ -87,26 +87,23 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
 }
 
-/// A figure: what it is called, whether it is shown in relation to HAProxy's, with how many
-/// decimals, and where it is.
+/// A figure: what it is called, with how many decimals it is shown, and where it is.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
-    pub(crate) compared: bool,
     pub(crate) decimals: usize,
     pub(crate) of: fn(&Sample) -> f64,
 }
 
 impl Sample {
-    pub(crate) const REQUESTS: Figure = figure("requests/s", true, 0, |sample| sample.requests);
-    pub(crate) const P50: Figure = figure("p50 us", false, 1, |sample| sample.latency[0]);
-    pub(crate) const P99: Figure = figure("p99 us", false, 0, |sample| sample.latency[1]);
-    pub(crate) const P99_9: Figure = figure("p99.9 us", false, 0, |sample| sample.latency[2]);
-    pub(crate) const ADDED: Figure = figure("added p50 us", true, 1, |sample| sample.added);
-    pub(crate) const CPU: Figure = figure("CPU us/request", true, 2, |sample| sample.cpu);
-    pub(crate) const CPU_OF_ALL: Figure = figure("of all", true, 2, |sample| sample.cpu_of_all);
-    pub(crate) const SWITCHES: Figure =
-        figure("switches/request", false, 2, |sample| sample.switches);
-    pub(crate) const RESIDENT: Figure = figure("RSS kB", false, 0, |sample| sample.resident);
+    pub(crate) const REQUESTS: Figure = figure("requests/s", 0, |sample| sample.requests);
+    pub(crate) const P50: Figure = figure("p50 us", 1, |sample| sample.latency[0]);
+    pub(crate) const P99: Figure = figure("p99 us", 0, |sample| sample.latency[1]);
+    pub(crate) const P99_9: Figure = figure("p99.9 us", 0, |sample| sample.latency[2]);
+    pub(crate) const ADDED: Figure = figure("added p50 us", 1, |sample| sample.added);
+    pub(crate) const CPU: Figure = figure("CPU us/request", 2, |sample| sample.cpu);
+    pub(crate) const CPU_OF_ALL: Figure = figure("of all", 2, |sample| sample.cpu_of_all);
+    pub(crate) const SWITCHES: Figure = figure("switches/request", 2, |sample| sample.switches);
+    pub(crate) const RESIDENT: Figure = figure("RSS kB", 0, |sample| sample.resident);
     /// In the order in which they are shown.
     pub(crate) const FIGURES: [Figure; 9] = [
         Self::REQUESTS,
@@ -162,18 +159,8 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-const fn figure(
-    name: &'static str,
-    compared: bool,
-    decimals: usize,
-    of: fn(&Sample) -> f64,
-) -> Figure {
-    Figure {
-        name,
-        compared,
-        decimals,
-        of,
-    }
+const fn figure(name: &'static str, decimals: usize, of: fn(&Sample) -> f64) -> Figure {
+    Figure { name, decimals, of }
 }
 
 #[cfg(test)]

@@ -11,21 +11,13 @@ use crate::{
 };
 
 pub(crate) fn table(table: &Table) -> String {
-    let mut head = Vec::new();
-    for figure in &Sample::FIGURES {
-        head.push(figure.name);
-        head.extend(figure.compared.then_some("x"));
-    }
     let mut text = title(&table.case, &table.load);
-    text += &rule(&head);
+    text += &rule(&Sample::FIGURES.map(|figure| figure.name));
     for row in &table.rows {
-        let mut cells = Vec::new();
-        for figure in &Sample::FIGURES {
-            cells.push(number(row.median(figure), figure.decimals));
-            if figure.compared {
-                cells.push(number(table.ratio(row, figure), 2));
-            }
-        }
+        let cells = Sample::FIGURES.map(|figure| {
+            let median = number(row.median(&figure), figure.decimals);
+            with_ratio(median, table.ratio(row, &figure))
+        });
         text += &line(&row.contestant.name(), &cells);
     }
     text
@@ -37,12 +29,17 @@ pub(crate) fn calls(calls: &[Calls]) -> String {
     };
     let mut text = format!("\n### {}: system calls per request\n\n", first.case);
     text += &rule(&["all", "of them"]);
+    let haproxy = calls
+        .iter()
+        .find(|calls| calls.contestant == Contestant::HAPROXY);
+    let theirs = haproxy.map_or(f64::NAN, |calls| calls.all);
     for calls in calls {
         let each = calls
             .each
             .iter()
             .map(|(name, count)| format!("{name} {count:.2}"));
-        let cells = [number(calls.all, 2), each.collect::<Vec<_>>().join(", ")];
+        let all = with_ratio(number(calls.all, 2), calls.all / theirs);
+        let cells = [all, each.collect::<Vec<_>>().join(", ")];
         text += &line(&calls.contestant.name(), &cells);
     }
     text
@@ -55,7 +52,6 @@ pub(crate) fn idle(case: &Case, idle: &[Idle]) -> String {
         "RSS kB with none",
         "with all",
         "bytes each",
-        "x",
         "CPU us/request with none",
         "with all",
         "x of none",
@@ -63,6 +59,7 @@ pub(crate) fn idle(case: &Case, idle: &[Idle]) -> String {
     let haproxy = idle
         .iter()
         .find(|idle| idle.contestant == Contestant::HAPROXY);
+    let theirs = haproxy.map_or(f64::NAN, Idle::bytes);
     for idle in idle {
         let resident = |place: Option<&(usize, u64)>| place.map_or(f64::NAN, |(_, kb)| *kb as f64);
         let [none, all, ratio] = idle.cpu();
@@ -70,11 +67,7 @@ pub(crate) fn idle(case: &Case, idle: &[Idle]) -> String {
             idle.connections().to_string(),
             number(resident(idle.resident.first()), 0),
             number(resident(idle.resident.last()), 0),
-            number(idle.bytes(), 0),
-            number(
-                haproxy.map_or(f64::NAN, |theirs| idle.bytes() / theirs.bytes()),
-                2,
-            ),
+            with_ratio(number(idle.bytes(), 0), idle.bytes() / theirs),
             number(none, 2),
             number(all, 2),
             number(ratio, 2),
@@ -123,6 +116,14 @@ fn line(name: &str, cells: &[String]) -> String {
         write!(text, "| {cell} ").expect("a string takes all");
     }
     text + "|\n"
+}
+
+/// In relation to HAProxy, in brackets.
+fn with_ratio(value: String, ratio: f64) -> String {
+    match ratio.is_finite() {
+        true => format!("{value} ({ratio:.2})"),
+        false => value,
+    }
 }
 
 fn number(value: f64, decimals: usize) -> String {
