@@ -179,6 +179,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
+    /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
+    /// over it is lost then, so that it can be served by somebody else.
+    pub fn into_inner(self) -> Io {
+        self.io
+    }
+
     /// The lines of the requests so far that were no attributes, if the decoder is lenient.
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
         self.decoder.take_ignored()

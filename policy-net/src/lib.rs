@@ -88,7 +88,7 @@ mod lease;
 pub use lease::Lease;
 
 mod listener;
-pub use listener::Listener;
+pub use listener::{Listener, Passed};
 
 mod options;
 pub use options::UpstreamOptions;

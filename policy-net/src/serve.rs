@@ -252,6 +252,16 @@ pub async fn accept<C, F>(
             },
         }
     }
+    if let Listener::Passed(passed) = &listener {
+        // Who has accepted them has given them up.
+        while let Some(io) = passed.take() {
+            let served = connection(io, drain.clone());
+            connections.spawn(Placed {
+                served,
+                place: None,
+            });
+        }
+    }
     drop(listener);
     drain.cancel();
     let all_ended = async { while connections.join_next().await.is_some() {} };

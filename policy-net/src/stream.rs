@@ -1,10 +1,11 @@
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use rustix::net::{AddressFamily, getpeername, sockopt::socket_domain};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -18,6 +19,50 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A UNIX stream socket.
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Its descriptor, which no runtime looks after any more.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    ///
+    /// ```
+    /// use policy_net::Stream;
+    /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::UnixStream};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    /// let (near, mut far) = UnixStream::pair()?;
+    /// let descriptor = Stream::Unix(near).into_descriptor()?;
+    /// // Elsewhere, perhaps in another process:
+    /// let mut near = Stream::try_from(descriptor)?;
+    /// near.write_all(b"x").await?;
+    /// assert_eq!(far.read_u8().await?, b'x');
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_descriptor(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
+            Self::Unix(stream) => stream.into_std().map(OwnedFd::from),
+        }
+    }
+}
+
+/// A connected socket, for the runtime that this is called in; an error for anything else.
+impl TryFrom<OwnedFd> for Stream {
+    type Error = io::Error;
+
+    fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
+        // One that listens has no peer.
+        getpeername(&descriptor)?;
+        rustix::io::ioctl_fionbio(&descriptor, true)?;
+        match socket_domain(&descriptor)? {
+            AddressFamily::UNIX => UnixStream::from_std(descriptor.into()).map(Self::Unix),
+            _ => TcpStream::from_std(descriptor.into()).map(Self::Tcp),
+        }
+    }
 }
 
 impl AsFd for Stream {
