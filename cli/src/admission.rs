@@ -22,6 +22,17 @@ pub(crate) struct Admission {
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
+/// Which way a client comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Door {
+    /// A listener that only this machine can reach. Over a UNIX socket its mode says who may connect.
+    Local,
+    /// One that others can reach.
+    Open,
+    /// Another process, or another worker, has let it in.
+    Passed,
+}
+
 /// Why a connection is closed as soon as it has been accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub(crate) enum Refusal {
@@ -56,17 +67,18 @@ impl Admission {
         })
     }
 
-    /// A place for a client at this address, `None` over a UNIX socket, whose mode says who may
-    /// connect. A listener on loopback serves loopback, whatever else is allowed.
+    /// A place for a client at this address, `None` over a UNIX socket. A listener on loopback serves
+    /// loopback, whatever else is allowed.
     pub(crate) fn admit(
         self: &Arc<Self>,
         client: Option<IpAddr>,
-        on_loopback: bool,
+        door: Door,
     ) -> Result<Place, Refusal> {
         // A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
         let client = client.map(|address| address.to_canonical());
         if let Some(address) = client
-            && !(on_loopback && address.is_loopback())
+            && door != Door::Passed
+            && !(door == Door::Local && address.is_loopback())
             && !self.allow.iter().any(|net| net.contains(&address))
         {
             return Err(Refusal::NotAllowed(address));
@@ -133,44 +145,49 @@ mod tests {
     fn who_is_served_depends_on_the_listener_and_the_allowed_networks() {
         let none = admission(&[], 10, 0);
         let some = admission(&["192.0.2.0/24", "2001:db8::/32"], 10, 0);
-        for (admission, client, on_loopback, served) in [
-            (&none, "127.0.0.1", true, true),
-            (&none, "127.9.9.9", true, true),
-            (&none, "::1", true, true),
-            (&none, "::ffff:127.0.0.1", true, true),
-            (&none, "192.0.2.1", true, false),
-            (&none, "127.0.0.1", false, false),
-            (&some, "127.0.0.1", true, true),
-            (&some, "127.0.0.1", false, false),
-            (&some, "::1", false, false),
-            (&some, "192.0.2.255", false, true),
-            (&some, "192.0.2.255", true, true),
-            (&some, "::ffff:192.0.2.7", false, true),
-            (&some, "192.0.3.0", false, false),
-            (&some, "::ffff:192.0.3.0", false, false),
-            (&some, "::192.0.2.7", false, false),
-            (&some, "2001:db8:1::1", false, true),
-            (&some, "2001:db9::1", false, false),
+        for (admission, client, door, served) in [
+            (&none, "127.0.0.1", Door::Local, true),
+            (&none, "127.9.9.9", Door::Local, true),
+            (&none, "::1", Door::Local, true),
+            (&none, "::ffff:127.0.0.1", Door::Local, true),
+            (&none, "192.0.2.1", Door::Local, false),
+            (&none, "127.0.0.1", Door::Open, false),
+            (&some, "127.0.0.1", Door::Local, true),
+            (&some, "127.0.0.1", Door::Open, false),
+            (&some, "::1", Door::Open, false),
+            (&some, "192.0.2.255", Door::Open, true),
+            (&some, "192.0.2.255", Door::Local, true),
+            (&some, "::ffff:192.0.2.7", Door::Open, true),
+            (&some, "192.0.3.0", Door::Open, false),
+            (&some, "::ffff:192.0.3.0", Door::Open, false),
+            (&some, "::192.0.2.7", Door::Open, false),
+            (&some, "2001:db8:1::1", Door::Open, true),
+            (&some, "2001:db9::1", Door::Open, false),
         ] {
-            let admitted = admission.admit(ip(client), on_loopback);
-            assert_eq!(
-                admitted.is_ok(),
-                served,
-                "{client} {on_loopback}: {admitted:?}"
-            );
+            let admitted = admission.admit(ip(client), door);
+            assert_eq!(admitted.is_ok(), served, "{client} {door:?}: {admitted:?}");
         }
-        assert!(none.admit(None, false).is_ok(), "a UNIX socket has a mode");
+        assert!(
+            none.admit(None, Door::Open).is_ok(),
+            "a UNIX socket has a mode"
+        );
     }
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
         let admission = admission(&["0.0.0.0/0"], 2, 0);
-        let first = admission.admit(ip("192.0.2.1"), false).unwrap();
-        let second = admission.admit(None, false).unwrap();
-        assert_eq!(admission.admit(None, false).unwrap_err(), Refusal::Full(2));
+        let first = admission.admit(ip("192.0.2.1"), Door::Open).unwrap();
+        let second = admission.admit(None, Door::Open).unwrap();
+        assert_eq!(
+            admission.admit(None, Door::Open).unwrap_err(),
+            Refusal::Full(2)
+        );
         drop(first);
-        let third = admission.admit(None, false).unwrap();
-        assert_eq!(admission.admit(None, false).unwrap_err(), Refusal::Full(2));
+        let third = admission.admit(None, Door::Open).unwrap();
+        assert_eq!(
+            admission.admit(None, Door::Open).unwrap_err(),
+            Refusal::Full(2)
+        );
         drop((second, third));
         assert_eq!(admission.open.load(Relaxed), 0);
     }
@@ -179,19 +196,19 @@ mod tests {
     fn an_address_has_places_of_its_own_in_either_guise() {
         let admission = admission(&["0.0.0.0/0"], 100, 2);
         let places = [
-            admission.admit(ip("192.0.2.1"), false).unwrap(),
-            admission.admit(ip("::ffff:192.0.2.1"), false).unwrap(),
+            admission.admit(ip("192.0.2.1"), Door::Open).unwrap(),
+            admission.admit(ip("::ffff:192.0.2.1"), Door::Open).unwrap(),
         ];
-        let refusal = admission.admit(ip("192.0.2.1"), false).unwrap_err();
+        let refusal = admission.admit(ip("192.0.2.1"), Door::Open).unwrap_err();
         assert!(matches!(refusal, Refusal::FullForAddress(..)), "{refusal}");
-        assert!(admission.admit(ip("192.0.2.2"), false).is_ok());
-        let local: Vec<_> = (0..5).map(|_| admission.admit(None, false)).collect();
+        assert!(admission.admit(ip("192.0.2.2"), Door::Open).is_ok());
+        let local: Vec<_> = (0..5).map(|_| admission.admit(None, Door::Open)).collect();
         assert!(
             local.iter().all(Result::is_ok),
             "UNIX clients have no address"
         );
         drop((places, local));
-        assert!(admission.admit(ip("192.0.2.1"), false).is_ok());
+        assert!(admission.admit(ip("192.0.2.1"), Door::Open).is_ok());
         assert_eq!(
             admission.open.load(Relaxed),
             0,

@@ -1,78 +1,30 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{error::Error as _, future::ready, io, num::NonZeroUsize, path::PathBuf, thread};
+use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
 
-use policy_net::{Check, PoolOptions};
-use thiserror::Error;
+use policy_net::{Check, Listener};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Affinity, Bound, ClientLimits, InvalidListen, InvalidProbe, Level, Listen, Log, Options, Proxy,
+    Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
     admission::Admission,
-    descriptors, forward,
-    probe::read_probe,
-    setup::{Services, settings},
-    users::RunAs,
-    worker::Worker,
+    forward,
+    ground::Ground,
+    notify::{self, Pulses, notify},
+    passing::Passing,
+    setup::{Services, checks, settings},
+    signals::Signals,
+    succession::{Crew, Succession},
+    worker::{Common, Ending, Worker},
 };
 
-/// Why a daemon does not start.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A `--listen` that cannot be read.
-    #[error("--listen {0}")]
-    Listen(String, #[source] InvalidListen),
-    /// A `--listen` that other machines can reach, without `--allow`.
-    #[error(
-        "--listen {0} is not on loopback: --allow NET[,NET] must say which clients it is for (a policy \
-         port that is open to all tells strangers who mails whom, and lets them fill greylists and quotas)"
-    )]
-    Exposed(String),
-    /// Services that are invalid, or none.
-    #[error("{0}")]
-    Services(String),
-    /// A `--probe` that holds no request.
-    #[error("--probe {0}")]
-    Probe(String, #[source] InvalidProbe),
-    /// A `--user` that does not exist.
-    #[error("--user {0}: unknown user or group")]
-    User(String),
-    /// A socket that cannot be bound, or a user that it cannot run as.
-    #[error("{0}")]
-    System(String, #[source] io::Error),
-}
-
-impl StartError {
-    /// The exit status of sysexits(3): 78 for the configuration, 71 for the system.
-    #[must_use]
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Listen(..)
-            | Self::Exposed(_)
-            | Self::Services(_)
-            | Self::Probe(..)
-            | Self::User(_) => 78,
-            Self::System(..) => 71,
-        }
-    }
-
-    /// The whole of it, with its cause.
-    #[must_use]
-    pub fn line(&self) -> String {
-        match self.source() {
-            Some(source) => format!("{self}: {source}"),
-            None => self.to_string(),
-        }
-    }
-}
-
-/// Serves any number of connections until SIGTERM or SIGINT, and then the requests under way.
+/// Serves any number of connections until SIGTERM or SIGINT, or until a successor has taken over, and
+/// then the requests under way.
 ///
 /// # Errors
 ///
-/// [`StartError`]: once it runs, nothing ends it but a signal.
-pub fn run(options: &Options) -> Result<(), StartError> {
+/// [`StartError`]: all that can fail comes before anyone is served.
+pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let services = Services::parse(options);
     if let Some(text) = services.invalid.first() {
         let text = String::from_utf8_lossy(text).into_owned();
@@ -84,26 +36,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         ));
     }
     let check = checks(options)?;
-    let run_as = match &options.user {
-        Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
-        None => None,
-    };
-    let cannot_start = |error| StartError::System("cannot start".to_owned(), error);
-    let number = options
-        .workers
-        .map_or_else(thread::available_parallelism, Ok);
-    let number = number.map_or(1, NonZeroUsize::get);
-    // All that can fail comes before anyone is served. A worker has a runtime, and of each endpoint
-    // a socket and a listener.
-    let own = number * (2 * options.listen.len() + 6) + 8;
-    let upstream = services.valid.len() * PoolOptions::default().max_connections;
-    let room = descriptors::for_clients(own, upstream).map_err(cannot_start)?;
-    let sockets = bind(options, number)?;
-    if let (Some(run_as), Some(user)) = (run_as, &options.user) {
-        run_as
-            .become_it()
-            .map_err(|error| StartError::System(format!("--user {user}"), error))?;
-    }
+    let ground = Ground::take(options, passed, services.valid.len())?;
 
     let log = if options.stdout {
         Log::stdout()
@@ -111,55 +44,130 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Log::syslog()
     };
     log.panics();
+    if let Some(error) = &ground.silence {
+        let text = format!("no handover from the daemon before: {error}");
+        log.line(Level::Warning, text);
+    }
     let proxy = proxy(options, &services, &log);
     forward::events_to(&proxy.journal);
-    let admission = Admission::new(
-        options.limits.allow.clone(),
-        most_clients(&options.limits, room, &log),
-        options.limits.max_clients_per_address,
-    );
-    let workers =
-        (0..number).map(|index| Worker::new((index, number), &sockets, &proxy, &admission));
-    let mut workers = workers
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(cannot_start)?;
+    let common = Common {
+        admission: Admission::new(
+            options.limits.allow.clone(),
+            most_clients(&options.limits, ground.room, &log),
+            options.limits.max_clients_per_address,
+        ),
+        proxy,
+        passing: Passing::default(),
+        pulses: Pulses::watched(ground.workers, &log)
+            .map_err(StartError::system("cannot start"))?,
+    };
+    serve(options, ground, check, Arc::new(common), &log)
+}
+
+fn serve(
+    options: &Options,
+    ground: Ground,
+    check: Option<Check>,
+    common: Arc<Common>,
+    log: &Log,
+) -> Result<(), StartError> {
+    let cannot_start = || StartError::system("cannot start");
+    let sockets = ground.sockets;
+    let (crew, passed): (Vec<_>, Vec<_>) = (0..ground.workers).map(|_| Listener::passed()).unzip();
+    let workers = passed
+        .into_iter()
+        .enumerate()
+        .map(|(index, passed)| Worker::new((index, ground.workers), &sockets, passed, &common));
+    let workers: io::Result<Vec<_>> = workers.collect();
+    let mut workers = workers.map_err(cannot_start())?;
     let Some(first) = workers.pop() else {
         return Ok(());
     };
-    let mut signals = first.signals().map_err(cannot_start)?;
-    let endpoints = sockets
-        .iter()
-        .map(Bound::endpoint)
-        .collect::<io::Result<Vec<_>>>();
-    for endpoint in endpoints.map_err(cannot_start)? {
+    let signals = {
+        let _entered = first.runtime.enter();
+        Signals::new()
+    };
+    let mut signals = signals.map_err(cannot_start())?;
+    let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
+    let endpoints = endpoints.map_err(cannot_start())?;
+
+    let crew = Crew::new(crew);
+    crew.take(ground.kept);
+    let succeeded = CancellationToken::new();
+    if let (Some(calls), Some(path)) = (&ground.calls, &options.lifetime.handover) {
+        let succession = Succession {
+            path: path.clone(),
+            friends: ground.friends,
+            calls: Arc::clone(calls),
+            sockets: Arc::clone(&sockets),
+            crew,
+            common: Arc::clone(&common),
+            log: log.clone(),
+            done: succeeded.clone(),
+        };
+        succession.begin().map_err(cannot_start())?;
+    }
+    if let Some(predecessor) = ground.predecessor {
+        let relieved = predecessor.relieve();
+        relieved.map_err(StartError::system("the daemon before has ended"))?;
+    }
+    for endpoint in endpoints {
         log.line(Level::Info, format!("listening on {endpoint}"));
     }
+    notify(log, "READY=1");
 
-    let stop = CancellationToken::new();
+    let ending = Ending {
+        stop: CancellationToken::new(),
+        drain: options.lifetime.drain,
+        at_once: CancellationToken::new(),
+        busy: TaskTracker::new(),
+    };
+    ending.busy.close();
     // However this ends, the other workers end too.
-    let _stops = stop.clone().drop_guard();
-    let busy = TaskTracker::new();
-    busy.close();
+    let _stops = ending.stop.clone().drop_guard();
+    let everything = || sockets.iter().chain(ground.calls.as_deref());
+    let is_stored = ground.is_kept && notify::has_manager();
     let until_stopped = async {
-        signals.recv().await;
-        log.line(Level::Info, "stopping");
-        stop.cancel();
+        tokio::select! {
+            () = succeeded.cancelled() => {}
+            () = signals.recv() => {
+                log.line(Level::Info, "stopping");
+                notify::stopping(log);
+                if is_stored {
+                    common.passing.to(log, notify::store);
+                }
+            }
+        }
+        ending.stop.cancel();
         // Each worker has a descriptor of its own: closing them all would take until the end.
-        sockets.iter().for_each(Bound::refuse);
+        everything().for_each(Bound::refuse);
+        signals.recv().await;
+        log.line(Level::Info, "stopping at once");
+        ending.at_once.cancel();
+        pending().await
     };
     let served = thread::scope(|scope| {
-        for worker in workers {
-            let (stop, busy) = (&stop, busy.token());
-            let serve = move || worker.serve(options.deadline, stop, busy, ready(()));
-            if let Err(error) = thread::Builder::new().spawn_scoped(scope, serve) {
-                stop.cancel();
-                return Err(cannot_start(error));
+        for (index, worker) in workers.into_iter().enumerate() {
+            let ending = &ending;
+            let serve = move || worker.serve(ending, pending());
+            let thread = thread::Builder::new().name(format!("worker {}", index));
+            if let Err(error) = thread.spawn_scoped(scope, serve) {
+                ending.stop.cancel();
+                return Err(cannot_start()(error));
             }
         }
         first.keep_up(check);
-        first.serve(options.deadline, &stop, busy.token(), until_stopped);
+        first.serve(&ending, until_stopped);
         Ok(())
     });
+    common.passing.end();
+    if is_stored && let Err(error) = notify::wait_until_read() {
+        log.line(
+            Level::Warning,
+            format!("the service manager does not answer: {error}"),
+        );
+    }
+    everything().for_each(Bound::remove);
     log.line(Level::Info, "stopped");
     log.flush();
     served
@@ -177,37 +185,6 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     proxy.patience = options.limits.patience();
     proxy.limits = options.limits.of_requests();
     proxy
-}
-
-/// What a `--listen` means.
-pub(crate) fn listener(text: &str, options: &Options) -> Result<Listen, StartError> {
-    let listen: Listen = text
-        .parse()
-        .map_err(|error| StartError::Listen(text.to_owned(), error))?;
-    match listen.is_exposed() && options.limits.allow.is_empty() {
-        true => Err(StartError::Exposed(text.to_owned())),
-        false => Ok(listen),
-    }
-}
-
-/// What `--check` and `--probe` mean.
-pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
-    let failover = &options.failover;
-    let read = |path: &PathBuf| {
-        let shown = path.display().to_string();
-        read_probe(path).map_err(|error| StartError::Probe(shown, error))
-    };
-    let probe = failover.probe.as_ref().map(read).transpose()?;
-    Ok(failover.checks(probe))
-}
-
-fn bind(options: &Options, workers: usize) -> Result<Vec<Bound>, StartError> {
-    let bind = |text: &String| {
-        listener(text, options)?
-            .bind(workers)
-            .map_err(|error| StartError::System(format!("cannot bind {text}"), error))
-    };
-    options.listen.iter().map(bind).collect()
 }
 
 /// As many clients as were asked for, if there is `room` for them.

@@ -43,7 +43,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
         .build()?;
     let served = runtime.block_on(async {
         let io = stdio()?;
-        Arc::new(proxy).serve(io, CancellationToken::new()).await;
+        let proxy = Arc::new(proxy);
+        _ = proxy.serve(io, CancellationToken::new()).await;
         Ok(())
     });
     // A thread may still read standard input or wait for a resolver.

@@ -16,6 +16,7 @@ pub mod daemon;
 mod default_action;
 pub use default_action::DefaultAction;
 
+mod descriptor_mail;
 mod descriptors;
 
 pub mod dropin;
@@ -29,9 +30,14 @@ pub use failover::{Checking, Failover};
 
 mod forward;
 mod getopt;
+mod ground;
+mod handover;
 
 mod journal;
 pub use journal::Journal;
+
+mod lifetime;
+pub use lifetime::Lifetime;
 
 mod limits;
 pub use limits::ClientLimits;
@@ -42,8 +48,15 @@ pub use listen::{InvalidListen, Listen};
 mod log;
 pub use log::{Level, Log};
 
+mod notify;
+
 mod options;
 pub use options::{Affinity, Options, Stop};
+
+mod passed;
+pub use passed::Passed;
+
+mod passing;
 
 mod probe;
 pub use probe::InvalidProbe;
@@ -59,9 +72,16 @@ pub use session::Proxy;
 mod setup;
 pub use setup::check;
 
+mod signals;
+mod sockets;
+
+mod start_error;
+pub use start_error::StartError;
+
 mod stdio;
 pub use stdio::{Duplex, silence_stderr, stdio};
 
+mod succession;
 mod syslog;
 mod upkeep;
 mod users;

@@ -2,7 +2,7 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::{ClientLimits, DefaultAction, Failover, getopt, parse_duration};
+use crate::{ClientLimits, DefaultAction, Failover, Lifetime, getopt, parse_duration};
 
 /// hapolicy's command line.
 ///
@@ -63,6 +63,12 @@ pub struct Options {
     /// What clients are granted.
     #[command(flatten)]
     pub limits: ClientLimits,
+    /// How it ends.
+    #[command(flatten)]
+    pub lifetime: Lifetime,
+    /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
+    #[arg(skip)]
+    pub is_daemon: bool,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -96,17 +102,22 @@ pub enum Stop {
 }
 
 impl Options {
-    /// Reads the words of a command line, the program's name not among them.
+    /// Reads the words of a command line, the program's name not among them; `passed` says whether a
+    /// service manager has passed listening sockets.
     ///
     /// # Errors
     ///
-    /// [`Stop`]; and whether `--listen` was there, which decides the exit status.
-    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, (Stop, bool)> {
+    /// [`Stop`]; and whether it is a daemon's, which decides the exit status.
+    pub fn parse(
+        words: impl IntoIterator<Item = OsString>,
+        passed: bool,
+    ) -> Result<Self, (Stop, bool)> {
         let words: Vec<OsString> = words.into_iter().collect();
-        let daemon = words
-            .iter()
-            .any(|word| word.as_bytes().starts_with(b"--listen"));
-        Self::parse_words(words).map_err(|stop| (stop, daemon))
+        let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
+        let is_daemon = passed || words.iter().any(listens);
+        let mut options = Self::parse_words(words).map_err(|stop| (stop, is_daemon))?;
+        options.is_daemon = passed || !options.listen.is_empty();
+        Ok(options)
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
@@ -145,6 +156,8 @@ impl Options {
             workers: None,
             deadline: DEADLINE,
             limits: ClientLimits::default(),
+            lifetime: Lifetime::default(),
+            is_daemon: false,
             affinity: None,
             failover: Failover::default(),
             help: (),

@@ -63,12 +63,13 @@ impl Proxy {
     }
 
     /// Serves one connection until its client ends it, or `drain` is cancelled and no request is under
-    /// way. A request that was received whole is answered even if the client has ended its side.
+    /// way: then what it was served on comes back, and somebody else may go on with it. A request that
+    /// was received whole is answered even if the client has ended its side.
     pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
         drain: CancellationToken,
-    ) -> impl Future<Output = ()> + use<Io> {
+    ) -> impl Future<Output = Option<Io>> + use<Io> {
         let decoder = Decoder::new().lenient().with_limits(self.limits);
         let mut connection = Connection::new(io, decoder, self.patience);
         let mut sticking = None;
@@ -81,8 +82,11 @@ impl Proxy {
                 }
                 let request = match request {
                     Ok(Some(request)) => request,
-                    Err(error) => return self.refuse(&error),
-                    Ok(None) => return,
+                    Err(error) => {
+                        self.refuse(&error);
+                        return None;
+                    }
+                    Ok(None) => return Some(connection.into_inner()),
                 };
                 // What an idle connection need not hold.
                 let work = at_a_desk(Arc::clone(&self).answer(request, sticking));
@@ -92,15 +96,13 @@ impl Proxy {
                         sticking = stick;
                         response
                     }
-                    () = connection.gone() => return,
+                    () = connection.gone() => return None,
                 };
-                let Some(response) = response else {
-                    return;
-                };
+                let response = response?;
                 let lines = self.journal.log().take_pending();
                 let replied = connection.reply_after(&lines, &response).await;
                 if replied.is_err() {
-                    return;
+                    return None;
                 }
             }
         }

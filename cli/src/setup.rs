@@ -2,15 +2,15 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io::Write,
     os::unix::ffi::OsStrExt,
+    path::PathBuf,
     time::Duration,
 };
 
-use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
+use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
 use crate::{
-    InvalidService, Journal, Level, Log, Options, Service,
-    daemon::{checks, listener},
-    users::RunAs,
+    InvalidService, Journal, Level, Log, Options, Service, StartError, probe::read_probe,
+    sockets::listener, users::RunAs,
 };
 
 /// The services of a command line, and what was wrong with the others.
@@ -23,9 +23,9 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn parse(options: &Options) -> Self {
-        let timeout = match options.listen.is_empty() {
-            true => DROP_IN_TIMEOUT,
-            false => DAEMON_TIMEOUT,
+        let timeout = match options.is_daemon {
+            false => DROP_IN_TIMEOUT,
+            true => DAEMON_TIMEOUT,
         };
         let mut services = Self::default();
         for text in &options.services {
@@ -132,6 +132,17 @@ pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     settings.balance = options.failover.balance.clone();
     settings.retry = options.failover.retry;
     settings
+}
+
+/// What `--check` and `--probe` mean.
+pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
+    let failover = &options.failover;
+    let read = |path: &PathBuf| {
+        let shown = path.display().to_string();
+        read_probe(path).map_err(|error| StartError::Probe(shown, error))
+    };
+    let probe = failover.probe.as_ref().map(read).transpose()?;
+    Ok(failover.checks(probe))
 }
 
 /// `--check`: prints the services as they are understood, and says on standard error what is wrong

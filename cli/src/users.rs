@@ -45,6 +45,10 @@ impl RunAs {
         })
     }
 
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid.as_raw()
+    }
+
     /// Becomes that user, for good and for all threads.
     pub(crate) fn become_it(&self) -> io::Result<()> {
         initgroups(&self.name, self.gid)?;

@@ -3,7 +3,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -11,62 +11,79 @@ use pin_project_lite::pin_project;
 use policy_net::{Check, Listener, ServeOptions, Stream, accept};
 use tokio::{
     runtime::{self, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::{either::Either, sync::CancellationToken, task::task_tracker::TaskTrackerToken};
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Bound, Journal, Proxy,
-    admission::{Admission, Place},
+    Bound, Proxy,
+    admission::{Admission, Door, Place},
+    notify::Pulses,
+    passing::Passing,
 };
 
 /// One of a daemon's workers: a current-thread runtime, so that a request stays on one core, with
-/// listeners of its own on the sockets of all.
+/// listeners of its own.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) runtime: Runtime,
-    /// Each with whether only this machine can reach it.
-    listeners: Vec<(Listener, bool)>,
+    index: usize,
+    listeners: Vec<(Listener, Door)>,
     proxy: Arc<Proxy>,
-    admission: Arc<Admission>,
+    common: Arc<Common>,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) proxy: Proxy,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) passing: Passing,
+    pub(crate) pulses: Option<Arc<Pulses>>,
+}
+
+/// How all of them end.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    /// Cancelled when nothing more is to be accepted, and no request more to be waited for.
+    pub(crate) stop: CancellationToken,
+    /// How long requests under way may take then.
+    pub(crate) drain: Duration,
+    /// Cancelled when not even those are to be waited for.
+    pub(crate) at_once: CancellationToken,
+    /// The workers that have not done yet.
+    pub(crate) busy: TaskTracker,
 }
 
 impl Worker {
-    /// The first of two is worker `(0, 2)`.
+    /// The first of two is worker `(0, 2)`. `passed` are connections that others have accepted.
     pub(crate) fn new(
         (index, number): (usize, usize),
         sockets: &[Bound],
-        proxy: &Proxy,
-        admission: &Arc<Admission>,
+        passed: Listener,
+        common: &Arc<Common>,
     ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let entered = runtime.enter();
-        let mut listeners = Vec::new();
+        let mut listeners = vec![(passed, Door::Passed)];
         for bound in sockets {
-            let is_local = bound.is_local()?;
+            let door = match bound.is_local()? {
+                true => Door::Local,
+                false => Door::Open,
+            };
             let own = bound.listeners(index, number)?;
-            listeners.extend(own.into_iter().map(|listener| (listener, is_local)));
+            listeners.extend(own.into_iter().map(|listener| (listener, door)));
         }
         drop(entered);
         Ok(Self {
             runtime,
+            index,
             listeners,
-            proxy: Arc::new(proxy.for_worker(index)),
-            admission: Arc::clone(admission),
+            proxy: Arc::new(common.proxy.for_worker(index)),
+            common: Arc::clone(common),
         })
-    }
-
-    /// SIGTERM and SIGINT, which from now on end the process no more.
-    pub(crate) fn signals(&self) -> io::Result<Signals> {
-        let _entered = self.runtime.enter();
-        let (term, int) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
-        Ok(Signals { term, int })
     }
 
     /// Looks after what all workers share.
@@ -74,48 +91,69 @@ impl Worker {
         self.runtime.spawn(Arc::clone(&self.proxy).upkeep(check));
     }
 
-    /// Serves connections until `stop` is cancelled, then the requests under way, and stays until all
-    /// who are `busy` have done so: connections to services are shared, and each needs the runtime of
-    /// the worker that opened it. `meanwhile` runs beside that.
-    pub(crate) fn serve(
-        self,
-        deadline: Duration,
-        stop: &CancellationToken,
-        busy: TaskTrackerToken,
-        meanwhile: impl Future<Output = ()>,
-    ) {
+    /// Serves connections until it is to stop, then the requests under way, and stays until all who
+    /// are busy have done so: connections to services are shared, and each needs the runtime of the
+    /// worker that opened it. `meanwhile` runs beside that.
+    pub(crate) fn serve(self, ending: &Ending, meanwhile: impl Future<Output = ()>) {
+        let busy = ending.busy.token();
         let mut options = ServeOptions::default();
         // Those that are too many do not wait: they are closed.
         options.max_connections = usize::MAX;
-        // By then every request under way has its answer.
-        options.drain = deadline.saturating_add(Duration::from_secs(1));
+        options.drain = ending.drain;
         self.runtime.block_on(async {
+            if let Some(pulses) = &self.common.pulses {
+                tokio::spawn(Arc::clone(pulses).beat(self.index));
+            }
             let mut serving = JoinSet::new();
-            for (listener, is_local) in self.listeners {
-                let (proxy, admission) = (Arc::clone(&self.proxy), Arc::clone(&self.admission));
-                let (options, stop) = (options.clone(), stop.clone());
+            for (listener, door) in self.listeners {
+                let (proxy, common) = (Arc::clone(&self.proxy), Arc::clone(&self.common));
+                let options = options.clone();
+                let stop = ending.stop.clone().cancelled_owned();
                 serving.spawn(async move {
-                    let connection = move |io, drain| {
-                        let place = place(&admission, &io, is_local, &proxy.journal);
-                        match place {
-                            Some(place) => Either::Left(Admitted {
-                                served: Arc::clone(&proxy).serve(io, drain),
-                                place,
-                            }),
-                            None => Either::Right(ready(())),
-                        }
+                    let connection = |io, drain| match common.place(&io, door) {
+                        Some(place) => Either::Left(Admitted {
+                            served: Arc::clone(&proxy).serve(io, drain),
+                            place,
+                            common: Arc::clone(&common),
+                        }),
+                        None => Either::Right(ready(())),
                     };
-                    accept(listener, &options, connection, stop.cancelled_owned()).await;
+                    accept(listener, &options, connection, stop).await;
                 });
             }
-            let all_served = async { while serving.join_next().await.is_some() {} };
-            tokio::join!(meanwhile, all_served);
-            let others = busy.task_tracker().clone();
-            drop(busy);
-            others.wait().await;
+            let done = async {
+                while serving.join_next().await.is_some() {}
+                drop(busy);
+                ending.busy.wait().await;
+            };
+            let not_only = async {
+                meanwhile.await;
+                std::future::pending().await
+            };
+            tokio::select! {
+                () = done => {}
+                () = ending.at_once.cancelled() => {}
+                () = not_only => {}
+            }
         });
         // A thread may still wait for a resolver.
         self.runtime.shutdown_background();
+    }
+}
+
+impl Common {
+    /// A place for this connection, or a word on why there is none.
+    fn place(&self, io: &Stream, door: Door) -> Option<Place> {
+        let client = match io {
+            // Who has gone already needs no place.
+            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
+            Stream::Unix(_) => None,
+        };
+        let admitted = self.admission.admit(client, door);
+        if let Err(refusal) = &admitted {
+            self.proxy.journal.turned_away(refusal);
+        }
+        admitted.ok()
     }
 }
 
@@ -126,49 +164,18 @@ pin_project! {
         #[pin]
         served: F,
         place: Place,
+        common: Arc<Common>,
     }
 }
 
-impl<F: Future<Output = ()>> Future for Admitted<F> {
+impl<F: Future<Output = Option<Stream>>> Future for Admitted<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().served.poll(cx)
-    }
-}
-
-/// A place for this connection, or a word on why there is none.
-fn place(
-    admission: &Arc<Admission>,
-    io: &Stream,
-    is_local: bool,
-    journal: &Journal,
-) -> Option<Place> {
-    let client = match io {
-        // Who has gone already needs no place.
-        Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
-        Stream::Unix(_) => None,
-    };
-    let admitted = admission.admit(client, is_local);
-    if let Err(refusal) = &admitted {
-        journal.turned_away(refusal);
-    }
-    admitted.ok()
-}
-
-/// What ends a daemon.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    term: Signal,
-    int: Signal,
-}
-
-impl Signals {
-    /// Waits for one of them.
-    pub(crate) async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
+        let this = self.project();
+        if let Some(io) = ready!(this.served.poll(cx)) {
+            this.common.passing.pass(io);
         }
+        Poll::Ready(())
     }
 }

@@ -339,20 +339,58 @@ fn sigterm_right_after_the_start_is_an_orderly_end() {
 }
 
 #[test]
-fn a_second_signal_changes_nothing() {
+fn a_second_signal_ends_it_at_once() {
     let gate = Gate::new();
     let service = format!("gate={}:::60", gate.address);
-    let daemon = Daemon::tcp(&["-s", &service]);
-    let mut idle = daemon.connect();
+    for second in [Signal::TERM, Signal::INT] {
+        let daemon = Daemon::tcp(&["-s", &service]);
+        let mut idle = daemon.connect();
+        let mut client = daemon.connect();
+        let before = gate.arrived().len();
+        client.send(&request(&[("sender", "mark")]));
+        assert!(gate.wait_arrived(before + 1));
+        daemon.process.signal(Signal::TERM);
+        assert!(idle.is_ended());
+        daemon.process.signal(second);
+        assert!(client.is_ended(), "without its answer");
+        let log = daemon.ended_well().out;
+        assert_eq!(process::lines(&log, "stopping at once").len(), 1, "{log}");
+    }
+}
+
+#[test]
+fn what_is_under_way_when_the_drain_is_over_is_cut_off() {
+    let gate = Gate::new();
+    let service = format!("gate={}:::60", gate.address);
+    let daemon = Daemon::tcp(&["-s", &service, "--drain", "300ms"]);
     let mut client = daemon.connect();
     client.send(&request(&[("sender", "mark")]));
     assert!(gate.wait_arrived(1));
     daemon.process.signal(Signal::TERM);
-    assert!(idle.is_ended());
-    daemon.process.signal(Signal::TERM);
-    daemon.process.signal(Signal::INT);
+    assert!(client.is_ended(), "without its answer");
+    let log = daemon.ended_well().out;
+    let told = process::lines(&log, "connections cut off at the end, count: 1");
+    assert_eq!(told.len(), 1, "{log}");
+}
+
+#[test]
+fn a_request_that_has_begun_when_the_signal_comes_may_be_finished() {
+    let gate = Gate::new();
     gate.release("mark");
+    let daemon = Daemon::tcp(&["-s", &format!("gate={}:::60", gate.address)]);
+    let mut idle = daemon.connect();
+    let mut client = daemon.connect();
+    let request = request(&[("sender", "mark")]);
+    client.send(&request[..20]);
+    // By then the daemon has read the first part.
+    for _ in 0..20 {
+        daemon.connect().ask(b"request=other\n\n");
+    }
+    daemon.process.signal(Signal::TERM);
+    assert!(idle.is_ended());
+    client.send(&request[20..]);
     assert_eq!(client.action(), "mark");
+    assert!(client.is_ended());
     daemon.ended_well();
 }
 

@@ -3,10 +3,14 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{Level, Log, Options, Stop, check, daemon, dropin};
+use hapolicy::{Level, Log, Options, Passed, Stop, check, daemon, dropin};
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args_os().skip(1)) {
+    let passed = match Passed::take() {
+        Ok(passed) => passed,
+        Err(error) => return fail(&format!("LISTEN_FDS: {error}"), SYSTEM, &Log::syslog()),
+    };
+    let options = match Options::parse(std::env::args_os().skip(1), passed.has_listeners()) {
         Ok(options) => options,
         Err((Stop::Show(text), _)) => {
             // Nobody reads it who has closed standard output.
@@ -25,13 +29,13 @@ fn main() -> ExitCode {
             ExitCode::from(CONFIGURATION)
         };
     }
-    if options.listen.is_empty() {
+    if !options.is_daemon {
         return match dropin::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string(), SYSTEM, &log(&options)),
         };
     }
-    match daemon::run(&options) {
+    match daemon::run(&options, passed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.line(), error.exit_status(), &log(&options)),
     }

@@ -5,6 +5,10 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
@@ -55,6 +59,16 @@ impl Client {
 
     pub fn send(&self, bytes: &[u8]) {
         (&self.socket).write_all(bytes).expect("it is open");
+    }
+
+    pub fn write_all(&self, bytes: &[u8]) -> std::io::Result<()> {
+        (&self.socket).write_all(bytes)
+    }
+
+    /// Whether bytes, or the end, have come.
+    pub fn is_readable(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(&self.socket, &mut [0; 1], flags) != Err(Errno::AGAIN)
     }
 
     /// Sends what may be more than the other side wants to read.

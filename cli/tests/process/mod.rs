@@ -12,6 +12,12 @@ pub use client::{Client, request};
 mod gate;
 pub use gate::Gate;
 
+mod manager;
+pub use manager::Manager;
+
+mod postfix;
+pub use postfix::Postfix;
+
 use std::{
     ffi::OsStr,
     io::Read,
@@ -211,11 +217,17 @@ impl Daemon {
             .chain(listen_args)
             .chain(args.iter().copied())
             .collect();
-        let process = Process::start(HAPOLICY, &all);
-        let ready = process.out.wait_lines(listen.len(), LISTENING);
+        let mut command = Command::new(HAPOLICY);
+        Self::of(command.args(all).stdin(Stdio::null()), listen.len())
+    }
+
+    /// Starts it by a command, and waits until it listens at so many endpoints.
+    pub fn of(command: &mut Command, endpoints: usize) -> Self {
+        let process = Process::of(command);
+        let ready = process.out.wait_lines(endpoints, LISTENING);
         assert!(
             ready,
-            "no daemon of {all:?}: {} {}",
+            "no daemon of {command:?}: {} {}",
             process.out.text(),
             process.err.text()
         );

@@ -1,0 +1,104 @@
+//! Descriptors over UNIX sockets.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    cmsg_space,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    },
+};
+
+/// Sends a text with at most [`MOST`] descriptors over a socket that keeps messages apart.
+pub(crate) fn send(
+    socket: impl AsFd,
+    text: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if descriptors.len() > MOST {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if !descriptors.is_empty() {
+        // There is room for as many.
+        ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    sendmsg(
+        socket,
+        &[IoSlice::new(text)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// What was sent; no text is the end.
+pub(crate) fn receive(socket: impl AsFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut text = vec![0; LONGEST];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let slices = &mut [IoSliceMut::new(&mut text)];
+    let received = recvmsg(socket, slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let descriptors = ancillary.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+        _ => Vec::new(),
+    });
+    let descriptors = descriptors.collect();
+    if received
+        .flags
+        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+    {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    text.truncate(received.bytes);
+    Ok((text, descriptors))
+}
+
+/// Below `SCM_MAX_FD`, 253.
+pub(crate) const MOST: usize = 128;
+/// An endpoint with a path, and some words.
+const LONGEST: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        os::unix::net::UnixStream,
+    };
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn descriptors_arrive_with_their_text_and_work() {
+        let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        let pairs: Vec<_> = (0..MOST).map(|_| UnixStream::pair().unwrap()).collect();
+        let sent: Vec<_> = pairs.iter().map(|(one, _)| one.as_fd()).collect();
+        send(&near, b"two texts", &sent).unwrap();
+        send(&near, b"of their own", &[]).unwrap();
+        let (text, received) = receive(&far).unwrap();
+        assert_eq!((&*text, received.len()), (&b"two texts"[..], MOST));
+        for (number, (fd, (_, other))) in received.into_iter().zip(&pairs).enumerate() {
+            UnixStream::from(fd).write_all(&[number as u8]).unwrap();
+            let mut byte = [0];
+            (&*other).read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [number as u8]);
+        }
+        assert_eq!(receive(&far).unwrap().0, b"of their own");
+        drop(near);
+        assert!(receive(&far).unwrap().0.is_empty(), "the end");
+    }
+
+    #[test]
+    fn too_many_descriptors_are_an_error() {
+        let (near, _far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        assert!(send(&near, b"x", &vec![near.as_fd(); MOST + 1]).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! `--handover`: a daemon that starts takes the listening sockets of the one before it, and when it is
+//! ready gets the connections of its clients too. So nobody is refused, closed or kept waiting.
+//!
+//! The talk goes over a UNIX socket that keeps messages apart. The successor asks for `sockets`, and
+//! gets a message `listen NUMBER ENDPOINT` for each, with its descriptors, and then `all`. When it serves, or
+//! is about to, it says `ready`. The predecessor stops accepting, and whenever a connection is between
+//! two requests sends it with a message `clients` to whoever listens at that path by then.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use rustix::net::sockopt::socket_peercred;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::descriptor_mail::{MOST, receive, send};
+
+/// The daemon before this one.
+#[derive(Debug)]
+pub(crate) struct Predecessor {
+    connection: Socket,
+    /// By the number and the name of each endpoint: two may have the same name.
+    left: BTreeMap<(usize, String), Vec<Socket>>,
+}
+
+impl Predecessor {
+    /// Asks whoever listens there for its sockets; `None` if nobody does. Whatever it is that listens,
+    /// this takes no longer than [`PATIENCE`].
+    pub(crate) fn find(path: &Path, friends: &[u32]) -> io::Result<Option<Self>> {
+        let connection = match connect(path) {
+            Ok(connection) => connection,
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                    _ => Err(error),
+                };
+            }
+        };
+        check_friend(&connection, friends)?;
+        send(&connection, SOCKETS, &[])?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut left: BTreeMap<_, Vec<Socket>> = BTreeMap::new();
+        loop {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            connection.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+            let (text, descriptors) = receive(&connection)?;
+            if text == ALL {
+                return Ok(Some(Self { connection, left }));
+            }
+            let endpoint = endpoint(&text).ok_or(io::ErrorKind::InvalidData)?;
+            let sockets = descriptors.into_iter().map(Socket::from);
+            left.entry(endpoint).or_default().extend(sockets);
+        }
+    }
+
+    /// The sockets that it listens with at this endpoint, as it is written on both command lines; those
+    /// of the next one where it stands there twice.
+    pub(crate) fn take(&mut self, endpoint: &str) -> Option<Vec<Socket>> {
+        let key = self.left.keys().find(|(_, name)| name == endpoint)?.clone();
+        self.left.remove(&key)
+    }
+
+    /// Lets it go.
+    pub(crate) fn relieve(self) -> io::Result<()> {
+        send(&self.connection, READY, &[])
+    }
+}
+
+/// What another process wants of this one.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// To be its successor.
+    Sockets(Successor),
+    /// That these connections are served on.
+    Clients(Vec<OwnedFd>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Successor {
+    connection: Socket,
+    pub(crate) process: u32,
+}
+
+impl Call {
+    /// The next one who calls; an error of one call is no error of the socket's.
+    pub(crate) fn next(listener: &Socket, friends: &[u32]) -> io::Result<io::Result<Self>> {
+        let (connection, _) = listener.accept()?;
+        Ok(Self::hear(connection, friends))
+    }
+
+    fn hear(connection: Socket, friends: &[u32]) -> io::Result<Self> {
+        connection.set_nonblocking(false)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let process = check_friend(&connection, friends)?;
+        match receive(&connection)? {
+            (text, _) if text == SOCKETS => Ok(Self::Sockets(Successor {
+                connection,
+                process,
+            })),
+            (text, descriptors) if text == CLIENTS => Ok(Self::Clients(descriptors)),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+impl Successor {
+    /// Gives it these sockets, and waits until it is ready; an error if it never is.
+    pub(crate) fn hand_over(&self, sockets: &[(String, Vec<Socket>)]) -> io::Result<()> {
+        for (number, (endpoint, sockets)) in sockets.iter().enumerate() {
+            let text = format!("listen {number} {endpoint}").into_bytes();
+            for some in sockets.chunks(MOST) {
+                let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
+                send(&self.connection, &text, &some)?;
+            }
+        }
+        send(&self.connection, ALL, &[])?;
+        self.connection.set_read_timeout(Some(START))?;
+        match receive(&self.connection)?.0 == READY {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// Sends connections to whoever listens there by now.
+pub(crate) fn deliver(path: &Path, friends: &[u32], connections: &[OwnedFd]) -> io::Result<()> {
+    let connection = connect(path)?;
+    check_friend(&connection, friends)?;
+    let connections: Vec<BorrowedFd<'_>> = connections.iter().map(AsFd::as_fd).collect();
+    send(&connection, CLIENTS, &connections)
+}
+
+/// The number and the name in a message `listen NUMBER ENDPOINT`.
+fn endpoint(text: &[u8]) -> Option<(usize, String)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (number, endpoint) = text.strip_prefix("listen ")?.split_once(' ')?;
+    Some((number.parse().ok()?, endpoint.to_owned()))
+}
+
+fn connect(path: &Path) -> io::Result<Socket> {
+    let connection = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    // It bounds the wait for room in a queue as well.
+    connection.set_write_timeout(Some(PATIENCE))?;
+    connection.connect(&SockAddr::unix(path)?)?;
+    Ok(connection)
+}
+
+/// Its process, if it runs as one of these users: who else could open the socket gets nothing.
+fn check_friend(connection: &Socket, friends: &[u32]) -> io::Result<u32> {
+    let peer = socket_peercred(connection)?;
+    match friends.contains(&peer.uid.as_raw()) {
+        true => Ok(peer.pid.as_raw_nonzero().get().unsigned_abs()),
+        false => Err(io::ErrorKind::PermissionDenied.into()),
+    }
+}
+
+const SOCKETS: &[u8] = b"sockets";
+const ALL: &[u8] = b"all";
+const READY: &[u8] = b"ready";
+const CLIENTS: &[u8] = b"clients";
+/// For each answer: thousands of times what it takes.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// For a successor that resolves names, or waits for a disk, before it is ready.
+const START: Duration = Duration::from_secs(30);

@@ -1,0 +1,140 @@
+use std::{
+    io::{self, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixDatagram,
+    },
+    process::{Command, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use tempfile::TempDir;
+
+use super::{Daemon, HAPOLICY, PATIENCE};
+
+/// A service manager as systemd is one: it binds sockets and passes them, hears what its services have
+/// to say, and keeps the connections that they store.
+#[derive(Debug)]
+pub struct Manager {
+    pub sockets: Vec<OwnedFd>,
+    /// Further variables of the environment.
+    pub environment: Vec<(&'static str, String)>,
+    heard: Arc<Heard>,
+    dir: TempDir,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    said: Vec<String>,
+    kept: Vec<OwnedFd>,
+}
+
+impl Manager {
+    pub fn of(sockets: Vec<OwnedFd>) -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let socket = UnixDatagram::bind(dir.path().join("notify")).expect("a socket");
+        let heard = Arc::new(Heard::default());
+        let listener = Arc::clone(&heard);
+        // It ends with the test's process.
+        thread::spawn(move || while listener.hear(&socket).is_ok() {});
+        Self {
+            sockets,
+            environment: Vec::new(),
+            heard,
+            dir,
+        }
+    }
+
+    /// Starts the daemon with its sockets, and with what it keeps for it.
+    pub fn start(&self, args: &[&str]) -> Daemon {
+        Daemon::of(&mut self.command(args), self.sockets.len())
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let sockets = self.sockets.iter();
+        let sockets = sockets.map(|socket| socket.try_clone().expect("a descriptor"));
+        let kept = std::mem::take(&mut self.heard.lock().kept);
+        let all: Vec<OwnedFd> = sockets.chain(kept).collect();
+        let count = all.len();
+        let mappings = (3..).zip(all).map(|(child_fd, parent_fd)| FdMapping {
+            parent_fd,
+            child_fd,
+        });
+        // The process ID that the variable has to hold is known to a shell that becomes the daemon.
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh", HAPOLICY, "-L"])
+            .args(args)
+            .env("LISTEN_FDS", count.to_string())
+            .env("NOTIFY_SOCKET", self.dir.path().join("notify"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        let mappings = mappings.collect();
+        command.fd_mappings(mappings).expect("each has its place");
+        command
+    }
+
+    /// Waits until something has been said so many times; whether it was.
+    pub fn wait(&self, count: usize, what: &str) -> bool {
+        let less =
+            |state: &mut State| state.said.iter().filter(|said| *said == what).count() < count;
+        let waited = self
+            .heard
+            .changed
+            .wait_timeout_while(self.heard.lock(), PATIENCE, less);
+        !waited.expect("no panic under the lock").1.timed_out()
+    }
+
+    /// All that was said.
+    pub fn said(&self) -> Vec<String> {
+        self.heard.lock().said.clone()
+    }
+
+    /// How many connections it keeps.
+    pub fn kept(&self) -> usize {
+        self.heard.lock().kept.len()
+    }
+}
+
+impl Heard {
+    fn hear(&self, socket: &UnixDatagram) -> io::Result<()> {
+        let mut text = [0; 4096];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let slices = &mut [IoSliceMut::new(&mut text)];
+        let received = recvmsg(
+            socket.as_fd(),
+            slices,
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
+        let text = String::from_utf8_lossy(&text[..received.bytes]).into_owned();
+        let mut state = self.lock();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message
+                && text.starts_with("FDSTORE=1")
+            {
+                state.kept.extend(descriptors);
+            }
+            // All others are closed, which is the answer to a barrier.
+        }
+        state.said.push(text);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic under the lock")
+    }
+}
