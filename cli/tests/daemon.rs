@@ -38,11 +38,15 @@ fn requests_about_one_message_go_to_the_server_that_answered_its_first() {
 
 #[test]
 fn a_message_stays_with_the_server_that_took_over() {
-    let world = World::with_b_stuck_to("x", &[]);
-    let mut client = world.client;
-    assert_eq!(client.ask_about("x"), "b", "a is up, and comes first");
-    assert_eq!(client.ask_about("x"), "b");
-    world.daemon.stop();
+    // All requests here have the same state, and so the same key.
+    for balance in ["round-robin", "least-loaded", "hash:protocol_state"] {
+        let world = World::with_b_stuck_to("x", &["--balance", balance]);
+        let mut client = world.client;
+        let answer = client.ask_about("x");
+        assert_eq!(answer, "b", "a is up, and comes first: {balance}");
+        assert_eq!(client.ask_about("x"), "b", "{balance}");
+        world.daemon.stop();
+    }
 }
 
 #[test]

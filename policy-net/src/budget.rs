@@ -77,7 +77,57 @@ const LEAST_SHARE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Some time up to two minutes, nothing and for ever among them.
+    fn time() -> impl Strategy<Value = Duration> {
+        prop_oneof![
+            8 => (0..120_000_u64).prop_map(Duration::from_millis),
+            1 => Just(Duration::ZERO),
+            1 => Just(Duration::MAX),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_attempt_exceeds_what_it_may_take(
+            (deadline, last_resort) in (time(), time()),
+            // Of each service: its time-out, whether it is a last resort, and the part of its limit
+            // that it takes.
+            services in prop::collection::vec((time(), any::<bool>(), 0..=4_u32), 1..=64),
+        ) {
+            let begin = tokio::time::Instant::now();
+            let mut now = begin;
+            let mut budget = Budget::new(begin, deadline, last_resort);
+            let mut resorted = Duration::ZERO;
+            for (asked, (timeout, is_last_resort, part)) in services.iter().enumerate() {
+                let unasked = services.len() - asked;
+                let limit = match is_last_resort {
+                    true => budget.last_resort(now, *timeout, unasked),
+                    false => budget.attempt(now, *timeout, unasked),
+                };
+                prop_assert!(limit <= *timeout);
+                prop_assert!(limit <= deadline.saturating_sub(now - begin));
+                let left = budget.left(now) / u32::try_from(unasked).unwrap();
+                if !is_last_resort {
+                    prop_assert!(limit >= left.min(*timeout), "its share is its own");
+                }
+                // A clock that can tell the end.
+                let Some(end) = now.checked_add(limit / 4 * *part) else {
+                    break;
+                };
+                if *is_last_resort {
+                    resorted += end - now;
+                }
+                now = end;
+            }
+            prop_assert!(now - begin <= deadline);
+            // Where other attempts come between, these use the bound up as well.
+            prop_assert!(resorted <= last_resort);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn last_resorts_share_their_bound_and_what_one_does_not_need_goes_to_the_others() {

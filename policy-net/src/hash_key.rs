@@ -113,7 +113,38 @@ const MOST: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn how_a_value_is_written_does_not_count(
+            value in prop_oneof![
+                "[ -~]{0,60}",
+                any::<std::net::Ipv6Addr>().prop_map(|address| address.to_string()),
+            ],
+        ) {
+            let once = canonical(value.as_bytes()).into_owned();
+            prop_assert_eq!(&*canonical(&once), &*once, "its form is its own");
+            for other in [value.to_ascii_uppercase(), value.to_ascii_lowercase()] {
+                prop_assert_eq!(&*canonical(other.as_bytes()), &*once);
+            }
+        }
+
+        #[test]
+        fn any_bytes_have_a_form(value in prop::collection::vec(any::<u8>(), 0..100)) {
+            let form = canonical(&value).into_owned();
+            prop_assert_eq!(&*canonical(&form), &*form);
+        }
+
+        #[test]
+        fn an_address_has_one_form_however_long_it_is_written(address in any::<std::net::Ipv6Addr>()) {
+            let long = address.segments().map(|part| format!("{part:04X}")).join(":");
+            let short = address.to_canonical().to_string();
+            prop_assert_eq!(&*canonical(long.as_bytes()), short.as_bytes());
+        }
+    }
 
     fn key(names: &[&str], attributes: &[(&str, &str)]) -> Option<u64> {
         let request = Request::from_attributes(attributes.iter().copied()).unwrap();
