@@ -35,8 +35,8 @@ pub enum Balance {
     /// It suits servers that keep what they have learned to themselves.
     ///
     /// A request sticks to who answered the last one of its message if both have the same key, or
-    /// none. So after a failover the new server keeps the rest of the message, but recipients that
-    /// are part of the key go each where they belong.
+    /// if it has none. So after a failover the new server keeps the rest of the message, but
+    /// recipients that are part of the key go each where they belong.
     Hash(HashKey),
 }
 
@@ -66,7 +66,9 @@ impl Balance {
             (Some(key), Preference::StickOrHash(_, same)) if same == key => wish,
             // Who answered for another key, or without one, has no part in this one.
             (Some(key), _) => Preference::Hash(key),
-            (None, Preference::Stick(_)) => wish,
+            (None, Preference::Stick(backend) | Preference::StickOrHash(backend, _)) => {
+                Preference::Stick(backend)
+            }
             (None, _) => Preference::None,
         }
     }

@@ -168,13 +168,16 @@ async fn recipients_that_are_in_the_key_go_where_they_belong_also_within_a_messa
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_without_a_key_stick_to_each_other() {
+async fn requests_without_a_key_stick_to_whoever_answered_last() {
     let servers = [(); 4].map(|()| Server::new(Manner::Answers));
-    let upstream = with("hash:sasl_username", &servers);
-    let mut message = Message::new(&upstream, "sender", "r1");
-    let home = message.ask().await;
-    for _ in 0..10 {
-        assert_eq!(message.ask().await, home);
+    let upstream = with("hash:recipient", &servers);
+    for recipient in ["", "r1", "r2"] {
+        let mut message = Message::new(&upstream, "sender", recipient);
+        let home = message.ask().await;
+        message.recipient = String::new();
+        for _ in 0..10 {
+            assert_eq!(message.ask().await, home, "{recipient}");
+        }
     }
 }
 

@@ -83,6 +83,15 @@ async fn how_it_failed_last_is_what_counts() {
     server.becomes(Manner::Answers);
     sleep(s(5)).await;
     assert!(is_up(&upstream, first));
+
+    // It could not be connected to, was started, and hangs.
+    server.hangs_up().await;
+    server.becomes(Manner::Refuses);
+    ask(&upstream, 3).await.unwrap_err();
+    server.becomes(Manner::Hangs);
+    ask(&upstream, 4).await.unwrap_err();
+    sleep(s(60)).await;
+    assert!(!is_up(&upstream, first));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,13 +2,27 @@
 
 mod support;
 
-use std::time::Duration;
-
-use policy_ha::{Backend, Preference};
-use policy_net::{
-    AttemptError, Connector, Endpoint, Listener, Retry, Service, Upstream, UpstreamOptions,
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+    time::Duration,
 };
-use tokio::{io::AsyncReadExt, io::AsyncWriteExt, task::JoinHandle};
+
+use policy_ha::{Backend, Preference, Status};
+use policy_net::{
+    Answer, AttemptError, Connect, Connector, Endpoint, Exhausted, Listener, Retry, Service,
+    Upstream, UpstreamOptions,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    task::JoinHandle,
+};
 
 use support::{Manner, Server, ask, errors, is_up, request, s, timed, upstream};
 
@@ -20,6 +34,7 @@ async fn what_may_have_been_acted_on_is_asked_again_only_if_that_is_wanted() {
         (Manner::Refuses, true),
         (Manner::BlackHole, true),
         (Manner::ClosesAtOnce, true),
+        (Manner::SaysAtOnce(b"action=DUN"), false),
         (Manner::ReadsNothing(16), true),
         (Manner::ReadsNothing(4096), false),
         (Manner::ClosesUnanswered, false),
@@ -93,6 +108,53 @@ async fn a_kept_connection_that_may_have_been_read_is_not_replaced_and_nobody_is
     assert!(!upstream.ids().all(|id| is_up(&upstream, id)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_that_is_reset_within_an_answer_is_not_replaced() {
+    for retry in [Retry::Always, Retry::Unsent] {
+        let scripted = Scripted::new([
+            Read(1, Ok(b"action=1\n\n")),
+            Read(2, Ok(b"action=")),
+            Read(2, Err(io::ErrorKind::ConnectionReset)),
+        ]);
+        let upstream = scripted.upstream(retry);
+        ask_scripted(&upstream).await.unwrap();
+        let exhausted = ask_scripted(&upstream).await.unwrap_err();
+        assert!(matches!(errors(&exhausted)[..], [AttemptError::Io(_)]));
+        assert_eq!(scripted.connects.load(SeqCst), 1);
+        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        assert!(!is_up, "it is no accident");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_that_cannot_be_written_to_is_replaced() {
+    for retry in [Retry::Always, Retry::Unsent] {
+        let answer = Ok(&b"action=1\n\n"[..]);
+        let end = Ok(&b""[..]);
+        let mut scripted = Scripted::new([Read(1, answer), Read(2, end), Read(1, answer)]);
+        scripted.broken = Some(2);
+        let upstream = scripted.upstream(retry);
+        ask_scripted(&upstream).await.unwrap();
+        ask_scripted(&upstream).await.unwrap();
+        assert_eq!(scripted.connects.load(SeqCst), 2, "{retry:?}");
+        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        assert!(is_up, "{retry:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_system_is_asked_before_each_request_if_it_must_not_be_repeated() {
+    for (retry, asked) in [(Retry::Always, 0), (Retry::Unsent, 2)] {
+        let reads = [1, 2, 3].map(|writes| Read(writes, Ok(b"action=1\n\n")));
+        let scripted = Scripted::new(reads);
+        let upstream = scripted.upstream(retry);
+        for _ in 0..3 {
+            ask_scripted(&upstream).await.unwrap();
+        }
+        assert_eq!(scripted.asked.load(SeqCst), asked, "{retry:?}");
+    }
+}
+
 // What the system says of real sockets
 
 /// How a real server ends a connection: after it has read so many bytes of its last request.
@@ -109,7 +171,12 @@ async fn over_a_unix_socket_a_request_that_was_not_read_to_its_end_is_told_from_
     for (reads, unsent) in [(Reads::OneByte, true), (Reads::All, false)] {
         for kept in [false, true] {
             let asked = Asked::new(&endpoint, Retry::Unsent, reads, kept).await;
-            assert_eq!(asked.answered, unsent, "{reads:?} {kept}");
+            let by = match (unsent, kept) {
+                (false, _) => None,
+                (true, false) => Some(1),
+                (true, true) => Some(0),
+            };
+            assert_eq!(asked.answered_by, by, "{reads:?} {kept}");
             // What was kept may be closed at any time; a new connection may not.
             assert_eq!(asked.is_up, kept, "{reads:?}");
         }
@@ -122,16 +189,17 @@ async fn over_tcp_a_reset_proves_nothing() {
     for reads in [Reads::OneByte, Reads::All] {
         for kept in [false, true] {
             let asked = Asked::new(&endpoint, Retry::Unsent, reads, kept).await;
-            assert!(!asked.answered, "{reads:?} {kept}");
+            assert_eq!(asked.answered_by, None, "{reads:?} {kept}");
             let asked = Asked::new(&endpoint, Retry::Always, reads, kept).await;
-            assert!(asked.answered, "{reads:?} {kept}");
+            let by = if kept { 0 } else { 1 };
+            assert_eq!(asked.answered_by, Some(by), "{reads:?} {kept}");
         }
     }
 }
 
 /// What came of a request to a real server that closes while it reads it, with another in reserve.
 struct Asked {
-    answered: bool,
+    answered_by: Option<usize>,
     is_up: bool,
 }
 
@@ -151,10 +219,11 @@ impl Asked {
         if kept {
             ask("warm").await.unwrap();
         }
-        let answered = ask("asked").await.is_ok();
+        let answer = ask("asked").await;
+        let answered_by = answer.ok().map(|answer| answer.backend.index());
         let first = upstream.ids().next().unwrap();
-        let is_up = upstream.status(first) == policy_ha::Status::Up;
-        Self { answered, is_up }
+        let is_up = upstream.status(first) == Status::Up;
+        Self { answered_by, is_up }
     }
 }
 
@@ -204,6 +273,100 @@ impl Real {
 impl Drop for Real {
     fn drop(&mut self) {
         self.serving.abort();
+    }
+}
+
+/// A connection, made once, that brings these bytes or this failure after so many writes.
+#[derive(Clone, Debug)]
+struct Scripted {
+    reads: Arc<Mutex<VecDeque<Read>>>,
+    connects: Arc<AtomicUsize>,
+    /// How often the system was asked whether it is silent.
+    asked: Arc<AtomicUsize>,
+    writes: usize,
+    /// The number of the write, counted anew by each connection, that fails.
+    broken: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Read(usize, Result<&'static [u8], io::ErrorKind>);
+
+impl Scripted {
+    fn new(reads: impl IntoIterator<Item = Read>) -> Self {
+        Self {
+            reads: Arc::new(Mutex::new(reads.into_iter().collect())),
+            connects: Arc::default(),
+            asked: Arc::default(),
+            writes: 0,
+            broken: None,
+        }
+    }
+
+    fn upstream(&self, retry: Retry) -> Upstream<Self> {
+        let service = Service {
+            connect: self.clone(),
+            backend: Backend::default(),
+            timeout: s(10),
+        };
+        Upstream::new(with(retry), [service]).unwrap()
+    }
+}
+
+async fn ask_scripted(upstream: &Upstream<Scripted>) -> Result<Answer, Exhausted> {
+    upstream.ask(&request("1"), Preference::None, |_| {}).await
+}
+
+impl Connect for Scripted {
+    type Io = Self;
+
+    async fn connect(&self, _: Duration) -> io::Result<Self> {
+        self.connects.fetch_add(1, SeqCst);
+        Ok(self.clone())
+    }
+
+    fn is_silent(&self, _: &Self) -> bool {
+        self.asked.fetch_add(1, SeqCst);
+        true
+    }
+}
+
+impl AsyncRead for Scripted {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut reads = self.reads.lock().unwrap();
+        match reads.front() {
+            Some(Read(writes, result)) if *writes <= self.writes => {
+                let result = result.map(|bytes| buf.put_slice(bytes));
+                reads.pop_front();
+                Poll::Ready(result.map_err(io::Error::from))
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncWrite for Scripted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes += 1;
+        match self.broken == Some(self.writes) {
+            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            false => Poll::Ready(Ok(buf.len())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) enum Manner {
     ClosesUnansweredAfter(Duration),
     /// Takes the connection and closes it, before anything can be written.
     ClosesAtOnce,
+    /// The same, with these bytes before.
+    SaysAtOnce(&'static [u8]),
     /// Reads nothing, and has room for so many bytes.
     ReadsNothing(usize),
     /// Sends these bytes and closes.
@@ -232,9 +234,14 @@ impl Connect for Server {
             Manner::ReadsNothing(room) => room,
             _ => 4096,
         };
-        let (near, far) = duplex(room);
-        if let Manner::ClosesAtOnce = self.manner() {
-            return Ok(near);
+        let (near, mut far) = duplex(room);
+        match self.manner() {
+            Manner::ClosesAtOnce => return Ok(near),
+            Manner::SaysAtOnce(words) => {
+                far.write_all(words).await?;
+                return Ok(near);
+            }
+            _ => {}
         }
         self.0.open.send_modify(|open| *open += 1);
         tokio::spawn(self.clone().serve(far, number));
