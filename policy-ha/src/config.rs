@@ -52,8 +52,9 @@ pub struct Config {
     /// limit was applied (see [the spread](crate#health)).
     pub max_backoff: Duration,
     /// Makes several processes, or machines, differ from each other: where each starts its round
-    /// robin, and when it tries a backend that is down. Default: 0, which starts the round robin at
-    /// its beginning.
+    /// robin, to whom a request goes on that failed, and when a backend that is down is tried.
+    /// Default: 0, which starts the round robin at its beginning. Keys know no seed: all processes
+    /// agree on them.
     ///
     /// Any number will do that differs from process to process, for instance the process id. The
     /// same seed gives the same behaviour on every machine and in every release.

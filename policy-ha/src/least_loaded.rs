@@ -17,17 +17,17 @@ pub(crate) fn least_loaded(
 ) -> u64 {
     // Asked for once: it may change meanwhile.
     let mut loads = [0; u64::BITS as usize];
-    let mut lowest = (u64::MAX, 1);
     for id in ones(candidates).filter_map(BackendId::new) {
-        let (load, weight) = (u64::from(load(id)), weight(id.index()));
-        loads[id.index()] = load;
-        // Loads have 32 bits and weights 10; fractions are compared crosswise.
-        if (load + 1).saturating_mul(lowest.1) < lowest.0.saturating_mul(weight) {
-            lowest = (load + 1, weight);
-        }
+        loads[id.index()] = u64::from(load(id));
     }
-    let (of, by) = lowest;
+    // Loads have 32 bits and weights 10: fractions are compared crosswise.
+    let with =
+        |a: &usize, b: &usize| ((loads[*a] + 1) * weight(*b)).cmp(&((loads[*b] + 1) * weight(*a)));
+    let Some(least) = ones(candidates).min_by(with) else {
+        return 0;
+    };
+    let (of, by) = (loads[least] + 1, weight(least));
     ones(candidates)
-        .filter(|&index| loads[index] * by < of.saturating_mul(weight(index)))
+        .filter(|&index| loads[index] * by < of * weight(index))
         .fold(0, |set, index| set | 1 << index)
 }

@@ -18,6 +18,13 @@ use crate::BackendId;
 /// for _ in 0..10 {
 ///     assert_eq!(balancer.pick(now, affinity, &mut Tried::new()), Some(id));
 /// }
+///
+/// // A client's requests meet the same server, even if each comes alone.
+/// let client = Preference::Hash(policy_ha::key(["192.0.2.1"]));
+/// let id = balancer.pick(now, client, &mut Tried::new()).unwrap();
+/// for _ in 0..10 {
+///     assert_eq!(balancer.pick(now, client, &mut Tried::new()), Some(id));
+/// }
 /// # Ok::<(), policy_ha::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
