@@ -241,7 +241,7 @@ fn is_spread(wait: Duration, base: Duration) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn the_balancer_does_as_the_model_does(
