@@ -98,7 +98,7 @@ mod tests {
             // that it takes.
             services in prop::collection::vec((time(), any::<bool>(), 0..=4_u32), 1..=64),
         ) {
-            let begin = tokio::time::Instant::now();
+            let begin = Instant::now();
             let mut now = begin;
             let mut budget = Budget::new(begin, deadline, last_resort);
             let mut resorted = Duration::ZERO;
