@@ -50,6 +50,10 @@ impl Measures {
         let second = self.second(began);
         second.attempts[server] += 1;
         second.wasted += u32::from(!is_answered);
+        if !is_answered {
+            // It is no work for a server that is lost to it.
+            return;
+        }
         // It is seen by the samples between.
         for (at, change) in [(began, 1), (ends, -1)] {
             if let Some(sample) = self.under_way.get_mut((at / SAMPLE) as usize + 1) {

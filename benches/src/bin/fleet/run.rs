@@ -62,7 +62,7 @@ pub(crate) fn run(
         let mut next = 0;
         loop {
             next += exponential(&mut client.chance, mean);
-            client.waits(next.min(end));
+            client.waits(next.min(end - 1));
             if next >= end {
                 break;
             }
