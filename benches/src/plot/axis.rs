@@ -10,7 +10,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From 0, unless there are values below, to the largest value. The label names the unit.
+    /// From 0, unless there are values below, to a little above the largest value. The label names the
+    /// unit.
     pub fn linear(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
@@ -20,7 +21,7 @@ impl Axis {
         }
     }
 
-    /// From the smallest value to the largest; what is not above 0 is left out.
+    /// From the smallest value to a little above the largest; what is not above 0 is left out.
     pub fn log(label: impl Into<String>) -> Self {
         Self {
             is_log: true,
@@ -56,7 +57,11 @@ impl Axis {
             false => least.min(0.0),
         };
         let from = self.from.unwrap_or(least);
-        let to = self.to.unwrap_or(most);
+        let above = match self.is_log {
+            true => most * 1.1,
+            false => most + (most - from) * 0.04,
+        };
+        let to = self.to.unwrap_or(above);
         let (from, to) = match (from.is_finite() && to.is_finite(), to > from) {
             (true, true) => (from, to),
             // One value, or none: something has to be drawn.

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     print!("{}", report::tables(&runs, balancers));
     if let Some(file) = options.plot {
-        fs::write(file, report::plots(&runs))?;
+        fs::write(file, report::plots(&runs, balancers))?;
     }
     Ok(())
 }

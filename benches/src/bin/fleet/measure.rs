@@ -134,9 +134,10 @@ impl Measures {
         })
     }
 
-    /// The time from the start of this phase until each server that answers gets, in every five seconds, what it gets
-    /// in the last 100 s of the phase: give or take 5 % and five standard deviations of chance.
-    pub(crate) fn until_steady(&self, scene: &Scene, phase: Range<usize>) -> usize {
+    /// The time from the start of this phase until each server that answers throughout gets, in every
+    /// five seconds, what it gets in the last 100 s of the phase: give or take 5 % and five standard
+    /// deviations of chance. `None` if there is no such server.
+    pub(crate) fn until_steady(&self, scene: &Scene, phase: Range<usize>) -> Option<usize> {
         let last = phase.end - 100..phase.end;
         let answers = |server: &usize| phase.clone().all(|second| scene.answers(*server, second));
         let servers: Vec<_> = (0..SERVERS).filter(answers).collect();
@@ -149,7 +150,8 @@ impl Measures {
         };
         let mut windows = phase.clone().step_by(5).rev();
         let restless = windows.find(|&from| !is_steady(from));
-        restless.map_or(0, |from| from + 5 - phase.start)
+        let steady = restless.map_or(0, |from| from + 5 - phase.start);
+        (!servers.is_empty()).then_some(steady)
     }
 
     fn most(&self, scene: &Scene, second: usize, of: impl Fn(usize) -> f64) -> f64 {

@@ -7,7 +7,7 @@ use policy_benches::plot::{Axis, Plot, page};
 use crate::{
     measure::Measures,
     run::Balance,
-    scene::{DISTURBED, SECONDS, Scene},
+    scene::{DISTURBED, SECONDS, SERVERS, Scene},
 };
 
 /// A strategy in a scene, and what came of it.
@@ -19,7 +19,7 @@ pub(crate) struct Run {
 
 pub(crate) fn tables(runs: &[Run], balancers: u64) -> String {
     let mut text = "\
-| | share error before, % | during | the 100 s after | at the end | steady after its start, s | after its end |\n\
+| | share error before, % | in its last 100 s | in the 100 s after | at the end | steady after its start, s | after its end |\n\
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for run in runs {
@@ -42,9 +42,11 @@ fn shares(
     }: &Run,
 ) -> String {
     let error = |during| 100.0 * measures.share_error(scene, during);
-    let steady = |phase| match scene.troubled() {
-        0 => "-".to_owned(),
-        _ => measures.until_steady(scene, phase).to_string(),
+    let steady = |phase| {
+        let is_quiet = scene.troubled() == 0;
+        let time = measures.until_steady(scene, phase);
+        let time = time.filter(|_| !is_quiet);
+        time.map_or_else(|| "-".to_owned(), |time| time.to_string())
     };
     format!(
         "| {}, {} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} |",
@@ -90,7 +92,7 @@ fn costs(
 type Figure = fn(&Run, usize) -> f64;
 
 /// A column for each scene in which something happens.
-pub(crate) fn plots(runs: &[Run]) -> String {
+pub(crate) fn plots(runs: &[Run], balancers: u64) -> String {
     let rows: [(_, _, Figure); 3] = [
         ("most requests/s, x fair share", 1.0, |run, second| {
             run.measures.most_requests(&run.scene, second)
@@ -122,11 +124,13 @@ pub(crate) fn plots(runs: &[Run]) -> String {
             plots.push(plot);
         }
     }
-    page(TITLE, scenes.len(), &plots)
+    let title = format!(
+        "{balancers} balancers and {SERVERS} servers: the most loaded of those that answer, and attempts in \
+         vain. Shaded: something is wrong"
+    );
+    page(&title, scenes.len(), &plots)
 }
 
-const TITLE: &str = "A fleet and 50 servers: the most loaded of those that answer, and attempts in vain. \
-                     Shaded: something is wrong";
 const START: usize = DISTURBED.start as usize;
 const STOP: usize = DISTURBED.end as usize;
 const END: usize = SECONDS as usize;
