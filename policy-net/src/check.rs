@@ -123,6 +123,44 @@ impl<C: Connect> Upstream<C> {
     /// off the service's next trial by a request for as long as it took.
     ///
     /// What an operator has disabled is not looked at.
+    ///
+    /// ```
+    /// use policy_ha::{Backend, Preference, Status};
+    /// use policy_net::{Check, Connector, Endpoint, Listener, Service, Upstream, UpstreamOptions};
+    /// use policy_proto::Request;
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("policy.sock");
+    /// let endpoint = Endpoint::Unix(path);
+    /// let service = Service {
+    ///     connect: Connector::new(endpoint.clone()),
+    ///     backend: Backend::default(),
+    ///     timeout: Duration::from_secs(10),
+    /// };
+    /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
+    /// let id = upstream.ids().next().unwrap();
+    ///
+    /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+    /// upstream.ask(&request, Preference::None, |_| {}).await.unwrap_err();
+    /// assert_ne!(upstream.status(id), Status::Up);
+    ///
+    /// // Its server is started, and no request need find out.
+    /// let _listener = Listener::bind(&endpoint).await?;
+    /// let check = Check::new(Duration::from_millis(5));
+    /// let is_up = async {
+    ///     while upstream.status(id) != Status::Up {
+    ///         tokio::time::sleep(Duration::from_millis(1)).await;
+    ///     }
+    /// };
+    /// tokio::select! {
+    ///     () = upstream.check(&check, |_| {}) => unreachable!("it does not end by itself"),
+    ///     () = is_up => {}
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn check(&self, check: &Check, on_event: impl Fn(Event<'_>)) {
         let services = u32::try_from(self.shared.services.len()).unwrap_or(u32::MAX);
         let apart = check.every / services.max(1);

@@ -146,6 +146,30 @@ impl<C: Connect> Upstream<C> {
 
     /// Says whether a service is to be asked, whatever its health is: from the next attempt on. What
     /// is under way is not touched. With none enabled, each request fails at once.
+    ///
+    /// ```
+    /// use policy_ha::{Backend, Mode, Preference};
+    /// use policy_net::{Connector, Service, Upstream, UpstreamOptions};
+    /// use policy_proto::Request;
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let service = Service {
+    ///     connect: Connector::new("inet:127.0.0.1:1".parse()?),
+    ///     backend: Backend::default(),
+    ///     timeout: Duration::from_secs(10),
+    /// };
+    /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
+    /// for id in upstream.ids() {
+    ///     upstream.set_mode(id, Mode::Disabled);
+    ///     assert_eq!(upstream.mode(id), Mode::Disabled);
+    /// }
+    /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+    /// let exhausted = upstream.ask(&request, Preference::None, |_| {}).await.unwrap_err();
+    /// assert!(exhausted.attempts.is_empty(), "nobody was asked");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_mode(&self, backend: BackendId, mode: Mode) {
         self.balancer().set_mode(backend, mode);
     }
