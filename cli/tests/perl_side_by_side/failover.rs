@@ -136,7 +136,10 @@ fn bad_answers() -> Vec<Case> {
         fails_over(
             "3.6.m",
             "a banner on connecting",
-            Script::reply(Reply::Banner(b"220 mx.example.com ESMTP\n".to_vec())),
+            Script::reply(Reply::Banner(
+                b"220 mx.example.com ESMTP\n".to_vec(),
+                Box::new(Reply::Bytes(b"action=dunno\n\n".to_vec())),
+            )),
             &invalid("A", "220 mx.example.com ESMTP"),
         ),
         bad("3.6.n", "an empty action", "action=\n\n", ""),

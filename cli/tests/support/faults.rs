@@ -75,6 +75,12 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// Whether the second request is to get the same answer. Not where the first one's own answer is
+    /// still to come: it may come behind the second request.
+    pub fn is_lasting(&self) -> bool {
+        self.action != "early"
+    }
+
     /// Whether nothing but time shows this fault.
     pub fn costs_a_timeout(&self) -> bool {
         self.blame == Some(TIMED_OUT)
@@ -95,6 +101,7 @@ const fn first() -> Option<Expected> {
     })
 }
 
+/// What a server says before it is asked cannot be told from its answer.
 const fn early() -> Option<Expected> {
     Some(Expected {
         action: "early",
@@ -191,7 +198,10 @@ fn says(bytes: &[u8]) -> Script {
 }
 
 fn greets(bytes: &[u8]) -> Script {
-    reply(Reply::Banner(bytes.to_vec()))
+    reply(Reply::Banner(
+        bytes.to_vec(),
+        Box::new(Reply::Call(first_of)),
+    ))
 }
 
 fn resets(after: &[u8]) -> Script {

@@ -60,8 +60,7 @@ impl First {
             Trouble::Unlinked | Trouble::Forbidden | Trouble::RestartsUnix(_) => {
                 let path = home.join(format!("first-{number}.sock"));
                 let stub = Stub::unix(&path, well("first"));
-                let all = fs::Permissions::from_mode(0o666);
-                fs::set_permissions(&path, all).expect("it is ours");
+                allow(&path, 0o666);
                 Site::Unix(stub, path)
             }
             Trouble::Gets(_) => Site::Process(Mutex::new(Server::start(policy_client, "first"))),
@@ -107,7 +106,7 @@ impl First {
                 Site::Stub(stub) | Site::Unix(stub, _),
             ) => {
                 stub.set(script());
-                stub.restart();
+                self.restart(stub);
             }
             (Trouble::Stops, Site::Stub(stub)) => stub.stop(),
             (Trouble::Unplugged, Site::Stub(stub)) => stub.drop_packets(true),
@@ -118,10 +117,7 @@ impl First {
                 server.lock().expect("no panic").signal(*signal);
             }
             (Trouble::Unlinked, Site::Unix(_, path)) => fs::remove_file(path).expect("it is ours"),
-            (Trouble::Forbidden, Site::Unix(_, path)) => {
-                let nobody = fs::Permissions::from_mode(0o000);
-                fs::set_permissions(path, nobody).expect("it is ours");
-            }
+            (Trouble::Forbidden, Site::Unix(_, path)) => allow(path, 0o000),
             (Trouble::Far(Network::SwallowsPackets), Site::Far(_)) => {
                 // Its link layer address is that of nobody.
                 ip(
@@ -146,13 +142,10 @@ impl First {
                 server.lock().expect("no panic").signal(Signal::CONT);
             }
             (_, Site::Process(server)) => server.lock().expect("no panic").restart(),
-            (Trouble::Forbidden, Site::Unix(_, path)) => {
-                let all = fs::Permissions::from_mode(0o666);
-                fs::set_permissions(path, all).expect("it is ours");
-            }
+            (Trouble::Forbidden, Site::Unix(_, path)) => allow(path, 0o666),
             (_, Site::Stub(stub) | Site::Unix(stub, _)) => {
                 stub.set(well("first"));
-                stub.restart();
+                self.restart(stub);
             }
             (Trouble::Far(Network::SwallowsPackets), Site::Far(_)) => {
                 ip("neigh del", self.host(), "dev near");
@@ -161,6 +154,13 @@ impl First {
                 ip("route del unreachable", self.host(), "");
             }
             (_, Site::Far(_) | Site::Nowhere) => {}
+        }
+    }
+
+    fn restart(&self, stub: &Stub) {
+        stub.restart();
+        if let Site::Unix(_, path) = &self.site {
+            allow(path, 0o666);
         }
     }
 
@@ -184,6 +184,11 @@ pub fn answer_names(socket: &UdpSocket) {
         // Who has gone needs no answer.
         _ = socket.send_to(query, client);
     }
+}
+
+fn allow(path: &Path, mode: u32) {
+    let mode = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, mode).expect("it is ours");
 }
 
 fn ip(before: &str, host: &str, after: &str) {

@@ -33,8 +33,8 @@ pub enum Reply {
     Backlog,
     /// Closes as soon as it has accepted.
     CloseAtOnce,
-    /// Sends these bytes on accepting, then answers `action=dunno` to each request.
-    Banner(Vec<u8>),
+    /// Sends these bytes on accepting, then this for each request.
+    Banner(Vec<u8>, Box<Self>),
     /// These bytes, whatever they are.
     Bytes(Vec<u8>),
     /// What the function makes of the request's bytes.
@@ -487,7 +487,7 @@ fn serve(number: usize, socket: &Socket, shared: &Shared) {
             shared.lock().take_script();
             return;
         }
-        Reply::Banner(banner) if write(socket, &banner).is_none() => return,
+        Reply::Banner(banner, _) if write(socket, &banner).is_none() => return,
         _ => {}
     }
     let mut buffer = Vec::new();
@@ -515,7 +515,7 @@ fn answer(mut socket: &Socket, request: &[u8], reply: &Reply, shared: &Shared) -
         Reply::Bytes(bytes) => write(socket, bytes),
         Reply::Call(make) => write(socket, &make(request)),
         Reply::Choose(choose) => answer(socket, request, &choose(request), shared),
-        Reply::Banner(_) => write(socket, b"action=dunno\n\n"),
+        Reply::Banner(_, reply) => answer(socket, request, reply, shared),
         Reply::CloseAtOnce | Reply::CloseUnanswered => None,
         Reply::Reset(bytes) => {
             write(socket, bytes)?;
