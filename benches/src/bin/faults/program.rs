@@ -1,0 +1,240 @@
+//! The programs that are compared, each in front of two services.
+
+use std::{
+    error::Error,
+    fs, io,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpStream},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{client::Connection, syslog::Syslog};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Program {
+    Daemon,
+    DropIn,
+    Perl,
+    Haproxy,
+}
+
+/// Where a program runs, and with which services.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    /// With the programs in it; anybody may enter it.
+    pub(crate) home: &'a Path,
+    /// Its own among those that run at a time.
+    pub(crate) number: u8,
+    pub(crate) syslog: &'a Syslog,
+    pub(crate) first: &'a str,
+    pub(crate) second: &'a str,
+    /// Whether both services have their share; else the second one is for when the first fails.
+    pub(crate) shared: bool,
+    /// How many descriptors the program may have.
+    pub(crate) descriptors: Option<u32>,
+}
+
+/// A program at work.
+pub(crate) struct Running<'a> {
+    program: Program,
+    setting: Setting<'a>,
+    /// What it has written to its standard output.
+    said: Arc<Mutex<Vec<String>>>,
+    /// Under spawn(8) there is one for each connection instead.
+    _daemon: Option<Process>,
+    pids: Mutex<Vec<u32>>,
+}
+
+/// It ends when it is dropped.
+pub(crate) struct Process(Child);
+
+impl Program {
+    pub(crate) const ALL: [Self; 4] = [Self::Daemon, Self::DropIn, Self::Perl, Self::Haproxy];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Daemon => "hapolicy --listen",
+            Self::DropIn => "hapolicy under spawn(8)",
+            Self::Perl => "Perl hapolicy",
+            Self::Haproxy => "HAProxy",
+        }
+    }
+
+    /// Whether a process serves many connections.
+    pub(crate) const fn is_daemon(self) -> bool {
+        matches!(self, Self::Daemon | Self::Haproxy)
+    }
+
+    pub(crate) fn start(self, setting: Setting<'_>) -> Result<Running<'_>, Box<dyn Error>> {
+        let mut running = Running {
+            program: self,
+            setting,
+            said: Arc::default(),
+            _daemon: None,
+            pids: Mutex::default(),
+        };
+        let mut command = match self {
+            Self::DropIn | Self::Perl => return Ok(running),
+            Self::Daemon => {
+                let mut command = running.hapolicy(&setting.home.join("hapolicy"));
+                let listen = format!("inet:{}", setting.listen());
+                command.args(["-L", "--user", "nobody", "--listen", &listen]);
+                command
+            }
+            Self::Haproxy => {
+                let file = setting.home.join(format!("{}.cfg", setting.number));
+                fs::write(&file, setting.haproxy())?;
+                let mut command = running.limited(Path::new("/usr/sbin/haproxy"));
+                command.arg("-db").arg("-f").arg(file);
+                command
+            }
+        };
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let out = child.stdout.take().ok_or("it is piped")?;
+        let said = Arc::clone(&running.said);
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                lock(&said).push(line);
+            }
+        });
+        let mut process = Process(child);
+        process.wait_for(setting.listen())?;
+        running._daemon = Some(process);
+        if self == Self::Haproxy {
+            // It is to have found its servers well.
+            thread::sleep(FIRST_CHECKS);
+        }
+        Ok(running)
+    }
+}
+
+impl Running<'_> {
+    /// A new connection; under spawn(8) this is a new process.
+    pub(crate) fn connect(&self) -> io::Result<Connection> {
+        if self.program.is_daemon() {
+            return Ok(Connection::new(
+                TcpStream::connect(self.setting.listen())?,
+                None,
+            ));
+        }
+        let (near, far) = UnixStream::pair()?;
+        let far = OwnedFd::from(far);
+        let program = match self.program {
+            Program::Perl => Path::new("/usr/sbin/hapolicy"),
+            _ => &self.setting.home.join("hapolicy"),
+        };
+        let mut command = self.hapolicy(program);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+            .stdin(far.try_clone()?)
+            .stdout(far.try_clone()?)
+            .stderr(far);
+        let process = Process(command.spawn()?);
+        lock(&self.pids).push(process.0.id());
+        Ok(Connection::new(near, Some(process)))
+    }
+
+    /// All that it has said in its log.
+    pub(crate) fn log(&self) -> Vec<String> {
+        match self.program.is_daemon() {
+            true => lock(&self.said).clone(),
+            false => self.setting.syslog.lines(&lock(&self.pids)),
+        }
+    }
+
+    fn hapolicy(&self, program: &Path) -> Command {
+        let Setting {
+            first,
+            second,
+            shared,
+            ..
+        } = self.setting;
+        let behind = if shared { 1 } else { 2 };
+        let mut command = self.limited(program);
+        command.args(["-s", &format!("first={first}:1:1:{TIMEOUT}")]);
+        command.args(["-s", &format!("second={second}:{behind}:1:{TIMEOUT}")]);
+        command.args(["-d", "default"]);
+        command
+    }
+
+    fn limited(&self, program: &Path) -> Command {
+        match self.setting.descriptors {
+            None => Command::new(program),
+            Some(most) => {
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={most}:{most}")).arg(program);
+                command
+            }
+        }
+    }
+}
+
+impl Setting<'_> {
+    /// Ports below those that the system gives away, in a network that is ours.
+    fn listen(&self) -> SocketAddr {
+        ([127, 0, 0, 1], 20_000 + u16::from(self.number)).into()
+    }
+
+    fn haproxy(&self) -> String {
+        let address = |address: &str| address.replace("unix:", "unix@");
+        HAPROXY
+            .replace("{port}", &self.listen().port().to_string())
+            .replace(
+                "{balance}",
+                if self.shared { "roundrobin" } else { "first" },
+            )
+            .replace("{first}", &address(self.first))
+            .replace("{second}", &address(self.second))
+    }
+}
+
+impl Process {
+    fn wait_for(&mut self, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+        let begin = Instant::now();
+        while let Err(error) = TcpStream::connect(listen) {
+            if let Some(status) = self.0.try_wait()? {
+                return Err(format!("what should listen at {listen} has ended: {status}").into());
+            }
+            if begin.elapsed() > START {
+                return Err(error.into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no panic under the lock")
+}
+
+/// HAProxy's configuration.
+pub(crate) const HAPROXY: &str = include_str!("haproxy.cfg");
+/// Of each service, in seconds; HAProxy's are the same.
+const TIMEOUT: u32 = 3;
+/// Debian's `nobody` and `nogroup`.
+const NOBODY: u32 = 65_534;
+/// Its checks come once a second.
+const FIRST_CHECKS: Duration = Duration::from_millis(1500);
+/// A silent name server costs HAProxy's start 20 s.
+const START: Duration = Duration::from_secs(60);
