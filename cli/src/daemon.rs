@@ -8,13 +8,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
     admission::Admission,
+    crew::Crew,
     forward,
     ground::Ground,
     notify::{self, Pulses, notify},
     passing::Passing,
     setup::{Services, checks, settings},
     signals::Signals,
-    succession::{Crew, Succession},
+    succession::Succession,
     worker::{Common, Ending, Worker},
 };
 
@@ -50,7 +51,9 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     }
     let proxy = proxy(options, &services, &log);
     forward::events_to(&proxy.journal);
+    let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
     let common = Common {
+        crew: Crew::new(senders),
         admission: Admission::new(
             options.limits.allow.clone(),
             most_clients(&options.limits, ground.room, &log),
@@ -61,19 +64,19 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
         pulses: Pulses::watched(ground.workers, &log)
             .map_err(StartError::system("cannot start"))?,
     };
-    serve(options, ground, check, Arc::new(common), &log)
+    serve(options, ground, check, passed, Arc::new(common), &log)
 }
 
 fn serve(
     options: &Options,
     ground: Ground,
     check: Option<Check>,
+    passed: Vec<Listener>,
     common: Arc<Common>,
     log: &Log,
 ) -> Result<(), StartError> {
     let cannot_start = || StartError::system("cannot start");
     let sockets = ground.sockets;
-    let (crew, passed): (Vec<_>, Vec<_>) = (0..ground.workers).map(|_| Listener::passed()).unzip();
     let workers = passed
         .into_iter()
         .enumerate()
@@ -91,8 +94,7 @@ fn serve(
     let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
     let endpoints = endpoints.map_err(cannot_start())?;
 
-    let crew = Crew::new(crew);
-    crew.take(ground.kept);
+    common.crew.take(ground.kept);
     let succeeded = CancellationToken::new();
     if let (Some(calls), Some(path)) = (&ground.calls, &options.lifetime.handover) {
         let succession = Succession {
@@ -100,7 +102,6 @@ fn serve(
             friends: ground.friends,
             calls: Arc::clone(calls),
             sockets: Arc::clone(&sockets),
-            crew,
             common: Arc::clone(&common),
             log: log.clone(),
             done: succeeded.clone(),

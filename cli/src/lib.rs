@@ -11,6 +11,8 @@ mod admission;
 mod bound;
 pub use bound::Bound;
 
+mod crew;
+
 pub mod daemon;
 
 mod default_action;

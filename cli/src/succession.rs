@@ -1,18 +1,7 @@
 //! Who comes after this daemon: what is done when another process calls at the handover socket.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc, thread, time::Duration};
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,31 +10,6 @@ use crate::{
     notify::{self, notify},
     worker::Common,
 };
-
-/// The workers, as those who take over connections.
-#[derive(Debug)]
-pub(crate) struct Crew {
-    workers: Vec<UnboundedSender<OwnedFd>>,
-    next: AtomicUsize,
-}
-
-impl Crew {
-    pub(crate) fn new(workers: Vec<UnboundedSender<OwnedFd>>) -> Self {
-        let next = AtomicUsize::new(0);
-        Self { workers, next }
-    }
-
-    /// Has the workers serve these connections, each in its turn.
-    pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
-        for connection in connections {
-            let next = self.next.fetch_add(1, Relaxed) % self.workers.len().max(1);
-            if let Some(worker) = self.workers.get(next) {
-                // One that has ended closes it.
-                _ = worker.send(connection);
-            }
-        }
-    }
-}
 
 /// What is given to a successor.
 #[derive(Debug)]
@@ -56,7 +20,6 @@ pub(crate) struct Succession {
     /// Where others call.
     pub(crate) calls: Arc<Bound>,
     pub(crate) sockets: Arc<Vec<Bound>>,
-    pub(crate) crew: Crew,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
     /// Cancelled when there is a successor that serves.
@@ -78,7 +41,7 @@ impl Succession {
             // The socket has been shut down.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Break(()),
             Err(_) => thread::sleep(PAUSE),
-            Ok(Ok(Call::Clients(connections))) => self.crew.take(connections),
+            Ok(Ok(Call::Clients(connections))) => self.common.crew.take(connections),
             Ok(Ok(Call::Sockets(successor))) => match self.hand_over(&successor) {
                 Ok(()) => return Break(()),
                 Err(error) => {

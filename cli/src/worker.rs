@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     future::ready,
     io,
     pin::Pin,
@@ -18,6 +19,7 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use crate::{
     Bound, Proxy,
     admission::{Admission, Door, Place},
+    crew::Crew,
     notify::Pulses,
     passing::Passing,
 };
@@ -37,6 +39,7 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) proxy: Proxy,
+    pub(crate) crew: Crew,
     pub(crate) admission: Arc<Admission>,
     pub(crate) passing: Passing,
     pub(crate) pulses: Option<Arc<Pulses>>,
@@ -94,15 +97,15 @@ impl Worker {
     /// Serves connections until it is to stop, then the requests under way, and stays until all who
     /// are busy have done so: connections to services are shared, and each needs the runtime of the
     /// worker that opened it. `meanwhile` runs beside that.
-    pub(crate) fn serve(self, ending: &Ending, meanwhile: impl Future<Output = ()>) {
-        let busy = ending.busy.token();
+    pub(crate) fn serve(self, ending: &Ending, meanwhile: impl Future<Output = Infallible>) {
+        let (index, busy) = (self.index, ending.busy.token());
         let mut options = ServeOptions::default();
         // Those that are too many do not wait: they are closed.
         options.max_connections = usize::MAX;
         options.drain = ending.drain;
         self.runtime.block_on(async {
             if let Some(pulses) = &self.common.pulses {
-                tokio::spawn(Arc::clone(pulses).beat(self.index));
+                tokio::spawn(Arc::clone(pulses).beat(index));
             }
             let mut serving = JoinSet::new();
             for (listener, door) in self.listeners {
@@ -110,11 +113,11 @@ impl Worker {
                 let options = options.clone();
                 let stop = ending.stop.clone().cancelled_owned();
                 serving.spawn(async move {
-                    let connection = |io, drain| match common.place(&io, door) {
-                        Some(place) => Either::Left(Admitted {
+                    let connection = |io, drain| match common.admit(io, door, index) {
+                        Some((io, place, load)) => Either::Left(Admitted {
                             served: Arc::clone(&proxy).serve(io, drain),
                             place,
-                            common: Arc::clone(&common),
+                            load,
                         }),
                         None => Either::Right(ready(())),
                     };
@@ -126,14 +129,10 @@ impl Worker {
                 drop(busy);
                 ending.busy.wait().await;
             };
-            let not_only = async {
-                meanwhile.await;
-                std::future::pending().await
-            };
             tokio::select! {
                 () = done => {}
                 () = ending.at_once.cancelled() => {}
-                () = not_only => {}
+                never = meanwhile => match never {},
             }
         });
         // A thread may still wait for a resolver.
@@ -142,9 +141,20 @@ impl Worker {
 }
 
 impl Common {
-    /// A place for this connection, or a word on why there is none.
-    fn place(&self, io: &Stream, door: Door) -> Option<Place> {
-        let client = match io {
+    /// A connection and its place, if it is for this worker; or a word on why there is no place.
+    fn admit(
+        self: &Arc<Self>,
+        io: Stream,
+        door: Door,
+        worker: usize,
+    ) -> Option<(Stream, Place, Load)> {
+        let load = || Load {
+            common: Arc::clone(self),
+            worker,
+        };
+        // Whoever passed it has counted it.
+        let passed = (door == Door::Passed).then(load);
+        let client = match &io {
             // Who has gone already needs no place.
             Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
             Stream::Unix(_) => None,
@@ -153,7 +163,24 @@ impl Common {
         if let Err(refusal) = &admitted {
             self.proxy.journal.turned_away(refusal);
         }
-        admitted.ok()
+        let place = admitted.ok()?;
+        let (io, load) = match passed {
+            Some(load) => (io, load),
+            None => (self.crew.share_out(worker, io)?, load()),
+        };
+        Some((io, place, load))
+    }
+}
+
+/// A connection that counts as its worker's until this is dropped.
+struct Load {
+    common: Arc<Common>,
+    worker: usize,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.common.crew.remove(self.worker);
     }
 }
 
@@ -164,7 +191,7 @@ pin_project! {
         #[pin]
         served: F,
         place: Place,
-        common: Arc<Common>,
+        load: Load,
     }
 }
 
@@ -174,7 +201,7 @@ impl<F: Future<Output = Option<Stream>>> Future for Admitted<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if let Some(io) = ready!(this.served.poll(cx)) {
-            this.common.passing.pass(io);
+            this.load.common.passing.pass(io);
         }
         Poll::Ready(())
     }

@@ -16,7 +16,10 @@ use std::{
 
 use process::{Client, Daemon, HAPOLICY, is_root, request, run};
 use socket2::{Domain, Socket, Type};
-use support::stub::{Script, Stub};
+use support::{
+    eventually,
+    stub::{Script, Stub},
+};
 use tempfile::TempDir;
 
 #[test]
@@ -369,6 +372,33 @@ fn requests_are_answered_by_any_number_of_workers() {
     }
 }
 
+/// Whoever accepts them: with one socket for all that may be one worker.
+#[test]
+fn connections_are_shared_out_among_the_workers() {
+    let stub = Stub::tcp(Script::default());
+    let dir = TempDir::new().unwrap();
+    for listen in ["inet:127.0.0.1:0", &unix(&dir)] {
+        let daemon = Daemon::start(&[listen], &["-s", &service(&stub), "--workers", "4"]);
+        let before = watched(daemon.process.id());
+        let clients: Vec<Client> = (0..64).map(|_| daemon.connect()).collect();
+        let more = || {
+            let now = watched(daemon.process.id());
+            let more = now.iter().zip(&before).map(|(now, before)| now - before);
+            more.collect::<Vec<_>>()
+        };
+        // Each worker has two descriptors of its epoll instance.
+        let all = || more().iter().sum::<usize>() == 2 * clients.len();
+        assert!(eventually(all), "{listen}: {:?}", more());
+        let (least, most) = (more().into_iter().min(), more().into_iter().max());
+        assert!(
+            least >= Some(13) && most <= Some(19),
+            "{listen}: {:?}",
+            more()
+        );
+        daemon.stop();
+    }
+}
+
 fn assert_cannot_bind(listen: &str, stub: &Stub) {
     let args = ["--listen", listen, "--allow", "192.0.2.0/24"];
     let ended = run(HAPOLICY, &[&args[..], &["-s", &service(stub)]].concat());
@@ -394,6 +424,26 @@ fn listening_on(port: u16) -> usize {
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!(":{port:04X} 00000000:0000 0A ");
     sockets.lines().filter(|line| line.contains(&local)).count()
+}
+
+/// How much the epoll instances of a process watch, in the order of their descriptors, by proc(5).
+fn watched(process: u32) -> Vec<usize> {
+    let files = fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort_by_key(|file| {
+        file.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+    });
+    // One that is closed meanwhile is none.
+    let texts = files
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok());
+    let counts = texts.map(|text| text.matches("tfd:").count());
+    counts.filter(|count| *count > 0).collect()
 }
 
 /// The words of a line in a status file of proc(5).

@@ -5,7 +5,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustix::net::{AddressFamily, getpeername, sockopt::socket_domain};
+use rustix::net::{
+    AddressFamily,
+    sockopt::{socket_acceptconn, socket_domain},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -50,13 +53,15 @@ impl Stream {
     }
 }
 
-/// A connected socket, for the runtime that this is called in; an error for anything else.
+/// A stream socket that does not listen, for the runtime that this is called in; an error for anything
+/// else.
 impl TryFrom<OwnedFd> for Stream {
     type Error = io::Error;
 
     fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
-        // One that listens has no peer.
-        getpeername(&descriptor)?;
+        if socket_acceptconn(&descriptor)? {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         rustix::io::ioctl_fionbio(&descriptor, true)?;
         match socket_domain(&descriptor)? {
             AddressFamily::UNIX => UnixStream::from_std(descriptor.into()).map(Self::Unix),

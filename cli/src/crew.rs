@@ -1,0 +1,89 @@
+use std::{
+    os::fd::OwnedFd,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use policy_net::Stream;
+use tokio::sync::mpsc::{UnboundedSender, error::SendError};
+
+/// The workers, as those who take connections that others have accepted.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    members: Vec<Member>,
+    next: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Member {
+    passed: UnboundedSender<OwnedFd>,
+    connections: AtomicUsize,
+}
+
+impl Crew {
+    pub(crate) fn new(passed: Vec<UnboundedSender<OwnedFd>>) -> Self {
+        let member = |passed| Member {
+            passed,
+            connections: AtomicUsize::new(0),
+        };
+        Self {
+            members: passed.into_iter().map(member).collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Has the workers serve these connections, each in its turn.
+    pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
+        for connection in connections {
+            let next = self.next.fetch_add(1, Relaxed) % self.members.len().max(1);
+            if let Some(member) = self.members.get(next) {
+                // One that has ended closes it.
+                _ = member.give(connection);
+            }
+        }
+    }
+
+    /// Gives a connection that this worker has accepted to another one that has clearly fewer. Where
+    /// all wait at one socket, the first to wake up may accept all that come; and a hash of addresses
+    /// shares out a few connections as dice would.
+    ///
+    /// The connection comes back if it is for this worker. Whose it is, it counts as his from then on,
+    /// until [`remove`](Self::remove).
+    pub(crate) fn share_out(&self, worker: usize, mut io: Stream) -> Option<Stream> {
+        let own = self.members.get(worker)?;
+        let least = self.members.iter().min_by_key(|member| member.count())?;
+        let few = least.count();
+        if own.count() > few + 1 + few / SLACK {
+            // It comes back, too, when the other one has stopped.
+            let SendError(descriptor) = least.give(io.into_descriptor().ok()?).err()?;
+            io = Stream::try_from(descriptor).ok()?;
+        }
+        own.connections.fetch_add(1, Relaxed);
+        Some(io)
+    }
+
+    /// A connection has ended.
+    pub(crate) fn remove(&self, worker: usize) {
+        if let Some(member) = self.members.get(worker) {
+            member.connections.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Member {
+    fn give(&self, connection: OwnedFd) -> Result<(), SendError<OwnedFd>> {
+        // At once: until he has taken it, more may come.
+        self.connections.fetch_add(1, Relaxed);
+        let given = self.passed.send(connection);
+        if given.is_err() {
+            self.connections.fetch_sub(1, Relaxed);
+        }
+        given
+    }
+
+    fn count(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+}
+
+/// An eighth more is no reason to move a connection, which costs two system calls and a wake-up.
+const SLACK: usize = 8;
