@@ -76,31 +76,34 @@ impl Proxy {
         // Not an async function: that would hold its arguments beside what they become.
         async move {
             loop {
-                let request = connection.request(&drain).await;
-                for line in connection.take_ignored() {
-                    self.journal.ignored(&line);
-                }
-                let request = match request {
-                    Ok(Some(request)) => request,
-                    Err(error) => {
-                        self.refuse(&error);
-                        return None;
+                // What an idle connection need not hold is held elsewhere, or dropped before it waits.
+                let work = {
+                    let request = connection.request(&drain).await;
+                    for line in connection.take_ignored() {
+                        self.journal.ignored(&line);
                     }
-                    Ok(None) => return Some(connection.into_inner()),
+                    match request {
+                        Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
+                        Ok(None) => return Some(connection.into_inner()),
+                        Err(error) => {
+                            self.refuse(&error);
+                            return None;
+                        }
+                    }
                 };
-                // What an idle connection need not hold.
-                let work = at_a_desk(Arc::clone(&self).answer(request, sticking));
-                let response = tokio::select! {
+                let (response, stick) = tokio::select! {
                     biased;
-                    (response, stick) = work => {
-                        sticking = stick;
-                        response
-                    }
+                    done = work => done,
                     () = connection.gone() => return None,
                 };
+                sticking = stick;
                 let response = response?;
-                let lines = self.journal.log().take_pending();
-                let replied = connection.reply_after(&lines, &response).await;
+                let replied = {
+                    let lines = self.journal.log().take_pending();
+                    connection.reply_after(&lines, &response)
+                };
+                drop(response);
+                let replied = replied.await;
                 if replied.is_err() {
                     return None;
                 }

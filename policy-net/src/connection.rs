@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Request, Response};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, sleep},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -206,13 +206,20 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// # Errors
     ///
     /// As for [`reply`](Self::reply).
-    pub async fn reply_after(&mut self, bytes: &[u8], response: &Response) -> io::Result<()> {
+    pub fn reply_after<'a>(
+        &'a mut self,
+        bytes: &[u8],
+        response: &Response,
+    ) -> impl Future<Output = io::Result<()>> + use<'a, Io> {
         let mut wire = buffers::lend();
         wire.extend_from_slice(bytes);
         response.encode(&mut wire);
-        let written = self.write(&wire).await;
-        buffers::take_back(wire);
-        written
+        // What it was made of is not held until it is sent.
+        async move {
+            let written = self.write(&wire).await;
+            buffers::take_back(wire);
+            written
+        }
     }
 
     /// Sends bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
@@ -262,15 +269,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             }
         }
         // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
-        while !self.is_closed().await {
-            sleep(CLOSED_PAUSE).await;
-        }
+        let mut pause = None;
+        poll_fn(|cx| {
+            while !self.is_closed(cx) {
+                ready!(self.alarm.poll_within(&mut pause, Some(CLOSED_PAUSE), cx));
+                pause = None;
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Whether the client, having ended its side, has closed the other one as well. An empty write
     /// sends nothing, and fails where the connection has been reset or a UNIX socket closed.
-    async fn is_closed(&mut self) -> bool {
-        self.io.write(&[]).await.is_err()
+    fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let written = Pin::new(&mut self.io).poll_write(cx, &[]);
+        matches!(written, Poll::Ready(Err(_)))
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::{
     DecodeError, Limits, Request, Response, grammar,
     ignored::Ignored,
-    lines::{check, rewritten, without_cr},
+    lines::{check, plain_action, rewritten, without_cr},
     place::Place,
     scan::Verdict,
     work::looked_at,
@@ -42,7 +42,7 @@ pub struct Decoder {
     /// What is known of the message at the beginning of the buffer.
     place: Place,
     /// Lines that were no attributes, for the caller's log.
-    ignored: Ignored,
+    ignored: Option<Box<Ignored>>,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
     owed: Option<usize>,
     failed: Option<DecodeError>,
@@ -223,7 +223,8 @@ impl Decoder {
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        self.ignored.take()
+        let ignored = self.ignored.as_mut();
+        ignored.map(|ignored| ignored.take()).unwrap_or_default()
     }
 
     fn fallible<T>(
@@ -279,7 +280,7 @@ impl Decoder {
                 Ok(()) => self.place.begun = true,
                 Err(_) if self.lenient => {
                     self.place.rewrite = true;
-                    self.ignored.push(line);
+                    self.ignored.get_or_insert_default().push(line);
                 }
                 Err(error) => return Err(error),
             }
@@ -295,12 +296,21 @@ impl Decoder {
             let offset = self.place.line;
             let (line, _) = without_cr(&buf[offset..end]);
             looked_at(line.len());
-            if let Some(text) = grammar::response_line(line, offset)? {
+            let text = match plain_action(line) {
+                Some(text) => Some(text),
+                None => grammar::response_line(line, offset)?,
+            };
+            if let Some(text) = text {
                 let to = offset + line.len();
                 let text = to - text.len()..to;
+                // As a rule the blank line has come with it.
+                let is_whole = buf.get(end + 1) == Some(&b'\n') && end + 1 < self.limits.message;
                 let message = buf.split_to(end + 1).freeze();
+                if is_whole {
+                    buf.advance(1);
+                }
                 self.place = Place::default();
-                self.owed = Some(message.len());
+                self.owed = (!is_whole).then_some(message.len());
                 return Ok(Some(Response::from_valid(message.slice(text))));
             }
             self.place.next_line(end);

@@ -14,6 +14,12 @@ pub(crate) fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
     }
 }
 
+/// The text of an action's line, if it is one as all servers send it.
+pub(crate) fn plain_action(line: &[u8]) -> Option<&[u8]> {
+    let text = line.strip_prefix(grammar::ACTION)?;
+    (memchr2(0, b'\r', text).is_none() && !grammar::is_blank(text)).then_some(text)
+}
+
 /// The line without one CR at its end, and whether there was one.
 pub(crate) fn without_cr(line: &[u8]) -> (&[u8], bool) {
     match line.strip_suffix(b"\r") {
