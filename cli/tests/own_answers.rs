@@ -101,7 +101,7 @@ fn ask_all(reply: fn(&[u8]) -> Vec<u8>, else_do: impl Fn(usize, Client) + Sync) 
 fn ask(number: usize, mut client: Client) {
     for serial in 0..REQUESTS {
         // Never all of them: a server that answers nobody is down.
-        let is_late = (number + serial) % 7 == 0;
+        let is_late = (number + serial).is_multiple_of(7);
         let mark = format!("{number}.{serial}{}", if is_late { " late" } else { "" });
         // Each is a message of its own: none sticks to a server.
         let action = client.ask(&request(&[("sender", &mark), ("instance", &mark)]));
