@@ -3,7 +3,7 @@ use std::{
     net::IpAddr,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -44,64 +44,72 @@ pub(crate) enum Refusal {
     FullForAddress(IpAddr, NonZeroUsize),
 }
 
-/// A connection's place, free again when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    admission: Arc<Admission>,
-    /// If it is counted for its address.
-    address: Option<IpAddr>,
-}
-
 impl Admission {
     pub(crate) fn new(
         allow: Vec<IpNet>,
         most: usize,
         most_per_address: Option<NonZeroUsize>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             allow,
             most,
             most_per_address,
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
-        })
+        }
     }
 
-    /// A place for a client at this address, `None` over a UNIX socket. A listener on loopback serves
-    /// loopback, whatever else is allowed.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        client: Option<IpAddr>,
-        door: Door,
-    ) -> Result<Place, Refusal> {
-        // A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
-        let client = client.map(|address| address.to_canonical());
-        if let Some(address) = client
-            && door != Door::Passed
-            && !(door == Door::Local && address.is_loopback())
-            && !self.allow.iter().any(|net| net.contains(&address))
-        {
-            return Err(Refusal::NotAllowed(address));
+    /// Whether a client at this address is served at all; it has none over a UNIX socket. A listener on
+    /// loopback serves loopback, whatever else is allowed.
+    pub(crate) fn allows(&self, client: Option<IpAddr>, door: Door) -> Result<(), Refusal> {
+        let Some(address) = client.map(canonical) else {
+            return Ok(());
+        };
+        let is_allowed = match door {
+            Door::Passed => true,
+            Door::Local if address.is_loopback() => true,
+            _ => self.allow.iter().any(|net| net.contains(&address)),
+        };
+        match is_allowed {
+            true => Ok(()),
+            false => Err(Refusal::NotAllowed(address)),
         }
+    }
+
+    /// Counts it in, if there is room. What is returned is to be given to [`leave`](Self::leave) when
+    /// its connection ends. It is small, since it is kept for each.
+    pub(crate) fn enter(&self, client: Option<IpAddr>) -> Result<Entry, Refusal> {
         let below = |open: usize| (open < self.most).then_some(open + 1);
         if self.open.fetch_update(Relaxed, Relaxed, below).is_err() {
             return Err(Refusal::Full(self.most));
         }
-        let mut place = Place {
-            admission: Arc::clone(self),
-            address: None,
+        let (Some(address), Some(most)) = (client.map(canonical), self.most_per_address) else {
+            return Ok(None);
         };
-        if let (Some(address), Some(most)) = (client, self.most_per_address) {
-            let mut by_address = self.by_address();
-            let count = by_address.entry(address).or_default();
-            if *count >= most.get() {
-                return Err(Refusal::FullForAddress(address, most));
-            }
-            *count += 1;
-            drop(by_address);
-            place.address = Some(address);
+        let mut by_address = self.by_address();
+        let count = by_address.entry(address).or_default();
+        if *count >= most.get() {
+            self.open.fetch_sub(1, Relaxed);
+            return Err(Refusal::FullForAddress(address, most));
         }
-        Ok(place)
+        *count += 1;
+        Ok(Some(Box::new(address)))
+    }
+
+    /// Counts it out.
+    pub(crate) fn leave(&self, entry: &Entry) {
+        self.open.fetch_sub(1, Relaxed);
+        let Some(address) = entry else {
+            return;
+        };
+        let mut by_address = self.by_address();
+        if let Some(count) = by_address.get_mut(&**address) {
+            *count -= 1;
+            if *count == 0 {
+                // The table is never larger than the number of connections.
+                by_address.remove(&**address);
+            }
+        }
     }
 
     fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -112,27 +120,19 @@ impl Admission {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.admission.open.fetch_sub(1, Relaxed);
-        if let Some(address) = self.address {
-            let mut by_address = self.admission.by_address();
-            if let Some(count) = by_address.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
-                    // The table is never larger than the number of connections.
-                    by_address.remove(&address);
-                }
-            }
-        }
-    }
+/// The address for which a connection is counted, if it is.
+pub(crate) type Entry = Option<Box<IpAddr>>;
+
+/// A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn admission(allow: &[&str], most: usize, per_address: usize) -> Arc<Admission> {
+    fn admission(allow: &[&str], most: usize, per_address: usize) -> Admission {
         let allow = allow.iter().map(|net| net.parse().unwrap()).collect();
         Admission::new(allow, most, NonZeroUsize::new(per_address))
     }
@@ -164,56 +164,49 @@ mod tests {
             (&some, "2001:db8:1::1", Door::Open, true),
             (&some, "2001:db9::1", Door::Open, false),
         ] {
-            let admitted = admission.admit(ip(client), door);
+            let admitted = admission.allows(ip(client), door);
             assert_eq!(admitted.is_ok(), served, "{client} {door:?}: {admitted:?}");
         }
         assert!(
-            none.admit(None, Door::Open).is_ok(),
+            none.allows(None, Door::Open).is_ok(),
             "a UNIX socket has a mode"
         );
     }
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
-        let admission = admission(&["0.0.0.0/0"], 2, 0);
-        let first = admission.admit(ip("192.0.2.1"), Door::Open).unwrap();
-        let second = admission.admit(None, Door::Open).unwrap();
-        assert_eq!(
-            admission.admit(None, Door::Open).unwrap_err(),
-            Refusal::Full(2)
-        );
-        drop(first);
-        let third = admission.admit(None, Door::Open).unwrap();
-        assert_eq!(
-            admission.admit(None, Door::Open).unwrap_err(),
-            Refusal::Full(2)
-        );
-        drop((second, third));
+        let admission = admission(&[], 2, 0);
+        let first = admission.enter(ip("192.0.2.1")).unwrap();
+        let second = admission.enter(None).unwrap();
+        assert_eq!(admission.enter(None), Err(Refusal::Full(2)));
+        admission.leave(&first);
+        let third = admission.enter(None).unwrap();
+        assert_eq!(admission.enter(None), Err(Refusal::Full(2)));
+        admission.leave(&second);
+        admission.leave(&third);
         assert_eq!(admission.open.load(Relaxed), 0);
     }
 
     #[test]
     fn an_address_has_places_of_its_own_in_either_guise() {
-        let admission = admission(&["0.0.0.0/0"], 100, 2);
-        let places = [
-            admission.admit(ip("192.0.2.1"), Door::Open).unwrap(),
-            admission.admit(ip("::ffff:192.0.2.1"), Door::Open).unwrap(),
-        ];
-        let refusal = admission.admit(ip("192.0.2.1"), Door::Open).unwrap_err();
+        let admission = admission(&[], 100, 2);
+        let mut entries: Vec<Entry> = ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"]
+            .map(|address| admission.enter(ip(address)).unwrap())
+            .into();
+        let refusal = admission.enter(ip("192.0.2.1")).unwrap_err();
         assert!(matches!(refusal, Refusal::FullForAddress(..)), "{refusal}");
-        assert!(admission.admit(ip("192.0.2.2"), Door::Open).is_ok());
-        let local: Vec<_> = (0..5).map(|_| admission.admit(None, Door::Open)).collect();
-        assert!(
-            local.iter().all(Result::is_ok),
-            "UNIX clients have no address"
-        );
-        drop((places, local));
-        assert!(admission.admit(ip("192.0.2.1"), Door::Open).is_ok());
+        // UNIX clients have no address.
+        entries.extend((0..5).map(|_| admission.enter(None).unwrap()));
         assert_eq!(
             admission.open.load(Relaxed),
-            0,
+            8,
             "who was refused took no place"
         );
-        assert!(admission.by_address().is_empty());
+        for entry in entries {
+            admission.leave(&entry);
+        }
+        assert!(admission.enter(ip("192.0.2.1")).is_ok());
+        assert_eq!(admission.open.load(Relaxed), 1);
+        assert_eq!(admission.by_address().len(), 1);
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Bound, Proxy,
-    admission::{Admission, Door, Place},
+    admission::{Admission, Door, Entry, Refusal},
     crew::Crew,
     notify::Pulses,
     passing::Passing,
@@ -40,7 +40,7 @@ pub(crate) struct Worker {
 pub(crate) struct Common {
     pub(crate) proxy: Proxy,
     pub(crate) crew: Crew,
-    pub(crate) admission: Arc<Admission>,
+    pub(crate) admission: Admission,
     pub(crate) passing: Passing,
     pub(crate) pulses: Option<Arc<Pulses>>,
 }
@@ -114,10 +114,9 @@ impl Worker {
                 let stop = ending.stop.clone().cancelled_owned();
                 serving.spawn(async move {
                     let connection = |io, drain| match common.admit(io, door, index) {
-                        Some((io, place, load)) => Either::Left(Admitted {
+                        Some((io, place)) => Either::Left(Admitted {
                             served: Arc::clone(&proxy).serve(io, drain),
                             place,
-                            load,
                         }),
                         None => Either::Right(ready(())),
                     };
@@ -142,45 +141,56 @@ impl Worker {
 
 impl Common {
     /// A connection and its place, if it is for this worker; or a word on why there is no place.
-    fn admit(
-        self: &Arc<Self>,
-        io: Stream,
-        door: Door,
-        worker: usize,
-    ) -> Option<(Stream, Place, Load)> {
-        let load = || Load {
-            common: Arc::clone(self),
-            worker,
-        };
-        // Whoever passed it has counted it.
-        let passed = (door == Door::Passed).then(load);
+    fn admit(self: &Arc<Self>, io: Stream, door: Door, worker: usize) -> Option<(Stream, Place)> {
         let client = match &io {
             // Who has gone already needs no place.
-            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
-            Stream::Unix(_) => None,
+            Stream::Tcp(io) => io.peer_addr().ok().map(|address| Some(address.ip())),
+            Stream::Unix(_) => Some(None),
         };
-        let admitted = self.admission.admit(client, door);
+        let io = match door {
+            // Whoever passed it has counted it as this worker's.
+            Door::Passed => io,
+            _ => {
+                self.told(self.admission.allows(client?, door))?;
+                self.crew.share_out(worker, io)?
+            }
+        };
+        match client.and_then(|client| self.told(self.admission.enter(client))) {
+            Some(entry) => {
+                let common = Arc::clone(self);
+                let place = Place {
+                    common,
+                    entry,
+                    worker,
+                };
+                Some((io, place))
+            }
+            None => {
+                self.crew.remove(worker);
+                None
+            }
+        }
+    }
+
+    fn told<T>(&self, admitted: Result<T, Refusal>) -> Option<T> {
         if let Err(refusal) = &admitted {
             self.proxy.journal.turned_away(refusal);
         }
-        let place = admitted.ok()?;
-        let (io, load) = match passed {
-            Some(load) => (io, load),
-            None => (self.crew.share_out(worker, io)?, load()),
-        };
-        Some((io, place, load))
+        admitted.ok()
     }
 }
 
-/// A connection that counts as its worker's until this is dropped.
-struct Load {
+/// A connection that counts as a client's and as its worker's until this is dropped.
+struct Place {
     common: Arc<Common>,
+    entry: Entry,
     worker: usize,
 }
 
-impl Drop for Load {
+impl Drop for Place {
     fn drop(&mut self) {
         self.common.crew.remove(self.worker);
+        self.common.admission.leave(&self.entry);
     }
 }
 
@@ -191,7 +201,6 @@ pin_project! {
         #[pin]
         served: F,
         place: Place,
-        load: Load,
     }
 }
 
@@ -201,7 +210,7 @@ impl<F: Future<Output = Option<Stream>>> Future for Admitted<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         if let Some(io) = ready!(this.served.poll(cx)) {
-            this.load.common.passing.pass(io);
+            this.place.common.passing.pass(io);
         }
         Poll::Ready(())
     }
