@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use process::{Client, Daemon, Gate, HAPOLICY, Manager, Process, Signal, request};
+use process::{Client, Daemon, Gate, HAPOLICY, Manager, Process, Signal, request, run};
 use socket2::{Domain, Socket, Type};
 use support::{
     eventually,
@@ -130,6 +130,20 @@ fn a_wrong_command_line_with_passed_sockets_is_a_daemons() {
     let manager = Manager::of(vec![tcp("127.0.0.1:0").0]);
     let ended = Process::of(&mut manager.command(&["--no-such-option"])).end();
     assert_eq!(ended.code, Some(64), "{ended:?}");
+}
+
+#[test]
+fn the_command_line_of_the_unit_in_the_docs_is_valid() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hapolicy.service");
+    let unit = fs::read_to_string(unit).unwrap().replace("\\\n", " ");
+    let line = process::lines(&unit, "ExecStart=").pop().unwrap();
+    let line = line.replace("ExecStart=/usr/sbin/hapolicy", HAPOLICY);
+    let ended = run(
+        "/bin/sh",
+        &["-c", &format!("{line} --listen unix:/x --check")],
+    );
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!(ended.out.lines().count(), 2, "{ended:?}");
 }
 
 // What the manager is told
