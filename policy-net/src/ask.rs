@@ -5,8 +5,8 @@ use policy_proto::Request;
 use tokio::time::Instant;
 
 use crate::{
-    Answer, AttemptError, Balance, Connect, Event, Exhausted, Retry, Upstream, attempt::Attempt,
-    budget::Budget, upstream::Member,
+    Answer, AttemptError, Balance, Connect, Event, Exhausted, Lease, Retry, Upstream,
+    attempt::Attempt, budget::Budget, upstream::Member,
 };
 
 impl<C: Connect> Upstream<C> {
@@ -72,6 +72,7 @@ impl<C: Connect> Upstream<C> {
             now = end;
             let error = match result {
                 Ok(response) => {
+                    member.record.answered();
                     if let Some(lease) = lease {
                         lease.give_back_at(now);
                     }
@@ -89,6 +90,7 @@ impl<C: Connect> Upstream<C> {
                 }
                 Err(error) => error,
             };
+            member.record.failed();
             on_event(Event::Failed {
                 backend,
                 error: &error,
@@ -96,7 +98,8 @@ impl<C: Connect> Upstream<C> {
             });
             let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
             if error.blames_server() && !was_closed {
-                member.failed(lease.as_ref());
+                let connected = lease.as_ref().is_some_and(Lease::is_connected);
+                member.record.at_fault(connected);
                 // That a last resort fails is no news: it was down, and had little time. If it
                 // counted, such requests could put off for ever the trial that has a fair chance.
                 if !tried.is_last_resort() {

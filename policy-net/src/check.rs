@@ -192,7 +192,7 @@ impl<C: Connect> Upstream<C> {
         loop {
             sleep(check.every).await;
             let is_down = self.status(backend) != Status::Up;
-            let is_due = check.probe.is_some() || member.was_unreachable();
+            let is_due = check.probe.is_some() || member.record.was_unreachable();
             if is_down && is_due && self.mode(backend) != Mode::Disabled {
                 self.look_at(backend, member, check.probe.as_ref(), on_event)
                     .await;

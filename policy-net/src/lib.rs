@@ -96,6 +96,9 @@ pub use options::UpstreamOptions;
 mod pool;
 pub use pool::{Pool, PoolOptions};
 
+mod record;
+pub use record::Counts;
+
 mod resolve;
 
 mod retry;

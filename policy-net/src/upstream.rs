@@ -1,14 +1,11 @@
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
 
-use crate::{Connect, Lease, Pool, Retry, UpstreamOptions};
+use crate::{Connect, Counts, Pool, Retry, UpstreamOptions, record::Record};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -70,19 +67,21 @@ pub(crate) struct Shared<C: Connect> {
 pub(crate) struct Member<C: Connect> {
     pub(crate) pool: Arc<Pool<C>>,
     pub(crate) timeout: Duration,
-    /// Its last failure was that it could not be connected to.
-    unreachable: AtomicBool,
+    pub(crate) record: Arc<Record>,
 }
 
 impl<C: Connect> Member<C> {
-    /// Remembers whether an attempt that failed so had a connection.
-    pub(crate) fn failed(&self, lease: Option<&Lease<C>>) {
-        let connected = lease.is_some_and(Lease::is_connected);
-        self.unreachable.store(!connected, Relaxed);
-    }
-
-    pub(crate) fn was_unreachable(&self) -> bool {
-        self.unreachable.load(Relaxed)
+    fn new(service: Service<C>, options: &UpstreamOptions) -> Self {
+        let mut pool = options.pool.clone();
+        if options.retry == Retry::Unsent {
+            // What is found out before a request is written need not be guessed later.
+            pool.trust = Duration::ZERO;
+        }
+        Self {
+            pool: Pool::new(service.connect, pool),
+            timeout: service.timeout,
+            record: Arc::default(),
+        }
     }
 }
 
@@ -96,31 +95,81 @@ impl<C: Connect> Upstream<C> {
         options: UpstreamOptions,
         services: impl IntoIterator<Item = Service<C>>,
     ) -> Result<Self, ConfigError> {
-        let mut pool_options = options.pool.clone();
-        if options.retry == Retry::Unsent {
-            // What is found out before a request is written need not be guessed later.
-            pool_options.trust = Duration::ZERO;
-        }
-        let mut backends = Vec::new();
-        let members = services.into_iter().map(|service| {
-            backends.push(service.backend);
-            let pool = Pool::new(service.connect, pool_options.clone());
-            Member {
-                pool,
-                timeout: service.timeout,
-                unreachable: AtomicBool::new(false),
-            }
+        let members = services
+            .into_iter()
+            .map(|service| (service.backend, Member::new(service, &options)));
+        let (backends, services): (Vec<_>, Vec<_>) = members.unzip();
+        let balancer = Balancer::new(options.balancer, backends)?;
+        Ok(Self::of(options, services, balancer))
+    }
+
+    /// An upstream for a list that has changed, in which the services that stay keep their health,
+    /// mode, counters and connections. Each comes with the id that it has here, or `None` if it is
+    /// new. What is said of it besides is taken over, but for how to connect to it and the options of
+    /// its pool: a service whose address has changed is a new one.
+    ///
+    /// This one goes on as it is, so that what is under way ends as it began, with ids of the old
+    /// list; what it learns from now on, the new one does not. When the last user of it has gone, the
+    /// idle connections to services that do not stay are closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// ```
+    /// use policy_ha::{Backend, Mode};
+    /// use policy_net::{Connector, Service, Upstream, UpstreamOptions};
+    /// use std::time::Duration;
+    ///
+    /// let service = |port: u16| -> Result<_, policy_net::InvalidEndpoint> {
+    ///     Ok(Service {
+    ///         connect: Connector::new(format!("inet:127.0.0.1:{port}").parse()?),
+    ///         backend: Backend::default(),
+    ///         timeout: Duration::from_secs(10),
+    ///     })
+    /// };
+    /// let old = Upstream::new(UpstreamOptions::default(), [service(10031)?, service(10032)?])?;
+    /// let stays = old.ids().nth(1).expect("there are two");
+    /// old.set_mode(stays, Mode::Drain);
+    ///
+    /// let list = [(service(10033)?, None), (service(10032)?, Some(stays))];
+    /// let new = old.renewed(UpstreamOptions::default(), list)?;
+    /// let modes: Vec<_> = new.ids().map(|id| new.mode(id)).collect();
+    /// assert_eq!(modes, [Mode::Enabled, Mode::Drain]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn renewed(
+        &self,
+        options: UpstreamOptions,
+        services: impl IntoIterator<Item = (Service<C>, Option<BackendId>)>,
+    ) -> Result<Self, ConfigError> {
+        let members = services.into_iter().map(|(service, known)| {
+            let old = known.and_then(|id| self.shared.services.get(id.index()));
+            let (backend, timeout) = (service.backend, service.timeout);
+            let member = match old {
+                Some(Member { pool, record, .. }) => Member {
+                    pool: Arc::clone(pool),
+                    record: Arc::clone(record),
+                    timeout,
+                },
+                None => Member::new(service, &options),
+            };
+            ((backend, known), member)
         });
-        let services = members.collect();
-        let balancer = Mutex::new(Balancer::new(options.balancer, backends)?);
-        Ok(Self {
+        let (backends, services): (Vec<_>, Vec<_>) = members.unzip();
+        let balancer = self.balancer().renewed(options.balancer, backends)?;
+        Ok(Self::of(options, services, balancer))
+    }
+
+    fn of(options: UpstreamOptions, services: Vec<Member<C>>, balancer: Balancer) -> Self {
+        Self {
             shared: Arc::new(Shared {
                 options,
                 services,
-                balancer,
+                balancer: Mutex::new(balancer),
             }),
             worker: 0,
-        })
+        }
     }
 
     /// The same for one of several threads that have a runtime each, counted from 0. Idle
@@ -142,6 +191,13 @@ impl<C: Connect> Upstream<C> {
     #[must_use]
     pub fn status(&self, backend: BackendId) -> Status {
         self.balancer().status(backend)
+    }
+
+    /// What has come of the attempts at this service; nothing if there is none.
+    #[must_use]
+    pub fn counts(&self, backend: BackendId) -> Counts {
+        let member = self.shared.services.get(backend.index());
+        member.map_or_else(Counts::default, |member| member.record.counts())
     }
 
     /// Says whether a service is to be asked, whatever its health is: from the next attempt on. What

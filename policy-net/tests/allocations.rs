@@ -1,0 +1,83 @@
+//! A request that is forwarded in steady state allocates nothing, neither here nor in the runtime.
+
+use std::{io, time::Duration};
+
+use policy_ha::{Backend, Preference};
+use policy_net::{Connect, Connection, Patience, Service, Upstream, UpstreamOptions};
+use policy_proto::Decoder;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    runtime,
+};
+use tokio_util::sync::CancellationToken;
+
+const REQUEST: &[u8] =
+    b"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a@example.com\ninstance=1.2\n\n";
+const ANSWER: &[u8] = b"action=DUNNO\n\n";
+
+/// Policy servers behind pipes, which answer without an allocation of theirs.
+#[derive(Debug)]
+struct Pipes;
+
+impl Connect for Pipes {
+    type Io = DuplexStream;
+
+    async fn connect(&self, _: Duration) -> io::Result<DuplexStream> {
+        let (near, mut far) = duplex(4096);
+        tokio::spawn(async move {
+            let mut request = [0; REQUEST.len()];
+            while far.read_exact(&mut request).await.is_ok() {
+                far.write_all(ANSWER).await.expect("it is read");
+            }
+        });
+        Ok(near)
+    }
+}
+
+#[test]
+fn a_forwarded_request_allocates_nothing() {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let service = || Service {
+        connect: Pipes,
+        backend: Backend::default(),
+        timeout: Duration::from_secs(10),
+    };
+    let upstream = Upstream::new(UpstreamOptions::default(), [service(), service()])
+        .expect("two services are fine");
+    let (mut client, server) = duplex(4096);
+    let patience = Patience {
+        idle: Some(Duration::from_secs(1200)),
+        request: Some(Duration::from_secs(30)),
+    };
+    runtime.spawn(async move {
+        let drain = CancellationToken::new();
+        let mut connection = Connection::new(server, Decoder::new().lenient(), patience);
+        while let Ok(Some(request)) = connection.request(&drain).await {
+            let answer = tokio::select! {
+                biased;
+                answer = upstream.ask(&request, Preference::None, |_| {}) => answer,
+                () = connection.gone() => return,
+            };
+            drop(request);
+            let response = answer.expect("an answer").response;
+            connection.reply(&response).await.expect("it is read");
+        }
+    });
+
+    let mut ask = |times: usize| {
+        runtime.block_on(async {
+            let mut answer = [0; ANSWER.len()];
+            for _ in 0..times {
+                client.write_all(REQUEST).await.expect("it is read");
+                client.read_exact(&mut answer).await.expect("an answer");
+                assert_eq!(answer, ANSWER);
+            }
+        });
+    };
+    ask(100);
+    let counted = allocation_counter::measure(|| ask(1000));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
