@@ -8,6 +8,8 @@
 
 mod admission;
 
+mod bind;
+
 mod bound;
 pub use bound::Bound;
 

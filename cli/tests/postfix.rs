@@ -60,6 +60,45 @@ fn a_connection_outlasts_the_session_that_made_it() {
     });
 }
 
+/// What Postfix has not noticed is not in its log.
+#[test]
+fn a_connection_outlasts_the_daemon_that_accepted_it() {
+    let mut setup = Setup::new();
+    let script = Script::reply(Reply::Call(|request| services::answer("first", request)));
+    let server = Stub::tcp(script);
+    let mut proxies = [Mode::Inet, Mode::Unix].map(|mode| {
+        let name = format!("handover-{mode:?}").to_lowercase();
+        let handover = format!("unix:{}/{name}", setup.path().display());
+        let service = format!("first={}", server.address());
+        let arguments = ["--handover", &handover, "-s", &service].map(str::to_owned);
+        let proxy = Proxy::start(mode, &mut setup, &name, &arguments);
+        let smtpd = setup.add_smtpd(Processes::OneForAll, proxy.endpoint());
+        (proxy, smtpd)
+    });
+    let mut postfix = setup.start();
+    for restart in 0..4 {
+        for (proxy, smtpd) in &mut proxies {
+            let replies = THREE_RECIPIENTS.run(*smtpd);
+            assert_eq!(
+                replies,
+                THREE_RECIPIENTS.replies(Some("first")),
+                "{restart}"
+            );
+            proxy.hand_over();
+        }
+    }
+    postfix.deliver(8);
+    postfix.stop();
+
+    let log = postfix.log();
+    for (proxy, _) in &proxies {
+        assert_eq!(log::connections(&log, proxy.endpoint()), 1, "{log}");
+        assert_eq!(log::pauses(&log, proxy.endpoint()), 0, "{log}");
+        assert_eq!(proxy.errors(), "");
+    }
+    assert_eq!(log::complaints(&log).collect::<Vec<_>>(), [""; 0]);
+}
+
 /// Why hapolicy keeps its clients' connections whatever the policy services do.
 #[test]
 fn without_hapolicy_a_server_that_closes_costs_a_pause_for_each_recipient() {

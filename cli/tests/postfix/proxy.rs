@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader};
+use std::mem;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -36,6 +37,7 @@ enum Running {
     Daemon {
         child: Child,
         errors: PathBuf,
+        arguments: Vec<String>,
     },
 }
 
@@ -55,26 +57,34 @@ impl Proxy {
             Mode::Inet | Mode::Spawn => "inet:127.0.0.1:0".to_owned(),
         };
         let errors = setup.path().join(format!("{name}.stderr"));
-        let mut child = Command::new(HAPOLICY)
-            .args(["--listen", &endpoint, "-L"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&errors).expect("a file of our own"))
-            .spawn()
-            .expect("hapolicy starts");
-        let (sender, endpoints) = mpsc::channel();
-        let output = child.stdout.take().expect("it is piped");
-        thread::spawn(move || listen(output, &sender));
-        // Before the wait, so that a daemon that does not get ready is ended too.
-        let mut proxy = Self {
+        let listen = ["--listen".to_owned(), endpoint, "-L".to_owned()];
+        let arguments = [&listen, arguments].concat();
+        let (child, endpoint) = start_daemon(&arguments, &errors);
+        Self {
             endpoint,
-            running: Running::Daemon { child, errors },
+            running: Running::Daemon {
+                child,
+                errors,
+                arguments,
+            },
+        }
+    }
+
+    /// Has another daemon with the same arguments take over, and waits for the end of the first.
+    pub fn hand_over(&mut self) {
+        let Running::Daemon {
+            child,
+            errors,
+            arguments,
+        } = &mut self.running
+        else {
+            panic!("it is no daemon");
         };
-        proxy.endpoint = endpoints
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(|_| panic!("hapolicy is not ready: {}", proxy.errors()));
-        proxy
+        let (successor, endpoint) = start_daemon(arguments, errors);
+        assert_eq!(endpoint, self.endpoint);
+        let mut before = mem::replace(child, successor);
+        let ended = before.wait().expect("it is our child");
+        assert!(ended.success(), "{ended}");
     }
 
     /// What Postfix calls it: `inet:127.0.0.1:PORT`, `unix:/path` or `unix:private/name`.
@@ -113,6 +123,30 @@ impl Drop for Proxy {
             // It may have died.
             let _ = child.kill();
             let _ = child.wait();
+        }
+    }
+}
+
+/// Starts a daemon; it is ready, and listens there.
+fn start_daemon(arguments: &[String], errors: &Path) -> (Child, String) {
+    let mut child = Command::new(HAPOLICY)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(errors).expect("a file of our own"))
+        .spawn()
+        .expect("hapolicy starts");
+    let (sender, endpoints) = mpsc::channel();
+    let output = child.stdout.take().expect("it is piped");
+    thread::spawn(move || listen(output, &sender));
+    match endpoints.recv_timeout(PATIENCE) {
+        Ok(endpoint) => (child, endpoint),
+        Err(_) => {
+            // It may have died.
+            let _ = child.kill();
+            let _ = child.wait();
+            let errors = fs::read_to_string(errors).unwrap_or_default();
+            panic!("hapolicy is not ready: {errors}");
         }
     }
 }
