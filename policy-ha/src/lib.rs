@@ -241,7 +241,7 @@
 //! | 64 | 80 ns | 200 ns | 130 ns |
 //!
 //! Times grow with the number of backends of the priority that is asked; by hash also with the
-//! number of different weights, by about 5 ns each.
+//! number of different weights, by about 5 ns each. A [key](key()) takes about 1.5 ns a byte.
 //!
 //! # What it does not do
 //!
