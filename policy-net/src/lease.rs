@@ -64,19 +64,21 @@ impl<C: Connect> Lease<C> {
     ///
     /// # Errors
     ///
-    /// [`Connect`](AttemptError::Connect), and [`TimedOut`](AttemptError::TimedOut) when `within`
-    /// is over.
+    /// [`Connect`](AttemptError::Connect), [`TimedOut`](AttemptError::TimedOut) when `within` is over,
+    /// and [`Busy`](AttemptError::Busy) when it is over before a connection could be begun: too many
+    /// others were being opened.
     pub async fn open(&mut self, within: Duration) -> Result<(), AttemptError> {
         self.client = None;
         self.kept = false;
-        let connect = async {
-            if self.opening.is_none() {
-                // It is never closed.
-                self.opening = self.pool.opening().acquire_owned().await.ok();
-            }
-            self.pool.connect.connect(within).await
-        };
-        let io = match timeout(within, connect).await {
+        let begin = Instant::now();
+        if self.opening.is_none() {
+            let opening = timeout(within, self.pool.opening().acquire_owned()).await;
+            // The server knows nothing of it. The semaphore is never closed.
+            let opening = opening.map_err(|_| AttemptError::Busy)?;
+            self.opening = opening.ok();
+        }
+        let within = within.saturating_sub(begin.elapsed());
+        let io = match timeout(within, self.pool.connect.connect(within)).await {
             Ok(Ok(io)) => io,
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 return Err(AttemptError::TimedOut);

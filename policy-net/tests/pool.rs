@@ -353,6 +353,51 @@ async fn a_connection_is_closed_before_its_place_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn few_connections_are_opened_at_a_time_and_slow_answers_do_not_hold_up_others() {
+    let server = Server::new(Manner::AnswersAfter(s(1)));
+    let mut options = PoolOptions::default();
+    options.max_opening = 2;
+    let pool = Pool::new(server.clone(), options);
+    let mut requests = tokio::task::JoinSet::new();
+    for mark in 0..6 {
+        let pool = Arc::clone(&pool);
+        requests.spawn(async move {
+            let mut lease = pool.lease(s(10)).await.unwrap();
+            lease.open(s(3)).await.unwrap();
+            lease.ask(&request(mark)).await.unwrap();
+        });
+    }
+    // Two at first; the next ones when these have had 20 ms to be accepted, though none has answered.
+    let mut opened = Vec::new();
+    for _ in 0..3 {
+        sleep(ms(15)).await;
+        opened.push(server.connects());
+    }
+    assert_eq!(opened, [2, 4, 6]);
+    let ((), took) = timed(async { while requests.join_next().await.is_some() {} }).await;
+    assert!(took < s(1), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_blamed_when_too_many_connections_to_it_are_being_opened() {
+    let server = Server::new(Manner::BlackHole);
+    let mut options = PoolOptions::default();
+    options.max_opening = 1;
+    let pool = Pool::new(server.clone(), options);
+    let mut first = pool.lease(s(1)).await.unwrap();
+    let opening = tokio::spawn(async move { first.open(s(30)).await });
+    sleep(ms(1)).await;
+    let (busy, took) = timed(pool.lease(s(1))).await;
+    assert!(matches!(busy, Err(AttemptError::Busy)));
+    assert_eq!(took, s(1));
+    assert!(matches!(
+        opening.await.unwrap(),
+        Err(AttemptError::TimedOut)
+    ));
+    assert!(pool.lease(s(1)).await.is_ok(), "its turn is over");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_is_waited_for_and_no_longer_than_said() {
     let server = Server::new(Manner::Answers);
     let pool = Pool::new(server.clone(), one_place());
