@@ -186,7 +186,7 @@ proptest! {
         let action = Action::parse(&text);
         if Response::new(text.clone()).is_ok() {
             let response = Response::try_from(action).unwrap();
-        prop_assert_eq!(response.action(), action);
+            prop_assert_eq!(response.action(), action);
         }
     }
 
@@ -251,7 +251,13 @@ fn long_stream() -> impl Strategy<Value = Vec<u8>> {
     let line = "[ab]{1,3}=[ab=]{0,70}\n".prop_map(String::into_bytes);
     let flawed = vec(byte(), 0..80);
     let blank = Just(b"\n".to_vec());
-    let part = prop_oneof![24 => line, 1 => flawed, 6 => blank];
+    // A value of several blocks, with a byte in it that may end it or forbid it.
+    let long = (0..300_usize, byte(), 0..300_usize);
+    let long = long.prop_map(|(before, byte, behind)| {
+        let value = [&vec![b'v'; before][..], &[byte], &vec![b'v'; behind]];
+        [b"long=", &value.concat()[..], b"\n"].concat()
+    });
+    let part = prop_oneof![24 => line, 1 => long, 1 => flawed, 6 => blank];
     vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
