@@ -45,6 +45,8 @@ impl Request {
     /// attribute at all. So no value can smuggle in another attribute or a second request. Sizes are
     /// not checked here: what a peer accepts is the peer's to say.
     ///
+    /// Up to 4 KiB this allocates once.
+    ///
     /// ```
     /// use policy_proto::{InvalidAttribute, Request};
     ///
@@ -54,8 +56,8 @@ impl Request {
     pub fn from_attributes<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         attributes: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, InvalidAttribute> {
-        // A typical request of Postfix is below this size.
-        let mut wire = Vec::with_capacity(1024);
+        // Postfix's requests are below this size, with the longest addresses too.
+        let mut wire = Vec::with_capacity(4096);
         for (name, value) in attributes {
             let (name, value) = (name.as_ref(), value.as_ref());
             if name.is_empty() || holds(name, |byte| byte == b'=' || ends_line(byte)) {
