@@ -6,7 +6,7 @@
 
 use std::slice;
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
 use crate::{
     Limits,
@@ -58,7 +58,11 @@ impl Scan {
         }
         let unseen = buf.get(self.seen..).unwrap_or_default();
         looked_at(unseen.len());
-        let quiet = !unseen.contains(&b'\n');
+        let quiet = match unseen {
+            // What one byte is, is asked quicker than where it is.
+            [byte] => *byte != b'\n',
+            _ => memchr(b'\n', unseen).is_none(),
+        };
         if quiet {
             self.seen = buf.len();
         }
@@ -80,7 +84,7 @@ impl Scan {
                     }
                     continue;
                 }
-                Verdict::More => self.quiet = reach.min(self.block + BLOCK),
+                Verdict::More => self.quiet = reach,
                 Verdict::End(_) | Verdict::Doubt => {}
             }
             return verdict;
