@@ -8,8 +8,9 @@ use criterion::{
     measurement::WallTime,
 };
 use policy_benches::{
+    arriving::{self, HTTPARSE},
     ours, peers,
-    samples::{ATTRIBUTES, RCPT, TYPICAL, as_http, by_size, typical},
+    samples::{ATTRIBUTES, Pieces, RCPT, as_http, by_size, typical},
 };
 
 /// A thousand different requests, as the goals are stated; divide the times by a thousand.
@@ -96,17 +97,19 @@ fn arrival(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("decode/arrival");
     let stream = typical(REQUESTS);
+    let http = as_http(&stream);
     group.throughput(Throughput::Bytes(stream.len() as u64));
-    for (name, size) in [
-        ("ten pipelined", 10 * TYPICAL),
-        ("whole", TYPICAL),
-        ("128 B", 128),
-        ("16 B", 16),
-        ("1 B", 1),
-    ] {
-        group.bench_function(name, |b| {
-            b.iter(|| assert_eq!(ours::arrive(pieces(&stream, size)), REQUESTS));
-        });
+    for (pieces, size) in arriving::SIZES {
+        for (who, arrive) in arriving::ALL {
+            let stream = if who == HTTPARSE { &http } else { &stream };
+            let request = stream.len() / REQUESTS;
+            group.bench_function(BenchmarkId::new(who, pieces), |b| {
+                b.iter(|| {
+                    let pieces = Pieces::of(stream, request, size(request));
+                    assert_eq!(arrive(pieces), REQUESTS);
+                });
+            });
+        }
     }
 }
 
@@ -126,12 +129,6 @@ fn rewriting(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-}
-
-/// Each request in pieces of this size: none holds bytes of two, unless it holds whole ones.
-fn pieces(stream: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
-    let requests = stream.chunks(size.max(TYPICAL));
-    requests.flat_map(move |request| request.chunks(size))
 }
 
 criterion_group! {

@@ -4,6 +4,7 @@
 //! table` compares with the peers side by side, for the record; `--bin instructions` counts
 //! instructions, which do not drift, for CI.
 
+pub mod arriving;
 pub mod endpoint;
 pub mod machine;
 pub mod ours;

@@ -1,5 +1,7 @@
 //! Sample requests: those of a real Postfix, what they can grow to, and any number of typical ones.
 
+use std::slice::Chunks;
+
 use policy_proto::{Request, attr};
 
 /// A small one: HELO without TLS. 511 bytes.
@@ -106,6 +108,40 @@ pub fn as_http(stream: &[u8]) -> Vec<u8> {
     }
     assert!(begins, "whole requests");
     http
+}
+
+/// A stream of requests as it arrives: none of the pieces holds bytes of two, unless it holds whole ones.
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
+    requests: Chunks<'a, u8>,
+    pieces: Chunks<'a, u8>,
+    size: usize,
+}
+
+impl<'a> Pieces<'a> {
+    /// Requests of one length, in pieces of this size.
+    #[must_use]
+    pub fn of(stream: &'a [u8], request: usize, size: usize) -> Self {
+        Self {
+            requests: stream.chunks(size.max(request)),
+            pieces: [].chunks(size),
+            size,
+        }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            if let Some(piece) = self.pieces.next() {
+                return Some(piece);
+            }
+            self.pieces = self.requests.next()?.chunks(self.size);
+        }
+    }
 }
 
 /// Both addresses of 4 kB.

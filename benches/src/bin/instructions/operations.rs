@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytes::BytesMut;
 use policy_benches::{
     ours,
-    samples::{ATTRIBUTES, TYPICAL, by_size, typical},
+    samples::{ATTRIBUTES, Pieces, TYPICAL, by_size, typical},
     select::{Selection, Strategy},
 };
 use policy_proto::{Action, Decoder, Request, Response, attr};
@@ -141,8 +141,7 @@ impl Prepared {
     }
 
     fn arrive(&self, times: usize, size: usize) {
-        let requests = self.stream[..times * TYPICAL].chunks(size.max(TYPICAL));
-        let pieces = requests.flat_map(|request| request.chunks(size));
+        let pieces = Pieces::of(&self.stream[..times * TYPICAL], TYPICAL, size);
         assert_eq!(ours::arrive(pieces), times);
     }
 

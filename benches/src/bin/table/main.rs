@@ -8,7 +8,10 @@
 //! Times are medians. A ratio is the median of the ratios round by round: what disturbs a machine
 //! disturbs all that are measured in one round.
 
+mod arrival;
 mod contest;
+mod decoding;
+mod operations;
 mod report;
 
 use std::{env, error::Error, fs, path::Path};
@@ -27,12 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         machine::today(),
         machine::description(),
     );
-    page += &report::thousand();
+    page += &decoding::thousand();
     for (name, sample) in samples::by_size() {
-        page += &report::size(name, &sample);
+        page += &decoding::size(name, &sample);
     }
-    page += &report::arrival();
-    page += &report::operations();
+    page += &arrival::arrival();
+    page += &operations::operations();
     print!("{page}");
     if keep {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
