@@ -250,25 +250,22 @@ impl Decoder {
                     Verdict::Doubt => self.place.doubtful = true,
                 }
             }
-            let Some(end) = self.line_end(buf)? else {
-                return Ok(None);
-            };
+            match self.next_request_by_line(buf)? {
+                // A blank line has been skipped: behind it the fast path tries anew.
+                None if !self.place.doubtful => {}
+                request => return Ok(request),
+            }
+        }
+    }
+
+    /// The same where the fast path has given up.
+    #[inline(never)]
+    fn next_request_by_line(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
+        while let Some(end) = self.line_end(buf)? {
             let offset = self.place.line;
             let (line, cr) = without_cr(&buf[offset..end]);
             self.place.rewrite |= cr;
-            if line.is_empty() && !self.place.begun {
-                if offset == 0 {
-                    buf.advance(end + 1);
-                    self.place = Place::default();
-                } else {
-                    // Behind lines that are left out it belongs to the message: these have to count
-                    // towards its limit, or they could come for ever.
-                    self.place.rewrite = true;
-                    self.place.next_line(end);
-                }
-                continue;
-            }
-            if line.is_empty() {
+            if line.is_empty() && self.place.begun {
                 let message = buf.split_to(end + 1);
                 let message = match mem::take(&mut self.place).rewrite {
                     true => rewritten(&message),
@@ -276,16 +273,27 @@ impl Decoder {
                 };
                 return Ok(Some(Request::from_valid(message)));
             }
-            match check(line, offset) {
-                Ok(()) => self.place.begun = true,
-                Err(_) if self.lenient => {
-                    self.place.rewrite = true;
-                    self.ignored.get_or_insert_default().push(line);
+            if line.is_empty() && offset == 0 {
+                buf.advance(end + 1);
+                self.place = Place::default();
+                return Ok(None);
+            }
+            if line.is_empty() {
+                // Behind lines that are left out it belongs to the message: these have to count towards
+                // its limit, or they could come for ever.
+                self.place.rewrite = true;
+            } else if let Err(error) = check(line, offset) {
+                if !self.lenient {
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
+                self.place.rewrite = true;
+                self.ignored.get_or_insert_default().push(line);
+            } else {
+                self.place.begun = true;
             }
             self.place.next_line(end);
         }
+        Ok(None)
     }
 
     fn next_response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
