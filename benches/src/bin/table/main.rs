@@ -5,6 +5,8 @@
 //! cargo run --release -p policy-benches --bin table [-- --record]
 //! ```
 //!
+//! With `RUSTFLAGS="-C target-cpu=x86-64-v3"` for AVX2, which is recorded apart.
+//!
 //! Times are medians. A ratio is the median of the ratios round by round: what disturbs a machine
 //! disturbs all that are measured in one round.
 
@@ -25,8 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["--record"] => true,
         _ => return Err("usage: table [--record]".into()),
     };
+    let (build, suffix) = match cfg!(target_feature = "avx2") {
+        true => (", built for AVX2", "-avx2"),
+        false => ("", ""),
+    };
     let mut page = format!(
-        "# The codec, {}\n\n{}.\n`cargo run --release -p policy-benches --bin table -- --record`\n",
+        "# The codec, {}\n\n{}{build}.\n`cargo run --release -p policy-benches --bin table -- --record`\n",
         machine::today(),
         machine::description(),
     );
@@ -40,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if keep {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
         fs::create_dir_all(&folder)?;
-        let file = folder.join(format!("{}-codec.md", machine::today()));
+        let file = folder.join(format!("{}-codec{suffix}.md", machine::today()));
         fs::write(&file, page)?;
         eprintln!("recorded in {}", file.display());
     }
