@@ -61,7 +61,8 @@ impl Scan {
         let quiet = match unseen {
             // What one byte is, is asked quicker than where it is.
             [byte] => *byte != b'\n',
-            _ => memchr(b'\n', unseen).is_none(),
+            // What is more than a block is judged as quickly.
+            _ => unseen.len() <= BLOCK && memchr(b'\n', unseen).is_none(),
         };
         if quiet {
             self.seen = buf.len();
