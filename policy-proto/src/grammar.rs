@@ -19,8 +19,8 @@
 //! `LF` may be written CR LF. Sources: `attr_scan_plain.c`, `attr_print_plain.c`, `smtpd_check.c`.
 //!
 //! The productions work on one whole line without its end: finding line ends, again and again as
-//! bytes arrive, is the decoder's part. Its fast path does not come here at all; the grammar speaks
-//! when a line is wrong, and for responses and actions.
+//! bytes arrive, is the decoder's part. Its fast paths do not come here at all; the grammar speaks
+//! when a line is wrong, for responses that are not plain, and for actions.
 
 use nom::{
     IResult, Parser,
