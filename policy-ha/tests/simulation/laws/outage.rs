@@ -91,7 +91,7 @@ pub(crate) fn lets_one_request_per_backoff_go_and_see(world: &World, history: &H
 ///   been down plus the first backoff (or that, if it is longer than both). What hung
 ///   before and fails now can put it off by one time-out and first backoff;
 /// - from then on it is a candidate for all requests of its priority, and round robin gives it one
-///   within `total * (n - 1) / weight + 1` of them;
+///   within `total * (n - 1) / weight + 1` of them (least loaded: while it is due);
 /// - with its answer it is up, and nothing from before takes it down again.
 pub(crate) fn ends_within_one_backoff(world: &World, history: &History) {
     // Who meets no answer in a trial tells nothing about the server.
@@ -135,16 +135,15 @@ pub(crate) fn ends_within_one_backoff(world: &World, history: &History) {
             let of = world.servers[attempt.server].backend.priority;
             let is_its_turn = of >= server.backend.priority && attempt.began >= ready;
             assert!(is_candidate || !is_its_turn, "{attempt:?} and not {index}");
-            missed += u64::from(is_candidate);
+            let is_up = attempt.up & 1 << index != 0;
+            missed += u64::from(is_candidate && shares::are_by_turn(world.balance, is_up));
         }
-        if shares::are_by_turn(world.balance, down.is_some()) {
-            let (total, n) = shares::tier(world, server.backend.priority);
-            let most = total * (n - 1) / u64::from(server.backend.weight);
-            assert!(
-                missed <= most,
-                "{index} missed {missed} turns from {well:?} on"
-            );
-        }
+        let (total, n) = shares::tier(world, server.backend.priority);
+        let most = total * (n - 1) / u64::from(server.backend.weight);
+        assert!(
+            missed <= most,
+            "{index} missed {missed} turns from {well:?} on"
+        );
 
         if let Some(attempt) =
             asked.filter(|attempt| attempt.end == End::Answered && attempt.ended < ill)

@@ -75,11 +75,12 @@ pub(crate) fn of_keys_move_only_with_their_server(history: &History) {
     }
 }
 
-/// Whether a candidate, that may be one for its trial only, has to wait for nothing but its turn.
-pub(crate) const fn are_by_turn(balance: Balance, is_trial: bool) -> bool {
+/// Whether a candidate, which is up or due for its trial, has to wait for nothing but its turn.
+pub(crate) const fn are_by_turn(balance: Balance, is_up: bool) -> bool {
     match balance {
         Balance::RoundRobin => true,
-        Balance::LeastLoaded => is_trial,
+        // Requests that hang there since before count as its load.
+        Balance::LeastLoaded => !is_up,
         Balance::Hash(_) => false,
     }
 }
