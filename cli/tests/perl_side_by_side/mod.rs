@@ -71,10 +71,19 @@ pub fn work_through(home: &Path) {
         }
     });
     let mut failures = 0;
+    let mut again = 0;
     let mut details = String::new();
     for (case, result) in cases.iter().zip(results) {
         let result = result.into_inner().expect("no panic under the lock");
-        let wrong = result.expect("each case was run");
+        let mut wrong = result.expect("each case was run");
+        // A machine that stood still for a moment does not do so twice, a program that is wrong is wrong
+        // again. This time it runs alone.
+        if !wrong.is_empty() && again < MOST_AGAIN {
+            again += 1;
+            println!("again, alone: {} {}", case.number, wrong.join("; "));
+            let rooms = ["perl", "ours"].map(|p| Room::open(home, &format!("{p}-again{again}")));
+            wrong = run_case(case, &rooms);
+        }
         let verdict = if wrong.is_empty() { "ok" } else { "FAILED" };
         let reasons: Vec<String> = case.reasons.iter().map(Why::to_string).collect();
         let allowed = match reasons.len() {
@@ -291,3 +300,5 @@ pub const DECIDED: &[(&str, &str, &str)] = &[
 ];
 
 const WORKERS: usize = 12;
+/// More than a few that fail at first are not the machine's fault.
+const MOST_AGAIN: usize = 5;
