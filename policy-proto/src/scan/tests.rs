@@ -115,11 +115,12 @@ fn a_line_beyond_its_limit_is_doubted_as_soon_as_it_crosses_it() {
     }
 }
 
-/// Short lines and long ones behind a first one of each length, so that each falls on each place.
+/// Short lines and long ones behind a first one of each length, so that each byte of them falls on each
+/// place: many equal signs, and one alone behind that of its line.
 fn messages() -> impl Iterator<Item = Vec<u8>> {
     (0..2 * BLOCK).flat_map(|pad| {
-        [1, 30, 64, 150].map(|length| {
-            let (pad, value) = ("p".repeat(pad), "=".repeat(length));
+        [(0, "=", 1), (0, "=", 64), (30, "=v", 1), (150, "=v", 1)].map(|(length, end, times)| {
+            let (pad, value) = ("p".repeat(pad), "v".repeat(length) + &end.repeat(times));
             format!("p={pad}\na=\nname={value}\nb=1\n\n").into_bytes()
         })
     })
