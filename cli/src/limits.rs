@@ -88,9 +88,9 @@ fn size(text: &str) -> Result<usize, String> {
         Some(number) => (number, 1024),
         None => (text, 1),
     };
-    let size = number.parse::<usize>().map_err(|_| "not a size")? * unit;
-    match size {
-        LEAST_REQUEST..=MOST_REQUEST => Ok(size),
+    let number: usize = number.parse().map_err(|_| "not a size")?;
+    match number.saturating_mul(unit) {
+        size @ LEAST_REQUEST..=MOST_REQUEST => Ok(size),
         _ => Err("not between 4K and 16384K".to_owned()),
     }
 }
@@ -174,6 +174,7 @@ mod tests {
             "-1",
             "1M",
             "99999999999999999999",
+            "18446744073709551615K",
         ] {
             assert!(size(text).is_err(), "{text}");
         }

@@ -95,8 +95,8 @@ impl Worker {
     }
 
     /// Serves connections until it is to stop, then the requests under way, and stays until all who
-    /// are busy have done so: connections to services are shared, and each needs the runtime of the
-    /// worker that opened it. `meanwhile` runs beside that.
+    /// are busy have done so: idle connections to services and look-ups of their names are shared, and
+    /// need the runtime of the worker that began them. `meanwhile` runs beside that.
     pub(crate) fn serve(self, ending: &Ending, meanwhile: impl Future<Output = Infallible>) {
         let (index, busy) = (self.index, ending.busy.token());
         let mut options = ServeOptions::default();

@@ -62,7 +62,11 @@ impl<C: Connect> Upstream<C> {
                 request,
                 began: now,
                 limit,
-                wait: if unasked > 1 { options.wait } else { limit },
+                wait: if unasked > 1 {
+                    options.wait.min(limit)
+                } else {
+                    limit
+                },
             };
             // It outlives the attempt, which may be dropped half-way: it tells how far that came.
             let mut lease = None;

@@ -29,23 +29,21 @@ impl<C: Connect> Attempt<'_, C> {
     ) -> Result<Response, AttemptError> {
         let until = self.began.checked_add(self.limit);
         // The way of nearly all requests: two system calls, no allocation, no timer of its own.
-        if let Some(kept) = self.member.pool.take(self.upstream.worker, self.began) {
-            let kept = lease.insert(kept);
-            if let Some(result) = self.reuse(kept, until).await {
-                return result;
-            }
+        let pool = &self.member.pool;
+        let place = pool.lease_on(self.upstream.worker, self.began, self.wait);
+        let lease = lease.insert(place.await?);
+        if lease.is_reused()
+            && let Some(result) = self.reuse(lease, until).await
+        {
+            return result;
         }
         // In memory of its own: it is rare, and would make all others larger.
         let anew = Box::pin(self.anew(lease, until, on_event));
-        let result = match until {
-            Some(until) => timeout_at(until, anew).await,
-            None => Ok(anew.await),
-        };
-        match result {
-            Ok(result) => result,
-            Err(_) if lease.is_some() => Err(AttemptError::TimedOut),
-            // It was not even asked.
-            Err(_) => Err(AttemptError::Busy),
+        match until {
+            Some(until) => timeout_at(until, anew)
+                .await
+                .unwrap_or(Err(AttemptError::TimedOut)),
+            None => anew.await,
         }
     }
 
@@ -67,24 +65,10 @@ impl<C: Connect> Attempt<'_, C> {
 
     async fn anew(
         &self,
-        lease: &mut Option<Lease<C>>,
+        lease: &mut Lease<C>,
         until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        let lease = match lease {
-            Some(lease) => lease,
-            None => {
-                let pool = &self.member.pool;
-                let lease = lease.insert(pool.lease_on(self.upstream.worker, self.wait).await?);
-                // One may have become idle in the meantime.
-                if lease.is_reused()
-                    && let Some(result) = self.reuse(lease, None).await
-                {
-                    return result;
-                }
-                lease
-            }
-        };
         on_event(Event::Opening(self.backend));
         // The clock is read anew: addresses share what is left, so it has to be right.
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));

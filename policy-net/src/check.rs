@@ -207,10 +207,11 @@ impl<C: Connect> Upstream<C> {
         probe: Option<&Probe>,
         on_event: &impl Fn(Event<'_>),
     ) {
-        let Ok(mut lease) = member.pool.lease_on(self.worker, Duration::ZERO).await else {
+        let begin = Instant::now();
+        let lease = member.pool.lease_on(self.worker, begin, Duration::ZERO);
+        let Ok(mut lease) = lease.await else {
             return;
         };
-        let begin = Instant::now();
         let checking = self.connect_and_probe(backend, &mut lease, member, probe, on_event);
         let result = match timeout(member.timeout, checking).await {
             Ok(result) => result,

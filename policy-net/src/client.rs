@@ -15,7 +15,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::alarm::Alarm;
+use crate::{Connect, alarm::Alarm};
 
 /// Why a policy server gave no answer.
 #[derive(Debug, Error)]
@@ -236,6 +236,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             Poll::Ready(usable) => Some(usable),
             Poll::Pending => None,
         }
+    }
+
+    /// The same for the runtime that this is called in.
+    pub(crate) fn adopted_by<C: Connect<Io = Io>>(self, by: &C) -> io::Result<Self> {
+        Ok(Self {
+            io: by.adopt(self.io)?,
+            // It is the other runtime's.
+            alarm: Alarm::default(),
+            ..self
+        })
     }
 
     /// The connection.

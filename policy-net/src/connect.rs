@@ -69,6 +69,17 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// Has the runtime that this is called in look after an idle connection that another one has
+    /// opened: see [`Upstream::for_worker`](crate::Upstream::for_worker). As it is unless it is
+    /// implemented, which is right where no runtime looks after it.
+    ///
+    /// # Errors
+    ///
+    /// Any: the connection is closed, and another one is used.
+    fn adopt(&self, io: Self::Io) -> io::Result<Self::Io> {
+        Ok(io)
+    }
+
     /// Whether this failure to read proves that the server closed the connection with bytes unread,
     /// the last one written among them. False unless it is implemented: see [`Retry`](crate::Retry).
     fn left_unread(&self, _error: &io::Error) -> bool {
@@ -186,6 +197,10 @@ impl Connect for Connector {
     fn is_silent(&self, io: &Stream) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         matches!(recv(io, &mut [0; 1], flags), Err(Errno::AGAIN))
+    }
+
+    fn adopt(&self, io: Stream) -> io::Result<Stream> {
+        io.adopt()
     }
 
     fn left_unread(&self, error: &io::Error) -> bool {

@@ -135,17 +135,17 @@ impl<C: Connect> Pool<C> {
     ///
     /// [`Busy`](AttemptError::Busy) when there is none for this time.
     pub async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease<C>, AttemptError> {
-        self.lease_on(0, wait).await
+        self.lease_on(0, Instant::now(), wait).await
     }
 
-    /// The same for one of several threads with a runtime each: a connection stays registered with the
-    /// one that opened it, and serves it best.
+    /// The same for one of several threads with a runtime each, which the connection is registered with.
     pub(crate) async fn lease_on(
         self: &Arc<Self>,
         worker: usize,
+        now: Instant,
         wait: Duration,
     ) -> Result<Lease<C>, AttemptError> {
-        if let Some(lease) = self.take(worker, Instant::now()) {
+        if let Some(lease) = self.take(worker, now) {
             return Ok(lease);
         }
         timeout(wait, self.queue(worker))
@@ -154,7 +154,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// A place and an idle connection, if both are there at once.
-    pub(crate) fn take(self: &Arc<Self>, worker: usize, now: Instant) -> Option<Lease<C>> {
+    fn take(self: &Arc<Self>, worker: usize, now: Instant) -> Option<Lease<C>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let client = self.take_idle(worker, now)?;
         Some(Lease::kept(Arc::clone(self), worker, place, client))
@@ -209,11 +209,19 @@ impl<C: Connect> Pool<C> {
             // here. What the runtime knows of a connection is as old as its last look at all of
             // them: of one that rested for longer than it may be busy in between, or that another
             // runtime looks after, the system is asked.
-            let knows = age < self.options.trust && idle.worker == worker;
-            if idle.client.try_settle() == Some(true)
-                && (knows || self.connect.is_silent(idle.client.io()))
+            let is_own = idle.worker == worker;
+            let knows = is_own && age < self.options.trust;
+            if idle.client.try_settle() != Some(true)
+                || !knows && !self.connect.is_silent(idle.client.io())
             {
+                continue;
+            }
+            if is_own {
                 return Some(idle.client);
+            }
+            // It stays with who needs it: the runtime of another would have to wake this one each time.
+            if let Ok(client) = idle.client.adopted_by(&self.connect) {
+                return Some(Box::new(client));
             }
         }
     }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::Client;
 
 /// A pool's idle connections, a shelf of them for each worker: the one used last is used next, as a
-/// rule by the worker that opened it. Another one may use it too, at the price that a runtime wakes
-/// the other one, which is less than that of one connection more.
+/// rule by the worker whose runtime looks after it. Another one may take it over, which costs less than
+/// one connection more.
 #[derive(Debug)]
 pub(crate) struct Shelves<Io>(Mutex<Vec<Vec<Idle<Io>>>>);
 

@@ -25,6 +25,14 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// The same, with the runtime that this is called in.
+    pub(crate) fn adopt(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+        }
+    }
+
     /// Its descriptor, which no runtime looks after any more.
     ///
     /// # Errors

@@ -172,8 +172,9 @@ impl<C: Connect> Upstream<C> {
         }
     }
 
-    /// The same for one of several threads that have a runtime each, counted from 0. Idle
-    /// connections are used by the one whose runtime has opened them, as long as it has some.
+    /// The same for one of several threads that have a runtime each, counted from 0. Each uses the
+    /// idle connections that its own runtime looks after, and [takes over](Connect::adopt) those of
+    /// others when it has none.
     #[must_use]
     pub fn for_worker(&self, worker: usize) -> Self {
         Self {

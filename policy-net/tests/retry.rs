@@ -155,6 +155,21 @@ async fn the_system_is_asked_before_each_request_if_it_must_not_be_repeated() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_belongs_to_the_worker_that_used_it_last() {
+    let reads = [1, 2, 3, 4].map(|writes| Read(writes, Ok(b"action=1\n\n")));
+    let scripted = Scripted::new(reads);
+    let first = scripted.upstream(Retry::Always);
+    let second = first.for_worker(1);
+    // Its own runtime knows whether it is silent. Of another's the system is asked.
+    for (upstream, adopted) in [(&first, 0), (&second, 1), (&second, 1), (&first, 2)] {
+        ask_scripted(upstream).await.unwrap();
+        assert_eq!(scripted.asked.load(SeqCst), adopted);
+        assert_eq!(scripted.adopted.load(SeqCst), adopted);
+    }
+    assert_eq!(scripted.connects.load(SeqCst), 1);
+}
+
 // What the system says of real sockets
 
 /// How a real server ends a connection: after it has read so many bytes of its last request.
@@ -283,6 +298,8 @@ struct Scripted {
     connects: Arc<AtomicUsize>,
     /// How often the system was asked whether it is silent.
     asked: Arc<AtomicUsize>,
+    /// How often it went from one runtime to another.
+    adopted: Arc<AtomicUsize>,
     writes: usize,
     /// The number of the write, counted anew by each connection, that fails.
     broken: Option<usize>,
@@ -297,6 +314,7 @@ impl Scripted {
             reads: Arc::new(Mutex::new(reads.into_iter().collect())),
             connects: Arc::default(),
             asked: Arc::default(),
+            adopted: Arc::default(),
             writes: 0,
             broken: None,
         }
@@ -327,6 +345,11 @@ impl Connect for Scripted {
     fn is_silent(&self, _: &Self) -> bool {
         self.asked.fetch_add(1, SeqCst);
         true
+    }
+
+    fn adopt(&self, io: Self) -> io::Result<Self> {
+        self.adopted.fetch_add(1, SeqCst);
+        Ok(io)
     }
 }
 
