@@ -183,8 +183,9 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
         journal,
     );
     proxy.affinity = options.affinity.unwrap_or(Affinity::Message);
-    proxy.patience = options.limits.patience();
-    proxy.limits = options.limits.of_requests();
+    let terms = Arc::make_mut(&mut proxy.terms);
+    terms.patience = options.limits.patience();
+    terms.limits = options.limits.of_requests();
     proxy
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use policy_ha::Preference;
-use policy_net::{Connection, ConnectionError, Connector, Patience, Upstream};
-use policy_proto::{DecodeError, Decoder, Limits, Request, Response, attr};
+use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
+use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
@@ -21,10 +21,8 @@ pub struct Proxy {
     pub default: DefaultAction,
     /// What keeps requests together.
     pub affinity: Affinity,
-    /// How long clients are waited for.
-    pub patience: Patience,
-    /// How large a request may be.
-    pub limits: Limits,
+    /// What is granted to clients.
+    pub terms: Arc<Terms>,
     /// What is said.
     pub journal: Arc<Journal>,
 }
@@ -41,13 +39,14 @@ impl Proxy {
         default: DefaultAction,
         journal: Journal,
     ) -> Self {
-        let patience = Patience::default();
+        let mut terms = Terms::default();
+        // As the Perl script does.
+        terms.lenient = true;
         Self {
             upstream,
             default,
             affinity: Affinity::None,
-            patience,
-            limits: Limits::default(),
+            terms: Arc::new(terms),
             journal: Arc::new(journal),
         }
     }
@@ -70,8 +69,7 @@ impl Proxy {
         io: Io,
         drain: CancellationToken,
     ) -> impl Future<Output = Option<Io>> + use<Io> {
-        let decoder = Decoder::new().lenient().with_limits(self.limits);
-        let mut connection = Connection::new(io, decoder, self.patience);
+        let mut connection = Connection::new(io, Arc::clone(&self.terms));
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
@@ -97,12 +95,11 @@ impl Proxy {
                     () = connection.gone() => return None,
                 };
                 sticking = stick;
-                let response = response?;
                 let replied = {
+                    let response = response?;
                     let lines = self.journal.log().take_pending();
                     connection.reply_after(&lines, &response)
                 };
-                drop(response);
                 let replied = replied.await;
                 if replied.is_err() {
                     return None;

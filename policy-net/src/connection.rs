@@ -1,13 +1,14 @@
 use std::{
     future::poll_fn,
-    io, mem,
+    io,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use policy_proto::{DecodeError, Decoder, Request, Response};
+use bytes::Bytes;
+use policy_proto::{DecodeError, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -15,10 +16,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    alarm::Alarm,
-    buffers::{self, READ},
-};
+use crate::{Terms, alarm::Alarm, buffers, reading::Reading};
+
+mod futures;
+use futures::{NextRequest, Reply};
 
 /// Why a client's connection has to end.
 #[derive(Debug, Error)]
@@ -38,33 +39,14 @@ pub enum ConnectionError {
     Handler(#[source] crate::BoxError),
 }
 
-/// How long a server waits for a client; `None`, the default of both, is for ever.
-///
-/// ```
-/// use policy_net::{Patience, ServeOptions};
-/// use std::time::Duration;
-///
-/// assert_eq!(Patience::default(), Patience { idle: None, request: None });
-/// let served = ServeOptions::default().patience;
-/// assert_eq!(served.idle, Some(Duration::from_secs(1200)));
-/// assert_eq!(served.request, Some(Duration::from_secs(30)));
-/// ```
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Patience {
-    /// For a request to begin; a blank line begins none.
-    pub idle: Option<Duration>,
-    /// For the rest of it, and for its reply to be taken.
-    pub request: Option<Duration>,
-}
-
 /// The server's side of one connection: requests in, replies out, one after the other.
 ///
 /// [`serve_connection`](crate::serve_connection) is a loop around it. Use it instead where
 /// something is to be remembered between two requests, or said about each:
 ///
 /// ```
-/// use policy_net::{Connection, Patience};
-/// use policy_proto::{Decoder, Response};
+/// use policy_net::{Connection, Terms};
+/// use policy_proto::Response;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tokio_util::sync::CancellationToken;
 ///
@@ -73,7 +55,7 @@ pub struct Patience {
 /// client.write_all(b"instance=a\n\ninstance=b\n\n").await?;
 /// client.shutdown().await?;
 ///
-/// let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+/// let mut connection = Connection::new(server, Terms::default());
 /// let drain = CancellationToken::new();
 /// let mut answered = 0;
 /// while let Some(request) = connection.request(&drain).await? {
@@ -93,29 +75,25 @@ pub struct Patience {
 #[derive(Debug)]
 pub struct Connection<Io> {
     io: Io,
-    /// Lent for as long as there is something in it.
-    buf: BytesMut,
-    decoder: Decoder,
-    patience: Patience,
+    terms: Arc<Terms>,
+    /// Not while it is idle.
+    reading: Option<Box<Reading>>,
     alarm: Alarm,
-    /// When the wait for a request ends, and when the wait for the rest of one.
+    /// When the wait for a request ends.
     idle: Option<Instant>,
-    slow: Option<Instant>,
     /// The client will send no more. It may still wait for a reply.
     ended: bool,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
-    /// A connection whose requests this decoder reads.
-    pub fn new(io: Io, decoder: Decoder, patience: Patience) -> Self {
+    /// A connection that is served on these terms.
+    pub fn new(io: Io, terms: impl Into<Arc<Terms>>) -> Self {
         Self {
             io,
-            buf: BytesMut::new(),
-            decoder,
-            patience,
+            terms: terms.into(),
+            reading: None,
             alarm: Alarm::default(),
             idle: None,
-            slow: None,
             ended: false,
         }
     }
@@ -128,55 +106,67 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// # Errors
     ///
     /// Bytes that are no request, an end within a request, a request that takes too long.
-    pub async fn request(
-        &mut self,
-        drain: &CancellationToken,
-    ) -> Result<Option<Request>, ConnectionError> {
-        (self.idle, self.slow) = (None, None);
-        let drained = tokio::select! {
-            biased;
-            request = poll_fn(|cx| self.poll_request(cx, false)) => return request,
-            () = drain.cancelled() => true,
-        };
-        poll_fn(|cx| self.poll_request(cx, drained)).await
+    pub fn request<'a>(
+        &'a mut self,
+        drain: &'a CancellationToken,
+    ) -> impl Future<Output = Result<Option<Request>, ConnectionError>> + use<'a, Io> {
+        self.idle = None;
+        if let Some(reading) = &mut self.reading {
+            reading.slow = None;
+        }
+        NextRequest {
+            connection: self,
+            drained: drain.cancelled(),
+        }
     }
 
-    /// One function, since what an idle connection waits for is all that it costs.
     fn poll_request(
         &mut self,
         cx: &mut Context<'_>,
         drained: bool,
     ) -> Poll<Result<Option<Request>, ConnectionError>> {
         loop {
-            if let Some(request) = self.decoder.request(&mut self.buf)? {
+            if let Some(reading) = &mut self.reading
+                && let Some(request) = reading.decoder.request(&mut reading.buf)?
+            {
                 return Poll::Ready(Ok(Some(request)));
             }
             if self.ended {
-                return Poll::Ready(Ok(self.decoder.finish(&self.buf).map(|()| None)?));
+                if let Some(reading) = self.reading.take() {
+                    reading.decoder.finish(&reading.buf)?;
+                    reading.end();
+                }
+                return Poll::Ready(Ok(None));
             }
-            make_room(&mut self.buf);
-            let read = pin!(self.io.read_buf(&mut self.buf)).poll(cx);
-            if let Poll::Ready(read) = read {
+            if let Poll::Ready(read) = self.poll_read(cx) {
                 self.ended = read? == 0;
                 continue;
             }
-            if !self.buf.is_empty() {
-                ready!(
-                    self.alarm
-                        .poll_within(&mut self.slow, self.patience.request, cx)
-                );
+            let patience = self.terms.patience;
+            if let Some(reading) = &mut self.reading
+                && !reading.buf.is_empty()
+            {
+                let slow = &mut reading.slow;
+                ready!(self.alarm.poll_within(slow, patience.request, cx));
                 return Poll::Ready(Err(ConnectionError::TooSlow));
             }
-            buffers::take_back(mem::take(&mut self.buf));
-            self.slow = None;
+            if let Some(reading) = self.reading.take() {
+                reading.end();
+            }
             if !drained {
-                ready!(
-                    self.alarm
-                        .poll_within(&mut self.idle, self.patience.idle, cx)
-                );
+                let idle = &mut self.idle;
+                ready!(self.alarm.poll_within(idle, patience.idle, cx));
             }
             return Poll::Ready(Ok(None));
         }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let reading = self
+            .reading
+            .get_or_insert_with(|| Reading::begin(&self.terms));
+        reading.make_room();
+        pin!(self.io.read_buf(&mut reading.buf)).poll(cx)
     }
 
     /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
@@ -185,9 +175,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         self.io
     }
 
-    /// The lines of the requests so far that were no attributes, if the decoder is lenient.
+    /// The lines of the last request, and of the beginning of the next one, that were no attributes,
+    /// where the [terms](Terms::lenient) are lenient. To be taken before the next request is waited for.
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        self.decoder.take_ignored()
+        let reading = self.reading.as_mut();
+        reading
+            .map(|reading| reading.decoder.take_ignored())
+            .unwrap_or_default()
     }
 
     /// Sends a reply.
@@ -215,10 +209,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         wire.extend_from_slice(bytes);
         response.encode(&mut wire);
         // What it was made of is not held until it is sent.
-        async move {
-            let written = self.write(&wire).await;
-            buffers::take_back(wire);
-            written
+        Reply {
+            connection: self,
+            wire,
+            until: None,
         }
     }
 
@@ -230,16 +224,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         let mut until = None;
-        poll_fn(|cx| match self.poll_write(&mut rest, cx) {
-            Poll::Pending => {
-                let late = self
-                    .alarm
-                    .poll_within(&mut until, self.patience.request, cx);
-                late.map(|()| Err(io::ErrorKind::TimedOut.into()))
-            }
-            written => written,
-        })
-        .await
+        poll_fn(|cx| self.poll_write_within(&mut rest, &mut until, cx)).await
+    }
+
+    fn poll_write_within(
+        &mut self,
+        rest: &mut &[u8],
+        until: &mut Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let written = self.poll_write(rest, cx);
+        if written.is_pending() {
+            let patience = self.terms.patience;
+            ready!(self.alarm.poll_within(until, patience.request, cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
     }
 
     fn poll_write(&mut self, rest: &mut &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -260,9 +260,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
     /// reset is a sign, and the work for a client that has closed goes on.
     pub async fn gone(&mut self) {
-        while !self.ended && self.buf.len() < READ_AHEAD {
-            make_room(&mut self.buf);
-            match self.io.read_buf(&mut self.buf).await {
+        while !self.ended && self.unread() < READ_AHEAD {
+            match poll_fn(|cx| self.poll_read(cx)).await {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}
                 Err(_) => return,
@@ -280,20 +279,17 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         .await;
     }
 
+    /// How much has come and is not decoded yet.
+    fn unread(&self) -> usize {
+        let reading = self.reading.as_ref();
+        reading.map_or(0, |reading| reading.buf.len())
+    }
+
     /// Whether the client, having ended its side, has closed the other one as well. An empty write
     /// sends nothing, and fails where the connection has been reset or a UNIX socket closed.
     fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
         let written = Pin::new(&mut self.io).poll_write(cx, &[]);
         matches!(written, Poll::Ready(Err(_)))
-    }
-}
-
-/// Room for a read; a buffer is lent for as long as there is something in it.
-fn make_room(buf: &mut BytesMut) {
-    if buf.capacity() == 0 {
-        *buf = buffers::lend();
-    } else if buf.capacity() - buf.len() < READ / 4 {
-        buf.reserve(READ);
     }
 }
 

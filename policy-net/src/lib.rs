@@ -73,7 +73,7 @@ mod connect;
 pub use connect::{Connect, Connector};
 
 mod connection;
-pub use connection::{Connection, ConnectionError, Patience};
+pub use connection::{Connection, ConnectionError};
 
 mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};
@@ -99,6 +99,8 @@ pub use pool::{Pool, PoolOptions};
 mod record;
 pub use record::Counts;
 
+mod reading;
+
 mod resolve;
 
 mod retry;
@@ -111,6 +113,9 @@ mod shelves;
 
 mod stream;
 pub use stream::Stream;
+
+mod terms;
+pub use terms::{Patience, Terms};
 
 mod upstream;
 pub use upstream::{Service, Upstream};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use policy_proto::{Decoder, Limits, Request, Response};
+use policy_proto::{Limits, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Connection, ConnectionError, Listener, Patience, Stream};
+use crate::{Connection, ConnectionError, Listener, Patience, Stream, Terms};
 
 /// Any error of a handler: it passes through to whoever logs it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -60,6 +60,16 @@ impl Default for ServeOptions {
             },
             max_connections: 10_000,
             drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ServeOptions {
+    fn terms(&self) -> Terms {
+        Terms {
+            limits: self.limits,
+            patience: self.patience,
+            ..Terms::default()
         }
     }
 }
@@ -158,8 +168,7 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Response, BoxError>>,
 {
-    let decoder = Decoder::new().with_limits(options.limits);
-    let mut connection = Connection::new(io, decoder, options.patience);
+    let mut connection = Connection::new(io, options.terms());
     while let Some(request) = connection.request(drain).await? {
         let response = tokio::select! {
             biased;

@@ -3,8 +3,7 @@
 use std::{io, time::Duration};
 
 use policy_ha::{Backend, Preference};
-use policy_net::{Connect, Connection, Patience, Service, Upstream, UpstreamOptions};
-use policy_proto::Decoder;
+use policy_net::{Connect, Connection, Patience, Service, Terms, Upstream, UpstreamOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime,
@@ -48,13 +47,15 @@ fn a_forwarded_request_allocates_nothing() {
     let upstream = Upstream::new(UpstreamOptions::default(), [service(), service()])
         .expect("two services are fine");
     let (mut client, server) = duplex(4096);
-    let patience = Patience {
+    let mut terms = Terms::default();
+    terms.lenient = true;
+    terms.patience = Patience {
         idle: Some(Duration::from_secs(1200)),
         request: Some(Duration::from_secs(30)),
     };
     runtime.spawn(async move {
         let drain = CancellationToken::new();
-        let mut connection = Connection::new(server, Decoder::new().lenient(), patience);
+        let mut connection = Connection::new(server, terms);
         while let Ok(Some(request)) = connection.request(&drain).await {
             let answer = tokio::select! {
                 biased;

@@ -16,10 +16,10 @@ use std::{
 use policy_ha::{Backend, Config, Preference};
 use policy_net::{
     BoxError, Client, Connect, Connection, ConnectionError, Connector, Endpoint, Listener,
-    Patience, ServeOptions, Service, Stream, Upstream, UpstreamOptions, accept, serve,
+    Patience, ServeOptions, Service, Stream, Terms, Upstream, UpstreamOptions, accept, serve,
     serve_connection,
 };
-use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
+use policy_proto::{DecodeError, Limits, Request, Response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
     net::UnixStream,
@@ -522,7 +522,7 @@ async fn a_tcp_client_that_has_closed_looks_like_one_that_waits() {
 async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_writing_would_block() {
     for (full, closed) in [(false, false), (false, true), (true, false), (true, true)] {
         let (mut client, server) = UnixStream::pair().unwrap();
-        let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+        let mut connection = Connection::new(server, Terms::default());
         if full {
             let block = vec![b'x'; 1 << 24];
             assert!(timeout(ms(50), connection.write(&block)).await.is_err());
@@ -545,7 +545,7 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_ahead_is_read_no_further_than_128_kib() {
     let (mut client, server) = duplex(1024);
-    let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+    let mut connection = Connection::new(server, Terms::default());
     let sent = Arc::new(AtomicUsize::new(0));
     tokio::spawn({
         let sent = Arc::clone(&sent);
@@ -565,7 +565,7 @@ async fn a_client_that_sends_ahead_is_read_no_further_than_128_kib() {
 #[tokio::test]
 async fn what_comes_while_a_request_is_worked_on_is_kept() {
     let (mut client, server) = UnixStream::pair().unwrap();
-    let mut connection = Connection::new(server, Decoder::new(), Patience::default());
+    let mut connection = Connection::new(server, Terms::default());
     let drain = CancellationToken::new();
     client.write_all(request("a").as_bytes()).await.unwrap();
     client

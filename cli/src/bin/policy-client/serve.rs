@@ -7,8 +7,8 @@ use std::{
 
 use clap::Args;
 use hapolicy::{Listen, parse_duration};
-use policy_net::{Connection, Patience, ServeOptions, accept};
-use policy_proto::{Decoder, Request, Response, attr};
+use policy_net::{Connection, ServeOptions, Terms, accept};
+use policy_proto::{Request, Response, attr};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -92,7 +92,7 @@ impl Serve {
     }
 
     async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
-        let mut connection = Connection::new(io, Decoder::new(), Patience::default());
+        let mut connection = Connection::new(io, Terms::default());
         loop {
             let request = match connection.request(&drain).await {
                 Ok(Some(request)) => request,
