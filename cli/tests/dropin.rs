@@ -492,6 +492,22 @@ fn on_a_socket_the_lines_come_in_one_write_as_well() {
     }
 }
 
+#[test]
+fn garbage_without_a_request_behind_it_is_told() {
+    for (near, far) in [tcp_sockets(), unix_sockets()] {
+        let process = spawn(&["-L", "-s", "a=127.0.0.1:1"], far);
+        let client = Client::of(near);
+        client.send(b"EHLO there\n");
+        client.shut_down_writing();
+        let told = String::from_utf8(client.read_once()).unwrap();
+        assert_eq!(
+            told,
+            "[LOG notice]: error: ignoring garbage \"EHLO there\"\n"
+        );
+        process.end();
+    }
+}
+
 fn assert_log_and_reply(message: &str) {
     let log = message.strip_suffix("action=REJECT no\n\n").expect(message);
     assert!(log.lines().all(|line| line.starts_with("[LOG ")), "{log}");

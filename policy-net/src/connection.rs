@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Terms, alarm::Alarm, buffers, reading::Reading};
+use crate::{Terms, alarm::Alarm, buffers, reading::Lent};
 
 mod futures;
 use futures::{NextRequest, Reply};
@@ -77,7 +77,7 @@ pub struct Connection<Io> {
     io: Io,
     terms: Arc<Terms>,
     /// Not while it is idle.
-    reading: Option<Box<Reading>>,
+    reading: Lent,
     alarm: Alarm,
     /// When the wait for a request ends.
     idle: Option<Instant>,
@@ -91,7 +91,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Self {
             io,
             terms: terms.into(),
-            reading: None,
+            reading: Lent::default(),
             alarm: Alarm::default(),
             idle: None,
             ended: false,
@@ -111,7 +111,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drain: &'a CancellationToken,
     ) -> impl Future<Output = Result<Option<Request>, ConnectionError>> + use<'a, Io> {
         self.idle = None;
-        if let Some(reading) = &mut self.reading {
+        if let Some(reading) = self.reading.get() {
             reading.slow = None;
         }
         NextRequest {
@@ -126,15 +126,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drained: bool,
     ) -> Poll<Result<Option<Request>, ConnectionError>> {
         loop {
-            if let Some(reading) = &mut self.reading
+            if let Some(reading) = self.reading.get()
                 && let Some(request) = reading.decoder.request(&mut reading.buf)?
             {
                 return Poll::Ready(Ok(Some(request)));
             }
             if self.ended {
-                if let Some(reading) = self.reading.take() {
+                if let Some(reading) = self.reading.get() {
                     reading.decoder.finish(&reading.buf)?;
-                    reading.end();
                 }
                 return Poll::Ready(Ok(None));
             }
@@ -143,16 +142,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 continue;
             }
             let patience = self.terms.patience;
-            if let Some(reading) = &mut self.reading
+            if let Some(reading) = self.reading.get()
                 && !reading.buf.is_empty()
             {
                 let slow = &mut reading.slow;
                 ready!(self.alarm.poll_within(slow, patience.request, cx));
                 return Poll::Ready(Err(ConnectionError::TooSlow));
             }
-            if let Some(reading) = self.reading.take() {
-                reading.end();
-            }
+            self.reading.end();
             if !drained {
                 let idle = &mut self.idle;
                 ready!(self.alarm.poll_within(idle, patience.idle, cx));
@@ -162,9 +159,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let reading = self
-            .reading
-            .get_or_insert_with(|| Reading::begin(&self.terms));
+        let reading = self.reading.begin(&self.terms);
         reading.make_room();
         pin!(self.io.read_buf(&mut reading.buf)).poll(cx)
     }
@@ -178,10 +173,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// The lines of the last request, and of the beginning of the next one, that were no attributes,
     /// where the [terms](Terms::lenient) are lenient. To be taken before the next request is waited for.
     pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        let reading = self.reading.as_mut();
-        reading
-            .map(|reading| reading.decoder.take_ignored())
-            .unwrap_or_default()
+        match self.reading.get() {
+            Some(reading) => reading.decoder.take_ignored(),
+            None => Vec::new(),
+        }
     }
 
     /// Sends a reply.
@@ -280,9 +275,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     /// How much has come and is not decoded yet.
-    fn unread(&self) -> usize {
-        let reading = self.reading.as_ref();
-        reading.map_or(0, |reading| reading.buf.len())
+    fn unread(&mut self) -> usize {
+        self.reading.get().map_or(0, |reading| reading.buf.len())
     }
 
     /// Whether the client, having ended its side, has closed the other one as well. An empty write

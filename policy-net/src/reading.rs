@@ -27,30 +27,54 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// For the first byte on a connection, or the first one since [`end`](Self::end).
-    pub(crate) fn begin(terms: &Terms) -> Box<Self> {
-        let mut reading = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        reading.buf = buffers::lend();
-        reading.decoder = terms.decoder();
-        reading
-    }
-
-    /// For a connection that is idle: nothing is in the buffer, so that nothing is forgotten.
-    pub(crate) fn end(mut self: Box<Self>) {
-        buffers::take_back(std::mem::take(&mut self.buf));
-        self.slow = None;
-        FREE.with_borrow_mut(|free| {
-            if free.len() < MOST {
-                free.push(self);
-            }
-        });
-    }
-
     /// Makes room for a read.
     pub(crate) fn make_room(&mut self) {
         if self.buf.capacity() - self.buf.len() < READ / 4 {
             self.buf.reserve(READ);
         }
+    }
+}
+
+/// What a connection has of it.
+#[derive(Debug, Default)]
+pub(crate) struct Lent(Option<Box<Reading>>);
+
+impl Lent {
+    /// Nothing while the connection is idle.
+    pub(crate) fn get(&mut self) -> Option<&mut Reading> {
+        self.0.as_deref_mut()
+    }
+
+    /// For the first byte, or the first one since [`end`](Self::end).
+    pub(crate) fn begin(&mut self, terms: &Terms) -> &mut Reading {
+        self.0.get_or_insert_with(|| {
+            let mut reading = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+            reading.buf = buffers::lend();
+            reading.decoder = terms.decoder();
+            reading
+        })
+    }
+
+    /// Gives it back, with whatever is in it.
+    pub(crate) fn end(&mut self) {
+        let Some(mut reading) = self.0.take() else {
+            return;
+        };
+        buffers::take_back(std::mem::take(&mut reading.buf));
+        reading.slow = None;
+        // A thread that ends keeps nothing.
+        _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() < MOST {
+                free.push(reading);
+            }
+        });
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -588,6 +588,36 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
     );
 }
 
+#[tokio::test]
+async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
+    for (sent, requests, ignored) in [
+        ("rubbish\na=1\n\n", 1, &["rubbish"][..]),
+        ("a=1\n\nrubbish\n", 1, &["rubbish"]),
+        ("rubbish\n", 0, &["rubbish"]),
+        ("rubbish\nmore of it\n\n", 0, &["rubbish", "more of it"]),
+        ("rubbish\na=\0\n", 0, &["rubbish", "a=\0"]),
+    ] {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let mut terms = Terms::default();
+        terms.lenient = true;
+        let mut connection = Connection::new(server, terms);
+        client.write_all(sent.as_bytes()).await.unwrap();
+        drop(client);
+        let drain = CancellationToken::new();
+        let (mut answered, mut told) = (0, Vec::new());
+        loop {
+            let request = connection.request(&drain).await;
+            told.extend(connection.take_ignored());
+            match request {
+                Ok(Some(_)) => answered += 1,
+                _ => break,
+            }
+        }
+        assert_eq!(answered, requests, "{sent:?}");
+        assert_eq!(told, ignored, "{sent:?}");
+    }
+}
+
 // Connecting
 
 #[tokio::test]
