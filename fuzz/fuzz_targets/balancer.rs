@@ -101,6 +101,8 @@ impl World {
         let is_open = |id: &BackendId| balancer.mode(*id) == Mode::Enabled && !was.contains(*id);
         let open = || balancer.ids().filter(is_open);
         assert_eq!(balancer.left(was), open().count());
+        let up = open().filter(|id| balancer.status(*id) == Status::Up);
+        assert_eq!(balancer.left_up(was), up.count());
         let Some(id) = picked else {
             assert_eq!(balancer.left(was), 0);
             return; // And the request is over.

@@ -30,6 +30,9 @@ proptest! {
         let mut offered = Vec::new();
         for outcome in outcomes {
             let left = balancer.left(tried);
+            let is_up = |id: &BackendId| balancer.status(*id) == Status::Up;
+            let open = ids.iter().filter(|id| balancer.mode(**id) == Mode::Enabled && !tried.contains(**id));
+            prop_assert_eq!(balancer.left_up(tried), open.filter(|id| is_up(id)).count());
             let Some(id) = (Wish { stick, by }).pick(&mut balancer, now, &mut tried) else {
                 prop_assert_eq!(left, 0);
                 break;

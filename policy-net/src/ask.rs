@@ -45,9 +45,15 @@ impl<C: Connect> Upstream<C> {
             if budget.left(now).is_zero() {
                 return Err(Exhausted { attempts });
             }
-            let Some((backend, member, unasked)) = self.pick(now, preference, &mut tried) else {
+            let Some(turn) = self.pick(now, preference, &mut tried) else {
                 return Err(Exhausted { attempts });
             };
+            let Turn {
+                backend,
+                member,
+                unasked,
+                is_sole,
+            } = turn;
             let limit = match tried.is_last_resort() {
                 false => budget.attempt(now, member.timeout, unasked),
                 true => budget.last_resort(now, member.timeout, unasked),
@@ -62,10 +68,11 @@ impl<C: Connect> Upstream<C> {
                 request,
                 began: now,
                 limit,
-                wait: if unasked > 1 {
-                    options.wait.min(limit)
-                } else {
+                // Where nobody else is up, a place that comes free is the best that can be hoped for.
+                wait: if is_sole {
                     limit
+                } else {
+                    options.wait.min(limit)
                 },
             };
             // It outlives the attempt, which may be dropped half-way: it tells how far that came.
@@ -119,13 +126,8 @@ impl<C: Connect> Upstream<C> {
         }
     }
 
-    /// Who is next, and how many are left for this request, that one included.
-    fn pick(
-        &self,
-        now: Instant,
-        preference: Preference,
-        tried: &mut Tried,
-    ) -> Option<(BackendId, &Member<C>, usize)> {
+    /// Who is next.
+    fn pick(&self, now: Instant, preference: Preference, tried: &mut Tried) -> Option<Turn<'_, C>> {
         let mut balancer = self.balancer();
         let unasked = balancer.left(*tried);
         let services = &self.shared.services;
@@ -138,7 +140,12 @@ impl<C: Connect> Upstream<C> {
             _ => balancer.pick(now, preference, tried),
         }?;
         let member = services.get(backend.index())?;
-        Some((backend, member, unasked))
+        Some(Turn {
+            backend,
+            member,
+            unasked,
+            is_sole: balancer.left_up(*tried) == 0,
+        })
     }
 
     pub(crate) fn observe(
@@ -158,4 +165,14 @@ impl<C: Connect> Upstream<C> {
             });
         }
     }
+}
+
+/// Who is to be asked.
+struct Turn<'a, C: Connect> {
+    backend: BackendId,
+    member: &'a Member<C>,
+    /// How many are left for this request, this one included.
+    unasked: usize,
+    /// None of the others is up.
+    is_sole: bool,
 }

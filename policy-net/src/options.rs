@@ -27,8 +27,8 @@ pub struct UpstreamOptions {
     /// default: a lost SYN is repeated after one.
     pub connect: Option<Duration>,
     /// How long a request waits for one of a server's connections while they are all in use and another
-    /// server has not been asked; the last one may take the attempt's whole time. 1 s by default:
-    /// another server is likely to answer sooner.
+    /// server that is up has not been asked; where there is none, it waits for the attempt's whole time.
+    /// 1 s by default: the other server is likely to answer sooner.
     pub wait: Duration,
     /// How long a request may go on with services that are down and not yet due for a trial, once no
     /// other is left: for all of those attempts together, each an equal share of what is left of it.

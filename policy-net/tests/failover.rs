@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use policy_ha::{Backend, BackendId, Balancer, Config, Preference, Transition};
+use policy_ha::{Backend, BackendId, Balancer, Config, Mode, Preference, Transition};
 use policy_net::{AttemptError, Event, Service, Upstream, UpstreamOptions};
 use policy_proto::DecodeError;
 use tokio::{
@@ -340,6 +340,44 @@ async fn a_place_of_the_last_service_is_waited_for_as_long_as_the_attempt_may_la
 
     let (first, second) = tokio::join!(timed(ask_ok(&upstream, 1)), timed(ask_ok(&upstream, 2)));
     assert_eq!((first, second), ((0, s(5)), (0, s(10))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_waited_for_as_long_where_all_others_are_down() {
+    for other in [Manner::Refuses, Manner::BlackHole, Manner::Hangs] {
+        let (slow, dead) = (Server::new(Manner::AnswersAfter(s(2))), Server::new(other));
+        let mut options = UpstreamOptions::default();
+        options.pool.max_connections = 1;
+        // The dead one comes first, so that it is known to be down.
+        let upstream = upstream(options, s(10), &[&dead, &slow]);
+        assert_eq!(ask_ok(&upstream, 0).await, 1);
+
+        let ask = |mark| ask_ok(&upstream, mark);
+        let answered = tokio::join!(ask(1), ask(2), ask(3), ask(4));
+        assert_eq!(answered, (1, 1, 1, 1), "{other:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sticks_to_a_full_service_that_is_drained_waits_no_longer_than_others() {
+    let (full, idle) = (
+        Server::new(Manner::AnswersAfter(s(5))),
+        Server::new(Manner::Answers),
+    );
+    let mut options = UpstreamOptions::default();
+    options.pool.max_connections = 1;
+    let upstream = upstream(options, s(10), &[&full, &idle]);
+    upstream.set_mode(id(0), Mode::Drain);
+    let stick = async || {
+        let request = request("1");
+        let answer = upstream
+            .ask(&request, Preference::Stick(id(0)), |_| {})
+            .await;
+        answer.unwrap().backend.index()
+    };
+
+    let (first, second) = tokio::join!(timed(stick()), timed(stick()));
+    assert_eq!((first, second), ((0, s(5)), (1, s(1))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,6 +103,27 @@ impl Balancer {
         (self.enabled & !tried.bits()).count_ones() as usize
     }
 
+    /// How many of these are up: who waits for the one that was picked might be answered by them.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use policy_ha::{Backend, Balancer, Config, Outcome, Preference, Tried};
+    ///
+    /// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 3])?;
+    /// let now = Instant::now();
+    /// let last = balancer.ids().last().unwrap();
+    /// balancer.observe(now, last, Outcome::Failure { took: Duration::ZERO });
+    ///
+    /// let mut tried = Tried::new();
+    /// balancer.pick(now, Preference::None, &mut tried);
+    /// assert_eq!((balancer.left(tried), balancer.left_up(tried)), (2, 1));
+    /// # Ok::<(), policy_ha::ConfigError>(())
+    /// ```
+    pub const fn left_up(&self, tried: Tried) -> usize {
+        (self.up & self.enabled & !tried.bits()).count_ones() as usize
+    }
+
     /// `best` narrows those that are up and of one priority down to the ones that share by turn.
     fn next(
         &mut self,
