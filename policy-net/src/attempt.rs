@@ -29,9 +29,9 @@ impl<C: Connect> Attempt<'_, C> {
     ) -> Result<Response, AttemptError> {
         let until = self.began.checked_add(self.limit);
         // The way of nearly all requests: two system calls, no allocation, no timer of its own.
-        let pool = &self.member.pool;
-        let place = pool.lease_on(self.upstream.worker, self.began, self.wait);
-        let lease = lease.insert(place.await?);
+        let (pool, asker) = (&self.member.pool, self.upstream.asker());
+        let place = pool.lease_for(asker, self.began, self.wait).await?;
+        let lease = lease.insert(place);
         if lease.is_reused()
             && let Some(result) = self.reuse(lease, until).await
         {

@@ -135,44 +135,47 @@ impl<C: Connect> Pool<C> {
     ///
     /// [`Busy`](AttemptError::Busy) when there is none for this time.
     pub async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease<C>, AttemptError> {
-        self.lease_on(0, Instant::now(), wait).await
+        let asker = Asker {
+            worker: 0,
+            trust: self.options.trust,
+        };
+        self.lease_for(asker, Instant::now(), wait).await
     }
 
-    /// The same for one of several threads with a runtime each, which the connection is registered with.
-    pub(crate) async fn lease_on(
+    pub(crate) async fn lease_for(
         self: &Arc<Self>,
-        worker: usize,
+        asker: Asker,
         now: Instant,
         wait: Duration,
     ) -> Result<Lease<C>, AttemptError> {
-        if let Some(lease) = self.take(worker, now) {
+        if let Some(lease) = self.take(asker, now) {
             return Ok(lease);
         }
-        timeout(wait, self.queue(worker))
+        timeout(wait, self.queue(asker))
             .await
             .unwrap_or(Err(AttemptError::Busy))
     }
 
     /// A place and an idle connection, if both are there at once.
-    fn take(self: &Arc<Self>, worker: usize, now: Instant) -> Option<Lease<C>> {
+    fn take(self: &Arc<Self>, asker: Asker, now: Instant) -> Option<Lease<C>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let client = self.take_idle(worker, now)?;
-        Some(Lease::kept(Arc::clone(self), worker, place, client))
+        let client = self.take_idle(asker, now)?;
+        Some(Lease::kept(Arc::clone(self), asker.worker, place, client))
     }
 
-    async fn queue(self: &Arc<Self>, worker: usize) -> Result<Lease<C>, AttemptError> {
+    async fn queue(self: &Arc<Self>, asker: Asker) -> Result<Lease<C>, AttemptError> {
         // The semaphores are never closed.
         let place = Arc::clone(&self.places).acquire_owned();
         let place = place.await.map_err(|_| AttemptError::Busy)?;
-        let lease = match self.take_idle(worker, Instant::now()) {
-            Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
+        let lease = match self.take_idle(asker, Instant::now()) {
+            Some(client) => Lease::kept(Arc::clone(self), asker.worker, place, client),
             None => {
                 let opening = Arc::clone(&self.opening).acquire_owned();
                 let opening = opening.await.map_err(|_| AttemptError::Busy)?;
                 // While it waited, others may have been answered.
-                match self.take_idle(worker, Instant::now()) {
-                    Some(client) => Lease::kept(Arc::clone(self), worker, place, client),
-                    None => Lease::to_open(Arc::clone(self), worker, place, opening),
+                match self.take_idle(asker, Instant::now()) {
+                    Some(client) => Lease::kept(Arc::clone(self), asker.worker, place, client),
+                    None => Lease::to_open(Arc::clone(self), asker.worker, place, opening),
                 }
             }
         };
@@ -196,10 +199,10 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    fn take_idle(&self, worker: usize, now: Instant) -> Option<Box<Client<C::Io>>> {
+    fn take_idle(&self, asker: Asker, now: Instant) -> Option<Box<Client<C::Io>>> {
         let keep = self.options.keep?;
         loop {
-            let mut idle = self.idle.take(worker)?;
+            let mut idle = self.idle.take(asker.worker)?;
             let age = now.saturating_duration_since(idle.since);
             // Its server, or what lies between, may have forgotten it without a word.
             if age >= keep {
@@ -209,8 +212,8 @@ impl<C: Connect> Pool<C> {
             // here. What the runtime knows of a connection is as old as its last look at all of
             // them: of one that rested for longer than it may be busy in between, or that another
             // runtime looks after, the system is asked.
-            let is_own = idle.worker == worker;
-            let knows = is_own && age < self.options.trust;
+            let is_own = idle.worker == asker.worker;
+            let knows = is_own && age < asker.trust;
             if idle.client.try_settle() != Some(true)
                 || !knows && !self.connect.is_silent(idle.client.io())
             {
@@ -237,4 +240,13 @@ impl<C: Connect> Pool<C> {
             since,
         });
     }
+}
+
+/// Who wants a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    /// One of several threads that have a runtime each, which its connections are registered with.
+    pub(crate) worker: usize,
+    /// As [`PoolOptions::trust`] says.
+    pub(crate) trust: Duration,
 }

@@ -5,7 +5,7 @@ use std::{
 
 use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
 
-use crate::{Connect, Counts, Pool, Retry, UpstreamOptions, record::Record};
+use crate::{Connect, Counts, Pool, Retry, UpstreamOptions, pool::Asker, record::Record};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -72,13 +72,8 @@ pub(crate) struct Member<C: Connect> {
 
 impl<C: Connect> Member<C> {
     fn new(service: Service<C>, options: &UpstreamOptions) -> Self {
-        let mut pool = options.pool.clone();
-        if options.retry == Retry::Unsent {
-            // What is found out before a request is written need not be guessed later.
-            pool.trust = Duration::ZERO;
-        }
         Self {
-            pool: Pool::new(service.connect, pool),
+            pool: Pool::new(service.connect, options.pool.clone()),
             timeout: service.timeout,
             record: Arc::default(),
         }
@@ -246,6 +241,19 @@ impl<C: Connect> Upstream<C> {
             for service in &self.shared.services {
                 service.pool.trim();
             }
+        }
+    }
+
+    pub(crate) fn asker(&self) -> Asker {
+        let options = &self.shared.options;
+        let trust = match options.retry {
+            Retry::Always => options.pool.trust,
+            // What is found out before a request is written need not be guessed later.
+            Retry::Unsent => Duration::ZERO,
+        };
+        Asker {
+            worker: self.worker,
+            trust,
         }
     }
 

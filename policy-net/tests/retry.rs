@@ -156,6 +156,21 @@ async fn the_system_is_asked_before_each_request_if_it_must_not_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_system_is_asked_also_if_that_was_decided_when_the_connection_was_there_already() {
+    for (retry, asked) in [(Retry::Always, 0), (Retry::Unsent, 1)] {
+        let reads = [1, 2].map(|writes| Read(writes, Ok(b"action=1\n\n")));
+        let scripted = Scripted::new(reads);
+        let old = scripted.upstream(Retry::Always);
+        ask_scripted(&old).await.unwrap();
+        let list = [(scripted.service(), old.ids().next())];
+        let new = old.renewed(with(retry), list).unwrap();
+        ask_scripted(&new).await.unwrap();
+        assert_eq!(scripted.connects.load(SeqCst), 1);
+        assert_eq!(scripted.asked.load(SeqCst), asked, "{retry:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_belongs_to_the_worker_that_used_it_last() {
     let reads = [1, 2, 3, 4].map(|writes| Read(writes, Ok(b"action=1\n\n")));
     let scripted = Scripted::new(reads);
@@ -320,13 +335,16 @@ impl Scripted {
         }
     }
 
-    fn upstream(&self, retry: Retry) -> Upstream<Self> {
-        let service = Service {
+    fn service(&self) -> Service<Self> {
+        Service {
             connect: self.clone(),
             backend: Backend::default(),
             timeout: s(10),
-        };
-        Upstream::new(with(retry), [service]).unwrap()
+        }
+    }
+
+    fn upstream(&self, retry: Retry) -> Upstream<Self> {
+        Upstream::new(with(retry), [self.service()]).unwrap()
     }
 }
 
