@@ -26,6 +26,10 @@ pub struct Failover {
     /// none of them
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
     pub last_resort: Duration,
+    /// Connections to each service at once: fewer than it has processes, if it serves one connection
+    /// with each
+    #[arg(long, value_name = "N", default_value = "100", value_parser = connections)]
+    pub max_connections: usize,
     /// Without a DURATION, print the services as understood, and exit with 0, or with 78 if one is
     /// invalid; with one, open a connection to services that are down at this interval
     #[arg(
@@ -92,12 +96,14 @@ impl Default for Failover {
             balance,
             retry,
             last_resort,
+            pool,
             ..
         } = UpstreamOptions::default();
         Self {
             balance,
             retry,
             last_resort,
+            max_connections: pool.max_connections,
             check: Vec::new(),
             probe: None,
             probe_action: None,
@@ -110,6 +116,13 @@ fn retry(text: &str) -> Result<Retry, &'static str> {
         "always" => Ok(Retry::Always),
         "unsent" => Ok(Retry::Unsent),
         _ => Err("neither always nor unsent"),
+    }
+}
+
+fn connections(text: &str) -> Result<usize, &'static str> {
+    match text.parse::<u16>() {
+        Ok(number @ 1..) => Ok(number.into()),
+        _ => Err("not between 1 and 65535"),
     }
 }
 

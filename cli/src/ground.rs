@@ -1,7 +1,5 @@
 use std::{io, num::NonZeroUsize, os::fd::OwnedFd, sync::Arc, thread};
 
-use policy_net::PoolOptions;
-
 use crate::{
     Bound, Options, Passed, StartError, descriptors,
     handover::Predecessor,
@@ -48,7 +46,7 @@ impl Ground {
         // A worker has a runtime, and of each endpoint a socket and a listener.
         let endpoints = options.listen.len() + passed.listening.len();
         let own = workers * (2 * endpoints + 6) + 16;
-        let upstream = services * PoolOptions::default().max_connections;
+        let upstream = services * options.failover.max_connections;
         let room = descriptors::for_clients(own, upstream);
         let room = room.map_err(StartError::system("cannot start"))?;
 

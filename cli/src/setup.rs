@@ -131,6 +131,7 @@ pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     settings.last_resort = options.failover.last_resort;
     settings.balance = options.failover.balance.clone();
     settings.retry = options.failover.retry;
+    settings.pool.max_connections = options.failover.max_connections;
     settings
 }
 
