@@ -3,7 +3,6 @@
 use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
 
 use policy_net::{Check, Listener};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
@@ -11,7 +10,9 @@ use crate::{
     crew::Crew,
     forward,
     ground::Ground,
-    notify::{self, Pulses, notify},
+    hands::on_call,
+    life::Life,
+    notify::Pulses,
     passing::Passing,
     setup::{Services, checks, settings},
     signals::Signals,
@@ -24,7 +25,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`StartError`]: all that can fail comes before anyone is served.
+/// [`StartError`]: all that can fail comes before anything is taken over.
 pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let services = Services::parse(options);
     if let Some(text) = services.invalid.first() {
@@ -69,18 +70,16 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
 
 fn serve(
     options: &Options,
-    ground: Ground,
+    mut ground: Ground,
     check: Option<Check>,
     passed: Vec<Listener>,
     common: Arc<Common>,
     log: &Log,
 ) -> Result<(), StartError> {
     let cannot_start = || StartError::system("cannot start");
-    let sockets = ground.sockets;
-    let workers = passed
-        .into_iter()
-        .enumerate()
-        .map(|(index, passed)| Worker::new((index, ground.workers), &sockets, passed, &common));
+    let workers = passed.into_iter().enumerate().map(|(index, passed)| {
+        Worker::new((index, ground.workers), &ground.sockets, passed, &common)
+    });
     let workers: io::Result<Vec<_>> = workers.collect();
     let mut workers = workers.map_err(cannot_start())?;
     let Some(first) = workers.pop() else {
@@ -90,88 +89,41 @@ fn serve(
         let _entered = first.runtime.enter();
         Signals::new()
     };
-    let mut signals = signals.map_err(cannot_start())?;
-    let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
+    let signals = signals.map_err(cannot_start())?;
+    let endpoints: io::Result<Vec<_>> = ground.sockets.iter().map(Bound::endpoint).collect();
     let endpoints = endpoints.map_err(cannot_start())?;
-
-    common.crew.take(ground.kept);
-    let succeeded = CancellationToken::new();
-    if let (Some(calls), Some(path)) = (&ground.calls, &options.lifetime.handover) {
-        let succession = Succession {
-            path: path.clone(),
-            friends: ground.friends,
-            calls: Arc::clone(calls),
-            sockets: Arc::clone(&sockets),
-            common: Arc::clone(&common),
-            log: log.clone(),
-            done: succeeded.clone(),
+    let ending = Ending::after(options.lifetime.drain);
+    thread::scope(|scope| {
+        // However this ends, the other workers end too.
+        let _stops = ending.stop.clone().drop_guard();
+        let hire = |index: usize| {
+            let (worker, serve) = on_call(|worker: Worker| worker.serve(&ending, pending()));
+            let thread = thread::Builder::new().name(format!("worker {index}"));
+            thread.spawn_scoped(scope, serve).map(|_| worker)
         };
-        succession.begin().map_err(cannot_start())?;
-    }
-    if let Some(predecessor) = ground.predecessor {
-        let relieved = predecessor.relieve();
-        relieved.map_err(StartError::system("the daemon before has ended"))?;
-    }
-    for endpoint in endpoints {
-        log.line(Level::Info, format!("listening on {endpoint}"));
-    }
-    notify(log, "READY=1");
+        let hired: io::Result<Vec<_>> = (0..workers.len()).map(hire).collect();
+        let hired = hired.map_err(cannot_start())?;
+        let (succession, answer) = on_call(Succession::answer);
+        let thread = thread::Builder::new().name("handover".to_owned());
+        thread.spawn(answer).map_err(cannot_start())?;
+        ground.settle()?;
 
-    let ending = Ending {
-        stop: CancellationToken::new(),
-        drain: options.lifetime.drain,
-        at_once: CancellationToken::new(),
-        busy: TaskTracker::new(),
-    };
-    ending.busy.close();
-    // However this ends, the other workers end too.
-    let _stops = ending.stop.clone().drop_guard();
-    let everything = || sockets.iter().chain(ground.calls.as_deref());
-    let is_stored = ground.is_kept && notify::has_manager();
-    let until_stopped = async {
-        tokio::select! {
-            () = succeeded.cancelled() => {}
-            () = signals.recv() => {
-                log.line(Level::Info, "stopping");
-                notify::stopping(log);
-                if is_stored {
-                    common.passing.to(log, notify::store);
-                }
-            }
+        // From here on nothing fails: each thread is there, and waits for its work.
+        let handover = options.lifetime.handover.as_deref();
+        let (life, given) = Life::new(ground, handover, common, log);
+        life.announce(&endpoints);
+        for (hired, worker) in hired.iter().zip(workers) {
+            _ = hired.send(worker);
         }
-        ending.stop.cancel();
-        // Each worker has a descriptor of its own: closing them all would take until the end.
-        everything().for_each(Bound::refuse);
-        signals.recv().await;
-        log.line(Level::Info, "stopping at once");
-        ending.at_once.cancel();
-        pending().await
-    };
-    let served = thread::scope(|scope| {
-        for (index, worker) in workers.into_iter().enumerate() {
-            let ending = &ending;
-            let serve = move || worker.serve(ending, pending());
-            let thread = thread::Builder::new().name(format!("worker {}", index));
-            if let Err(error) = thread.spawn_scoped(scope, serve) {
-                ending.stop.cancel();
-                return Err(cannot_start()(error));
-            }
+        match given {
+            Some(given) => _ = succession.send(given),
+            None => drop(succession),
         }
         first.keep_up(check);
-        first.serve(&ending, until_stopped);
+        first.serve(&ending, life.watch(signals, &ending));
+        life.end();
         Ok(())
-    });
-    common.passing.end();
-    if is_stored && let Err(error) = notify::wait_until_read() {
-        log.line(
-            Level::Warning,
-            format!("the service manager does not answer: {error}"),
-        );
-    }
-    everything().for_each(Bound::remove);
-    log.line(Level::Info, "stopped");
-    log.flush();
-    served
+    })
 }
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {

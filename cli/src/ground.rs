@@ -1,4 +1,4 @@
-use std::{io, num::NonZeroUsize, os::fd::OwnedFd, sync::Arc, thread};
+use std::{io, num::NonZeroUsize, os::fd::OwnedFd, thread};
 
 use crate::{
     Bound, Options, Passed, StartError, descriptors,
@@ -15,14 +15,15 @@ pub(crate) struct Ground {
     pub(crate) workers: usize,
     /// Descriptors that are left for clients.
     pub(crate) room: usize,
-    pub(crate) sockets: Arc<Vec<Bound>>,
+    pub(crate) sockets: Vec<Bound>,
     /// Where others call for a handover.
-    pub(crate) calls: Option<Arc<Bound>>,
-    pub(crate) predecessor: Option<Predecessor>,
+    pub(crate) calls: Option<Bound>,
+    predecessor: Option<Predecessor>,
     /// Why there is none, where there should be one.
     pub(crate) silence: Option<io::Error>,
     /// The users whose processes are trusted.
     pub(crate) friends: Vec<u32>,
+    run_as: Option<RunAs>,
     /// Whether a service manager keeps the sockets.
     pub(crate) is_kept: bool,
     /// Connections that it kept.
@@ -65,21 +66,30 @@ impl Ground {
             let bound = handover(path, run_as.as_ref().map(RunAs::uid), &mut predecessor);
             bound.map_err(StartError::system(format!("--handover {}", path.display())))
         });
-        let calls = calls.transpose()?;
-        if let (Some(run_as), Some(user)) = (run_as, &options.user) {
-            let became = run_as.become_it();
-            became.map_err(StartError::system(format!("--user {user}")))?;
-        }
         Ok(Self {
             workers,
             room,
-            sockets: Arc::new(sockets),
-            calls: calls.map(Arc::new),
+            sockets,
+            calls: calls.transpose()?,
             predecessor,
             silence,
             friends,
+            run_as,
             is_kept,
             kept: passed.connections,
         })
+    }
+
+    /// Gives up the rights, and lets the predecessor go. To be called when nothing else can fail.
+    pub(crate) fn settle(&mut self) -> Result<(), StartError> {
+        if let Some(run_as) = &self.run_as {
+            let became = run_as.become_it();
+            became.map_err(StartError::system(format!("--user {}", run_as.asked)))?;
+        }
+        if let Some(predecessor) = self.predecessor.take() {
+            let relieved = predecessor.relieve();
+            relieved.map_err(StartError::system("the daemon before has ended"))?;
+        }
+        Ok(())
     }
 }

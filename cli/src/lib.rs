@@ -36,10 +36,12 @@ mod forward;
 mod getopt;
 mod ground;
 mod handover;
+mod hands;
 
 mod journal;
 pub use journal::Journal;
 
+mod life;
 mod lifetime;
 pub use lifetime::Lifetime;
 

@@ -27,11 +27,9 @@ pub(crate) struct Succession {
 }
 
 impl Succession {
-    /// Answers calls, on a thread of its own, until there is a successor.
-    pub(crate) fn begin(self) -> io::Result<()> {
-        let thread = thread::Builder::new().name("handover".to_owned());
-        let answer = move || while self.next().is_continue() {};
-        thread.spawn(answer).map(drop)
+    /// Answers calls until there is a successor.
+    pub(crate) fn answer(self) {
+        while self.next().is_continue() {}
     }
 
     fn next(&self) -> std::ops::ControlFlow<()> {

@@ -21,6 +21,8 @@ pub(crate) fn group(name: &str) -> Option<Gid> {
 /// Whom to run as: `USER[:GROUP]`.
 #[derive(Debug)]
 pub(crate) struct RunAs {
+    /// As it was asked for.
+    pub(crate) asked: String,
     name: CString,
     uid: Uid,
     gid: Gid,
@@ -39,6 +41,7 @@ impl RunAs {
             None => user.gid,
         };
         Some(Self {
+            asked: text.to_owned(),
             name: CString::new(user.name).ok()?,
             uid: user.uid,
             gid,

@@ -58,6 +58,21 @@ pub(crate) struct Ending {
     pub(crate) busy: TaskTracker,
 }
 
+impl Ending {
+    /// Not yet, and then so long.
+    pub(crate) fn after(drain: Duration) -> Self {
+        let busy = TaskTracker::new();
+        // It waits for those who are busy, not for a word that there will be no more of them.
+        busy.close();
+        Self {
+            stop: CancellationToken::new(),
+            drain,
+            at_once: CancellationToken::new(),
+            busy,
+        }
+    }
+}
+
 impl Worker {
     /// The first of two is worker `(0, 2)`. `passed` are connections that others have accepted.
     pub(crate) fn new(

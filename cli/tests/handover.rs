@@ -2,6 +2,7 @@
 
 mod process;
 mod support;
+mod world;
 
 use std::{
     fs,
@@ -9,7 +10,6 @@ use std::{
         fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
     },
-    path::PathBuf,
     process::Command,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
@@ -22,6 +22,7 @@ use process::{
 use socket2::{Domain, SockAddr, Socket, Type};
 use support::stub::{Reply, Script, Stub};
 use tempfile::TempDir;
+use world::World;
 
 #[test]
 fn a_successor_gets_the_sockets_and_the_connections_and_the_daemon_before_it_ends() {
@@ -393,51 +394,6 @@ struct Ends<'a>(&'a AtomicBool);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, SeqCst);
-    }
-}
-
-/// A place for sockets, and a policy server.
-struct World {
-    dir: TempDir,
-    stub: Stub,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            dir: TempDir::new().unwrap(),
-            stub: Stub::tcp(Script::default()),
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn unix(&self) -> String {
-        format!("unix:{}", self.path("policy.sock").display())
-    }
-
-    /// Words for a daemon with a handover.
-    fn words(&self, words: &[&str]) -> Vec<String> {
-        let handover = format!("unix:{}", self.path("handover.sock").display());
-        let mut all = vec!["--handover".to_owned(), handover];
-        all.extend(words.iter().map(|word| (*word).to_owned()));
-        if !words.contains(&"-s") {
-            all.extend(["-s".to_owned(), format!("a={}", self.stub.address())]);
-        }
-        all
-    }
-
-    fn start(&self, listen: &[&str], words: &[&str]) -> Daemon {
-        let words = self.words(words);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Daemon::start(listen, &words)
-    }
-
-    /// Starts one that may not come as far as to listen.
-    fn try_start(&self, words: &[&str]) -> Process {
-        Process::start(HAPOLICY, &self.words(words))
     }
 }
 

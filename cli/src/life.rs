@@ -1,0 +1,107 @@
+use std::{convert::Infallible, future::pending, path::Path, sync::Arc};
+
+use policy_net::Endpoint;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Bound, Level, Log,
+    ground::Ground,
+    notify::{self, notify},
+    signals::Signals,
+    succession::Succession,
+    worker::{Common, Ending},
+};
+
+/// A daemon that has taken over, until it ends. Nothing in here keeps it from serving.
+#[derive(Debug)]
+pub(crate) struct Life<'a> {
+    sockets: Arc<Vec<Bound>>,
+    /// Where others call for a handover.
+    calls: Option<Arc<Bound>>,
+    common: Arc<Common>,
+    log: &'a Log,
+    /// Whether a service manager stores connections for the next process.
+    is_stored: bool,
+    /// Cancelled when there is a successor that serves.
+    succeeded: CancellationToken,
+}
+
+impl<'a> Life<'a> {
+    /// On ground that is settled. With it comes what it takes to be succeeded, at `handover`.
+    pub(crate) fn new(
+        ground: Ground,
+        handover: Option<&Path>,
+        common: Arc<Common>,
+        log: &'a Log,
+    ) -> (Self, Option<Succession>) {
+        let life = Self {
+            sockets: Arc::new(ground.sockets),
+            calls: ground.calls.map(Arc::new),
+            common,
+            log,
+            is_stored: ground.is_kept && notify::has_manager(),
+            succeeded: CancellationToken::new(),
+        };
+        let succession = handover.zip(life.calls.as_ref());
+        let succession = succession.map(|(path, calls)| Succession {
+            path: path.to_owned(),
+            friends: ground.friends,
+            calls: Arc::clone(calls),
+            sockets: Arc::clone(&life.sockets),
+            common: Arc::clone(&life.common),
+            log: log.clone(),
+            done: life.succeeded.clone(),
+        });
+        life.common.crew.take(ground.kept);
+        (life, succession)
+    }
+
+    /// Says that it serves here.
+    pub(crate) fn announce(&self, endpoints: &[Endpoint]) {
+        for endpoint in endpoints {
+            self.log
+                .line(Level::Info, format!("listening on {endpoint}"));
+        }
+        notify(self.log, "READY=1");
+    }
+
+    /// Has it end when a signal says so, or a successor; at once, when there is one more signal.
+    pub(crate) async fn watch(&self, mut signals: Signals, ending: &Ending) -> Infallible {
+        tokio::select! {
+            () = self.succeeded.cancelled() => {}
+            () = signals.recv() => {
+                self.log.line(Level::Info, "stopping");
+                notify::stopping(self.log);
+                if self.is_stored {
+                    self.common.passing.to(self.log, notify::store);
+                }
+            }
+        }
+        ending.stop.cancel();
+        // Each worker has a descriptor of its own: closing them all would take until the end.
+        self.everything().for_each(Bound::refuse);
+        signals.recv().await;
+        self.log.line(Level::Info, "stopping at once");
+        ending.at_once.cancel();
+        pending().await
+    }
+
+    /// When all workers have done.
+    pub(crate) fn end(self) {
+        self.common.passing.end();
+        if self.is_stored
+            && let Err(error) = notify::wait_until_read()
+        {
+            let text = format!("the service manager does not answer: {error}");
+            self.log.line(Level::Warning, text);
+        }
+        self.everything().for_each(Bound::remove);
+        self.log.line(Level::Info, "stopped");
+        self.log.flush();
+    }
+
+    /// The sockets for clients, and that for calls.
+    fn everything(&self) -> impl Iterator<Item = &Bound> {
+        self.sockets.iter().chain(self.calls.as_deref())
+    }
+}
