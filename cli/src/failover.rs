@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use policy_ha::Mode;
 use policy_net::{Balance, Check, Probe, Retry, UpstreamOptions};
 use policy_proto::{InvalidResponse, Request, Response};
 
@@ -30,6 +31,13 @@ pub struct Failover {
     /// with each
     #[arg(long, value_name = "N", default_value = "100", value_parser = connections)]
     pub max_connections: usize,
+    /// How many failures in a row take a service down
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_failures: u32,
+    /// What a service may be asked: drain is the rest of the messages that it has begun, disabled
+    /// nothing; may be repeated
+    #[arg(long, value_name = "NAME=enabled|drain|disabled", value_parser = mode)]
+    pub mode: Vec<(String, Mode)>,
     /// Without a DURATION, print the services as understood, and exit with 0, or with 78 if one is
     /// invalid; with one, open a connection to services that are down at this interval
     #[arg(
@@ -97,6 +105,7 @@ impl Default for Failover {
             retry,
             last_resort,
             pool,
+            balancer,
             ..
         } = UpstreamOptions::default();
         Self {
@@ -104,6 +113,8 @@ impl Default for Failover {
             retry,
             last_resort,
             max_connections: pool.max_connections,
+            max_failures: balancer.max_failures,
+            mode: Vec::new(),
             check: Vec::new(),
             probe: None,
             probe_action: None,
@@ -124,6 +135,17 @@ fn connections(text: &str) -> Result<usize, &'static str> {
         Ok(number @ 1..) => Ok(number.into()),
         _ => Err("not between 1 and 65535"),
     }
+}
+
+fn mode(text: &str) -> Result<(String, Mode), &'static str> {
+    let (name, mode) = text.split_once('=').ok_or("not NAME=MODE")?;
+    let mode = match mode {
+        "enabled" => Mode::Enabled,
+        "drain" => Mode::Drain,
+        "disabled" => Mode::Disabled,
+        _ => return Err("none of enabled, drain, disabled"),
+    };
+    Ok((name.to_owned(), mode))
 }
 
 /// The value of `--check`, or nothing.

@@ -1,6 +1,6 @@
 use std::{net::Ipv6Addr, time::Duration};
 
-use policy_ha::Backend;
+use policy_ha::{Backend, Mode};
 use policy_net::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
 
@@ -34,6 +34,8 @@ pub struct Service {
     pub backend: Backend,
     /// The longest attempt, 0.1 to 3600 s.
     pub timeout: Duration,
+    /// What it may be asked: everything, unless something else is said elsewhere.
+    pub mode: Mode,
     /// What was not as it should be, and what is used instead; it quotes the text as it was given.
     pub warnings: Vec<Vec<u8>>,
     /// Nothing stood behind the address, so that a later service of the same name inherits.
@@ -85,6 +87,7 @@ impl Service {
             endpoint,
             backend: Backend::default(),
             timeout,
+            mode: Mode::default(),
             warnings: Vec::new(),
             bare: fields.is_empty(),
         };

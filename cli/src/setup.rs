@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use policy_ha::Mode;
 use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
 use crate::{
@@ -31,7 +32,21 @@ impl Services {
         for text in &options.services {
             services.add(text.as_bytes(), timeout);
         }
+        for (name, mode) in &options.failover.mode {
+            services.set_mode(name, *mode);
+        }
         services
+    }
+
+    fn set_mode(&mut self, name: &str, mode: Mode) {
+        let mut valid = self.valid.iter_mut();
+        match valid.find(|service| service.name == name.as_bytes()) {
+            Some(service) => service.mode = mode,
+            None => {
+                let text = format!("ignoring the mode of '{name}': no such service");
+                self.invalid.push(text.into_bytes());
+            }
+        }
     }
 
     fn add(&mut self, text: &[u8], timeout: Duration) {
@@ -71,12 +86,19 @@ impl Services {
                 endpoint,
                 backend,
                 timeout,
+                mode,
                 ..
             } = service;
             let (priority, weight) = (backend.priority, backend.weight);
             let timeout = timeout.as_secs_f64();
-            let rest =
-                format!(" {endpoint} priority {priority} weight {weight} timeout {timeout}s\n");
+            let mode = match mode {
+                Mode::Enabled => "",
+                Mode::Drain => " drain",
+                Mode::Disabled => " disabled",
+            };
+            let rest = format!(
+                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}\n"
+            );
             [name, rest.as_bytes()].concat()
         };
         self.valid.iter().flat_map(line).collect()
@@ -120,7 +142,11 @@ impl Services {
             }
         };
         // One to 64 services with weights that were checked: the balancer takes nothing else ill.
-        Upstream::new(settings, self.valid.iter().map(member)).ok()
+        let upstream = Upstream::new(settings, self.valid.iter().map(member)).ok()?;
+        for (id, service) in upstream.ids().zip(&self.valid) {
+            upstream.set_mode(id, service.mode);
+        }
+        Some(upstream)
     }
 }
 
@@ -132,6 +158,8 @@ pub(crate) fn settings(options: &Options) -> UpstreamOptions {
     settings.balance = options.failover.balance.clone();
     settings.retry = options.failover.retry;
     settings.pool.max_connections = options.failover.max_connections;
+    let failures = options.failover.max_failures;
+    settings.balancer = settings.balancer.with_max_failures(failures);
     settings
 }
 

@@ -87,6 +87,11 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--balance"], "--balance"),
         (&["--retry", "never"], "never"),
         (&["--retry"], "--retry"),
+        (&["--max-failures", "0"], "0"),
+        (&["--max-failures"], "--max-failures"),
+        (&["--mode", "a"], "NAME=MODE"),
+        (&["--mode", "a=down"], "down"),
+        (&["--mode"], "--mode"),
         (&["--user"], "--user"),
         (&["--check=1"], "--check"),
         (&["--check", "1"], "--check"),
@@ -189,6 +194,8 @@ fn help_and_version_are_on_standard_output_and_no_error() {
             "--affinity",
             "--balance",
             "--retry",
+            "--max-failures",
+            "--mode",
             "--probe",
             "--probe-action",
             "--check",
@@ -314,6 +321,19 @@ fn check_without_services_ends_with_78() {
     let ended = run(HAPOLICY, &["--check"]);
     assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""));
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn check_shows_a_mode_that_is_not_the_usual_one_and_finds_one_of_nobody() {
+    let services = ["--check", "-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:2"];
+    let ended = run(HAPOLICY, &[&services[..], &["--mode", "b=drain"]].concat());
+    let usual = "priority 10 weight 1 timeout 30s";
+    let shown = format!("a inet:127.0.0.1:1 {usual}\nb inet:127.0.0.1:2 {usual} drain\n");
+    assert_eq!((ended.code, ended.out), (Some(0), shown));
+
+    let ended = run(HAPOLICY, &[&services[..], &["--mode", "c=drain"]].concat());
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.contains("'c'"), "{ended:?}");
 }
 
 #[test]

@@ -51,6 +51,50 @@ fn a_server_that_refuses_has_read_nothing() {
     daemon.stop();
 }
 
+// --max-failures
+
+#[test]
+fn a_service_is_down_after_so_many_failures_in_a_row() {
+    for (args, asked) in [(&[][..], 1), (&["--max-failures", "3"], 3)] {
+        let (a, b) = (
+            Stub::tcp(Script::reply(Reply::CloseUnanswered)),
+            Stub::tcp(Script::answer("b")),
+        );
+        let services = [service("a", &a, ":1"), service("b", &b, ":2")];
+        let common = ["-s", &services[0], "-s", &services[1], "--affinity", "none"];
+        let daemon = Daemon::tcp(&[&common, args].concat());
+        let mut client = daemon.connect();
+        for _ in 0..10 {
+            assert_eq!(client.ask_about("x"), "b");
+        }
+        assert_eq!(a.requests().len(), asked, "{args:?}");
+        daemon.stop();
+    }
+}
+
+// --mode
+
+#[test]
+fn a_service_is_asked_as_its_mode_says() {
+    for (modes, answer) in [
+        (&[][..], "a"),
+        (&["--mode", "a=enabled"], "a"),
+        (&["--mode=a=drain"], "b"),
+        (&["--mode", "a=disabled"], "b"),
+        (&["--mode", "a=drain", "--mode", "b=disabled"], "dunno"),
+        (&["--mode", "a=drain", "--mode", "a=enabled"], "a"),
+    ] {
+        let (a, b) = (
+            Stub::tcp(Script::answer("a")),
+            Stub::tcp(Script::answer("b")),
+        );
+        let services = [service("a", &a, ":1"), service("b", &b, ":2")];
+        let daemon = Daemon::tcp(&[&["-s", &services[0], "-s", &services[1]], modes].concat());
+        assert_eq!(daemon.connect().ask_about("x"), answer, "{modes:?}");
+        daemon.stop();
+    }
+}
+
 // --last-resort
 
 #[test]

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 /// request's deadline, and of the larger of 5 s and an equal share of that for each service not yet
 /// asked.
 ///
-/// So three hung services leave time for a fourth, and the last one asked may use all that is left.
+/// So three hung services leave time for a fourth, and the last one asked has all that is left, up to
+/// its own timeout: that is what its administrator says an answer takes at most.
 ///
 /// ```
 /// use policy_net::attempt_limit;

@@ -36,7 +36,8 @@
 //!
 //! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer.
 //! Dropping a future gives up what it was doing: connections in an unknown state are closed, never
-//! reused, so an answer can never reach the wrong request. Everything that a peer can grow or delay
+//! reused, so that a late answer reaches nobody; only what a server says before it is asked cannot
+//! always be told from an answer (see [`Pool`]). Everything that a peer can grow or delay
 //! has a limit. Nothing is spawned behind the caller's back but the connections of a server, the
 //! look-up of a name on tokio's blocking threads, and the wait of at most one second for an
 //! answer's blank line.

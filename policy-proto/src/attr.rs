@@ -41,7 +41,7 @@ pub const RECIPIENT_COUNT: &str = "recipient_count";
 pub const QUEUE_ID: &str = "queue_id";
 /// Ties the requests about one message together; empty until MAIL is accepted.
 pub const INSTANCE: &str = "instance";
-/// The size in bytes that the client announced; at END-OF-MESSAGE the real one.
+/// The size in bytes that the client announced; at END-OF-MESSAGE the real one. Postfix 2.2.
 pub const SIZE: &str = "size";
 /// The domain of an ETRN command. Postfix 2.3.
 pub const ETRN_DOMAIN: &str = "etrn_domain";

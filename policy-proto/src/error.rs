@@ -6,6 +6,9 @@ use thiserror::Error;
 /// are not part of it) and points at the beginning of the line. After an error the stream is lost:
 /// log it and disconnect, as the protocol asks of both sides.
 ///
+/// Postfix reads the same lines with `attr_scan_plain.c`, whose errors those about a line and its name
+/// are, and judges actions in `smtpd_check.c`; the limits are this crate's.
+///
 /// ```
 /// use bytes::BytesMut;
 /// use policy_proto::{DecodeError, Decoder};

@@ -149,6 +149,7 @@
     doc = " [`ClientCodec`]: #features-and-versions"
 )]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod action;
 pub use action::Action;
@@ -161,6 +162,7 @@ pub use attributes::Attributes;
 #[cfg(feature = "tokio-util")]
 mod codec;
 #[cfg(feature = "tokio-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]
 pub use codec::{ClientCodec, CodecError, ServerCodec};
 
 mod decoder;

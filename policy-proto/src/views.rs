@@ -1,4 +1,5 @@
-//! What a request says, as types: only where one prevents mistakes.
+//! What a request says, as types: only where one prevents mistakes. Each is named after its attribute,
+//! where its source stands: [`attr`].
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -6,6 +7,8 @@ use crate::{ProtocolState, Request, attr, xtext};
 
 impl Request {
     /// Whether this is what Postfix sends: `request=smtpd_access_policy`.
+    ///
+    /// Source: [`attr::REQUEST`].
     ///
     /// ```
     /// use policy_proto::Request;
@@ -21,6 +24,8 @@ impl Request {
 
     /// The SMTP stage; `None` for one that this crate does not know.
     ///
+    /// Source: [`attr::PROTOCOL_STATE`].
+    ///
     /// ```
     /// use policy_proto::{ProtocolState, Request};
     ///
@@ -35,6 +40,8 @@ impl Request {
 
     /// The client's address; `None` where Postfix does not know it.
     ///
+    /// Source: [`attr::CLIENT_ADDRESS`].
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -48,6 +55,8 @@ impl Request {
     }
 
     /// The address that the client connected to. Postfix 3.2.
+    ///
+    /// Source: [`attr::SERVER_ADDRESS`].
     ///
     /// ```
     /// use policy_proto::Request;
@@ -65,6 +74,8 @@ impl Request {
 
     /// The client's TCP port; `None` where Postfix does not know it. Postfix 3.0.
     ///
+    /// Source: [`attr::CLIENT_PORT`].
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -78,6 +89,8 @@ impl Request {
     }
 
     /// The port that the client connected to; `None` where Postfix does not know it. Postfix 3.2.
+    ///
+    /// Source: [`attr::SERVER_PORT`].
     ///
     /// ```
     /// use policy_proto::Request;
@@ -94,6 +107,8 @@ impl Request {
     /// The message's size in bytes, as announced, or as it is at END-OF-MESSAGE; `None` where it is
     /// not known, which Postfix writes as `0`.
     ///
+    /// Source: [`attr::SIZE`].
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -108,6 +123,8 @@ impl Request {
     }
 
     /// How many recipients were accepted; `None` before DATA, where Postfix writes `0`.
+    ///
+    /// Source: [`attr::RECIPIENT_COUNT`].
     ///
     /// ```
     /// use policy_proto::Request;
@@ -125,6 +142,8 @@ impl Request {
     /// The client certificate's common name, decoded from xtext; `None` without a verified
     /// certificate, or where the value is not xtext.
     ///
+    /// Source: [`attr::CCERT_SUBJECT`].
+    ///
     /// ```
     /// use policy_proto::Request;
     ///
@@ -138,6 +157,8 @@ impl Request {
     }
 
     /// The common name of that certificate's issuer, decoded from xtext.
+    ///
+    /// Source: [`attr::CCERT_ISSUER`].
     ///
     /// ```
     /// use policy_proto::Request;
