@@ -26,7 +26,7 @@ use crate::{
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scenario {
-    /// One of two services is killed and restarted, five times.
+    /// One of two services is killed and restarted, ten times.
     Killed,
     /// One of two services stands still for five seconds.
     Stopped,
@@ -39,7 +39,7 @@ impl Scenario {
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Killed => "a service is killed and restarted five times in ten seconds",
+            Self::Killed => "a service is killed and restarted ten times in twenty seconds",
             Self::Stopped => "a service stands still for five seconds",
             Self::Poisoned => "both services hang on one request in ten",
         }
@@ -167,7 +167,7 @@ impl Load<'_> {
         thread::sleep(SECOND);
         match self.scenario {
             Scenario::Killed => {
-                for _ in 0..5 {
+                for _ in 0..10 {
                     first.signal(Signal::KILL);
                     thread::sleep(SECOND);
                     first.restart();
