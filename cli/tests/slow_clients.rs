@@ -14,9 +14,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use support::stub::{Reply, Script, Stub};
 
 /// Prints the latency of the honest clients with and without the slow ones: `--nocapture`. What was
-/// seen is under `benches/record/`; no time is asserted here.
+/// seen is under `benches/record/`.
 #[test]
-fn sixteen_honest_clients_are_answered_beside_five_thousand_slow_ones() {
+fn sixteen_honest_clients_are_answered_beside_five_thousand_slow_ones_as_fast_as_without() {
     raise_descriptors();
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
     let service = format!("a={}", stub.address());
@@ -29,7 +29,7 @@ fn sixteen_honest_clients_are_answered_beside_five_thousand_slow_ones() {
         client.send(BEGINNING);
     }
 
-    let mut times = [Vec::new(), Vec::new()];
+    let mut rounds = Vec::new();
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         let (drips, ended) = (&slow[SLOW / 3 * 2..], &ended);
@@ -47,13 +47,23 @@ fn sixteen_honest_clients_are_answered_beside_five_thousand_slow_ones() {
         let connect = |daemon: &Daemon| (0..HONEST).map(|_| daemon.connect()).collect();
         let mut clients: [Vec<Client>; 2] = [connect(&alone), connect(&beside)];
         for round in 0..ROUNDS {
+            let mut times = [Vec::new(), Vec::new()];
             // Neither is always the first.
             for which in [round % 2, 1 - round % 2] {
-                times[which].extend(ask(&mut clients[which], round));
+                times[which] = ask(&mut clients[which], round);
             }
+            rounds.push(times);
         }
     });
-    report(&mut times);
+    let ratio = median(rounds.iter().map(|[alone, beside]| {
+        let of = |times: &[Duration]| median(times.iter().map(Duration::as_secs_f64));
+        of(beside) / of(alone)
+    }));
+    println!("median of the ratios of the rounds: {ratio:.2}");
+    // It is 0.7 to 1.4 on a busy machine. What disturbs that disturbs both of a round, or one of the two in
+    // some rounds; to pass 3, one daemon would have to be disturbed far more than the other in half of all.
+    assert!(ratio < 3.0, "{ratio}");
+    report(&rounds);
 
     for mut client in slow.into_iter().skip(SLOW / 3).step_by(100) {
         client.send(b"\n\n");
@@ -96,20 +106,29 @@ impl Drop for Ends<'_> {
     }
 }
 
-fn report(times: &mut [Vec<Duration>; 2]) {
-    let [alone, beside] = times;
-    alone.sort_unstable();
-    beside.sort_unstable();
+fn report(rounds: &[[Vec<Duration>; 2]]) {
+    let [alone, beside] = [0, 1].map(|which| {
+        let times = rounds.iter().flat_map(|times| &times[which]).copied();
+        let mut times: Vec<Duration> = times.collect();
+        times.sort_unstable();
+        times
+    });
     println!(
         "{HONEST} clients, {} requests each way: {SLOW} slow ones beside / none",
         alone.len()
     );
     for (name, place) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
         let at = |times: &[Duration]| times[(times.len() as f64 * place) as usize].as_micros();
-        let (beside, alone) = (at(beside), at(alone));
+        let (beside, alone) = (at(&beside), at(&alone));
         let ratio = beside as f64 / alone as f64;
         println!("{name}: {beside} us / {alone} us = {ratio:.2}");
     }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Answers with the request's sender.
@@ -131,5 +150,5 @@ fn raise_descriptors() {
 const BEGINNING: &[u8] = b"request=smtpd_access_policy\nsender=slow\nhelo_name=";
 const SLOW: usize = 5_000;
 const HONEST: usize = 16;
-const ROUNDS: usize = 10;
-const REQUESTS: usize = 100;
+const ROUNDS: usize = 21;
+const REQUESTS: usize = 50;
