@@ -2,8 +2,8 @@ use std::{
     fs::Permissions,
     io,
     net::{SocketAddr, ToSocketAddrs},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown},
-    path::{Path, PathBuf},
+    os::unix::fs::{FileTypeExt, PermissionsExt, lchown},
+    path::Path,
 };
 
 use policy_net::Endpoint;
@@ -28,7 +28,7 @@ impl Listen {
                 let mut last = io::ErrorKind::NotFound.into();
                 for address in (host.as_str(), *port).to_socket_addrs()? {
                     match bind_tcp(address, workers) {
-                        Ok(sockets) => return Ok(Bound::new(&self.endpoint, sockets, None)),
+                        Ok(sockets) => return Bound::new(self, sockets),
                         Err(error) => last = error,
                     }
                 }
@@ -41,26 +41,13 @@ impl Listen {
         }
     }
 
-    /// Listens with sockets of the daemon before this one.
-    pub(crate) fn adopt(&self, mut sockets: Vec<Socket>, workers: usize) -> io::Result<Bound> {
-        let path = match &self.endpoint {
-            Endpoint::Inet { .. } => {
-                join(&mut sockets, workers)?;
-                None
-            }
-            Endpoint::Unix(path) => {
-                if let Some(mode) = self.mode {
-                    std::fs::set_permissions(path, Permissions::from_mode(mode))?;
-                }
-                self.give_away(path)?;
-                Some(path)
-            }
-        };
-        Ok(Bound::new(
-            &self.endpoint,
-            sockets,
-            path.map(|path| own(path)).transpose()?,
-        ))
+    /// Gives the file of a socket the owner and the mode that this asks for.
+    pub(crate) fn dress(&self, path: &Path) -> io::Result<()> {
+        self.give_away(path)?;
+        match self.mode {
+            Some(mode) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+            None => Ok(()),
+        }
     }
 
     /// Whether these sockets, which were bound by somebody else, are what this asks for.
@@ -83,7 +70,7 @@ impl Listen {
             rustix::process::umask(umask);
         }
         bound?;
-        let bound = Bound::new(&self.endpoint, vec![socket], Some(own(path)?));
+        let bound = Bound::new(self, vec![socket])?;
         self.give_away(path)?;
         // Only now, so that nobody connects before the owner is right.
         bound.listen(BACKLOG)?;
@@ -105,20 +92,12 @@ fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Socket>> {
     let first = tcp_socket(address)?;
     first.bind(&address.into())?;
     first.listen(BACKLOG)?;
-    let mut sockets = vec![first];
-    join(&mut sockets, workers)?;
-    Ok(sockets)
-}
-
-/// Adds sockets until there is one for each worker.
-fn join(sockets: &mut Vec<Socket>, workers: usize) -> io::Result<()> {
-    let Some(first) = sockets.first().filter(|_| sockets.len() < workers) else {
-        return Ok(());
-    };
-    first.set_reuse_port(true)?;
+    if workers > 1 {
+        first.set_reuse_port(true)?;
+    }
     // With the port that the system chose.
     let bound = first.local_addr()?;
-    let address = bound.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut sockets = vec![first];
     while sockets.len() < workers {
         let socket = tcp_socket(address)?;
         socket.set_reuse_port(true)?;
@@ -126,12 +105,7 @@ fn join(sockets: &mut Vec<Socket>, workers: usize) -> io::Result<()> {
         socket.listen(BACKLOG)?;
         sockets.push(socket);
     }
-    Ok(())
-}
-
-/// The path of a socket of ours, and its inode.
-fn own(path: &Path) -> io::Result<(PathBuf, u64)> {
-    Ok((path.to_owned(), std::fs::symlink_metadata(path)?.ino()))
+    Ok(sockets)
 }
 
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {

@@ -1,8 +1,9 @@
 use std::{
+    fs::{self, Metadata},
     io,
     net::SocketAddr,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    os::unix::fs::{MetadataExt, lchown},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -10,34 +11,47 @@ use policy_net::{Endpoint, Listener};
 use socket2::Socket;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::{handover::Call, listen::is_loopback};
+use crate::{Listen, handover::Call, listen::is_loopback};
 
 /// The listening sockets of one endpoint: over TCP one for each worker, among which the system shares
-/// out connections, else one for all.
+/// out connections, else one for all. Those of a predecessor stay as many as they are: one more would
+/// get connections at once, and lose them if this daemon did not start.
 #[derive(Debug)]
 pub struct Bound {
-    /// As it was asked for.
-    asked: Endpoint,
+    asked: Listen,
     /// At least one.
     sockets: Vec<Socket>,
-    /// The path of a UNIX socket and its inode, to be removed at the end.
-    path: Option<(PathBuf, u64)>,
-    /// Others have these sockets too: what is done to them is done to those.
+    /// The inode of a UNIX socket's file, which is to be removed at the end.
+    inode: Option<u64>,
+    /// A service manager keeps the sockets, and only passes them: they and their file outlive this.
+    is_kept: bool,
+    /// Another daemon has these sockets too: what is done to them is done to those.
     is_shared: AtomicBool,
+    /// What the file of a predecessor's socket was like, as long as that may go on with it.
+    before: Option<Metadata>,
 }
 
 impl Bound {
-    pub(crate) fn new(
-        asked: &Endpoint,
-        sockets: Vec<Socket>,
-        path: Option<(PathBuf, u64)>,
-    ) -> Self {
-        Self {
+    pub(crate) fn new(asked: &Listen, sockets: Vec<Socket>) -> io::Result<Self> {
+        let inode = match &asked.endpoint {
+            Endpoint::Inet { .. } => None,
+            Endpoint::Unix(path) => Some(fs::symlink_metadata(path)?.ino()),
+        };
+        Ok(Self {
             asked: asked.clone(),
             sockets,
-            path,
+            inode,
+            is_kept: false,
             is_shared: AtomicBool::new(false),
-        }
+            before: None,
+        })
+    }
+
+    /// Sockets of the daemon before this one, and until [`own`](Self::own) its alone.
+    pub(crate) fn adopted(asked: &Listen, sockets: Vec<Socket>) -> io::Result<Self> {
+        let mut bound = Self::new(asked, sockets)?;
+        bound.is_shared = AtomicBool::new(true);
+        Ok(bound)
     }
 
     /// A socket that somebody else has bound, and keeps.
@@ -53,9 +67,14 @@ impl Bound {
                     .to_owned(),
             ),
         };
-        let mut bound = Self::new(&asked, vec![socket], None);
-        bound.is_shared = AtomicBool::new(true);
-        Ok(bound)
+        Ok(Self {
+            asked: asked.into(),
+            sockets: vec![socket],
+            inode: None,
+            is_kept: true,
+            is_shared: AtomicBool::new(false),
+            before: None,
+        })
     }
 
     /// Begins to listen, with room for so many connections that nobody has accepted yet.
@@ -78,7 +97,7 @@ impl Bound {
         own.map(|socket| {
             let socket = socket.try_clone()?;
             socket.set_nonblocking(true)?;
-            Ok(match self.asked {
+            Ok(match self.asked() {
                 Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
                 Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
             })
@@ -92,7 +111,7 @@ impl Bound {
     ///
     /// What the system says.
     pub fn endpoint(&self) -> io::Result<Endpoint> {
-        match &self.asked {
+        match self.asked() {
             Endpoint::Inet { .. } => self.address().map(of_address),
             unix @ Endpoint::Unix(_) => Ok(unix.clone()),
         }
@@ -104,7 +123,7 @@ impl Bound {
     ///
     /// What the system says.
     pub fn is_local(&self) -> io::Result<bool> {
-        match self.asked {
+        match self.asked() {
             Endpoint::Inet { .. } => Ok(is_loopback(self.address()?.ip())),
             Endpoint::Unix(_) => Ok(true),
         }
@@ -116,11 +135,32 @@ impl Bound {
         Ok(address.ok_or(io::ErrorKind::AddrNotAvailable)?)
     }
 
+    /// Gives the file of a predecessor's socket the mode and the owner that are asked for now; if this
+    /// is dropped before it is its own, they are as before.
+    pub(crate) fn dress(&mut self) -> io::Result<()> {
+        match &self.asked.endpoint {
+            Endpoint::Unix(path) if self.is_shared.load(Relaxed) && !self.is_kept => {
+                self.before = Some(fs::symlink_metadata(path)?);
+                self.asked.dress(path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The predecessor goes: what it had is this one's.
+    pub(crate) fn own(&mut self) {
+        self.before = None;
+        self.unshare();
+    }
+
     /// Descriptors of its sockets for another process, with the name that both know them by; from now
     /// on they are not only its own.
     pub(crate) fn share(&self) -> io::Result<(String, Vec<Socket>)> {
         let sockets = self.sockets.iter().map(Socket::try_clone);
-        let shared = (self.asked.to_string(), sockets.collect::<io::Result<_>>()?);
+        let shared = (
+            self.asked().to_string(),
+            sockets.collect::<io::Result<_>>()?,
+        );
         self.is_shared.store(true, Relaxed);
         Ok(shared)
     }
@@ -130,10 +170,15 @@ impl Bound {
         self.is_shared.store(false, Relaxed);
     }
 
+    /// Whether nobody else has them.
+    fn is_own(&self) -> bool {
+        !self.is_kept && !self.is_shared.load(Relaxed)
+    }
+
     /// Refuses new connections from now on, whatever other descriptors of the sockets are open, unless
     /// another process has some: there they wait.
     pub fn refuse(&self) {
-        if self.is_shared.load(Relaxed) {
+        if !self.is_own() {
             return;
         }
         for socket in &self.sockets {
@@ -144,18 +189,18 @@ impl Bound {
 
     /// Removes the file of a UNIX socket that is its own.
     pub(crate) fn remove(&self) {
-        if !self.is_shared.load(Relaxed)
-            && let Some((path, inode)) = &self.path
-            && std::fs::symlink_metadata(path).is_ok_and(|found| found.ino() == *inode)
+        if self.is_own()
+            && let Endpoint::Unix(path) = self.asked()
+            && fs::symlink_metadata(path).is_ok_and(|found| Some(found.ino()) == self.inode)
         {
             // Another process may not be allowed to; the next start replaces it.
-            _ = std::fs::remove_file(path);
+            _ = fs::remove_file(path);
         }
     }
 
     /// What it was asked to be, as said in an error.
     pub(crate) fn asked(&self) -> &Endpoint {
-        &self.asked
+        &self.asked.endpoint
     }
 
     /// The next one who calls, if this is the socket of a handover; an error of a call's own is
@@ -168,7 +213,14 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        self.remove();
+        match (&self.before, self.asked()) {
+            (Some(before), Endpoint::Unix(path)) => {
+                // Where it cannot be undone it could not be done.
+                _ = lchown(path, Some(before.uid()), Some(before.gid()));
+                _ = fs::set_permissions(path, before.permissions());
+            }
+            _ => self.remove(),
+        }
     }
 }
 

@@ -82,6 +82,10 @@ impl Ground {
 
     /// Gives up the rights, and lets the predecessor go. To be called when nothing else can fail.
     pub(crate) fn settle(&mut self) -> Result<(), StartError> {
+        for bound in self.sockets.iter_mut().chain(&mut self.calls) {
+            let dressed = bound.dress();
+            dressed.map_err(StartError::system(format!("cannot bind {}", bound.asked())))?;
+        }
         if let Some(run_as) = &self.run_as {
             let became = run_as.become_it();
             became.map_err(StartError::system(format!("--user {}", run_as.asked)))?;
@@ -90,6 +94,9 @@ impl Ground {
             let relieved = predecessor.relieve();
             relieved.map_err(StartError::system("the daemon before has ended"))?;
         }
+        // Else they stay as they were.
+        let all = self.sockets.iter_mut().chain(&mut self.calls);
+        all.for_each(Bound::own);
         Ok(())
     }
 }

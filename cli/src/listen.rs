@@ -54,13 +54,8 @@ impl std::str::FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, InvalidListen> {
         let mut words = text.split(',');
-        let endpoint = words.next().unwrap_or_default().parse()?;
-        let mut listen = Self {
-            endpoint,
-            mode: None,
-            owner: None,
-            group: None,
-        };
+        let endpoint: Endpoint = words.next().unwrap_or_default().parse()?;
+        let mut listen = Self::from(endpoint);
         let is_unix = matches!(listen.endpoint, Endpoint::Unix(_));
         for word in words {
             match word.split_once('=').filter(|_| is_unix) {
@@ -86,6 +81,17 @@ impl std::str::FromStr for Listen {
             }
         }
         Ok(listen)
+    }
+}
+
+impl From<Endpoint> for Listen {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            mode: None,
+            owner: None,
+            group: None,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn sockets(
             .as_mut()
             .and_then(|predecessor| predecessor.take(&name));
         let bound = match left {
-            Some(left) => listen.adopt(left, workers),
+            Some(left) => Bound::adopted(&listen, left),
             None => listen.bind(workers),
         };
         bounds.push(bound.map_err(StartError::system(format!("cannot bind {text}")))?);
@@ -72,7 +72,7 @@ pub(crate) fn handover(
         .as_mut()
         .and_then(|predecessor| predecessor.take(HANDOVER));
     match left {
-        Some(left) => listen.adopt(left, 1),
+        Some(left) => Bound::adopted(&listen, left),
         None => {
             remove_socket(path)?;
             listen.bind_unix(path, Type::SEQPACKET)

@@ -4,9 +4,13 @@ mod process;
 mod support;
 mod world;
 
-use std::process::Command;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    process::Command,
+};
 
-use process::{HAPOLICY, Process};
+use process::{HAPOLICY, Process, is_root};
 use world::World;
 
 #[test]
@@ -24,4 +28,63 @@ fn a_successor_that_cannot_start_its_threads_has_taken_nothing_over() {
     assert_eq!(client.ask_about("x"), "dunno");
     assert_eq!(first.connect().ask_about("x"), "dunno");
     first.stop();
+}
+
+/// Whatever the reason for which it does not start.
+#[test]
+fn a_successor_that_does_not_start_leaves_the_sockets_their_files_and_their_modes() {
+    let world = World::new();
+    let listen = |options: &str| format!("{},{options}", world.unix());
+    let first = world.start(&[&listen("mode=0600")], &[]);
+    let mut client = first.connect();
+    let looks = |name| {
+        let found = fs::symlink_metadata(world.path(name)).unwrap();
+        (found.ino(), found.mode(), found.uid(), found.gid())
+    };
+    let all = || ["policy.sock", "handover.sock"].map(looks);
+    let before = all();
+    let other = listen("mode=0666,owner=nobody");
+    let cases: [(&str, &[&str]); 4] = [
+        (
+            "a socket that cannot be bound",
+            &["--listen", &other, "--listen", "unix:/nonexistent/x.sock"],
+        ),
+        ("an owner that it may not name", &["--listen", &other]),
+        (
+            "a user that it may not become",
+            &["--listen", &listen("mode=0666"), "--user", "nobody"],
+        ),
+        (
+            "no room for its threads",
+            &["--listen", &other, "--workers", "200"],
+        ),
+    ];
+    for (why, words) in cases {
+        // Root without its rights is the first one's friend all the same.
+        let rights = match is_root() && why.contains("may not") {
+            true => "setpriv --bounding-set=-all --inh-caps=-all",
+            false => "",
+        };
+        let memory = if why.contains("threads") {
+            "300000"
+        } else {
+            "unlimited"
+        };
+        let script = format!("ulimit -v {memory}; exec {rights} \"$@\"");
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &script, "sh", HAPOLICY])
+            .args(world.words(words));
+        let ended = Process::of(&mut command).end();
+        assert_eq!(ended.code, Some(71), "{why}: {ended:?}");
+        assert_eq!(all(), before, "{why}");
+        assert_eq!(client.ask_about("x"), "dunno", "{why}");
+        assert_eq!(first.connect().ask_about("x"), "dunno", "{why}");
+    }
+    let second = world.start(&[&listen("mode=0666")], &[]);
+    first.ended_well();
+    assert_eq!(client.ask_about("x"), "dunno");
+    let found = fs::symlink_metadata(world.path("policy.sock")).unwrap();
+    assert_eq!(found.permissions().mode() & 0o777, 0o666);
+    second.stop();
 }
