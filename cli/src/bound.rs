@@ -11,7 +11,11 @@ use policy_net::{Endpoint, Listener};
 use socket2::Socket;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::{Listen, handover::Call, listen::is_loopback};
+use crate::{
+    Listen,
+    handover::{Call, Handed},
+    listen::is_loopback,
+};
 
 /// The listening sockets of one endpoint: over TCP one for each worker, among which the system shares
 /// out connections, else one for all. Those of a predecessor stay as many as they are: one more would
@@ -48,8 +52,9 @@ impl Bound {
     }
 
     /// Sockets of the daemon before this one, and until [`own`](Self::own) its alone.
-    pub(crate) fn adopted(asked: &Listen, sockets: Vec<Socket>) -> io::Result<Self> {
-        let mut bound = Self::new(asked, sockets)?;
+    pub(crate) fn adopted(asked: &Listen, handed: Handed) -> io::Result<Self> {
+        let mut bound = Self::new(asked, handed.sockets)?;
+        bound.is_kept = handed.is_kept;
         bound.is_shared = AtomicBool::new(true);
         Ok(bound)
     }
@@ -155,19 +160,25 @@ impl Bound {
 
     /// Descriptors of its sockets for another process, with the name that both know them by; from now
     /// on they are not only its own.
-    pub(crate) fn share(&self) -> io::Result<(String, Vec<Socket>)> {
+    pub(crate) fn share(&self) -> io::Result<Handed> {
         let sockets = self.sockets.iter().map(Socket::try_clone);
-        let shared = (
-            self.asked().to_string(),
-            sockets.collect::<io::Result<_>>()?,
-        );
+        let handed = Handed {
+            name: self.asked().to_string(),
+            sockets: sockets.collect::<io::Result<_>>()?,
+            is_kept: self.is_kept,
+        };
         self.is_shared.store(true, Relaxed);
-        Ok(shared)
+        Ok(handed)
     }
 
     /// The other process has not taken them.
     pub(crate) fn unshare(&self) {
         self.is_shared.store(false, Relaxed);
+    }
+
+    /// Whether a service manager keeps them.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// Whether nobody else has them.

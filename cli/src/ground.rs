@@ -24,9 +24,7 @@ pub(crate) struct Ground {
     /// The users whose processes are trusted.
     pub(crate) friends: Vec<u32>,
     run_as: Option<RunAs>,
-    /// Whether a service manager keeps the sockets.
-    pub(crate) is_kept: bool,
-    /// Connections that it kept.
+    /// Connections that a service manager kept.
     pub(crate) kept: Vec<OwnedFd>,
 }
 
@@ -60,7 +58,6 @@ impl Ground {
             Ok(found) => (found.flatten(), None),
             Err(error) => (None, Some(error)),
         };
-        let is_kept = passed.has_listeners();
         let sockets = sockets(options, passed.listening, &mut predecessor, workers)?;
         let calls = path.map(|path| {
             let bound = handover(path, run_as.as_ref().map(RunAs::uid), &mut predecessor);
@@ -75,7 +72,6 @@ impl Ground {
             silence,
             friends,
             run_as,
-            is_kept,
             kept: passed.connections,
         })
     }

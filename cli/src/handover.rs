@@ -2,8 +2,8 @@
 //! ready gets the connections of its clients too. So nobody is refused, closed or kept waiting.
 //!
 //! The talk goes over a UNIX socket that keeps messages apart. The successor asks for `sockets`, and
-//! gets a message `listen NUMBER ENDPOINT` for each, with its descriptors, and then `all`. When it serves, or
-//! is about to, it says `ready`. The predecessor stops accepting, and whenever a connection is between
+//! gets a message `listen NUMBER ENDPOINT` for each, with its descriptors, and then `all`; or `keep NUMBER
+//! ENDPOINT` for those that are a service manager's. When it serves, or is about to, it says `ready`. The predecessor stops accepting, and whenever a connection is between
 //! two requests sends it with a message `clients` to whoever listens at that path by then.
 
 use std::{
@@ -23,8 +23,39 @@ use crate::descriptor_mail::{MOST, receive, send};
 #[derive(Debug)]
 pub(crate) struct Predecessor {
     connection: Socket,
-    /// By the number and the name of each endpoint: two may have the same name.
-    left: BTreeMap<(usize, String), Vec<Socket>>,
+    /// By the number of each endpoint.
+    left: BTreeMap<usize, Handed>,
+}
+
+/// The sockets of one endpoint, on their way from one daemon to the next.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// As it is written on both command lines; two may have the same.
+    pub(crate) name: String,
+    pub(crate) sockets: Vec<Socket>,
+    /// Whether a service manager keeps them.
+    pub(crate) is_kept: bool,
+}
+
+impl Handed {
+    /// What is said with its descriptors.
+    fn announcement(&self, number: usize) -> String {
+        let word = if self.is_kept { KEEP } else { LISTEN };
+        format!("{word} {number} {}", self.name)
+    }
+
+    /// What was announced, and under which number; its sockets are not in it yet.
+    fn announced(text: &[u8]) -> Option<(usize, Self)> {
+        let mut words = std::str::from_utf8(text).ok()?.splitn(3, ' ');
+        let word = words.next().filter(|word| [LISTEN, KEEP].contains(word))?;
+        let number = words.next()?.parse().ok()?;
+        let handed = Self {
+            name: words.next()?.to_owned(),
+            sockets: Vec::new(),
+            is_kept: word == KEEP,
+        };
+        Some((number, handed))
+    }
 }
 
 impl Predecessor {
@@ -43,7 +74,7 @@ impl Predecessor {
         check_friend(&connection, friends)?;
         send(&connection, SOCKETS, &[])?;
         let deadline = Instant::now() + PATIENCE;
-        let mut left: BTreeMap<_, Vec<Socket>> = BTreeMap::new();
+        let mut left: BTreeMap<_, Handed> = BTreeMap::new();
         loop {
             let rest = deadline.saturating_duration_since(Instant::now());
             connection.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
@@ -51,17 +82,17 @@ impl Predecessor {
             if text == ALL {
                 return Ok(Some(Self { connection, left }));
             }
-            let endpoint = endpoint(&text).ok_or(io::ErrorKind::InvalidData)?;
+            let (number, handed) = Handed::announced(&text).ok_or(io::ErrorKind::InvalidData)?;
             let sockets = descriptors.into_iter().map(Socket::from);
-            left.entry(endpoint).or_default().extend(sockets);
+            left.entry(number).or_insert(handed).sockets.extend(sockets);
         }
     }
 
-    /// The sockets that it listens with at this endpoint, as it is written on both command lines; those
-    /// of the next one where it stands there twice.
-    pub(crate) fn take(&mut self, endpoint: &str) -> Option<Vec<Socket>> {
-        let key = self.left.keys().find(|(_, name)| name == endpoint)?.clone();
-        self.left.remove(&key)
+    /// The sockets that it listens with at the next endpoint of this name.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Handed> {
+        let mut left = self.left.iter();
+        let number = *left.find(|(_, handed)| handed.name == name)?.0;
+        self.left.remove(&number)
     }
 
     /// Lets it go.
@@ -110,12 +141,12 @@ impl Call {
 
 impl Successor {
     /// Gives it these sockets, and waits until it is ready; an error if it never is.
-    pub(crate) fn hand_over(&self, sockets: &[(String, Vec<Socket>)]) -> io::Result<()> {
-        for (number, (endpoint, sockets)) in sockets.iter().enumerate() {
-            let text = format!("listen {number} {endpoint}").into_bytes();
-            for some in sockets.chunks(MOST) {
+    pub(crate) fn hand_over(&self, all: &[Handed]) -> io::Result<()> {
+        for (number, handed) in all.iter().enumerate() {
+            let text = handed.announcement(number);
+            for some in handed.sockets.chunks(MOST) {
                 let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
-                send(&self.connection, &text, &some)?;
+                send(&self.connection, text.as_bytes(), &some)?;
             }
         }
         send(&self.connection, ALL, &[])?;
@@ -135,13 +166,6 @@ pub(crate) fn deliver(path: &Path, friends: &[u32], connections: &[OwnedFd]) -> 
     send(&connection, CLIENTS, &connections)
 }
 
-/// The number and the name in a message `listen NUMBER ENDPOINT`.
-fn endpoint(text: &[u8]) -> Option<(usize, String)> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (number, endpoint) = text.strip_prefix("listen ")?.split_once(' ')?;
-    Some((number.parse().ok()?, endpoint.to_owned()))
-}
-
 fn connect(path: &Path) -> io::Result<Socket> {
     let connection = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
     // It bounds the wait for room in a queue as well.
@@ -159,6 +183,8 @@ fn check_friend(connection: &Socket, friends: &[u32]) -> io::Result<u32> {
     }
 }
 
+const LISTEN: &str = "listen";
+const KEEP: &str = "keep";
 const SOCKETS: &[u8] = b"sockets";
 const ALL: &[u8] = b"all";
 const READY: &[u8] = b"ready";

@@ -34,12 +34,13 @@ impl<'a> Life<'a> {
         common: Arc<Common>,
         log: &'a Log,
     ) -> (Self, Option<Succession>) {
+        let is_kept = ground.sockets.iter().any(Bound::is_kept);
         let life = Self {
             sockets: Arc::new(ground.sockets),
             calls: ground.calls.map(Arc::new),
             common,
             log,
-            is_stored: ground.is_kept && notify::has_manager(),
+            is_stored: is_kept && notify::has_manager(),
             succeeded: CancellationToken::new(),
         };
         let succession = handover.zip(life.calls.as_ref());

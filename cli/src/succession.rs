@@ -57,8 +57,8 @@ impl Succession {
         notify::reloading(&self.log);
         let shared = self.everything().map(Bound::share);
         let mut shared = shared.collect::<io::Result<Vec<_>>>()?;
-        if let Some((name, _)) = shared.last_mut() {
-            *name = HANDOVER.to_owned();
+        if let Some(calls) = shared.last_mut() {
+            calls.name = HANDOVER.to_owned();
         }
         successor.hand_over(&shared)?;
         // From here on there is a successor.

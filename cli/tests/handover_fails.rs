@@ -1,4 +1,4 @@
-//! Successors that do not come so far: `--handover`.
+//! Successors that do not come so far, and what is not theirs: `--handover`.
 
 mod process;
 mod support;
@@ -6,11 +6,15 @@ mod world;
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
     process::Command,
 };
 
-use process::{HAPOLICY, Process, is_root};
+use process::{Client, HAPOLICY, Manager, Process, is_root};
 use world::World;
 
 #[test]
@@ -87,4 +91,51 @@ fn a_successor_that_does_not_start_leaves_the_sockets_their_files_and_their_mode
     let found = fs::symlink_metadata(world.path("policy.sock")).unwrap();
     assert_eq!(found.permissions().mode() & 0o777, 0o666);
     second.stop();
+}
+
+/// Whoever ends last: the daemon to which they were passed, after a successor that did not start, or a
+/// successor to which that one has handed them over.
+#[test]
+fn sockets_of_a_service_manager_listen_on_when_all_have_ended() {
+    let world = World::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let unix = UnixListener::bind(world.path("policy.sock")).unwrap();
+    let listen = [format!("inet:{}", tcp.local_addr().unwrap()), world.unix()];
+    let listen = listen.each_ref().map(String::as_str);
+    let manager = Manager::of(vec![tcp.into(), unix.into()]);
+    let words = world.words(&[]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+
+    let first = manager.start(&words);
+    let args = [
+        "--listen",
+        listen[0],
+        "--listen",
+        "unix:/nonexistent/x.sock",
+    ];
+    assert_eq!(world.try_start(&args).end().code, Some(71));
+    assert!(first.process.out.wait_lines(1, "no handover: "));
+    first.stop();
+    let mut waiting = listen.map(Client::connect);
+
+    let first = manager.start(&words);
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    let second = world.start(&listen, &["--workers", "3"]);
+    first.ended_well();
+    let third = world.start(&listen, &[]);
+    second.ended_well();
+    third.stop();
+    let mut waiting = listen.map(Client::connect);
+
+    let last = manager.start(&words);
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    last.stop();
 }
