@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     ops::Sub,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -69,13 +69,13 @@ impl Process {
         Ok(kill_process(pid.ok_or(Errno::SRCH)?, signal)?)
     }
 
-    /// Whether it has ended.
+    /// How it has ended, if it has.
     ///
     /// # Errors
     ///
     /// If the system does not say.
-    pub fn has_ended(&mut self) -> io::Result<bool> {
-        Ok(self.0.try_wait()?.is_some())
+    pub fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
     }
 
     /// Until it ends.

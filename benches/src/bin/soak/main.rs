@@ -5,8 +5,8 @@
 //! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin soak -- --minutes 30
 //! ```
 //!
-//! Fails on a wrong answer, on a request without one, and on growth of the daemon (`watch.rs` says how
-//! much that is).
+//! Fails on a wrong answer, on a request without one, on growth of the daemon (`watch.rs` says how much that
+//! is), and if it does not end as it should: at once, since nothing is under way any more.
 
 mod client;
 mod service;
@@ -16,6 +16,7 @@ mod watch;
 use std::{
     env,
     error::Error,
+    io,
     process::{Command, Stdio},
     rc::Rc,
     time::Duration,
@@ -27,10 +28,11 @@ use policy_benches::{
     machine,
     process::{Process, raise_descriptors},
 };
+use rustix::process::Signal;
 use tokio::{
     runtime,
     task::{JoinSet, LocalSet},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{client::Tally, trouble::Service, watch::Watch};
@@ -125,7 +127,7 @@ async fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
     println!("{watch}");
     let faults: usize = services.iter().map(|service| service.faults).sum();
     println!("{faults} times a service was killed or stopped");
-    let failures = [tally.failure(), watch.failure(), failure_of(&mut daemon)?];
+    let failures = [tally.failure(), watch.failure(), stop(daemon).await?];
     match failures
         .into_iter()
         .flatten()
@@ -147,14 +149,38 @@ fn daemon(services: &[Service], listen: &[Endpoint]) -> Result<Process, Box<dyn 
         let service = format!("s{number}={}:10:1:1", service.endpoint.service());
         command.args(["-s", &service]);
     }
-    command.args(["--deadline", "10s", "-d", client::DEFAULT]);
+    command.args([
+        "--deadline",
+        "10s",
+        "--drain",
+        "600s",
+        "-d",
+        client::DEFAULT,
+    ]);
     Ok(Process::start(command.stdin(Stdio::null()))?)
 }
 
-fn failure_of(daemon: &mut Process) -> Result<Option<String>, Box<dyn Error>> {
-    Ok(daemon
-        .has_ended()?
-        .then(|| "the daemon has ended".to_owned()))
+/// Ends the daemon. It waits for each connection's task before it does: one that was left over, though its
+/// client has gone, would hold it for as long as `--drain`.
+async fn stop(mut daemon: Process) -> io::Result<Option<String>> {
+    if let Some(status) = daemon.status()? {
+        return Ok(Some(format!("the daemon has ended before: {status}")));
+    }
+    daemon.signal(Signal::TERM)?;
+    let begin = Instant::now();
+    while begin.elapsed() < END {
+        match daemon.status()? {
+            None => sleep(Duration::from_millis(10)).await,
+            Some(status) if status.success() => {
+                println!("the daemon ended after {:?}", begin.elapsed());
+                return Ok(None);
+            }
+            Some(status) => return Ok(Some(format!("the daemon ended with {status}"))),
+        }
+    }
+    Ok(Some(format!("the daemon has not ended after {END:?}")))
 }
 
 const SERVICES: usize = 4;
+/// Far more than it needs with nothing to wait for, and far less than its `--drain`.
+const END: Duration = Duration::from_secs(60);
