@@ -90,6 +90,23 @@ impl Contestant {
         matches!(self, Self::Ours { workers: 1, .. })
     }
 
+    /// Whether it is the same program with more workers than this one's single one.
+    pub(crate) fn has_more_workers_than(&self, one: &Self) -> bool {
+        match (self, one) {
+            (
+                Self::Ours {
+                    program,
+                    workers: 2..,
+                },
+                Self::Ours {
+                    program: other,
+                    workers: 1,
+                },
+            ) => program == other,
+            _ => false,
+        }
+    }
+
     /// Whether it is one process for all connections.
     pub(crate) const fn has_own_process(&self) -> bool {
         !matches!(self, Self::Direct | Self::Perl)

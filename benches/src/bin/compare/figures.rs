@@ -137,15 +137,19 @@ impl Table {
     /// that round.
     pub(crate) fn ratio(&self, row: &Row, figure: &Figure) -> f64 {
         let haproxy = self.row(&Contestant::HAPROXY);
-        let theirs = haproxy.iter().flat_map(|row| &row.samples);
-        let pairs = row.samples.iter().zip(theirs);
-        median(pairs.map(|(ours, theirs)| (figure.of)(ours) / (figure.of)(theirs)))
+        haproxy.map_or(f64::NAN, |haproxy| row.ratio_to(haproxy, figure))
     }
 }
 
 impl Row {
     pub(crate) fn median(&self, figure: &Figure) -> f64 {
         median(self.samples.iter().map(figure.of))
+    }
+
+    /// The median of the ratios to another one round by round.
+    pub(crate) fn ratio_to(&self, other: &Self, figure: &Figure) -> f64 {
+        let pairs = self.samples.iter().zip(&other.samples);
+        median(pairs.map(|(one, other)| (figure.of)(one) / (figure.of)(other)))
     }
 }
 

@@ -57,8 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = options.complete();
     let outcome = contest::run(&options)?;
     print!("{}", report::goals(&goals::reached(&outcome)));
-    if options.record {
-        record::write(&outcome)?;
+    print!("{}", report::workers(&outcome.tables));
+    if let Some(folder) = options.folder() {
+        record::write(&outcome, &folder)?;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! The command line.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use policy_benches::endpoint::Endpoint;
@@ -33,8 +37,12 @@ pub(crate) struct Options {
     /// Another hapolicy beside the one that was built with this. Repeatable
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) beside: Vec<PathBuf>,
-    /// Write what comes of it to benches/record
-    #[arg(long)]
+    /// Write it to this directory too: a page, all figures as JSON, and a plot as SVG [default: it is
+    /// only printed]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
+    /// Write it to benches/record
+    #[arg(long, conflicts_with = "write")]
     pub(crate) record: bool,
     #[command(subcommand)]
     pub(crate) alone: Option<Alone>,
@@ -100,6 +108,12 @@ impl Options {
     /// How long each is measured in a round.
     pub(crate) fn time(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
+    }
+
+    /// Where it is to be written.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        let record = || Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
+        self.write.clone().or_else(|| self.record.then(record))
     }
 
     /// Fills in what was not asked for.

@@ -16,9 +16,9 @@ use crate::{
     report,
 };
 
-/// Writes the three files under `benches/record`.
-pub(crate) fn write(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
+/// Writes the three files into a directory.
+pub(crate) fn write(outcome: &Outcome, folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
     let name = format!("{}-compare", machine::today());
     for (extension, text) in [
         ("md", markdown(outcome, &name)),
@@ -27,7 +27,7 @@ pub(crate) fn write(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
     ] {
         let file = folder.join(format!("{name}.{extension}"));
         fs::write(&file, text)?;
-        eprintln!("recorded in {}", file.display());
+        eprintln!("written to {}", file.display());
     }
     Ok(())
 }
@@ -41,6 +41,7 @@ fn markdown(outcome: &Outcome, name: &str) -> String {
         command(),
     );
     text += &report::goals(&goals::reached(outcome));
+    text += &report::workers(&outcome.tables);
     for table in &outcome.tables {
         text += &report::table(table);
     }

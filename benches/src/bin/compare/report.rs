@@ -5,9 +5,10 @@ use std::fmt::Write;
 use crate::{
     calls::Calls,
     contestant::Contestant,
-    figures::{Case, Sample, Table},
+    figures::{Case, Row, Sample, Table},
     goals::{Bound, Goal},
     idle::Idle,
+    options::Place,
 };
 
 pub(crate) fn table(table: &Table) -> String {
@@ -96,6 +97,35 @@ pub(crate) fn goals(goals: &[Goal]) -> String {
         );
     }
     text
+}
+
+/// What more workers give, where there is more than one CPU for them.
+pub(crate) fn workers(tables: &[Table]) -> String {
+    let figures = [Sample::REQUESTS, Sample::CPU];
+    let mut lines = String::new();
+    let unpinned = |table: &&Table| table.case.place == Place::Unpinned;
+    for table in tables.iter().filter(unpinned) {
+        for more in &table.rows {
+            let is_one = |one: &&Row| more.contestant.has_more_workers_than(&one.contestant);
+            let Some(one) = table.rows.iter().find(is_one) else {
+                continue;
+            };
+            let cells = figures.each_ref().map(|figure| {
+                let [before, after] =
+                    [one, more].map(|row| number(row.median(figure), figure.decimals));
+                let ratio = number(more.ratio_to(one, figure), 2);
+                format!("{before} → {after} (x {ratio})")
+            });
+            let name = format!("{}: {}", table.case.short(), more.contestant.name());
+            lines += &line(&name, &cells);
+        }
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    let title = "\n### More workers: one → all, and the ratio round by round; not pinned\n\n\
+                 The load and the servers have the same CPUs.\n\n";
+    title.to_owned() + &rule(&figures.map(|figure| figure.name)) + &lines
 }
 
 fn title(case: &Case, load: &str) -> String {
