@@ -62,6 +62,32 @@ fn a_server_never_has_more_connections_than_were_granted_and_answers_all_the_sam
     }
 }
 
+#[test]
+fn a_service_whose_connections_are_all_in_use_is_passed_over_without_blame() {
+    let full = Stub::tcp(Script::reply(Reply::Call(echo)).held());
+    let next = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let services = [
+        format!("full={}:1::60", full.address()),
+        format!("next={}:2", next.address()),
+    ];
+    let args = ["-s", &services[0], "-s", &services[1], "-d", "default"];
+    let daemon = Daemon::tcp(&[&args[..], &["--max-connections", "3"]].concat());
+    let mut clients: Vec<Client> = (0..10).map(|_| daemon.connect()).collect();
+    for (number, client) in clients.iter().enumerate() {
+        client.send(&request(&[("sender", &number.to_string())]));
+    }
+    assert!(next.wait_requests(7), "who has waited long enough");
+    full.release();
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.action(), number.to_string());
+    }
+    assert_eq!(clients[0].ask(&request(&[("sender", "again")])), "again");
+    assert_eq!((full.requests().len(), next.requests().len()), (4, 7));
+    let log = daemon.stop().out;
+    assert!(!lines(&log, "All connections are in use for 'full'").is_empty());
+    assert_eq!(lines(&log, "is down"), [""; 0]);
+}
+
 /// The queue of such a server takes one connection more than it has asked for. What comes then is lost,
 /// and TCP repeats it after a second.
 #[test]
