@@ -53,7 +53,10 @@ impl<'a> Life<'a> {
             log: log.clone(),
             done: life.succeeded.clone(),
         });
-        life.common.crew.take(ground.kept);
+        if !ground.kept.is_empty() {
+            life.common.crew.take(ground.kept);
+            notify::empty_store(log);
+        }
         (life, succession)
     }
 

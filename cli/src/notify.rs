@@ -50,7 +50,13 @@ pub(crate) fn stopping(log: &Log) {
 /// Has the manager keep connections for the next process of this service.
 pub(crate) fn store(connections: &[OwnedFd]) -> io::Result<()> {
     let connections: Vec<BorrowedFd<'_>> = connections.iter().map(AsFd::as_fd).collect();
-    send("FDSTORE=1\nFDNAME=client", &connections)
+    send(&format!("FDSTORE=1\n{STORED}"), &connections)
+}
+
+/// Has the manager close what it stored, now that this process has it: it keeps descriptors of its own,
+/// with which a connection would never end for its client.
+pub(crate) fn empty_store(log: &Log) {
+    notify(log, &format!("FDSTOREREMOVE=1\n{STORED}"));
 }
 
 /// Waits until the manager has read what was sent: it looks for the process that sent it, and would
@@ -153,6 +159,8 @@ impl Pulses {
     }
 }
 
+/// What connections are called in the store.
+const STORED: &str = "FDNAME=client";
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 const PATIENCE: Duration = Duration::from_secs(3);
 /// As in systemd's own library; a manager reads within milliseconds.

@@ -264,6 +264,41 @@ fn idle_connections_outlive_their_daemon_in_the_managers_store() {
     assert_eq!(process::lines(&log, "warning"), [""; 0]);
 }
 
+/// The store holds a descriptor of its own: as long as it does, nobody else can close the connection.
+#[test]
+fn a_connection_from_the_managers_store_is_closed_when_its_new_daemon_closes_it() {
+    let stub = Stub::tcp(Script::default());
+    let service = service(&stub);
+    let dir = TempDir::new().unwrap();
+    let unix = UnixListener::bind(dir.path().join("policy.sock")).unwrap();
+    let manager = Manager::of(vec![tcp("127.0.0.1:0").0, unix.into()]);
+    let first = manager.start(&["-s", &service]);
+    let connect = |endpoint: &String| {
+        let mut client = Client::connect(endpoint);
+        assert_eq!(client.ask_about("x"), "dunno", "it has been accepted");
+        client
+    };
+    let idle: Vec<Client> = first.endpoints.iter().map(connect).collect();
+    let too_long: Vec<Client> = first.endpoints.iter().map(connect).collect();
+    let left: Vec<Client> = first.endpoints.iter().map(connect).collect();
+    first.stop();
+    assert_eq!(manager.kept(), 6);
+    drop(left);
+
+    let second = manager.start(&["-s", &service, "--idle", "1s"]);
+    for mut client in too_long {
+        client.send(&request(&[("sender", &"x".repeat(1 << 15))]));
+        assert!(client.is_ended(), "after a line that is too long");
+    }
+    for mut client in idle {
+        assert!(client.is_ended(), "after --idle");
+    }
+    assert_eq!(manager.kept(), 0, "nobody left comes back");
+    let log = second.stop().out;
+    assert_eq!(process::lines(&log, "listening").len(), 2);
+    assert_eq!(manager.kept(), 0);
+}
+
 fn tcp(address: &str) -> (OwnedFd, String) {
     let socket = TcpListener::bind(address).unwrap();
     let address: SocketAddr = socket.local_addr().unwrap();

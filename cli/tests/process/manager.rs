@@ -63,8 +63,12 @@ impl Manager {
     pub fn command(&self, args: &[&str]) -> Command {
         let sockets = self.sockets.iter();
         let sockets = sockets.map(|socket| socket.try_clone().expect("a descriptor"));
-        let kept = std::mem::take(&mut self.heard.lock().kept);
+        let state = self.heard.lock();
+        let kept = state.kept.iter();
+        // As systemd does, it passes duplicates until it is told to remove its own.
+        let kept = kept.map(|kept| kept.try_clone().expect("a descriptor"));
         let all: Vec<OwnedFd> = sockets.chain(kept).collect();
+        drop(state);
         let count = all.len();
         let mappings = (3..).zip(all).map(|(child_fd, parent_fd)| FdMapping {
             parent_fd,
@@ -127,6 +131,9 @@ impl Heard {
                 state.kept.extend(descriptors);
             }
             // All others are closed, which is the answer to a barrier.
+        }
+        if text == "FDSTOREREMOVE=1\nFDNAME=client" {
+            state.kept.clear();
         }
         state.said.push(text);
         drop(state);
