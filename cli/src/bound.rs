@@ -11,11 +11,7 @@ use policy_net::{Endpoint, Listener};
 use socket2::Socket;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::{
-    Listen,
-    handover::{Call, Handed},
-    listen::is_loopback,
-};
+use crate::{Listen, handover::Handed, listen::is_loopback};
 
 /// The listening sockets of one endpoint: over TCP one for each worker, among which the system shares
 /// out connections, else one for all. Those of a predecessor stay as many as they are: one more would
@@ -135,7 +131,7 @@ impl Bound {
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        let socket = self.sockets.first().ok_or(io::ErrorKind::NotConnected)?;
+        let socket = self.socket().ok_or(io::ErrorKind::NotConnected)?;
         let address = socket.local_addr()?.as_socket();
         Ok(address.ok_or(io::ErrorKind::AddrNotAvailable)?)
     }
@@ -214,11 +210,9 @@ impl Bound {
         &self.asked.endpoint
     }
 
-    /// The next one who calls, if this is the socket of a handover; an error of a call's own is
-    /// within.
-    pub(crate) fn call(&self, friends: &[u32]) -> io::Result<io::Result<Call>> {
-        let socket = self.sockets.first().ok_or(io::ErrorKind::InvalidInput)?;
-        Call::next(socket, friends)
+    /// Its first socket.
+    pub(crate) fn socket(&self) -> Option<&Socket> {
+        self.sockets.first()
     }
 }
 

@@ -14,7 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::sockopt::socket_peercred;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::retry_on_intr,
+    net::sockopt::socket_peercred,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::descriptor_mail::{MOST, receive, send};
@@ -113,12 +117,24 @@ pub(crate) enum Call {
 #[derive(Debug)]
 pub(crate) struct Successor {
     connection: Socket,
-    pub(crate) process: u32,
+    process: u32,
 }
 
 impl Call {
-    /// The next one who calls; an error of one call is no error of the socket's.
+    /// Waits until somebody calls, or until this successor has something to say: whether the latter.
+    pub(crate) fn wait(listener: &Socket, starting: Option<&Successor>) -> io::Result<bool> {
+        let mut watched = vec![PollFd::new(listener, PollFlags::IN)];
+        watched.extend(starting.map(|successor| PollFd::new(&successor.connection, PollFlags::IN)));
+        retry_on_intr(|| poll(&mut watched, None))?;
+        Ok(watched
+            .get(1)
+            .is_some_and(|successor| !successor.revents().is_empty()))
+    }
+
+    /// The next one who calls, if somebody does; an error of one call is no error of the socket's.
     pub(crate) fn next(listener: &Socket, friends: &[u32]) -> io::Result<io::Result<Self>> {
+        // The daemon before may have taken it.
+        listener.set_nonblocking(true)?;
         let (connection, _) = listener.accept()?;
         Ok(Self::hear(connection, friends))
     }
@@ -140,7 +156,7 @@ impl Call {
 }
 
 impl Successor {
-    /// Gives it these sockets, and waits until it is ready; an error if it never is.
+    /// Gives it these sockets.
     pub(crate) fn hand_over(&self, all: &[Handed]) -> io::Result<()> {
         for (number, handed) in all.iter().enumerate() {
             let text = handed.announcement(number);
@@ -149,10 +165,13 @@ impl Successor {
                 send(&self.connection, text.as_bytes(), &some)?;
             }
         }
-        send(&self.connection, ALL, &[])?;
-        self.connection.set_read_timeout(Some(START))?;
+        send(&self.connection, ALL, &[])
+    }
+
+    /// Its process, when it says that it is ready; an error if it ends instead.
+    pub(crate) fn hear(self) -> io::Result<u32> {
         match receive(&self.connection)?.0 == READY {
-            true => Ok(()),
+            true => Ok(self.process),
             false => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -191,5 +210,3 @@ const READY: &[u8] = b"ready";
 const CLIENTS: &[u8] = b"clients";
 /// For each answer: thousands of times what it takes.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// For a successor that resolves names, or waits for a disk, before it is ready.
-const START: Duration = Duration::from_secs(30);

@@ -27,30 +27,36 @@ pub(crate) struct Succession {
 }
 
 impl Succession {
-    /// Answers calls until there is a successor.
+    /// Answers calls until there is a successor, or the socket for them has been shut down.
     pub(crate) fn answer(self) {
-        while self.next().is_continue() {}
-    }
-
-    fn next(&self) -> std::ops::ControlFlow<()> {
-        use std::ops::ControlFlow::{Break, Continue};
-
-        match self.calls.call(&self.friends) {
-            // The socket has been shut down.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Break(()),
-            Err(_) => thread::sleep(PAUSE),
-            Ok(Ok(Call::Clients(connections))) => self.common.crew.take(connections),
-            Ok(Ok(Call::Sockets(successor))) => match self.hand_over(&successor) {
-                Ok(()) => return Break(()),
-                Err(error) => {
-                    self.everything().for_each(Bound::unshare);
-                    notify(&self.log, "READY=1");
-                    self.no_handover(&error);
-                }
-            },
-            Ok(Err(error)) => self.no_handover(&error),
+        let Some(listener) = self.calls.socket() else {
+            return;
+        };
+        // It may take its time, as long as it lives: others are heard meanwhile.
+        let mut starting: Option<Successor> = None;
+        loop {
+            match Call::wait(listener, starting.as_ref()) {
+                Err(_) => thread::sleep(PAUSE),
+                Ok(true) => match starting.take().map(Successor::hear) {
+                    Some(Ok(process)) => return self.pass_on_to(process),
+                    Some(Err(error)) => self.go_on(&error),
+                    None => {}
+                },
+                Ok(false) => match Call::next(listener, &self.friends) {
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+                    Err(_) => thread::sleep(PAUSE),
+                    Ok(Err(error)) => self.no_handover(&error),
+                    Ok(Ok(Call::Clients(connections))) => self.common.crew.take(connections),
+                    Ok(Ok(Call::Sockets(_))) if starting.is_some() => {
+                        self.no_handover(&"another process is about to take over");
+                    }
+                    Ok(Ok(Call::Sockets(successor))) => match self.hand_over(&successor) {
+                        Ok(()) => starting = Some(successor),
+                        Err(error) => self.go_on(&error),
+                    },
+                },
+            }
         }
-        Continue(())
     }
 
     fn hand_over(&self, successor: &Successor) -> io::Result<()> {
@@ -60,17 +66,25 @@ impl Succession {
         if let Some(calls) = shared.last_mut() {
             calls.name = HANDOVER.to_owned();
         }
-        successor.hand_over(&shared)?;
-        // From here on there is a successor.
+        successor.hand_over(&shared)
+    }
+
+    /// There is a successor: whoever is idle goes to it.
+    fn pass_on_to(&self, process: u32) {
         let (path, friends) = (self.path.clone(), self.friends.clone());
         let deliver = move |connections: &[OwnedFd]| deliver(&path, &friends, connections);
         self.common.passing.to(&self.log, deliver);
-        let process = successor.process;
         notify(&self.log, &format!("MAINPID={process}\nREADY=1"));
         self.log
             .line(Level::Info, format!("handing over to process {process}"));
         self.done.cancel();
-        Ok(())
+    }
+
+    /// There is none.
+    fn go_on(&self, why: &io::Error) {
+        self.everything().for_each(Bound::unshare);
+        notify(&self.log, "READY=1");
+        self.no_handover(why);
     }
 
     /// The sockets for clients, and that for calls behind them.
@@ -78,9 +92,8 @@ impl Succession {
         self.sockets.iter().chain([&*self.calls])
     }
 
-    fn no_handover(&self, error: &io::Error) {
-        self.log
-            .line(Level::Warning, format!("no handover: {error}"));
+    fn no_handover(&self, why: &dyn std::fmt::Display) {
+        self.log.line(Level::Warning, format!("no handover: {why}"));
     }
 }
 

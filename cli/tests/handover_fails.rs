@@ -1,5 +1,7 @@
 //! Successors that do not come so far, and what is not theirs: `--handover`.
 
+#[path = "../src/descriptor_mail.rs"]
+mod descriptor_mail;
 mod process;
 mod support;
 mod world;
@@ -7,14 +9,20 @@ mod world;
 use std::{
     fs,
     net::TcpListener,
-    os::unix::{
-        fs::{MetadataExt, PermissionsExt},
-        net::UnixListener,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            fs::{MetadataExt, PermissionsExt},
+            net::{UnixListener, UnixStream},
+        },
     },
     process::Command,
 };
 
+use descriptor_mail::{receive, send};
+
 use process::{Client, HAPOLICY, Manager, Process, is_root};
+use socket2::{Domain, SockAddr, Socket, Type};
 use world::World;
 
 #[test]
@@ -138,4 +146,46 @@ fn sockets_of_a_service_manager_listen_on_when_all_have_ended() {
             .all(|client| client.ask_about("x") == "dunno")
     );
     last.stop();
+}
+
+/// From a daemon that ends, say, while the next one but one is starting.
+#[test]
+fn connections_are_taken_also_while_a_successor_starts_and_a_second_one_is_not() {
+    let world = World::new();
+    let first = world.start(&["inet:127.0.0.1:0"], &[]);
+    let slow = call(&world, b"sockets", &[]);
+    while receive(&slow).unwrap().0 != b"all" {}
+    let (near, far) = UnixStream::pair().unwrap();
+    call(&world, b"clients", &[near.as_fd()]);
+    drop(near);
+    assert_eq!(Client::of(far).ask_about("x"), "dunno");
+
+    let other = call(&world, b"sockets", &[]);
+    assert!(receive(&other).unwrap().0.is_empty(), "it is told at once");
+    assert!(
+        first
+            .process
+            .out
+            .wait_lines(1, "no handover: another process")
+    );
+    drop(slow);
+    assert!(first.process.out.wait_lines(2, "no handover: "));
+    let second = world.start(&["inet:127.0.0.1:0"], &[]);
+    first.ended_well();
+    second.stop();
+}
+
+/// Says this to the daemon, as another one would.
+fn call(world: &World, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> Socket {
+    let connection = seqpacket();
+    let address = SockAddr::unix(world.path("handover.sock")).unwrap();
+    connection.connect(&address).unwrap();
+    send(&connection, text, descriptors).unwrap();
+    connection
+}
+
+fn seqpacket() -> Socket {
+    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    socket.set_read_timeout(Some(process::PATIENCE)).unwrap();
+    socket
 }
