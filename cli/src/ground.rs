@@ -87,8 +87,7 @@ impl Ground {
             became.map_err(StartError::system(format!("--user {}", run_as.asked)))?;
         }
         if let Some(predecessor) = self.predecessor.take() {
-            let relieved = predecessor.relieve();
-            relieved.map_err(StartError::system("the daemon before has ended"))?;
+            predecessor.relieve();
         }
         // Else they stay as they were.
         let all = self.sockets.iter_mut().chain(&mut self.calls);

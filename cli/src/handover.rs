@@ -100,8 +100,9 @@ impl Predecessor {
     }
 
     /// Lets it go.
-    pub(crate) fn relieve(self) -> io::Result<()> {
-        send(&self.connection, READY, &[])
+    pub(crate) fn relieve(self) {
+        // Who does not hear it has gone: as long as it lives, and this process, it waits.
+        _ = send(&self.connection, READY, &[]);
     }
 }
 

@@ -17,6 +17,7 @@ use std::{
         },
     },
     process::Command,
+    thread,
 };
 
 use descriptor_mail::{receive, send};
@@ -146,6 +147,63 @@ fn sockets_of_a_service_manager_listen_on_when_all_have_ended() {
             .all(|client| client.ask_about("x") == "dunno")
     );
     last.stop();
+}
+
+#[test]
+fn a_daemon_that_ends_while_its_successor_starts_leaves_it_the_sockets() {
+    let world = World::new();
+    let first = world.start(&["inet:127.0.0.1:0", &world.unix()], &[]);
+    let endpoints = first.endpoints.clone();
+    // One that takes its time to start.
+    let successor = call(&world, b"sockets", &[]);
+    let mut taken = Vec::new();
+    let sockets = loop {
+        match receive(&successor).unwrap() {
+            (text, _) if text == b"all" => break taken,
+            (text, sockets) => taken.push((text, sockets)),
+        }
+    };
+    first.stop();
+    let mut waiting: Vec<Client> = endpoints.iter().map(|to| Client::connect(to)).collect();
+
+    // Now as the daemon before a real one, which has gone when that is ready.
+    drop(successor);
+    fs::remove_file(world.path("handover.sock")).unwrap();
+    let calls = seqpacket();
+    let address = SockAddr::unix(world.path("handover.sock")).unwrap();
+    calls.bind(&address).unwrap();
+    calls.listen(1).unwrap();
+    let second = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (connection, _) = calls.accept().unwrap();
+            assert_eq!(receive(&connection).unwrap().0, b"sockets");
+            for (text, sockets) in &sockets {
+                let sockets: Vec<_> = match text.ends_with(b" handover") {
+                    true => vec![calls.as_fd()],
+                    false => sockets.iter().map(AsFd::as_fd).collect(),
+                };
+                send(&connection, text, &sockets).unwrap();
+            }
+            send(&connection, b"all", &[]).unwrap();
+        });
+        world.start(&["inet:127.0.0.1:0", &world.unix()], &[])
+    });
+    drop((calls, sockets));
+    assert_eq!(second.endpoints, endpoints);
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    let third = world.start(&["inet:127.0.0.1:0", &world.unix()], &[]);
+    second.ended_well();
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    third.stop();
+    assert!(!world.path("policy.sock").exists(), "it was its own");
 }
 
 /// From a daemon that ends, say, while the next one but one is starting.
