@@ -52,6 +52,22 @@ fn a_request_that_failed_goes_on_within_the_priority_first() {
 }
 
 #[test]
+fn one_that_returns_leaves_the_others_as_they_were() {
+    let (mut balancer, ids) = balancer([(10, 1), (10, 1), (20, 1), (20, 1)]);
+    let now = epoch();
+    let [main, .., other] = ids;
+    for (id, outcome) in [(main, REFUSED), (other, REFUSED), (main, Outcome::Success)] {
+        balancer.observe(now, id, outcome);
+    }
+    for (id, is_up) in ids.into_iter().zip([true, true, true, false]) {
+        let mut tried = Tried::new();
+        let picked = balancer.pick(now, Preference::Stick(id), &mut tried);
+        assert_eq!(picked == Some(id), is_up, "who sticks to it: {id:?}");
+        assert!(!tried.is_last_resort());
+    }
+}
+
+#[test]
 fn a_backend_that_is_down_is_asked_last() {
     let (mut balancer, [main, ..]) = balancer([(10, 1), (10, 1), (20, 1)]);
     let now = epoch();
