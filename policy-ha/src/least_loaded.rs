@@ -17,17 +17,45 @@ pub(crate) fn least_loaded(
 ) -> u64 {
     // Asked for once: it may change meanwhile.
     let mut loads = [0; u64::BITS as usize];
-    for id in ones(candidates).filter_map(BackendId::new) {
-        loads[id.index()] = u64::from(load(id));
-    }
     // Loads have 32 bits and weights 10: fractions are compared crosswise.
-    let with =
-        |a: &usize, b: &usize| ((loads[*a] + 1) * weight(*b)).cmp(&((loads[*b] + 1) * weight(*a)));
-    let Some(least) = ones(candidates).min_by(with) else {
-        return 0;
-    };
-    let (of, by) = (loads[least] + 1, weight(least));
+    let (mut of, mut by) = (0, 0);
+    for id in ones(candidates).filter_map(BackendId::new) {
+        let (load, weight) = (u64::from(load(id)), weight(id.index()));
+        loads[id.index()] = load;
+        if (load + 1) * by < of * weight || by == 0 {
+            (of, by) = (load + 1, weight);
+        }
+    }
     ones(candidates)
         .filter(|&index| loads[index] * by < of * weight(index))
         .fold(0, |set, index| set | 1 << index)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_whoever_has_less_than_anybody_would_have_with_the_request(
+            backends in vec((any::<bool>(), 1..=1000_u64, prop_oneof![0..20_u32, any::<u32>()]), 1..=64),
+        ) {
+            let candidates = (0..).zip(&backends).filter(|(_, backend)| backend.0);
+            let candidates = candidates.fold(0, |set, (index, _)| set | 1_u64 << index);
+            let found = least_loaded(
+                candidates,
+                |index| backends[index].1,
+                |id| backends[id.index()].2,
+            );
+            for (index, &(is_candidate, weight, load)) in backends.iter().enumerate() {
+                let mut others = backends.iter().filter(|(is_candidate, ..)| *is_candidate);
+                let is_least = others.all(|&(_, other, with)| {
+                    u64::from(load) * other < (u64::from(with) + 1) * weight
+                });
+                prop_assert_eq!(found >> index & 1 == 1, is_candidate && is_least);
+            }
+        }
+    }
 }
