@@ -87,6 +87,21 @@ fn every_attribute_is_known_and_in_the_order_of_the_list() {
 }
 
 #[test]
+fn a_request_of_another_kind_is_no_access_policy_request() {
+    for kind in [
+        "",
+        "smtpd_access_policy2",
+        "SMTPD_ACCESS_POLICY",
+        "junk_policy",
+    ] {
+        let request = Request::from_attributes([(attr::REQUEST, kind)]).unwrap();
+        assert!(!request.is_access_policy(), "{kind}");
+    }
+    let request = Request::from_attributes([(attr::SENDER, attr::SMTPD_ACCESS_POLICY)]).unwrap();
+    assert!(!request.is_access_policy());
+}
+
+#[test]
 fn typed_views_say_what_the_text_says() {
     for (file, stream) in corpus() {
         let request = request(&stream);
