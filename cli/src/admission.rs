@@ -29,7 +29,7 @@ pub(crate) enum Door {
     Local,
     /// One that others can reach.
     Open,
-    /// Another process, or another worker, has let it in.
+    /// It has been let in already, and is passed on.
     Passed,
 }
 

@@ -31,14 +31,12 @@ impl Crew {
         }
     }
 
-    /// Has the workers serve these connections, each in its turn.
-    pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
-        for connection in connections {
-            let next = self.next.fetch_add(1, Relaxed) % self.members.len().max(1);
-            if let Some(member) = self.members.get(next) {
-                // One that has ended closes it.
-                _ = member.give(connection);
-            }
+    /// Has one of the workers serve this connection, each in its turn.
+    pub(crate) fn take(&self, connection: OwnedFd) {
+        let next = self.next.fetch_add(1, Relaxed) % self.members.len().max(1);
+        if let Some(member) = self.members.get(next) {
+            // One that has ended closes it.
+            _ = member.give(connection);
         }
     }
 

@@ -54,7 +54,7 @@ impl<'a> Life<'a> {
             done: life.succeeded.clone(),
         });
         if !ground.kept.is_empty() {
-            life.common.crew.take(ground.kept);
+            life.common.take(ground.kept);
             notify::empty_store(log);
         }
         (life, succession)

@@ -46,7 +46,7 @@ impl Succession {
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
                     Err(_) => thread::sleep(PAUSE),
                     Ok(Err(error)) => self.no_handover(&error),
-                    Ok(Ok(Call::Clients(connections))) => self.common.crew.take(connections),
+                    Ok(Ok(Call::Clients(connections))) => self.common.take(connections),
                     Ok(Ok(Call::Sockets(_))) if starting.is_some() => {
                         self.no_handover(&"another process is about to take over");
                     }

@@ -2,6 +2,7 @@ use std::{
     convert::Infallible,
     future::ready,
     io,
+    os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,6 +11,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 use policy_net::{Check, Listener, ServeOptions, Stream, accept};
+use socket2::SockRef;
 use tokio::{
     runtime::{self, Runtime},
     task::JoinSet,
@@ -155,6 +157,19 @@ impl Worker {
 }
 
 impl Common {
+    /// Has the workers serve connections that another process has accepted: that may have let in others.
+    pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
+        for connection in connections {
+            // Who has gone has no address any more.
+            if let Ok(peer) = SockRef::from(&connection).peer_addr() {
+                let client = peer.as_socket().map(|address| address.ip());
+                if self.told(self.admission.allows(client, Door::Local)).is_some() {
+                    self.crew.take(connection);
+                }
+            }
+        }
+    }
+
     /// A connection and its place, if it is for this worker; or a word on why there is no place.
     fn admit(self: &Arc<Self>, io: Stream, door: Door, worker: usize) -> Option<(Stream, Place)> {
         let client = match &io {
@@ -163,7 +178,7 @@ impl Common {
             Stream::Unix(_) => Some(None),
         };
         let io = match door {
-            // Whoever passed it has counted it as this worker's.
+            // Whoever passed it has asked whose it is, and counted it as this worker's.
             Door::Passed => io,
             _ => {
                 self.told(self.admission.allows(client?, door))?;

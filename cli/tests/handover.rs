@@ -6,6 +6,7 @@ mod world;
 
 use std::{
     fs,
+    net::{IpAddr, UdpSocket},
     os::unix::{
         fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
@@ -273,6 +274,69 @@ fn the_manager_is_told_which_process_is_the_service_now() {
     assert!(manager.wait(1, &main), "{:?}", manager.said());
     assert!(manager.said()[1].starts_with("RELOADING=1\nMONOTONIC_USEC="));
     second.stop();
+}
+
+/// Whoever an `--allow` no longer names has no connection left from before.
+#[test]
+fn a_connection_that_is_handed_over_is_asked_whose_it_is() {
+    let Some(own) = own_address() else {
+        return;
+    };
+    let world = World::new();
+    let (here, allow) = (format!("inet:{own}:0"), own.to_string());
+    let start = |allow: &str| {
+        world.start(
+            &[&here, "inet:127.0.0.1:0", &world.unix()],
+            &["--allow", allow],
+        )
+    };
+    let first = start(&allow);
+    let mut clients: Vec<Client> = first
+        .endpoints
+        .iter()
+        .map(|to| Client::connect(to))
+        .collect();
+    assert!(
+        clients
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    let second = start(&format!("{own},192.0.2.77"));
+    first.ended_well();
+    assert!(
+        clients
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+
+    let third = start("192.0.2.77");
+    second.ended_well();
+    assert!(clients.remove(0).is_ended());
+    let refused = format!("closing a connection from {own}: not in --allow");
+    assert!(third.process.out.wait_lines(1, &refused));
+    assert!(
+        clients
+            .iter_mut()
+            .all(|client| client.ask_about("x") == "dunno")
+    );
+    third.stop();
+}
+
+/// An address of this machine's that is not loopback, if it has one.
+fn own_address() -> Option<IpAddr> {
+    let probe = UdpSocket::bind("0.0.0.0:0").unwrap();
+    // Nothing is sent.
+    let own = probe
+        .connect("192.0.2.1:9")
+        .and_then(|()| probe.local_addr());
+    let own = own
+        .ok()
+        .map(|own| own.ip())
+        .filter(|own| !own.is_loopback());
+    if own.is_none() {
+        println!("SKIPPED: no network but loopback");
+    }
+    own
 }
 
 #[test]
