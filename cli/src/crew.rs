@@ -3,8 +3,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use policy_net::Stream;
-use tokio::sync::mpsc::{UnboundedSender, error::SendError};
+use policy_net::{Passer, Stream};
 
 /// The workers, as those who take connections that others have accepted.
 #[derive(Debug)]
@@ -15,12 +14,12 @@ pub(crate) struct Crew {
 
 #[derive(Debug)]
 struct Member {
-    passed: UnboundedSender<OwnedFd>,
+    passed: Passer,
     connections: AtomicUsize,
 }
 
 impl Crew {
-    pub(crate) fn new(passed: Vec<UnboundedSender<OwnedFd>>) -> Self {
+    pub(crate) fn new(passed: Vec<Passer>) -> Self {
         let member = |passed| Member {
             passed,
             connections: AtomicUsize::new(0),
@@ -35,31 +34,34 @@ impl Crew {
     pub(crate) fn take(&self, connection: OwnedFd) {
         let next = self.next.fetch_add(1, Relaxed) % self.members.len().max(1);
         if let Some(member) = self.members.get(next) {
-            // One that has ended closes it.
-            _ = member.give(connection);
+            // Where that one has stopped it is closed.
+            _ = member.passed.pass(connection);
         }
     }
 
     /// Gives a connection that this worker has accepted to another one that has clearly fewer. Where
     /// all wait at one socket, the first to wake up may accept all that come; and a hash of addresses
-    /// shares out a few connections as dice would.
-    ///
-    /// The connection comes back if it is for this worker. Whose it is, it counts as his from then on,
-    /// until [`remove`](Self::remove).
+    /// shares out a few connections as dice would. It comes back if it is for this worker.
     pub(crate) fn share_out(&self, worker: usize, mut io: Stream) -> Option<Stream> {
         let own = self.members.get(worker)?;
         let least = self.members.iter().min_by_key(|member| member.count())?;
         let few = least.count();
         if own.count() > few + 1 + few / SLACK {
             // It comes back, too, when the other one has stopped.
-            let SendError(descriptor) = least.give(io.into_descriptor().ok()?).err()?;
+            let descriptor = least.passed.pass(io.into_descriptor().ok()?).err()?;
             io = Stream::try_from(descriptor).ok()?;
         }
-        own.connections.fetch_add(1, Relaxed);
         Some(io)
     }
 
-    /// A connection has ended.
+    /// This worker serves one more.
+    pub(crate) fn add(&self, worker: usize) {
+        if let Some(member) = self.members.get(worker) {
+            member.connections.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// One that it served has ended.
     pub(crate) fn remove(&self, worker: usize) {
         if let Some(member) = self.members.get(worker) {
             member.connections.fetch_sub(1, Relaxed);
@@ -68,18 +70,9 @@ impl Crew {
 }
 
 impl Member {
-    fn give(&self, connection: OwnedFd) -> Result<(), SendError<OwnedFd>> {
-        // At once: until he has taken it, more may come.
-        self.connections.fetch_add(1, Relaxed);
-        let given = self.passed.send(connection);
-        if given.is_err() {
-            self.connections.fetch_sub(1, Relaxed);
-        }
-        given
-    }
-
+    /// Those on their way to it count: until it takes them, more may come.
     fn count(&self) -> usize {
-        self.connections.load(Relaxed)
+        self.connections.load(Relaxed) + self.passed.waiting()
     }
 }
 

@@ -163,7 +163,10 @@ impl Common {
             // Who has gone has no address any more.
             if let Ok(peer) = SockRef::from(&connection).peer_addr() {
                 let client = peer.as_socket().map(|address| address.ip());
-                if self.told(self.admission.allows(client, Door::Local)).is_some() {
+                if self
+                    .told(self.admission.allows(client, Door::Local))
+                    .is_some()
+                {
                     self.crew.take(connection);
                 }
             }
@@ -174,32 +177,25 @@ impl Common {
     fn admit(self: &Arc<Self>, io: Stream, door: Door, worker: usize) -> Option<(Stream, Place)> {
         let client = match &io {
             // Who has gone already needs no place.
-            Stream::Tcp(io) => io.peer_addr().ok().map(|address| Some(address.ip())),
-            Stream::Unix(_) => Some(None),
+            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
+            Stream::Unix(_) => None,
         };
         let io = match door {
-            // Whoever passed it has asked whose it is, and counted it as this worker's.
+            // Whoever passed it has asked whose it is.
             Door::Passed => io,
             _ => {
-                self.told(self.admission.allows(client?, door))?;
+                self.told(self.admission.allows(client, door))?;
                 self.crew.share_out(worker, io)?
             }
         };
-        match client.and_then(|client| self.told(self.admission.enter(client))) {
-            Some(entry) => {
-                let common = Arc::clone(self);
-                let place = Place {
-                    common,
-                    entry,
-                    worker,
-                };
-                Some((io, place))
-            }
-            None => {
-                self.crew.remove(worker);
-                None
-            }
-        }
+        let entry = self.told(self.admission.enter(client))?;
+        self.crew.add(worker);
+        let place = Place {
+            common: Arc::clone(self),
+            entry,
+            worker,
+        };
+        Some((io, place))
     }
 
     fn told<T>(&self, admitted: Result<T, Refusal>) -> Option<T> {

@@ -89,7 +89,7 @@ mod lease;
 pub use lease::Lease;
 
 mod listener;
-pub use listener::{Listener, Passed};
+pub use listener::{Listener, Passed, Passer};
 
 mod options;
 pub use options::UpstreamOptions;

@@ -1,14 +1,17 @@
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     os::fd::OwnedFd,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
 use tokio::{
     net::{TcpListener, UnixListener},
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, error::SendError, unbounded_channel},
 };
 
 use crate::{Endpoint, Stream};
@@ -26,7 +29,17 @@ pub enum Listener {
 
 /// See [`Listener::passed`].
 #[derive(Debug)]
-pub struct Passed(Mutex<UnboundedReceiver<OwnedFd>>);
+pub struct Passed {
+    receiver: Mutex<UnboundedReceiver<OwnedFd>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Passes connections to a [`Listener::passed`].
+#[derive(Clone, Debug)]
+pub struct Passer {
+    sender: UnboundedSender<OwnedFd>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl Listener {
     /// Listens here; an existing file in the way of a UNIX socket is an error.
@@ -53,7 +66,7 @@ impl Listener {
         }
     }
 
-    /// A listener for connected sockets that are sent to it. Those that have been sent when the
+    /// A listener for connected sockets that are passed to it. Those that have been passed when the
     /// server is to stop are still served; any that is no connection is closed.
     ///
     /// ```
@@ -61,18 +74,25 @@ impl Listener {
     /// use policy_net::{Listener, Stream};
     /// use tokio::{io::AsyncReadExt, net::UnixStream};
     ///
-    /// let (sender, listener) = Listener::passed();
+    /// let (passer, listener) = Listener::passed();
     /// let (near, mut far) = UnixStream::pair()?;
-    /// assert!(sender.send(Stream::Unix(near).into_descriptor()?).is_ok());
+    /// assert!(passer.pass(Stream::Unix(near).into_descriptor()?).is_ok());
+    /// assert_eq!(passer.waiting(), 1);
     /// drop(listener.accept().await?);
+    /// assert_eq!(passer.waiting(), 0);
     /// assert_eq!(far.read(&mut [0]).await?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn passed() -> (UnboundedSender<OwnedFd>, Self) {
+    pub fn passed() -> (Passer, Self) {
         let (sender, receiver) = unbounded_channel();
-        (sender, Self::Passed(Passed(Mutex::new(receiver))))
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let passed = Passed {
+            receiver: Mutex::new(receiver),
+            waiting: Arc::clone(&waiting),
+        };
+        (Passer { sender, waiting }, Self::Passed(passed))
     }
 
     /// Where it listens, with the port that the system chose.
@@ -118,34 +138,63 @@ impl Listener {
                 .accept()
                 .await
                 .map(|(stream, _)| Stream::Unix(stream)),
-            Self::Passed(passed) => Ok(poll_fn(|cx| passed.poll(cx)).await),
+            Self::Passed(passed) => match passed.next().await {
+                Some(stream) => Ok(stream),
+                // No more will ever come.
+                None => pending().await,
+            },
         }
     }
 }
 
-impl Passed {
-    /// One that has been sent already.
-    pub(crate) fn take(&self) -> Option<Stream> {
-        let mut receiver = self.receiver();
-        std::iter::from_fn(|| receiver.try_recv().ok()).find_map(|fd| Stream::try_from(fd).ok())
+impl Passer {
+    /// Has this connection served there.
+    ///
+    /// # Errors
+    ///
+    /// It comes back when that server stops, or has.
+    pub fn pass(&self, connection: OwnedFd) -> Result<(), OwnedFd> {
+        // Before it can be taken.
+        self.waiting.fetch_add(1, Relaxed);
+        self.sender.send(connection).map_err(|SendError(back)| {
+            self.waiting.fetch_sub(1, Relaxed);
+            back
+        })
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Stream> {
+    /// How many have been passed, and not been taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+}
+
+impl Passed {
+    /// From now on none can be passed; those that have been are still here.
+    pub(crate) fn close(&self) {
+        self.receiver().close();
+    }
+
+    /// The next one; `None` when no more will ever come.
+    pub(crate) async fn next(&self) -> Option<Stream> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Stream>> {
         let mut receiver = self.receiver();
-        loop {
-            match ready!(receiver.poll_recv(cx)).map(Stream::try_from) {
-                Some(Ok(stream)) => return Poll::Ready(stream),
-                // Nobody waits for it.
-                Some(Err(_)) => {}
-                // No more will ever come.
-                None => return Poll::Pending,
+        while let Some(connection) = ready!(receiver.poll_recv(cx)) {
+            self.waiting.fetch_sub(1, Relaxed);
+            // What is none is closed: nobody waits for it.
+            if let Ok(stream) = Stream::try_from(connection) {
+                return Poll::Ready(Some(stream));
             }
         }
+        Poll::Ready(None)
     }
 
     fn receiver(&self) -> MutexGuard<'_, UnboundedReceiver<OwnedFd>> {
         // Nothing that holds the lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

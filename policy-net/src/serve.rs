@@ -263,7 +263,8 @@ pub async fn accept<C, F>(
     }
     if let Listener::Passed(passed) = &listener {
         // Who has accepted them has given them up.
-        while let Some(io) = passed.take() {
+        passed.close();
+        while let Some(io) = passed.next().await {
             let served = connection(io, drain.clone());
             connections.spawn(Placed {
                 served,

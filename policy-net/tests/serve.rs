@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    future::ready,
     io,
     path::Path,
     sync::{
@@ -686,6 +687,44 @@ async fn an_existing_file_is_not_replaced_by_a_listener() {
     let _first = Listener::bind(&endpoint).await.unwrap();
     let error = Listener::bind(&endpoint).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+/// So that nobody believes of a connection that it is served which comes just too late.
+#[tokio::test]
+async fn what_was_passed_is_served_at_the_end_and_nothing_can_be_passed_then() {
+    let (passer, listener) = Listener::passed();
+    let (connection, _) = std::os::unix::net::UnixStream::pair().unwrap();
+    let pass = || passer.pass(connection.try_clone().unwrap().into());
+    pass().unwrap();
+    pass().unwrap();
+    let mut late = Vec::new();
+    let connection = |_, _| {
+        late.push(pass().is_err());
+        ready(())
+    };
+    accept(listener, &ServeOptions::default(), connection, ready(())).await;
+    assert_eq!(late, [true, true]);
+    assert_eq!(passer.waiting(), 0);
+}
+
+#[tokio::test]
+async fn what_was_passed_and_is_no_connection_is_closed_and_waits_no_more() {
+    let (passer, listener) = Listener::passed();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let (near, mut far) = UnixStream::pair().unwrap();
+    passer.pass(file.into()).unwrap();
+    passer
+        .pass(Stream::Unix(near).into_descriptor().unwrap())
+        .unwrap();
+    assert_eq!(passer.waiting(), 2);
+    listener
+        .accept()
+        .await
+        .unwrap()
+        .write_all(b"x")
+        .await
+        .unwrap();
+    assert_eq!((passer.waiting(), far.read_u8().await.unwrap()), (0, b'x'));
 }
 
 #[tokio::test]
