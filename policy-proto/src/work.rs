@@ -24,6 +24,7 @@ mod tests {
 
     use bytes::BytesMut;
 
+    use super::line_feed;
     use crate::{DecodeError, Decoder};
 
     thread_local! {
@@ -157,6 +158,25 @@ mod tests {
             found += usize::from(next(&mut decoder, &mut buf).unwrap().is_some());
         }
         assert_eq!(found, 1);
-        LOOKED_AT.get()
+        let looked_at = LOOKED_AT.get();
+        assert!(
+            looked_at >= stream.len(),
+            "what is not counted is not bounded"
+        );
+        looked_at
+    }
+
+    #[test]
+    fn a_line_feed_costs_what_is_before_it_and_itself() {
+        for (bytes, found, looked_at) in [
+            (&b""[..], None, 0),
+            (b"ab", None, 2),
+            (b"\nab\n", Some(0), 1),
+            (b"ab\n", Some(2), 3),
+        ] {
+            LOOKED_AT.set(0);
+            assert_eq!(line_feed(bytes), found);
+            assert_eq!(LOOKED_AT.get(), looked_at, "{}", bytes.escape_ascii());
+        }
     }
 }
