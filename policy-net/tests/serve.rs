@@ -699,7 +699,10 @@ async fn what_was_passed_is_served_at_the_end_and_nothing_can_be_passed_then() {
     pass().unwrap();
     let mut late = Vec::new();
     let connection = |_, _| {
-        late.push(pass().is_err());
+        // Else each would bring the next.
+        if late.len() < 4 {
+            late.push(pass().is_err());
+        }
         ready(())
     };
     accept(listener, &ServeOptions::default(), connection, ready(())).await;
