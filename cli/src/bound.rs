@@ -154,12 +154,12 @@ impl Bound {
         self.unshare();
     }
 
-    /// Descriptors of its sockets for another process, with the name that both know them by; from now
+    /// Descriptors of its sockets for another process, with a name that both know them by; from now
     /// on they are not only its own.
-    pub(crate) fn share(&self) -> io::Result<Handed> {
+    pub(crate) fn share(&self, name: String) -> io::Result<Handed> {
         let sockets = self.sockets.iter().map(Socket::try_clone);
         let handed = Handed {
-            name: self.asked().to_string(),
+            name,
             sockets: sockets.collect::<io::Result<_>>()?,
             is_kept: self.is_kept,
         };

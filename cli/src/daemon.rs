@@ -77,9 +77,11 @@ fn serve(
     log: &Log,
 ) -> Result<(), StartError> {
     let cannot_start = || StartError::system("cannot start");
-    let workers = passed.into_iter().enumerate().map(|(index, passed)| {
-        Worker::new((index, ground.workers), &ground.sockets, passed, &common)
-    });
+    let sockets = ground.listening.clients();
+    let workers = passed
+        .into_iter()
+        .enumerate()
+        .map(|(index, passed)| Worker::new((index, ground.workers), sockets, passed, &common));
     let workers: io::Result<Vec<_>> = workers.collect();
     let mut workers = workers.map_err(cannot_start())?;
     let Some(first) = workers.pop() else {
@@ -90,7 +92,7 @@ fn serve(
         Signals::new()
     };
     let signals = signals.map_err(cannot_start())?;
-    let endpoints: io::Result<Vec<_>> = ground.sockets.iter().map(Bound::endpoint).collect();
+    let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
     let endpoints = endpoints.map_err(cannot_start())?;
     let ending = Ending::after(options.lifetime.drain);
     thread::scope(|scope| {

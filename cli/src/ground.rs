@@ -3,6 +3,7 @@ use std::{io, num::NonZeroUsize, os::fd::OwnedFd, thread};
 use crate::{
     Bound, Options, Passed, StartError, descriptors,
     handover::Predecessor,
+    listening::Listening,
     sockets::{handover, sockets},
     users::RunAs,
 };
@@ -15,9 +16,7 @@ pub(crate) struct Ground {
     pub(crate) workers: usize,
     /// Descriptors that are left for clients.
     pub(crate) room: usize,
-    pub(crate) sockets: Vec<Bound>,
-    /// Where others call for a handover.
-    pub(crate) calls: Option<Bound>,
+    pub(crate) listening: Listening,
     predecessor: Option<Predecessor>,
     /// Why there is none, where there should be one.
     pub(crate) silence: Option<io::Error>,
@@ -66,8 +65,7 @@ impl Ground {
         Ok(Self {
             workers,
             room,
-            sockets,
-            calls: calls.transpose()?,
+            listening: Listening::new(sockets, calls.transpose()?),
             predecessor,
             silence,
             friends,
@@ -78,7 +76,7 @@ impl Ground {
 
     /// Gives up the rights, and lets the predecessor go. To be called when nothing else can fail.
     pub(crate) fn settle(&mut self) -> Result<(), StartError> {
-        for bound in self.sockets.iter_mut().chain(&mut self.calls) {
+        for bound in self.listening.all_mut() {
             let dressed = bound.dress();
             dressed.map_err(StartError::system(format!("cannot bind {}", bound.asked())))?;
         }
@@ -90,8 +88,7 @@ impl Ground {
             predecessor.relieve();
         }
         // Else they stay as they were.
-        let all = self.sockets.iter_mut().chain(&mut self.calls);
-        all.for_each(Bound::own);
+        self.listening.all_mut().for_each(Bound::own);
         Ok(())
     }
 }

@@ -203,6 +203,8 @@ fn check_friend(connection: &Socket, friends: &[u32]) -> io::Result<u32> {
     }
 }
 
+/// What the socket for calls is called among those that are handed over.
+pub(crate) const HANDOVER: &str = "handover";
 const LISTEN: &str = "listen";
 const KEEP: &str = "keep";
 const SOCKETS: &[u8] = b"sockets";

@@ -49,6 +49,7 @@ mod limits;
 pub use limits::ClientLimits;
 
 mod listen;
+mod listening;
 pub use listen::{InvalidListen, Listen};
 
 mod log;

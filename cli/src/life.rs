@@ -4,8 +4,9 @@ use policy_net::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bound, Level, Log,
+    Level, Log,
     ground::Ground,
+    listening::Listening,
     notify::{self, notify},
     signals::Signals,
     succession::Succession,
@@ -15,9 +16,7 @@ use crate::{
 /// A daemon that has taken over, until it ends. Nothing in here keeps it from serving.
 #[derive(Debug)]
 pub(crate) struct Life<'a> {
-    sockets: Arc<Vec<Bound>>,
-    /// Where others call for a handover.
-    calls: Option<Arc<Bound>>,
+    listening: Arc<Listening>,
     common: Arc<Common>,
     log: &'a Log,
     /// Whether a service manager stores connections for the next process.
@@ -34,21 +33,18 @@ impl<'a> Life<'a> {
         common: Arc<Common>,
         log: &'a Log,
     ) -> (Self, Option<Succession>) {
-        let is_kept = ground.sockets.iter().any(Bound::is_kept);
+        let is_stored = ground.listening.is_kept() && notify::has_manager();
         let life = Self {
-            sockets: Arc::new(ground.sockets),
-            calls: ground.calls.map(Arc::new),
+            listening: Arc::new(ground.listening),
             common,
             log,
-            is_stored: is_kept && notify::has_manager(),
+            is_stored,
             succeeded: CancellationToken::new(),
         };
-        let succession = handover.zip(life.calls.as_ref());
-        let succession = succession.map(|(path, calls)| Succession {
+        let succession = handover.map(|path| Succession {
             path: path.to_owned(),
             friends: ground.friends,
-            calls: Arc::clone(calls),
-            sockets: Arc::clone(&life.sockets),
+            listening: Arc::clone(&life.listening),
             common: Arc::clone(&life.common),
             log: log.clone(),
             done: life.succeeded.clone(),
@@ -83,7 +79,7 @@ impl<'a> Life<'a> {
         }
         ending.stop.cancel();
         // Each worker has a descriptor of its own: closing them all would take until the end.
-        self.everything().for_each(Bound::refuse);
+        self.listening.end();
         signals.recv().await;
         self.log.line(Level::Info, "stopping at once");
         ending.at_once.cancel();
@@ -99,13 +95,8 @@ impl<'a> Life<'a> {
             let text = format!("the service manager does not answer: {error}");
             self.log.line(Level::Warning, text);
         }
-        self.everything().for_each(Bound::remove);
+        self.listening.remove();
         self.log.line(Level::Info, "stopped");
         self.log.flush();
-    }
-
-    /// The sockets for clients, and that for calls.
-    fn everything(&self) -> impl Iterator<Item = &Bound> {
-        self.sockets.iter().chain(self.calls.as_deref())
     }
 }

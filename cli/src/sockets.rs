@@ -3,7 +3,10 @@ use std::{fs, io, os::unix::fs::FileTypeExt, path::Path};
 use policy_net::Endpoint;
 use socket2::{Socket, Type};
 
-use crate::{Bound, Listen, Options, StartError, handover::Predecessor, succession::HANDOVER};
+use crate::{
+    Bound, Listen, Options, StartError,
+    handover::{HANDOVER, Predecessor},
+};
 
 /// All that a daemon listens on: what the service manager passed, and of what its command line asks
 /// for besides, that which its predecessor had, and what it has to bind.

@@ -5,8 +5,9 @@ use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc, thread, time::Duration}
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Bound, Level, Log,
+    Level, Log,
     handover::{Call, Successor, deliver},
+    listening::Listening,
     notify::{self, notify},
     worker::Common,
 };
@@ -17,9 +18,7 @@ pub(crate) struct Succession {
     pub(crate) path: PathBuf,
     /// The users whose processes are trusted.
     pub(crate) friends: Vec<u32>,
-    /// Where others call.
-    pub(crate) calls: Arc<Bound>,
-    pub(crate) sockets: Arc<Vec<Bound>>,
+    pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
     /// Cancelled when there is a successor that serves.
@@ -29,7 +28,7 @@ pub(crate) struct Succession {
 impl Succession {
     /// Answers calls until there is a successor, or the socket for them has been shut down.
     pub(crate) fn answer(self) {
-        let Some(listener) = self.calls.socket() else {
+        let Some(listener) = self.listening.calls() else {
             return;
         };
         // It may take its time, as long as it lives: others are heard meanwhile.
@@ -61,12 +60,7 @@ impl Succession {
 
     fn hand_over(&self, successor: &Successor) -> io::Result<()> {
         notify::reloading(&self.log);
-        let shared = self.everything().map(Bound::share);
-        let mut shared = shared.collect::<io::Result<Vec<_>>>()?;
-        if let Some(calls) = shared.last_mut() {
-            calls.name = HANDOVER.to_owned();
-        }
-        successor.hand_over(&shared)
+        successor.hand_over(&self.listening.share()?)
     }
 
     /// There is a successor: whoever is idle goes to it.
@@ -82,14 +76,9 @@ impl Succession {
 
     /// There is none.
     fn go_on(&self, why: &io::Error) {
-        self.everything().for_each(Bound::unshare);
+        self.listening.unshare();
         notify(&self.log, "READY=1");
         self.no_handover(why);
-    }
-
-    /// The sockets for clients, and that for calls behind them.
-    fn everything(&self) -> impl Iterator<Item = &Bound> {
-        self.sockets.iter().chain([&*self.calls])
     }
 
     fn no_handover(&self, why: &dyn std::fmt::Display) {
@@ -99,5 +88,3 @@ impl Succession {
 
 /// After an error, such as running out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What the socket for calls is called among those that are handed over.
-pub(crate) const HANDOVER: &str = "handover";
