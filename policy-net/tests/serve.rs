@@ -16,9 +16,8 @@ use std::{
 
 use policy_ha::{Backend, Config, Preference};
 use policy_net::{
-    BoxError, Client, Connect, Connection, ConnectionError, Connector, Endpoint, Listener,
-    Patience, ServeOptions, Service, Stream, Terms, Upstream, UpstreamOptions, accept, serve,
-    serve_connection,
+    BoxError, Client, Connect, ConnectionError, Connector, Endpoint, Listener, Patience,
+    ServeOptions, Service, Stream, Upstream, UpstreamOptions, accept, serve, serve_connection,
 };
 use policy_proto::{DecodeError, Limits, Request, Response};
 use tokio::{
@@ -517,106 +516,6 @@ async fn a_tcp_client_that_has_closed_looks_like_one_that_waits() {
     }
     gate.add_permits(1);
     assert_eq!(ended.recv().await, Some("worked to the end"));
-}
-
-#[tokio::test]
-async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_writing_would_block() {
-    for (full, closed) in [(false, false), (false, true), (true, false), (true, true)] {
-        let (mut client, server) = UnixStream::pair().unwrap();
-        let mut connection = Connection::new(server, Terms::default());
-        if full {
-            let block = vec![b'x'; 1 << 24];
-            assert!(timeout(ms(50), connection.write(&block)).await.is_err());
-        }
-        let _kept_open = match closed {
-            true => {
-                drop(client);
-                None
-            }
-            false => {
-                client.shutdown().await.unwrap();
-                Some(client)
-            }
-        };
-        let is_gone = timeout(ms(50), connection.gone()).await.is_ok();
-        assert_eq!(is_gone, closed, "full: {full}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_sends_ahead_is_read_no_further_than_128_kib() {
-    let (mut client, server) = duplex(1024);
-    let mut connection = Connection::new(server, Terms::default());
-    let sent = Arc::new(AtomicUsize::new(0));
-    tokio::spawn({
-        let sent = Arc::clone(&sent);
-        async move {
-            while let Ok(written) = client.write(request("a").as_bytes()).await {
-                sent.fetch_add(written, SeqCst);
-            }
-        }
-    });
-    let drain = CancellationToken::new();
-    connection.request(&drain).await.unwrap().unwrap();
-    assert!(timeout(s(3600), connection.gone()).await.is_err());
-    let sent = sent.load(SeqCst);
-    assert!((128 << 10..136 << 10).contains(&sent), "{sent}");
-}
-
-#[tokio::test]
-async fn what_comes_while_a_request_is_worked_on_is_kept() {
-    let (mut client, server) = UnixStream::pair().unwrap();
-    let mut connection = Connection::new(server, Terms::default());
-    let drain = CancellationToken::new();
-    client.write_all(request("a").as_bytes()).await.unwrap();
-    client
-        .write_all(&request("b").as_bytes()[..20])
-        .await
-        .unwrap();
-    assert_eq!(
-        mark_of(&connection.request(&drain).await.unwrap().unwrap()),
-        "a"
-    );
-    assert!(timeout(ms(10), connection.gone()).await.is_err());
-    client
-        .write_all(&request("b").as_bytes()[20..])
-        .await
-        .unwrap();
-    assert!(timeout(ms(10), connection.gone()).await.is_err());
-    assert_eq!(
-        mark_of(&connection.request(&drain).await.unwrap().unwrap()),
-        "b"
-    );
-}
-
-#[tokio::test]
-async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
-    for (sent, requests, ignored) in [
-        ("rubbish\na=1\n\n", 1, &["rubbish"][..]),
-        ("a=1\n\nrubbish\n", 1, &["rubbish"]),
-        ("rubbish\n", 0, &["rubbish"]),
-        ("rubbish\nmore of it\n\n", 0, &["rubbish", "more of it"]),
-        ("rubbish\na=\0\n", 0, &["rubbish", "a=\0"]),
-    ] {
-        let (mut client, server) = UnixStream::pair().unwrap();
-        let mut terms = Terms::default();
-        terms.lenient = true;
-        let mut connection = Connection::new(server, terms);
-        client.write_all(sent.as_bytes()).await.unwrap();
-        drop(client);
-        let drain = CancellationToken::new();
-        let (mut answered, mut told) = (0, Vec::new());
-        loop {
-            let request = connection.request(&drain).await;
-            told.extend(connection.take_ignored());
-            match request {
-                Ok(Some(_)) => answered += 1,
-                _ => break,
-            }
-        }
-        assert_eq!(answered, requests, "{sent:?}");
-        assert_eq!(told, ignored, "{sent:?}");
-    }
 }
 
 // Connecting
