@@ -105,21 +105,23 @@ fn serve(
         };
         let hired: io::Result<Vec<_>> = (0..workers.len()).map(hire).collect();
         let hired = hired.map_err(cannot_start())?;
-        let (succession, answer) = on_call(Succession::answer);
-        let thread = thread::Builder::new().name("handover".to_owned());
-        thread.spawn(answer).map_err(cannot_start())?;
+        let handover = options.lifetime.handover.as_deref();
+        let succession = handover.map(|_| {
+            let (succession, answer) = on_call(Succession::answer);
+            let thread = thread::Builder::new().name("handover".to_owned());
+            thread.spawn(answer).map(|_| succession)
+        });
+        let succession = succession.transpose().map_err(cannot_start())?;
         ground.settle()?;
 
         // From here on nothing fails: each thread is there, and waits for its work.
-        let handover = options.lifetime.handover.as_deref();
         let (life, given) = Life::new(ground, handover, common, log);
         life.announce(&endpoints);
         for (hired, worker) in hired.iter().zip(workers) {
             _ = hired.send(worker);
         }
-        match given {
-            Some(given) => _ = succession.send(given),
-            None => drop(succession),
+        if let Some((succession, given)) = succession.zip(given) {
+            _ = succession.send(given);
         }
         first.keep_up(check);
         first.serve(&ending, life.watch(signals, &ending));
