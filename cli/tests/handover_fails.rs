@@ -31,9 +31,9 @@ fn a_successor_that_cannot_start_its_threads_has_taken_nothing_over() {
     let world = World::new();
     let first = world.start(&["inet:127.0.0.1:0"], &[]);
     let mut client = first.connect();
-    // Some 2 MB of addresses for each thread's stack.
+    let script = format!("{SHORT_OF_ROOM}; exec \"$@\"");
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "ulimit -v 300000; exec \"$@\"", "sh", HAPOLICY, "-L"]);
+    command.args(["-c", &script, "sh", HAPOLICY, "-L"]);
     command.args(world.words(&["--listen", "inet:127.0.0.1:0", "--workers", "200"]));
     let ended = Process::of(&mut command).end();
     assert_eq!(ended.code, Some(71), "{ended:?}");
@@ -78,12 +78,11 @@ fn a_successor_that_does_not_start_leaves_the_sockets_their_files_and_their_mode
             true => "setpriv --bounding-set=-all --inh-caps=-all",
             false => "",
         };
-        let memory = if why.contains("threads") {
-            "300000"
-        } else {
-            "unlimited"
+        let limit = match why.contains("threads") {
+            true => SHORT_OF_ROOM,
+            false => ":",
         };
-        let script = format!("ulimit -v {memory}; exec {rights} \"$@\"");
+        let script = format!("{limit}; exec {rights} \"$@\"");
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", &script, "sh", HAPOLICY])
@@ -247,3 +246,6 @@ fn seqpacket() -> Socket {
     socket.set_read_timeout(Some(process::PATIENCE)).unwrap();
     socket
 }
+
+/// Addresses for the stacks of four threads, with plenty left for everything else.
+const SHORT_OF_ROOM: &str = "export RUST_MIN_STACK=1073741824; ulimit -v 5000000";
