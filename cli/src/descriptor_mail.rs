@@ -8,6 +8,7 @@ use std::{
 
 use rustix::{
     cmsg_space,
+    io::retry_on_intr,
     net::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
         SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -29,12 +30,9 @@ pub(crate) fn send(
         // There is room for as many.
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
-    sendmsg(
-        socket,
-        &[IoSlice::new(text)],
-        &mut ancillary,
-        SendFlags::NOSIGNAL,
-    )?;
+    let text = [IoSlice::new(text)];
+    // A process that is stopped and goes on finds waits interrupted that have a limit (signal(7)).
+    retry_on_intr(|| sendmsg(&socket, &text, &mut ancillary, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 
@@ -44,7 +42,8 @@ pub(crate) fn receive(socket: impl AsFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> 
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let slices = &mut [IoSliceMut::new(&mut text)];
-    let received = recvmsg(socket, slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = retry_on_intr(|| recvmsg(&socket, slices, &mut ancillary, flags))?;
     let descriptors = ancillary.drain().flat_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
         _ => Vec::new(),

@@ -17,9 +17,9 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::retry_on_intr,
-    net::sockopt::socket_peercred,
+    net::{SocketAddrUnix, sockopt::socket_peercred},
 };
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::descriptor_mail::{MOST, receive, send};
 
@@ -190,7 +190,8 @@ fn connect(path: &Path) -> io::Result<Socket> {
     let connection = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
     // It bounds the wait for room in a queue as well.
     connection.set_write_timeout(Some(PATIENCE))?;
-    connection.connect(&SockAddr::unix(path)?)?;
+    let address = SocketAddrUnix::new(path)?;
+    retry_on_intr(|| rustix::net::connect(&connection, &address))?;
     Ok(connection)
 }
 

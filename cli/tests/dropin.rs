@@ -14,7 +14,11 @@ use std::{
 };
 
 use process::{Client, HAPOLICY, PATIENCE, Process, request};
-use rustix::fs::OFlags;
+use rustix::{
+    fs::OFlags,
+    io::retry_on_intr,
+    net::{RecvFlags, recv},
+};
 use socket2::{Domain, Socket, Type};
 use support::{
     eventually,
@@ -610,9 +614,10 @@ fn read_all(replies: &mut PipeReader) -> String {
     all
 }
 
-fn read_message(mut socket: &Socket) -> String {
+fn read_message(socket: &Socket) -> String {
     let mut bytes = vec![0; 65536];
-    let count = socket.read(&mut bytes).unwrap();
+    let flags = RecvFlags::empty();
+    let (count, _) = retry_on_intr(|| recv(socket, &mut bytes[..], flags)).unwrap();
     bytes.truncate(count);
     String::from_utf8(bytes).unwrap()
 }

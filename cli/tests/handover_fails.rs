@@ -18,11 +18,15 @@ use std::{
     },
     process::Command,
     thread,
+    time::Duration,
 };
 
 use descriptor_mail::{receive, send};
-
 use process::{Client, HAPOLICY, Manager, Process, is_root};
+use rustix::{
+    net::sockopt::socket_peercred,
+    process::{Pid, Signal, kill_process},
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 use world::World;
 
@@ -176,6 +180,7 @@ fn a_daemon_that_ends_while_its_successor_starts_leaves_it_the_sockets() {
         scope.spawn(|| {
             let (connection, _) = calls.accept().unwrap();
             assert_eq!(receive(&connection).unwrap().0, b"sockets");
+            stop_for_a_moment(socket_peercred(&connection).unwrap().pid);
             for (text, sockets) in &sockets {
                 let sockets: Vec<_> = match text.ends_with(b" handover") {
                     true => vec![calls.as_fd()],
@@ -239,6 +244,14 @@ fn call(world: &World, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> Socket {
     connection.connect(&address).unwrap();
     send(&connection, text, descriptors).unwrap();
     connection
+}
+
+/// As a debugger does, or an operator with a terminal.
+fn stop_for_a_moment(process: Pid) {
+    for signal in [Signal::STOP, Signal::CONT].repeat(3) {
+        kill_process(process, signal).unwrap();
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn seqpacket() -> Socket {

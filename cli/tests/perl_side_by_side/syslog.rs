@@ -64,6 +64,7 @@ fn receive(socket: &UnixDatagram, datagrams: &Mutex<Vec<Vec<u8>>>) -> bool {
             datagrams.push(buffer);
             true
         }
+        Err(error) if error.kind() == ErrorKind::Interrupted => true,
         Err(error) => {
             let kind = error.kind();
             assert!(matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut));

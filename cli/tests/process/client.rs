@@ -1,5 +1,5 @@
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     time::Duration,
@@ -26,7 +26,7 @@ impl Client {
         Self::try_connect(endpoint).unwrap_or_else(|error| panic!("{endpoint}: {error}"))
     }
 
-    pub fn try_connect(endpoint: &str) -> std::io::Result<Self> {
+    pub fn try_connect(endpoint: &str) -> io::Result<Self> {
         let socket: Socket = match endpoint.strip_prefix("unix:") {
             Some(path) => UnixStream::connect(path)?.into(),
             None => TcpStream::connect(endpoint.trim_start_matches("inet:"))?.into(),
@@ -61,7 +61,7 @@ impl Client {
         (&self.socket).write_all(bytes).expect("it is open");
     }
 
-    pub fn write_all(&self, bytes: &[u8]) -> std::io::Result<()> {
+    pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.socket).write_all(bytes)
     }
 
@@ -100,7 +100,7 @@ impl Client {
                 return Some(std::mem::replace(&mut self.buffer, rest));
             }
             let mut bytes = [0; 4096];
-            match (&self.socket).read(&mut bytes) {
+            match self.read(&mut bytes) {
                 Ok(0) => return None,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 read => self
@@ -113,9 +113,19 @@ impl Client {
     /// One read, which is one write of the other side unless two came close together.
     pub fn read_once(&self) -> Vec<u8> {
         let mut bytes = vec![0; 65536];
-        let count = (&self.socket).read(&mut bytes).expect("something comes");
+        let count = self.read(&mut bytes).expect("something comes");
         bytes.truncate(count);
         bytes
+    }
+
+    /// A wait that has a limit is interrupted where the test is stopped and goes on (signal(7)).
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&self.socket).read(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
     }
 
     /// The next reply's action.
