@@ -7,9 +7,9 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use policy_net::{Endpoint, Listener};
+use policy_net::{Endpoint, Listener, UnixListener};
 use socket2::Socket;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
 use crate::{Listen, handover::Handed, listen::is_loopback};
 

@@ -1,6 +1,6 @@
 use std::{fmt, io, os::fd::OwnedFd};
 
-use policy_net::Stream;
+use policy_net::{Stream, UnixStream};
 use rustix::{
     fd::{AsFd, BorrowedFd},
     fs::{FileType, Mode, OFlags},
@@ -73,7 +73,7 @@ fn socket(fd: BorrowedFd<'_>) -> io::Result<Option<Stream>> {
     let fd: OwnedFd = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
     rustix::io::ioctl_fionbio(fd.as_fd(), true)?;
     Ok(match family {
-        AddressFamily::UNIX => Some(Stream::Unix(tokio::net::UnixStream::from_std(fd.into())?)),
+        AddressFamily::UNIX => Some(Stream::Unix(UnixStream::from_std(fd.into())?)),
         AddressFamily::INET | AddressFamily::INET6 => {
             Some(Stream::Tcp(tokio::net::TcpStream::from_std(fd.into())?))
         }

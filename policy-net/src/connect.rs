@@ -11,11 +11,11 @@ use rustix::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Endpoint, Stream, resolve::Resolver};
+use crate::{Endpoint, Stream, UnixStream, resolve::Resolver};
 
 /// Opens connections to one policy server: the seam between failover and sockets.
 ///
@@ -215,9 +215,9 @@ impl Connect for Connector {
 /// wait.
 async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     loop {
-        match UnixStream::connect(path).await {
+        match tokio::net::UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_PAUSE).await,
-            connected => return connected,
+            connected => return UnixStream::from_std(connected?.into_std()?),
         }
     }
 }

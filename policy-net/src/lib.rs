@@ -118,5 +118,11 @@ pub use stream::Stream;
 mod terms;
 pub use terms::{Patience, Terms};
 
+mod unix_listener;
+pub use unix_listener::UnixListener;
+
+mod unix_stream;
+pub use unix_stream::UnixStream;
+
 mod upstream;
 pub use upstream::{Service, Upstream};

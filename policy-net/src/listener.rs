@@ -10,11 +10,11 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, error::SendError, unbounded_channel},
 };
 
-use crate::{Endpoint, Stream};
+use crate::{Endpoint, Stream, UnixListener};
 
 /// A listening TCP or UNIX socket.
 #[derive(Debug)]
@@ -62,7 +62,11 @@ impl Listener {
             Endpoint::Inet { host, port } => TcpListener::bind((host.as_str(), *port))
                 .await
                 .map(Self::Tcp),
-            Endpoint::Unix(path) => UnixListener::bind(path).map(Self::Unix),
+            Endpoint::Unix(path) => {
+                let listener = std::os::unix::net::UnixListener::bind(path)?;
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(Self::Unix)
+            }
         }
     }
 
@@ -71,12 +75,12 @@ impl Listener {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
-    /// use policy_net::{Listener, Stream};
+    /// use policy_net::Listener;
     /// use tokio::{io::AsyncReadExt, net::UnixStream};
     ///
     /// let (passer, listener) = Listener::passed();
     /// let (near, mut far) = UnixStream::pair()?;
-    /// assert!(passer.pass(Stream::Unix(near).into_descriptor()?).is_ok());
+    /// assert!(passer.pass(near.into_std()?.into()).is_ok());
     /// assert_eq!(passer.waiting(), 1);
     /// drop(listener.accept().await?);
     /// assert_eq!(passer.waiting(), 0);
@@ -134,10 +138,7 @@ impl Listener {
                 _ = stream.set_nodelay(true);
                 Ok(Stream::Tcp(stream))
             }
-            Self::Unix(listener) => listener
-                .accept()
-                .await
-                .map(|(stream, _)| Stream::Unix(stream)),
+            Self::Unix(listener) => listener.accept().await.map(Stream::Unix),
             Self::Passed(passed) => match passed.next().await {
                 Some(stream) => Ok(stream),
                 // No more will ever come.

@@ -11,8 +11,10 @@ use rustix::net::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
+
+use crate::UnixStream;
 
 /// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
 /// [`Listener`](crate::Listener) accepts them.
@@ -29,7 +31,7 @@ impl Stream {
     pub(crate) fn adopt(self) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
-            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()).map(Self::Unix),
         }
     }
 
@@ -41,13 +43,15 @@ impl Stream {
     ///
     /// ```
     /// use policy_net::Stream;
-    /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::UnixStream};
+    /// use std::os::fd::OwnedFd;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
-    /// let (near, mut far) = UnixStream::pair()?;
-    /// let descriptor = Stream::Unix(near).into_descriptor()?;
+    /// let (near, far) = std::os::unix::net::UnixStream::pair()?;
+    /// let descriptor = Stream::try_from(OwnedFd::from(near))?.into_descriptor()?;
     /// // Elsewhere, perhaps in another process:
     /// let mut near = Stream::try_from(descriptor)?;
+    /// let mut far = Stream::try_from(OwnedFd::from(far))?;
     /// near.write_all(b"x").await?;
     /// assert_eq!(far.read_u8().await?, b'x');
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -56,7 +60,7 @@ impl Stream {
     pub fn into_descriptor(self) -> io::Result<OwnedFd> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
-            Self::Unix(stream) => stream.into_std().map(OwnedFd::from),
+            Self::Unix(stream) => Ok(stream.into_std().into()),
         }
     }
 }

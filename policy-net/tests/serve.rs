@@ -615,9 +615,7 @@ async fn what_was_passed_and_is_no_connection_is_closed_and_waits_no_more() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let (near, mut far) = UnixStream::pair().unwrap();
     passer.pass(file.into()).unwrap();
-    passer
-        .pass(Stream::Unix(near).into_descriptor().unwrap())
-        .unwrap();
+    passer.pass(near.into_std().unwrap().into()).unwrap();
     assert_eq!(passer.waiting(), 2);
     listener
         .accept()

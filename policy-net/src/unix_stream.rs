@@ -1,0 +1,225 @@
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::net,
+    },
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown},
+};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
+
+/// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
+///
+/// Whoever has asked Linux for room to write in such a socket is told of it each time that the other
+/// side has read something, also where there was room all the time (`unix_write_space` in
+/// `net/unix/af_unix.c`): a process that waits for an answer is woken once by its own request being
+/// read. Here room is asked for only once there was none.
+///
+/// ```
+/// use policy_net::UnixStream;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+/// let (near, far) = std::os::unix::net::UnixStream::pair()?;
+/// for socket in [&near, &far] {
+///     socket.set_nonblocking(true)?;
+/// }
+/// let (mut near, mut far) = (UnixStream::from_std(near)?, UnixStream::from_std(far)?);
+/// near.write_all(b"x").await?;
+/// assert_eq!(far.read_u8().await?, b'x');
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct UnixStream {
+    socket: AsyncFd<OwnedFd>,
+    asks_for_room: bool,
+}
+
+impl UnixStream {
+    /// Registers it with the runtime that this is called in. It has to be one that
+    /// [does not block](net::UnixStream::set_nonblocking).
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime whose I/O is enabled.
+    pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
+        Ok(Self {
+            socket: registered(stream.into(), Interest::READABLE)?,
+            asks_for_room: false,
+        })
+    }
+
+    /// What it was made of, which no runtime looks after any more, and which still does not block.
+    #[must_use]
+    pub fn into_std(self) -> net::UnixStream {
+        self.socket.into_inner().into()
+    }
+
+    fn ask_for_room(&mut self) -> io::Result<()> {
+        let socket = self.socket.get_ref().try_clone()?;
+        self.socket = registered(socket, Interest::READABLE | Interest::WRITABLE)?;
+        self.asks_for_room = true;
+        Ok(())
+    }
+}
+
+#[allow(
+    deprecated,
+    reason = "it was for those whose descriptor may end before them: these own theirs"
+)]
+pub(crate) fn registered<T>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>>
+where
+    T: AsRawFd + Into<OwnedFd>,
+{
+    AsyncFd::with_interest(socket, interest)
+}
+
+impl AsFd for UnixStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsyncRead for UnixStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // A bare part of `buf` cannot be handed out in safe code: what comes is copied, a request at a time.
+        let mut place = [MaybeUninit::uninit(); AT_ONCE];
+        let asked = buf.remaining().min(AT_ONCE);
+        loop {
+            let mut ready = ready!(self.socket.poll_read_ready(cx))?;
+            match recv(&self.socket, &mut place[..asked], RecvFlags::empty()) {
+                Ok(((came, _), _)) => {
+                    // The end is there to stay. Of anything else that is less than asked for, it was all.
+                    if !came.is_empty() && came.len() < asked {
+                        ready.clear_ready();
+                    }
+                    buf.put_slice(came);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for UnixStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.asks_for_room {
+            match write(&self.socket, buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ask_for_room()?,
+                written => return Poll::Ready(written),
+            }
+        }
+        loop {
+            let mut ready = ready!(self.socket.poll_write_ready(cx))?;
+            if let Ok(written) = ready.try_io(|socket| write(socket, buf)) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(shutdown(&self.socket, Shutdown::Write).map_err(io::Error::from))
+    }
+}
+
+fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    // Who writes to a peer that has gone is to get an error, not a signal.
+    retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)).map_err(io::Error::from)
+}
+
+/// A request with long addresses.
+const AT_ONCE: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn pair() -> (UnixStream, UnixStream) {
+        let (near, far) = net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let near = UnixStream::from_std(near).unwrap();
+        (near, UnixStream::from_std(far).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_written_when_the_other_side_has_read() {
+        let (mut near, mut far) = pair();
+        // More than the system keeps for one socket, also where that has been raised.
+        let sent: Vec<u8> = (0..20_000_000_u32).map(|number| number as u8).collect();
+        let copy = sent.clone();
+        let writer = tokio::spawn(async move {
+            near.write_all(&copy).await.unwrap();
+            assert!(near.asks_for_room);
+            // It goes on to be read.
+            near.read_u8().await.unwrap()
+        });
+        let mut came = vec![0; sent.len()];
+        far.read_exact(&mut came).await.unwrap();
+        assert!(came == sent);
+        far.write_all(b"x").await.unwrap();
+        assert_eq!(writer.await.unwrap(), b'x');
+    }
+
+    #[tokio::test]
+    async fn the_end_is_read_as_often_as_is_asked_and_a_write_then_is_an_error() {
+        let (mut near, mut far) = pair();
+        far.write_all(b"last").await.unwrap();
+        far.shutdown().await.unwrap();
+        let mut came = Vec::new();
+        near.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"last");
+        assert_eq!(near.read(&mut [0; 8]).await.unwrap(), 0);
+        near.write_all(b"still open").await.unwrap();
+        drop(far);
+        let error = near.write_all(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn a_read_waits_for_what_is_not_there_yet() {
+        let (mut near, mut far) = pair();
+        let reader = tokio::spawn(async move {
+            let mut bytes = [0; 6];
+            // In parts, whether these fill what was asked for or not.
+            for part in bytes.chunks_mut(2) {
+                near.read_exact(part).await.unwrap();
+            }
+            bytes
+        });
+        for part in [&b"a"[..], b"bcd", b"ef"] {
+            tokio::task::yield_now().await;
+            far.write_all(part).await.unwrap();
+        }
+        assert_eq!(&reader.await.unwrap(), b"abcdef");
+    }
+}
