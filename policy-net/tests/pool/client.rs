@@ -1,0 +1,48 @@
+//! One connection, without a pool.
+
+use policy_net::{AttemptError, Client, Connect};
+use tokio::{
+    io::{AsyncWriteExt, BufStream, duplex},
+    task::coop,
+    time::{sleep, timeout},
+};
+
+use crate::support::{Manner, Server, request, s};
+
+#[tokio::test]
+async fn a_task_that_has_used_up_its_budget_still_sees_that_a_connection_is_dead() {
+    // tokio then lets every read of the task wait for its next turn.
+    let (near, mut far) = duplex(4096);
+    let mut client = Client::new(near);
+    far.write_all(b"action=OK\n\n").await.unwrap();
+    client.ask(&request("a")).await.unwrap();
+    assert_eq!(client.try_settle(), Some(true));
+    far.write_all(b"action=never asked for\n\n").await.unwrap();
+    while coop::has_budget_remaining() {
+        coop::consume_budget().await;
+    }
+    assert_eq!(client.try_settle(), Some(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_request_was_given_up_takes_no_other() {
+    let server = Server::new(Manner::AnswersAfter(s(2)));
+    let mut client = Client::new(server.connect(s(1)).await.unwrap());
+    timeout(s(1), client.ask(&request("a"))).await.unwrap_err();
+    assert!(!client.settle().await);
+    sleep(s(10)).await;
+    assert!(matches!(
+        client.ask(&request("b")).await,
+        Err(AttemptError::Io(_))
+    ));
+    assert_eq!(server.marks(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_does_not_stay_in_a_buffer() {
+    let server = Server::new(Manner::Answers);
+    let buffered = BufStream::new(server.connect(s(1)).await.unwrap());
+    let mut client = Client::new(buffered);
+    let answer = timeout(s(10), client.ask(&request("a"))).await.unwrap();
+    assert_eq!(answer.unwrap().as_str(), Some("a"));
+}
