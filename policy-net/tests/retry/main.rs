@@ -1,0 +1,16 @@
+//! What is put to another server, and what is not, since somebody may have acted on it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod failures;
+mod kept;
+mod sockets;
+
+use policy_net::{Retry, UpstreamOptions};
+
+fn with(retry: Retry) -> UpstreamOptions {
+    let mut options = UpstreamOptions::default();
+    options.retry = retry;
+    options
+}
