@@ -1,0 +1,100 @@
+//! Connections to services: which are kept, and which never used again.
+
+use tempfile::TempDir;
+
+use crate::{
+    process::{self, Daemon},
+    service,
+    support::stub::{Script, Stub},
+};
+
+#[test]
+fn connections_to_a_service_outlive_clients() {
+    let stub = Stub::tcp(Script::default());
+    for workers in ["1", "2"] {
+        let before = stub.connections();
+        let daemon = Daemon::tcp(&["-s", &service("a", &stub, ""), "--workers", workers]);
+        for _ in 0..20 {
+            let mut client = daemon.connect();
+            client.ask_about("x");
+            client.ask_about("y");
+        }
+        assert_eq!(stub.connections() - before, 1, "{workers} workers");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn connections_to_a_service_on_a_unix_socket_are_kept_as_well() {
+    let dir = TempDir::new().unwrap();
+    let stub = Stub::unix(dir.path().join("policy.sock"), Script::default());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    for _ in 0..10 {
+        assert_eq!(daemon.connect().ask_about("x"), "dunno");
+    }
+    assert_eq!(stub.connections(), 1);
+    daemon.stop();
+}
+
+#[test]
+fn a_service_may_be_given_by_name() {
+    let stub = Stub::tcp(Script::default());
+    // It listens on one of the addresses that the name may have.
+    let service = format!("a=localhost:{}", stub.port());
+    let daemon = Daemon::tcp(&["-s", &service]);
+    let mut client = daemon.connect();
+    for _ in 0..3 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    assert_eq!(stub.requests().len(), 3);
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_costs_its_clients_nothing() {
+    let stub = Stub::tcp(Script::default().closing());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let mut client = daemon.connect();
+    for _ in 0..50 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+}
+
+#[test]
+fn a_server_that_was_restarted_between_two_requests_is_not_blamed() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let mut client = daemon.connect();
+    for _ in 0..10 {
+        assert_eq!(client.ask_about("x"), "dunno");
+        stub.restart();
+    }
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_still_owes_its_blank_line_is_not_used_again() {
+    let stub = Stub::tcp(Script::bytes("action=dunno\n"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let mut client = daemon.connect();
+    for _ in 0..3 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    assert_eq!(stub.connections(), 3);
+    daemon.stop();
+}
+
+#[test]
+fn more_than_one_answer_to_a_request_is_never_taken_for_the_next_ones() {
+    let stub = Stub::tcp(Script::bytes("action=dunno\n\naction=REJECT stale\n\n"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let mut client = daemon.connect();
+    for _ in 0..10 {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    daemon.stop();
+}

@@ -1,0 +1,49 @@
+//! What services that hang cost.
+
+use crate::{
+    process::{self, Daemon},
+    service,
+    support::stub::{Reply, Script, Stub},
+};
+
+#[test]
+fn the_deadline_bounds_what_hung_services_cost_together() {
+    let hung: Vec<Stub> = (0..3)
+        .map(|_| Stub::tcp(Script::reply(Reply::Hang)))
+        .collect();
+    let services: Vec<String> = hung.iter().map(Stub::address).collect();
+    let services = process::services(&services);
+    let mut args: Vec<&str> = services.iter().map(String::as_str).collect();
+    args.extend(["--deadline", "1s", "-d", "DEFER in time"]);
+    let daemon = Daemon::tcp(&args);
+    // A service's own 10 s would exceed what this client waits.
+    let mut client = daemon.connect();
+    client.set_patience(std::time::Duration::from_secs(8));
+    assert_eq!(client.ask_about("x"), "DEFER in time");
+    daemon.stop();
+}
+
+#[test]
+fn a_hung_service_costs_its_timeout_once_and_is_left_alone_then() {
+    let (hung, good) = (
+        Stub::tcp(Script::reply(Reply::Hang)),
+        Stub::tcp(Script::answer("good")),
+    );
+    let services = [
+        service("hung", &hung, ":1:1:1.5"),
+        service("good", &good, ":2"),
+    ];
+    let daemon = Daemon::tcp(&["-s", &services[0], "-s", &services[1]]);
+    let mut client = daemon.connect();
+    for _ in 0..50 {
+        assert_eq!(client.ask_about("x"), "good");
+    }
+    let asked = hung.requests().len();
+    assert!(asked <= 2, "asked {asked} times");
+    let log = daemon.stop().out;
+    assert_eq!(
+        process::lines(&log, "[LOG warning]: Timeout for 'hung'").len(),
+        1,
+        "{log}"
+    );
+}
