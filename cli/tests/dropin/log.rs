@@ -1,0 +1,114 @@
+//! The log on standard output.
+
+use std::io::{Write, pipe};
+
+use rustix::{
+    io::retry_on_intr,
+    net::{RecvFlags, recv},
+};
+use socket2::{Domain, Socket, Type};
+
+use crate::{
+    process::{Client, PATIENCE, request},
+    service, spawn, start,
+    support::stub::{Reply, Script, Stub},
+    tcp_sockets, unix_sockets,
+};
+
+#[test]
+fn the_lines_about_a_request_come_before_its_reply_in_one_write() {
+    let stub = Stub::tcp(Script::answer("REJECT no"));
+    // Each write to such a socket is a message of its own.
+    let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (input, mut requests) = pipe().unwrap();
+    let process = start(&["-L", "-v", "-s", &service(&stub)], input, far);
+    for _ in 0..3 {
+        requests.write_all(b"rubbish\n").unwrap();
+        requests.write_all(&request(&[("sender", "s")])).unwrap();
+        let message = read_message(&near);
+        assert_log_and_reply(&message);
+    }
+    drop(requests);
+    assert_eq!(process.end().code, Some(0));
+    assert_eq!(read_message(&near), "", "nothing after the last reply");
+}
+
+#[test]
+fn on_a_socket_the_lines_come_in_one_write_as_well() {
+    let stub = Stub::tcp(Script::answer("REJECT no"));
+    for (near, far) in [tcp_sockets(), unix_sockets()] {
+        let process = spawn(&["-L", "-v", "-s", &service(&stub)], far);
+        let client = Client::of(near);
+        for _ in 0..3 {
+            client.send(b"rubbish\n");
+            client.send(&request(&[("sender", "s")]));
+            assert_log_and_reply(&String::from_utf8(client.read_once()).unwrap());
+        }
+        client.shut_down_writing();
+        assert_eq!(client.read_once(), b"", "nothing after the last reply");
+        assert_eq!(process.end().code, Some(0));
+    }
+}
+
+#[test]
+fn garbage_without_a_request_behind_it_is_told() {
+    for (near, far) in [tcp_sockets(), unix_sockets()] {
+        let process = spawn(&["-L", "-s", "a=127.0.0.1:1"], far);
+        let client = Client::of(near);
+        client.send(b"EHLO there\n");
+        client.shut_down_writing();
+        let told = String::from_utf8(client.read_once()).unwrap();
+        assert_eq!(
+            told,
+            "[LOG notice]: error: ignoring garbage \"EHLO there\"\n"
+        );
+        process.end();
+    }
+}
+
+fn assert_log_and_reply(message: &str) {
+    let log = message.strip_suffix("action=REJECT no\n\n").expect(message);
+    assert!(log.lines().all(|line| line.starts_with("[LOG ")), "{log}");
+    for part in [
+        "[LOG notice]: error: ignoring garbage \"rubbish\"\n",
+        "[LOG info]: Attribute: sender=s\n",
+        "[LOG info]: Opening socket to 'a' (",
+        "[LOG info]: Connection established to 'a' (",
+        "[LOG info]: Answer from 'a' -> 'REJECT no'\n",
+        "[LOG info]: [a] (",
+        "[LOG info]: Action: REJECT no\n",
+    ] {
+        assert_eq!(log.matches(part).count(), 1, "{part}: {log}");
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_told_with_its_reply_and_not_before() {
+    let (bad, good) = (
+        Stub::tcp(Script::reply(Reply::Hang)),
+        Stub::tcp(Script::answer("good")),
+    );
+    let services = [
+        format!("bad={}:1:1:0.3", bad.address()),
+        format!("good={}:2", good.address()),
+    ];
+    let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (input, mut requests) = pipe().unwrap();
+    let _process = start(&["-L", "-s", &services[0], "-s", &services[1]], input, far);
+    requests.write_all(&request(&[])).unwrap();
+    let expected = format!(
+        "[LOG warning]: Timeout for 'bad' ({})\naction=good\n\n",
+        bad.address()
+    );
+    assert_eq!(read_message(&near), expected);
+}
+
+fn read_message(socket: &Socket) -> String {
+    let mut bytes = vec![0; 65536];
+    let flags = RecvFlags::empty();
+    let (count, _) = retry_on_intr(|| recv(socket, &mut bytes[..], flags)).unwrap();
+    bytes.truncate(count);
+    String::from_utf8(bytes).unwrap()
+}
