@@ -1,0 +1,48 @@
+//! Command lines: wrong ones, help and version.
+
+use crate::process::{POLICY_CLIENT, run};
+
+#[test]
+fn query_on_a_wrong_command_line_ends_with_64() {
+    for args in [
+        &[][..],
+        &["query"],
+        &["query", "nonsense"],
+        &["query", "127.0.0.1:99999"],
+        &["query", "unix:relative"],
+        &["query", "127.0.0.1:1", "no-attribute"],
+        &["query", "127.0.0.1:1", "=value"],
+        &["query", "127.0.0.1:1", "name=a\nb"],
+        &["query", "127.0.0.1:1", "-", "name=value"],
+        &["query", "127.0.0.1:1", "--timeout", "10"],
+        &["query", "127.0.0.1:1", "--timeout"],
+        &["query", "127.0.0.1:1", "--unknown"],
+        &["serve"],
+        &["serve", "nonsense"],
+        &["serve", "inet:127.0.0.1:0", "--action", ""],
+        &["serve", "inet:127.0.0.1:0", "--action", "a\nb"],
+        &["serve", "inet:127.0.0.1:0", "--delay", "1"],
+        &["serve", "inet:127.0.0.1:0", "word"],
+        &["serve", "unix:/tmp/x,mode=rw"],
+        &["unknown"],
+    ] {
+        let ended = run(POLICY_CLIENT, args);
+        assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
+        assert_eq!(ended.out, "", "{args:?}");
+        assert!(!ended.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_on_standard_output_and_no_error() {
+    for args in [
+        &["--help"][..],
+        &["query", "--help"],
+        &["serve", "--help"],
+        &["--version"],
+    ] {
+        let ended = run(POLICY_CLIENT, args);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+        assert!(!ended.out.is_empty());
+    }
+}

@@ -1,0 +1,242 @@
+//! `policy-client query`: what it asks and what it prints.
+
+use std::{
+    io::{Write, pipe},
+    net::TcpListener,
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    assert_answered,
+    process::{self, Ended, POLICY_CLIENT, Process},
+    query,
+    support::stub::{Reply, Script, Stub},
+};
+
+#[test]
+fn query_prints_the_action_alone() {
+    let dir = TempDir::new().unwrap();
+    let stubs = [
+        Stub::tcp(Script::answer("REJECT no")),
+        Stub::unix(dir.path().join("policy.sock"), Script::answer("REJECT no")),
+    ];
+    for stub in stubs {
+        let ended = query(&[&stub.address()]);
+        assert_answered(&ended, "REJECT no\n");
+        let request = String::from_utf8(stub.requests().remove(0)).unwrap();
+        let (names, values): (Vec<_>, Vec<_>) = request
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .unzip();
+        assert_eq!(names, ["request", "protocol_state", "instance"]);
+        assert_eq!(values[..2], ["smtpd_access_policy", "RCPT"]);
+        assert!(!values[2].is_empty());
+    }
+}
+
+#[test]
+fn query_takes_every_form_of_an_endpoint() {
+    let stub = Stub::tcp(Script::answer("OK"));
+    for endpoint in [
+        format!("127.0.0.1:{}", stub.port()),
+        format!("inet:127.0.0.1:{}", stub.port()),
+        format!("localhost:{}", stub.port()),
+    ] {
+        assert_answered(&query(&[&endpoint]), "OK\n");
+    }
+}
+
+#[test]
+fn query_adds_defaults_only_where_they_are_missing() {
+    let stub = Stub::tcp(Script::default());
+    let all = [
+        "instance=i",
+        "sender=a=b c",
+        "protocol_state=DATA",
+        "request=other",
+        "sender=2",
+    ];
+    assert_answered(
+        &query(&[&[stub.address().as_str()], &all[..]].concat()),
+        "dunno\n",
+    );
+    assert_answered(
+        &query(&[&stub.address(), "protocol_state=", "instance="]),
+        "dunno\n",
+    );
+    let requests = stub.requests();
+    assert_eq!(
+        requests[0],
+        (all.join("\n") + "\n\n").into_bytes(),
+        "as they were given"
+    );
+    let second = String::from_utf8_lossy(&requests[1]).into_owned();
+    assert_eq!(
+        process::lines(&second, "protocol_state"),
+        ["protocol_state="]
+    );
+    assert_eq!(process::lines(&second, "instance"), ["instance="]);
+    assert_eq!(
+        process::lines(&second, "request"),
+        ["request=smtpd_access_policy"]
+    );
+}
+
+#[test]
+fn query_reads_requests_from_standard_input_and_prints_a_line_for_each() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let input =
+        "sender=1\n\nrequest=smtpd_access_policy\nsender=2\ninstance=x\n\n\nsender=3\r\n\r\n";
+    let ended = query_with_input(&[&stub.address(), "-"], input);
+    assert_answered(&ended, "1\n2\n3\n");
+    let requests: Vec<String> = stub
+        .requests()
+        .iter()
+        .map(|request| String::from_utf8_lossy(request).into_owned())
+        .collect();
+    assert_eq!(requests.len(), 3);
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.contains("request=smtpd_access_policy\n"))
+    );
+    assert_eq!(process::lines(&requests[1], "instance="), ["instance=x"]);
+    assert!(requests[2].ends_with("sender=3\n\n"), "{}", requests[2]);
+}
+
+#[test]
+fn query_without_requests_on_standard_input_asks_nothing() {
+    let stub = Stub::tcp(Script::default());
+    assert_answered(&query_with_input(&[&stub.address(), "-"], ""), "");
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
+fn query_does_not_send_what_is_no_request() {
+    let stub = Stub::tcp(Script::default());
+    for input in [
+        "rubbish\n\n",
+        "sender=1\n\nrubbish\n\n",
+        "sender=unfinished\n",
+    ] {
+        let ended = query_with_input(&[&stub.address(), "-"], input);
+        assert_ne!(ended.code, Some(0), "{input:?}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{input:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn query_prints_objects_when_asked_to() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let endpoint = stub.address();
+    let ended = query_with_input(
+        &[&endpoint, "--json", "-"],
+        "sender=a \"b\"\n\nsender=2\n\n",
+    );
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let objects: Vec<serde_json::Value> = ended
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 2);
+    for (object, action) in objects.iter().zip(["a \"b\"", "2"]) {
+        let fields: Vec<_> = object.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["action", "elapsed_ms", "endpoint", "error"]);
+        assert_eq!(object["action"], action);
+        assert!(
+            object["elapsed_ms"]
+                .as_f64()
+                .is_some_and(|elapsed| elapsed > 0.0)
+        );
+        assert_eq!(object["endpoint"], format!("inet:{endpoint}"));
+        assert!(object["error"].is_null());
+    }
+}
+
+#[test]
+fn query_prints_an_object_for_a_failure_as_well() {
+    let ended = query(&[&closed_port(), "--json"]);
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert!(object["action"].is_null());
+    assert!(
+        object["error"]
+            .as_str()
+            .is_some_and(|error| !error.is_empty()),
+        "{object}"
+    );
+    assert!(object["elapsed_ms"].is_number());
+}
+
+#[test]
+fn query_that_is_not_answered_ends_with_69_and_says_why() {
+    let hung = Stub::tcp(Script::reply(Reply::Hang));
+    let closing = Stub::tcp(Script::reply(Reply::CloseUnanswered));
+    let garbage = Stub::tcp(Script::bytes("220 hello\n"));
+    let cut = Stub::tcp(Script::bytes("action=REJ").closing());
+    for endpoint in [
+        closed_port(),
+        "unix:/nonexistent/policy.sock".to_owned(),
+        "name.invalid:25".to_owned(),
+        hung.address(),
+        closing.address(),
+        garbage.address(),
+        cut.address(),
+    ] {
+        let ended = query(&[&endpoint, "--timeout", "500ms"]);
+        assert_eq!(
+            (ended.code, ended.out.as_str()),
+            (Some(69), ""),
+            "{endpoint}: {ended:?}"
+        );
+        assert!(
+            ended.err.starts_with("no answer: "),
+            "{endpoint}: {ended:?}"
+        );
+        assert_eq!(ended.err.lines().count(), 1, "{endpoint}: {ended:?}");
+    }
+}
+
+#[test]
+fn query_goes_on_after_a_request_that_was_not_answered() {
+    let stub = Stub::tcp(Script::default());
+    stub.set_sequence([
+        Script::answer("1"),
+        Script::bytes("220 hello\n"),
+        Script::answer("3"),
+    ]);
+    let ended = query_with_input(&[&stub.address(), "-"], "a=1\n\na=2\n\na=3\n\n");
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    assert_eq!(ended.out, "1\n3\n");
+    assert!(ended.err.starts_with("no answer: "), "{ended:?}");
+    assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+fn query_with_input(args: &[&str], input: &str) -> Ended {
+    let (reader, mut writer) = pipe().unwrap();
+    let process = Process::of(
+        Command::new(POLICY_CLIENT)
+            .arg("query")
+            .args(args)
+            .stdin(reader),
+    );
+    writer.write_all(input.as_bytes()).unwrap();
+    drop(writer);
+    process.end()
+}
+
+/// A port where nobody listens.
+fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// Answers with the request's sender.
+fn echo(request: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(request);
+    let mark = text.lines().find_map(|line| line.strip_prefix("sender="));
+    format!("action={}\n\n", mark.unwrap_or_default()).into_bytes()
+}
