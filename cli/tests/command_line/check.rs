@@ -1,0 +1,202 @@
+//! `--check`: services as they are understood.
+
+use crate::{
+    process::{Daemon, HAPOLICY, run},
+    support::stub::{Script, Stub},
+};
+
+#[test]
+fn check_prints_the_services_as_they_are_understood() {
+    let args = [
+        "--check",
+        "-s",
+        "plain=127.0.0.1:10031",
+        "-s",
+        "full=inet:host.example:25:5:3:2.5",
+        "-s",
+        "empty=[::1]:10031:::",
+        "-s",
+        "zero=unix:/run/policy.sock:0:0:0",
+        "-s",
+        "most=127.0.0.1:65535:65535:1000:3600",
+        "-s",
+        "least=127.0.0.1:1:0:1:0.1",
+        "-s",
+        "grün und=127.0.0.1:1:",
+    ];
+    let ended = run(HAPOLICY, &args);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    let expected = "\
+plain inet:127.0.0.1:10031 priority 10 weight 1 timeout 30s
+full inet:host.example:25 priority 5 weight 3 timeout 2.5s
+empty inet:[::1]:10031 priority 10 weight 1 timeout 30s
+zero unix:/run/policy.sock priority 0 weight 1 timeout 30s
+most inet:127.0.0.1:65535 priority 65535 weight 1000 timeout 3600s
+least inet:127.0.0.1:1 priority 0 weight 1 timeout 0.1s
+grün und inet:127.0.0.1:1 priority 10 weight 1 timeout 30s
+";
+    assert_eq!(ended.out, expected);
+}
+
+#[test]
+fn check_uses_the_timeout_of_the_mode() {
+    let args = [
+        "--check",
+        "-s",
+        "a=127.0.0.1:1",
+        "--listen",
+        "inet:127.0.0.1:0",
+    ];
+    let ended = run(HAPOLICY, &args);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.out.ends_with(" timeout 10s\n"), "{ended:?}");
+}
+
+#[test]
+fn a_field_that_is_wrong_is_named_in_a_warning_and_its_default_is_used() {
+    for (fields, named) in [
+        ("high", "'high'"),
+        ("-1", "'-1'"),
+        ("65536", "'65536'"),
+        ("1.5", "'1.5'"),
+        (":abc", "'abc'"),
+        (":-1", "'-1'"),
+        (":1001", "'1001'"),
+        (":0.5", "'0.5'"),
+        ("::abc", "'abc'"),
+        ("::-1", "'-1'"),
+        ("::0.05", "'0.05'"),
+        ("::3601", "'3601'"),
+        ("::1e1", "'1e1'"),
+        ("::inf", "'inf'"),
+        (":::sixth", "fields"),
+    ] {
+        let service = format!("name=127.0.0.1:1:{fields}");
+        let ended = run(HAPOLICY, &["--check", "-s", &service]);
+        assert_eq!(ended.code, Some(0), "{service}: {ended:?}");
+        assert_eq!(
+            ended.out, "name inet:127.0.0.1:1 priority 10 weight 1 timeout 30s\n",
+            "{service}"
+        );
+        assert_eq!(ended.err.lines().count(), 1, "{service}: {ended:?}");
+        assert!(
+            ended.err.contains(named) && ended.err.contains("name"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn check_names_each_invalid_service_and_ends_with_78() {
+    let args = [
+        "--check",
+        "-s",
+        "good=127.0.0.1:1",
+        "-s",
+        "bad",
+        "-s",
+        "worse=2001:db8::1:25",
+    ];
+    let ended = run(HAPOLICY, &args);
+    assert_eq!(ended.code, Some(78));
+    assert_eq!(ended.out.lines().count(), 1, "{ended:?}");
+    assert_eq!(ended.err.lines().count(), 2, "{ended:?}");
+    assert!(ended.err.contains("'bad'") && ended.err.contains("'worse=2001:db8::1:25'"));
+}
+
+#[test]
+fn check_without_services_ends_with_78() {
+    let ended = run(HAPOLICY, &["--check"]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""));
+    assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn check_shows_a_mode_that_is_not_the_usual_one_and_finds_one_of_nobody() {
+    let services = ["--check", "-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:2"];
+    let ended = run(HAPOLICY, &[&services[..], &["--mode", "b=drain"]].concat());
+    let usual = "priority 10 weight 1 timeout 30s";
+    let shown = format!("a inet:127.0.0.1:1 {usual}\nb inet:127.0.0.1:2 {usual} drain\n");
+    assert_eq!((ended.code, ended.out), (Some(0), shown));
+
+    let ended = run(HAPOLICY, &[&services[..], &["--mode", "c=drain"]].concat());
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.err.contains("'c'"), "{ended:?}");
+}
+
+#[test]
+fn check_takes_sixty_four_services() {
+    let services: Vec<String> = (0..65)
+        .flat_map(|number| ["-s".to_owned(), format!("s{number}=127.0.0.1:1")])
+        .collect();
+    let check = |count: usize| {
+        let mut args = services[..2 * count].to_vec();
+        args.push("--check".to_owned());
+        run(HAPOLICY, &args)
+    };
+    let ended = check(64);
+    assert_eq!((ended.code, ended.out.lines().count()), (Some(0), 64));
+    let ended = check(65);
+    assert_eq!((ended.code, ended.out.lines().count()), (Some(78), 64));
+    assert!(ended.err.contains("s64"), "{ended:?}");
+}
+
+#[test]
+fn a_name_given_twice_has_the_later_address_and_a_warning() {
+    let args = [
+        "--check",
+        "-s",
+        "a=127.0.0.1:1:5:3:2",
+        "-s",
+        "a=127.0.0.1:2",
+    ];
+    let ended = run(HAPOLICY, &args);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.out,
+        "a inet:127.0.0.1:2 priority 5 weight 3 timeout 2s\n"
+    );
+    assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn a_port_may_be_the_name_of_a_service() {
+    let known = std::fs::read_to_string("/etc/services").unwrap_or_default();
+    if !known.contains("25/tcp") {
+        println!("SKIPPED: no /etc/services");
+        return;
+    }
+    let ended = run(
+        HAPOLICY,
+        &[
+            "--check",
+            "-s",
+            "a=127.0.0.1:smtp:5",
+            "-s",
+            "b=127.0.0.1:mail",
+        ],
+    );
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.out.starts_with("a inet:127.0.0.1:25 priority 5 "),
+        "{ended:?}"
+    );
+    assert!(
+        ended.out.contains("\nb inet:127.0.0.1:25 "),
+        "an alias: {ended:?}"
+    );
+}
+
+#[test]
+fn check_starts_nothing_and_binds_nothing() {
+    let stub = Stub::tcp(Script::default());
+    let service = format!("a={}", stub.address());
+    let daemon = Daemon::tcp(&["-s", &service]);
+    let ended = run(
+        HAPOLICY,
+        &["--check", "-s", &service, "--listen", daemon.endpoint()],
+    );
+    assert_eq!(ended.code, Some(0), "although the port is taken: {ended:?}");
+    assert_eq!(stub.connections(), 0);
+    daemon.stop();
+}

@@ -1,0 +1,29 @@
+//! The command line of `hapolicy` as a shell sees it: exit statuses and what is printed where.
+
+#[path = "../process/mod.rs"]
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod options;
+mod warnings;
+mod wrong;
+
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::Command,
+};
+
+use process::{HAPOLICY, Process};
+
+fn drop_in(args: &[&str], socket: UnixStream) -> Process {
+    let socket = OwnedFd::from(socket);
+    Process::untouched(
+        Command::new(HAPOLICY)
+            .args(args)
+            .stdin(socket.try_clone().unwrap())
+            .stdout(socket.try_clone().unwrap())
+            .stderr(socket),
+    )
+}
