@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use pin_project_lite::pin_project;
 use policy_proto::Response;
 use tokio_util::sync::ReusableBoxFuture;
 
@@ -33,6 +34,35 @@ pub(crate) fn at_a_desk(work: impl Future<Output = Done> + Send + 'static) -> At
 }
 
 pub(crate) struct AtADesk(Option<Desk<Done>>);
+
+impl AtADesk {
+    /// What comes of it; nothing if the other future is ready first.
+    pub(crate) fn unless<G: Future<Output = ()>>(self, given_up: G) -> Unless<G> {
+        let work = self;
+        Unless { work, given_up }
+    }
+}
+
+pin_project! {
+    /// As `select!` would do it, in a quarter of the memory.
+    pub(crate) struct Unless<G> {
+        work: AtADesk,
+        #[pin]
+        given_up: G,
+    }
+}
+
+impl<G: Future<Output = ()>> Future for Unless<G> {
+    type Output = Option<Done>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Done>> {
+        let this = self.project();
+        if let Poll::Ready(done) = Pin::new(this.work).poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        this.given_up.poll(cx).map(|()| None)
+    }
+}
 
 impl Future for AtADesk {
     type Output = Done;

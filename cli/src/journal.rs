@@ -139,8 +139,13 @@ impl Journal {
         }
     }
 
-    /// Something happened to `request`, which came at `since`.
-    pub fn event(&self, event: &Event<'_>, request: &Request, since: Instant) {
+    /// When a request came, where that is ever said.
+    pub fn since(&self) -> Option<Instant> {
+        self.attempts.then(Instant::now)
+    }
+
+    /// Something happened to `request`, which came at [`since`](Self::since).
+    pub fn event(&self, event: &Event<'_>, request: &Request, since: Option<Instant>) {
         match event {
             Event::Opening(backend) => self.connection(*backend, b"Opening socket to "),
             Event::Connected(backend) => self.connection(*backend, b"Connection established to "),
@@ -190,10 +195,10 @@ impl Journal {
     }
 
     /// The line per attempt.
-    fn attempt(&self, counted: &Counted, request: &Request, since: Instant, action: &[u8]) {
-        if !self.attempts {
+    fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
+        let Some(since) = since else {
             return;
-        }
+        };
         let get = |name| request.get(name).unwrap_or_default();
         let Service {
             name,

@@ -1,12 +1,9 @@
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk};
@@ -73,10 +70,12 @@ impl Proxy {
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
+            // One for all requests: each would join and leave a list that all connections share.
+            let mut drained = pin!(drain.cancelled_owned());
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
-                    let request = connection.request(&drain).await;
+                    let request = connection.request(drained.as_mut()).await;
                     for line in connection.take_ignored() {
                         self.journal.ignored(&line);
                     }
@@ -89,11 +88,7 @@ impl Proxy {
                         }
                     }
                 };
-                let (response, stick) = tokio::select! {
-                    biased;
-                    done = work => done,
-                    () = connection.gone() => return None,
-                };
+                let (response, stick) = work.unless(connection.gone()).await?;
                 sticking = stick;
                 let replied = {
                     let response = response?;
@@ -137,7 +132,7 @@ impl Proxy {
         request: &Request,
         sticking: &mut Sticking,
     ) -> Option<Response> {
-        let since = Instant::now();
+        let since = self.journal.since();
         let message = match self.affinity {
             Affinity::None => None,
             Affinity::Message => request.get(attr::INSTANCE).and_then(hash_of),

@@ -1,25 +1,24 @@
 use std::{
     future::poll_fn,
-    io,
+    io, mem,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use policy_proto::{DecodeError, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::{Terms, alarm::Alarm, buffers, reading::Lent};
+use crate::{Terms, alarm::Alarm, reading::Lent};
 
-mod futures;
-use futures::{NextRequest, Reply};
+mod next_request;
+use next_request::NextRequest;
 
 /// Why a client's connection has to end.
 #[derive(Debug, Error)]
@@ -58,7 +57,7 @@ pub enum ConnectionError {
 /// let mut connection = Connection::new(server, Terms::default());
 /// let drain = CancellationToken::new();
 /// let mut answered = 0;
-/// while let Some(request) = connection.request(&drain).await? {
+/// while let Some(request) = connection.request(drain.cancelled()).await? {
 ///     answered += 1;
 ///     let instance = String::from_utf8_lossy(request.get("instance").unwrap_or_default());
 ///     let text = format!("WARN {instance} is number {answered}");
@@ -79,8 +78,8 @@ pub struct Connection<Io> {
     /// Not while it is idle.
     reading: Lent,
     alarm: Alarm,
-    /// When the wait for a request ends.
-    idle: Option<Instant>,
+    /// When what is waited for now is to have come, once that is known.
+    until: Option<Instant>,
     /// The client will send no more. It may still wait for a reply.
     ended: bool,
 }
@@ -93,30 +92,32 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             terms: terms.into(),
             reading: Lent::default(),
             alarm: Alarm::default(),
-            idle: None,
+            until: None,
             ended: false,
         }
     }
 
     /// The next request; `None` when the client has ended the connection between two requests, has
-    /// been idle for too long, or `drain` was cancelled while none was under way.
+    /// been idle for too long, or `drain` ended while none was under way: as a rule this is
+    /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), perhaps pinned
+    /// once for all requests.
     ///
     /// Nothing is lost when the returned future is dropped before its end.
     ///
     /// # Errors
     ///
     /// Bytes that are no request, an end within a request, a request that takes too long.
-    pub fn request<'a>(
-        &'a mut self,
-        drain: &'a CancellationToken,
-    ) -> impl Future<Output = Result<Option<Request>, ConnectionError>> + use<'a, Io> {
-        self.idle = None;
+    pub fn request<D: Future<Output = ()>>(
+        &mut self,
+        drain: D,
+    ) -> impl Future<Output = Result<Option<Request>, ConnectionError>> + use<'_, Io, D> {
+        self.until = None;
         if let Some(reading) = self.reading.get() {
             reading.slow = None;
         }
         NextRequest {
             connection: self,
-            drained: drain.cancelled(),
+            drain,
         }
     }
 
@@ -151,8 +152,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             }
             self.reading.end();
             if !drained {
-                let idle = &mut self.idle;
-                ready!(self.alarm.poll_within(idle, patience.idle, cx));
+                ready!(self.poll_within(patience.idle, cx));
             }
             return Poll::Ready(Ok(None));
         }
@@ -200,15 +200,23 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         bytes: &[u8],
         response: &Response,
     ) -> impl Future<Output = io::Result<()>> + use<'a, Io> {
-        let mut wire = buffers::lend();
-        wire.extend_from_slice(bytes);
-        response.encode(&mut wire);
+        let out = &mut self.reading.begin(&self.terms).out;
+        out.clear();
+        out.extend_from_slice(bytes);
+        response.encode(out);
+        self.until = None;
         // What it was made of is not held until it is sent.
-        Reply {
-            connection: self,
-            wire,
-            until: None,
-        }
+        poll_fn(|cx| self.poll_reply(cx))
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut out = mem::take(&mut self.reading.begin(&self.terms).out);
+        let mut rest = &*out;
+        let written = self.poll_write_within(&mut rest, cx);
+        let taken = out.len() - rest.len();
+        out.advance(taken);
+        self.reading.begin(&self.terms).out = out;
+        written
     }
 
     /// Sends bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
@@ -218,20 +226,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// As for [`reply`](Self::reply).
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
-        let mut until = None;
-        poll_fn(|cx| self.poll_write_within(&mut rest, &mut until, cx)).await
+        self.until = None;
+        poll_fn(|cx| self.poll_write_within(&mut rest, cx)).await
     }
 
     fn poll_write_within(
         &mut self,
         rest: &mut &[u8],
-        until: &mut Option<Instant>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let written = self.poll_write(rest, cx);
         if written.is_pending() {
-            let patience = self.terms.patience;
-            ready!(self.alarm.poll_within(until, patience.request, cx));
+            ready!(self.poll_within(self.terms.patience.request, cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         written
@@ -254,24 +260,30 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can
     /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
     /// reset is a sign, and the work for a client that has closed goes on.
-    pub async fn gone(&mut self) {
+    pub fn gone(&mut self) -> impl Future<Output = ()> + use<'_, Io> {
+        self.until = None;
+        poll_fn(|cx| self.poll_gone(cx))
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.ended && self.unread() < READ_AHEAD {
-            match poll_fn(|cx| self.poll_read(cx)).await {
+            match ready!(self.poll_read(cx)) {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}
-                Err(_) => return,
+                Err(_) => return Poll::Ready(()),
             }
         }
         // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
-        let mut pause = None;
-        poll_fn(|cx| {
-            while !self.is_closed(cx) {
-                ready!(self.alarm.poll_within(&mut pause, Some(CLOSED_PAUSE), cx));
-                pause = None;
-            }
-            Poll::Ready(())
-        })
-        .await;
+        while !self.is_closed(cx) {
+            ready!(self.poll_within(Some(CLOSED_PAUSE), cx));
+            self.until = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when this has taken for as long as that.
+    fn poll_within(&mut self, within: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll_within(&mut self.until, within, cx)
     }
 
     /// How much has come and is not decoded yet.

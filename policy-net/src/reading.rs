@@ -1,5 +1,5 @@
-//! What a connection needs while there is something to read, and not while it is idle: each thread
-//! keeps some for whoever reads next. So an idle connection costs next to nothing, a request no
+//! What a connection needs from the first byte of a request to the last one of its reply, and not while
+//! it is idle: each thread keeps some for whoever reads next. So an idle connection costs next to nothing, a request no
 //! allocation, and many connections use the same memory in turn.
 
 use std::cell::RefCell;
@@ -22,6 +22,8 @@ thread_local! {
 pub(crate) struct Reading {
     pub(crate) buf: BytesMut,
     pub(crate) decoder: Decoder,
+    /// The reply.
+    pub(crate) out: BytesMut,
     /// When the wait for the rest of a request ends.
     pub(crate) slow: Option<Instant>,
 }
@@ -62,6 +64,9 @@ impl Lent {
         };
         buffers::take_back(std::mem::take(&mut reading.buf));
         reading.slow = None;
+        if reading.out.capacity() > READ {
+            reading.out = BytesMut::new();
+        }
         // A thread that ends keeps nothing.
         _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();

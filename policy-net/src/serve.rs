@@ -169,7 +169,8 @@ where
     F: Future<Output = Result<Response, BoxError>>,
 {
     let mut connection = Connection::new(io, options.terms());
-    while let Some(request) = connection.request(drain).await? {
+    let mut drained = pin!(drain.cancelled());
+    while let Some(request) = connection.request(drained.as_mut()).await? {
         let response = tokio::select! {
             biased;
             response = handler(request) => response.map_err(ConnectionError::Handler)?,

@@ -56,7 +56,7 @@ fn a_forwarded_request_allocates_nothing() {
     runtime.spawn(async move {
         let drain = CancellationToken::new();
         let mut connection = Connection::new(server, terms);
-        while let Ok(Some(request)) = connection.request(&drain).await {
+        while let Ok(Some(request)) = connection.request(drain.cancelled()).await {
             let answer = tokio::select! {
                 biased;
                 answer = upstream.ask(&request, Preference::None, |_| {}) => answer,

@@ -55,7 +55,11 @@ async fn a_client_that_sends_ahead_is_read_no_further_than_128_kib() {
         }
     });
     let drain = CancellationToken::new();
-    connection.request(&drain).await.unwrap().unwrap();
+    connection
+        .request(drain.cancelled())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(timeout(s(3600), connection.gone()).await.is_err());
     let sent = sent.load(SeqCst);
     assert!((128 << 10..136 << 10).contains(&sent), "{sent}");
@@ -72,7 +76,13 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
         .await
         .unwrap();
     assert_eq!(
-        mark_of(&connection.request(&drain).await.unwrap().unwrap()),
+        mark_of(
+            &connection
+                .request(drain.cancelled())
+                .await
+                .unwrap()
+                .unwrap()
+        ),
         "a"
     );
     assert!(timeout(ms(10), connection.gone()).await.is_err());
@@ -82,7 +92,13 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
         .unwrap();
     assert!(timeout(ms(10), connection.gone()).await.is_err());
     assert_eq!(
-        mark_of(&connection.request(&drain).await.unwrap().unwrap()),
+        mark_of(
+            &connection
+                .request(drain.cancelled())
+                .await
+                .unwrap()
+                .unwrap()
+        ),
         "b"
     );
 }
@@ -105,7 +121,7 @@ async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
         let drain = CancellationToken::new();
         let (mut answered, mut told) = (0, Vec::new());
         loop {
-            let request = connection.request(&drain).await;
+            let request = connection.request(drain.cancelled()).await;
             told.extend(connection.take_ignored());
             match request {
                 Ok(Some(_)) => answered += 1,

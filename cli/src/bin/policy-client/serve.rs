@@ -94,7 +94,7 @@ impl Serve {
     async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
         let mut connection = Connection::new(io, Terms::default());
         loop {
-            let request = match connection.request(&drain).await {
+            let request = match connection.request(drain.cancelled()).await {
                 Ok(Some(request)) => request,
                 Ok(None) => return,
                 Err(error) => {

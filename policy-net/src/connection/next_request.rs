@@ -1,0 +1,36 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+use policy_proto::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Connection, ConnectionError};
+
+pin_project! {
+    /// What an idle connection waits for. An async block would do the same, but be larger.
+    pub(super) struct NextRequest<'a, Io, D> {
+        pub(super) connection: &'a mut Connection<Io>,
+        #[pin]
+        pub(super) drain: D,
+    }
+}
+
+impl<Io, D> Future for NextRequest<'_, Io, D>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+    D: Future<Output = ()>,
+{
+    type Output = Result<Option<Request>, ConnectionError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let request = this.connection.poll_request(cx, false);
+        if request.is_pending() && this.drain.poll(cx).is_ready() {
+            return this.connection.poll_request(cx, true);
+        }
+        request
+    }
+}
