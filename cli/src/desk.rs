@@ -36,7 +36,7 @@ pub(crate) fn at_a_desk(work: impl Future<Output = Done> + Send + 'static) -> At
 pub(crate) struct AtADesk(Option<Desk<Done>>);
 
 impl AtADesk {
-    /// What comes of it; nothing if the other future is ready first.
+    /// What comes of it, which is asked for first; nothing if the other future is ready before.
     pub(crate) fn unless<G: Future<Output = ()>>(self, given_up: G) -> Unless<G> {
         let work = self;
         Unless { work, given_up }

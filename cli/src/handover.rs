@@ -64,7 +64,7 @@ impl Handed {
 
 impl Predecessor {
     /// Asks whoever listens there for its sockets; `None` if nobody does. Whatever it is that listens,
-    /// this takes no longer than [`PATIENCE`].
+    /// this takes no longer than [`PATIENCE`], and what this process is stopped for meanwhile.
     pub(crate) fn find(path: &Path, friends: &[u32]) -> io::Result<Option<Self>> {
         let connection = match connect(path) {
             Ok(connection) => connection,

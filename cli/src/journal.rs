@@ -139,7 +139,7 @@ impl Journal {
         }
     }
 
-    /// When a request came, where that is ever said.
+    /// The time, where attempts are logged with how long they took.
     pub fn since(&self) -> Option<Instant> {
         self.attempts.then(Instant::now)
     }

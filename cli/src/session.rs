@@ -70,7 +70,7 @@ impl Proxy {
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
-            // One for all requests: each would join and leave a list that all connections share.
+            // One for all requests: one for each would join and leave a list of all connections.
             let mut drained = pin!(drain.cancelled_owned());
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.

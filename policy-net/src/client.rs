@@ -68,15 +68,17 @@ impl AttemptError {
     pub fn blames_server(&self) -> bool {
         match self {
             Self::Busy => false,
-            Self::Connect(error) => {
-                let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-                !ours
-                    .iter()
-                    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-            }
+            Self::Connect(error) | Self::Io(error) => !is_ours(error),
             _ => true,
         }
     }
+}
+
+/// Whether this side has run out of something.
+fn is_ours(error: &io::Error) -> bool {
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    ours.iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// One connection to a policy server, for one request at a time.
@@ -159,7 +161,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     async fn exchange(&mut self, request: &Request) -> Result<Response, AttemptError> {
         self.heard = false;
         self.sent = false;
-        let unsent = self.send(request.as_bytes()).await.err();
+        let unsent = match self.send(request.as_bytes()).await {
+            Err(error) if is_ours(&error) => return Err(AttemptError::Io(error)),
+            sent => sent.err(),
+        };
         loop {
             if let Some(response) = self.decode()? {
                 return Ok(response);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use policy_proto::{DecodeError, Request, Response};
 use thiserror::Error;
 use tokio::{
@@ -78,7 +78,8 @@ pub struct Connection<Io> {
     /// Not while it is idle.
     reading: Lent,
     alarm: Alarm,
-    /// When what is waited for now is to have come, once that is known.
+    /// When the wait for a request, for room for a reply, or for a sign of the client ends; `None` until
+    /// it has to be waited for. That for the rest of a request is [`Reading::slow`](crate::reading).
     until: Option<Instant>,
     /// The client will send no more. It may still wait for a reply.
     ended: bool,
@@ -98,9 +99,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     /// The next request; `None` when the client has ended the connection between two requests, has
-    /// been idle for too long, or `drain` ended while none was under way: as a rule this is
-    /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), perhaps pinned
-    /// once for all requests.
+    /// been idle for too long, or `drain` has ended and none is under way: as a rule this is
+    /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), which may also
+    /// be pinned once for all requests, since it can be polled after its end.
     ///
     /// Nothing is lost when the returned future is dropped before its end.
     ///
@@ -118,6 +119,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         NextRequest {
             connection: self,
             drain,
+            is_drained: false,
         }
     }
 
@@ -200,22 +202,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         bytes: &[u8],
         response: &Response,
     ) -> impl Future<Output = io::Result<()>> + use<'a, Io> {
-        let out = &mut self.reading.begin(&self.terms).out;
-        out.clear();
-        out.extend_from_slice(bytes);
-        response.encode(out);
+        let reading = self.reading.begin(&self.terms);
+        reading.out.clear();
+        reading.sent = 0;
+        reading.out.extend_from_slice(bytes);
+        response.encode(&mut reading.out);
         self.until = None;
         // What it was made of is not held until it is sent.
         poll_fn(|cx| self.poll_reply(cx))
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut out = mem::take(&mut self.reading.begin(&self.terms).out);
-        let mut rest = &*out;
+        let reading = self.reading.begin(&self.terms);
+        let (out, sent) = (mem::take(&mut reading.out), reading.sent);
+        let mut rest = out.get(sent..).unwrap_or_default();
         let written = self.poll_write_within(&mut rest, cx);
-        let taken = out.len() - rest.len();
-        out.advance(taken);
-        self.reading.begin(&self.terms).out = out;
+        let sent = out.len() - rest.len();
+        let reading = self.reading.begin(&self.terms);
+        (reading.out, reading.sent) = (out, sent);
         written
     }
 

@@ -22,8 +22,9 @@ thread_local! {
 pub(crate) struct Reading {
     pub(crate) buf: BytesMut,
     pub(crate) decoder: Decoder,
-    /// The reply.
+    /// The reply, and how much of it is on its way.
     pub(crate) out: BytesMut,
+    pub(crate) sent: usize,
     /// When the wait for the rest of a request ends.
     pub(crate) slow: Option<Instant>,
 }
@@ -85,3 +86,25 @@ impl Drop for Lent {
 
 /// As many as the requests that a thread may have under way without allocating.
 const MOST: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use policy_proto::Response;
+
+    use super::*;
+
+    #[test]
+    fn room_for_a_large_reply_is_not_kept_and_for_a_usual_one_it_is() {
+        for (length, kept) in [(20, true), (READ, false)] {
+            FREE.with_borrow_mut(Vec::clear);
+            let mut lent = Lent::default();
+            let reading = lent.begin(&Terms::default());
+            let response = Response::new("x".repeat(length)).unwrap();
+            response.encode(&mut reading.out);
+            reading.sent = reading.out.len();
+            lent.end();
+            let room = FREE.with_borrow(|free| free[0].out.capacity());
+            assert_eq!(room > 0, kept, "{length}");
+        }
+    }
+}

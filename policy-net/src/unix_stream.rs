@@ -13,14 +13,20 @@ use rustix::{
     io::{Errno, retry_on_intr},
     net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown},
 };
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd},
+    task::coop::poll_proceed,
+};
 
 /// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
 ///
 /// Whoever has asked Linux for room to write in such a socket is told of it each time that the other
 /// side has read something, also where there was room all the time (`unix_write_space` in
 /// `net/unix/af_unix.c`): a process that waits for an answer is woken once by its own request being
-/// read. Here room is asked for only once there was none.
+/// read. Here room is asked for only where there is none, over a second descriptor for as long as that lasts;
+/// if there is none to be had, a write is an error.
+///
+/// It is to be used in the runtime that it is registered with.
 ///
 /// ```
 /// use policy_net::UnixStream;
@@ -40,7 +46,9 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
 #[derive(Debug)]
 pub struct UnixStream {
     socket: AsyncFd<OwnedFd>,
-    asks_for_room: bool,
+    /// What tells of room to write, where there was none. Another descriptor, since whoever waits to
+    /// read is to wait on undisturbed.
+    room: Option<Box<AsyncFd<OwnedFd>>>,
 }
 
 impl UnixStream {
@@ -57,7 +65,7 @@ impl UnixStream {
     pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
         Ok(Self {
             socket: registered(stream.into(), Interest::READABLE)?,
-            asks_for_room: false,
+            room: None,
         })
     }
 
@@ -66,18 +74,11 @@ impl UnixStream {
     pub fn into_std(self) -> net::UnixStream {
         self.socket.into_inner().into()
     }
-
-    fn ask_for_room(&mut self) -> io::Result<()> {
-        let socket = self.socket.get_ref().try_clone()?;
-        self.socket = registered(socket, Interest::READABLE | Interest::WRITABLE)?;
-        self.asks_for_room = true;
-        Ok(())
-    }
 }
 
 #[allow(
     deprecated,
-    reason = "it was for those whose descriptor may end before them: these own theirs"
+    reason = "unsound only for a type that does not own its descriptor"
 )]
 pub(crate) fn registered<T>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>>
 where
@@ -126,18 +127,26 @@ impl AsyncWrite for UnixStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.asks_for_room {
-            match write(&self.socket, buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ask_for_room()?,
-                written => return Poll::Ready(written),
+        // Others of this thread have their turn, also if there is always room.
+        let turn = ready!(poll_proceed(cx));
+        let written = loop {
+            let Some(room) = &self.room else {
+                let written = write(&self.socket, buf);
+                if !would_block(&written) {
+                    break written;
+                }
+                let room = self.socket.get_ref().try_clone()?;
+                self.room = Some(Box::new(registered(room, Interest::WRITABLE)?));
+                continue;
+            };
+            let mut ready = ready!(room.poll_write_ready(cx))?;
+            if let Ok(written) = ready.try_io(|room| write(room, buf)) {
+                break written;
             }
-        }
-        loop {
-            let mut ready = ready!(self.socket.poll_write_ready(cx))?;
-            if let Ok(written) = ready.try_io(|socket| write(socket, buf)) {
-                return Poll::Ready(written);
-            }
-        }
+        };
+        turn.made_progress();
+        self.room = None;
+        Poll::Ready(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -154,12 +163,22 @@ fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)).map_err(io::Error::from)
 }
 
+fn would_block(written: &io::Result<usize>) -> bool {
+    let kind = written.as_ref().map_err(io::Error::kind);
+    kind.is_err_and(|kind| kind == io::ErrorKind::WouldBlock)
+}
+
 /// A request with long addresses.
 const AT_ONCE: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -179,8 +198,10 @@ mod tests {
         let copy = sent.clone();
         let writer = tokio::spawn(async move {
             near.write_all(&copy).await.unwrap();
-            assert!(near.asks_for_room);
-            // It goes on to be read.
+            assert!(
+                near.room.is_none(),
+                "asked for no longer than there was none"
+            );
             near.read_u8().await.unwrap()
         });
         let mut came = vec![0; sent.len()];
@@ -188,6 +209,54 @@ mod tests {
         assert!(came == sent);
         far.write_all(b"x").await.unwrap();
         assert_eq!(writer.await.unwrap(), b'x');
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_read_waits_on_while_another_waits_for_room() {
+        let (near, far) = pair();
+        // It reads on only when what it has read is taken back.
+        let echo = tokio::spawn(async move {
+            let (mut from, mut to) = tokio::io::split(far);
+            tokio::io::copy(&mut from, &mut to).await.unwrap();
+        });
+        let (mut from, mut to) = tokio::io::split(near);
+        let sent = vec![b'x'; 5_000_000];
+        let reader = tokio::spawn({
+            let mut came = vec![0; sent.len()];
+            async move { from.read_exact(&mut came).await.unwrap() }
+        });
+        // It is waiting when the first write is made.
+        tokio::task::yield_now().await;
+        to.write_all(&sent).await.unwrap();
+        assert_eq!(reader.await.unwrap(), sent.len());
+        to.shutdown().await.unwrap();
+        echo.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_without_room_can_be_given_to_another() {
+        let (mut near, mut far) = pair();
+        let full = async {
+            loop {
+                near.write_all(&[b'x'; 4096]).await.unwrap();
+            }
+        };
+        assert!(timeout(Duration::from_millis(50), full).await.is_err());
+        assert!(near.room.is_some());
+        drop(UnixStream::from_std(near.into_std()).unwrap());
+        let mut came = Vec::new();
+        far.read_to_end(&mut came).await.unwrap();
+        assert!(came.iter().all(|byte| *byte == b'x'), "and closed at once");
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_always_has_room_lets_others_have_their_turn() {
+        let (mut near, _far) = pair();
+        let other = tokio::spawn(async {});
+        for _ in 0..1000 {
+            assert_eq!(near.write(b"").await.unwrap(), 0);
+        }
+        assert!(other.is_finished());
     }
 
     #[tokio::test]

@@ -2,15 +2,19 @@
 
 mod support;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
-use policy_net::{Connection, Terms};
+use policy_net::{Connection, Stream, Terms};
 use tokio::{
     io::{AsyncWriteExt, duplex},
     net::UnixStream,
+    task::yield_now,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -21,6 +25,7 @@ use support::{mark_of, ms, request, s};
 async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_writing_would_block() {
     for (full, closed) in [(false, false), (false, true), (true, false), (true, true)] {
         let (mut client, server) = UnixStream::pair().unwrap();
+        let server = Stream::try_from(OwnedFd::from(server.into_std().unwrap())).unwrap();
         let mut connection = Connection::new(server, Terms::default());
         if full {
             let block = vec![b'x'; 1 << 24];
@@ -39,6 +44,23 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
         let is_gone = timeout(ms(50), connection.gone()).await.is_ok();
         assert_eq!(is_gone, closed, "full: {full}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_has_begun_is_read_to_its_end_after_a_drain_of_any_kind_has_ended() {
+    let (mut client, server) = duplex(4096);
+    client.write_all(b"instance=a\n").await.unwrap();
+    let mut connection = Connection::new(server, Terms::default());
+    let rest = async {
+        for part in [&b"b=c\n"[..], b"\n"] {
+            yield_now().await;
+            client.write_all(part).await.unwrap();
+        }
+    };
+    // Such a future must not be polled after its end.
+    let (request, ()) = tokio::join!(connection.request(async {}), rest);
+    assert_eq!(mark_of(&request.unwrap().unwrap()), "a");
+    assert!(connection.request(async {}).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ pin_project! {
         pub(super) connection: &'a mut Connection<Io>,
         #[pin]
         pub(super) drain: D,
+        pub(super) is_drained: bool,
     }
 }
 
@@ -27,10 +28,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let request = this.connection.poll_request(cx, false);
-        if request.is_pending() && this.drain.poll(cx).is_ready() {
-            return this.connection.poll_request(cx, true);
+        let request = this.connection.poll_request(cx, *this.is_drained);
+        if request.is_ready() || *this.is_drained {
+            return request;
         }
-        request
+        *this.is_drained = this.drain.poll(cx).is_ready();
+        match *this.is_drained {
+            true => this.connection.poll_request(cx, true),
+            false => Poll::Pending,
+        }
     }
 }
