@@ -10,7 +10,7 @@ pub struct Script {
     pub delay: Duration,
     /// Close the connection after the answer.
     pub close: bool,
-    /// Wait for [`Stub::release`] before the answer.
+    /// Wait for [`Stub::release`](super::Stub::release) before the answer.
     pub hold: bool,
 }
 
@@ -74,7 +74,7 @@ impl Script {
         }
     }
 
-    /// The answer waits for [`Stub::release`].
+    /// The answer waits for [`Stub::release`](super::Stub::release).
     pub fn held(self) -> Self {
         Self { hold: true, ..self }
     }
