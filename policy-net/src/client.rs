@@ -61,8 +61,10 @@ impl AttemptError {
     ///
     /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
     /// assert!(refused.blames_server());
-    /// let too_many_open_files = AttemptError::Connect(io::Error::from_raw_os_error(24));
-    /// assert!(!too_many_open_files.blames_server());
+    /// let too_many_open_files = || io::Error::from_raw_os_error(24);
+    /// assert!(!AttemptError::Connect(too_many_open_files()).blames_server());
+    /// assert!(!AttemptError::Io(too_many_open_files()).blames_server());
+    /// assert!(AttemptError::Io(io::ErrorKind::BrokenPipe.into()).blames_server());
     /// ```
     #[must_use]
     pub fn blames_server(&self) -> bool {
