@@ -84,7 +84,8 @@ impl Drop for Lent {
     }
 }
 
-/// As many as the requests that a thread may have under way without allocating.
+/// As many as the requests that a thread may have under way without allocating: with the longest replies
+/// that are kept, a megabyte.
 const MOST: usize = 256;
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! One connection, without a pool.
 
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use policy_net::{AttemptError, Client, Connect};
 use tokio::{
-    io::{AsyncWriteExt, BufStream, duplex},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf, duplex},
     task::coop,
     time::{sleep, timeout},
 };
@@ -45,4 +51,41 @@ async fn a_request_does_not_stay_in_a_buffer() {
     let mut client = Client::new(buffered);
     let answer = timeout(s(10), client.ask(&request("a"))).await.unwrap();
     assert_eq!(answer.unwrap().as_str(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_which_this_side_has_run_out_of_something_fails_at_once_and_blames_nobody() {
+    let mut client = Client::new(OutOfDescriptors);
+    let asked = timeout(s(60), client.ask(&request(1))).await;
+    let error = asked.expect("no answer is waited for").unwrap_err();
+    assert!(matches!(error, AttemptError::Io(_)), "{error:?}");
+    assert!(!error.blames_server());
+}
+
+/// Nothing can be sent over it, and nothing comes.
+struct OutOfDescriptors;
+
+impl AsyncRead for OutOfDescriptors {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for OutOfDescriptors {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        let too_many_open_files = io::Error::from_raw_os_error(24);
+        Poll::Ready(Err(too_many_open_files))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
