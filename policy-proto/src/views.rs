@@ -19,7 +19,9 @@ impl Request {
     /// ```
     #[must_use]
     pub fn is_access_policy(&self) -> bool {
-        self.get(attr::REQUEST) == Some(attr::SMTPD_ACCESS_POLICY.as_bytes())
+        // Postfix says it first, and each request is asked.
+        self.as_bytes().starts_with(FIRST_LINE)
+            || self.get(attr::REQUEST) == Some(attr::SMTPD_ACCESS_POLICY.as_bytes())
     }
 
     /// The SMTP stage; `None` for one that this crate does not know.
@@ -180,5 +182,28 @@ impl Request {
     fn decoded(&self, name: &str) -> Option<Vec<u8>> {
         let value = self.get(name).filter(|value| !value.is_empty())?;
         xtext::decode(value).ok()
+    }
+}
+
+const FIRST_LINE: &[u8] = b"request=smtpd_access_policy\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_for_a_policy_server_wherever_it_says_so_first() {
+        let kind = (attr::REQUEST, attr::SMTPD_ACCESS_POLICY);
+        let other = (attr::REQUEST, "smtpd_access_policy2");
+        for (attributes, is_ours) in [
+            (&[kind][..], true),
+            (&[("sender", ""), kind], true),
+            (&[kind, other], true),
+            (&[other, kind], false),
+            (&[("size", "1")], false),
+        ] {
+            let request = Request::from_attributes(attributes.iter().copied()).unwrap();
+            assert_eq!(request.is_access_policy(), is_ours, "{attributes:?}");
+        }
     }
 }
