@@ -313,13 +313,12 @@ impl Decoder {
                 let text = to - text.len()..to;
                 // As a rule the blank line has come with it.
                 let is_whole = buf.get(end + 1) == Some(&b'\n') && end + 1 < self.limits.message;
-                let message = buf.split_to(end + 1).freeze();
-                if is_whole {
-                    buf.advance(1);
-                }
+                buf.advance(text.start);
+                let action = buf.split_to(text.len()).freeze();
+                buf.advance(end + 1 - text.end + usize::from(is_whole));
                 self.place = Place::default();
-                self.owed = (!is_whole).then_some(message.len());
-                return Ok(Some(Response::from_valid(message.slice(text))));
+                self.owed = (!is_whole).then_some(end + 1);
+                return Ok(Some(Response::from_valid(action)));
             }
             self.place.next_line(end);
         }
