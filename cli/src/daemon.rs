@@ -125,7 +125,7 @@ fn serve(
         }
         first.keep_up(check);
         first.serve(&ending, life.watch(signals, &ending));
-        life.end();
+        life.end(&ending);
         Ok(())
     })
 }

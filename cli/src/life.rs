@@ -1,4 +1,6 @@
-use std::{convert::Infallible, future::pending, path::Path, sync::Arc};
+use std::{
+    cell::OnceCell, convert::Infallible, future::pending, path::Path, sync::Arc, thread::JoinHandle,
+};
 
 use policy_net::Endpoint;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,8 @@ pub(crate) struct Life<'a> {
     is_stored: bool,
     /// Cancelled when there is a successor that serves.
     succeeded: CancellationToken,
+    /// Tells the manager that this is the end.
+    stopping: OnceCell<JoinHandle<()>>,
 }
 
 impl<'a> Life<'a> {
@@ -40,6 +44,7 @@ impl<'a> Life<'a> {
             log,
             is_stored,
             succeeded: CancellationToken::new(),
+            stopping: OnceCell::new(),
         };
         let succession = handover.map(|path| Succession {
             path: path.to_owned(),
@@ -71,7 +76,9 @@ impl<'a> Life<'a> {
             () = self.succeeded.cancelled() => {}
             () = signals.recv() => {
                 self.log.line(Level::Info, "stopping");
-                notify::stopping(self.log);
+                if let Some(stopping) = notify::stopping(self.log) {
+                    _ = self.stopping.set(stopping);
+                }
                 if self.is_stored {
                     self.common.passing.to(self.log, notify::store);
                 }
@@ -87,7 +94,7 @@ impl<'a> Life<'a> {
     }
 
     /// When all workers have done.
-    pub(crate) fn end(self) {
+    pub(crate) fn end(mut self, ending: &Ending) {
         self.common.passing.end();
         if self.is_stored
             && let Err(error) = notify::wait_until_read()
@@ -97,6 +104,12 @@ impl<'a> Life<'a> {
         }
         self.listening.remove();
         self.log.line(Level::Info, "stopped");
+        // A manager that does not read is waited for, for 3 s, unless all is to end at once.
+        if let Some(stopping) = self.stopping.take()
+            && !ending.at_once.is_cancelled()
+        {
+            _ = stopping.join();
+        }
         self.log.flush();
     }
 }

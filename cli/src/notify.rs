@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -39,12 +39,13 @@ pub(crate) fn reloading(log: &Log) {
     notify(log, &format!("RELOADING=1\nMONOTONIC_USEC={now}"));
 }
 
-/// Says that this is the end, on a thread of its own: requests are under way.
-pub(crate) fn stopping(log: &Log) {
+/// Says that this is the end, on a thread of its own, which is to be waited for in the end: requests are
+/// under way.
+pub(crate) fn stopping(log: &Log) -> Option<JoinHandle<()>> {
     let log = log.clone();
     let say = move || notify(&log, "STOPPING=1");
-    // The manager has most likely asked for it.
-    _ = thread::Builder::new().spawn(say);
+    // Without a thread it is not said: the manager has most likely asked for it.
+    thread::Builder::new().spawn(say).ok()
 }
 
 /// Has the manager keep connections for the next process of this service.

@@ -6,7 +6,10 @@ use std::{
         unix::net::UnixDatagram,
     },
     process::{Command, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -29,6 +32,8 @@ pub struct Manager {
 
 #[derive(Debug, Default)]
 struct Heard {
+    /// Something has been read that is not in the state yet.
+    reads: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -104,6 +109,21 @@ impl Manager {
         self.heard.lock().said.clone()
     }
 
+    /// It reads nothing while this is held, and there is no room for more.
+    pub fn deaf(&self) -> impl Drop {
+        let state = self.heard.lock();
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        let say = || socket.send_to(b"", self.dir.path().join("notify"));
+        say().expect("there is room");
+        // It reads one more, and then waits for this.
+        while !self.heard.reads.load(Relaxed) {
+            thread::yield_now();
+        }
+        while say().is_ok() {}
+        state
+    }
+
     /// How many connections it keeps.
     pub fn kept(&self) -> usize {
         self.heard.lock().kept.len()
@@ -123,7 +143,9 @@ impl Heard {
             RecvFlags::CMSG_CLOEXEC,
         )?;
         let text = String::from_utf8_lossy(&text[..received.bytes]).into_owned();
+        self.reads.store(true, Relaxed);
         let mut state = self.lock();
+        self.reads.store(false, Relaxed);
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message
                 && text.starts_with("FDSTORE=1")
