@@ -138,7 +138,11 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
         default,
         journal,
     );
-    proxy.affinity = options.affinity.unwrap_or(Affinity::Message);
+    proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
+        // It has all the requests of a message anyway: they need not be searched for its name.
+        1 => Affinity::None,
+        _ => Affinity::Message,
+    });
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
