@@ -27,7 +27,6 @@ pub struct Journal {
 #[derive(Debug)]
 struct Counted {
     service: Service,
-    queries: AtomicU64,
     answers: AtomicU64,
     failed: AtomicU64,
     /// It has answered with something else than UTF-8.
@@ -40,7 +39,6 @@ impl Journal {
     pub fn new(log: Log, services: Vec<Service>) -> Self {
         let counted = |service| Counted {
             service,
-            queries: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             said_not_utf8: AtomicBool::new(false),
@@ -155,7 +153,6 @@ impl Journal {
                 let Some(counted) = self.services.get(backend.index()) else {
                     return;
                 };
-                counted.queries.fetch_add(1, Relaxed);
                 counted.answers.fetch_add(1, Relaxed);
                 let action = response.as_bytes();
                 if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
@@ -175,7 +172,6 @@ impl Journal {
                 let Some(counted) = self.services.get(backend.index()) else {
                     return;
                 };
-                counted.queries.fetch_add(1, Relaxed);
                 counted.failed.fetch_add(1, Relaxed);
                 self.failed(*backend, error);
                 self.attempt(counted, request, since, b"");
@@ -208,8 +204,8 @@ impl Journal {
         } = &counted.service;
         let (priority, weight) = (backend.priority, backend.weight);
         let load = |counter: &AtomicU64| counter.load(Relaxed);
-        let (queries, answers) = (load(&counted.queries), load(&counted.answers));
-        let (failed, delay) = (load(&counted.failed), since.elapsed().as_secs());
+        let (answers, failed) = (load(&counted.answers), load(&counted.failed));
+        let (queries, delay) = (answers + failed, since.elapsed().as_secs());
         let head = format!(
             "] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
              answers: {answers}, failed: {failed}, delay: {delay}s, client: "
