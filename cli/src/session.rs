@@ -103,26 +103,32 @@ impl Proxy {
         }
     }
 
-    async fn answer(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "that would hold its arguments twice"
+    )]
+    fn answer(
         self: Arc<Self>,
         request: Request,
         mut sticking: Sticking,
-    ) -> (Option<Response>, Sticking) {
-        let is_ours = request.is_access_policy();
-        self.journal.request(&request, is_ours);
-        let answer = match &self.upstream {
-            Some(upstream) if is_ours => self.ask(upstream, &request, &mut sticking).await,
-            _ => None,
-        };
-        let response = answer.or_else(|| match &self.default {
-            DefaultAction::Reply(response) => Some(response.clone()),
-            DefaultAction::Close => None,
-        });
-        match &response {
-            Some(response) => self.journal.replied(response.as_bytes()),
-            None => self.journal.closed(),
+    ) -> impl Future<Output = (Option<Response>, Sticking)> {
+        async move {
+            let is_ours = request.is_access_policy();
+            self.journal.request(&request, is_ours);
+            let answer = match &self.upstream {
+                Some(upstream) if is_ours => self.ask(upstream, &request, &mut sticking).await,
+                _ => None,
+            };
+            let response = answer.or_else(|| match &self.default {
+                DefaultAction::Reply(response) => Some(response.clone()),
+                DefaultAction::Close => None,
+            });
+            match &response {
+                Some(response) => self.journal.replied(response.as_bytes()),
+                None => self.journal.closed(),
+            }
+            (response, sticking)
         }
-        (response, sticking)
     }
 
     /// The answer of a policy server, if one gives it.

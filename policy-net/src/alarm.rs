@@ -7,7 +7,8 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A connection's one timer. It is set only when something has to be waited for, and moved rather
-/// than set anew: moving it to a later time, as from one request to the next, costs next to nothing.
+/// than set anew: to a later time, as from one request to the next, it costs nothing until the earlier
+/// one has come.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
@@ -19,10 +20,17 @@ impl Alarm {
             return Poll::Pending;
         };
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        if sleep.deadline() != until {
+        if sleep.deadline() > until {
             sleep.as_mut().reset(until);
         }
-        sleep.as_mut().poll(cx)
+        // One that is set to an earlier time, as from one request to the next, is moved when that has come.
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= until {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 
     /// The same for something that is waited for now, for the first time if there is no `until`.
@@ -37,5 +45,39 @@ impl Alarm {
             *until = within.and_then(|within| Instant::now().checked_add(within));
         }
         self.poll(*until, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_rings_when_it_is_to_whatever_it_was_set_to_before() {
+        let begin = Instant::now();
+        let mut alarm = Alarm::default();
+        let mut elapsed = Duration::ZERO;
+        // Set to some time, and then to another one; while it waits for that, or when both are over.
+        for (first, then) in [(5, 5), (5, 8), (5, 3), (20, 7), (1, 100), (100, 1)] {
+            let [first, then] =
+                [first, then].map(|after| begin + elapsed + Duration::from_secs(after));
+            assert!(
+                poll_fn(|cx| Poll::Ready(alarm.poll(Some(first), cx)))
+                    .await
+                    .is_pending()
+            );
+            poll_fn(|cx| alarm.poll(Some(then), cx)).await;
+            elapsed = begin.elapsed();
+            assert_eq!(Instant::now(), then);
+            poll_fn(|cx| alarm.poll(Some(then), cx)).await;
+            assert!(
+                poll_fn(|cx| Poll::Ready(alarm.poll(None, cx)))
+                    .await
+                    .is_pending(),
+                "never"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     Answer, AttemptError, Balance, Connect, Event, Exhausted, Lease, Retry, Upstream,
-    attempt::Attempt, budget::Budget, upstream::Member,
+    attempt::Attempt, attempt_limit, budget::Budget, upstream::Member,
 };
 
 impl<C: Connect> Upstream<C> {
@@ -29,101 +29,120 @@ impl<C: Connect> Upstream<C> {
     /// # Errors
     ///
     /// [`Exhausted`], with what each service that was asked did.
-    pub async fn ask(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "that would hold its arguments twice"
+    )]
+    pub fn ask(
         &self,
         request: &Request,
         preference: Preference,
         mut on_event: impl FnMut(Event<'_>),
-    ) -> Result<Answer, Exhausted> {
-        let options = &self.shared.options;
-        let mut now = Instant::now();
-        let mut budget = Budget::new(now, options.deadline, options.last_resort);
-        let preference = options.balance.preference(request, preference);
-        let mut tried = Tried::new();
-        let mut attempts = Vec::new();
-        loop {
-            if budget.left(now).is_zero() {
-                return Err(Exhausted { attempts });
-            }
-            let Some(turn) = self.pick(now, preference, &mut tried) else {
-                return Err(Exhausted { attempts });
-            };
-            let Turn {
-                backend,
-                member,
-                unasked,
-                is_sole,
-            } = turn;
-            let limit = match tried.is_last_resort() {
-                false => budget.attempt(now, member.timeout, unasked),
-                true => budget.last_resort(now, member.timeout, unasked),
-            };
-            if limit.is_zero() {
-                return Err(Exhausted { attempts });
-            }
-            let attempt = Attempt {
-                upstream: self,
-                backend,
-                member,
-                request,
-                began: now,
-                limit,
-                // Where nobody else is up, a place that comes free is the best that can be hoped for.
-                wait: if is_sole {
-                    limit
-                } else {
-                    options.wait.min(limit)
-                },
-            };
-            // It outlives the attempt, which may be dropped half-way: it tells how far that came.
-            let mut lease = None;
-            let result = attempt.run(&mut lease, &mut on_event).await;
-            let end = Instant::now();
-            let took = end.saturating_duration_since(now);
-            now = end;
-            let error = match result {
-                Ok(response) => {
-                    member.record.answered();
-                    if let Some(lease) = lease {
-                        lease.give_back_at(now);
+    ) -> impl Future<Output = Result<Answer, Exhausted>> {
+        async move {
+            let options = &self.shared.options;
+            let mut now = Instant::now();
+            let mut budget = Budget::new(now, options);
+            let preference = options.balance.preference(request, preference);
+            let mut tried = Tried::new();
+            let mut attempts = Vec::new();
+            loop {
+                let next = self.next_attempt(request, now, preference, &mut tried, &mut budget);
+                let Some(attempt) = next else {
+                    return Err(Exhausted { attempts });
+                };
+                let Attempt {
+                    backend, member, ..
+                } = attempt;
+                // It outlives the attempt, which may be dropped half-way: it tells how far that came.
+                let mut lease = None;
+                let result = attempt.run(&mut lease, &mut on_event).await;
+                let end = Instant::now();
+                let took = end.saturating_duration_since(now);
+                now = end;
+                let error = match result {
+                    Ok(response) => {
+                        member.record.answered();
+                        if let Some(lease) = lease {
+                            lease.give_back_at(now);
+                        }
+                        on_event(Event::Answered {
+                            backend,
+                            response: &response,
+                            took,
+                        });
+                        self.observe(now, backend, Outcome::Success, None, &mut on_event);
+                        return Ok(Answer {
+                            backend,
+                            response,
+                            stick: Balance::stick(backend, preference),
+                        });
                     }
-                    on_event(Event::Answered {
-                        backend,
-                        response: &response,
-                        took,
-                    });
-                    self.observe(now, backend, Outcome::Success, None, &mut on_event);
-                    return Ok(Answer {
-                        backend,
-                        response,
-                        stick: Balance::stick(backend, preference),
-                    });
+                    Err(error) => error,
+                };
+                member.record.failed();
+                on_event(Event::Failed {
+                    backend,
+                    error: &error,
+                    took,
+                });
+                let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
+                if error.blames_server() && !was_closed {
+                    let connected = lease.as_ref().is_some_and(Lease::is_connected);
+                    member.record.at_fault(connected);
+                    // That a last resort fails is no news: it was down, and had little time. If it
+                    // counted, such requests could put off for ever the trial that has a fair chance.
+                    if !tried.is_last_resort() {
+                        let outcome = Outcome::Failure { took };
+                        self.observe(now, backend, outcome, Some(&error), &mut on_event);
+                    }
                 }
-                Err(error) => error,
-            };
-            member.record.failed();
-            on_event(Event::Failed {
-                backend,
-                error: &error,
-                took,
-            });
-            let was_closed = lease.as_ref().is_some_and(|lease| lease.was_closed(&error));
-            if error.blames_server() && !was_closed {
-                let connected = lease.as_ref().is_some_and(Lease::is_connected);
-                member.record.at_fault(connected);
-                // That a last resort fails is no news: it was down, and had little time. If it
-                // counted, such requests could put off for ever the trial that has a fair chance.
-                if !tried.is_last_resort() {
-                    let outcome = Outcome::Failure { took };
-                    self.observe(now, backend, outcome, Some(&error), &mut on_event);
+                let unsent = lease.is_none_or(|lease| lease.unsent(&error));
+                attempts.push((backend, error));
+                if options.retry == Retry::Unsent && !unsent {
+                    return Err(Exhausted { attempts });
                 }
-            }
-            let unsent = lease.is_none_or(|lease| lease.unsent(&error));
-            attempts.push((backend, error));
-            if options.retry == Retry::Unsent && !unsent {
-                return Err(Exhausted { attempts });
             }
         }
+    }
+
+    /// Who is to be asked now, and for how long at most; nothing if nobody is left, or no time.
+    fn next_attempt<'a>(
+        &'a self,
+        request: &'a Request,
+        now: Instant,
+        preference: Preference,
+        tried: &mut Tried,
+        budget: &mut Budget<'_>,
+    ) -> Option<Attempt<'a, C>> {
+        let left = budget.left(now);
+        if left.is_zero() {
+            return None;
+        }
+        let Turn {
+            backend,
+            member,
+            unasked,
+            is_sole,
+        } = self.pick(now, preference, tried)?;
+        let limit = match tried.is_last_resort() {
+            false => attempt_limit(member.timeout, left, unasked),
+            true => budget.last_resort(now, member.timeout, unasked),
+        };
+        // Where nobody else is up, a place that comes free is the best that can be hoped for.
+        let wait = match is_sole {
+            true => limit,
+            false => self.shared.options.wait.min(limit),
+        };
+        (!limit.is_zero()).then(|| Attempt {
+            upstream: self,
+            backend,
+            member,
+            request,
+            began: now,
+            until: now.checked_add(limit),
+            wait_until: now.checked_add(wait),
+        })
     }
 
     /// Who is next.

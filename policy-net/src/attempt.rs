@@ -14,10 +14,10 @@ pub(crate) struct Attempt<'a, C: Connect> {
     pub(crate) member: &'a Member<C>,
     pub(crate) request: &'a Request,
     pub(crate) began: Instant,
-    /// The longest that it may take in all.
-    pub(crate) limit: Duration,
-    /// The longest that it may wait for a connection.
-    pub(crate) wait: Duration,
+    /// When it ends at the latest; never if the clock does not go so far.
+    pub(crate) until: Option<Instant>,
+    /// When its wait for a connection ends at the latest.
+    pub(crate) wait_until: Option<Instant>,
 }
 
 impl<C: Connect> Attempt<'_, C> {
@@ -27,19 +27,34 @@ impl<C: Connect> Attempt<'_, C> {
         lease: &mut Option<Lease<C>>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        let until = self.began.checked_add(self.limit);
         // The way of nearly all requests: two system calls, no allocation, no timer of its own.
         let (pool, asker) = (&self.member.pool, self.upstream.asker());
-        let place = pool.lease_for(asker, self.began, self.wait).await?;
+        let place = pool.lease_for(asker, self.began, self.wait_until).await?;
         let lease = lease.insert(place);
-        if lease.is_reused()
-            && let Some(result) = self.reuse(lease, until).await
-        {
-            return result;
+        if lease.is_reused() {
+            match lease.ask_until(self.request, self.until).await {
+                Err(error) if self.is_to_be_repeated(lease, &error) => {}
+                answer => return answer,
+            }
         }
         // In memory of its own: it is rare, and would make all others larger.
-        let anew = Box::pin(self.anew(lease, until, on_event));
-        match until {
+        Box::pin(self.anew_until(lease, on_event)).await
+    }
+
+    /// Whether a connection that was kept is to be replaced by a new one. The server may close it at any
+    /// time: that is nobody's fault, and a new one shows whether it is still there.
+    fn is_to_be_repeated(&self, lease: &Lease<C>, error: &AttemptError) -> bool {
+        let again = self.upstream.shared.options.retry == Retry::Always || lease.unsent(error);
+        again && lease.was_closed(error)
+    }
+
+    async fn anew_until(
+        &self,
+        lease: &mut Lease<C>,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> Result<Response, AttemptError> {
+        let anew = self.anew(lease, on_event);
+        match self.until {
             Some(until) => timeout_at(until, anew)
                 .await
                 .unwrap_or(Err(AttemptError::TimedOut)),
@@ -47,31 +62,16 @@ impl<C: Connect> Attempt<'_, C> {
         }
     }
 
-    /// What came of asking over a connection that was kept; `None` if a new one is to be tried. The
-    /// server may close it at any time: that is nobody's fault, and a new one shows whether it is still
-    /// there.
-    async fn reuse(
-        &self,
-        lease: &mut Lease<C>,
-        until: Option<Instant>,
-    ) -> Option<Result<Response, AttemptError>> {
-        let error = match lease.ask_until(self.request, until).await {
-            Ok(response) => return Some(Ok(response)),
-            Err(error) => error,
-        };
-        let again = self.upstream.shared.options.retry == Retry::Always || lease.unsent(&error);
-        (!again || !lease.was_closed(&error)).then_some(Err(error))
-    }
-
     async fn anew(
         &self,
         lease: &mut Lease<C>,
-        until: Option<Instant>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
         on_event(Event::Opening(self.backend));
         // The clock is read anew: addresses share what is left, so it has to be right.
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
         let connect = self.upstream.shared.options.connect;
         let within = [connect, left].into_iter().flatten().min();
         lease.open(within.unwrap_or(Duration::MAX)).await?;

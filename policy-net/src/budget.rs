@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::UpstreamOptions;
+
 /// How long one attempt may take: the smallest of the service's own timeout, of what is left of the
 /// request's deadline, and of the larger of 5 s and an equal share of that for each service not yet
 /// asked.
@@ -26,20 +28,18 @@ pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Durat
 
 /// What one request may spend, and has spent.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct Budget<'a> {
+    options: &'a UpstreamOptions,
     begin: Instant,
-    deadline: Duration,
-    last_resort: Duration,
     /// When the first last resort was begun.
     resorted: Option<Instant>,
 }
 
-impl Budget {
-    pub(crate) const fn new(begin: Instant, deadline: Duration, last_resort: Duration) -> Self {
+impl<'a> Budget<'a> {
+    pub(crate) const fn new(begin: Instant, options: &'a UpstreamOptions) -> Self {
         Self {
+            options,
             begin,
-            deadline,
-            last_resort,
             resorted: None,
         }
     }
@@ -47,16 +47,12 @@ impl Budget {
     /// What is left of the deadline.
     pub(crate) fn left(&self, now: Instant) -> Duration {
         let spent = now.saturating_duration_since(self.begin);
-        self.deadline.saturating_sub(spent)
+        self.options.deadline.saturating_sub(spent)
     }
 
-    /// How long an attempt may take that begins now, with this many services not yet asked.
-    pub(crate) fn attempt(&self, now: Instant, timeout: Duration, unasked: usize) -> Duration {
-        attempt_limit(timeout, self.left(now), unasked)
-    }
-
-    /// The same for a service that is down and not due, when no other is left: those share their own
-    /// bound, each an equal part of what is left of it.
+    /// How long an attempt may take that begins now, with this many services not yet asked, at a service
+    /// that is down and not due, when no other is left: those share their own bound, each an equal part of
+    /// what is left of it.
     pub(crate) fn last_resort(
         &mut self,
         now: Instant,
@@ -64,7 +60,11 @@ impl Budget {
         unasked: usize,
     ) -> Duration {
         let spent = now.saturating_duration_since(*self.resorted.get_or_insert(now));
-        let left = self.last_resort.saturating_sub(spent).min(self.left(now));
+        let left = self
+            .options
+            .last_resort
+            .saturating_sub(spent)
+            .min(self.left(now));
         timeout.min(share(left, unasked))
     }
 }
@@ -91,6 +91,14 @@ mod tests {
         ]
     }
 
+    fn options(deadline: Duration, last_resort: Duration) -> UpstreamOptions {
+        UpstreamOptions {
+            deadline,
+            last_resort,
+            ..UpstreamOptions::default()
+        }
+    }
+
     proptest! {
         #[test]
         fn no_attempt_exceeds_what_it_may_take(
@@ -101,13 +109,14 @@ mod tests {
         ) {
             let begin = Instant::now();
             let mut now = begin;
-            let mut budget = Budget::new(begin, deadline, last_resort);
+            let options = options(deadline, last_resort);
+            let mut budget = Budget::new(begin, &options);
             let mut resorted = Duration::ZERO;
             for (asked, (timeout, is_last_resort, part)) in services.iter().enumerate() {
                 let unasked = services.len() - asked;
                 let limit = match is_last_resort {
                     true => budget.last_resort(now, *timeout, unasked),
-                    false => budget.attempt(now, *timeout, unasked),
+                    false => attempt_limit(*timeout, budget.left(now), unasked),
                 };
                 prop_assert!(limit <= *timeout);
                 prop_assert!(limit <= deadline.saturating_sub(now - begin));
@@ -134,7 +143,8 @@ mod tests {
     async fn last_resorts_share_their_bound_and_what_one_does_not_need_goes_to_the_others() {
         let ms = Duration::from_millis;
         let begin = Instant::now();
-        let mut budget = Budget::new(begin, ms(90_000), ms(3_000));
+        let options = options(ms(90_000), ms(3_000));
+        let mut budget = Budget::new(begin, &options);
         // It counts from the first last resort on, not from the request's beginning.
         let now = begin + ms(20_000);
         let mut resort =
@@ -156,7 +166,8 @@ mod tests {
             (s(2), s(90), s(1)),
             (Duration::MAX, Duration::MAX, s(60)),
         ] {
-            let mut budget = Budget::new(now, deadline, last_resort);
+            let options = options(deadline, last_resort);
+            let mut budget = Budget::new(now, &options);
             assert_eq!(budget.last_resort(now, s(60), 2), limit);
         }
     }

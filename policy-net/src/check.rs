@@ -208,7 +208,7 @@ impl<C: Connect> Upstream<C> {
         on_event: &impl Fn(Event<'_>),
     ) {
         let begin = Instant::now();
-        let lease = member.pool.lease_for(self.asker(), begin, Duration::ZERO);
+        let lease = member.pool.lease_for(self.asker(), begin, Some(begin));
         let Ok(mut lease) = lease.await else {
             return;
         };

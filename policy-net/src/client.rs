@@ -2,86 +2,18 @@ use std::{
     future::poll_fn,
     io, mem,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
-use rustix::io::Errno;
-use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     task::unconstrained,
     time::Instant,
 };
 
-use crate::{Connect, alarm::Alarm};
-
-/// Why a policy server gave no answer.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AttemptError {
-    /// No connection could be opened.
-    #[error("cannot connect")]
-    Connect(#[source] io::Error),
-    /// The connection failed before an answer.
-    #[error("connection failed")]
-    Io(#[source] io::Error),
-    /// The server closed the connection before it sent a byte of an answer.
-    #[error("connection closed without an answer")]
-    Closed,
-    /// The server sent something that is no answer.
-    #[error("invalid answer")]
-    Invalid {
-        /// What is wrong with it.
-        #[source]
-        error: DecodeError,
-        /// The line that is wrong, or what came of it, or the first line of an answer without an
-        /// action; at most 512 bytes, for the log.
-        line: Bytes,
-    },
-    /// The time for connecting or for the whole attempt was over.
-    #[error("timed out")]
-    TimedOut,
-    /// All connections that this server may have are in use, and stayed so.
-    #[error("too many requests under way")]
-    Busy,
-}
-
-impl AttemptError {
-    /// Whether the failure tells something about the server. It does not where this side has run
-    /// out of connections or of descriptors.
-    ///
-    /// ```
-    /// use policy_net::AttemptError;
-    /// use std::io;
-    ///
-    /// assert!(AttemptError::TimedOut.blames_server());
-    /// assert!(!AttemptError::Busy.blames_server());
-    ///
-    /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
-    /// assert!(refused.blames_server());
-    /// let too_many_open_files = || io::Error::from_raw_os_error(24);
-    /// assert!(!AttemptError::Connect(too_many_open_files()).blames_server());
-    /// assert!(!AttemptError::Io(too_many_open_files()).blames_server());
-    /// assert!(AttemptError::Io(io::ErrorKind::BrokenPipe.into()).blames_server());
-    /// ```
-    #[must_use]
-    pub fn blames_server(&self) -> bool {
-        match self {
-            Self::Busy => false,
-            Self::Connect(error) | Self::Io(error) => !is_ours(error),
-            _ => true,
-        }
-    }
-}
-
-/// Whether this side has run out of something.
-fn is_ours(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    ours.iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
+use crate::{AttemptError, Connect, alarm::Alarm, attempt_error::is_ours};
 
 /// One connection to a policy server, for one request at a time.
 ///
@@ -110,10 +42,15 @@ pub struct Client<Io> {
     buf: BytesMut,
     decoder: Decoder,
     alarm: Alarm,
+    /// How much of the last request the system has taken.
+    written: usize,
+    /// It has taken all of it.
+    sent: bool,
+    /// The answer is waited for: the request was sent, or there was this error.
+    is_listening: bool,
+    send_error: Option<io::Error>,
     /// A byte has come since the last request was begun.
     heard: bool,
-    /// The system has taken the whole of the last request.
-    sent: bool,
     /// A request was begun and got no answer: if one comes, it is not the next one's.
     lost: bool,
 }
@@ -132,8 +69,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             buf: BytesMut::new(),
             decoder,
             alarm: Alarm::default(),
-            heard: false,
+            written: 0,
             sent: false,
+            is_listening: false,
+            send_error: None,
+            heard: false,
             lost: false,
         }
     }
@@ -152,55 +92,76 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// [`Closed`](AttemptError::Closed) when it ends without a byte of an answer;
     /// [`Invalid`](AttemptError::Invalid) when it ends within one, or what comes is none.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
+        self.ask_until(request, None).await
+    }
+
+    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut). No time is for
+    /// ever. Without an allocation, and as a rule without arming a timer, once it has been used.
+    pub(crate) fn ask_until(
+        &mut self,
+        request: &Request,
+        until: Option<Instant>,
+    ) -> impl Future<Output = Result<Response, AttemptError>> {
+        let mut begun = false;
+        poll_fn(move |cx| {
+            if !mem::replace(&mut begun, true) {
+                self.begin()?;
+            }
+            match self.poll_exchange(request, cx) {
+                Poll::Pending => {
+                    let late = self.alarm.poll(until, cx);
+                    late.map(|()| Err(AttemptError::TimedOut))
+                }
+                answer => answer,
+            }
+        })
+    }
+
+    fn begin(&mut self) -> Result<(), AttemptError> {
         if mem::replace(&mut self.lost, true) {
             return Err(AttemptError::Io(io::ErrorKind::NotConnected.into()));
         }
-        let response = self.exchange(request).await?;
-        self.lost = false;
-        Ok(response)
+        self.written = 0;
+        self.sent = false;
+        self.is_listening = false;
+        self.send_error = None;
+        self.heard = false;
+        Ok(())
     }
 
-    async fn exchange(&mut self, request: &Request) -> Result<Response, AttemptError> {
-        self.heard = false;
-        self.sent = false;
-        let unsent = match self.send(request.as_bytes()).await {
-            Err(error) if is_ours(&error) => return Err(AttemptError::Io(error)),
-            sent => sent.err(),
-        };
-        loop {
-            if let Some(response) = self.decode()? {
-                return Ok(response);
+    fn poll_exchange(
+        &mut self,
+        request: &Request,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response, AttemptError>> {
+        if !self.is_listening {
+            let sent = ready!(self.poll_send(request.as_bytes(), cx));
+            self.is_listening = true;
+            match sent {
+                Err(error) if is_ours(&error) => return Poll::Ready(Err(AttemptError::Io(error))),
+                sent => self.send_error = sent.err(),
             }
-            let end = match self.read().await {
-                Ok(0) if self.heard => return Err(self.invalid(DecodeError::UnexpectedEnd)),
+        }
+        loop {
+            if !self.buf.is_empty()
+                && let Some(response) = self.decode()?
+            {
+                self.lost = false;
+                return Poll::Ready(Ok(response));
+            }
+            let end = match ready!(self.poll_read(cx)) {
+                Ok(0) if self.heard => {
+                    return Poll::Ready(Err(self.invalid(DecodeError::UnexpectedEnd)));
+                }
                 Ok(0) => AttemptError::Closed,
                 Ok(_) => continue,
                 Err(error) => AttemptError::Io(error),
             };
             // A server may answer and close before it has read all. If it did not, then that it did
             // not take the request is the reason.
-            return Err(unsent.map_or(end, AttemptError::Io));
+            let error = self.send_error.take().map_or(end, AttemptError::Io);
+            return Poll::Ready(Err(error));
         }
-    }
-
-    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut). No time is for
-    /// ever. Without an allocation, and as a rule without arming a timer, once it has been used.
-    pub(crate) async fn ask_until(
-        &mut self,
-        request: &Request,
-        until: Option<Instant>,
-    ) -> Result<Response, AttemptError> {
-        let mut alarm = mem::take(&mut self.alarm);
-        let answer = {
-            let mut asked = pin!(self.ask(request));
-            poll_fn(|cx| match asked.as_mut().poll(cx) {
-                Poll::Pending => alarm.poll(until, cx).map(|()| Err(AttemptError::TimedOut)),
-                answer => answer,
-            })
-            .await
-        };
-        self.alarm = alarm;
-        answer
     }
 
     /// Whether a byte of an answer has come since [`ask`](Self::ask) was called. Where not, a
@@ -228,8 +189,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         }
         loop {
             match self.decoder.skip_rest(&mut self.buf) {
-                Ok(true) => return self.buf.is_empty() && self.is_quiet(),
-                Ok(false) if matches!(self.read().await, Ok(1..)) => {}
+                Ok(true) => return self.buf.is_empty() && seems_silent(&mut self.io),
+                Ok(false) if matches!(poll_fn(|cx| self.poll_read(cx)).await, Ok(1..)) => {}
                 _ => return false,
             }
         }
@@ -242,6 +203,17 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         match pin!(self.settle()).poll(&mut cx) {
             Poll::Ready(usable) => Some(usable),
             Poll::Pending => None,
+        }
+    }
+
+    /// The same with what is known of connections of its kind.
+    pub(crate) fn try_settle_as<C: Connect<Io = Io>>(&mut self, kind: &C) -> Option<bool> {
+        if self.lost {
+            return Some(false);
+        }
+        match self.decoder.skip_rest(&mut self.buf) {
+            Ok(true) => Some(self.buf.is_empty() && kind.seems_silent(&mut self.io)),
+            _ => self.try_settle(),
         }
     }
 
@@ -258,15 +230,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// The connection.
     pub(crate) const fn io(&self) -> &Io {
         &self.io
-    }
-
-    /// Whether nothing has come that was not asked for: neither bytes nor the end of the stream.
-    fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
-        let read = poll_fn(|cx| Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)));
-        // A task whose budget is used up would find each connection quiet.
-        let mut cx = Context::from_waker(Waker::noop());
-        pin!(unconstrained(read)).poll(&mut cx).is_pending()
     }
 
     fn decode(&mut self) -> Result<Option<Response>, AttemptError> {
@@ -288,18 +251,34 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         AttemptError::Invalid { error, line }
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.io.write_all(bytes).await?;
+    fn poll_send(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut io = Pin::new(&mut self.io);
+        while let Some(rest @ [_, ..]) = bytes.get(self.written..) {
+            match ready!(io.as_mut().poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
+        }
         self.sent = true;
-        self.io.flush().await
+        io.poll_flush(cx)
     }
 
-    async fn read(&mut self) -> io::Result<usize> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buf.reserve(READ);
-        let read = self.io.read_buf(&mut self.buf).await?;
+        let read = ready!(pin!(self.io.read_buf(&mut self.buf)).poll(cx))?;
         self.heard |= read > 0;
-        Ok(read)
+        Poll::Ready(Ok(read))
     }
+}
+
+/// Whether nothing has come that was not asked for, neither bytes nor the end of the stream, as far as
+/// a read finds out.
+pub(crate) fn seems_silent<Io: AsyncRead + Unpin>(io: &mut Io) -> bool {
+    let mut byte = [0];
+    let read = poll_fn(|cx| Pin::new(&mut *io).poll_read(cx, &mut ReadBuf::new(&mut byte)));
+    // A task whose budget is used up would find each connection silent.
+    let mut cx = Context::from_waker(Waker::noop());
+    pin!(unconstrained(read)).poll(&mut cx).is_pending()
 }
 
 /// An answer is some twenty bytes; longer ones take several reads.

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use policy_proto::{Request, Response};
 use tokio::{
@@ -6,50 +6,37 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{AttemptError, Client, Connect, Pool};
+use crate::{AttemptError, Client, Connect, place::Place};
 
-/// A request's place in a [`Pool`], and its connection once there is one.
+/// A request's place in a [`Pool`](crate::Pool), and its connection once there is one.
 #[derive(Debug)]
 pub struct Lease<C: Connect> {
     client: Option<Box<Client<C::Io>>>,
     /// The connection is one that was used before.
     kept: bool,
-    pool: Arc<Pool<C>>,
+    place: Place<C>,
     worker: usize,
-    place: OwnedSemaphorePermit,
     /// The right to open a connection, until it has been accepted.
     opening: Option<OwnedSemaphorePermit>,
 }
 
 impl<C: Connect> Lease<C> {
-    pub(crate) fn kept(
-        pool: Arc<Pool<C>>,
-        worker: usize,
-        place: OwnedSemaphorePermit,
-        client: Box<Client<C::Io>>,
-    ) -> Self {
+    pub(crate) fn kept(place: Place<C>, worker: usize, client: Box<Client<C::Io>>) -> Self {
         Self {
             client: Some(client),
             kept: true,
-            pool,
-            worker,
             place,
+            worker,
             opening: None,
         }
     }
 
-    pub(crate) fn to_open(
-        pool: Arc<Pool<C>>,
-        worker: usize,
-        place: OwnedSemaphorePermit,
-        opening: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(crate) fn to_open(place: Place<C>, worker: usize, opening: OwnedSemaphorePermit) -> Self {
         Self {
             client: None,
             kept: false,
-            pool,
-            worker,
             place,
+            worker,
             opening: Some(opening),
         }
     }
@@ -72,13 +59,13 @@ impl<C: Connect> Lease<C> {
         self.kept = false;
         let begin = Instant::now();
         if self.opening.is_none() {
-            let opening = timeout(within, self.pool.opening().acquire_owned()).await;
+            let opening = timeout(within, self.place.pool().opening().acquire_owned()).await;
             // The server knows nothing of it. The semaphore is never closed.
             let opening = opening.map_err(|_| AttemptError::Busy)?;
             self.opening = opening.ok();
         }
         let within = within.saturating_sub(begin.elapsed());
-        let io = match timeout(within, self.pool.connect.connect(within)).await {
+        let io = match timeout(within, self.place.pool().connect.connect(within)).await {
             Ok(Ok(io)) => io,
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 return Err(AttemptError::TimedOut);
@@ -86,7 +73,7 @@ impl<C: Connect> Lease<C> {
             Ok(Err(error)) => return Err(AttemptError::Connect(error)),
             Err(_) => return Err(AttemptError::TimedOut),
         };
-        let client = Client::with_limits(io, self.pool.options.limits);
+        let client = Client::with_limits(io, self.place.pool().options.limits);
         self.client = Some(Box::new(client));
         Ok(())
     }
@@ -97,26 +84,30 @@ impl<C: Connect> Lease<C> {
     ///
     /// As for [`Client::ask`]; without a connection it is not connected.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
-        self.ask_until(request, None).await
+        if self.opening.is_none() {
+            return self.ask_until(request, None).await;
+        }
+        let Some(client) = &mut self.client else {
+            return Err(not_connected());
+        };
+        let mut answer = pin!(client.ask(request));
+        let early = timeout(ACCEPTED, answer.as_mut()).await;
+        self.opening = None;
+        match early {
+            Ok(answer) => answer,
+            Err(_) => answer.await,
+        }
     }
 
+    /// The same over a connection that was used before, until this time at the latest.
     pub(crate) async fn ask_until(
         &mut self,
         request: &Request,
         until: Option<Instant>,
     ) -> Result<Response, AttemptError> {
-        let Some(client) = &mut self.client else {
-            return Err(AttemptError::Io(io::ErrorKind::NotConnected.into()));
-        };
-        if self.opening.is_none() {
-            return client.ask_until(request, until).await;
-        }
-        let mut answer = Box::pin(client.ask_until(request, until));
-        let early = timeout(ACCEPTED, &mut answer).await;
-        self.opening = None;
-        match early {
-            Ok(answer) => answer,
-            Err(_) => answer.await,
+        match &mut self.client {
+            Some(client) => client.ask_until(request, until).await,
+            None => Err(not_connected()),
         }
     }
 
@@ -136,7 +127,7 @@ impl<C: Connect> Lease<C> {
             return false;
         }
         let unread = match error {
-            AttemptError::Io(error) => self.pool.connect.left_unread(error),
+            AttemptError::Io(error) => self.place.pool().connect.left_unread(error),
             _ => false,
         };
         unread || !client.sent()
@@ -163,32 +154,39 @@ impl<C: Connect> Lease<C> {
     pub(crate) fn give_back_at(self, now: Instant) {
         let Self {
             client: Some(mut client),
-            pool,
-            worker,
             place,
+            worker,
             ..
         } = self
         else {
             return;
         };
+        let pool = place.pool();
         let keeps = pool.options.keep.is_some();
-        match client.try_settle() {
-            Some(true) if keeps => pool.keep(worker, client, now),
+        match client.try_settle_as(&pool.connect) {
+            Some(true) if keeps => place.give_back_with(client, worker, now),
             None if keeps => {
                 tokio::spawn(async move {
-                    match timeout(SETTLE, client.settle()).await {
-                        Ok(true) => pool.keep(worker, client, Instant::now()),
-                        _ => drop(client),
+                    if let Ok(true) = timeout(SETTLE, client.settle()).await {
+                        place.give_back_with(client, worker, Instant::now());
+                    } else {
+                        close(client, place);
                     }
-                    drop(place);
                 });
-                return;
             }
-            _ => drop(client),
+            _ => close(client, place),
         }
-        // Only now: whoever waits for the place must find the connection idle, or closed.
-        drop(place);
     }
+}
+
+/// In this order: whoever waits for the place must find the connection closed.
+fn close<C: Connect>(client: Box<Client<C::Io>>, place: Place<C>) {
+    drop(client);
+    drop(place);
+}
+
+fn not_connected() -> AttemptError {
+    AttemptError::Io(io::ErrorKind::NotConnected.into())
 }
 
 /// How soon a server that is not overrun has accepted a connection: one that is slow to answer is not

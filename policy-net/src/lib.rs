@@ -56,25 +56,29 @@ mod alarm;
 mod ask;
 mod attempt;
 
+mod attempt_error;
+pub use attempt_error::AttemptError;
+
 mod balance;
 pub use balance::{Balance, InvalidBalance};
 
 mod budget;
 pub use budget::attempt_limit;
 
-mod buffers;
-
 mod check;
 pub use check::{Check, Probe};
 
 mod client;
-pub use client::{AttemptError, Client};
+pub use client::Client;
 
 mod connect;
-pub use connect::{Connect, Connector};
+pub use connect::Connect;
 
 mod connection;
 pub use connection::{Connection, ConnectionError};
+
+mod connector;
+pub use connector::Connector;
 
 mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};
@@ -94,8 +98,12 @@ pub use listener::{Listener, Passed, Passer};
 mod options;
 pub use options::UpstreamOptions;
 
+mod place;
+
 mod pool;
 pub use pool::{Pool, PoolOptions};
+
+mod queue;
 
 mod record;
 pub use record::Counts;

@@ -1,13 +1,18 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use policy_proto::Limits;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
     AttemptError, Client, Connect, Lease,
+    place::{Place, Waiting},
+    queue::Queue,
     shelves::{Idle, Shelves},
 };
 
@@ -107,24 +112,31 @@ impl Default for PoolOptions {
 pub struct Pool<C: Connect> {
     pub(crate) connect: C,
     pub(crate) options: PoolOptions,
-    idle: Shelves<C::Io>,
-    /// Places for connections in use.
-    places: Arc<Semaphore>,
+    /// Never held across an await, or while a connection is looked at or closed.
+    stock: Mutex<Stock<C::Io>>,
     /// Places for connections that may not have been accepted yet.
     opening: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stock<Io> {
+    /// For places, one for each connection in use.
+    pub(crate) queue: Queue,
+    pub(crate) idle: Shelves<Io>,
 }
 
 impl<C: Connect> Pool<C> {
     /// An empty pool.
     pub fn new(connect: C, options: PoolOptions) -> Arc<Self> {
-        let semaphore =
-            |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let opening = options.max_opening.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
-            places: semaphore(options.max_connections),
-            opening: semaphore(options.max_opening),
             connect,
+            stock: Mutex::new(Stock {
+                queue: Queue::new(options.max_connections),
+                idle: Shelves::default(),
+            }),
+            opening: Arc::new(Semaphore::new(opening)),
             options,
-            idle: Shelves::default(),
         })
     }
 
@@ -139,55 +151,81 @@ impl<C: Connect> Pool<C> {
             worker: 0,
             trust: self.options.trust,
         };
-        self.lease_for(asker, Instant::now(), wait).await
+        let now = Instant::now();
+        self.lease_for(asker, now, now.checked_add(wait)).await
     }
 
-    pub(crate) async fn lease_for(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "that would hold its arguments twice"
+    )]
+    pub(crate) fn lease_for(
         self: &Arc<Self>,
         asker: Asker,
         now: Instant,
-        wait: Duration,
-    ) -> Result<Lease<C>, AttemptError> {
-        if let Some(lease) = self.take(asker, now) {
-            return Ok(lease);
-        }
-        timeout(wait, self.queue(asker))
-            .await
-            .unwrap_or(Err(AttemptError::Busy))
-    }
-
-    /// A place and an idle connection, if both are there at once.
-    fn take(self: &Arc<Self>, asker: Asker, now: Instant) -> Option<Lease<C>> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let client = self.take_idle(asker, now)?;
-        Some(Lease::kept(Arc::clone(self), asker.worker, place, client))
-    }
-
-    async fn queue(self: &Arc<Self>, asker: Asker) -> Result<Lease<C>, AttemptError> {
-        // The semaphores are never closed.
-        let place = Arc::clone(&self.places).acquire_owned();
-        let place = place.await.map_err(|_| AttemptError::Busy)?;
-        let lease = match self.take_idle(asker, Instant::now()) {
-            Some(client) => Lease::kept(Arc::clone(self), asker.worker, place, client),
-            None => {
-                let opening = Arc::clone(&self.opening).acquire_owned();
-                let opening = opening.await.map_err(|_| AttemptError::Busy)?;
-                // While it waited, others may have been answered.
-                match self.take_idle(asker, Instant::now()) {
-                    Some(client) => Lease::kept(Arc::clone(self), asker.worker, place, client),
-                    None => Lease::to_open(Arc::clone(self), asker.worker, place, opening),
+        until: Option<Instant>,
+    ) -> impl Future<Output = Result<Lease<C>, AttemptError>> {
+        async move {
+            let (place, idle) = match self.take(asker, now) {
+                Some(taken) => taken,
+                None => {
+                    let place = Waiting::new(self, until).await;
+                    let place = place.ok_or(AttemptError::Busy)?;
+                    (place, self.take_idle(asker, Instant::now()))
                 }
+            };
+            match idle {
+                Some(client) => Ok(Lease::kept(place, asker.worker, client)),
+                // In memory of its own: it is rare, and would make all others larger.
+                None => Box::pin(self.to_open(place, asker, until)).await,
             }
+        }
+    }
+
+    /// A place, if there is one at once, and an idle connection, if there is one.
+    fn take(self: &Arc<Self>, asker: Asker, now: Instant) -> Option<(Place<C>, Kept<C>)> {
+        let idle = {
+            let mut stock = self.stock();
+            if !stock.queue.take() {
+                return None;
+            }
+            stock.idle.take(asker.worker)
         };
-        Ok(lease)
+        let place = Place::taken_in(self);
+        let client = idle.and_then(|idle| {
+            let client = self.usable(idle, asker, now);
+            client.or_else(|| self.take_idle(asker, now))
+        });
+        Some((place, client))
+    }
+
+    async fn to_open(
+        &self,
+        place: Place<C>,
+        asker: Asker,
+        until: Option<Instant>,
+    ) -> Result<Lease<C>, AttemptError> {
+        let opening = self.opening().acquire_owned();
+        let opening = match until {
+            Some(until) => timeout_at(until, opening).await.ok(),
+            None => Some(opening.await),
+        };
+        // The semaphore is never closed.
+        let Some(Ok(opening)) = opening else {
+            return Err(AttemptError::Busy);
+        };
+        // While it waited, others may have been answered.
+        match self.take_idle(asker, Instant::now()) {
+            Some(client) => Ok(Lease::kept(place, asker.worker, client)),
+            None => Ok(Lease::to_open(place, asker.worker, opening)),
+        }
     }
 
     /// How many connections are in use, at most [`max_connections`](PoolOptions::max_connections). A
     /// request that is given up is not counted any more.
     #[must_use]
     pub fn in_use(&self) -> u32 {
-        let places = self.options.max_connections.min(Semaphore::MAX_PERMITS);
-        let in_use = places.saturating_sub(self.places.available_permits());
+        let in_use = self.options.max_connections - self.stock().queue.free();
         u32::try_from(in_use).unwrap_or(u32::MAX)
     }
 
@@ -195,52 +233,55 @@ impl<C: Connect> Pool<C> {
     /// from time to time.
     pub fn trim(&self) {
         if let Some(keep) = self.options.keep {
-            self.idle.trim(Instant::now(), keep);
+            let old = self.stock().idle.take_old(Instant::now(), keep);
+            drop(old);
         }
     }
 
-    fn take_idle(&self, asker: Asker, now: Instant) -> Option<Box<Client<C::Io>>> {
-        let keep = self.options.keep?;
+    fn take_idle(&self, asker: Asker, now: Instant) -> Kept<C> {
         loop {
-            let mut idle = self.idle.take(asker.worker)?;
-            let age = now.saturating_duration_since(idle.since);
-            // Its server, or what lies between, may have forgotten it without a word.
-            if age >= keep {
-                continue;
-            }
-            // A server that closed it in the meantime, or sent what nobody asked for, is found
-            // here. What the runtime knows of a connection is as old as its last look at all of
-            // them: of one that rested for longer than it may be busy in between, or that another
-            // runtime looks after, the system is asked.
-            let is_own = idle.worker == asker.worker;
-            let knows = is_own && age < asker.trust;
-            if idle.client.try_settle() != Some(true)
-                || !knows && !self.connect.is_silent(idle.client.io())
-            {
-                continue;
-            }
-            if is_own {
-                return Some(idle.client);
-            }
-            // It stays with who needs it: the runtime of another would have to wake this one each time.
-            if let Ok(client) = idle.client.adopted_by(&self.connect) {
-                return Some(Box::new(client));
+            let idle = self.stock().idle.take(asker.worker)?;
+            if let Some(client) = self.usable(idle, asker, now) {
+                return Some(client);
             }
         }
+    }
+
+    fn usable(&self, mut idle: Idle<C::Io>, asker: Asker, now: Instant) -> Kept<C> {
+        let age = now.saturating_duration_since(idle.since);
+        // Its server, or what lies between, may have forgotten it without a word.
+        if age >= self.options.keep? {
+            return None;
+        }
+        // A server that closed it in the meantime, or sent what nobody asked for, is found here. What
+        // the runtime knows of a connection is as old as its last look at all of them: of one that rested
+        // for longer than it may be busy in between, or that another runtime looks after, the system is
+        // asked, and whether that runtime is still there.
+        let is_own = idle.worker == asker.worker;
+        let client = &mut idle.client;
+        let is_silent = match is_own && age < asker.trust {
+            true => client.try_settle_as(&self.connect) == Some(true),
+            false => client.try_settle() == Some(true) && self.connect.is_silent(client.io()),
+        };
+        if !is_silent || is_own {
+            return is_silent.then_some(idle.client);
+        }
+        // It stays with who needs it: the runtime of another would have to wake this one each time.
+        idle.client.adopted_by(&self.connect).ok().map(Box::new)
+    }
+
+    pub(crate) fn stock(&self) -> MutexGuard<'_, Stock<C::Io>> {
+        // Nothing that holds the lock can panic half-way.
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn opening(&self) -> Arc<Semaphore> {
         Arc::clone(&self.opening)
     }
-
-    pub(crate) fn keep(&self, worker: usize, client: Box<Client<C::Io>>, since: Instant) {
-        self.idle.put(Idle {
-            client,
-            worker,
-            since,
-        });
-    }
 }
+
+/// A connection that was kept and can be used again, if there is one.
+type Kept<C> = Option<Box<Client<<C as Connect>::Io>>>;
 
 /// Who wants a connection.
 #[derive(Clone, Copy, Debug)]

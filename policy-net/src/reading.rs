@@ -8,10 +8,7 @@ use bytes::BytesMut;
 use policy_proto::Decoder;
 use tokio::time::Instant;
 
-use crate::{
-    Terms,
-    buffers::{self, READ},
-};
+use crate::Terms;
 
 thread_local! {
     #[expect(clippy::vec_box, reason = "a connection holds one by a pointer")]
@@ -52,7 +49,6 @@ impl Lent {
     pub(crate) fn begin(&mut self, terms: &Terms) -> &mut Reading {
         self.0.get_or_insert_with(|| {
             let mut reading = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-            reading.buf = buffers::lend();
             reading.decoder = terms.decoder();
             reading
         })
@@ -63,8 +59,12 @@ impl Lent {
         let Some(mut reading) = self.0.take() else {
             return;
         };
-        buffers::take_back(std::mem::take(&mut reading.buf));
+        reading.buf.clear();
         reading.slow = None;
+        // What was made for a rare request or reply is not kept, nor what somebody else still sees a part of.
+        if !reading.buf.try_reclaim(READ) || reading.buf.capacity() > LARGE {
+            reading.buf = BytesMut::new();
+        }
         if reading.out.capacity() > READ {
             reading.out = BytesMut::new();
         }
@@ -84,8 +84,12 @@ impl Drop for Lent {
     }
 }
 
-/// As many as the requests that a thread may have under way without allocating: with the longest replies
-/// that are kept, a megabyte.
+/// Room for a typical request with long addresses.
+const READ: usize = 4096;
+/// What is larger was made for a rare request.
+const LARGE: usize = 4 * READ;
+/// As many as the requests that a thread may have under way without allocating: a megabyte of usual
+/// buffers, and five of the largest that are kept.
 const MOST: usize = 256;
 
 #[cfg(test)]
@@ -94,18 +98,71 @@ mod tests {
 
     use super::*;
 
+    fn lent() -> Lent {
+        let mut lent = Lent::default();
+        lent.begin(&Terms::default());
+        lent
+    }
+
     #[test]
-    fn room_for_a_large_reply_is_not_kept_and_for_a_usual_one_it_is() {
-        for (length, kept) in [(20, true), (READ, false)] {
+    fn what_has_been_given_back_is_lent_again() {
+        FREE.with_borrow_mut(Vec::clear);
+        let mut one = lent();
+        let reading = one.get().unwrap();
+        reading.make_room();
+        reading
+            .buf
+            .extend_from_slice(b"request=smtpd_access_policy\n\n");
+        let place = reading.buf.as_ptr();
+        let request = reading.buf.split().freeze();
+        drop(request);
+        reading.buf.extend_from_slice(b"request=");
+        drop(one);
+        let reading = &mut lent();
+        let reading = reading.get().unwrap();
+        assert!(reading.buf.is_empty() && reading.buf.capacity() >= READ);
+        assert_eq!(reading.buf.as_ptr(), place);
+    }
+
+    #[test]
+    fn what_somebody_else_sees_is_not_lent() {
+        FREE.with_borrow_mut(Vec::clear);
+        let mut one = lent();
+        let reading = one.get().unwrap();
+        reading.make_room();
+        reading
+            .buf
+            .extend_from_slice(b"request=smtpd_access_policy\n\n");
+        let request = reading.buf.split().freeze();
+        drop(one);
+        assert_eq!(FREE.with_borrow(|free| free[0].buf.capacity()), 0);
+        drop(request);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_a_busy_thread_needs() {
+        FREE.with_borrow_mut(Vec::clear);
+        let many: Vec<Lent> = (0..MOST + 10).map(|_| lent()).collect();
+        drop(many);
+        assert_eq!(FREE.with_borrow(Vec::len), MOST);
+    }
+
+    #[test]
+    fn room_for_a_large_message_is_not_kept_and_for_a_usual_one_it_is() {
+        for (length, kept) in [(20, true), (LARGE + 1, false)] {
             FREE.with_borrow_mut(Vec::clear);
-            let mut lent = Lent::default();
-            let reading = lent.begin(&Terms::default());
-            let response = Response::new("x".repeat(length)).unwrap();
+            let mut lent = lent();
+            let reading = lent.get().unwrap();
+            reading.make_room();
+            reading.buf.extend_from_slice(&vec![b'x'; length]);
+            let response = Response::new("x".repeat(length.min(READ))).unwrap();
             response.encode(&mut reading.out);
             reading.sent = reading.out.len();
             lent.end();
-            let room = FREE.with_borrow(|free| free[0].out.capacity());
-            assert_eq!(room > 0, kept, "{length}");
+            let room =
+                |of: fn(&Reading) -> &BytesMut| FREE.with_borrow(|free| of(&free[0]).capacity());
+            assert_eq!(room(|reading| &reading.buf) > 0, kept, "{length}");
+            assert_eq!(room(|reading| &reading.out) > 0, kept, "{length}");
         }
     }
 }

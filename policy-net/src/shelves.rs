@@ -1,7 +1,4 @@
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,7 +8,7 @@ use crate::Client;
 /// rule by the worker whose runtime looks after it. Another one may take it over, which costs less than
 /// one connection more.
 #[derive(Debug)]
-pub(crate) struct Shelves<Io>(Mutex<Vec<Vec<Idle<Io>>>>);
+pub(crate) struct Shelves<Io>(Vec<Vec<Idle<Io>>>);
 
 #[derive(Debug)]
 pub(crate) struct Idle<Io> {
@@ -23,37 +20,32 @@ pub(crate) struct Idle<Io> {
 
 impl<Io> Default for Shelves<Io> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Vec::new())
     }
 }
 
 impl<Io> Shelves<Io> {
     /// A connection for this worker: of its own, or else of the one who has most.
-    pub(crate) fn take(&self, worker: usize) -> Option<Idle<Io>> {
-        let mut shelves = self.lock();
-        let own = shelves.get_mut(worker).and_then(Vec::pop);
-        own.or_else(|| shelves.iter_mut().max_by_key(|shelf| shelf.len())?.pop())
+    pub(crate) fn take(&mut self, worker: usize) -> Option<Idle<Io>> {
+        let own = self.0.get_mut(worker).and_then(Vec::pop);
+        own.or_else(|| self.0.iter_mut().max_by_key(|shelf| shelf.len())?.pop())
     }
 
-    pub(crate) fn put(&self, idle: Idle<Io>) {
-        let mut shelves = self.lock();
-        if shelves.len() <= idle.worker {
-            shelves.resize_with(idle.worker + 1, Vec::new);
+    pub(crate) fn put(&mut self, idle: Idle<Io>) {
+        if self.0.len() <= idle.worker {
+            self.0.resize_with(idle.worker + 1, Vec::new);
         }
-        if let Some(shelf) = shelves.get_mut(idle.worker) {
+        if let Some(shelf) = self.0.get_mut(idle.worker) {
             shelf.push(idle);
         }
     }
 
-    /// Drops those that have been idle for as long as this.
-    pub(crate) fn trim(&self, now: Instant, keep: Duration) {
-        for shelf in &mut *self.lock() {
-            shelf.retain(|idle| now.saturating_duration_since(idle.since) < keep);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Idle<Io>>>> {
-        // Nothing that holds the lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes those that have been idle for as long as this.
+    pub(crate) fn take_old(&mut self, now: Instant, keep: Duration) -> Vec<Idle<Io>> {
+        let is_old = |idle: &mut Idle<Io>| now.saturating_duration_since(idle.since) >= keep;
+        let shelves = self.0.iter_mut();
+        shelves
+            .flat_map(|shelf| shelf.extract_if(.., is_old))
+            .collect()
     }
 }

@@ -6,15 +6,15 @@ use std::{
 };
 
 use rustix::net::{
-    AddressFamily,
+    AddressFamily, RecvFlags, recv,
     sockopt::{socket_acceptconn, socket_domain},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
-use crate::UnixStream;
+use crate::{UnixStream, unix_stream::would_block};
 
 /// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
 /// [`Listener`](crate::Listener) accepts them.
@@ -33,6 +33,26 @@ impl Stream {
             Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
             Self::Unix(stream) => UnixStream::from_std(stream.into_std()).map(Self::Unix),
         }
+    }
+
+    /// Whether nothing has come over it: neither bytes nor its end.
+    pub(crate) fn is_silent(&self) -> bool {
+        would_block(&self.peek())
+    }
+
+    /// The same as far as the runtime knows: a system call only where there is something to be found.
+    pub(crate) fn seems_silent(&self) -> bool {
+        let look = || self.peek();
+        would_block(&match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, look),
+            Self::Unix(stream) => stream.try_read(look),
+        })
+    }
+
+    fn peek(&self) -> io::Result<()> {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(self, &mut [0; 1], flags)?;
+        Ok(())
     }
 
     /// Its descriptor, which no runtime looks after any more.

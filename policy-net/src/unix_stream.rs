@@ -74,6 +74,11 @@ impl UnixStream {
     pub fn into_std(self) -> net::UnixStream {
         self.socket.into_inner().into()
     }
+
+    /// What comes of this way to read, if the runtime knows of something to be read.
+    pub(crate) fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.socket.try_io(Interest::READABLE, |_| read())
+    }
 }
 
 #[allow(
@@ -163,8 +168,8 @@ fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)).map_err(io::Error::from)
 }
 
-fn would_block(written: &io::Result<usize>) -> bool {
-    let kind = written.as_ref().map_err(io::Error::kind);
+pub(crate) fn would_block<T>(done: &io::Result<T>) -> bool {
+    let kind = done.as_ref().map_err(io::Error::kind);
     kind.is_err_and(|kind| kind == io::ErrorKind::WouldBlock)
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use policy_ha::{Backend, Preference};
-use policy_net::{Connector, Endpoint, Service, Upstream, UpstreamOptions};
+use policy_net::{Connector, Endpoint, Retry, Service, Upstream, UpstreamOptions};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
@@ -53,6 +53,40 @@ fn a_connection_can_be_used_when_the_runtime_that_opened_it_does_nothing() {
     }
 }
 
+#[test]
+fn a_connection_whose_runtime_has_ended_is_not_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy");
+    let (tcp, unix) = (
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+        UnixListener::bind(&path).unwrap(),
+    );
+    let port = tcp.local_addr().unwrap().port();
+    let inet: Endpoint = format!("inet:127.0.0.1:{port}").parse().unwrap();
+    // Neither reads a second request over the first connection, which stays open.
+    thread::spawn(move || [(); 2].map(|()| answer_one(tcp.accept().unwrap().0)));
+    thread::spawn(move || [(); 2].map(|()| answer_one(unix.accept().unwrap().0)));
+
+    for endpoint in [inet, Endpoint::Unix(path)] {
+        let service = Service {
+            connect: Connector::new(endpoint),
+            backend: Backend::default(),
+            timeout: s(60),
+        };
+        let mut options = UpstreamOptions::default();
+        options.retry = Retry::Unsent;
+        let upstream = Upstream::new(options, [service]).unwrap();
+        for _ in 0..2 {
+            runtime().block_on(async {
+                let request = request("1");
+                let answer = upstream.ask(&request, Preference::None, |_| {});
+                let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
+                assert_eq!(answer.response.as_str(), Some("DUNNO"));
+            });
+        }
+    }
+}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -63,6 +97,12 @@ fn answer_all(mut client: impl Read + Write) {
     while matches!(client.read(&mut read), Ok(1..)) {
         client.write_all(b"action=DUNNO\n\n").unwrap();
     }
+}
+
+fn answer_one<S: Read + Write>(mut client: S) -> S {
+    assert!(client.read(&mut [0; 4096]).unwrap() > 0);
+    client.write_all(b"action=DUNNO\n\n").unwrap();
+    client
 }
 
 const PATIENT: Duration = Duration::from_secs(60);

@@ -3,8 +3,11 @@
 use std::{
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, OnceLock},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -134,6 +137,91 @@ async fn whoever_waits_longest_is_next() {
     }
     assert_eq!(server.marks(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
     assert_eq!(server.connects(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_may_be_any_number_of_places() {
+    for (places, is_busy) in [(0, true), (1, false), (usize::MAX, false)] {
+        let mut options = PoolOptions::default();
+        options.max_connections = places;
+        let pool = Pool::new(Server::new(Manner::Answers), options);
+        let lease = pool.lease(s(1)).await;
+        assert_eq!(
+            matches!(lease, Err(AttemptError::Busy)),
+            is_busy,
+            "{places}"
+        );
+        assert_eq!(pool.in_use(), u32::from(!is_busy));
+        drop(lease);
+        assert_eq!(pool.in_use(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_place_never_goes_to_somebody_who_has_given_up() {
+    // Whether the first one gives up before there is a place, or with it.
+    for early in [true, false] {
+        let pool = Pool::new(Server::new(Manner::Answers), one_place());
+        let lease = opened(&pool).await;
+        let [(bell, waker), (second_bell, second_waker)] = [(); 2].map(|()| bell());
+        let mut first = Box::pin(pool.lease(s(10)));
+        let mut second = pin!(pool.lease(s(10)));
+        assert!(poll(&mut first, &waker).is_pending());
+        assert!(poll(&mut second, &second_waker).is_pending());
+
+        if early {
+            drop(first);
+            drop(lease);
+        } else {
+            drop(lease);
+            assert_eq!((bell.rung(), second_bell.rung()), (1, 0));
+            drop(first);
+        }
+        assert_eq!(second_bell.rung(), 1, "{early}");
+        let Poll::Ready(Ok(lease)) = poll(&mut second, &second_waker) else {
+            panic!("{early}: it has no place");
+        };
+        drop(lease);
+        assert_eq!(pool.in_use(), 0);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_in_another_task_now_is_woken_there() {
+    let pool = Pool::new(Server::new(Manner::Answers), one_place());
+    let lease = opened(&pool).await;
+    let mut waits = pin!(pool.lease(s(10)));
+    let [(before, first), (after, second)] = [(); 2].map(|()| bell());
+    for waker in [first, second] {
+        assert!(poll(&mut waits, &waker).is_pending());
+    }
+    drop(lease);
+    assert_eq!((before.rung(), after.rung()), (0, 1));
+}
+
+fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::<Bell>::default();
+    (Arc::clone(&bell), bell.into())
+}
+
+impl Bell {
+    fn rung(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
 }
 
 /// Opens connections, closed at their other end, that note when they are dropped whether their pool,

@@ -1,0 +1,72 @@
+use std::io;
+
+use bytes::Bytes;
+use policy_proto::DecodeError;
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// Why a policy server gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// No connection could be opened.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    /// The connection failed before an answer.
+    #[error("connection failed")]
+    Io(#[source] io::Error),
+    /// The server closed the connection before it sent a byte of an answer.
+    #[error("connection closed without an answer")]
+    Closed,
+    /// The server sent something that is no answer.
+    #[error("invalid answer")]
+    Invalid {
+        /// What is wrong with it.
+        #[source]
+        error: DecodeError,
+        /// The line that is wrong, or what came of it, or the first line of an answer without an
+        /// action; at most 512 bytes, for the log.
+        line: Bytes,
+    },
+    /// The time for connecting or for the whole attempt was over.
+    #[error("timed out")]
+    TimedOut,
+    /// All connections that this server may have are in use, and stayed so.
+    #[error("too many requests under way")]
+    Busy,
+}
+
+impl AttemptError {
+    /// Whether the failure tells something about the server. It does not where this side has run
+    /// out of connections or of descriptors.
+    ///
+    /// ```
+    /// use policy_net::AttemptError;
+    /// use std::io;
+    ///
+    /// assert!(AttemptError::TimedOut.blames_server());
+    /// assert!(!AttemptError::Busy.blames_server());
+    ///
+    /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
+    /// assert!(refused.blames_server());
+    /// let too_many_open_files = || io::Error::from_raw_os_error(24);
+    /// assert!(!AttemptError::Connect(too_many_open_files()).blames_server());
+    /// assert!(!AttemptError::Io(too_many_open_files()).blames_server());
+    /// assert!(AttemptError::Io(io::ErrorKind::BrokenPipe.into()).blames_server());
+    /// ```
+    #[must_use]
+    pub fn blames_server(&self) -> bool {
+        match self {
+            Self::Busy => false,
+            Self::Connect(error) | Self::Io(error) => !is_ours(error),
+            _ => true,
+        }
+    }
+}
+
+/// Whether this side has run out of something.
+pub(crate) fn is_ours(error: &io::Error) -> bool {
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    ours.iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
