@@ -6,6 +6,7 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     os::unix::net::UnixListener,
+    path::Path,
     thread,
     time::Duration,
 };
@@ -22,33 +23,14 @@ use support::{request, s};
 #[test]
 fn a_connection_can_be_used_when_the_runtime_that_opened_it_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("policy");
-    let (tcp, unix) = (
-        TcpListener::bind("127.0.0.1:0").unwrap(),
-        UnixListener::bind(&path).unwrap(),
-    );
-    let port = tcp.local_addr().unwrap().port();
-    let inet: Endpoint = format!("inet:127.0.0.1:{port}").parse().unwrap();
-    // Each serves a single connection: another one would get no answer.
-    thread::spawn(move || answer_all(tcp.accept().unwrap().0));
-    thread::spawn(move || answer_all(unix.accept().unwrap().0));
-
-    for endpoint in [inet, Endpoint::Unix(path)] {
-        let service = Service {
-            connect: Connector::new(endpoint),
-            backend: Backend::default(),
-            timeout: s(60),
-        };
-        let first = Upstream::new(UpstreamOptions::default(), [service]).unwrap();
+    for (endpoint, accept) in listening(folder.path()) {
+        // It serves a single connection: another one would get no answer.
+        thread::spawn(move || answer_all(accept()));
+        let first = Upstream::new(UpstreamOptions::default(), [service(endpoint)]).unwrap();
         let second = first.for_worker(1);
         let runtimes = [runtime(), runtime()];
         for (upstream, runtime) in [(&first, 0), (&second, 1), (&second, 1), (&first, 0)] {
-            runtimes[runtime].block_on(async {
-                let request = request("1");
-                let answer = upstream.ask(&request, Preference::None, |_| {});
-                let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
-                assert_eq!(answer.response.as_str(), Some("DUNNO"));
-            });
+            ask(upstream, &runtimes[runtime]);
         }
     }
 }
@@ -56,42 +38,64 @@ fn a_connection_can_be_used_when_the_runtime_that_opened_it_does_nothing() {
 #[test]
 fn a_connection_whose_runtime_has_ended_is_not_asked() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("policy");
-    let (tcp, unix) = (
-        TcpListener::bind("127.0.0.1:0").unwrap(),
-        UnixListener::bind(&path).unwrap(),
-    );
-    let port = tcp.local_addr().unwrap().port();
-    let inet: Endpoint = format!("inet:127.0.0.1:{port}").parse().unwrap();
-    // Neither reads a second request over the first connection, which stays open.
-    thread::spawn(move || [(); 2].map(|()| answer_one(tcp.accept().unwrap().0)));
-    thread::spawn(move || [(); 2].map(|()| answer_one(unix.accept().unwrap().0)));
-
-    for endpoint in [inet, Endpoint::Unix(path)] {
-        let service = Service {
-            connect: Connector::new(endpoint),
-            backend: Backend::default(),
-            timeout: s(60),
-        };
+    for (endpoint, accept) in listening(folder.path()) {
+        // No second request is read over the first connection, which stays open.
+        thread::spawn(move || [(); 2].map(|()| answer_one(accept())));
         let mut options = UpstreamOptions::default();
         options.retry = Retry::Unsent;
-        let upstream = Upstream::new(options, [service]).unwrap();
+        let upstream = Upstream::new(options, [service(endpoint)]).unwrap();
         for _ in 0..2 {
-            runtime().block_on(async {
-                let request = request("1");
-                let answer = upstream.ask(&request, Preference::None, |_| {});
-                let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
-                assert_eq!(answer.response.as_str(), Some("DUNNO"));
-            });
+            ask(&upstream, &runtime());
         }
     }
+}
+
+/// A server over TCP and one over a UNIX socket, each with how it accepts a connection.
+fn listening(folder: &Path) -> [(Endpoint, Accept); 2] {
+    let path = folder.join("policy");
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let unix = UnixListener::bind(&path).unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    [
+        (
+            format!("inet:127.0.0.1:{port}").parse().unwrap(),
+            Box::new(move || Box::new(tcp.accept().unwrap().0)),
+        ),
+        (
+            Endpoint::Unix(path),
+            Box::new(move || Box::new(unix.accept().unwrap().0)),
+        ),
+    ]
+}
+
+type Accept = Box<dyn Fn() -> Box<dyn Io> + Send>;
+
+trait Io: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Io for T {}
+
+fn service(endpoint: Endpoint) -> Service<Connector> {
+    Service {
+        connect: Connector::new(endpoint),
+        backend: Backend::default(),
+        timeout: s(60),
+    }
+}
+
+fn ask(upstream: &Upstream<Connector>, runtime: &Runtime) {
+    runtime.block_on(async {
+        let request = request("1");
+        let answer = upstream.ask(&request, Preference::None, |_| {});
+        let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
+        assert_eq!(answer.response.as_str(), Some("DUNNO"));
+    });
 }
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn answer_all(mut client: impl Read + Write) {
+fn answer_all(mut client: Box<dyn Io>) {
     let mut read = [0; 4096];
     // The requests are small: each comes whole.
     while matches!(client.read(&mut read), Ok(1..)) {
@@ -99,7 +103,7 @@ fn answer_all(mut client: impl Read + Write) {
     }
 }
 
-fn answer_one<S: Read + Write>(mut client: S) -> S {
+fn answer_one(mut client: Box<dyn Io>) -> Box<dyn Io> {
     assert!(client.read(&mut [0; 4096]).unwrap() > 0);
     client.write_all(b"action=DUNNO\n\n").unwrap();
     client
