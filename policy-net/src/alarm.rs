@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 /// A connection's one timer. It is set only when something has to be waited for, and moved rather
 /// than set anew: to a later time, as from one request to the next, it costs nothing until the earlier
@@ -45,6 +45,15 @@ impl Alarm {
             *until = within.and_then(|within| Instant::now().checked_add(within));
         }
         self.poll(*until, cx)
+    }
+}
+
+/// What comes of a future until then; no time is for ever. With a timer of its own, but without an
+/// allocation.
+pub(crate) async fn before<F: Future>(until: Option<Instant>, future: F) -> Option<F::Output> {
+    match until {
+        Some(until) => timeout_at(until, future).await.ok(),
+        None => Some(future.await),
     }
 }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use policy_ha::BackendId;
 use policy_proto::{Request, Response};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::{AttemptError, Connect, Event, Lease, Retry, Upstream, upstream::Member};
+use crate::{
+    AttemptError, Connect, Event, Lease, Retry, Upstream, alarm::before, upstream::Member,
+};
 
 pub(crate) struct Attempt<'a, C: Connect> {
     pub(crate) upstream: &'a Upstream<C>,
@@ -53,13 +55,8 @@ impl<C: Connect> Attempt<'_, C> {
         lease: &mut Lease<C>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
-        let anew = self.anew(lease, on_event);
-        match self.until {
-            Some(until) => timeout_at(until, anew)
-                .await
-                .unwrap_or(Err(AttemptError::TimedOut)),
-            None => anew.await,
-        }
+        let anew = before(self.until, self.anew(lease, on_event)).await;
+        anew.unwrap_or(Err(AttemptError::TimedOut))
     }
 
     async fn anew(

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Client, Connect, Pool, alarm::Alarm, queue::Turn, shelves::Idle};
+use crate::{Client, Connect, Pool, queue::Turn, shelves::Idle};
 
 /// One of a pool's places, until it is dropped.
 #[derive(Debug)]
@@ -67,30 +67,23 @@ impl<C: Connect> Drop for Place<C> {
     }
 }
 
-/// The wait for a place in a pool, until some time at the latest: then nothing comes of it.
+/// The wait for a place in a pool.
 pub(crate) struct Waiting<'a, C: Connect> {
     pool: &'a Arc<Pool<C>>,
-    until: Option<Instant>,
     /// While it waits.
     ticket: Option<u64>,
-    alarm: Alarm,
 }
 
 impl<'a, C: Connect> Waiting<'a, C> {
-    pub(crate) fn new(pool: &'a Arc<Pool<C>>, until: Option<Instant>) -> Self {
-        Self {
-            pool,
-            until,
-            ticket: None,
-            alarm: Alarm::default(),
-        }
+    pub(crate) fn new(pool: &'a Arc<Pool<C>>) -> Self {
+        Self { pool, ticket: None }
     }
 }
 
 impl<C: Connect> Future for Waiting<'_, C> {
-    type Output = Option<Place<C>>;
+    type Output = Place<C>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Place<C>>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Place<C>> {
         let this = &mut *self;
         let turn = {
             let queue = &mut this.pool.stock().queue;
@@ -106,11 +99,13 @@ impl<C: Connect> Future for Waiting<'_, C> {
         match turn {
             Turn::Come => {
                 this.ticket = None;
-                return Poll::Ready(Some(Place::taken_in(this.pool)));
+                Poll::Ready(Place::taken_in(this.pool))
             }
-            Turn::NotYet(before) => drop(before),
+            Turn::NotYet(before) => {
+                drop(before);
+                Poll::Pending
+            }
         }
-        this.alarm.poll(this.until, cx).map(|()| None)
     }
 }
 

@@ -4,13 +4,11 @@ use std::{
 };
 
 use policy_proto::Limits;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     AttemptError, Client, Connect, Lease,
+    alarm::before,
     place::{Place, Waiting},
     queue::Queue,
     shelves::{Idle, Shelves},
@@ -169,7 +167,7 @@ impl<C: Connect> Pool<C> {
             let (place, idle) = match self.take(asker, now) {
                 Some(taken) => taken,
                 None => {
-                    let place = Waiting::new(self, until).await;
+                    let place = before(until, Waiting::new(self)).await;
                     let place = place.ok_or(AttemptError::Busy)?;
                     (place, self.take_idle(asker, Instant::now()))
                 }
@@ -205,11 +203,7 @@ impl<C: Connect> Pool<C> {
         asker: Asker,
         until: Option<Instant>,
     ) -> Result<Lease<C>, AttemptError> {
-        let opening = self.opening().acquire_owned();
-        let opening = match until {
-            Some(until) => timeout_at(until, opening).await.ok(),
-            None => Some(opening.await),
-        };
+        let opening = before(until, self.opening().acquire_owned()).await;
         // The semaphore is never closed.
         let Some(Ok(opening)) = opening else {
             return Err(AttemptError::Busy);
