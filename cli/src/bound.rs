@@ -1,8 +1,8 @@
+//! A socket that a daemon listens with, and whose it is: its own, shared with another daemon, or a service manager's.
+
 use std::{
-    fs::{self, Metadata},
     io,
     net::SocketAddr,
-    os::unix::fs::{MetadataExt, lchown},
     path::Path,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -11,45 +11,51 @@ use policy_net::{Endpoint, Listener, UnixListener};
 use socket2::Socket;
 use tokio::net::TcpListener;
 
-use crate::{Listen, handover::Handed, listen::is_loopback};
+use crate::{
+    Listen,
+    handed::Handed,
+    listen::is_loopback,
+    socket_file::{Changed, SocketFile},
+};
 
-/// The listening sockets of one endpoint: over TCP one for each worker, among which the system shares
-/// out connections, else one for all. Those of a predecessor stay as many as they are: one more would
-/// get connections at once, and lose them if this daemon did not start.
+/// The listening socket of one endpoint, which all workers share.
 #[derive(Debug)]
 pub struct Bound {
     asked: Listen,
-    /// At least one.
-    sockets: Vec<Socket>,
-    /// The inode of a UNIX socket's file, which is to be removed at the end.
-    inode: Option<u64>,
-    /// A service manager keeps the sockets, and only passes them: they and their file outlive this.
+    socket: Socket,
+    /// The file of a UNIX socket, which is removed at the end.
+    file: Option<SocketFile>,
+    /// A service manager keeps the socket, and only passes it: it and its file outlive this.
     is_kept: bool,
-    /// Another daemon has these sockets too: what is done to them is done to those.
+    /// Another daemon has this socket too: what is done to it is done to that one's.
     is_shared: AtomicBool,
-    /// What the file of a predecessor's socket was like, as long as that may go on with it.
-    before: Option<Metadata>,
+    /// What was changed in the file of a predecessor's socket, as long as that may go on with it.
+    changed: Option<Changed>,
 }
 
 impl Bound {
-    pub(crate) fn new(asked: &Listen, sockets: Vec<Socket>) -> io::Result<Self> {
-        let inode = match &asked.endpoint {
-            Endpoint::Inet { .. } => None,
-            Endpoint::Unix(path) => Some(fs::symlink_metadata(path)?.ino()),
-        };
-        Ok(Self {
+    pub(crate) fn new(asked: &Listen, socket: Socket, file: Option<SocketFile>) -> Self {
+        Self {
             asked: asked.clone(),
-            sockets,
-            inode,
+            socket,
+            file,
             is_kept: false,
             is_shared: AtomicBool::new(false),
-            before: None,
-        })
+            changed: None,
+        }
     }
 
-    /// Sockets of the daemon before this one, and until [`own`](Self::own) its alone.
+    /// A socket of the daemon before this one, and until [`own`](Self::own) its alone.
     pub(crate) fn adopted(asked: &Listen, handed: Handed) -> io::Result<Self> {
-        let mut bound = Self::new(asked, handed.sockets)?;
+        let file = match &asked.endpoint {
+            Endpoint::Unix(path) if !handed.is_kept => {
+                let mut file = SocketFile::at(path)?;
+                file.adopt()?;
+                Some(file)
+            }
+            _ => None,
+        };
+        let mut bound = Self::new(asked, handed.socket, file);
         bound.is_kept = handed.is_kept;
         bound.is_shared = AtomicBool::new(true);
         Ok(bound)
@@ -68,42 +74,23 @@ impl Bound {
                     .to_owned(),
             ),
         };
-        Ok(Self {
-            asked: asked.into(),
-            sockets: vec![socket],
-            inode: None,
-            is_kept: true,
-            is_shared: AtomicBool::new(false),
-            before: None,
-        })
+        let mut bound = Self::new(&asked.into(), socket, None);
+        bound.is_kept = true;
+        Ok(bound)
     }
 
-    /// Begins to listen, with room for so many connections that nobody has accepted yet.
-    pub(crate) fn listen(&self, backlog: i32) -> io::Result<()> {
-        self.sockets
-            .iter()
-            .try_for_each(|socket| socket.listen(backlog))
-    }
-
-    /// The listeners of one of so many workers, for the runtime that this is called in. Each worker
-    /// has one at least, and each socket has one.
+    /// A listener of a worker, for the runtime that this is called in.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn listeners(&self, worker: usize, workers: usize) -> io::Result<Vec<Listener>> {
-        let sockets = self.sockets.iter().cycle();
-        let sockets = sockets.take(self.sockets.len().max(workers));
-        let own = sockets.skip(worker).step_by(workers.max(1));
-        own.map(|socket| {
-            let socket = socket.try_clone()?;
-            socket.set_nonblocking(true)?;
-            Ok(match self.asked() {
-                Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
-                Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
-            })
+    pub fn listener(&self) -> io::Result<Listener> {
+        let socket = self.socket.try_clone()?;
+        socket.set_nonblocking(true)?;
+        Ok(match self.asked() {
+            Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
+            Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
         })
-        .collect()
     }
 
     /// Where it listens, with the port that the system chose.
@@ -131,77 +118,69 @@ impl Bound {
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        let socket = self.socket().ok_or(io::ErrorKind::NotConnected)?;
-        let address = socket.local_addr()?.as_socket();
+        let address = self.socket.local_addr()?.as_socket();
         Ok(address.ok_or(io::ErrorKind::AddrNotAvailable)?)
     }
 
     /// Gives the file of a predecessor's socket the mode and the owner that are asked for now; if this
     /// is dropped before it is its own, they are as before.
     pub(crate) fn dress(&mut self) -> io::Result<()> {
-        match &self.asked.endpoint {
-            Endpoint::Unix(path) if self.is_shared.load(Relaxed) && !self.is_kept => {
-                self.before = Some(fs::symlink_metadata(path)?);
-                self.asked.dress(path)
-            }
-            _ => Ok(()),
+        if let Some(file) = &self.file
+            && self.is_shared.load(Relaxed)
+        {
+            self.changed = file.permit(self.asked.permission(), &self.socket)?;
         }
+        Ok(())
     }
 
     /// The predecessor goes: what it had is this one's.
     pub(crate) fn own(&mut self) {
-        self.before = None;
+        self.changed = None;
         self.unshare();
     }
 
-    /// Descriptors of its sockets for another process, with a name that both know them by; from now
-    /// on they are not only its own.
+    /// A descriptor of its socket for another process, with a name that both know it by; from now
+    /// on it is not only its own.
     pub(crate) fn share(&self, name: String) -> io::Result<Handed> {
-        let sockets = self.sockets.iter().map(Socket::try_clone);
         let handed = Handed {
             name,
-            sockets: sockets.collect::<io::Result<_>>()?,
+            socket: self.socket.try_clone()?,
             is_kept: self.is_kept,
         };
         self.is_shared.store(true, Relaxed);
         Ok(handed)
     }
 
-    /// The other process has not taken them.
+    /// The other process has not taken it.
     pub(crate) fn unshare(&self) {
         self.is_shared.store(false, Relaxed);
     }
 
-    /// Whether a service manager keeps them.
+    /// Whether a service manager keeps it.
     pub(crate) const fn is_kept(&self) -> bool {
         self.is_kept
     }
 
-    /// Whether nobody else has them.
+    /// Whether nobody else has it.
     fn is_own(&self) -> bool {
         !self.is_kept && !self.is_shared.load(Relaxed)
     }
 
-    /// Refuses new connections from now on, whatever other descriptors of the sockets are open, unless
-    /// another process has some: there they wait.
+    /// Refuses new connections from now on, whatever other descriptors of the socket are open, unless
+    /// another process has one: there they wait.
     pub fn refuse(&self) {
-        if !self.is_own() {
-            return;
-        }
-        for socket in &self.sockets {
+        if self.is_own() {
             // It has no peer, so there is nothing that could fail.
-            _ = socket.shutdown(std::net::Shutdown::Both);
+            _ = self.socket.shutdown(std::net::Shutdown::Both);
         }
     }
 
     /// Removes the file of a UNIX socket that is its own.
     pub(crate) fn remove(&self) {
-        if self.is_own()
-            && let Endpoint::Unix(path) = self.asked()
-            && fs::symlink_metadata(path).is_ok_and(|found| Some(found.ino()) == self.inode)
+        if let Some(file) = &self.file
+            && self.is_own()
         {
-            // Another process may not be allowed to; the next start replaces it.
-            _ = fs::remove_file(path);
+            file.remove();
         }
     }
 
@@ -210,21 +189,16 @@ impl Bound {
         &self.asked.endpoint
     }
 
-    /// Its first socket.
-    pub(crate) fn socket(&self) -> Option<&Socket> {
-        self.sockets.first()
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        match (&self.before, self.asked()) {
-            (Some(before), Endpoint::Unix(path)) => {
-                // Where it cannot be undone it could not be done.
-                _ = lchown(path, Some(before.uid()), Some(before.gid()));
-                _ = fs::set_permissions(path, before.permissions());
-            }
-            _ => self.remove(),
+        match &self.changed {
+            Some(changed) => changed.undo(),
+            None => self.remove(),
         }
     }
 }

@@ -54,6 +54,12 @@ impl Crew {
         Some(io)
     }
 
+    /// Connections that others have passed, and no worker has taken yet.
+    pub(crate) fn waiting(&self) -> usize {
+        let waiting = self.members.iter().map(|member| member.passed.waiting());
+        waiting.sum()
+    }
+
     /// This worker serves one more.
     pub(crate) fn add(&self, worker: usize) {
         if let Some(member) = self.members.get(worker) {

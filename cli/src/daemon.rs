@@ -50,6 +50,11 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
         let text = format!("no handover from the daemon before: {error}");
         log.line(Level::Warning, text);
     }
+    if ground.stays_root() {
+        let text =
+            "running as root: give --user, so that a fault in this program is no way to root";
+        log.line(Level::Warning, text);
+    }
     let proxy = proxy(options, &services, &log);
     forward::events_to(&proxy.journal);
     let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
@@ -81,7 +86,7 @@ fn serve(
     let workers = passed
         .into_iter()
         .enumerate()
-        .map(|(index, passed)| Worker::new((index, ground.workers), sockets, passed, &common));
+        .map(|(index, passed)| Worker::new(index, sockets, passed, &common));
     let workers: io::Result<Vec<_>> = workers.collect();
     let mut workers = workers.map_err(cannot_start())?;
     let Some(first) = workers.pop() else {
@@ -105,8 +110,7 @@ fn serve(
         };
         let hired: io::Result<Vec<_>> = (0..workers.len()).map(hire).collect();
         let hired = hired.map_err(cannot_start())?;
-        let handover = options.lifetime.handover.as_deref();
-        let succession = handover.map(|_| {
+        let succession = options.lifetime.handover.as_ref().map(|_| {
             let (succession, answer) = on_call(Succession::answer);
             let thread = thread::Builder::new().name("handover".to_owned());
             thread.spawn(answer).map(|_| succession)
@@ -115,7 +119,7 @@ fn serve(
         ground.settle()?;
 
         // From here on nothing fails: each thread is there, and waits for its work.
-        let (life, given) = Life::new(ground, handover, common, log);
+        let (life, given) = Life::new(ground, common, log);
         life.announce(&endpoints);
         for (hired, worker) in hired.iter().zip(workers) {
             _ = hired.send(worker);

@@ -1,4 +1,9 @@
-use std::io;
+//! Descriptors of the process: how many it may have, and which it has from its starter.
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd, RawFd},
+};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -17,6 +22,23 @@ pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<usize> {
     }
 }
 
+/// Closes what the starter left open, but for standard input, output and error, and what was passed on purpose.
+/// To be called before anything is opened.
+pub(crate) fn close_inherited(passed: &[impl AsRawFd]) {
+    let kept: Vec<RawFd> = passed.iter().map(AsRawFd::as_raw_fd).collect();
+    let open = |name: fs::DirEntry| name.file_name().to_str()?.parse::<RawFd>().ok();
+    // The list is complete before the first is closed: the directory has a descriptor too.
+    let open: Vec<RawFd> = match fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries.flatten().filter_map(open).collect(),
+        Err(_) => (0..UNLISTED).collect(),
+    };
+    let left_open = |fd: &RawFd| *fd > 2 && !kept.contains(fd);
+    for fd in open.into_iter().filter(left_open) {
+        // One of them was the directory's.
+        _ = nix::unistd::close(fd);
+    }
+}
+
 /// Allows as many descriptors as the system lets this process have.
 fn raise() -> io::Result<usize> {
     let mut limit = getrlimit(Resource::Nofile);
@@ -28,5 +50,7 @@ fn raise() -> io::Result<usize> {
     Ok(usize::try_from(limit.current.unwrap_or(MOST)).unwrap_or(usize::MAX))
 }
 
+/// Looked at one by one where the system does not list them.
+const UNLISTED: RawFd = 1024;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.
 const MOST: u64 = 1 << 20;

@@ -1,10 +1,17 @@
-use std::{io, num::NonZeroUsize, os::fd::OwnedFd, thread};
+//! What a daemon takes with the rights with which it was started, or from the daemon before it.
+
+use std::{io, num::NonZeroUsize, os::fd::OwnedFd, path::Path, thread};
+
+use rustix::process::geteuid;
+use socket2::{Socket, Type};
 
 use crate::{
-    Bound, Options, Passed, StartError, descriptors,
-    handover::Predecessor,
+    Bound, Listen, Options, Passed, StartError, descriptors,
+    directories::Directories,
+    handover::{HANDOVER, Predecessor},
     listening::Listening,
-    sockets::{handover, sockets},
+    privileges::renounce_new_rights,
+    sockets::{handover, handover_listen, listener, sockets},
     users::RunAs,
 };
 
@@ -20,8 +27,10 @@ pub(crate) struct Ground {
     predecessor: Option<Predecessor>,
     /// Why there is none, where there should be one.
     pub(crate) silence: Option<io::Error>,
-    /// The users whose processes are trusted.
-    pub(crate) friends: Vec<u32>,
+    /// The users whose processes may take this one's place.
+    pub(crate) trusted: Vec<u32>,
+    /// Connections over which daemons before this one send their clients, once it is settled.
+    pub(crate) earlier: Vec<Socket>,
     run_as: Option<RunAs>,
     /// Connections that a service manager kept.
     pub(crate) kept: Vec<OwnedFd>,
@@ -33,6 +42,7 @@ impl Ground {
         passed: Passed,
         services: usize,
     ) -> Result<Self, StartError> {
+        renounce_new_rights().map_err(StartError::system("cannot start"))?;
         let run_as = match &options.user {
             Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
             None => None,
@@ -41,25 +51,34 @@ impl Ground {
             .workers
             .map_or_else(thread::available_parallelism, Ok);
         let workers = workers.map_or(1, NonZeroUsize::get);
-        // A worker has a runtime, and of each endpoint a socket and a listener.
+        // A worker has a runtime, and of each endpoint a listener.
         let endpoints = options.listen.len() + passed.listening.len();
-        let own = workers * (2 * endpoints + 6) + 16;
+        let own = workers * (endpoints + 6) + endpoints + 16;
         let upstream = services * options.failover.max_connections;
         let room = descriptors::for_clients(own, upstream);
         let room = room.map_err(StartError::system("cannot start"))?;
 
-        // Root starts a daemon, which then runs as somebody else.
-        let mut friends = vec![0, rustix::process::geteuid().as_raw()];
-        friends.extend(run_as.as_ref().map(RunAs::uid));
+        let listens = options.listen.iter().map(|text| listener(text, options));
+        let listens = listens.collect::<Result<Vec<_>, _>>()?;
+        // Whom root has started may become another user, but only root starts its successor.
+        let mut trusted = vec![0, geteuid().as_raw()];
+        trusted.dedup();
         let path = options.lifetime.handover.as_deref();
-        let found = path.map(|path| Predecessor::find(path, &friends));
-        let (mut predecessor, silence) = match found.transpose() {
-            Ok(found) => (found.flatten(), None),
+        let call = path.map(handover_listen);
+        let found = match path.zip(call.as_ref()) {
+            None => Ok(None),
+            Some((path, call)) => {
+                check_handover(path)?;
+                predecessor(path, call, &listens, &trusted)
+            }
+        };
+        let (mut predecessor, silence) = match found {
+            Ok(found) => (found, None),
             Err(error) => (None, Some(error)),
         };
-        let sockets = sockets(options, passed.listening, &mut predecessor, workers)?;
-        let calls = path.map(|path| {
-            let bound = handover(path, run_as.as_ref().map(RunAs::uid), &mut predecessor);
+        let sockets = sockets(options, passed.listening, listens, &mut predecessor)?;
+        let calls = path.zip(call.as_ref()).map(|(path, call)| {
+            let bound = handover(path, call, &mut predecessor);
             bound.map_err(StartError::system(format!("--handover {}", path.display())))
         });
         Ok(Self {
@@ -68,14 +87,25 @@ impl Ground {
             listening: Listening::new(sockets, calls.transpose()?),
             predecessor,
             silence,
-            friends,
+            trusted,
+            earlier: Vec::new(),
             run_as,
             kept: passed.connections,
         })
     }
 
+    /// Whether it has root's rights to the end.
+    pub(crate) fn stays_root(&self) -> bool {
+        match &self.run_as {
+            Some(run_as) => run_as.uid.is_root(),
+            None => geteuid().is_root(),
+        }
+    }
+
     /// Gives up the rights, and lets the predecessor go. To be called when nothing else can fail.
     pub(crate) fn settle(&mut self) -> Result<(), StartError> {
+        let waiting = self.predecessor.as_ref().map(Predecessor::check_waiting);
+        waiting.unwrap_or(Ok(())).map_err(not_released())?;
         for bound in self.listening.all_mut() {
             let dressed = bound.dress();
             dressed.map_err(StartError::system(format!("cannot bind {}", bound.asked())))?;
@@ -85,10 +115,45 @@ impl Ground {
             became.map_err(StartError::system(format!("--user {}", run_as.asked)))?;
         }
         if let Some(predecessor) = self.predecessor.take() {
-            predecessor.relieve();
+            self.earlier = predecessor.release().map_err(not_released())?;
         }
         // Else they stay as they were.
         self.listening.all_mut().for_each(Bound::own);
         Ok(())
     }
+}
+
+/// The daemon that answers at this path, if all that it hands over is what it should be.
+fn predecessor(
+    path: &Path,
+    call: &Listen,
+    listens: &[Listen],
+    trusted: &[u32],
+) -> io::Result<Option<Predecessor>> {
+    let Some(found) = Predecessor::find(path, trusted)? else {
+        return Ok(None);
+    };
+    let named = |listen: &Listen| listen.endpoint.to_string();
+    let mut wanted: Vec<_> = listens
+        .iter()
+        .map(|listen| (named(listen), listen, Type::STREAM))
+        .collect();
+    wanted.push((HANDOVER.to_owned(), call, Type::SEQPACKET));
+    found.check(&wanted)?;
+    Ok(Some(found))
+}
+
+/// Nobody but the user who starts daemons may change where the path leads.
+pub(crate) fn check_handover(path: &Path) -> Result<(), StartError> {
+    let shown = path.display().to_string();
+    let directories =
+        Directories::to(path).map_err(StartError::system(format!("--handover {shown}")))?;
+    match directories.exposed_to_others_than(geteuid().as_raw()) {
+        Some(exposed) => Err(StartError::Handover(shown, exposed.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn not_released() -> impl FnOnce(io::Error) -> StartError {
+    StartError::system("cannot take over")
 }

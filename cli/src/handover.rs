@@ -1,71 +1,62 @@
 //! `--handover`: a daemon that starts takes the listening sockets of the one before it, and when it is
 //! ready gets the connections of its clients too. So nobody is refused, closed or kept waiting.
 //!
-//! The talk goes over a UNIX socket that keeps messages apart. The successor asks for `sockets`, and
-//! gets a message `listen NUMBER ENDPOINT` for each, with its descriptors, and then `all`; or `keep NUMBER
-//! ENDPOINT` for those that are a service manager's. When it serves, or is about to, it says `ready`. The predecessor stops accepting, and whenever a connection is between
-//! two requests sends it with a message `clients` to whoever listens at that path by then.
+//! The talk goes over a UNIX socket that keeps messages apart.
+//!
+//! ```text
+//! successor                                   predecessor
+//!     | sockets                                    |
+//!     |------------------------------------------->|
+//!     |        listen ENDPOINT  (one descriptor)   |
+//!     |        keep ENDPOINT    (a manager's)      |
+//!     |        earlier          (one descriptor)   |
+//!     |        all                                 |
+//!     |<-------------------------------------------|
+//!     | ready                                      |  late, if it has waited for too long
+//!     |------------------------------------------->|
+//!     |        yours                               |
+//!     |<-------------------------------------------|
+//!     |        clients (up to 128 descriptors)     |
+//!     |<-------------------------------------------|  the end, when there are no more
+//! ```
+//!
+//! `earlier` is such a connection to a daemon before the predecessor, which has requests under way: its clients
+//! come over that one.
+//!
+//! Who connects is known by the system's word for it (SO_PEERCRED): that is the user when it connected. So
+//! the successor of a daemon that root started is root's, whatever user runs either later. The successor
+//! in turn believes nothing: what it is handed is counted, and each socket has to be what it is said to be.
 
 use std::{
-    collections::BTreeMap,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    io::retry_on_intr,
-    net::{SocketAddrUnix, sockopt::socket_peercred},
-};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::{io::retry_on_intr, net::SocketAddrUnix};
 use socket2::{Domain, Socket, Type};
 
-use crate::descriptor_mail::{MOST, receive, send};
+use crate::{
+    Listen,
+    descriptor_mail::{receive, send},
+    handed::Handed,
+};
 
 /// The daemon before this one.
 #[derive(Debug)]
 pub(crate) struct Predecessor {
     connection: Socket,
-    /// By the number of each endpoint.
-    left: BTreeMap<usize, Handed>,
-}
-
-/// The sockets of one endpoint, on their way from one daemon to the next.
-#[derive(Debug)]
-pub(crate) struct Handed {
-    /// As it is written on both command lines; two may have the same.
-    pub(crate) name: String,
-    pub(crate) sockets: Vec<Socket>,
-    /// Whether a service manager keeps them.
-    pub(crate) is_kept: bool,
-}
-
-impl Handed {
-    /// What is said with its descriptors.
-    fn announcement(&self, number: usize) -> String {
-        let word = if self.is_kept { KEEP } else { LISTEN };
-        format!("{word} {number} {}", self.name)
-    }
-
-    /// What was announced, and under which number; its sockets are not in it yet.
-    fn announced(text: &[u8]) -> Option<(usize, Self)> {
-        let mut words = std::str::from_utf8(text).ok()?.splitn(3, ' ');
-        let word = words.next().filter(|word| [LISTEN, KEEP].contains(word))?;
-        let number = words.next()?.parse().ok()?;
-        let handed = Self {
-            name: words.next()?.to_owned(),
-            sockets: Vec::new(),
-            is_kept: word == KEEP,
-        };
-        Some((number, handed))
-    }
+    left: Vec<Handed>,
+    /// Connections to daemons before it.
+    earlier: Vec<Socket>,
 }
 
 impl Predecessor {
     /// Asks whoever listens there for its sockets; `None` if nobody does. Whatever it is that listens,
     /// this takes no longer than [`PATIENCE`], and what this process is stopped for meanwhile.
-    pub(crate) fn find(path: &Path, friends: &[u32]) -> io::Result<Option<Self>> {
+    pub(crate) fn find(path: &Path, trusted: &[u32]) -> io::Result<Option<Self>> {
         let connection = match connect(path) {
             Ok(connection) => connection,
             Err(error) => {
@@ -75,115 +66,182 @@ impl Predecessor {
                 };
             }
         };
-        check_friend(&connection, friends)?;
+        check_peer(&connection, trusted)?;
         send(&connection, SOCKETS, &[])?;
         let deadline = Instant::now() + PATIENCE;
-        let mut left: BTreeMap<_, Handed> = BTreeMap::new();
-        loop {
+        let mut found = Self {
+            connection,
+            left: Vec::new(),
+            earlier: Vec::new(),
+        };
+        for _ in 0..MOST_HANDED {
             let rest = deadline.saturating_duration_since(Instant::now());
-            connection.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
-            let (text, descriptors) = receive(&connection)?;
+            let rest = rest.max(Duration::from_millis(1));
+            found.connection.set_read_timeout(Some(rest))?;
+            let (text, descriptors) = receive(&found.connection)?;
             if text == ALL {
-                return Ok(Some(Self { connection, left }));
+                return Ok(Some(found));
             }
-            let (number, handed) = Handed::announced(&text).ok_or(io::ErrorKind::InvalidData)?;
-            let sockets = descriptors.into_iter().map(Socket::from);
-            left.entry(number).or_insert(handed).sockets.extend(sockets);
+            if text == EARLIER {
+                found
+                    .earlier
+                    .extend(descriptors.into_iter().map(Socket::from));
+                continue;
+            }
+            let handed = Handed::announced(&text, descriptors);
+            found.left.push(handed.ok_or(io::ErrorKind::InvalidData)?);
+        }
+        Err(io::Error::other("it hands over more than a daemon has"))
+    }
+
+    /// Whether each of its sockets that is wanted is what it is said to be. `wanted` are the names, with what
+    /// they ask for and the type of socket.
+    pub(crate) fn check(&self, wanted: &[(String, &Listen, Type)]) -> io::Result<()> {
+        for handed in &self.left {
+            let mut meant = wanted.iter().filter(|(name, ..)| *name == handed.name);
+            if !meant.all(|(_, listen, kind)| handed.is_what(listen, *kind)) {
+                let text = format!("its socket for {} is another one", handed.name);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        let is_connection = |socket: &Socket| {
+            let is_kind = |kind| kind == Type::SEQPACKET;
+            socket.domain().is_ok_and(|domain| domain == Domain::UNIX)
+                && socket.r#type().is_ok_and(is_kind)
+                && !socket.is_listener().unwrap_or(true)
+        };
+        match self.earlier.len() <= MOST_EARLIER && self.earlier.iter().all(is_connection) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
-    /// The sockets that it listens with at the next endpoint of this name.
+    /// The socket that it listens with at the next endpoint of this name.
     pub(crate) fn take(&mut self, name: &str) -> Option<Handed> {
-        let mut left = self.left.iter();
-        let number = *left.find(|(_, handed)| handed.name == name)?.0;
-        self.left.remove(&number)
+        let index = self.left.iter().position(|handed| handed.name == name)?;
+        Some(self.left.remove(index))
     }
 
-    /// Lets it go.
-    pub(crate) fn relieve(self) {
-        // Who does not hear it has gone: as long as it lives, and this process, it waits.
-        _ = send(&self.connection, READY, &[]);
+    /// An error if it has given up waiting, and goes on by itself.
+    pub(crate) fn check_waiting(&self) -> io::Result<()> {
+        self.connection.set_nonblocking(true)?;
+        let heard = receive(&self.connection);
+        self.connection.set_nonblocking(false)?;
+        match heard {
+            Ok((text, _)) if text == LATE => Err(late()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes its place. The clients of it, and of those before it, come over these connections.
+    ///
+    /// # Errors
+    ///
+    /// It has given up waiting, and goes on by itself.
+    pub(crate) fn release(self) -> io::Result<Vec<Socket>> {
+        let Self {
+            connection,
+            mut earlier,
+            ..
+        } = self;
+        // Who does not hear it has gone: as long as it lives, and this process, it waits, or says that it does not.
+        _ = send(&connection, READY, &[]);
+        connection.set_read_timeout(Some(PATIENCE))?;
+        match receive(&connection) {
+            Ok((text, _)) if text == LATE => return Err(late()),
+            _ => earlier.push(connection),
+        }
+        for connection in &earlier {
+            // A daemon between may read from it too.
+            connection.set_nonblocking(true)?;
+        }
+        Ok(earlier)
     }
 }
 
-/// What another process wants of this one.
-#[derive(Debug)]
-pub(crate) enum Call {
-    /// To be its successor.
-    Sockets(Successor),
-    /// That these connections are served on.
-    Clients(Vec<OwnedFd>),
-}
-
+/// A process that is about to take this one's place.
 #[derive(Debug)]
 pub(crate) struct Successor {
     connection: Socket,
-    process: u32,
-}
-
-impl Call {
-    /// Waits until somebody calls, or until this successor has something to say: whether the latter.
-    pub(crate) fn wait(listener: &Socket, starting: Option<&Successor>) -> io::Result<bool> {
-        let mut watched = vec![PollFd::new(listener, PollFlags::IN)];
-        watched.extend(starting.map(|successor| PollFd::new(&successor.connection, PollFlags::IN)));
-        retry_on_intr(|| poll(&mut watched, None))?;
-        Ok(watched
-            .get(1)
-            .is_some_and(|successor| !successor.revents().is_empty()))
-    }
-
-    /// The next one who calls, if somebody does; an error of one call is no error of the socket's.
-    pub(crate) fn next(listener: &Socket, friends: &[u32]) -> io::Result<io::Result<Self>> {
-        // The daemon before may have taken it.
-        listener.set_nonblocking(true)?;
-        let (connection, _) = listener.accept()?;
-        Ok(Self::hear(connection, friends))
-    }
-
-    fn hear(connection: Socket, friends: &[u32]) -> io::Result<Self> {
-        connection.set_nonblocking(false)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.set_write_timeout(Some(PATIENCE))?;
-        let process = check_friend(&connection, friends)?;
-        match receive(&connection)? {
-            (text, _) if text == SOCKETS => Ok(Self::Sockets(Successor {
-                connection,
-                process,
-            })),
-            (text, descriptors) if text == CLIENTS => Ok(Self::Clients(descriptors)),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
-    }
+    pub(crate) process: i32,
+    /// How long it is waited for.
+    pub(crate) until: Instant,
 }
 
 impl Successor {
-    /// Gives it these sockets.
-    pub(crate) fn hand_over(&self, all: &[Handed]) -> io::Result<()> {
-        for (number, handed) in all.iter().enumerate() {
-            let text = handed.announcement(number);
-            for some in handed.sockets.chunks(MOST) {
-                let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
-                send(&self.connection, text.as_bytes(), &some)?;
-            }
+    /// The next one who calls, if somebody does; an error of one call is no error of the socket's.
+    pub(crate) fn next(listener: &Socket, trusted: &[u32]) -> io::Result<io::Result<Self>> {
+        // The daemon before may have taken it.
+        listener.set_nonblocking(true)?;
+        let (connection, _) = listener.accept()?;
+        Ok(Self::hear(connection, trusted))
+    }
+
+    fn hear(connection: Socket, trusted: &[u32]) -> io::Result<Self> {
+        connection.set_nonblocking(false)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        let process = check_peer(&connection, trusted)?;
+        match receive(&connection)?.0 == SOCKETS {
+            true => Ok(Self {
+                connection,
+                process,
+                until: Instant::now() + READY_WITHIN,
+            }),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Gives it these sockets, and connections to the daemons before this one.
+    pub(crate) fn hand_over(&self, all: &[Handed], earlier: &[Socket]) -> io::Result<()> {
+        for handed in all {
+            let socket = [handed.socket.as_fd()];
+            send(&self.connection, handed.announcement().as_bytes(), &socket)?;
+        }
+        for connection in earlier {
+            send(&self.connection, EARLIER, &[connection.as_fd()])?;
         }
         send(&self.connection, ALL, &[])
     }
 
-    /// Its process, when it says that it is ready; an error if it ends instead.
-    pub(crate) fn hear(self) -> io::Result<u32> {
-        match receive(&self.connection)?.0 == READY {
-            true => Ok(self.process),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
+    /// Waits until it says that it is ready; an error if it ends instead. From then on it takes clients.
+    pub(crate) fn is_ready(&self) -> io::Result<()> {
+        if receive(&self.connection)?.0 != READY {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        send(&self.connection, YOURS, &[])
+    }
+
+    /// Tells it that it has taken too long.
+    pub(crate) fn give_up(self) -> io::Error {
+        // If it does not hear it, it has gone.
+        _ = send(&self.connection, LATE, &[]);
+        let text = format!("it was not ready within {}s", READY_WITHIN.as_secs());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    }
+
+    /// Sends connections of clients to it.
+    pub(crate) fn deliver(&self, connections: &[OwnedFd]) -> io::Result<()> {
+        let connections: Vec<BorrowedFd<'_>> = connections.iter().map(AsFd::as_fd).collect();
+        send(&self.connection, CLIENTS, &connections)
     }
 }
 
-/// Sends connections to whoever listens there by now.
-pub(crate) fn deliver(path: &Path, friends: &[u32], connections: &[OwnedFd]) -> io::Result<()> {
-    let connection = connect(path)?;
-    check_friend(&connection, friends)?;
-    let connections: Vec<BorrowedFd<'_>> = connections.iter().map(AsFd::as_fd).collect();
-    send(&connection, CLIENTS, &connections)
+impl AsFd for Successor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}
+
+/// Connections of clients from a daemon before this one; `None` when there will be no more.
+pub(crate) fn clients_from(connection: &Socket) -> Option<Vec<OwnedFd>> {
+    match receive(connection) {
+        Ok((text, clients)) if text == CLIENTS => Some(clients),
+        // It answered late, after its successor had taken its place all the same.
+        Ok((text, _)) if text == YOURS => Some(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 fn connect(path: &Path) -> io::Result<Socket> {
@@ -195,22 +253,35 @@ fn connect(path: &Path) -> io::Result<Socket> {
     Ok(connection)
 }
 
-/// Its process, if it runs as one of these users: who else could open the socket gets nothing.
-fn check_friend(connection: &Socket, friends: &[u32]) -> io::Result<u32> {
-    let peer = socket_peercred(connection)?;
-    match friends.contains(&peer.uid.as_raw()) {
-        true => Ok(peer.pid.as_raw_nonzero().get().unsigned_abs()),
-        false => Err(io::ErrorKind::PermissionDenied.into()),
+/// Its process, if it was one of these users' when it connected, or began to listen.
+fn check_peer(connection: &Socket, trusted: &[u32]) -> io::Result<i32> {
+    let peer = getsockopt(connection, PeerCredentials)?;
+    if trusted.contains(&peer.uid()) {
+        return Ok(peer.pid());
     }
+    let text = format!("process {} of user {} may not", peer.pid(), peer.uid());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
+fn late() -> io::Error {
+    let text = "the daemon before has not waited any longer, and goes on";
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
 /// What the socket for calls is called among those that are handed over.
 pub(crate) const HANDOVER: &str = "handover";
-const LISTEN: &str = "listen";
-const KEEP: &str = "keep";
 const SOCKETS: &[u8] = b"sockets";
+const EARLIER: &[u8] = b"earlier";
 const ALL: &[u8] = b"all";
 const READY: &[u8] = b"ready";
+const LATE: &[u8] = b"late";
+const YOURS: &[u8] = b"yours";
 const CLIENTS: &[u8] = b"clients";
 /// For each answer: thousands of times what it takes.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// For a successor to get ready: a start takes milliseconds, and some seconds where names are looked up.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// Endpoints of a daemon, and daemons before it: many more than any has.
+const MOST_HANDED: usize = 512;
+/// Daemons before this one that still have requests under way.
+pub(crate) const MOST_EARLIER: usize = 16;

@@ -26,6 +26,7 @@ mod descriptors;
 pub mod dropin;
 
 mod desk;
+mod directories;
 mod duration;
 pub use duration::parse_duration;
 
@@ -35,6 +36,7 @@ pub use failover::{Checking, Failover};
 mod forward;
 mod getopt;
 mod ground;
+mod handed;
 mod handover;
 mod hands;
 
@@ -65,6 +67,8 @@ pub use passed::Passed;
 
 mod passing;
 
+mod privileges;
+
 mod probe;
 pub use probe::InvalidProbe;
 
@@ -80,6 +84,7 @@ mod setup;
 pub use setup::check;
 
 mod signals;
+mod socket_file;
 mod sockets;
 
 mod start_error;

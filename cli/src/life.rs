@@ -1,6 +1,4 @@
-use std::{
-    cell::OnceCell, convert::Infallible, future::pending, path::Path, sync::Arc, thread::JoinHandle,
-};
+use std::{cell::OnceCell, convert::Infallible, future::pending, sync::Arc, thread::JoinHandle};
 
 use policy_net::Endpoint;
 use tokio_util::sync::CancellationToken;
@@ -30,10 +28,9 @@ pub(crate) struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    /// On ground that is settled. With it comes what it takes to be succeeded, at `handover`.
+    /// On ground that is settled. With it comes what it takes to be succeeded, if there may be a successor.
     pub(crate) fn new(
         ground: Ground,
-        handover: Option<&Path>,
         common: Arc<Common>,
         log: &'a Log,
     ) -> (Self, Option<Succession>) {
@@ -46,9 +43,9 @@ impl<'a> Life<'a> {
             succeeded: CancellationToken::new(),
             stopping: OnceCell::new(),
         };
-        let succession = handover.map(|path| Succession {
-            path: path.to_owned(),
-            friends: ground.friends,
+        let succession = life.listening.calls().map(|_| Succession {
+            trusted: ground.trusted,
+            earlier: ground.earlier,
             listening: Arc::clone(&life.listening),
             common: Arc::clone(&life.common),
             log: log.clone(),

@@ -5,10 +5,7 @@ use std::{
 
 use socket2::Socket;
 
-use crate::{
-    Bound,
-    handover::{HANDOVER, Handed},
-};
+use crate::{Bound, handed::Handed, handover::HANDOVER};
 
 /// All sockets that a daemon listens with.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ impl Listening {
 
     /// That for calls.
     pub(crate) fn calls(&self) -> Option<&Socket> {
-        self.calls.as_ref()?.socket()
+        self.calls.as_ref().map(Bound::socket)
     }
 
     /// Whether a service manager keeps some of them.
@@ -109,7 +106,7 @@ mod tests {
     fn what_has_ended_is_not_shared_and_what_is_shared_ends_when_it_is_not_any_more() {
         let bind = || {
             let listen: Listen = "inet:127.0.0.1:0".parse().unwrap();
-            let bound = listen.bind(1).unwrap();
+            let bound = listen.bind().unwrap();
             let address = bound.address().unwrap();
             (Listening::new(vec![bound], None), address)
         };

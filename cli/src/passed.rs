@@ -1,7 +1,15 @@
-use std::{env, io, os::fd::OwnedFd, process};
+//! What a service manager passes to a process: sd_listen_fds(3).
+
+use std::{
+    env, io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process,
+};
 
 use listenfd::ListenFd;
 use socket2::{Domain, Socket, Type};
+
+use crate::descriptors::close_inherited;
 
 /// What a service manager passed to this process: sd_listen_fds(3).
 #[derive(Debug, Default)]
@@ -39,6 +47,15 @@ impl Passed {
             }
         }
         Ok(passed)
+    }
+
+    /// Closes all other descriptors that this process was started with, but for standard input, output and error.
+    /// To be called before anything is opened.
+    pub fn close_others(&self) {
+        let listening = self.listening.iter().map(AsFd::as_fd);
+        let connections = self.connections.iter().map(AsFd::as_fd);
+        let passed: Vec<BorrowedFd<'_>> = listening.chain(connections).collect();
+        close_inherited(&passed);
     }
 
     /// Whether this process is to serve them.

@@ -10,8 +10,8 @@ use policy_ha::Mode;
 use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
 use crate::{
-    InvalidService, Journal, Level, Log, Options, Service, StartError, probe::read_probe,
-    sockets::listener, users::RunAs,
+    InvalidService, Journal, Level, Log, Options, Service, StartError, ground::check_handover,
+    probe::read_probe, sockets::listener, users::RunAs,
 };
 
 /// The services of a command line, and what was wrong with the others.
@@ -194,6 +194,11 @@ pub fn check(options: &Options) -> bool {
             eprintln!("hapolicy: {}", error.line());
             valid = false;
         }
+    }
+    let handover = options.lifetime.handover.as_deref().map(check_handover);
+    if let Some(Err(error)) = handover {
+        eprintln!("hapolicy: {}", error.line());
+        valid = false;
     }
     if let Err(error) = checks(options) {
         eprintln!("hapolicy: {}", error.line());

@@ -1,7 +1,10 @@
-use std::{fs, io, os::unix::fs::FileTypeExt, path::Path};
+//! All that a daemon listens on, in the order in which it is looked for: what a service manager passed, what the
+//! daemon before had, and what has to be bound.
+
+use std::{io, path::Path};
 
 use policy_net::Endpoint;
-use socket2::{Socket, Type};
+use socket2::Socket;
 
 use crate::{
     Bound, Listen, Options, StartError,
@@ -13,8 +16,8 @@ use crate::{
 pub(crate) fn sockets(
     options: &Options,
     passed: Vec<Socket>,
+    listens: Vec<Listen>,
     predecessor: &mut Option<Predecessor>,
-    workers: usize,
 ) -> Result<Vec<Bound>, StartError> {
     let passed = passed.into_iter().map(|socket| {
         let bound = Bound::passed(socket).map_err(StartError::system("LISTEN_FDS"))?;
@@ -29,8 +32,7 @@ pub(crate) fn sockets(
     });
     let mut bounds = passed.collect::<Result<Vec<_>, _>>()?;
     let passed = bounds.len();
-    for text in &options.listen {
-        let listen = listener(text, options)?;
+    for (listen, text) in listens.into_iter().zip(&options.listen) {
         if bounds.iter().take(passed).any(|bound| listen.is(bound)) {
             continue;
         }
@@ -40,7 +42,7 @@ pub(crate) fn sockets(
             .and_then(|predecessor| predecessor.take(&name));
         let bound = match left {
             Some(left) => Bound::adopted(&listen, left),
-            None => listen.bind(workers),
+            None => listen.bind(),
         };
         bounds.push(bound.map_err(StartError::system(format!("cannot bind {text}")))?);
     }
@@ -62,32 +64,24 @@ pub(crate) fn listener(text: &str, options: &Options) -> Result<Listen, StartErr
 /// since nobody answered on that.
 pub(crate) fn handover(
     path: &Path,
-    owner: Option<u32>,
+    listen: &Listen,
     predecessor: &mut Option<Predecessor>,
 ) -> io::Result<Bound> {
-    let listen = Listen {
-        endpoint: Endpoint::Unix(path.to_owned()),
-        mode: Some(0o600),
-        owner,
-        group: None,
-    };
     let left = predecessor
         .as_mut()
         .and_then(|predecessor| predecessor.take(HANDOVER));
     match left {
-        Some(left) => Bound::adopted(&listen, left),
-        None => {
-            remove_socket(path)?;
-            listen.bind_unix(path, Type::SEQPACKET)
-        }
+        Some(left) => Bound::adopted(listen, left),
+        None => listen.bind_handover(path),
     }
 }
 
-fn remove_socket(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) => Err(error),
+/// What the socket of `--handover` is to be: for the user who starts daemons alone.
+pub(crate) fn handover_listen(path: &Path) -> Listen {
+    Listen {
+        endpoint: Endpoint::Unix(path.to_owned()),
+        mode: Some(0o600),
+        owner: None,
+        group: None,
     }
 }

@@ -26,6 +26,11 @@ pub enum StartError {
     /// A `--user` that does not exist.
     #[error("--user {0}: unknown user or group")]
     User(String),
+    /// A `--handover` at a path that others can change.
+    #[error(
+        "--handover {0}: {1}: who can change a directory on the way to it could take the daemon's place"
+    )]
+    Handover(String, String),
     /// A socket that cannot be bound, or a user that it cannot run as.
     #[error("{0}")]
     System(String, #[source] io::Error),
@@ -40,6 +45,7 @@ impl StartError {
             | Self::Exposed(_)
             | Self::Services(_)
             | Self::Probe(..)
+            | Self::Handover(..)
             | Self::User(_) => 78,
             Self::System(..) => 71,
         }

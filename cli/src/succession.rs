@@ -1,23 +1,36 @@
-//! Who comes after this daemon: what is done when another process calls at the handover socket.
+//! Who comes after this daemon, and who was before it: what is done at the handover socket, and over connections to
+//! daemons that still have requests under way.
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::retry_on_intr,
+};
+use socket2::Socket;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Level, Log,
-    handover::{Call, Successor, deliver},
+    handover::{MOST_EARLIER, Successor, clients_from},
     listening::Listening,
     notify::{self, notify},
     worker::Common,
 };
 
-/// What is given to a successor.
+/// What is given to a successor, and taken from predecessors.
 #[derive(Debug)]
 pub(crate) struct Succession {
-    pub(crate) path: PathBuf,
     /// The users whose processes are trusted.
-    pub(crate) friends: Vec<u32>,
+    pub(crate) trusted: Vec<u32>,
+    /// Connections over which daemons before this one send their clients.
+    pub(crate) earlier: Vec<Socket>,
     pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
@@ -25,48 +38,124 @@ pub(crate) struct Succession {
     pub(crate) done: CancellationToken,
 }
 
+/// What there is to do.
+enum Heard {
+    /// Somebody calls.
+    Call,
+    /// The process that is starting has something to say.
+    Successor,
+    /// It has been waited for long enough.
+    Late,
+    /// One of the daemons before, by its index.
+    Earlier(usize),
+}
+
 impl Succession {
     /// Answers calls until there is a successor, or the socket for them has been shut down.
-    pub(crate) fn answer(self) {
-        let Some(listener) = self.listening.calls() else {
+    pub(crate) fn answer(mut self) {
+        let listening = Arc::clone(&self.listening);
+        let Some(listener) = listening.calls() else {
             return;
         };
-        // It may take its time, as long as it lives: others are heard meanwhile.
+        // Others are heard meanwhile.
         let mut starting: Option<Successor> = None;
         loop {
-            match Call::wait(listener, starting.as_ref()) {
+            match self.wait(listener, starting.as_ref()) {
                 Err(_) => thread::sleep(PAUSE),
-                Ok(true) => match starting.take().map(Successor::hear) {
-                    Some(Ok(process)) => return self.pass_on_to(process),
-                    Some(Err(error)) => self.go_on(&error),
-                    None => {}
-                },
-                Ok(false) => match Call::next(listener, &self.friends) {
+                Ok(Heard::Earlier(index)) => self.take_clients(index),
+                Ok(Heard::Successor) => {
+                    if let Some(successor) = starting.take() {
+                        match successor.is_ready() {
+                            Ok(()) => return self.pass_on_to(successor),
+                            Err(error) => self.go_on(successor.process, &error),
+                        }
+                    }
+                }
+                Ok(Heard::Late) => {
+                    if let Some(successor) = starting.take() {
+                        let process = successor.process;
+                        self.go_on(process, &successor.give_up());
+                    }
+                }
+                Ok(Heard::Call) => match Successor::next(listener, &self.trusted) {
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
                     Err(_) => thread::sleep(PAUSE),
                     Ok(Err(error)) => self.no_handover(&error),
-                    Ok(Ok(Call::Clients(connections))) => self.common.take(connections),
-                    Ok(Ok(Call::Sockets(_))) if starting.is_some() => {
-                        self.no_handover(&"another process is about to take over");
+                    Ok(Ok(other)) if starting.is_some() => {
+                        self.no_handover(&format!(
+                            "another process is about to take over, so process {} may not",
+                            other.process
+                        ));
                     }
-                    Ok(Ok(Call::Sockets(successor))) => match self.hand_over(&successor) {
+                    Ok(Ok(successor)) => match self.hand_over(&successor) {
                         Ok(()) => starting = Some(successor),
-                        Err(error) => self.go_on(&error),
+                        Err(error) => self.go_on(successor.process, &error),
                     },
                 },
             }
         }
     }
 
+    fn wait(&self, listener: &Socket, starting: Option<&Successor>) -> io::Result<Heard> {
+        let limit = starting.map(|successor| {
+            let left = successor.until.saturating_duration_since(Instant::now());
+            Timespec::try_from(left).unwrap_or_default()
+        });
+        // Those before come last: what a successor says is more urgent.
+        let descriptors = [Some(listener.as_fd()), starting.map(AsFd::as_fd)];
+        let earlier = self.earlier.iter().map(AsFd::as_fd);
+        let all = descriptors.into_iter().flatten().chain(earlier);
+        let mut watched: Vec<_> = all
+            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
+            .collect();
+        let ready = retry_on_intr(|| poll(&mut watched, limit.as_ref()))?;
+        let first = 1 + usize::from(starting.is_some());
+        let is_ready = |index: usize| {
+            watched
+                .get(index)
+                .is_some_and(|watched| !watched.revents().is_empty())
+        };
+        if starting.is_some() && is_ready(1) {
+            return Ok(Heard::Successor);
+        }
+        if ready == 0 || starting.is_some_and(|successor| successor.until <= Instant::now()) {
+            return Ok(Heard::Late);
+        }
+        let earlier = (0..self.earlier.len()).find(|index| is_ready(first + index));
+        Ok(earlier.map_or(Heard::Call, Heard::Earlier))
+    }
+
+    /// Serves clients of a daemon before this one.
+    fn take_clients(&mut self, index: usize) {
+        let Some(connection) = self.earlier.get(index) else {
+            return;
+        };
+        // Not more at once than the workers take: a daemon that floods this one is not read meanwhile.
+        if self.common.crew.waiting() > MOST_WAITING {
+            return thread::sleep(PAUSE / 100);
+        }
+        match clients_from(connection) {
+            Some(clients) => self.common.take(clients),
+            None => drop(self.earlier.swap_remove(index)),
+        }
+    }
+
     fn hand_over(&self, successor: &Successor) -> io::Result<()> {
+        let text = format!(
+            "process {} is about to take over: it gets the listening sockets",
+            successor.process
+        );
+        self.log.line(Level::Info, text);
         notify::reloading(&self.log);
-        successor.hand_over(&self.listening.share()?)
+        // Of more, the clients end with this process.
+        let earlier = &self.earlier[..self.earlier.len().min(MOST_EARLIER - 1)];
+        successor.hand_over(&self.listening.share()?, earlier)
     }
 
     /// There is a successor: whoever is idle goes to it.
-    fn pass_on_to(&self, process: u32) {
-        let (path, friends) = (self.path.clone(), self.friends.clone());
-        let deliver = move |connections: &[OwnedFd]| deliver(&path, &friends, connections);
+    fn pass_on_to(&self, successor: Successor) {
+        let process = successor.process;
+        let deliver = move |connections: &[_]| successor.deliver(connections);
         self.common.passing.to(&self.log, deliver);
         notify(&self.log, &format!("MAINPID={process}\nREADY=1"));
         self.log
@@ -75,10 +164,10 @@ impl Succession {
     }
 
     /// There is none.
-    fn go_on(&self, why: &io::Error) {
+    fn go_on(&self, process: i32, why: &io::Error) {
         self.listening.unshare();
         notify(&self.log, "READY=1");
-        self.no_handover(why);
+        self.no_handover(&format!("process {process} has not taken over: {why}"));
     }
 
     fn no_handover(&self, why: &dyn std::fmt::Display) {
@@ -88,3 +177,5 @@ impl Succession {
 
 /// After an error, such as running out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that no worker has taken yet.
+const MOST_WAITING: usize = 1024;

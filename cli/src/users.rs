@@ -1,10 +1,13 @@
-use std::{ffi::CString, io};
+//! Users and groups by name or number.
 
-use nix::unistd::{Gid, Group, Uid, User, initgroups, setgid, setuid};
+use std::ffi::CString;
+
+use nix::unistd::{Gid, Group, Uid, User};
 
 /// A user by name or number.
 pub(crate) fn user(name: &str) -> Option<User> {
     match name.parse() {
+        Ok(u32::MAX) => None,
         Ok(uid) => User::from_uid(Uid::from_raw(uid)).ok()?,
         Err(_) => User::from_name(name).ok()?,
     }
@@ -13,6 +16,8 @@ pub(crate) fn user(name: &str) -> Option<User> {
 /// A group by name or number.
 pub(crate) fn group(name: &str) -> Option<Gid> {
     match name.parse() {
+        // To the system this number means none.
+        Ok(u32::MAX) => None,
         Ok(gid) => Some(Gid::from_raw(gid)),
         Err(_) => Some(Group::from_name(name).ok()??.gid),
     }
@@ -23,9 +28,9 @@ pub(crate) fn group(name: &str) -> Option<Gid> {
 pub(crate) struct RunAs {
     /// As it was asked for.
     pub(crate) asked: String,
-    name: CString,
-    uid: Uid,
-    gid: Gid,
+    pub(crate) name: CString,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
 }
 
 impl RunAs {
@@ -46,17 +51,5 @@ impl RunAs {
             uid: user.uid,
             gid,
         })
-    }
-
-    pub(crate) fn uid(&self) -> u32 {
-        self.uid.as_raw()
-    }
-
-    /// Becomes that user, for good and for all threads.
-    pub(crate) fn become_it(&self) -> io::Result<()> {
-        initgroups(&self.name, self.gid)?;
-        setgid(self.gid)?;
-        setuid(self.uid)?;
-        Ok(())
     }
 }

@@ -76,9 +76,9 @@ impl Ending {
 }
 
 impl Worker {
-    /// The first of two is worker `(0, 2)`. `passed` are connections that others have accepted.
+    /// Workers are counted from 0. `passed` are connections that others have accepted.
     pub(crate) fn new(
-        (index, number): (usize, usize),
+        index: usize,
         sockets: &[Bound],
         passed: Listener,
         common: &Arc<Common>,
@@ -93,8 +93,7 @@ impl Worker {
                 true => Door::Local,
                 false => Door::Open,
             };
-            let own = bound.listeners(index, number)?;
-            listeners.extend(own.into_iter().map(|listener| (listener, door)));
+            listeners.push((bound.listener()?, door));
         }
         drop(entered);
         Ok(Self {

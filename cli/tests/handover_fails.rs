@@ -1,7 +1,6 @@
 //! Successors that do not come so far, and what is not theirs: `--handover`.
 
-#[path = "../src/descriptor_mail.rs"]
-mod descriptor_mail;
+mod handover_talk;
 mod process;
 mod support;
 mod world;
@@ -10,7 +9,7 @@ use std::{
     fs,
     net::TcpListener,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::AsFd,
         unix::{
             fs::{MetadataExt, PermissionsExt},
             net::{UnixListener, UnixStream},
@@ -21,13 +20,12 @@ use std::{
     time::Duration,
 };
 
-use descriptor_mail::{receive, send};
+use handover_talk::{Predecessor, call, receive, send, take_sockets};
 use process::{Client, HAPOLICY, Manager, Process, is_root};
 use rustix::{
     net::sockopt::socket_peercred,
     process::{Pid, Signal, kill_process},
 };
-use socket2::{Domain, SockAddr, Socket, Type};
 use world::World;
 
 #[test]
@@ -158,35 +156,24 @@ fn a_daemon_that_ends_while_its_successor_starts_leaves_it_the_sockets() {
     let first = world.start(&["inet:127.0.0.1:0", &world.unix()], &[]);
     let endpoints = first.endpoints.clone();
     // One that takes its time to start.
-    let successor = call(&world, b"sockets", &[]);
-    let mut taken = Vec::new();
-    let sockets = loop {
-        match receive(&successor).unwrap() {
-            (text, _) if text == b"all" => break taken,
-            (text, sockets) => taken.push((text, sockets)),
-        }
-    };
+    let (successor, sockets) = take_sockets(&world.path("handover.sock"));
     first.stop();
     let mut waiting: Vec<Client> = endpoints.iter().map(|to| Client::connect(to)).collect();
 
     // Now as the daemon before a real one, which has gone when that is ready.
     drop(successor);
-    fs::remove_file(world.path("handover.sock")).unwrap();
-    let calls = seqpacket();
-    let address = SockAddr::unix(world.path("handover.sock")).unwrap();
-    calls.bind(&address).unwrap();
-    calls.listen(1).unwrap();
+    let Predecessor { calls } = Predecessor::at(&world.path("handover.sock"));
     let second = thread::scope(|scope| {
         scope.spawn(|| {
             let (connection, _) = calls.accept().unwrap();
             assert_eq!(receive(&connection).unwrap().0, b"sockets");
             stop_for_a_moment(socket_peercred(&connection).unwrap().pid);
-            for (text, sockets) in &sockets {
-                let sockets: Vec<_> = match text.ends_with(b" handover") {
-                    true => vec![calls.as_fd()],
-                    false => sockets.iter().map(AsFd::as_fd).collect(),
+            for (text, socket) in &sockets {
+                let socket = match text.ends_with(b" handover") {
+                    true => &calls,
+                    false => socket,
                 };
-                send(&connection, text, &sockets).unwrap();
+                send(&connection, text, &[socket.as_fd()]).unwrap();
             }
             send(&connection, b"all", &[]).unwrap();
         });
@@ -214,36 +201,49 @@ fn a_daemon_that_ends_while_its_successor_starts_leaves_it_the_sockets() {
 #[test]
 fn connections_are_taken_also_while_a_successor_starts_and_a_second_one_is_not() {
     let world = World::new();
+    let path = world.path("handover.sock");
+    let before = Predecessor::at(&path).hand_over(Vec::new());
     let first = world.start(&["inet:127.0.0.1:0"], &[]);
-    let slow = call(&world, b"sockets", &[]);
-    while receive(&slow).unwrap().0 != b"all" {}
+    let before = before.join().unwrap().expect("it is ready");
+
+    let (slow, _) = take_sockets(&path);
     let (near, far) = UnixStream::pair().unwrap();
-    call(&world, b"clients", &[near.as_fd()]);
+    send(&before, b"clients", &[near.as_fd()]).unwrap();
     drop(near);
     assert_eq!(Client::of(far).ask_about("x"), "dunno");
 
-    let other = call(&world, b"sockets", &[]);
+    let other = call(&path, b"sockets");
     assert!(receive(&other).unwrap().0.is_empty(), "it is told at once");
-    assert!(
-        first
-            .process
-            .out
-            .wait_lines(1, "no handover: another process")
-    );
+    let out = &first.process.out;
+    assert!(out.wait_lines(1, "no handover: another process"));
     drop(slow);
-    assert!(first.process.out.wait_lines(2, "no handover: "));
+    assert!(out.wait_lines(2, "no handover: "));
     let second = world.start(&["inet:127.0.0.1:0"], &[]);
     first.ended_well();
+    // The one before that has requests under way is the next one's predecessor now.
+    let (near, far) = UnixStream::pair().unwrap();
+    send(&before, b"clients", &[near.as_fd()]).unwrap();
+    drop(near);
+    assert_eq!(Client::of(far).ask_about("x"), "dunno");
     second.stop();
 }
 
-/// Says this to the daemon, as another one would.
-fn call(world: &World, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> Socket {
-    let connection = seqpacket();
-    let address = SockAddr::unix(world.path("handover.sock")).unwrap();
-    connection.connect(&address).unwrap();
-    send(&connection, text, descriptors).unwrap();
-    connection
+#[test]
+fn a_predecessor_that_has_not_waited_goes_on_and_the_successor_ends() {
+    let world = World::new();
+    let before = Predecessor::at(&world.path("handover.sock"));
+    let late = thread::spawn(move || {
+        let (connection, _) = before.calls.accept().unwrap();
+        assert_eq!(receive(&connection).unwrap().0, b"sockets");
+        for text in [&b"all"[..], b"late"] {
+            send(&connection, text, &[]).unwrap();
+        }
+        receive(&connection).unwrap().0
+    });
+    let ended = world.try_start(&["--listen", "inet:127.0.0.1:0"]).end();
+    assert_eq!(ended.code, Some(71), "{ended:?}");
+    assert!(ended.err.contains("has not waited"), "{ended:?}");
+    assert_ne!(late.join().unwrap(), b"ready");
 }
 
 /// As a debugger does, or an operator with a terminal.
@@ -252,12 +252,6 @@ fn stop_for_a_moment(process: Pid) {
         kill_process(process, signal).unwrap();
         thread::sleep(Duration::from_millis(5));
     }
-}
-
-fn seqpacket() -> Socket {
-    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
-    socket.set_read_timeout(Some(process::PATIENCE)).unwrap();
-    socket
 }
 
 /// Addresses for the stacks of four threads, with plenty left for everything else.

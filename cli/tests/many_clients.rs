@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{Client, Daemon, lines, request};
+use process::{Client, Daemon, request, warnings};
 use socket2::{Domain, Socket, Type};
 use support::stub::{Reply, Script, Stub};
 
@@ -58,7 +58,7 @@ fn a_server_never_has_more_connections_than_were_granted_and_answers_all_the_sam
         }
         assert_eq!(stub.connections(), most, "in all");
         let log = daemon.stop().out;
-        assert_eq!(lines(&log, "warning"), [""; 0]);
+        assert_eq!(warnings(&log), [""; 0]);
     }
 }
 

@@ -71,7 +71,7 @@ fn sixteen_honest_clients_are_answered_beside_five_thousand_slow_ones_as_fast_as
     }
     for daemon in [alone, beside] {
         let log = daemon.stop().out;
-        assert_eq!(process::lines(&log, "warning"), [""; 0]);
+        assert_eq!(process::warnings(&log), [""; 0]);
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{Client, Daemon, POLICY_CLIENT, Signal, lines, request};
+use process::{Client, Daemon, POLICY_CLIENT, Signal, lines, request, warnings};
 use support::{
     server::Server,
     stub::{Reply, Script, Stub},
@@ -80,7 +80,7 @@ fn a_service_killed_ten_times_costs_no_request_its_answer_nor_more_than_one_fail
     }
     assert_eq!(attempts.len(), answers.len());
     // Whoever failed did so at once: it refused, or closed. None of it was the other's fault.
-    let warnings = lines(&log, "[LOG warning]").join("\n");
+    let warnings = warnings(&log).join("\n");
     assert!(!warnings.contains("Timeout"), "{warnings}");
     assert!(!warnings.contains("'other'"), "{warnings}");
     // About ten of each, and never two in a row: a restart may be so quick that nobody notices, and an

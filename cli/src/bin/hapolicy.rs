@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error.to_string(), SYSTEM, &log(&options)),
         };
     }
+    passed.close_others();
     match daemon::run(&options, passed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.line(), error.exit_status(), &log(&options)),

@@ -47,7 +47,7 @@ fn idle_connections_outlive_their_daemon_in_the_managers_store() {
         assert_eq!(client.ask(&soon), "soon");
     }
     let log = daemon.stop().out;
-    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+    assert_eq!(process::warnings(&log), [""; 0]);
 }
 
 /// The store holds a descriptor of its own: as long as it does, nobody else can close the connection.

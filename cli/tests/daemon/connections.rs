@@ -48,7 +48,7 @@ fn a_service_may_be_given_by_name() {
     }
     assert_eq!(stub.requests().len(), 3);
     let log = daemon.stop().out;
-    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+    assert_eq!(process::warnings(&log), [""; 0]);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_server_that_closes_after_each_answer_costs_its_clients_nothing() {
         assert_eq!(client.ask_about("x"), "dunno");
     }
     let log = daemon.stop().out;
-    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+    assert_eq!(process::warnings(&log), [""; 0]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_server_that_was_restarted_between_two_requests_is_not_blamed() {
         stub.restart();
     }
     let log = daemon.stop().out;
-    assert_eq!(process::lines(&log, "warning"), [""; 0]);
+    assert_eq!(process::warnings(&log), [""; 0]);
 }
 
 #[test]

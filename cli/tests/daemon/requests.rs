@@ -96,7 +96,7 @@ fn an_endless_request_ends_its_connection_with_a_warning_and_no_other() {
     }
     assert_eq!(stub.requests().len(), 3);
     let log = daemon.stop().out;
-    assert!(!process::lines(&log, "[LOG warning]: ").is_empty(), "{log}");
+    assert!(!process::warnings(&log).is_empty(), "{log}");
 }
 
 #[test]
@@ -109,6 +109,6 @@ fn endless_lines_that_are_no_attributes_end_their_connection_too() {
     assert!(client.is_ended(), "without a reply");
     assert_eq!(stub.requests().len(), 0);
     let log = daemon.stop().out;
-    assert_eq!(process::lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(process::warnings(&log).len(), 1, "{log}");
     assert_eq!(process::lines(&log, "ignoring garbage").len(), 1, "{log}");
 }

@@ -77,7 +77,7 @@ fn a_field_that_is_wrong_is_a_warning_and_the_daemon_starts() {
     let stub = Stub::tcp(Script::default());
     let daemon = Daemon::tcp(&["-s", &service("a", &stub, ":high:abc:0.01:more")]);
     assert_eq!(daemon.connect().ask_about("x"), "dunno");
-    let warnings = process::lines(&daemon.stop().out, "[LOG warning]: ");
+    let warnings = process::warnings(&daemon.stop().out);
     assert_eq!(warnings.len(), 4, "{warnings:?}");
     for found in ["'high'", "'abc'", "'0.01'"] {
         assert_eq!(

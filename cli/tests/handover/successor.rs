@@ -27,7 +27,7 @@ fn a_successor_gets_the_sockets_and_the_connections_and_the_daemon_before_it_end
             1,
             "{log}"
         );
-        assert_eq!(process::lines(&log, "warning"), [""; 0]);
+        assert_eq!(process::warnings(&log), [""; 0]);
         daemon = successor;
         // Also at the ports that the system chose.
         assert_eq!(daemon.endpoints, endpoints);

@@ -30,7 +30,7 @@ fn ten_restarts_under_load_cost_no_client_a_repeat() {
     });
     served.assert_without_repeat("handovers");
     for log in ended {
-        assert_eq!(process::lines(&log.out, "warning"), [""; 0]);
+        assert_eq!(process::warnings(&log.out), [""; 0]);
     }
     daemon.stop();
 }
@@ -50,7 +50,7 @@ fn ten_restarts_by_a_service_manager_cost_no_client_a_repeat() {
             thread::sleep(BETWEEN);
             // Between the two nobody is there.
             let log = daemon.take().map(Daemon::stop).unwrap().out;
-            assert_eq!(process::lines(&log, "warning"), [""; 0]);
+            assert_eq!(process::warnings(&log), [""; 0]);
             daemon = Some(manager.start(&args));
         }
     });

@@ -50,14 +50,21 @@ fn a_port_that_is_taken_is_an_error_and_its_daemon_goes_on() {
     first.stop();
 }
 
-/// The sockets of one daemon share a port, which the system would let those of two do as well.
+/// The system would let sockets with SO_REUSEPORT of two processes of one user share a port.
 #[test]
-fn a_port_is_shared_by_the_workers_of_one_daemon_only() {
+fn a_port_has_one_socket_which_no_other_process_can_join() {
     let stub = Stub::tcp(Script::default());
     for (first, second) in [("1", "1"), ("1", "4"), ("4", "1"), ("4", "4")] {
         let daemon = Daemon::tcp(&["-s", &service(&stub), "--workers", first]);
         let port = daemon.endpoint().rsplit(':').next().unwrap();
-        assert_eq!(listening_on(port.parse().unwrap()).to_string(), first);
+        assert_eq!(listening_on(port.parse().unwrap()), 1);
+        // As the daemon's own user, with all that lets one share a port.
+        let thief = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        thief.set_reuse_port(true).unwrap();
+        thief.set_reuse_address(true).unwrap();
+        let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+        let stolen = thief.bind(&address.into()).and_then(|()| thief.listen(1));
+        assert!(stolen.is_err(), "{first}");
         for other in [daemon.endpoint(), &format!("inet:0.0.0.0:{port}")] {
             let args = [
                 "--listen",

@@ -189,6 +189,13 @@ impl Output {
     }
 }
 
+/// The warnings of a daemon, but for the one that it runs as root, as the tests may.
+pub fn warnings(text: &str) -> Vec<String> {
+    let mut warnings = lines(text, "[LOG warning]: ");
+    warnings.retain(|line| !line.contains("running as root"));
+    warnings
+}
+
 /// The lines of a text that contain this.
 pub fn lines(text: &str, part: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains(part));

@@ -1,9 +1,4 @@
-use std::{
-    io::{ErrorKind, Write},
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
 use hapolicy::{Listen, parse_duration};
@@ -57,9 +52,9 @@ impl Serve {
                 SYSTEM,
             )
         };
-        let listener = listen.bind(1).and_then(|bound| {
-            let listener = bound.listeners(0, 1)?.pop();
-            Ok((bound, listener.ok_or(ErrorKind::NotConnected)?))
+        let listener = listen.bind().and_then(|bound| {
+            let listener = bound.listener()?;
+            Ok((bound, listener))
         });
         let (_bound, listener) = match listener {
             Ok(bound) => bound,

@@ -1,0 +1,227 @@
+//! Who can change where a path leads: the directories and links on the way to a file.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    fmt, fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
+
+/// What is passed on the way from the root to the directory of a file, links included.
+#[derive(Debug)]
+pub(crate) struct Directories(Vec<Step>);
+
+#[derive(Debug)]
+struct Step {
+    path: PathBuf,
+    owner: u32,
+    group: u32,
+    mode: u32,
+    is_link: bool,
+}
+
+/// A directory that a user can write who is not to be trusted with what lies below it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Exposed {
+    /// It, or the link, belongs to this user.
+    Owned(PathBuf, u32),
+    /// Its group, or everybody, can write it.
+    Writable(PathBuf, u32),
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owned(path, owner) => {
+                write!(f, "{} belongs to user {owner}", path.display())
+            }
+            Self::Writable(path, mode) => write!(
+                f,
+                "{} can be written by others (mode {mode:04o})",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl Directories {
+    /// Those on the way to the file at this absolute path. The file itself need not exist.
+    pub(crate) fn to(path: &Path) -> io::Result<Self> {
+        let mut steps = Vec::new();
+        let mut here = PathBuf::from("/");
+        steps.push(Step::at(&here)?);
+        let parent = path.parent().unwrap_or(&here);
+        let mut names: VecDeque<OsString> = names_of(parent).collect();
+        let mut links = 0;
+        while let Some(name) = names.pop_front() {
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            let next = here.join(&name);
+            let step = Step::at(&next)?;
+            if step.is_link {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(rustix::io::Errno::LOOP.into());
+                }
+                let target = fs::read_link(&next)?;
+                if target.is_absolute() {
+                    here = PathBuf::from("/");
+                }
+                for name in names_of(&target).collect::<Vec<_>>().into_iter().rev() {
+                    names.push_front(name);
+                }
+            } else {
+                here = next;
+            }
+            steps.push(step);
+        }
+        Ok(Self(steps))
+    }
+
+    /// The first user on the way who is not root, and the group of what belongs to that user.
+    pub(crate) fn first_owner_but_root(&self) -> Option<(u32, u32)> {
+        let owned = self.0.iter().find(|step| step.owner != 0)?;
+        Some((owned.owner, owned.group))
+    }
+
+    /// The first place that others than root and this user can change.
+    ///
+    /// In a directory with the sticky bit others cannot replace what is not theirs, so it may be passed;
+    /// but they can be the first to create a file in it, so it must not be the last one.
+    pub(crate) fn exposed_to_others_than(&self, user: u32) -> Option<Exposed> {
+        let last = self.0.iter().rposition(|step| !step.is_link);
+        let exposed = |(index, step): (usize, &Step)| {
+            if ![0, user].contains(&step.owner) {
+                return Some(Exposed::Owned(step.path.clone(), step.owner));
+            }
+            let is_passed = Some(index) != last && step.mode & STICKY != 0;
+            (!step.is_link && step.mode & WRITABLE_BY_OTHERS != 0 && !is_passed)
+                .then(|| Exposed::Writable(step.path.clone(), step.mode & 0o7777))
+        };
+        self.0.iter().enumerate().find_map(exposed)
+    }
+}
+
+impl Step {
+    fn at(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        if !found.is_dir() && !found.is_symlink() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            owner: found.uid(),
+            group: found.gid(),
+            mode: found.mode(),
+            is_link: found.is_symlink(),
+        })
+    }
+}
+
+fn names_of(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
+
+/// As many as the system follows.
+const MAX_LINKS: usize = 40;
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The user that runs the tests, to whom temporary directories belong.
+    fn me() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn exposed(path: &Path) -> Option<Exposed> {
+        Directories::to(path).unwrap().exposed_to_others_than(me())
+    }
+
+    fn directory(parent: &Path, name: &str, mode: u32) -> PathBuf {
+        let path = parent.join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_exposes_what_is_below_it() {
+        let dir = TempDir::new().unwrap();
+        for (name, mode, is_exposed) in [
+            ("own", 0o700, false),
+            ("readable", 0o755, false),
+            ("group", 0o770, true),
+            ("all", 0o777, true),
+            ("sticky", 0o1777, true),
+        ] {
+            let path = directory(dir.path(), name, mode);
+            let found = exposed(&path.join("x.sock"));
+            assert_eq!(found.is_some(), is_exposed, "{name}: {found:?}");
+            let below = directory(&path, "below", 0o700);
+            let found = exposed(&below.join("x.sock"));
+            // Nobody can replace a directory of somebody else's under the sticky bit.
+            assert_eq!(found.is_some(), is_exposed && name != "sticky", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_leads_through_the_directories_of_its_target() {
+        let dir = TempDir::new().unwrap();
+        let open = directory(dir.path(), "open", 0o777);
+        let safe = directory(&open, "safe", 0o700);
+        let own = directory(dir.path(), "own", 0o700);
+        symlink(&safe, own.join("absolute")).unwrap();
+        symlink("../open/safe", own.join("relative")).unwrap();
+        symlink(own.join("absolute"), own.join("twice")).unwrap();
+        for name in ["absolute", "relative", "twice", "../open/safe"] {
+            let found = exposed(&own.join(name).join("x.sock"));
+            assert_eq!(
+                found,
+                Some(Exposed::Writable(open.clone(), 0o777)),
+                "{name}"
+            );
+        }
+        symlink("loop", own.join("loop")).unwrap();
+        let error = Directories::to(&own.join("loop/x.sock")).unwrap_err();
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::LOOP.raw_os_error())
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_exposed_to_that_user() {
+        if me() != 0 {
+            return;
+        }
+        let dir = TempDir::new().unwrap();
+        let theirs = directory(dir.path(), "theirs", 0o700);
+        std::os::unix::fs::chown(&theirs, Some(12345), Some(54321)).unwrap();
+        let directories = Directories::to(&theirs.join("x.sock")).unwrap();
+        let owned = Exposed::Owned(theirs.clone(), 12345);
+        assert_eq!(directories.exposed_to_others_than(0), Some(owned));
+        assert_eq!(directories.exposed_to_others_than(12345), None);
+        assert_eq!(directories.first_owner_but_root(), Some((12345, 54321)));
+        // A link in a directory with the sticky bit leads where its owner wants.
+        let sticky = directory(dir.path(), "sticky", 0o1777);
+        let link = sticky.join("link");
+        symlink(directory(dir.path(), "own", 0o700), &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(12345), None).unwrap();
+        let owned = Exposed::Owned(link.clone(), 12345);
+        assert_eq!(exposed(&link.join("x.sock")), Some(owned));
+    }
+}

@@ -1,0 +1,136 @@
+//! A listening socket on its way from one daemon to the next, and whether it is what it is said to be.
+
+use std::os::fd::OwnedFd;
+
+use policy_net::Endpoint;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::Listen;
+
+/// The listening socket of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// As it is written on both command lines; two may have the same.
+    pub(crate) name: String,
+    pub(crate) socket: Socket,
+    /// Whether a service manager keeps it.
+    pub(crate) is_kept: bool,
+}
+
+impl Handed {
+    /// What is said with its descriptor.
+    pub(crate) fn announcement(&self) -> String {
+        let word = if self.is_kept { KEEP } else { LISTEN };
+        format!("{word} {}", self.name)
+    }
+
+    /// What was announced, with exactly one descriptor.
+    pub(crate) fn announced(text: &[u8], descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let [descriptor] = <[OwnedFd; 1]>::try_from(descriptors).ok()?;
+        let (word, name) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+        [LISTEN, KEEP].contains(&word).then(|| Self {
+            name: name.to_owned(),
+            socket: descriptor.into(),
+            is_kept: word == KEEP,
+        })
+    }
+
+    /// Whether it is a socket of this type that listens where `listen` asks for.
+    pub(crate) fn is_what(&self, listen: &Listen, kind: Type) -> bool {
+        let is_kind = self.socket.r#type().is_ok_and(|found| found == kind);
+        let listens = self.socket.is_listener().unwrap_or(false);
+        is_kind && listens && self.is_at(listen).unwrap_or(false)
+    }
+
+    fn is_at(&self, listen: &Listen) -> std::io::Result<bool> {
+        let (domain, address) = (self.socket.domain()?, self.socket.local_addr()?);
+        Ok(match &listen.endpoint {
+            Endpoint::Inet { .. } => {
+                [Domain::IPV4, Domain::IPV6].contains(&domain)
+                    && self.socket.protocol()? == Some(Protocol::TCP)
+                    && address
+                        .as_socket()
+                        .is_some_and(|found| listen.may_be(found))
+            }
+            Endpoint::Unix(path) => domain == Domain::UNIX && is_path(&address, path),
+        })
+    }
+}
+
+fn is_path(address: &SockAddr, path: &std::path::Path) -> bool {
+    address.as_pathname() == Some(path)
+}
+
+const LISTEN: &str = "listen";
+const KEEP: &str = "keep";
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    use super::*;
+
+    fn handed(socket: impl Into<OwnedFd>) -> Handed {
+        Handed {
+            name: "x".to_owned(),
+            socket: socket.into().into(),
+            is_kept: false,
+        }
+    }
+
+    #[test]
+    fn only_a_stream_socket_that_listens_at_the_address_is_what_it_is_said_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = tcp.local_addr().unwrap();
+        let connected = TcpStream::connect(here).unwrap();
+        let udp = UdpSocket::bind(here).unwrap();
+        let unix = UnixListener::bind(path("a")).unwrap();
+        let elsewhere = UnixListener::bind(path("b")).unwrap();
+        let datagrams = UnixDatagram::bind(path("c")).unwrap();
+        let (inet, any_port) = (format!("inet:{here}"), "inet:127.0.0.1:0".to_owned());
+        let other_port = format!("inet:127.0.0.1:{}", here.port() ^ 1);
+        let at = |name: &str| format!("unix:{}", path(name).display());
+        let tcp = handed(tcp);
+        for (socket, listen, is_so) in [
+            (&tcp, &inet, true),
+            (&tcp, &any_port, true),
+            (&tcp, &other_port, false),
+            (&tcp, &"inet:127.0.0.2:0".to_owned(), false),
+            (&tcp, &at("a"), false),
+            (&handed(connected), &any_port, false),
+            (&handed(udp), &inet, false),
+            (&handed(unix), &at("a"), true),
+            (&handed(elsewhere), &at("a"), false),
+            (&handed(datagrams), &at("c"), false),
+        ] {
+            let listen: Listen = listen.parse().unwrap();
+            assert_eq!(
+                socket.is_what(&listen, Type::STREAM),
+                is_so,
+                "{socket:?} {listen:?}"
+            );
+        }
+        let listen: Listen = inet.parse().unwrap();
+        assert!(!tcp.is_what(&listen, Type::SEQPACKET));
+    }
+
+    #[test]
+    fn an_announcement_has_one_descriptor() {
+        let fd = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let announced = Handed::announced(b"keep unix:/a b", vec![fd()]).unwrap();
+        assert!(announced.is_kept);
+        assert_eq!(announced.announcement(), "keep unix:/a b");
+        for (text, descriptors) in [
+            (&b"listen x"[..], vec![]),
+            (b"listen x", vec![fd(), fd()]),
+            (b"listen", vec![fd()]),
+            (b"all x", vec![fd()]),
+            (b"listen \xff", vec![fd()]),
+        ] {
+            assert!(Handed::announced(text, descriptors).is_none(), "{text:?}");
+        }
+    }
+}
