@@ -212,7 +212,7 @@ mod tests {
         let theirs = directory(dir.path(), "theirs", 0o700);
         std::os::unix::fs::chown(&theirs, Some(12345), Some(54321)).unwrap();
         let directories = Directories::to(&theirs.join("x.sock")).unwrap();
-        let owned = Exposed::Owned(theirs.clone(), 12345);
+        let owned = Exposed::Owned(theirs, 12345);
         assert_eq!(directories.exposed_to_others_than(0), Some(owned));
         assert_eq!(directories.exposed_to_others_than(12345), None);
         assert_eq!(directories.first_owner_but_root(), Some((12345, 54321)));

@@ -70,7 +70,7 @@ impl std::str::FromStr for Listen {
                 Some(("owner", name)) => {
                     let user =
                         users::user(name).ok_or_else(|| InvalidListen::User(name.to_owned()))?;
-                    listen.owner = Some(user.uid.as_raw());
+                    listen.owner = Some(user.as_raw());
                 }
                 Some(("group", name)) => {
                     let gid =

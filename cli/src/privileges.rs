@@ -3,7 +3,7 @@
 use std::io;
 
 use nix::unistd::{
-    Uid, getgrouplist, getgroups, getresgid, getresuid, initgroups, setresgid, setresuid,
+    Gid, Uid, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 use rustix::{
     process::{DumpableBehavior, set_dumpable_behavior},
@@ -44,11 +44,18 @@ impl RunAs {
     /// then, not even another one of that user.
     pub(crate) fn become_it(&self) -> io::Result<()> {
         let (uid, gid) = (self.uid, self.gid);
-        initgroups(&self.name, gid)?;
+        setgroups(&self.groups()?)?;
         setresgid(gid, gid, gid)?;
         setresuid(uid, uid, uid)?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         self.check()
+    }
+
+    fn groups(&self) -> nix::Result<Vec<Gid>> {
+        match &self.name {
+            Some(name) => getgrouplist(name, self.gid),
+            None => Ok(vec![self.gid]),
+        }
     }
 
     /// Whether nothing is left of the rights before.
@@ -56,7 +63,7 @@ impl RunAs {
         let (users, groups) = (getresuid()?, getresgid()?);
         let is_user = [users.real, users.effective, users.saved] == [self.uid; 3];
         let is_group = [groups.real, groups.effective, groups.saved] == [self.gid; 3];
-        let own_groups = getgrouplist(&self.name, self.gid)?;
+        let own_groups = self.groups()?;
         let has_other_group = getgroups()?.iter().any(|group| !own_groups.contains(group));
         let sets = capabilities(None)?;
         let no_capability =

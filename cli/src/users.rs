@@ -4,13 +4,9 @@ use std::ffi::CString;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// A user by name or number.
-pub(crate) fn user(name: &str) -> Option<User> {
-    match name.parse() {
-        Ok(u32::MAX) => None,
-        Ok(uid) => User::from_uid(Uid::from_raw(uid)).ok()?,
-        Err(_) => User::from_name(name).ok()?,
-    }
+/// A user by name or number, which need not be known to the system.
+pub(crate) fn user(name: &str) -> Option<Uid> {
+    Some(known_or_number(name)?.0)
 }
 
 /// A group by name or number.
@@ -23,13 +19,29 @@ pub(crate) fn group(name: &str) -> Option<Gid> {
     }
 }
 
+fn known_or_number(name: &str) -> Option<(Uid, Option<User>)> {
+    match name.parse() {
+        Ok(u32::MAX) => None,
+        Ok(uid) => {
+            let uid = Uid::from_raw(uid);
+            Some((uid, User::from_uid(uid).ok()?))
+        }
+        Err(_) => {
+            let user = User::from_name(name).ok()??;
+            Some((user.uid, Some(user)))
+        }
+    }
+}
+
 /// Whom to run as: `USER[:GROUP]`.
 #[derive(Debug)]
 pub(crate) struct RunAs {
     /// As it was asked for.
     pub(crate) asked: String,
-    pub(crate) name: CString,
+    /// Where the system knows the user: there may be further groups.
+    pub(crate) name: Option<CString>,
     pub(crate) uid: Uid,
+    /// What is given, or the user's own; of a user that the system does not know, that of the same number.
     pub(crate) gid: Gid,
 }
 
@@ -40,15 +52,17 @@ impl RunAs {
             Some((name, group)) => (name, Some(group)),
             None => (text, None),
         };
-        let user = user(name)?;
+        let (uid, user) = known_or_number(name)?;
+        let own_group = user.as_ref().map(|user| user.gid);
         let gid = match group_name {
             Some(name) => group(name)?,
-            None => user.gid,
+            None => own_group.unwrap_or_else(|| Gid::from_raw(uid.as_raw())),
         };
+        let name = user.map(|user| CString::new(user.name).ok());
         Some(Self {
             asked: text.to_owned(),
-            name: CString::new(user.name).ok()?,
-            uid: user.uid,
+            name: name.flatten(),
+            uid,
             gid,
         })
     }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{Client, Daemon, request, warnings};
+use process::{Client, Daemon, lines, request, warnings};
 use socket2::{Domain, Socket, Type};
 use support::stub::{Reply, Script, Stub};
 

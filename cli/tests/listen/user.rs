@@ -18,20 +18,23 @@ fn a_daemon_runs_as_the_user_that_was_asked_for_and_no_group_of_root_is_left() {
         return;
     }
     let stub = Stub::tcp(Script::default());
-    for (user, gid) in [
-        ("nobody", NOGROUP),
-        ("nobody:daemon", DAEMON),
-        ("65534:1", DAEMON),
+    for (user, uid, gid) in [
+        ("nobody", NOBODY, NOGROUP),
+        ("nobody:daemon", NOBODY, DAEMON),
+        ("65534:1", NOBODY, DAEMON),
+        // Unknown to the system, as in a container.
+        ("54321", 54321, 54321),
+        ("54321:12345", 54321, 12345),
     ] {
         let dir = TempDir::new().unwrap();
         let listen = ["inet:127.0.0.1:0", &unix(&dir)];
         let daemon = Daemon::start(&listen, &["-s", &service(&stub), "--user", user]);
         let pid = daemon.process.id();
         let ids = |id: u32| vec![id.to_string(); 4];
-        assert_eq!(status(&format!("/proc/{pid}/status"), "Uid"), ids(NOBODY));
+        assert_eq!(status(&format!("/proc/{pid}/status"), "Uid"), ids(uid));
         for thread in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
             let file = thread.unwrap().path().join("status").display().to_string();
-            assert_eq!(status(&file, "Uid"), ids(NOBODY), "{user}");
+            assert_eq!(status(&file, "Uid"), ids(uid), "{user}");
             assert_eq!(status(&file, "Gid"), ids(gid), "{user}");
             assert_eq!(status(&file, "Groups"), [gid.to_string()], "{user}");
             assert_eq!(status(&file, "CapEff"), ["0000000000000000"], "{user}");

@@ -1,0 +1,41 @@
+//! The unit for systemd: what systemd itself thinks of it.
+
+mod process;
+
+use std::fs;
+
+use process::run;
+
+#[test]
+fn systemd_finds_little_exposed_and_nothing_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    for name in ["hapolicy.service", "hapolicy.socket"] {
+        let text = fs::read_to_string(format!("../docs/{name}")).unwrap();
+        // Where this system has the program.
+        let lines = text
+            .lines()
+            .map(|line| match line.strip_prefix("ExecStart=") {
+                Some(command) => {
+                    let (_, rest) = command.split_once(' ').unwrap();
+                    format!("ExecStart={} {rest}\n", process::HAPOLICY)
+                }
+                None => format!("{line}\n"),
+            });
+        fs::write(path(name), lines.collect::<String>()).unwrap();
+    }
+    let service = path("hapolicy.service");
+    let words = [
+        "security",
+        "--offline=true",
+        "--no-pager",
+        "--threshold=12",
+        &service,
+    ];
+    let exposed = run("systemd-analyze", &words);
+    assert_eq!(exposed.code, Some(0), "{exposed:?}");
+    let words = ["verify", "--man=no", &service, &path("hapolicy.socket")];
+    let verified = run("systemd-analyze", &words);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert_eq!(verified.err, "", "{verified:?}");
+}
