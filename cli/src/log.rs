@@ -11,6 +11,7 @@ mod pending;
 use pending::Pending;
 
 mod printable;
+pub(crate) use printable::MAX_LINE;
 pub use printable::{escaped, printable};
 
 mod stdout;

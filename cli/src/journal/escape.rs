@@ -1,7 +1,7 @@
 //! Values of peers in the syntax of a line: nothing in a value can be taken for the end of it, and a
 //! plain address stays as it is.
 
-use crate::escaped;
+use crate::{escaped, log::MAX_LINE};
 
 /// Where in a line a value stands.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ pub(super) fn escape(value: &[u8], place: Place) -> String {
         Place::Client | Place::Address => escaped(value, MAX_VALUE, is_delimiter),
         Place::Action => escaped(value, MAX_TEXT, is_backslash_or('\'')),
         Place::Quoted(mark) => escaped(value, MAX_TEXT, is_backslash_or(mark)),
-        Place::Last => escaped(value, usize::MAX, is_backslash_or('\\')),
+        Place::Last => escaped(value, MAX_LINE, is_backslash_or('\\')),
     }
 }
 

@@ -34,6 +34,14 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
 #[must_use]
 pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) -> bool) -> String {
     let text = text.as_ref();
+    if let Ok(plain) = str::from_utf8(text)
+        && plain.len() <= limit
+        && plain
+            .bytes()
+            .all(|b| matches!(b, b' '..=b'~') && !is_syntax(char::from(b)))
+    {
+        return plain.to_owned();
+    }
     let mut line = String::with_capacity(text.len().min(limit) + CUT.len());
     // The last place where the mark of a cut still fits.
     let mut cut = 0;
@@ -107,7 +115,7 @@ const fn is_misleading(c: char) -> bool {
 }
 
 /// The longest line: syslogd implementations take 1 to 8 KiB.
-const MAX_LINE: usize = 8192;
+pub(crate) const MAX_LINE: usize = 8192;
 /// In the place of what was cut off.
 const CUT: &str = "...";
 /// `\xNN`.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use hapolicy::{Listen, parse_duration};
+use hapolicy::{Listen, escaped, parse_duration, printable};
 use policy_net::{Connection, ServeOptions, Terms, accept};
 use policy_proto::{Request, Response, attr};
 use tokio::{
@@ -99,7 +99,7 @@ impl Serve {
                 Ok(None) => return,
                 Err(error) => {
                     if self.log {
-                        println(&format!("closing a connection: {error}"));
+                        println(&printable(format!("closing a connection: {error}")));
                     }
                     return;
                 }
@@ -129,7 +129,7 @@ impl Serve {
     }
 }
 
-/// A request in one line: what tells requests apart, control characters escaped.
+/// A request in one line: what tells requests apart, each value without a blank.
 fn describe(request: &Request) -> String {
     let names = [
         attr::PROTOCOL_STATE,
@@ -142,7 +142,8 @@ fn describe(request: &Request) -> String {
     ];
     let shown = names.map(|name| {
         let value = request.get(name).unwrap_or_default();
-        format!("{name}={}", String::from_utf8_lossy(value).escape_debug())
+        let value = escaped(value, MAX_VALUE, |c| c.is_whitespace() || c == '\\');
+        format!("{name}={value}")
     });
     shown.join(" ")
 }
@@ -158,3 +159,6 @@ fn println(line: &str) {
 fn action(text: &str) -> Result<Response, String> {
     Response::new(text.to_owned()).map_err(|error| error.to_string())
 }
+
+/// The longest value in a line, in bytes.
+const MAX_VALUE: usize = 1024;
