@@ -1,12 +1,18 @@
+//! What is logged of requests and services, and in which words.
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use policy_net::Event;
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, admission::Refusal, repeats::Repeats};
+use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats};
 
+mod attempt;
+mod escape;
 mod services;
+
+use escape::{Place, escape};
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -27,6 +33,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct Counted {
     service: Service,
+    /// As it is logged.
+    name: String,
     answers: AtomicU64,
     failed: AtomicU64,
     /// It has answered with something else than UTF-8.
@@ -37,16 +45,9 @@ impl Journal {
     /// A journal of these services, which are known by their order.
     #[must_use]
     pub fn new(log: Log, services: Vec<Service>) -> Self {
-        let counted = |service| Counted {
-            service,
-            answers: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            said_not_utf8: AtomicBool::new(false),
-        };
-        let services = services.into_iter().map(counted).collect();
         Self {
             log,
-            services,
+            services: services.into_iter().map(Counted::from).collect(),
             attempts: false,
             verbose: false,
             repeats: None,
@@ -82,8 +83,9 @@ impl Journal {
     pub fn request(&self, request: &Request, is_policy: bool) {
         if self.verbose {
             for (name, value) in request.attributes() {
+                let attribute = escape(&[name, b"=", value].concat(), Place::Last);
                 self.log
-                    .line(Level::Info, [b"Attribute: ", name, b"=", value].concat());
+                    .line(Level::Info, format!("Attribute: {attribute}"));
             }
         }
         if !is_policy {
@@ -91,14 +93,16 @@ impl Journal {
                 None | Some(b"" | b"0") => b"<undef>",
                 Some(kind) => kind,
             };
-            let text = [b"ignoring unrecognized request type: '", kind, b"'"].concat();
+            let kind = escape(kind, Place::Quoted('\''));
+            let text = format!("ignoring unrecognized request type: '{kind}'");
             self.repeatable(Level::Notice, "type", ALL, text);
         }
     }
 
     /// A line was no attribute.
     pub fn ignored(&self, line: &[u8]) {
-        let text = [b"error: ignoring garbage \"", line, b"\""].concat();
+        let line = escape(line, Place::Quoted('"'));
+        let text = format!("error: ignoring garbage \"{line}\"");
         self.repeatable(Level::Notice, "garbage", ALL, text);
     }
 
@@ -125,7 +129,8 @@ impl Journal {
     /// What was replied.
     pub fn replied(&self, action: &[u8]) {
         if self.verbose {
-            self.log.line(Level::Info, [b"Action: ", action].concat());
+            let action = escape(action, Place::Last);
+            self.log.line(Level::Info, format!("Action: {action}"));
         }
     }
 
@@ -145,8 +150,8 @@ impl Journal {
     /// Something happened to `request`, which came at [`since`](Self::since).
     pub fn event(&self, event: &Event<'_>, request: &Request, since: Option<Instant>) {
         match event {
-            Event::Opening(backend) => self.connection(*backend, b"Opening socket to "),
-            Event::Connected(backend) => self.connection(*backend, b"Connection established to "),
+            Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
+            Event::Connected(backend) => self.connection(*backend, "Connection established to "),
             Event::Answered {
                 backend, response, ..
             } => {
@@ -156,14 +161,15 @@ impl Journal {
                 counted.answers.fetch_add(1, Relaxed);
                 let action = response.as_bytes();
                 if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
-                    let why =
-                        b"' answers with bytes that are not UTF-8, which Postfix may not take";
-                    let name = &*counted.service.name;
-                    self.log.line(Level::Warning, [b"'", name, why].concat());
+                    let name = &counted.name;
+                    let text = format!(
+                        "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
+                    );
+                    self.log.line(Level::Warning, text);
                 }
                 if self.verbose {
-                    let name = &*counted.service.name;
-                    let text = [b"Answer from '", name, b"' -> '", action, b"'"].concat();
+                    let (name, action) = (&counted.name, escape(action, Place::Quoted('\'')));
+                    let text = format!("Answer from '{name}' -> '{action}'");
                     self.log.line(Level::Info, text);
                 }
                 self.attempt(counted, request, since, action);
@@ -192,53 +198,21 @@ impl Journal {
 
     /// The line per attempt.
     fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
-        let Some(since) = since else {
-            return;
-        };
-        let get = |name| request.get(name).unwrap_or_default();
-        let Service {
-            name,
-            address,
-            backend,
-            ..
-        } = &counted.service;
-        let (priority, weight) = (backend.priority, backend.weight);
-        let load = |counter: &AtomicU64| counter.load(Relaxed);
-        let (answers, failed) = (load(&counted.answers), load(&counted.failed));
-        let (queries, delay) = (answers + failed, since.elapsed().as_secs());
-        let head = format!(
-            "] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
-             answers: {answers}, failed: {failed}, delay: {delay}s, client: "
-        );
-        let text = [
-            b"[",
-            &**name,
-            head.as_bytes(),
-            get(attr::CLIENT_NAME),
-            b"[",
-            get(attr::CLIENT_ADDRESS),
-            b"], helo: <",
-            get(attr::HELO_NAME),
-            b">, from: <",
-            get(attr::SENDER),
-            b">, to: <",
-            get(attr::RECIPIENT),
-            b">, action: '",
-            action,
-            b"'",
-        ];
-        self.log.line(Level::Info, text.concat());
+        if let Some(since) = since {
+            let delay = since.elapsed().as_secs();
+            self.log
+                .line(Level::Info, attempt::line(counted, request, delay, action));
+        }
     }
 
     /// Says a warning or a notice unless it repeats one of less than 10 s ago.
-    fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: impl Into<Vec<u8>>) {
-        let mut text = text.into();
+    fn repeatable(&self, level: Level, kind: &'static str, about: usize, mut text: String) {
         if let Some(repeats) = &self.repeats {
             match repeats.ask((kind, about), Instant::now()) {
                 None => return,
                 Some(0) => {}
                 Some(count) => {
-                    text.extend(format!(" (and {count} more like it before)").into_bytes());
+                    text += &format!(" (and {count} more like it before)");
                 }
             }
         }
@@ -248,9 +222,25 @@ impl Journal {
 
 impl Counted {
     /// `'NAME' (ADDRESS)`.
-    fn place(&self) -> Vec<u8> {
-        let Service { name, address, .. } = &self.service;
-        [b"'", &**name, b"' (", address.as_bytes(), b")"].concat()
+    fn place(&self) -> String {
+        format!("'{}' ({})", self.name, self.service.address)
+    }
+
+    /// The numbers of its answers and of its failures.
+    fn so_far(&self) -> (u64, u64) {
+        (self.answers.load(Relaxed), self.failed.load(Relaxed))
+    }
+}
+
+impl From<Service> for Counted {
+    fn from(service: Service) -> Self {
+        Self {
+            name: printable(&service.name),
+            service,
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            said_not_utf8: AtomicBool::new(false),
+        }
     }
 }
 

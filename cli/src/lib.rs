@@ -55,7 +55,7 @@ mod listening;
 pub use listen::{InvalidListen, Listen};
 
 mod log;
-pub use log::{Level, Log};
+pub use log::{Level, Log, escaped, printable};
 
 mod notify;
 

@@ -1,16 +1,21 @@
+//! Where lines go, in a form that nobody can take for two, and without ever waiting.
+
 use std::{
     io::Write,
-    mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, SyncSender, TrySendError},
-    },
-    thread,
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::syslog::Syslog;
+
+mod pending;
+use pending::Pending;
+
+mod printable;
+pub(crate) use printable::MAX_LINE;
+pub use printable::{escaped, printable};
+
+mod stdout;
+use stdout::Stdout;
 
 /// How much a line matters: the levels of syslog that are used here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +45,8 @@ impl Level {
 
 /// Where lines go. It never waits: what cannot be written at once is lost, counted, and said later.
 ///
-/// Control characters are written as `?`; other bytes stay.
+/// Each line is [`printable`], whatever it is about and wherever it goes: UTF-8, without control
+/// characters, and of at most 8 KiB. What waits for standard output has 1 MiB.
 #[derive(Clone, Debug)]
 pub struct Log(Arc<Sink>);
 
@@ -48,7 +54,7 @@ pub struct Log(Arc<Sink>);
 enum Sink {
     Syslog(Mutex<Syslog>),
     /// Kept until the reply that they belong before.
-    WithReplies(Mutex<Vec<u8>>),
+    WithReplies(Mutex<Pending>),
     Stdout(Stdout),
 }
 
@@ -68,7 +74,7 @@ impl Log {
     /// To standard output, which carries nothing else.
     #[must_use]
     pub fn stdout() -> Self {
-        Self::to(Sink::Stdout(Stdout::new()))
+        Self::to(Sink::Stdout(Stdout::new(std::io::stdout())))
     }
 
     /// Takes the place of Rust's message on standard error, which may be the protocol's socket: a
@@ -96,12 +102,11 @@ impl Log {
 
     /// Writes a line.
     pub fn line(&self, level: Level, text: impl AsRef<[u8]>) {
-        let text = printable(text.as_ref());
-        let tagged = || [b"[LOG ", level.as_str().as_bytes(), b"]: ", &text, b"\n"].concat();
+        let text = printable(text);
         match &*self.0 {
             Sink::Syslog(syslog) => lock(syslog).send(level, &text),
-            Sink::WithReplies(pending) => lock(pending).extend(tagged()),
-            Sink::Stdout(stdout) => stdout.send(tagged()),
+            Sink::WithReplies(pending) => lock(pending).push(&tagged(level, &text)),
+            Sink::Stdout(stdout) => stdout.send(tagged(level, &text)),
         }
     }
 
@@ -109,7 +114,7 @@ impl Log {
     #[must_use]
     pub fn take_pending(&self) -> Vec<u8> {
         match &*self.0 {
-            Sink::WithReplies(pending) => mem::take(&mut *lock(pending)),
+            Sink::WithReplies(pending) => lock(pending).take().into_bytes(),
             Sink::Syslog(_) | Sink::Stdout(_) => Vec::new(),
         }
     }
@@ -130,72 +135,13 @@ impl Log {
     }
 }
 
-/// A thread that writes, since standard output may be a pipe that nobody reads.
-#[derive(Debug)]
-struct Stdout {
-    lines: SyncSender<Message>,
-    lost: AtomicU64,
+/// What is said in the place of lost lines on standard output.
+fn lost(count: u64) -> String {
+    tagged(Level::Warning, &format!("{count} log lines were lost"))
 }
 
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    Flush(SyncSender<()>),
-}
-
-impl Stdout {
-    fn new() -> Self {
-        let (lines, queue) = mpsc::sync_channel(QUEUE);
-        let writer = move || {
-            for message in queue {
-                match message {
-                    // Nobody is left to be told when it fails.
-                    Message::Line(line) => _ = std::io::stdout().write_all(&line),
-                    Message::Flush(done) => _ = done.send(()),
-                }
-            }
-        };
-        // Without the thread every line is lost, and counted.
-        _ = thread::Builder::new().name("log".to_owned()).spawn(writer);
-        Self {
-            lines,
-            lost: AtomicU64::new(0),
-        }
-    }
-
-    fn send(&self, line: Vec<u8>) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let report = format!("[LOG warning]: {lost} log lines were lost\n");
-            if self
-                .lines
-                .try_send(Message::Line(report.into_bytes()))
-                .is_err()
-            {
-                self.lost.fetch_add(lost, Ordering::Relaxed);
-            }
-        }
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.lines.try_send(Message::Line(line))
-        {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn flush(&self) {
-        let (done, flushed) = mpsc::sync_channel(1);
-        if self.lines.try_send(Message::Flush(done)).is_ok() {
-            // The end of the process does not wait for a reader that has stopped.
-            _ = flushed.recv_timeout(Duration::from_secs(1));
-        }
-    }
-}
-
-/// The text with `?` in place of control characters, so that a line stays one line.
-fn printable(text: &[u8]) -> Vec<u8> {
-    text.iter()
-        .map(|byte| if byte.is_ascii_control() { b'?' } else { *byte })
-        .collect()
+fn tagged(level: Level, text: &str) -> String {
+    format!("[LOG {}]: {text}\n", level.as_str())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -203,18 +149,70 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lines that may wait for standard output.
-const QUEUE: usize = 4096;
+/// The bytes of lines that may wait for standard output: some thousand lines, for a reader that is slow
+/// for a moment.
+const MAX_WAITING: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Read, os::unix::net::UnixDatagram};
+
     use super::*;
 
     #[test]
-    fn control_characters_cannot_begin_a_line_of_their_own() {
+    fn every_sink_gets_the_same_harmless_line() {
+        for (text, line) in [
+            (&b"a\nb\x7f\x1b\xff\tc"[..], r"a?b??\xff?c".to_owned()),
+            (
+                "\u{9b}2J \u{202e}".as_bytes(),
+                r"\xc2\x9b2J \xe2\x80\xae".to_owned(),
+            ),
+            (&b"x".repeat(20_000), "x".repeat(8189) + "..."),
+        ] {
+            for written in [to_syslog(text), with_replies(text), to_stdout(text)] {
+                assert!(written.ends_with(&line), "{written}");
+            }
+        }
+    }
+
+    fn to_syslog(text: &[u8]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let log = Log::to(Sink::Syslog(Mutex::new(Syslog::new(&path))));
+        log.line(Level::Notice, text);
+        let mut datagram = vec![0; 65536];
+        let length = socket.recv(&mut datagram).unwrap();
+        datagram.truncate(length);
+        String::from_utf8(datagram).unwrap()
+    }
+
+    fn with_replies(text: &[u8]) -> String {
         let log = Log::with_replies();
-        log.line(Level::Notice, b"a\nb\x7f\x1b\xff\tc");
-        assert_eq!(log.take_pending(), b"[LOG notice]: a?b??\xff?c\n");
+        log.line(Level::Notice, text);
+        let lines = whole_line(log.take_pending());
         assert!(log.take_pending().is_empty());
+        lines
+    }
+
+    fn to_stdout(text: &[u8]) -> String {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log = Log::to(Sink::Stdout(Stdout::new(writer)));
+        log.line(Level::Notice, text);
+        drop(log);
+        let mut lines = Vec::new();
+        reader.read_to_end(&mut lines).unwrap();
+        whole_line(lines)
+    }
+
+    /// One line without its line feed.
+    fn whole_line(lines: Vec<u8>) -> String {
+        let lines = String::from_utf8(lines).unwrap();
+        let line = lines.strip_suffix('\n').expect(&lines);
+        assert!(
+            line.starts_with("[LOG notice]: ") && !line.contains('\n'),
+            "{line}"
+        );
+        line.to_owned()
     }
 }

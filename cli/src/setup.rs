@@ -11,7 +11,7 @@ use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions}
 
 use crate::{
     InvalidService, Journal, Level, Log, Options, Service, StartError, ground::check_handover,
-    probe::read_probe, sockets::listener, users::RunAs,
+    printable, probe::read_probe, sockets::listener, users::RunAs,
 };
 
 /// The services of a command line, and what was wrong with the others.
@@ -183,34 +183,38 @@ pub fn check(options: &Options) -> bool {
     _ = std::io::stdout().write_all(&services.describe());
     let warnings = services.valid.iter().flat_map(|service| &service.warnings);
     for text in services.invalid.iter().chain(warnings) {
-        eprintln!("hapolicy: {}", String::from_utf8_lossy(text));
+        complain(text);
     }
     if services.valid.is_empty() {
-        eprintln!("hapolicy: no valid service");
+        complain("no valid service");
     }
     let mut valid = services.invalid.is_empty() && !services.valid.is_empty();
     for text in &options.listen {
         if let Err(error) = listener(text, options) {
-            eprintln!("hapolicy: {}", error.line());
+            complain(error.line());
             valid = false;
         }
     }
     let handover = options.lifetime.handover.as_deref().map(check_handover);
     if let Some(Err(error)) = handover {
-        eprintln!("hapolicy: {}", error.line());
+        complain(error.line());
         valid = false;
     }
     if let Err(error) = checks(options) {
-        eprintln!("hapolicy: {}", error.line());
+        complain(error.line());
         valid = false;
     }
     if let Some(user) = &options.user
         && RunAs::parse(user).is_none()
     {
-        eprintln!("hapolicy: --user {user}: unknown user or group");
+        complain(format!("--user {user}: unknown user or group"));
         valid = false;
     }
     valid
+}
+
+fn complain(text: impl AsRef<[u8]>) {
+    eprintln!("hapolicy: {}", printable(text));
 }
 
 /// A seed of the system's, different for each process: several of them share by weight.

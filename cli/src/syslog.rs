@@ -1,3 +1,5 @@
+//! The system's log: one line each to `/dev/log`, or none.
+
 use std::{
     io::{self, ErrorKind, Write},
     os::unix::net::{UnixDatagram, UnixStream},
@@ -37,11 +39,11 @@ impl Syslog {
         }
     }
 
-    /// Sends a line whose control characters have been replaced.
-    pub(crate) fn send(&mut self, level: Level, text: &[u8]) {
+    /// Sends a line that is [`printable`](crate::printable).
+    pub(crate) fn send(&mut self, level: Level, text: &str) {
         if self.lost > 0 {
             let report = format!("{} log lines were lost", self.lost);
-            if self.try_send(Level::Warning, report.as_bytes()).is_ok() {
+            if self.try_send(Level::Warning, &report).is_ok() {
                 self.lost = 0;
             }
         }
@@ -50,18 +52,17 @@ impl Syslog {
         }
     }
 
-    fn try_send(&mut self, level: Level, text: &[u8]) -> io::Result<()> {
-        let text = &text[..text.len().min(LONGEST)];
+    fn try_send(&mut self, level: Level, text: &str) -> io::Result<()> {
         let time = Local::now().format("%b %e %H:%M:%S");
         let priority = MAIL | level as u8;
-        let mut line = format!("<{priority}>{time} {}: ", self.tag).into_bytes();
-        line.extend_from_slice(text);
+        let line = format!("<{priority}>{time} {}: {text}", self.tag);
+        let line = line.as_bytes();
         let was_open = self.socket.is_some();
-        match self.write(&line) {
+        match self.write(line) {
             // A log that has been restarted is asked twice; one that is busy, or not there, is not.
             Err(error) if was_open && error.kind() != ErrorKind::WouldBlock => {
                 self.socket = None;
-                self.write(&line)
+                self.write(line)
             }
             result => result,
         }
@@ -110,8 +111,6 @@ impl Syslog {
 
 /// The facility mail, as it stands in a line's priority.
 const MAIL: u8 = 2 << 3;
-/// syslogd implementations cut lines at 1 to 8 KiB.
-const LONGEST: usize = 8192;
 
 #[cfg(test)]
 mod tests {
@@ -128,7 +127,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let log = UnixDatagram::bind(&path).unwrap();
-        Syslog::new(&path).send(Level::Info, b"text");
+        Syslog::new(&path).send(Level::Info, "text");
         let line = receive(&log);
         let pid = std::process::id();
         assert!(line.starts_with("<22>"), "{line}");
@@ -150,13 +149,13 @@ mod tests {
         let mut syslog = Syslog::new(&path);
         // A datagram socket holds net.unix.max_dgram_qlen lines, ten or some hundreds.
         while syslog.lost < 3 {
-            syslog.send(Level::Warning, b"x");
+            syslog.send(Level::Warning, "x");
         }
         log.set_nonblocking(true).unwrap();
         let mut byte = [0; 1];
         while log.recv(&mut byte).is_ok() {}
         log.set_nonblocking(false).unwrap();
-        syslog.send(Level::Notice, b"after");
+        syslog.send(Level::Notice, "after");
         assert!(receive(&log).ends_with(": 3 log lines were lost"));
         assert!(receive(&log).ends_with(": after"));
     }
@@ -167,11 +166,11 @@ mod tests {
         let path = dir.path().join("log");
         let log = UnixDatagram::bind(&path).unwrap();
         let mut syslog = Syslog::new(&path);
-        syslog.send(Level::Info, b"one");
+        syslog.send(Level::Info, "one");
         drop(log);
         std::fs::remove_file(&path).unwrap();
         let log = UnixDatagram::bind(&path).unwrap();
-        syslog.send(Level::Info, b"two");
+        syslog.send(Level::Info, "two");
         assert!(receive(&log).ends_with(": two"));
     }
 
@@ -183,7 +182,7 @@ mod tests {
         let path = dir.path().join("log");
         let log = UnixListener::bind(&path).unwrap();
         let mut syslog = Syslog::new(&path);
-        syslog.send(Level::Info, b"text");
+        syslog.send(Level::Info, "text");
         drop(syslog);
         let mut line = String::new();
         log.accept().unwrap().0.read_to_string(&mut line).unwrap();
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn without_a_log_nothing_happens() {
         let mut syslog = Syslog::new("/nonexistent/log");
-        syslog.send(Level::Info, b"text");
+        syslog.send(Level::Info, "text");
         assert_eq!(syslog.lost, 1);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{Level, Log, Options, Passed, Stop, check, daemon, dropin};
+use hapolicy::{Level, Log, Options, Passed, Stop, check, daemon, dropin, printable};
 
 fn main() -> ExitCode {
     let passed = match Passed::take() {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 /// Says why the process ends: under spawn(8) nobody reads standard error.
 fn fail(text: &str, status: u8, log: &Log) -> ExitCode {
-    eprintln!("hapolicy: {text}");
+    eprintln!("hapolicy: {}", printable(text));
     log.line(Level::Error, text);
     log.flush();
     ExitCode::from(status)

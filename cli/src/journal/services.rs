@@ -5,14 +5,17 @@ use std::error::Error;
 use policy_ha::{BackendId, Transition};
 use policy_net::{AttemptError, CheckError, Event};
 
-use crate::{Journal, Level};
+use crate::{
+    Journal, Level,
+    journal::escape::{Place, escape},
+};
 
 impl Journal {
     /// Something happened to a service while it was looked at beside the requests.
     pub(crate) fn checked(&self, event: &Event<'_>) {
         match event {
-            Event::Opening(backend) => self.connection(*backend, b"Opening socket to "),
-            Event::Connected(backend) => self.connection(*backend, b"Connection established to "),
+            Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
+            Event::Connected(backend) => self.connection(*backend, "Connection established to "),
             Event::Checked {
                 backend,
                 error: Some(CheckError::Unexpected(response)),
@@ -21,8 +24,9 @@ impl Journal {
                 let Some(counted) = self.services.get(backend.index()) else {
                     return;
                 };
-                let (name, action) = (&*counted.service.name, response.as_bytes());
-                let text = [b"Probe of '", name, b"' -> '", action, b"'"].concat();
+                let name = &counted.name;
+                let action = escape(response.as_bytes(), Place::Quoted('\''));
+                let text = format!("Probe of '{name}' -> '{action}'");
                 self.repeatable(Level::Warning, "probe", backend.index(), text);
             }
             Event::Changed {
@@ -34,11 +38,11 @@ impl Journal {
         }
     }
 
-    pub(super) fn connection(&self, backend: BackendId, what: &[u8]) {
+    pub(super) fn connection(&self, backend: BackendId, what: &str) {
         let counted = self.services.get(backend.index());
         if let Some(counted) = counted.filter(|_| self.verbose) {
             self.log
-                .line(Level::Info, [what, &counted.place()].concat());
+                .line(Level::Info, what.to_owned() + &counted.place());
         }
     }
 
@@ -48,24 +52,19 @@ impl Journal {
         };
         let place = counted.place();
         let (kind, text) = match error {
-            AttemptError::Connect(_) => {
-                ("connect", [b"Could not open socket to ", &*place].concat())
-            }
-            AttemptError::TimedOut => ("timeout", [b"Timeout for ", &*place].concat()),
-            AttemptError::Busy => (
-                "busy",
-                [b"All connections are in use for ", &*place].concat(),
-            ),
+            AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
+            AttemptError::TimedOut => ("timeout", format!("Timeout for {place}")),
+            AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             error => {
                 let line = match error {
                     AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),
                     _ => b"",
                 };
                 let line = line.strip_prefix(b"action=").unwrap_or(line);
-                let name = &*counted.service.name;
+                let (name, line) = (&counted.name, escape(line, Place::Quoted('\'')));
                 (
                     "invalid",
-                    [b"Invalid answer from '", name, b"' -> '", line, b"'"].concat(),
+                    format!("Invalid answer from '{name}' -> '{line}'"),
                 )
             }
         };
@@ -97,8 +96,7 @@ impl Journal {
             }
             _ => return,
         };
-        self.log
-            .line(level, [&*counted.place(), what.as_bytes()].concat());
+        self.log.line(level, counted.place() + &what);
     }
 }
 

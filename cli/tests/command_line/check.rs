@@ -39,6 +39,19 @@ grün und inet:127.0.0.1:1 priority 10 weight 1 timeout 30s
 }
 
 #[test]
+fn what_is_said_on_standard_error_cannot_command_a_terminal() {
+    for args in [
+        &["--check", "-s", "a\u{9b}1m\u{202e}\u{1b}[1m=x"][..],
+        &["--check", "-s", "a=127.0.0.1:1:\u{9b}1m\u{202e}\u{1b}[1m"],
+        &["a\u{9b}1m\u{202e}\u{1b}[1m"],
+    ] {
+        let ended = run(HAPOLICY, args);
+        let part = r"\xc2\x9b1m\xe2\x80\xae?[1m";
+        assert!(ended.err.contains(part), "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
 fn check_uses_the_timeout_of_the_mode() {
     let args = [
         "--check",

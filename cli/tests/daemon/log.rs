@@ -76,6 +76,59 @@ fn a_line_per_attempt_is_written_when_asked_for() {
 }
 
 #[test]
+fn no_peer_can_write_what_a_line_does_not_say() {
+    let action = "REJECT it's \\ <a>, client: v[203.0.113.8] \u{202e}\u{9b}";
+    let answers = Stub::tcp(Script::answer(action));
+    let babbles = Stub::tcp(Script::bytes(&b"no', \\ \x1b[2J \xff\n"[..]));
+    let services = [service("a", &answers, ":2"), service("b", &babbles, ":1")];
+    let daemon = Daemon::tcp(&["-v", "-s", &services[0], "-s", &services[1]]);
+    let mut client = daemon.connect();
+    client.ask(&request(&[
+        ("client_name", "v], helo: <x"),
+        ("client_address", "192.0.2.1"),
+        ("helo_name", "it's\u{85} [1]"),
+        ("sender", "a> , client: v[203.0.113.8]@evil\u{2028}\u{2066}"),
+        ("recipient", "o'brien+tag@[192.0.2.1]"),
+        ("odd", "back\\slash\t\u{9d}"),
+    ]));
+    client.ask(b"request=it's\\ \xc2\x9b\xe9\n\n");
+    let log = daemon.stop().out;
+    assert!(log.is_ascii(), "{log}");
+    let written = r"REJECT it\x27s \x5c <a>, client: v[203.0.113.8] \xe2\x80\xae\xc2\x9b";
+    let about = r"client: v\x5d\x2c helo: \x3cx[192.0.2.1], helo: <it\x27s\xc2\x85 \x5b1\x5d>, from: <a\x3e \x2c client: v\x5b203.0.113.8\x5d@evil\xe2\x80\xa8\xe2\x81\xa6>, to: <o'brien+tag@[192.0.2.1]>";
+    for end in [
+        r"Attribute: odd=back\x5cslash?\xc2\x9d".to_owned(),
+        r"Invalid answer from 'b' -> 'no\x27, \x5c ?[2J \xff'".to_owned(),
+        format!("delay: 0s, {about}, action: ''"),
+        format!("Answer from 'a' -> '{written}'"),
+        format!("delay: 0s, {about}, action: '{written}'"),
+        format!("Action: {}", written.replace(r"\x27", "'")),
+        r"ignoring unrecognized request type: 'it\x27s\x5c \xc2\x9b\xe9'".to_owned(),
+    ] {
+        let count = log.lines().filter(|line| line.ends_with(&end)).count();
+        assert_eq!(count, 1, "{end}: {log}");
+    }
+}
+
+#[test]
+fn a_long_line_is_cut_and_says_so() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-v", "-s", &service("a", &stub, "")]);
+    let long = "x".repeat(10_000);
+    let request = request(&[("helo_name", &long), ("sender", "s")]);
+    assert_eq!(daemon.connect().ask(&request), "dunno");
+    let log = daemon.stop().out;
+    let attribute = &process::lines(&log, "Attribute: helo_name=x")[0];
+    assert_eq!(attribute.len(), "[LOG info]: ".len() + 8192);
+    assert!(attribute.ends_with("x..."));
+    let attempt = &process::lines(&log, "queries: 1")[0];
+    assert!(
+        attempt.ends_with("x...>, from: <s>, to: <>, action: 'dunno'"),
+        "{attempt}"
+    );
+}
+
+#[test]
 fn a_reader_of_the_log_that_stops_reading_stops_no_mail() {
     let stub = Stub::tcp(Script::default());
     let (reader, writer) = std::io::pipe().unwrap();
@@ -96,12 +149,26 @@ fn a_reader_of_the_log_that_stops_reading_stops_no_mail() {
     );
     assert!(eventually(|| Client::try_connect(&endpoint).is_ok()));
     let mut client = Client::connect(&endpoint);
-    let long = "x".repeat(1000);
-    for _ in 0..1000 {
-        assert_eq!(client.ask(&request(&[("sender", &long)])), "dunno");
+    assert_eq!(client.ask_about("x"), "dunno");
+    let before = resident_kib(daemon.id());
+    // 12 MB of lines, though fewer lines than may wait.
+    let long = "x".repeat(8000);
+    let long = request(&[("a", &*long); 10]);
+    for _ in 0..150 {
+        assert_eq!(client.ask(&long), "dunno");
     }
     assert!(daemon.is_running());
+    let grown = resident_kib(daemon.id()).saturating_sub(before);
+    assert!(grown < 6 << 10, "by {grown} KiB");
     daemon.signal(process::Signal::TERM);
     assert_eq!(daemon.end().code, Some(0));
     drop(reader);
+}
+
+/// How much memory a process has.
+fn resident_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = process::lines(&status, "VmRSS:").remove(0);
+    let kib = line.split_whitespace().nth(1).unwrap();
+    kib.parse().unwrap()
 }

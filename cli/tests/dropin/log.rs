@@ -67,6 +67,21 @@ fn garbage_without_a_request_behind_it_is_told() {
     }
 }
 
+#[test]
+fn garbage_cannot_end_its_quotation() {
+    let (near, far) = unix_sockets();
+    let process = spawn(&["-L", "-s", "a=127.0.0.1:1"], far);
+    let client = Client::of(near);
+    client.send(b"\" it's \\ \x1b\xff \xe2\x80\xae\n");
+    client.shut_down_writing();
+    let told = String::from_utf8(client.read_once()).unwrap();
+    assert_eq!(
+        told,
+        "[LOG notice]: error: ignoring garbage \"\\x22 it's \\x5c ?\\xff \\xe2\\x80\\xae\"\n"
+    );
+    process.end();
+}
+
 fn assert_log_and_reply(message: &str) {
     let log = message.strip_suffix("action=REJECT no\n\n").expect(message);
     assert!(log.lines().all(|line| line.starts_with("[LOG ")), "{log}");

@@ -83,8 +83,8 @@ fn always() -> Vec<Case> {
         failing(
             "3.8.h",
             "warning: an invalid answer of 8-bit bytes",
-            Script::bytes(b"\xe9t\xe9\n"),
-            invalid("A", "\\xe9t\\xe9"),
+            Script::bytes("été \"<[,\n"),
+            invalid("A", "été \"<[,"),
         ),
         undefined("3.8.i", "notice: the type is missing", "sender=x\n\n"),
         undefined("3.8.j", "notice: the type is empty", "request=\n\n"),
@@ -155,14 +155,14 @@ fn with_logging() -> Vec<Case> {
             .send("request=smtpd_access_policy\nsender=\nclient_name=\n\n")
             .stdout("action=A\n\naction=A\n\n")
             .log([a.line_about(empty), a.counts(2, 2, 0).line_about(empty)]),
-        case("3.8.p", "-l: 8-bit bytes and quotes as they are")
-            .stub("A", Script::answer("REJECT 'né'"))
+        case("3.8.p", "-l: plain values and actions as they are")
+            .stub("A", Script::answer("REJECT <né>, \"[1]\""))
             .args(["-l", "-s", "A={A}:"])
-            .send("request=smtpd_access_policy\nsender=<é'\">\nhelo_name=[::1]\n\n")
-            .stdout("action=REJECT 'né'\n\n")
+            .send("request=smtpd_access_policy\nsender=é'+x@[::1]\nhelo_name=[::1]\n\n")
+            .stdout("action=REJECT <né>, \"[1]\"\n\n")
             .log([a
-                .action("REJECT 'né'")
-                .line_about("client: [], helo: <[::1]>, from: <<é'\">>, to: <>")]),
+                .action("REJECT <né>, \"[1]\"")
+                .line_about("client: [], helo: <[::1]>, from: <é'+x@[::1]>, to: <>")]),
         case(
             "3.8.q",
             "-l: the delay counts from the request, in whole seconds",

@@ -6,6 +6,7 @@ mod answers;
 mod case;
 mod compare;
 mod decided;
+mod decided_log;
 mod expect;
 mod failover;
 mod logging;
@@ -139,6 +140,7 @@ fn all_cases() -> Vec<Case> {
         mended_services::cases(),
         mended_too::cases(),
         decided::cases(),
+        decided_log::cases(),
     ]
     .into_iter()
     .flatten()
@@ -242,7 +244,7 @@ pub const ALLOWED: &[(u8, &str)] = &[
     ),
 ];
 
-/// Those that `interfaces.md` decides: the key, its section there, and the difference.
+/// Those that are decided beside it: the key, its section there, and the difference.
 pub const DECIDED: &[(&str, &str, &str)] = &[
     (
         "duplicates",
@@ -277,6 +279,21 @@ pub const DECIDED: &[(&str, &str, &str)] = &[
         "passed on with one warning; Perl: silently",
     ),
     ("control characters in the log", "Log", "?; Perl: raw"),
+    (
+        "other characters that command a terminal",
+        "Log",
+        "\\xNN; Perl: raw",
+    ),
+    (
+        "bytes that are not UTF-8 in the log",
+        "Log",
+        "\\xNN; Perl: raw",
+    ),
+    (
+        "a line's own syntax in the values it tells",
+        "Log",
+        "\\xNN; Perl: raw",
+    ),
     (
         "at most 64 services",
         "Services",

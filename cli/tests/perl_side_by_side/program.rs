@@ -236,13 +236,14 @@ fn note_log(
     }
 }
 
-/// Bytes that are not UTF-8 as `\xNN`: replaced by one sign, different ones would look alike.
+/// Bytes that are not UTF-8 as `{NN}`: replaced by one sign, different ones would look alike, and `\xNN`
+/// is what ours writes.
 fn readable(text: &[u8]) -> String {
     let mut readable = String::new();
     for chunk in text.utf8_chunks() {
         readable += chunk.valid();
         for byte in chunk.invalid() {
-            readable += &format!("\\x{byte:02x}");
+            readable += &format!("{{{byte:02x}}}");
         }
     }
     readable

@@ -92,20 +92,18 @@ fn names_and_hosts() -> Vec<Case> {
         named("3.2.m", "a name with blanks", "my first service"),
         named("3.2.n", "a name with colons and quotes", "a:b'c\"d:"),
         named("3.2.o", "a name in UTF-8", "grün-Ω"),
-        case("3.2.ae", "a name in Latin 1")
-            .named("A")
-            .args([b"-l".as_slice(), b"-s", b"gr\xfcn={A}:"])
-            .send(FULL)
-            .stdout("action=A\n\n")
-            .log([line("gr\\xfcn", "{A}")]),
         case("3.2.ag", "two names in Latin 1 are two services")
             .refusing("A")
             .named("B")
             .args([b"-s".as_slice(), b"\xe4={B}:2", b"-s", b"\xf6={A}:1"])
             .send(FULL)
             .stdout("action=B\n\n")
-            .log(["warning: Could not open socket to '\\xf6' ({A})"])
-            .received("B", [FULL]),
+            .received("B", [FULL])
+            .differs(
+                Why::Decided("bytes that are not UTF-8 in the log"),
+                Expect::new().log(["warning: Could not open socket to '{f6}' ({A})"]),
+                Expect::new().log([r"warning: Could not open socket to '\xf6' ({A})"]),
+            ),
         at("3.2.p", "localhost", "localhost:{A.port}"),
         at("3.2.q", "a host's name", "policy.example:{A.port}")
             .file("/etc/hosts", "127.0.0.1 localhost policy.example\n"),

@@ -1,11 +1,13 @@
 //! `policy-client query`: what it asks and what it prints.
 
 use std::{
+    fs::File,
     io::{Write, pipe},
     net::TcpListener,
     process::Command,
 };
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use crate::{
@@ -34,6 +36,34 @@ fn query_prints_the_action_alone() {
         assert_eq!(values[..2], ["smtpd_access_policy", "RCPT"]);
         assert!(!values[2].is_empty());
     }
+}
+
+#[test]
+fn query_prints_the_very_bytes_but_not_to_a_terminal() {
+    let stub = Stub::tcp(Script::bytes(
+        &b"action=REJECT \x1b[2J\xc2\x9b1m\xff gr\xc3\xbcn\n\n"[..],
+    ));
+    let query = || {
+        let mut command = Command::new(POLICY_CLIENT);
+        command.args(["query", &stub.address()]);
+        command
+    };
+    let piped = query().output().unwrap();
+    assert_eq!(piped.stdout, b"REJECT \x1b[2J\xc2\x9b1m\xff gr\xc3\xbcn\n");
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let path = ptsname(&terminal, Vec::new()).unwrap();
+    let screen = File::options()
+        .write(true)
+        .open(path.to_str().unwrap())
+        .unwrap();
+    assert!(query().stdout(screen).status().unwrap().success());
+    let mut shown = [0; 1024];
+    let count = rustix::io::read(&terminal, &mut shown).unwrap();
+    let shown = str::from_utf8(&shown[..count]).unwrap();
+    assert_eq!(shown, "REJECT ?[2J\\xc2\\x9b1m\\xff grün\r\n");
 }
 
 #[test]

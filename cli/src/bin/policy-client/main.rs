@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hapolicy::printable;
 
 mod query;
 mod serve;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
-    eprintln!("policy-client: {error}");
+    eprintln!("policy-client: {}", printable(error.to_string()));
     ExitCode::from(status)
 }
 

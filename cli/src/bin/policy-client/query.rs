@@ -1,13 +1,13 @@
 use std::{
     error::Error,
-    io::{Read, Write},
+    io::{IsTerminal, Read, Write},
     process::{self, ExitCode},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::BytesMut;
 use clap::Args;
-use hapolicy::parse_duration;
+use hapolicy::{parse_duration, printable};
 use policy_ha::{Backend, Preference};
 use policy_net::{Connector, Endpoint, Service, Upstream, UpstreamOptions};
 use policy_proto::{Decoder, Request, Response, attr};
@@ -129,9 +129,13 @@ impl Query {
             return writeln!(out, "{object}");
         }
         match answer {
+            // A terminal obeys what it is sent: a policy server shall not command it.
+            Ok(response) if out.is_terminal() => {
+                writeln!(out, "{}", printable(response.as_bytes()))
+            }
             Ok(response) => out.write_all(&[response.as_bytes(), b"\n"].concat()),
             Err(reason) => {
-                eprintln!("no answer: {reason}");
+                eprintln!("no answer: {}", printable(reason));
                 Ok(())
             }
         }

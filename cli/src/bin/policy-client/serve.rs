@@ -1,7 +1,7 @@
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use hapolicy::{Listen, parse_duration};
+use hapolicy::{Listen, escaped, parse_duration, printable};
 use policy_net::{Connection, ServeOptions, Terms, accept};
 use policy_proto::{Request, Response, attr};
 use tokio::{
@@ -94,7 +94,7 @@ impl Serve {
                 Ok(None) => return,
                 Err(error) => {
                     if self.log {
-                        println(&format!("closing a connection: {error}"));
+                        println(&printable(format!("closing a connection: {error}")));
                     }
                     return;
                 }
@@ -124,7 +124,7 @@ impl Serve {
     }
 }
 
-/// A request in one line: what tells requests apart, control characters escaped.
+/// A request in one line: what tells requests apart, each value without a blank.
 fn describe(request: &Request) -> String {
     let names = [
         attr::PROTOCOL_STATE,
@@ -137,7 +137,8 @@ fn describe(request: &Request) -> String {
     ];
     let shown = names.map(|name| {
         let value = request.get(name).unwrap_or_default();
-        format!("{name}={}", String::from_utf8_lossy(value).escape_debug())
+        let value = escaped(value, MAX_VALUE, |c| c.is_whitespace() || c == '\\');
+        format!("{name}={value}")
     });
     shown.join(" ")
 }
@@ -153,3 +154,6 @@ fn println(line: &str) {
 fn action(text: &str) -> Result<Response, String> {
     Response::new(text.to_owned()).map_err(|error| error.to_string())
 }
+
+/// The longest value in a line, in bytes.
+const MAX_VALUE: usize = 1024;

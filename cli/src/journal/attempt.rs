@@ -1,0 +1,162 @@
+//! The line per attempt (`-l`), whose every field can be read whatever its value is.
+
+use policy_proto::{Request, attr};
+
+use crate::journal::{
+    Counted,
+    escape::{Place, escape},
+};
+
+/// What an attempt came to: `action` is empty where it failed. `delay` is in seconds since the request
+/// came.
+pub(super) fn line(counted: &Counted, request: &Request, delay: u64, action: &[u8]) -> String {
+    let value = |name, place| escape(request.get(name).unwrap_or_default(), place);
+    let Counted { name, service, .. } = counted;
+    let address = &service.address;
+    let (priority, weight) = (service.backend.priority, service.backend.weight);
+    let (answers, failed) = counted.so_far();
+    let queries = answers + failed;
+    let client = value(attr::CLIENT_NAME, Place::Client);
+    let client_address = value(attr::CLIENT_ADDRESS, Place::Client);
+    let helo = value(attr::HELO_NAME, Place::Address);
+    let sender = value(attr::SENDER, Place::Address);
+    let recipient = value(attr::RECIPIENT, Place::Address);
+    let action = escape(action, Place::Action);
+    format!(
+        "[{name}] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
+         answers: {answers}, failed: {failed}, delay: {delay}s, \
+         client: {client}[{client_address}], helo: <{helo}>, from: <{sender}>, to: <{recipient}>, \
+         action: '{action}'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use policy_proto::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Service, printable};
+
+    proptest! {
+        #[test]
+        fn each_field_is_found_by_its_delimiters_whatever_the_values_are(
+            values in [value(), value(), value(), value(), value(), value()],
+        ) {
+            let line = line_about(&values);
+            prop_assert_eq!(&printable(&line), &line, "nothing is left to be escaped or cut");
+            let fields = fields(&line).ok_or_else(|| TestCaseError::fail(line.clone()))?;
+            for (field, value) in fields.iter().zip(&values) {
+                let (field, value) = (unescaped(field), without_controls(value));
+                let cut = field.strip_suffix(b"...").filter(|_| field.len() < value.len());
+                let same = field == value || cut.is_some_and(|start| value.starts_with(start));
+                prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
+            }
+            prop_assert_eq!(fields_from_the_end(&line), Some(fields));
+        }
+    }
+
+    #[test]
+    fn the_longest_values_leave_the_line_whole() {
+        let long = [b'"'; 16_000];
+        let values = [&long; 6].map(|value| value.to_vec());
+        let line = line_about(&values);
+        assert_eq!(printable(&line), line);
+        let fields = fields(&line).unwrap();
+        assert!(fields.iter().all(|field| field.ends_with("...")), "{line}");
+    }
+
+    fn line_about(values: &[Vec<u8>; 6]) -> String {
+        let [client, address, helo, sender, recipient, action] = values;
+        let attributes = [
+            (attr::CLIENT_NAME, client),
+            (attr::CLIENT_ADDRESS, address),
+            (attr::HELO_NAME, helo),
+            (attr::SENDER, sender),
+            (attr::RECIPIENT, recipient),
+        ];
+        let request = Request::from_attributes(attributes).unwrap();
+        let service = Service::parse(b"name=127.0.0.1:1", Duration::from_secs(1)).unwrap();
+        line(&Counted::from(service), &request, 0, action)
+    }
+
+    /// A naive reader of the line.
+    fn fields(line: &str) -> Option<[&str; 6]> {
+        let (_, rest) = line.split_once(", client: ")?;
+        let (client, rest) = rest.split_once('[')?;
+        let (address, rest) = rest.split_once("], helo: <")?;
+        let (helo, rest) = rest.split_once(">, from: <")?;
+        let (sender, rest) = rest.split_once(">, to: <")?;
+        let (recipient, rest) = rest.split_once(">, action: '")?;
+        let (action, rest) = rest.split_once('\'')?;
+        rest.is_empty()
+            .then_some([client, address, helo, sender, recipient, action])
+    }
+
+    /// The same from the other end.
+    fn fields_from_the_end(line: &str) -> Option<[&str; 6]> {
+        let (rest, action) = line.strip_suffix('\'')?.rsplit_once(">, action: '")?;
+        let (rest, recipient) = rest.rsplit_once(">, to: <")?;
+        let (rest, sender) = rest.rsplit_once(">, from: <")?;
+        let (rest, helo) = rest.rsplit_once("], helo: <")?;
+        let (rest, address) = rest.rsplit_once('[')?;
+        let (_, client) = rest.rsplit_once(", client: ")?;
+        Some([client, address, helo, sender, recipient, action])
+    }
+
+    fn unescaped(field: &str) -> Vec<u8> {
+        let mut parts = field.split('\\');
+        let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+        for part in parts {
+            let (code, rest) = part.split_at(3);
+            bytes.push(u8::from_str_radix(code.strip_prefix('x').unwrap(), 16).unwrap());
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+        bytes
+    }
+
+    /// What is written as `?` cannot be read back.
+    fn without_controls(value: &[u8]) -> Vec<u8> {
+        let written = |byte: &u8| if byte.is_ascii_control() { b'?' } else { *byte };
+        value.iter().map(written).collect()
+    }
+
+    /// Any bytes that an attribute may have, most of them pieces of the line's own syntax.
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = [
+            " ",
+            "'",
+            "\"",
+            "\\",
+            "\\x27",
+            "<",
+            ">",
+            ",",
+            "[",
+            "]",
+            "...",
+            "\u{a0}",
+            "\u{202e}",
+            "x",
+            "\u{9b}",
+            "\t",
+            ", client: ",
+            "], helo: <",
+            ">, from: <",
+            ">, to: <",
+            ">, action: '",
+            "v[203.0.113.8]",
+        ];
+        let piece = prop_oneof![
+            4 => prop::sample::select(pieces.map(|piece| piece.as_bytes().to_vec()).to_vec()),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| {
+            let mut value = pieces.concat();
+            value.retain(|byte| !matches!(byte, 0 | b'\n' | b'\r'));
+            value
+        })
+    }
+}
