@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod preset;
 mod query;
 mod serve;
 
@@ -53,6 +54,8 @@ fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// An answer that is not the expected one; as grep(1) ends without a match.
+const UNEXPECTED: u8 = 1;
 // sysexits(3)
 const USAGE: u8 = 64;
 const DATA: u8 = 65;
