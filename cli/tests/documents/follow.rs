@@ -136,7 +136,7 @@ impl Reader {
             }
             Kind::Probe => self.shell(&format!(
                 "cat >/tmp/probe <<'EOF'\n{}EOF\nhapolicy --listen inet:127.0.0.1:1 --check --check 5s --probe /tmp/probe \
-                 -s a=192.0.2.10:10031\npolicy-client query 192.0.2.10:10031 - </tmp/probe",
+                 -s a=192.0.2.10:10031\n(cat /tmp/probe; echo) | policy-client query 192.0.2.10:10031 -",
                 block.text
             )),
             // See options.rs.

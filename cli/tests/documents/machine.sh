@@ -1,7 +1,8 @@
 #!/bin/sh
 # machine.sh HOME REPOSITORY BINARIES: boots this Debian once more, as root, with systemd, in namespaces of its
 # own. HOME is an empty directory. What is written there goes to memory and is lost at the end: all is an
-# overlay. In it the repository is /usr/src/hapolicy, and its build is BINARIES: see `cargo` below.
+# overlay. In it the repository is /usr/src/hapolicy, its build is BINARIES (see `cargo` below), and all that has
+# been written is below /usr/src/written.
 #
 # The loopback interface has the addresses of the documents, 192.0.2.0/24. The network has nothing else.
 set -e
@@ -11,10 +12,11 @@ mount -t tmpfs tmpfs "$home"
 mkdir "$home/upper" "$home/work" "$home/root" "$home/source" "$home/source-work"
 root=$home/root
 mount -t overlay -o "lowerdir=/,upperdir=$home/upper,workdir=$home/work" overlay "$root"
-mkdir -p "$root/usr/src/hapolicy" "$root/usr/src/test"
+mkdir -p "$root/usr/src/hapolicy" "$root/usr/src/test" "$root/usr/src/written"
 mount -t overlay -o "lowerdir=$repository,upperdir=$home/source,workdir=$home/source-work" overlay \
     "$root/usr/src/hapolicy"
 mount --bind "$binaries" "$root/usr/src/test"
+mount --bind "$home/upper" "$root/usr/src/written"
 
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"

@@ -35,7 +35,9 @@ impl Postfix {
              postconf -n 2>&1 >/dev/null; postconf -M 2>&1 >/dev/null
              systemctl restart postfix"
         ));
-        let heard = machine.run(&format!("timeout 15 bash -c '{SESSION}' session '{mark}@example.org'"));
+        let heard = machine.run(&format!(
+            "timeout 15 bash -c '{SESSION}' session '{mark}@example.org'"
+        ));
         let replies: Vec<_> = heard
             .out
             .lines()

@@ -55,6 +55,6 @@ fn at_no_moment_of_the_switch_is_there_no_program() {
     reader.finish();
 }
 
-/// All files that bear a name of ours, but for those of the Perl script's package and of the test.
-const FILES: &str = "find / -xdev -path /usr/src -prune -o -path /tmp -prune -o \
-    \\( -name '*hapolicy*' -o -name '*policy-client*' \\) -print | sort";
+/// All files that bear a name of ours and have been written since the machine is there; whiteouts are no
+/// files.
+const FILES: &str = "find /usr/src/written /run ! -type c \\( -name '*hapolicy*' -o -name '*policy-client*' \\) | sort";
