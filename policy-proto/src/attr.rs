@@ -79,7 +79,7 @@ pub const MAIL_VERSION: &str = "mail_version";
 /// The only value of [`REQUEST`] that Postfix sends.
 pub const SMTPD_ACCESS_POLICY: &str = "smtpd_access_policy";
 
-/// All of them, in Postfix's order.
+/// All of them, in Postfix's order, the same in every version.
 ///
 /// ```
 /// use policy_proto::attr;
@@ -121,3 +121,34 @@ pub const ALL: &[&str] = &[
     COMPATIBILITY_LEVEL,
     MAIL_VERSION,
 ];
+
+/// The Postfix version, major and minor, that sent this attribute first; `None` for a name that
+/// Postfix does not send.
+///
+/// A Postfix that is built without SASL or TLS leaves some out all the same.
+///
+/// ```
+/// use policy_proto::attr;
+///
+/// assert_eq!(attr::since(attr::SENDER), Some((2, 1)));
+/// assert_eq!(attr::since(attr::TLS_SNI), Some((3, 12)));
+/// assert_eq!(attr::since("colour"), None);
+/// ```
+#[must_use]
+pub fn since(name: &str) -> Option<(u8, u8)> {
+    match name {
+        SASL_METHOD | SASL_USERNAME | SASL_SENDER | SIZE | CCERT_SUBJECT | CCERT_ISSUER
+        | CCERT_FINGERPRINT => Some((2, 2)),
+        RECIPIENT_COUNT | ETRN_DOMAIN | ENCRYPTION_PROTOCOL | ENCRYPTION_CIPHER
+        | ENCRYPTION_KEYSIZE => Some((2, 3)),
+        STRESS => Some((2, 5)),
+        CCERT_PUBKEY_FINGERPRINT => Some((2, 9)),
+        CLIENT_PORT => Some((3, 0)),
+        POLICY_CONTEXT => Some((3, 1)),
+        SERVER_ADDRESS | SERVER_PORT => Some((3, 2)),
+        COMPATIBILITY_LEVEL | MAIL_VERSION => Some((3, 8)),
+        TLS_SNI => Some((3, 12)),
+        name if ALL.contains(&name) => Some((2, 1)),
+        _ => None,
+    }
+}

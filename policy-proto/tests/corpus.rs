@@ -1,4 +1,5 @@
-//! Requests that a real Postfix 3.7.11 sent, against a split that knows nothing of this crate.
+//! Requests that a real Postfix sent (3.7.11, and the 3.12 development version of August 2026), against a
+//! split that knows nothing of this crate.
 
 mod support;
 
@@ -74,16 +75,53 @@ fn all_requests_on_one_connection_come_one_by_one() {
 }
 
 #[test]
-fn every_attribute_is_known_and_in_the_order_of_the_list() {
-    // Younger than 3.7.11.
-    let younger = [attr::TLS_SNI, attr::COMPATIBILITY_LEVEL, attr::MAIL_VERSION];
-    let known = attr::ALL.iter().filter(|name| !younger.contains(name));
-    let known: Vec<_> = known.map(|name| name.as_bytes()).collect();
+fn the_attributes_are_those_of_the_version_in_the_order_of_the_list() {
     for (file, stream) in corpus() {
         let request = request(&stream);
+        let (version, left_out) = match request.get(attr::MAIL_VERSION) {
+            None => ((3, 7), &[][..]),
+            // This one was built without SASL.
+            Some(_) => (
+                (3, 12),
+                &[attr::SASL_METHOD, attr::SASL_USERNAME, attr::SASL_SENDER][..],
+            ),
+        };
+        let known = attr::ALL
+            .iter()
+            .filter(|name| attr::since(name) <= Some(version));
+        let known = known.filter(|name| !left_out.contains(name));
+        let known: Vec<_> = known.map(|name| name.as_bytes()).collect();
         let names: Vec<_> = request.attributes().map(|(name, _)| name).collect();
         assert_eq!(names, known, "{file}");
     }
+}
+
+#[test]
+fn the_newest_postfix_says_its_version_and_the_context_of_its_policy() {
+    let texts = |request: &Request| {
+        let names = [
+            attr::MAIL_VERSION,
+            attr::COMPATIBILITY_LEVEL,
+            attr::POLICY_CONTEXT,
+        ];
+        names.map(|name| {
+            String::from_utf8_lossy(request.get(name).unwrap_or(b"absent")).into_owned()
+        })
+    };
+    let newest = corpus()
+        .into_iter()
+        .filter(|(file, _)| file.starts_with("postfix-3.12/"));
+    let mut contexts = BTreeSet::new();
+    for (file, stream) in newest {
+        let [version, level, context] = texts(&request(&stream));
+        assert_eq!(
+            (version.as_str(), level.as_str()),
+            ("3.12-20260821", "3.10"),
+            "{file}"
+        );
+        contexts.insert(context);
+    }
+    assert_eq!(contexts, ["".to_owned(), "rcpt".to_owned()].into());
 }
 
 #[test]
@@ -132,7 +170,11 @@ fn typed_views_say_what_the_text_says() {
             text(attr::CLIENT_PORT),
             "{file}"
         );
-        assert_eq!(request.server_port(), Some(2525), "{file}");
+        assert_eq!(
+            request.server_port().unwrap().to_string(),
+            text(attr::SERVER_PORT),
+            "{file}"
+        );
         assert_eq!(
             request.size().map(|size| size.to_string()),
             number(attr::SIZE),
@@ -188,17 +230,22 @@ fn the_corpus_has_every_stage() {
     assert_eq!(stages, all.into());
 }
 
-/// File names and bytes, in order.
+/// Names below the directory of the corpus, and bytes, in order.
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let mut files: Vec<_> = fs::read_dir(data)
-        .unwrap()
+    let mut files: Vec<_> = ["", "postfix-3.12"]
+        .iter()
+        .flat_map(|directory| fs::read_dir(data.join(directory)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "req"))
         .collect();
     files.sort();
-    assert!(!files.is_empty());
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let name = |path: &Path| {
+        path.strip_prefix(&data)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
     files
         .iter()
         .map(|path| (name(path), fs::read(path).unwrap()))

@@ -6,6 +6,8 @@ mod process;
 mod support;
 
 mod command_line;
+mod expect;
+mod preset;
 mod query;
 mod serve;
 

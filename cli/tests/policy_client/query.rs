@@ -1,9 +1,11 @@
 //! `policy-client query`: what it asks and what it prints.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{Write, pipe},
     net::TcpListener,
+    os::unix::ffi::OsStrExt,
     process::Command,
 };
 
@@ -158,6 +160,47 @@ fn query_does_not_send_what_is_no_request() {
 }
 
 #[test]
+fn query_asks_what_comes_before_a_fault_on_standard_input() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let input = "sender=1\n\nsender=2\n\nrubbish\n\nsender=3\n\n";
+    let ended = query_with_input(&[&stub.address(), "-"], input);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(65), "1\n2\n"));
+    assert!(ended.err.contains("standard input: "), "{ended:?}");
+    assert_eq!(stub.requests().len(), 2);
+}
+
+#[test]
+fn query_asks_and_prints_before_standard_input_ends() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let (reader, mut writer) = pipe().unwrap();
+    let mut command = Command::new(POLICY_CLIENT);
+    let process = Process::of(command.args(["query", &stub.address(), "-"]).stdin(reader));
+    for (count, sender) in ["first", "second"].into_iter().enumerate() {
+        write!(writer, "sender={sender}\n\n").unwrap();
+        assert!(process.out.wait_lines(count + 1, ""), "{sender}");
+        assert_eq!(stub.requests().len(), count + 1);
+    }
+    drop(writer);
+    assert_answered(&process.end(), "first\nsecond\n");
+}
+
+#[test]
+fn query_sends_any_bytes() {
+    let stub = Stub::tcp(Script::default());
+    let process = Process::of(
+        Command::new(POLICY_CLIENT)
+            .args(["query", &stub.address()])
+            .arg(OsStr::from_bytes(b"helo_name=caf\xe9 \xff")),
+    );
+    assert_answered(&process.end(), "dunno\n");
+    let request = stub.requests().remove(0);
+    assert!(
+        request.ends_with(b"helo_name=caf\xe9 \xff\n\n"),
+        "{request:?}"
+    );
+}
+
+#[test]
 fn query_prints_objects_when_asked_to() {
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
     let endpoint = stub.address();
@@ -245,7 +288,7 @@ fn query_goes_on_after_a_request_that_was_not_answered() {
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
 }
 
-fn query_with_input(args: &[&str], input: &str) -> Ended {
+pub(crate) fn query_with_input(args: &[&str], input: &str) -> Ended {
     let (reader, mut writer) = pipe().unwrap();
     let process = Process::of(
         Command::new(POLICY_CLIENT)

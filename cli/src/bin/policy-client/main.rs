@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hapolicy::printable;
 
+mod preset;
 mod query;
 mod serve;
 
@@ -54,6 +55,8 @@ fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// An answer that is not the expected one; as grep(1) ends without a match.
+const UNEXPECTED: u8 = 1;
 // sysexits(3)
 const USAGE: u8 = 64;
 const DATA: u8 = 65;

@@ -1,6 +1,10 @@
+//! `policy-client query`: asks a policy server, and says what it answered.
+
 use std::{
     error::Error,
-    io::{IsTerminal, Read, Write},
+    ffi::OsString,
+    io::{IsTerminal, Write},
+    os::unix::ffi::OsStrExt,
     process::{self, ExitCode},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -11,13 +15,19 @@ use hapolicy::{parse_duration, printable};
 use policy_ha::{Backend, Preference};
 use policy_net::{Connector, Endpoint, Service, Upstream, UpstreamOptions};
 use policy_proto::{Decoder, Request, Response, attr};
+use regex::bytes::{Regex, RegexBuilder};
+use tokio::io::{AsyncReadExt, Stdin, stdin};
 
-use crate::{DATA, UNAVAILABLE, USAGE, fail};
+use crate::{
+    DATA, UNAVAILABLE, UNEXPECTED, USAGE, fail,
+    preset::{Stage, Version},
+};
 
 /// Asks a policy server and prints its action, one line per request.
 ///
-/// The attributes request, protocol_state and instance are added where they are missing. The exit
-/// status is 0 when every request was answered, and 69 when one was not.
+/// The attributes request, protocol_state and instance are added where they are missing, or with
+/// --preset all that Postfix sends at that stage. The exit status is 0 when every request was answered,
+/// 69 when one was not, and 1 when an answer was not as --expect says.
 #[derive(Args, Debug)]
 pub(crate) struct Query {
     /// Whom to ask.
@@ -25,13 +35,27 @@ pub(crate) struct Query {
     endpoint: String,
     /// Attributes of one request; `-` reads whole requests from standard input instead
     #[arg(value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
+    attributes: Vec<OsString>,
     /// How long to wait for each answer
     #[arg(long, default_value = "10s", value_parser = parse_duration)]
     timeout: Duration,
     /// Print an object with action, elapsed_ms, endpoint and error per request
     #[arg(long)]
     json: bool,
+    /// Send all that Postfix sends at this stage; attributes on the command line replace its values
+    #[arg(long, value_name = "STAGE")]
+    preset: Option<Stage>,
+    /// The Postfix whose attributes --preset sends
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "3.12",
+        requires = "preset"
+    )]
+    postfix: Version,
+    /// Status 1 unless the whole action or a part of it is matched by this regular expression
+    #[arg(long, value_name = "REGEX", value_parser = expression)]
+    expect: Option<Regex>,
 }
 
 impl Query {
@@ -40,9 +64,9 @@ impl Query {
             Ok(endpoint) => endpoint,
             Err(error) => return fail(&format!("{}: {error}", self.endpoint), USAGE),
         };
-        let requests = match self.requests() {
+        let mut requests = match self.requests() {
             Ok(requests) => requests,
-            Err((text, status)) => return fail(&text, status),
+            Err(text) => return fail(&text, USAGE),
         };
         let mut settings = UpstreamOptions::default();
         settings.deadline = self.timeout;
@@ -56,59 +80,91 @@ impl Query {
             Ok(upstream) => upstream,
             Err(error) => return fail(&error, USAGE),
         };
-        let mut status = ExitCode::SUCCESS;
-        for request in requests {
+        let mut status = 0;
+        loop {
+            let request = match requests.next(&self).await {
+                Ok(Some(request)) => request,
+                Ok(None) => return ExitCode::from(status),
+                Err(text) => return fail(&format!("standard input: {text}"), DATA),
+            };
             let since = Instant::now();
             let answer = upstream.ask(&request, Preference::None, |_| {}).await;
             let elapsed = since.elapsed();
-            let answer = match answer {
-                Ok(answer) => Ok(answer.response),
-                Err(exhausted) => {
-                    status = ExitCode::from(UNAVAILABLE);
-                    let reason = exhausted.attempts.first().map(|(_, error)| reason(error));
-                    Err(reason.unwrap_or_else(|| "timed out".to_owned()))
-                }
-            };
+            let answer = answer.map(|answer| answer.response).map_err(|exhausted| {
+                let reason = exhausted.attempts.first().map(|(_, error)| reason(error));
+                reason.unwrap_or_else(|| "timed out".to_owned())
+            });
+            status = status.max(self.status(&answer));
             if self.print(&endpoint, &answer, elapsed).is_err() {
                 // Nobody reads any more.
-                return status;
+                return ExitCode::from(status);
             }
         }
-        status
     }
 
-    /// The requests to be sent, or a text and an exit status.
-    fn requests(&self) -> Result<Vec<Request>, (String, u8)> {
+    /// Where the requests come from, or what is wrong on the command line.
+    fn requests(&self) -> Result<Requests, String> {
         if self.attributes == ["-"] {
-            let mut input = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut input)
-                .map_err(|error| (error.to_string(), DATA))?;
-            let mut input = BytesMut::from(&*input);
-            let mut decoder = Decoder::new();
-            let mut requests = Vec::new();
-            let invalid = |error| (format!("standard input: {error}"), DATA);
-            while let Some(request) = decoder.request(&mut input).map_err(invalid)? {
-                let attributes: Vec<_> = request.attributes().collect();
-                requests.push(with_defaults(&attributes).map_err(|text| (text, DATA))?);
-            }
-            decoder.finish(&input).map_err(invalid)?;
-            return Ok(requests);
+            return Ok(Requests::Input {
+                stdin: stdin(),
+                buffer: BytesMut::new(),
+                decoder: Decoder::new(),
+            });
         }
-        let pair = |text: &'_ String| match text.split_once('=') {
-            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-            None => Err((format!("'{text}' is not name=value"), USAGE)),
+        let pair = |text: &'_ OsString| {
+            let bytes = text.as_bytes();
+            let Some(end) = bytes.iter().position(|&byte| byte == b'=') else {
+                return Err(format!("'{}' is not name=value", text.display()));
+            };
+            Ok((bytes[..end].to_vec(), bytes[end + 1..].to_vec()))
         };
-        let pairs = self
-            .attributes
-            .iter()
-            .map(pair)
-            .collect::<Result<Vec<_>, _>>()?;
+        let pairs = self.attributes.iter().map(pair);
+        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
         let pairs: Vec<_> = pairs
             .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .map(|(name, value)| (name.as_slice(), value.as_slice()))
             .collect();
-        Ok(vec![with_defaults(&pairs).map_err(|text| (text, USAGE))?])
+        Ok(Requests::One(Some(self.complete(&pairs)?)))
+    }
+
+    /// A request of these attributes, and of those that are missing.
+    fn complete(&self, given: &[(&[u8], &[u8])]) -> Result<Request, String> {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let instance = format!("{:x}.{:x}.0", process::id(), since_epoch.as_micros());
+        let defaults = match self.preset {
+            Some(stage) => stage.attributes(self.postfix, &instance),
+            None => vec![
+                (attr::REQUEST, attr::SMTPD_ACCESS_POLICY.to_owned()),
+                (attr::PROTOCOL_STATE, "RCPT".to_owned()),
+                (attr::INSTANCE, instance),
+            ],
+        };
+        let mut all = Vec::new();
+        let mut rest = given.to_vec();
+        for (name, value) in &defaults {
+            let name = name.as_bytes();
+            if !given.iter().any(|(given, _)| *given == name) {
+                all.push((name, value.as_bytes()));
+            } else if self.preset.is_some() {
+                // It stands where Postfix has it.
+                all.extend(rest.extract_if(.., |(given, _)| *given == name));
+            }
+        }
+        all.extend(rest);
+        Request::from_attributes(all).map_err(|error| error.to_string())
+    }
+
+    /// The exit status after this answer alone; of several the highest counts.
+    fn status(&self, answer: &Result<Response, String>) -> u8 {
+        let Ok(response) = answer else {
+            return UNAVAILABLE;
+        };
+        match &self.expect {
+            Some(expected) if !expected.is_match(response.as_bytes()) => UNEXPECTED,
+            _ => 0,
+        }
     }
 
     fn print(
@@ -126,39 +182,69 @@ impl Query {
                 "endpoint": endpoint.to_string(),
                 "error": answer.as_ref().err(),
             });
-            return writeln!(out, "{object}");
-        }
-        match answer {
-            // A terminal obeys what it is sent: a policy server shall not command it.
-            Ok(response) if out.is_terminal() => {
-                writeln!(out, "{}", printable(response.as_bytes()))
+            writeln!(out, "{object}")?;
+        } else if let Ok(response) = answer {
+            if out.is_terminal() {
+                // A terminal obeys what it is sent: a policy server shall not command it.
+                writeln!(out, "{}", printable(response.as_bytes()))?;
+            } else {
+                out.write_all(&[response.as_bytes(), b"\n"].concat())?;
             }
-            Ok(response) => out.write_all(&[response.as_bytes(), b"\n"].concat()),
-            Err(reason) => {
-                eprintln!("no answer: {}", printable(reason));
-                Ok(())
+        }
+        // An answer is seen as soon as it is there, also in a file.
+        out.flush()?;
+        match answer {
+            Err(reason) if !self.json => eprintln!("no answer: {}", printable(reason)),
+            Ok(response) if self.status(answer) == UNEXPECTED => {
+                eprintln!("unexpected answer: {}", printable(response.as_bytes()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Requests in their order: one from the command line, or those on standard input as they come.
+enum Requests {
+    One(Option<Request>),
+    Input {
+        stdin: Stdin,
+        buffer: BytesMut,
+        decoder: Decoder,
+    },
+}
+
+impl Requests {
+    /// The next one; `None` at the end, and a text where there is no request.
+    async fn next(&mut self, query: &Query) -> Result<Option<Request>, String> {
+        let (stdin, buffer, decoder) = match self {
+            Self::One(request) => return Ok(request.take()),
+            Self::Input {
+                stdin,
+                buffer,
+                decoder,
+            } => (stdin, buffer, decoder),
+        };
+        loop {
+            let request = decoder.request(buffer).map_err(|error| error.to_string())?;
+            if let Some(request) = request {
+                let attributes: Vec<_> = request.attributes().collect();
+                return query.complete(&attributes).map(Some);
+            }
+            let read = stdin.read_buf(buffer).await;
+            if read.map_err(|error| error.to_string())? == 0 {
+                let end = decoder.finish(buffer);
+                return end.map(|()| None).map_err(|error| error.to_string());
             }
         }
     }
 }
 
-/// A request of these attributes, and of the defaults for those that every policy server needs.
-fn with_defaults(attributes: &[(&[u8], &[u8])]) -> Result<Request, String> {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let instance = format!("{:x}.{:x}.0", process::id(), since_epoch.as_micros());
-    let defaults: [(&str, &str); 3] = [
-        (attr::REQUEST, attr::SMTPD_ACCESS_POLICY),
-        (attr::PROTOCOL_STATE, "RCPT"),
-        (attr::INSTANCE, &instance),
-    ];
-    let missing = defaults
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .filter(|(name, _)| !attributes.iter().any(|(given, _)| given == name));
-    Request::from_attributes(missing.chain(attributes.iter().copied()))
-        .map_err(|error| error.to_string())
+/// An action is bytes. Its words are ASCII, so that the tables of Unicode would weigh for nothing.
+fn expression(text: &str) -> Result<Regex, String> {
+    let mut builder = RegexBuilder::new(text);
+    let regex = builder.unicode(false).build();
+    regex.map_err(|error| error.to_string())
 }
 
 /// An error with its cause.

@@ -1,3 +1,5 @@
+//! `policy-client serve`: a policy server for tests.
+
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
@@ -102,15 +104,11 @@ impl Serve {
             if self.log {
                 println(&describe(&request));
             }
-            let answer = async {
-                sleep(self.delay).await;
-                if self.hang {
-                    drain.cancelled().await;
+            if self.waits() {
+                tokio::select! {
+                    () = self.wait(&drain) => {}
+                    () = connection.gone() => return,
                 }
-            };
-            tokio::select! {
-                () = answer => {}
-                () = connection.gone() => return,
             }
             let written = match (self.hang, self.garbage) {
                 (true, _) => return,
@@ -120,6 +118,20 @@ impl Serve {
             if written.is_err() || self.close {
                 return;
             }
+        }
+    }
+
+    /// Whether an answer takes its time.
+    ///
+    /// A timer of 0 ms would cost a millisecond: the runtime's clock ticks no faster.
+    fn waits(&self) -> bool {
+        self.hang || !self.delay.is_zero()
+    }
+
+    async fn wait(&self, drain: &CancellationToken) {
+        sleep(self.delay).await;
+        if self.hang {
+            drain.cancelled().await;
         }
     }
 }
@@ -157,3 +169,25 @@ fn action(text: &str) -> Result<Response, String> {
 
 /// The longest value in a line, in bytes.
 const MAX_VALUE: usize = 1024;
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_waits_for_nothing_but_a_delay_or_the_end() {
+        for (words, waits) in [
+            (&[][..], false),
+            (&["--delay", "0ms"], false),
+            (&["--close", "--garbage", "--log"], false),
+            (&["--delay", "1ms"], true),
+            (&["--hang"], true),
+        ] {
+            let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
+            let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
+            let serve = Serve::from_arg_matches(&matches).unwrap();
+            assert_eq!(serve.waits(), waits, "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The blocks of the documents: what a reader copies, and what it is.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+/// A block of a document.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The document's name, from the repository's root.
+    pub document: String,
+    /// Its first line there.
+    pub line: usize,
+    /// How many headings come before it: the section that it is in.
+    pub section: usize,
+    pub kind: Result<Kind, String>,
+    pub text: String,
+}
+
+/// What a block is, by the words behind its fence, or in the comment `block:` before it in a manual page.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `main.cf`: settings of Postfix.
+    Main,
+    /// `master.cf`: services of Postfix.
+    Master,
+    /// `sh`: commands that end well.
+    Shell,
+    /// `sh daemon`: commands that go on, as in a terminal of their own, until the section ends.
+    Daemon,
+    /// `console`: commands, each after `$ `, with what they print.
+    Console,
+    /// `ini PATH`: a file of systemd's units, to be put there.
+    Unit(String),
+    /// `probe`: a file for `--probe`.
+    Probe,
+    /// `options`: words of a command line of hapolicy.
+    Options,
+    /// `text`: what is shown, and not copied.
+    Text,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(
+            match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["main.cf"] => Self::Main,
+                ["master.cf"] => Self::Master,
+                ["sh"] => Self::Shell,
+                ["sh", "daemon"] => Self::Daemon,
+                ["console"] => Self::Console,
+                ["ini", path] => Self::Unit((*path).to_owned()),
+                ["probe"] => Self::Probe,
+                ["options"] => Self::Options,
+                ["text"] => Self::Text,
+                _ => return Err(text.to_owned()),
+            },
+        )
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.document, self.line)
+    }
+}
+
+/// README.md, the pages and the manual pages: their names and texts.
+pub fn documents() -> Vec<(String, String)> {
+    let root = root();
+    let pages = fs::read_dir(root.join("docs")).expect("the documents");
+    let pages = pages.map(|entry| entry.expect("a document").path());
+    let is_document = |path: &PathBuf| {
+        let extension = path.extension();
+        extension.is_some_and(|extension| extension == "md" || extension == "1")
+    };
+    let mut paths: Vec<_> = pages.filter(is_document).collect();
+    paths.sort();
+    paths.insert(0, root.join("README.md"));
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(&root).expect("it is in there");
+        let text = fs::read_to_string(path).expect("a document");
+        (name.display().to_string(), text)
+    };
+    paths.iter().map(read).collect()
+}
+
+/// All blocks, in their order.
+pub fn blocks() -> Vec<Block> {
+    let documents = documents();
+    let blocks = documents.iter().flat_map(|(name, text)| {
+        if name.ends_with(".1") {
+            of_manual_page(name, text)
+        } else {
+            of_markdown(name, text)
+        }
+    });
+    blocks.collect()
+}
+
+/// The blocks between fences, which may be indented, as in a list.
+pub fn of_markdown(document: &str, text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(Block, usize)> = None;
+    let mut section = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        let words = line.trim_start();
+        let fence = words.strip_prefix("```");
+        match (&mut open, fence) {
+            (Some(_), Some(_)) => blocks.extend(open.take().map(|(block, _)| block)),
+            (Some((block, indent)), None) => {
+                block.text.push_str(line.get(*indent..).unwrap_or_default());
+                block.text.push('\n');
+            }
+            (None, Some(kind)) => {
+                let block = Block {
+                    document: document.to_owned(),
+                    line: number,
+                    section,
+                    kind: Kind::parse(kind),
+                    text: String::new(),
+                };
+                open = Some((block, line.len() - words.len()));
+            }
+            (None, None) => section += usize::from(line.starts_with('#')),
+        }
+    }
+    assert!(open.is_none(), "{document}: a block does not end");
+    blocks
+}
+
+/// The displays of a page in mdoc(7): `.Bd` to `.Ed`.
+fn of_manual_page(document: &str, text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut kind = "";
+    let mut section = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        if line == ".Ed" {
+            blocks.extend(open.take());
+        } else if let Some(block) = &mut open {
+            block.text.push_str(&line.replace("\\e", "\\"));
+            block.text.push('\n');
+        } else if line.starts_with(".Bd") {
+            open = Some(Block {
+                document: document.to_owned(),
+                line: number,
+                section,
+                kind: Kind::parse(std::mem::take(&mut kind)),
+                text: String::new(),
+            });
+        } else {
+            section += usize::from(line.starts_with(".Sh"));
+            kind = line.strip_prefix(".\\\" block: ").unwrap_or_default();
+        }
+    }
+    assert!(open.is_none(), "{document}: a block does not end");
+    blocks
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.expect("the workspace").to_owned()
+}

@@ -1,0 +1,91 @@
+//! Options in the running text, each `-s` among them: hapolicy takes them as they stand there.
+
+use crate::{
+    block::{Kind, blocks, documents},
+    process::{HAPOLICY, run},
+};
+
+#[test]
+fn options_in_the_documents_are_taken_as_they_stand() {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for (place, text) in spans().into_iter().chain(option_blocks()) {
+        let Some(words) = words(&text) else {
+            continue;
+        };
+        checked += 1;
+        let has = |option: &str| words.iter().any(|word| word == option);
+        let mut args = vec!["--check".to_owned()];
+        args.extend(words.iter().cloned());
+        // What it needs besides.
+        let needed = [
+            ("--listen", "inet:127.0.0.1:10030"),
+            ("-s", "grey1=192.0.2.10:10031"),
+        ];
+        for (option, value) in needed {
+            if !has(option) {
+                args.extend([option, value].map(str::to_owned));
+            }
+        }
+        let ended = run(HAPOLICY, &args);
+        // What the span is about.
+        let mut warnings = ended.err.lines();
+        let is_expected = warnings.all(|line| line.contains("it was given before"));
+        if ended.code != Some(0) || !is_expected {
+            failures.push(format!("{place}: `{text}`: {ended:?}"));
+        }
+    }
+    assert!(checked > 20, "{checked}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Blocks of options.
+fn option_blocks() -> Vec<(String, String)> {
+    let blocks = blocks().into_iter();
+    let blocks = blocks.filter(|block| block.kind == Ok(Kind::Options));
+    blocks
+        .map(|block| (block.to_string(), block.text))
+        .collect()
+}
+
+/// Spans of code in the running text that begin with an option.
+fn spans() -> Vec<(String, String)> {
+    let mut spans = Vec::new();
+    for (name, text) in documents() {
+        let mut in_block = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            in_block ^= line.trim_start().starts_with("```");
+            if in_block || name.ends_with(".1") {
+                continue;
+            }
+            let code = line.split('`').skip(1).step_by(2);
+            let options = code.filter(|code| code.starts_with('-'));
+            spans.extend(options.map(|code| (format!("{name}:{number}"), code.to_owned())));
+        }
+    }
+    spans
+}
+
+/// The words of a command line with values; `None` where a word stands for a value, or an option is
+/// named without one.
+fn words(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut quote = false;
+    let mut word = String::new();
+    for character in text.chars().chain([' ']) {
+        match character {
+            '\'' => quote = !quote,
+            ' ' | '\n' if !quote => {
+                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+            }
+            _ => word.push(character),
+        }
+    }
+    let placeholder = |word: &String| {
+        let letters = word.trim_end_matches(':');
+        let shouted = letters.chars().any(|c| c.is_ascii_uppercase()) && !word.contains(' ');
+        shouted || word.ends_with(':') || ["...", "[", "|"].iter().any(|sign| word.contains(sign))
+    };
+    let is_whole = words.len() > 1 && !words.iter().any(placeholder);
+    is_whole.then_some(words)
+}

@@ -1,0 +1,89 @@
+//! Blocks of main.cf and master.cf, in Debian's Postfix on a machine of the test's own.
+
+use crate::{PATIENCE, machine::Machine, support::within};
+
+/// A Postfix whose configuration is a fresh one and that of one block at a time.
+#[derive(Debug)]
+pub struct Postfix;
+
+impl Postfix {
+    /// Starts it.
+    pub fn start(machine: &Machine) -> Self {
+        // The client is nobody whom `permit_mynetworks` lets in: the policy server is to be asked.
+        machine.must(
+            "cd /etc/postfix
+             postconf -e 'mynetworks = 192.0.2.99/32' 'local_recipient_maps =' 'inet_protocols = ipv4'
+             cp main.cf main.cf.fresh; cp master.cf master.cf.fresh
+             systemctl restart postfix",
+        );
+        Self
+    }
+
+    /// Adds the lines to the configuration, and has a client send a recipient with this mark.
+    pub fn ask(
+        &self,
+        machine: &Machine,
+        main: &str,
+        master: &str,
+        mark: &str,
+    ) -> Result<(), String> {
+        let before = machine.mail_log().lines().count();
+        let warnings = machine.must(&format!(
+            "cd /etc/postfix
+             cp main.cf.fresh main.cf; cp master.cf.fresh master.cf
+             cat >>main.cf <<'EOF'\n{main}EOF\ncat >>master.cf <<'EOF'\n{master}EOF\n\
+             postconf -n 2>&1 >/dev/null; postconf -M 2>&1 >/dev/null
+             systemctl restart postfix"
+        ));
+        let heard = machine.run(&format!(
+            "timeout 15 bash -c '{SESSION}' session '{mark}@example.org'"
+        ));
+        let replies: Vec<_> = heard
+            .out
+            .lines()
+            .map(|line| line.get(..3).unwrap_or(line))
+            .collect();
+        // It logs after it has replied.
+        within(PATIENCE, || machine.mail_log().contains("disconnect from"));
+        let log = machine.mail_log();
+        let log: Vec<_> = log.lines().skip(before).collect();
+        let is_fault = |line: &&&str| FAULTS.iter().any(|fault| line.contains(fault));
+        let faults: Vec<_> = log.iter().filter(is_fault).collect();
+        if !warnings.is_empty() || !faults.is_empty() {
+            return Err(format!("{warnings}{faults:#?}"));
+        }
+        if replies != ["220", "250", "250", "250", "221"] {
+            return Err(format!("the client heard {heard:?}\n{}", log.join("\n")));
+        }
+        if machine.asked(&format!("recipient={mark}@example.org")) == 0 {
+            return Err(format!("no policy server was asked\n{}", log.join("\n")));
+        }
+        Ok(())
+    }
+}
+
+/// What Postfix must not say.
+const FAULTS: [&str; 6] = [
+    "fatal:",
+    "panic:",
+    "malformed",
+    "warning:",
+    "error:",
+    "problem talking",
+];
+
+/// An SMTP client: prints the last line of each reply.
+const SESSION: &str = r#"
+exec 3<>/dev/tcp/127.0.0.1/25
+reply() {
+    while IFS= read -r -t 10 line <&3; do
+        case $line in ???-*) ;; *) echo "$line"; return ;; esac
+    done
+    echo none
+}
+reply
+for command in "EHLO client.example.net" "MAIL FROM:<a@example.net>" "RCPT TO:<$1>" QUIT; do
+    printf "%s\r\n" "$command" >&3
+    reply
+done
+"#;
