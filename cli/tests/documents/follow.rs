@@ -11,13 +11,20 @@ use crate::{
 };
 
 #[test]
-fn readme_can_be_followed() {
-    fresh("README.md");
+fn readme_can_be_followed_and_its_units_have_no_fault() {
+    let mut reader = Reader::new();
+    reader.follow(&blocks_of("README.md"));
+    let units = "/etc/systemd/system/hapolicy.socket /etc/systemd/system/hapolicy.service";
+    let verify = format!("systemd-analyze verify --man=no {units} 2>&1");
+    assert_eq!(reader.machine.must(&verify), "");
+    reader.finish();
 }
 
 #[test]
 fn the_manual_can_be_followed() {
-    fresh("docs/hapolicy.md");
+    let mut reader = Reader::new();
+    reader.follow(&blocks_of("docs/hapolicy.md"));
+    reader.finish();
 }
 
 #[test]
@@ -35,13 +42,6 @@ fn the_pages_can_be_followed_once_all_is_installed() {
     reader.finish();
 }
 
-/// On a machine on which nothing is installed.
-fn fresh(document: &str) {
-    let mut reader = Reader::new();
-    reader.follow(&blocks_of(document));
-    reader.finish();
-}
-
 pub fn blocks_of(document: &str) -> Vec<Block> {
     let mut blocks = blocks();
     blocks.retain(|block| block.document == document);
@@ -49,7 +49,7 @@ pub fn blocks_of(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// Somebody with a machine, and with what went wrong there.
+/// A reader who follows documents on a machine, and the failures so far.
 #[derive(Debug)]
 pub struct Reader {
     pub machine: Machine,
