@@ -139,6 +139,7 @@ impl Services {
                 // Its name tells it from the others, so that a list may change and keys stay.
                 backend: service.backend.with_key(policy_ha::key([&service.name])),
                 timeout: service.timeout,
+                accepts: None,
             }
         };
         // One to 64 services with weights that were checked: the balancer takes nothing else ill.

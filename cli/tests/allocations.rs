@@ -90,6 +90,7 @@ fn daemon(services: Vec<Service>) -> Proxy {
         connect: Connector::new(service.endpoint.clone()),
         backend: service.backend,
         timeout: service.timeout,
+        accepts: None,
     });
     let upstream = Upstream::new(UpstreamOptions::default(), members).expect("two services");
     let journal = Journal::new(Log::syslog(), services).for_daemon();
