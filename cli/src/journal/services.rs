@@ -25,6 +25,11 @@ impl Journal {
                 let text = [b"Probe of '", name, b"' -> '", action, b"'"].concat();
                 self.repeatable(Level::Warning, "probe", backend.index(), text);
             }
+            Event::Checked {
+                backend,
+                error: Some(CheckError::Attempt(error @ AttemptError::NotAllowed { .. })),
+                ..
+            } => self.failed(*backend, error),
             Event::Changed {
                 backend,
                 transition,
@@ -56,6 +61,14 @@ impl Journal {
                 "busy",
                 [b"All connections are in use for ", &*place].concat(),
             ),
+            AttemptError::NotAllowed { action } => {
+                let name = &*counted.service.name;
+                let why = b"', which --actions does not allow -> '";
+                (
+                    "not allowed",
+                    [b"Invalid answer from '", name, why, action, b"'"].concat(),
+                )
+            }
             error => {
                 let line = match error {
                     AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),
