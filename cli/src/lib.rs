@@ -13,6 +13,8 @@ mod bind;
 mod bound;
 pub use bound::Bound;
 
+mod client_stream;
+
 mod crew;
 
 pub mod daemon;
@@ -80,6 +82,8 @@ mod setup;
 pub use setup::check;
 
 mod signals;
+mod slot;
+mod slots;
 mod sockets;
 
 mod start_error;
