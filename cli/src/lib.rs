@@ -66,6 +66,7 @@ mod passed;
 pub use passed::Passed;
 
 mod passing;
+mod place;
 
 mod probe;
 pub use probe::InvalidProbe;

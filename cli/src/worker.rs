@@ -11,7 +11,6 @@ use std::{
 
 use pin_project_lite::pin_project;
 use policy_net::{Check, Listener, ServeOptions, Stream, accept};
-use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::{
     runtime::{self, Runtime},
@@ -26,7 +25,7 @@ use crate::{
     crew::Crew,
     notify::Pulses,
     passing::Passing,
-    slot::{Leaving, SlotHandle},
+    place::Place,
     slots::Slots,
 };
 
@@ -201,12 +200,7 @@ impl Common {
         if let Some(evicted) = evicted {
             self.proxy.journal.evicted(&evicted);
         }
-        self.crew.add(worker);
-        let place = Place {
-            common: Arc::clone(self),
-            slot: slot.clone(),
-            worker,
-        };
+        let place = Place::new(Arc::clone(self), slot.clone(), worker);
         Some((ClientStream { io, slot }, place))
     }
 
@@ -216,47 +210,6 @@ impl Common {
         }
         admitted.ok()
     }
-}
-
-/// A connection that counts as a client's and as its worker's until this is dropped.
-struct Place {
-    common: Arc<Common>,
-    slot: SlotHandle,
-    worker: usize,
-}
-
-impl Place {
-    fn leaving(&self) -> Leaving {
-        Leaving(self.slot.clone())
-    }
-
-    /// What becomes of a connection that is not served on, between two requests.
-    fn part_with(self, io: Stream) {
-        if !self.slot.is_evicted() {
-            return self.common.passing.pass(io);
-        }
-        // It is closed, unless a request has come in this moment: then it needs a place again.
-        if has_bytes(&io)
-            && let Ok(descriptor) = io.into_descriptor()
-        {
-            let common = Arc::clone(&self.common);
-            drop(self);
-            common.crew.take(descriptor);
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.common.crew.remove(self.worker);
-        self.common.slots.leave(&self.slot);
-    }
-}
-
-/// Whether something has come that was not read.
-fn has_bytes(io: &Stream) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    recv(io, &mut [0; 1], flags).is_ok_and(|(_, length)| length > 0)
 }
 
 pin_project! {
