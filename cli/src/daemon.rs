@@ -16,6 +16,7 @@ use crate::{
     passing::Passing,
     setup::{Services, checks, settings},
     signals::Signals,
+    slots::{SlotLimits, Slots},
     succession::Succession,
     worker::{Common, Ending, Worker},
 };
@@ -60,11 +61,12 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
     let common = Common {
         crew: Crew::new(senders),
-        admission: Admission::new(
-            options.limits.allow.clone(),
-            most_clients(&options.limits, ground.room, &log),
-            options.limits.max_clients_per_address,
-        ),
+        admission: Admission::new(options.limits.allow.clone()),
+        slots: Slots::new(SlotLimits {
+            all: most_clients(&options.limits, ground.room, &log),
+            per_address: options.limits.max_clients_per_address,
+            per_user: options.limits.max_clients_per_user,
+        }),
         proxy,
         passing: Passing::default(),
         pulses: Pulses::watched(ground.workers, &log)

@@ -6,7 +6,7 @@ use policy_net::Event;
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats};
+use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats, slots::Evicted};
 
 mod attempt;
 mod escape;
@@ -121,9 +121,15 @@ impl Journal {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
             Refusal::Full(_) => "full",
-            Refusal::FullForAddress(..) => "full for address",
+            Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
+            Refusal::FullForUser(..) => "full for user",
         };
         self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
+    }
+
+    /// A client has to leave so that another one may come.
+    pub(crate) fn evicted(&self, evicted: &Evicted) {
+        self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
     /// What was replied.

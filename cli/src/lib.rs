@@ -13,6 +13,8 @@ mod bind;
 mod bound;
 pub use bound::Bound;
 
+mod client_stream;
+
 mod crew;
 
 pub mod daemon;
@@ -66,6 +68,7 @@ mod passed;
 pub use passed::Passed;
 
 mod passing;
+mod place;
 
 mod privileges;
 
@@ -84,6 +87,8 @@ mod setup;
 pub use setup::check;
 
 mod signals;
+mod slot;
+mod slots;
 mod socket_file;
 mod sockets;
 

@@ -1,10 +1,9 @@
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
 use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk};
 
@@ -58,24 +57,22 @@ impl Proxy {
         }
     }
 
-    /// Serves one connection until its client ends it, or `drain` is cancelled and no request is under
-    /// way: then what it was served on comes back, and somebody else may go on with it. A request that
+    /// Serves one connection until its client ends it, or `drain` has ended and no request is under
+    /// way (it is polled only then, and may be after its end): then what it was served on comes back, and somebody else may go on with it. A request that
     /// was received whole is answered even if the client has ended its side.
     pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
-        drain: CancellationToken,
-    ) -> impl Future<Output = Option<Io>> + use<Io> {
+        mut drain: impl Future<Output = ()> + Unpin,
+    ) -> impl Future<Output = Option<Io>> {
         let mut connection = Connection::new(io, Arc::clone(&self.terms));
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
-            // One for all requests: one for each would join and leave a list of all connections.
-            let mut drained = pin!(drain.cancelled_owned());
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
-                    let request = connection.request(drained.as_mut()).await;
+                    let request = connection.request(&mut drain).await;
                     for line in connection.take_ignored() {
                         self.journal.ignored(&line);
                     }

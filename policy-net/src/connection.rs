@@ -101,7 +101,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// The next request; `None` when the client has ended the connection between two requests, has
     /// been idle for too long, or `drain` has ended and none is under way: as a rule this is
     /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), which may also
-    /// be pinned once for all requests, since it can be polled after its end.
+    /// be pinned once for all requests, since it can be polled after its end. `drain` is polled only
+    /// while no byte of a request has come: so it can tell whether the connection is idle.
     ///
     /// Nothing is lost when the returned future is dropped before its end.
     ///
