@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use policy_net::Event;
-use policy_proto::{Request, attr};
+use policy_proto::{Ignored, Request, attr};
 use tokio::time::Instant;
 
 use crate::{Level, Log, Service, admission::Refusal, repeats::Repeats};
@@ -96,10 +96,16 @@ impl Journal {
         }
     }
 
-    /// A line was no attribute.
-    pub fn ignored(&self, line: &[u8]) {
-        let text = [b"error: ignoring garbage \"", line, b"\""].concat();
-        self.repeatable(Level::Notice, "garbage", ALL, text);
+    /// Lines of a request were no attributes.
+    pub fn ignored(&self, ignored: &Ignored) {
+        for line in &ignored.lines {
+            let text = [b"error: ignoring garbage \"", &line[..], b"\""].concat();
+            self.repeatable(Level::Notice, "garbage", ALL, text);
+        }
+        if ignored.more > 0 {
+            let text = format!("error: ignoring {} more lines of garbage", ignored.more);
+            self.repeatable(Level::Notice, "more garbage", ALL, text);
+        }
     }
 
     /// A client's connection had to be closed.

@@ -76,9 +76,7 @@ impl Proxy {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
                     let request = connection.request(drained.as_mut()).await;
-                    for line in connection.take_ignored() {
-                        self.journal.ignored(&line);
-                    }
+                    self.journal.ignored(&connection.take_ignored());
                     match request {
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),

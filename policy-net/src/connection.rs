@@ -7,8 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use policy_proto::{DecodeError, Request, Response};
+use policy_proto::{DecodeError, Ignored, Request, Response};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -172,12 +171,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         self.io
     }
 
-    /// The lines of the last request, and of the beginning of the next one, that were no attributes,
-    /// where the [terms](Terms::lenient) are lenient. To be taken before the next request is waited for.
-    pub fn take_ignored(&mut self) -> Vec<Bytes> {
+    /// Lines of the last request, and of the beginning of the next one, that were no attributes, where
+    /// the [terms](Terms::lenient) are lenient: the first ones, and a count of the others. To be taken
+    /// before the next request is waited for.
+    pub fn take_ignored(&mut self) -> Ignored {
         match self.reading.get() {
             Some(reading) => reading.decoder.take_ignored(),
-            None => Vec::new(),
+            None => Ignored::default(),
         }
     }
 

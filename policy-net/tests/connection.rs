@@ -144,7 +144,7 @@ async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
         let (mut answered, mut told) = (0, Vec::new());
         loop {
             let request = connection.request(drain.cancelled()).await;
-            told.extend(connection.take_ignored());
+            told.extend(connection.take_ignored().lines);
             match request {
                 Ok(Some(_)) => answered += 1,
                 _ => break,

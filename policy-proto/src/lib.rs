@@ -174,6 +174,7 @@ pub use error::{DecodeError, InvalidAttribute, InvalidResponse, InvalidXtext};
 mod grammar;
 
 mod ignored;
+pub use ignored::Ignored;
 
 mod limits;
 pub use limits::Limits;
