@@ -36,14 +36,11 @@ impl Proxy {
         default: DefaultAction,
         journal: Journal,
     ) -> Self {
-        let mut terms = Terms::default();
-        // As the Perl script does.
-        terms.lenient = true;
         Self {
             upstream,
             default,
             affinity: Affinity::None,
-            terms: Arc::new(terms),
+            terms: Arc::default(),
             journal: Arc::new(journal),
         }
     }
@@ -158,6 +155,10 @@ impl Proxy {
         match error {
             // A client that goes away in the middle of a request needs no line in a log.
             ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
+            ConnectionError::Decode(error) if error.offset().is_some() => {
+                let why = format!("a line is no attribute of a policy request: {error}");
+                self.journal.refused(&why);
+            }
             error => self.journal.refused(&error.to_string()),
         }
     }
