@@ -4,7 +4,9 @@ use policy_net::Event;
 use policy_proto::{Ignored, Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, admission::Refusal, repeats::Repeats};
+use crate::{
+    Level, Log, Service, admission::Refusal, limits::shown, repeats::Repeats, shortage::Memory,
+};
 
 mod services;
 
@@ -116,6 +118,23 @@ impl Journal {
             ALL,
             format!("closing a connection: {why}"),
         );
+    }
+
+    /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
+    pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
+        match memory {
+            Memory::UsedUp => {
+                let size = shown(bytes);
+                let text = format!(
+                    "memory for requests is used up (--max-memory {size}): new requests wait"
+                );
+                self.log.line(Level::Warning, text);
+            }
+            Memory::Free(waited) => {
+                let text = format!("memory for requests is free again, {waited} have waited");
+                self.log.line(Level::Info, text);
+            }
+        }
     }
 
     /// A client was not let in.

@@ -79,6 +79,7 @@ pub use session::Proxy;
 mod setup;
 pub use setup::check;
 
+mod shortage;
 mod signals;
 mod sockets;
 
