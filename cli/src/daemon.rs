@@ -2,7 +2,7 @@
 
 use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
 
-use policy_net::{Check, Listener};
+use policy_net::{Check, Listener, MemoryBudget};
 
 use crate::{
     Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
@@ -139,11 +139,10 @@ fn serve(
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let journal = services.journal(log.clone(), options).for_daemon();
     let default = options.default.clone().unwrap_or_default();
-    let mut proxy = Proxy::new(
-        services.upstream(settings(options), false),
-        default,
-        journal,
-    );
+    let memory = MemoryBudget::new(options.limits.max_memory);
+    let mut settings = settings(options);
+    settings.pool.memory = Some(memory.clone());
+    let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
     proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
         // It has all the requests of a message anyway: they need not be searched for its name.
         1 => Affinity::None,
@@ -152,6 +151,7 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
+    terms.memory = Some(memory);
     proxy
 }
 

@@ -35,14 +35,11 @@ impl Proxy {
         default: DefaultAction,
         journal: Journal,
     ) -> Self {
-        let mut terms = Terms::default();
-        // As the Perl script does.
-        terms.lenient = true;
         Self {
             upstream,
             default,
             affinity: Affinity::None,
-            terms: Arc::new(terms),
+            terms: Arc::default(),
             journal: Arc::new(journal),
         }
     }
@@ -73,9 +70,7 @@ impl Proxy {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
                     let request = connection.request(&mut drain).await;
-                    for line in connection.take_ignored() {
-                        self.journal.ignored(&line);
-                    }
+                    self.journal.ignored(&connection.take_ignored());
                     match request {
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),
@@ -157,6 +152,10 @@ impl Proxy {
         match error {
             // A client that goes away in the middle of a request needs no line in a log.
             ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
+            ConnectionError::Decode(error) if error.offset().is_some() => {
+                let why = format!("a line is no attribute of a policy request: {error}");
+                self.journal.refused(&why);
+            }
             error => self.journal.refused(&error.to_string()),
         }
     }
