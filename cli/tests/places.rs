@@ -104,7 +104,7 @@ fn where_each_has_a_request_under_way_the_newest_client_is_closed_and_costs_the_
         "one of them is idle now"
     );
     let log = daemon.stop().out;
-    let told = "3 clients are connected (--max-clients), and none of them is idle";
+    let told = "3 clients are connected (--max-clients), and none is idle that could leave for it";
     assert!((1..=3).contains(&lines(&log, told).len()), "{log}");
 }
 
@@ -312,6 +312,33 @@ fn a_user_that_takes_all_places_of_an_open_socket_does_not_keep_postfix_out() {
     let log = daemon.stop().out;
     let told = format!("closing the connection of user {NOBODY}, idle for ");
     assert!(!lines(&log, &told).is_empty(), "{log}");
+}
+
+#[test]
+fn a_user_that_has_most_of_the_places_drives_nobody_else_out() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let daemon = open_to_all(&world, &["--max-clients", "20"]);
+    let connect = |_| as_user(POSTFIX, || daemon.connect());
+    let mut postfix: Vec<Client> = (0..8).map(connect).collect();
+    for client in &mut postfix {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    let attack = || {
+        let mut held: Vec<Client> = (0..200).map(|_| daemon.connect()).collect();
+        // The last one has had its turn.
+        let last = &mut held[199..];
+        served(last)
+    };
+    as_user(NOBODY, attack);
+    for client in &mut postfix {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    let log = daemon.stop().out;
+    let told = format!("closing the connection of user {POSTFIX}");
+    assert_eq!(lines(&log, &told), [""; 0]);
 }
 
 #[test]
