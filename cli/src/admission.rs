@@ -52,9 +52,10 @@ pub(crate) enum Refusal {
     #[error("closing a connection from {0}: not in --allow")]
     NotAllowed(IpAddr),
     #[error(
-        "closing a connection: {0} clients are connected (--max-clients), and none of them is idle"
+        "closing a connection from {0}: {1} clients are connected (--max-clients), and none is idle that \
+         could leave for it"
     )]
-    Full(usize),
+    Full(Client, usize),
     #[error("closing a connection from {0}: it has {1} (--max-clients-per-address)")]
     FullForAddress(IpAddr, NonZeroUsize),
     #[error("closing a connection from {0}: {1} has {2} (--max-clients-per-address)")]

@@ -146,7 +146,7 @@ impl Journal {
     pub(crate) fn turned_away(&self, refusal: &Refusal) {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
-            Refusal::Full(_) => "full",
+            Refusal::Full(..) => "full",
             Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
             Refusal::FullForUser(..) => "full for user",
         };
