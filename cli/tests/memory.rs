@@ -56,7 +56,7 @@ fn clients_with_large_requests_that_do_not_end_are_bounded_and_a_usual_request_i
             .wait_lines(1, "memory for requests is free again, ")
     );
     let log = daemon.stop().out;
-    assert_eq!(lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(process::warnings(&log).len(), 1, "{log}");
     let waited = format!("again, {} have waited", CLIENTS - 4);
     assert_eq!(lines(&log, &waited).len(), 1, "{log}");
 }
@@ -141,7 +141,7 @@ fn a_client_that_leaves_while_its_request_waits_holds_nobody_up() {
     }
     assert_eq!(last.action(), "last");
     let log = daemon.stop().out;
-    assert_eq!(lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(process::warnings(&log).len(), 1, "{log}");
 }
 
 /// A request that is answered by this mark.

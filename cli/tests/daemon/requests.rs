@@ -68,7 +68,7 @@ fn a_line_that_is_no_attribute_closes_its_connection_without_an_answer_and_no_ot
          no '=' in the line at byte 0",
     );
     assert_eq!(told.len(), 1, "{log}");
-    assert_eq!(process::lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(process::warnings(&log).len(), 1, "{log}");
 }
 
 /// A page in a browser can have it send such a request to a port of its own machine.
