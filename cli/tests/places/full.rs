@@ -45,7 +45,7 @@ fn the_client_that_has_been_idle_for_longest_leaves_for_a_new_one() {
     assert!(
         told[0].ends_with("127.0.0.1, idle for 0s") || told[0].ends_with("user 0, idle for 0s")
     );
-    assert_eq!(process::warnings(&log).len(), told.len(), "{log}");
+    assert_eq!(crate::process::warnings(&log).len(), told.len(), "{log}");
 }
 
 #[test]
