@@ -92,7 +92,7 @@ fn daemon(services: Vec<Service>) -> Proxy {
         timeout: service.timeout,
     });
     let upstream = Upstream::new(UpstreamOptions::default(), members).expect("two services");
-    let journal = Journal::new(Log::syslog(), services).for_daemon();
+    let journal = Journal::new(Log::syslog(), services).for_daemon(hapolicy::LogFormat::default());
     let mut proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
     proxy.affinity = Affinity::Message;
     Arc::make_mut(&mut proxy.terms).patience = ClientLimits::default().patience();
