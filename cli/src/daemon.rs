@@ -138,7 +138,9 @@ fn serve(
 }
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
-    let journal = services.journal(log.clone(), options).for_daemon(options.log_format);
+    let journal = services
+        .journal(log.clone(), options)
+        .for_daemon(options.log_format);
     let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(
         services.upstream(settings(options), false),

@@ -9,9 +9,7 @@ use policy_net::Event;
 use policy_proto::{Request, Response, attr};
 use tokio::time::Instant;
 
-use crate::{
-    Level, Log, LogFormat, Service, admission::Refusal, printable, repeats::Repeats,
-};
+use crate::{Level, Log, LogFormat, Service, admission::Refusal, printable, repeats::Repeats};
 
 mod attempt;
 mod escape;

@@ -104,13 +104,18 @@ impl<'a> Life<'a> {
                 Asked::End => return,
                 Asked::Report => proxy.report(),
                 Asked::Reload => {
-                    let text = "SIGHUP: the options are read at the start only, a restart is needed";
-                    proxy.journal.repeatable(Level::Notice, "reload", ALL, text.to_owned());
+                    let text =
+                        "SIGHUP: the options are read at the start only, a restart is needed";
+                    proxy
+                        .journal
+                        .repeatable(Level::Notice, "reload", ALL, text.to_owned());
                 }
                 Asked::Unknown(number) => {
                     let (about, name) = (usize::try_from(number).unwrap_or(ALL), name_of(number));
                     let text = format!("{name} is ignored");
-                    proxy.journal.repeatable(Level::Notice, "signal", about, text);
+                    proxy
+                        .journal
+                        .repeatable(Level::Notice, "signal", about, text);
                 }
             }
         }

@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn to_stdout(level: Level, text: &[u8]) -> String {
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
         let log = Log::to(Sink::Stdout(Stdout::new(writer)));
         log.line(level, text);
         drop(log);

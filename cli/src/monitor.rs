@@ -105,3 +105,123 @@ impl Monitor {
 
 const TICK: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use policy_ha::Preference;
+    use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
+    use policy_proto::Request;
+
+    use super::*;
+    use crate::{DefaultAction, Journal, Log, LogFormat, Service};
+
+    #[test]
+    fn what_stays_down_is_told_once_a_minute_and_what_was_held_back_after_one() {
+        let (mut monitor, log) = monitor();
+        let up = Some("a up, b up; 0 default actions".to_owned());
+        assert_eq!(monitor.tick(Instant::now()), up);
+        ask_in_vain(&monitor.proxy);
+        ask_in_vain(&monitor.proxy);
+        let down = Instant::now();
+        let first = lines(&log);
+        assert_eq!(first.len(), 5, "{first:?}");
+
+        let mut tick = |seconds| {
+            let status = monitor.tick(down + Duration::from_secs(seconds));
+            (status, lines(&log))
+        };
+        let status = Some("a down 1s, b down 1s; 2 default actions".to_owned());
+        assert_eq!(tick(1), (status, vec![]));
+        assert_eq!(tick(2), (None, vec![]), "nothing has changed");
+        assert_eq!(tick(59), (None, vec![]));
+
+        let (status, told) = tick(61);
+        let status = status.unwrap();
+        assert_eq!(status, "a down 61s, b down 61s; 2 default actions");
+        for name in ["a", "b"] {
+            let begin = format!("[LOG warning]: '{name}' (127.0.0.1:1) is still down since ");
+            let end = " (61s): Connection refused";
+            let is_told = |line: &&String| line.starts_with(&begin) && line.ends_with(end);
+            assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+        }
+        for held in [
+            "Could not open socket to 'a'",
+            "Could not open socket to 'b'",
+            "no service",
+        ] {
+            let is_told = |line: &&String| line.contains(held);
+            assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+        }
+        assert_eq!(told.len(), 5, "{told:?}");
+
+        let (_, told) = tick(119);
+        assert_eq!(told, [""; 0]);
+        let (_, told) = tick(600);
+        assert_eq!(
+            told.len(),
+            2,
+            "one line each, however long it was: {told:?}"
+        );
+        assert!(told[0].contains(" (600s): "), "{told:?}");
+        let day = 24 * 60 * 60;
+        let (_, told) = tick(day);
+        let since = told[0].split("since ").nth(1).unwrap();
+        assert_eq!(since.find(" ("), Some("Nov 28 12:58:24".len()), "{since}");
+    }
+
+    #[test]
+    fn a_service_that_may_not_be_asked_is_not_told_to_be_down() {
+        let (mut monitor, log) = monitor();
+        ask_in_vain(&monitor.proxy);
+        let upstream = monitor.proxy.upstream.as_ref().unwrap();
+        let a = upstream.ids().next().unwrap();
+        upstream.set_mode(a, Mode::Disabled);
+        lines(&log);
+        let later = Instant::now() + Duration::from_secs(61);
+        let status = monitor.tick(later).unwrap();
+        assert!(
+            status.starts_with("a down 61s (disabled), b down 61s;"),
+            "{status}"
+        );
+        let told = lines(&log);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("'b'"), "{told:?}");
+    }
+
+    /// Two services that refuse.
+    fn monitor() -> (Monitor, Log) {
+        let log = Log::with_replies();
+        let service = |text: &[u8]| Service::parse(text, Duration::from_secs(1)).unwrap();
+        let services = [service(b"a=127.0.0.1:1"), service(b"b=127.0.0.1:1")];
+        let members = services.iter().map(|service| Member {
+            connect: Connector::new(service.endpoint.clone()),
+            backend: service.backend,
+            timeout: service.timeout,
+        });
+        let upstream = Upstream::new(UpstreamOptions::default(), members).unwrap();
+        let journal = Journal::new(log.clone(), services.to_vec());
+        let journal = journal.for_daemon(LogFormat::KeyValue);
+        let proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
+        (Monitor::new(proxy), log)
+    }
+
+    fn ask_in_vain(proxy: &Proxy) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let request = Request::from_attributes([("request", "smtpd_access_policy")]).unwrap();
+        let mut asked = proxy.journal.asked();
+        let on_event = |event: policy_net::Event<'_>| {
+            proxy.journal.event(&event, &request, &mut asked);
+        };
+        let upstream = proxy.upstream.as_ref().unwrap();
+        let answer = upstream.ask(&request, Preference::None, on_event);
+        assert!(runtime.unwrap().block_on(answer).is_err());
+        proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+    }
+
+    fn lines(log: &Log) -> Vec<String> {
+        let lines = String::from_utf8(log.take_pending()).unwrap();
+        lines.lines().map(str::to_owned).collect()
+    }
+}

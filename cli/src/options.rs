@@ -3,8 +3,8 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::{
-    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat, daemon_option::daemon_option, getopt,
-    parse_duration,
+    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat, daemon_option::daemon_option,
+    getopt, parse_duration,
 };
 
 /// hapolicy's command line.
@@ -192,7 +192,8 @@ impl Options {
             .try_get_matches_from(name.chain(words))
             .and_then(|matches| {
                 let mut options = Self::from_arg_matches(&matches)?;
-                options.daemon_option = daemon_option(&Self::command(), &matches, &options.failover);
+                options.daemon_option =
+                    daemon_option(&Self::command(), &matches, &options.failover);
                 Ok(options)
             });
         parsed.map_err(|error| match error.use_stderr() {

@@ -84,22 +84,20 @@ impl Passed {
         }
         let what = match self.expected {
             _ if !self.connections.is_empty() => {
-                "LISTEN_FDS: the socket is a connection, and none that listens: the socket unit needs \
-                 Accept=no"
+                "LISTEN_FDS: a connection, and no socket that listens (Accept=yes in the socket unit?)"
             }
-            Some(Expected::Own) => {
-                "LISTEN_FDS: no socket that listens: the socket unit needs ListenStream="
-            }
+            Some(Expected::Own) => "LISTEN_FDS: no socket that listens",
             Some(Expected::Other) => {
-                "LISTEN_FDS: the sockets are for another process (LISTEN_PID): hapolicy has to be started \
-                 by exec"
+                "LISTEN_FDS: the sockets are for another process (LISTEN_PID; a shell that has not exec'd?)"
             }
             None if notify::has_manager() => {
-                "NOTIFY_SOCKET: a service manager has started this, but it has no listener"
+                "NOTIFY_SOCKET: a service manager has started a daemon without a listener"
             }
             None => return None,
         };
-        Some(format!("{what}, or give --listen ENDPOINT"))
+        Some(format!(
+            "{what}: give --listen ENDPOINT, or a socket unit with ListenStream= and Accept=no"
+        ))
     }
 
     /// Whether this process is to serve them.

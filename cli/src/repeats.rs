@@ -126,16 +126,28 @@ mod tests {
         let none: Vec<(Level, String)> = Vec::new();
         let warning = |text: &str| vec![(Level::Warning, text.to_owned())];
         assert!(ask(0, "first").is_some());
-        assert_eq!(repeats.take_pending(at(60), true), none, "none was held back");
+        assert_eq!(
+            repeats.take_pending(at(60), true),
+            none,
+            "none was held back"
+        );
         for (after, text) in [(1, "a"), (2, "b"), (3, "last")] {
             assert_eq!(ask(after, text), None);
         }
         assert_eq!(repeats.take_pending(at(59), false), none);
         let three = warning("last (and 2 more like it before)");
         assert_eq!(repeats.take_pending(at(60), false), three);
-        assert_eq!(repeats.take_pending(at(200), true), none, "it has been said");
+        assert_eq!(
+            repeats.take_pending(at(200), true),
+            none,
+            "it has been said"
+        );
         assert_eq!(ask(61, "one"), None, "it was said a second ago");
         assert_eq!(repeats.take_pending(at(62), false), none);
-        assert_eq!(repeats.take_pending(at(62), true), warning("one"), "the end");
+        assert_eq!(
+            repeats.take_pending(at(62), true),
+            warning("one"),
+            "the end"
+        );
     }
 }

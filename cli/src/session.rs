@@ -118,7 +118,9 @@ impl Proxy {
             let mut asked = self.journal.asked();
             let answer = match &self.upstream {
                 Some(upstream) if is_ours => {
-                    let answer = self.ask(upstream, &request, &mut sticking, &mut asked).await;
+                    let answer = self
+                        .ask(upstream, &request, &mut sticking, &mut asked)
+                        .await;
                     match answer {
                         Some(_) => self.journal.answered(&self.default),
                         None => self.journal.unanswered(|| self.states(), &self.default),

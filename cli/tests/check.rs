@@ -45,7 +45,7 @@ fn a_service_that_hung_up_is_up_again_when_it_answers_a_probe() {
     let mut client = daemon.connect();
     assert_eq!(client.ask_about("x"), "dunno");
     stub.set(Script::answer("DEFER not yet"));
-    let warned = "[LOG warning]: Probe of 'a' -> 'DEFER not yet'";
+    let warned = "[LOG warning]: warning: Probe of 'a' -> 'DEFER not yet'";
     assert!(daemon.process.out.wait_lines(1, warned));
     assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
     stub.set(Script::answer("ok"));

@@ -109,7 +109,8 @@ fn a_service_that_is_down_is_asked_by_each_request_if_no_other_is_left_unless_to
         for _ in 0..50 {
             assert_eq!(client.ask_about("x"), "dunno");
         }
-        let attempts = process::lines(&daemon.stop().out, "action: ''").len();
+        let attempts =
+            process::lines(&daemon.stop().out, "service=\"\" attempts=1 failed=a ").len();
         // Without, there are the first one and trials after 1, 2, 4 ... seconds.
         assert_eq!(attempts == 50, each, "{args:?}");
         assert!(each || attempts < 20, "{args:?}: {attempts}");

@@ -43,7 +43,7 @@ fn clients_that_are_too_many_are_closed_at_once_and_cost_the_others_nothing() {
     let log = daemon.stop().out;
     let told = process::lines(&log, "3 clients are connected (--max-clients)");
     // More where the test takes longer than ten seconds.
-    assert!((1..=3).contains(&told.len()), "{log}");
+    assert!((1..=4).contains(&told.len()), "{log}");
 }
 
 #[test]
@@ -132,7 +132,9 @@ fn only_those_are_served_who_are_allowed() {
         }
         let log = daemon.stop().out;
         let told = process::lines(&log, "from 127.0.0.1: not in --allow");
-        assert_eq!(told.len(), 1, "{log}");
+        // The first, and at the end the last, with the count of those between them.
+        assert_eq!(told.len(), 2, "{log}");
+        assert!(told[1].ends_with(" (and 18 more like it before)"), "{log}");
     }
 }
 
@@ -186,7 +188,8 @@ fn a_client_that_does_not_finish_its_request_is_closed_and_one_that_began_none_i
     assert_eq!(idle.ask_about("x"), "dunno", "it had begun nothing");
     let log = daemon.stop().out;
     let told = process::lines(&log, "request not finished in time");
-    assert_eq!(told.len(), 1, "{log}");
+    // One of two is held back until the end.
+    assert_eq!(told.len(), 2, "{log}");
 }
 
 #[test]
@@ -272,7 +275,7 @@ fn more_clients_than_there_can_be_descriptors_for_is_a_warning() {
     // The daemon's own are 24. Half of the others are kept for the service, or as many as it may have.
     for (services, room) in [("", 38), (" --max-connections 10", 66)] {
         let process = with_descriptors(100, &(args.clone() + services));
-        let told = "[LOG warning]: --max-clients 1000: the limit of descriptors leaves ";
+        let told = "[LOG warning]: warning: --max-clients 1000: the limit of descriptors leaves ";
         let told = format!("{told}{room}");
         assert_eq!(process.out.lines(&told).len(), 1, "{}", process.out.text());
     }
@@ -309,7 +312,7 @@ fn running_out_of_descriptors_is_told_once_and_costs_nobody_an_answer() {
     }
     let log = daemon.stop().out;
     let told = process::lines(&log, "cannot accept").len();
-    assert!((1..=2).contains(&told), "{log}");
+    assert!((1..=3).contains(&told), "{log}");
 }
 
 /// A daemon that may have so many descriptors, and listens.

@@ -50,7 +50,7 @@ mod tests {
             let fields = fields(&line).ok_or_else(|| TestCaseError::fail(line.clone()))?;
             for (field, value) in fields.iter().zip(&values) {
                 let (field, value) = (unescaped(field), without_controls(value));
-                let cut = field.strip_suffix(b"...").filter(|_| field.len() < value.len());
+                let cut = field.strip_suffix(b"...").filter(|start| start.len() < value.len());
                 let same = field == value || cut.is_some_and(|start| value.starts_with(start));
                 prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
             }

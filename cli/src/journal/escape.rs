@@ -184,7 +184,10 @@ mod tests {
             (b"", r#""""#),
             (b"a@example.com", "a@example.com"),
             (b"o'brien+tag@[192.0.2.1]", "o'brien+tag@[192.0.2.1]"),
-            (b"SRS0=ab=xy=example.org=u@s.test", "SRS0=ab=xy=example.org=u@s.test"),
+            (
+                b"SRS0=ab=xy=example.org=u@s.test",
+                "SRS0=ab=xy=example.org=u@s.test",
+            ),
             (b"<>", "<>"),
             ("gr\u{fc}n".as_bytes(), "gr\u{fc}n"),
             (b"a b", r#""a b""#),
@@ -200,7 +203,12 @@ mod tests {
         for (value, written) in table {
             let mut line = "k=v".to_owned();
             append_field(&mut line, "key", value, 100);
-            assert_eq!(line, format!("k=v key={written}"), "{}", value.escape_ascii());
+            assert_eq!(
+                line,
+                format!("k=v key={written}"),
+                "{}",
+                value.escape_ascii()
+            );
         }
         let mut line = String::new();
         append_field(&mut line, "key", &[b'"'; 100], 20);

@@ -52,7 +52,12 @@ pub(super) fn line(
     let service = service.unwrap_or_default().as_bytes();
     append_field(&mut line, "service", service, MAX_NAME);
     let attempts = asked.failed.count_ones() + u32::from(asked.answered.is_some());
-    append_field(&mut line, "attempts", attempts.to_string().as_bytes(), MAX_WORD);
+    append_field(
+        &mut line,
+        "attempts",
+        attempts.to_string().as_bytes(),
+        MAX_WORD,
+    );
     let is_failed = |index: &usize| asked.failed & (1 << index) != 0;
     let failed: Vec<&str> = (0..64).filter(is_failed).filter_map(name_of).collect();
     append_field(&mut line, "failed", failed.join(",").as_bytes(), MAX_NAMES);
@@ -132,7 +137,7 @@ mod tests {
             prop_assert_eq!(keys, KEYS.to_vec(), "{}", line);
             for (value, (_, field)) in values.iter().zip(&fields) {
                 let value = without_controls(value);
-                let cut = field.strip_suffix(b"...").filter(|_| field.len() < value.len());
+                let cut = field.strip_suffix(b"...").filter(|start| start.len() < value.len());
                 let same = *field == value || cut.is_some_and(|start| value.starts_with(start));
                 prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
             }
@@ -154,7 +159,8 @@ mod tests {
     fn line_about(values: &[Vec<u8>], action: &[u8], name: &[u8]) -> String {
         let names = ATTRIBUTES.iter().map(|(name, _)| *name);
         let request = Request::from_attributes(names.zip(values)).unwrap();
-        let mut services = vec![Service::parse(b"a=127.0.0.1:1", Duration::from_secs(1)).unwrap(); 64];
+        let mut services =
+            vec![Service::parse(b"a=127.0.0.1:1", Duration::from_secs(1)).unwrap(); 64];
         for service in &mut services {
             service.name = name.to_vec();
         }
@@ -203,8 +209,24 @@ mod tests {
     /// Any bytes that an attribute may have, most of them pieces of the line's own syntax.
     fn value() -> impl Strategy<Value = Vec<u8>> {
         let pieces = [
-            " ", "=", "\"", "\\", "\\x22", "\u{a0}", "\u{3000}", "\u{85}", "\u{202e}", "\t", "...", "x",
-            "a@b", "sender=", " sender=", "\" action=", " default=no", " client_address=203.0.113.8 ",
+            " ",
+            "=",
+            "\"",
+            "\\",
+            "\\x22",
+            "\u{a0}",
+            "\u{3000}",
+            "\u{85}",
+            "\u{202e}",
+            "\t",
+            "...",
+            "x",
+            "a@b",
+            "sender=",
+            " sender=",
+            "\" action=",
+            " default=no",
+            " client_address=203.0.113.8 ",
         ];
         let piece = prop_oneof![
             4 => prop::sample::select(pieces.map(|piece| piece.as_bytes().to_vec()).to_vec()),

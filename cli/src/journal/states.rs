@@ -112,8 +112,9 @@ impl Journal {
             let Counts {
                 answered, failed, ..
             } = state.counts;
-            let text =
-                format!("service {place}: {mode}, {status}, answered: {answered}, failed: {failed}");
+            let text = format!(
+                "service {place}: {mode}, {status}, answered: {answered}, failed: {failed}"
+            );
             self.log.line(Level::Info, text);
         }
     }
@@ -133,7 +134,11 @@ impl Journal {
         };
         let services: Vec<String> = self.services.iter().zip(states).map(one).collect();
         let count = self.unanswered_count();
-        format!("{}; {}", services.join(", "), plural(count, "default action"))
+        format!(
+            "{}; {}",
+            services.join(", "),
+            plural(count, "default action")
+        )
     }
 
     fn answer_again(&self, over: Over, default: &DefaultAction) {
@@ -151,11 +156,8 @@ impl Journal {
 /// How many are down, and how many may not be asked.
 fn summary(states: &[State]) -> String {
     let count = |is: fn(&&State) -> bool| states.iter().filter(is).count();
-    let mut text = match (count(|state| state.is_down()), states.len()) {
-        (0, 1) => "the service is up".to_owned(),
-        (_, 1) => "the service is down".to_owned(),
-        (down, all) => format!("{down} of {all} services are down"),
-    };
+    let (down, all) = (count(|state| state.is_down()), states.len());
+    let mut text = format!("{down} of {all} services are down");
     for (number, what) in [
         (count(|state| state.mode == Mode::Disabled), "disabled"),
         (count(|state| state.mode == Mode::Drain), "drained"),
