@@ -285,7 +285,7 @@ mod tests {
         let lines = String::from_utf8(lines).unwrap();
         let line = lines.strip_suffix('\n').expect(&lines);
         assert!(
-            line.starts_with(&tagged(level, "").trim_end_matches('\n')) && !line.contains('\n'),
+            line.starts_with(tagged(level, "").trim_end_matches('\n')) && !line.contains('\n'),
             "{line}"
         );
         line.to_owned()
