@@ -2,7 +2,7 @@
 
 use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
 
-use policy_net::{Check, Listener};
+use policy_net::{Check, Listener, MemoryBudget};
 
 use crate::{
     Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
@@ -18,6 +18,7 @@ use crate::{
     report::{Report, warn_without_log},
     setup::{Services, checks, settings},
     signals::Signals,
+    slots::{SlotLimits, Slots},
     succession::Succession,
     worker::{Common, Ending, Worker},
 };
@@ -59,11 +60,12 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
     let common = Common {
         crew: Crew::new(senders),
-        admission: Admission::new(
-            options.limits.allow.clone(),
-            most_clients(&options.limits, ground.room, &log),
-            options.limits.max_clients_per_address,
-        ),
+        admission: Admission::new(options.limits.allow.clone()),
+        slots: Slots::new(SlotLimits {
+            all: most_clients(&options.limits, ground.room, &log),
+            per_address: options.limits.max_clients_per_address,
+            per_user: options.limits.max_clients_per_user,
+        }),
         proxy,
         passing: Passing::default(),
         pulses: Pulses::watched(ground.workers, &log)
@@ -142,11 +144,10 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
         .journal(log.clone(), options)
         .for_daemon(options.log_format);
     let default = options.default.clone().unwrap_or_default();
-    let mut proxy = Proxy::new(
-        services.upstream(settings(options), false),
-        default,
-        journal,
-    );
+    let memory = MemoryBudget::new(options.limits.max_memory);
+    let mut settings = settings(options);
+    settings.pool.memory = Some(memory.clone());
+    let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
     proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
         // It has all the requests of a message anyway: they need not be searched for its name.
         1 => Affinity::None,
@@ -155,6 +156,7 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
+    terms.memory = Some(memory);
     proxy
 }
 

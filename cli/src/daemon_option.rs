@@ -25,7 +25,7 @@ pub(crate) fn daemon_option(
 }
 
 /// What the drop-in takes as well. All others are the daemon's, also those that will be added.
-const OF_BOTH: [&str; 16] = [
+const OF_BOTH: [&str; 17] = [
     "services",
     "default",
     "logging",
@@ -40,6 +40,7 @@ const OF_BOTH: [&str; 16] = [
     "max_connections",
     "max_failures",
     "mode",
+    "actions",
     "help",
     "version",
 ];

@@ -1,8 +1,6 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
+use std::{future::pending, sync::Arc};
 
 use crate::{
     Affinity, Level, Log, Options, Proxy,
@@ -35,6 +33,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
     proxy.affinity = options.affinity.unwrap_or(Affinity::None);
+    // As the Perl script does. It reads one client's requests, and no port's.
+    Arc::make_mut(&mut proxy.terms).lenient = true;
     if let Some(text) = proxy.nobody_to_ask() {
         log.line(Level::Warning, text);
     }
@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let served = runtime.block_on(async {
         let io = stdio()?;
         let proxy = Arc::new(proxy);
-        _ = proxy.serve(io, CancellationToken::new()).await;
+        _ = proxy.serve(io, pending()).await;
         Ok(())
     });
     // A thread may still read standard input or wait for a resolver.

@@ -6,10 +6,13 @@ use std::sync::{
 };
 
 use policy_net::Event;
-use policy_proto::{Request, Response, attr};
+use policy_proto::{Ignored, Request, Response, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, LogFormat, Service, admission::Refusal, printable, repeats::Repeats};
+use crate::{
+    Level, Log, LogFormat, Service, admission::Refusal, limits::shown, printable, repeats::Repeats,
+    shortage::Memory, slots::Evicted,
+};
 
 mod attempt;
 mod escape;
@@ -117,16 +120,17 @@ impl Journal {
         }
     }
 
-    /// A line was no attribute.
-    pub fn ignored(&self, line: &[u8]) {
-        let line = escape(line, Place::Quoted('"'));
-        // The Perl script's word for it. A daemon's errors are others.
-        let word = match self.repeats {
-            None => "error: ",
-            Some(_) => "",
-        };
-        let text = format!("{word}ignoring garbage \"{line}\"");
-        self.repeatable(Level::Notice, "garbage", ALL, text);
+    /// Lines of a request were no attributes.
+    pub fn ignored(&self, ignored: &Ignored) {
+        for line in &ignored.lines {
+            let line = escape(line, Place::Quoted('"'));
+            let text = format!("error: ignoring garbage \"{line}\"");
+            self.repeatable(Level::Notice, "garbage", ALL, text);
+        }
+        if ignored.more > 0 {
+            let text = format!("error: ignoring {} more lines of garbage", ignored.more);
+            self.repeatable(Level::Notice, "more garbage", ALL, text);
+        }
     }
 
     /// A client's connection had to be closed.
@@ -139,14 +143,37 @@ impl Journal {
         );
     }
 
+    /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
+    pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
+        match memory {
+            Memory::UsedUp => {
+                let size = shown(bytes);
+                let text = format!(
+                    "memory for requests is used up (--max-memory {size}): new requests wait"
+                );
+                self.log.line(Level::Warning, text);
+            }
+            Memory::Free(waited) => {
+                let text = format!("memory for requests is free again, {waited} have waited");
+                self.log.line(Level::Info, text);
+            }
+        }
+    }
+
     /// A client was not let in.
     pub(crate) fn turned_away(&self, refusal: &Refusal) {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
-            Refusal::Full(_) => "full",
-            Refusal::FullForAddress(..) => "full for address",
+            Refusal::Full(..) => "full",
+            Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
+            Refusal::FullForUser(..) => "full for user",
         };
         self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
+    }
+
+    /// A client has to leave so that another one may come.
+    pub(crate) fn evicted(&self, evicted: &Evicted) {
+        self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
     /// What is replied to a request; with `None` the connection is closed instead.

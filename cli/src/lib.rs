@@ -13,6 +13,8 @@ mod bind;
 mod bound;
 pub use bound::Bound;
 
+mod client_stream;
+
 mod crew;
 
 pub mod daemon;
@@ -73,6 +75,7 @@ mod passed;
 pub use passed::Passed;
 
 mod passing;
+mod place;
 
 mod privileges;
 
@@ -91,7 +94,10 @@ pub use session::Proxy;
 mod setup;
 pub use setup::check;
 
+mod shortage;
 mod signals;
+mod slot;
+mod slots;
 mod socket_file;
 mod sockets;
 

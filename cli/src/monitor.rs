@@ -197,6 +197,7 @@ mod tests {
             connect: Connector::new(service.endpoint.clone()),
             backend: service.backend,
             timeout: service.timeout,
+            accepts: None,
         });
         let upstream = Upstream::new(UpstreamOptions::default(), members).unwrap();
         let journal = Journal::new(log.clone(), services.to_vec());

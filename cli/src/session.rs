@@ -1,10 +1,9 @@
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
 use crate::{Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, journal::State};
 
@@ -36,14 +35,11 @@ impl Proxy {
         default: DefaultAction,
         journal: Journal,
     ) -> Self {
-        let mut terms = Terms::default();
-        // As the Perl script does.
-        terms.lenient = true;
         Self {
             upstream,
             default,
             affinity: Affinity::None,
-            terms: Arc::new(terms),
+            terms: Arc::default(),
             journal: Arc::new(journal),
         }
     }
@@ -58,27 +54,23 @@ impl Proxy {
         }
     }
 
-    /// Serves one connection until its client ends it, or `drain` is cancelled and no request is under
-    /// way: then what it was served on comes back, and somebody else may go on with it. A request that
+    /// Serves one connection until its client ends it, or `drain` has ended and no request is under
+    /// way (it is polled only then, and may be after its end): then what it was served on comes back, and somebody else may go on with it. A request that
     /// was received whole is answered even if the client has ended its side.
     pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
-        drain: CancellationToken,
-    ) -> impl Future<Output = Option<Io>> + use<Io> {
+        mut drain: impl Future<Output = ()> + Unpin,
+    ) -> impl Future<Output = Option<Io>> {
         let mut connection = Connection::new(io, Arc::clone(&self.terms));
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
-            // One for all requests: one for each would join and leave a list of all connections.
-            let mut drained = pin!(drain.cancelled_owned());
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
-                    let request = connection.request(drained.as_mut()).await;
-                    for line in connection.take_ignored() {
-                        self.journal.ignored(&line);
-                    }
+                    let request = connection.request(&mut drain).await;
+                    self.journal.ignored(&connection.take_ignored());
                     match request {
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),
@@ -179,6 +171,10 @@ impl Proxy {
         match error {
             // A client that goes away in the middle of a request needs no line in a log.
             ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
+            ConnectionError::Decode(error) if error.offset().is_some() => {
+                let why = format!("a line is no attribute of a policy request: {error}");
+                self.journal.refused(&why);
+            }
             error => self.journal.refused(&error.to_string()),
         }
     }

@@ -35,6 +35,9 @@ impl Services {
         for (name, mode) in &options.failover.mode {
             services.set_mode(name, *mode);
         }
+        for (name, list) in &options.failover.actions {
+            services.set_actions(name, list);
+        }
         services
     }
 
@@ -44,6 +47,26 @@ impl Services {
             Some(service) => service.mode = mode,
             None => {
                 let text = format!("ignoring the mode of '{name}': no such service");
+                self.invalid.push(text.into_bytes());
+            }
+        }
+    }
+
+    /// A service whose list cannot be read is left out: without its list it could answer with anything.
+    fn set_actions(&mut self, name: &str, list: &str) {
+        let is_named = |service: &Service| service.name == name.as_bytes();
+        let Some(at) = self.valid.iter().position(is_named) else {
+            let text = format!("ignoring the actions of '{name}': no such service");
+            return self.invalid.push(text.into_bytes());
+        };
+        let mut service = self.valid.remove(at);
+        match list.parse() {
+            Ok(actions) => {
+                service.actions = Some(actions);
+                self.valid.insert(at, service);
+            }
+            Err(error) => {
+                let text = format!("ignoring service '{name}': invalid actions '{list}': {error}");
                 self.invalid.push(text.into_bytes());
             }
         }
@@ -87,6 +110,7 @@ impl Services {
                 backend,
                 timeout,
                 mode,
+                actions,
                 ..
             } = service;
             let (priority, weight) = (backend.priority, backend.weight);
@@ -96,8 +120,12 @@ impl Services {
                 Mode::Drain => " drain",
                 Mode::Disabled => " disabled",
             };
+            let actions = match actions {
+                None => String::new(),
+                Some(actions) => format!(" actions {actions}"),
+            };
             let rest = format!(
-                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}\n"
+                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}{actions}\n"
             );
             [name, rest.as_bytes()].concat()
         };
@@ -139,6 +167,7 @@ impl Services {
                 // Its name tells it from the others, so that a list may change and keys stay.
                 backend: service.backend.with_key(policy_ha::key([&service.name])),
                 timeout: service.timeout,
+                accepts: service.actions.clone(),
             }
         };
         // One to 64 services with weights that were checked: the balancer takes nothing else ill.

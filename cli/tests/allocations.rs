@@ -1,17 +1,16 @@
 //! A daemon forwards a request without an allocation once it has warmed up: its loop, the message's
 //! server, the counters of the services and the sockets of both sides included.
 
-use std::{cell::Cell, path::Path, sync::Arc, time::Duration};
+use std::{cell::Cell, future::pending, path::Path, sync::Arc, time::Duration};
 
 use hapolicy::{Affinity, ClientLimits, DefaultAction, Journal, Log, Proxy, Service};
-use policy_net::{Connector, Upstream, UpstreamOptions};
+use policy_net::{Connector, MemoryBudget, Upstream, UpstreamOptions};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
     runtime,
 };
-use tokio_util::sync::CancellationToken;
 
 /// What Postfix sends about one message, at its stages.
 const REQUESTS: [&[u8]; 3] = [
@@ -90,18 +89,24 @@ fn daemon(services: Vec<Service>) -> Proxy {
         connect: Connector::new(service.endpoint.clone()),
         backend: service.backend,
         timeout: service.timeout,
+        accepts: None,
     });
-    let upstream = Upstream::new(UpstreamOptions::default(), members).expect("two services");
+    let memory = MemoryBudget::new(ClientLimits::default().max_memory);
+    let mut options = UpstreamOptions::default();
+    options.pool.memory = Some(memory.clone());
+    let upstream = Upstream::new(options, members).expect("two services");
     let journal = Journal::new(Log::syslog(), services).for_daemon(hapolicy::LogFormat::default());
     let mut proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
     proxy.affinity = Affinity::Message;
-    Arc::make_mut(&mut proxy.terms).patience = ClientLimits::default().patience();
+    let terms = Arc::make_mut(&mut proxy.terms);
+    terms.patience = ClientLimits::default().patience();
+    terms.memory = Some(memory);
     proxy
 }
 
 /// A client's end of a connection that is served.
 fn client(proxy: &Arc<Proxy>) -> UnixStream {
     let (near, far) = UnixStream::pair().expect("two sockets");
-    tokio::spawn(Arc::clone(proxy).serve(far, CancellationToken::new()));
+    tokio::spawn(Arc::clone(proxy).serve(far, pending()));
     near
 }

@@ -138,6 +138,7 @@ impl<C: Connect> Upstream<C> {
     ///     connect: Connector::new(endpoint.clone()),
     ///     backend: Backend::default(),
     ///     timeout: Duration::from_secs(10),
+    ///     accepts: None,
     /// };
     /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
     /// let id = upstream.ids().next().unwrap();
@@ -250,7 +251,7 @@ impl<C: Connect> Upstream<C> {
         let Some(probe) = probe else {
             return Ok(());
         };
-        let answer = lease.ask(&probe.request).await?;
+        let answer = member.accept(lease.ask(&probe.request).await?)?;
         match probe.passes(&answer) {
             true => Ok(()),
             false => Err(CheckError::Unexpected(answer)),

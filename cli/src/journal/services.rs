@@ -22,15 +22,6 @@ impl Journal {
             Event::Connected(backend) => self.connection(*backend, "Connection established to "),
             Event::Checked {
                 backend,
-                error: Some(CheckError::Attempt(error)),
-                ..
-            } => {
-                if let Some(counted) = self.services.get(backend.index()) {
-                    counted.set_reason(error);
-                }
-            }
-            Event::Checked {
-                backend,
                 error: Some(CheckError::Unexpected(response)),
                 ..
             } => {
@@ -41,6 +32,20 @@ impl Journal {
                 let action = escape(response.as_bytes(), Place::Quoted('\''));
                 let text = format!("Probe of '{name}' -> '{action}'");
                 self.repeatable(Level::Warning, "probe", backend.index(), text);
+            }
+            Event::Checked {
+                backend,
+                error: Some(CheckError::Attempt(error @ AttemptError::NotAllowed { .. })),
+                took,
+            } => self.failed(*backend, error, *took),
+            Event::Checked {
+                backend,
+                error: Some(CheckError::Attempt(error)),
+                ..
+            } => {
+                if let Some(counted) = self.services.get(backend.index()) {
+                    counted.set_reason(error);
+                }
             }
             Event::Changed {
                 backend,
@@ -76,6 +81,14 @@ impl Journal {
             AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut => ("timeout", format!("Timeout for {place}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
+            AttemptError::NotAllowed { action } => {
+                let name = &counted.name;
+                let action = escape(action, Place::Quoted('\''));
+                let text = format!(
+                    "Invalid answer from '{name}', which --actions does not allow -> '{action}'"
+                );
+                ("not allowed", text)
+            }
             error => {
                 let line = match error {
                     AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),

@@ -65,6 +65,8 @@ impl Reader {
     pub fn new() -> Self {
         let mut machine = Machine::boot();
         machine.start_servers();
+        // As where a syslogd writes them.
+        machine.must("touch /var/log/mail.log /var/log/auth.log");
         let postfix = Postfix::start(&machine);
         Self {
             machine,
@@ -125,14 +127,18 @@ impl Reader {
                 let mark = format!("{}-{}", block.document.replace('/', "-"), block.line);
                 self.postfix.ask(&self.machine, &block.text, master.unwrap_or_default(), &mark)
             }
-            Kind::Unit(path) => {
+            Kind::File(path) => {
                 let directory = Path::new(&path).parent().ok_or("no path")?;
                 self.machine.must(&format!(
                     "mkdir -p '{}'; cat >'{path}' <<'EOF'\n{}EOF",
                     directory.display(),
                     block.text
                 ));
-                self.shell("systemd-analyze verify /etc/systemd/system/hapolicy.service")
+                // By the program whose settings they are.
+                match path.starts_with("/etc/fail2ban/") {
+                    true => self.shell("fail2ban-client --test"),
+                    false => self.shell("systemd-analyze verify /etc/systemd/system/hapolicy.service"),
+                }
             }
             Kind::Probe => self.shell(&format!(
                 "cat >/tmp/probe <<'EOF'\n{}EOF\nhapolicy --listen inet:127.0.0.1:1 --check --check 5s --probe /tmp/probe \

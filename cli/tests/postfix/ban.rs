@@ -122,15 +122,15 @@ fn banned(log: &str, expression: &str) -> Vec<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// The file whose first line says where it belongs.
+/// The filter as the manual prints it.
 fn filter_of_the_manual() -> String {
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hapolicy.md");
     let manual = fs::read_to_string(manual).expect("the manual");
     let (_, rest) = manual
-        .split_once("```ini\n# /etc/fail2ban/filter.d/")
+        .split_once("```ini /etc/fail2ban/filter.d/hapolicy.conf\n")
         .expect("the manual has a filter");
     let (filter, _) = rest.split_once("```").expect("it has an end");
-    format!("# {filter}")
+    filter.to_owned()
 }
 
 /// `hapolicy -v` with a `/dev/log` of its own.
