@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc};
 
 use crate::{
-    Affinity, Log, Options, Proxy,
+    Affinity, Level, Log, Options, Proxy,
     setup::{Services, settings},
     silence_stderr, stdio,
 };
@@ -25,8 +25,6 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let _flushes = FlushAtEnd(log.clone());
     let services = Services::parse(options);
     let journal = services.journal(log.clone(), options);
-    // What is said at the start belongs to no request.
-    log.flush();
     let mut settings = settings(options);
     // A service's own time-out covers connecting as well.
     settings.connect = None;
@@ -37,6 +35,11 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     proxy.affinity = options.affinity.unwrap_or(Affinity::None);
     // As the Perl script does. It reads one client's requests, and no port's.
     Arc::make_mut(&mut proxy.terms).lenient = true;
+    if let Some(text) = proxy.nobody_to_ask() {
+        log.line(Level::Warning, text);
+    }
+    // What is said at the start belongs to no request.
+    log.flush();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

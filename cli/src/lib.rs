@@ -19,6 +19,8 @@ mod crew;
 
 pub mod daemon;
 
+mod daemon_option;
+
 mod default_action;
 pub use default_action::DefaultAction;
 
@@ -43,7 +45,7 @@ mod handover;
 mod hands;
 
 mod journal;
-pub use journal::Journal;
+pub use journal::{Asked, Journal};
 
 mod life;
 mod lifetime;
@@ -58,6 +60,11 @@ pub use listen::{InvalidListen, Listen};
 
 mod log;
 pub use log::{Level, Log, escaped, printable};
+
+mod log_format;
+pub use log_format::LogFormat;
+
+mod monitor;
 
 mod notify;
 
@@ -76,6 +83,7 @@ mod probe;
 pub use probe::InvalidProbe;
 
 mod repeats;
+mod report;
 
 mod service;
 pub use service::{InvalidService, Service};

@@ -2,7 +2,10 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::{ClientLimits, DefaultAction, Failover, Lifetime, getopt, parse_duration};
+use crate::{
+    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat, daemon_option::daemon_option,
+    getopt, parse_duration,
+};
 
 /// hapolicy's command line.
 ///
@@ -43,6 +46,9 @@ pub struct Options {
     /// Log to standard output instead of syslog
     #[arg(short = 'L', long)]
     pub stdout: bool,
+    /// A daemon's line of -l: one per request, as key=value; or the Perl script's, one per attempt
+    #[arg(long, value_name = "FORMAT", default_value = "key-value")]
+    pub log_format: LogFormat,
     /// Where any number of connections is served, each in the syntax of [`Listen`](crate::Listen).
     #[arg(
         long,
@@ -69,6 +75,9 @@ pub struct Options {
     /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
     #[arg(skip)]
     pub is_daemon: bool,
+    /// An option that only a daemon has.
+    #[arg(skip)]
+    daemon_option: Option<String>,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -117,7 +126,17 @@ impl Options {
         let is_daemon = passed || words.iter().any(listens);
         let mut options = Self::parse_words(words).map_err(|stop| (stop, is_daemon))?;
         options.is_daemon = passed || !options.listen.is_empty();
-        Ok(options)
+        match &options.daemon_option {
+            // It is looked at without the sockets of a service manager.
+            Some(option) if !options.is_daemon && !options.failover.only_checks() => {
+                let text = format!(
+                    "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a \
+                     service manager"
+                );
+                Err((Stop::Usage(text), true))
+            }
+            _ => Ok(options),
+        }
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
@@ -154,6 +173,7 @@ impl Options {
             logging: false,
             verbose: false,
             stdout: false,
+            log_format: LogFormat::KeyValue,
             listen: Vec::new(),
             user: None,
             workers: None,
@@ -161,6 +181,7 @@ impl Options {
             limits: ClientLimits::default(),
             lifetime: Lifetime::default(),
             is_daemon: false,
+            daemon_option: None,
             affinity: None,
             failover: Failover::default(),
             help: (),
@@ -172,7 +193,12 @@ impl Options {
         let name = std::iter::once(OsString::from("hapolicy"));
         let parsed = Self::command()
             .try_get_matches_from(name.chain(words))
-            .and_then(|matches| Self::from_arg_matches(&matches));
+            .and_then(|matches| {
+                let mut options = Self::from_arg_matches(&matches)?;
+                options.daemon_option =
+                    daemon_option(&Self::command(), &matches, &options.failover);
+                Ok(options)
+            });
         parsed.map_err(|error| match error.use_stderr() {
             false => Stop::Show(error.to_string()),
             // The first paragraph says what is wrong; under spawn(8) Postfix would see the others.

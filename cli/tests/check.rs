@@ -45,7 +45,7 @@ fn a_service_that_hung_up_is_up_again_when_it_answers_a_probe() {
     let mut client = daemon.connect();
     assert_eq!(client.ask_about("x"), "dunno");
     stub.set(Script::answer("DEFER not yet"));
-    let warned = "[LOG warning]: Probe of 'a' -> 'DEFER not yet'";
+    let warned = "[LOG warning]: warning: Probe of 'a' -> 'DEFER not yet'";
     assert!(daemon.process.out.wait_lines(1, warned));
     assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
     stub.set(Script::answer("ok"));
@@ -66,7 +66,8 @@ fn a_probe_that_is_answered_with_what_is_not_allowed_brings_nothing_back() {
     let mut client = daemon.connect();
     assert_eq!(client.ask_about("x"), "dunno");
     stub.set(Script::answer("OK"));
-    let warned = "[LOG warning]: Invalid answer from 'a', which --actions does not allow -> 'OK'";
+    let warned =
+        "[LOG warning]: warning: Invalid answer from 'a', which --actions does not allow -> 'OK'";
     assert!(daemon.process.out.wait_lines(1, warned));
     assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
     stub.set(Script::answer("DUNNO"));

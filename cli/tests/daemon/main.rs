@@ -9,8 +9,11 @@ mod affinity;
 mod answers;
 mod clients;
 mod connections;
+mod lines;
 mod log;
+mod outage;
 mod requests;
+mod signals;
 mod start;
 mod time;
 

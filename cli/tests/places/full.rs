@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::{
-    process::{Client, Daemon, lines, request},
+    process::{Client, Daemon, lines, request, warnings},
     served, service,
     support::{
         eventually,
@@ -38,14 +38,14 @@ fn the_client_that_has_been_idle_for_longest_leaves_for_a_new_one() {
         assert_eq!(client.ask_about("x"), "dunno");
     }
     let log = daemon.stop().out;
-    let told = "[LOG warning]: all 3 places are taken (--max-clients): closing the connection of ";
+    let told = "[LOG warning]: warning: all 3 places are taken (--max-clients): closing the connection of ";
     let told = lines(&log, told);
     // More where the test takes longer than ten seconds.
-    assert!((1..=3).contains(&told.len()), "{log}");
+    assert!((1..=4).contains(&told.len()), "{log}");
     assert!(
         told[0].ends_with("127.0.0.1, idle for 0s") || told[0].ends_with("user 0, idle for 0s")
     );
-    assert_eq!(crate::process::warnings(&log).len(), told.len(), "{log}");
+    assert_eq!(warnings(&log).len(), told.len(), "{log}");
 }
 
 #[test]
