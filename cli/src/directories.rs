@@ -3,10 +3,12 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    fmt, fs, io,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
+
+use thiserror::Error;
 
 /// What is passed on the way from the root to the directory of a file, links included.
 #[derive(Debug)]
@@ -16,33 +18,19 @@ pub(crate) struct Directories(Vec<Step>);
 struct Step {
     path: PathBuf,
     owner: u32,
-    group: u32,
     mode: u32,
     is_link: bool,
 }
 
 /// A directory that a user can write who is not to be trusted with what lies below it.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, Error, PartialEq)]
 pub(crate) enum Exposed {
     /// It, or the link, belongs to this user.
+    #[error("{0} belongs to user {1}")]
     Owned(PathBuf, u32),
     /// Its group, or everybody, can write it.
+    #[error("{0} can be written by others (mode {1:04o})")]
     Writable(PathBuf, u32),
-}
-
-impl fmt::Display for Exposed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Owned(path, owner) => {
-                write!(f, "{} belongs to user {owner}", path.display())
-            }
-            Self::Writable(path, mode) => write!(
-                f,
-                "{} can be written by others (mode {mode:04o})",
-                path.display()
-            ),
-        }
-    }
 }
 
 impl Directories {
@@ -81,10 +69,22 @@ impl Directories {
         Ok(Self(steps))
     }
 
-    /// The first user on the way who is not root, and the group of what belongs to that user.
-    pub(crate) fn first_owner_but_root(&self) -> Option<(u32, u32)> {
-        let owned = self.0.iter().find(|step| step.owner != 0)?;
-        Some((owned.owner, owned.group))
+    /// Who decides where the path leads, if it is not root: the first other owner on the way.
+    ///
+    /// # Errors
+    ///
+    /// A directory of root's that others can write: there is nobody who decides.
+    pub(crate) fn owner_but_root(&self) -> Result<Option<u32>, Exposed> {
+        for step in &self.0 {
+            if step.owner != 0 {
+                return Ok(Some(step.owner));
+            }
+            let is_open = !step.is_link && step.mode & WRITABLE_BY_OTHERS != 0;
+            if is_open && step.mode & STICKY == 0 {
+                return Err(step.writable());
+            }
+        }
+        Ok(None)
     }
 
     /// The first place that others than root and this user can change.
@@ -99,7 +99,7 @@ impl Directories {
             }
             let is_passed = Some(index) != last && step.mode & STICKY != 0;
             (!step.is_link && step.mode & WRITABLE_BY_OTHERS != 0 && !is_passed)
-                .then(|| Exposed::Writable(step.path.clone(), step.mode & 0o7777))
+                .then(|| step.writable())
         };
         self.0.iter().enumerate().find_map(exposed)
     }
@@ -114,10 +114,13 @@ impl Step {
         Ok(Self {
             path: path.to_owned(),
             owner: found.uid(),
-            group: found.gid(),
             mode: found.mode(),
             is_link: found.is_symlink(),
         })
+    }
+
+    fn writable(&self) -> Exposed {
+        Exposed::Writable(self.path.clone(), self.mode & 0o7777)
     }
 }
 
@@ -204,6 +207,27 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_of_roots_that_others_can_write_has_no_owner_to_act_as() {
+        if me() != 0 {
+            return;
+        }
+        let dir = TempDir::new().unwrap();
+        let owner = |path: &Path| {
+            Directories::to(&path.join("x.sock"))
+                .unwrap()
+                .owner_but_root()
+        };
+        assert_eq!(owner(dir.path()), Ok(None));
+        assert_eq!(owner(&directory(dir.path(), "sticky", 0o1777)), Ok(None));
+        for (name, mode) in [("group", 0o770), ("all", 0o777)] {
+            let path = directory(dir.path(), name, mode);
+            let open = Err(Exposed::Writable(path.clone(), mode));
+            assert_eq!(owner(&path), open);
+            assert_eq!(owner(&directory(&path, "below", 0o700)), open);
+        }
+    }
+
+    #[test]
     fn what_belongs_to_somebody_else_is_exposed_to_that_user() {
         if me() != 0 {
             return;
@@ -215,7 +239,7 @@ mod tests {
         let owned = Exposed::Owned(theirs, 12345);
         assert_eq!(directories.exposed_to_others_than(0), Some(owned));
         assert_eq!(directories.exposed_to_others_than(12345), None);
-        assert_eq!(directories.first_owner_but_root(), Some((12345, 54321)));
+        assert_eq!(directories.owner_but_root(), Ok(Some(12345)));
         // A link in a directory with the sticky bit leads where its owner wants.
         let sticky = directory(dir.path(), "sticky", 0o1777);
         let link = sticky.join("link");

@@ -37,6 +37,7 @@ pub use duration::parse_duration;
 mod failover;
 pub use failover::{Checking, Failover};
 
+mod file_rights;
 mod forward;
 mod getopt;
 mod ground;

@@ -6,7 +6,11 @@ use nix::unistd::{
     Gid, Uid, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
 use rustix::{
-    process::{DumpableBehavior, set_dumpable_behavior},
+    fs::{Mode, OFlags},
+    process::{
+        DumpableBehavior, chdir, geteuid, getpgid, getppid, set_dumpable_behavior, setpgid, setsid,
+    },
+    termios::isatty,
     thread::{
         CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
         remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
@@ -42,10 +46,40 @@ pub(crate) fn renounce_new_rights() -> io::Result<()> {
     Ok(())
 }
 
+/// Gives up what a process that root has started from a terminal could do to root there: type into it
+/// (TIOCSTI), read from it, or look at files from root's directory.
+fn leave_starter() -> io::Result<()> {
+    chdir("/")?;
+    rustix::stdio::dup2_stdin(rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())?)?;
+    // A terminal is open for both ways, as a rule. Writing is enough.
+    let write_only = |path: &str| {
+        let flags = OFlags::WRONLY | OFlags::NOCTTY;
+        rustix::fs::open(path, flags, Mode::empty())
+            .or_else(|_| rustix::fs::open("/dev/null", flags, Mode::empty()))
+    };
+    if isatty(rustix::stdio::stdout()) {
+        rustix::stdio::dup2_stdout(write_only("/proc/self/fd/1")?)?;
+    }
+    if isatty(rustix::stdio::stderr()) {
+        rustix::stdio::dup2_stderr(write_only("/proc/self/fd/2")?)?;
+    }
+    // The leader of a process group cannot leave its session: it joins its parent's group first. The leader of a
+    // session has nobody's terminal but its own.
+    if setsid().is_err() {
+        let parent = getppid().and_then(|parent| getpgid(Some(parent)).ok());
+        _ = parent.map(|group| setpgid(None, Some(group)));
+        _ = setsid();
+    }
+    Ok(())
+}
+
 impl RunAs {
     /// Becomes that user, for good and for all threads, and makes sure of it. Nobody can look into the process
     /// then, not even another one of that user.
     pub(crate) fn become_it(&self) -> io::Result<()> {
+        if geteuid().is_root() {
+            leave_starter()?;
+        }
         let (uid, gid) = (self.uid, self.gid);
         setgroups(&self.groups()?)?;
         setresgid(gid, gid, gid)?;

@@ -21,12 +21,12 @@ use std::{
 
 use nix::{
     sys::socket::{getsockopt, sockopt::PeerCredentials},
-    unistd::{Gid, Uid, setfsgid, setfsuid},
+    unistd::Uid,
 };
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::directories::Directories;
+use crate::{directories::Directories, file_rights::with_rights_of};
 
 /// Where a UNIX socket is, or is to be.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct SocketFile {
     name: OsString,
     directory: OwnedFd,
     /// Whose rights are used for what is done in the directory; `None` for one's own.
-    act_as: Option<(u32, u32)>,
+    act_as: Option<u32>,
     /// Device and inode of the socket that was bound or handed over.
     identity: Option<(u64, u64)>,
 }
@@ -61,7 +61,9 @@ impl SocketFile {
         let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
         let parent = path.parent().ok_or_else(invalid)?;
         let act_as = match rustix::process::geteuid().is_root() {
-            true => Directories::to(path)?.first_owner_but_root(),
+            true => Directories::to(path)?
+                .owner_but_root()
+                .map_err(io::Error::other)?,
             false => None,
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -210,11 +212,10 @@ impl SocketFile {
 
     /// Does something with the rights of the user who can change the directory anyway.
     fn as_owner<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let Some((uid, gid)) = self.act_as else {
-            return work();
-        };
-        let _back = FileRights::of(Uid::from_raw(uid), Gid::from_raw(gid))?;
-        work()
+        match self.act_as {
+            None => work(),
+            Some(uid) => with_rights_of(Uid::from_raw(uid), work),
+        }
     }
 }
 
@@ -242,31 +243,6 @@ impl Changed {
             }
             None => Ok(()),
         }
-    }
-}
-
-/// The rights of another user to files, for this thread, until it is dropped.
-struct FileRights;
-
-impl FileRights {
-    fn of(uid: Uid, gid: Gid) -> io::Result<Self> {
-        let back = Self;
-        setfsgid(gid);
-        setfsuid(uid);
-        // The calls themselves do not tell of a failure; no user has this number.
-        let is_so =
-            setfsuid(Uid::from_raw(u32::MAX)) == uid && setfsgid(Gid::from_raw(u32::MAX)) == gid;
-        match is_so {
-            true => Ok(back),
-            false => Err(io::ErrorKind::PermissionDenied.into()),
-        }
-    }
-}
-
-impl Drop for FileRights {
-    fn drop(&mut self) {
-        setfsuid(Uid::effective());
-        setfsgid(Gid::effective());
     }
 }
 

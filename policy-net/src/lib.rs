@@ -80,6 +80,8 @@ pub use connection::{Connection, ConnectionError};
 mod connector;
 pub use connector::Connector;
 
+mod disposal;
+
 mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 

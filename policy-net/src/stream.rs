@@ -31,7 +31,7 @@ impl Stream {
     pub(crate) fn adopt(self) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
-            Self::Unix(stream) => UnixStream::from_std(stream.into_std()).map(Self::Unix),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
         }
     }
 
@@ -80,7 +80,7 @@ impl Stream {
     pub fn into_descriptor(self) -> io::Result<OwnedFd> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(OwnedFd::from),
-            Self::Unix(stream) => Ok(stream.into_std().into()),
+            Self::Unix(stream) => stream.into_std().map(OwnedFd::from),
         }
     }
 }

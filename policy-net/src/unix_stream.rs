@@ -1,22 +1,31 @@
+//! A connected UNIX stream socket.
+
 use std::{
-    io,
+    io::{self, IoSliceMut},
     mem::MaybeUninit,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::net,
     },
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use rustix::{
-    io::{Errno, retry_on_intr},
-    net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown},
+    cmsg_space,
+    io::retry_on_intr,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown, recvmsg, send,
+        shutdown,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd},
     task::coop::poll_proceed,
 };
+
+use crate::disposal::{Connected, Unwanted, dispose};
 
 /// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
 ///
@@ -25,6 +34,9 @@ use tokio::{
 /// `net/unix/af_unix.c`): a process that waits for an answer is woken once by its own request being
 /// read. Here room is asked for only where there is none, over a second descriptor for as long as that lasts;
 /// if there is none to be had, a write is an error.
+///
+/// Descriptors that the peer sends (SCM_RIGHTS) are not taken: a read is an error then. They are closed by a thread
+/// of its own, and so is a connection in which something lies unread, since that can take as long as the peer wants.
 ///
 /// It is to be used in the runtime that it is registered with.
 ///
@@ -45,10 +57,12 @@ use tokio::{
 /// ```
 #[derive(Debug)]
 pub struct UnixStream {
-    socket: AsyncFd<OwnedFd>,
+    socket: AsyncFd<Arc<OwnedFd>>,
     /// What tells of room to write, where there was none. Another descriptor, since whoever waits to
     /// read is to wait on undisturbed.
     room: Option<Box<AsyncFd<OwnedFd>>>,
+    /// The last to be dropped: it closes the socket.
+    connected: Connected,
 }
 
 impl UnixStream {
@@ -63,16 +77,28 @@ impl UnixStream {
     ///
     /// Outside of a runtime whose I/O is enabled.
     pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
+        let socket = Arc::new(OwnedFd::from(stream));
         Ok(Self {
-            socket: registered(stream.into(), Interest::READABLE)?,
+            socket: registered(Arc::clone(&socket), Interest::READABLE)?,
             room: None,
+            connected: Connected::new(socket),
         })
     }
 
     /// What it was made of, which no runtime looks after any more, and which still does not block.
-    #[must_use]
-    pub fn into_std(self) -> net::UnixStream {
-        self.socket.into_inner().into()
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn into_std(self) -> io::Result<net::UnixStream> {
+        let Self {
+            socket,
+            room,
+            connected,
+        } = self;
+        drop((socket, room));
+        let taken = connected.take().map(net::UnixStream::from);
+        taken.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What comes of this way to read, if the runtime knows of something to be read.
@@ -85,12 +111,16 @@ impl UnixStream {
     deprecated,
     reason = "unsound only for a type that does not own its descriptor"
 )]
-pub(crate) fn registered<T>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>>
-where
-    T: AsRawFd + Into<OwnedFd>,
-{
+pub(crate) fn registered<T: Owner>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, interest)
 }
+
+/// What owns its descriptor, alone or with others.
+pub(crate) trait Owner: AsRawFd {}
+
+impl Owner for OwnedFd {}
+impl Owner for Arc<OwnedFd> {}
+impl Owner for net::UnixListener {}
 
 impl AsFd for UnixStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -100,30 +130,53 @@ impl AsFd for UnixStream {
 
 impl AsyncRead for UnixStream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         // A bare part of `buf` cannot be handed out in safe code: what comes is copied, a request at a time.
-        let mut place = [MaybeUninit::uninit(); AT_ONCE];
+        let mut place = [0; AT_ONCE];
         let asked = buf.remaining().min(AT_ONCE);
+        let this = &mut *self;
         loop {
-            let mut ready = ready!(self.socket.poll_read_ready(cx))?;
-            match recv(&self.socket, &mut place[..asked], RecvFlags::empty()) {
-                Ok(((came, _), _)) => {
+            let mut ready = ready!(this.socket.poll_read_ready(cx))?;
+            match receive(&this.socket, &mut place[..asked]) {
+                Ok(came) => {
                     // The end is there to stay. Of anything else that is less than asked for, it was all.
-                    if !came.is_empty() && came.len() < asked {
+                    if came > 0 && came < asked {
                         ready.clear_ready();
                     }
-                    buf.put_slice(came);
+                    this.connected.is_read = came == 0 && asked > 0;
+                    buf.put_slice(&place[..came]);
                     return Poll::Ready(Ok(()));
                 }
-                Err(Errno::AGAIN) => ready.clear_ready(),
-                Err(Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
+}
+
+/// Reads, and has descriptors closed that were sent: with room for as many as can come at once, or the system would
+/// close the others here.
+fn receive(socket: impl AsFd, place: &mut [u8]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let slices = &mut [IoSliceMut::new(place)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = retry_on_intr(|| recvmsg(&socket, slices, &mut ancillary, flags))?;
+    let mut sent = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            sent.extend(descriptors.map(Unwanted::Sent));
+        }
+    }
+    if sent.is_empty() {
+        return Ok(received.bytes);
+    }
+    tracing::warn!("closing a connection: its peer has sent descriptors");
+    dispose(sent);
+    Err(io::ErrorKind::InvalidData.into())
 }
 
 impl AsyncWrite for UnixStream {
@@ -140,7 +193,7 @@ impl AsyncWrite for UnixStream {
                 if !would_block(&written) {
                     break written;
                 }
-                let room = self.socket.get_ref().try_clone()?;
+                let room = OwnedFd::try_clone(self.socket.get_ref())?;
                 self.room = Some(Box::new(registered(room, Interest::WRITABLE)?));
                 continue;
             };
@@ -175,6 +228,8 @@ pub(crate) fn would_block<T>(done: &io::Result<T>) -> bool {
 
 /// A request with long addresses.
 const AT_ONCE: usize = 4096;
+/// `SCM_MAX_FD` of Linux.
+const MAX_DESCRIPTORS: usize = 253;
 
 #[cfg(test)]
 mod tests {
@@ -248,7 +303,7 @@ mod tests {
         };
         assert!(timeout(Duration::from_millis(50), full).await.is_err());
         assert!(near.room.is_some());
-        drop(UnixStream::from_std(near.into_std()).unwrap());
+        drop(UnixStream::from_std(near.into_std().unwrap()).unwrap());
         let mut came = Vec::new();
         far.read_to_end(&mut came).await.unwrap();
         assert!(came.iter().all(|byte| *byte == b'x'), "and closed at once");
@@ -295,5 +350,53 @@ mod tests {
             far.write_all(part).await.unwrap();
         }
         assert_eq!(&reader.await.unwrap(), b"abcdef");
+    }
+
+    /// The far end of a UNIX socket over which one byte has been sent with descriptors, of which the last one is
+    /// a connection that lingers: who closes it waits until its peer has read, or for 30 s.
+    fn with_descriptors(number: usize) -> (UnixStream, net::UnixStream, std::net::TcpStream) {
+        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, sendmsg, sockopt};
+        use std::{io::IoSlice, net::TcpListener};
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lingering = net_tcp(&listener);
+        let (reader, _) = listener.accept().unwrap();
+        lingering.set_nonblocking(true).unwrap();
+        while std::io::Write::write(&mut &lingering, &[0; 65_536]).is_ok() {}
+        let linger = Some(Duration::from_secs(30));
+        sockopt::set_socket_linger(&lingering, linger).unwrap();
+        let (near, far) = net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let all = vec![lingering.as_fd(); number];
+        let mut space = vec![MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&all)));
+        let text = [IoSlice::new(b"x")];
+        sendmsg(&far, &text, &mut ancillary, SendFlags::empty()).unwrap();
+        (UnixStream::from_std(near).unwrap(), far, reader)
+    }
+
+    fn net_tcp(listener: &std::net::TcpListener) -> std::net::TcpStream {
+        std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+    }
+
+    /// Without it each of these waits for 30 s.
+    #[tokio::test]
+    async fn descriptors_that_a_peer_sends_are_an_error_and_hold_nobody_up() {
+        for number in [1, MAX_DESCRIPTORS] {
+            let begin = std::time::Instant::now();
+            let (mut near, _far, _reader) = with_descriptors(number);
+            let error = near.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            drop(near);
+            // Nor where nobody has read them.
+            let (near, mut far, _reader) = with_descriptors(number);
+            drop(near);
+            assert!(
+                std::io::Write::write(&mut far, b"x").is_err(),
+                "it is closed"
+            );
+            assert!(begin.elapsed() < Duration::from_secs(20));
+        }
     }
 }
