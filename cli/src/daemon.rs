@@ -28,8 +28,8 @@ use crate::{
 /// [`StartError`]: all that can fail comes before anything is taken over.
 pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let services = Services::parse(options);
-    if let Some(text) = services.invalid.first() {
-        let text = String::from_utf8_lossy(text).into_owned();
+    if let Some(fault) = services.invalid.first() {
+        let text = String::from_utf8_lossy(&fault.text).into_owned();
         return Err(StartError::Services(text));
     }
     if services.valid.is_empty() {

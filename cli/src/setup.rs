@@ -18,8 +18,26 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     pub(crate) valid: Vec<Service>,
-    /// Each with a text for the log.
-    pub(crate) invalid: Vec<Vec<u8>>,
+    pub(crate) invalid: Vec<Fault>,
+}
+
+/// What is wrong with a service.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// What the Perl script says of it, if it does.
+    perl: Option<Vec<u8>>,
+    /// What is at fault.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Fault {
+    fn new(service: &[u8], fault: &str) -> Self {
+        let end = format!("': {fault}");
+        Self {
+            perl: None,
+            text: [b"invalid service '", service, end.as_bytes()].concat(),
+        }
+    }
 }
 
 impl Services {
@@ -43,8 +61,11 @@ impl Services {
         match valid.find(|service| service.name == name.as_bytes()) {
             Some(service) => service.mode = mode,
             None => {
-                let text = format!("ignoring the mode of '{name}': no such service");
-                self.invalid.push(text.into_bytes());
+                let text = format!("--mode {name}={}: no service '{name}'", mode_name(mode));
+                self.invalid.push(Fault {
+                    perl: None,
+                    text: text.into_bytes(),
+                });
             }
         }
     }
@@ -60,21 +81,25 @@ impl Services {
                 {
                     Some(known) => *known = service.replacing(known),
                     None if full => {
-                        let why = format!("': more than {MOST}");
-                        self.invalid
-                            .push([b"ignoring service '", text, why.as_bytes()].concat());
+                        let fault = format!("there are more than {MOST}");
+                        self.invalid.push(Fault::new(text, &fault));
                     }
                     None => self.valid.push(service),
                 }
             }
-            Err(InvalidService::Zero) => {
-                let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
-                self.invalid
-                    .push([b"No address or port for '", name, b"'"].concat());
+            Err(error) => {
+                let perl = match error {
+                    InvalidService::ZeroHost | InvalidService::ZeroPort => {
+                        let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
+                        [b"No address or port for '", name, b"'"].concat()
+                    }
+                    _ => [b"ignoring invalid service '", text, b"'"].concat(),
+                };
+                self.invalid.push(Fault {
+                    perl: Some(perl),
+                    ..Fault::new(text, &error.to_string())
+                });
             }
-            Err(_) => self
-                .invalid
-                .push([b"ignoring invalid service '", text, b"'"].concat()),
         }
     }
 
@@ -106,8 +131,10 @@ impl Services {
 
     /// A journal that knows the services, after it has said what is wrong with some.
     pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
-        for text in &self.invalid {
-            log.line(Level::Warning, text);
+        for fault in &self.invalid {
+            for text in fault.perl.iter().chain([&fault.text]) {
+                log.line(Level::Warning, text);
+            }
         }
         for text in self.valid.iter().flat_map(|service| &service.warnings) {
             log.line(Level::Warning, text);
@@ -182,7 +209,8 @@ pub fn check(options: &Options) -> bool {
     // Nobody reads it who has closed standard output.
     _ = std::io::stdout().write_all(&services.describe());
     let warnings = services.valid.iter().flat_map(|service| &service.warnings);
-    for text in services.invalid.iter().chain(warnings) {
+    let invalid = services.invalid.iter().map(|fault| &fault.text);
+    for text in invalid.chain(warnings) {
         complain(text);
     }
     if services.valid.is_empty() {
@@ -211,6 +239,14 @@ pub fn check(options: &Options) -> bool {
         valid = false;
     }
     valid
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enabled => "enabled",
+        Mode::Drain => "drain",
+        Mode::Disabled => "disabled",
+    }
 }
 
 fn complain(text: impl AsRef<[u8]>) {
