@@ -1,7 +1,8 @@
 //! Descriptors of the process: how many it may have, and which it has from its starter.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::fd::{AsRawFd, RawFd},
 };
 
@@ -20,6 +21,12 @@ pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<usize> {
         0 | 1 => Err(rustix::io::Errno::MFILE.into()),
         clients => Ok(clients),
     }
+}
+
+/// Whether there are as many left as a runtime needs to begin with: where there are not, tokio panics.
+pub(crate) fn check_for_runtime() -> io::Result<()> {
+    let held: io::Result<Vec<File>> = (0..RUNTIME).map(|_| File::open("/")).collect();
+    held.map(drop)
 }
 
 /// Closes what the starter left open, but for standard input, output and error, and what was passed on purpose.
@@ -50,6 +57,8 @@ fn raise() -> io::Result<usize> {
     Ok(usize::try_from(limit.current.unwrap_or(MOST)).unwrap_or(usize::MAX))
 }
 
+/// For epoll, what wakes it, and what tells it of signals.
+const RUNTIME: usize = 6;
 /// Looked at one by one where the system does not list them.
 const UNLISTED: RawFd = 1024;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.

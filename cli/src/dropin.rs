@@ -1,11 +1,12 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Affinity, Log, Options, Proxy,
+    descriptors::check_for_runtime,
     setup::{Services, settings},
     silence_stderr, stdio,
 };
@@ -38,8 +39,11 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
     proxy.affinity = options.affinity.unwrap_or(Affinity::None);
 
+    check_for_runtime()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // A pipe's thread that has ended could perhaps not be started again.
+        .thread_keep_alive(Duration::MAX)
         .build()?;
     let served = runtime.block_on(async {
         let io = stdio()?;

@@ -192,6 +192,13 @@ mod tests {
         let stream = connector.connect(Duration::from_secs(4)).await;
         assert_eq!(peer(&stream.unwrap()), live.0);
         assert_eq!(begin.elapsed().as_secs(), 2, "half of it for each of two");
+
+        let error = knows([hole.address]).connect(PATIENT).await.unwrap_err();
+        let said = format!("connecting to {} timed out", hole.address);
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (io::ErrorKind::TimedOut, said)
+        );
     }
 
     #[tokio::test]

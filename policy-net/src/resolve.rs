@@ -180,6 +180,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "looking up 'policy.example' timed out");
 
         let list = addresses(["127.0.0.1:1"]);
         answer.send(list.clone()).unwrap();

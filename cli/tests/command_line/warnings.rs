@@ -19,6 +19,8 @@ fn an_invalid_service_is_left_out_by_a_drop_in_and_the_rest_works() {
     let said = String::from_utf8(client.reply().unwrap()).unwrap();
     assert_eq!(
         said,
-        "[LOG warning]: ignoring invalid service 'bad'\naction=REJECT\n\n"
+        "[LOG warning]: ignoring invalid service 'bad'\n\
+         [LOG warning]: invalid service 'bad': the name is missing: NAME=ADDRESS\n\
+         action=REJECT\n\n"
     );
 }

@@ -42,7 +42,7 @@ fn a_hung_service_costs_its_timeout_once_and_is_left_alone_then() {
     assert!(asked <= 2, "asked {asked} times");
     let log = daemon.stop().out;
     assert_eq!(
-        process::lines(&log, "[LOG warning]: Timeout for 'hung'").len(),
+        process::lines(&log, ": no answer within 1.5s").len(),
         1,
         "{log}"
     );
