@@ -96,5 +96,8 @@ pub use stdio::{Duplex, silence_stderr, stdio};
 mod succession;
 mod syslog;
 mod upkeep;
+mod usage;
+pub use usage::usage_line;
+
 mod users;
 mod worker;

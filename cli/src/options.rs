@@ -2,7 +2,12 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::{ClientLimits, DefaultAction, Failover, Lifetime, getopt, parse_duration};
+use crate::{
+    ClientLimits, DefaultAction, Failover, Lifetime,
+    getopt::{self, WrongWord},
+    parse_duration,
+    usage::{long_option, usage_line},
+};
 
 /// hapolicy's command line.
 ///
@@ -121,7 +126,14 @@ impl Options {
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
-        let classic = getopt::parse(words).map_err(Stop::Usage)?;
+        let classic = getopt::parse(words).map_err(|WrongWord { text, word }| {
+            let command = Self::command();
+            let known = command.get_opts().filter_map(|option| option.get_long());
+            match long_option(word.as_bytes(), known.map(str::to_owned)) {
+                Some(meant) => Stop::Usage(format!("{text}: did you mean --{meant}?")),
+                None => Stop::Usage(text),
+            }
+        })?;
         // Building clap's command costs more than all the rest of a start under spawn(8).
         let mut options = match classic.rest.is_empty() {
             true => Self::plain(),
@@ -172,13 +184,7 @@ impl Options {
             .and_then(|matches| Self::from_arg_matches(&matches));
         parsed.map_err(|error| match error.use_stderr() {
             false => Stop::Show(error.to_string()),
-            // The first paragraph says what is wrong; under spawn(8) Postfix would see the others.
-            true => {
-                let text = error.to_string();
-                let line = text.split("\n\n").next().unwrap_or_default();
-                let line = line.replace('\n', " ");
-                Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
-            }
+            true => Stop::Usage(usage_line(&error)),
         })
     }
 }
