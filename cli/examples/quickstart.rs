@@ -82,6 +82,7 @@ async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
         connect: Connector::new(endpoint),
         backend: Backend::default(),
         timeout: Duration::from_secs(10),
+        accepts: None,
     });
     let upstream = Upstream::new(UpstreamOptions::default(), services)?;
     let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;

@@ -1,25 +1,22 @@
+//! Who is let in: the addresses that are allowed, and for whom a client counts.
+
 use std::{
-    collections::HashMap,
-    net::IpAddr,
+    fmt,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroUsize,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
+use policy_net::Stream;
+use rustix::net::sockopt::socket_peercred;
 use thiserror::Error;
 
-/// Who may connect, and how many at once: one for all workers and listeners.
+use crate::max_clients::MaxClients;
+
+/// Who may connect: one for all workers and listeners.
 #[derive(Debug)]
 pub(crate) struct Admission {
     allow: Vec<IpNet>,
-    most: usize,
-    most_per_address: Option<NonZeroUsize>,
-    open: AtomicUsize,
-    /// Only where they are limited.
-    by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// Which way a client comes.
@@ -33,36 +30,48 @@ pub(crate) enum Door {
     Passed,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Client {
+    /// Over TCP. IPv4 is never in the guise of IPv6.
+    Address(IpAddr),
+    /// Over a UNIX socket: the user that the process had when it connected.
+    User(u32),
+}
+
+/// For whom a client counts where connections are limited.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Origin {
+    /// An IPv4 address, or the first address of an IPv6 network of 64 bits: whoever has one address of that,
+    /// has them all.
+    Network(IpAddr),
+    User(u32),
+}
+
 /// Why a connection is closed as soon as it has been accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub(crate) enum Refusal {
     #[error("closing a connection from {0}: not in --allow")]
     NotAllowed(IpAddr),
-    #[error("closing a connection: {0} clients are connected (--max-clients)")]
-    Full(usize),
+    #[error("closing a connection: {0}, and none of them is idle")]
+    Full(MaxClients),
     #[error("closing a connection from {0}: it has {1} (--max-clients-per-address)")]
     FullForAddress(IpAddr, NonZeroUsize),
+    #[error("closing a connection from {0}: {1} has {2} (--max-clients-per-address)")]
+    FullForNetwork(IpAddr, Ipv6Net, NonZeroUsize),
+    #[error("closing a connection from user {0}: it has {1} (--max-clients-per-user)")]
+    FullForUser(u32, NonZeroUsize),
 }
 
 impl Admission {
-    pub(crate) fn new(
-        allow: Vec<IpNet>,
-        most: usize,
-        most_per_address: Option<NonZeroUsize>,
-    ) -> Self {
-        Self {
-            allow,
-            most,
-            most_per_address,
-            open: AtomicUsize::new(0),
-            by_address: Mutex::default(),
-        }
+    pub(crate) fn new(allow: Vec<IpNet>) -> Self {
+        Self { allow }
     }
 
-    /// Whether a client at this address is served at all; it has none over a UNIX socket. A listener on
+    /// Whether this client is served at all. Over a UNIX socket the mode of that says so. A listener on
     /// loopback serves loopback, whatever else is allowed.
-    pub(crate) fn allows(&self, client: Option<IpAddr>, door: Door) -> Result<(), Refusal> {
-        let Some(address) = client.map(canonical) else {
+    pub(crate) fn allows(&self, client: Client, door: Door) -> Result<(), Refusal> {
+        let Client::Address(address) = client else {
             return Ok(());
         };
         let is_allowed = match door {
@@ -75,77 +84,80 @@ impl Admission {
             false => Err(Refusal::NotAllowed(address)),
         }
     }
+}
 
-    /// Counts it in, if there is room. What is returned is to be given to [`leave`](Self::leave) when
-    /// its connection ends. It is small, since it is kept for each.
-    pub(crate) fn enter(&self, client: Option<IpAddr>) -> Result<Entry, Refusal> {
-        let below = |open: usize| (open < self.most).then_some(open + 1);
-        if self.open.fetch_update(Relaxed, Relaxed, below).is_err() {
-            return Err(Refusal::Full(self.most));
+impl Client {
+    /// Nothing if it has gone already.
+    pub(crate) fn of(io: &Stream) -> Option<Self> {
+        match io {
+            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip().into()),
+            Stream::Unix(io) => Some(Self::User(socket_peercred(io).ok()?.uid.as_raw())),
         }
-        let (Some(address), Some(most)) = (client.map(canonical), self.most_per_address) else {
-            return Ok(None);
-        };
-        let mut by_address = self.by_address();
-        let count = by_address.entry(address).or_default();
-        if *count >= most.get() {
-            self.open.fetch_sub(1, Relaxed);
-            return Err(Refusal::FullForAddress(address, most));
-        }
-        *count += 1;
-        Ok(Some(Box::new(address)))
     }
 
-    /// Counts it out.
-    pub(crate) fn leave(&self, entry: &Entry) {
-        self.open.fetch_sub(1, Relaxed);
-        let Some(address) = entry else {
-            return;
-        };
-        let mut by_address = self.by_address();
-        if let Some(count) = by_address.get_mut(&**address) {
-            *count -= 1;
-            if *count == 0 {
-                // The table is never larger than the number of connections.
-                by_address.remove(&**address);
+    pub(crate) fn origin(self) -> Origin {
+        match self {
+            Self::Address(IpAddr::V6(address)) => {
+                Origin::Network(network(address).network().into())
             }
+            Self::Address(address) => Origin::Network(address),
+            Self::User(user) => Origin::User(user),
         }
-    }
-
-    fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Nothing that holds the lock can panic half-way.
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The address for which a connection is counted, if it is.
-pub(crate) type Entry = Option<Box<IpAddr>>;
+impl From<IpAddr> for Client {
+    /// A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address.to_canonical())
+    }
+}
 
-/// A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::User(user) => write!(f, "user {user}"),
+        }
+    }
+}
+
+impl Refusal {
+    /// This client's origin has as many connections as it may have.
+    pub(crate) fn full_for(client: Client, most: NonZeroUsize) -> Self {
+        match client {
+            Client::Address(address @ IpAddr::V6(v6)) => {
+                Self::FullForNetwork(address, network(v6), most)
+            }
+            Client::Address(address) => Self::FullForAddress(address, most),
+            Client::User(user) => Self::FullForUser(user, most),
+        }
+    }
+}
+
+/// What a site is given at least, and what a single machine can have all addresses of.
+fn network(address: Ipv6Addr) -> Ipv6Net {
+    // The prefix is none that could be too long.
+    Ipv6Net::new(address, 64).unwrap_or_default().trunc()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn admission(allow: &[&str], most: usize, per_address: usize) -> Admission {
-        let allow = allow.iter().map(|net| net.parse().unwrap()).collect();
-        Admission::new(allow, most, NonZeroUsize::new(per_address))
+    fn admission(allow: &[&str]) -> Admission {
+        Admission::new(allow.iter().map(|net| net.parse().unwrap()).collect())
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn client(text: &str) -> Client {
+        text.parse::<IpAddr>().unwrap().into()
     }
 
     #[test]
     fn who_is_served_depends_on_the_listener_and_the_allowed_networks() {
-        let none = admission(&[], 10, 0);
-        let some = admission(&["192.0.2.0/24", "2001:db8::/32"], 10, 0);
-        for (admission, client, door, served) in [
+        let none = admission(&[]);
+        let some = admission(&["192.0.2.0/24", "2001:db8::/32"]);
+        for (admission, address, door, served) in [
             (&none, "127.0.0.1", Door::Local, true),
             (&none, "127.9.9.9", Door::Local, true),
             (&none, "::1", Door::Local, true),
@@ -164,49 +176,56 @@ mod tests {
             (&some, "2001:db8:1::1", Door::Open, true),
             (&some, "2001:db9::1", Door::Open, false),
         ] {
-            let admitted = admission.allows(ip(client), door);
-            assert_eq!(admitted.is_ok(), served, "{client} {door:?}: {admitted:?}");
+            let admitted = admission.allows(client(address), door);
+            assert_eq!(admitted.is_ok(), served, "{address} {door:?}: {admitted:?}");
         }
         assert!(
-            none.allows(None, Door::Open).is_ok(),
+            none.allows(Client::User(105), Door::Open).is_ok(),
             "a UNIX socket has a mode"
         );
     }
 
     #[test]
-    fn a_place_is_free_again_when_its_connection_ends() {
-        let admission = admission(&[], 2, 0);
-        let first = admission.enter(ip("192.0.2.1")).unwrap();
-        let second = admission.enter(None).unwrap();
-        assert_eq!(admission.enter(None), Err(Refusal::Full(2)));
-        admission.leave(&first);
-        let third = admission.enter(None).unwrap();
-        assert_eq!(admission.enter(None), Err(Refusal::Full(2)));
-        admission.leave(&second);
-        admission.leave(&third);
-        assert_eq!(admission.open.load(Relaxed), 0);
+    fn a_client_counts_for_its_address_its_network_or_its_user() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("2001:db8:0:ffff::", "2001:db8:0:ffff:1::", true),
+            ("::1", "127.0.0.1", false),
+        ] {
+            let is_same = client(one).origin() == client(other).origin();
+            assert_eq!(is_same, same, "{one} {other}");
+        }
+        let (user, other) = (Client::User(105), Client::User(0));
+        assert_eq!(user.origin(), user.origin());
+        assert_ne!(user.origin(), other.origin());
+        let zero = client("0.0.0.0");
+        assert_ne!(other.origin(), zero.origin());
     }
 
     #[test]
-    fn an_address_has_places_of_its_own_in_either_guise() {
-        let admission = admission(&[], 100, 2);
-        let mut entries: Vec<Entry> = ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"]
-            .map(|address| admission.enter(ip(address)).unwrap())
-            .into();
-        let refusal = admission.enter(ip("192.0.2.1")).unwrap_err();
-        assert!(matches!(refusal, Refusal::FullForAddress(..)), "{refusal}");
-        // UNIX clients have no address.
-        entries.extend((0..5).map(|_| admission.enter(None).unwrap()));
-        assert_eq!(
-            admission.open.load(Relaxed),
-            8,
-            "who was refused took no place"
-        );
-        for entry in entries {
-            admission.leave(&entry);
+    fn a_refusal_names_who_has_too_many_and_the_option() {
+        let most = NonZeroUsize::new(3).unwrap();
+        for (client, told) in [
+            (
+                client("::ffff:192.0.2.1"),
+                "from 192.0.2.1: it has 3 (--max-clients-per-address)",
+            ),
+            (
+                client("2001:db8::7"),
+                "from 2001:db8::7: 2001:db8::/64 has 3 (--max-clients-per-address)",
+            ),
+            (
+                Client::User(105),
+                "from user 105: it has 3 (--max-clients-per-user)",
+            ),
+        ] {
+            let refusal = Refusal::full_for(client, most).to_string();
+            assert_eq!(refusal, format!("closing a connection {told}"));
         }
-        assert!(admission.enter(ip("192.0.2.1")).is_ok());
-        assert_eq!(admission.open.load(Relaxed), 1);
-        assert_eq!(admission.by_address().len(), 1);
     }
 }

@@ -1,21 +1,23 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
+use std::{future::pending, io, sync::Arc, thread};
 
 use policy_net::{Check, Listener};
 
 use crate::{
-    Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
+    Affinity, Bound, Level, Log, Options, Passed, Proxy, StartError,
     admission::Admission,
     crew::Crew,
     forward,
     ground::Ground,
     hands::on_call,
     life::Life,
+    max_clients::MaxClients,
     notify::Pulses,
     passing::Passing,
     setup::{Services, checks, settings},
     signals::Signals,
+    slots::{SlotLimits, Slots},
     succession::Succession,
     worker::{Common, Ending, Worker},
 };
@@ -58,13 +60,16 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let proxy = proxy(options, &services, &log);
     forward::events_to(&proxy.journal);
     let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
+    let max_clients = MaxClients::new(&options.limits, ground.room);
+    max_clients.announce(&options.limits, &log);
     let common = Common {
         crew: Crew::new(senders),
-        admission: Admission::new(
-            options.limits.allow.clone(),
-            most_clients(&options.limits, ground.room, &log),
-            options.limits.max_clients_per_address,
-        ),
+        admission: Admission::new(options.limits.allow.clone()),
+        slots: Slots::new(SlotLimits {
+            all: max_clients,
+            per_address: options.limits.max_clients_per_address,
+            per_user: options.limits.max_clients_per_user,
+        }),
         proxy,
         passing: Passing::default(),
         pulses: Pulses::watched(ground.workers, &log)
@@ -152,19 +157,3 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     terms.limits = options.limits.of_requests();
     proxy
 }
-
-/// As many clients as were asked for, if there is `room` for them.
-fn most_clients(limits: &ClientLimits, room: usize, log: &Log) -> usize {
-    match limits.max_clients.map(NonZeroUsize::get) {
-        None => room.min(MOST_CLIENTS),
-        Some(asked) if asked > room => {
-            let text = format!("--max-clients {asked}: the limit of descriptors leaves {room}");
-            log.line(Level::Warning, text);
-            room
-        }
-        Some(asked) => asked,
-    }
-}
-
-/// Postfix has a hundred connections by default, and some thousands where it is very large.
-const MOST_CLIENTS: usize = 16_384;

@@ -14,13 +14,22 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// error here rather than later, when nothing could be done about it. `upstream` are those that
 /// connections to services may come to need: so many are kept free of clients, or half of all
 /// where that is too many.
-pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<usize> {
-    let left = raise()?.saturating_sub(own);
+pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<Room> {
+    let limit = raise()?;
+    let left = limit.saturating_sub(own);
     match left - upstream.min(left / 2) {
         // The client's own, and one for its request.
         0 | 1 => Err(rustix::io::Errno::MFILE.into()),
-        clients => Ok(clients),
+        clients => Ok(Room { clients, limit }),
     }
+}
+
+/// How many clients there is room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) clients: usize,
+    /// The limit of descriptors that leaves it.
+    pub(crate) limit: usize,
 }
 
 /// Whether there are as many left as a runtime needs to begin with: where there are not, tokio panics.

@@ -1,8 +1,6 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio_util::sync::CancellationToken;
+use std::{future::pending, sync::Arc, time::Duration};
 
 use crate::{
     Affinity, Log, Options, Proxy,
@@ -48,7 +46,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let served = runtime.block_on(async {
         let io = stdio()?;
         let proxy = Arc::new(proxy);
-        _ = proxy.serve(io, CancellationToken::new()).await;
+        _ = proxy.serve(io, pending()).await;
         Ok(())
     });
     // A thread may still read standard input or wait for a resolver.

@@ -38,6 +38,10 @@ pub struct Failover {
     /// nothing; may be repeated
     #[arg(long, value_name = "NAME=enabled|drain|disabled", value_parser = mode)]
     pub mode: Vec<(String, Mode)>,
+    /// The actions that a service may answer with: words of access(5), 4xx, 5xx, codes, names of
+    /// restrictions; another answer counts as an invalid one [default: any]; may be repeated
+    #[arg(long, value_name = "NAME=LIST", value_parser = named)]
+    pub actions: Vec<(String, String)>,
     /// Without a DURATION, print the services as understood, and exit with 0, or with 78 if one is
     /// invalid; with one, open a connection to services that are down at this interval
     #[arg(
@@ -115,6 +119,7 @@ impl Default for Failover {
             max_connections: pool.max_connections,
             max_failures: balancer.max_failures,
             mode: Vec::new(),
+            actions: Vec::new(),
             check: Vec::new(),
             probe: None,
             probe_action: None,
@@ -146,6 +151,12 @@ fn mode(text: &str) -> Result<(String, Mode), &'static str> {
         _ => return Err("none of enabled, drain, disabled"),
     };
     Ok((name.to_owned(), mode))
+}
+
+/// What the list holds is looked at with the services: a bad one is as bad as a bad service.
+fn named(text: &str) -> Result<(String, String), &'static str> {
+    let (name, list) = text.split_once('=').ok_or("not NAME=LIST")?;
+    Ok((name.to_owned(), list.to_owned()))
 }
 
 /// The value of `--check`, or nothing.

@@ -6,7 +6,8 @@ use rustix::process::geteuid;
 use socket2::{Socket, Type};
 
 use crate::{
-    Bound, Listen, Options, Passed, StartError, descriptors,
+    Bound, Listen, Options, Passed, StartError,
+    descriptors::{self, Room},
     directories::Directories,
     handover::{HANDOVER, Predecessor},
     listening::Listening,
@@ -22,7 +23,7 @@ pub(crate) struct Ground {
     /// How many there are to be.
     pub(crate) workers: usize,
     /// Descriptors that are left for clients.
-    pub(crate) room: usize,
+    pub(crate) room: Room,
     pub(crate) listening: Listening,
     predecessor: Option<Predecessor>,
     /// Why there is none, where there should be one.

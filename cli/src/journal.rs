@@ -6,7 +6,7 @@ use policy_net::Event;
 use policy_proto::{Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats};
+use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats, slots::Evicted};
 
 mod attempt;
 mod escape;
@@ -107,13 +107,11 @@ impl Journal {
     }
 
     /// A client's connection had to be closed.
-    pub fn refused(&self, why: &str) {
-        self.repeatable(
-            Level::Warning,
-            "refused",
-            ALL,
-            format!("closing a connection: {why}"),
-        );
+    pub fn refused(&self, client: Option<&str>, why: &str) {
+        let from = client.map(|client| format!(" from {client}"));
+        let from = from.unwrap_or_default();
+        let text = format!("closing a connection{from}: {why}");
+        self.repeatable(Level::Warning, "refused", ALL, text);
     }
 
     /// A client was not let in.
@@ -121,9 +119,15 @@ impl Journal {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
             Refusal::Full(_) => "full",
-            Refusal::FullForAddress(..) => "full for address",
+            Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
+            Refusal::FullForUser(..) => "full for user",
         };
         self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
+    }
+
+    /// A client has to leave so that another one may come.
+    pub(crate) fn evicted(&self, evicted: &Evicted) {
+        self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
     /// What was replied.

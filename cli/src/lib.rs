@@ -13,6 +13,8 @@ mod bind;
 mod bound;
 pub use bound::Bound;
 
+mod client_stream;
+
 mod crew;
 
 pub mod daemon;
@@ -33,6 +35,7 @@ pub use duration::parse_duration;
 mod failover;
 pub use failover::{Checking, Failover};
 
+mod foreign;
 mod forward;
 mod getopt;
 mod ground;
@@ -57,6 +60,7 @@ pub use listen::{InvalidListen, Listen};
 mod log;
 pub use log::{Level, Log, escaped, printable};
 
+mod max_clients;
 mod notify;
 
 mod options;
@@ -66,6 +70,7 @@ mod passed;
 pub use passed::Passed;
 
 mod passing;
+mod place;
 
 mod privileges;
 
@@ -84,6 +89,8 @@ mod setup;
 pub use setup::check;
 
 mod signals;
+mod slot;
+mod slots;
 mod socket_file;
 mod sockets;
 

@@ -14,13 +14,17 @@ pub struct ClientLimits {
     /// TCP clients that are served; needed where --listen is not on loopback
     #[arg(long, value_name = "NET[,NET]", value_delimiter = ',', value_parser = network)]
     pub allow: Vec<IpNet>,
-    /// Client connections at once; more are closed [default: what the limit of descriptors leaves,
-    /// at most 16384]
+    /// Client connections at once; for one more the one that has been idle for longest is closed
+    /// [default: what the limit of descriptors leaves, at most 16384]
     #[arg(long, value_name = "N")]
     pub max_clients: Option<NonZeroUsize>,
-    /// Connections at once from one TCP client's address [default: no limit]
+    /// Connections at once from one TCP client's address, with IPv6 from one network of 64 bits
+    /// [default: no limit]
     #[arg(long, value_name = "N")]
     pub max_clients_per_address: Option<NonZeroUsize>,
+    /// Connections at once from one user over UNIX sockets [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub max_clients_per_user: Option<NonZeroUsize>,
     /// The largest request in bytes; K stands for 1024
     #[arg(long, value_name = "SIZE", default_value = "128K", value_parser = size)]
     pub max_request: usize,
@@ -39,6 +43,7 @@ impl Default for ClientLimits {
             allow: Vec::new(),
             max_clients: None,
             max_clients_per_address: None,
+            max_clients_per_user: None,
             max_request: Limits::default().message,
             request_timeout: Duration::from_secs(30),
             idle: Duration::from_secs(1200),

@@ -28,14 +28,17 @@ pub(crate) fn renounce_new_rights() -> io::Result<()> {
         }
     }
     let sets = capabilities(None)?;
-    let inheritable = CapabilitySet::empty();
-    set_capabilities(
-        None,
-        CapabilitySets {
-            inheritable,
-            ..sets
-        },
-    )?;
+    // Not where there is nothing to do: a system call filter may forbid it.
+    if !sets.inheritable.is_empty() {
+        let inheritable = CapabilitySet::empty();
+        set_capabilities(
+            None,
+            CapabilitySets {
+                inheritable,
+                ..sets
+            },
+        )?;
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@ use std::{net::Ipv6Addr, time::Duration};
 
 use policy_ha::{Backend, Mode};
 use policy_net::{Endpoint, InvalidEndpoint};
+use policy_proto::ActionSet;
 use thiserror::Error;
 
 use crate::parse_duration;
@@ -38,6 +39,8 @@ pub struct Service {
     pub timeout: Duration,
     /// What it may be asked: everything, unless something else is said elsewhere.
     pub mode: Mode,
+    /// What it may answer with; `None` is anything, unless something else is said elsewhere.
+    pub actions: Option<ActionSet>,
     /// What was not as it should be, and what is used instead; it quotes the text as it was given.
     pub warnings: Vec<Vec<u8>>,
     /// Nothing stood behind the address, so that a later service of the same name inherits.
@@ -94,6 +97,7 @@ impl Service {
             backend: Backend::default(),
             timeout,
             mode: Mode::default(),
+            actions: None,
             warnings: Vec::new(),
             bare: fields.is_empty(),
         };

@@ -1,12 +1,11 @@
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
-use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk};
+use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk, foreign::foreign_protocol};
 
 /// What answers requests, the same for all connections.
 #[derive(Clone, Debug)]
@@ -58,32 +57,48 @@ impl Proxy {
         }
     }
 
-    /// Serves one connection until its client ends it, or `drain` is cancelled and no request is under
-    /// way: then what it was served on comes back, and somebody else may go on with it. A request that
+    /// Serves one connection until its client ends it, or `drain` has ended and no request is under
+    /// way (it is polled only then, and may be after its end): then what it was served on comes back, and somebody else may go on with it. A request that
     /// was received whole is answered even if the client has ended its side.
     pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
-        drain: CancellationToken,
-    ) -> impl Future<Output = Option<Io>> + use<Io> {
+        drain: impl Future<Output = ()> + Unpin,
+    ) -> impl Future<Output = Option<Io>> {
+        self.serve_client(io, drain, |_| None)
+    }
+
+    /// The same for a client that has a name for the log, which is asked for only where it is needed.
+    pub(crate) fn serve_client<Io: AsyncRead + AsyncWrite + Unpin>(
+        self: Arc<Self>,
+        io: Io,
+        mut drain: impl Future<Output = ()> + Unpin,
+        name: impl Fn(&Io) -> Option<String>,
+    ) -> impl Future<Output = Option<Io>> {
         let mut connection = Connection::new(io, Arc::clone(&self.terms));
         let mut sticking = None;
         // Not an async function: that would hold its arguments beside what they become.
         async move {
-            // One for all requests: one for each would join and leave a list of all connections.
-            let mut drained = pin!(drain.cancelled_owned());
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
-                    let request = connection.request(drained.as_mut()).await;
+                    let request = connection.request(&mut drain).await;
                     for line in connection.take_ignored() {
                         self.journal.ignored(&line);
                     }
                     match request {
+                        Ok(Some(request)) if self.has_byte_order_mark(&request) => {
+                            let foreign = foreign_protocol(request.as_bytes());
+                            let client = name(&connection.into_inner());
+                            self.refuse(client, foreign, None);
+                            return None;
+                        }
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),
                         Err(error) => {
-                            self.refuse(&error);
+                            let foreign = foreign_protocol(connection.received());
+                            let client = name(&connection.into_inner());
+                            self.refuse(client, foreign, Some(&error));
                             return None;
                         }
                     }
@@ -156,12 +171,31 @@ impl Proxy {
         Some(answer.response)
     }
 
-    fn refuse(&self, error: &ConnectionError) {
-        match error {
+    /// A request that begins so would have no type that is known, and get the default action.
+    fn has_byte_order_mark(&self, request: &Request) -> bool {
+        !self.terms.lenient && request.as_bytes().starts_with(BYTE_ORDER_MARK)
+    }
+
+    /// Says whose connection is closed, and why, unless the client has merely gone.
+    fn refuse(
+        &self,
+        client: Option<String>,
+        foreign: Option<&str>,
+        error: Option<&ConnectionError>,
+    ) {
+        let why = match (foreign, error) {
+            (Some(protocol), _) if !self.terms.lenient => {
+                format!("{protocol} instead of a request")
+            }
             // A client that goes away in the middle of a request needs no line in a log.
-            ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
-            error => self.journal.refused(&error.to_string()),
-        }
+            (
+                _,
+                None
+                | Some(ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd)),
+            ) => return,
+            (_, Some(error)) => error.to_string(),
+        };
+        self.journal.refused(client.as_deref(), &why);
     }
 }
 
@@ -169,3 +203,6 @@ impl Proxy {
 fn hash_of(instance: &[u8]) -> Option<u64> {
     (!instance.is_empty()).then(|| policy_ha::key([instance]))
 }
+
+/// In UTF-8, as some editors put it before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -40,6 +40,15 @@ impl Fault {
     }
 }
 
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self {
+            perl: None,
+            text: text.into_bytes(),
+        }
+    }
+}
+
 impl Services {
     pub(crate) fn parse(options: &Options) -> Self {
         let timeout = match options.is_daemon {
@@ -53,6 +62,9 @@ impl Services {
         for (name, mode) in &options.failover.mode {
             services.set_mode(name, *mode);
         }
+        for (name, list) in &options.failover.actions {
+            services.set_actions(name, list);
+        }
         services
     }
 
@@ -62,10 +74,27 @@ impl Services {
             Some(service) => service.mode = mode,
             None => {
                 let text = format!("--mode {name}={}: no service '{name}'", mode_name(mode));
-                self.invalid.push(Fault {
-                    perl: None,
-                    text: text.into_bytes(),
-                });
+                self.invalid.push(Fault::from(text));
+            }
+        }
+    }
+
+    /// A service whose list cannot be read is left out: without its list it could answer with anything.
+    fn set_actions(&mut self, name: &str, list: &str) {
+        let is_named = |service: &Service| service.name == name.as_bytes();
+        let Some(at) = self.valid.iter().position(is_named) else {
+            let text = format!("ignoring the actions of '{name}': no such service");
+            return self.invalid.push(Fault::from(text));
+        };
+        let mut service = self.valid.remove(at);
+        match list.parse() {
+            Ok(actions) => {
+                service.actions = Some(actions);
+                self.valid.insert(at, service);
+            }
+            Err(error) => {
+                let text = format!("ignoring service '{name}': invalid actions '{list}': {error}");
+                self.invalid.push(Fault::from(text));
             }
         }
     }
@@ -112,6 +141,7 @@ impl Services {
                 backend,
                 timeout,
                 mode,
+                actions,
                 ..
             } = service;
             let (priority, weight) = (backend.priority, backend.weight);
@@ -121,8 +151,12 @@ impl Services {
                 Mode::Drain => " drain",
                 Mode::Disabled => " disabled",
             };
+            let actions = match actions {
+                None => String::new(),
+                Some(actions) => format!(" actions {actions}"),
+            };
             let rest = format!(
-                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}\n"
+                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}{actions}\n"
             );
             [name, rest.as_bytes()].concat()
         };
@@ -166,6 +200,7 @@ impl Services {
                 // Its name tells it from the others, so that a list may change and keys stay.
                 backend: service.backend.with_key(policy_ha::key([&service.name])),
                 timeout: service.timeout,
+                accepts: service.actions.clone(),
             }
         };
         // One to 64 services with weights that were checked: the balancer takes nothing else ill.

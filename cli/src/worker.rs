@@ -20,10 +20,13 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Bound, Proxy,
-    admission::{Admission, Door, Entry, Refusal},
+    admission::{Admission, Client, Door, Refusal},
+    client_stream::ClientStream,
     crew::Crew,
     notify::Pulses,
     passing::Passing,
+    place::Place,
+    slots::Slots,
 };
 
 /// One of a daemon's workers: a current-thread runtime, so that a request stays on one core, with
@@ -43,6 +46,7 @@ pub(crate) struct Common {
     pub(crate) proxy: Proxy,
     pub(crate) crew: Crew,
     pub(crate) admission: Admission,
+    pub(crate) slots: Slots,
     pub(crate) passing: Passing,
     pub(crate) pulses: Option<Arc<Pulses>>,
 }
@@ -127,14 +131,23 @@ impl Worker {
             for (listener, door) in self.listeners {
                 let (proxy, common) = (Arc::clone(&self.proxy), Arc::clone(&self.common));
                 let options = options.clone();
-                let stop = ending.stop.clone().cancelled_owned();
+                let stop = ending.stop.clone();
                 serving.spawn(async move {
-                    let connection = |io, drain| match common.admit(io, door, index) {
+                    // Their slots tell them of the end: one waker for each does for that, too.
+                    let connection = |io, _| match common.admit(io, door, index) {
                         Some((io, place)) => Either::Left(Admitted {
-                            served: Arc::clone(&proxy).serve(io, drain),
-                            place,
+                            served: Arc::clone(&proxy).serve_client(
+                                io,
+                                place.leaving(),
+                                ClientStream::client,
+                            ),
+                            place: Some(place),
                         }),
                         None => Either::Right(ready(())),
+                    };
+                    let stop = async {
+                        stop.cancelled().await;
+                        common.slots.drain();
                     };
                     accept(listener, &options, connection, stop).await;
                 });
@@ -161,11 +174,9 @@ impl Common {
         for connection in connections {
             // Who has gone has no address any more.
             if let Ok(peer) = SockRef::from(&connection).peer_addr() {
-                let client = peer.as_socket().map(|address| address.ip());
-                if self
-                    .told(self.admission.allows(client, Door::Local))
-                    .is_some()
-                {
+                let client = peer.as_socket().map(|address| address.ip().into());
+                let allowed = client.map(|client| self.admission.allows(client, Door::Local));
+                if allowed.is_none_or(|allowed| self.told(allowed).is_some()) {
                     self.crew.take(connection);
                 }
             }
@@ -173,12 +184,13 @@ impl Common {
     }
 
     /// A connection and its place, if it is for this worker; or a word on why there is no place.
-    fn admit(self: &Arc<Self>, io: Stream, door: Door, worker: usize) -> Option<(Stream, Place)> {
-        let client = match &io {
-            // Who has gone already needs no place.
-            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip()),
-            Stream::Unix(_) => None,
-        };
+    fn admit(
+        self: &Arc<Self>,
+        io: Stream,
+        door: Door,
+        worker: usize,
+    ) -> Option<(ClientStream, Place)> {
+        let client = Client::of(&io)?;
         let io = match door {
             // Whoever passed it has asked whose it is.
             Door::Passed => io,
@@ -187,14 +199,12 @@ impl Common {
                 self.crew.share_out(worker, io)?
             }
         };
-        let entry = self.told(self.admission.enter(client))?;
-        self.crew.add(worker);
-        let place = Place {
-            common: Arc::clone(self),
-            entry,
-            worker,
-        };
-        Some((io, place))
+        let (slot, evicted) = self.told(self.slots.enter(client))?;
+        if let Some(evicted) = evicted {
+            self.proxy.journal.evicted(&evicted);
+        }
+        let place = Place::new(Arc::clone(self), slot.clone(), worker);
+        Some((ClientStream { io, slot }, place))
     }
 
     fn told<T>(&self, admitted: Result<T, Refusal>) -> Option<T> {
@@ -205,37 +215,26 @@ impl Common {
     }
 }
 
-/// A connection that counts as a client's and as its worker's until this is dropped.
-struct Place {
-    common: Arc<Common>,
-    entry: Entry,
-    worker: usize,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.common.crew.remove(self.worker);
-        self.common.admission.leave(&self.entry);
-    }
-}
-
 pin_project! {
     /// A connection that is served, and its place. It is not an async block since that would take twice
     /// the memory of what it awaits, for as long as the connection lives.
     struct Admitted<F> {
         #[pin]
         served: F,
-        place: Place,
+        place: Option<Place>,
     }
 }
 
-impl<F: Future<Output = Option<Stream>>> Future for Admitted<F> {
+impl<F: Future<Output = Option<ClientStream>>> Future for Admitted<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        if let Some(io) = ready!(this.served.poll(cx)) {
-            this.place.common.passing.pass(io);
+        let served = ready!(this.served.poll(cx));
+        if let Some(ClientStream { io, .. }) = served
+            && let Some(place) = this.place.take()
+        {
+            place.part_with(io);
         }
         Poll::Ready(())
     }

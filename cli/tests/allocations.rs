@@ -1,7 +1,7 @@
 //! A daemon forwards a request without an allocation once it has warmed up: its loop, the message's
 //! server, the counters of the services and the sockets of both sides included.
 
-use std::{cell::Cell, path::Path, sync::Arc, time::Duration};
+use std::{cell::Cell, future::pending, path::Path, sync::Arc, time::Duration};
 
 use hapolicy::{Affinity, ClientLimits, DefaultAction, Journal, Log, Proxy, Service};
 use policy_net::{Connector, Upstream, UpstreamOptions};
@@ -11,7 +11,6 @@ use tokio::{
     net::{UnixListener, UnixStream},
     runtime,
 };
-use tokio_util::sync::CancellationToken;
 
 /// What Postfix sends about one message, at its stages.
 const REQUESTS: [&[u8]; 3] = [
@@ -90,6 +89,7 @@ fn daemon(services: Vec<Service>) -> Proxy {
         connect: Connector::new(service.endpoint.clone()),
         backend: service.backend,
         timeout: service.timeout,
+        accepts: None,
     });
     let upstream = Upstream::new(UpstreamOptions::default(), members).expect("two services");
     let journal = Journal::new(Log::syslog(), services).for_daemon();
@@ -102,6 +102,6 @@ fn daemon(services: Vec<Service>) -> Proxy {
 /// A client's end of a connection that is served.
 fn client(proxy: &Arc<Proxy>) -> UnixStream {
     let (near, far) = UnixStream::pair().expect("two sockets");
-    tokio::spawn(Arc::clone(proxy).serve(far, CancellationToken::new()));
+    tokio::spawn(Arc::clone(proxy).serve(far, pending()));
     near
 }

@@ -58,6 +58,23 @@ fn a_service_that_hung_up_is_up_again_when_it_answers_a_probe() {
 }
 
 #[test]
+fn a_probe_that_is_answered_with_what_is_not_allowed_brings_nothing_back() {
+    let world = World::new(PROBE);
+    let stub = Stub::tcp(Script::reply(Reply::CloseUnanswered));
+    let service = format!("a={}", stub.address());
+    let daemon = Daemon::tcp(&world.args(&service, &["--actions", "a=dunno"]));
+    let mut client = daemon.connect();
+    assert_eq!(client.ask_about("x"), "dunno");
+    stub.set(Script::answer("OK"));
+    let warned = "[LOG warning]: Invalid answer from 'a', which --actions does not allow -> 'OK'";
+    assert!(daemon.process.out.wait_lines(1, warned));
+    assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
+    stub.set(Script::answer("DUNNO"));
+    assert!(daemon.process.out.wait_lines(1, "is up again after"));
+    daemon.stop();
+}
+
+#[test]
 fn without_an_interval_nothing_is_checked_and_the_services_are_printed() {
     let world = World::new(PROBE);
     let ended = run(HAPOLICY, &["--check", "-s", "a=127.0.0.1:1"]);

@@ -95,6 +95,68 @@ fn a_service_is_asked_as_its_mode_says() {
     }
 }
 
+// --actions
+
+#[test]
+fn an_answer_that_a_service_may_not_give_is_told_and_the_next_one_is_asked() {
+    for (answer, actions, given) in [
+        (
+            "REDIRECT thief@example.com",
+            &["--actions", "a=dunno,reject"][..],
+            "b",
+        ),
+        ("reject no", &["--actions", "a=dunno,reject"], "reject no"),
+        ("450 4.7.1 wait", &["--actions=a=4XX"], "450 4.7.1 wait"),
+        ("greylist, permit", &["--actions", "a=greylist"], "b"),
+        (
+            "REDIRECT r@example.com",
+            &["--actions", "b=dunno"],
+            "REDIRECT r@example.com",
+        ),
+        (
+            "DISCARD",
+            &["--actions", "a=discard", "--actions", "a=ok"],
+            "b",
+        ),
+    ] {
+        let (a, b) = (
+            Stub::tcp(Script::answer(answer)),
+            Stub::tcp(Script::answer("b")),
+        );
+        let services = [service("a", &a, ":1"), service("b", &b, ":2")];
+        let daemon = Daemon::tcp(&[&["-s", &services[0], "-s", &services[1]], actions].concat());
+        let mut client = daemon.connect();
+        assert_eq!(client.ask_about("x"), given, "{answer}");
+        assert_eq!(client.ask_about("y"), given, "{answer}");
+        assert_eq!(a.connections(), 1, "{answer}");
+        let log = daemon.stop().out;
+        let told = format!(
+            "[LOG warning]: Invalid answer from 'a', which --actions does not allow -> '{answer}'"
+        );
+        let told = process::lines(&log, &told).len();
+        assert_eq!(told, usize::from(given == "b"), "{log}");
+        let is_down = process::lines(&log, "is down: answer not allowed, next trial in");
+        assert_eq!(is_down.len(), told, "{log}");
+    }
+}
+
+#[test]
+fn actions_of_nobody_and_actions_that_are_none_keep_a_daemon_from_starting() {
+    for actions in ["b=ok", "a=", "a=ok,", "a=ok reject", "a=4x"] {
+        let args = [
+            "--listen",
+            "inet:127.0.0.1:0",
+            "-s",
+            "a=127.0.0.1:1",
+            "--actions",
+            actions,
+        ];
+        let ended = process::run(HAPOLICY, &args);
+        assert_eq!(ended.code, Some(78), "{actions}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{actions}: {ended:?}");
+    }
+}
+
 // --last-resort
 
 #[test]

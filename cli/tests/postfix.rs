@@ -5,13 +5,15 @@
 //! since machines differ: Postfix pauses a second exactly when it makes a connection to its policy
 //! server anew, so its connections are counted, and its log is searched for what it says then.
 //!
-//! Must be run as root; the Debian packages postfix and openssl must be installed.
+//! Must be run as root; the Debian packages postfix, openssl and fail2ban must be installed.
 #![allow(unreachable_pub, reason = "the modules of a test have no outside")]
 
 use std::any::Any;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[path = "postfix/ban.rs"]
+mod ban;
 #[path = "postfix/case.rs"]
 mod case;
 #[path = "postfix/instance.rs"]

@@ -13,16 +13,8 @@ fn systemd_finds_little_exposed_and_nothing_wrong() {
     for name in ["hapolicy.service", "hapolicy.socket"] {
         let text = fs::read_to_string(format!("../docs/{name}")).unwrap();
         // Where this system has the program.
-        let lines = text
-            .lines()
-            .map(|line| match line.strip_prefix("ExecStart=") {
-                Some(command) => {
-                    let (_, rest) = command.split_once(' ').unwrap();
-                    format!("ExecStart={} {rest}\n", process::HAPOLICY)
-                }
-                None => format!("{line}\n"),
-            });
-        fs::write(path(name), lines.collect::<String>()).unwrap();
+        let text = text.replace("/usr/local/sbin/hapolicy", process::HAPOLICY);
+        fs::write(path(name), text).unwrap();
     }
     let service = path("hapolicy.service");
     let words = [

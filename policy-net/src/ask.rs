@@ -57,6 +57,7 @@ impl<C: Connect> Upstream<C> {
                 // It outlives the attempt, which may be dropped half-way: it tells how far that came.
                 let mut lease = None;
                 let result = attempt.run(&mut lease, &mut on_event).await;
+                let result = result.and_then(|answer| member.accept(answer));
                 let end = Instant::now();
                 let took = end.saturating_duration_since(now);
                 now = end;
@@ -97,7 +98,13 @@ impl<C: Connect> Upstream<C> {
                         self.observe(now, backend, outcome, Some(&error), &mut on_event);
                     }
                 }
-                let unsent = lease.is_none_or(|lease| lease.unsent(&error));
+                let unsent = lease.as_ref().is_none_or(|lease| lease.unsent(&error));
+                if let AttemptError::NotAllowed { .. } = error
+                    && let Some(lease) = lease
+                {
+                    // The answer was whole: another one can follow.
+                    lease.give_back_at(now);
+                }
                 attempts.push((backend, error));
                 if options.retry == Retry::Unsent && !unsent {
                     return Err(Exhausted { attempts });

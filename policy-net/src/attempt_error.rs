@@ -1,7 +1,7 @@
 use std::io;
 
 use bytes::Bytes;
-use policy_proto::DecodeError;
+use policy_proto::{DecodeError, Response};
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -30,6 +30,13 @@ pub enum AttemptError {
         /// action; at most 512 bytes, for the log.
         line: Bytes,
     },
+    /// The server answered with an action that it may not answer with
+    /// ([`Service::accepts`](crate::Service::accepts)). The connection can be used on.
+    #[error("answer not allowed")]
+    NotAllowed {
+        /// The action; at most its first 512 bytes, for the log.
+        action: Bytes,
+    },
     /// The time for connecting or for the whole attempt was over.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
@@ -39,6 +46,18 @@ pub enum AttemptError {
 }
 
 impl AttemptError {
+    /// This answer is none that its server may give.
+    pub(crate) fn not_allowed(answer: &Response) -> Self {
+        Self::NotAllowed {
+            action: Self::shown(answer.as_bytes()),
+        }
+    }
+
+    /// As much as is shown of what a server has sent.
+    pub(crate) fn shown(text: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(&text[..text.len().min(MOST_SHOWN)])
+    }
+
     /// Whether the failure tells something about the server. It does not where this side has run
     /// out of connections, descriptors, threads or memory.
     ///
@@ -106,3 +125,6 @@ mod tests {
         }
     }
 }
+
+/// As much as a line of a log has room for beside the rest.
+const MOST_SHOWN: usize = 512;

@@ -140,6 +140,7 @@ impl<C: Connect> Upstream<C> {
     ///     connect: Connector::new(endpoint.clone()),
     ///     backend: Backend::default(),
     ///     timeout: Duration::from_secs(10),
+    ///     accepts: None,
     /// };
     /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
     /// let id = upstream.ids().next().unwrap();
@@ -255,7 +256,7 @@ impl<C: Connect> Upstream<C> {
         let Some(probe) = probe else {
             return Ok(());
         };
-        let answer = lease.ask(&probe.request).await?;
+        let answer = member.accept(lease.ask(&probe.request).await?)?;
         match probe.passes(&answer) {
             true => Ok(()),
             false => Err(CheckError::Unexpected(answer)),

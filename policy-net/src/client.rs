@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
@@ -248,8 +248,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         };
         let rest = &self.buf[offset.min(self.buf.len())..];
         let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = Bytes::copy_from_slice(&line[..line.len().min(512)]);
-        AttemptError::Invalid { error, line }
+        AttemptError::Invalid {
+            error,
+            line: AttemptError::shown(line),
+        }
     }
 
     fn poll_send(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -101,7 +101,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// The next request; `None` when the client has ended the connection between two requests, has
     /// been idle for too long, or `drain` has ended and none is under way: as a rule this is
     /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), which may also
-    /// be pinned once for all requests, since it can be polled after its end.
+    /// be pinned once for all requests, since it can be polled after its end. `drain` is polled only
+    /// while no byte of a request has come: so it can tell whether the connection is idle.
     ///
     /// Nothing is lost when the returned future is dropped before its end.
     ///
@@ -164,6 +165,28 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         let reading = self.reading.begin(&self.terms);
         reading.make_room();
         pin!(self.io.read_buf(&mut reading.buf)).poll(cx)
+    }
+
+    /// What has come and is no request yet. After an error of [`request`](Self::request) it tells what the
+    /// client sent instead of one.
+    ///
+    /// ```
+    /// use policy_net::{Connection, Terms};
+    /// use std::{future::pending, sync::Arc};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let (mut client, server) = tokio::io::duplex(64);
+    /// client.write_all(b"GET / HTTP/1.1\r\n").await?;
+    /// let mut connection = Connection::new(server, Terms::default());
+    /// assert!(connection.request(pending()).await.is_err());
+    /// assert!(connection.received().starts_with(b"GET "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn received(&mut self) -> &[u8] {
+        self.reading.get().map_or(&[], |reading| &reading.buf)
     }
 
     /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came

@@ -21,7 +21,9 @@ use crate::{Connect, Endpoint, Stream, TimedOut, UnixStream, resolve::Resolver};
 /// slow resolver costs one thread, and its answer is there for the next request.
 ///
 /// Several addresses are tried one after the other, each for its share of the time, and the one
-/// that worked comes first until the name is resolved again. A connection over a UNIX socket whose
+/// that worked comes first until the name is resolved again. At most 8 are tried: those that come first, and
+/// of more the one that worked last is among them, first of all. A name that has hundreds, be it hostile or broken,
+/// would else leave none of them the time to answer. A connection over a UNIX socket whose
 /// queue is full is tried until the time is over.
 ///
 /// ```
@@ -86,7 +88,7 @@ impl Connector {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (index, address) in list.iter().enumerate() {
             let left = within.saturating_sub(begin.elapsed());
-            // A list is never longer than what a resolver returns, far below 2^32.
+            // There are at most eight.
             let share = left / (list.len() - index) as u32;
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {

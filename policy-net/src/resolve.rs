@@ -52,7 +52,8 @@ impl NoThread {
 }
 
 impl Resolver {
-    /// The addresses, from memory or from `look_up`, which may block.
+    /// The addresses, from memory or from `look_up`, which may block: no more than
+    /// [`MOST_ADDRESSES`].
     pub(crate) async fn resolve(
         &self,
         name: &str,
@@ -98,6 +99,12 @@ impl Resolver {
         };
         if self.ipv4_first {
             list.sort_by_key(SocketAddr::is_ipv6);
+        }
+        if list.len() > MOST_ADDRESSES {
+            // The one that has been tried first, or has worked, is not lost to a resolver that shuffles.
+            let first = self.lock().list.first().copied();
+            list.sort_by_key(|address| Some(*address) != first);
+            list.truncate(MOST_ADDRESSES);
         }
         self.keep(list.clone(), at);
         Ok(list)
@@ -159,6 +166,10 @@ fn exhausted() -> Option<io::Error> {
 
 /// How long a name's addresses are taken for current.
 const KEEP_ADDRESSES: Duration = Duration::from_secs(60);
+/// As many addresses of a name as are tried. They share an attempt's time: of the 3 s for a connection each of
+/// eight has a round trip around the world, while of hundreds, which a hostile or broken name may have,
+/// none would be given the time to answer.
+const MOST_ADDRESSES: usize = 8;
 /// How long a look-up may take while older addresses are known.
 const STALE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -273,6 +284,60 @@ mod tests {
         let (held, end) = mpsc::channel();
         tokio::task::spawn_blocking(move || end.recv());
         held
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_more_than_eight_addresses_the_first_are_kept_and_the_one_that_worked() {
+        let _stands_still = hold_clock();
+        let many = |from: u16, to: u16| -> Vec<SocketAddr> {
+            (from..to)
+                .map(|port| ([127, 0, 0, 1], port).into())
+                .collect()
+        };
+        let resolver = Resolver::default();
+        let found = resolver
+            .resolve("policy.example", move || Ok(many(0, 300)), PATIENT)
+            .await;
+        assert_eq!(found.unwrap(), many(0, 8), "in the resolver's order");
+
+        let worked = SocketAddr::from(([127, 0, 0, 1], 5));
+        resolver.prefer(worked);
+        for (look_up, expected) in [
+            // It is far behind, as where a resolver shuffles.
+            (many(100, 300), many(100, 108)),
+            (
+                [many(100, 300), vec![worked]].concat(),
+                [vec![worked], many(100, 107)].concat(),
+            ),
+            // All are tried anyway, and the resolver's order may mean something.
+            (
+                [many(100, 107), vec![worked]].concat(),
+                [many(100, 107), vec![worked]].concat(),
+            ),
+        ] {
+            resolver.keep(vec![worked], Instant::now());
+            tokio::time::advance(KEEP_ADDRESSES).await;
+            let found = resolver
+                .resolve("policy.example", || Ok(look_up), PATIENT)
+                .await;
+            assert_eq!(found.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn ipv4_that_comes_first_is_not_cut_off_by_ipv6() {
+        let resolver = Resolver {
+            ipv4_first: true,
+            ..Resolver::default()
+        };
+        let v4 = SocketAddr::from(([127, 0, 0, 1], 1));
+        let v6 = (1..=8).map(|port| SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
+        let list: Vec<_> = v6.chain([v4]).collect();
+        let found = resolver
+            .resolve("policy.example", || Ok(list), PATIENT)
+            .await
+            .unwrap();
+        assert_eq!((found.len(), found[0]), (8, v4));
     }
 
     fn addresses<const N: usize>(list: [&str; N]) -> Vec<SocketAddr> {

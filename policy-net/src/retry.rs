@@ -20,7 +20,7 @@
 /// | over TCP, reading fails with `ECONNRESET` | no | as a rule it means the same, but also: a server that closes with `SO_LINGER` 0 after it has read, a load balancer or a firewall in between, a machine that was restarted |
 /// | the connection is closed in order, without an answer | no | it may have been closed before the request came, or by a server that has read it and died |
 /// | no answer in time | no | it may be the answer that is late |
-/// | something that is no answer, or a part of one | no | a server that speaks has read |
+/// | something that is no answer, a part of one, or an answer that is not [allowed](crate::Service::accepts) | no | a server that speaks has read |
 ///
 /// That TCP has acknowledged a request says nothing: the system does so, and keeps it for a server
 /// that may never read it.

@@ -4,8 +4,11 @@ use std::{
 };
 
 use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
+use policy_proto::{ActionSet, Response};
 
-use crate::{Connect, Counts, Pool, Retry, UpstreamOptions, pool::Asker, record::Record};
+use crate::{
+    AttemptError, Connect, Counts, Pool, Retry, UpstreamOptions, pool::Asker, record::Record,
+};
 
 /// One policy server of an [`Upstream`].
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub struct Service<C> {
     /// The longest that one attempt may take, connecting and waiting for a place included. 10 s
     /// suits most: longer than any look-up in the DNS that a policy server may have to wait for.
     pub timeout: Duration,
+    /// The actions that it may answer with; `None` is any. Another answer counts as an invalid one: it
+    /// reaches nobody, the next service is asked (with [`Retry::Unsent`] none, since this one has read
+    /// the request), and the balancer sees a failure: [`AttemptError::NotAllowed`].
+    pub accepts: Option<ActionSet>,
 }
 
 /// Several policy servers as one: asks them in turn until one has answered.
@@ -37,6 +44,7 @@ pub struct Service<C> {
 ///         connect: Connector::new(endpoint.parse()?),
 ///         backend: Backend::default(),
 ///         timeout: Duration::from_secs(10),
+///         accepts: None,
 ///     })
 /// };
 /// let services = [service("127.0.0.1:1")?, service("unix:/nonexistent/policy.sock")?];
@@ -67,6 +75,7 @@ pub(crate) struct Shared<C: Connect> {
 pub(crate) struct Member<C: Connect> {
     pub(crate) pool: Arc<Pool<C>>,
     pub(crate) timeout: Duration,
+    accepts: Option<ActionSet>,
     pub(crate) record: Arc<Record>,
 }
 
@@ -75,7 +84,16 @@ impl<C: Connect> Member<C> {
         Self {
             pool: Pool::new(service.connect, options.pool.clone()),
             timeout: service.timeout,
+            accepts: service.accepts,
             record: Arc::default(),
+        }
+    }
+
+    /// The answer, if this service may give it.
+    pub(crate) fn accept(&self, answer: Response) -> Result<Response, AttemptError> {
+        match &self.accepts {
+            Some(accepts) if !accepts.allows(&answer) => Err(AttemptError::not_allowed(&answer)),
+            _ => Ok(answer),
         }
     }
 }
@@ -121,6 +139,7 @@ impl<C: Connect> Upstream<C> {
     ///         connect: Connector::new(format!("inet:127.0.0.1:{port}").parse()?),
     ///         backend: Backend::default(),
     ///         timeout: Duration::from_secs(10),
+    ///         accepts: None,
     ///     })
     /// };
     /// let old = Upstream::new(UpstreamOptions::default(), [service(10031)?, service(10032)?])?;
@@ -140,12 +159,13 @@ impl<C: Connect> Upstream<C> {
     ) -> Result<Self, ConfigError> {
         let members = services.into_iter().map(|(service, known)| {
             let old = known.and_then(|id| self.shared.services.get(id.index()));
-            let (backend, timeout) = (service.backend, service.timeout);
+            let backend = service.backend;
             let member = match old {
                 Some(Member { pool, record, .. }) => Member {
                     pool: Arc::clone(pool),
                     record: Arc::clone(record),
-                    timeout,
+                    timeout: service.timeout,
+                    accepts: service.accepts,
                 },
                 None => Member::new(service, &options),
             };
@@ -210,6 +230,7 @@ impl<C: Connect> Upstream<C> {
     ///     connect: Connector::new("inet:127.0.0.1:1".parse()?),
     ///     backend: Backend::default(),
     ///     timeout: Duration::from_secs(10),
+    ///     accepts: None,
     /// };
     /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
     /// for id in upstream.ids() {

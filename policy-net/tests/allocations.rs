@@ -55,6 +55,7 @@ fn allocations_of(clients: usize, options: UpstreamOptions) -> u64 {
         connect: Pipes,
         backend: Backend::default(),
         timeout: Duration::from_secs(10),
+        accepts: None,
     };
     let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
     let mut terms = Terms::default();

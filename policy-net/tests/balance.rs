@@ -292,5 +292,6 @@ fn service(server: &Server, name: &str) -> Service<Server> {
         connect: server.clone(),
         backend: Backend::default().with_key(key([name])),
         timeout: s(10),
+        accepts: None,
     }
 }

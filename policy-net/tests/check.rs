@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use support::{Manner, Server, ask, is_up, ms, request, s, timed, upstream};
+use support::{Manner, Server, ask, is_up, ms, request, s, timed, upstream, upstream_of};
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_could_not_be_connected_to_is_back_before_a_request_asks_for_it() {
@@ -140,6 +140,24 @@ async fn a_probe_that_is_answered_otherwise_than_expected_does_not_pass() {
     server.becomes(Manner::Says(b"action=dunno\n\n"));
     sleep(s(5)).await;
     assert_eq!(checks.told(), [otherwise, "0 passed", "0 is up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_answered_with_what_is_not_allowed_does_not_pass() {
+    let (server, other) = (
+        Server::new(Manner::ClosesUnanswered),
+        Server::new(Manner::Answers),
+    );
+    let servers = [(&server, Some("dunno")), (&other, None)];
+    let upstream = upstream_of(UpstreamOptions::default(), s(10), servers);
+    let first = upstream.ids().next().unwrap();
+    ask(&upstream, 1).await.unwrap();
+    server.becomes(Manner::Says(b"action=OK\n\n"));
+    let probe = Probe::new(request("probe"));
+    let checks = Checks::start(&upstream, Check::new(s(5)).with_probe(probe));
+    sleep(s(6)).await;
+    assert_eq!(checks.told(), ["0: answer not allowed"]);
+    assert!(!is_up(&upstream, first));
 }
 
 #[tokio::test(start_paused = true)]

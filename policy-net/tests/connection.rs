@@ -3,11 +3,14 @@
 mod support;
 
 use std::{
+    future::poll_fn,
     os::fd::OwnedFd,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    task::{Context, Poll, Waker},
 };
 
 use policy_net::{Connection, Stream, Terms};
@@ -44,6 +47,36 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
         let is_gone = timeout(ms(50), connection.gone()).await.is_ok();
         assert_eq!(is_gone, closed, "full: {full}");
     }
+}
+
+#[tokio::test]
+async fn a_drain_is_asked_only_while_no_byte_of_a_request_has_come() {
+    let (mut client, server) = duplex(4096);
+    let mut connection = Connection::new(server, Terms::default());
+    let polled = AtomicUsize::new(0);
+    let mut asked = 0;
+    for (sent, is_idle) in [
+        ("", true),
+        ("instance=", false),
+        ("a\n", false),
+        // A request, and a part of the next one.
+        ("\ninstance=", false),
+        ("b\n\n", false),
+        ("\n", true),
+    ] {
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let drain = poll_fn(|_| {
+            polled.fetch_add(1, SeqCst);
+            Poll::<()>::Pending
+        });
+        let before = polled.load(SeqCst);
+        let mut cx = Context::from_waker(Waker::noop());
+        let request = pin!(connection.request(drain)).poll(&mut cx);
+        asked += usize::from(request.is_ready());
+        let was_asked = polled.load(SeqCst) > before;
+        assert_eq!(was_asked, is_idle, "{sent:?}");
+    }
+    assert_eq!(asked, 2);
 }
 
 #[tokio::test]

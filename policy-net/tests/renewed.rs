@@ -76,5 +76,6 @@ fn service(server: &Server) -> Service<Server> {
         connect: server.clone(),
         backend: Backend::default(),
         timeout: s(10),
+        accepts: None,
     }
 }

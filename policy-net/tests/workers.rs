@@ -79,6 +79,7 @@ fn service(endpoint: Endpoint) -> Service<Connector> {
         connect: Connector::new(endpoint),
         backend: Backend::default(),
         timeout: s(60),
+        accepts: None,
     }
 }
 

@@ -94,35 +94,66 @@ impl<'a> Action<'a> {
         }
     }
 
+    /// The word of access(5) that it begins with; `None` for a code and for what is no such word.
+    ///
+    /// ```
+    /// use policy_proto::Action;
+    ///
+    /// assert_eq!(Action::parse(b"redirect a@example.com").keyword(), Some("REDIRECT"));
+    /// assert_eq!(Action::parse(b"450 wait").keyword(), None);
+    /// assert_eq!(Action::parse(b"permit_mynetworks").keyword(), None);
+    /// ```
+    #[must_use]
+    pub const fn keyword(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Ok => "OK",
+            Self::Relay => "RELAY",
+            Self::Dunno => "DUNNO",
+            Self::Reject(_) => "REJECT",
+            Self::Defer(_) => "DEFER",
+            Self::DeferIfPermit(_) => "DEFER_IF_PERMIT",
+            Self::DeferIfReject(_) => "DEFER_IF_REJECT",
+            Self::Discard(_) => "DISCARD",
+            Self::Hold(_) => "HOLD",
+            Self::Info(_) => "INFO",
+            Self::Warn(_) => "WARN",
+            Self::Filter(_) => "FILTER",
+            Self::Prepend(_) => "PREPEND",
+            Self::Redirect(_) => "REDIRECT",
+            Self::Bcc(_) => "BCC",
+            Self::Status { .. } | Self::Other(_) => return None,
+        })
+    }
+
     /// Appends the action's text, without `action=` and without a line end.
     ///
     /// The text is written as it is: a [`Response`](crate::Response) made of it is where it is checked.
     pub(crate) fn encode(self, out: &mut BytesMut) {
-        let (word, text): (&[u8], &[u8]) = match self {
-            Self::Ok => (b"OK", b""),
-            Self::Relay => (b"RELAY", b""),
-            Self::Dunno => (b"DUNNO", b""),
-            Self::Reject(text) => (b"REJECT", text),
-            Self::Defer(text) => (b"DEFER", text),
-            Self::DeferIfPermit(text) => (b"DEFER_IF_PERMIT", text),
-            Self::DeferIfReject(text) => (b"DEFER_IF_REJECT", text),
+        if let Some(word) = self.keyword() {
+            out.put_slice(word.as_bytes());
+        }
+        let text = match self {
+            Self::Ok | Self::Relay | Self::Dunno => b"",
             Self::Status { code, text } => {
                 let digits = [code / 100, code / 10, code];
                 // The last digit of each is below ten, so the cast loses nothing.
                 out.extend(digits.map(|number| b'0' + (number % 10) as u8));
-                (b"", text)
+                text
             }
-            Self::Discard(text) => (b"DISCARD", text),
-            Self::Hold(text) => (b"HOLD", text),
-            Self::Info(text) => (b"INFO", text),
-            Self::Warn(text) => (b"WARN", text),
-            Self::Filter(text) => (b"FILTER", text),
-            Self::Prepend(text) => (b"PREPEND", text),
-            Self::Redirect(text) => (b"REDIRECT", text),
-            Self::Bcc(text) => (b"BCC", text),
             Self::Other(text) => return out.put_slice(text),
+            Self::Reject(text)
+            | Self::Defer(text)
+            | Self::DeferIfPermit(text)
+            | Self::DeferIfReject(text)
+            | Self::Discard(text)
+            | Self::Hold(text)
+            | Self::Info(text)
+            | Self::Warn(text)
+            | Self::Filter(text)
+            | Self::Prepend(text)
+            | Self::Redirect(text)
+            | Self::Bcc(text) => text,
         };
-        out.put_slice(word);
         if !text.is_empty() {
             out.put_u8(b' ');
             out.put_slice(text);

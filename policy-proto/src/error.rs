@@ -155,6 +155,24 @@ pub enum InvalidResponse {
     Status,
 }
 
+/// Why a text is no [`ActionSet`](crate::ActionSet): the word that begins at this byte is no word of
+/// access(5), none of `4xx`, `5xx` and their codes, and no name of a restriction, which begins with a letter and
+/// holds letters, digits, `_`, `-` and `.` only. A list without a word is none either.
+///
+/// ```
+/// use policy_proto::ActionSet;
+///
+/// let error = "ok,6xx".parse::<ActionSet>().unwrap_err();
+/// assert_eq!(error.to_string(), "neither an action, nor a code, nor the name of a restriction at byte 3");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+#[error("neither an action, nor a code, nor the name of a restriction at byte {offset}")]
+pub struct InvalidActionSet {
+    /// Where the word begins.
+    pub offset: usize,
+}
+
 /// Why a value is not xtext: a `+` at this byte that two hexadecimal digits do not follow.
 ///
 /// ```

@@ -154,6 +154,9 @@
 mod action;
 pub use action::Action;
 
+mod action_set;
+pub use action_set::ActionSet;
+
 pub mod attr;
 
 mod attributes;
@@ -169,7 +172,7 @@ mod decoder;
 pub use decoder::Decoder;
 
 mod error;
-pub use error::{DecodeError, InvalidAttribute, InvalidResponse, InvalidXtext};
+pub use error::{DecodeError, InvalidActionSet, InvalidAttribute, InvalidResponse, InvalidXtext};
 
 mod grammar;
 

@@ -29,6 +29,11 @@ impl Journal {
                 let text = format!("Probe of '{name}' -> '{action}'");
                 self.repeatable(Level::Warning, "probe", backend.index(), text);
             }
+            Event::Checked {
+                backend,
+                error: Some(CheckError::Attempt(error @ AttemptError::NotAllowed { .. })),
+                ..
+            } => self.failed(*backend, error),
             Event::Changed {
                 backend,
                 transition,
@@ -62,6 +67,14 @@ impl Journal {
             AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
+            AttemptError::NotAllowed { action } => {
+                let name = &counted.name;
+                let action = escape(action, Place::Quoted('\''));
+                let text = format!(
+                    "Invalid answer from '{name}', which --actions does not allow -> '{action}'"
+                );
+                ("not allowed", text)
+            }
             error => {
                 let line = match error {
                     AttemptError::Invalid { line, .. } => line.strip_suffix(b"\r").unwrap_or(line),

@@ -131,12 +131,13 @@ fn a_wrong_command_line_with_passed_sockets_is_a_daemons() {
 fn the_command_line_of_the_unit_in_the_docs_is_valid() {
     let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hapolicy.service");
     let unit = fs::read_to_string(unit).unwrap().replace("\\\n", " ");
-    let line = process::lines(&unit, "ExecStart=").pop().unwrap();
-    let line = line.replace("ExecStart=/usr/sbin/hapolicy", HAPOLICY);
-    let ended = run(
-        "/bin/sh",
-        &["-c", &format!("{line} --listen unix:/x --check")],
-    );
+    let environment = process::lines(&unit, "Environment=").pop().unwrap();
+    let environment = environment.replace("Environment=", "export ");
+    let command = process::lines(&unit, "ExecStart=").pop().unwrap();
+    let command = command.replace("ExecStart=/usr/local/sbin/hapolicy", HAPOLICY);
+    // systemd splits the variable into words as eval does.
+    let script = format!("{environment}\neval \"{command} --listen unix:/x --check\"");
+    let ended = run("/bin/sh", &["-c", &script]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     assert_eq!(ended.out.lines().count(), 2, "{ended:?}");
 }

@@ -138,6 +138,31 @@ fn check_shows_a_mode_that_is_not_the_usual_one_and_finds_one_of_nobody() {
 }
 
 #[test]
+fn check_shows_the_actions_of_a_service_and_finds_those_that_are_none() {
+    let services = ["--check", "-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:2"];
+    let usual = "priority 10 weight 1 timeout 30s";
+    let ended = run(
+        HAPOLICY,
+        &[&services[..], &["--actions", "b=DUNNO, 4xx,450,greylist"]].concat(),
+    );
+    let shown = format!(
+        "a inet:127.0.0.1:1 {usual}\nb inet:127.0.0.1:2 {usual} actions dunno,4xx,450,greylist\n"
+    );
+    assert_eq!((ended.code, ended.out), (Some(0), shown));
+    for (actions, told) in [
+        ("c=ok", "ignoring the actions of 'c': no such service"),
+        ("b=", "ignoring service 'b': invalid actions '': "),
+        ("b=ok,,dunno", "invalid actions 'ok,,dunno': "),
+        ("b=ok,600", "nor the name of a restriction at byte 3"),
+    ] {
+        let ended = run(HAPOLICY, &[&services[..], &["--actions", actions]].concat());
+        assert_eq!(ended.code, Some(78), "{actions}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{actions}: {ended:?}");
+        assert!(ended.err.contains(told), "{actions}: {ended:?}");
+    }
+}
+
+#[test]
 fn check_takes_sixty_four_services() {
     let services: Vec<String> = (0..65)
         .flat_map(|number| ["-s".to_owned(), format!("s{number}=127.0.0.1:1")])

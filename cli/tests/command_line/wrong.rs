@@ -96,6 +96,8 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--mode", "a"], "NAME=MODE"),
         (&["--mode", "a=down"], "down"),
         (&["--mode"], "--mode"),
+        (&["--actions", "a"], "NAME=LIST"),
+        (&["--actions"], "--actions"),
         (&["--user"], "--user"),
         (&["--check=1"], "--check"),
         (&["--check", "1"], "--check"),

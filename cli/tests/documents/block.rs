@@ -31,8 +31,8 @@ pub enum Kind {
     Daemon,
     /// `console`: commands, each after `$ `, with what they print.
     Console,
-    /// `ini PATH`: a file of systemd's units, to be put there.
-    Unit(String),
+    /// `ini PATH`: a file of settings, such as a unit, to be put there.
+    File(String),
     /// `probe`: a file for `--probe`.
     Probe,
     /// `options`: words of a command line of hapolicy.
@@ -50,7 +50,7 @@ impl Kind {
                 ["sh"] => Self::Shell,
                 ["sh", "daemon"] => Self::Daemon,
                 ["console"] => Self::Console,
-                ["ini", path] => Self::Unit((*path).to_owned()),
+                ["ini", path] => Self::File((*path).to_owned()),
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,

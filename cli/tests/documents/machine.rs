@@ -56,9 +56,11 @@ impl Machine {
         // A cgroup of its own, below which it may do as it likes.
         let script = "mount -t cgroup2 cgroup2 \"$1\" && mkdir \"$2\" && echo $$ >\"$2/cgroup.procs\" && shift 2 && \
             exec unshare --pid --fork --kill-child --cgroup --net --uts --ipc \"$@\"";
-        let mut command = Command::new("unshare");
+        // It ends with this thread, however that ends.
+        let mut command = Command::new("setpriv");
         command
-            .args(["--mount", "sh", "-c", script, "sh"])
+            .args(["--pdeathsig=KILL", "unshare", "--mount"])
+            .args(["sh", "-c", script, "sh"])
             .args([&cgroups, &cgroup])
             .arg("sh")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/machine.sh"))

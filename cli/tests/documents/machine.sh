@@ -38,7 +38,7 @@ ip addr add 192.0.2.5/24 dev lo
 for host in 10 11 12; do ip addr add "192.0.2.$host/24" dev lo; done
 
 # As on a fresh machine: nothing of hapolicy but the package's script, and a Postfix that nobody has set up.
-rm -f "$root/usr/local/sbin/hapolicy" "$root/usr/local/bin/policy-client"
+rm -rf "$root/usr/local/sbin/hapolicy" "$root/usr/local/bin/policy-client" "$root"/etc/systemd/system/hapolicy.*
 printf 'compatibility_level = 3.6\nmyhostname = mail.example.org\nmydestination = example.org\n' \
     >"$root/etc/postfix/main.cf"
 # The build of the documents is the one under test.

@@ -10,6 +10,7 @@ use std::time::Duration;
 mod block;
 mod follow;
 mod kinds;
+mod links;
 mod log_table;
 mod machine;
 mod options;

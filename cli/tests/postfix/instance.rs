@@ -71,6 +71,11 @@ impl Setup {
         address
     }
 
+    /// Sets an option of the server that was added last.
+    pub fn add_option(&mut self, option: &str) {
+        writeln!(self.master, "  -o {option}").expect("a string takes all");
+    }
+
     /// Adds a policy server that is started for each connection; returns its endpoint.
     pub fn add_spawn(&mut self, name: &str, program: &Path, arguments: &[String]) -> String {
         let arguments: String = arguments.iter().map(|a| format!(" {{{a}}}")).collect();

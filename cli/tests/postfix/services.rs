@@ -141,7 +141,7 @@ impl Service {
 
 /// What the service of this name answers: the addresses say what it thinks of a message.
 pub fn answer(name: &str, request: &[u8]) -> Vec<u8> {
-    let seen = Seen(request.to_vec());
+    let seen = Seen::new(request);
     let recipient = seen.get("recipient");
     let sender = seen.get("sender");
     let action = match seen.get("protocol_state").as_str() {
@@ -160,6 +160,10 @@ pub fn answer(name: &str, request: &[u8]) -> Vec<u8> {
 pub struct Seen(Vec<u8>);
 
 impl Seen {
+    pub fn new(request: &[u8]) -> Self {
+        Self(request.to_vec())
+    }
+
     /// Those of the session's client: CONNECT and EHLO do not say the sender, but the port.
     pub fn of_session(stub: &Stub, session: &Session) -> Vec<Self> {
         let mut all: Vec<Self> = stub.requests().into_iter().map(Self).collect();

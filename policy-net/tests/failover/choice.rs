@@ -91,6 +91,7 @@ async fn equal_services_share_by_weight() {
         connect: server.clone(),
         backend: Backend::new(10, weight),
         timeout: s(10),
+        accepts: None,
     });
     let upstream = Upstream::new(UpstreamOptions::default(), services).unwrap();
     for mark in 0..400 {

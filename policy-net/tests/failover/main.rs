@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allowed;
 mod choice;
 mod cost;
 mod events;

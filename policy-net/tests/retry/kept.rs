@@ -132,6 +132,7 @@ impl Scripted {
             connect: self.clone(),
             backend: Backend::default(),
             timeout: s(10),
+            accepts: None,
         }
     }
 

@@ -67,6 +67,7 @@ impl Asked {
                 connect: Connector::new(real.endpoint.clone()),
                 backend: Backend::new(priority, 1),
                 timeout: Duration::from_secs(60),
+                accepts: None,
             });
         let upstream = Upstream::new(with(retry), services).unwrap();
         let ask = async |mark| upstream.ask(&request(mark), Preference::None, |_| {}).await;

@@ -44,6 +44,7 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
         connect: Connector::new(server.endpoint.clone()),
         backend: Backend::default(),
         timeout: s(10),
+        accepts: None,
     });
     let upstream = Upstream::new(options, services).unwrap();
     let proxy = Server::start(&tcp(), ServeOptions::default(), move |request| {

@@ -269,11 +269,27 @@ pub(crate) fn upstream(
     timeout: Duration,
     servers: &[&Server],
 ) -> Upstream<Server> {
-    let services = (10..).zip(servers).map(|(priority, &server)| Service {
-        connect: server.clone(),
-        backend: Backend::new(priority, 1),
+    upstream_of(
+        options,
         timeout,
-    });
+        servers.iter().map(|&server| (server, None)),
+    )
+}
+
+/// The same, each with the actions that it may answer with.
+pub(crate) fn upstream_of<'a>(
+    options: UpstreamOptions,
+    timeout: Duration,
+    servers: impl IntoIterator<Item = (&'a Server, Option<&'a str>)>,
+) -> Upstream<Server> {
+    let services = (10..)
+        .zip(servers)
+        .map(|(priority, (server, accepts))| Service {
+            connect: server.clone(),
+            backend: Backend::new(priority, 1),
+            timeout,
+            accepts: accepts.map(|list| list.parse().unwrap()),
+        });
     Upstream::new(options, services).unwrap()
 }
 

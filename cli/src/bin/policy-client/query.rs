@@ -75,6 +75,7 @@ impl Query {
             connect: Connector::new(endpoint.clone()),
             backend: Backend::default(),
             timeout: self.timeout,
+            accepts: None,
         };
         let upstream = match Upstream::new(settings, [service]) {
             Ok(upstream) => upstream,

@@ -1,0 +1,305 @@
+//! Who gets a place, and who leaves for it.
+
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    task::{Context, Wake, Waker},
+    thread,
+};
+
+use super::*;
+use crate::slot::Leaving;
+
+/// A connection, as its task sees it.
+struct Connection {
+    slot: SlotHandle,
+    leaving: Leaving,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+impl Connection {
+    fn of(slot: SlotHandle) -> Self {
+        let leaving = Leaving(slot.clone());
+        let woken = Arc::default();
+        Self {
+            slot,
+            leaving,
+            woken,
+        }
+    }
+
+    /// It is idle: whether it is to leave.
+    fn leaves(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let leaving = std::pin::Pin::new(&mut self.leaving);
+        leaving.poll(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.0.swap(0, SeqCst) > 0
+    }
+
+    /// A request has come and was answered.
+    fn serves(&mut self) {
+        self.slot.begin();
+        assert!(!self.leaves());
+    }
+}
+
+fn slots(all: usize, per_address: usize, per_user: usize) -> Slots {
+    Slots::new(SlotLimits {
+        all: all.into(),
+        per_address: NonZeroUsize::new(per_address),
+        per_user: NonZeroUsize::new(per_user),
+    })
+}
+
+fn address(text: &str) -> Client {
+    text.parse::<IpAddr>().unwrap().into()
+}
+
+/// It is let in, and is idle.
+fn enters(slots: &Slots, client: Client) -> (Connection, Option<Evicted>) {
+    let (slot, evicted) = slots.enter(client).unwrap();
+    let mut connection = Connection::of(slot);
+    assert!(!connection.leaves());
+    (connection, evicted)
+}
+
+fn many(slots: &Slots, number: usize) -> Vec<Connection> {
+    let one = |user| enters(slots, Client::User(user as u32)).0;
+    (0..number).map(one).collect()
+}
+
+#[test]
+fn a_place_is_free_again_when_its_connection_ends() {
+    let slots = slots(2, 0, 0);
+    let both = many(&slots, 2);
+    for connection in &both {
+        connection.slot.begin();
+    }
+    let client = Client::User(7);
+    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2));
+    slots.leave(&both[0].slot);
+    let third = slots.enter(client).unwrap().0;
+    third.begin();
+    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2));
+    slots.leave(&both[1].slot);
+    slots.leave(&third);
+    assert_eq!(slots.table().taken, 0);
+}
+
+#[test]
+fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leaves() {
+    let slots = slots(4, 0, 0);
+    let mut all = many(&slots, 4);
+    all[0].serves();
+    all[2].slot.begin();
+    // Number 2 has a request under way.
+    for number in [1, 3, 0] {
+        let (new, evicted) = enters(&slots, Client::User(9));
+        let evicted = evicted.unwrap();
+        assert_eq!(evicted.client, Client::User(number as u32));
+        new.slot.begin();
+        assert!(all[number].is_woken() && all[number].leaves(), "{number}");
+        slots.leave(&all[number].slot);
+    }
+    assert_eq!(slots.enter(address("::1")).unwrap_err(), Refusal::Full(4));
+    assert!(!all[2].is_woken());
+    all[2].serves();
+    let evicted = enters(&slots, address("::1")).1.unwrap();
+    assert_eq!(evicted.client, Client::User(2));
+    let told =
+        "all 4 places are taken (--max-clients): closing the connection of user 2, idle for 0s";
+    assert_eq!(evicted.to_string(), told);
+}
+
+#[test]
+fn the_longest_idle_are_in_order_however_many_there_are() {
+    let number = AT_ONCE * 3 + 7;
+    let slots = slots(number, 0, 0);
+    let mut all = many(&slots, number);
+    // Another order than that of the table.
+    for index in (0..number).rev().chain((0..number).step_by(3)) {
+        all[index].serves();
+    }
+    let mut expected: Vec<usize> = (0..number).rev().filter(|index| index % 3 > 0).collect();
+    expected.extend((0..number).step_by(3));
+    for (round, index) in expected.into_iter().enumerate() {
+        let (new, evicted) = enters(&slots, Client::User(0));
+        new.slot.begin();
+        assert_eq!(
+            evicted.unwrap().client,
+            Client::User(index as u32),
+            "{round}"
+        );
+        assert!(all[index].leaves());
+        slots.leave(&all[index].slot);
+    }
+}
+
+#[test]
+fn whoever_has_begun_a_request_after_a_search_is_left_alone() {
+    let slots = slots(3, 0, 0);
+    let mut all = many(&slots, 3);
+    enters(&slots, Client::User(7)).0.slot.begin();
+    assert!(all[0].leaves());
+    // The search has found them as well.
+    all[1].slot.begin();
+    let evicted = enters(&slots, Client::User(8)).1.unwrap();
+    assert_eq!(evicted.client, Client::User(2));
+    slots.leave(&all[2].slot);
+    slots.leave(&all[1].slot);
+    assert_eq!(slots.table().taken, 2);
+}
+
+#[test]
+fn whoever_is_to_leave_and_is_given_a_request_in_that_moment_leaves_after_it() {
+    let slots = slots(1, 0, 0);
+    let mut old = many(&slots, 1).remove(0);
+    let new = enters(&slots, Client::User(1)).0;
+    old.slot.begin();
+    assert!(old.slot.is_evicted());
+    assert!(old.leaves(), "when it is idle again");
+    slots.leave(&old.slot);
+    slots.leave(&new.slot);
+    let table = slots.table();
+    assert_eq!((table.taken, table.evicted), (0, 0));
+}
+
+#[test]
+fn only_so_many_may_be_on_their_way_out() {
+    let slots = slots(MOST_EVICTED * 2, 0, 0);
+    let mut all = many(&slots, MOST_EVICTED * 2);
+    let mut new: Vec<_> = (0..MOST_EVICTED)
+        .map(|_| enters(&slots, Client::User(0)).0)
+        .collect();
+    let refusal = slots.enter(Client::User(0)).unwrap_err();
+    assert_eq!(refusal, Refusal::Full(MOST_EVICTED * 2));
+    assert!(all[0].leaves());
+    slots.leave(&all[0].slot);
+    new.push(enters(&slots, Client::User(0)).0);
+    for connection in all.iter().skip(1).chain(&new) {
+        slots.leave(&connection.slot);
+    }
+    let table = slots.table();
+    assert_eq!((table.taken, table.evicted), (0, 0));
+}
+
+#[test]
+fn an_address_a_network_and_a_user_have_places_of_their_own() {
+    for (mine, also_mine, other) in [
+        (
+            address("192.0.2.1"),
+            address("::ffff:192.0.2.1"),
+            address("192.0.2.2"),
+        ),
+        (
+            address("2001:db8::1"),
+            address("2001:db8::2:1"),
+            address("2001:db8:0:1::"),
+        ),
+        (Client::User(105), Client::User(105), Client::User(0)),
+    ] {
+        let slots = slots(100, 2, 2);
+        let mut all = vec![enters(&slots, mine).0, enters(&slots, also_mine).0];
+        let refusal = slots.enter(mine).unwrap_err();
+        assert_eq!(
+            refusal,
+            Refusal::full_for(mine, NonZeroUsize::new(2).unwrap())
+        );
+        all.push(enters(&slots, other).0);
+        assert_eq!(slots.table().taken, 3, "who was refused took no place");
+        slots.leave(&all.remove(1).slot);
+        all.push(enters(&slots, mine).0);
+        for connection in all {
+            slots.leave(&connection.slot);
+        }
+        assert_eq!(slots.table().by_origin.len(), 0, "{mine}");
+    }
+}
+
+#[test]
+fn whoever_has_too_many_drives_nobody_out_and_counts_until_it_has_gone() {
+    let slots = slots(2, 0, 1);
+    let mut all = many(&slots, 2);
+    slots.enter(Client::User(1)).unwrap_err();
+    assert!(!all[0].leaves() && !all[1].leaves());
+    let third = enters(&slots, Client::User(2)).0;
+    assert!(all[0].leaves());
+    slots.enter(Client::User(0)).unwrap_err();
+    slots.leave(&all[0].slot);
+    enters(&slots, Client::User(0));
+    assert!(all[1].leaves() && !third.slot.is_evicted());
+}
+
+#[test]
+fn all_leave_at_the_end_and_nobody_is_driven_out_any_more() {
+    let slots = slots(3, 0, 0);
+    let mut all = many(&slots, 2);
+    all[1].slot.begin();
+    slots.drain();
+    slots.drain();
+    assert!(all[0].is_woken() && all[0].leaves());
+    assert!(all[1].leaves(), "when it is idle");
+    let mut late = Connection::of(slots.enter(Client::User(3)).unwrap().0);
+    assert!(late.leaves());
+    assert_eq!(slots.enter(Client::User(3)).unwrap_err(), Refusal::Full(3));
+    for connection in all.iter().chain([&late]) {
+        assert!(!connection.slot.is_evicted());
+        slots.leave(&connection.slot);
+    }
+    assert_eq!(slots.table().taken, 0);
+}
+
+#[test]
+fn what_many_threads_do_at_once_adds_up() {
+    const ALL: usize = 8;
+    let slots = &slots(ALL, 0, 5);
+    let served = &AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for seed in 1..=4_u32 {
+            scope.spawn(move || {
+                let mut mine: Vec<Connection> = Vec::new();
+                let mut chance = seed;
+                for _ in 0..20_000 {
+                    chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let (what, which) = (chance >> 28, chance as usize >> 4);
+                    if mine.len() < 4 && what < 8 {
+                        if let Ok((slot, _)) = slots.enter(Client::User(chance >> 16 & 3)) {
+                            mine.push(Connection::of(slot));
+                        }
+                        continue;
+                    }
+                    if mine.is_empty() {
+                        continue;
+                    }
+                    let at = which % mine.len();
+                    if what < 12 {
+                        mine[at].slot.begin();
+                    } else if what == 12 || mine[at].leaves() {
+                        slots.leave(&mine.remove(at).slot);
+                        served.fetch_add(1, SeqCst);
+                    }
+                    assert!(slots.table().taken <= ALL);
+                }
+                for connection in mine {
+                    slots.leave(&connection.slot);
+                }
+            });
+        }
+    });
+    assert!(served.load(SeqCst) > 1000);
+    let table = slots.table();
+    assert_eq!((table.taken, table.evicted), (0, 0));
+    assert_eq!(table.by_origin.len(), 0);
+}
