@@ -2,7 +2,7 @@
 
 use std::{future::pending, io, sync::Arc, thread};
 
-use policy_net::{Check, Listener};
+use policy_net::{Check, Listener, MemoryBudget};
 
 use crate::{
     Affinity, Bound, Level, Log, Options, Passed, Proxy, StartError,
@@ -142,11 +142,10 @@ fn serve(
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let journal = services.journal(log.clone(), options).for_daemon();
     let default = options.default.clone().unwrap_or_default();
-    let mut proxy = Proxy::new(
-        services.upstream(settings(options), false),
-        default,
-        journal,
-    );
+    let memory = MemoryBudget::new(options.limits.max_memory);
+    let mut settings = settings(options);
+    settings.pool.memory = Some(memory.clone());
+    let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
     proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
         // It has all the requests of a message anyway: they need not be searched for its name.
         1 => Affinity::None,
@@ -155,5 +154,6 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
+    terms.memory = Some(memory);
     proxy
 }

@@ -36,6 +36,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
     proxy.affinity = options.affinity.unwrap_or(Affinity::None);
+    // As the Perl script does. It reads one client's requests, and no port's.
+    Arc::make_mut(&mut proxy.terms).lenient = true;
 
     check_for_runtime()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -3,10 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use policy_net::Event;
-use policy_proto::{Request, attr};
+use policy_proto::{Ignored, Request, attr};
 use tokio::time::Instant;
 
-use crate::{Level, Log, Service, admission::Refusal, printable, repeats::Repeats, slots::Evicted};
+use crate::{
+    Level, Log, Service, admission::Refusal, limits::shown, printable, repeats::Repeats,
+    shortage::Memory, slots::Evicted,
+};
 
 mod attempt;
 mod escape;
@@ -99,11 +102,17 @@ impl Journal {
         }
     }
 
-    /// A line was no attribute.
-    pub fn ignored(&self, line: &[u8]) {
-        let line = escape(line, Place::Quoted('"'));
-        let text = format!("error: ignoring garbage \"{line}\"");
-        self.repeatable(Level::Notice, "garbage", ALL, text);
+    /// Lines of a request were no attributes.
+    pub fn ignored(&self, ignored: &Ignored) {
+        for line in &ignored.lines {
+            let line = escape(line, Place::Quoted('"'));
+            let text = format!("error: ignoring garbage \"{line}\"");
+            self.repeatable(Level::Notice, "garbage", ALL, text);
+        }
+        if ignored.more > 0 {
+            let text = format!("error: ignoring {} more lines of garbage", ignored.more);
+            self.repeatable(Level::Notice, "more garbage", ALL, text);
+        }
     }
 
     /// A client's connection had to be closed.
@@ -112,6 +121,23 @@ impl Journal {
         let from = from.unwrap_or_default();
         let text = format!("closing a connection{from}: {why}");
         self.repeatable(Level::Warning, "refused", ALL, text);
+    }
+
+    /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
+    pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
+        match memory {
+            Memory::UsedUp => {
+                let size = shown(bytes);
+                let text = format!(
+                    "memory for requests is used up (--max-memory {size}): new requests wait"
+                );
+                self.log.line(Level::Warning, text);
+            }
+            Memory::Free(waited) => {
+                let text = format!("memory for requests is free again, {waited} have waited");
+                self.log.line(Level::Info, text);
+            }
+        }
     }
 
     /// A client was not let in.

@@ -88,6 +88,7 @@ pub use session::Proxy;
 mod setup;
 pub use setup::check;
 
+mod shortage;
 mod signals;
 mod slot;
 mod slots;

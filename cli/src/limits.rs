@@ -2,7 +2,7 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
-use policy_net::Patience;
+use policy_net::{MemoryBudget, Patience};
 use policy_proto::Limits;
 
 use crate::parse_duration;
@@ -25,9 +25,12 @@ pub struct ClientLimits {
     /// Connections at once from one user over UNIX sockets [default: no limit]
     #[arg(long, value_name = "N")]
     pub max_clients_per_user: Option<NonZeroUsize>,
-    /// The largest request in bytes; K stands for 1024
-    #[arg(long, value_name = "SIZE", default_value = "128K", value_parser = size)]
+    /// The largest request in bytes; K, M and G stand for powers of 1024
+    #[arg(long, value_name = "SIZE", default_value = "128K", value_parser = request)]
     pub max_request: usize,
+    /// The memory of all requests under way, with their answers; beyond it new requests wait
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = memory)]
+    pub max_memory: usize,
     /// How long a client may take for the rest of a request, or to read its answer
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = some_time)]
     pub request_timeout: Duration,
@@ -45,6 +48,7 @@ impl Default for ClientLimits {
             max_clients_per_address: None,
             max_clients_per_user: None,
             max_request: Limits::default().message,
+            max_memory: 256 << 20,
             request_timeout: Duration::from_secs(30),
             idle: Duration::from_secs(1200),
         }
@@ -65,6 +69,25 @@ impl ClientLimits {
     #[must_use]
     pub fn of_requests(&self) -> Limits {
         Limits::default().with_message(self.max_request)
+    }
+
+    /// What is wrong with sizes that do not fit together.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let (memory, request) = (shown(self.max_memory), shown(self.max_request));
+        let is_enough = self.max_memory / REQUESTS >= self.max_request;
+        (!is_enough).then(|| {
+            format!("--max-memory {memory} is less than {REQUESTS} times --max-request {request}")
+        })
+    }
+}
+
+/// A size as it can be written on the command line, such as `256M`.
+pub(crate) fn shown(bytes: usize) -> String {
+    let units = UNITS.iter().rev();
+    let mut fitting = units.filter(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
+    match fitting.next() {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => bytes.to_string(),
     }
 }
 
@@ -88,16 +111,25 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-fn size(text: &str) -> Result<usize, String> {
-    let (number, unit) = match text.strip_suffix('K') {
-        Some(number) => (number, 1024),
-        None => (text, 1),
-    };
-    let number: usize = number.parse().map_err(|_| "not a size")?;
-    match number.saturating_mul(unit) {
+fn request(text: &str) -> Result<usize, String> {
+    match size(text)? {
         size @ LEAST_REQUEST..=MOST_REQUEST => Ok(size),
         _ => Err("not between 4K and 16384K".to_owned()),
     }
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        size @ MemoryBudget::MIN.. => Ok(size),
+        _ => Err("less than 1M".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let suffix = |(name, unit)| Some((text.strip_suffix(name)?, unit));
+    let (number, unit) = UNITS.into_iter().find_map(suffix).unwrap_or((text, 1));
+    let number: usize = number.parse().map_err(|_| "not a size")?;
+    Ok(number.saturating_mul(unit))
 }
 
 fn some_time(text: &str) -> Result<Duration, String> {
@@ -111,6 +143,11 @@ fn some_time(text: &str) -> Result<Duration, String> {
 const LEAST_REQUEST: usize = 4 * 1024;
 /// Many times what any Postfix sends; each client could have so much memory.
 const MOST_REQUEST: usize = 16 * 1024 * 1024;
+
+/// As many of the largest requests and answers have to fit into all memory: a quarter of it is for large
+/// requests, and one takes twice its size while it is read.
+const REQUESTS: usize = 8;
+const UNITS: [(char, usize); 3] = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30)];
 
 #[cfg(test)]
 mod tests {
@@ -166,22 +203,67 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bytes_or_kibibytes_within_bounds() {
-        assert_eq!(size("4096"), Ok(4096));
-        assert_eq!(size("128K"), Ok(131_072));
-        assert_eq!(size("16384K"), Ok(16_777_216));
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("128K", 131_072),
+            ("256M", 268_435_456),
+            ("3G", 3_221_225_472),
+            ("18446744073709551615K", usize::MAX),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
         for text in [
             "",
             "K",
-            "4095",
-            "3K",
-            "16385K",
             "-1",
-            "1M",
+            "1k",
+            "1KB",
+            "1 K",
+            "1.5M",
             "99999999999999999999",
-            "18446744073709551615K",
         ] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_shown_as_it_is_written() {
+        for text in ["0", "4097", "5K", "1M", "256M", "1025M", "4G"] {
+            assert_eq!(shown(size(text).unwrap()), text);
+        }
+        assert_eq!(shown(1 << 20), "1M");
+    }
+
+    #[test]
+    fn sizes_have_bounds() {
+        assert_eq!(request("4K"), Ok(4096));
+        assert_eq!(request("16M"), Ok(16_777_216));
+        for text in ["4095", "3K", "16385K", "1G"] {
+            assert!(request(text).is_err(), "{text}");
+        }
+        assert_eq!(memory("1M"), Ok(1 << 20));
+        assert_eq!(memory("1024K"), Ok(1 << 20));
+        for text in ["0", "1048575", "1023K"] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn eight_of_the_largest_requests_have_to_fit_into_all_memory() {
+        for (memory, request, fits) in [
+            ("1M", "128K", true),
+            ("1M", "129K", false),
+            ("256M", "16384K", true),
+            ("127M", "16384K", false),
+        ] {
+            let words = ["hapolicy", "--max-memory", memory, "--max-request", request];
+            let fault = Command::try_parse_from(words).unwrap().limits.fault();
+            let text =
+                format!("--max-memory {memory} is less than 8 times --max-request {request}");
+            let text = text.replace("16384K", "16M");
+            assert_eq!(fault, (!fits).then_some(text));
         }
     }
 }

@@ -142,6 +142,9 @@ impl Options {
         if let Some(text) = options.failover.missing() {
             return Err(Stop::Usage(text.to_owned()));
         }
+        if let Some(text) = options.limits.fault() {
+            return Err(Stop::Usage(text));
+        }
         options.services = classic.services;
         options.logging = classic.logging;
         options.verbose = classic.verbose;

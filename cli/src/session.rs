@@ -35,14 +35,11 @@ impl Proxy {
         default: DefaultAction,
         journal: Journal,
     ) -> Self {
-        let mut terms = Terms::default();
-        // As the Perl script does.
-        terms.lenient = true;
         Self {
             upstream,
             default,
             affinity: Affinity::None,
-            terms: Arc::new(terms),
+            terms: Arc::default(),
             journal: Arc::new(journal),
         }
     }
@@ -83,9 +80,7 @@ impl Proxy {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
                     let request = connection.request(&mut drain).await;
-                    for line in connection.take_ignored() {
-                        self.journal.ignored(&line);
-                    }
+                    self.journal.ignored(&connection.take_ignored());
                     match request {
                         Ok(Some(request)) if self.has_byte_order_mark(&request) => {
                             let foreign = foreign_protocol(request.as_bytes());
@@ -185,7 +180,7 @@ impl Proxy {
     ) {
         let why = match (foreign, error) {
             (Some(protocol), _) if !self.terms.lenient => {
-                format!("{protocol} instead of a request")
+                format!("{protocol} instead of a policy request")
             }
             // A client that goes away in the middle of a request needs no line in a log.
             (
@@ -193,6 +188,9 @@ impl Proxy {
                 None
                 | Some(ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd)),
             ) => return,
+            (_, Some(ConnectionError::Decode(error))) if error.offset().is_some() => {
+                format!("a line is no attribute of a policy request: {error}")
+            }
             (_, Some(error)) => error.to_string(),
         };
         self.journal.refused(client.as_deref(), &why);

@@ -2,11 +2,14 @@ use std::sync::Arc;
 
 use policy_net::Check;
 
-use crate::Proxy;
+use crate::{
+    Proxy,
+    shortage::{EVERY, Shortage},
+};
 
 impl Proxy {
     /// What a daemon does beside its clients, for ever: closing connections that have been idle for too
-    /// long, and looking at services that are down.
+    /// long, looking at services that are down, and saying when memory is used up.
     pub(crate) async fn upkeep(self: Arc<Self>, check: Option<Check>) {
         let Some(upstream) = &self.upstream else {
             return;
@@ -17,6 +20,20 @@ impl Proxy {
                 upstream.check(&check, on_event).await;
             }
         };
-        tokio::join!(upstream.maintain(), checking);
+        tokio::join!(upstream.maintain(), checking, self.watch_memory());
+    }
+
+    async fn watch_memory(&self) {
+        let Some(budget) = &self.terms.memory else {
+            return;
+        };
+        let mut shortage = Shortage::default();
+        let mut tick = tokio::time::interval(EVERY);
+        loop {
+            tick.tick().await;
+            if let Some(memory) = shortage.look_at(budget) {
+                self.journal.memory(memory, budget.bytes());
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::{cell::Cell, future::pending, path::Path, sync::Arc, time::Duration};
 
 use hapolicy::{Affinity, ClientLimits, DefaultAction, Journal, Log, Proxy, Service};
-use policy_net::{Connector, Upstream, UpstreamOptions};
+use policy_net::{Connector, MemoryBudget, Upstream, UpstreamOptions};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -91,11 +91,16 @@ fn daemon(services: Vec<Service>) -> Proxy {
         timeout: service.timeout,
         accepts: None,
     });
-    let upstream = Upstream::new(UpstreamOptions::default(), members).expect("two services");
+    let memory = MemoryBudget::new(ClientLimits::default().max_memory);
+    let mut options = UpstreamOptions::default();
+    options.pool.memory = Some(memory.clone());
+    let upstream = Upstream::new(options, members).expect("two services");
     let journal = Journal::new(Log::syslog(), services).for_daemon();
     let mut proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
     proxy.affinity = Affinity::Message;
-    Arc::make_mut(&mut proxy.terms).patience = ClientLimits::default().patience();
+    let terms = Arc::make_mut(&mut proxy.terms);
+    terms.patience = ClientLimits::default().patience();
+    terms.memory = Some(memory);
     proxy
 }
 

@@ -3,7 +3,13 @@
 mod process;
 mod support;
 
-use std::{fs, net::IpAddr, thread, time::Duration};
+use std::{
+    fs,
+    net::IpAddr,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use process::{Client, Daemon, HAPOLICY, Process, request, run};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -12,6 +18,48 @@ use support::{
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
+
+#[test]
+fn the_limit_of_descriptors_is_named_where_it_is_what_leaves_no_room() {
+    let stub = Stub::tcp(Script::default());
+    for (asked, start) in [
+        (
+            &[][..],
+            "[LOG notice]: the limit of 64 descriptors leaves room for ",
+        ),
+        (
+            &["--max-clients", "500"],
+            "[LOG warning]: --max-clients 500: the limit of 64 descriptors leaves room for ",
+        ),
+    ] {
+        let mut command = Command::new("prlimit");
+        command.args(["--nofile=64", HAPOLICY, "-L", "--workers", "1"]);
+        command.args(["--listen", "inet:127.0.0.1:0", "-s", &service(&stub)]);
+        let daemon = Daemon::of(command.args(asked).stdin(Stdio::null()), 1);
+        let log = daemon.process.out.text();
+        let line = log.lines().find_map(|line| line.strip_prefix(start));
+        let room = line.expect(&log).strip_suffix(" clients").expect(&log);
+        let room: usize = room.parse().unwrap();
+        // With requests under way nobody has to leave.
+        let begun = |_| {
+            let client = daemon.connect();
+            client.send(b"request=smtpd_access_policy\n");
+            client
+        };
+        let clients: Vec<Client> = (0..room).map(begun).collect();
+        let refused = format!(
+            "closing a connection: the limit of 64 descriptors leaves room for {room} clients, and none of \
+             them is idle"
+        );
+        assert!(eventually(|| {
+            let mut client = daemon.connect();
+            client.is_ended() && daemon.process.out.lines(&refused).len() == 1
+        }));
+        drop(clients);
+        let log = daemon.stop().out;
+        assert!(!log.contains("(--max-clients)"), "nobody has set it: {log}");
+    }
+}
 
 // Who
 

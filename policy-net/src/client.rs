@@ -6,15 +6,17 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
-use policy_proto::{DecodeError, Decoder, Limits, Request, Response};
+use policy_proto::{DecodeError, Limits, Request, Response};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     task::unconstrained,
     time::Instant,
 };
 
-use crate::{AttemptError, Connect, TimedOut, alarm::Alarm, attempt_error::is_ours};
+use crate::{AttemptError, Connect, MemoryBudget, TimedOut, alarm::Alarm, attempt_error::is_ours};
+
+mod answers;
+use answers::Answers;
 
 /// One connection to a policy server, for one request at a time.
 ///
@@ -40,8 +42,7 @@ use crate::{AttemptError, Connect, TimedOut, alarm::Alarm, attempt_error::is_our
 #[derive(Debug)]
 pub struct Client<Io> {
     io: Io,
-    buf: BytesMut,
-    decoder: Decoder,
+    answers: Answers,
     alarm: Alarm,
     /// How much of the last request the system has taken.
     written: usize,
@@ -64,11 +65,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
 
     /// The same with other limits for answers.
     pub fn with_limits(io: Io, limits: Limits) -> Self {
-        let decoder = Decoder::new().with_limits(limits);
         Self {
             io,
-            buf: BytesMut::new(),
-            decoder,
+            answers: Answers::new(limits),
             alarm: Alarm::default(),
             written: 0,
             sent: false,
@@ -77,6 +76,35 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             heard: false,
             lost: false,
         }
+    }
+
+    /// The same, with answers beyond 1 KiB in memory of this budget: where that is used up, they wait.
+    ///
+    /// ```
+    /// use policy_net::{Client, MemoryBudget};
+    /// use policy_proto::{Request, Response};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let (near, mut far) = tokio::io::duplex(64 * 1024);
+    /// let long = "REJECT ".to_owned() + &"x".repeat(2000);
+    /// far.write_all(format!("action={long}\n\n").as_bytes()).await?;
+    ///
+    /// let budget = MemoryBudget::new(256 << 20);
+    /// let mut client = Client::new(near).with_memory(budget.clone());
+    /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+    /// let answer = client.ask(&request).await?;
+    /// assert_eq!(answer.as_str(), Some(&*long));
+    /// assert_eq!(budget.in_use(), 2048, "the answer has it until it is dropped");
+    /// drop(answer);
+    /// assert_eq!(budget.in_use(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_memory(mut self, budget: MemoryBudget) -> Self {
+        self.answers.memory = Some(budget);
+        self
     }
 
     /// Sends a request and waits for its answer, which counts as soon as its line is complete.
@@ -144,15 +172,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             }
         }
         loop {
-            if !self.buf.is_empty()
-                && let Some(response) = self.decode()?
-            {
+            if let Some(response) = self.answers.decode()? {
                 self.lost = false;
                 return Poll::Ready(Ok(response));
             }
             let end = match ready!(self.poll_read(cx)) {
                 Ok(0) if self.heard => {
-                    return Poll::Ready(Err(self.invalid(DecodeError::UnexpectedEnd)));
+                    return Poll::Ready(Err(self.answers.invalid(DecodeError::UnexpectedEnd)));
                 }
                 Ok(0) => AttemptError::Closed,
                 Ok(_) => continue,
@@ -189,8 +215,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             return false;
         }
         loop {
-            match self.decoder.skip_rest(&mut self.buf) {
-                Ok(true) => return self.buf.is_empty() && seems_silent(&mut self.io),
+            match self.answers.skip_rest() {
+                Ok(true) => return self.answers.is_done() && seems_silent(&mut self.io),
                 Ok(false) if matches!(poll_fn(|cx| self.poll_read(cx)).await, Ok(1..)) => {}
                 _ => return false,
             }
@@ -212,8 +238,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         if self.lost {
             return Some(false);
         }
-        match self.decoder.skip_rest(&mut self.buf) {
-            Ok(true) => Some(self.buf.is_empty() && kind.seems_silent(&mut self.io)),
+        match self.answers.skip_rest() {
+            Ok(true) => Some(self.answers.is_done() && kind.seems_silent(&mut self.io)),
             _ => self.try_settle(),
         }
     }
@@ -233,27 +259,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         &self.io
     }
 
-    fn decode(&mut self) -> Result<Option<Response>, AttemptError> {
-        // The line at fault is found by its offset, since the buffer still holds the whole message.
-        self.decoder
-            .response(&mut self.buf)
-            .map_err(|error| self.invalid(error))
-    }
-
-    fn invalid(&self, error: DecodeError) -> AttemptError {
-        // Where an action is missing, what came in its place says more than the blank line behind it.
-        let offset = match error {
-            DecodeError::NoAction { .. } => 0,
-            error => error.offset().unwrap_or(0),
-        };
-        let rest = &self.buf[offset.min(self.buf.len())..];
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        AttemptError::Invalid {
-            error,
-            line: AttemptError::shown(line),
-        }
-    }
-
     fn poll_send(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut io = Pin::new(&mut self.io);
         while let Some(rest @ [_, ..]) = bytes.get(self.written..) {
@@ -267,8 +272,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.buf.reserve(READ);
-        let read = ready!(pin!(self.io.read_buf(&mut self.buf)).poll(cx))?;
+        let read = ready!(self.answers.poll_read(&mut self.io, cx))?;
         self.heard |= read > 0;
         Poll::Ready(Ok(read))
     }
@@ -291,6 +295,3 @@ pub(crate) fn seems_silent<Io: AsyncRead + Unpin>(io: &mut Io) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     pin!(unconstrained(read)).poll(&mut cx).is_pending()
 }
-
-/// An answer is some twenty bytes; longer ones take several reads.
-const READ: usize = 512;

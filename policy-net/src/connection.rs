@@ -7,15 +7,18 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use policy_proto::{DecodeError, Request, Response};
+use policy_proto::{DecodeError, Ignored, Request, Response};
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::Instant,
 };
 
-use crate::{Terms, alarm::Alarm, reading::Lent};
+use crate::{
+    Terms,
+    alarm::Alarm,
+    reading::{Lent, Reading},
+};
 
 mod next_request;
 use next_request::NextRequest;
@@ -75,8 +78,8 @@ pub enum ConnectionError {
 pub struct Connection<Io> {
     io: Io,
     terms: Arc<Terms>,
-    /// Not while it is idle.
-    reading: Lent,
+    /// Nothing while it is idle.
+    lent: Lent,
     alarm: Alarm,
     /// When the wait for a request, for room for a reply, or for a sign of the client ends; `None` until
     /// it has to be waited for. That for the rest of a request is [`Reading::slow`](crate::reading).
@@ -91,7 +94,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Self {
             io,
             terms: terms.into(),
-            reading: Lent::default(),
+            lent: Lent::default(),
             alarm: Alarm::default(),
             until: None,
             ended: false,
@@ -114,8 +117,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drain: D,
     ) -> impl Future<Output = Result<Option<Request>, ConnectionError>> + use<'_, Io, D> {
         self.until = None;
-        if let Some(reading) = self.reading.get() {
-            reading.slow = None;
+        if let Some(reading) = self.lent.get() {
+            reading.forget_request();
         }
         NextRequest {
             connection: self,
@@ -130,14 +133,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drained: bool,
     ) -> Poll<Result<Option<Request>, ConnectionError>> {
         loop {
-            if let Some(reading) = self.reading.get()
-                && let Some(request) = reading.decoder.request(&mut reading.buf)?
+            if let Some(reading) = self.lent.get()
+                && let Some(request) = reading.decode()?
             {
                 return Poll::Ready(Ok(Some(request)));
             }
             if self.ended {
-                if let Some(reading) = self.reading.get() {
-                    reading.decoder.finish(&reading.buf)?;
+                if let Some(reading) = self.lent.get() {
+                    reading.finish()?;
                 }
                 return Poll::Ready(Ok(None));
             }
@@ -145,15 +148,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 self.ended = read? == 0;
                 continue;
             }
+            if self.lent.is_waiting() {
+                // The client is not to blame, and its time does not run.
+                return Poll::Pending;
+            }
             let patience = self.terms.patience;
-            if let Some(reading) = self.reading.get()
-                && !reading.buf.is_empty()
+            if let Some(reading) = self.lent.get()
+                && reading.has_begun()
             {
                 let slow = &mut reading.slow;
                 ready!(self.alarm.poll_within(slow, patience.request, cx));
                 return Poll::Ready(Err(ConnectionError::TooSlow));
             }
-            self.reading.end();
+            self.lent.end();
             if !drained {
                 ready!(self.poll_within(patience.idle, cx));
             }
@@ -161,10 +168,25 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
+    /// Whether a request has begun to come, and perhaps waits for memory.
+    fn has_begun(&mut self) -> bool {
+        self.lent.is_waiting() || self.lent.get().is_some_and(|reading| reading.has_begun())
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let reading = self.reading.begin(&self.terms);
-        reading.make_room();
-        pin!(self.io.read_buf(&mut reading.buf)).poll(cx)
+        if !self.lent.try_begin(&self.terms) {
+            // Only a request waits for memory, not an idle client: one byte tells them apart.
+            let mut byte = [0];
+            let mut buf = ReadBuf::new(&mut byte);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+            match (buf.filled(), &self.terms.memory) {
+                (&[first], Some(budget)) => self.lent.wait(first, budget),
+                _ => return Poll::Ready(Ok(0)),
+            }
+        }
+        let reading = ready!(self.lent.poll(&self.terms, cx));
+        let buf = ready!(reading.poll_room(&self.terms, cx));
+        pin!(self.io.read_buf(buf)).poll(cx)
     }
 
     /// What has come and is no request yet. After an error of [`request`](Self::request) it tells what the
@@ -186,7 +208,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// ```
     #[must_use]
     pub fn received(&mut self) -> &[u8] {
-        self.reading.get().map_or(&[], |reading| &reading.buf)
+        match self.lent.get() {
+            Some(reading) => reading.received(),
+            None => &[],
+        }
     }
 
     /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
@@ -195,12 +220,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         self.io
     }
 
-    /// The lines of the last request, and of the beginning of the next one, that were no attributes,
-    /// where the [terms](Terms::lenient) are lenient. To be taken before the next request is waited for.
-    pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        match self.reading.get() {
+    /// Lines of the last request, and of the beginning of the next one, that were no attributes, where
+    /// the [terms](Terms::lenient) are lenient: the first ones, and a count of the others. To be taken
+    /// before the next request is waited for.
+    pub fn take_ignored(&mut self) -> Ignored {
+        match self.lent.get() {
             Some(reading) => reading.decoder.take_ignored(),
-            None => Vec::new(),
+            None => Ignored::default(),
         }
     }
 
@@ -225,24 +251,28 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         bytes: &[u8],
         response: &Response,
     ) -> impl Future<Output = io::Result<()>> + use<'a, Io> {
-        let reading = self.reading.begin(&self.terms);
-        reading.out.clear();
-        reading.sent = 0;
-        reading.out.extend_from_slice(bytes);
-        response.encode(&mut reading.out);
+        self.lent.begin(&self.terms).reply.begin(bytes, response);
         self.until = None;
-        // What it was made of is not held until it is sent.
+        // What it was made of is not held until it is sent, unless it is long.
         poll_fn(|cx| self.poll_reply(cx))
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let reading = self.reading.begin(&self.terms);
-        let (out, sent) = (mem::take(&mut reading.out), reading.sent);
-        let mut rest = out.get(sent..).unwrap_or_default();
-        let written = self.poll_write_within(&mut rest, cx);
-        let sent = out.len() - rest.len();
-        let reading = self.reading.begin(&self.terms);
-        (reading.out, reading.sent) = (out, sent);
+        let mut reply = mem::take(&mut self.lent.begin(&self.terms).reply);
+        let written = loop {
+            let mut rest = reply.rest();
+            let length = rest.len();
+            let written = self.poll_write_within(&mut rest, cx);
+            let sent = length - rest.len();
+            reply.advance(sent);
+            if sent == 0 || !matches!(written, Poll::Ready(Ok(()))) {
+                break written;
+            }
+        };
+        if written.is_ready() {
+            reply.clear();
+        }
+        self.lent.begin(&self.terms).reply = reply;
         written
     }
 
@@ -281,8 +311,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     /// Ends when the client is known to have gone for good, and only then. To be raced against the
-    /// work on its request: what it sends meanwhile is kept for later, up to 128 KiB, and nothing
-    /// is lost when the returned future is dropped.
+    /// work on its request: what it sends meanwhile is kept for later, as far as there is room beside
+    /// the request, some kilobytes as a rule; nothing is lost when the returned future is dropped.
     ///
     /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can
     /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
@@ -293,7 +323,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.ended && self.unread() < READ_AHEAD {
+        while !self.ended && self.lent.get().is_none_or(Reading::can_read_ahead) {
             match ready!(self.poll_read(cx)) {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}
@@ -313,11 +343,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         self.alarm.poll_within(&mut self.until, within, cx)
     }
 
-    /// How much has come and is not decoded yet.
-    fn unread(&mut self) -> usize {
-        self.reading.get().map_or(0, |reading| reading.buf.len())
-    }
-
     /// Whether the client, having ended its side, has closed the other one as well. An empty write
     /// sends nothing, and fails where the connection has been reset or a UNIX socket closed.
     fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
@@ -328,5 +353,3 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
 /// How soon a client is missed that has ended one side, and the other later.
 const CLOSED_PAUSE: Duration = Duration::from_secs(1);
-/// A client that sends requests without waiting for replies is not read further than this.
-const READ_AHEAD: usize = 128 * 1024;

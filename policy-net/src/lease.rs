@@ -76,8 +76,12 @@ impl<C: Connect> Lease<C> {
             io::ErrorKind::TimedOut => AttemptError::TimedOut(error.into()),
             _ => AttemptError::Connect(error),
         })?;
-        let client = Client::with_limits(io, self.place.pool().options.limits);
-        self.client = Some(Box::new(client));
+        let options = &self.place.pool().options;
+        let client = Client::with_limits(io, options.limits);
+        self.client = Some(Box::new(match &options.memory {
+            Some(budget) => client.with_memory(budget.clone()),
+            None => client,
+        }));
         Ok(())
     }
 

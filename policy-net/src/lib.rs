@@ -95,6 +95,9 @@ pub use lease::Lease;
 mod listener;
 pub use listener::{Listener, Passed, Passer};
 
+mod memory;
+pub use memory::MemoryBudget;
+
 mod options;
 pub use options::UpstreamOptions;
 
@@ -108,7 +111,11 @@ mod queue;
 mod record;
 pub use record::Counts;
 
+mod read_buffer;
+
 mod reading;
+
+mod reply;
 
 mod resolve;
 

@@ -7,7 +7,7 @@ use policy_proto::Limits;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    AttemptError, Client, Connect, Lease,
+    AttemptError, Client, Connect, Lease, MemoryBudget,
     alarm::before,
     place::{Place, Waiting},
     queue::Queue,
@@ -44,6 +44,9 @@ pub struct PoolOptions {
     pub trust: Duration,
     /// Limits of an answer: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
+    /// What answers beyond 1 KiB may take in memory, with all else that has this budget. Without a limit
+    /// by default: each connection may take twice the largest answer.
+    pub memory: Option<MemoryBudget>,
 }
 
 impl Default for PoolOptions {
@@ -54,6 +57,7 @@ impl Default for PoolOptions {
             keep: Some(Duration::from_secs(60)),
             trust: Duration::from_millis(10),
             limits: Limits::default(),
+            memory: None,
         }
     }
 }

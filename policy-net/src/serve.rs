@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Connection, ConnectionError, Listener, Patience, Stream, Terms};
+use crate::{Connection, ConnectionError, Listener, MemoryBudget, Patience, Stream, Terms};
 
 /// Any error of a handler: it passes through to whoever logs it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -41,6 +41,8 @@ pub struct ServeOptions {
     /// (`smtpd_policy_service_max_ttl` is 1000 s), and 30 s, many times what a packet that is lost
     /// again and again costs.
     pub patience: Patience,
+    /// What requests and replies of all connections may take in memory. Without a limit by default.
+    pub memory: Option<MemoryBudget>,
     /// Connections at once; more wait in the system's queue. 10,000 by default: idle ones cost
     /// little but memory, and a busy Postfix has some hundreds. Descriptors are limited by the
     /// system.
@@ -58,6 +60,7 @@ impl Default for ServeOptions {
                 idle: Some(Duration::from_secs(1200)),
                 request: Some(Duration::from_secs(30)),
             },
+            memory: None,
             max_connections: 10_000,
             drain: Duration::from_secs(30),
         }
@@ -69,6 +72,7 @@ impl ServeOptions {
         Terms {
             limits: self.limits,
             patience: self.patience,
+            memory: self.memory.clone(),
             ..Terms::default()
         }
     }
@@ -130,7 +134,7 @@ where
 /// does, or `drain` is cancelled and no request is under way.
 ///
 /// The work on a request is dropped when its client is known to have gone: see
-/// [`Connection::gone`]. Of the options it uses `limits` and `patience`.
+/// [`Connection::gone`]. Of the options it uses `limits`, `patience` and `memory`.
 ///
 /// ```
 /// use policy_net::{ServeOptions, serve_connection};

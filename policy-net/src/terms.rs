@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use policy_proto::{Decoder, Limits};
 
+use crate::MemoryBudget;
+
 /// What a server grants its clients: one for all their connections. The struct may grow: start from
 /// the defaults, and say what differs.
 ///
@@ -26,6 +28,9 @@ pub struct Terms {
     pub lenient: bool,
     /// How long clients are waited for. For ever by default.
     pub patience: Patience,
+    /// What their requests and replies may take in memory, all of them together. Without a limit by
+    /// default: each connection may take twice the largest request.
+    pub memory: Option<MemoryBudget>,
 }
 
 impl Terms {

@@ -3,7 +3,9 @@
 use std::{io, time::Duration};
 
 use policy_ha::{Backend, Preference};
-use policy_net::{Connect, Connection, Patience, Service, Terms, Upstream, UpstreamOptions};
+use policy_net::{
+    Connect, Connection, MemoryBudget, Patience, Service, Terms, Upstream, UpstreamOptions,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime,
@@ -46,7 +48,9 @@ fn a_request_that_waits_for_a_place_allocates_nothing_either() {
 }
 
 /// How often memory is asked for while so many clients have a thousand requests each forwarded.
-fn allocations_of(clients: usize, options: UpstreamOptions) -> u64 {
+fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
+    let budget = MemoryBudget::new(MemoryBudget::MIN);
+    options.pool.memory = Some(budget.clone());
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -60,6 +64,7 @@ fn allocations_of(clients: usize, options: UpstreamOptions) -> u64 {
     let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
     let mut terms = Terms::default();
     terms.lenient = true;
+    terms.memory = Some(budget);
     terms.patience = Patience {
         idle: Some(Duration::from_secs(1200)),
         request: Some(Duration::from_secs(30)),

@@ -1,10 +1,9 @@
 use std::mem;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use crate::{
-    DecodeError, Limits, Request, Response, grammar,
-    ignored::Ignored,
+    DecodeError, Ignored, Limits, Request, Response, grammar,
     lines::{check, plain_action, rewritten, without_cr},
     place::Place,
     scan::Verdict,
@@ -92,7 +91,7 @@ impl Decoder {
     /// let mut buf = BytesMut::from("EHLO there\nrequest=smtpd_access_policy\n\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.as_bytes(), b"request=smtpd_access_policy\n\n");
-    /// assert_eq!(decoder.take_ignored(), ["EHLO there"]);
+    /// assert_eq!(decoder.take_ignored().lines, ["EHLO there"]);
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     #[must_use]
@@ -205,11 +204,11 @@ impl Decoder {
         }
     }
 
-    /// The lines that were left out since the last call, without their ends, in order. Always empty
-    /// for a strict decoder.
+    /// The lines that were left out since the last call: of each request the first
+    /// [8](Ignored::MAX_LINES), and a count of the others. Always empty for a strict decoder.
     ///
-    /// Take them after each call of [`request`](Self::request): until then they are kept.
-    /// Each costs its bytes and the size of a [`Bytes`]; a message of 128 KiB has at most 64 Ki of them.
+    /// Take them after each call of [`request`](Self::request). Until then no more than these are
+    /// kept, whatever comes.
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -218,13 +217,13 @@ impl Decoder {
     /// let mut decoder = Decoder::new().lenient();
     /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
     /// decoder.request(&mut buf)?;
-    /// assert_eq!(decoder.take_ignored(), ["one", "=two"]);
+    /// assert_eq!(decoder.take_ignored().lines, ["one", "=two"]);
     /// assert!(decoder.take_ignored().is_empty());
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
-    pub fn take_ignored(&mut self) -> Vec<Bytes> {
-        let ignored = self.ignored.as_mut();
-        ignored.map(|ignored| ignored.take()).unwrap_or_default()
+    pub fn take_ignored(&mut self) -> Ignored {
+        let ignored = self.ignored.take();
+        ignored.map(|ignored| *ignored).unwrap_or_default()
     }
 
     fn fallible<T>(
@@ -287,7 +286,9 @@ impl Decoder {
                     return Err(error);
                 }
                 self.place.rewrite = true;
-                self.ignored.get_or_insert_default().push(line);
+                let others = self.place.ignored;
+                self.ignored.get_or_insert_default().push(line, others);
+                self.place.ignored += 1;
             } else {
                 self.place.begun = true;
             }

@@ -1,28 +1,53 @@
-use std::mem;
+//! Lines that a lenient decoder leaves out of requests, for its caller's log.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-/// Lines that were left out of requests, for the caller's log.
-#[derive(Debug, Default)]
-pub(crate) struct Ignored {
-    lines: Vec<Bytes>,
-    /// Room for the next lines, which share it: many may be short.
-    room: BytesMut,
+/// Lines of a request that a [lenient](crate::Decoder::lenient) decoder has left out: the first ones,
+/// and a count of the others. What is kept does not grow with what a peer sends.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use policy_proto::{Decoder, Ignored};
+///
+/// let mut decoder = Decoder::new().lenient();
+/// let mut buf = BytesMut::from(&b"x\n".repeat(1000)[..]);
+/// assert_eq!(decoder.request(&mut buf)?, None);
+///
+/// let ignored = decoder.take_ignored();
+/// assert_eq!(ignored.lines, ["x"; Ignored::MAX_LINES]);
+/// assert_eq!(ignored.more, 992);
+/// # Ok::<(), policy_proto::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Ignored {
+    /// The first lines of a request, at most [`MAX_LINES`](Self::MAX_LINES), in order and without their
+    /// ends. A longer one than [`MAX_LINE`](Self::MAX_LINE) is cut.
+    pub lines: Vec<Bytes>,
+    /// How many lines came after these.
+    pub more: u64,
 }
 
 impl Ignored {
-    pub(crate) fn push(&mut self, line: &[u8]) {
-        if self.room.capacity() < line.len() {
-            self.room = BytesMut::with_capacity(line.len().max(ROOM));
-        }
-        self.room.extend_from_slice(line);
-        self.lines.push(self.room.split().freeze());
+    /// As many lines of one request are kept: enough to see what a client speaks.
+    pub const MAX_LINES: usize = 8;
+    /// As many bytes of a line are kept: enough for a line of a log.
+    pub const MAX_LINE: usize = 512;
+
+    /// Whether nothing was left out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.more == 0
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Bytes> {
-        mem::take(&mut self.lines)
+    /// Adds a line, which is the one after so many others of its request. A caller that takes none of
+    /// them has those of all requests count together.
+    pub(crate) fn push(&mut self, line: &[u8], others: usize) {
+        if others.max(self.lines.len()) < Self::MAX_LINES {
+            let kept = line.get(..Self::MAX_LINE).unwrap_or(line);
+            self.lines.push(Bytes::copy_from_slice(kept));
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
     }
 }
-
-/// In bytes: a few lines of text, or a great many that were sent for trouble.
-const ROOM: usize = 1024;

@@ -177,6 +177,7 @@ pub use error::{DecodeError, InvalidActionSet, InvalidAttribute, InvalidResponse
 mod grammar;
 
 mod ignored;
+pub use ignored::Ignored;
 
 mod limits;
 pub use limits::Limits;

@@ -15,6 +15,8 @@ pub(crate) struct Place {
     pub(crate) begun: bool,
     /// Its bytes are not yet a valid request: it has lines that end in CR LF or are left out.
     pub(crate) rewrite: bool,
+    /// Lines of it that are left out.
+    pub(crate) ignored: usize,
 }
 
 impl Place {

@@ -58,16 +58,22 @@ fn pipelined_requests_on_a_warm_connection_cost_no_allocation() {
 }
 
 #[test]
-fn garbage_of_many_short_lines_costs_few_allocations() {
-    let mut decoder = Decoder::new().lenient();
-    let lines = 30_000;
-    let mut buf = BytesMut::from(&b"bad\n".repeat(lines)[..]);
-    let counted = allocations(|| {
-        assert_eq!(decoder.request(&mut buf), Ok(None));
-        assert_eq!(decoder.take_ignored().len(), lines);
+fn garbage_costs_the_same_however_many_lines_it_has() {
+    let costs = [9, 1000, 65_000].map(|lines| {
+        let mut buf = BytesMut::from(&b"x\n".repeat(lines)[..]);
+        measure(|| {
+            let mut decoder = Decoder::new().lenient();
+            assert_eq!(decoder.request(&mut buf), Ok(None));
+            assert_eq!(decoder.take_ignored().more, lines as u64 - 8);
+        })
     });
-    // Two for each kibibyte of text, and those of the list that grows.
-    assert!(counted <= 200, "{counted}");
+    // The lines that are kept, and the list of them.
+    assert!(costs[0].count_total <= 12, "{costs:?}");
+    assert!(costs[0].bytes_max <= 1024, "{costs:?}");
+    for cost in costs {
+        assert_eq!(cost.count_total, costs[0].count_total, "{costs:?}");
+        assert_eq!(cost.bytes_max, costs[0].bytes_max, "{costs:?}");
+    }
 }
 
 #[test]

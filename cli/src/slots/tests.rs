@@ -88,11 +88,11 @@ fn a_place_is_free_again_when_its_connection_ends() {
         connection.slot.begin();
     }
     let client = Client::User(7);
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2));
+    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2.into()));
     slots.leave(&both[0].slot);
     let third = slots.enter(client).unwrap().0;
     third.begin();
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2));
+    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2.into()));
     slots.leave(&both[1].slot);
     slots.leave(&third);
     assert_eq!(slots.table().taken, 0);
@@ -113,7 +113,7 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
         assert!(all[number].is_woken() && all[number].leaves(), "{number}");
         slots.leave(&all[number].slot);
     }
-    assert_eq!(slots.enter(address("::1")).unwrap_err(), Refusal::Full(4));
+    assert_eq!(slots.enter(address("::1")).unwrap_err(), Refusal::Full(4.into()));
     assert!(!all[2].is_woken());
     all[2].serves();
     let evicted = enters(&slots, address("::1")).1.unwrap();
@@ -184,7 +184,7 @@ fn only_so_many_may_be_on_their_way_out() {
         .map(|_| enters(&slots, Client::User(0)).0)
         .collect();
     let refusal = slots.enter(Client::User(0)).unwrap_err();
-    assert_eq!(refusal, Refusal::Full(MOST_EVICTED * 2));
+    assert_eq!(refusal, Refusal::Full((MOST_EVICTED * 2).into()));
     assert!(all[0].leaves());
     slots.leave(&all[0].slot);
     new.push(enters(&slots, Client::User(0)).0);
@@ -253,7 +253,7 @@ fn all_leave_at_the_end_and_nobody_is_driven_out_any_more() {
     assert!(all[1].leaves(), "when it is idle");
     let mut late = Connection::of(slots.enter(Client::User(3)).unwrap().0);
     assert!(late.leaves());
-    assert_eq!(slots.enter(Client::User(3)).unwrap_err(), Refusal::Full(3));
+    assert_eq!(slots.enter(Client::User(3)).unwrap_err(), Refusal::Full(3.into()));
     for connection in all.iter().chain([&late]) {
         assert!(!connection.slot.is_evicted());
         slots.leave(&connection.slot);

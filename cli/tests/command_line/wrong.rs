@@ -70,6 +70,12 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["-"], "-"),
         (&["--", "-l"], "-l"),
         (&["--workers", "0"], "0"),
+        (&["--max-memory", "1023K"], "less than 1M"),
+        (&["--max-memory", "much"], "not a size"),
+        (
+            &["--max-memory", "1M", "--max-request", "1M"],
+            "--max-memory 1M is less than 8 times --max-request 1M",
+        ),
         (&["--workers", "many"], "many"),
         (&["--workers"], "--workers"),
         (&["--deadline", "90"], "90"),

@@ -10,6 +10,7 @@ mod answers;
 mod clients;
 mod connections;
 mod log;
+mod refused;
 mod requests;
 mod start;
 mod time;

@@ -35,18 +35,71 @@ fn a_request_of_another_type_gets_the_default_action_and_is_not_forwarded() {
 }
 
 #[test]
-fn lines_that_are_no_attributes_are_left_out_with_a_notice() {
+fn a_line_that_is_no_attribute_closes_its_connection_without_an_answer_and_no_other() {
     let stub = Stub::tcp(Script::default());
     let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
-    let mut client = daemon.connect();
-    client.send(
-        b"rubbish\nrequest=smtpd_access_policy\n=empty\nsender=a\0b\nhelo_name=a\rb\nok=1\n\n",
-    );
-    assert_eq!(client.action(), "dunno");
-    assert_eq!(stub.requests(), [b"request=smtpd_access_policy\nok=1\n\n"]);
+    let mut other = daemon.connect();
+    assert_eq!(other.ask_about("x"), "dunno");
+    for line in [
+        &b"rubbish\n"[..],
+        b"=empty\n",
+        b"sender=a\0b\n",
+        b"helo_name=a\rb\n",
+        b"EHLO there\r\n",
+    ] {
+        let whole = request(&[]);
+        for sent in [
+            [line, &whole].concat(),
+            [b"a=1\n", line, &whole].concat(),
+            // What comes behind is not read any more.
+            [line, b"\n", &whole].concat(),
+        ] {
+            let mut client = daemon.connect();
+            client.try_send(&sent);
+            assert!(client.is_ended(), "{}", sent.escape_ascii());
+        }
+    }
+    assert_eq!(other.ask_about("x"), "dunno");
+    assert_eq!(stub.requests().len(), 2);
     let log = daemon.stop().out;
-    let notices = process::lines(&log, "[LOG notice]: error: ignoring garbage \"rubbish\"");
-    assert_eq!(notices.len(), 1, "{log}");
+    let told = process::lines(
+        &log,
+        "[LOG warning]: closing a connection: a line is no attribute of a policy request: \
+         no '=' in the line at byte 0",
+    );
+    assert_eq!(told.len(), 1, "{log}");
+    assert_eq!(process::lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+}
+
+/// A page in a browser can have it send such a request to a port of its own machine.
+#[test]
+fn a_policy_request_in_the_body_of_an_http_request_is_neither_answered_nor_forwarded() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, ""), "-d", "WARN default"]);
+    let body = String::from_utf8(request(&[("sender", "a@example.com")])).unwrap();
+    let head = "Content-Type: text/plain;charset=UTF-8\r\nAccept: */*;q=0.8\r\n";
+    let length = body.len();
+    for path in ["/", "/?request=smtpd_access_policy", "*"] {
+        for http in [
+            format!(
+                "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:10031\r\n{head}\
+                 Content-Length: {length}\r\n\r\n{body}"
+            ),
+            format!(
+                "POST {path} HTTP/1.1\r\n{head}Host: localhost\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+            ),
+            format!("POST {path} HTTP/1.0\r\nUser-Agent: curl/7.88.1\r\n{head}\r\n{body}"),
+        ] {
+            let mut client = daemon.connect();
+            client.try_send(http.as_bytes());
+            assert!(client.is_ended(), "without a reply: {http}");
+        }
+    }
+    assert_eq!(stub.requests().len(), 0);
+    let log = daemon.stop().out;
+    let told = process::lines(&log, "a line is no attribute of a policy request");
+    assert_eq!(told.len(), 1, "{log}");
 }
 
 #[test]
@@ -97,18 +150,4 @@ fn an_endless_request_ends_its_connection_with_a_warning_and_no_other() {
     assert_eq!(stub.requests().len(), 3);
     let log = daemon.stop().out;
     assert!(!process::warnings(&log).is_empty(), "{log}");
-}
-
-#[test]
-fn endless_lines_that_are_no_attributes_end_their_connection_too() {
-    let stub = Stub::tcp(Script::default());
-    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
-    let mut client = daemon.connect();
-    client.try_send(&b"rubbish\n".repeat(64 * 1024));
-    client.try_send(b"request=smtpd_access_policy\n\n");
-    assert!(client.is_ended(), "without a reply");
-    assert_eq!(stub.requests().len(), 0);
-    let log = daemon.stop().out;
-    assert_eq!(process::warnings(&log).len(), 1, "{log}");
-    assert_eq!(process::lines(&log, "ignoring garbage").len(), 1, "{log}");
 }

@@ -10,7 +10,7 @@ fn each_link_leads_to_a_file_and_to_a_heading_in_it() {
     let mut count = 0;
     for (name, text) in documents() {
         let directory = root().join(&name);
-        let directory = directory.parent().unwrap_or(Path::new("/"));
+        let directory = directory.parent().unwrap_or_else(|| Path::new("/"));
         let links = text
             .split("](")
             .skip(1)

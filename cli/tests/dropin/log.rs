@@ -82,6 +82,29 @@ fn garbage_cannot_end_its_quotation() {
     process.end();
 }
 
+#[test]
+fn of_much_garbage_eight_lines_are_told_and_the_others_counted() {
+    let stub = Stub::tcp(Script::answer("no"));
+    for (lines, counted) in [(8, None), (9, Some(1)), (60_000, Some(59_992))] {
+        for (near, far) in [tcp_sockets(), unix_sockets()] {
+            let process = spawn(&["-L", "-s", &service(&stub)], far);
+            let client = Client::of(near);
+            client.send(&b"x\n".repeat(lines));
+            client.send(&request(&[]));
+            let mut expected = "[LOG notice]: error: ignoring garbage \"x\"\n".repeat(8);
+            if let Some(counted) = counted {
+                let more =
+                    format!("[LOG notice]: error: ignoring {counted} more lines of garbage\n");
+                expected += &more;
+            }
+            expected += "action=no\n\n";
+            assert_eq!(String::from_utf8(client.read_once()).unwrap(), expected);
+            client.shut_down_writing();
+            process.end();
+        }
+    }
+}
+
 fn assert_log_and_reply(message: &str) {
     let log = message.strip_suffix("action=REJECT no\n\n").expect(message);
     assert!(log.lines().all(|line| line.starts_with("[LOG ")), "{log}");

@@ -31,7 +31,7 @@ where
         let request = this.connection.poll_request(cx, *this.is_drained);
         // Of a request that has begun the rest is waited for, whatever `drain` says: it is only asked while
         // the connection is idle, which is what it may want to know.
-        if request.is_ready() || *this.is_drained || this.connection.unread() > 0 {
+        if request.is_ready() || *this.is_drained || this.connection.has_begun() {
             return request;
         }
         *this.is_drained = this.drain.poll(cx).is_ready();

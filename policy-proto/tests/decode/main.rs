@@ -17,7 +17,7 @@ macro_rules! cases {
             $(ignored = &$ignored;)?
             $way.check($stream, &Outcome {
                 messages: messages.iter().map(|message| message.to_vec()).collect(),
-                ignored: ignored.iter().map(|line| line.to_vec()).collect(),
+                ignored: (ignored.iter().map(|line| line.to_vec()).collect(), 0),
                 end: $end,
             });
         }

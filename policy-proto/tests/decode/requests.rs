@@ -3,7 +3,10 @@
 use bytes::BytesMut;
 use policy_proto::{DecodeError, Decoder, Limits};
 
-use crate::{LENIENT, STRICT, limits, support::Outcome};
+use crate::{
+    LENIENT, STRICT, limits,
+    support::{Outcome, drive},
+};
 
 cases! {
     // Whole requests.
@@ -188,6 +191,43 @@ fn lines_that_were_left_out_are_told_once() {
 }
 
 #[test]
+fn of_the_lines_that_are_left_out_the_first_eight_of_each_request_are_told_and_the_others_counted()
+{
+    let requests = [7, 8, 9, 100, 1].map(|lines| {
+        let lines = (0..lines).map(|line| format!("line {line}\n"));
+        lines.collect::<String>() + "a=1\n\n"
+    });
+    let stream = requests.concat();
+    for pieces in drive::every_cut(stream.as_bytes()) {
+        let (told, more) = drive::requests(Decoder::new().lenient(), pieces).ignored;
+        let of = |lines: usize| (0..lines).map(|line| format!("line {line}").into_bytes());
+        let expected: Vec<_> = [7, 8, 8, 8, 1].into_iter().flat_map(of).collect();
+        assert_eq!((told, more), (expected, 1 + 92));
+    }
+}
+
+#[test]
+fn a_long_line_that_is_left_out_is_told_by_its_first_512_bytes() {
+    for length in [511, 512, 513, 16 * 1024] {
+        let mut decoder = Decoder::new().lenient();
+        let line = "x".repeat(length);
+        let mut buf = BytesMut::from(&*format!("{line}\na=1\n\n"));
+        decoder.request(&mut buf).unwrap().unwrap();
+        assert_eq!(decoder.take_ignored().lines, [&line[..length.min(512)]]);
+    }
+}
+
+#[test]
+fn lines_that_nobody_takes_are_no_more_than_eight_in_all() {
+    let mut decoder = Decoder::new().lenient();
+    let mut buf = BytesMut::from(&*"bad\nworse\na=1\n\n".repeat(100));
+    while decoder.request(&mut buf).unwrap().is_some() {}
+    let ignored = decoder.take_ignored();
+    assert_eq!((ignored.lines.len(), ignored.more), (8, 192));
+    assert!(!ignored.is_empty() && decoder.take_ignored().is_empty());
+}
+
+#[test]
 fn the_default_limits_are_16_kib_a_line_and_128_kib_in_all() {
     let of = |value: usize| [b"a=".to_vec(), vec![b'v'; value - 2], b"\n".to_vec()].concat();
     let full = of(16 * 1024);
@@ -219,5 +259,5 @@ fn lines_that_are_left_out_count_until_a_request_ends_whatever_blank_lines_are_b
         decoder.request(&mut buf).err()
     });
     assert_eq!(error, Some(DecodeError::MessageTooLong { limit: 100 }));
-    assert!(decoder.take_ignored().len() <= 12);
+    assert_eq!(decoder.take_ignored().lines.len(), 8);
 }

@@ -10,15 +10,17 @@ pub(crate) fn requests<'a>(
     mut decoder: Decoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
-    let mut ignored = Vec::new();
+    let (mut kept, mut more) = (Vec::new(), 0);
     let (messages, end) = all(&mut decoder, pieces, |decoder, buf| {
         let request = decoder.request(buf);
-        ignored.extend(decoder.take_ignored().into_iter().map(Vec::from));
+        let ignored = decoder.take_ignored();
+        kept.extend(ignored.lines.into_iter().map(Vec::from));
+        more += ignored.more;
         Ok(request?.map(|request| request.as_bytes().to_vec()))
     });
     Outcome {
         messages,
-        ignored,
+        ignored: (kept, more),
         end,
     }
 }
@@ -35,7 +37,7 @@ pub(crate) fn responses<'a>(
     });
     Outcome {
         messages,
-        ignored: Vec::new(),
+        ignored: Default::default(),
         end,
     }
 }

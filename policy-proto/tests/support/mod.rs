@@ -12,8 +12,8 @@ use policy_proto::DecodeError;
 pub(crate) struct Outcome {
     /// Requests as they are on the wire, or the texts of responses.
     pub(crate) messages: Vec<Vec<u8>>,
-    /// Lines that a lenient decoder left out.
-    pub(crate) ignored: Vec<Vec<u8>>,
+    /// Lines that a lenient decoder left out and kept, and how many more there were.
+    pub(crate) ignored: (Vec<Vec<u8>>, u64),
     /// The first error, or what the decoder says at the end of the stream.
     pub(crate) end: Result<(), DecodeError>,
 }

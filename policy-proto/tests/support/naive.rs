@@ -8,8 +8,9 @@ use super::Outcome;
 /// What a stream of requests holds.
 pub(crate) fn requests(stream: &[u8], limits: Limits, lenient: bool) -> Outcome {
     let mut messages = Vec::new();
-    let mut ignored = Vec::new();
+    let (mut kept, mut more) = (Vec::new(), 0);
     let mut message = Vec::new();
+    let mut left_out = 0;
     let mut offset = 0;
     let error = 'stream: {
         for raw in stream.split_inclusive(|byte| *byte == b'\n') {
@@ -29,12 +30,18 @@ pub(crate) fn requests(stream: &[u8], limits: Limits, lenient: bool) -> Outcome 
                     messages.push([&message[..], b"\n"].concat());
                 }
                 message.clear();
-                offset = 0;
+                (left_out, offset) = (0, 0);
                 continue;
             }
             match flaw(line, offset) {
                 None => message.extend([line, b"\n"].concat()),
-                Some(_) if lenient => ignored.push(line.to_vec()),
+                Some(_) if lenient => {
+                    left_out += 1;
+                    match left_out {
+                        ..=8 => kept.push(line[..line.len().min(512)].to_vec()),
+                        _ => more += 1,
+                    }
+                }
                 Some(error) => break 'stream Some(error),
             }
             offset += raw.len();
@@ -43,7 +50,7 @@ pub(crate) fn requests(stream: &[u8], limits: Limits, lenient: bool) -> Outcome 
     };
     Outcome {
         messages,
-        ignored,
+        ignored: (kept, more),
         end: error.map_or_else(|| at_end(stream, offset), Err),
     }
 }
@@ -90,7 +97,7 @@ pub(crate) fn responses(stream: &[u8], limits: Limits) -> Outcome {
     };
     Outcome {
         messages,
-        ignored: Vec::new(),
+        ignored: Default::default(),
         end,
     }
 }

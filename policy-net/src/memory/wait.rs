@@ -1,0 +1,54 @@
+//! The wait for memory.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::atomic::Ordering::Relaxed,
+    task::{Context, Poll},
+};
+
+use super::{Charge, Kind, MemoryBudget};
+
+/// The wait for memory, in memory of its own: few wait, and then for long. When it is dropped its
+/// place in the queue is given up.
+pub(crate) struct Wait(Pin<Box<dyn Future<Output = Option<Charge>> + Send + Sync>>);
+
+impl Wait {
+    pub(super) fn begin(budget: MemoryBudget, kind: Kind, bytes: usize) -> Self {
+        let waiting = Waiting::begin(budget);
+        Self(Box::pin(async move {
+            let budget = &waiting.0;
+            let part = budget.part(kind);
+            let permit = part.free.acquire_many(part.units_of(bytes)).await;
+            // The semaphore is never closed.
+            Some(budget.charge(kind, permit.ok()?))
+        }))
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Charge>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wait")
+    }
+}
+
+/// Counts among those who wait, until it is dropped.
+struct Waiting(MemoryBudget);
+
+impl Waiting {
+    fn begin(budget: MemoryBudget) -> Self {
+        budget.0.waiting.fetch_add(1, Relaxed);
+        budget.0.waited.fetch_add(1, Relaxed);
+        Self(budget)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.waiting.fetch_sub(1, Relaxed);
+    }
+}

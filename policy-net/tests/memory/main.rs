@@ -1,0 +1,12 @@
+//! A budget for memory: beyond it new requests wait, nothing is closed, and nothing is lost.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod answers;
+mod model;
+mod requests;
+
+/// The size of a budget for one large request and one large answer with the default limits.
+const SMALL: usize = policy_net::MemoryBudget::MIN;
