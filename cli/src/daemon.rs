@@ -146,14 +146,19 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let mut settings = settings(options);
     settings.pool.memory = Some(memory.clone());
     let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
-    proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
-        // It has all the requests of a message anyway: they need not be searched for its name.
-        1 => Affinity::None,
-        _ => Affinity::Message,
-    });
+    proxy.affinity = affinity(options, services);
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
     terms.memory = Some(memory);
     proxy
+}
+
+/// What keeps requests together, in either mode.
+pub(crate) fn affinity(options: &Options, services: &Services) -> Affinity {
+    options.affinity.unwrap_or(match services.valid.len() {
+        // It has all the requests of a message anyway: they need not be searched for its name.
+        2.. if options.is_daemon => Affinity::Message,
+        _ => Affinity::None,
+    })
 }

@@ -3,7 +3,8 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use crate::{
-    Affinity, Log, Options, Proxy,
+    Log, Options, Proxy,
+    daemon::affinity,
     descriptors::check_for_runtime,
     setup::{Services, settings},
     silence_stderr, stdio,
@@ -35,7 +36,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     settings.pool.keep = None;
     let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
-    proxy.affinity = options.affinity.unwrap_or(Affinity::None);
+    proxy.affinity = affinity(options, &services);
     // As the Perl script does. It reads one client's requests, and no port's.
     Arc::make_mut(&mut proxy.terms).lenient = true;
 

@@ -15,6 +15,9 @@ pub use bound::Bound;
 
 mod client_stream;
 
+mod check_config;
+pub use check_config::check_config;
+
 mod crew;
 
 pub mod daemon;
@@ -86,7 +89,6 @@ mod session;
 pub use session::Proxy;
 
 mod setup;
-pub use setup::check;
 
 mod shortage;
 mod signals;

@@ -35,13 +35,17 @@ impl MaxClients {
 
     /// Says at the start that there are fewer than there might be.
     pub(crate) fn announce(self, limits: &ClientLimits, log: &Log) {
-        if self.descriptors.is_none() {
-            return;
+        match self.warning(limits) {
+            Some(text) => log.line(Level::Warning, text),
+            None if self.descriptors.is_some() => log.line(Level::Notice, self.to_string()),
+            None => {}
         }
-        match limits.max_clients {
-            Some(asked) => log.line(Level::Warning, format!("--max-clients {asked}: {self}")),
-            None => log.line(Level::Notice, self.to_string()),
-        }
+    }
+
+    /// That there are fewer than were asked for.
+    pub(crate) fn warning(self, limits: &ClientLimits) -> Option<String> {
+        let asked = limits.max_clients.filter(|_| self.descriptors.is_some())?;
+        Some(format!("--max-clients {asked}: {self}"))
     }
 }
 

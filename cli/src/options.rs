@@ -83,9 +83,9 @@ pub struct Options {
     pub failover: Failover,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
     #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
-    help: (),
+    pub(crate) help: (),
     #[arg(long, action = ArgAction::Version, help = "Print the version")]
-    version: (),
+    pub(crate) version: (),
 }
 
 /// What keeps requests together.

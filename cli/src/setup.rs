@@ -1,6 +1,5 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    io::Write,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
     time::Duration,
@@ -9,10 +8,7 @@ use std::{
 use policy_ha::Mode;
 use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
-use crate::{
-    InvalidService, Journal, Level, Log, Options, Service, StartError, ground::check_handover,
-    printable, probe::read_probe, sockets::listener, users::RunAs,
-};
+use crate::{InvalidService, Journal, Level, Log, Options, Service, StartError, probe::read_probe};
 
 /// The services of a command line, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -132,37 +128,6 @@ impl Services {
         }
     }
 
-    /// The services as they are understood, a line each.
-    pub(crate) fn describe(&self) -> Vec<u8> {
-        let line = |service: &Service| {
-            let Service {
-                name,
-                endpoint,
-                backend,
-                timeout,
-                mode,
-                actions,
-                ..
-            } = service;
-            let (priority, weight) = (backend.priority, backend.weight);
-            let timeout = timeout.as_secs_f64();
-            let mode = match mode {
-                Mode::Enabled => "",
-                Mode::Drain => " drain",
-                Mode::Disabled => " disabled",
-            };
-            let actions = match actions {
-                None => String::new(),
-                Some(actions) => format!(" actions {actions}"),
-            };
-            let rest = format!(
-                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}{actions}\n"
-            );
-            [name, rest.as_bytes()].concat()
-        };
-        self.valid.iter().flat_map(line).collect()
-    }
-
     /// A journal that knows the services, after it has said what is wrong with some.
     pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
         for fault in &self.invalid {
@@ -236,56 +201,12 @@ pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
     Ok(failover.checks(probe))
 }
 
-/// `--check`: prints the services as they are understood, and says on standard error what is wrong
-/// with others, with `--listen` or with `--user`; whether all is valid.
-#[must_use]
-pub fn check(options: &Options) -> bool {
-    let services = Services::parse(options);
-    // Nobody reads it who has closed standard output.
-    _ = std::io::stdout().write_all(&services.describe());
-    let warnings = services.valid.iter().flat_map(|service| &service.warnings);
-    let invalid = services.invalid.iter().map(|fault| &fault.text);
-    for text in invalid.chain(warnings) {
-        complain(text);
-    }
-    if services.valid.is_empty() {
-        complain("no valid service");
-    }
-    let mut valid = services.invalid.is_empty() && !services.valid.is_empty();
-    for text in &options.listen {
-        if let Err(error) = listener(text, options) {
-            complain(error.line());
-            valid = false;
-        }
-    }
-    let handover = options.lifetime.handover.as_deref().map(check_handover);
-    if let Some(Err(error)) = handover {
-        complain(error.line());
-        valid = false;
-    }
-    if let Err(error) = checks(options) {
-        complain(error.line());
-        valid = false;
-    }
-    if let Some(user) = &options.user
-        && RunAs::parse(user).is_none()
-    {
-        complain(format!("--user {user}: unknown user or group"));
-        valid = false;
-    }
-    valid
-}
-
 fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Enabled => "enabled",
         Mode::Drain => "drain",
         Mode::Disabled => "disabled",
     }
-}
-
-fn complain(text: impl AsRef<[u8]>) {
-    eprintln!("hapolicy: {}", printable(text));
 }
 
 /// A seed of the system's, different for each process: several of them share by weight.

@@ -99,6 +99,12 @@ impl Probe {
         }
     }
 
+    /// What is asked.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// Whether this answer will do.
     #[must_use]
     pub fn passes(&self, answer: &Response) -> bool {

@@ -113,7 +113,10 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
         assert!(all[number].is_woken() && all[number].leaves(), "{number}");
         slots.leave(&all[number].slot);
     }
-    assert_eq!(slots.enter(address("::1")).unwrap_err(), Refusal::Full(4.into()));
+    assert_eq!(
+        slots.enter(address("::1")).unwrap_err(),
+        Refusal::Full(4.into())
+    );
     assert!(!all[2].is_woken());
     all[2].serves();
     let evicted = enters(&slots, address("::1")).1.unwrap();
@@ -253,7 +256,10 @@ fn all_leave_at_the_end_and_nobody_is_driven_out_any_more() {
     assert!(all[1].leaves(), "when it is idle");
     let mut late = Connection::of(slots.enter(Client::User(3)).unwrap().0);
     assert!(late.leaves());
-    assert_eq!(slots.enter(Client::User(3)).unwrap_err(), Refusal::Full(3.into()));
+    assert_eq!(
+        slots.enter(Client::User(3)).unwrap_err(),
+        Refusal::Full(3.into())
+    );
     for connection in all.iter().chain([&late]) {
         assert!(!connection.slot.is_evicted());
         slots.leave(&connection.slot);
