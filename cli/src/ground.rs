@@ -131,7 +131,8 @@ pub(crate) fn room(
     services: usize,
 ) -> io::Result<Room> {
     // A worker has a runtime, and of each endpoint a listener.
-    let endpoints = listens.len() + passed;
+    let sockets = |listen: &Listen| listen.addresses().map_or(1, |all| all.len().max(1));
+    let endpoints = listens.iter().map(sockets).sum::<usize>() + passed;
     let own = workers(options) * (endpoints + 6) + endpoints + 16;
     let upstream = services * options.failover.max_connections;
     descriptors::for_clients(own, upstream)

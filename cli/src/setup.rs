@@ -79,7 +79,7 @@ impl Services {
     fn set_actions(&mut self, name: &str, list: &str) {
         let is_named = |service: &Service| service.name == name.as_bytes();
         let Some(at) = self.valid.iter().position(is_named) else {
-            let text = format!("ignoring the actions of '{name}': no such service");
+            let text = format!("--actions {name}={list}: no service '{name}'");
             return self.invalid.push(Fault::from(text));
         };
         let mut service = self.valid.remove(at);
@@ -89,7 +89,7 @@ impl Services {
                 self.valid.insert(at, service);
             }
             Err(error) => {
-                let text = format!("ignoring service '{name}': invalid actions '{list}': {error}");
+                let text = format!("invalid service '{name}': actions '{list}': {error}");
                 self.invalid.push(Fault::from(text));
             }
         }

@@ -105,7 +105,7 @@ impl Effective<'_> {
             max_connections,
             max_failures,
             mode: _,
-            actions,
+            actions: _,
             check_config: _,
             strict: _,
             health_check: _,
@@ -132,10 +132,10 @@ impl Effective<'_> {
             };
             lines.option("mode", [&*service.name, mode].concat());
         }
-        for (name, list) in actions {
-            let is_known = |service: &Service| service.name == name.as_bytes();
-            if self.services.valid.iter().any(is_known) {
-                lines.option("actions", format!("{name}={list}"));
+        for service in &self.services.valid {
+            if let Some(actions) = &service.actions {
+                let list = format!("={actions}");
+                lines.option("actions", [&*service.name, list.as_bytes()].concat());
             }
         }
         if self.options.is_daemon {

@@ -110,6 +110,11 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--check", "0s"], "0s"),
         (&["--probe", "/dev/null"], "--check DURATION"),
         (&["--check", "--probe", "/dev/null"], "--check DURATION"),
+        (&["--health-check"], "--health-check"),
+        (&["--health-check", "5"], "--health-check"),
+        (&["--health-check", "0s"], "0s"),
+        (&["--strict"], "--check-config"),
+        (&["--check-config=5s"], "--check-config"),
         (&["--check=1s", "--probe-action", "OK"], "--probe"),
         (
             &["--check=1s", "--probe=/", "--probe-action="],
