@@ -24,7 +24,15 @@ fn all_addresses_of_a_name_are_served_at_one_port_and_handed_over() {
     // No machine has the last one: it is of the documentation.
     let three = "127.0.0.1 policy.test\n127.0.0.2 policy.test\n192.0.2.1 policy.test\n";
     let (service, policy_test) = (service(&stub), "inet:policy.test:0");
-    let args = ["-L", "--listen", policy_test, &handover, "-s", &service];
+    let args = [
+        "-L",
+        "--listen",
+        policy_test,
+        "--allow=127.0.0.0/8",
+        &handover,
+        "-s",
+        &service,
+    ];
     let first = Daemon::of(&mut with_hosts(&dir, three, &args), 2);
     assert_eq!(hosts(&first), ["127.0.0.1", "127.0.0.2"]);
     let ports = ports(&first);
