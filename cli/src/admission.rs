@@ -53,8 +53,8 @@ pub(crate) enum Origin {
 pub(crate) enum Refusal {
     #[error("closing a connection from {0}: not in --allow")]
     NotAllowed(IpAddr),
-    #[error("closing a connection: {0}, and none of them is idle")]
-    Full(MaxClients),
+    #[error("closing a connection from {0}: {1}, and none is idle that could leave for it")]
+    Full(Client, MaxClients),
     #[error("closing a connection from {0}: it has {1} (--max-clients-per-address)")]
     FullForAddress(IpAddr, NonZeroUsize),
     #[error("closing a connection from {0}: {1} has {2} (--max-clients-per-address)")]

@@ -13,8 +13,10 @@ use crate::{
     hands::on_call,
     life::Life,
     max_clients::MaxClients,
+    monitor,
     notify::Pulses,
     passing::Passing,
+    report::{Report, warn_without_log},
     setup::{Services, checks, settings},
     signals::Signals,
     slots::{SlotLimits, Slots},
@@ -42,12 +44,9 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let check = checks(options)?;
     let ground = Ground::take(options, passed, services.valid.len())?;
 
-    let log = if options.stdout {
-        Log::stdout()
-    } else {
-        Log::syslog()
-    };
+    let log = Log::of_daemon(options.stdout);
     log.panics();
+    warn_without_log(&log);
     if let Some(error) = &ground.silence {
         let text = format!("no handover from the daemon before: {error}");
         log.line(Level::Warning, text);
@@ -121,26 +120,32 @@ fn serve(
             thread.spawn(answer).map(|_| succession)
         });
         let succession = succession.transpose().map_err(cannot_start())?;
+        let monitor = monitor::hire().map_err(cannot_start())?;
         ground.settle()?;
 
         // From here on nothing fails: each thread is there, and waits for its work.
-        let (life, given) = Life::new(ground, common, log);
-        life.announce(&endpoints);
+        let report = Report::new(options, workers.len() + 1, endpoints);
+        let (life, given) = Life::new(ground, common, report, log);
+        life.announce();
         for (hired, worker) in hired.iter().zip(workers) {
             _ = hired.send(worker);
         }
         if let Some((succession, given)) = succession.zip(given) {
             _ = succession.send(given);
         }
+        let monitored = monitor::watch(&monitor, life.common());
         first.keep_up(check);
         first.serve(&ending, life.watch(signals, &ending));
+        drop(monitored);
         life.end(&ending);
         Ok(())
     })
 }
 
 fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
-    let journal = services.journal(log.clone(), options).for_daemon();
+    let journal = services
+        .journal(log.clone(), options)
+        .for_daemon(options.log_format);
     let default = options.default.clone().unwrap_or_default();
     let memory = MemoryBudget::new(options.limits.max_memory);
     let mut settings = settings(options);

@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use crate::{
-    Log, Options, Proxy,
+    Level, Log, Options, Proxy,
     daemon::affinity,
     descriptors::check_for_runtime,
     setup::{Services, settings},
@@ -27,8 +27,6 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     let _flushes = FlushAtEnd(log.clone());
     let services = Services::parse(options);
     let journal = services.journal(log.clone(), options);
-    // What is said at the start belongs to no request.
-    log.flush();
     let mut settings = settings(options);
     // A service's own time-out covers connecting as well.
     settings.connect = None;
@@ -39,6 +37,11 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     proxy.affinity = affinity(options, &services);
     // As the Perl script does. It reads one client's requests, and no port's.
     Arc::make_mut(&mut proxy.terms).lenient = true;
+    if let Some(text) = proxy.nobody_to_ask() {
+        log.line(Level::Warning, text);
+    }
+    // What is said at the start belongs to no request.
+    log.flush();
 
     check_for_runtime()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -43,20 +43,19 @@ pub struct Failover {
     #[arg(long, value_name = "NAME=LIST", value_parser = named)]
     pub actions: Vec<(String, String)>,
     /// Print all that is effective in the form in which it can be given, and end: with 0, or with 78
-    /// if something is invalid. It binds nothing. The older --check does the same
+    /// if something is invalid. It binds nothing
     #[arg(long)]
     pub check_config: bool,
     /// With --check-config, end with 78 also where there is something to warn of
     #[arg(long)]
     pub strict: bool,
-    /// Open a connection to services that are down at this interval. The older --check DURATION does
-    /// the same
+    /// Open a connection to services that are down at this interval
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub health_check: Option<Duration>,
-    /// With a DURATION `--health-check`, without one `--check-config`.
+    /// The older spelling: with a DURATION that of --health-check, without one that of --check-config
     #[arg(
         long,
-        hide = true,
+        value_name = "DURATION",
         num_args = 0..=1,
         default_missing_value = "",
         value_parser = check

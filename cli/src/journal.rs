@@ -1,21 +1,31 @@
 //! What is logged of requests and services, and in which words.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
 
 use policy_net::Event;
-use policy_proto::{Ignored, Request, attr};
+use policy_proto::{Ignored, Request, Response, attr};
 use tokio::time::Instant;
 
 use crate::{
-    Level, Log, Service, admission::Refusal, limits::shown, printable, repeats::Repeats,
+    Level, Log, LogFormat, Service, admission::Refusal, limits::shown, printable, repeats::Repeats,
     shortage::Memory, slots::Evicted,
 };
 
 mod attempt;
 mod escape;
+mod outage;
+mod request;
 mod services;
+mod states;
+
+pub use request::Asked;
+pub(crate) use states::State;
 
 use escape::{Place, escape};
+use outage::Outage;
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -29,8 +39,11 @@ pub struct Journal {
     attempts: bool,
     /// Everything.
     verbose: bool,
+    /// How they are written.
+    format: LogFormat,
     /// As a daemon: what has been said lately.
     repeats: Option<Repeats>,
+    outage: Outage,
 }
 
 #[derive(Debug)]
@@ -40,6 +53,8 @@ struct Counted {
     name: String,
     answers: AtomicU64,
     failed: AtomicU64,
+    /// Why it failed last.
+    reason: Mutex<String>,
     /// It has answered with something else than UTF-8.
     said_not_utf8: AtomicBool,
 }
@@ -53,7 +68,9 @@ impl Journal {
             services: services.into_iter().map(Counted::from).collect(),
             attempts: false,
             verbose: false,
+            format: LogFormat::Classic,
             repeats: None,
+            outage: Outage::default(),
         }
     }
 
@@ -67,11 +84,12 @@ impl Journal {
         }
     }
 
-    /// With changes of state, and without repeats.
+    /// With changes of state, without repeats, and with lines of requests in this format.
     #[must_use]
-    pub fn for_daemon(self) -> Self {
+    pub fn for_daemon(self, format: LogFormat) -> Self {
         Self {
             repeats: Some(Repeats::default()),
+            format,
             ..self
         }
     }
@@ -144,7 +162,7 @@ impl Journal {
     pub(crate) fn turned_away(&self, refusal: &Refusal) {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
-            Refusal::Full(_) => "full",
+            Refusal::Full(..) => "full",
             Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
             Refusal::FullForUser(..) => "full for user",
         };
@@ -156,29 +174,30 @@ impl Journal {
         self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
-    /// What was replied.
-    pub fn replied(&self, action: &[u8]) {
+    /// What is replied to a request; with `None` the connection is closed instead.
+    pub fn replied(&self, request: &Request, asked: &Asked, response: Option<&Response>) {
+        if self.attempts && self.format == LogFormat::KeyValue {
+            let line = request::line(self, request, asked, response);
+            self.log.line(Level::Info, line);
+        }
         if self.verbose {
-            let action = escape(action, Place::Last);
-            self.log.line(Level::Info, format!("Action: {action}"));
+            let text = match response {
+                Some(response) => {
+                    format!("Action: {}", escape(response.as_bytes(), Place::Last))
+                }
+                None => "No action: closing the connection".to_owned(),
+            };
+            self.log.line(Level::Info, text);
         }
     }
 
-    /// Nothing was: the connection is closed instead.
-    pub fn closed(&self) {
-        if self.verbose {
-            self.log
-                .line(Level::Info, "No action: closing the connection");
-        }
+    /// What is to be known of a request until it is replied to.
+    pub fn asked(&self) -> Asked {
+        Asked::new(self.attempts.then(Instant::now))
     }
 
-    /// The time, where attempts are logged with how long they took.
-    pub fn since(&self) -> Option<Instant> {
-        self.attempts.then(Instant::now)
-    }
-
-    /// Something happened to `request`, which came at [`since`](Self::since).
-    pub fn event(&self, event: &Event<'_>, request: &Request, since: Option<Instant>) {
+    /// Something happened to `request`.
+    pub fn event(&self, event: &Event<'_>, request: &Request, asked: &mut Asked) {
         match event {
             Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
             Event::Connected(backend) => self.connection(*backend, "Connection established to "),
@@ -189,6 +208,7 @@ impl Journal {
                     return;
                 };
                 counted.answers.fetch_add(1, Relaxed);
+                asked.answered = Some(*backend);
                 let action = response.as_bytes();
                 if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
                     let name = &counted.name;
@@ -202,15 +222,20 @@ impl Journal {
                     let text = format!("Answer from '{name}' -> '{action}'");
                     self.log.line(Level::Info, text);
                 }
-                self.attempt(counted, request, since, action);
+                self.attempt(counted, request, asked, action);
             }
-            Event::Failed { backend, error, .. } => {
+            Event::Failed {
+                backend,
+                error,
+                took,
+            } => {
                 let Some(counted) = self.services.get(backend.index()) else {
                     return;
                 };
                 counted.failed.fetch_add(1, Relaxed);
-                self.failed(*backend, error);
-                self.attempt(counted, request, since, b"");
+                asked.fail(*backend);
+                self.failed(*backend, error, *took);
+                self.attempt(counted, request, asked, b"");
             }
             Event::Changed {
                 backend,
@@ -227,26 +252,38 @@ impl Journal {
     }
 
     /// The line per attempt.
-    fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
-        if let Some(since) = since {
-            let delay = since.elapsed().as_secs();
-            self.log
-                .line(Level::Info, attempt::line(counted, request, delay, action));
+    fn attempt(&self, counted: &Counted, request: &Request, asked: &Asked, action: &[u8]) {
+        if let Some(since) = asked.since
+            && self.format == LogFormat::Classic
+        {
+            let delay = match self.repeats {
+                // As the Perl script does.
+                None => format!("{}s", since.elapsed().as_secs()),
+                Some(_) => format!("{}ms", request::millis(since.elapsed())),
+            };
+            let line = attempt::line(counted, request, &delay, action);
+            self.log.line(Level::Info, line);
         }
     }
 
-    /// Says a warning or a notice unless it repeats one of less than 10 s ago.
-    fn repeatable(&self, level: Level, kind: &'static str, about: usize, mut text: String) {
-        if let Some(repeats) = &self.repeats {
-            match repeats.ask((kind, about), Instant::now()) {
-                None => return,
-                Some(0) => {}
-                Some(count) => {
-                    text += &format!(" (and {count} more like it before)");
-                }
-            }
+    /// Says a line unless it repeats one of less than 10 s ago.
+    pub(crate) fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: String) {
+        let text = match &self.repeats {
+            Some(repeats) => repeats.ask((kind, about), Instant::now(), level, text),
+            None => Some(text),
+        };
+        if let Some(text) = text {
+            self.log.line(level, text);
         }
-        self.log.line(level, text);
+    }
+
+    /// Says what was held back and has waited for a minute, or `all` of it.
+    pub(crate) fn say_pending(&self, now: Instant, all: bool) {
+        let pending = self.repeats.as_ref();
+        let pending = pending.map(|repeats| repeats.take_pending(now, all));
+        for (level, text) in pending.into_iter().flatten() {
+            self.log.line(level, text);
+        }
     }
 }
 
@@ -269,10 +306,11 @@ impl From<Service> for Counted {
             service,
             answers: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            reason: Mutex::default(),
             said_not_utf8: AtomicBool::new(false),
         }
     }
 }
 
 /// In place of a service's index: about clients.
-const ALL: usize = usize::MAX;
+pub(crate) const ALL: usize = usize::MAX;

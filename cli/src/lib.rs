@@ -22,6 +22,8 @@ mod crew;
 
 pub mod daemon;
 
+mod daemon_option;
+
 mod default_action;
 pub use default_action::DefaultAction;
 
@@ -47,7 +49,7 @@ mod handover;
 mod hands;
 
 mod journal;
-pub use journal::Journal;
+pub use journal::{Asked, Journal};
 
 mod life;
 mod lifetime;
@@ -63,7 +65,12 @@ pub use listen::{InvalidListen, Listen};
 mod log;
 pub use log::{Level, Log, escaped, printable};
 
+mod log_format;
+pub use log_format::LogFormat;
+
 mod max_clients;
+mod monitor;
+
 mod notify;
 
 mod options;
@@ -81,6 +88,7 @@ mod probe;
 pub use probe::InvalidProbe;
 
 mod repeats;
+mod report;
 
 mod service;
 pub use service::{InvalidService, Service};

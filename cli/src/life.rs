@@ -1,14 +1,15 @@
 use std::{cell::OnceCell, convert::Infallible, future::pending, sync::Arc, thread::JoinHandle};
 
-use policy_net::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Level, Log,
     ground::Ground,
+    journal::ALL,
     listening::Listening,
     notify::{self, notify},
-    signals::Signals,
+    report::Report,
+    signals::{Asked, Signals, name_of},
     succession::Succession,
     worker::{Common, Ending},
 };
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) struct Life<'a> {
     listening: Arc<Listening>,
     common: Arc<Common>,
+    report: Report,
     log: &'a Log,
     /// Whether a service manager stores connections for the next process.
     is_stored: bool,
@@ -32,12 +34,14 @@ impl<'a> Life<'a> {
     pub(crate) fn new(
         ground: Ground,
         common: Arc<Common>,
+        report: Report,
         log: &'a Log,
     ) -> (Self, Option<Succession>) {
         let is_stored = ground.listening.is_kept() && notify::has_manager();
         let life = Self {
             listening: Arc::new(ground.listening),
             common,
+            report,
             log,
             is_stored,
             succeeded: CancellationToken::new(),
@@ -59,19 +63,21 @@ impl<'a> Life<'a> {
     }
 
     /// Says that it serves here.
-    pub(crate) fn announce(&self, endpoints: &[Endpoint]) {
-        for endpoint in endpoints {
-            self.log
-                .line(Level::Info, format!("listening on {endpoint}"));
-        }
+    pub(crate) fn announce(&self) {
+        self.report.start(&self.common.proxy);
         notify(self.log, "READY=1");
+    }
+
+    /// What its workers share.
+    pub(crate) fn common(&self) -> &Arc<Common> {
+        &self.common
     }
 
     /// Has it end when a signal says so, or a successor; at once, when there is one more signal.
     pub(crate) async fn watch(&self, mut signals: Signals, ending: &Ending) -> Infallible {
         tokio::select! {
             () = self.succeeded.cancelled() => {}
-            () = signals.recv() => {
+            () = self.asked_to_end(&mut signals) => {
                 self.log.line(Level::Info, "stopping");
                 if let Some(stopping) = notify::stopping(self.log) {
                     _ = self.stopping.set(stopping);
@@ -84,10 +90,35 @@ impl<'a> Life<'a> {
         ending.stop.cancel();
         // Each worker has a descriptor of its own: closing them all would take until the end.
         self.listening.end();
-        signals.recv().await;
+        self.asked_to_end(&mut signals).await;
         self.log.line(Level::Info, "stopping at once");
         ending.at_once.cancel();
         pending().await
+    }
+
+    /// Waits for a signal that ends it, and does what the others ask for.
+    async fn asked_to_end(&self, signals: &mut Signals) {
+        let proxy = &self.common.proxy;
+        loop {
+            match signals.recv().await {
+                Asked::End => return,
+                Asked::Report => proxy.report(),
+                Asked::Reload => {
+                    let text =
+                        "SIGHUP: the options are read at the start only, a restart is needed";
+                    proxy
+                        .journal
+                        .repeatable(Level::Notice, "reload", ALL, text.to_owned());
+                }
+                Asked::Unknown(number) => {
+                    let (about, name) = (usize::try_from(number).unwrap_or(ALL), name_of(number));
+                    let text = format!("{name} is ignored");
+                    proxy
+                        .journal
+                        .repeatable(Level::Notice, "signal", about, text);
+                }
+            }
+        }
     }
 
     /// When all workers have done.
@@ -100,7 +131,7 @@ impl<'a> Life<'a> {
             self.log.line(Level::Warning, text);
         }
         self.listening.remove();
-        self.log.line(Level::Info, "stopped");
+        self.report.end(&self.common.proxy);
         // A manager that does not read is waited for, for 3 s, unless all is to end at once.
         if let Some(stopping) = self.stopping.take()
             && !ending.at_once.is_cancelled()

@@ -3,7 +3,8 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::{
-    ClientLimits, DefaultAction, Failover, Lifetime,
+    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat,
+    daemon_option::daemon_option,
     getopt::{self, WrongWord},
     parse_duration,
     usage::{long_option, usage_line},
@@ -48,6 +49,9 @@ pub struct Options {
     /// Log to standard output instead of syslog
     #[arg(short = 'L', long)]
     pub stdout: bool,
+    /// A daemon's line of -l: one per request, as key=value; or the Perl script's, one per attempt
+    #[arg(long, value_name = "FORMAT", default_value = "key-value")]
+    pub log_format: LogFormat,
     /// Where any number of connections is served, each in the syntax of [`Listen`](crate::Listen).
     #[arg(
         long,
@@ -74,6 +78,9 @@ pub struct Options {
     /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
     #[arg(skip)]
     pub is_daemon: bool,
+    /// An option that only a daemon has.
+    #[arg(skip)]
+    pub(crate) daemon_option: Option<String>,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -122,7 +129,17 @@ impl Options {
         let is_daemon = passed || words.iter().any(listens);
         let mut options = Self::parse_words(words).map_err(|stop| (stop, is_daemon))?;
         options.is_daemon = passed || !options.listen.is_empty();
-        Ok(options)
+        match &options.daemon_option {
+            // It is looked at without the sockets of a service manager.
+            Some(option) if !options.is_daemon && !options.failover.only_checks() => {
+                let text = format!(
+                    "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a \
+                     service manager"
+                );
+                Err((Stop::Usage(text), true))
+            }
+            _ => Ok(options),
+        }
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
@@ -166,6 +183,7 @@ impl Options {
             logging: false,
             verbose: false,
             stdout: false,
+            log_format: LogFormat::KeyValue,
             listen: Vec::new(),
             user: None,
             workers: None,
@@ -173,6 +191,7 @@ impl Options {
             limits: ClientLimits::default(),
             lifetime: Lifetime::default(),
             is_daemon: false,
+            daemon_option: None,
             affinity: None,
             failover: Failover::default(),
             help: (),
@@ -184,7 +203,12 @@ impl Options {
         let name = std::iter::once(OsString::from("hapolicy"));
         let parsed = Self::command()
             .try_get_matches_from(name.chain(words))
-            .and_then(|matches| Self::from_arg_matches(&matches));
+            .and_then(|matches| {
+                let mut options = Self::from_arg_matches(&matches)?;
+                options.daemon_option =
+                    daemon_option(&Self::command(), &matches, &options.failover);
+                Ok(options)
+            });
         parsed.map_err(|error| match error.use_stderr() {
             false => Stop::Show(error.to_string()),
             true => Stop::Usage(usage_line(&error)),

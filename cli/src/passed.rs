@@ -9,7 +9,7 @@ use std::{
 use listenfd::ListenFd;
 use socket2::{Domain, Socket, Type};
 
-use crate::descriptors::close_inherited;
+use crate::{descriptors::close_inherited, notify, stdio::stdin_is_connection};
 
 /// What a service manager passed to this process: sd_listen_fds(3).
 #[derive(Debug, Default)]
@@ -18,6 +18,17 @@ pub struct Passed {
     pub(crate) listening: Vec<Socket>,
     /// Connections of the process before this one, which it left in the manager's store.
     pub(crate) connections: Vec<OwnedFd>,
+    /// Whether there was to be a socket: the variable is taken out of the environment.
+    expected: Option<Expected>,
+}
+
+/// What `LISTEN_FDS` came with.
+#[derive(Debug)]
+enum Expected {
+    /// This process is meant.
+    Own,
+    /// Another one is, as where a shell stands in between.
+    Other,
 }
 
 impl Passed {
@@ -29,7 +40,12 @@ impl Passed {
     pub fn take() -> io::Result<Self> {
         let mut passed = Self::default();
         // Those of a parent are none of ours.
-        if env::var("LISTEN_PID") != Ok(process::id().to_string()) {
+        let is_own = env::var("LISTEN_PID") == Ok(process::id().to_string());
+        passed.expected = env::var_os("LISTEN_FDS").map(|_| match is_own {
+            true => Expected::Own,
+            false => Expected::Other,
+        });
+        if !is_own {
             return Ok(passed);
         }
         let mut sockets = ListenFd::from_env();
@@ -56,6 +72,32 @@ impl Passed {
         let connections = self.connections.iter().map(AsFd::as_fd);
         let passed: Vec<BorrowedFd<'_>> = listening.chain(connections).collect();
         close_inherited(&passed);
+    }
+
+    /// What a service manager should have given, if there is one and no listener: it has started a daemon,
+    /// which must not become the drop-in, read `/dev/null`, and end with status 0. Where standard input is
+    /// a connection, this is a drop-in all the same.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        if stdin_is_connection() {
+            return None;
+        }
+        let what = match self.expected {
+            _ if !self.connections.is_empty() => {
+                "LISTEN_FDS: a connection, and no socket that listens (Accept=yes in the socket unit?)"
+            }
+            Some(Expected::Own) => "LISTEN_FDS: no socket that listens",
+            Some(Expected::Other) => {
+                "LISTEN_FDS: the sockets are for another process (LISTEN_PID; a shell that has not exec'd?)"
+            }
+            None if notify::has_manager() => {
+                "NOTIFY_SOCKET: a service manager has started a daemon without a listener"
+            }
+            None => return None,
+        };
+        Some(format!(
+            "{what}: give --listen ENDPOINT, or a socket unit with ListenStream= and Accept=no"
+        ))
     }
 
     /// Whether this process is to serve them.

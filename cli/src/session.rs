@@ -5,7 +5,10 @@ use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Affinity, DefaultAction, Journal, desk::at_a_desk, foreign::foreign_protocol};
+use crate::{
+    Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, foreign::foreign_protocol,
+    journal::State,
+};
 
 /// What answers requests, the same for all connections.
 #[derive(Clone, Debug)]
@@ -125,18 +128,25 @@ impl Proxy {
         async move {
             let is_ours = request.is_access_policy();
             self.journal.request(&request, is_ours);
+            let mut asked = self.journal.asked();
             let answer = match &self.upstream {
-                Some(upstream) if is_ours => self.ask(upstream, &request, &mut sticking).await,
+                Some(upstream) if is_ours => {
+                    let answer = self
+                        .ask(upstream, &request, &mut sticking, &mut asked)
+                        .await;
+                    match answer {
+                        Some(_) => self.journal.answered(&self.default),
+                        None => self.journal.unanswered(|| self.states(), &self.default),
+                    }
+                    answer
+                }
                 _ => None,
             };
             let response = answer.or_else(|| match &self.default {
                 DefaultAction::Reply(response) => Some(response.clone()),
                 DefaultAction::Close => None,
             });
-            match &response {
-                Some(response) => self.journal.replied(response.as_bytes()),
-                None => self.journal.closed(),
-            }
+            self.journal.replied(&request, &asked, response.as_ref());
             (response, sticking)
         }
     }
@@ -147,8 +157,8 @@ impl Proxy {
         upstream: &Upstream<Connector>,
         request: &Request,
         sticking: &mut Sticking,
+        asked: &mut Asked,
     ) -> Option<Response> {
-        let since = self.journal.since();
         let message = match self.affinity {
             Affinity::None => None,
             Affinity::Message => request.get(attr::INSTANCE).and_then(hash_of),
@@ -160,10 +170,22 @@ impl Proxy {
         if message.is_none() {
             *sticking = None;
         }
-        let on_event = |event: policy_net::Event<'_>| self.journal.event(&event, request, since);
+        let on_event = |event: policy_net::Event<'_>| self.journal.event(&event, request, asked);
         let answer = upstream.ask(request, preference, on_event).await.ok()?;
         *sticking = message.map(|message| (message, answer.stick));
         Some(answer.response)
+    }
+
+    /// The services as they are now.
+    pub(crate) fn states(&self) -> Vec<State> {
+        let upstream = self.upstream.iter();
+        let ids = upstream.flat_map(|upstream| upstream.ids().map(move |id| (upstream, id)));
+        ids.map(|(upstream, id)| State {
+            mode: upstream.mode(id),
+            status: upstream.status(id),
+            counts: upstream.counts(id),
+        })
+        .collect()
     }
 
     /// A request that begins so would have no type that is known, and get the default action.

@@ -1,28 +1,95 @@
-use std::io;
+//! Signals of a daemon: none of them ends it without a line in the log.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+};
 
-/// What ends a daemon: SIGTERM and SIGINT.
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
+
+/// The signals that would end a process, but for those of a fault in it.
 #[derive(Debug)]
-pub(crate) struct Signals {
-    term: Signal,
-    int: Signal,
+pub(crate) struct Signals(Vec<(i32, unix::Signal)>);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// To end: SIGTERM, SIGINT, SIGQUIT.
+    End,
+    /// To read the options again: SIGHUP.
+    Reload,
+    /// To log the states of the services: SIGUSR1.
+    Report,
+    /// Nothing that is known: the number of the signal.
+    Unknown(i32),
 }
 
 impl Signals {
     /// From now on they end the process no more.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-        })
+        let mut signals = Vec::new();
+        for number in [Signal::TERM, Signal::INT].map(Signal::as_raw) {
+            signals.push((number, signal(SignalKind::from_raw(number))?));
+        }
+        let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
+        for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
+            // Some may be the system's own: they end the process as before.
+            if let Ok(signal) = signal(SignalKind::from_raw(number)) {
+                signals.push((number, signal));
+            }
+        }
+        Ok(Self(signals))
     }
 
     /// Waits for one of them.
-    pub(crate) async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
+    pub(crate) async fn recv(&mut self) -> Asked {
+        let number = poll_fn(|cx| self.poll_recv(cx)).await;
+        let is = |signal: Signal| signal.as_raw() == number;
+        match number {
+            _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Asked::End,
+            _ if is(Signal::HUP) => Asked::Reload,
+            _ if is(Signal::USR1) => Asked::Report,
+            number => Asked::Unknown(number),
         }
     }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<i32> {
+        for (number, signal) in &mut self.0 {
+            if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
+                return Poll::Ready(*number);
+            }
+        }
+        Poll::Pending
+    }
 }
+
+/// What a signal is called.
+pub(crate) fn name_of(number: i32) -> String {
+    let known = OTHERS.iter().find(|(signal, _)| signal.as_raw() == number);
+    match known {
+        Some((_, name)) => (*name).to_owned(),
+        None => format!("signal {number}"),
+    }
+}
+
+/// Their default is to end the process, and somebody else sends them. (That of a closed pipe is ignored
+/// by every Rust program.)
+const OTHERS: [(Signal, &str); 12] = [
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::HUP, "SIGHUP"),
+    (Signal::USR1, "SIGUSR1"),
+    (Signal::USR2, "SIGUSR2"),
+    (Signal::ALARM, "SIGALRM"),
+    (Signal::VTALARM, "SIGVTALRM"),
+    (Signal::PROF, "SIGPROF"),
+    (Signal::IO, "SIGIO"),
+    (Signal::POWER, "SIGPWR"),
+    (Signal::STKFLT, "SIGSTKFLT"),
+    (Signal::XCPU, "SIGXCPU"),
+    (Signal::XFSZ, "SIGXFSZ"),
+];
+/// The two before it are the C library's own.
+const FIRST_REAL_TIME: i32 = 34;
+const LAST_REAL_TIME: i32 = 64;

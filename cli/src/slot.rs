@@ -90,10 +90,11 @@ impl Slot {
         Some(self.state.load(Relaxed)).filter(|state| is_time(*state))
     }
 
-    /// Takes away its place if it has been idle since then. It is to be [woken](Self::wake).
-    pub(crate) fn evict(&self, since: u64) -> bool {
+    /// Takes away its place if it has been idle since then, and says whose it was. It is to be
+    /// [woken](Self::wake).
+    pub(crate) fn evict(&self, since: u64) -> Option<Client> {
         let evicted = self.state.compare_exchange(since, EVICTED, AcqRel, Relaxed);
-        evicted.is_ok()
+        evicted.ok().and_then(|_| self.client())
     }
 
     pub(crate) fn is_evicted(&self) -> bool {

@@ -30,6 +30,16 @@ pub(crate) struct SlotLimits {
     pub(crate) per_user: Option<NonZeroUsize>,
 }
 
+impl SlotLimits {
+    /// How many connections this one may have, if they are limited.
+    fn of(&self, origin: Origin) -> Option<NonZeroUsize> {
+        match origin {
+            Origin::Network(_) => self.per_address,
+            Origin::User(_) => self.per_user,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Table {
     /// All that were ever needed at once: no more than there may be connections, and those on their way out.
@@ -40,11 +50,20 @@ struct Table {
     taken: usize,
     /// How many have lost theirs, and are still connected.
     evicted: usize,
-    /// Only where they are limited: never more than there are connections.
+    /// How many of them are whose: never more entries than there are connections.
     by_origin: HashMap<Origin, usize>,
-    /// Those that were idle for longest at the last search, and since when: of the last one for the longest.
-    oldest: Vec<(u64, u32)>,
+    oldest: Oldest,
+    oldest_of_largest: Oldest,
     is_draining: bool,
+}
+
+/// What the last search has found.
+#[derive(Debug, Default)]
+struct Oldest {
+    /// Whose were looked at, if not all.
+    of: Option<Origin>,
+    /// Those that were idle for longest, and since when: of the last one for the longest.
+    found: Vec<(u64, u32)>,
 }
 
 /// A client that has to leave so that another one may come.
@@ -80,34 +99,34 @@ impl Slots {
     /// [`leave`](Self::leave) when the connection has ended.
     pub(crate) fn enter(&self, client: Client) -> Result<(SlotHandle, Option<Evicted>), Refusal> {
         let now = now();
-        let limited = self.limit(client);
+        let (limit, origin) = (self.limits.all, client.origin());
+        let all = limit.number;
         let mut table = self.table();
-        if let Some((origin, most)) = limited
-            && table.count(origin) >= most.get()
-        {
+        let count = table.by_origin.get(&origin).copied().unwrap_or_default();
+        if let Some(most) = self.limits.of(origin).filter(|most| count >= most.get()) {
             return Err(Refusal::full_for(client, most));
         }
-        let mut oldest = None;
-        if table.taken >= self.limits.all.number {
-            let full = Refusal::Full(self.limits.all);
-            oldest = Some(table.evict().ok_or(full)?);
+        let full = Refusal::Full(client, limit);
+        let mut victim = None;
+        if table.taken >= all {
+            // Whoever has more than half of all places takes none from others.
+            let of = (count > all / 2).then_some(origin);
+            victim = Some(table.evict(of).ok_or(full)?);
         }
-        let slot = table.take().ok_or(Refusal::Full(self.limits.all))?;
+        let slot = table.take().ok_or(full)?;
         slot.open(client, now);
         if table.is_draining {
             slot.drain();
         }
-        if let Some((origin, _)) = limited {
-            *table.by_origin.entry(origin).or_default() += 1;
-        }
+        *table.by_origin.entry(origin).or_default() += 1;
         drop(table);
-        let evicted = oldest.and_then(|(since, oldest)| {
-            oldest.wake();
-            Some(Evicted {
-                all: self.limits.all,
-                client: oldest.client()?,
-                idle: Duration::from_nanos(now.saturating_sub(since)),
-            })
+        let evicted = victim.map(|victim| {
+            victim.slot.wake();
+            Evicted {
+                all: limit,
+                client: victim.client,
+                idle: Duration::from_nanos(now.saturating_sub(victim.since)),
+            }
         });
         Ok((slot, evicted))
     }
@@ -121,7 +140,7 @@ impl Slots {
             false => table.taken -= 1,
         }
         table.free.push(slot.index());
-        if let Some((origin, _)) = client.and_then(|client| self.limit(client))
+        if let Some(origin) = client.map(Client::origin)
             && let Some(count) = table.by_origin.get_mut(&origin)
         {
             *count -= 1;
@@ -148,16 +167,6 @@ impl Slots {
         }
     }
 
-    /// For whom a client counts, and how many connections that may have, if they are limited.
-    fn limit(&self, client: Client) -> Option<(Origin, NonZeroUsize)> {
-        let origin = client.origin();
-        let most = match origin {
-            Origin::Network(_) => self.limits.per_address,
-            Origin::User(_) => self.limits.per_user,
-        };
-        Some((origin, most?))
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         // Nothing that holds the lock can panic half-way.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -165,10 +174,6 @@ impl Slots {
 }
 
 impl Table {
-    fn count(&self, origin: Origin) -> usize {
-        self.by_origin.get(&origin).copied().unwrap_or_default()
-    }
-
     /// A slot that is free.
     fn take(&mut self) -> Option<SlotHandle> {
         if self.free.is_empty() {
@@ -187,36 +192,65 @@ impl Table {
         Some(chunk.handle(index))
     }
 
-    /// Takes its place from the connection that has been idle for longest, if there is one. Whoever has
-    /// begun a request meanwhile keeps it.
-    fn evict(&mut self) -> Option<(u64, SlotHandle)> {
-        // They have not noticed yet, or were given a request in that moment, and have descriptors.
-        if self.evicted >= MOST_EVICTED {
+    /// Takes its place from the connection that has been idle for longest, of all or of this origin's, if
+    /// there is one. Whoever has begun a request meanwhile keeps it.
+    fn evict(&mut self, of: Option<Origin>) -> Option<Victim> {
+        // They have not noticed yet, or were given a request in that moment, and have descriptors. The
+        // largest leaves room for the others there, too.
+        let most = match of {
+            None => MOST_EVICTED,
+            Some(_) => MOST_EVICTED / 2,
+        };
+        if self.evicted >= most {
             return None;
         }
-        let mut is_searched = false;
-        loop {
-            while let Some((since, index)) = self.oldest.pop() {
-                if let Some(slot) = self.slot(index)
-                    && slot.evict(since)
-                {
-                    self.taken -= 1;
-                    self.evicted += 1;
-                    return Some((since, slot));
-                }
-            }
-            if mem::replace(&mut is_searched, true) {
-                return None;
-            }
-            self.search();
+        let mut oldest = mem::take(self.oldest(of));
+        if oldest.of != of {
+            oldest.found.clear();
         }
+        let victim = self.evict_first(&mut oldest.found).or_else(|| {
+            oldest.found = self.search(of);
+            self.evict_first(&mut oldest.found)
+        });
+        oldest.of = of;
+        *self.oldest(of) = oldest;
+        victim
+    }
+
+    fn oldest(&mut self, of: Option<Origin>) -> &mut Oldest {
+        match of {
+            None => &mut self.oldest,
+            Some(_) => &mut self.oldest_of_largest,
+        }
+    }
+
+    fn evict_first(&mut self, oldest: &mut Vec<(u64, u32)>) -> Option<Victim> {
+        while let Some((since, index)) = oldest.pop() {
+            if let Some(slot) = self.slot(index)
+                && let Some(client) = slot.evict(since)
+            {
+                self.taken -= 1;
+                self.evicted += 1;
+                return Some(Victim {
+                    slot,
+                    client,
+                    since,
+                });
+            }
+        }
+        None
     }
 
     /// Finds those that have been idle for longest: several at once, since all are looked at. They stay the
     /// longest as long as they are idle, since whoever gets idle later is so for a shorter time.
-    fn search(&mut self) {
+    fn search(&self, of: Option<Origin>) -> Vec<(u64, u32)> {
         let slots = self.chunks.iter().flat_map(|chunk| chunk.slots());
-        let idle = |(slot, index): (&Slot, u32)| Some((slot.idle_since()?, index));
+        let idle = |(slot, index): (&Slot, u32)| {
+            let since = slot.idle_since()?;
+            let is_one =
+                of.is_none_or(|of| slot.client().is_some_and(|client| client.origin() == of));
+            is_one.then_some((since, index))
+        };
         let mut idle: Vec<_> = slots.zip(0..).filter_map(idle).collect();
         if idle.len() > AT_ONCE {
             idle.select_nth_unstable(AT_ONCE);
@@ -224,15 +258,22 @@ impl Table {
         }
         idle.sort_unstable_by(|one, other| other.cmp(one));
         idle.shrink_to_fit();
-        self.oldest = idle;
+        idle
     }
+}
+
+/// Who has lost its place.
+struct Victim {
+    slot: SlotHandle,
+    client: Client,
+    since: u64,
 }
 
 /// As many of the connections that have been idle for longest are found at once: with so many new ones in a row the
 /// search costs each of them little.
 const AT_ONCE: usize = 64;
-/// As many may have lost their places and still be connected, beyond those that have places: more than a worker
-/// accepts before it lets others have their turn.
+/// As many may have lost their places and still be connected, beyond those that have places: most for less than a
+/// millisecond.
 const MOST_EVICTED: usize = 128;
 
 #[cfg(test)]

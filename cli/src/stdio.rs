@@ -56,6 +56,11 @@ pub fn silence_stderr() {
     }
 }
 
+/// Whether a client is connected to standard input.
+pub(crate) fn stdin_is_connection() -> bool {
+    is_same_socket(rustix::stdio::stdin(), rustix::stdio::stdin())
+}
+
 trait Read: AsyncRead + fmt::Debug + Send + Unpin {}
 impl<Io: AsyncRead + fmt::Debug + Send + Unpin> Read for Io {}
 trait Write: AsyncWrite + fmt::Debug + Send + Unpin {}

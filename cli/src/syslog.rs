@@ -8,7 +8,7 @@ use std::{
 
 use chrono::Local;
 
-use crate::Level;
+use crate::{Level, log::lost};
 
 /// Lines for the system's log, as `hapolicy[PID]` of the facility mail, without ever waiting for it.
 ///
@@ -18,6 +18,8 @@ use crate::Level;
 pub(crate) struct Syslog {
     path: PathBuf,
     tag: String,
+    /// Whether its texts begin as Postfix's do.
+    is_daemon: bool,
     socket: Option<Socket>,
     lost: u64,
 }
@@ -34,15 +36,40 @@ impl Syslog {
         Self {
             path: path.into(),
             tag,
+            is_daemon: false,
             socket: None,
             lost: 0,
         }
     }
 
+    /// For a daemon.
+    pub(crate) fn of_daemon(self) -> Self {
+        Self {
+            is_daemon: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_daemon(&self) -> bool {
+        self.is_daemon
+    }
+
+    /// Opens the socket, if it is not open.
+    pub(crate) fn try_open(&mut self) -> io::Result<()> {
+        if self.socket.is_none() {
+            self.socket = Some(self.open()?);
+        }
+        Ok(())
+    }
+
     /// Sends a line that is [`printable`](crate::printable).
     pub(crate) fn send(&mut self, level: Level, text: &str) {
         if self.lost > 0 {
-            let report = format!("{} log lines were lost", self.lost);
+            let prefix = match self.is_daemon {
+                true => Level::Warning.prefix(),
+                false => "",
+            };
+            let report = format!("{prefix}{}", lost(self.lost));
             if self.try_send(Level::Warning, &report).is_ok() {
                 self.lost = 0;
             }

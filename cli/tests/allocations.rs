@@ -95,7 +95,7 @@ fn daemon(services: Vec<Service>) -> Proxy {
     let mut options = UpstreamOptions::default();
     options.pool.memory = Some(memory.clone());
     let upstream = Upstream::new(options, members).expect("two services");
-    let journal = Journal::new(Log::syslog(), services).for_daemon();
+    let journal = Journal::new(Log::syslog(), services).for_daemon(hapolicy::LogFormat::default());
     let mut proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
     proxy.affinity = Affinity::Message;
     let terms = Arc::make_mut(&mut proxy.terms);

@@ -45,7 +45,7 @@ fn a_service_that_hung_up_is_up_again_when_it_answers_a_probe() {
     let mut client = daemon.connect();
     assert_eq!(client.ask_about("x"), "dunno");
     stub.set(Script::answer("DEFER not yet"));
-    let warned = "[LOG warning]: Probe of 'a' -> 'DEFER not yet'";
+    let warned = "[LOG warning]: warning: Probe of 'a' -> 'DEFER not yet'";
     assert!(daemon.process.out.wait_lines(1, warned));
     assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
     stub.set(Script::answer("ok"));
@@ -66,7 +66,8 @@ fn a_probe_that_is_answered_with_what_is_not_allowed_brings_nothing_back() {
     let mut client = daemon.connect();
     assert_eq!(client.ask_about("x"), "dunno");
     stub.set(Script::answer("OK"));
-    let warned = "[LOG warning]: Invalid answer from 'a', which --actions does not allow -> 'OK'";
+    let warned =
+        "[LOG warning]: warning: Invalid answer from 'a', which --actions does not allow -> 'OK'";
     assert!(daemon.process.out.wait_lines(1, warned));
     assert_eq!(daemon.process.out.lines("is up"), [""; 0]);
     stub.set(Script::answer("DUNNO"));
@@ -79,13 +80,21 @@ fn without_an_interval_nothing_is_checked_and_the_services_are_printed() {
     let world = World::new(PROBE);
     let ended = run(HAPOLICY, &["--check", "-s", "a=127.0.0.1:1"]);
     assert_eq!(ended.code, Some(0));
-    assert_eq!(process::lines(&ended.out, "--service=").len(), 1, "{ended:?}");
+    assert_eq!(
+        process::lines(&ended.out, "--service=").len(),
+        1,
+        "{ended:?}"
+    );
     // So a command line can be looked at that has an interval.
     let mut args = world.args("a=127.0.0.1:1", &["--listen", "inet:127.0.0.1:0"]);
     args.push("--check");
     let ended = run(HAPOLICY, &args);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    assert_eq!(process::lines(&ended.out, "--service=").len(), 1, "{ended:?}");
+    assert_eq!(
+        process::lines(&ended.out, "--service=").len(),
+        1,
+        "{ended:?}"
+    );
 }
 
 #[test]

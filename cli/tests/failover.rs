@@ -131,7 +131,7 @@ fn an_answer_that_a_service_may_not_give_is_told_and_the_next_one_is_asked() {
         assert_eq!(a.connections(), 1, "{answer}");
         let log = daemon.stop().out;
         let told = format!(
-            "[LOG warning]: Invalid answer from 'a', which --actions does not allow -> '{answer}'"
+            "[LOG warning]: warning: Invalid answer from 'a', which --actions does not allow -> '{answer}'"
         );
         let told = process::lines(&log, &told).len();
         assert_eq!(told, usize::from(given == "b"), "{log}");
@@ -171,7 +171,8 @@ fn a_service_that_is_down_is_asked_by_each_request_if_no_other_is_left_unless_to
         for _ in 0..50 {
             assert_eq!(client.ask_about("x"), "dunno");
         }
-        let attempts = process::lines(&daemon.stop().out, "action: ''").len();
+        let attempts =
+            process::lines(&daemon.stop().out, "service=\"\" attempts=1 failed=a ").len();
         // Without, there are the first one and trials after 1, 2, 4 ... seconds.
         assert_eq!(attempts == 50, each, "{args:?}");
         assert!(each || attempts < 20, "{args:?}: {attempts}");

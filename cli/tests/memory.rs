@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use process::{Client, Daemon, lines, request};
+use process::{Client, Daemon, lines, request, warnings};
 use support::stub::{Reply, Script, Stub};
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ fn clients_with_large_requests_that_do_not_end_are_bounded_and_a_usual_request_i
             .wait_lines(1, "memory for requests is free again, ")
     );
     let log = daemon.stop().out;
-    assert_eq!(lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(warnings(&log).len(), 1, "{log}");
     let waited = format!("again, {} have waited", CLIENTS - 4);
     assert_eq!(lines(&log, &waited).len(), 1, "{log}");
 }
@@ -141,7 +141,7 @@ fn a_client_that_leaves_while_its_request_waits_holds_nobody_up() {
     }
     assert_eq!(last.action(), "last");
     let log = daemon.stop().out;
-    assert_eq!(lines(&log, "[LOG warning]: ").len(), 1, "{log}");
+    assert_eq!(warnings(&log).len(), 1, "{log}");
 }
 
 /// A request that is answered by this mark.
@@ -164,4 +164,4 @@ fn resident(daemon: &Daemon) -> usize {
 }
 
 const CLIENTS: usize = 200;
-const USED_UP: &str = "[LOG warning]: memory for requests is used up (--max-memory ";
+const USED_UP: &str = "[LOG warning]: warning: memory for requests is used up (--max-memory ";

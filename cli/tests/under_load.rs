@@ -212,7 +212,14 @@ fn daemon_of(services: [(&str, &str); 2], attempt: Duration) -> Daemon {
     Daemon::tcp(
         &[
             &services[..],
-            &["-l", "-d", "default", "--affinity", "none"],
+            &[
+                "-l",
+                "--log-format=classic",
+                "-d",
+                "default",
+                "--affinity",
+                "none",
+            ],
         ]
         .concat(),
     )

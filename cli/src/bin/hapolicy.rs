@@ -8,7 +8,7 @@ use hapolicy::{Level, Log, Options, Passed, Stop, check_config, daemon, dropin, 
 fn main() -> ExitCode {
     let passed = match Passed::take() {
         Ok(passed) => passed,
-        Err(error) => return fail(&format!("LISTEN_FDS: {error}"), SYSTEM, &Log::syslog()),
+        Err(error) => return fail_daemon(&format!("LISTEN_FDS: {error}"), CONFIGURATION, false),
     };
     let options = match Options::parse(std::env::args_os().skip(1), passed.has_listeners()) {
         Ok(options) => options,
@@ -18,8 +18,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err((Stop::Usage(text), daemon)) => {
-            let status = if daemon { USAGE } else { 1 };
-            return fail(&text, status, &Log::syslog());
+            return match daemon {
+                true => fail_daemon(&text, USAGE, false),
+                false => fail(&text, 1, Level::Error, &Log::syslog()),
+            };
         }
     };
     if options.failover.only_checks() {
@@ -30,29 +32,37 @@ fn main() -> ExitCode {
         };
     }
     if !options.is_daemon {
+        if let Some(missing) = passed.missing() {
+            return fail_daemon(&missing, CONFIGURATION, options.stdout);
+        }
         return match dropin::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error.to_string(), SYSTEM, &log(&options)),
+            Err(error) => fail(&error.to_string(), SYSTEM, Level::Error, &log(&options)),
         };
     }
     passed.close_others();
     match daemon::run(&options, passed) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.line(), error.exit_status(), &log(&options)),
+        Err(error) => fail_daemon(&error.line(), error.exit_status(), options.stdout),
     }
 }
 
+/// Says why a daemon does not start.
+fn fail_daemon(text: &str, status: u8, stdout: bool) -> ExitCode {
+    fail(text, status, Level::Fatal, &Log::of_daemon(stdout))
+}
+
 /// Says why the process ends: under spawn(8) nobody reads standard error.
-fn fail(text: &str, status: u8, log: &Log) -> ExitCode {
+fn fail(text: &str, status: u8, level: Level, log: &Log) -> ExitCode {
     eprintln!("hapolicy: {}", printable(text));
-    log.line(Level::Error, text);
+    log.line(level, text);
     log.flush();
     ExitCode::from(status)
 }
 
 fn log(options: &Options) -> Log {
     if options.stdout {
-        Log::stdout()
+        Log::with_replies()
     } else {
         Log::syslog()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use policy_ha::Mode;
 use policy_net::{Balance, Retry};
 
@@ -49,6 +50,8 @@ impl Effective<'_> {
             limits,
             lifetime,
             is_daemon,
+            daemon_option: _,
+            log_format,
             affinity: _,
             failover,
             help: (),
@@ -82,6 +85,10 @@ impl Effective<'_> {
                 lines.option("user", user);
             }
             lines.option("workers", self.workers.to_string());
+            let format = log_format.to_possible_value();
+            if let Some(format) = format {
+                lines.option("log-format", format.get_name());
+            }
             self.limits(limits, &mut lines);
             lifetime_lines(lifetime, &mut lines);
         }
@@ -320,6 +327,7 @@ mod tests {
             "--listen=unix:/run/policy,mode=0660",
             "--user=nobody:0",
             "--workers=3",
+            "--log-format=classic",
             "--allow=192.0.2.0/24,2001:db8::1",
             "--allow=::ffff:192.0.2.1",
             "--max-clients=77",

@@ -71,6 +71,15 @@ pub fn check_config(options: &Options) -> bool {
             Err(error) => findings.error(format!("cannot start: {error}")),
         }
     }
+    if let Some(option) = options
+        .daemon_option
+        .as_ref()
+        .filter(|_| !options.is_daemon)
+    {
+        findings.warning(format!(
+            "{option} is for a daemon: give --listen too, or have a service manager pass sockets"
+        ));
+    }
     for text in warnings::all(options, &services, &listeners, check.as_ref()) {
         findings.warning(text);
     }

@@ -7,9 +7,9 @@ use crate::journal::{
     escape::{Place, escape},
 };
 
-/// What an attempt came to: `action` is empty where it failed. `delay` is in seconds since the request
-/// came.
-pub(super) fn line(counted: &Counted, request: &Request, delay: u64, action: &[u8]) -> String {
+/// What an attempt came to: `action` is empty where it failed. `delay` is the time since the request came,
+/// with its unit.
+pub(super) fn line(counted: &Counted, request: &Request, delay: &str, action: &[u8]) -> String {
     let value = |name, place| escape(request.get(name).unwrap_or_default(), place);
     let Counted { name, service, .. } = counted;
     let address = &service.address;
@@ -24,7 +24,7 @@ pub(super) fn line(counted: &Counted, request: &Request, delay: u64, action: &[u
     let action = escape(action, Place::Action);
     format!(
         "[{name}] ({address}), prio: {priority}, weight: {weight}, queries: {queries}, \
-         answers: {answers}, failed: {failed}, delay: {delay}s, \
+         answers: {answers}, failed: {failed}, delay: {delay}, \
          client: {client}[{client_address}], helo: <{helo}>, from: <{sender}>, to: <{recipient}>, \
          action: '{action}'"
     )
@@ -50,7 +50,7 @@ mod tests {
             let fields = fields(&line).ok_or_else(|| TestCaseError::fail(line.clone()))?;
             for (field, value) in fields.iter().zip(&values) {
                 let (field, value) = (unescaped(field), without_controls(value));
-                let cut = field.strip_suffix(b"...").filter(|_| field.len() < value.len());
+                let cut = field.strip_suffix(b"...").filter(|start| start.len() < value.len());
                 let same = field == value || cut.is_some_and(|start| value.starts_with(start));
                 prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
             }
@@ -79,7 +79,7 @@ mod tests {
         ];
         let request = Request::from_attributes(attributes).unwrap();
         let service = Service::parse(b"name=127.0.0.1:1", Duration::from_secs(1)).unwrap();
-        line(&Counted::from(service), &request, 0, action)
+        line(&Counted::from(service), &request, "0s", action)
     }
 
     /// A naive reader of the line.

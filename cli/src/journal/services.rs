@@ -1,13 +1,17 @@
 //! What is said of services rather than of requests.
 
-use std::error::Error;
+use std::{error::Error, sync::PoisonError, time::Duration};
 
 use policy_ha::{BackendId, Transition};
 use policy_net::{AttemptError, CheckError, Event};
 
 use crate::{
-    Journal, Level,
-    journal::escape::{Place, escape},
+    Journal, Level, LogFormat,
+    journal::{
+        Counted,
+        escape::{Place, escape},
+        request::millis,
+    },
 };
 
 impl Journal {
@@ -32,8 +36,17 @@ impl Journal {
             Event::Checked {
                 backend,
                 error: Some(CheckError::Attempt(error @ AttemptError::NotAllowed { .. })),
+                took,
+            } => self.failed(*backend, error, *took),
+            Event::Checked {
+                backend,
+                error: Some(CheckError::Attempt(error)),
                 ..
-            } => self.failed(*backend, error),
+            } => {
+                if let Some(counted) = self.services.get(backend.index()) {
+                    counted.set_reason(error);
+                }
+            }
             Event::Changed {
                 backend,
                 transition,
@@ -51,11 +64,19 @@ impl Journal {
         }
     }
 
-    pub(super) fn failed(&self, backend: BackendId, error: &AttemptError) {
+    pub(super) fn failed(&self, backend: BackendId, error: &AttemptError, took: Duration) {
         let Some(counted) = self.services.get(backend.index()) else {
             return;
         };
         let place = counted.place();
+        if self.repeats.is_some() {
+            counted.set_reason(error);
+        }
+        if self.verbose && self.format == LogFormat::KeyValue {
+            let (took, why) = (millis(took), reason(error));
+            let text = format!("Attempt at {place} failed after {took}ms{why}");
+            self.log.line(Level::Info, text);
+        }
         let (kind, text) = match error {
             AttemptError::Connect(cause) if !error.blames_server() => {
                 let text = format!("Could not open socket to {place}: {cause}");
@@ -117,6 +138,26 @@ impl Journal {
             _ => return,
         };
         self.log.line(level, counted.place() + &what);
+    }
+}
+
+impl Counted {
+    /// Notes why it failed, in as few words as the system has for it.
+    fn set_reason(&self, error: &AttemptError) {
+        let mut why = error as &dyn Error;
+        while let Some(source) = why.source() {
+            why = source;
+        }
+        let why = why.to_string();
+        let words = why.split(" (os error").next().unwrap_or_default();
+        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        words.clone_into(&mut reason);
+    }
+
+    /// Why it failed last.
+    pub(super) fn reason(&self) -> String {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.clone()
     }
 }
 

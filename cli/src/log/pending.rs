@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use crate::Level;
+
 /// Lines for one reply. What is too much is lost, counted, and said with that reply.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -22,7 +24,7 @@ impl Pending {
         let mut lines = mem::take(&mut self.lines);
         match mem::take(&mut self.lost) {
             0 => {}
-            lost => lines.push_str(&super::lost(lost)),
+            lost => lines.push_str(&super::tagged(Level::Warning, &super::lost(lost))),
         }
         lines
     }

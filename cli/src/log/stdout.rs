@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use crate::Level;
+
 /// Lines on their way to a thread that writes them. What does not fit is lost, counted, and said as
 /// soon as a line fits again.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Stdout {
 
     pub(super) fn send(&self, line: String) {
         let lost = self.lost.swap(0, Relaxed);
-        if lost > 0 && !self.try_send(super::lost(lost)) {
+        if lost > 0 && !self.try_send(said(lost)) {
             self.lost.fetch_add(lost, Relaxed);
         }
         if !self.try_send(line) {
@@ -88,6 +90,12 @@ impl Stdout {
         }
         fits
     }
+}
+
+/// What a daemon says in the place of lost lines.
+fn said(lost: u64) -> String {
+    let text = super::prefixed(Level::Warning, super::lost(lost).as_bytes());
+    super::tagged(Level::Warning, &text)
 }
 
 /// Lines that may wait, however short they are: each costs some bytes besides its own.
@@ -146,7 +154,7 @@ mod tests {
         let lines = reads.join().unwrap();
         let (of_loss, whole): (Vec<_>, Vec<_>) = lines.iter().partition(|l| l.contains("lost"));
         let count = |line: &str| {
-            let count = line.strip_prefix("[LOG warning]: ")?;
+            let count = line.strip_prefix("[LOG warning]: warning: ")?;
             count
                 .strip_suffix(" log lines were lost")?
                 .parse::<usize>()

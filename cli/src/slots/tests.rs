@@ -88,11 +88,17 @@ fn a_place_is_free_again_when_its_connection_ends() {
         connection.slot.begin();
     }
     let client = Client::User(7);
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2.into()));
+    assert_eq!(
+        slots.enter(client).unwrap_err(),
+        Refusal::Full(client, 2.into())
+    );
     slots.leave(&both[0].slot);
     let third = slots.enter(client).unwrap().0;
     third.begin();
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(2.into()));
+    assert_eq!(
+        slots.enter(client).unwrap_err(),
+        Refusal::Full(client, 2.into())
+    );
     slots.leave(&both[1].slot);
     slots.leave(&third);
     assert_eq!(slots.table().taken, 0);
@@ -113,10 +119,7 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
         assert!(all[number].is_woken() && all[number].leaves(), "{number}");
         slots.leave(&all[number].slot);
     }
-    assert_eq!(
-        slots.enter(address("::1")).unwrap_err(),
-        Refusal::Full(4.into())
-    );
+    slots.enter(address("::1")).unwrap_err();
     assert!(!all[2].is_woken());
     all[2].serves();
     let evicted = enters(&slots, address("::1")).1.unwrap();
@@ -138,7 +141,7 @@ fn the_longest_idle_are_in_order_however_many_there_are() {
     let mut expected: Vec<usize> = (0..number).rev().filter(|index| index % 3 > 0).collect();
     expected.extend((0..number).step_by(3));
     for (round, index) in expected.into_iter().enumerate() {
-        let (new, evicted) = enters(&slots, Client::User(0));
+        let (new, evicted) = enters(&slots, Client::User(1_000_000 + round as u32));
         new.slot.begin();
         assert_eq!(
             evicted.unwrap().client,
@@ -180,22 +183,53 @@ fn whoever_is_to_leave_and_is_given_a_request_in_that_moment_leaves_after_it() {
 }
 
 #[test]
-fn only_so_many_may_be_on_their_way_out() {
-    let slots = slots(MOST_EVICTED * 2, 0, 0);
-    let mut all = many(&slots, MOST_EVICTED * 2);
-    let mut new: Vec<_> = (0..MOST_EVICTED)
-        .map(|_| enters(&slots, Client::User(0)).0)
-        .collect();
-    let refusal = slots.enter(Client::User(0)).unwrap_err();
-    assert_eq!(refusal, Refusal::Full((MOST_EVICTED * 2).into()));
-    assert!(all[0].leaves());
-    slots.leave(&all[0].slot);
-    new.push(enters(&slots, Client::User(0)).0);
-    for connection in all.iter().skip(1).chain(&new) {
+fn only_so_many_may_be_on_their_way_out_and_the_largest_leaves_room_for_others() {
+    let all = MOST_EVICTED * 3;
+    let slots = slots(all, 0, 0);
+    let (mine, other) = (Client::User(1), |number: usize| {
+        address(&format!("10.0.0.{number}"))
+    });
+    let mut old: Vec<_> = (0..all).map(|_| enters(&slots, mine).0).collect();
+    let half = MOST_EVICTED / 2;
+    let mut new: Vec<_> = (0..half).map(|_| enters(&slots, mine).0).collect();
+    assert_eq!(
+        slots.enter(mine).unwrap_err(),
+        Refusal::Full(mine, all.into())
+    );
+    new.extend((0..half).map(|number| enters(&slots, other(number)).0));
+    slots.enter(other(200)).unwrap_err();
+    slots.enter(mine).unwrap_err();
+    assert!(old[0].leaves());
+    slots.leave(&old[0].slot);
+    new.push(enters(&slots, other(200)).0);
+    for connection in old.iter().skip(1).chain(&new) {
         slots.leave(&connection.slot);
     }
     let table = slots.table();
     assert_eq!((table.taken, table.evicted), (0, 0));
+}
+
+#[test]
+fn whoever_has_more_than_half_of_all_places_takes_none_from_others() {
+    let slots = slots(6, 0, 0);
+    let (mine, other) = (Client::User(1), Client::User(2));
+    let mut others: Vec<_> = (0..2).map(|_| enters(&slots, other).0).collect();
+    let mut own: Vec<_> = (0..4).map(|_| enters(&slots, mine).0).collect();
+    // Those of the other have been idle for longer.
+    for (round, connection) in own.iter_mut().enumerate() {
+        let (new, evicted) = enters(&slots, mine);
+        assert_eq!(evicted.unwrap().client, mine, "{round}");
+        new.slot.begin();
+        assert!(connection.leaves());
+        slots.leave(&connection.slot);
+    }
+    assert_eq!(slots.enter(mine).unwrap_err(), Refusal::Full(mine, 6));
+    assert!(!others[0].leaves() && !others[1].leaves());
+    // The other one may, up to its half.
+    others[1].slot.begin();
+    let third = enters(&slots, other);
+    assert_eq!(third.1.unwrap().client, other, "the longest idle of all");
+    assert!(others[0].leaves());
 }
 
 #[test]
@@ -256,10 +290,7 @@ fn all_leave_at_the_end_and_nobody_is_driven_out_any_more() {
     assert!(all[1].leaves(), "when it is idle");
     let mut late = Connection::of(slots.enter(Client::User(3)).unwrap().0);
     assert!(late.leaves());
-    assert_eq!(
-        slots.enter(Client::User(3)).unwrap_err(),
-        Refusal::Full(3.into())
-    );
+    slots.enter(Client::User(4)).unwrap_err();
     for connection in all.iter().chain([&late]) {
         assert!(!connection.slot.is_evicted());
         slots.leave(&connection.slot);

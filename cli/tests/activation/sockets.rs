@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::{fd::OwnedFd, unix::net::UnixListener},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     process::{Command, Stdio},
 };
 
@@ -98,24 +101,83 @@ fn what_was_passed_to_another_process_is_left_alone() {
         "-s",
         &service(&stub),
     ]);
-    other.env("LISTEN_FDS", "1").stdin(Stdio::null());
-    let ended = Process::of(&mut other).end();
-    assert_eq!(
-        (ended.code, ended.out.as_str()),
-        (Some(0), ""),
-        "it is no daemon"
-    );
+    other.env("LISTEN_FDS", "1");
+    let (near, far) = UnixStream::pair().unwrap();
+    let (far, output) = (OwnedFd::from(far.try_clone().unwrap()), OwnedFd::from(far));
+    let process = Process::untouched(other.stdin(far).stdout(output));
+    drop(other);
+    // What may have been left over from a parent does not keep the drop-in from serving its client.
+    let client = Client::of(near);
+    client.shut_down_writing();
+    assert_eq!(client.read_once(), b"");
+    assert_eq!(process.end().code, Some(0));
 }
 
 #[test]
-fn what_is_no_stream_socket_ends_the_start_with_71() {
+fn a_service_manager_that_has_started_no_listener_is_told_with_78() {
+    let stub = Stub::tcp(Script::default());
+    let service = service(&stub);
+    let own = "LISTEN_PID=$$ exec \"$@\"";
+    for (script, variable, value, named) in [
+        (
+            "exec \"$@\"",
+            "NOTIFY_SOCKET",
+            "/nonexistent",
+            "NOTIFY_SOCKET",
+        ),
+        ("exec \"$@\"", "NOTIFY_SOCKET", "@abstract", "NOTIFY_SOCKET"),
+        (own, "LISTEN_FDS", "0", "LISTEN_FDS"),
+        // A shell in between, whose child it is.
+        (
+            "LISTEN_PID=$$; \"$@\"; exit $?",
+            "LISTEN_FDS",
+            "1",
+            "LISTEN_FDS",
+        ),
+        ("exec \"$@\"", "LISTEN_FDS", "1", "LISTEN_FDS"),
+    ] {
+        let start = |more: &[&str]| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script, "sh", HAPOLICY, "-s", &service]);
+            command.args(more).env(variable, value).stdin(Stdio::null());
+            Process::of(&mut command)
+        };
+        let ended = start(&[]).end();
+        assert_eq!(ended.code, Some(78), "{script} {variable}: {ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+        assert!(
+            ended.err.contains(named) && ended.err.contains("--listen"),
+            "{ended:?}"
+        );
+        assert_eq!(
+            start(&["--check"]).end().code,
+            Some(0),
+            "it is only looked at"
+        );
+    }
+}
+
+#[test]
+fn a_connection_in_the_place_of_a_listener_is_told_with_78() {
+    // As a socket unit with Accept=yes passes it.
+    let stub = Stub::tcp(Script::default());
+    let (_near, far) = UnixStream::pair().unwrap();
+    let manager = Manager::of(vec![far.into()]);
+    let ended = Process::of(&mut manager.command(&["-s", &service(&stub)])).end();
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.err.contains("Accept="), "{ended:?}");
+    assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
+fn what_is_no_stream_socket_ends_the_start_with_78() {
     let stub = Stub::tcp(Script::default());
     let datagram = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
     let file = fs::File::open("/dev/null").unwrap();
     for other in [OwnedFd::from(datagram), file.into()] {
         let manager = Manager::of(vec![other]);
         let ended = Process::of(&mut manager.command(&["-s", &service(&stub)])).end();
-        assert_eq!(ended.code, Some(71), "{ended:?}");
+        assert_eq!(ended.code, Some(78), "{ended:?}");
         assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
     }
 }

@@ -1,11 +1,17 @@
 //! What the manager is told.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use crate::{
     process::{Daemon, Manager, Process, Signal},
     service,
-    support::stub::{Script, Stub},
+    support::{
+        eventually,
+        stub::{Script, Stub},
+    },
     tcp,
 };
 
@@ -51,6 +57,52 @@ fn a_daemon_that_does_not_start_is_not_ready() {
         Some(71)
     );
     assert_eq!(manager.said(), [""; 0]);
+}
+
+#[test]
+fn the_manager_is_told_the_states_of_the_services_when_one_changes() {
+    let (a, b) = (Stub::tcp(Script::default()), Stub::tcp(Script::default()));
+    let manager = Manager::of(vec![tcp("127.0.0.1:0").0]);
+    let services = [
+        format!("a={}", a.address()),
+        format!("b={}:20", b.address()),
+    ];
+    let daemon = manager.start(&["-s", &services[0], "-s", &services[1], "--mode", "b=drain"]);
+    assert!(manager.wait(1, "STATUS=a up, b up (drain); 0 default actions"));
+    a.stop();
+    assert_eq!(daemon.connect().ask_about("x"), "dunno");
+    let down = || {
+        let said = manager.said();
+        let mut said = said.iter();
+        said.any(|said| {
+            said.starts_with("STATUS=a down ")
+                && said.ends_with("s, b up (drain); 1 default action")
+        })
+    };
+    assert!(eventually(down), "{:?}", manager.said());
+    a.restart();
+    assert_eq!(daemon.connect().ask_about("x"), "dunno");
+    assert!(manager.wait(1, "STATUS=a up, b up (drain); 1 default action"));
+    daemon.stop();
+}
+
+#[test]
+fn a_manager_that_reads_no_status_holds_up_no_request() {
+    let stub = Stub::tcp(Script::default());
+    let manager = Manager::of(vec![tcp("127.0.0.1:0").0]);
+    let daemon = manager.start(&["-s", &service(&stub), "-d", "default"]);
+    assert!(manager.wait(1, "STATUS=a up; 0 default actions"));
+    let deaf = manager.deaf();
+    stub.stop();
+    let mut client = daemon.connect();
+    client.set_patience(Duration::from_secs(2));
+    let begin = Instant::now();
+    // Meanwhile the change is to be told, which waits for 3 s.
+    while begin.elapsed() < Duration::from_millis(2500) {
+        assert_eq!(client.ask_about("x"), "default");
+    }
+    drop(deaf);
+    daemon.stop();
 }
 
 #[test]

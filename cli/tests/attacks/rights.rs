@@ -93,7 +93,8 @@ fn a_daemon_that_stays_root_says_so() {
         let daemon = world.start(&["inet:127.0.0.1:0"], words);
         let log = daemon.stop().out;
         assert_eq!(
-            log.matches("[LOG warning]: running as root: ").count(),
+            log.matches("[LOG warning]: warning: running as root: ")
+                .count(),
             times,
             "{words:?}"
         );

@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod check_config;
+mod listener;
 mod options;
 mod warnings;
 mod wrong;

@@ -54,7 +54,7 @@ fn options_that_the_perl_script_takes_mean_the_same() {
         (&["-service=127.0.0.1:1:"], "dunno"),
         (&["--d", "A", "--deadline", "5s"], "A"),
         (&["--deadline=1.5m", "--d=A"], "A"),
-        (&["--affinity=none", "-dA", "--workers", "3"], "A"),
+        (&["--affinity=none", "-dA", "--max-connections", "3"], "A"),
     ] {
         let (near, far) = UnixStream::pair().unwrap();
         let _process = drop_in(args, far);

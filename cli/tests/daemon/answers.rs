@@ -33,7 +33,10 @@ fn invalid_answers_count_as_failures_and_the_next_server_is_asked() {
         assert_eq!(daemon.connect().ask_about("x"), "good", "{shown}");
         assert_eq!(bad.requests().len(), 1, "{shown}");
         let log = daemon.stop().out;
-        let warnings = process::lines(&log, "[LOG warning]: Invalid answer from 'bad' -> '");
+        let warnings = process::lines(
+            &log,
+            "[LOG warning]: warning: Invalid answer from 'bad' -> '",
+        );
         assert_eq!(warnings.len(), 1, "{shown}: {log}");
     }
 }

@@ -9,9 +9,12 @@ mod affinity;
 mod answers;
 mod clients;
 mod connections;
+mod lines;
 mod log;
+mod outage;
 mod refused;
 mod requests;
+mod signals;
 mod start;
 mod time;
 

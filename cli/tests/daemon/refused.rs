@@ -39,7 +39,7 @@ fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
         client.shut_down_writing();
         assert!(client.is_ended(), "{name}: it gets no answer");
         let line = format!(
-            "[LOG warning]: closing a connection from 127.0.0.1: {name} instead of a policy request"
+            "[LOG warning]: warning: closing a connection from 127.0.0.1: {name} instead of a policy request"
         );
         let told = daemon.process.out.wait_lines(1, &line);
         assert!(told, "{name}: {}", daemon.process.out.text());
@@ -76,7 +76,7 @@ fn a_client_whose_request_is_too_large_or_too_slow_is_named() {
             let mut client = Client::connect(daemon.endpoint());
             client.try_send(sent.as_bytes());
             assert!(client.is_ended());
-            let line = format!("[LOG warning]: closing a connection from {client_name}: ");
+            let line = format!("[LOG warning]: warning: closing a connection from {client_name}: ");
             assert!(
                 daemon.process.out.wait_lines(1, &line),
                 "{}",

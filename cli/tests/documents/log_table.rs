@@ -9,7 +9,7 @@ fn each_line_of_the_log_has_a_row_that_says_what_to_do() {
     let manual = fs::read_to_string(root().join("docs/hapolicy.md")).unwrap();
     let (_, log) = manual.split_once("\n## The log\n").expect("its section");
     let log = log.split("\n## ").next().unwrap();
-    let levels = ["error", "warning", "notice", "info"];
+    let levels = ["fatal", "error", "warning", "notice", "info"];
     let in_manual: BTreeSet<String> = rows(log)
         .filter(|cells| levels.contains(&cells[0].as_str()))
         .map(|cells| cells[1].clone())

@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Duration};
 
 use crate::{
-    process::{Client, Daemon, POLICY_CLIENT, is_root, lines, request},
+    process::{Client, Daemon, POLICY_CLIENT, about, is_root, request},
     support::{
         faults::{Expected, FAULTS, Fault, Trouble, well},
         first::{First, Means},
@@ -85,13 +85,13 @@ fn meet(fault: &'static Fault, expected: Expected, kept: bool, number: u8, home:
     }
 
     let log = daemon.stop().out;
-    let blames = lines(&log, "'first'");
+    let blames = about(&log, "first");
     let down = blames.iter().filter(|line| line.contains("is down"));
     match expected.blame {
         Some(reason) => assert!(down.clone().any(|line| line.contains(reason)), "{log}"),
         None => assert_eq!(blames, [""; 0], "nobody is to blame"),
     }
-    assert_eq!(lines(&log, "'second'"), [""; 0], "{log}");
+    assert_eq!(about(&log, "second"), [""; 0], "{log}");
 }
 
 /// The name of the service that answered; its answer must be to this request.

@@ -20,10 +20,23 @@ use crate::smtp::Smtp;
 use crate::support::stub::{Reply, Script, Stub};
 
 #[test]
-fn a_sender_cannot_have_another_address_banned() {
+fn a_sender_cannot_have_another_address_banned_by_the_line_of_a_request() {
+    let naive = r#" client_address=<ADDR> .* action="?(?:REJECT|5\d\d)"#;
+    nobody_else_is_banned("key-value", "queue_id=", naive);
+}
+
+#[test]
+fn a_sender_cannot_have_another_address_banned_by_the_line_of_an_attempt() {
+    let naive = r"client: \S*\[<ADDR>\].*action: '(?:REJECT|5\d\d)";
+    nobody_else_is_banned("classic", "[a] (", naive);
+}
+
+/// Has senders ask a daemon whose lines of this format begin so; `naive` is an expression that begins
+/// anywhere in these.
+fn nobody_else_is_banned(format: &str, begin: &str, naive: &str) {
     let mut setup = Setup::new();
     let server = Stub::tcp(Script::reply(Reply::Call(answer)));
-    let daemon = Daemon::start(setup.path(), &format!("a={}", server.address()));
+    let daemon = Daemon::start(setup.path(), &format!("a={}", server.address()), format);
     let smtpd = setup.add_smtpd(Processes::OneForAll, &daemon.endpoint);
     setup.add_option("smtpd_authorized_xclient_hosts=127.0.0.0/8");
     setup.add_option("inet_protocols=all");
@@ -55,7 +68,7 @@ fn a_sender_cannot_have_another_address_banned() {
     assert!(!log.contains("lines were lost"), "{log}");
     let is_attempt = |line: &&str| {
         let text = line.split_once("]: ").map(|(_, text)| text);
-        text.is_some_and(|text| text.starts_with("[a] ("))
+        text.is_some_and(|text| text.starts_with(begin))
     };
     let attempts: Vec<&str> = log.lines().filter(is_attempt).collect();
     let of_victim = attempts.iter().filter(|line| line.contains(VICTIM));
@@ -78,7 +91,6 @@ fn a_sender_cannot_have_another_address_banned() {
     assert_eq!(found, BTreeSet::from([HOSTILE, HOSTILE_IPV6]));
 
     // In these lines the escapes alone are enough, for an expression that begins anywhere.
-    let naive = r"client: \S*\[<ADDR>\].*action: '(?:REJECT|5\d\d)";
     let found = banned(&write("attempts.log", &attempts.join("\n")), naive);
     let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(found, BTreeSet::from([HOSTILE, HOSTILE_IPV6]));
@@ -130,7 +142,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(directory: &Path, service: &str) -> Self {
+    fn start(directory: &Path, service: &str, format: &str) -> Self {
         let home = directory.join("world");
         fs::create_dir(&home).expect("a directory of our own");
         // A stream loses nothing: a queue of datagrams may have room for ten.
@@ -155,6 +167,8 @@ impl Daemon {
             .args([
                 HAPOLICY,
                 "-v",
+                "--log-format",
+                format,
                 "--listen",
                 "inet:127.0.0.1:0",
                 "-s",

@@ -196,6 +196,13 @@ pub fn warnings(text: &str) -> Vec<String> {
     warnings
 }
 
+/// What is said of a service, but for its state at the start and at the end.
+pub fn about(text: &str, service: &str) -> Vec<String> {
+    let mut lines = lines(text, &format!("'{service}'"));
+    lines.retain(|line| !line.contains("]: service '"));
+    lines
+}
+
 /// The lines of a text that contain this.
 pub fn lines(text: &str, part: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains(part));

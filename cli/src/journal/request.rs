@@ -1,0 +1,241 @@
+//! A daemon's line per request (`-l`), as `key=value`.
+
+use policy_ha::BackendId;
+use policy_proto::{Request, Response, attr};
+use tokio::time::Instant;
+
+use crate::journal::{
+    Journal,
+    escape::{MAX_TEXT, MAX_VALUE, append_field},
+};
+
+/// What has come of a request so far.
+#[derive(Debug)]
+pub struct Asked {
+    /// When it came, where it is logged.
+    pub(super) since: Option<Instant>,
+    /// The service that answered.
+    pub(super) answered: Option<BackendId>,
+    /// A bit for each service that did not.
+    pub(super) failed: u64,
+}
+
+impl Asked {
+    pub(super) const fn new(since: Option<Instant>) -> Self {
+        Self {
+            since,
+            answered: None,
+            failed: 0,
+        }
+    }
+
+    pub(super) fn fail(&mut self, backend: BackendId) {
+        let bit = u32::try_from(backend.index()).ok();
+        self.failed |= bit.and_then(|bit| 1u64.checked_shl(bit)).unwrap_or(0);
+    }
+}
+
+/// The line; `response` is `None` where the connection is closed instead.
+pub(super) fn line(
+    journal: &Journal,
+    request: &Request,
+    asked: &Asked,
+    response: Option<&Response>,
+) -> String {
+    let mut line = String::with_capacity(512);
+    for (name, limit) in ATTRIBUTES {
+        let value = request.get(name).unwrap_or_default();
+        append_field(&mut line, name, value, limit);
+    }
+    let name_of = |index: usize| journal.services.get(index).map(|counted| &*counted.name);
+    let service = asked.answered.and_then(|backend| name_of(backend.index()));
+    let service = service.unwrap_or_default().as_bytes();
+    append_field(&mut line, "service", service, MAX_NAME);
+    let attempts = asked.failed.count_ones() + u32::from(asked.answered.is_some());
+    append_field(
+        &mut line,
+        "attempts",
+        attempts.to_string().as_bytes(),
+        MAX_WORD,
+    );
+    let is_failed = |index: &usize| asked.failed & (1 << index) != 0;
+    let failed: Vec<&str> = (0..64).filter(is_failed).filter_map(name_of).collect();
+    append_field(&mut line, "failed", failed.join(",").as_bytes(), MAX_NAMES);
+    let took = asked.since.map(|since| since.elapsed()).unwrap_or_default();
+    append_field(&mut line, "ms", millis(took).as_bytes(), MAX_WORD);
+    let action = response.map(Response::as_bytes).unwrap_or_default();
+    append_field(&mut line, "action", action, MAX_TEXT);
+    let by_default = match (asked.answered, response) {
+        (Some(_), _) => "no",
+        (None, Some(_)) => "yes",
+        (None, None) => "close",
+    };
+    append_field(&mut line, "default", by_default.as_bytes(), MAX_WORD);
+    line
+}
+
+/// A time in milliseconds, with a tenth.
+pub(super) fn millis(time: std::time::Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1000.0)
+}
+
+/// What identifies a request, as Postfix calls it, and the bytes that it has as written.
+const ATTRIBUTES: [(&str, usize); 8] = [
+    (attr::QUEUE_ID, MAX_WORD),
+    (attr::INSTANCE, MAX_WORD),
+    (attr::PROTOCOL_STATE, MAX_WORD),
+    (attr::CLIENT_NAME, MAX_VALUE),
+    (attr::CLIENT_ADDRESS, MAX_WORD),
+    (attr::HELO_NAME, MAX_VALUE),
+    (attr::SENDER, MAX_VALUE),
+    (attr::RECIPIENT, MAX_VALUE),
+];
+/// No queue ID, instance, stage or address is as long.
+const MAX_WORD: usize = 128;
+/// The longest name of a service.
+const MAX_NAME: usize = 256;
+/// The longest list of them: the line has room for all that is before and behind.
+const MAX_NAMES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Log, Service, printable};
+
+    const KEYS: [&str; 14] = [
+        "queue_id",
+        "instance",
+        "protocol_state",
+        "client_name",
+        "client_address",
+        "helo_name",
+        "sender",
+        "recipient",
+        "service",
+        "attempts",
+        "failed",
+        "ms",
+        "action",
+        "default",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_value_can_write_a_field(
+            values in prop::collection::vec(value(), 8),
+            action in value(),
+            name in value(),
+        ) {
+            let line = line_about(&values, &action, &name);
+            prop_assert_eq!(&printable(&line), &line, "nothing is left to be escaped or cut");
+            let fields = fields(&line).ok_or_else(|| TestCaseError::fail(line.clone()))?;
+            let keys: Vec<&str> = fields.iter().map(|(key, _)| &**key).collect();
+            prop_assert_eq!(keys, KEYS.to_vec(), "{}", line);
+            for (value, (_, field)) in values.iter().zip(&fields) {
+                let value = without_controls(value);
+                let cut = field.strip_suffix(b"...").filter(|start| start.len() < value.len());
+                let same = *field == value || cut.is_some_and(|start| value.starts_with(start));
+                prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
+            }
+            // A reader that looks for a key after a blank finds one place, the right one.
+            for key in &KEYS[1..] {
+                prop_assert_eq!(line.matches(&format!(" {key}=")).count(), 1, "{}: {}", key, &line);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_values_leave_the_line_whole() {
+        let long = vec![b'"'; 16_000];
+        let line = line_about(&vec![long.clone(); 8], &long, &long);
+        assert_eq!(printable(&line), line);
+        assert_eq!(fields(&line).map(|fields| fields.len()), Some(KEYS.len()));
+    }
+
+    fn line_about(values: &[Vec<u8>], action: &[u8], name: &[u8]) -> String {
+        let names = ATTRIBUTES.iter().map(|(name, _)| *name);
+        let request = Request::from_attributes(names.zip(values)).unwrap();
+        let mut services =
+            vec![Service::parse(b"a=127.0.0.1:1", Duration::from_secs(1)).unwrap(); 64];
+        for service in &mut services {
+            service.name = name.to_vec();
+        }
+        let journal = Journal::new(Log::with_replies(), services);
+        let mut asked = Asked::new(None);
+        asked.failed = u64::MAX;
+        let response = Response::new([b"x", action].concat()).unwrap();
+        line(&journal, &request, &asked, Some(&response))
+    }
+
+    /// A reader of `key=value` as there are many: a value within quotation marks ends at the next one.
+    fn fields(mut rest: &str) -> Option<Vec<(String, Vec<u8>)>> {
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let (key, value) = rest.split_once('=')?;
+            let (value, end) = match value.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"')?,
+                None => value.split_at(value.find(' ').unwrap_or(value.len())),
+            };
+            fields.push((key.to_owned(), unescaped(value)?));
+            rest = match end {
+                "" => end,
+                end => end.strip_prefix(' ')?,
+            };
+        }
+        Some(fields)
+    }
+
+    fn unescaped(field: &str) -> Option<Vec<u8>> {
+        let mut parts = field.split('\\');
+        let mut bytes = parts.next()?.as_bytes().to_vec();
+        for part in parts {
+            let code = part.strip_prefix('x')?.get(..2)?;
+            bytes.push(u8::from_str_radix(code, 16).ok()?);
+            bytes.extend_from_slice(part.get(3..)?.as_bytes());
+        }
+        Some(bytes)
+    }
+
+    /// What is written as `?` cannot be read back.
+    fn without_controls(value: &[u8]) -> Vec<u8> {
+        let written = |byte: &u8| if byte.is_ascii_control() { b'?' } else { *byte };
+        value.iter().map(written).collect()
+    }
+
+    /// Any bytes that an attribute may have, most of them pieces of the line's own syntax.
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = [
+            " ",
+            "=",
+            "\"",
+            "\\",
+            "\\x22",
+            "\u{a0}",
+            "\u{3000}",
+            "\u{85}",
+            "\u{202e}",
+            "\t",
+            "...",
+            "x",
+            "a@b",
+            "sender=",
+            " sender=",
+            "\" action=",
+            " default=no",
+            " client_address=203.0.113.8 ",
+        ];
+        let piece = prop_oneof![
+            4 => prop::sample::select(pieces.map(|piece| piece.as_bytes().to_vec()).to_vec()),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| {
+            let mut value = pieces.concat();
+            value.retain(|byte| !matches!(byte, 0 | b'\n' | b'\r'));
+            value
+        })
+    }
+}

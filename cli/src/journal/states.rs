@@ -1,0 +1,180 @@
+//! What is said of the states of all services together, and of requests that none of them answers.
+
+use std::time::Duration;
+
+use chrono::{Local, TimeDelta};
+use policy_ha::{Mode, Status};
+use policy_net::Counts;
+use tokio::time::Instant;
+
+use crate::{
+    DefaultAction, Journal, Level,
+    journal::{
+        ALL,
+        escape::{Place, escape},
+        outage::Over,
+    },
+};
+
+/// A service as it is now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    pub(crate) mode: Mode,
+    pub(crate) status: Status,
+    pub(crate) counts: Counts,
+}
+
+impl State {
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self.status, Status::Down { .. })
+    }
+
+    /// For how long it has been down, if it is.
+    pub(crate) fn down_for(&self, now: Instant) -> Option<Duration> {
+        match self.status {
+            Status::Down { since, .. } => Some(now.into_std().saturating_duration_since(since)),
+            _ => None,
+        }
+    }
+
+    fn mode(&self) -> &'static str {
+        match self.mode {
+            Mode::Enabled => "enabled",
+            Mode::Drain => "drain",
+            Mode::Disabled => "disabled",
+        }
+    }
+}
+
+impl Journal {
+    /// A request came to nothing: no service answered.
+    pub(crate) fn unanswered(&self, states: impl FnOnce() -> Vec<State>, default: &DefaultAction) {
+        if self.repeats.is_none() {
+            return;
+        }
+        self.outage.unanswered(Instant::now());
+        let what = match default {
+            DefaultAction::Reply(action) => {
+                let action = escape(action.as_bytes(), Place::Quoted('\''));
+                format!("default action '{action}'")
+            }
+            DefaultAction::Close => "closing the connection".to_owned(),
+        };
+        let states = summary(&states());
+        let text = format!("no service answered: {what} ({states})");
+        self.repeatable(Level::Warning, "no answer", ALL, text);
+    }
+
+    /// A service has answered a request.
+    pub(crate) fn answered(&self, default: &DefaultAction) {
+        if let Some(over) = self.outage.answered(Instant::now) {
+            self.answer_again(over, default);
+        }
+    }
+
+    /// Says that an outage is over, if that was held back.
+    pub(crate) fn say_end_of_outage(&self, now: Instant, default: &DefaultAction) {
+        if let Some(over) = self.outage.ended_meanwhile(now) {
+            self.answer_again(over, default);
+        }
+    }
+
+    /// Requests that no service answered.
+    pub(crate) fn unanswered_count(&self) -> u64 {
+        self.outage.total()
+    }
+
+    /// Says that a service is down, for so long by now.
+    pub(crate) fn still_down(&self, index: usize, down_for: Duration) {
+        let Some(counted) = self.services.get(index) else {
+            return;
+        };
+        let (place, reason) = (counted.place(), counted.reason());
+        let format = match down_for.as_secs() {
+            ..DAY => "%H:%M:%S",
+            _ => "%b %e %H:%M:%S",
+        };
+        let since = Local::now() - TimeDelta::from_std(down_for).unwrap_or_default();
+        let (since, seconds) = (since.format(format), down_for.as_secs());
+        let text = format!("{place} is still down since {since} ({seconds}s): {reason}");
+        self.log.line(Level::Warning, text);
+    }
+
+    /// Says the state of each service, and what has come of the requests.
+    pub(crate) fn say_states(&self, states: &[State], now: Instant) {
+        for (counted, state) in self.services.iter().zip(states) {
+            let place = counted.place();
+            let mode = state.mode();
+            let status = match state.down_for(now) {
+                None => "up".to_owned(),
+                Some(time) => format!("down for {}s", time.as_secs()),
+            };
+            let Counts {
+                answered, failed, ..
+            } = state.counts;
+            let text = format!(
+                "service {place}: {mode}, {status}, answered: {answered}, failed: {failed}"
+            );
+            self.log.line(Level::Info, text);
+        }
+    }
+
+    /// The same for a service manager, in one line.
+    pub(crate) fn status(&self, states: &[State], now: Instant) -> String {
+        let one = |(counted, state): (&super::Counted, &State)| {
+            let name = &counted.name;
+            let mode = match state.mode {
+                Mode::Enabled => String::new(),
+                _ => format!(" ({})", state.mode()),
+            };
+            match state.down_for(now) {
+                None => format!("{name} up{mode}"),
+                Some(time) => format!("{name} down {}s{mode}", time.as_secs()),
+            }
+        };
+        let services: Vec<String> = self.services.iter().zip(states).map(one).collect();
+        let count = self.unanswered_count();
+        format!(
+            "{}; {}",
+            services.join(", "),
+            plural(count, "default action")
+        )
+    }
+
+    fn answer_again(&self, over: Over, default: &DefaultAction) {
+        let after = over.after.as_secs();
+        let what = match default {
+            DefaultAction::Reply(_) => "got the default action",
+            DefaultAction::Close => "got no answer",
+        };
+        let count = plural(over.count, "request");
+        let text = format!("services answer again after {after}s: {count} {what}");
+        self.log.line(Level::Info, text);
+    }
+}
+
+/// How many are down, and how many may not be asked.
+fn summary(states: &[State]) -> String {
+    let count = |is: fn(&&State) -> bool| states.iter().filter(is).count();
+    let (down, all) = (count(|state| state.is_down()), states.len());
+    let mut text = format!("{down} of {all} services are down");
+    for (number, what) in [
+        (count(|state| state.mode == Mode::Disabled), "disabled"),
+        (count(|state| state.mode == Mode::Drain), "drained"),
+    ] {
+        if number > 0 {
+            text += &format!(", {number} {what}");
+        }
+    }
+    text
+}
+
+fn plural(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;

@@ -1,0 +1,228 @@
+//! Watches the services beside the requests: says what lasts, and what was held back.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use policy_ha::Mode;
+use tokio::time::Instant;
+
+use crate::{
+    Proxy,
+    hands::on_call,
+    journal::State,
+    notify::{self, notify},
+    worker::Common,
+};
+
+/// What is to be watched. It ends when the sender of the second is dropped.
+type Given = (Arc<Common>, Receiver<()>);
+
+/// A thread of its own, since a service manager that does not read would stop a worker; it is there before
+/// anything is taken over.
+pub(crate) fn hire() -> io::Result<Sender<Given>> {
+    let (sender, watch) = on_call(|(common, ended): Given| {
+        let mut monitor = Monitor::new(common.proxy.clone());
+        let mut wait = Duration::ZERO;
+        while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            let status = monitor.tick(Instant::now());
+            if let Some(status) = status.filter(|_| notify::has_manager()) {
+                notify(monitor.proxy.journal.log(), &format!("STATUS={status}"));
+            }
+            wait = TICK;
+        }
+    });
+    thread::Builder::new()
+        .name("monitor".to_owned())
+        .spawn(watch)?;
+    Ok(sender)
+}
+
+/// Has the thread watch, until what is returned is dropped.
+pub(crate) fn watch(monitor: &Sender<Given>, common: &Arc<Common>) -> Sender<()> {
+    let (end, ended) = channel();
+    // Without the thread there is nothing to end either.
+    _ = monitor.send((Arc::clone(common), ended));
+    end
+}
+
+#[derive(Debug)]
+struct Monitor {
+    proxy: Proxy,
+    /// For each service: how many minutes of its being down have been told.
+    told: Vec<u64>,
+    /// What the manager knows, and since when.
+    status: Option<(Vec<bool>, Instant)>,
+}
+
+impl Monitor {
+    fn new(proxy: Proxy) -> Self {
+        Self {
+            proxy,
+            told: Vec::new(),
+            status: None,
+        }
+    }
+
+    /// Says what is to be said now, and returns what a service manager is to be told.
+    fn tick(&mut self, now: Instant) -> Option<String> {
+        let journal = &self.proxy.journal;
+        journal.say_end_of_outage(now, &self.proxy.default);
+        let states = self.proxy.states();
+        self.told.resize(states.len(), 0);
+        for (index, (state, told)) in states.iter().zip(&mut self.told).enumerate() {
+            let down_for = state.down_for(now).filter(|_| state.mode != Mode::Disabled);
+            let minutes = down_for.map_or(0, |time| time.as_secs() / MINUTE.as_secs());
+            if let Some(down_for) = down_for.filter(|_| minutes > *told) {
+                journal.still_down(index, down_for);
+            }
+            *told = minutes;
+        }
+        journal.say_pending(now, false);
+        self.status(&states, now)
+    }
+
+    /// A state has changed, or something has been down for another minute.
+    fn status(&mut self, states: &[State], now: Instant) -> Option<String> {
+        let down: Vec<bool> = states.iter().map(State::is_down).collect();
+        let is_known = self.status.as_ref().is_some_and(|(known, since)| {
+            let is_old = now.saturating_duration_since(*since) >= MINUTE;
+            *known == down && !(is_old && down.contains(&true))
+        });
+        if is_known {
+            return None;
+        }
+        self.status = Some((down, now));
+        Some(self.proxy.journal.status(states, now))
+    }
+}
+
+const TICK: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use policy_ha::Preference;
+    use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
+    use policy_proto::Request;
+
+    use super::*;
+    use crate::{DefaultAction, Journal, Log, LogFormat, Service};
+
+    #[test]
+    fn what_stays_down_is_told_once_a_minute_and_what_was_held_back_after_one() {
+        let (mut monitor, log) = monitor();
+        let up = Some("a up, b up; 0 default actions".to_owned());
+        assert_eq!(monitor.tick(Instant::now()), up);
+        ask_in_vain(&monitor.proxy);
+        ask_in_vain(&monitor.proxy);
+        let down = Instant::now();
+        let first = lines(&log);
+        assert_eq!(first.len(), 5, "{first:?}");
+
+        let mut tick = |seconds| {
+            let status = monitor.tick(down + Duration::from_secs(seconds));
+            (status, lines(&log))
+        };
+        let status = Some("a down 1s, b down 1s; 2 default actions".to_owned());
+        assert_eq!(tick(1), (status, vec![]));
+        assert_eq!(tick(2), (None, vec![]), "nothing has changed");
+        assert_eq!(tick(59), (None, vec![]));
+
+        let (status, told) = tick(61);
+        let status = status.unwrap();
+        assert_eq!(status, "a down 61s, b down 61s; 2 default actions");
+        for name in ["a", "b"] {
+            let begin = format!("[LOG warning]: '{name}' (127.0.0.1:1) is still down since ");
+            let end = " (61s): Connection refused";
+            let is_told = |line: &&String| line.starts_with(&begin) && line.ends_with(end);
+            assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+        }
+        for held in [
+            "Could not open socket to 'a'",
+            "Could not open socket to 'b'",
+            "no service",
+        ] {
+            let is_told = |line: &&String| line.contains(held);
+            assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+        }
+        assert_eq!(told.len(), 5, "{told:?}");
+
+        let (_, told) = tick(119);
+        assert_eq!(told, [""; 0]);
+        let (_, told) = tick(600);
+        assert_eq!(
+            told.len(),
+            2,
+            "one line each, however long it was: {told:?}"
+        );
+        assert!(told[0].contains(" (600s): "), "{told:?}");
+        let day = 24 * 60 * 60;
+        let (_, told) = tick(day);
+        let since = told[0].split("since ").nth(1).unwrap();
+        assert_eq!(since.find(" ("), Some("Nov 28 12:58:24".len()), "{since}");
+    }
+
+    #[test]
+    fn a_service_that_may_not_be_asked_is_not_told_to_be_down() {
+        let (mut monitor, log) = monitor();
+        ask_in_vain(&monitor.proxy);
+        let upstream = monitor.proxy.upstream.as_ref().unwrap();
+        let a = upstream.ids().next().unwrap();
+        upstream.set_mode(a, Mode::Disabled);
+        lines(&log);
+        let later = Instant::now() + Duration::from_secs(61);
+        let status = monitor.tick(later).unwrap();
+        assert!(
+            status.starts_with("a down 61s (disabled), b down 61s;"),
+            "{status}"
+        );
+        let told = lines(&log);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("'b'"), "{told:?}");
+    }
+
+    /// Two services that refuse.
+    fn monitor() -> (Monitor, Log) {
+        let log = Log::with_replies();
+        let service = |text: &[u8]| Service::parse(text, Duration::from_secs(1)).unwrap();
+        let services = [service(b"a=127.0.0.1:1"), service(b"b=127.0.0.1:1")];
+        let members = services.iter().map(|service| Member {
+            connect: Connector::new(service.endpoint.clone()),
+            backend: service.backend,
+            timeout: service.timeout,
+            accepts: None,
+        });
+        let upstream = Upstream::new(UpstreamOptions::default(), members).unwrap();
+        let journal = Journal::new(log.clone(), services.to_vec());
+        let journal = journal.for_daemon(LogFormat::KeyValue);
+        let proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
+        (Monitor::new(proxy), log)
+    }
+
+    fn ask_in_vain(proxy: &Proxy) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let request = Request::from_attributes([("request", "smtpd_access_policy")]).unwrap();
+        let mut asked = proxy.journal.asked();
+        let on_event = |event: policy_net::Event<'_>| {
+            proxy.journal.event(&event, &request, &mut asked);
+        };
+        let upstream = proxy.upstream.as_ref().unwrap();
+        let answer = upstream.ask(&request, Preference::None, on_event);
+        assert!(runtime.unwrap().block_on(answer).is_err());
+        proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+    }
+
+    fn lines(log: &Log) -> Vec<String> {
+        let lines = String::from_utf8(log.take_pending()).unwrap();
+        lines.lines().map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! What a daemon says of itself, at its start, at its end, and when it is asked to.
+
+use nix::unistd::{User, geteuid};
+use policy_ha::Mode;
+use policy_net::Endpoint;
+use tokio::time::Instant;
+
+use crate::{DefaultAction, Level, Log, Options, Proxy, printable};
+
+/// What stays the same for as long as it runs.
+#[derive(Debug)]
+pub(crate) struct Report {
+    workers: usize,
+    deadline: String,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options, workers: usize, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            workers,
+            deadline: format!("{:?}", options.deadline),
+            endpoints,
+        }
+    }
+
+    /// That it serves now, as whom, and with what. To be called once the rights are given up.
+    pub(crate) fn start(&self, proxy: &Proxy) {
+        let log = proxy.journal.log();
+        let workers = self.workers;
+        let text = format!("hapolicy {VERSION} starts as a daemon, workers: {workers}");
+        log.line(Level::Info, text);
+        proxy.say_states();
+        self.settings(proxy);
+        for endpoint in &self.endpoints {
+            log.line(Level::Info, format!("listening on {endpoint}"));
+        }
+        if let Some(text) = proxy.nobody_to_ask() {
+            log.line(Level::Warning, text);
+        }
+    }
+
+    /// That it has ended, and what came of it.
+    pub(crate) fn end(&self, proxy: &Proxy) {
+        let log = proxy.journal.log();
+        proxy.journal.say_pending(Instant::now(), true);
+        proxy.say_states();
+        self.settings(proxy);
+        for endpoint in &self.endpoints {
+            log.line(Level::Info, format!("listened on {endpoint}"));
+        }
+        let text = format!("stopped: hapolicy {VERSION}, daemon");
+        log.line(Level::Info, text);
+    }
+
+    fn settings(&self, proxy: &Proxy) {
+        let log = proxy.journal.log();
+        let default = match &proxy.default {
+            DefaultAction::Reply(action) => format!("'{}'", printable(action.as_bytes())),
+            DefaultAction::Close => "close".to_owned(),
+        };
+        let count = proxy.journal.unanswered_count();
+        let text = format!("default action: {default}, given for want of an answer: {count}");
+        log.line(Level::Info, text);
+        log.line(Level::Info, format!("deadline: {}", self.deadline));
+        let uid = geteuid();
+        let user = User::from_uid(uid).ok().flatten();
+        let user = user.map_or_else(|| uid.to_string(), |user| user.name);
+        log.line(Level::Info, format!("user: {user}"));
+    }
+}
+
+impl Proxy {
+    /// Says the states of the services and the counters, as SIGUSR1 asks for.
+    pub(crate) fn report(&self) {
+        self.say_states();
+        let count = self.journal.unanswered_count();
+        let text = format!("requests that no service answered: {count}");
+        self.journal.log().line(Level::Info, text);
+    }
+
+    fn say_states(&self) {
+        self.journal.say_states(&self.states(), Instant::now());
+    }
+
+    /// A word where no service may be asked.
+    pub(crate) fn nobody_to_ask(&self) -> Option<&'static str> {
+        let states = self.states();
+        let all = |modes: &[Mode]| states.iter().all(|state| modes.contains(&state.mode));
+        match () {
+            () if states.is_empty() => None,
+            () if all(&[Mode::Disabled]) => Some("every service is disabled"),
+            () if all(&[Mode::Disabled, Mode::Drain]) => {
+                Some("every service is disabled or drained: new messages get the default action")
+            }
+            () => None,
+        }
+    }
+}
+
+/// Says once on standard error that nobody will hear of anything.
+pub(crate) fn warn_without_log(log: &Log) {
+    if let Some((path, error)) = log.unreachable() {
+        eprintln!("hapolicy: no log: {path}: {error}; -L writes to standard output");
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
