@@ -21,11 +21,11 @@ pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
 }
 
 const HTTP: [&[u8]; 8] = [
-    b"GET /",
-    b"HEAD /",
-    b"POST /",
-    b"PUT /",
-    b"DELETE /",
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
     b"OPTIONS ",
     b"CONNECT ",
     b"PRI * HTTP/2",
@@ -61,6 +61,7 @@ mod tests {
             (b"\x16\x03\x03\0\xc8\x01", Some("a TLS hello")),
             (b"GET / HTTP/1.1\r\n", Some("an HTTP request")),
             (b"POST /?a=b HTTP/1.0\r\n", Some("an HTTP request")),
+            (b"POST * HTTP/1.1\r\n", Some("an HTTP request")),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some("an HTTP request")),
             (
                 b"\xef\xbb\xbfrequest=smtpd_access_policy\n",

@@ -223,7 +223,10 @@ fn whoever_has_more_than_half_of_all_places_takes_none_from_others() {
         assert!(connection.leaves());
         slots.leave(&connection.slot);
     }
-    assert_eq!(slots.enter(mine).unwrap_err(), Refusal::Full(mine, 6));
+    assert_eq!(
+        slots.enter(mine).unwrap_err(),
+        Refusal::Full(mine, 6.into())
+    );
     assert!(!others[0].leaves() && !others[1].leaves());
     // The other one may, up to its half.
     others[1].slot.begin();

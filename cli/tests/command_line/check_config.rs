@@ -71,6 +71,7 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 --health-check=5s
 --user=nobody
 --workers=2
+--log-format=key-value
 --allow=192.0.2.0/24
 --max-clients=50
 --max-request=128K
