@@ -149,7 +149,7 @@ fn bind_each(
         match bind_tcp(address) {
             Ok(socket) => {
                 let bound = socket.local_addr()?.as_socket();
-                port = port.or(bound.map(|bound| bound.port()));
+                port = port.or_else(|| bound.map(|bound| bound.port()));
                 sockets.push(socket);
             }
             Err(error) if is_missing(&error) => missing = Some(error),

@@ -195,10 +195,8 @@ fn bare_ipv6(text: &[u8]) -> Option<&str> {
     let text = text.strip_prefix(b"inet:").unwrap_or(text);
     let colons = text.iter().enumerate().filter(|(_, byte)| **byte == b':');
     let ends = colons.map(|(at, _)| at).chain([text.len()]);
-    let starts = ends.filter_map(|end| str::from_utf8(text.get(..end)?).ok());
-    starts
-        .filter(|start| start.parse::<Ipv6Addr>().is_ok())
-        .last()
+    let mut starts = ends.filter_map(|end| str::from_utf8(text.get(..end)?).ok());
+    starts.rfind(|start| start.parse::<Ipv6Addr>().is_ok())
 }
 
 fn number(text: &[u8]) -> Option<u16> {

@@ -95,6 +95,9 @@ pub(crate) fn is_ours(error: &io::Error) -> bool {
 /// Descriptors and memory. Each of them is about this process or this machine.
 const OURS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
+/// As much as a line of a log has room for beside the rest.
+const MOST_SHOWN: usize = 512;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +109,7 @@ mod tests {
             assert!(!AttemptError::Connect(error()).blames_server(), "{errno}");
             assert!(!AttemptError::Io(error()).blames_server(), "{errno}");
         }
-        let error = NoThread::new("policy.example", io::Error::from(Errno::AGAIN));
+        let error = NoThread::error("policy.example", io::Error::from(Errno::AGAIN));
         assert_eq!(
             error.to_string(),
             "no thread to look up 'policy.example': Resource temporarily unavailable (os error 11)"
@@ -125,6 +128,3 @@ mod tests {
         }
     }
 }
-
-/// As much as a line of a log has room for beside the rest.
-const MOST_SHOWN: usize = 512;

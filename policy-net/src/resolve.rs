@@ -45,7 +45,7 @@ pub(crate) struct NoThread {
 }
 
 impl NoThread {
-    pub(crate) fn new(name: &str, error: io::Error) -> io::Error {
+    pub(crate) fn error(name: &str, error: io::Error) -> io::Error {
         let name = name.into();
         io::Error::new(error.kind(), Self { name, error })
     }
@@ -155,7 +155,7 @@ fn start<'a>(
     let thread = thread::Builder::new().name("look-up".to_owned());
     match thread.spawn(look_up) {
         Ok(_) => Ok(under_way.insert(receiver)),
-        Err(error) => Err(NoThread::new(name, error)),
+        Err(error) => Err(NoThread::error(name, error)),
     }
 }
 

@@ -91,12 +91,17 @@ pub fn check_config(options: &Options) -> bool {
     };
     // Nobody reads it who has closed standard output.
     _ = std::io::stdout().write_all(effective.text().as_bytes());
+    // At the end, where a log is looked at first.
+    for line in &findings.lines {
+        eprintln!("hapolicy: {line}");
+    }
     findings.errors == 0 && (findings.warnings == 0 || !options.failover.strict)
 }
 
-/// What has been said on standard error.
+/// What is to be said on standard error.
 #[derive(Default)]
 struct Findings {
+    lines: Vec<String>,
     errors: usize,
     warnings: usize,
 }
@@ -104,11 +109,11 @@ struct Findings {
 impl Findings {
     fn error(&mut self, text: impl AsRef<[u8]>) {
         self.errors += 1;
-        eprintln!("hapolicy: {}", printable(text));
+        self.lines.push(printable(text));
     }
 
     fn warning(&mut self, text: impl AsRef<[u8]>) {
         self.warnings += 1;
-        eprintln!("hapolicy: warning: {}", printable(text));
+        self.lines.push(format!("warning: {}", printable(text)));
     }
 }

@@ -66,7 +66,7 @@ fn is_restriction(word: &[u8]) -> bool {
         "warn_if_reject",
     ]
     .iter()
-    .any(|begin| begins(begin))
+    .any(begins)
 }
 
 fn deadline(deadline: Duration, services: usize) -> Option<Vec<u8>> {
