@@ -197,9 +197,14 @@ impl Proxy {
     fn refuse(
         &self,
         client: Option<String>,
-        foreign: Option<&str>,
+        foreign: Option<&'static str>,
         error: Option<&ConnectionError>,
     ) {
+        let kind = match error {
+            Some(ConnectionError::TooSlow) => "too slow",
+            Some(ConnectionError::Decode(error)) if error.offset().is_none() => "too large",
+            _ => "no request",
+        };
         let why = match (foreign, error) {
             (Some(protocol), _) if !self.terms.lenient => {
                 format!("{protocol} instead of a policy request")
@@ -215,7 +220,8 @@ impl Proxy {
             }
             (_, Some(error)) => error.to_string(),
         };
-        self.journal.refused(client.as_deref(), &why);
+        let kind = foreign.unwrap_or(kind);
+        self.journal.refused(kind, client.as_deref(), &why);
     }
 }
 

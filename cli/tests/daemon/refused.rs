@@ -11,6 +11,7 @@ use crate::{
 #[test]
 fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
     let stub = Stub::tcp(Script::answer("good"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
     let request = "request=smtpd_access_policy\nsender=a@example.com\n\n";
     let with = |first: &[u8]| [first, request.as_bytes()].concat();
     for (sent, name) in [
@@ -33,7 +34,6 @@ fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
             "a TLS hello",
         ),
     ] {
-        let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
         let mut client = daemon.connect();
         client.send(&sent);
         client.shut_down_writing();
@@ -44,8 +44,8 @@ fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
         let told = daemon.process.out.wait_lines(1, &line);
         assert!(told, "{name}: {}", daemon.process.out.text());
         assert_eq!(daemon.connect().ask_about("x"), "good");
-        daemon.stop();
     }
+    daemon.stop();
     assert!(
         stub.requests()
             .iter()
