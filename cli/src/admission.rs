@@ -11,6 +11,8 @@ use policy_net::Stream;
 use rustix::net::sockopt::socket_peercred;
 use thiserror::Error;
 
+use crate::max_clients::MaxClients;
+
 /// Who may connect: one for all workers and listeners.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -51,11 +53,8 @@ pub(crate) enum Origin {
 pub(crate) enum Refusal {
     #[error("closing a connection from {0}: not in --allow")]
     NotAllowed(IpAddr),
-    #[error(
-        "closing a connection from {0}: {1} clients are connected (--max-clients), and none is idle that \
-         could leave for it"
-    )]
-    Full(Client, usize),
+    #[error("closing a connection from {0}: {1}, and none is idle that could leave for it")]
+    Full(Client, MaxClients),
     #[error("closing a connection from {0}: it has {1} (--max-clients-per-address)")]
     FullForAddress(IpAddr, NonZeroUsize),
     #[error("closing a connection from {0}: {1} has {2} (--max-clients-per-address)")]

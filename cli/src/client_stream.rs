@@ -9,12 +9,19 @@ use std::{
 use policy_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::slot::SlotHandle;
+use crate::{admission::Client, slot::SlotHandle};
 
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(crate) io: Stream,
     pub(crate) slot: SlotHandle,
+}
+
+impl ClientStream {
+    /// Who is at the other end, as the log names it.
+    pub(crate) fn client(&self) -> Option<String> {
+        Client::of(&self.io).map(|client| client.to_string())
+    }
 }
 
 impl AsyncRead for ClientStream {

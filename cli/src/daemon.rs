@@ -1,17 +1,18 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{future::pending, io, num::NonZeroUsize, sync::Arc, thread};
+use std::{future::pending, io, sync::Arc, thread};
 
 use policy_net::{Check, Listener, MemoryBudget};
 
 use crate::{
-    Affinity, Bound, ClientLimits, Level, Log, Options, Passed, Proxy, StartError,
+    Affinity, Bound, Level, Log, Options, Passed, Proxy, StartError,
     admission::Admission,
     crew::Crew,
     forward,
     ground::Ground,
     hands::on_call,
     life::Life,
+    max_clients::MaxClients,
     monitor,
     notify::Pulses,
     passing::Passing,
@@ -31,8 +32,8 @@ use crate::{
 /// [`StartError`]: all that can fail comes before anything is taken over.
 pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let services = Services::parse(options);
-    if let Some(text) = services.invalid.first() {
-        let text = String::from_utf8_lossy(text).into_owned();
+    if let Some(fault) = services.invalid.first() {
+        let text = String::from_utf8_lossy(&fault.text).into_owned();
         return Err(StartError::Services(text));
     }
     if services.valid.is_empty() {
@@ -58,11 +59,13 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
     let proxy = proxy(options, &services, &log);
     forward::events_to(&proxy.journal);
     let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
+    let max_clients = MaxClients::new(&options.limits, ground.room);
+    max_clients.announce(&options.limits, &log);
     let common = Common {
         crew: Crew::new(senders),
         admission: Admission::new(options.limits.allow.clone()),
         slots: Slots::new(SlotLimits {
-            all: most_clients(&options.limits, ground.room, &log),
+            all: max_clients,
             per_address: options.limits.max_clients_per_address,
             per_user: options.limits.max_clients_per_user,
         }),
@@ -148,11 +151,7 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     let mut settings = settings(options);
     settings.pool.memory = Some(memory.clone());
     let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
-    proxy.affinity = options.affinity.unwrap_or(match services.valid.len() {
-        // It has all the requests of a message anyway: they need not be searched for its name.
-        1 => Affinity::None,
-        _ => Affinity::Message,
-    });
+    proxy.affinity = affinity(options, services);
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
     terms.limits = options.limits.of_requests();
@@ -160,18 +159,11 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     proxy
 }
 
-/// As many clients as were asked for, if there is `room` for them.
-fn most_clients(limits: &ClientLimits, room: usize, log: &Log) -> usize {
-    match limits.max_clients.map(NonZeroUsize::get) {
-        None => room.min(MOST_CLIENTS),
-        Some(asked) if asked > room => {
-            let text = format!("--max-clients {asked}: the limit of descriptors leaves {room}");
-            log.line(Level::Warning, text);
-            room
-        }
-        Some(asked) => asked,
-    }
+/// What keeps requests together, in either mode.
+pub(crate) fn affinity(options: &Options, services: &Services) -> Affinity {
+    options.affinity.unwrap_or(match services.valid.len() {
+        // It has all the requests of a message anyway: they need not be searched for its name.
+        2.. if options.is_daemon => Affinity::Message,
+        _ => Affinity::None,
+    })
 }
-
-/// Postfix has a hundred connections by default, and some thousands where it is very large.
-const MOST_CLIENTS: usize = 16_384;

@@ -25,7 +25,7 @@ pub(crate) fn daemon_option(
 }
 
 /// What the drop-in takes as well. All others are the daemon's, also those that will be added.
-const OF_BOTH: [&str; 17] = [
+const OF_BOTH: [&str; 19] = [
     "services",
     "default",
     "logging",
@@ -41,6 +41,8 @@ const OF_BOTH: [&str; 17] = [
     "max_failures",
     "mode",
     "actions",
+    "check_config",
+    "strict",
     "help",
     "version",
 ];

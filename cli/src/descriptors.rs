@@ -1,7 +1,8 @@
 //! Descriptors of the process: how many it may have, and which it has from its starter.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::fd::{AsRawFd, RawFd},
 };
 
@@ -13,13 +14,28 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// error here rather than later, when nothing could be done about it. `upstream` are those that
 /// connections to services may come to need: so many are kept free of clients, or half of all
 /// where that is too many.
-pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<usize> {
-    let left = raise()?.saturating_sub(own);
+pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<Room> {
+    let limit = raise()?;
+    let left = limit.saturating_sub(own);
     match left - upstream.min(left / 2) {
         // The client's own, and one for its request.
         0 | 1 => Err(rustix::io::Errno::MFILE.into()),
-        clients => Ok(clients),
+        clients => Ok(Room { clients, limit }),
     }
+}
+
+/// How many clients there is room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) clients: usize,
+    /// The limit of descriptors that leaves it.
+    pub(crate) limit: usize,
+}
+
+/// Whether there are as many left as a runtime needs to begin with: where there are not, tokio panics.
+pub(crate) fn check_for_runtime() -> io::Result<()> {
+    let held: io::Result<Vec<File>> = (0..RUNTIME).map(|_| File::open("/")).collect();
+    held.map(drop)
 }
 
 /// Closes what the starter left open, but for standard input, output and error, and what was passed on purpose.
@@ -50,6 +66,8 @@ fn raise() -> io::Result<usize> {
     Ok(usize::try_from(limit.current.unwrap_or(MOST)).unwrap_or(usize::MAX))
 }
 
+/// For epoll, what wakes it, and what tells it of signals.
+const RUNTIME: usize = 6;
 /// Looked at one by one where the system does not list them.
 const UNLISTED: RawFd = 1024;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.

@@ -1,9 +1,11 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use crate::{
-    Affinity, Level, Log, Options, Proxy,
+    Level, Log, Options, Proxy,
+    daemon::affinity,
+    descriptors::check_for_runtime,
     setup::{Services, settings},
     silence_stderr, stdio,
 };
@@ -32,7 +34,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     settings.pool.keep = None;
     let default = options.default.clone().unwrap_or_default();
     let mut proxy = Proxy::new(services.upstream(settings, true), default, journal);
-    proxy.affinity = options.affinity.unwrap_or(Affinity::None);
+    proxy.affinity = affinity(options, &services);
     // As the Perl script does. It reads one client's requests, and no port's.
     Arc::make_mut(&mut proxy.terms).lenient = true;
     if let Some(text) = proxy.nobody_to_ask() {
@@ -41,8 +43,11 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     // What is said at the start belongs to no request.
     log.flush();
 
+    check_for_runtime()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // A pipe's thread that has ended could perhaps not be started again.
+        .thread_keep_alive(Duration::MAX)
         .build()?;
     let served = runtime.block_on(async {
         let io = stdio()?;

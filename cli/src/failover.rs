@@ -42,8 +42,17 @@ pub struct Failover {
     /// restrictions; another answer counts as an invalid one [default: any]; may be repeated
     #[arg(long, value_name = "NAME=LIST", value_parser = named)]
     pub actions: Vec<(String, String)>,
-    /// Without a DURATION, print the services as understood, and exit with 0, or with 78 if one is
-    /// invalid; with one, open a connection to services that are down at this interval
+    /// Print all that is effective in the form in which it can be given, and end: with 0, or with 78
+    /// if something is invalid. It binds nothing
+    #[arg(long)]
+    pub check_config: bool,
+    /// With --check-config, end with 78 also where there is something to warn of
+    #[arg(long)]
+    pub strict: bool,
+    /// Open a connection to services that are down at this interval
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub health_check: Option<Duration>,
+    /// The older spelling: with a DURATION that of --health-check, without one that of --check-config
     #[arg(
         long,
         value_name = "DURATION",
@@ -53,7 +62,7 @@ pub struct Failover {
     )]
     pub check: Vec<Checking>,
     /// Ask services that are down the request in this file, instead of only connecting, at the
-    /// interval of --check
+    /// interval of --health-check
     #[arg(long, value_name = "FILE")]
     pub probe: Option<PathBuf>,
     /// The action that answers the probe of a service that works [default: any]
@@ -74,18 +83,13 @@ impl Failover {
     /// Whether the command line is to be looked at, and no more.
     #[must_use]
     pub fn only_checks(&self) -> bool {
-        self.check.contains(&Checking::CommandLine)
+        self.check_config || self.check.contains(&Checking::CommandLine)
     }
 
     /// How services that are down are to be looked at, if they are; with this request of a probe.
     #[must_use]
     pub fn checks(&self, probe: Option<Request>) -> Option<Check> {
-        let interval = |check: &Checking| match check {
-            Checking::CommandLine => None,
-            Checking::Services(every) => Some(*every),
-        };
-        // Of an option that is repeated the last one counts.
-        let mut check = Check::new(self.check.iter().rev().find_map(interval)?);
+        let mut check = Check::new(self.interval()?);
         check.probe = probe.map(Probe::new);
         if let Some(action) = &self.probe_action {
             check.probe = check.probe.map(|probe| probe.expecting(action.clone()));
@@ -93,11 +97,28 @@ impl Failover {
         Some(check)
     }
 
+    /// How often services that are down are to be looked at, if they are.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        let interval = |check: &Checking| match check {
+            Checking::CommandLine => None,
+            Checking::Services(every) => Some(*every),
+        };
+        // Of an option that is repeated the last one counts.
+        self.health_check
+            .or_else(|| self.check.iter().rev().find_map(interval))
+    }
+
     /// An option that has no use without another.
     pub(crate) fn missing(&self) -> Option<&'static str> {
-        let checks = |check: &Checking| matches!(check, Checking::Services(_));
-        let useless = self.probe.is_some() && !self.check.iter().any(checks);
-        useless.then_some("--probe needs an interval: --check DURATION")
+        match () {
+            () if self.probe.is_some() && self.interval().is_none() => {
+                Some("--probe needs an interval: --health-check DURATION, or --check DURATION")
+            }
+            () if self.strict && !self.only_checks() => {
+                Some("--strict belongs to --check-config, which is missing")
+            }
+            () => None,
+        }
     }
 }
 
@@ -120,6 +141,9 @@ impl Default for Failover {
             max_failures: balancer.max_failures,
             mode: Vec::new(),
             actions: Vec::new(),
+            check_config: false,
+            strict: false,
+            health_check: None,
             check: Vec::new(),
             probe: None,
             probe_action: None,
@@ -163,10 +187,14 @@ fn named(text: &str) -> Result<(String, String), &'static str> {
 fn check(text: &str) -> Result<Checking, String> {
     match text {
         "" => Ok(Checking::CommandLine),
-        text => match parse_duration(text)? {
-            Duration::ZERO => Err("must be longer than nothing".to_owned()),
-            every => Ok(Checking::Services(every)),
-        },
+        text => interval(text).map(Checking::Services),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        every => Ok(every),
     }
 }
 

@@ -26,11 +26,24 @@ pub(crate) struct Classic {
     pub(crate) rest: Vec<OsString>,
 }
 
-/// Reads a command line; an error is a line for the user.
-pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, String> {
+/// Why a command line cannot be read.
+#[derive(Debug, PartialEq)]
+pub(crate) struct WrongWord {
+    /// A line for the user.
+    pub(crate) text: String,
+    /// The word at fault.
+    pub(crate) word: OsString,
+}
+
+/// Reads a command line.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, WrongWord> {
     let mut classic = Classic::default();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
+        let wrong = |text| WrongWord {
+            text,
+            word: word.clone(),
+        };
         match word.as_bytes() {
             b"--" => {
                 // What follows are words even if it looks like options.
@@ -38,12 +51,12 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, String> {
                 classic.rest.extend(words.by_ref());
             }
             [b'-', b'-', long @ ..] => {
-                if !parse_long(&mut classic, long, &mut words)? {
+                if !parse_long(&mut classic, long, &mut words).map_err(wrong)? {
                     classic.rest.push(word);
                 }
             }
             [b'-', letters @ ..] if !letters.is_empty() => {
-                parse_letters(&mut classic, letters, &mut words)?;
+                parse_letters(&mut classic, letters, &mut words).map_err(wrong)?;
             }
             _ => classic.rest.push(word),
         }
@@ -153,7 +166,8 @@ mod tests {
     use super::*;
 
     fn read(line: &[&str]) -> Result<String, String> {
-        let classic = parse(line.iter().map(OsString::from).collect())?;
+        let classic = parse(line.iter().map(OsString::from).collect());
+        let classic = classic.map_err(|wrong| wrong.text)?;
         let mut said = vec![format!("{:?}", classic.services)];
         said.extend(classic.default.map(|action| format!("d{action:?}")));
         for (flag, name) in [

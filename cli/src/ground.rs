@@ -6,7 +6,8 @@ use rustix::process::geteuid;
 use socket2::{Socket, Type};
 
 use crate::{
-    Bound, Listen, Options, Passed, StartError, descriptors,
+    Bound, Listen, Options, Passed, StartError,
+    descriptors::{self, Room},
     directories::Directories,
     handover::{HANDOVER, Predecessor},
     listening::Listening,
@@ -22,7 +23,7 @@ pub(crate) struct Ground {
     /// How many there are to be.
     pub(crate) workers: usize,
     /// Descriptors that are left for clients.
-    pub(crate) room: usize,
+    pub(crate) room: Room,
     pub(crate) listening: Listening,
     predecessor: Option<Predecessor>,
     /// Why there is none, where there should be one.
@@ -47,19 +48,11 @@ impl Ground {
             Some(user) => Some(RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()))?),
             None => None,
         };
-        let workers = options
-            .workers
-            .map_or_else(thread::available_parallelism, Ok);
-        let workers = workers.map_or(1, NonZeroUsize::get);
-        // A worker has a runtime, and of each endpoint a listener.
-        let endpoints = options.listen.len() + passed.listening.len();
-        let own = workers * (endpoints + 6) + endpoints + 16;
-        let upstream = services * options.failover.max_connections;
-        let room = descriptors::for_clients(own, upstream);
-        let room = room.map_err(StartError::system("cannot start"))?;
-
+        let workers = workers(options);
         let listens = options.listen.iter().map(|text| listener(text, options));
         let listens = listens.collect::<Result<Vec<_>, _>>()?;
+        let room = room(options, &listens, passed.listening.len(), services);
+        let room = room.map_err(StartError::system("cannot start"))?;
         // Whom root has started may become another user, but only root starts its successor.
         let mut trusted = vec![0, geteuid().as_raw()];
         trusted.dedup();
@@ -121,6 +114,28 @@ impl Ground {
         self.listening.all_mut().for_each(Bound::own);
         Ok(())
     }
+}
+
+/// How many workers there are to be.
+pub(crate) fn workers(options: &Options) -> usize {
+    let workers = options.workers;
+    let workers = workers.map_or_else(thread::available_parallelism, Ok);
+    workers.map_or(1, NonZeroUsize::get)
+}
+
+/// How many clients there is room for beside all else that needs descriptors.
+pub(crate) fn room(
+    options: &Options,
+    listens: &[Listen],
+    passed: usize,
+    services: usize,
+) -> io::Result<Room> {
+    // A worker has a runtime, and of each endpoint a listener.
+    let sockets = |listen: &Listen| listen.addresses().map_or(1, |all| all.len().max(1));
+    let endpoints = listens.iter().map(sockets).sum::<usize>() + passed;
+    let own = workers(options) * (endpoints + 6) + endpoints + 16;
+    let upstream = services * options.failover.max_connections;
+    descriptors::for_clients(own, upstream)
 }
 
 /// The daemon that answers at this path, if all that it hands over is what it should be.

@@ -29,6 +29,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     time::{Duration, Instant},
@@ -40,6 +41,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     Listen,
+    bind::is_asked,
     descriptor_mail::{receive, send},
     handed::Handed,
 };
@@ -119,6 +121,20 @@ impl Predecessor {
     /// The socket that it listens with at the next endpoint of this name.
     pub(crate) fn take(&mut self, name: &str) -> Option<Handed> {
         let index = self.left.iter().position(|handed| handed.name == name)?;
+        Some(self.left.remove(index))
+    }
+
+    /// The same at this address, which may be any port's.
+    pub(crate) fn take_at(&mut self, name: &str, address: SocketAddr) -> Option<Handed> {
+        let is_meant = |handed: &Handed| {
+            let found = handed
+                .socket
+                .local_addr()
+                .ok()
+                .and_then(|at| at.as_socket());
+            handed.name == name && found.is_some_and(|found| is_asked(address, found))
+        };
+        let index = self.left.iter().position(is_meant)?;
         Some(self.left.remove(index))
     }
 

@@ -133,14 +133,12 @@ impl Journal {
         }
     }
 
-    /// A client's connection had to be closed.
-    pub fn refused(&self, why: &str) {
-        self.repeatable(
-            Level::Warning,
-            "refused",
-            ALL,
-            format!("closing a connection: {why}"),
-        );
+    /// A client's connection had to be closed. Those of one kind are said together where they repeat.
+    pub fn refused(&self, kind: &'static str, client: Option<&str>, why: &str) {
+        let from = client.map(|client| format!(" from {client}"));
+        let from = from.unwrap_or_default();
+        let text = format!("closing a connection{from}: {why}");
+        self.repeatable(Level::Warning, kind, ALL, text);
     }
 
     /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.

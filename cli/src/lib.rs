@@ -15,6 +15,9 @@ pub use bound::Bound;
 
 mod client_stream;
 
+mod check_config;
+pub use check_config::check_config;
+
 mod crew;
 
 pub mod daemon;
@@ -38,6 +41,7 @@ mod failover;
 pub use failover::{Checking, Failover};
 
 mod file_rights;
+mod foreign;
 mod forward;
 mod getopt;
 mod ground;
@@ -65,6 +69,7 @@ pub use log::{Level, Log, escaped, printable};
 mod log_format;
 pub use log_format::LogFormat;
 
+mod max_clients;
 mod monitor;
 
 mod notify;
@@ -93,7 +98,6 @@ mod session;
 pub use session::Proxy;
 
 mod setup;
-pub use setup::check;
 
 mod shortage;
 mod signals;
@@ -111,5 +115,8 @@ pub use stdio::{Duplex, silence_stderr, stdio};
 mod succession;
 mod syslog;
 mod upkeep;
+mod usage;
+pub use usage::usage_line;
+
 mod users;
 mod worker;

@@ -28,9 +28,10 @@ impl Default for Lifetime {
 }
 
 fn unix_path(text: &str) -> Result<PathBuf, String> {
-    match text.parse() {
+    match text.parse::<Endpoint>() {
         Ok(Endpoint::Unix(path)) => Ok(path),
-        _ => Err("not unix:/path".to_owned()),
+        Ok(_) => Err("not unix:/path".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -107,8 +107,8 @@ mod tests {
         let bind = || {
             let listen: Listen = "inet:127.0.0.1:0".parse().unwrap();
             let bound = listen.bind().unwrap();
-            let address = bound.address().unwrap();
-            (Listening::new(vec![bound], None), address)
+            let address = bound[0].address().unwrap();
+            (Listening::new(bound, None), address)
         };
         let (first, address) = bind();
         first.end();

@@ -3,8 +3,11 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::{
-    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat, daemon_option::daemon_option,
-    getopt, parse_duration,
+    ClientLimits, DefaultAction, Failover, Lifetime, LogFormat,
+    daemon_option::daemon_option,
+    getopt::{self, WrongWord},
+    parse_duration,
+    usage::{long_option, usage_line},
 };
 
 /// hapolicy's command line.
@@ -77,7 +80,7 @@ pub struct Options {
     pub is_daemon: bool,
     /// An option that only a daemon has.
     #[arg(skip)]
-    daemon_option: Option<String>,
+    pub(crate) daemon_option: Option<String>,
     /// Whether the requests of one message go to the same server [default: message with --listen,
     /// else none]
     #[arg(long, value_name = "WHAT")]
@@ -87,9 +90,9 @@ pub struct Options {
     pub failover: Failover,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
     #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
-    help: (),
+    pub(crate) help: (),
     #[arg(long, action = ArgAction::Version, help = "Print the version")]
-    version: (),
+    pub(crate) version: (),
 }
 
 /// What keeps requests together.
@@ -140,7 +143,14 @@ impl Options {
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
-        let classic = getopt::parse(words).map_err(Stop::Usage)?;
+        let classic = getopt::parse(words).map_err(|WrongWord { text, word }| {
+            let command = Self::command();
+            let known = command.get_opts().filter_map(|option| option.get_long());
+            match long_option(word.as_bytes(), known.map(str::to_owned)) {
+                Some(meant) => Stop::Usage(format!("{text}: did you mean --{meant}?")),
+                None => Stop::Usage(text),
+            }
+        })?;
         // Building clap's command costs more than all the rest of a start under spawn(8).
         let mut options = match classic.rest.is_empty() {
             true => Self::plain(),
@@ -201,13 +211,7 @@ impl Options {
             });
         parsed.map_err(|error| match error.use_stderr() {
             false => Stop::Show(error.to_string()),
-            // The first paragraph says what is wrong; under spawn(8) Postfix would see the others.
-            true => {
-                let text = error.to_string();
-                let line = text.split("\n\n").next().unwrap_or_default();
-                let line = line.replace('\n', " ");
-                Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
-            }
+            true => Stop::Usage(usage_line(&error)),
         })
     }
 }

@@ -138,7 +138,7 @@ mod tests {
             crew,
             admission: Admission::new(Vec::new()),
             slots: Slots::new(SlotLimits {
-                all: 1,
+                all: 1.into(),
                 per_address: None,
                 per_user: None,
             }),

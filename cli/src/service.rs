@@ -5,6 +5,8 @@ use policy_net::{Endpoint, InvalidEndpoint};
 use policy_proto::ActionSet;
 use thiserror::Error;
 
+use crate::parse_duration;
+
 /// One `-s NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]`.
 ///
 /// `ADDR` is `host:port`, `[v6]:port`, `inet:host:port` or `unix:/path`, without a colon in the path.
@@ -46,17 +48,20 @@ pub struct Service {
 }
 
 /// Why a text names no service.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidService {
     /// No name and `=` before the address.
-    #[error("no NAME= before the address")]
+    #[error("the name is missing: NAME=ADDRESS")]
     Name,
-    /// An address or a port of `0`.
-    #[error("address or port is 0")]
-    Zero,
+    /// A host of `0`.
+    #[error("host '0' is neither a name nor an address")]
+    ZeroHost,
+    /// A port of `0`.
+    #[error("port '0' is not 1 to 65535")]
+    ZeroPort,
     /// No readable address.
-    #[error("invalid address: {0}")]
+    #[error(transparent)]
     Address(#[from] InvalidEndpoint),
 }
 
@@ -71,18 +76,19 @@ impl Service {
         let equals = text.iter().position(|byte| *byte == b'=');
         let equals = equals.filter(|at| *at > 0).ok_or(InvalidService::Name)?;
         let (name, rest) = (&text[..equals], &text[equals + 1..]);
-        if has_bare_ipv6(rest) {
-            return Err(InvalidEndpoint::Host.into());
+        if let Some(address) = bare_ipv6(rest) {
+            return Err(InvalidEndpoint::Brackets(address.to_owned()).into());
         }
         let (written, fields) = split_address(rest);
-        let written = str::from_utf8(written).map_err(|_| InvalidEndpoint::Form)?;
+        let written = str::from_utf8(written)
+            .map_err(|_| InvalidEndpoint::Form(String::from_utf8_lossy(written).into_owned()))?;
         let address = written.strip_prefix("inet:").unwrap_or(written);
         if address.starts_with("0:") {
-            return Err(InvalidService::Zero);
+            return Err(InvalidService::ZeroHost);
         }
         let endpoint = written.parse()?;
         if let Endpoint::Inet { port: 0, .. } = endpoint {
-            return Err(InvalidService::Zero);
+            return Err(InvalidService::ZeroPort);
         }
         let mut service = Self {
             name: name.to_owned(),
@@ -95,7 +101,7 @@ impl Service {
             warnings: Vec::new(),
             bare: fields.is_empty(),
         };
-        service.read_fields(fields);
+        service.read_fields(text, fields);
         Ok(service)
     }
 
@@ -112,7 +118,7 @@ impl Service {
         self
     }
 
-    fn read_fields(&mut self, fields: &[u8]) {
+    fn read_fields(&mut self, whole: &[u8], fields: &[u8]) {
         let mut fields = fields.split(|byte| *byte == b':');
         let mut next = || fields.next().unwrap_or_default();
         let (priority, weight, timeout) = (next(), next(), next());
@@ -121,21 +127,30 @@ impl Service {
             b"" => {}
             text => match number(text) {
                 Some(priority) => self.backend.priority = priority,
-                None => self.warn_field("priority", text, &self.backend.priority.to_string()),
+                None => {
+                    let using = self.backend.priority.to_string();
+                    self.warn_field(whole, "priority", text, "0 to 65535", &using);
+                }
             },
         }
         match weight {
             b"" | b"0" => {}
             text => match number(text).filter(|weight| (1..=1000).contains(weight)) {
                 Some(weight) => self.backend.weight = weight,
-                None => self.warn_field("weight", text, &self.backend.weight.to_string()),
+                None => {
+                    let using = self.backend.weight.to_string();
+                    self.warn_field(whole, "weight", text, "1 to 1000", &using);
+                }
             },
         }
         match timeout {
             b"" | b"0" => {}
-            text => match seconds(text) {
+            text => match time_out(text) {
                 Some(timeout) => self.timeout = timeout,
-                None => self.warn_field("timeout", text, &self.timeout.as_secs_f64().to_string()),
+                None => {
+                    let using = format!("{}s", self.timeout.as_secs_f64());
+                    self.warn_field(whole, "timeout", text, "100ms to 3600s", &using);
+                }
             },
         }
         if superfluous {
@@ -143,9 +158,11 @@ impl Service {
         }
     }
 
-    fn warn_field(&mut self, field: &str, found: &[u8], default: &str) {
-        let (invalid, using) = (format!("invalid {field} '"), format!("', using {default}"));
-        self.warn(&[invalid.as_bytes(), found, using.as_bytes()].concat());
+    fn warn_field(&mut self, whole: &[u8], field: &str, found: &[u8], range: &str, using: &str) {
+        let (begin, middle) = (&b"invalid service '"[..], format!("': {field} '"));
+        let end = format!("' is not {range}, using {using}");
+        let parts = [begin, whole, middle.as_bytes(), found, end.as_bytes()];
+        self.warnings.push(parts.concat());
     }
 
     fn warn(&mut self, what: &[u8]) {
@@ -172,13 +189,14 @@ fn split_address(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Whether this begins with an IPv6 address without brackets: `fd00:1::1:10031` could be that and a
-/// port, or the host `fd00` with port 1. It is not taken for either.
-fn has_bare_ipv6(text: &[u8]) -> bool {
+/// The IPv6 address without brackets that this begins with: `fd00:1::1:10031` could be that and a port,
+/// or the host `fd00` with port 1. It is not taken for either. The longest one is meant.
+fn bare_ipv6(text: &[u8]) -> Option<&str> {
+    let text = text.strip_prefix(b"inet:").unwrap_or(text);
     let colons = text.iter().enumerate().filter(|(_, byte)| **byte == b':');
     let ends = colons.map(|(at, _)| at).chain([text.len()]);
-    ends.into_iter()
-        .any(|end| str::from_utf8(&text[..end]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()))
+    let mut starts = ends.filter_map(|end| str::from_utf8(text.get(..end)?).ok());
+    starts.rfind(|start| start.parse::<Ipv6Addr>().is_ok())
 }
 
 fn number(text: &[u8]) -> Option<u16> {
@@ -186,14 +204,18 @@ fn number(text: &[u8]) -> Option<u16> {
     str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-fn seconds(text: &[u8]) -> Option<Duration> {
-    let plain = text
-        .iter()
-        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let seconds: f64 = str::from_utf8(text).ok().filter(|_| plain)?.parse().ok()?;
-    (0.1..=3600.0)
-        .contains(&seconds)
-        .then(|| Duration::from_secs_f64(seconds))
+/// Seconds, or a duration with its unit.
+fn time_out(text: &[u8]) -> Option<Duration> {
+    let text = str::from_utf8(text).ok()?;
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let timeout = match is_number {
+        true => parse_duration(&format!("{text}s")),
+        false => parse_duration(text),
+    };
+    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+    timeout.ok().filter(|timeout| range.contains(timeout))
 }
 
 #[cfg(test)]
@@ -234,6 +256,15 @@ mod tests {
             ("a=unix:/x:7:8:9", (7, 8, 9.0, 0)),
             ("a=inet:h:1:7:8:9", (7, 8, 9.0, 0)),
             ("a=[::1]:1:7:8:9", (7, 8, 9.0, 0)),
+            ("a=h:1:::5s", (10, 1, 5.0, 0)),
+            ("a=h:1:::500ms", (10, 1, 0.5, 0)),
+            ("a=h:1:::1.5m", (10, 1, 90.0, 0)),
+            ("a=h:1:::60m", (10, 1, 3600.0, 0)),
+            ("a=h:1:::99ms", (10, 1, 30.0, 1)),
+            ("a=h:1:::61m", (10, 1, 30.0, 1)),
+            ("a=h:1:::5 s", (10, 1, 30.0, 1)),
+            ("a=h:1:::1h", (10, 1, 30.0, 1)),
+            ("a=h:1:::-5s", (10, 1, 30.0, 1)),
         ] {
             assert_eq!(fields(text), expected, "{text}");
         }
@@ -262,34 +293,55 @@ mod tests {
     fn names_and_what_is_wrong_are_kept_as_bytes() {
         let service = Service::parse(b"gr\xfcn=h:1:\xe9", DEFAULT).unwrap();
         assert_eq!(service.name, b"gr\xfcn");
-        let warning = b"service 'gr\xfcn': invalid priority '\xe9', using 10";
+        let warning =
+            b"invalid service 'gr\xfcn=h:1:\xe9': priority '\xe9' is not 0 to 65535, using 10";
         assert_eq!(service.warnings, [warning.to_vec()]);
     }
 
     #[test]
-    fn what_names_no_service_is_refused() {
-        for text in [
-            "",
-            "a",
-            "=h:1",
-            "a=",
-            "a=h",
-            "a=h:",
-            "a=:1:",
-            "a=h:70000",
-            "a=2001:db8::1:10031",
-            "a=fd00:1::1:10031",
-            "a=fd00:1::1:10031:5",
-            "a=fe80::1",
-            "a=b,c:1",
-            "a=unix:x",
-            "a=0:25:",
-            "a=h:0:",
-            "a=inet:unix:/x",
-            "a=inet:h",
-            "a=h:00:",
+    fn what_names_no_service_is_refused_with_the_part_at_fault() {
+        let long = format!("a=unix:/{}:5", "x".repeat(119));
+        for (text, fault) in [
+            ("", "the name is missing: NAME=ADDRESS"),
+            ("a", "the name is missing: NAME=ADDRESS"),
+            ("=h:1", "the name is missing: NAME=ADDRESS"),
+            ("a=", "address '' is neither HOST:PORT nor unix:/PATH"),
+            ("a=h", "the port is missing after 'h'"),
+            ("a=h:", "the port is missing after 'h'"),
+            ("a=h::5", "the port is missing after 'h'"),
+            ("a=:1:", "host '' is neither a name nor an address"),
+            ("a=h:70000", "port '70000' is not 1 to 65535"),
+            ("a=127.0.0.1:100233:10", "port '100233' is not 1 to 65535"),
+            (
+                "a=h:no-such-port:10",
+                "port 'no-such-port' is neither a number nor known to /etc/services",
+            ),
+            (
+                "a=2001:db8::1:10031",
+                "an IPv6 address needs brackets: [2001:db8::1]:PORT",
+            ),
+            (
+                "a=fd00:1::1:10031:5",
+                "an IPv6 address needs brackets: [fd00:1::1]:PORT",
+            ),
+            (
+                "a=inet:fe80::1",
+                "an IPv6 address needs brackets: [fe80::1]:PORT",
+            ),
+            ("a=b,c:1", "host 'b,c' is neither a name nor an address"),
+            ("a=unix:x", "the UNIX path 'x' does not begin with /"),
+            (&long, "the UNIX path has 120 bytes, the system takes 107"),
+            ("a=0:25:", "host '0' is neither a name nor an address"),
+            ("a=h:0:", "port '0' is not 1 to 65535"),
+            ("a=h:00:", "port '0' is not 1 to 65535"),
+            (
+                "a=inet:unix:/x",
+                "port '/x' is neither a number nor known to /etc/services",
+            ),
+            ("a=inet:h", "the port is missing after 'h'"),
         ] {
-            assert!(Service::parse(text, DEFAULT).is_err(), "{text}");
+            let error = Service::parse(text, DEFAULT).unwrap_err();
+            assert_eq!(error.to_string(), fault, "{text}");
         }
     }
 

@@ -5,7 +5,10 @@ use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, journal::State};
+use crate::{
+    Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, foreign::foreign_protocol,
+    journal::State,
+};
 
 /// What answers requests, the same for all connections.
 #[derive(Clone, Debug)]
@@ -60,7 +63,17 @@ impl Proxy {
     pub fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
+        drain: impl Future<Output = ()> + Unpin,
+    ) -> impl Future<Output = Option<Io>> {
+        self.serve_client(io, drain, |_| None)
+    }
+
+    /// The same for a client that has a name for the log, which is asked for only where it is needed.
+    pub(crate) fn serve_client<Io: AsyncRead + AsyncWrite + Unpin>(
+        self: Arc<Self>,
+        io: Io,
         mut drain: impl Future<Output = ()> + Unpin,
+        name: impl Fn(&Io) -> Option<String>,
     ) -> impl Future<Output = Option<Io>> {
         let mut connection = Connection::new(io, Arc::clone(&self.terms));
         let mut sticking = None;
@@ -72,10 +85,18 @@ impl Proxy {
                     let request = connection.request(&mut drain).await;
                     self.journal.ignored(&connection.take_ignored());
                     match request {
+                        Ok(Some(request)) if self.has_byte_order_mark(&request) => {
+                            let foreign = foreign_protocol(request.as_bytes());
+                            let client = name(&connection.into_inner());
+                            self.refuse(client, foreign, None);
+                            return None;
+                        }
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),
                         Err(error) => {
-                            self.refuse(&error);
+                            let foreign = foreign_protocol(connection.received());
+                            let client = name(&connection.into_inner());
+                            self.refuse(client, foreign, Some(&error));
                             return None;
                         }
                     }
@@ -167,16 +188,40 @@ impl Proxy {
         .collect()
     }
 
-    fn refuse(&self, error: &ConnectionError) {
-        match error {
-            // A client that goes away in the middle of a request needs no line in a log.
-            ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
-            ConnectionError::Decode(error) if error.offset().is_some() => {
-                let why = format!("a line is no attribute of a policy request: {error}");
-                self.journal.refused(&why);
+    /// A request that begins so would have no type that is known, and get the default action.
+    fn has_byte_order_mark(&self, request: &Request) -> bool {
+        !self.terms.lenient && request.as_bytes().starts_with(BYTE_ORDER_MARK)
+    }
+
+    /// Says whose connection is closed, and why, unless the client has merely gone.
+    fn refuse(
+        &self,
+        client: Option<String>,
+        foreign: Option<&'static str>,
+        error: Option<&ConnectionError>,
+    ) {
+        let kind = match error {
+            Some(ConnectionError::TooSlow) => "too slow",
+            Some(ConnectionError::Decode(error)) if error.offset().is_none() => "too large",
+            _ => "no request",
+        };
+        let why = match (foreign, error) {
+            (Some(protocol), _) if !self.terms.lenient => {
+                format!("{protocol} instead of a policy request")
             }
-            error => self.journal.refused(&error.to_string()),
-        }
+            // A client that goes away in the middle of a request needs no line in a log.
+            (
+                _,
+                None
+                | Some(ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd)),
+            ) => return,
+            (_, Some(ConnectionError::Decode(error))) if error.offset().is_some() => {
+                format!("a line is no attribute of a policy request: {error}")
+            }
+            (_, Some(error)) => error.to_string(),
+        };
+        let kind = foreign.unwrap_or(kind);
+        self.journal.refused(kind, client.as_deref(), &why);
     }
 }
 
@@ -184,3 +229,6 @@ impl Proxy {
 fn hash_of(instance: &[u8]) -> Option<u64> {
     (!instance.is_empty()).then(|| policy_ha::key([instance]))
 }
+
+/// In UTF-8, as some editors put it before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

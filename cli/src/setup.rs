@@ -1,6 +1,5 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    io::Write,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
     time::Duration,
@@ -9,17 +8,41 @@ use std::{
 use policy_ha::Mode;
 use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
-use crate::{
-    InvalidService, Journal, Level, Log, Options, Service, StartError, ground::check_handover,
-    printable, probe::read_probe, sockets::listener, users::RunAs,
-};
+use crate::{InvalidService, Journal, Level, Log, Options, Service, StartError, probe::read_probe};
 
 /// The services of a command line, and what was wrong with the others.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     pub(crate) valid: Vec<Service>,
-    /// Each with a text for the log.
-    pub(crate) invalid: Vec<Vec<u8>>,
+    pub(crate) invalid: Vec<Fault>,
+}
+
+/// What is wrong with a service.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// What the Perl script says of it, if it does.
+    perl: Option<Vec<u8>>,
+    /// What is at fault.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Fault {
+    fn new(service: &[u8], fault: &str) -> Self {
+        let end = format!("': {fault}");
+        Self {
+            perl: None,
+            text: [b"invalid service '", service, end.as_bytes()].concat(),
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self {
+            perl: None,
+            text: text.into_bytes(),
+        }
+    }
 }
 
 impl Services {
@@ -46,8 +69,8 @@ impl Services {
         match valid.find(|service| service.name == name.as_bytes()) {
             Some(service) => service.mode = mode,
             None => {
-                let text = format!("ignoring the mode of '{name}': no such service");
-                self.invalid.push(text.into_bytes());
+                let text = format!("--mode {name}={}: no service '{name}'", mode_name(mode));
+                self.invalid.push(Fault::from(text));
             }
         }
     }
@@ -56,8 +79,8 @@ impl Services {
     fn set_actions(&mut self, name: &str, list: &str) {
         let is_named = |service: &Service| service.name == name.as_bytes();
         let Some(at) = self.valid.iter().position(is_named) else {
-            let text = format!("ignoring the actions of '{name}': no such service");
-            return self.invalid.push(text.into_bytes());
+            let text = format!("--actions {name}={list}: no service '{name}'");
+            return self.invalid.push(Fault::from(text));
         };
         let mut service = self.valid.remove(at);
         match list.parse() {
@@ -66,8 +89,8 @@ impl Services {
                 self.valid.insert(at, service);
             }
             Err(error) => {
-                let text = format!("ignoring service '{name}': invalid actions '{list}': {error}");
-                self.invalid.push(text.into_bytes());
+                let text = format!("invalid service '{name}': actions '{list}': {error}");
+                self.invalid.push(Fault::from(text));
             }
         }
     }
@@ -83,59 +106,34 @@ impl Services {
                 {
                     Some(known) => *known = service.replacing(known),
                     None if full => {
-                        let why = format!("': more than {MOST}");
-                        self.invalid
-                            .push([b"ignoring service '", text, why.as_bytes()].concat());
+                        let fault = format!("there are more than {MOST}");
+                        self.invalid.push(Fault::new(text, &fault));
                     }
                     None => self.valid.push(service),
                 }
             }
-            Err(InvalidService::Zero) => {
-                let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
-                self.invalid
-                    .push([b"No address or port for '", name, b"'"].concat());
+            Err(error) => {
+                let perl = match error {
+                    InvalidService::ZeroHost | InvalidService::ZeroPort => {
+                        let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
+                        [b"No address or port for '", name, b"'"].concat()
+                    }
+                    _ => [b"ignoring invalid service '", text, b"'"].concat(),
+                };
+                self.invalid.push(Fault {
+                    perl: Some(perl),
+                    ..Fault::new(text, &error.to_string())
+                });
             }
-            Err(_) => self
-                .invalid
-                .push([b"ignoring invalid service '", text, b"'"].concat()),
         }
-    }
-
-    /// The services as they are understood, a line each.
-    pub(crate) fn describe(&self) -> Vec<u8> {
-        let line = |service: &Service| {
-            let Service {
-                name,
-                endpoint,
-                backend,
-                timeout,
-                mode,
-                actions,
-                ..
-            } = service;
-            let (priority, weight) = (backend.priority, backend.weight);
-            let timeout = timeout.as_secs_f64();
-            let mode = match mode {
-                Mode::Enabled => "",
-                Mode::Drain => " drain",
-                Mode::Disabled => " disabled",
-            };
-            let actions = match actions {
-                None => String::new(),
-                Some(actions) => format!(" actions {actions}"),
-            };
-            let rest = format!(
-                " {endpoint} priority {priority} weight {weight} timeout {timeout}s{mode}{actions}\n"
-            );
-            [name, rest.as_bytes()].concat()
-        };
-        self.valid.iter().flat_map(line).collect()
     }
 
     /// A journal that knows the services, after it has said what is wrong with some.
     pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
-        for text in &self.invalid {
-            log.line(Level::Warning, text);
+        for fault in &self.invalid {
+            for text in fault.perl.iter().chain([&fault.text]) {
+                log.line(Level::Warning, text);
+            }
         }
         for text in self.valid.iter().flat_map(|service| &service.warnings) {
             log.line(Level::Warning, text);
@@ -203,47 +201,12 @@ pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
     Ok(failover.checks(probe))
 }
 
-/// `--check`: prints the services as they are understood, and says on standard error what is wrong
-/// with others, with `--listen` or with `--user`; whether all is valid.
-#[must_use]
-pub fn check(options: &Options) -> bool {
-    let services = Services::parse(options);
-    // Nobody reads it who has closed standard output.
-    _ = std::io::stdout().write_all(&services.describe());
-    let warnings = services.valid.iter().flat_map(|service| &service.warnings);
-    for text in services.invalid.iter().chain(warnings) {
-        complain(text);
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enabled => "enabled",
+        Mode::Drain => "drain",
+        Mode::Disabled => "disabled",
     }
-    if services.valid.is_empty() {
-        complain("no valid service");
-    }
-    let mut valid = services.invalid.is_empty() && !services.valid.is_empty();
-    for text in &options.listen {
-        if let Err(error) = listener(text, options) {
-            complain(error.line());
-            valid = false;
-        }
-    }
-    let handover = options.lifetime.handover.as_deref().map(check_handover);
-    if let Some(Err(error)) = handover {
-        complain(error.line());
-        valid = false;
-    }
-    if let Err(error) = checks(options) {
-        complain(error.line());
-        valid = false;
-    }
-    if let Some(user) = &options.user
-        && RunAs::parse(user).is_none()
-    {
-        complain(format!("--user {user}: unknown user or group"));
-        valid = false;
-    }
-    valid
-}
-
-fn complain(text: impl AsRef<[u8]>) {
-    eprintln!("hapolicy: {}", printable(text));
 }
 
 /// A seed of the system's, different for each process: several of them share by weight.

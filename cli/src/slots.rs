@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     admission::{Client, Origin, Refusal},
+    max_clients::MaxClients,
     slot::{CHUNK, Chunk, Slot, SlotHandle, now},
 };
 
@@ -24,7 +25,7 @@ pub(crate) struct Slots {
 /// How many connections there may be at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotLimits {
-    pub(crate) all: usize,
+    pub(crate) all: MaxClients,
     pub(crate) per_address: Option<NonZeroUsize>,
     pub(crate) per_user: Option<NonZeroUsize>,
 }
@@ -68,7 +69,7 @@ struct Oldest {
 /// A client that has to leave so that another one may come.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Evicted {
-    all: usize,
+    all: MaxClients,
     client: Client,
     idle: Duration,
 }
@@ -79,8 +80,9 @@ impl fmt::Display for Evicted {
         let idle = idle.as_secs();
         write!(
             f,
-            "all {all} places are taken (--max-clients): closing the connection of {client}, idle for \
-             {idle}s"
+            "all {} places are taken ({}): closing the connection of {client}, idle for {idle}s",
+            all.number,
+            all.cause()
         )
     }
 }
@@ -97,13 +99,14 @@ impl Slots {
     /// [`leave`](Self::leave) when the connection has ended.
     pub(crate) fn enter(&self, client: Client) -> Result<(SlotHandle, Option<Evicted>), Refusal> {
         let now = now();
-        let (all, origin) = (self.limits.all, client.origin());
+        let (limit, origin) = (self.limits.all, client.origin());
+        let all = limit.number;
         let mut table = self.table();
         let count = table.by_origin.get(&origin).copied().unwrap_or_default();
         if let Some(most) = self.limits.of(origin).filter(|most| count >= most.get()) {
             return Err(Refusal::full_for(client, most));
         }
-        let full = Refusal::Full(client, all);
+        let full = Refusal::Full(client, limit);
         let mut victim = None;
         if table.taken >= all {
             // Whoever has more than half of all places takes none from others.
@@ -120,7 +123,7 @@ impl Slots {
         let evicted = victim.map(|victim| {
             victim.slot.wake();
             Evicted {
-                all,
+                all: limit,
                 client: victim.client,
                 idle: Duration::from_nanos(now.saturating_sub(victim.since)),
             }

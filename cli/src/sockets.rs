@@ -1,7 +1,7 @@
 //! All that a daemon listens on, in the order in which it is looked for: what a service manager passed, what the
 //! daemon before had, and what has to be bound.
 
-use std::{io, path::Path};
+use std::{io, net::SocketAddr, path::Path};
 
 use policy_net::Endpoint;
 use socket2::Socket;
@@ -33,20 +33,59 @@ pub(crate) fn sockets(
     let mut bounds = passed.collect::<Result<Vec<_>, _>>()?;
     let passed = bounds.len();
     for (listen, text) in listens.into_iter().zip(&options.listen) {
-        if bounds.iter().take(passed).any(|bound| listen.is(bound)) {
-            continue;
-        }
-        let name = listen.endpoint.to_string();
-        let left = predecessor
-            .as_mut()
-            .and_then(|predecessor| predecessor.take(&name));
-        let bound = match left {
-            Some(left) => Bound::adopted(&listen, left),
-            None => listen.bind(),
+        let passed = bounds.get(..passed).unwrap_or_default();
+        let bound = match &listen.endpoint {
+            Endpoint::Inet { .. } => inet(&listen, passed, predecessor),
+            Endpoint::Unix(_) => unix(&listen, passed, predecessor),
         };
-        bounds.push(bound.map_err(StartError::system(format!("cannot bind {text}")))?);
+        bounds.extend(bound.map_err(StartError::system(format!("cannot bind {text}")))?);
     }
     Ok(bounds)
+}
+
+fn unix(
+    listen: &Listen,
+    passed: &[Bound],
+    predecessor: &mut Option<Predecessor>,
+) -> io::Result<Vec<Bound>> {
+    if passed.iter().any(|bound| listen.is(bound)) {
+        return Ok(Vec::new());
+    }
+    let name = listen.endpoint.to_string();
+    let left = predecessor
+        .as_mut()
+        .and_then(|predecessor| predecessor.take(&name));
+    match left {
+        Some(left) => Ok(vec![Bound::adopted(listen, left)?]),
+        None => listen.bind(),
+    }
+}
+
+/// A socket at each address of a name, unless the service manager has passed one.
+fn inet(
+    listen: &Listen,
+    passed: &[Bound],
+    predecessor: &mut Option<Predecessor>,
+) -> io::Result<Vec<Bound>> {
+    let name = listen.endpoint.to_string();
+    let (mut bound, mut rest) = (Vec::new(), Vec::new());
+    let is_passed = |address: &SocketAddr| {
+        passed
+            .iter()
+            .any(|bound| bound.address().is_ok_and(|found| found == *address))
+    };
+    let addresses = listen.addresses()?;
+    let asked = addresses.iter().filter(|address| !is_passed(address));
+    for address in asked {
+        let left = predecessor
+            .as_mut()
+            .and_then(|predecessor| predecessor.take_at(&name, *address));
+        match left {
+            Some(left) => bound.push(Bound::adopted(listen, left)?),
+            None => rest.push(*address),
+        }
+    }
+    listen.bind_rest(&rest, bound)
 }
 
 /// What a `--listen` means.

@@ -1,4 +1,4 @@
-use std::{fmt, io, os::fd::OwnedFd};
+use std::{fmt, io, os::fd::OwnedFd, sync::mpsc, thread::Builder};
 
 use policy_net::{Stream, UnixStream};
 use rustix::{
@@ -30,11 +30,17 @@ pub fn stdio() -> io::Result<Box<dyn Duplex>> {
     }
     let input: Box<dyn Read> = match socket(input)? {
         Some(stream) => Box::new(stream),
-        None => Box::new(tokio::io::stdin()),
+        None => {
+            check_threads()?;
+            Box::new(tokio::io::stdin())
+        }
     };
     let output: Box<dyn Write> = match socket(output)? {
         Some(stream) => Box::new(stream),
-        None => Box::new(tokio::io::stdout()),
+        None => {
+            check_threads()?;
+            Box::new(tokio::io::stdout())
+        }
     };
     Ok(Box::new(tokio::io::join(input, output)))
 }
@@ -67,6 +73,20 @@ fn is_same_socket(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
         is_socket.then_some((stat.st_dev, stat.st_ino))
     };
     identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
+/// Whether threads can be started for both: where none can, tokio panics.
+fn check_threads() -> io::Result<()> {
+    let no_thread =
+        |error: io::Error| io::Error::new(error.kind(), format!("no thread for a pipe: {error}"));
+    let (end, ended) = mpsc::channel::<()>();
+    let first = Builder::new().spawn(move || ended.recv());
+    let first = first.map_err(no_thread)?;
+    let second = Builder::new().spawn(|| {}).map_err(no_thread);
+    drop(end);
+    _ = first.join();
+    _ = second?.join();
+    Ok(())
 }
 
 /// The stream socket behind a descriptor, if it is one.

@@ -136,7 +136,11 @@ impl Worker {
                     // Their slots tell them of the end: one waker for each does for that, too.
                     let connection = |io, _| match common.admit(io, door, index) {
                         Some((io, place)) => Either::Left(Admitted {
-                            served: Arc::clone(&proxy).serve(io, place.leaving()),
+                            served: Arc::clone(&proxy).serve_client(
+                                io,
+                                place.leaving(),
+                                ClientStream::client,
+                            ),
                             place: Some(place),
                         }),
                         None => Either::Right(ready(())),

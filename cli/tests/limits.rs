@@ -3,7 +3,13 @@
 mod process;
 mod support;
 
-use std::{fs, net::IpAddr, thread, time::Duration};
+use std::{
+    fs,
+    net::IpAddr,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use process::{Client, Daemon, HAPOLICY, Process, request, run};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -12,6 +18,50 @@ use support::{
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
+
+#[test]
+fn the_limit_of_descriptors_is_named_where_it_is_what_leaves_no_room() {
+    let stub = Stub::tcp(Script::default());
+    for (asked, start) in [
+        (
+            &[][..],
+            "[LOG notice]: the limit of 64 descriptors leaves room for ",
+        ),
+        (
+            &["--max-clients", "500"],
+            "[LOG warning]: warning: --max-clients 500: the limit of 64 descriptors leaves room for ",
+        ),
+    ] {
+        let mut command = Command::new("prlimit");
+        command.args(["--nofile=64", HAPOLICY, "-L", "--workers", "1"]);
+        command.args(["--listen", "inet:127.0.0.1:0", "-s", &service(&stub)]);
+        let daemon = Daemon::of(command.args(asked).stdin(Stdio::null()), 1);
+        let log = daemon.process.out.text();
+        let line = log.lines().find_map(|line| line.strip_prefix(start));
+        let room = line.expect(&log).strip_suffix(" clients").expect(&log);
+        let room: usize = room.parse().unwrap();
+        // With requests under way nobody has to leave.
+        let begun = |_| {
+            let client = daemon.connect();
+            client.send(b"request=smtpd_access_policy\n");
+            client
+        };
+        let mut clients: Vec<Client> = (0..room).map(begun).collect();
+        let refused = format!(
+            "closing a connection from 127.0.0.1: the limit of 64 descriptors leaves room for {room} clients, and \
+             none is idle that could leave for it"
+        );
+        // One that has not been read yet is idle, and leaves for the next.
+        let told = eventually(|| {
+            clients.push(begun(0));
+            !daemon.process.out.lines(&refused).is_empty()
+        });
+        assert!(told, "{}", daemon.process.out.text());
+        drop(clients);
+        let log = daemon.stop().out;
+        assert!(!log.contains("(--max-clients)"), "nobody has set it: {log}");
+    }
+}
 
 // Who
 
@@ -196,11 +246,10 @@ fn descriptors_for_services_are_kept_free_of_clients() {
         eventually(|| client.is_readable() || stub.requests().len() > clients.len());
         clients.push(client);
     }
-    assert!(
-        process
-            .out
-            .wait_lines(1, "clients are connected (--max-clients)")
-    );
+    assert!(process.out.wait_lines(
+        1,
+        "closing a connection from 127.0.0.1: the limit of 64 descriptors leaves room for "
+    ));
     assert!(eventually(|| stub.requests().len() >= 15));
     stub.release();
     let replies: Vec<Vec<u8>> = clients
@@ -222,8 +271,8 @@ fn more_clients_than_there_can_be_descriptors_for_is_a_warning() {
     // The daemon's own are 24. Half of the others are kept for the service, or as many as it may have.
     for (services, room) in [("", 38), (" --max-connections 10", 66)] {
         let process = with_descriptors(100, &(args.clone() + services));
-        let told = "[LOG warning]: warning: --max-clients 1000: the limit of descriptors leaves ";
-        let told = format!("{told}{room}");
+        let told = "[LOG warning]: warning: --max-clients 1000: the limit of 100 descriptors leaves room for ";
+        let told = format!("{told}{room} clients");
         assert_eq!(process.out.lines(&told).len(), 1, "{}", process.out.text());
     }
 }

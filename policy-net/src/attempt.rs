@@ -7,7 +7,8 @@ use policy_proto::{Request, Response};
 use tokio::time::Instant;
 
 use crate::{
-    AttemptError, Connect, Event, Lease, Retry, Upstream, alarm::before, upstream::Member,
+    AttemptError, Connect, Event, Lease, Retry, Upstream, alarm::before, client::no_answer,
+    upstream::Member,
 };
 
 pub(crate) struct Attempt<'a, C: Connect> {
@@ -34,13 +35,13 @@ impl<C: Connect> Attempt<'_, C> {
         let place = pool.lease_for(asker, self.began, self.wait_until).await?;
         let lease = lease.insert(place);
         if lease.is_reused() {
-            match lease.ask_until(self.request, self.until).await {
+            match lease.ask_within(self.request, self.within()).await {
                 Err(error) if self.is_to_be_repeated(lease, &error) => {}
                 answer => return answer,
             }
         }
         // In memory of its own: it is rare, and would make all others larger.
-        Box::pin(self.anew_until(lease, on_event)).await
+        Box::pin(self.anew(lease, on_event)).await
     }
 
     /// Whether a connection that was kept is to be replaced by a new one. The server may close it at any
@@ -50,13 +51,8 @@ impl<C: Connect> Attempt<'_, C> {
         again && lease.was_closed(error)
     }
 
-    async fn anew_until(
-        &self,
-        lease: &mut Lease<C>,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) -> Result<Response, AttemptError> {
-        let anew = before(self.until, self.anew(lease, on_event)).await;
-        anew.unwrap_or(Err(AttemptError::TimedOut))
+    fn within(&self) -> Option<(Instant, Instant)> {
+        self.until.map(|until| (self.began, until))
     }
 
     async fn anew(
@@ -73,6 +69,7 @@ impl<C: Connect> Attempt<'_, C> {
         let within = [connect, left].into_iter().flatten().min();
         lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(self.backend));
-        lease.ask(self.request).await
+        let answer = before(self.until, lease.ask(self.request)).await;
+        answer.unwrap_or_else(|| Err(no_answer(self.within()).into()))
     }
 }

@@ -5,6 +5,8 @@ use policy_proto::{DecodeError, Response};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::{TimedOut, resolve::NoThread};
+
 /// Why a policy server gave no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -36,8 +38,8 @@ pub enum AttemptError {
         action: Bytes,
     },
     /// The time for connecting or for the whole attempt was over.
-    #[error("timed out")]
-    TimedOut,
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
     /// All connections that this server may have are in use, and stayed so.
     #[error("too many requests under way")]
     Busy,
@@ -57,13 +59,13 @@ impl AttemptError {
     }
 
     /// Whether the failure tells something about the server. It does not where this side has run
-    /// out of connections or of descriptors.
+    /// out of connections, descriptors, threads or memory.
     ///
     /// ```
-    /// use policy_net::AttemptError;
+    /// use policy_net::{AttemptError, TimedOut};
     /// use std::io;
     ///
-    /// assert!(AttemptError::TimedOut.blames_server());
+    /// assert!(AttemptError::TimedOut(TimedOut::Connect(None)).blames_server());
     /// assert!(!AttemptError::Busy.blames_server());
     ///
     /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
@@ -85,10 +87,44 @@ impl AttemptError {
 
 /// Whether this side has run out of something.
 pub(crate) fn is_ours(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    ours.iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    let is_ours = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    let no_thread = error.get_ref().is_some_and(|error| error.is::<NoThread>());
+    OURS.iter().any(is_ours) || no_thread
 }
+
+/// Descriptors and memory. Each of them is about this process or this machine.
+const OURS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
 /// As much as a line of a log has room for beside the rest.
 const MOST_SHOWN: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_side_has_run_out_of_blames_no_server() {
+        for errno in OURS {
+            let error = || io::Error::from(errno);
+            assert!(!AttemptError::Connect(error()).blames_server(), "{errno}");
+            assert!(!AttemptError::Io(error()).blames_server(), "{errno}");
+        }
+        let error = NoThread::error("policy.example", io::Error::from(Errno::AGAIN));
+        assert_eq!(
+            error.to_string(),
+            "no thread to look up 'policy.example': Resource temporarily unavailable (os error 11)"
+        );
+        assert!(!AttemptError::Connect(error).blames_server());
+        for errno in [
+            Errno::CONNREFUSED,
+            Errno::NOENT,
+            Errno::ACCESS,
+            Errno::HOSTUNREACH,
+        ] {
+            assert!(
+                AttemptError::Connect(errno.into()).blames_server(),
+                "{errno}"
+            );
+        }
+    }
+}

@@ -7,7 +7,9 @@ use policy_ha::{BackendId, Mode, Outcome, Status};
 use policy_proto::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{AttemptError, CheckError, Connect, Event, Lease, Upstream, upstream::Member};
+use crate::{
+    AttemptError, CheckError, Connect, Event, Lease, TimedOut, Upstream, upstream::Member,
+};
 
 /// How services that are down are looked at, by [`Upstream::check`].
 ///
@@ -95,6 +97,12 @@ impl Probe {
             action: Some(action),
             ..self
         }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.request
     }
 
     /// Whether this answer will do.
@@ -216,7 +224,10 @@ impl<C: Connect> Upstream<C> {
         let checking = self.connect_and_probe(backend, &mut lease, member, probe, on_event);
         let result = match timeout(member.timeout, checking).await {
             Ok(result) => result,
-            Err(_) => Err(AttemptError::TimedOut.into()),
+            Err(_) => {
+                let within = member.timeout;
+                Err(AttemptError::TimedOut(TimedOut::Answer { within }).into())
+            }
         };
         let end = Instant::now();
         let took = end.saturating_duration_since(begin);

@@ -3,6 +3,7 @@ use std::{
     io, mem,
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use policy_proto::{DecodeError, Limits, Request, Response};
@@ -12,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{AttemptError, Connect, MemoryBudget, alarm::Alarm, attempt_error::is_ours};
+use crate::{AttemptError, Connect, MemoryBudget, TimedOut, alarm::Alarm, attempt_error::is_ours};
 
 mod answers;
 use answers::Answers;
@@ -120,15 +121,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// [`Closed`](AttemptError::Closed) when it ends without a byte of an answer;
     /// [`Invalid`](AttemptError::Invalid) when it ends within one, or what comes is none.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
-        self.ask_until(request, None).await
+        self.ask_within(request, None).await
     }
 
-    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut). No time is for
-    /// ever. Without an allocation, and as a rule without arming a timer, once it has been used.
-    pub(crate) fn ask_until(
+    /// The same between the beginning of an attempt and its end at the latest:
+    /// [`TimedOut`](AttemptError::TimedOut). No time is for ever. Without an allocation, and as a rule without arming a timer, once it has been used.
+    pub(crate) fn ask_within(
         &mut self,
         request: &Request,
-        until: Option<Instant>,
+        within: Option<(Instant, Instant)>,
     ) -> impl Future<Output = Result<Response, AttemptError>> {
         let mut begun = false;
         poll_fn(move |cx| {
@@ -137,8 +138,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             }
             match self.poll_exchange(request, cx) {
                 Poll::Pending => {
-                    let late = self.alarm.poll(until, cx);
-                    late.map(|()| Err(AttemptError::TimedOut))
+                    let late = self.alarm.poll(within.map(|(_, end)| end), cx);
+                    late.map(|()| Err(no_answer(within).into()))
                 }
                 answer => answer,
             }
@@ -274,6 +275,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         let read = ready!(self.answers.poll_read(&mut self.io, cx))?;
         self.heard |= read > 0;
         Poll::Ready(Ok(read))
+    }
+}
+
+/// There was none between these two.
+pub(crate) fn no_answer(within: Option<(Instant, Instant)>) -> TimedOut {
+    let within = within.map(|(begin, end)| end.saturating_duration_since(begin));
+    TimedOut::Answer {
+        within: within.unwrap_or(Duration::MAX),
     }
 }
 

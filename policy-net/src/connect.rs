@@ -30,7 +30,7 @@ use crate::client::seems_silent;
 /// let begin = Instant::now();
 /// let mut lease = Pool::new(BlackHole, PoolOptions::default()).lease(Duration::MAX).await?;
 /// let error = lease.open(Duration::from_secs(30)).await.unwrap_err();
-/// assert!(matches!(error, AttemptError::TimedOut));
+/// assert!(matches!(error, AttemptError::TimedOut(_)));
 /// assert_eq!(begin.elapsed().as_secs(), 30);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,7 +46,8 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Why there is no connection; [`io::ErrorKind::TimedOut`] counts as a time-out.
+    /// Why there is no connection; [`io::ErrorKind::TimedOut`] counts as a time-out, and with a
+    /// [`TimedOut`](crate::TimedOut) in it, which converts into such an error, it says of what.
     fn connect(&self, within: Duration) -> impl Future<Output = io::Result<Self::Io>> + Send;
 
     /// Whether nothing has come over a connection that is idle: neither bytes nor its end. The

@@ -189,6 +189,31 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         pin!(self.io.read_buf(buf)).poll(cx)
     }
 
+    /// What has come and is no request yet. After an error of [`request`](Self::request) it tells what the
+    /// client sent instead of one.
+    ///
+    /// ```
+    /// use policy_net::{Connection, Terms};
+    /// use std::{future::pending, sync::Arc};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let (mut client, server) = tokio::io::duplex(64);
+    /// client.write_all(b"GET / HTTP/1.1\r\n").await?;
+    /// let mut connection = Connection::new(server, Terms::default());
+    /// assert!(connection.request(pending()).await.is_err());
+    /// assert!(connection.received().starts_with(b"GET "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn received(&mut self) -> &[u8] {
+        match self.lent.get() {
+            Some(reading) => reading.received(),
+            None => &[],
+        }
+    }
+
     /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
     /// over it is lost then, so that it can be served by somebody else.
     pub fn into_inner(self) -> Io {

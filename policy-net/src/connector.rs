@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Connect, Endpoint, Stream, UnixStream, resolve::Resolver};
+use crate::{Connect, Endpoint, Stream, TimedOut, UnixStream, resolve::Resolver};
 
 /// Opens TCP and UNIX connections to an [`Endpoint`].
 ///
@@ -82,7 +82,7 @@ impl Connector {
             Err(_) => {
                 let name = (host.to_owned(), port);
                 let look_up = move || name.to_socket_addrs().map(Iterator::collect);
-                self.resolver.resolve(look_up, within).await?
+                self.resolver.resolve(host, look_up, within).await?
             }
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -100,7 +100,7 @@ impl Connector {
                     return Ok(stream);
                 }
                 Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
+                Err(_) => last = TimedOut::Connect(Some(address.to_string().into())).into(),
             }
         }
         Err(last)
@@ -116,8 +116,9 @@ impl Connect for Connector {
                 self.connect_tcp(host, *port, within).await.map(Stream::Tcp)
             }
             Endpoint::Unix(path) => {
-                let stream = timeout(within, connect_unix(path)).await??;
-                Ok(Stream::Unix(stream))
+                let connected = timeout(within, connect_unix(path)).await;
+                let timed_out = |_| TimedOut::Connect(Some(self.endpoint.to_string().into()));
+                Ok(Stream::Unix(connected.map_err(timed_out)??))
             }
         }
     }
@@ -193,6 +194,13 @@ mod tests {
         let stream = connector.connect(Duration::from_secs(4)).await;
         assert_eq!(peer(&stream.unwrap()), live.0);
         assert_eq!(begin.elapsed().as_secs(), 2, "half of it for each of two");
+
+        let error = knows([hole.address]).connect(PATIENT).await.unwrap_err();
+        let said = format!("connecting to {} timed out", hole.address);
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (io::ErrorKind::TimedOut, said)
+        );
     }
 
     #[tokio::test]

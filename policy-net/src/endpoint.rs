@@ -40,22 +40,41 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
-/// Why a text is no [`Endpoint`].
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+/// Why a text is no [`Endpoint`]. The message names the part at fault, and quotes it:
+///
+/// ```
+/// use policy_net::Endpoint;
+///
+/// let error = "127.0.0.1:100233".parse::<Endpoint>().unwrap_err();
+/// assert_eq!(error.to_string(), "port '100233' is not 1 to 65535");
+/// ```
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidEndpoint {
     /// Neither `host:port` nor `unix:/path`.
-    #[error("neither host:port nor unix:/path")]
-    Form,
+    #[error("address '{0}' is neither HOST:PORT nor unix:/PATH")]
+    Form(String),
     /// A host that is empty, a mere number, or no IPv6 address between its brackets.
-    #[error("no valid host")]
-    Host,
-    /// A port that is neither a number up to 65535 nor a known service.
-    #[error("no valid port")]
-    Port,
-    /// A UNIX socket whose path does not begin with `/`.
-    #[error("a UNIX socket needs an absolute path")]
-    Path,
+    #[error("host '{0}' is neither a name nor an address")]
+    Host(String),
+    /// An IPv6 address without brackets: where it ends could be read in several ways.
+    #[error("an IPv6 address needs brackets: [{0}]:PORT")]
+    Brackets(String),
+    /// Nothing after the last colon, or no colon.
+    #[error("the port is missing after '{0}'")]
+    NoPort(String),
+    /// A number above 65535.
+    #[error("port '{0}' is not 1 to 65535")]
+    Port(String),
+    /// A word that services(5) does not list for TCP.
+    #[error("port '{0}' is neither a number nor known to /etc/services")]
+    PortName(String),
+    /// A UNIX socket whose path does not begin with `/`, or holds a NUL.
+    #[error("the UNIX path '{0}' does not begin with /")]
+    Path(String),
+    /// A path for which the system's socket address has no room; its length in bytes.
+    #[error("the UNIX path has {0} bytes, the system takes {MAX_PATH}")]
+    LongPath(usize),
 }
 
 impl FromStr for Endpoint {
@@ -63,21 +82,38 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return match path.starts_with('/') && !path.contains('\0') {
-                true => Ok(Self::Unix(path.into())),
-                false => Err(InvalidEndpoint::Path),
+            return match path.len() {
+                _ if !path.starts_with('/') || path.contains('\0') => {
+                    Err(InvalidEndpoint::Path(path.to_owned()))
+                }
+                0..=MAX_PATH => Ok(Self::Unix(path.into())),
+                length => Err(InvalidEndpoint::LongPath(length)),
             };
         }
         let text = text.strip_prefix("inet:").unwrap_or(text);
-        let (host, port) = text.rsplit_once(':').ok_or(InvalidEndpoint::Form)?;
-        let host = match host
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Err(InvalidEndpoint::Brackets(text.to_owned()));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(match is_host(text) {
+                true => InvalidEndpoint::NoPort(text.to_owned()),
+                false => InvalidEndpoint::Form(text.to_owned()),
+            });
+        };
+        let inner = host
             .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-        {
+            .and_then(|host| host.strip_suffix(']'));
+        let host = match inner {
             Some(v6) if v6.parse::<Ipv6Addr>().is_ok() => v6,
             None if is_host(host) => host,
-            _ => return Err(InvalidEndpoint::Host),
+            None if host.parse::<Ipv6Addr>().is_ok() => {
+                return Err(InvalidEndpoint::Brackets(host.to_owned()));
+            }
+            _ => return Err(InvalidEndpoint::Host(host.to_owned())),
         };
+        if port.is_empty() {
+            return Err(InvalidEndpoint::NoPort(host.to_owned()));
+        }
         Ok(Self::Inet {
             host: host.to_owned(),
             port: self::port(port)?,
@@ -106,11 +142,13 @@ fn is_host(host: &str) -> bool {
 }
 
 fn port(text: &str) -> Result<u16, InvalidEndpoint> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map_err(|_| InvalidEndpoint::Port);
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text
+            .parse()
+            .map_err(|_| InvalidEndpoint::Port(text.to_owned()));
     }
     let services = fs::read_to_string("/etc/services").unwrap_or_default();
-    find_service(&services, text).ok_or(InvalidEndpoint::Port)
+    find_service(&services, text).ok_or_else(|| InvalidEndpoint::PortName(text.to_owned()))
 }
 
 /// A service's TCP port in the text of services(5).
@@ -122,6 +160,9 @@ fn find_service(services: &str, wanted: &str) -> Option<u16> {
         known.then(|| port.parse().ok())?
     })
 }
+
+/// What `sun_path` holds besides its NUL.
+const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 #[cfg(test)]
 mod tests {
@@ -143,29 +184,59 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused_with_the_part_at_fault() {
-        for (text, error) in [
-            ("", InvalidEndpoint::Form),
-            ("localhost", InvalidEndpoint::Form),
-            ("inet:10031", InvalidEndpoint::Form),
-            (":10031", InvalidEndpoint::Host),
-            ("2001:10031", InvalidEndpoint::Host),
-            ("2001:db8::1:10031", InvalidEndpoint::Host),
-            ("[::1:10031", InvalidEndpoint::Host),
-            ("[localhost]:10031", InvalidEndpoint::Host),
-            ("a,b:10031", InvalidEndpoint::Host),
-            ("a b:10031", InvalidEndpoint::Host),
-            ("-:10031", InvalidEndpoint::Host),
-            ("..:10031", InvalidEndpoint::Host),
-            ("localhost:", InvalidEndpoint::Port),
-            ("localhost:65536", InvalidEndpoint::Port),
-            ("localhost:-1", InvalidEndpoint::Port),
-            ("localhost:+1", InvalidEndpoint::Port),
-            ("localhost:no-such-service", InvalidEndpoint::Port),
-            ("unix:private/policy", InvalidEndpoint::Path),
-            ("unix:", InvalidEndpoint::Path),
+        let long = format!("unix:/{}", "x".repeat(MAX_PATH));
+        for (text, message) in [
+            ("", "address '' is neither HOST:PORT nor unix:/PATH"),
+            ("localhost", "the port is missing after 'localhost'"),
+            ("localhost:", "the port is missing after 'localhost'"),
+            ("[::1]:", "the port is missing after '::1'"),
+            (
+                "10031",
+                "address '10031' is neither HOST:PORT nor unix:/PATH",
+            ),
+            (
+                "inet:10031",
+                "address '10031' is neither HOST:PORT nor unix:/PATH",
+            ),
+            (":10031", "host '' is neither a name nor an address"),
+            ("2001:10031", "host '2001' is neither a name nor an address"),
+            (
+                "2001:db8::1:10031",
+                "an IPv6 address needs brackets: [2001:db8::1]:PORT",
+            ),
+            (
+                "2001:db8::1:100233",
+                "an IPv6 address needs brackets: [2001:db8::1]:PORT",
+            ),
+            ("[::1:10031", "host '[::1' is neither a name nor an address"),
+            (
+                "[localhost]:1",
+                "host '[localhost]' is neither a name nor an address",
+            ),
+            ("a,b:10031", "host 'a,b' is neither a name nor an address"),
+            ("a b:10031", "host 'a b' is neither a name nor an address"),
+            ("-:10031", "host '-' is neither a name nor an address"),
+            ("..:10031", "host '..' is neither a name nor an address"),
+            ("localhost:65536", "port '65536' is not 1 to 65535"),
+            (
+                "localhost:-1",
+                "port '-1' is neither a number nor known to /etc/services",
+            ),
+            (
+                "localhost:no-such-service",
+                "port 'no-such-service' is neither a number nor known to /etc/services",
+            ),
+            (
+                "unix:private/policy",
+                "the UNIX path 'private/policy' does not begin with /",
+            ),
+            ("unix:", "the UNIX path '' does not begin with /"),
+            (&long, "the UNIX path has 108 bytes, the system takes 107"),
         ] {
-            assert_eq!(text.parse::<Endpoint>(), Err(error), "{text}");
+            let error = text.parse::<Endpoint>().unwrap_err();
+            assert_eq!(error.to_string(), message, "{text}");
         }
+        assert!(long[..long.len() - 1].parse::<Endpoint>().is_ok());
     }
 
     #[test]

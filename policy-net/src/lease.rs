@@ -3,10 +3,10 @@ use std::{io, pin::pin, time::Duration};
 use policy_proto::{Request, Response};
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use crate::{AttemptError, Client, Connect, place::Place};
+use crate::{AttemptError, Client, Connect, TimedOut, place::Place};
 
 /// A request's place in a [`Pool`](crate::Pool), and its connection once there is one.
 #[derive(Debug)]
@@ -65,14 +65,17 @@ impl<C: Connect> Lease<C> {
             self.opening = opening.ok();
         }
         let within = within.saturating_sub(begin.elapsed());
-        let io = match timeout(within, self.place.pool().connect.connect(within)).await {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(AttemptError::TimedOut);
-            }
-            Ok(Err(error)) => return Err(AttemptError::Connect(error)),
-            Err(_) => return Err(AttemptError::TimedOut),
+        let connecting = self.place.pool().connect.connect(within);
+        let io = tokio::select! {
+            biased;
+            io = connecting => io,
+            // This timer begins after those of the other branch, which know better what was waited for.
+            () = async { sleep(within).await } => Err(TimedOut::Connect(None).into()),
         };
+        let io = io.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => AttemptError::TimedOut(error.into()),
+            _ => AttemptError::Connect(error),
+        })?;
         let options = &self.place.pool().options;
         let client = Client::with_limits(io, options.limits);
         self.client = Some(Box::new(match &options.memory {
@@ -89,7 +92,7 @@ impl<C: Connect> Lease<C> {
     /// As for [`Client::ask`]; without a connection it is not connected.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {
         if self.opening.is_none() {
-            return self.ask_until(request, None).await;
+            return self.ask_within(request, None).await;
         }
         let Some(client) = &mut self.client else {
             return Err(not_connected());
@@ -103,14 +106,14 @@ impl<C: Connect> Lease<C> {
         }
     }
 
-    /// The same over a connection that was used before, until this time at the latest.
-    pub(crate) async fn ask_until(
+    /// The same over a connection that was used before, within this time.
+    pub(crate) async fn ask_within(
         &mut self,
         request: &Request,
-        until: Option<Instant>,
+        within: Option<(Instant, Instant)>,
     ) -> Result<Response, AttemptError> {
         match &mut self.client {
-            Some(client) => client.ask_until(request, until).await,
+            Some(client) => client.ask_within(request, within).await,
             None => Err(not_connected()),
         }
     }

@@ -39,7 +39,7 @@
 //! reused, so that a late answer reaches nobody; only what a server says before it is asked cannot
 //! always be told from an answer (see [`Pool`]). Everything that a peer can grow or delay
 //! has a limit. Nothing is spawned behind the caller's back but the connections of a server, the
-//! look-up of a name on tokio's blocking threads, and the wait of at most one second for an
+//! look-up of a name on a thread, and the wait of at most one second for an
 //! answer's blank line.
 //!
 //! Times are of tokio's clock, which tests can pause. A time that is too long for the clock, such
@@ -131,6 +131,9 @@ mod shelves;
 
 mod stream;
 pub use stream::Stream;
+
+mod timed_out;
+pub use timed_out::TimedOut;
 
 mod terms;
 pub use terms::{Patience, Terms};

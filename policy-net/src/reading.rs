@@ -72,6 +72,11 @@ impl Reading {
         self.buf.can_go_on()
     }
 
+    /// What is not decoded yet.
+    pub(crate) fn received(&self) -> &[u8] {
+        &self.buf.bytes
+    }
+
     /// The buffer, once there is room for a read.
     pub(crate) fn poll_room(&mut self, terms: &Terms, cx: &mut Context<'_>) -> Poll<&mut BytesMut> {
         while !self.buf.make_room(USUAL) {

@@ -3,7 +3,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{Level, Log, Options, Passed, Stop, check, daemon, dropin, printable};
+use hapolicy::{Level, Log, Options, Passed, Stop, check_config, daemon, dropin, printable};
 
 fn main() -> ExitCode {
     let passed = match Passed::take() {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         }
     };
     if options.failover.only_checks() {
-        return if check(&options) {
+        return if check_config(&options) {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(CONFIGURATION)

@@ -78,8 +78,15 @@ impl Journal {
             self.log.line(Level::Info, text);
         }
         let (kind, text) = match error {
+            AttemptError::Connect(cause) if !error.blames_server() => {
+                let text = format!("Could not open socket to {place}: {cause}");
+                ("connect", text)
+            }
+            AttemptError::Io(cause) if !error.blames_server() => {
+                ("own", format!("Could not ask {place}: {cause}"))
+            }
             AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
-            AttemptError::TimedOut => ("timeout", format!("Timeout for {place}")),
+            AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             AttemptError::NotAllowed { action } => {
                 let name = &counted.name;

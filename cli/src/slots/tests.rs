@@ -57,7 +57,7 @@ impl Connection {
 
 fn slots(all: usize, per_address: usize, per_user: usize) -> Slots {
     Slots::new(SlotLimits {
-        all,
+        all: all.into(),
         per_address: NonZeroUsize::new(per_address),
         per_user: NonZeroUsize::new(per_user),
     })
@@ -88,11 +88,17 @@ fn a_place_is_free_again_when_its_connection_ends() {
         connection.slot.begin();
     }
     let client = Client::User(7);
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(client, 2));
+    assert_eq!(
+        slots.enter(client).unwrap_err(),
+        Refusal::Full(client, 2.into())
+    );
     slots.leave(&both[0].slot);
     let third = slots.enter(client).unwrap().0;
     third.begin();
-    assert_eq!(slots.enter(client).unwrap_err(), Refusal::Full(client, 2));
+    assert_eq!(
+        slots.enter(client).unwrap_err(),
+        Refusal::Full(client, 2.into())
+    );
     slots.leave(&both[1].slot);
     slots.leave(&third);
     assert_eq!(slots.table().taken, 0);
@@ -186,7 +192,10 @@ fn only_so_many_may_be_on_their_way_out_and_the_largest_leaves_room_for_others()
     let mut old: Vec<_> = (0..all).map(|_| enters(&slots, mine).0).collect();
     let half = MOST_EVICTED / 2;
     let mut new: Vec<_> = (0..half).map(|_| enters(&slots, mine).0).collect();
-    assert_eq!(slots.enter(mine).unwrap_err(), Refusal::Full(mine, all));
+    assert_eq!(
+        slots.enter(mine).unwrap_err(),
+        Refusal::Full(mine, all.into())
+    );
     new.extend((0..half).map(|number| enters(&slots, other(number)).0));
     slots.enter(other(200)).unwrap_err();
     slots.enter(mine).unwrap_err();
@@ -214,7 +223,10 @@ fn whoever_has_more_than_half_of_all_places_takes_none_from_others() {
         assert!(connection.leaves());
         slots.leave(&connection.slot);
     }
-    assert_eq!(slots.enter(mine).unwrap_err(), Refusal::Full(mine, 6));
+    assert_eq!(
+        slots.enter(mine).unwrap_err(),
+        Refusal::Full(mine, 6.into())
+    );
     assert!(!others[0].leaves() && !others[1].leaves());
     // The other one may, up to its half.
     others[1].slot.begin();

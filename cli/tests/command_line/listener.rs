@@ -24,6 +24,7 @@ fn an_option_of_a_daemon_without_a_listener_ends_with_64_and_says_what_is_missin
         ("drain", "10s"),
         ("handover", "unix:/nonexistent/handover"),
         ("check", "5s"),
+        ("health-check", "5s"),
         ("log-format", "classic"),
         ("log-format", "key-value"),
     ] {

@@ -6,6 +6,7 @@ mod process;
 mod support;
 
 mod check;
+mod check_config;
 mod listener;
 mod options;
 mod warnings;

@@ -19,7 +19,9 @@ fn an_invalid_service_is_left_out_by_a_drop_in_and_the_rest_works() {
     let said = String::from_utf8(client.reply().unwrap()).unwrap();
     assert_eq!(
         said,
-        "[LOG warning]: ignoring invalid service 'bad'\naction=REJECT\n\n"
+        "[LOG warning]: ignoring invalid service 'bad'\n\
+         [LOG warning]: invalid service 'bad': the name is missing: NAME=ADDRESS\n\
+         action=REJECT\n\n"
     );
 }
 
@@ -28,14 +30,10 @@ fn a_service_whose_actions_are_none_is_left_out_by_a_drop_in_rather_than_trusted
     let stub = Stub::tcp(Script::answer("REJECT"));
     let service = format!("a={}", stub.address());
     for (actions, said, action) in [
-        (
-            "b=ok",
-            "ignoring the actions of 'b': no such service",
-            "REJECT",
-        ),
+        ("b=ok", "--actions b=ok: no service 'b'", "REJECT"),
         (
             "a=re ject",
-            "ignoring service 'a': invalid actions 're ject': neither an action, nor a code, nor the \
+            "invalid service 'a': actions 're ject': neither an action, nor a code, nor the \
              name of a restriction at byte 0\n\
              [LOG error]: no valid service: every request gets the default action",
             "dunno",

@@ -12,6 +12,7 @@ mod connections;
 mod lines;
 mod log;
 mod outage;
+mod refused;
 mod requests;
 mod signals;
 mod start;

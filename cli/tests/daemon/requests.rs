@@ -64,7 +64,7 @@ fn a_line_that_is_no_attribute_closes_its_connection_without_an_answer_and_no_ot
     let log = daemon.stop().out;
     let told = process::lines(
         &log,
-        "[LOG warning]: warning: closing a connection: a line is no attribute of a policy request: \
+        "[LOG warning]: warning: closing a connection from 127.0.0.1: a line is no attribute of a policy request: \
          no '=' in the line at byte 0",
     );
     // The first, and at the end the last with the count of those between them.
@@ -99,7 +99,7 @@ fn a_policy_request_in_the_body_of_an_http_request_is_neither_answered_nor_forwa
     }
     assert_eq!(stub.requests().len(), 0);
     let log = daemon.stop().out;
-    let told = process::lines(&log, "a line is no attribute of a policy request");
+    let told = process::lines(&log, "an HTTP request instead of a policy request");
     // The first, and at the end the last with the count of those between them.
     assert_eq!(told.len(), 2, "{log}");
 }

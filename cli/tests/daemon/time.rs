@@ -41,8 +41,9 @@ fn a_hung_service_costs_its_timeout_once_and_is_left_alone_then() {
     let asked = hung.requests().len();
     assert!(asked <= 2, "asked {asked} times");
     let log = daemon.stop().out;
+    let hung = format!("'hung' ({})", hung.address());
     assert_eq!(
-        process::lines(&log, "[LOG warning]: warning: Timeout for 'hung'").len(),
+        process::lines(&log, &format!("Timeout for {hung}: no answer within 1.5s")).len(),
         1,
         "{log}"
     );

@@ -137,7 +137,7 @@ fn a_failed_attempt_is_told_with_its_reply_and_not_before() {
     let _process = start(&["-L", "-s", &services[0], "-s", &services[1]], input, far);
     requests.write_all(&request(&[])).unwrap();
     let expected = format!(
-        "[LOG warning]: Timeout for 'bad' ({})\naction=good\n\n",
+        "[LOG warning]: Timeout for 'bad' ({}): no answer within 300ms\naction=good\n\n",
         bad.address()
     );
     assert_eq!(read_message(&near), expected);

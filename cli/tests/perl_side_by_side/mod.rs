@@ -16,6 +16,7 @@ mod mended_too;
 mod options;
 mod parts;
 mod program;
+mod reasons;
 mod requests;
 mod room;
 mod selection;

@@ -216,7 +216,7 @@ fn wrong_ones() -> Vec<Case> {
             "3.1.aj",
             "options are case sensitive: --Service",
             &["--Service", "A={A}:"],
-            "unexpected argument '--Service' found",
+            "unexpected argument '--Service' found: did you mean --service?",
         ),
         wrong(
             "3.1.ak",

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::case::{Case, Stdio, Step, Syslog};
+use super::reasons::without_reasons;
 use super::room::Room;
 use super::servers::Servers;
 use super::stdio::Wires;
@@ -123,9 +124,27 @@ fn run_once(case: &Case, program: Program, room: &Room, servers: &Servers, outco
     }
     outcome.status = status;
     let (stdout, stderr) = wires.finish();
-    outcome.stdout.extend(stdout);
+    outcome.stdout.extend(match program {
+        Program::Perl => stdout,
+        Program::Ours => stdout_without_reasons(stdout),
+    });
     outcome.stderr.extend(stderr);
     note_log(log, pid, program, servers, outcome);
+    if program == Program::Ours {
+        outcome.log = without_reasons(std::mem::take(&mut outcome.log), "warning: ");
+    }
+}
+
+fn stdout_without_reasons(stdout: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(stdout) {
+        Ok(text) => {
+            let lines = text.split('\n').map(str::to_owned).collect();
+            without_reasons(lines, "[LOG warning]: ")
+                .join("\n")
+                .into_bytes()
+        }
+        Err(error) => error.into_bytes(),
+    }
 }
 
 /// `sh` puts the case's files over the system's, in a namespace within that of the room.

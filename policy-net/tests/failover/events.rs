@@ -42,7 +42,7 @@ async fn each_step_of_a_request_is_told_in_order() {
         .unwrap();
     let wanted = [
         "opening 0",
-        "0 timed out after 3s",
+        "0 connecting timed out after 3s",
         "0 is down",
         "opening 1",
         "connected 1",

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use policy_net::{AttemptError, Connect, Pool, PoolOptions, UpstreamOptions};
+use policy_net::{AttemptError, Connect, Pool, PoolOptions, TimedOut, UpstreamOptions};
 use tokio::{
     io::{AsyncWrite, Empty, Join, empty, join},
     task::yield_now,
@@ -101,7 +101,7 @@ async fn a_server_is_not_blamed_when_too_many_connections_to_it_are_being_opened
     assert_eq!(took, s(1));
     assert!(matches!(
         opening.await.unwrap(),
-        Err(AttemptError::TimedOut)
+        Err(AttemptError::TimedOut(TimedOut::Connect(None)))
     ));
     assert!(pool.lease(s(1)).await.is_ok(), "its turn is over");
 }

@@ -64,6 +64,8 @@ async fn a_full_queue_of_a_unix_socket_is_waited_for() {
 
     let error = connector.connect(ms(50)).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let said = format!("connecting to {} timed out", connector.endpoint());
+    assert_eq!(error.to_string(), said);
     let second = tokio::spawn(async move { connector.connect(s(10)).await });
     yield_now().await;
     listener.accept().await.unwrap();

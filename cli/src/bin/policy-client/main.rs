@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use hapolicy::printable;
+use clap::{Parser, Subcommand, error::ErrorKind};
+use hapolicy::{printable, usage_line};
 
 mod preset;
 mod query;
@@ -26,6 +26,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
+            return fail(&usage_line(&error), USAGE);
+        }
         Err(error) => {
             // There is nowhere left to report that this failed.
             _ = error.print();
@@ -57,6 +60,8 @@ fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
 
 /// An answer that is not the expected one; as grep(1) ends without a match.
 const UNEXPECTED: u8 = 1;
+/// The help text is the error then.
+const NO_ARGUMENTS: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 // sysexits(3)
 const USAGE: u8 = 64;
 const DATA: u8 = 65;

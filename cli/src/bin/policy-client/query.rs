@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use clap::Args;
 use hapolicy::{parse_duration, printable};
 use policy_ha::{Backend, Preference};
-use policy_net::{Connector, Endpoint, Service, Upstream, UpstreamOptions};
+use policy_net::{AttemptError, Connector, Endpoint, Service, TimedOut, Upstream, UpstreamOptions};
 use policy_proto::{Decoder, Request, Response, attr};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
@@ -92,7 +92,12 @@ impl Query {
             let answer = upstream.ask(&request, Preference::None, |_| {}).await;
             let elapsed = since.elapsed();
             let answer = answer.map(|answer| answer.response).map_err(|exhausted| {
-                let reason = exhausted.attempts.first().map(|(_, error)| reason(error));
+                let reason = exhausted.attempts.first().map(|(_, error)| match error {
+                    AttemptError::TimedOut(TimedOut::Answer { .. }) => {
+                        format!("timed out after {:?}", self.timeout)
+                    }
+                    error => reason(error),
+                });
                 reason.unwrap_or_else(|| "timed out".to_owned())
             });
             status = status.max(self.status(&answer));

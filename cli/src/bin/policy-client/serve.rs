@@ -1,6 +1,11 @@
 //! `policy-client serve`: a policy server for tests.
 
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use hapolicy::{Listen, escaped, parse_duration, printable};
@@ -55,8 +60,11 @@ impl Serve {
             )
         };
         let listener = listen.bind().and_then(|bound| {
-            let listener = bound.listener()?;
-            Ok((bound, listener))
+            // The first address of a name is enough for a test.
+            let first = bound.into_iter().next();
+            let first = first.ok_or(io::ErrorKind::AddrNotAvailable)?;
+            let listener = first.listener()?;
+            Ok((first, listener))
         });
         let (_bound, listener) = match listener {
             Ok(bound) => bound,
@@ -157,7 +165,7 @@ fn describe(request: &Request) -> String {
 
 /// A line on standard output; a reader that has gone does not end the server.
 fn println(line: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     _ = out
         .write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush());

@@ -1,0 +1,119 @@
+//! `--check-config`: looks at a command line, and prints what it comes to.
+
+use std::io::Write;
+
+use crate::{
+    Options,
+    ground::{check_handover, room, workers},
+    max_clients::MaxClients,
+    printable,
+    setup::{Services, checks},
+    sockets::listener,
+    users::RunAs,
+};
+
+mod effective;
+mod quoted;
+mod warnings;
+
+use effective::Effective;
+
+/// Prints all that is effective on standard output, in the form in which it can be given, and on standard
+/// error what is wrong and what is probably not meant. Nothing is bound, and no service is asked.
+///
+/// Whether all is valid, with `--strict` also whether there is nothing to warn of.
+#[must_use]
+pub fn check_config(options: &Options) -> bool {
+    let services = Services::parse(options);
+    let mut findings = Findings::default();
+    for fault in &services.invalid {
+        findings.error(&fault.text);
+    }
+    for text in services.valid.iter().flat_map(|service| &service.warnings) {
+        findings.warning(text);
+    }
+    if services.valid.is_empty() {
+        findings.error("no valid service");
+    }
+    let mut listeners = Vec::new();
+    for text in &options.listen {
+        match listener(text, options) {
+            Ok(listen) => listeners.push(listen),
+            Err(error) => findings.error(error.line()),
+        }
+    }
+    let handover = options.lifetime.handover.as_deref().map(check_handover);
+    if let Some(Err(error)) = handover {
+        findings.error(error.line());
+    }
+    let check = match checks(options) {
+        Ok(check) => check,
+        Err(error) => {
+            findings.error(error.line());
+            None
+        }
+    };
+    if let Some(user) = &options.user
+        && RunAs::parse(user).is_none()
+    {
+        findings.error(format!("--user {user}: unknown user or group"));
+    }
+    let mut max_clients = None;
+    if options.is_daemon {
+        match room(options, &listeners, 0, services.valid.len()) {
+            Ok(room) => {
+                let most = MaxClients::new(&options.limits, room);
+                if let Some(text) = most.warning(&options.limits) {
+                    findings.warning(text);
+                }
+                max_clients = Some(most.number);
+            }
+            Err(error) => findings.error(format!("cannot start: {error}")),
+        }
+    }
+    if let Some(option) = options
+        .daemon_option
+        .as_ref()
+        .filter(|_| !options.is_daemon)
+    {
+        findings.warning(format!(
+            "{option} is for a daemon: give --listen too, or have a service manager pass sockets"
+        ));
+    }
+    for text in warnings::all(options, &services, &listeners, check.as_ref()) {
+        findings.warning(text);
+    }
+    let effective = Effective {
+        options,
+        services: &services,
+        workers: workers(options),
+        max_clients,
+    };
+    // Nobody reads it who has closed standard output.
+    _ = std::io::stdout().write_all(effective.text().as_bytes());
+    // At the end, where a log is looked at first.
+    for line in &findings.lines {
+        eprintln!("hapolicy: {line}");
+    }
+    findings.errors == 0 && (findings.warnings == 0 || !options.failover.strict)
+}
+
+/// What is to be said on standard error.
+#[derive(Default)]
+struct Findings {
+    lines: Vec<String>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    fn error(&mut self, text: impl AsRef<[u8]>) {
+        self.errors += 1;
+        self.lines.push(printable(text));
+    }
+
+    fn warning(&mut self, text: impl AsRef<[u8]>) {
+        self.warnings += 1;
+        self.lines.push(format!("warning: {}", printable(text)));
+    }
+}

@@ -1,0 +1,89 @@
+//! Clients that send something else than requests, and how the log names them and it.
+
+use tempfile::TempDir;
+
+use crate::{
+    process::{Client, Daemon},
+    service,
+    support::stub::{Script, Stub},
+};
+
+#[test]
+fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
+    let stub = Stub::tcp(Script::answer("good"));
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let request = "request=smtpd_access_policy\nsender=a@example.com\n\n";
+    let with = |first: &[u8]| [first, request.as_bytes()].concat();
+    for (sent, name) in [
+        (
+            with(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\xc3\x50\x27\x2e"),
+            "a PROXY protocol header (version 2)",
+        ),
+        (
+            with(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 10031\r\n"),
+            "a PROXY protocol header (version 1)",
+        ),
+        (
+            b"GET /?a=b HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+            "an HTTP request",
+        ),
+        (with(b"\xef\xbb\xbf"), "a byte order mark"),
+        // It waits for an answer in vain, and ends then.
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
+            "a TLS hello",
+        ),
+    ] {
+        let mut client = daemon.connect();
+        client.send(&sent);
+        client.shut_down_writing();
+        assert!(client.is_ended(), "{name}: it gets no answer");
+        let line = format!(
+            "[LOG warning]: warning: closing a connection from 127.0.0.1: {name} instead of a policy request"
+        );
+        let told = daemon.process.out.wait_lines(1, &line);
+        assert!(told, "{name}: {}", daemon.process.out.text());
+        assert_eq!(daemon.connect().ask_about("x"), "good");
+    }
+    daemon.stop();
+    assert!(
+        stub.requests()
+            .iter()
+            .all(|request| !request.contains(&b'@')),
+        "nothing was passed on"
+    );
+}
+
+#[test]
+fn a_client_whose_request_is_too_large_or_too_slow_is_named() {
+    let stub = Stub::tcp(Script::answer("good"));
+    let dir = TempDir::new().unwrap();
+    let unix = format!("unix:{}/socket", dir.path().display());
+    let args = ["-s", &service("a", &stub, ""), "--request-timeout", "200ms"];
+    let user = rustix::process::geteuid().as_raw();
+    for (listen, client_name) in [
+        ("inet:127.0.0.1:0", "127.0.0.1".to_owned()),
+        (&unix, format!("user {user}")),
+    ] {
+        for (sent, why) in [
+            (
+                "request=smtpd_access_policy\n".to_owned(),
+                "request not finished in time",
+            ),
+            (format!("a={}", "x".repeat(200_000)), "longer than"),
+        ] {
+            let daemon = Daemon::start(&[listen], &args);
+            let mut client = Client::connect(daemon.endpoint());
+            client.try_send(sent.as_bytes());
+            assert!(client.is_ended());
+            let line = format!("[LOG warning]: warning: closing a connection from {client_name}: ");
+            assert!(
+                daemon.process.out.wait_lines(1, &line),
+                "{}",
+                daemon.process.out.text()
+            );
+            let log = daemon.stop().out;
+            assert!(log.contains(why), "{log}");
+        }
+    }
+}
