@@ -99,6 +99,10 @@ fn disposal() -> MutexGuard<'static, Disposal> {
     DISPOSAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread is there to wait, and serves nobody"
+)]
 fn close_all() {
     loop {
         let next = {
