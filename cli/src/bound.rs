@@ -128,6 +128,7 @@ impl Bound {
         if let Some(file) = &self.file
             && self.is_shared.load(Relaxed)
         {
+            file.check(&self.socket)?;
             self.changed = file.permit(self.asked.permission(), &self.socket)?;
         }
         Ok(())

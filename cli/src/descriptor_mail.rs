@@ -6,12 +6,13 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use policy_net::close_apart;
 use rustix::{
     cmsg_space,
     io::retry_on_intr,
     net::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+        SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt::set_socket_linger,
     },
 };
 
@@ -48,7 +49,11 @@ pub(crate) fn receive(socket: impl AsFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> 
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
         _ => Vec::new(),
     });
-    let descriptors = descriptors.collect();
+    let (sockets, others): (Vec<_>, Vec<_>) =
+        descriptors.partition(|descriptor: &OwnedFd| set_socket_linger(descriptor, None).is_ok());
+    // Nothing but sockets is ever passed. To close what another process has opened can take as long as that wants.
+    close_apart(others);
+    let descriptors = sockets;
     if received
         .flags
         .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)

@@ -46,13 +46,20 @@ pub(crate) fn close_inherited(passed: &[impl AsRawFd]) {
     // The list is complete before the first is closed: the directory has a descriptor too.
     let open: Vec<RawFd> = match fs::read_dir("/proc/self/fd") {
         Ok(entries) => entries.flatten().filter_map(open).collect(),
-        Err(_) => (0..UNLISTED).collect(),
+        // Looked at one by one where the system does not list them.
+        Err(_) => (0..most_open()).collect(),
     };
     let left_open = |fd: &RawFd| *fd > 2 && !kept.contains(fd);
     for fd in open.into_iter().filter(left_open) {
         // One of them was the directory's.
         _ = nix::unistd::close(fd);
     }
+}
+
+fn most_open() -> RawFd {
+    let limit = getrlimit(Resource::Nofile);
+    let limit = limit.maximum.or(limit.current).unwrap_or(MOST).min(MOST);
+    RawFd::try_from(limit).unwrap_or(RawFd::MAX)
 }
 
 /// Allows as many descriptors as the system lets this process have.
@@ -68,7 +75,5 @@ fn raise() -> io::Result<usize> {
 
 /// For epoll, what wakes it, and what tells it of signals.
 const RUNTIME: usize = 6;
-/// Looked at one by one where the system does not list them.
-const UNLISTED: RawFd = 1024;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.
 const MOST: u64 = 1 << 20;

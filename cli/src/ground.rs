@@ -11,7 +11,7 @@ use crate::{
     directories::Directories,
     handover::{HANDOVER, Predecessor},
     listening::Listening,
-    privileges::renounce_new_rights,
+    privileges::{drop_capabilities, renounce_new_rights},
     sockets::{handover, handover_listen, listener, sockets},
     users::RunAs,
 };
@@ -35,6 +35,8 @@ pub(crate) struct Ground {
     run_as: Option<RunAs>,
     /// Connections that a service manager kept.
     pub(crate) kept: Vec<OwnedFd>,
+    /// How much else that manager kept.
+    pub(crate) rejected: usize,
 }
 
 impl Ground {
@@ -74,16 +76,21 @@ impl Ground {
             let bound = handover(path, call, &mut predecessor);
             bound.map_err(StartError::system(format!("--handover {}", path.display())))
         });
+        let calls = calls.transpose()?;
+        if run_as.is_none() {
+            drop_capabilities().map_err(StartError::system("cannot start"))?;
+        }
         Ok(Self {
             workers,
             room,
-            listening: Listening::new(sockets, calls.transpose()?),
+            listening: Listening::new(sockets, calls),
             predecessor,
             silence,
             trusted,
             earlier: Vec::new(),
             run_as,
             kept: passed.connections,
+            rejected: passed.rejected,
         })
     }
 
@@ -97,8 +104,8 @@ impl Ground {
 
     /// Gives up the rights, and lets the predecessor go. To be called when nothing else can fail.
     pub(crate) fn settle(&mut self) -> Result<(), StartError> {
-        let waiting = self.predecessor.as_ref().map(Predecessor::check_waiting);
-        waiting.unwrap_or(Ok(())).map_err(not_released())?;
+        let held = self.predecessor.as_ref().map(Predecessor::hold);
+        held.unwrap_or(Ok(())).map_err(not_released())?;
         for bound in self.listening.all_mut() {
             let dressed = bound.dress();
             dressed.map_err(StartError::system(format!("cannot bind {}", bound.asked())))?;

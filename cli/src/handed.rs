@@ -39,7 +39,9 @@ impl Handed {
     pub(crate) fn is_what(&self, listen: &Listen, kind: Type) -> bool {
         let is_kind = self.socket.r#type().is_ok_and(|found| found == kind);
         let listens = self.socket.is_listener().unwrap_or(false);
-        is_kind && listens && self.is_at(listen).unwrap_or(false)
+        // With that option any process of the user could join the port.
+        let is_alone = self.socket.reuse_port().is_ok_and(|shared| !shared);
+        is_kind && listens && is_alone && self.is_at(listen).unwrap_or(false)
     }
 
     fn is_at(&self, listen: &Listen) -> std::io::Result<bool> {
@@ -93,10 +95,17 @@ mod tests {
         let (inet, any_port) = (format!("inet:{here}"), "inet:127.0.0.1:0".to_owned());
         let other_port = format!("inet:127.0.0.1:{}", here.port() ^ 1);
         let at = |name: &str| format!("unix:{}", path(name).display());
+        let joinable = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        joinable.set_reuse_port(true).unwrap();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        joinable.bind(&any.into()).unwrap();
+        joinable.listen(1).unwrap();
+        let joinable = handed(joinable);
         let tcp = handed(tcp);
         for (socket, listen, is_so) in [
             (&tcp, &inet, true),
             (&tcp, &any_port, true),
+            (&joinable, &any_port, false),
             (&tcp, &other_port, false),
             (&tcp, &"inet:127.0.0.2:0".to_owned(), false),
             (&tcp, &at("a"), false),

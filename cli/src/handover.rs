@@ -12,13 +12,20 @@
 //!     |        earlier          (one descriptor)   |
 //!     |        all                                 |
 //!     |<-------------------------------------------|
-//!     | ready                                      |  late, if it has waited for too long
+//!     | hold                                       |
+//!     |------------------------------------------->|  it waits, however long that takes,
+//!     |        held                                |  or has said `late` before
+//!     |<-------------------------------------------|
+//!     | ready                                      |
 //!     |------------------------------------------->|
 //!     |        yours                               |
 //!     |<-------------------------------------------|
 //!     |        clients (up to 128 descriptors)     |
 //!     |<-------------------------------------------|  the end, when there are no more
 //! ```
+//!
+//! Between `held` and `ready` the successor changes modes and owners, and gives up its rights: what is then still to
+//! be undone, it can undo.
 //!
 //! `earlier` is such a connection to a daemon before the predecessor, which has requests under way: its clients
 //! come over that one.
@@ -138,40 +145,40 @@ impl Predecessor {
         Some(self.left.remove(index))
     }
 
-    /// An error if it has given up waiting, and goes on by itself.
-    pub(crate) fn check_waiting(&self) -> io::Result<()> {
-        self.connection.set_nonblocking(true)?;
-        let heard = receive(&self.connection);
-        self.connection.set_nonblocking(false)?;
-        match heard {
+    /// Has it wait, since this process is about to take its place.
+    ///
+    /// # Errors
+    ///
+    /// It has given up waiting, and goes on by itself.
+    pub(crate) fn hold(&self) -> io::Result<()> {
+        match self.ask(HOLD) {
             Ok((text, _)) if text == LATE => Err(late()),
+            // Where it does not answer it has gone.
             _ => Ok(()),
         }
     }
 
     /// Takes its place. The clients of it, and of those before it, come over these connections.
-    ///
-    /// # Errors
-    ///
-    /// It has given up waiting, and goes on by itself.
     pub(crate) fn release(self) -> io::Result<Vec<Socket>> {
+        _ = self.ask(READY);
         let Self {
             connection,
             mut earlier,
             ..
         } = self;
-        // Who does not hear it has gone: as long as it lives, and this process, it waits, or says that it does not.
-        _ = send(&connection, READY, &[]);
-        connection.set_read_timeout(Some(PATIENCE))?;
-        match receive(&connection) {
-            Ok((text, _)) if text == LATE => return Err(late()),
-            _ => earlier.push(connection),
-        }
+        earlier.push(connection);
         for connection in &earlier {
             // A daemon between may read from it too.
             connection.set_nonblocking(true)?;
         }
         Ok(earlier)
+    }
+
+    fn ask(&self, text: &[u8]) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+        self.connection.set_read_timeout(Some(PATIENCE))?;
+        // Who does not hear it has gone: as long as it lives, and this process, it waits, or says that it does not.
+        send(&self.connection, text, &[])?;
+        receive(&self.connection)
     }
 }
 
@@ -180,8 +187,8 @@ impl Predecessor {
 pub(crate) struct Successor {
     connection: Socket,
     pub(crate) process: i32,
-    /// How long it is waited for.
-    pub(crate) until: Instant,
+    /// How long it is waited for; no longer limited once it is about to take over.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Successor {
@@ -202,9 +209,9 @@ impl Successor {
             true => Ok(Self {
                 connection,
                 process,
-                until: Instant::now() + READY_WITHIN,
+                until: Some(Instant::now() + READY_WITHIN),
             }),
-            false => Err(io::ErrorKind::InvalidData.into()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 
@@ -220,12 +227,19 @@ impl Successor {
         send(&self.connection, ALL, &[])
     }
 
-    /// Waits until it says that it is ready; an error if it ends instead. From then on it takes clients.
-    pub(crate) fn is_ready(&self) -> io::Result<()> {
-        if receive(&self.connection)?.0 != READY {
+    /// What it has to say: whether it is ready. An error if it ends instead. Once it is, it takes clients.
+    pub(crate) fn is_ready(&mut self) -> io::Result<bool> {
+        let text = receive(&self.connection)?.0;
+        if text == HOLD {
+            self.until = None;
+            send(&self.connection, HELD, &[])?;
+            return Ok(false);
+        }
+        if text != READY {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        send(&self.connection, YOURS, &[])
+        send(&self.connection, YOURS, &[])?;
+        Ok(true)
     }
 
     /// Tells it that it has taken too long.
@@ -252,7 +266,7 @@ impl AsFd for Successor {
 /// Connections of clients from a daemon before this one; `None` when there will be no more.
 pub(crate) fn clients_from(connection: &Socket) -> Option<Vec<OwnedFd>> {
     match receive(connection) {
-        Ok((text, clients)) if text == CLIENTS => Some(clients),
+        Ok((text, clients)) if text == CLIENTS && !clients.is_empty() => Some(clients),
         // It answered late, after its successor had taken its place all the same.
         Ok((text, _)) if text == YOURS => Some(Vec::new()),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Vec::new()),
@@ -289,6 +303,8 @@ pub(crate) const HANDOVER: &str = "handover";
 const SOCKETS: &[u8] = b"sockets";
 const EARLIER: &[u8] = b"earlier";
 const ALL: &[u8] = b"all";
+const HOLD: &[u8] = b"hold";
+const HELD: &[u8] = b"held";
 const READY: &[u8] = b"ready";
 const LATE: &[u8] = b"late";
 const YOURS: &[u8] = b"yours";

@@ -55,7 +55,14 @@ impl<'a> Life<'a> {
             log: log.clone(),
             done: life.succeeded.clone(),
         });
-        if !ground.kept.is_empty() {
+        if ground.rejected > 0 {
+            let text = format!(
+                "the service manager's store holds {} descriptors that are no connections: closed",
+                ground.rejected
+            );
+            log.line(Level::Warning, text);
+        }
+        if !ground.kept.is_empty() || ground.rejected > 0 {
             life.common.take(ground.kept);
             notify::empty_store(log);
         }

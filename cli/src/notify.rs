@@ -161,6 +161,7 @@ impl Pulses {
 }
 
 /// What connections are called in the store.
+pub(crate) const STORED_NAME: &str = "client";
 const STORED: &str = "FDNAME=client";
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 const PATIENCE: Duration = Duration::from_secs(3);

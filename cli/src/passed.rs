@@ -18,6 +18,8 @@ pub struct Passed {
     pub(crate) listening: Vec<Socket>,
     /// Connections of the process before this one, which it left in the manager's store.
     pub(crate) connections: Vec<OwnedFd>,
+    /// How much else was in the store: who has taken over a process can leave anything there.
+    pub(crate) rejected: usize,
     /// Whether there was to be a socket: the variable is taken out of the environment.
     expected: Option<Expected>,
 }
@@ -48,21 +50,39 @@ impl Passed {
         if !is_own {
             return Ok(passed);
         }
+        let number = env::var("LISTEN_FDS").ok();
+        let number = number.and_then(|number| number.parse::<usize>().ok());
+        if number.is_some_and(|number| number > MAX_PASSED) {
+            let text = format!("more than {MAX_PASSED} descriptors");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
         let mut sockets = ListenFd::from_env();
         for index in 0..sockets.len() {
-            let mut take = |domain: Domain| {
-                let hint = "stream socket";
-                sockets.take_custom::<Socket>(index, domain.into(), Type::STREAM.into(), hint)
-            };
-            // IPv6 is taken for the first.
-            let socket = take(Domain::IPV4).or_else(|_: io::Error| take(Domain::UNIX))?;
-            let Some(socket) = socket else { continue };
-            match socket.is_listener()? {
-                true => passed.listening.push(socket),
-                false => passed.connections.push(socket.into()),
+            let is_stored = names.next() == Some(notify::STORED_NAME);
+            match stream_socket(&mut sockets, index) {
+                Ok(Some(socket)) => passed.add(socket, is_stored)?,
+                Ok(None) => {}
+                // What else is open is closed.
+                Err(_) if is_stored => passed.rejected += 1,
+                Err(error) => return Err(error),
             }
         }
         Ok(passed)
+    }
+
+    fn add(&mut self, socket: Socket, is_stored: bool) -> io::Result<()> {
+        match (socket.is_listener()?, is_stored) {
+            (true, false) => self.listening.push(socket),
+            (true, true) => self.rejected += 1,
+            (false, _) => {
+                // To close it must not take as long as who opened it wanted.
+                socket.set_linger(None)?;
+                self.connections.push(socket.into());
+            }
+        }
+        Ok(())
     }
 
     /// Closes all other descriptors that this process was started with, but for standard input, output and error.
@@ -106,3 +126,15 @@ impl Passed {
         !self.listening.is_empty()
     }
 }
+
+fn stream_socket(sockets: &mut ListenFd, index: usize) -> io::Result<Option<Socket>> {
+    let mut take = |domain: Domain| {
+        let hint = "stream socket";
+        sockets.take_custom::<Socket>(index, domain.into(), Type::STREAM.into(), hint)
+    };
+    // IPv6 is taken for the first.
+    take(Domain::IPV4).or_else(|_: io::Error| take(Domain::UNIX))
+}
+
+/// Many times what a manager keeps for one service.
+const MAX_PASSED: usize = 1 << 20;

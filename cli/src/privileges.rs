@@ -13,7 +13,8 @@ use rustix::{
     termios::isatty,
     thread::{
         CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
-        remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+        clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+        set_no_new_privs,
     },
 };
 
@@ -70,6 +71,26 @@ fn leave_starter() -> io::Result<()> {
         _ = parent.map(|group| setpgid(None, Some(group)));
         _ = setsid();
     }
+    Ok(())
+}
+
+/// Gives up capabilities that a process of an ordinary user was started with, once its sockets are bound. To be called
+/// before threads are started.
+pub(crate) fn drop_capabilities() -> io::Result<()> {
+    let sets = capabilities(None)?;
+    if geteuid().is_root() || sets.permitted.is_empty() {
+        return Ok(());
+    }
+    clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
     Ok(())
 }
 

@@ -85,8 +85,9 @@ impl Proxy {
                     let request = connection.request(&mut drain).await;
                     self.journal.ignored(&connection.take_ignored());
                     match request {
-                        Ok(Some(request)) if self.has_byte_order_mark(&request) => {
+                        Ok(Some(request)) if self.is_foreign(&request) => {
                             let foreign = foreign_protocol(request.as_bytes());
+                            let foreign = foreign.or(Some("a line whose name is no word"));
                             let client = name(&connection.into_inner());
                             self.refuse(client, foreign, None);
                             return None;
@@ -188,9 +189,12 @@ impl Proxy {
         .collect()
     }
 
-    /// A request that begins so would have no type that is known, and get the default action.
-    fn has_byte_order_mark(&self, request: &Request) -> bool {
-        !self.terms.lenient && request.as_bytes().starts_with(BYTE_ORDER_MARK)
+    /// Whether a request begins as none of Postfix's does, with a name that is no word: a byte order mark, or an HTTP
+    /// request whose lines all have an equals sign. What comes after it may look like a policy request.
+    fn is_foreign(&self, request: &Request) -> bool {
+        let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+        let mut name = request.as_bytes().iter().take_while(|byte| **byte != b'=');
+        !self.terms.lenient && !name.all(is_of_word)
     }
 
     /// Says whose connection is closed, and why, unless the client has merely gone.
@@ -229,6 +233,3 @@ impl Proxy {
 fn hash_of(instance: &[u8]) -> Option<u64> {
     (!instance.is_empty()).then(|| policy_ha::key([instance]))
 }
-
-/// In UTF-8, as some editors put it before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

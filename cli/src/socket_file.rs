@@ -23,7 +23,10 @@ use nix::{
     sys::socket::{getsockopt, sockopt::PeerCredentials},
     unistd::Uid,
 };
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat},
+    process::geteuid,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::{directories::Directories, file_rights::with_rights_of};
@@ -60,7 +63,7 @@ impl SocketFile {
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
         let parent = path.parent().ok_or_else(invalid)?;
-        let act_as = match rustix::process::geteuid().is_root() {
+        let act_as = match geteuid().is_root() {
             true => Directories::to(path)?
                 .owner_but_root()
                 .map_err(io::Error::other)?,
@@ -152,6 +155,17 @@ impl SocketFile {
         }
     }
 
+    /// Whether who connects here comes to this listening socket, which somebody else has bound.
+    ///
+    /// # Errors
+    ///
+    /// As for [`permit`](Self::permit).
+    pub(crate) fn check(&self, listener: &Socket) -> io::Result<()> {
+        let (file, found) = self.open()?;
+        let is_meant = self.identity == Some(identity(&found)) && is_file_of(&file, listener)?;
+        is_meant.then_some(()).ok_or_else(replaced)
+    }
+
     /// Removes a socket on which nobody listens.
     ///
     /// # Errors
@@ -212,7 +226,8 @@ impl SocketFile {
 
     /// Does something with the rights of the user who can change the directory anyway.
     fn as_owner<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        match self.act_as {
+        // Once root is given up there is nothing left to be given up.
+        match self.act_as.filter(|_| geteuid().is_root()) {
             None => work(),
             Some(uid) => with_rights_of(Uid::from_raw(uid), work),
         }
@@ -227,7 +242,7 @@ impl Changed {
             owner: Some(self.before.st_uid),
             group: Some(self.before.st_gid),
         };
-        // Where it cannot be undone it could not be done.
+        // Nothing has been given up that it needs, or it could not be done.
         _ = self.set(before);
     }
 

@@ -64,9 +64,10 @@ impl Succession {
                 Err(_) => thread::sleep(PAUSE),
                 Ok(Heard::Earlier(index)) => self.take_clients(index),
                 Ok(Heard::Successor) => {
-                    if let Some(successor) = starting.take() {
+                    if let Some(mut successor) = starting.take() {
                         match successor.is_ready() {
-                            Ok(()) => return self.pass_on_to(successor),
+                            Ok(true) => return self.pass_on_to(successor),
+                            Ok(false) => starting = Some(successor),
                             Err(error) => self.go_on(successor.process, &error),
                         }
                     }
@@ -80,6 +81,8 @@ impl Succession {
                 Ok(Heard::Call) => match Successor::next(listener, &self.trusted) {
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
                     Err(_) => thread::sleep(PAUSE),
+                    // It has said nothing, like one that only makes sure whose socket this is.
+                    Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                     Ok(Err(error)) => self.no_handover(&error),
                     Ok(Ok(other)) if starting.is_some() => {
                         self.no_handover(&format!(
@@ -97,8 +100,9 @@ impl Succession {
     }
 
     fn wait(&self, listener: &Socket, starting: Option<&Successor>) -> io::Result<Heard> {
-        let limit = starting.map(|successor| {
-            let left = successor.until.saturating_duration_since(Instant::now());
+        let until = starting.and_then(|successor| successor.until);
+        let limit = until.map(|until| {
+            let left = until.saturating_duration_since(Instant::now());
             Timespec::try_from(left).unwrap_or_default()
         });
         // Those before come last: what a successor says is more urgent.
@@ -118,8 +122,12 @@ impl Succession {
         if starting.is_some() && is_ready(1) {
             return Ok(Heard::Successor);
         }
-        if ready == 0 || starting.is_some_and(|successor| successor.until <= Instant::now()) {
+        if ready == 0 || until.is_some_and(|until| until <= Instant::now()) {
             return Ok(Heard::Late);
+        }
+        // Before what daemons send that may never end.
+        if is_ready(0) {
+            return Ok(Heard::Call);
         }
         let earlier = (0..self.earlier.len()).find(|index| is_ready(first + index));
         Ok(earlier.map_or(Heard::Call, Heard::Earlier))

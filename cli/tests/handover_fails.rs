@@ -243,7 +243,7 @@ fn a_predecessor_that_has_not_waited_goes_on_and_the_successor_ends() {
     let ended = world.try_start(&["--listen", "inet:127.0.0.1:0"]).end();
     assert_eq!(ended.code, Some(71), "{ended:?}");
     assert!(ended.err.contains("has not waited"), "{ended:?}");
-    assert_ne!(late.join().unwrap(), b"ready");
+    assert_eq!(late.join().unwrap(), b"hold");
 }
 
 /// As a debugger does, or an operator with a terminal.

@@ -27,6 +27,23 @@ pub(crate) enum Unwanted {
     Unread(Arc<OwnedFd>),
 }
 
+/// Closes descriptors that another process has sent, on a thread of its own: that can take as long as the other process
+/// wants. To be used by servers that take descriptors over UNIX sockets themselves.
+///
+/// ```
+/// use policy_net::close_apart;
+///
+/// let (near, mut far) = std::os::unix::net::UnixStream::pair()?;
+/// close_apart([near.into()]);
+/// // It ends when that has been done.
+/// let read = std::io::Read::read(&mut far, &mut [0])?;
+/// assert_eq!(read, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn close_apart(descriptors: impl IntoIterator<Item = OwnedFd>) {
+    dispose(descriptors.into_iter().map(Unwanted::Sent));
+}
+
 /// Has them closed.
 pub(crate) fn dispose(unwanted: impl IntoIterator<Item = Unwanted>) {
     let mut disposal = disposal();

@@ -81,6 +81,7 @@ mod connector;
 pub use connector::Connector;
 
 mod disposal;
+pub use disposal::close_apart;
 
 mod endpoint;
 pub use endpoint::{Endpoint, InvalidEndpoint};

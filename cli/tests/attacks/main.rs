@@ -16,4 +16,6 @@ mod handover_path;
 mod predecessor;
 mod rights;
 mod socket_file;
+mod starter;
+mod store;
 mod successor;

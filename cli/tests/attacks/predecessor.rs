@@ -93,6 +93,28 @@ fn what_is_not_the_socket_that_was_asked_for_is_not_taken_and_the_daemon_binds_i
     }
 }
 
+/// In a mount namespace of its own a path leads where the predecessor wants.
+#[test]
+fn a_socket_is_not_taken_whose_path_leads_to_another_one() {
+    let world = World::new();
+    let handed = UnixListener::bind(world.path("policy.sock")).unwrap();
+    fs::remove_file(world.path("policy.sock")).unwrap();
+    // Somebody else's, who serves those who come.
+    let script = "socket(S, AF_UNIX, SOCK_STREAM, 0) or die $!; bind(S, sockaddr_un($ARGV[0])) or die $!; \
+        listen(S, 5) or die $!; $| = 1; print qq(ready\\n); sleep 60";
+    let path = world.path("policy.sock");
+    let words = ["-MSocket", "-e", script, path.to_str().unwrap()];
+    let other = Process::start("perl", &words);
+    assert!(other.out.wait_lines(1, "ready"));
+    let name = format!("listen {}", world.unix());
+    let handed = vec![(name.into_bytes(), Socket::from(OwnedFd::from(handed)))];
+    let before = Predecessor::at(&world.path("handover.sock")).hand_over(handed);
+    let ended = world.try_start(&["--listen", &world.unix()]).end();
+    assert_eq!(ended.code, Some(71), "{ended:?}");
+    assert!(ended.err.contains("not the socket"), "{ended:?}");
+    assert!(before.join().unwrap().is_none(), "it has not taken over");
+}
+
 #[test]
 fn a_flood_of_sockets_costs_the_daemon_no_memory() {
     let world = World::new();

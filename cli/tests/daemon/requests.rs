@@ -91,6 +91,9 @@ fn a_policy_request_in_the_body_of_an_http_request_is_neither_answered_nor_forwa
                  Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
             ),
             format!("POST {path} HTTP/1.0\r\nUser-Agent: curl/7.88.1\r\n{head}\r\n{body}"),
+            // Each line has an equals sign.
+            format!("POST /?x={path} HTTP/1.0\r\nHost: a=b\r\n\r\n{body}"),
+            format!("POST /?x={path} HTTP/1.0\r\n{body}"),
         ] {
             let mut client = daemon.connect();
             client.try_send(http.as_bytes());

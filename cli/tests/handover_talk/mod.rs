@@ -77,7 +77,12 @@ impl Predecessor {
                 }
             }
             _ = send(&connection, b"all", &[]);
-            let is_ready = receive(&connection).is_ok_and(|(text, _)| text == b"ready");
+            let says = |text: &[u8]| receive(&connection).is_ok_and(|(said, _)| said == text);
+            if !says(b"hold") {
+                return None;
+            }
+            send(&connection, b"held", &[]).unwrap();
+            let is_ready = says(b"ready");
             is_ready.then(|| {
                 send(&connection, b"yours", &[]).unwrap();
                 connection

@@ -60,6 +60,11 @@ impl Manager {
         }
     }
 
+    /// Keeps this as if the daemon before had stored it.
+    pub fn keep(&self, stored: OwnedFd) {
+        self.heard.lock().kept.push(stored);
+    }
+
     /// Starts the daemon with its sockets, and with what it keeps for it.
     pub fn start(&self, args: &[&str]) -> Daemon {
         Daemon::of(&mut self.command(args), self.sockets.len())
@@ -74,6 +79,11 @@ impl Manager {
         let kept = kept.map(|kept| kept.try_clone().expect("a descriptor"));
         let all: Vec<OwnedFd> = sockets.chain(kept).collect();
         drop(state);
+        let name = |index| match index < self.sockets.len() {
+            true => "hapolicy.socket",
+            false => "client",
+        };
+        let names: Vec<_> = (0..all.len()).map(name).collect();
         let count = all.len();
         let mappings = (3..).zip(all).map(|(child_fd, parent_fd)| FdMapping {
             parent_fd,
@@ -85,6 +95,7 @@ impl Manager {
             .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh", HAPOLICY, "-L"])
             .args(args)
             .env("LISTEN_FDS", count.to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
             .env("NOTIFY_SOCKET", self.dir.path().join("notify"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
