@@ -18,7 +18,7 @@ use crate::{
     passing::Passing,
     report::{Report, warn_without_log},
     setup::{Services, checks, settings},
-    signals::Signals,
+    signals::{self, Signals},
     slots::{SlotLimits, Slots},
     succession::Succession,
     worker::{Common, Ending, Worker},
@@ -31,6 +31,7 @@ use crate::{
 ///
 /// [`StartError`]: all that can fail comes before anything is taken over.
 pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
+    signals::unblock().map_err(StartError::system("cannot start"))?;
     let services = Services::parse(options);
     if let Some(fault) = services.invalid.first() {
         let text = String::from_utf8_lossy(&fault.text).into_owned();

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use nix::sys::signal::SigSet;
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
@@ -24,6 +25,12 @@ pub(crate) enum Asked {
     Report,
     /// Nothing that is known: the number of the signal.
     Unknown(i32),
+}
+
+/// Lets signals in that the starter had kept out. To be called before threads are started, which have the same.
+pub(crate) fn unblock() -> io::Result<()> {
+    SigSet::all().thread_unblock()?;
+    Ok(())
 }
 
 impl Signals {

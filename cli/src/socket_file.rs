@@ -141,7 +141,11 @@ impl SocketFile {
         if mode_is_right && owner_is_right {
             return Ok(None);
         }
-        if !is_file_of(&file, listener)? {
+        // Several sockets of one daemon cannot be told apart by who listens. Where another user decides where the path
+        // leads, it is this one only if it was made with that user's rights, or given to whom it is to belong.
+        let made_by = |owner: Option<u32>| owner.is_none_or(|owner| owner == before.st_uid);
+        let is_own = made_by(self.act_as) || wanted.owner == Some(before.st_uid);
+        if !is_own || !is_file_of(&file, listener)? {
             return Err(replaced());
         }
         let changed = Changed { file, before };

@@ -16,7 +16,9 @@ use crate::{Action, InvalidActionSet, Response};
 /// Case does not matter. `ok` also stands for `RELAY` and for a text of digits only, which mean the same
 /// to Postfix. A text that begins with no word of access(5) and with no code is to Postfix a list of
 /// restrictions, with commas or blanks between them: then each of them has to be allowed. An argument of a
-/// restriction, such as the name of a table, never is: give a restriction class a name instead.
+/// restriction, such as the name of a table, never is: give a restriction class a name instead. A word of access(5)
+/// that is no restriction is not allowed there, and a text that is not UTF-8 never is: Postfix would take either for
+/// an error, and defer all mail.
 ///
 /// The purpose is a server that is not trusted with everything: `REDIRECT` and `BCC` give mail to
 /// others, `DISCARD` destroys it, and `OK` skips the restrictions that follow.
@@ -65,6 +67,10 @@ impl ActionSet {
     /// ```
     #[must_use]
     pub fn allows(&self, answer: &Response) -> bool {
+        if answer.as_str().is_none() {
+            // Postfix may not take it, and defers all mail instead.
+            return false;
+        }
         let action = answer.action();
         match action {
             Action::Status { code, .. } => self.allows_code(code),
@@ -78,12 +84,25 @@ impl ActionSet {
                 match words.peek() {
                     // Postfix warns of an empty value, and accepts.
                     None => self.allows_word(OK),
-                    Some(_) => words.all(|word| self.allows_word(word)),
+                    Some(_) => words.all(|word| self.allows_restriction(word)),
                 }
             }
             action => action
                 .keyword()
                 .is_some_and(|word| self.allows_word(word.as_bytes())),
+        }
+    }
+
+    fn allows_restriction(&self, name: &[u8]) -> bool {
+        match Action::parse(name) {
+            Action::Other(_) => self.allows_word(name),
+            // Words of access(5) are no restrictions, but for these: Postfix would defer all mail.
+            action => action.keyword().is_some_and(|word| {
+                RESTRICTIONS_TOO
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(word))
+                    && self.allows_word(word.as_bytes())
+            }),
         }
     }
 
@@ -169,6 +188,8 @@ impl Allowed {
 }
 
 const OK: &[u8] = b"ok";
+/// Words of access(5) that are restrictions of smtpd as well (postconf(5)).
+const RESTRICTIONS_TOO: [&str; 4] = ["reject", "defer", "defer_if_permit", "defer_if_reject"];
 
 #[cfg(test)]
 mod tests {
@@ -232,6 +253,12 @@ mod tests {
             ("reject", "permit,reject", false),
             ("reject,permit", "permit,reject", true),
             ("reject", " reject x", false),
+            // To Postfix the others are no restrictions: it would defer all mail.
+            ("reject", ",reject", true),
+            ("dunno", " DUNNO", false),
+            ("dunno", ",dunno", false),
+            ("warn,a", "a, warn", false),
+            ("450,a", "a 450", false),
             ("a", "a{ b }", false),
             ("a", "{ a }", false),
             ("check_client_access", "check_client_access hash:/x", false),
@@ -276,5 +303,12 @@ mod tests {
             let error = InvalidActionSet { offset };
             assert_eq!(list.parse::<ActionSet>(), Err(error), "{list}");
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_never_allowed() {
+        let allowed: ActionSet = "dunno".parse().unwrap();
+        assert!(!allowed.allows(&Response::new(&b"dunno \xff"[..]).unwrap()));
+        assert!(allowed.allows(&Response::new("dunno \u{e9}").unwrap()));
     }
 }

@@ -69,6 +69,7 @@ fn a_successor_changes_nothing_that_was_put_in_the_place_of_its_socket() {
             "mv dead.sock policy.sock",
         ),
         ("a directory", "mkdir -m 0640 policy.sock"),
+        ("a hard link to another socket", "ln other.sock policy.sock"),
         ("nothing", ":"),
     ] {
         let site = Site::new();
@@ -91,7 +92,7 @@ fn a_successor_changes_nothing_that_was_put_in_the_place_of_its_socket() {
                 .map(|found| (found.ino(), found.mode(), found.uid()))
         };
         let before = look();
-        for mode in ["0666", "0600", "0777"] {
+        for mode in ["0666", "0600", "0777", "0640,owner=1,group=1"] {
             let ended = site.try_start(mode);
             assert_eq!(ended.code, Some(71), "{trap} {mode}: {ended:?}");
             assert_eq!(look(), before, "{trap} {mode}");
@@ -139,6 +140,16 @@ fn nothing_is_undone_in_what_was_put_in_the_place_of_a_socket_meanwhile() {
         starts += 1;
     }
     assert_eq!(flipping.end().code, Some(0));
+    // Without a link it comes as far as that, and nothing is left of it.
+    let mut successor = std::process::Command::new("setpriv");
+    successor.args(["--bounding-set=-setuid", HAPOLICY]);
+    successor
+        .args(site.words("0666"))
+        .args(["--user", "nobody"]);
+    let ended = Process::of(&mut successor).end();
+    assert!(ended.err.contains("--user nobody"), "{ended:?}");
+    let found = fs::symlink_metadata(theirs.join("policy.sock")).unwrap();
+    assert_eq!(found.mode() & 0o7777, 0o600);
     first.stop();
 }
 
@@ -181,7 +192,12 @@ fn a_link_that_flips_while_successors_take_over_gains_nothing() {
         }
     }
     assert_eq!(flipping.end().code, Some(0));
-    daemon.stop();
+    // Without a link it takes over.
+    let last = site.start("0640");
+    daemon.ended_well();
+    let found = fs::symlink_metadata(theirs.join("policy.sock")).unwrap();
+    assert_eq!(found.mode() & 0o7777, 0o640);
+    last.stop();
     site.ground.assert_victim_untouched("at the end");
 }
 
@@ -215,4 +231,38 @@ fn a_daemon_binds_in_a_directory_of_another_user_with_the_rights_of_that_user() 
         assert!(!site.ground.roots.join("missing").exists());
         assert!(site.ground.roots.join("stale.sock").exists());
     }
+}
+
+/// Both belong to one daemon, so that who listens is the same.
+#[test]
+fn the_socket_of_another_directory_does_not_get_the_mode_that_is_meant_for_this_one() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    let stub = Stub::tcp(Script::default());
+    let place = ground.theirs.join("place");
+    fs::create_dir(&place).unwrap();
+    std::os::unix::fs::chown(&place, Some(ATTACKER), Some(ATTACKER)).unwrap();
+    let (theirs, roots) = (place.join("policy"), ground.roots.join("policy"));
+    let words = |mode: &str| {
+        [
+            "--listen".to_owned(),
+            format!("unix:{},mode={mode},owner={ATTACKER}", theirs.display()),
+            "--listen".to_owned(),
+            format!("unix:{},mode=0600", roots.display()),
+            "--handover".to_owned(),
+            format!("unix:{}/handover.sock", ground.roots.display()),
+            "-s".to_owned(),
+            format!("a={}", stub.address()),
+        ]
+    };
+    let mut first = std::process::Command::new(HAPOLICY);
+    let first = Daemon::of(first.arg("-L").args(words("0660")), 2);
+    shell(&ground.theirs, "mv place gone && ln -s ../roots place");
+    let ended = run(HAPOLICY, &words("0666"));
+    assert_eq!(ended.code, Some(71), "{ended:?}");
+    let found = fs::symlink_metadata(&roots).unwrap();
+    assert_eq!((found.mode() & 0o7777, found.uid()), (0o600, 0));
+    first.stop();
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     attacker::{ATTACKER, Ground},
-    process::{HAPOLICY, Output, Process, is_root},
+    process::{Daemon, HAPOLICY, Output, Process, is_root},
     support::stub::{Script, Stub},
     world::World,
 };
@@ -65,6 +65,17 @@ fn a_daemon_that_gives_up_root_leaves_the_terminal_and_the_directory_of_its_star
     )
     .unwrap();
     assert_eq!(terminal.end().code, Some(0));
+}
+
+#[test]
+fn a_starter_that_keeps_signals_out_does_not_keep_the_daemon_from_ending() {
+    let stub = Stub::tcp(Script::default());
+    let service = format!("a={}", stub.address());
+    let script = "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGINT)); exec @ARGV";
+    let mut command = Command::new("perl");
+    command.args(["-MPOSIX", "-e", script, HAPOLICY, "-L", "-s", &service]);
+    command.args(["--listen", "inet:127.0.0.1:0"]);
+    Daemon::of(&mut command, 1).stop();
 }
 
 /// By its command line; it is no child of this process.
