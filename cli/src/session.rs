@@ -5,7 +5,11 @@ use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
 use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, journal::State};
+use crate::{
+    Affinity, Asked, DefaultAction, Journal, Level,
+    desk::at_a_desk,
+    journal::{ALL, State},
+};
 
 /// What answers requests, the same for all connections.
 #[derive(Clone, Debug)]
@@ -171,6 +175,12 @@ impl Proxy {
         match error {
             // A client that goes away in the middle of a request needs no line in a log.
             ConnectionError::Io(_) | ConnectionError::Decode(DecodeError::UnexpectedEnd) => {}
+            ConnectionError::NoMemory => {
+                let text = "closing a connection: its request has waited for memory for as long as \
+                            --deadline allows (--max-memory)";
+                self.journal
+                    .repeatable(Level::Warning, "no memory", ALL, text.to_owned());
+            }
             ConnectionError::Decode(error) if error.offset().is_some() => {
                 let why = format!("a line is no attribute of a policy request: {error}");
                 self.journal.refused(&why);

@@ -29,8 +29,10 @@ pub(crate) use wait::Wait;
 ///
 /// A connection that needs more than there is waits until others give it back: who has waited longest
 /// comes first. A new request is not read meanwhile, but for its first byte, and takes no buffer; a
-/// large one waits with what it has. Nothing is closed for it, and the client's
-/// [time](crate::Patience) does not run. A request or an answer takes at once what its limit allows
+/// large one waits with what it has. The client's [time](crate::Patience) for the rest of its request does
+/// not run meanwhile; that for the wait does ([`Patience::memory`](crate::Patience::memory)), and when it
+/// is over the connection has to end ([`ConnectionError::NoMemory`](crate::ConnectionError::NoMemory)). A
+/// client that is known to have gone is waited for no more within a second. A request or an answer takes at once what its limit allows
 /// it, so that whatever has begun can go on to its end, and nobody waits for memory that is held by
 /// somebody who waits.
 ///

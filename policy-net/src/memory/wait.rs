@@ -7,26 +7,39 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
+
 use super::{Charge, Kind, MemoryBudget};
 
 /// The wait for memory, in memory of its own: few wait, and then for long. When it is dropped its
 /// place in the queue is given up.
-pub(crate) struct Wait(Pin<Box<dyn Future<Output = Option<Charge>> + Send + Sync>>);
+pub(crate) struct Wait {
+    taken: Pin<Box<dyn Future<Output = Option<Charge>> + Send + Sync>>,
+    since: Instant,
+}
 
 impl Wait {
     pub(super) fn begin(budget: MemoryBudget, kind: Kind, bytes: usize) -> Self {
         let waiting = Waiting::begin(budget);
-        Self(Box::pin(async move {
+        let taken = Box::pin(async move {
             let budget = &waiting.0;
             let part = budget.part(kind);
             let permit = part.free.acquire_many(part.units_of(bytes)).await;
             // The semaphore is never closed.
             Some(budget.charge(kind, permit.ok()?))
-        }))
+        });
+        Self {
+            taken,
+            since: Instant::now(),
+        }
+    }
+
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Charge>> {
-        self.0.as_mut().poll(cx)
+        self.taken.as_mut().poll(cx)
     }
 }
 
