@@ -56,7 +56,7 @@ impl<C: Connect> Attempt<'_, C> {
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Result<Response, AttemptError> {
         let anew = before(self.until, self.anew(lease, on_event)).await;
-        anew.unwrap_or(Err(AttemptError::TimedOut))
+        anew.unwrap_or_else(|| Err(lease.timed_out()))
     }
 
     async fn anew(

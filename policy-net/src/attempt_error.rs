@@ -41,6 +41,10 @@ pub enum AttemptError {
     /// All connections that this server may have are in use, and stayed so.
     #[error("too many requests under way")]
     Busy,
+    /// The time was over while its answer, of more than 1 KiB, waited for memory of the
+    /// [budget](crate::PoolOptions::memory).
+    #[error("no memory for the answer in time")]
+    NoMemory,
 }
 
 impl AttemptError {
@@ -57,7 +61,7 @@ impl AttemptError {
     }
 
     /// Whether the failure tells something about the server. It does not where this side has run
-    /// out of connections or of descriptors.
+    /// out of connections, of memory or of descriptors.
     ///
     /// ```
     /// use policy_net::AttemptError;
@@ -65,6 +69,7 @@ impl AttemptError {
     ///
     /// assert!(AttemptError::TimedOut.blames_server());
     /// assert!(!AttemptError::Busy.blames_server());
+    /// assert!(!AttemptError::NoMemory.blames_server());
     ///
     /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
     /// assert!(refused.blames_server());
@@ -76,7 +81,7 @@ impl AttemptError {
     #[must_use]
     pub fn blames_server(&self) -> bool {
         match self {
-            Self::Busy => false,
+            Self::Busy | Self::NoMemory => false,
             Self::Connect(error) | Self::Io(error) => !is_ours(error),
             _ => true,
         }

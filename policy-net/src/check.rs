@@ -7,7 +7,7 @@ use policy_ha::{BackendId, Mode, Outcome, Status};
 use policy_proto::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{AttemptError, CheckError, Connect, Event, Lease, Upstream, upstream::Member};
+use crate::{CheckError, Connect, Event, Lease, Upstream, upstream::Member};
 
 /// How services that are down are looked at, by [`Upstream::check`].
 ///
@@ -216,7 +216,7 @@ impl<C: Connect> Upstream<C> {
         let checking = self.connect_and_probe(backend, &mut lease, member, probe, on_event);
         let result = match timeout(member.timeout, checking).await {
             Ok(result) => result,
-            Err(_) => Err(AttemptError::TimedOut.into()),
+            Err(_) => Err(lease.timed_out().into()),
         };
         let end = Instant::now();
         let took = end.saturating_duration_since(begin);

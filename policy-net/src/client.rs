@@ -123,8 +123,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         self.ask_until(request, None).await
     }
 
-    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut). No time is for
-    /// ever. Without an allocation, and as a rule without arming a timer, once it has been used.
+    /// The same, until this time at the latest: [`TimedOut`](AttemptError::TimedOut), or
+    /// [`NoMemory`](AttemptError::NoMemory) if that is what it waited for. No time is for ever. Without an allocation, and as a rule without arming a timer, once it has been used.
     pub(crate) fn ask_until(
         &mut self,
         request: &Request,
@@ -138,11 +138,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             match self.poll_exchange(request, cx) {
                 Poll::Pending => {
                     let late = self.alarm.poll(until, cx);
-                    late.map(|()| Err(AttemptError::TimedOut))
+                    late.map(|()| Err(self.timed_out()))
                 }
                 answer => answer,
             }
         })
+    }
+
+    /// What it means that its time is over.
+    pub(crate) const fn timed_out(&self) -> AttemptError {
+        match self.answers.wait_for_memory() {
+            true => AttemptError::NoMemory,
+            false => AttemptError::TimedOut,
+        }
     }
 
     fn begin(&mut self) -> Result<(), AttemptError> {

@@ -59,6 +59,11 @@ impl Answers {
         self.buf.bytes.is_empty()
     }
 
+    /// Whether it is memory that is waited for, and not the server.
+    pub(super) const fn wait_for_memory(&self) -> bool {
+        self.extra.waiting_since().is_some()
+    }
+
     pub(super) fn invalid(&self, error: DecodeError) -> AttemptError {
         // Where an action is missing, what came in its place says more than the blank line behind it.
         let offset = match error {

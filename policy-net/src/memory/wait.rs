@@ -23,10 +23,14 @@ impl Wait {
         let waiting = Waiting::begin(budget);
         let taken = Box::pin(async move {
             let budget = &waiting.0;
-            let part = budget.part(kind);
-            let permit = part.free.acquire_many(part.units_of(bytes)).await;
-            // The semaphore is never closed.
-            Some(budget.charge(kind, permit.ok()?))
+            let units = budget.part(kind).units_of(bytes);
+            // Whose share is used up is not in others' way. The semaphores are never closed.
+            let share = match budget.share(kind) {
+                Some(share) => Some(share.free.acquire_many(units).await.ok()?),
+                None => None,
+            };
+            let permit = budget.part(kind).free.acquire_many(units).await.ok()?;
+            Some(budget.charge(kind, permit, share))
         });
         Self {
             taken,
@@ -54,14 +58,14 @@ struct Waiting(MemoryBudget);
 
 impl Waiting {
     fn begin(budget: MemoryBudget) -> Self {
-        budget.0.waiting.fetch_add(1, Relaxed);
-        budget.0.waited.fetch_add(1, Relaxed);
+        budget.parts.waiting.fetch_add(1, Relaxed);
+        budget.parts.waited.fetch_add(1, Relaxed);
         Self(budget)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.0.waiting.fetch_sub(1, Relaxed);
+        self.0.parts.waiting.fetch_sub(1, Relaxed);
     }
 }

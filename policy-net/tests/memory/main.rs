@@ -7,6 +7,7 @@ mod world;
 mod answers;
 mod model;
 mod requests;
+mod services;
 mod time;
 
 /// The size of a budget for one large request and one large answer with the default limits.
