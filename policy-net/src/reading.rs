@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     MemoryBudget, Terms,
     memory::{Charge, Extra, Kind, Wait},
-    read_buffer::ReadBuffer,
+    read_buffer::{ReadBuffer, Room},
     reply::Reply,
 };
 
@@ -77,15 +77,13 @@ impl Reading {
 
     /// The buffer, once there is room for a read.
     pub(crate) fn poll_room(&mut self, terms: &Terms, cx: &mut Context<'_>) -> Poll<&mut BytesMut> {
-        while !self.buf.make_room(USUAL) {
-            let most = terms.limits.message.saturating_add(1);
-            if let Some(budget) = &terms.memory {
-                // For the largest block, and the one that it is copied from.
-                let bytes = terms.limits.message.saturating_mul(2);
-                ready!(self.extra.poll(budget, Kind::LargeRequest, bytes, cx));
-            }
-            self.buf.grow(most);
-        }
+        let room = Room {
+            usual: USUAL,
+            message: terms.limits.message,
+            memory: terms.memory.as_ref(),
+            kind: Kind::LargeRequest,
+        };
+        ready!(self.buf.poll_room(&room, &mut self.extra, cx));
         Poll::Ready(&mut self.buf.bytes)
     }
 }

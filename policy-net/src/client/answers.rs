@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::{
     AttemptError, MemoryBudget,
     memory::{Charge, Extra, Kind},
-    read_buffer::ReadBuffer,
+    read_buffer::{ReadBuffer, Room},
 };
 
 #[derive(Debug)]
@@ -83,15 +83,13 @@ impl Answers {
         io: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        while !self.buf.make_room(USUAL) {
-            let most = self.limits.message.saturating_add(1);
-            if let Some(budget) = &self.memory {
-                // For the largest block, the one that it is copied from, and the answer's own.
-                let bytes = self.limits.message.saturating_mul(2);
-                ready!(self.extra.poll(budget, Kind::LargeAnswer, bytes, cx));
-            }
-            self.buf.grow(most);
-        }
+        let room = Room {
+            usual: USUAL,
+            message: self.limits.message,
+            memory: self.memory.as_ref(),
+            kind: Kind::LargeAnswer,
+        };
+        ready!(self.buf.poll_room(&room, &mut self.extra, cx));
         pin!(io.read_buf(&mut self.buf.bytes)).poll(cx)
     }
 
