@@ -155,6 +155,8 @@ fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
     proxy.affinity = affinity(options, services);
     let terms = Arc::make_mut(&mut proxy.terms);
     terms.patience = options.limits.patience();
+    // What waits for longer would be answered to nobody.
+    terms.patience.memory = Some(options.deadline);
     terms.limits = options.limits.of_requests();
     terms.memory = Some(memory);
     proxy

@@ -56,12 +56,13 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// How long clients are waited for.
+    /// How long clients are waited for. How long they wait for memory is the deadline's affair.
     #[must_use]
     pub fn patience(&self) -> Patience {
         Patience {
             idle: Some(self.idle),
             request: Some(self.request_timeout),
+            memory: None,
         }
     }
 

@@ -206,10 +206,15 @@ impl Proxy {
     ) {
         let kind = match error {
             Some(ConnectionError::TooSlow) => "too slow",
+            Some(ConnectionError::NoMemory) => "no memory",
             Some(ConnectionError::Decode(error)) if error.offset().is_none() => "too large",
             _ => "no request",
         };
         let why = match (foreign, error) {
+            (_, Some(ConnectionError::NoMemory)) => {
+                "its request has waited for memory for as long as --deadline allows (--max-memory)"
+                    .to_owned()
+            }
             (Some(protocol), _) if !self.terms.lenient => {
                 format!("{protocol} instead of a policy request")
             }

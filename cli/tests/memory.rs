@@ -144,6 +144,33 @@ fn a_client_that_leaves_while_its_request_waits_holds_nobody_up() {
     assert_eq!(warnings(&log).len(), 1, "{log}");
 }
 
+#[test]
+fn clients_that_wait_for_memory_free_their_places_when_the_deadline_is_over() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let service = format!("a={}", stub.address());
+    let args = ["-s", &service, "-d", "none", "--max-memory", "1M"];
+    let small = ["--request-timeout", "1s", "--deadline", "2s"];
+    let places = ["--max-clients", "20"];
+    let daemon = Daemon::tcp(&[&args[..], &small, &places].concat());
+    let large = marked(&"x".repeat(7000));
+    let mut clients: Vec<Client> = (0..20).map(|_| daemon.connect()).collect();
+    for client in &clients {
+        client.send(&large[..large.len() - 2]);
+    }
+    for client in &mut clients {
+        assert_eq!(client.reply(), None, "it is closed");
+    }
+    let mut honest: Vec<Client> = (0..10).map(|_| daemon.connect()).collect();
+    for client in &mut honest {
+        assert_eq!(client.ask(&marked("honest")), "honest");
+    }
+    let log = daemon.stop().out;
+    let said =
+        "closing a connection: its request has waited for memory for as long as --deadline allows";
+    // The others are counted at the end.
+    assert_eq!(lines(&log, said).len(), 2, "{log}");
+}
+
 /// A request that is answered by this mark.
 fn marked(mark: &str) -> Vec<u8> {
     request(&[("sender", mark)])

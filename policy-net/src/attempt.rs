@@ -70,6 +70,6 @@ impl<C: Connect> Attempt<'_, C> {
         lease.open(within.unwrap_or(Duration::MAX)).await?;
         on_event(Event::Connected(self.backend));
         let answer = before(self.until, lease.ask(self.request)).await;
-        answer.unwrap_or_else(|| Err(no_answer(self.within()).into()))
+        answer.unwrap_or_else(|| Err(lease.timed_out(no_answer(self.within()))))
     }
 }

@@ -43,6 +43,10 @@ pub enum AttemptError {
     /// All connections that this server may have are in use, and stayed so.
     #[error("too many requests under way")]
     Busy,
+    /// The time was over while its answer, of more than 1 KiB, waited for memory of the
+    /// [budget](crate::PoolOptions::memory).
+    #[error("no memory for the answer in time")]
+    NoMemory,
 }
 
 impl AttemptError {
@@ -67,6 +71,7 @@ impl AttemptError {
     ///
     /// assert!(AttemptError::TimedOut(TimedOut::Connect(None)).blames_server());
     /// assert!(!AttemptError::Busy.blames_server());
+    /// assert!(!AttemptError::NoMemory.blames_server());
     ///
     /// let refused = AttemptError::Connect(io::ErrorKind::ConnectionRefused.into());
     /// assert!(refused.blames_server());
@@ -78,7 +83,7 @@ impl AttemptError {
     #[must_use]
     pub fn blames_server(&self) -> bool {
         match self {
-            Self::Busy => false,
+            Self::Busy | Self::NoMemory => false,
             Self::Connect(error) | Self::Io(error) => !is_ours(error),
             _ => true,
         }

@@ -7,9 +7,7 @@ use policy_ha::{BackendId, Mode, Outcome, Status};
 use policy_proto::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{
-    AttemptError, CheckError, Connect, Event, Lease, TimedOut, Upstream, upstream::Member,
-};
+use crate::{CheckError, Connect, Event, Lease, TimedOut, Upstream, upstream::Member};
 
 /// How services that are down are looked at, by [`Upstream::check`].
 ///
@@ -226,7 +224,7 @@ impl<C: Connect> Upstream<C> {
             Ok(result) => result,
             Err(_) => {
                 let within = member.timeout;
-                Err(AttemptError::TimedOut(TimedOut::Answer { within }).into())
+                Err(lease.timed_out(TimedOut::Answer { within }).into())
             }
         };
         let end = Instant::now();

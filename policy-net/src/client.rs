@@ -125,7 +125,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     }
 
     /// The same between the beginning of an attempt and its end at the latest:
-    /// [`TimedOut`](AttemptError::TimedOut). No time is for ever. Without an allocation, and as a rule without arming a timer, once it has been used.
+    /// [`TimedOut`](AttemptError::TimedOut), or [`NoMemory`](AttemptError::NoMemory) if that is what it waited for. No
+    /// time is for ever. Without an allocation, and as a rule without arming a timer, once it has been used.
     pub(crate) fn ask_within(
         &mut self,
         request: &Request,
@@ -139,11 +140,19 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             match self.poll_exchange(request, cx) {
                 Poll::Pending => {
                     let late = self.alarm.poll(within.map(|(_, end)| end), cx);
-                    late.map(|()| Err(no_answer(within).into()))
+                    late.map(|()| Err(self.timed_out(no_answer(within))))
                 }
                 answer => answer,
             }
         })
+    }
+
+    /// What it means that its time is over.
+    pub(crate) fn timed_out(&self, late: TimedOut) -> AttemptError {
+        match self.answers.wait_for_memory() {
+            true => AttemptError::NoMemory,
+            false => AttemptError::TimedOut(late),
+        }
     }
 
     fn begin(&mut self) -> Result<(), AttemptError> {

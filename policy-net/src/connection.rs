@@ -7,8 +7,7 @@ use std::{
     time::Duration,
 };
 
-use policy_proto::{DecodeError, Ignored, Request, Response};
-use thiserror::Error;
+use policy_proto::{Ignored, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::Instant,
@@ -20,26 +19,11 @@ use crate::{
     reading::{Lent, Reading},
 };
 
+mod error;
+pub use error::ConnectionError;
+
 mod next_request;
 use next_request::NextRequest;
-
-/// Why a client's connection has to end.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ConnectionError {
-    /// The client sent something that is no request.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// The connection failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The client began a request and did not finish it in time.
-    #[error("request not finished in time")]
-    TooSlow,
-    /// The handler had no answer.
-    #[error("no answer")]
-    Handler(#[source] crate::BoxError),
-}
 
 /// The server's side of one connection: requests in, replies out, one after the other.
 ///
@@ -111,7 +95,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     ///
     /// # Errors
     ///
-    /// Bytes that are no request, an end within a request, a request that takes too long.
+    /// Bytes that are no request, an end within a request, a request that takes too long, or waits too
+    /// long for memory.
     pub fn request<D: Future<Output = ()>>(
         &mut self,
         drain: D,
@@ -148,9 +133,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 self.ended = read? == 0;
                 continue;
             }
-            if self.lent.is_waiting() {
-                // The client is not to blame, and its time does not run.
-                return Poll::Pending;
+            if let Some(since) = self.lent.waiting_since() {
+                return self.poll_wait(since, cx).map(Err);
             }
             let patience = self.terms.patience;
             if let Some(reading) = self.lent.get()
@@ -168,9 +152,34 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
+    /// Ready with an error when the wait for memory has taken too long, or its client has gone, as far as
+    /// that is seen.
+    fn poll_wait(&mut self, since: Instant, cx: &mut Context<'_>) -> Poll<ConnectionError> {
+        if let Some(reading) = self.lent.get() {
+            // The client is not to blame, and its time does not run.
+            reading.slow = None;
+        }
+        let within = self.terms.patience.memory;
+        let end = within.and_then(|within| since.checked_add(within));
+        loop {
+            let now = Instant::now();
+            if end.is_some_and(|end| now >= end) {
+                return Poll::Ready(ConnectionError::NoMemory);
+            }
+            // Nothing is read that would tell.
+            if self.is_closed(cx) {
+                return Poll::Ready(io::Error::from(io::ErrorKind::BrokenPipe).into());
+            }
+            let look = now.checked_add(CLOSED_PAUSE);
+            let until = [look, end].into_iter().flatten().min();
+            ready!(self.alarm.poll(until, cx));
+        }
+    }
+
     /// Whether a request has begun to come, and perhaps waits for memory.
     fn has_begun(&mut self) -> bool {
-        self.lent.is_waiting() || self.lent.get().is_some_and(|reading| reading.has_begun())
+        self.lent.waiting_since().is_some()
+            || self.lent.get().is_some_and(|reading| reading.has_begun())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -351,5 +360,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 }
 
-/// How soon a client is missed that has ended one side, and the other later.
+/// How soon a client is missed that has ended one side, and the other later, or leaves while it waits for
+/// memory.
 const CLOSED_PAUSE: Duration = Duration::from_secs(1);

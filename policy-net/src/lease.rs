@@ -118,6 +118,14 @@ impl<C: Connect> Lease<C> {
         }
     }
 
+    /// What it means that the time for its request is over.
+    pub(crate) fn timed_out(&self, late: TimedOut) -> AttemptError {
+        match &self.client {
+            Some(client) => client.timed_out(late),
+            None => AttemptError::TimedOut(late),
+        }
+    }
+
     /// Whether there is a connection.
     pub(crate) const fn is_connected(&self) -> bool {
         self.client.is_some()

@@ -25,12 +25,16 @@ pub(crate) use wait::Wait;
 /// - A half is for requests of a usual size, each with its answer and its reply:
 ///   [`USUAL`](Self::USUAL) bytes for each request under way. Idle connections take nothing.
 /// - A quarter is for requests beyond 5 KiB.
-/// - A quarter is for answers beyond 1 KiB.
+/// - A quarter is for answers beyond 1 KiB. One [`Pool`](crate::Pool), which is one service, takes a half
+///   of it at most, or one answer: so a service that talks without an end leaves the others their half,
+///   if the budget is 16 times the largest answer.
 ///
 /// A connection that needs more than there is waits until others give it back: who has waited longest
 /// comes first. A new request is not read meanwhile, but for its first byte, and takes no buffer; a
-/// large one waits with what it has. Nothing is closed for it, and the client's
-/// [time](crate::Patience) does not run. A request or an answer takes at once what its limit allows
+/// large one waits with what it has. The client's [time](crate::Patience) for the rest of its request does
+/// not run meanwhile; that for the wait does ([`Patience::memory`](crate::Patience::memory)), and when it
+/// is over the connection has to end ([`ConnectionError::NoMemory`](crate::ConnectionError::NoMemory)). A
+/// client that is known to have gone is waited for no more within a second. A request or an answer takes at once what its limit allows
 /// it, so that whatever has begun can go on to its end, and nobody waits for memory that is held by
 /// somebody who waits.
 ///
@@ -63,7 +67,11 @@ pub(crate) use wait::Wait;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct MemoryBudget(Arc<Parts>);
+pub struct MemoryBudget {
+    parts: Arc<Parts>,
+    /// What one service's answers may take of the part for answers.
+    share: Option<Arc<Part>>,
+}
 
 struct Parts {
     bytes: usize,
@@ -92,20 +100,34 @@ impl MemoryBudget {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Parts {
+        let parts = Parts {
             bytes,
             usual: Part::new(bytes / 2, Self::USUAL),
             requests: Part::new(bytes / 4, UNIT),
             answers: Part::new(bytes / 4, UNIT),
             waiting: AtomicUsize::new(0),
             waited: AtomicU64::new(0),
-        }))
+        };
+        Self {
+            parts: Arc::new(parts),
+            share: None,
+        }
+    }
+
+    /// The same for the answers of one service, which take so many bytes each: a half of the part for
+    /// answers at most, but one answer in any case.
+    pub(crate) fn for_service(&self, answer: usize) -> Self {
+        let half = self.parts.answers.units / 2 * UNIT;
+        Self {
+            parts: Arc::clone(&self.parts),
+            share: Some(Arc::new(Part::new(half.max(answer), UNIT))),
+        }
     }
 
     /// Its size in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.bytes
+        self.parts.bytes
     }
 
     /// The bytes that are taken at the moment, those among them that threads keep for later requests.
@@ -116,27 +138,31 @@ impl MemoryBudget {
             requests,
             answers,
             ..
-        } = &*self.0;
+        } = &*self.parts;
         UNIT * (usual.in_use() + requests.in_use() + answers.in_use())
     }
 
     /// How many requests and answers wait for memory at the moment.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.0.waiting.load(Relaxed)
+        self.parts.waiting.load(Relaxed)
     }
 
     /// How many have had to wait so far.
     #[must_use]
     pub fn waited(&self) -> u64 {
-        self.0.waited.load(Relaxed)
+        self.parts.waited.load(Relaxed)
     }
 
     /// Takes so many bytes, if they are free.
     pub(crate) fn try_take(&self, kind: Kind, bytes: usize) -> Option<Charge> {
-        let part = self.part(kind);
-        let permit = part.free.try_acquire_many(part.units_of(bytes)).ok()?;
-        Some(self.charge(kind, permit))
+        let units = self.part(kind).units_of(bytes);
+        let share = match self.share(kind) {
+            Some(share) => Some(share.free.try_acquire_many(units).ok()?),
+            None => None,
+        };
+        let permit = self.part(kind).free.try_acquire_many(units).ok()?;
+        Some(self.charge(kind, permit, share))
     }
 
     /// Takes them when they are free.
@@ -144,9 +170,17 @@ impl MemoryBudget {
         Wait::begin(self.clone(), kind, bytes)
     }
 
-    fn charge(&self, kind: Kind, permit: SemaphorePermit<'_>) -> Charge {
+    fn charge(
+        &self,
+        kind: Kind,
+        permit: SemaphorePermit<'_>,
+        share: Option<SemaphorePermit<'_>>,
+    ) -> Charge {
         let units = permit.num_permits();
         permit.forget();
+        if let Some(share) = share {
+            share.forget();
+        }
         Charge {
             budget: self.clone(),
             kind,
@@ -156,9 +190,17 @@ impl MemoryBudget {
 
     fn part(&self, kind: Kind) -> &Part {
         match kind {
-            Kind::Usual => &self.0.usual,
-            Kind::LargeRequest => &self.0.requests,
-            Kind::LargeAnswer => &self.0.answers,
+            Kind::Usual => &self.parts.usual,
+            Kind::LargeRequest => &self.parts.requests,
+            Kind::LargeAnswer => &self.parts.answers,
+        }
+    }
+
+    /// What it is taken from as well.
+    fn share(&self, kind: Kind) -> Option<&Part> {
+        match kind {
+            Kind::LargeAnswer => self.share.as_deref(),
+            _ => None,
         }
     }
 }
@@ -166,7 +208,7 @@ impl MemoryBudget {
 /// Whether it is the same budget.
 impl PartialEq for MemoryBudget {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.parts, &other.parts)
     }
 }
 
@@ -245,6 +287,9 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.part(self.kind).free.add_permits(self.units);
+        if let Some(share) = self.budget.share(self.kind) {
+            share.free.add_permits(self.units);
+        }
     }
 }
 

@@ -44,8 +44,9 @@ pub struct PoolOptions {
     pub trust: Duration,
     /// Limits of an answer: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
-    /// What answers beyond 1 KiB may take in memory, with all else that has this budget. Without a limit
-    /// by default: each connection may take twice the largest answer.
+    /// What answers beyond 1 KiB may take in memory, with all else that has this budget; those of one pool
+    /// at most a half of its part for answers. Without a limit by default: each connection may take twice
+    /// the largest answer.
     pub memory: Option<MemoryBudget>,
 }
 
@@ -129,7 +130,9 @@ pub(crate) struct Stock<Io> {
 
 impl<C: Connect> Pool<C> {
     /// An empty pool.
-    pub fn new(connect: C, options: PoolOptions) -> Arc<Self> {
+    pub fn new(connect: C, mut options: PoolOptions) -> Arc<Self> {
+        let answer = options.limits.message.saturating_mul(2);
+        options.memory = options.memory.map(|budget| budget.for_service(answer));
         let opening = options.max_opening.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             connect,

@@ -1,7 +1,14 @@
 //! Bytes that have come over a connection and are not decoded yet, in a block of memory whose size is
 //! known: a budget counts it.
 
+use std::task::{Context, Poll, ready};
+
 use bytes::BytesMut;
+
+use crate::{
+    MemoryBudget,
+    memory::{Extra, Kind},
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
@@ -10,7 +17,37 @@ pub(crate) struct ReadBuffer {
     block: usize,
 }
 
+/// How much room there may be.
+pub(crate) struct Room<'a> {
+    /// The size of a block that needs no memory beside what its owner has.
+    pub(crate) usual: usize,
+    /// The size of the largest message.
+    pub(crate) message: usize,
+    /// What memory for larger blocks is taken from, and as what.
+    pub(crate) memory: Option<&'a MemoryBudget>,
+    pub(crate) kind: Kind,
+}
+
 impl ReadBuffer {
+    /// Ready once there is room for a read. What a block beyond the usual size needs is taken into `extra`,
+    /// and waited for where the budget has none.
+    pub(crate) fn poll_room(
+        &mut self,
+        room: &Room<'_>,
+        extra: &mut Extra,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        while !self.make_room(room.usual) {
+            if let Some(budget) = room.memory {
+                // For the largest block, and the one that it is copied from; or a copy of what is in it.
+                let bytes = room.message.saturating_mul(2);
+                ready!(extra.poll(budget, room.kind, bytes, cx));
+            }
+            self.grow(room.message.saturating_add(1));
+        }
+        Poll::Ready(())
+    }
+
     /// Whether there is room for a read. If not, and the bytes would fit into a block of the usual size or
     /// the one that there is, then they are moved into a new one.
     pub(crate) fn make_room(&mut self, usual: usize) -> bool {
@@ -35,7 +72,7 @@ impl ReadBuffer {
     }
 
     /// Moves the bytes into a block of twice the size, up to this one.
-    pub(crate) fn grow(&mut self, most: usize) {
+    fn grow(&mut self, most: usize) {
         let size = self.block.saturating_mul(2).min(most);
         self.move_to(size.max(self.bytes.len() + 1));
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     MemoryBudget, Terms,
     memory::{Charge, Extra, Kind, Wait},
-    read_buffer::ReadBuffer,
+    read_buffer::{ReadBuffer, Room},
     reply::Reply,
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) reply: Reply,
     /// When the wait for the rest of a request ends.
     pub(crate) slow: Option<Instant>,
+    /// When the request began to wait for memory, if it had to for this.
+    waited_since: Option<Instant>,
     /// The memory that it is, where there is a budget.
     usual: Option<Charge>,
     /// For a large buffer, or for the large request that is worked on.
@@ -62,7 +64,8 @@ impl Reading {
     /// The last request is done with.
     pub(crate) fn forget_request(&mut self) {
         self.slow = None;
-        if !self.buf.is_beyond(USUAL) && !self.extra.is_waiting() {
+        self.waited_since = None;
+        if !self.buf.is_beyond(USUAL) && self.extra.waiting_since().is_none() {
             self.extra = Extra::None;
         }
     }
@@ -79,15 +82,13 @@ impl Reading {
 
     /// The buffer, once there is room for a read.
     pub(crate) fn poll_room(&mut self, terms: &Terms, cx: &mut Context<'_>) -> Poll<&mut BytesMut> {
-        while !self.buf.make_room(USUAL) {
-            let most = terms.limits.message.saturating_add(1);
-            if let Some(budget) = &terms.memory {
-                // For the largest block, and the one that it is copied from.
-                let bytes = terms.limits.message.saturating_mul(2);
-                ready!(self.extra.poll(budget, Kind::LargeRequest, bytes, cx));
-            }
-            self.buf.grow(most);
-        }
+        let room = Room {
+            usual: USUAL,
+            message: terms.limits.message,
+            memory: terms.memory.as_ref(),
+            kind: Kind::LargeRequest,
+        };
+        ready!(self.buf.poll_room(&room, &mut self.extra, cx));
         Poll::Ready(&mut self.buf.bytes)
     }
 }
@@ -113,10 +114,17 @@ impl Lent {
         self.reading.as_deref_mut()
     }
 
-    /// Whether it is memory that is waited for, and not the client.
-    pub(crate) fn is_waiting(&self) -> bool {
-        let extra = self.reading.as_ref().map(|reading| &reading.extra);
-        self.waiting.is_some() || extra.is_some_and(Extra::is_waiting)
+    /// Since when it is memory that is waited for, and not the client: for this request, which may need
+    /// more than once.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        match (&self.waiting, &self.reading) {
+            (Some(waiting), _) => Some(waiting.memory.since()),
+            (None, Some(reading)) => {
+                let since = reading.extra.waiting_since()?;
+                Some(reading.waited_since.unwrap_or(since))
+            }
+            (None, None) => None,
+        }
     }
 
     /// For the first byte, or the first one since [`end`](Self::end); `false` where there is no memory.
@@ -147,7 +155,9 @@ impl Lent {
     pub(crate) fn poll(&mut self, terms: &Terms, cx: &mut Context<'_>) -> Poll<&mut Reading> {
         if let Some(waiting) = &mut self.waiting {
             let usual = ready!(waiting.memory.poll(cx));
-            self.reading = Some(begun(usual, &[waiting.first], terms));
+            let mut reading = begun(usual, &[waiting.first], terms);
+            reading.waited_since = Some(waiting.memory.since());
+            self.reading = Some(reading);
             self.waiting = None;
         }
         Poll::Ready(self.begin(terms))
@@ -164,7 +174,7 @@ impl Lent {
         {
             return;
         }
-        reading.slow = None;
+        reading.forget_request();
         reading.extra = Extra::None;
         reading.reply.clear();
         // What was made for a rare request is not kept, nor what somebody else still sees a part of.

@@ -39,7 +39,7 @@ pub struct ServeOptions {
     /// How long a client may be idle, and how long it may take to send a request it has begun or to
     /// take a reply. 1200 s by default, so that Postfix closes first
     /// (`smtpd_policy_service_max_ttl` is 1000 s), and 30 s, many times what a packet that is lost
-    /// again and again costs.
+    /// again and again costs. A request waits for memory for 90 s at most: Postfix gives it up after 100 s.
     pub patience: Patience,
     /// What requests and replies of all connections may take in memory. Without a limit by default.
     pub memory: Option<MemoryBudget>,
@@ -59,6 +59,7 @@ impl Default for ServeOptions {
             patience: Patience {
                 idle: Some(Duration::from_secs(1200)),
                 request: Some(Duration::from_secs(30)),
+                memory: Some(Duration::from_secs(90)),
             },
             memory: None,
             max_connections: 10_000,

@@ -44,16 +44,17 @@ impl Terms {
     }
 }
 
-/// How long a server waits for a client; `None`, the default of both, is for ever.
+/// How long a server waits for a client; `None`, the default of each, is for ever.
 ///
 /// ```
 /// use policy_net::{Patience, ServeOptions};
 /// use std::time::Duration;
 ///
-/// assert_eq!(Patience::default(), Patience { idle: None, request: None });
+/// assert_eq!(Patience::default(), Patience { idle: None, request: None, memory: None });
 /// let served = ServeOptions::default().patience;
 /// assert_eq!(served.idle, Some(Duration::from_secs(1200)));
 /// assert_eq!(served.request, Some(Duration::from_secs(30)));
+/// assert_eq!(served.memory, Some(Duration::from_secs(90)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Patience {
@@ -61,4 +62,7 @@ pub struct Patience {
     pub idle: Option<Duration>,
     /// For the rest of it, and for its reply to be taken.
     pub request: Option<Duration>,
+    /// For memory, where its request has begun and the [budget](Terms::memory) is used up; the time for
+    /// the rest of the request does not run meanwhile.
+    pub memory: Option<Duration>,
 }

@@ -68,6 +68,7 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
     terms.patience = Patience {
         idle: Some(Duration::from_secs(1200)),
         request: Some(Duration::from_secs(30)),
+        memory: Some(Duration::from_secs(90)),
     };
     let clients = (0..clients).map(|_| {
         let (client, server) = duplex(4096);

@@ -68,6 +68,22 @@ impl Response {
         Self(Bytes::from_static(b"dunno"))
     }
 
+    /// The same answer in other memory, which holds a copy of its text: so it need not keep what it was
+    /// read into. `None` if that is another text.
+    ///
+    /// ```
+    /// use policy_proto::Response;
+    ///
+    /// let copy = bytes::Bytes::copy_from_slice(Response::dunno().as_bytes());
+    /// assert_eq!(Response::dunno().moved_to(copy), Some(Response::dunno()));
+    /// assert_eq!(Response::dunno().moved_to("OK"), None);
+    /// ```
+    #[must_use]
+    pub fn moved_to(&self, copy: impl Into<Bytes>) -> Option<Self> {
+        let copy = copy.into();
+        (copy == self.0).then_some(Self(copy))
+    }
+
     /// How Postfix will read it. Total: what is no known action is [`Action::Other`].
     ///
     /// ```

@@ -88,6 +88,7 @@ impl Journal {
             AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
+            AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),
             AttemptError::NotAllowed { action } => {
                 let name = &counted.name;
                 let action = escape(action, Place::Quoted('\''));

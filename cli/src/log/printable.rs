@@ -21,7 +21,7 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text, MAX_LINE, |_| false)
 }
 
-/// The same in at most `limit` bytes, with the characters that `is_syntax` names written as `\xNN` as
+/// The same in at most `limit` bytes, or the three of `...` where `limit` is less, with the characters that `is_syntax` names written as `\xNN` as
 /// well: those that delimit the text where it will stand.
 ///
 /// The cut is made behind a whole character and a whole escape.
@@ -30,6 +30,7 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
 /// assert_eq!(hapolicy::escaped("a=b c", 20, |c| c == ' '), r"a=b\x20c");
 /// assert_eq!(hapolicy::escaped("a=b c", 8, |c| c == ' '), r"a=b\x20c");
 /// assert_eq!(hapolicy::escaped("a=b c", 7, |c| c == ' '), "a=b...");
+/// assert_eq!(hapolicy::escaped("a=b c", 2, |c| c == ' '), "...");
 /// ```
 #[must_use]
 pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) -> bool) -> String {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::{
     AttemptError, MemoryBudget,
     memory::{Charge, Extra, Kind},
-    read_buffer::ReadBuffer,
+    read_buffer::{ReadBuffer, Room},
 };
 
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl Answers {
         self.buf.bytes.is_empty()
     }
 
+    /// Whether it is memory that is waited for, and not the server.
+    pub(super) const fn wait_for_memory(&self) -> bool {
+        self.extra.waiting_since().is_some()
+    }
+
     pub(super) fn invalid(&self, error: DecodeError) -> AttemptError {
         // Where an action is missing, what came in its place says more than the blank line behind it.
         let offset = match error {
@@ -78,15 +83,13 @@ impl Answers {
         io: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        while !self.buf.make_room(USUAL) {
-            let most = self.limits.message.saturating_add(1);
-            if let Some(budget) = &self.memory {
-                // For the largest block, the one that it is copied from, and the answer's own.
-                let bytes = self.limits.message.saturating_mul(2);
-                ready!(self.extra.poll(budget, Kind::LargeAnswer, bytes, cx));
-            }
-            self.buf.grow(most);
-        }
+        let room = Room {
+            usual: USUAL,
+            message: self.limits.message,
+            memory: self.memory.as_ref(),
+            kind: Kind::LargeAnswer,
+        };
+        ready!(self.buf.poll_room(&room, &mut self.extra, cx));
         pin!(io.read_buf(&mut self.buf.bytes)).poll(cx)
     }
 
@@ -100,14 +103,10 @@ impl Answers {
             Some(charge) => Bytes::from_owner(Charged { text, charge }),
             None => text,
         };
-        match Response::new(text) {
-            Ok(copy) => {
-                self.leave_large();
-                copy
-            }
-            // Longer than the default limits allow it to be: it stays where it is.
-            Err(_) => response,
-        }
+        // It is the same text.
+        let response = response.moved_to(text).unwrap_or(response);
+        self.leave_large();
+        response
     }
 
     fn leave_large(&mut self) {

@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::{Charge, Kind, MemoryBudget, Wait};
 
 #[derive(Debug, Default)]
@@ -35,8 +37,11 @@ impl Extra {
         Poll::Ready(())
     }
 
-    pub(crate) const fn is_waiting(&self) -> bool {
-        matches!(self, Self::Waiting(_))
+    pub(crate) const fn waiting_since(&self) -> Option<Instant> {
+        match self {
+            Self::Waiting(wait) => Some(wait.since()),
+            _ => None,
+        }
     }
 
     /// Takes so many bytes out of it.

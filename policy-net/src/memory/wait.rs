@@ -7,26 +7,43 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
+
 use super::{Charge, Kind, MemoryBudget};
 
 /// The wait for memory, in memory of its own: few wait, and then for long. When it is dropped its
 /// place in the queue is given up.
-pub(crate) struct Wait(Pin<Box<dyn Future<Output = Option<Charge>> + Send + Sync>>);
+pub(crate) struct Wait {
+    taken: Pin<Box<dyn Future<Output = Option<Charge>> + Send + Sync>>,
+    since: Instant,
+}
 
 impl Wait {
     pub(super) fn begin(budget: MemoryBudget, kind: Kind, bytes: usize) -> Self {
         let waiting = Waiting::begin(budget);
-        Self(Box::pin(async move {
+        let taken = Box::pin(async move {
             let budget = &waiting.0;
-            let part = budget.part(kind);
-            let permit = part.free.acquire_many(part.units_of(bytes)).await;
-            // The semaphore is never closed.
-            Some(budget.charge(kind, permit.ok()?))
-        }))
+            let units = budget.part(kind).units_of(bytes);
+            // Whose share is used up is not in others' way. The semaphores are never closed.
+            let share = match budget.share(kind) {
+                Some(share) => Some(share.free.acquire_many(units).await.ok()?),
+                None => None,
+            };
+            let permit = budget.part(kind).free.acquire_many(units).await.ok()?;
+            Some(budget.charge(kind, permit, share))
+        });
+        Self {
+            taken,
+            since: Instant::now(),
+        }
+    }
+
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Charge>> {
-        self.0.as_mut().poll(cx)
+        self.taken.as_mut().poll(cx)
     }
 }
 
@@ -41,14 +58,14 @@ struct Waiting(MemoryBudget);
 
 impl Waiting {
     fn begin(budget: MemoryBudget) -> Self {
-        budget.0.waiting.fetch_add(1, Relaxed);
-        budget.0.waited.fetch_add(1, Relaxed);
+        budget.parts.waiting.fetch_add(1, Relaxed);
+        budget.parts.waited.fetch_add(1, Relaxed);
         Self(budget)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.0.waiting.fetch_sub(1, Relaxed);
+        self.0.parts.waiting.fetch_sub(1, Relaxed);
     }
 }

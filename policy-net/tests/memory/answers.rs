@@ -63,6 +63,23 @@ async fn a_long_answer_takes_its_length_until_it_is_dropped_and_its_connection_n
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_beyond_the_default_limits_is_counted_as_well() {
+    let budget = MemoryBudget::new(SMALL);
+    let (near, mut far) = duplex(1 << 20);
+    let limits = Limits::default().with_line(64 << 10);
+    let mut client = Client::with_limits(near, limits).with_memory(budget.clone());
+    for _ in 0..2 {
+        far.write_all(answer(30_000).as_bytes()).await.unwrap();
+        let answer = client.ask(&request("a")).await.unwrap();
+        assert_eq!(answer.as_bytes(), "x".repeat(30_000).as_bytes());
+        assert!(client.settle().await);
+        assert_eq!(budget.in_use(), 30 << 10);
+        drop(answer);
+        assert_eq!(budget.in_use(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_answers_beyond_the_budget_wait_and_hold_up_no_usual_one() {
     let budget = MemoryBudget::new(SMALL);
     let large = large(100_000);

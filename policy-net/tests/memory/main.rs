@@ -1,4 +1,4 @@
-//! A budget for memory: beyond it new requests wait, nothing is closed, and nothing is lost.
+//! A budget for memory: beyond it new requests wait, each for a time, and nothing is lost.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -7,6 +7,8 @@ mod world;
 mod answers;
 mod model;
 mod requests;
+mod services;
+mod time;
 
 /// The size of a budget for one large request and one large answer with the default limits.
 const SMALL: usize = policy_net::MemoryBudget::MIN;

@@ -91,6 +91,7 @@ async fn the_time_of_a_client_does_not_run_while_it_waits_for_memory() {
     terms.patience = Patience {
         idle: Some(s(1)),
         request: Some(s(1)),
+        memory: None,
     };
     let world = World::with_terms(SMALL, terms);
     let usual = marks("usual", 64);

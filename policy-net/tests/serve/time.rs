@@ -130,6 +130,7 @@ async fn patience_may_be_endless() {
     options.patience = Patience {
         idle: Some(Duration::MAX),
         request: Some(Duration::MAX),
+        memory: Some(Duration::MAX),
     };
     let drain = CancellationToken::new();
     let (mut client, _served) = served(options, &drain, |request| async move { echo(request) });
