@@ -34,6 +34,8 @@ impl SlotLimits {
     /// How many connections this one may have, if they are limited.
     fn of(&self, origin: Origin) -> Option<NonZeroUsize> {
         match origin {
+            // Whoever is first would keep out the others of this machine.
+            Origin::Loopback => None,
             Origin::Network(_) => self.per_address,
             Origin::User(_) => self.per_user,
         }
