@@ -139,6 +139,7 @@ impl Worker {
                             served: Arc::clone(&proxy).serve_client(
                                 io,
                                 place.leaving(),
+                                place.slot().clone(),
                                 ClientStream::client,
                             ),
                             place: Some(place),
