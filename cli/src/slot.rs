@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
-            AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
@@ -43,7 +43,11 @@ pub(crate) struct SlotHandle {
 }
 
 #[derive(Debug)]
-pub(crate) struct Chunk([Slot; CHUNK]);
+pub(crate) struct Chunk {
+    slots: [Slot; CHUNK],
+    /// Of all chunks: whether one has begun to wait for its client.
+    has_waiting: Arc<AtomicBool>,
+}
 
 /// What a connection waits for that has no request under way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -189,6 +193,14 @@ impl SlotHandle {
     pub(crate) const fn index(&self) -> u32 {
         self.index
     }
+
+    /// It is worth while to look again for one that waits. As a rule that is known: what workers share is not written.
+    fn waits_now(&self) {
+        let known = &self.chunk.has_waiting;
+        if !known.load(Relaxed) {
+            known.store(true, Relaxed);
+        }
+    }
 }
 
 impl Watch for SlotHandle {
@@ -198,6 +210,7 @@ impl Watch for SlotHandle {
 
     fn answered(&self) {
         Slot::answered(self);
+        self.waits_now();
     }
 
     fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
@@ -214,12 +227,15 @@ impl Deref for SlotHandle {
 }
 
 impl Chunk {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(array::from_fn(|_| Slot::default())))
+    pub(crate) fn new(has_waiting: &Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self {
+            slots: array::from_fn(|_| Slot::default()),
+            has_waiting: Arc::clone(has_waiting),
+        })
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
-        &self.0
+        &self.slots
     }
 
     pub(crate) fn handle(self: &Arc<Self>, index: u32) -> SlotHandle {
@@ -228,7 +244,7 @@ impl Chunk {
     }
 
     fn slot(&self, index: u32) -> &Slot {
-        &self.0[index as usize % CHUNK]
+        &self.slots[index as usize % CHUNK]
     }
 }
 
@@ -241,7 +257,9 @@ impl Future for Leaving {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_leave(cx)
+        let left = self.0.poll_leave(cx);
+        self.0.waits_now();
+        left
     }
 }
 

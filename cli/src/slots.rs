@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fmt, mem,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -56,6 +59,8 @@ struct Table {
     evicted: usize,
     /// How many of them are whose: never more entries than there are connections.
     by_origin: HashMap<Origin, usize>,
+    /// Whether one has begun to wait for its client since the last search.
+    has_waiting: Arc<AtomicBool>,
     oldest: Oldest,
     oldest_of_largest: Oldest,
     is_draining: bool,
@@ -69,7 +74,7 @@ struct Oldest {
     /// The last one is the first to lose its place. New idle ones do not come before those that were found when
     /// none was idle: a new client has time to send its request.
     found: Vec<Candidate>,
-    /// No other search before that, since the last one was in vain.
+    /// No other search before that, since the last one was in vain; but of all, if one waits now.
     not_before: u64,
 }
 
@@ -126,6 +131,7 @@ impl Slots {
         }
         let slot = table.take().ok_or(full)?;
         slot.open(client, now);
+        table.has_waiting.store(true, Relaxed);
         if table.is_draining {
             slot.drain();
         }
@@ -192,7 +198,7 @@ impl Table {
             let first = self.chunks.len() * CHUNK;
             let last = u32::try_from(first + CHUNK - 1).ok()?;
             self.free.extend((first as u32..=last).rev());
-            self.chunks.push(Chunk::new());
+            self.chunks.push(Chunk::new(&self.has_waiting));
         }
         let index = self.free.pop()?;
         self.taken += 1;
@@ -223,9 +229,11 @@ impl Table {
         let mut victim = self.evict_first(&mut oldest.found);
         // All that are found may have been given a request before they lose their places.
         for _ in 0..SEARCHES {
-            if victim.is_some() || oldest.not_before > now {
+            let is_worth_while = || of.is_none() && self.has_waiting.load(Relaxed);
+            if victim.is_some() || (oldest.not_before > now && !is_worth_while()) {
                 break;
             }
+            self.has_waiting.store(false, Relaxed);
             let began = self::now();
             oldest.found = search(&self.chunks, of);
             if oldest.found.is_empty() {

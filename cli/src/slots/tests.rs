@@ -78,9 +78,7 @@ fn asks(slot: &SlotHandle) {
 
 /// The pause after a search in vain has passed.
 fn later(slots: &Slots) {
-    let mut table = slots.table();
-    table.oldest.not_before = 0;
-    table.oldest_of_largest.not_before = 0;
+    slots.table().oldest_of_largest.not_before = 0;
 }
 
 fn slots(all: usize, per_address: usize, per_user: usize) -> Slots {
@@ -150,7 +148,6 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
     slots.enter(address("::1")).unwrap_err();
     assert!(!all[2].is_woken());
     all[2].serves();
-    later(&slots);
     let evicted = enters(&slots, address("::1")).1.unwrap();
     assert_eq!(evicted.client, Client::User(2));
     let told = evicted.to_string();
@@ -229,7 +226,6 @@ fn the_beginning_of_a_request_behind_another_one_is_no_request_under_way() {
     slots.enter(Client::User(1)).unwrap_err();
     old.slot.answered();
     assert!(!old.is_cut());
-    later(&slots);
     enters(&slots, Client::User(1));
     assert!(old.is_woken() && old.is_cut());
 }
@@ -243,11 +239,18 @@ fn a_search_in_vain_is_not_repeated_at_once() {
     slots.enter(Client::User(7)).unwrap_err();
     let pause_ends = slots.table().oldest.not_before;
     assert!(pause_ends > before && pause_ends <= now() + LONGEST_PAUSE);
-    slots.table().oldest.not_before = u64::MAX;
+    {
+        let mut table = slots.table();
+        table.oldest.not_before = u64::MAX;
+        assert!(table.evict(None, now()).is_none());
+        table.has_waiting.store(true, Relaxed);
+        assert!(table.evict(None, now()).is_none());
+        assert!(!table.has_waiting.load(Relaxed), "it was searched for");
+        assert!(table.oldest.not_before < u64::MAX);
+        table.oldest.not_before = u64::MAX;
+    }
     all[0].serves();
-    slots.enter(Client::User(7)).unwrap_err();
-    later(&slots);
-    enters(&slots, Client::User(7));
+    asks(&enters(&slots, Client::User(7)).0.slot);
     assert!(all[0].leaves());
 }
 

@@ -87,19 +87,18 @@ fn requests_that_are_begun_in_all_places_and_not_ended_keep_nobody_out() {
     for before in [true, false, true] {
         let attack = || (0..40).map(|_| begins(before)).collect::<Vec<_>>();
         let _held = as_user(NOBODY, attack);
-        let mut postfix: Vec<Client> = (0..5)
-            .map(|_| as_user(POSTFIX, || daemon.connect()))
-            .collect();
-        for client in &mut postfix {
+        // Each asks as soon as it is connected: one that is idle leaves first.
+        let mut postfix: Vec<Client> = Vec::new();
+        for _ in 0..5 {
+            let mut client = as_user(POSTFIX, || daemon.connect());
             assert_eq!(client.ask_about("x"), "dunno");
+            postfix.push(client);
         }
     }
     let log = daemon.stop().out;
     let told =
         format!("closing the connection of user {NOBODY}, whose request has been incomplete for ");
     assert!((1..=4).contains(&lines(&log, &told).len()), "{log}");
-    let told = format!("closing the connection of user {POSTFIX}, whose");
-    assert_eq!(lines(&log, &told), [""; 0]);
 }
 
 #[test]
@@ -155,9 +154,14 @@ fn a_user_with_requests_under_way_in_all_places_is_held_off_by_a_limit_for_users
         assert!(stub.wait_requests(places));
         let mut postfix = as_user(POSTFIX, || daemon.connect());
         postfix.try_send(&request(&[]));
-        let served = places < 20 && stub.wait_requests(places + 1);
-        stub.release();
-        assert_eq!(postfix.reply().is_some(), served, "{limits:?}");
+        if places < 20 {
+            assert!(stub.wait_requests(places + 1));
+            stub.release();
+            assert_eq!(postfix.action(), "dunno");
+        } else {
+            assert!(postfix.is_ended());
+            stub.release();
+        }
         drop(held);
         daemon.stop();
     }
