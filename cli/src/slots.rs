@@ -294,7 +294,7 @@ const SEARCHES: usize = 3;
 const LONGEST_PAUSE: u64 = 10_000_000;
 /// As many may have lost their places and still be connected, beyond those that have places: most for less than a
 /// millisecond.
-const MOST_EVICTED: usize = 128;
+pub(crate) const MOST_EVICTED: usize = 128;
 
 #[cfg(test)]
 mod tests;
