@@ -42,6 +42,9 @@ pub(crate) enum Client {
 /// For whom a client counts where connections are limited.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Origin {
+    /// This machine over TCP, whatever the address: each of its users has all of 127.0.0.0/8, and the system does
+    /// not say who it is.
+    Loopback,
     /// An IPv4 address, or the first address of an IPv6 network of 64 bits: whoever has one address of that,
     /// has them all.
     Network(IpAddr),
@@ -55,10 +58,8 @@ pub(crate) enum Refusal {
     NotAllowed(IpAddr),
     #[error("closing a connection from {0}: {1}, and none is idle that could leave for it")]
     Full(Client, MaxClients),
-    #[error("closing a connection from {0}: it has {1} (--max-clients-per-address)")]
+    #[error("closing a connection from {0}: {holder} has {1} (--max-clients-per-address)", holder = holder(*.0))]
     FullForAddress(IpAddr, NonZeroUsize),
-    #[error("closing a connection from {0}: {1} has {2} (--max-clients-per-address)")]
-    FullForNetwork(IpAddr, Ipv6Net, NonZeroUsize),
     #[error("closing a connection from user {0}: it has {1} (--max-clients-per-user)")]
     FullForUser(u32, NonZeroUsize),
 }
@@ -97,6 +98,7 @@ impl Client {
 
     pub(crate) fn origin(self) -> Origin {
         match self {
+            Self::Address(address) if address.is_loopback() => Origin::Loopback,
             Self::Address(IpAddr::V6(address)) => {
                 Origin::Network(network(address).network().into())
             }
@@ -126,12 +128,17 @@ impl Refusal {
     /// This client's origin has as many connections as it may have.
     pub(crate) fn full_for(client: Client, most: NonZeroUsize) -> Self {
         match client {
-            Client::Address(address @ IpAddr::V6(v6)) => {
-                Self::FullForNetwork(address, network(v6), most)
-            }
             Client::Address(address) => Self::FullForAddress(address, most),
             Client::User(user) => Self::FullForUser(user, most),
         }
+    }
+}
+
+/// What has as many connections as it may have, where a client at this address wants another.
+fn holder(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(_) => "it".to_owned(),
+        IpAddr::V6(address) => network(address).to_string(),
     }
 }
 
@@ -195,7 +202,11 @@ mod tests {
             ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
             ("2001:db8::1", "2001:db8:0:1::1", false),
             ("2001:db8:0:ffff::", "2001:db8:0:ffff:1::", true),
-            ("::1", "127.0.0.1", false),
+            ("127.0.0.1", "127.255.3.4", true),
+            ("127.0.0.1", "::ffff:127.0.0.2", true),
+            ("127.0.0.1", "::1", true),
+            ("127.0.0.1", "128.0.0.1", false),
+            ("::1", "::2", false),
         ] {
             let is_same = client(one).origin() == client(other).origin();
             assert_eq!(is_same, same, "{one} {other}");

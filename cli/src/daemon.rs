@@ -127,13 +127,13 @@ fn serve(
         // From here on nothing fails: each thread is there, and waits for its work.
         let report = Report::new(options, workers.len() + 1, endpoints);
         let (life, given) = Life::new(ground, common, report, log);
-        life.announce();
         for (hired, worker) in hired.iter().zip(workers) {
             _ = hired.send(worker);
         }
         if let Some((succession, given)) = succession.zip(given) {
             _ = succession.send(given);
         }
+        life.announce();
         let monitored = monitor::watch(&monitor, life.common());
         first.keep_up(check);
         first.serve(&ending, life.watch(signals, &ending));

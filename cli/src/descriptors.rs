@@ -8,6 +8,8 @@ use std::{
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::slots::MOST_EVICTED;
+
 /// How many descriptors are left for clients, once the limit is as high as the system lets it be.
 ///
 /// `own` are those of the listeners and runtimes: without room for them and for one client it is an
@@ -17,10 +19,21 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<Room> {
     let limit = raise()?;
     let left = limit.saturating_sub(own);
-    match left - upstream.min(left / 2) {
-        // The client's own, and one for its request.
-        0 | 1 => Err(rustix::io::Errno::MFILE.into()),
+    match places(left, upstream) {
+        0 => Err(rustix::io::Errno::MFILE.into()),
         clients => Ok(Room { clients, limit }),
+    }
+}
+
+/// For how many clients there is room with so many descriptors, if so many are for services. Those that have lost their
+/// places need theirs until they notice, within a millisecond: an eighth is enough where there are few, since a
+/// connection that cannot be accepted waits.
+fn places(left: usize, upstream: usize) -> usize {
+    let clients = left - upstream.min(left / 2);
+    // A client's own, and one for its request.
+    match clients {
+        0 | 1 => 0,
+        clients => clients - MOST_EVICTED.min(clients / 8),
     }
 }
 
@@ -77,3 +90,25 @@ fn raise() -> io::Result<usize> {
 const RUNTIME: usize = 6;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.
 const MOST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_kept_free_for_services_and_for_clients_that_have_lost_their_places() {
+        for (left, upstream, clients) in [
+            (2000, 200, 1672),
+            (1000, 200, 700),
+            (1000, 900, 438),
+            (100, 0, 88),
+            (4, 0, 4),
+            (2, 0, 2),
+            (3, 9, 2),
+            (1, 0, 0),
+            (0, 0, 0),
+        ] {
+            assert_eq!(places(left, upstream), clients, "{left} {upstream}");
+        }
+    }
+}

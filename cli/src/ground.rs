@@ -140,7 +140,8 @@ pub(crate) fn room(
     // A worker has a runtime, and of each endpoint a listener.
     let sockets = |listen: &Listen| listen.addresses().map_or(1, |all| all.len().max(1));
     let endpoints = listens.iter().map(sockets).sum::<usize>() + passed;
-    let own = workers(options) * (endpoints + 6) + endpoints + 16;
+    // Each has a socket, and over UNIX sockets a descriptor of its directory.
+    let own = workers(options) * (endpoints + 6) + 2 * endpoints + 16;
     let upstream = services * options.failover.max_connections;
     descriptors::for_clients(own, upstream)
 }

@@ -163,7 +163,7 @@ impl Journal {
         let kind = match refusal {
             Refusal::NotAllowed(_) => "not allowed",
             Refusal::Full(..) => "full",
-            Refusal::FullForAddress(..) | Refusal::FullForNetwork(..) => "full for address",
+            Refusal::FullForAddress(..) => "full for address",
             Refusal::FullForUser(..) => "full for user",
         };
         self.repeatable(Level::Warning, kind, ALL, refusal.to_string());

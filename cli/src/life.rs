@@ -1,4 +1,10 @@
-use std::{cell::OnceCell, convert::Infallible, future::pending, sync::Arc, thread::JoinHandle};
+use std::{
+    cell::OnceCell,
+    convert::Infallible,
+    future::pending,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +78,12 @@ impl<'a> Life<'a> {
     /// Says that it serves here.
     pub(crate) fn announce(&self) {
         self.report.start(&self.common.proxy);
-        notify(self.log, "READY=1");
+        // A manager that does not read keeps no client waiting.
+        let log = self.log.clone();
+        let ready = thread::Builder::new().name("ready".to_owned());
+        if ready.spawn(move || notify(&log, "READY=1")).is_err() {
+            notify(self.log, "READY=1");
+        }
     }
 
     /// What its workers share.

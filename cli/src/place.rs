@@ -28,6 +28,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn slot(&self) -> &SlotHandle {
+        &self.slot
+    }
+
     /// Ends when the connection is to leave: to be polled while it is idle, and not else.
     pub(crate) fn leaving(&self) -> Leaving {
         Leaving(self.slot.clone())

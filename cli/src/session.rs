@@ -1,4 +1,9 @@
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use policy_ha::Preference;
 use policy_net::{Connection, ConnectionError, Connector, Terms, Upstream};
@@ -29,6 +34,23 @@ pub struct Proxy {
 /// The message that a connection is about, as a hash of its `instance`, and what its last answer says
 /// to the next request. Two messages of the same hash would merely have the same server.
 pub(crate) type Sticking = Option<(u64, Preference)>;
+
+/// Learns how far the request of a connection is, and may have it given up.
+pub(crate) trait Watch {
+    /// It has come whole, or the connection ends.
+    fn complete(&self) {}
+
+    /// It is answered.
+    fn answered(&self) {}
+
+    /// Ready when no more of it is to be waited for. Else whoever polls is woken then.
+    fn poll_cut(&self, _: &Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+/// Nobody does.
+impl Watch for () {}
 
 impl Proxy {
     /// A proxy without limits on a client's patience and without affinity.
@@ -65,14 +87,16 @@ impl Proxy {
         io: Io,
         drain: impl Future<Output = ()> + Unpin,
     ) -> impl Future<Output = Option<Io>> {
-        self.serve_client(io, drain, |_| None)
+        self.serve_client(io, drain, (), |_| None)
     }
 
-    /// The same for a client that has a name for the log, which is asked for only where it is needed.
+    /// The same for a client whose request may be given up before it has come whole, and that has a name for the
+    /// log, which is asked for only where it is needed.
     pub(crate) fn serve_client<Io: AsyncRead + AsyncWrite + Unpin>(
         self: Arc<Self>,
         io: Io,
         mut drain: impl Future<Output = ()> + Unpin,
+        watch: impl Watch,
         name: impl Fn(&Io) -> Option<String>,
     ) -> impl Future<Output = Option<Io>> {
         let mut connection = Connection::new(io, Arc::clone(&self.terms));
@@ -82,7 +106,15 @@ impl Proxy {
             loop {
                 // What an idle connection need not hold is held elsewhere, or dropped before it waits.
                 let work = {
-                    let request = connection.request(&mut drain).await;
+                    let request = {
+                        let mut request = pin!(connection.request(&mut drain));
+                        let request = poll_fn(|cx| match request.as_mut().poll(cx) {
+                            Poll::Ready(request) => Poll::Ready(Some(request)),
+                            Poll::Pending => watch.poll_cut(cx).map(|()| None),
+                        });
+                        request.await?
+                    };
+                    watch.complete();
                     self.journal.ignored(&connection.take_ignored());
                     match request {
                         Ok(Some(request)) if self.is_foreign(&request) => {
@@ -113,6 +145,7 @@ impl Proxy {
                 if replied.is_err() {
                     return None;
                 }
+                watch.answered();
             }
         }
     }

@@ -1,5 +1,5 @@
-//! One client connection, as far as others need to know of it: whether it is idle, since when, and how it is
-//! asked to leave.
+//! One client connection, as far as others need to know of it: whether it waits for its client, since when, and
+//! how it is asked to leave.
 
 use std::{
     array,
@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
-            AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
@@ -17,12 +17,13 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::admission::Client;
+use crate::{admission::Client, session::Watch};
 
 /// What is known of a connection that is served, or room for that of another one.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    /// Since when it is idle, in nanoseconds of the system's monotonic clock, or one of the constants below.
+    /// Since when it waits for its client, in nanoseconds of the system's monotonic clock, and [for what](Wait); or
+    /// one of the constants below.
     state: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -42,7 +43,20 @@ pub(crate) struct SlotHandle {
 }
 
 #[derive(Debug)]
-pub(crate) struct Chunk([Slot; CHUNK]);
+pub(crate) struct Chunk {
+    slots: [Slot; CHUNK],
+    /// Of all chunks: whether one has begun to wait for its client.
+    has_waiting: Arc<AtomicBool>,
+}
+
+/// What a connection waits for that has no request under way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    /// For the next request.
+    Idle,
+    /// For the rest of one.
+    Rest,
+}
 
 impl Slot {
     /// A client has connected, and is idle.
@@ -53,7 +67,7 @@ impl Slot {
 
     /// Its connection has ended: nobody evicts it any more. Whose it was, and whether somebody has.
     pub(crate) fn close(&self) -> (Option<Client>, bool) {
-        let was_evicted = self.state.swap(BUSY, AcqRel) == EVICTED;
+        let was_evicted = matches!(self.state.swap(BUSY, AcqRel), EVICTED | CUT);
         let Inner { client, waker } = std::mem::take(&mut *self.inner());
         drop(waker);
         (client, was_evicted)
@@ -61,15 +75,58 @@ impl Slot {
 
     /// A byte of a request has come.
     pub(crate) fn begin(&self) {
-        let since = self.state.load(Relaxed);
-        if is_time(since) {
-            // If it is to leave by now, it does so after that request.
-            _ = self.state.compare_exchange(since, BUSY, AcqRel, Relaxed);
+        let state = self.state.load(Relaxed);
+        if is_idle(state) || state == EVICTED {
+            self.change(|state| match state {
+                idle if is_idle(idle) => Some(unfinished(now())),
+                EVICTED => Some(CUT),
+                _ => None,
+            });
+        }
+    }
+
+    /// A request has come whole. If it is to leave by now, it does so after the answer.
+    pub(crate) fn complete(&self) {
+        self.change(|state| match state {
+            CUT => Some(EVICTED),
+            _ => (state < DRAINED).then_some(BUSY),
+        });
+    }
+
+    /// The request is answered: what may have come behind it is the beginning of another one.
+    pub(crate) fn answered(&self) {
+        self.change(|state| match state {
+            EVICTED => Some(CUT),
+            _ => (state < DRAINED).then(|| unfinished(now())),
+        });
+    }
+
+    /// It waits for the next request or for the rest of one: whether that is given up. Else whoever polls is woken
+    /// when it is.
+    pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
+        let state = self.state.load(Acquire);
+        if state != CUT && !is_unfinished(state) {
+            return Poll::Pending;
+        }
+        self.wakes(cx);
+        match self.state.load(Acquire) {
+            CUT => Poll::Ready(()),
+            _ => Poll::Pending,
         }
     }
 
     /// It is idle: whether it is to leave. Else whoever polls is woken when it is.
     fn poll_leave(&self, cx: &Context<'_>) -> Poll<()> {
+        self.wakes(cx);
+        self.change(|state| (state < DRAINED && !is_idle(state)).then(now));
+        match is_idle(self.state.load(Acquire)) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
+    }
+
+    /// The state is to be looked at after that: whoever changes it wakes this one later.
+    fn wakes(&self, cx: &Context<'_>) {
         let mut inner = self.inner();
         let replaced = match &inner.waker {
             Some(known) if known.will_wake(cx.waker()) => None,
@@ -77,34 +134,35 @@ impl Slot {
         };
         drop(inner);
         drop(replaced);
-        // The state is looked at after the waker is there: whoever changes it wakes that one later.
-        match self.state.compare_exchange(BUSY, now(), AcqRel, Acquire) {
-            Ok(_) => Poll::Pending,
-            Err(state) if is_time(state) => Poll::Pending,
-            Err(_) => Poll::Ready(()),
+    }
+
+    /// What it waits for, and since when, if it waits for its client.
+    pub(crate) fn waits(&self) -> Option<(Wait, u64)> {
+        match self.state.load(Relaxed) {
+            state if is_idle(state) => Some((Wait::Idle, state)),
+            state if is_unfinished(state) => Some((Wait::Rest, state & !UNFINISHED)),
+            _ => None,
         }
     }
 
-    /// Since when it is idle, if it is.
-    pub(crate) fn idle_since(&self) -> Option<u64> {
-        Some(self.state.load(Relaxed)).filter(|state| is_time(*state))
-    }
-
-    /// Takes away its place if it has been idle since then, and says whose it was. It is to be
+    /// Takes away its place if it has waited for this since then, and says whose it was. It is to be
     /// [woken](Self::wake).
-    pub(crate) fn evict(&self, since: u64) -> Option<Client> {
-        let evicted = self.state.compare_exchange(since, EVICTED, AcqRel, Relaxed);
+    pub(crate) fn evict(&self, wait: Wait, since: u64) -> Option<Client> {
+        let (state, evicted) = match wait {
+            Wait::Idle => (since, EVICTED),
+            Wait::Rest => (unfinished(since), CUT),
+        };
+        let evicted = self.state.compare_exchange(state, evicted, AcqRel, Relaxed);
         evicted.ok().and_then(|_| self.client())
     }
 
     pub(crate) fn is_evicted(&self) -> bool {
-        self.state.load(Acquire) == EVICTED
+        matches!(self.state.load(Acquire), EVICTED | CUT)
     }
 
     /// Has it leave as soon as it is between two requests. It is to be [woken](Self::wake).
     pub(crate) fn drain(&self) {
-        let drained = |state| (state < DRAINED).then_some(DRAINED);
-        _ = self.state.fetch_update(AcqRel, Relaxed, drained);
+        self.change(|state| (state < DRAINED).then_some(DRAINED));
     }
 
     /// Has it look whether it is to leave.
@@ -119,6 +177,11 @@ impl Slot {
         self.inner().client
     }
 
+    fn change(&self, to: impl Fn(u64) -> Option<u64>) {
+        // There is none where it is to stay as it is.
+        _ = self.state.fetch_update(AcqRel, Acquire, to);
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Nothing that holds the lock can panic half-way.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,6 +192,29 @@ impl SlotHandle {
     /// Its number among all of them, those of all chunks.
     pub(crate) const fn index(&self) -> u32 {
         self.index
+    }
+
+    /// It is worth while to look again for one that waits. As a rule that is known: what workers share is not written.
+    fn waits_now(&self) {
+        let known = &self.chunk.has_waiting;
+        if !known.load(Relaxed) {
+            known.store(true, Relaxed);
+        }
+    }
+}
+
+impl Watch for SlotHandle {
+    fn complete(&self) {
+        Slot::complete(self);
+    }
+
+    fn answered(&self) {
+        Slot::answered(self);
+        self.waits_now();
+    }
+
+    fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
+        Slot::poll_cut(self, cx)
     }
 }
 
@@ -141,12 +227,15 @@ impl Deref for SlotHandle {
 }
 
 impl Chunk {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(array::from_fn(|_| Slot::default())))
+    pub(crate) fn new(has_waiting: &Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self {
+            slots: array::from_fn(|_| Slot::default()),
+            has_waiting: Arc::clone(has_waiting),
+        })
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
-        &self.0
+        &self.slots
     }
 
     pub(crate) fn handle(self: &Arc<Self>, index: u32) -> SlotHandle {
@@ -155,7 +244,7 @@ impl Chunk {
     }
 
     fn slot(&self, index: u32) -> &Slot {
-        &self.0[index as usize % CHUNK]
+        &self.slots[index as usize % CHUNK]
     }
 }
 
@@ -168,7 +257,9 @@ impl Future for Leaving {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_leave(cx)
+        let left = self.0.poll_leave(cx);
+        self.0.waits_now();
+        left
     }
 }
 
@@ -180,18 +271,32 @@ pub(crate) fn now() -> u64 {
     let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or_default();
     // It begins when the system does, and 64 bits last for centuries.
     let now = seconds.saturating_mul(1_000_000_000);
-    now.saturating_add(nanoseconds).clamp(BUSY + 1, DRAINED - 1)
+    now.saturating_add(nanoseconds).clamp(BUSY + 1, LATEST)
 }
 
-const fn is_time(state: u64) -> bool {
-    state > BUSY && state < DRAINED
+const fn unfinished(since: u64) -> u64 {
+    since | UNFINISHED
+}
+
+const fn is_idle(state: u64) -> bool {
+    state > BUSY && state <= LATEST
+}
+
+const fn is_unfinished(state: u64) -> bool {
+    state > UNFINISHED && state < DRAINED
 }
 
 /// So many are side by side.
 pub(crate) const CHUNK: usize = 128;
-/// A request has begun, or its answer is not yet given; or there is no connection.
+/// A request has come whole, and its answer is not yet given; or there is no connection.
 const BUSY: u64 = 0;
+/// With the time since when it is so: a part of a request has come.
+const UNFINISHED: u64 = 1 << 63;
 /// It leaves as soon as it is between two requests: this daemon ends.
-const DRAINED: u64 = u64::MAX - 1;
+const DRAINED: u64 = u64::MAX - 2;
 /// The same: another one has its place.
-const EVICTED: u64 = u64::MAX;
+const EVICTED: u64 = u64::MAX - 1;
+/// The same, and it does not wait for the rest of a request.
+const CUT: u64 = u64::MAX;
+/// No time is later: with [`UNFINISHED`] it is none of the others.
+const LATEST: u64 = (DRAINED & !UNFINISHED) - 1;

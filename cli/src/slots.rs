@@ -1,19 +1,24 @@
-//! How many clients are connected, and which of them has to leave when all places are taken: the one that
-//! has been idle for longest.
+//! How many clients are connected, and that one of them leaves for a new one when all places are taken.
 
 use std::{
     collections::HashMap,
     fmt, mem,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use crate::{
     admission::{Client, Origin, Refusal},
     max_clients::MaxClients,
-    slot::{CHUNK, Chunk, Slot, SlotHandle, now},
+    slot::{CHUNK, Chunk, SlotHandle, Wait, now},
 };
+
+mod search;
+use search::{Candidate, search};
 
 /// The connections that are served: one for all workers and listeners.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ impl SlotLimits {
     /// How many connections this one may have, if they are limited.
     fn of(&self, origin: Origin) -> Option<NonZeroUsize> {
         match origin {
+            // Whoever is first would keep out the others of this machine.
+            Origin::Loopback => None,
             Origin::Network(_) => self.per_address,
             Origin::User(_) => self.per_user,
         }
@@ -52,6 +59,8 @@ struct Table {
     evicted: usize,
     /// How many of them are whose: never more entries than there are connections.
     by_origin: HashMap<Origin, usize>,
+    /// Whether one has begun to wait for its client since the last search.
+    has_waiting: Arc<AtomicBool>,
     oldest: Oldest,
     oldest_of_largest: Oldest,
     is_draining: bool,
@@ -62,8 +71,11 @@ struct Table {
 struct Oldest {
     /// Whose were looked at, if not all.
     of: Option<Origin>,
-    /// Those that were idle for longest, and since when: of the last one for the longest.
-    found: Vec<(u64, u32)>,
+    /// The last one is the first to lose its place. New idle ones do not come before those that were found when
+    /// none was idle: a new client has time to send its request.
+    found: Vec<Candidate>,
+    /// No other search before that, since the last one was in vain; but of all, if one waits now.
+    not_before: u64,
 }
 
 /// A client that has to leave so that another one may come.
@@ -71,18 +83,22 @@ struct Oldest {
 pub(crate) struct Evicted {
     all: MaxClients,
     client: Client,
-    idle: Duration,
+    wait: Wait,
+    time: Duration,
 }
 
 impl fmt::Display for Evicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { all, client, idle } = self;
-        let idle = idle.as_secs();
+        let Self { all, client, .. } = self;
+        let (number, cause) = (all.number, all.cause());
+        let why = match self.wait {
+            Wait::Idle => "idle",
+            Wait::Rest => "whose request has been incomplete",
+        };
+        let time = self.time.as_secs();
         write!(
             f,
-            "all {} places are taken ({}): closing the connection of {client}, idle for {idle}s",
-            all.number,
-            all.cause()
+            "all {number} places are taken ({cause}): closing the connection of {client}, {why} for {time}s"
         )
     }
 }
@@ -111,10 +127,11 @@ impl Slots {
         if table.taken >= all {
             // Whoever has more than half of all places takes none from others.
             let of = (count > all / 2).then_some(origin);
-            victim = Some(table.evict(of).ok_or(full)?);
+            victim = Some(table.evict(of, now).ok_or(full)?);
         }
         let slot = table.take().ok_or(full)?;
         slot.open(client, now);
+        table.has_waiting.store(true, Relaxed);
         if table.is_draining {
             slot.drain();
         }
@@ -125,7 +142,8 @@ impl Slots {
             Evicted {
                 all: limit,
                 client: victim.client,
-                idle: Duration::from_nanos(now.saturating_sub(victim.since)),
+                wait: victim.wait,
+                time: Duration::from_nanos(now.saturating_sub(victim.since)),
             }
         });
         Ok((slot, evicted))
@@ -180,7 +198,7 @@ impl Table {
             let first = self.chunks.len() * CHUNK;
             let last = u32::try_from(first + CHUNK - 1).ok()?;
             self.free.extend((first as u32..=last).rev());
-            self.chunks.push(Chunk::new());
+            self.chunks.push(Chunk::new(&self.has_waiting));
         }
         let index = self.free.pop()?;
         self.taken += 1;
@@ -192,9 +210,9 @@ impl Table {
         Some(chunk.handle(index))
     }
 
-    /// Takes its place from the connection that has been idle for longest, of all or of this origin's, if
-    /// there is one. Whoever has begun a request meanwhile keeps it.
-    fn evict(&mut self, of: Option<Origin>) -> Option<Victim> {
+    /// Takes its place from a connection, of all or of this origin's, if one waits for its client. Whoever has
+    /// been given a request meanwhile keeps it.
+    fn evict(&mut self, of: Option<Origin>, now: u64) -> Option<Victim> {
         // They have not noticed yet, or were given a request in that moment, and have descriptors. The
         // largest leaves room for the others there, too.
         let most = match of {
@@ -206,12 +224,23 @@ impl Table {
         }
         let mut oldest = mem::take(self.oldest(of));
         if oldest.of != of {
-            oldest.found.clear();
+            oldest = Oldest::default();
         }
-        let victim = self.evict_first(&mut oldest.found).or_else(|| {
-            oldest.found = self.search(of);
-            self.evict_first(&mut oldest.found)
-        });
+        let mut victim = self.evict_first(&mut oldest.found);
+        // All that are found may have been given a request before they lose their places.
+        for _ in 0..SEARCHES {
+            let is_worth_while = || of.is_none() && self.has_waiting.load(Relaxed);
+            if victim.is_some() || (oldest.not_before > now && !is_worth_while()) {
+                break;
+            }
+            self.has_waiting.store(false, Relaxed);
+            let began = self::now();
+            oldest.found = search(&self.chunks, of);
+            if oldest.found.is_empty() {
+                oldest.not_before = pause_after(began);
+            }
+            victim = self.evict_first(&mut oldest.found);
+        }
         oldest.of = of;
         *self.oldest(of) = oldest;
         victim
@@ -224,57 +253,48 @@ impl Table {
         }
     }
 
-    fn evict_first(&mut self, oldest: &mut Vec<(u64, u32)>) -> Option<Victim> {
-        while let Some((since, index)) = oldest.pop() {
+    fn evict_first(&mut self, found: &mut Vec<Candidate>) -> Option<Victim> {
+        while let Some(Candidate { wait, since, index }) = found.pop() {
             if let Some(slot) = self.slot(index)
-                && let Some(client) = slot.evict(since)
+                && let Some(client) = slot.evict(wait, since)
             {
                 self.taken -= 1;
                 self.evicted += 1;
                 return Some(Victim {
                     slot,
                     client,
+                    wait,
                     since,
                 });
             }
         }
         None
     }
+}
 
-    /// Finds those that have been idle for longest: several at once, since all are looked at. They stay the
-    /// longest as long as they are idle, since whoever gets idle later is so for a shorter time.
-    fn search(&self, of: Option<Origin>) -> Vec<(u64, u32)> {
-        let slots = self.chunks.iter().flat_map(|chunk| chunk.slots());
-        let idle = |(slot, index): (&Slot, u32)| {
-            let since = slot.idle_since()?;
-            let is_one =
-                of.is_none_or(|of| slot.client().is_some_and(|client| client.origin() == of));
-            is_one.then_some((since, index))
-        };
-        let mut idle: Vec<_> = slots.zip(0..).filter_map(idle).collect();
-        if idle.len() > AT_ONCE {
-            idle.select_nth_unstable(AT_ONCE);
-            idle.truncate(AT_ONCE);
-        }
-        idle.sort_unstable_by(|one, other| other.cmp(one));
-        idle.shrink_to_fit();
-        idle
-    }
+/// When to search again after a search that began then and was in vain: those take a tenth of the time at most, however
+/// many new clients come.
+fn pause_after(began: u64) -> u64 {
+    let end = now();
+    let pause = end.saturating_sub(began).saturating_mul(10);
+    end + pause.min(LONGEST_PAUSE)
 }
 
 /// Who has lost its place.
 struct Victim {
     slot: SlotHandle,
     client: Client,
+    wait: Wait,
     since: u64,
 }
 
-/// As many of the connections that have been idle for longest are found at once: with so many new ones in a row the
-/// search costs each of them little.
-const AT_ONCE: usize = 64;
+/// So often it is searched for one that leaves.
+const SEARCHES: usize = 3;
+/// In nanoseconds: 10 ms, even where this thread stood still while it searched.
+const LONGEST_PAUSE: u64 = 10_000_000;
 /// As many may have lost their places and still be connected, beyond those that have places: most for less than a
 /// millisecond.
-const MOST_EVICTED: usize = 128;
+pub(crate) const MOST_EVICTED: usize = 128;
 
 #[cfg(test)]
 mod tests;

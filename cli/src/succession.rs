@@ -154,10 +154,12 @@ impl Succession {
             successor.process
         );
         self.log.line(Level::Info, text);
-        notify::reloading(&self.log);
         // Of more, the clients end with this process.
         let earlier = &self.earlier[..self.earlier.len().min(MOST_EARLIER - 1)];
-        successor.hand_over(&self.listening.share()?, earlier)
+        successor.hand_over(&self.listening.share()?, earlier)?;
+        // It may wait for the manager, which the successor must not.
+        notify::reloading(&self.log);
+        Ok(())
     }
 
     /// There is a successor: whoever is idle goes to it.

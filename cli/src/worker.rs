@@ -11,6 +11,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 use policy_net::{Check, Listener, ServeOptions, Stream, accept};
+use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::{
     runtime::{self, Runtime},
@@ -139,6 +140,7 @@ impl Worker {
                             served: Arc::clone(&proxy).serve_client(
                                 io,
                                 place.leaving(),
+                                place.slot().clone(),
                                 ClientStream::client,
                             ),
                             place: Some(place),
@@ -168,6 +170,13 @@ impl Worker {
     }
 }
 
+/// Whether a client over a UNIX socket has ended the connection without a byte, as one does that only looks
+/// whose socket it is. Over TCP the system tells as soon as it is asked for the address.
+fn has_gone(io: &Stream) -> bool {
+    let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(io, Stream::Unix(_)) && matches!(recv(io, &mut [0; 1], look), Ok((_, 0)))
+}
+
 impl Common {
     /// Has the workers serve connections that another process has accepted: that may have let in others.
     pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
@@ -191,6 +200,10 @@ impl Common {
         worker: usize,
     ) -> Option<(ClientStream, Place)> {
         let client = Client::of(&io)?;
+        if has_gone(&io) {
+            // Nobody else leaves for it.
+            return None;
+        }
         let io = match door {
             // Whoever passed it has asked whose it is.
             Door::Passed => io,

@@ -21,7 +21,6 @@ use tempfile::TempDir;
 
 #[test]
 fn the_limit_of_descriptors_is_named_where_it_is_what_leaves_no_room() {
-    let stub = Stub::tcp(Script::default());
     for (asked, start) in [
         (
             &[][..],
@@ -32,6 +31,7 @@ fn the_limit_of_descriptors_is_named_where_it_is_what_leaves_no_room() {
             "[LOG warning]: warning: --max-clients 500: the limit of 64 descriptors leaves room for ",
         ),
     ] {
+        let stub = Stub::tcp(Script::default().held());
         let mut command = Command::new("prlimit");
         command.args(["--nofile=64", HAPOLICY, "-L", "--workers", "1"]);
         command.args(["--listen", "inet:127.0.0.1:0", "-s", &service(&stub)]);
@@ -41,23 +41,24 @@ fn the_limit_of_descriptors_is_named_where_it_is_what_leaves_no_room() {
         let room = line.expect(&log).strip_suffix(" clients").expect(&log);
         let room: usize = room.parse().unwrap();
         // With requests under way nobody has to leave.
-        let begun = |_| {
+        let asks = |_| {
             let client = daemon.connect();
-            client.send(b"request=smtpd_access_policy\n");
+            client.try_send(&request(&[]));
             client
         };
-        let mut clients: Vec<Client> = (0..room).map(begun).collect();
+        let mut clients: Vec<Client> = (0..room).map(asks).collect();
         let refused = format!(
             "closing a connection from 127.0.0.1: the limit of 64 descriptors leaves room for {room} clients, and \
              none is idle that could leave for it"
         );
         // One that has not been read yet is idle, and leaves for the next.
         let told = eventually(|| {
-            clients.push(begun(0));
+            clients.push(asks(0));
             !daemon.process.out.lines(&refused).is_empty()
         });
         assert!(told, "{}", daemon.process.out.text());
         drop(clients);
+        stub.release();
         let log = daemon.stop().out;
         assert!(!log.contains("(--max-clients)"), "nobody has set it: {log}");
     }
@@ -268,8 +269,9 @@ fn descriptors_for_services_are_kept_free_of_clients() {
 fn more_clients_than_there_can_be_descriptors_for_is_a_warning() {
     let stub = Stub::tcp(Script::default());
     let args = format!("-s {} --workers 1 --max-clients 1000", service(&stub));
-    // The daemon's own are 24. Half of the others are kept for the service, or as many as it may have.
-    for (services, room) in [("", 38), (" --max-connections 10", 66)] {
+    // The daemon's own are 25. Half of the others are kept for the service, or as many as it may have; and an eighth of
+    // the rest for clients on their way out.
+    for (services, room) in [("", 34), (" --max-connections 10", 57)] {
         let process = with_descriptors(100, &(args.clone() + services));
         let told = "[LOG warning]: warning: --max-clients 1000: the limit of 100 descriptors leaves room for ";
         let told = format!("{told}{room} clients");

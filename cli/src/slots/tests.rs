@@ -7,8 +7,9 @@ use std::{
     thread,
 };
 
+use super::search::AT_ONCE;
 use super::*;
-use crate::slot::Leaving;
+use crate::{session::Watch, slot::Leaving};
 
 /// A connection, as its task sees it.
 struct Connection {
@@ -44,15 +45,40 @@ impl Connection {
         leaving.poll(&mut Context::from_waker(&waker)).is_ready()
     }
 
+    /// It waits for a request or the rest of one: whether that is given up.
+    fn is_cut(&self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let poll = self.slot.poll_cut(&Context::from_waker(&waker));
+        poll.is_ready()
+    }
+
+    /// A part of a request has come.
+    fn begins(&self) {
+        self.slot.begin();
+        assert!(!self.is_cut());
+    }
+
     fn is_woken(&self) -> bool {
         self.woken.0.swap(0, SeqCst) > 0
     }
 
     /// A request has come and was answered.
     fn serves(&mut self) {
-        self.slot.begin();
+        asks(&self.slot);
+        self.slot.answered();
         assert!(!self.leaves());
     }
+}
+
+/// A request comes whole.
+fn asks(slot: &SlotHandle) {
+    slot.begin();
+    slot.complete();
+}
+
+/// The pause after a search in vain has passed.
+fn later(slots: &Slots) {
+    slots.table().oldest_of_largest.not_before = 0;
 }
 
 fn slots(all: usize, per_address: usize, per_user: usize) -> Slots {
@@ -85,7 +111,7 @@ fn a_place_is_free_again_when_its_connection_ends() {
     let slots = slots(2, 0, 0);
     let both = many(&slots, 2);
     for connection in &both {
-        connection.slot.begin();
+        asks(&connection.slot);
     }
     let client = Client::User(7);
     assert_eq!(
@@ -94,7 +120,7 @@ fn a_place_is_free_again_when_its_connection_ends() {
     );
     slots.leave(&both[0].slot);
     let third = slots.enter(client).unwrap().0;
-    third.begin();
+    asks(&third);
     assert_eq!(
         slots.enter(client).unwrap_err(),
         Refusal::Full(client, 2.into())
@@ -109,13 +135,13 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
     let slots = slots(4, 0, 0);
     let mut all = many(&slots, 4);
     all[0].serves();
-    all[2].slot.begin();
+    asks(&all[2].slot);
     // Number 2 has a request under way.
     for number in [1, 3, 0] {
         let (new, evicted) = enters(&slots, Client::User(9));
         let evicted = evicted.unwrap();
         assert_eq!(evicted.client, Client::User(number as u32));
-        new.slot.begin();
+        asks(&new.slot);
         assert!(all[number].is_woken() && all[number].leaves(), "{number}");
         slots.leave(&all[number].slot);
     }
@@ -124,9 +150,108 @@ fn when_all_places_are_taken_the_connection_that_has_been_idle_for_longest_leave
     all[2].serves();
     let evicted = enters(&slots, address("::1")).1.unwrap();
     assert_eq!(evicted.client, Client::User(2));
-    let told =
-        "all 4 places are taken (--max-clients): closing the connection of user 2, idle for 0s";
-    assert_eq!(evicted.to_string(), told);
+    let told = evicted.to_string();
+    let start =
+        "all 4 places are taken (--max-clients): closing the connection of user 2, idle for ";
+    let seconds = told
+        .strip_prefix(start)
+        .and_then(|rest| rest.strip_suffix('s'));
+    assert!(
+        seconds.is_some_and(|seconds| seconds.parse::<u64>().is_ok()),
+        "{told}"
+    );
+}
+
+#[test]
+fn where_nobody_is_idle_the_oldest_unfinished_request_of_whoever_has_most_of_them_is_given_up() {
+    let slots = slots(9, 0, 0);
+    let clients = [1, 2, 3, 2, 3, 3, 3].map(Client::User);
+    let all = clients.map(|client| enters(&slots, client).0);
+    let whole = enters(&slots, Client::User(3)).0;
+    asks(&whole.slot);
+    let mut idle = enters(&slots, Client::User(4)).0;
+    all.iter().for_each(Connection::begins);
+    let enters_and_asks = |user| {
+        let (new, evicted) = enters(&slots, Client::User(user));
+        asks(&new.slot);
+        evicted.unwrap().to_string()
+    };
+    let told = enters_and_asks(10);
+    assert!(told.contains("user 4, idle for "), "{told}");
+    assert!(idle.leaves() && all.iter().all(|one| !one.is_cut()));
+    slots.leave(&idle.slot);
+    // Of two that have as many, the one with the older. Number 0 has come whole since they were searched for.
+    for (round, next) in [2, 4, 1, 5, 3, 6].into_iter().enumerate() {
+        if round == 3 {
+            asks(&all[0].slot);
+        }
+        let told = enters_and_asks(11 + round as u32);
+        let user = clients[next];
+        let told_of = format!("of {user}, whose request has been incomplete for ");
+        assert!(told.contains(&told_of), "{round}: {told}");
+        assert!(all[next].is_woken() && all[next].is_cut(), "{round}");
+        slots.leave(&all[next].slot);
+    }
+    slots.enter(Client::User(20)).unwrap_err();
+    for answered in [&all[0], &whole] {
+        assert!(!answered.is_woken() && !answered.is_cut());
+    }
+}
+
+#[test]
+fn a_request_whose_rest_comes_in_the_moment_when_it_is_given_up_is_answered() {
+    for whole in [true, false] {
+        let slots = slots(1, 0, 0);
+        let mut old = many(&slots, 1).remove(0);
+        old.begins();
+        enters(&slots, Client::User(1));
+        if whole {
+            old.slot.complete();
+            assert!(!old.is_cut());
+            old.slot.answered();
+        }
+        assert!(old.is_cut() && old.slot.is_evicted(), "{whole}");
+        assert!(old.leaves());
+        slots.leave(&old.slot);
+        assert_eq!(slots.table().evicted, 0);
+    }
+}
+
+#[test]
+fn the_beginning_of_a_request_behind_another_one_is_no_request_under_way() {
+    let slots = slots(1, 0, 0);
+    let old = many(&slots, 1).remove(0);
+    asks(&old.slot);
+    old.slot.begin();
+    slots.enter(Client::User(1)).unwrap_err();
+    old.slot.answered();
+    assert!(!old.is_cut());
+    enters(&slots, Client::User(1));
+    assert!(old.is_woken() && old.is_cut());
+}
+
+#[test]
+fn a_search_in_vain_is_not_repeated_at_once() {
+    let slots = slots(2, 0, 0);
+    let mut all = many(&slots, 2);
+    all.iter().for_each(|one| asks(&one.slot));
+    let before = now();
+    slots.enter(Client::User(7)).unwrap_err();
+    let pause_ends = slots.table().oldest.not_before;
+    assert!(pause_ends > before && pause_ends <= now() + LONGEST_PAUSE);
+    {
+        let mut table = slots.table();
+        table.oldest.not_before = u64::MAX;
+        assert!(table.evict(None, now()).is_none());
+        table.has_waiting.store(true, Relaxed);
+        assert!(table.evict(None, now()).is_none());
+        assert!(!table.has_waiting.load(Relaxed), "it was searched for");
+        assert!(table.oldest.not_before < u64::MAX);
+        table.oldest.not_before = u64::MAX;
+    }
+    all[0].serves();
+    asks(&enters(&slots, Client::User(7)).0.slot);
+    assert!(all[0].leaves());
 }
 
 #[test]
@@ -142,7 +267,7 @@ fn the_longest_idle_are_in_order_however_many_there_are() {
     expected.extend((0..number).step_by(3));
     for (round, index) in expected.into_iter().enumerate() {
         let (new, evicted) = enters(&slots, Client::User(1_000_000 + round as u32));
-        new.slot.begin();
+        asks(&new.slot);
         assert_eq!(
             evicted.unwrap().client,
             Client::User(index as u32),
@@ -157,10 +282,10 @@ fn the_longest_idle_are_in_order_however_many_there_are() {
 fn whoever_has_begun_a_request_after_a_search_is_left_alone() {
     let slots = slots(3, 0, 0);
     let mut all = many(&slots, 3);
-    enters(&slots, Client::User(7)).0.slot.begin();
+    asks(&enters(&slots, Client::User(7)).0.slot);
     assert!(all[0].leaves());
     // The search has found them as well.
-    all[1].slot.begin();
+    asks(&all[1].slot);
     let evicted = enters(&slots, Client::User(8)).1.unwrap();
     assert_eq!(evicted.client, Client::User(2));
     slots.leave(&all[2].slot);
@@ -173,7 +298,7 @@ fn whoever_is_to_leave_and_is_given_a_request_in_that_moment_leaves_after_it() {
     let slots = slots(1, 0, 0);
     let mut old = many(&slots, 1).remove(0);
     let new = enters(&slots, Client::User(1)).0;
-    old.slot.begin();
+    asks(&old.slot);
     assert!(old.slot.is_evicted());
     assert!(old.leaves(), "when it is idle again");
     slots.leave(&old.slot);
@@ -219,7 +344,7 @@ fn whoever_has_more_than_half_of_all_places_takes_none_from_others() {
     for (round, connection) in own.iter_mut().enumerate() {
         let (new, evicted) = enters(&slots, mine);
         assert_eq!(evicted.unwrap().client, mine, "{round}");
-        new.slot.begin();
+        asks(&new.slot);
         assert!(connection.leaves());
         slots.leave(&connection.slot);
     }
@@ -229,7 +354,8 @@ fn whoever_has_more_than_half_of_all_places_takes_none_from_others() {
     );
     assert!(!others[0].leaves() && !others[1].leaves());
     // The other one may, up to its half.
-    others[1].slot.begin();
+    later(&slots);
+    asks(&others[1].slot);
     let third = enters(&slots, other);
     assert_eq!(third.1.unwrap().client, other, "the longest idle of all");
     assert!(others[0].leaves());
@@ -269,6 +395,22 @@ fn an_address_a_network_and_a_user_have_places_of_their_own() {
 }
 
 #[test]
+fn all_addresses_of_loopback_are_one_for_half_of_the_places_and_none_for_the_limit_of_an_address() {
+    let slots = slots(6, 1, 0);
+    let user = Client::User(1);
+    let mut others: Vec<_> = (0..2).map(|_| enters(&slots, user).0).collect();
+    let loopback = ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.2"];
+    for mine in loopback.map(address) {
+        enters(&slots, mine);
+    }
+    for (round, mine) in loopback.map(address).into_iter().enumerate() {
+        let evicted = enters(&slots, mine).1.unwrap();
+        assert_ne!(evicted.client, user, "{round}");
+    }
+    assert!(!others[0].leaves() && !others[1].leaves());
+}
+
+#[test]
 fn whoever_has_too_many_drives_nobody_out_and_counts_until_it_has_gone() {
     let slots = slots(2, 0, 1);
     let mut all = many(&slots, 2);
@@ -286,7 +428,7 @@ fn whoever_has_too_many_drives_nobody_out_and_counts_until_it_has_gone() {
 fn all_leave_at_the_end_and_nobody_is_driven_out_any_more() {
     let slots = slots(3, 0, 0);
     let mut all = many(&slots, 2);
-    all[1].slot.begin();
+    asks(&all[1].slot);
     slots.drain();
     slots.drain();
     assert!(all[0].is_woken() && all[0].leaves());
@@ -324,9 +466,11 @@ fn what_many_threads_do_at_once_adds_up() {
                         continue;
                     }
                     let at = which % mine.len();
-                    if what < 12 {
+                    if what < 10 {
                         mine[at].slot.begin();
-                    } else if what == 12 || mine[at].leaves() {
+                    } else if what < 12 {
+                        mine[at].slot.complete();
+                    } else if what == 12 || mine[at].is_cut() || mine[at].leaves() {
                         slots.leave(&mine.remove(at).slot);
                         served.fetch_add(1, SeqCst);
                     }

@@ -90,10 +90,8 @@ fn meet(fault: &'static Fault, expected: Expected, kept: bool, number: u8, home:
     match expected.blame {
         // Over a connection that there was, it is the answer that did not come in time.
         Some(reason @ "timed out") => {
-            let mut down = down.clone();
-            let is_late =
-                |line: &&String| line.contains(reason) || line.contains("no answer within");
-            assert!(down.any(is_late), "{log}");
+            let is_late = |line: &str| line.contains(reason) || line.contains("no answer within");
+            assert!(down.clone().any(|line| is_late(line)), "{log}");
         }
         Some(reason) => assert!(down.clone().any(|line| line.contains(reason)), "{log}"),
         None => assert_eq!(blames, [""; 0], "nobody is to blame"),

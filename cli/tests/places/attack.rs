@@ -1,9 +1,19 @@
 //! Another user of the machine connects to a socket that is open to all, to keep Postfix out.
 
+use std::{
+    fs::{self, Permissions},
+    net::IpAddr,
+    os::unix::fs::PermissionsExt,
+};
+
 use crate::{
     NOBODY, POSTFIX, open_to_all,
-    process::{Client, as_user, is_root, lines, request},
-    served,
+    process::{Client, Daemon, as_user, is_root, lines, request},
+    served, service,
+    support::{
+        eventually,
+        stub::{Script, Stub},
+    },
     world::World,
 };
 
@@ -59,29 +69,99 @@ fn a_user_that_has_most_of_the_places_drives_nobody_else_out() {
 }
 
 #[test]
-fn a_user_that_begins_requests_in_all_places_is_held_off_by_a_limit_for_users() {
+fn requests_that_are_begun_in_all_places_and_not_ended_keep_nobody_out() {
     if !is_root() {
         return;
     }
-    for (limits, served) in [(&[][..], false), (&["--max-clients-per-user", "10"], true)] {
+    let world = World::new();
+    let args = ["--max-clients", "20", "--workers", "1"];
+    let daemon = open_to_all(&world, &args);
+    let begins = |before: bool| {
+        let mut client = daemon.connect();
+        // A part of a request comes alone, or behind another one.
+        let whole = if before { request(&[]) } else { Vec::new() };
+        client.try_send(&[&whole, &b"request=smtpd_access_policy\n"[..]].concat());
+        before.then(|| client.reply());
+        client
+    };
+    for before in [true, false, true] {
+        let attack = || (0..40).map(|_| begins(before)).collect::<Vec<_>>();
+        let _held = as_user(NOBODY, attack);
+        // Each asks as soon as it is connected: one that is idle leaves first.
+        let mut postfix: Vec<Client> = Vec::new();
+        for _ in 0..5 {
+            let mut client = as_user(POSTFIX, || daemon.connect());
+            assert_eq!(client.ask_about("x"), "dunno");
+            postfix.push(client);
+        }
+    }
+    let log = daemon.stop().out;
+    let told =
+        format!("closing the connection of user {NOBODY}, whose request has been incomplete for ");
+    assert!((1..=4).contains(&lines(&log, &told).len()), "{log}");
+}
+
+#[test]
+fn requests_that_are_begun_from_all_of_loopback_keep_nobody_out() {
+    let world = World::new();
+    let args = ["--max-clients", "20", "--max-clients-per-address", "2"];
+    let service = service(&world.stub);
+    let args = [&["-s", &service], &args[..]].concat();
+    let daemon = Daemon::start(&["inet:127.0.0.1:0", &world.unix()], &args);
+    let mut postfix: Vec<Client> = (0..5)
+        .map(|_| Client::connect(&daemon.endpoints[1]))
+        .collect();
+    for client in &mut postfix {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    let begins = |number: u8| {
+        let source = IpAddr::from([127, 0, number, 1]);
+        let client = Client::connect_from(source, daemon.endpoint());
+        client.send(b"r");
+        client
+    };
+    let held: Vec<Client> = (0..60).map(begins).collect();
+    let ended = || held.iter().filter(|client| client.is_readable()).count() == 45;
+    assert!(eventually(ended));
+    // Over TCP the newest has a place, over a UNIX socket the open ones have not lost theirs.
+    assert_eq!(Client::connect(daemon.endpoint()).ask_about("x"), "dunno");
+    for client in &mut postfix {
+        assert_eq!(client.ask_about("x"), "dunno");
+    }
+    drop(held);
+    daemon.stop();
+}
+
+#[test]
+fn a_user_with_requests_under_way_in_all_places_is_held_off_by_a_limit_for_users() {
+    if !is_root() {
+        return;
+    }
+    for (limits, places) in [(&[][..], 20), (&["--max-clients-per-user", "10"], 10)] {
+        let stub = Stub::tcp(Script::default().held());
         let world = World::new();
-        let args = ["--max-clients", "20", "--workers", "1"];
-        let daemon = open_to_all(&world, &[&args, limits].concat());
-        let attack = || {
-            let begins = |_| {
-                let mut client = daemon.connect();
-                client.try_send(&request(&[]));
-                let is_served = client.reply().is_some();
-                client.try_send(b"request=smtpd_access_policy\n");
-                is_served.then_some(client)
-            };
-            (0..20).filter_map(begins).collect::<Vec<_>>()
+        fs::set_permissions(world.dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let args = ["-s", &service(&stub), "--max-clients", "20"];
+        let listen = format!("{},mode=0666", world.unix());
+        let daemon = Daemon::start(&[&listen], &[&args, limits].concat());
+        let asks = |_| {
+            let client = daemon.connect();
+            client.try_send(&request(&[]));
+            client
         };
+        let attack = || (0..20).map(asks).collect::<Vec<_>>();
         let held = as_user(NOBODY, attack);
-        assert_eq!(held.len(), if served { 10 } else { 20 });
+        assert!(stub.wait_requests(places));
         let mut postfix = as_user(POSTFIX, || daemon.connect());
         postfix.try_send(&request(&[]));
-        assert_eq!(postfix.reply().is_some(), served, "{limits:?}");
+        if places < 20 {
+            assert!(stub.wait_requests(places + 1));
+            stub.release();
+            assert_eq!(postfix.action(), "dunno");
+        } else {
+            assert!(postfix.is_ended());
+            stub.release();
+        }
         drop(held);
         daemon.stop();
     }
