@@ -78,7 +78,10 @@ impl<'a> Life<'a> {
     /// Says that it serves here.
     pub(crate) fn announce(&self) {
         self.report.start(&self.common.proxy);
-        // A manager that does not read keeps no client waiting.
+        if !notify::has_manager() {
+            return;
+        }
+        // One that does not read keeps no client waiting.
         let log = self.log.clone();
         let ready = thread::Builder::new().name("ready".to_owned());
         if ready.spawn(move || notify(&log, "READY=1")).is_err() {
