@@ -165,8 +165,7 @@ fn clients_that_wait_for_memory_free_their_places_when_the_deadline_is_over() {
         assert_eq!(client.ask(&marked("honest")), "honest");
     }
     let log = daemon.stop().out;
-    let said =
-        "closing a connection: its request has waited for memory for as long as --deadline allows";
+    let said = "its request has waited for memory for as long as --deadline allows";
     // The others are counted at the end.
     assert_eq!(lines(&log, said).len(), 2, "{log}");
 }
