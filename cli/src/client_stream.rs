@@ -20,7 +20,9 @@ pub(crate) struct ClientStream {
 impl ClientStream {
     /// Who is at the other end, as the log names it.
     pub(crate) fn client(&self) -> Option<String> {
-        Client::of(&self.io).map(|client| client.to_string())
+        // The system does not know any more who has reset a connection.
+        let client = self.slot.client().or_else(|| Client::of(&self.io));
+        client.map(|client| client.to_string())
     }
 }
 

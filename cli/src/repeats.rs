@@ -74,6 +74,29 @@ impl Repeats {
         pending
     }
 
+    /// Those that are about one service, now: what is said next is that they are over.
+    pub(crate) fn take_about(&self, about: usize, now: Instant) -> Vec<(Level, String)> {
+        let mut table = self.table();
+        let of_it = table
+            .iter_mut()
+            .filter(|((_, service), _)| *service == about);
+        let pending = of_it.filter_map(|(_, held)| {
+            let (level, text) = held.last.take()?;
+            held.said = now;
+            let before = std::mem::take(&mut held.count).saturating_sub(1);
+            Some((level, with_more(text, before)))
+        });
+        pending.collect()
+    }
+
+    /// Forgets what was held back, since another line tells it with its number.
+    pub(crate) fn forget(&self, subject: Subject) {
+        if let Some(held) = self.table().get_mut(&subject) {
+            held.last = None;
+            held.count = 0;
+        }
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<Subject, HeldBack>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,5 +172,23 @@ mod tests {
             warning("one"),
             "the end"
         );
+    }
+
+    #[test]
+    fn what_is_over_is_said_before_that_or_forgotten() {
+        let repeats = Repeats::default();
+        let start = Instant::now();
+        let ask = |kind, about| repeats.ask((kind, about), start, Level::Warning, kind.to_owned());
+        for _ in 0..3 {
+            ask("timeout", 0);
+            ask("timeout", 1);
+            ask("no answer", 9);
+        }
+        let said = repeats.take_about(0, start);
+        let text = "timeout (and 1 more like it before)".to_owned();
+        assert_eq!(said, [(Level::Warning, text.clone())]);
+        repeats.forget(("no answer", 9));
+        assert_eq!(repeats.take_pending(start, true), [(Level::Warning, text)]);
+        assert!(repeats.take_pending(start, true).is_empty());
     }
 }

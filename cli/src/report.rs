@@ -43,7 +43,9 @@ impl Report {
     /// That it has ended, and what came of it.
     pub(crate) fn end(&self, proxy: &Proxy) {
         let log = proxy.journal.log();
-        proxy.journal.say_pending(Instant::now(), true);
+        let now = Instant::now();
+        proxy.journal.say_last_end_of_outage(now, &proxy.default);
+        proxy.journal.say_pending(now, true);
         proxy.say_states();
         self.settings(proxy);
         for endpoint in &self.endpoints {

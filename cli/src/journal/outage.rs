@@ -71,6 +71,13 @@ impl Outage {
         self.close(&mut self.state(), now)
     }
 
+    /// The same at the end of the daemon, when it is said however soon it follows another one.
+    pub(super) fn ended_at_last(&self, now: Instant) -> Option<Over> {
+        let mut state = self.state();
+        state.said = None;
+        self.close(&mut state, now)
+    }
+
     /// Requests without an answer since the start.
     pub(super) fn total(&self) -> u64 {
         self.total.load(Relaxed)
@@ -141,5 +148,18 @@ mod tests {
         let (after, count) = (Duration::from_secs(8), 9);
         assert_eq!(outage.ended_meanwhile(at(10)), Some(Over { after, count }));
         assert_eq!(outage.total(), 10);
+    }
+
+    #[test]
+    fn the_end_of_an_outage_is_said_at_the_end_of_the_daemon_however_soon_it_comes() {
+        let outage = Outage::default();
+        let now = Instant::now();
+        for _ in 0..2 {
+            outage.unanswered(now);
+            outage.answered(|| now);
+        }
+        let (after, count) = (Duration::ZERO, 1);
+        assert_eq!(outage.ended_at_last(now), Some(Over { after, count }));
+        assert_eq!(outage.ended_at_last(now), None);
     }
 }

@@ -5,6 +5,8 @@ use std::{error::Error, sync::PoisonError, time::Duration};
 use policy_ha::{BackendId, Transition};
 use policy_net::{AttemptError, CheckError, Event};
 
+use tokio::time::Instant;
+
 use crate::{
     Journal, Level, LogFormat,
     journal::{
@@ -133,6 +135,13 @@ impl Journal {
                 )
             }
             Transition::Up { after } => {
+                // Said later, they would tell of a fault that is over.
+                let repeats = self.repeats.as_ref();
+                let pending =
+                    repeats.map(|repeats| repeats.take_about(backend.index(), Instant::now()));
+                for (level, text) in pending.into_iter().flatten() {
+                    self.log.line(level, text);
+                }
                 let after = after.as_secs_f64();
                 (Level::Info, format!(" is up again after {after:.1}s"))
             }

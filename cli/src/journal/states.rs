@@ -79,6 +79,13 @@ impl Journal {
         }
     }
 
+    /// The same at the end of the daemon.
+    pub(crate) fn say_last_end_of_outage(&self, now: Instant, default: &DefaultAction) {
+        if let Some(over) = self.outage.ended_at_last(now) {
+            self.answer_again(over, default);
+        }
+    }
+
     /// Requests that no service answered.
     pub(crate) fn unanswered_count(&self) -> u64 {
         self.outage.total()
@@ -142,6 +149,10 @@ impl Journal {
     }
 
     fn answer_again(&self, over: Over, default: &DefaultAction) {
+        // Their number is in this line, and said later they would tell of another outage.
+        if let Some(repeats) = &self.repeats {
+            repeats.forget(("no answer", ALL));
+        }
         let after = over.after.as_secs();
         let what = match default {
             DefaultAction::Reply(_) => "got the default action",
