@@ -103,10 +103,17 @@ impl Journal {
     /// A request has come, and whether it is one for a policy server.
     pub fn request(&self, request: &Request, is_policy: bool) {
         if self.verbose {
-            for (name, value) in request.attributes() {
+            let mut attributes = request.attributes();
+            for (name, value) in attributes.by_ref().take(MAX_ATTRIBUTES) {
                 let attribute = escape(&[name, b"=", value].concat(), Place::Last);
                 self.log
                     .line(Level::Info, format!("Attribute: {attribute}"));
+            }
+            // A line each of 64 Ki attributes would keep other clients waiting.
+            let more = attributes.count();
+            if more > 0 {
+                let text = format!("and {more} more attributes");
+                self.log.line(Level::Info, text);
             }
         }
         if !is_policy {
@@ -314,3 +321,6 @@ impl From<Service> for Counted {
 
 /// In place of a service's index: about clients.
 pub(crate) const ALL: usize = usize::MAX;
+
+/// Lines of `-v` for one request: Postfix sends about 30 attributes.
+const MAX_ATTRIBUTES: usize = 256;

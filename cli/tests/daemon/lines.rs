@@ -201,3 +201,16 @@ fn without_millis(line: &str) -> String {
     );
     format!("{before} ms=* {rest}")
 }
+
+/// A line for each of some ten thousand would keep the other clients waiting.
+#[test]
+fn of_a_request_with_many_attributes_the_first_ones_are_told_and_the_others_counted() {
+    let stub = Stub::tcp(Script::default());
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, ""), "-v"]);
+    let more: String = (0..10_000).map(|number| format!("a{number}=\n")).collect();
+    let wire = format!("request=smtpd_access_policy\n{more}\n");
+    assert_eq!(daemon.connect().ask(wire.as_bytes()), "dunno");
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "Attribute: ").len(), 256, "{log}");
+    assert_eq!(process::lines(&log, "and 9745 more attributes").len(), 1);
+}
