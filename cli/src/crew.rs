@@ -1,3 +1,5 @@
+//! The workers, as those who take connections that others have accepted.
+
 use std::{
     os::fd::OwnedFd,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},

@@ -1,3 +1,5 @@
+//! Options on who is asked, and what happens when a service fails.
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! A daemon that has taken over, until it ends.
+
 use std::{
     cell::OnceCell,
     convert::Infallible,

@@ -1,3 +1,5 @@
+//! Options on how a daemon ends, and who comes after it.
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;

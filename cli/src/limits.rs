@@ -1,3 +1,5 @@
+//! Options on what a daemon grants its clients.
+
 use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! The syntax of `--listen`: where to listen, and with which mode and owner.
+
 use std::net::{IpAddr, ToSocketAddrs};
 
 use policy_net::{Endpoint, InvalidEndpoint};

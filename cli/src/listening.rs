@@ -1,3 +1,5 @@
+//! All sockets that a daemon listens with, while it serves, hands them over or ends.
+
 use std::{
     io,
     sync::{Mutex, MutexGuard, PoisonError},

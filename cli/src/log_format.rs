@@ -1,3 +1,5 @@
+//! The formats of the line for each request: `--log-format`.
+
 use clap::ValueEnum;
 
 /// How a daemon writes the lines of `-l`. The drop-in writes the Perl script's.

@@ -1,3 +1,5 @@
+//! The command line of hapolicy.
+
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};

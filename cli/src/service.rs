@@ -1,3 +1,5 @@
+//! The syntax of `-s`: a policy server with its priority, weight and time-out.
+
 use std::{net::Ipv6Addr, time::Duration};
 
 use policy_ha::{Backend, Mode};

@@ -1,3 +1,5 @@
+//! What answers the requests of one connection.
+
 use std::{
     future::poll_fn,
     pin::pin,

@@ -1,3 +1,5 @@
+//! From options to services, an upstream and its checks.
+
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     os::unix::ffi::OsStrExt,

@@ -1,3 +1,5 @@
+//! Why a daemon does not start, and with which exit status.
+
 use std::{error::Error as _, io};
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! What is looked after beside the requests.
+
 use std::sync::Arc;
 
 use policy_net::Check;

@@ -1,3 +1,5 @@
+//! A worker of a daemon, and what all workers share.
+
 use std::{
     convert::Infallible,
     future::ready,

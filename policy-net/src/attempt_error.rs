@@ -1,3 +1,5 @@
+//! Why a policy server gave no answer.
+
 use std::io;
 
 use bytes::Bytes;

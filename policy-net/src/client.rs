@@ -1,3 +1,5 @@
+//! One connection to a policy server, for one request at a time.
+
 use std::{
     future::poll_fn,
     io, mem,

@@ -1,3 +1,5 @@
+//! The server's side of one connection.
+
 use std::{
     future::poll_fn,
     io, mem,

@@ -1,3 +1,5 @@
+//! Opening TCP and UNIX connections to an endpoint.
+
 use std::{
     io,
     net::{IpAddr, ToSocketAddrs},

@@ -1,3 +1,5 @@
+//! A request's place in a pool, and its connection.
+
 use std::{io, pin::pin, time::Duration};
 
 use policy_proto::{Request, Response};

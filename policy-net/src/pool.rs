@@ -1,3 +1,5 @@
+//! The connections to one policy server: how many there may be, and those that are idle.
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,

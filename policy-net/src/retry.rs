@@ -1,3 +1,5 @@
+//! Whether a request may be asked again after a failure.
+
 /// Whether a request that one server has failed is put to the next, if the first may have acted on
 /// it.
 ///

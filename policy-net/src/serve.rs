@@ -1,3 +1,5 @@
+//! Serving connections with a handler, and the loop below it.
+
 use std::{
     io,
     pin::{Pin, pin},

@@ -1,3 +1,5 @@
+//! A TCP or a UNIX stream socket as one type.
+
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},

@@ -1,3 +1,5 @@
+//! What a server grants its clients.
+
 use std::time::Duration;
 
 use policy_proto::{Decoder, Limits};

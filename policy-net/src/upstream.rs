@@ -1,3 +1,5 @@
+//! Several policy servers as one.
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,

@@ -1,3 +1,5 @@
+//! The action of a response, as Postfix reads it.
+
 use bytes::{BufMut, BytesMut};
 
 use crate::grammar;

@@ -1,3 +1,5 @@
+//! The streaming decoder of requests and responses.
+
 use std::mem;
 
 use bytes::{Buf, BytesMut};

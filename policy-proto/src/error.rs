@@ -1,3 +1,5 @@
+//! What can be wrong with bytes that are to be decoded, or with parts of a message.
+
 use thiserror::Error;
 
 /// Why a stream of requests or responses cannot be read on.

@@ -1,3 +1,5 @@
+//! The future that waits for the next request of a connection.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},
