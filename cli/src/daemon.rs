@@ -1,6 +1,11 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
-use std::{future::pending, io, sync::Arc, thread};
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, atomic::AtomicI32},
+    thread,
+};
 
 use policy_net::{Check, Listener, MemoryBudget};
 
@@ -74,6 +79,7 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
         passing: Passing::default(),
         pulses: Pulses::watched(ground.workers, &log)
             .map_err(StartError::system("cannot start"))?,
+        successor: AtomicI32::new(0),
     };
     serve(options, ground, check, passed, Arc::new(common), &log)
 }

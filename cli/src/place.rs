@@ -148,6 +148,7 @@ mod tests {
             }),
             passing: Passing::default(),
             pulses: None,
+            successor: std::sync::atomic::AtomicI32::new(0),
         })
     }
 }

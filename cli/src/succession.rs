@@ -4,7 +4,7 @@
 use std::{
     io,
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -156,6 +156,7 @@ impl Succession {
         self.log.line(Level::Info, text);
         // Of more, the clients end with this process.
         let earlier = &self.earlier[..self.earlier.len().min(MOST_EARLIER - 1)];
+        self.common.successor.store(successor.process, Relaxed);
         successor.hand_over(&self.listening.share()?, earlier)?;
         // It may wait for the manager, which the successor must not.
         notify::reloading(&self.log);
@@ -176,6 +177,7 @@ impl Succession {
     /// There is none.
     fn go_on(&self, process: i32, why: &io::Error) {
         self.listening.unshare();
+        self.common.successor.store(0, Relaxed);
         notify(&self.log, "READY=1");
         self.no_handover(&format!("process {process} has not taken over: {why}"));
     }

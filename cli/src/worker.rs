@@ -6,14 +6,17 @@ use std::{
     io,
     os::fd::OwnedFd,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
 use pin_project_lite::pin_project;
 use policy_net::{Check, Listener, ServeOptions, Stream, accept};
-use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::{
     runtime::{self, Runtime},
@@ -52,6 +55,8 @@ pub(crate) struct Common {
     pub(crate) slots: Slots,
     pub(crate) passing: Passing,
     pub(crate) pulses: Option<Arc<Pulses>>,
+    /// The process that is about to take over, or 0: it connects only to make sure whose socket this is.
+    pub(crate) successor: AtomicI32,
 }
 
 /// How all of them end.
@@ -172,13 +177,6 @@ impl Worker {
     }
 }
 
-/// Whether a client over a UNIX socket has ended the connection without a byte, as one does that only looks
-/// whose socket it is. Over TCP the system tells as soon as it is asked for the address.
-fn has_gone(io: &Stream) -> bool {
-    let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    matches!(io, Stream::Unix(_)) && matches!(recv(io, &mut [0; 1], look), Ok((_, 0)))
-}
-
 impl Common {
     /// Has the workers serve connections that another process has accepted: that may have let in others.
     pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
@@ -202,7 +200,7 @@ impl Common {
         worker: usize,
     ) -> Option<(ClientStream, Place)> {
         let client = Client::of(&io)?;
-        if has_gone(&io) {
+        if self.is_successors(&io) {
             // Nobody else leaves for it.
             return None;
         }
@@ -220,6 +218,14 @@ impl Common {
         }
         let place = Place::new(Arc::clone(self), slot.clone(), worker);
         Some((ClientStream { io, slot }, place))
+    }
+
+    fn is_successors(&self, io: &Stream) -> bool {
+        let process = self.successor.load(Relaxed);
+        let is_its = |peer: UnixCredentials| peer.pid() == process;
+        process != 0
+            && matches!(io, Stream::Unix(_))
+            && getsockopt(io, PeerCredentials).is_ok_and(is_its)
     }
 
     fn told<T>(&self, admitted: Result<T, Refusal>) -> Option<T> {
