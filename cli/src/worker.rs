@@ -200,7 +200,7 @@ impl Common {
         worker: usize,
     ) -> Option<(ClientStream, Place)> {
         let client = Client::of(&io)?;
-        if self.is_successors(&io) {
+        if door != Door::Passed && self.is_successors(&io) {
             // Nobody else leaves for it.
             return None;
         }
