@@ -1,3 +1,5 @@
+//! Standard input and output as one connection.
+
 use std::{fmt, io, os::fd::OwnedFd, sync::mpsc, thread::Builder};
 
 use policy_net::{Stream, UnixStream};

@@ -1,3 +1,5 @@
+//! The one seam between the pool and the network: how a connection is opened.
+
 use std::{fmt, io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -1,3 +1,5 @@
+//! The syntax of an address: where a policy server is, or is to listen.
+
 use std::{fmt, fs, net::Ipv6Addr, path::PathBuf, str::FromStr};
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! What took longer than it was given.
+
 use std::{fmt, io, time::Duration};
 
 /// What took so long that an attempt was given up.

@@ -1,3 +1,5 @@
+//! How far a decoder has come in its buffer.
+
 use crate::{DecodeError, Limits, scan::Scan, work::line_feed};
 
 /// How far the message at the beginning of the buffer has been read.

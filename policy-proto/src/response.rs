@@ -1,3 +1,5 @@
+//! A response: the text of an action, valid by construction.
+
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
