@@ -1,0 +1,59 @@
+//! What clients are granted.
+
+use std::time::Duration;
+
+use policy_proto::{Decoder, Limits};
+
+/// What clients are granted. The struct may grow: start from the defaults, and say what differs.
+///
+/// ```
+/// use policy_flow::ClientOptions;
+/// use std::time::Duration;
+///
+/// let options = ClientOptions::default();
+/// assert_eq!(options.idle, Duration::from_secs(1200));
+/// assert_eq!(options.request, Duration::from_secs(30));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// Limits of a request: 16 KiB a line and 128 KiB in all by default.
+    pub limits: Limits,
+    /// Lines of a request that are no attributes are left out of it, instead of being an error: see
+    /// [`Decoder::lenient`]. Not by default.
+    pub lenient: bool,
+    /// For a request to begin; a blank line begins none. 1200 s by default: Postfix closes connections that have been
+    /// idle for 300 s (`smtpd_policy_service_max_idle`), and reuses them for 1000 s (`..._max_ttl`).
+    pub idle: Duration,
+    /// For the rest of a request, and for its reply to be taken. 30 s by default.
+    pub request: Duration,
+    /// For memory, where a request has begun and all is in use; the time for the rest of the request does not run
+    /// meanwhile. 90 s by default: what waits for longer would be answered to nobody.
+    pub memory_wait: Duration,
+    /// What requests and replies may take in memory, in bytes, all of them together: half of it for requests of a usual
+    /// size, 8 KiB each, half for larger ones. One of each is let through in any case. Without a limit by default.
+    pub memory: Option<usize>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            lenient: false,
+            idle: Duration::from_secs(1200),
+            request: Duration::from_secs(30),
+            memory_wait: Duration::from_secs(90),
+            memory: None,
+        }
+    }
+}
+
+impl ClientOptions {
+    pub(crate) fn decoder(&self) -> Decoder {
+        let decoder = Decoder::new().with_limits(self.limits);
+        match self.lenient {
+            true => decoder.lenient(),
+            false => decoder,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Requests that wait for memory, and those that get what has become free.
+
+use super::{ClientEvent, Clients, Wait, client::State};
+use crate::{ClientDriver, ClientId};
+
+impl Clients {
+    /// A request has begun, and there is no memory for it.
+    pub(super) fn fall_short(&mut self, id: u32, data: &[u8], driver: &mut impl ClientDriver) {
+        self.keep(id, data);
+        self.set(id, State::Short);
+        self.say_that_memory_is_used_up(driver);
+        self.wait(id, Wait::Short);
+    }
+
+    /// A request is large: it takes memory for all that it may be, or waits for it.
+    pub(super) fn take_large(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        let size = self.large_size();
+        if self.memory.take_large(size) {
+            return self.make_room(id, size);
+        }
+        self.unwait(id, Wait::Rest);
+        self.set(id, State::ShortLarge);
+        self.say_that_memory_is_used_up(driver);
+        self.wait(id, Wait::ShortLarge);
+    }
+
+    fn say_that_memory_is_used_up(&self, driver: &mut impl ClientDriver) {
+        let waits = [Wait::Short, Wait::ShortLarge];
+        if waits.iter().all(|wait| self.queues[*wait as usize].first().is_none()) {
+            driver.client_event(ClientEvent::MemoryUsedUp);
+        }
+    }
+
+    /// A client needs no memory any more.
+    pub(super) fn give_back_memory(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        self.give_back_large(id, driver);
+        if let Some(client) = self.slab.get_mut(id)
+            && std::mem::take(&mut client.usual)
+        {
+            self.memory.give_back_usual();
+            self.serve_short(driver);
+        }
+    }
+
+    /// Its large request is answered.
+    pub(super) fn give_back_large(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        if let Some(client) = self.slab.get_mut(id)
+            && client.large > 0
+        {
+            self.memory.give_back_large(std::mem::take(&mut client.large));
+            self.serve_short(driver);
+        }
+    }
+
+    /// Who has waited for memory for longest gets what there is.
+    pub(super) fn serve_short(&mut self, driver: &mut impl ClientDriver) {
+        while let Some(id) = self.queue(Wait::ShortLarge).first() {
+            let size = self.large_size();
+            if !self.memory.take_large(size) {
+                break;
+            }
+            self.unwait(id, Wait::ShortLarge);
+            self.make_room(id, size);
+            self.goes_on(id, driver);
+        }
+        while let Some(id) = self.queue(Wait::Short).first() {
+            if !self.memory.take_usual() {
+                break;
+            }
+            self.unwait(id, Wait::Short);
+            if let Some(client) = self.slab.get_mut(id) {
+                client.usual = true;
+            }
+            self.goes_on(id, driver);
+        }
+    }
+
+    /// The rest of its request is read now. Its time begins anew.
+    fn goes_on(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        self.set(id, State::Rest);
+        self.wait(id, Wait::Rest);
+        driver.resume_client(ClientId(id));
+    }
+}

@@ -1,0 +1,61 @@
+//! Time as the state machine counts it: eight bytes, and a comparison of one instruction.
+
+use std::time::{Duration, Instant};
+
+/// A moment, in nanoseconds since the machine was made.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Time(u64);
+
+impl Time {
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// This much later; [`NEVER`](Self::NEVER) if the clock does not go so far.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanoseconds))
+    }
+
+    /// How long it is since then; nothing if that is later.
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The moment at which everything happens until it is set again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    begin: Instant,
+    pub(crate) instant: Instant,
+    pub(crate) now: Time,
+}
+
+impl Clock {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            begin: now,
+            instant: now,
+            now: Time(0),
+        }
+    }
+
+    /// It never goes back.
+    pub(crate) fn set(&mut self, now: Instant) {
+        if now > self.instant {
+            self.instant = now;
+            self.now = Time(0).after(now.saturating_duration_since(self.begin));
+        }
+    }
+
+    /// The moment for the caller's clock; `None` for never.
+    pub(crate) fn instant_of(&self, time: Time) -> Option<Instant> {
+        match time {
+            Time::NEVER => None,
+            time => self.begin.checked_add(Duration::from_nanos(time.0)),
+        }
+    }
+
+    /// What the caller's clock said at a moment that has passed.
+    pub(crate) fn past(&self, time: Time) -> Instant {
+        self.instant_of(time).map_or(self.instant, |then| then.min(self.instant))
+    }
+}

@@ -1,0 +1,304 @@
+//! A whole proxy: requests of clients go to backends, their answers come back.
+
+use std::time::Instant;
+
+use policy_proto::{Request, Response, attr};
+
+use crate::{
+    Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver,
+    Failure, LinkId, Peer, Refusal, Slot, Upstream,
+};
+
+/// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
+///
+/// ```
+/// use policy_flow::FlowOptions;
+///
+/// let options = FlowOptions::default();
+/// assert!(options.affinity);
+/// assert_eq!(options.default.unwrap().as_str(), Some("DUNNO"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FlowOptions {
+    /// Whether the requests of one message, by their `instance`, go to the backend that answered the last. True by
+    /// default.
+    pub affinity: bool,
+    /// The reply where no backend answers; `None` closes the connection instead. `DUNNO` by default: the mail goes on
+    /// to the next restriction.
+    pub default: Option<Response>,
+    /// Whether a request whose first line is that of another protocol, an HTTP request say, closes the connection. True
+    /// by default.
+    pub strict: bool,
+}
+
+impl Default for FlowOptions {
+    fn default() -> Self {
+        Self {
+            affinity: true,
+            default: Some(Response::dunno()),
+            strict: true,
+        }
+    }
+}
+
+/// A whole proxy, for one worker.
+#[derive(Debug)]
+pub struct Flow {
+    options: FlowOptions,
+    clients: Clients,
+    upstream: Option<Upstream>,
+}
+
+impl Flow {
+    /// Without an upstream each request gets the default action.
+    #[must_use]
+    pub const fn new(options: FlowOptions, clients: Clients, upstream: Option<Upstream>) -> Self {
+        Self {
+            options,
+            clients,
+            upstream,
+        }
+    }
+
+    /// The clients' side, to be looked at.
+    #[must_use]
+    pub const fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The backends' side.
+    #[must_use]
+    pub const fn upstream(&self) -> Option<&Upstream> {
+        self.upstream.as_ref()
+    }
+
+    /// The backends' side, to have it check backends or exchange their list.
+    pub const fn upstream_mut(&mut self) -> Option<&mut Upstream> {
+        self.upstream.as_mut()
+    }
+
+    /// What happens from now on happens then. Time does not go back.
+    pub fn set_now(&mut self, now: Instant) {
+        self.clients.set_now(now);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.set_now(now);
+        }
+    }
+
+    /// When [`tick`](Self::tick) is to be called at the latest; `None` if nothing is waited for.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Instant> {
+        let upstream = self.upstream.as_ref().and_then(Upstream::next_timer);
+        [self.clients.next_timer(), upstream].into_iter().flatten().min()
+    }
+
+    /// Does what time brings. To be called after each wake-up, when all that has been heard until now was reported, also
+    /// what came in the same moment: data counts before a time-out. After a pause of the process everything that has
+    /// arrived is to be read first.
+    pub fn tick(&mut self, driver: &mut impl Driver) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.tick(driver);
+        }
+        self.run(driver);
+        self.clients.tick(driver);
+        self.run(driver);
+    }
+
+    /// A client has connected.
+    ///
+    /// # Errors
+    ///
+    /// There is no place for it: it is to be closed.
+    pub fn accept(&mut self, peer: Peer, driver: &mut impl ClientDriver) -> Result<ClientId, Refusal> {
+        self.clients.accept(peer, driver)
+    }
+
+    /// This has come from a client; not more than [`Clients::room`] said.
+    pub fn client_data(&mut self, client: ClientId, data: &[u8], driver: &mut impl Driver) {
+        self.clients.data(client, data, driver);
+        self.run(driver);
+    }
+
+    /// A client will send no more: all that it sent has been reported.
+    pub fn client_ended(&mut self, client: ClientId, driver: &mut impl Driver) {
+        self.clients.ended(client, driver);
+    }
+
+    /// A client has gone: its connection was reset, or both of its ways are closed.
+    pub fn client_gone(&mut self, client: ClientId, driver: &mut impl Driver) {
+        if let Some(ask) = self.clients.gone(client, driver)
+            && let Some(upstream) = &mut self.upstream
+        {
+            upstream.cancel(ask, driver);
+        }
+        self.run(driver);
+    }
+
+    /// The system has taken the rest of a reply.
+    pub fn client_flushed(&mut self, client: ClientId, driver: &mut impl Driver) {
+        self.clients.flushed(client, driver);
+        self.run(driver);
+    }
+
+    /// From now on each connection ends as soon as it is between two requests: [`ClientDriver::leave_client`].
+    pub fn drain(&mut self, driver: &mut impl Driver) {
+        self.clients.drain(driver);
+    }
+
+    /// A connection to a backend is open.
+    pub fn connected(&mut self, link: LinkId, driver: &mut impl Driver) {
+        self.on_upstream(driver, |upstream, driver| upstream.connected(link, driver));
+    }
+
+    /// This has come over a connection to a backend.
+    pub fn link_data(&mut self, link: LinkId, data: &[u8], driver: &mut impl Driver) {
+        self.on_upstream(driver, |upstream, driver| upstream.data(link, data, driver));
+    }
+
+    /// A backend has closed a connection, after all that it sent.
+    pub fn link_ended(&mut self, link: LinkId, driver: &mut impl Driver) {
+        self.on_upstream(driver, |upstream, driver| upstream.ended(link, driver));
+    }
+
+    /// A connection to a backend failed, or could not be opened.
+    pub fn link_failed(&mut self, link: LinkId, failure: Failure, driver: &mut impl Driver) {
+        self.on_upstream(driver, |upstream, driver| {
+            upstream.link_failed(link, failure, driver);
+        });
+    }
+
+    /// The system has taken the rest of a request.
+    pub fn link_flushed(&mut self, link: LinkId) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.link_flushed(link);
+        }
+    }
+
+    /// How many bytes may be read from a connection to a backend now.
+    #[must_use]
+    pub fn link_room(&self, link: LinkId) -> usize {
+        self.upstream.as_ref().map_or(0, |upstream| upstream.room(link))
+    }
+
+    /// A look-up has ended.
+    pub fn resolved(
+        &mut self,
+        backend: Slot,
+        found: Result<Vec<Address>, Failure>,
+        driver: &mut impl Driver,
+    ) {
+        self.on_upstream(driver, |upstream, driver| {
+            upstream.resolved(backend, found, driver);
+        });
+    }
+
+    /// Another worker has called this one ([`BackendDriver::wake`](crate::BackendDriver::wake)).
+    pub fn woken(&mut self, driver: &mut impl Driver) {
+        self.on_upstream(driver, |upstream, driver| upstream.woken(driver));
+    }
+
+    fn on_upstream<D: Driver>(&mut self, driver: &mut D, act: impl FnOnce(&mut Upstream, &mut D)) {
+        if let Some(upstream) = &mut self.upstream {
+            act(upstream, driver);
+            self.run(driver);
+        }
+    }
+
+    /// Until there is no request that has come whole, and none that has been worked on.
+    fn run(&mut self, driver: &mut impl Driver) {
+        loop {
+            while let Some((client, request)) = self.clients.take_request() {
+                self.begin(client, request, driver);
+            }
+            let done = self.upstream.as_mut().and_then(Upstream::take_done);
+            let Some(done) = done else {
+                return;
+            };
+            self.finish(done, driver);
+        }
+    }
+
+    fn begin(&mut self, client: ClientId, request: Request, driver: &mut impl Driver) {
+        if self.options.strict && is_foreign(&request) {
+            driver.client_event(ClientEvent::Refused {
+                client,
+                error: None,
+                received: request.as_bytes(),
+            });
+            return self.clients.end(client, driver);
+        }
+        let is_policy = request.is_access_policy();
+        driver.client_event(ClientEvent::Request {
+            client,
+            request: &request,
+            is_policy,
+        });
+        match &mut self.upstream {
+            Some(upstream) if is_policy => {
+                let message = message_of(&self.options, &request);
+                let stick = self.clients.stick(client, message);
+                let ask = upstream.ask(request, stick, u64::from(client.0), driver);
+                self.clients.set_ask(client, ask);
+            }
+            _ => self.reply(client, &request, Reply::default(), driver),
+        }
+    }
+
+    fn finish(&mut self, done: Done, driver: &mut impl Driver) {
+        let client = ClientId(u32::try_from(done.owner).unwrap_or(u32::MAX));
+        let answer = done.result.ok();
+        let message = message_of(&self.options, &done.request);
+        let stick = answer.as_ref().map(|answer| answer.stick);
+        self.clients.set_stick(client, message.zip(stick));
+        let reply = Reply {
+            answered: answer.map(|answer| (answer.backend, answer.response)),
+            failed: done.failed,
+            took: done.took,
+        };
+        self.reply(client, &done.request, reply, driver);
+    }
+
+    fn reply(&mut self, client: ClientId, request: &Request, reply: Reply, driver: &mut impl Driver) {
+        let answered = reply.answered.as_ref();
+        let response = answered.map(|(_, response)| response).or(self.options.default.as_ref());
+        driver.client_event(ClientEvent::Replied {
+            client,
+            request,
+            took: reply.took,
+            answered: answered.map(|(backend, _)| *backend),
+            failed: reply.failed,
+            response,
+        });
+        match response {
+            Some(response) => self.clients.reply(client, response, driver),
+            None => self.clients.end(client, driver),
+        }
+    }
+}
+
+/// What has come of a request.
+#[derive(Debug, Default)]
+struct Reply {
+    answered: Option<(Slot, Response)>,
+    failed: u64,
+    took: std::time::Duration,
+}
+
+/// The message that a request is about, as a hash of its `instance`: two messages of the same hash would merely have the
+/// same backend. An empty `instance` names no message.
+fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
+    if !options.affinity {
+        return None;
+    }
+    let instance = request.get(attr::INSTANCE)?;
+    (!instance.is_empty()).then(|| policy_ha::key([instance]))
+}
+
+/// Whether a request begins as none of Postfix's does, with a name that is no word: a byte order mark, or an HTTP
+/// request whose lines all have an equals sign. What comes after it may look like a policy request.
+fn is_foreign(request: &Request) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    let mut name = request.as_bytes().iter().take_while(|byte| **byte != b'=');
+    !name.all(is_of_word)
+}

@@ -1,0 +1,51 @@
+//! A table whose places are used again, but not before the next tick.
+
+/// What is kept under small numbers. A place that has become free is given out again after
+/// [`recycle`](Self::recycle).
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    places: Vec<T>,
+    free: Vec<u32>,
+    freed: Vec<u32>,
+}
+
+impl<T> Slab<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            freed: Vec::new(),
+        }
+    }
+
+    /// A free place, which holds what was left in it, or this.
+    pub(crate) fn take(&mut self, new: impl FnOnce() -> T) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.places.push(new());
+            // No process has as many connections.
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    pub(crate) fn get(&self, place: u32) -> Option<&T> {
+        self.places.get(place as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.places.get_mut(place as usize)
+    }
+
+    /// A place is free, once [`recycle`](Self::recycle) is called.
+    pub(crate) fn free(&mut self, place: u32) {
+        self.freed.push(place);
+    }
+
+    /// Places that became free before this can be given out again.
+    pub(crate) fn recycle(&mut self) {
+        self.free.append(&mut self.freed);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.places)
+    }
+}

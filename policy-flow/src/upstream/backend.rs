@@ -1,0 +1,86 @@
+//! What one worker knows of one backend: its idle connections, who waits for one, and what has been learned of it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use policy_proto::ActionSet;
+
+use super::{BackendConfig, addresses::Addresses, shared::SharedBackend};
+use crate::clock::Time;
+
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) shared: Arc<SharedBackend>,
+    pub(crate) timeout: Duration,
+    pub(crate) accepts: Option<ActionSet>,
+    pub(crate) keep: Duration,
+    pub(crate) host: Box<str>,
+    pub(crate) addresses: Addresses,
+    /// Connections that can be used: the one used last is used next, so that the others grow old and are closed.
+    pub(crate) idle: VecDeque<u32>,
+    /// Requests that wait for a permit, with their serials: some may have given up.
+    pub(crate) waiting: VecDeque<(u32, u32)>,
+    /// Requests that wait for an address.
+    pub(crate) looking: Vec<(u32, u32)>,
+    /// Connections that may not have been accepted yet.
+    pub(crate) opening: usize,
+    /// New connections that have waited for an answer for too long: idle ones are closed for them.
+    pub(crate) unanswered: usize,
+    /// As many connections as it has been seen to serve at once, and until when that is believed.
+    pub(crate) learned: Option<(usize, Time)>,
+    /// Bytes of memory that its answers take.
+    pub(crate) memory: usize,
+    /// When the oldest idle connection is looked at.
+    pub(crate) trim: Time,
+    /// It is not listed any more: no connection is kept.
+    pub(crate) is_retired: bool,
+}
+
+impl Backend {
+    pub(crate) fn new(config: BackendConfig, shared: Arc<SharedBackend>) -> Self {
+        Self {
+            shared,
+            timeout: config.timeout,
+            accepts: config.accepts,
+            keep: config.keep,
+            host: config.host,
+            addresses: Addresses::new(config.address, config.refresh),
+            idle: VecDeque::new(),
+            waiting: VecDeque::new(),
+            looking: Vec::new(),
+            opening: 0,
+            unanswered: 0,
+            learned: None,
+            memory: 0,
+            trim: Time::NEVER,
+            is_retired: false,
+        }
+    }
+
+    /// What is said of it has changed. Where it is has not.
+    pub(crate) fn renew(&mut self, config: BackendConfig, shared: Arc<SharedBackend>) {
+        self.shared = shared;
+        self.timeout = config.timeout;
+        self.accepts = config.accepts;
+        self.keep = config.keep;
+        self.is_retired = false;
+    }
+
+    /// The connections that are opened without a wait.
+    pub(crate) fn limit(&self, now: Time, max: usize) -> usize {
+        match self.learned {
+            Some((limit, until)) if now < until => limit.min(max),
+            _ => max,
+        }
+    }
+
+    pub(crate) fn answered(&self) {
+        self.shared.answered.fetch_add(1, Relaxed);
+        if self.shared.forgiven.load(Relaxed) > 0 {
+            self.shared.forgiven.store(0, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How long one attempt may take.
+
+use std::time::Duration;
+
+use super::UpstreamOptions;
+use crate::clock::Time;
+
+/// How long one attempt may take: the smallest of the backend's own timeout, of what is left of the request's deadline,
+/// and of the larger of 5 s and an equal share of that for each backend not yet asked.
+///
+/// So three hung backends leave time for a fourth, and the last one asked has all that is left, up to its own timeout:
+/// that is what its administrator says an answer takes at most.
+///
+/// ```
+/// use policy_flow::attempt_limit;
+/// use std::time::Duration;
+///
+/// let seconds = Duration::from_secs;
+/// assert_eq!(attempt_limit(seconds(30), seconds(90), 4), Duration::from_millis(22_500));
+/// assert_eq!(attempt_limit(seconds(10), seconds(90), 4), seconds(10));
+/// assert_eq!(attempt_limit(seconds(30), seconds(12), 4), seconds(5));
+/// assert_eq!(attempt_limit(seconds(30), seconds(12), 1), seconds(12));
+/// ```
+#[must_use]
+pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Duration {
+    timeout.min(share(left, unasked).max(MIN_SHARE)).min(left)
+}
+
+/// When one request began, and what it has spent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) begin: Time,
+    /// When the first last resort was begun.
+    resorted: Option<Time>,
+}
+
+impl Budget {
+    pub(crate) const fn new(begin: Time) -> Self {
+        Self {
+            begin,
+            resorted: None,
+        }
+    }
+
+    /// What is left of the deadline.
+    pub(crate) const fn left(&self, now: Time, options: &UpstreamOptions) -> Duration {
+        options.deadline.saturating_sub(now.since(self.begin))
+    }
+
+    /// How long an attempt may take that begins now, with this many backends not yet asked, at a backend that is down
+    /// and not due, when no other is left: those share their own bound, each an equal part of what is left of it.
+    pub(crate) fn last_resort(
+        &mut self,
+        now: Time,
+        options: &UpstreamOptions,
+        timeout: Duration,
+        unasked: usize,
+    ) -> Duration {
+        let spent = now.since(*self.resorted.get_or_insert(now));
+        let left = options.last_resort.saturating_sub(spent);
+        let left = left.min(self.left(now, options));
+        timeout.min(share(left, unasked))
+    }
+}
+
+fn share(left: Duration, unasked: usize) -> Duration {
+    left / u32::try_from(unasked.max(1)).unwrap_or(u32::MAX)
+}
+
+/// A backend that answers at all answers within this time.
+const MIN_SHARE: Duration = Duration::from_secs(5);

@@ -1,0 +1,107 @@
+//! Why a backend gave no answer.
+
+use std::io;
+
+use bytes::Bytes;
+use policy_proto::{DecodeError, Response};
+use thiserror::Error;
+
+use super::TimedOut;
+
+/// Why a backend gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// No connection could be opened, or the name has no address.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    /// This side has run out of descriptors, threads or memory.
+    #[error("cannot connect")]
+    Local(#[source] io::Error),
+    /// The connection failed before an answer.
+    #[error("connection failed")]
+    Io(#[source] io::Error),
+    /// The backend closed the connection before it sent a byte of an answer.
+    #[error("connection closed without an answer")]
+    Closed,
+    /// The backend sent something that is no answer.
+    #[error("invalid answer")]
+    Invalid {
+        /// What is wrong with it.
+        #[source]
+        error: DecodeError,
+        /// The line that is wrong, or what came of it, or the first line of an answer without an action; at most 512
+        /// bytes, for the log.
+        line: Bytes,
+    },
+    /// The backend answered with an action that it may not answer with
+    /// ([`BackendConfig::accepts`](crate::BackendConfig::accepts)). The connection can be used on.
+    #[error("answer not allowed")]
+    NotAllowed {
+        /// The action; at most its first 512 bytes, for the log.
+        action: Bytes,
+    },
+    /// The time for connecting or for the whole attempt was over.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// All connections that this backend may have are in use, and stayed so.
+    #[error("too many requests under way")]
+    Busy,
+    /// The time was over while its answer, of more than 1 KiB, waited for memory.
+    #[error("no memory for the answer in time")]
+    NoMemory,
+}
+
+impl AttemptError {
+    /// Whether the failure tells something about the backend. It does not where this side has run out of connections,
+    /// descriptors, threads or memory.
+    ///
+    /// ```
+    /// use policy_flow::{AttemptError, TimedOut};
+    ///
+    /// assert!(AttemptError::TimedOut(TimedOut::Connect(None)).blames_backend());
+    /// assert!(AttemptError::Closed.blames_backend());
+    /// assert!(!AttemptError::Busy.blames_backend());
+    /// assert!(!AttemptError::NoMemory.blames_backend());
+    /// assert!(!AttemptError::Local(std::io::Error::other("no descriptor is left")).blames_backend());
+    /// ```
+    #[must_use]
+    pub const fn blames_backend(&self) -> bool {
+        !matches!(self, Self::Busy | Self::NoMemory | Self::Local(_))
+    }
+
+    /// Whether the backend ended the connection instead of an answer, as one does that the request has killed.
+    pub(crate) const fn is_end(&self) -> bool {
+        matches!(self, Self::Closed | Self::Io(_))
+    }
+
+    /// This answer is none that its backend may give.
+    pub(crate) fn not_allowed(answer: &Response) -> Self {
+        Self::NotAllowed {
+            action: shown(answer.as_bytes()),
+        }
+    }
+
+    /// These bytes of an answer are none.
+    pub(crate) fn invalid(error: DecodeError, bytes: &[u8]) -> Self {
+        // Where an action is missing, what came in its place says more than the blank line after it.
+        let offset = match error {
+            DecodeError::NoAction { .. } => 0,
+            error => error.offset().unwrap_or(0),
+        };
+        let rest = bytes.get(offset..).unwrap_or_default();
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Self::Invalid {
+            error,
+            line: shown(line),
+        }
+    }
+}
+
+/// As much as is shown of what a backend has sent.
+fn shown(text: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(&text[..text.len().min(MAX_SHOWN)])
+}
+
+/// As much as a line of a log has room for beside the rest.
+const MAX_SHOWN: usize = 512;

@@ -1,0 +1,364 @@
+//! Several backends as one: a request goes in, an answer comes out.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use policy_ha::{BackendId, Status};
+use policy_proto::{Decoder, Request};
+
+use crate::{
+    AskId, BackendDriver, LinkId, Slot,
+    clock::{Clock, Time},
+    slab::Slab,
+    timers::Timers,
+};
+
+mod addresses;
+mod answer;
+mod ask;
+mod attempt;
+mod backend;
+mod blame;
+mod budget;
+mod check;
+mod connection;
+mod error;
+mod event;
+mod exchange;
+mod hash_key;
+mod link;
+mod memory;
+mod open;
+mod options;
+mod permit;
+mod retry;
+mod shared;
+mod strategy;
+mod timed_out;
+
+pub use budget::attempt_limit;
+pub use check::{Check, Probe};
+pub use error::AttemptError;
+pub use event::{Answer, CheckError, Done, Event, Exhausted, Stick};
+pub use hash_key::HashKey;
+pub use options::{BackendConfig, UpstreamOptions};
+pub use retry::Retry;
+pub use shared::{Counts, Shared};
+pub use strategy::{InvalidStrategy, Strategy};
+pub use timed_out::TimedOut;
+
+use ask::{Ask, AskState, Kind};
+use backend::Backend;
+use exchange::Set;
+use link::{Link, LinkState};
+use memory::Memory;
+
+/// Several backends as one, for one worker: a request is asked, attempt by attempt, until one of them has answered.
+///
+/// It is told what happens, and says through a [`BackendDriver`] what is to be done; what came of a request is taken
+/// from [`take_done`](Self::take_done). All that happens between two calls of [`set_now`](Self::set_now) happens at one
+/// moment.
+///
+/// The rules, and the file that each is in:
+///
+/// | what | where |
+/// | --- | --- |
+/// | who is asked next, for how long, and when a request has failed | `attempt.rs`, `budget.rs` |
+/// | which connection is used, who waits for one | `permit.rs` |
+/// | how one is opened: addresses, the race between them | `open.rs`, `addresses.rs` |
+/// | what comes over it | `answer.rs`, `connection.rs` |
+/// | whose fault a failure is | `blame.rs` |
+/// | what looks at backends that are down | `check.rs` |
+/// | what becomes of a list that has changed | `exchange.rs` |
+#[derive(Debug)]
+pub struct Upstream {
+    options: UpstreamOptions,
+    worker: usize,
+    clock: Clock,
+    timers: Timers<Timer>,
+    asks: Slab<Ask>,
+    links: Slab<Link>,
+    backends: Vec<Backend>,
+    sets: Vec<Option<Set>>,
+    current: u32,
+    work: VecDeque<Work>,
+    done: VecDeque<Done>,
+    /// Where an answer is read that comes whole, as a rule.
+    answers: BytesMut,
+    decoder: Decoder,
+    memory: Memory,
+    check: Option<Check>,
+    serial: u32,
+    under_way: usize,
+}
+
+/// What rings.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Timer {
+    Ask(u32),
+    Link(u32),
+    /// Idle connections of this backend may have become too old.
+    Trim(u32),
+    Check(u32),
+}
+
+/// What is done before an event is over: in turn and not nested, so that one failure that leads to the next does not
+/// use up the stack.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// Who waits for a connection to this backend may get one.
+    Serve(Slot),
+    /// This request is put to the next backend.
+    Advance(u32),
+}
+
+impl Upstream {
+    /// For worker number `worker`, from 0; all workers have the same `shared`, which was made of the same list.
+    pub fn new(
+        now: Instant,
+        options: UpstreamOptions,
+        backends: impl IntoIterator<Item = BackendConfig>,
+        shared: &Shared,
+        worker: usize,
+    ) -> Self {
+        let decoder = Decoder::new().with_limits(options.limits);
+        let memory = Memory::new(options.memory, options.limits);
+        let mut upstream = Self {
+            options,
+            worker,
+            clock: Clock::new(now),
+            timers: Timers::new(),
+            asks: Slab::new(),
+            links: Slab::new(),
+            backends: Vec::new(),
+            sets: Vec::new(),
+            current: 0,
+            work: VecDeque::new(),
+            done: VecDeque::new(),
+            answers: BytesMut::new(),
+            decoder,
+            memory,
+            check: None,
+            serial: 0,
+            under_way: 0,
+        };
+        upstream.list(shared, backends.into_iter().map(|config| (config, None)));
+        upstream
+    }
+
+    /// What happens from now on happens then. Time does not go back: an earlier moment changes nothing.
+    pub fn set_now(&mut self, now: Instant) {
+        self.clock.set(now);
+    }
+
+    /// When [`tick`](Self::tick) is to be called at the latest; `None` if nothing is waited for.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.clock.instant_of(self.timers.next())
+    }
+
+    /// Does what time brings. To be called after all that has been heard until now was reported, also what came in the
+    /// same moment: data counts before a time-out. After a pause of the process everything that has arrived is to be
+    /// read first.
+    pub fn tick(&mut self, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        while let Some((at, timer)) = self.timers.ring(now) {
+            match timer {
+                Timer::Ask(ask) => self.ask_rings(ask, at, driver),
+                Timer::Link(link) => self.link_rings(link, at, driver),
+                Timer::Trim(slot) => self.trim(Slot(slot), driver),
+                Timer::Check(slot) => self.check_rings(Slot(slot), driver),
+            }
+            self.work_off(driver);
+        }
+        self.links.recycle();
+    }
+
+    /// A request is to be asked. What comes of it is found by [`take_done`](Self::take_done), perhaps at once. `owner` is
+    /// any number by which the caller knows it. `stick` comes from the last answer to a request of the same message.
+    pub fn ask(
+        &mut self,
+        request: Request,
+        stick: Option<Stick>,
+        owner: u64,
+        driver: &mut impl BackendDriver,
+    ) -> AskId {
+        let id = self.begin(request, stick, Kind::Request(owner));
+        self.advance(id.index, driver);
+        self.work_off(driver);
+        id
+    }
+
+    /// A request is not wanted any more. Nothing is learned from it about the backend that it was put to. It is not found
+    /// by [`take_done`](Self::take_done).
+    pub fn cancel(&mut self, ask: AskId, driver: &mut impl BackendDriver) {
+        if self.is_current(ask) {
+            self.settle_blame(ask.index, false, driver);
+            self.leave_attempt(ask.index, driver);
+            self.end(ask.index);
+            self.work_off(driver);
+        }
+    }
+
+    /// A request that has been worked on.
+    pub fn take_done(&mut self) -> Option<Done> {
+        self.done.pop_front()
+    }
+
+    /// Requests that are under way.
+    #[must_use]
+    pub const fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// How many bytes may be read from a connection now: nothing while its answer waits for memory.
+    #[must_use]
+    pub fn room(&self, link: LinkId) -> usize {
+        self.room_of(link.0)
+    }
+
+    /// A connection that was being opened is open.
+    pub fn connected(&mut self, link: LinkId, driver: &mut impl BackendDriver) {
+        self.has_connected(link.0, driver);
+        self.work_off(driver);
+    }
+
+    /// This has come over a connection; not more than [`room`](Self::room) said, so that memory has a limit.
+    pub fn data(&mut self, link: LinkId, data: &[u8], driver: &mut impl BackendDriver) {
+        self.has_data(link.0, data, driver);
+        self.work_off(driver);
+    }
+
+    /// The backend has closed a connection, after all that it sent.
+    pub fn ended(&mut self, link: LinkId, driver: &mut impl BackendDriver) {
+        self.has_ended(link.0, None, driver);
+        self.work_off(driver);
+    }
+
+    /// A connection failed, or could not be opened.
+    pub fn link_failed(
+        &mut self,
+        link: LinkId,
+        failure: crate::Failure,
+        driver: &mut impl BackendDriver,
+    ) {
+        self.has_ended(link.0, Some(failure), driver);
+        self.work_off(driver);
+    }
+
+    /// The system has taken the rest of a request.
+    pub fn link_flushed(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link.0) {
+            link.sent = true;
+        }
+    }
+
+    /// A look-up has ended.
+    pub fn resolved(
+        &mut self,
+        backend: Slot,
+        found: Result<Vec<crate::Address>, crate::Failure>,
+        driver: &mut impl BackendDriver,
+    ) {
+        self.has_resolved(backend, found, driver);
+        self.work_off(driver);
+    }
+
+    /// Another worker has called this one ([`BackendDriver::wake`]).
+    pub fn woken(&mut self, driver: &mut impl BackendDriver) {
+        self.is_called(driver);
+        self.work_off(driver);
+    }
+
+    /// Looks at backends that are down from now on: one worker is to do it.
+    pub fn check(&mut self, check: Check) {
+        self.begin_checks(check);
+    }
+
+    /// What the workers share.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.current_set().shared
+    }
+
+    /// The number of the backend with this index in the list.
+    #[must_use]
+    pub fn slot(&self, backend: BackendId) -> Option<Slot> {
+        self.current_set().slots.get(backend.index()).copied()
+    }
+
+    /// Whether a backend is up; meant for status pages.
+    #[must_use]
+    pub fn status(&self, backend: BackendId) -> Status {
+        self.shared().balancer().status(backend)
+    }
+
+    /// Closes all idle connections, at the end.
+    pub fn close_idle(&mut self, driver: &mut impl BackendDriver) {
+        for slot in 0..self.backends.len() {
+            self.drop_idle(Slot(u32::try_from(slot).unwrap_or(u32::MAX)), driver);
+        }
+    }
+
+    fn is_current(&self, id: AskId) -> bool {
+        let ask = self.asks.get(id.index);
+        ask.is_some_and(|ask| ask.serial == id.serial && ask.state != AskState::Free)
+    }
+
+    fn work_off(&mut self, driver: &mut impl BackendDriver) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Serve(slot) => self.serve(slot, driver),
+                Work::Advance(ask) => self.advance(ask, driver),
+            }
+        }
+    }
+
+    fn ask_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        if ask.armed == at {
+            ask.armed = Time::NEVER;
+        }
+        if ask.state == AskState::Free {
+            return;
+        }
+        match ask.due <= now {
+            true => self.ask_is_due(id, driver),
+            false => self.arm(id),
+        }
+    }
+
+    /// Its timer rings when it is due, at the latest.
+    fn arm(&mut self, id: u32) {
+        if let Some(ask) = self.asks.get_mut(id) {
+            self.timers.arm(&mut ask.armed, ask.due, Timer::Ask(id));
+        }
+    }
+
+    fn arm_link(&mut self, id: u32, at: Time) {
+        if let Some(link) = self.links.get_mut(id) {
+            self.timers.arm(&mut link.armed, at, Timer::Link(id));
+        }
+    }
+}
+
+/// How long an attempt waits for an address until the next one is tried as well (RFC 8305, section 5).
+const RACE_DELAY: Duration = Duration::from_millis(250);
+/// How soon a backend that is not overrun has accepted a connection: one that is slow to answer is not to keep others
+/// from being opened.
+const ACCEPTED: Duration = Duration::from_millis(20);
+/// How long a backend may take for the blank line after its answer.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long a new connection waits for its first answer until idle ones are closed for it: a server may serve as many
+/// connections as it has processes, and keep one for each that is idle.
+const CROWDED: Duration = Duration::from_secs(1);
+/// How long it is believed that a backend serves no more connections than that.
+const LEARNED: Duration = Duration::from_secs(60);
+/// How soon a UNIX socket whose queue is full is tried again.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
