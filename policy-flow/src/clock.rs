@@ -56,6 +56,7 @@ impl Clock {
 
     /// What the caller's clock said at a moment that has passed.
     pub(crate) fn past(&self, time: Time) -> Instant {
-        self.instant_of(time).map_or(self.instant, |then| then.min(self.instant))
+        self.instant_of(time)
+            .map_or(self.instant, |then| then.min(self.instant))
     }
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use policy_proto::{Request, Response, attr};
 
 use crate::{
-    Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver,
-    Failure, LinkId, Peer, Refusal, Slot, Upstream,
+    Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver, Failure, LinkId, Peer,
+    Refusal, Slot, Upstream,
 };
 
 /// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
@@ -90,7 +90,10 @@ impl Flow {
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {
         let upstream = self.upstream.as_ref().and_then(Upstream::next_timer);
-        [self.clients.next_timer(), upstream].into_iter().flatten().min()
+        [self.clients.next_timer(), upstream]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what time brings. To be called after each wake-up, when all that has been heard until now was reported, also
@@ -110,7 +113,11 @@ impl Flow {
     /// # Errors
     ///
     /// There is no place for it: it is to be closed.
-    pub fn accept(&mut self, peer: Peer, driver: &mut impl ClientDriver) -> Result<ClientId, Refusal> {
+    pub fn accept(
+        &mut self,
+        peer: Peer,
+        driver: &mut impl ClientDriver,
+    ) -> Result<ClientId, Refusal> {
         self.clients.accept(peer, driver)
     }
 
@@ -178,7 +185,9 @@ impl Flow {
     /// How many bytes may be read from a connection to a backend now.
     #[must_use]
     pub fn link_room(&self, link: LinkId) -> usize {
-        self.upstream.as_ref().map_or(0, |upstream| upstream.room(link))
+        self.upstream
+            .as_ref()
+            .map_or(0, |upstream| upstream.room(link))
     }
 
     /// A look-up has ended.
@@ -259,9 +268,17 @@ impl Flow {
         self.reply(client, &done.request, reply, driver);
     }
 
-    fn reply(&mut self, client: ClientId, request: &Request, reply: Reply, driver: &mut impl Driver) {
+    fn reply(
+        &mut self,
+        client: ClientId,
+        request: &Request,
+        reply: Reply,
+        driver: &mut impl Driver,
+    ) {
         let answered = reply.answered.as_ref();
-        let response = answered.map(|(_, response)| response).or(self.options.default.as_ref());
+        let response = answered
+            .map(|(_, response)| response)
+            .or(self.options.default.as_ref());
         driver.client_event(ClientEvent::Replied {
             client,
             request,

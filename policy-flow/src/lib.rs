@@ -58,7 +58,7 @@ pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failu
 pub use flow::{Flow, FlowOptions};
 pub use id::{AskId, ClientId, LinkId, Slot};
 pub use upstream::{
-    Answer, AttemptError, BackendConfig, Check, CheckError, Counts, Done, Event, Exhausted, HashKey,
-    InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream, UpstreamOptions,
-    attempt_limit,
+    Answer, AttemptError, BackendConfig, Check, CheckError, Counts, Done, Event, Exhausted,
+    HashKey, InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream,
+    UpstreamOptions, attempt_limit,
 };

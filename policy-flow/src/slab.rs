@@ -40,12 +40,13 @@ impl<T> Slab<T> {
         self.freed.push(place);
     }
 
+    /// A place is free, and can be given out again at once.
+    pub(crate) fn free_now(&mut self, place: u32) {
+        self.free.push(place);
+    }
+
     /// Places that became free before this can be given out again.
     pub(crate) fn recycle(&mut self) {
         self.free.append(&mut self.freed);
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(&self.places)
     }
 }

@@ -85,8 +85,15 @@ impl Default for Backend {
 pub struct BackendId(u8);
 
 impl BackendId {
-    /// `None` beyond the last bit of a set.
-    pub(crate) const fn new(index: usize) -> Option<Self> {
+    /// The backend with this index; `None` from 64 on, where no backend is.
+    ///
+    /// ```
+    /// use policy_ha::BackendId;
+    ///
+    /// assert_eq!(BackendId::new(63).map(BackendId::index), Some(63));
+    /// assert_eq!(BackendId::new(64), None);
+    /// ```
+    pub const fn new(index: usize) -> Option<Self> {
         if index < u64::BITS as usize {
             Some(Self(index as u8))
         } else {

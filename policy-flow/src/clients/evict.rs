@@ -47,7 +47,10 @@ impl Clients {
         let idle = self.longest_idle(of, driver);
         let (victim, waiting) = match idle {
             Some(victim) => (victim, Waiting::Idle),
-            None => (self.longest_unfinished(of).ok_or(Refusal::Full)?, Waiting::Rest),
+            None => (
+                self.longest_unfinished(of).ok_or(Refusal::Full)?,
+                Waiting::Rest,
+            ),
         };
         if let Some(client) = self.slab.get(victim) {
             driver.client_event(ClientEvent::Evicted {
@@ -115,8 +118,10 @@ impl Clients {
             let rest = std::mem::take(&mut clients);
             Some((left, Reverse(oldest), from, rest))
         };
-        let mut largest: BinaryHeap<_> =
-            all.into_values().filter_map(|clients| ranked(clients, 0)).collect();
+        let mut largest: BinaryHeap<_> = all
+            .into_values()
+            .filter_map(|clients| ranked(clients, 0))
+            .collect();
         let mut found = Vec::new();
         while found.len() < MAX_FOUND
             && let Some((_, _, from, clients)) = largest.pop()

@@ -16,7 +16,10 @@ impl Clients {
         let Some(client) = self.slab.get(id) else {
             return 0;
         };
-        let buffered = client.partial.as_ref().map_or(0, |partial| partial.buf.len());
+        let buffered = client
+            .partial
+            .as_ref()
+            .map_or(0, |partial| partial.buf.len());
         match client.state {
             // One byte tells an idle client from one that waits for memory.
             State::Idle if !self.memory.has_usual() => 1,

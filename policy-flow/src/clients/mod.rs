@@ -15,8 +15,8 @@ use crate::{
 mod admission;
 mod arena;
 mod client;
-mod evict;
 mod event;
+mod evict;
 mod framing;
 mod memory;
 mod options;
@@ -263,12 +263,7 @@ impl Clients {
     }
 
     /// Replies to the request of a client. Nothing happens if it has gone.
-    pub fn reply(
-        &mut self,
-        client: ClientId,
-        response: &Response,
-        driver: &mut impl ClientDriver,
-    ) {
+    pub fn reply(&mut self, client: ClientId, response: &Response, driver: &mut impl ClientDriver) {
         let id = client.0;
         if self.state(id) != State::Busy {
             return;
@@ -345,11 +340,6 @@ impl Clients {
         }
     }
 
-    /// Whether its request is worked on.
-    pub(crate) fn is_busy(&self, client: ClientId) -> bool {
-        self.state(client.0) == State::Busy
-    }
-
     /// What has come of a request: it waits for the rest, unless `waits` says that it does so already.
     fn decoded(
         &mut self,
@@ -419,7 +409,9 @@ impl Clients {
     }
 
     fn has_begun(&self, id: u32) -> bool {
-        self.slab.get(id).is_some_and(|client| client.partial.is_some())
+        self.slab
+            .get(id)
+            .is_some_and(|client| client.partial.is_some())
     }
 
     /// Keeps what has come while a request is worked on.
@@ -496,7 +488,8 @@ impl Clients {
             if std::mem::take(&mut client.usual) {
                 self.memory.give_back_usual();
             }
-            self.memory.give_back_large(std::mem::take(&mut client.large));
+            self.memory
+                .give_back_large(std::mem::take(&mut client.large));
             self.places.give_back(client.peer.origin());
         }
         self.count -= 1;

@@ -31,7 +31,10 @@ impl Queue {
     }
 
     /// All of them, the one that has waited for longest first.
-    pub(crate) fn iter<'a>(&self, clients: &'a Slab<Client>) -> impl Iterator<Item = (u32, &'a Client)> {
+    pub(crate) fn iter<'a>(
+        &self,
+        clients: &'a Slab<Client>,
+    ) -> impl Iterator<Item = (u32, &'a Client)> {
         let client = |id: u32| clients.get(id).map(|client| (id, client));
         std::iter::successors(client(self.first), move |(_, before)| client(before.after))
     }

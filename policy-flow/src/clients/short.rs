@@ -26,7 +26,10 @@ impl Clients {
 
     fn say_that_memory_is_used_up(&self, driver: &mut impl ClientDriver) {
         let waits = [Wait::Short, Wait::ShortLarge];
-        if waits.iter().all(|wait| self.queues[*wait as usize].first().is_none()) {
+        if waits
+            .iter()
+            .all(|wait| self.queues[*wait as usize].first().is_none())
+        {
             driver.client_event(ClientEvent::MemoryUsedUp);
         }
     }
@@ -47,7 +50,8 @@ impl Clients {
         if let Some(client) = self.slab.get_mut(id)
             && client.large > 0
         {
-            self.memory.give_back_large(std::mem::take(&mut client.large));
+            self.memory
+                .give_back_large(std::mem::take(&mut client.large));
             self.serve_short(driver);
         }
     }

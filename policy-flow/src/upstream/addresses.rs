@@ -56,6 +56,11 @@ impl Addresses {
         self.known.is_empty()
     }
 
+    /// Whether a look-up is under way.
+    pub(crate) const fn is_looking(&self) -> bool {
+        self.is_looking
+    }
+
     /// Whether they are to be looked up now. If so that counts as begun.
     pub(crate) fn is_due(&mut self, now: Time) -> bool {
         let is_due = self.refresh_at <= now && !self.is_looking;
@@ -66,8 +71,8 @@ impl Addresses {
     /// A look-up has found these; the first eight count.
     pub(crate) fn found(&mut self, now: Time, list: &[Address]) {
         self.end_look_up(now);
-        let is_same = self.known.len() == list.len()
-            && list.iter().all(|address| self.contains(*address));
+        let is_same =
+            self.known.len() == list.len() && list.iter().all(|address| self.contains(*address));
         if !is_same {
             self.replace(list);
         }

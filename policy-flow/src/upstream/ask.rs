@@ -112,4 +112,13 @@ impl Ask {
             attempts: Vec::new(),
         }
     }
+
+    /// A bit for each backend below 64 that was asked and did not answer.
+    pub(crate) fn failed(&self) -> u64 {
+        let bits = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| 1u64.checked_shl(attempt.slot.0));
+        bits.fold(0, |set, bit| set | bit)
+    }
 }

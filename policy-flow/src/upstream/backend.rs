@@ -25,6 +25,8 @@ pub(crate) struct Backend {
     pub(crate) waiting: VecDeque<(u32, u32)>,
     /// Requests that wait for an address.
     pub(crate) looking: Vec<(u32, u32)>,
+    /// Permits that this worker has: for its connections, idle ones among them, and those that it opens.
+    pub(crate) taken: usize,
     /// Connections that may not have been accepted yet.
     pub(crate) opening: usize,
     /// New connections that have waited for an answer for too long: idle ones are closed for them.
@@ -35,6 +37,8 @@ pub(crate) struct Backend {
     pub(crate) memory: usize,
     /// When the oldest idle connection is looked at.
     pub(crate) trim: Time,
+    /// When it is looked at, if it is down.
+    pub(crate) check: Time,
     /// It is not listed any more: no connection is kept.
     pub(crate) is_retired: bool,
 }
@@ -51,11 +55,13 @@ impl Backend {
             idle: VecDeque::new(),
             waiting: VecDeque::new(),
             looking: Vec::new(),
+            taken: 0,
             opening: 0,
             unanswered: 0,
             learned: None,
             memory: 0,
             trim: Time::NEVER,
+            check: Time::NEVER,
             is_retired: false,
         }
     }
@@ -69,11 +75,33 @@ impl Backend {
         self.is_retired = false;
     }
 
+    /// Whether it is not listed any more, and nothing of it is left.
+    pub(crate) fn is_free(&self) -> bool {
+        self.is_retired
+            && self.taken == 0
+            && self.waiting.is_empty()
+            && self.looking.is_empty()
+            && !self.addresses.is_looking()
+    }
+
     /// The connections that are opened without a wait.
     pub(crate) fn limit(&self, now: Time, max: usize) -> usize {
         match self.learned {
             Some((limit, until)) if now < until => limit.min(max),
             _ => max,
+        }
+    }
+
+    /// Its connections that are in use, of this worker.
+    pub(crate) fn in_use(&self) -> u32 {
+        u32::try_from(self.taken.saturating_sub(self.idle.len())).unwrap_or(u32::MAX)
+    }
+
+    /// An attempt failed, by its fault or not.
+    pub(crate) fn failed(&self, blames: bool, connected: bool) {
+        self.shared.failed.fetch_add(1, Relaxed);
+        if blames {
+            self.shared.unreachable.store(!connected, Relaxed);
         }
     }
 

@@ -82,8 +82,9 @@ pub struct Upstream {
     asks: Slab<Ask>,
     links: Slab<Link>,
     backends: Vec<Backend>,
-    sets: Vec<Option<Set>>,
-    current: u32,
+    /// The list of backends, and earlier ones that requests still go by.
+    current: Set,
+    old: Vec<Set>,
     work: VecDeque<Work>,
     done: VecDeque<Done>,
     /// Where an answer is read that comes whole, as a rule.
@@ -134,8 +135,8 @@ impl Upstream {
             asks: Slab::new(),
             links: Slab::new(),
             backends: Vec::new(),
-            sets: Vec::new(),
-            current: 0,
+            current: Set::empty(shared),
+            old: Vec::new(),
             work: VecDeque::new(),
             done: VecDeque::new(),
             answers: BytesMut::new(),
@@ -281,13 +282,13 @@ impl Upstream {
     /// What the workers share.
     #[must_use]
     pub fn shared(&self) -> &Shared {
-        &self.current_set().shared
+        &self.current.shared
     }
 
     /// The number of the backend with this index in the list.
     #[must_use]
     pub fn slot(&self, backend: BackendId) -> Option<Slot> {
-        self.current_set().slots.get(backend.index()).copied()
+        self.current.slots.get(backend.index()).copied()
     }
 
     /// Whether a backend is up; meant for status pages.

@@ -89,7 +89,10 @@ impl Shared {
         config: Config,
         backends: impl IntoIterator<Item = (Backend, Option<policy_ha::BackendId>)>,
     ) -> Result<Self, ConfigError> {
-        let backends: Vec<_> = backends.into_iter().take(Balancer::MAX_BACKENDS + 1).collect();
+        let backends: Vec<_> = backends
+            .into_iter()
+            .take(Balancer::MAX_BACKENDS + 1)
+            .collect();
         let shared = backends.iter().map(|(_, known)| {
             let old = known.and_then(|id| self.inner.backends.get(id.index()));
             old.map(Arc::clone).unwrap_or_default()
@@ -99,11 +102,7 @@ impl Shared {
         Ok(Self::of(balancer, shared, Arc::clone(&self.inner.workers)))
     }
 
-    fn of(
-        balancer: Balancer,
-        backends: Box<[Arc<SharedBackend>]>,
-        workers: Arc<[Worker]>,
-    ) -> Self {
+    fn of(balancer: Balancer, backends: Box<[Arc<SharedBackend>]>, workers: Arc<[Worker]>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 balancer: Mutex::new(balancer),

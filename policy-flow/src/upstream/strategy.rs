@@ -75,7 +75,9 @@ impl FromStr for Strategy {
             "round-robin" => Ok(Self::RoundRobin),
             "least-loaded" => Ok(Self::LeastLoaded),
             _ => {
-                let names = text.strip_prefix("hash:").ok_or(InvalidStrategy::Strategy)?;
+                let names = text
+                    .strip_prefix("hash:")
+                    .ok_or(InvalidStrategy::Strategy)?;
                 HashKey::new(names.split(',')).map(Self::Hash)
             }
         }

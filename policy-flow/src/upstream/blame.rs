@@ -1,0 +1,125 @@
+//! Whose fault a failure is.
+//!
+//! A backend that closes the connection instead of an answer may have died of the request. Whether it did is known when
+//! the request is done with: if another backend closed as well, the request is to blame, and they are not. If another one
+//! answered, or none was left, the first one is.
+//!
+//! That holds three times for a backend that has answered nothing in between: servers that close whatever they are asked
+//! do go down.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use policy_ha::{BackendId, Outcome};
+
+use super::{Event, Upstream};
+use crate::{BackendDriver, Slot};
+
+impl Upstream {
+    /// The last attempt of a request failed, and that is its backend's fault.
+    pub(super) fn observe_last(&self, id: u32, driver: &mut impl BackendDriver) {
+        let Some(ask) = self.asks.get(id) else {
+            return;
+        };
+        if let Some(attempt) = ask.attempts.last() {
+            self.observe_failure(ask.set, attempt, driver);
+        }
+    }
+
+    /// A request is done with: those whose fault was not clear are blamed, or not. It was given up if not `is_done`.
+    pub(super) fn settle_blame(&self, id: u32, is_done: bool, driver: &mut impl BackendDriver) {
+        let Some(ask) = self.asks.get(id) else {
+            return;
+        };
+        let pending = || ask.attempts.iter().filter(|attempt| attempt.is_pending);
+        if pending().next().is_none() {
+            return;
+        }
+        let shared = |slot: Slot| {
+            self.backends
+                .get(slot.index())
+                .map(|backend| &backend.shared)
+        };
+        let may_be_forgiven =
+            |slot| shared(slot).is_some_and(|shared| shared.forgiven.load(Relaxed) < MAX_FORGIVEN);
+        let is_harmful = is_done
+            && pending().nth(1).is_some()
+            && pending().all(|attempt| may_be_forgiven(attempt.slot));
+        if !is_harmful {
+            for attempt in pending() {
+                self.observe_failure(ask.set, attempt, driver);
+            }
+            return;
+        }
+        for attempt in pending() {
+            if let Some(shared) = shared(attempt.slot) {
+                shared.forgiven.fetch_add(1, Relaxed);
+            }
+        }
+        if let Some(request) = &ask.request {
+            let bits = pending().filter_map(|attempt| 1u64.checked_shl(attempt.slot.0));
+            driver.event(Event::Harmful {
+                request,
+                backends: bits.fold(0, |set, bit| set | bit),
+            });
+        }
+    }
+
+    fn observe_failure(
+        &self,
+        set: u32,
+        attempt: &super::ask::Attempt,
+        driver: &mut impl BackendDriver,
+    ) {
+        let Some(set) = self.set(set) else {
+            return;
+        };
+        let outcome = Outcome::Failure { took: attempt.took };
+        let at = self.clock.past(attempt.at);
+        let transition = set.shared.balancer().observe(at, attempt.id, outcome);
+        if let Some(transition) = transition {
+            driver.event(Event::Changed {
+                backend: attempt.slot,
+                transition,
+                because: Some(&attempt.error),
+            });
+        }
+    }
+
+    pub(super) fn observe_success(
+        &self,
+        set: u32,
+        id: BackendId,
+        slot: Slot,
+        driver: &mut impl BackendDriver,
+    ) {
+        self.observe(set, id, slot, Outcome::Success, driver);
+    }
+
+    /// An outcome whose reason is nobody's request.
+    pub(super) fn observe(
+        &self,
+        set: u32,
+        id: BackendId,
+        slot: Slot,
+        outcome: Outcome,
+        driver: &mut impl BackendDriver,
+    ) {
+        let Some(set) = self.set(set) else {
+            return;
+        };
+        let transition = set
+            .shared
+            .balancer()
+            .observe(self.clock.instant, id, outcome);
+        if let Some(transition) = transition {
+            driver.event(Event::Changed {
+                backend: slot,
+                transition,
+                because: None,
+            });
+        }
+    }
+}
+
+/// As often a backend closes on a request that others close on, and is not blamed, until it has answered.
+const MAX_FORGIVEN: u32 = 3;

@@ -1,0 +1,277 @@
+//! Looking at backends that are down beside the requests, so that none of those has to be the one that finds them up
+//! again.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use policy_ha::{BackendId, Mode, Outcome, Status};
+use policy_proto::{Request, Response};
+
+use super::{AskState, CheckError, Event, Kind, Timer, Upstream, ask::Ask};
+use crate::{BackendDriver, Slot, clock::Time};
+
+/// How backends that are down are looked at, by [`Upstream::check`](crate::Upstream::check).
+///
+/// ```
+/// use policy_flow::Check;
+/// use std::time::Duration;
+///
+/// let check = Check::new(Duration::from_secs(5));
+/// assert!(check.probe.is_none());
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Check {
+    /// How long after one check of a backend the next one begins; each backend has a moment of its
+    /// own.
+    pub every: Duration,
+    /// What it is asked; `None` only opens a connection.
+    ///
+    /// A successful connection proves that something listens, or that a system keeps connections in a
+    /// queue for what does not answer. So it brings back only backends that could not be connected to.
+    /// One that hung, closed or sent something else waits for its trial by a request, unless it is
+    /// probed.
+    pub probe: Option<Probe>,
+}
+
+impl Check {
+    /// A check that only connects.
+    #[must_use]
+    pub const fn new(every: Duration) -> Self {
+        Self { every, probe: None }
+    }
+
+    /// The same with a probe.
+    #[must_use]
+    pub fn with_probe(self, probe: Probe) -> Self {
+        Self {
+            probe: Some(probe),
+            ..self
+        }
+    }
+}
+
+/// A request that shows whether a backend works.
+///
+/// It is a request like all others, and a policy server may count it: it should be about a sender, a
+/// client and a recipient that nobody has.
+///
+/// ```
+/// use policy_flow::Probe;
+/// use policy_proto::{Request, Response};
+///
+/// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+/// let probe = Probe::new(request);
+/// assert!(probe.passes(&Response::new("REJECT")?), "any answer does");
+///
+/// let probe = probe.expecting(Response::new("DEFER_IF_PERMIT")?);
+/// assert!(probe.passes(&Response::new("defer_if_permit greylisted for 299 s")?));
+/// assert!(!probe.passes(&Response::new("DUNNO")?));
+///
+/// let probe = probe.expecting(Response::new("REJECT probed")?);
+/// assert!(!probe.passes(&Response::new("REJECT no quota left")?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Probe {
+    request: Request,
+    action: Option<Response>,
+}
+
+impl Probe {
+    /// This request, to which any answer will do.
+    #[must_use]
+    pub const fn new(request: Request) -> Self {
+        Self {
+            request,
+            action: None,
+        }
+    }
+
+    /// The same, with this action for an answer: one without a text stands for all texts, and case
+    /// does not matter.
+    #[must_use]
+    pub fn expecting(self, action: Response) -> Self {
+        Self {
+            action: Some(action),
+            ..self
+        }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Whether this answer will do.
+    #[must_use]
+    pub fn passes(&self, answer: &Response) -> bool {
+        let Some(action) = &self.action else {
+            return true;
+        };
+        let (action, answer) = (action.as_bytes(), answer.as_bytes());
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let answer = match action.iter().any(is_blank) {
+            true => answer,
+            false => answer.split(is_blank).next().unwrap_or_default(),
+        };
+        answer.eq_ignore_ascii_case(action)
+    }
+}
+
+impl Upstream {
+    /// Each backend has a moment of its own.
+    pub(super) fn begin_checks(&mut self, check: Check) {
+        self.check = Some(check);
+        self.rearm_checks();
+    }
+
+    /// For a list that has changed.
+    pub(super) fn rearm_checks(&mut self) {
+        let Some(check) = &self.check else {
+            return;
+        };
+        let (every, now) = (check.every, self.clock.now);
+        let slots = self.current.slots.clone();
+        let apart = every / u32::try_from(slots.len().max(1)).unwrap_or(u32::MAX);
+        for (index, slot) in (0..).zip(slots) {
+            self.arm_check(slot, now.after(every + apart * index));
+        }
+    }
+
+    fn arm_check(&mut self, slot: Slot, at: Time) {
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            self.timers
+                .arm(&mut backend.check, at, Timer::Check(slot.0));
+        }
+    }
+
+    pub(super) fn check_rings(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let Some(check) = &self.check else {
+            return;
+        };
+        let (every, probe) = (check.every, check.probe.clone());
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.check = Time::NEVER;
+        }
+        let Some(id) = self.current.id(slot) else {
+            return;
+        };
+        let is_wanted = {
+            let balancer = self.current.shared.balancer();
+            balancer.status(id) != Status::Up && balancer.mode(id) != Mode::Disabled
+        };
+        let backend = self.backends.get(slot.index());
+        let was_unreachable =
+            backend.is_some_and(|backend| backend.shared.unreachable.load(Relaxed));
+        let is_begun = is_wanted
+            && (probe.is_some() || was_unreachable)
+            && self.look_at(slot, id, probe.as_ref(), driver);
+        if !is_begun {
+            self.arm_check(slot, self.clock.now.after(every));
+        }
+    }
+
+    /// There is one check of a backend at a time, and it takes one of its connections, if one is free: never one's place
+    /// in the queue.
+    fn look_at(
+        &mut self,
+        slot: Slot,
+        id: BackendId,
+        probe: Option<&Probe>,
+        driver: &mut impl BackendDriver,
+    ) -> bool {
+        let now = self.clock.now;
+        let Some(timeout) = self
+            .backends
+            .get(slot.index())
+            .map(|backend| backend.timeout)
+        else {
+            return false;
+        };
+        self.serial = self.serial.wrapping_add(1);
+        self.under_way += 1;
+        self.current.asks += 1;
+        let index = self.asks.take(Ask::new);
+        if let Some(ask) = self.asks.get_mut(index) {
+            ask.serial = self.serial;
+            ask.state = AskState::Queued;
+            ask.kind = Kind::Check;
+            ask.request = probe.map(|probe| probe.request.clone());
+            ask.set = self.current.number;
+            ask.id = Some(id);
+            ask.slot = slot;
+            ask.is_fresh = true;
+            ask.began = now;
+            ask.until = now.after(timeout);
+            ask.wait_until = ask.until;
+        }
+        self.refresh(slot, driver);
+        match self.try_acquire(index, driver) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.end(index);
+                false
+            }
+            Err(error) => {
+                self.check_ended(index, Err(error.into()), driver);
+                true
+            }
+        }
+    }
+
+    /// A probe has been answered. Its connection is kept.
+    pub(super) fn check_answered(
+        &mut self,
+        id: u32,
+        response: Response,
+        driver: &mut impl BackendDriver,
+    ) {
+        let probe = self.check.as_ref().and_then(|check| check.probe.as_ref());
+        let result = match probe.is_none_or(|probe| probe.passes(&response)) {
+            true => Ok(()),
+            false => Err(CheckError::Unexpected(response)),
+        };
+        self.check_ended(id, result, driver);
+    }
+
+    /// A check that fails puts off the backend's next trial by a request for as long as it took.
+    pub(super) fn check_ended(
+        &mut self,
+        id: u32,
+        result: Result<(), CheckError>,
+        driver: &mut impl BackendDriver,
+    ) {
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        let (slot, backend_id, set) = (ask.slot, ask.id, ask.set);
+        let took = self.clock.now.since(ask.began);
+        if result.is_ok()
+            && let Some(link) = ask.link.take()
+        {
+            self.accepted(link);
+            self.keep(link, driver);
+        } else {
+            self.leave_attempt(id, driver);
+        }
+        driver.event(Event::Checked {
+            backend: slot,
+            error: result.as_ref().err(),
+            took,
+        });
+        let outcome = match &result {
+            Ok(()) => Some(Outcome::Success),
+            Err(error) if error.blames_backend() => Some(Outcome::Failure { took }),
+            Err(_) => None,
+        };
+        if let (Some(outcome), Some(backend_id)) = (outcome, backend_id) {
+            self.observe(set, backend_id, slot, outcome, driver);
+        }
+        self.end(id);
+        if let Some(check) = &self.check {
+            let next = self.clock.now.after(check.every);
+            self.arm_check(slot, next);
+        }
+    }
+}

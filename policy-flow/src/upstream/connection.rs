@@ -1,0 +1,259 @@
+//! How a connection ends, by its backend, by a time-out, or since it is not wanted any more.
+
+use std::mem;
+
+use super::{
+    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, TimedOut, Upstream, Work,
+    attempt::Failed,
+};
+use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
+
+impl Upstream {
+    /// A connection has been closed by its backend, or failed.
+    pub(super) fn has_ended(
+        &mut self,
+        id: u32,
+        failure: Option<Failure>,
+        driver: &mut impl BackendDriver,
+    ) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        match link.state {
+            LinkState::Free => {}
+            LinkState::Connecting(ask) => self.connect_failed(id, ask, failure, driver),
+            LinkState::Asking(ask) => self.asked_in_vain(id, ask, failure, driver),
+            LinkState::Idle | LinkState::Settling => self.drop_link(id, driver),
+        }
+    }
+
+    fn asked_in_vain(
+        &mut self,
+        id: u32,
+        ask_id: u32,
+        failure: Option<Failure>,
+        driver: &mut impl BackendDriver,
+    ) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        let is_unread = matches!(failure, Some(Failure::Unread(_)));
+        let error = match failure {
+            None if link.heard => self.cut_off(id),
+            None => AttemptError::Closed,
+            Some(Failure::Local(error)) => AttemptError::Local(error),
+            Some(Failure::Unread(error) | Failure::Peer(error)) => AttemptError::Io(error),
+        };
+        let unsent = !link.heard && (is_unread || !link.sent);
+        let was_closed = link.is_reused && !link.heard && error.is_end();
+        self.drop_link(id, driver);
+        if let Some(ask) = self.asks.get_mut(ask_id) {
+            ask.link = None;
+        }
+        // The server may close a connection that is kept at any time: that is nobody's fault, and a new one shows
+        // whether it is still there.
+        if was_closed && (self.options.retry == Retry::Always || unsent) {
+            if let Err(error) = self.acquire_again(ask_id, driver) {
+                self.fail(ask_id, Failed::before(error), driver);
+            }
+            return;
+        }
+        let failed = Failed {
+            error,
+            unsent,
+            was_closed,
+            connected: true,
+        };
+        self.fail(ask_id, failed, driver);
+    }
+
+    /// There is no answer in time.
+    pub(super) fn answer_timed_out(&mut self, ask_id: u32, driver: &mut impl BackendDriver) {
+        let Some(ask) = self.asks.get(ask_id) else {
+            return;
+        };
+        let within = ask.until.since(ask.began);
+        let Some((id, link)) = ask.link.and_then(|id| Some((id, self.links.get(id)?))) else {
+            return;
+        };
+        let slot = link.backend;
+        let waits_for_memory = link.partial.as_ref().is_some_and(|partial| partial.waits);
+        let is_dead = link.is_reused && !link.heard;
+        let unsent = !link.heard && !link.sent;
+        let error = match waits_for_memory {
+            true => AttemptError::NoMemory,
+            false => TimedOut::Answer { within }.into(),
+        };
+        if !waits_for_memory {
+            self.address_failed(id);
+        }
+        self.drop_link(id, driver);
+        if is_dead {
+            // What lies between may have forgotten them all: those that are kept are not used up one by one.
+            self.drop_idle(slot, driver);
+        }
+        let failed = Failed {
+            error,
+            unsent,
+            was_closed: false,
+            connected: true,
+        };
+        if let Some(ask) = self.asks.get_mut(ask_id) {
+            ask.link = None;
+        }
+        self.fail(ask_id, failed, driver);
+    }
+
+    /// A connection is looked at: whether it was accepted, whether its first answer takes too long, whether it still
+    /// owes its blank line.
+    pub(super) fn link_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.armed == at {
+            link.armed = Time::NEVER;
+        }
+        match link.state {
+            LinkState::Settling => match link.since.after(super::SETTLE) {
+                end if end <= now => self.drop_link(id, driver),
+                end => self.arm_link(id, end),
+            },
+            LinkState::Asking(_) if !link.is_reused => {
+                let (accepted, crowded) =
+                    (link.since.after(super::ACCEPTED), link.since.after(CROWDED));
+                if now < accepted {
+                    return self.arm_link(id, accepted);
+                }
+                self.is_accepted(id);
+                match now < crowded {
+                    true => self.arm_link(id, crowded),
+                    false => self.is_unanswered(id, driver),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A new connection waits for its first answer while others are idle: its backend may serve no more than those, one
+    /// with each of its processes. They are closed, and for a while no more are opened without a wait.
+    fn is_unanswered(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.heard || link.is_unanswered {
+            return;
+        }
+        link.is_unanswered = true;
+        let slot = link.backend;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        backend.unanswered += 1;
+        if backend.idle.is_empty() {
+            return;
+        }
+        let limit = backend.taken.saturating_sub(backend.unanswered).max(1);
+        let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
+        backend.learned = Some((limit, now.after(LEARNED)));
+        self.drop_idle(slot, driver);
+        if is_news {
+            driver.event(Event::Crowded {
+                backend: slot,
+                limit,
+            });
+        }
+    }
+
+    /// A connection has brought its first answer.
+    pub(super) fn accepted(&mut self, id: u32) {
+        self.is_accepted(id);
+        if let Some(link) = self.links.get_mut(id)
+            && mem::take(&mut link.is_unanswered)
+            && let Some(backend) = self.backends.get_mut(link.backend.index())
+        {
+            backend.unanswered -= 1;
+        }
+    }
+
+    /// A connection has been accepted, as far as can be told: more may be opened.
+    fn is_accepted(&mut self, id: u32) {
+        if let Some(link) = self.links.get_mut(id)
+            && mem::take(&mut link.is_opening)
+        {
+            let slot = link.backend;
+            self.has_opened(slot);
+        }
+    }
+
+    fn has_opened(&mut self, slot: Slot) {
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.opening -= 1;
+            if !backend.waiting.is_empty() {
+                self.work.push_back(Work::Serve(slot));
+            }
+        }
+    }
+
+    /// Closes a connection, and gives its permit back.
+    pub(super) fn drop_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let Some(link) = self.links.get(id) else {
+            return;
+        };
+        let slot = link.backend;
+        let was_idle = link.state == LinkState::Idle;
+        if was_idle && let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.idle.retain(|other| *other != id);
+            self.keeps(slot);
+        }
+        self.close_link(id, driver);
+        self.give_back_permit(slot, driver);
+    }
+
+    /// Closes a connection. Its permit is somebody else's.
+    pub(super) fn close_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        self.accepted(id);
+        self.drop_partial(id, driver);
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.state = LinkState::Free;
+        let (slot, address) = (link.backend, link.address);
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.addresses.closed(address);
+        }
+        driver.close(LinkId(id));
+        self.links.free(id);
+    }
+
+    /// A request leaves its attempt, however far that is.
+    pub(super) fn leave_attempt(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        let state = mem::replace(&mut ask.state, AskState::Queued);
+        let (slot, link) = (ask.slot, ask.link.take());
+        match state {
+            AskState::Free => ask.state = AskState::Free,
+            AskState::Queued => {}
+            AskState::Asking => {
+                if let Some(link) = link {
+                    self.drop_link(link, driver);
+                }
+            }
+            AskState::Opening => {
+                ask.opening.is_looking = false;
+                let counts = mem::take(&mut ask.opening.counts);
+                let others = mem::take(&mut ask.opening.others);
+                for link in link.into_iter().chain(others) {
+                    self.close_link(link, driver);
+                }
+                if counts {
+                    self.has_opened(slot);
+                }
+                self.give_back_permit(slot, driver);
+            }
+        }
+    }
+}

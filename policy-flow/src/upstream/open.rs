@@ -1,0 +1,389 @@
+//! How a connection is opened: a look-up where it is needed, and a race between addresses.
+//!
+//! Addresses are tried one after the other, 250 ms apart or as soon as one fails, and the first that is connected is
+//! used (RFC 8305).
+
+use std::{io, mem};
+
+use super::{
+    ACCEPTED, AskState, AttemptError, Event, FULL_PAUSE, Kind, LinkState, RACE_DELAY, TimedOut,
+    Upstream, ask::Opening, attempt::Failed, link::Link,
+};
+use crate::{Address, BackendDriver, Connecting, Failure, LinkId, Sent, Slot, clock::Time};
+
+impl Upstream {
+    /// A request has a permit, and no connection.
+    pub(super) fn open(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), AttemptError> {
+        let now = self.clock.now;
+        let Some(ask) = self.asks.get_mut(id) else {
+            return Ok(());
+        };
+        let slot = ask.slot;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return Ok(());
+        };
+        backend.opening += 1;
+        ask.state = AskState::Opening;
+        ask.opening = Opening {
+            counts: true,
+            others: mem::take(&mut ask.opening.others),
+            race_at: Time::NEVER,
+            ..Opening::default()
+        };
+        let connect = self.options.connect.map(|within| now.after(within));
+        ask.wait_until = connect.map_or(ask.until, |end| end.min(ask.until));
+        if matches!(ask.kind, Kind::Request(_)) {
+            driver.event(Event::Opening(slot));
+        }
+        if backend.addresses.is_empty() {
+            ask.opening.is_looking = true;
+            backend.looking.push((id, ask.serial));
+            ask.due = ask.wait_until;
+            self.refresh(slot, driver);
+            self.arm(id);
+            return Ok(());
+        }
+        self.race(id, driver)
+    }
+
+    /// Has the addresses of a backend looked up again, if it is time.
+    pub(super) fn refresh(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        if let Some(backend) = self.backends.get_mut(slot.index())
+            && backend.addresses.is_due(now)
+        {
+            driver.resolve(slot);
+        }
+    }
+
+    /// A look-up has ended.
+    pub(super) fn has_resolved(
+        &mut self,
+        slot: Slot,
+        found: Result<Vec<Address>, Failure>,
+        driver: &mut impl BackendDriver,
+    ) {
+        let now = self.clock.now;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        let error = match found {
+            Ok(list) if !list.is_empty() => {
+                backend.addresses.found(now, &list);
+                None
+            }
+            Ok(_) => {
+                backend.addresses.not_found(now);
+                let text = "the name has no address";
+                Some(Failure::Peer(io::Error::new(io::ErrorKind::NotFound, text)))
+            }
+            Err(failure) => {
+                backend.addresses.not_found(now);
+                Some(failure)
+            }
+        };
+        if let Some(Failure::Local(error) | Failure::Peer(error) | Failure::Unread(error)) = &error
+            && !backend.addresses.is_empty()
+        {
+            driver.event(Event::StaleAddresses {
+                backend: slot,
+                error,
+            });
+        }
+        let looking = mem::take(&mut backend.looking);
+        let has_none = backend.addresses.is_empty();
+        self.drop_moved(slot, driver);
+        for (id, serial) in looking {
+            let Some(ask) = self.asks.get_mut(id) else {
+                continue;
+            };
+            if ask.serial != serial || ask.slot != slot || !mem::take(&mut ask.opening.is_looking) {
+                continue;
+            }
+            let result = match &error {
+                Some(failure) if has_none => Err(repeated(failure)),
+                _ => self.race(id, driver),
+            };
+            if let Err(error) = result {
+                self.fail(id, Failed::before(error), driver);
+            }
+        }
+    }
+
+    /// Closes idle connections to addresses that the backend has no more.
+    fn drop_moved(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return;
+        };
+        let is_moved = |id: &u32| {
+            let link = self.links.get(*id);
+            link.is_some_and(|link| !backend.addresses.contains(link.address))
+        };
+        let moved: Vec<u32> = backend.idle.iter().copied().filter(is_moved).collect();
+        for link in moved {
+            self.drop_link(link, driver);
+        }
+    }
+
+    /// It is time for the next address.
+    pub(super) fn race_on(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        if let Err(error) = self.race(id, driver) {
+            self.fail(id, Failed::before(error), driver);
+        }
+    }
+
+    /// Tries the next address.
+    fn race(&mut self, id: u32, driver: &mut impl BackendDriver) -> Result<(), AttemptError> {
+        let now = self.clock.now;
+        loop {
+            let Some(ask) = self.asks.get_mut(id) else {
+                return Ok(());
+            };
+            let slot = ask.slot;
+            let Some(backend) = self.backends.get_mut(slot.index()) else {
+                return Ok(());
+            };
+            let before = ask.opening.raced;
+            let Some(address) = backend.addresses.next(&mut ask.opening.raced) else {
+                if ask.link.is_some() {
+                    break;
+                }
+                let error = ask.opening.error.take();
+                return Err(AttemptError::Connect(error.unwrap_or_else(no_address)));
+            };
+            let new = self.links.take(Link::new);
+            match driver.connect(LinkId(new), slot, address) {
+                Ok(Connecting::Pending) => {
+                    self.begin_link(new, slot, address, id);
+                    if let Some(ask) = self.asks.get_mut(id) {
+                        ask.opening.race_at = now.after(RACE_DELAY);
+                    }
+                    break;
+                }
+                Ok(Connecting::Done) => {
+                    self.begin_link(new, slot, address, id);
+                    self.has_connected(new, driver);
+                    return Ok(());
+                }
+                Ok(Connecting::Full) => {
+                    self.links.free_now(new);
+                    ask.opening.raced = before;
+                    ask.opening.race_at = now.after(FULL_PAUSE);
+                    break;
+                }
+                Err(Failure::Local(error)) => {
+                    self.links.free_now(new);
+                    return Err(AttemptError::Local(error));
+                }
+                Err(Failure::Peer(error) | Failure::Unread(error)) => {
+                    self.links.free_now(new);
+                    ask.opening.error = Some(error);
+                    backend.addresses.failed(address);
+                }
+            }
+        }
+        if let Some(ask) = self.asks.get_mut(id)
+            && let Some(backend) = self.backends.get(ask.slot.index())
+        {
+            ask.due = ask.wait_until;
+            if backend.addresses.has_more(ask.opening.raced) {
+                ask.due = ask.due.min(ask.opening.race_at);
+            }
+        }
+        self.arm(id);
+        Ok(())
+    }
+
+    fn begin_link(&mut self, new: u32, slot: Slot, address: Address, id: u32) {
+        let now = self.clock.now;
+        if let Some(link) = self.links.get_mut(new) {
+            let armed = link.armed;
+            *link = Link {
+                state: LinkState::Connecting(id),
+                backend: slot,
+                address,
+                opened: now,
+                armed,
+                ..Link::new()
+            };
+        }
+        if let Some(ask) = self.asks.get_mut(id) {
+            match ask.link {
+                None => ask.link = Some(new),
+                Some(_) => ask.opening.others.push(new),
+            }
+        }
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.addresses.opened(address);
+        }
+    }
+
+    /// The first connection of a race is open: it is used, and the others are closed.
+    pub(super) fn has_connected(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let LinkState::Connecting(ask_id) = link.state else {
+            return;
+        };
+        let slot = link.backend;
+        link.state = LinkState::Asking(ask_id);
+        link.is_opening = true;
+        let Some(ask) = self.asks.get_mut(ask_id) else {
+            return;
+        };
+        // The connection has the permit from now on, and counts as one that may not have been accepted.
+        ask.state = AskState::Asking;
+        ask.opening.counts = false;
+        let first = ask.link.replace(id);
+        let mut others = mem::take(&mut ask.opening.others);
+        let is_check = ask.kind == Kind::Check;
+        let mut is_before = true;
+        for other in first.into_iter().chain(others.drain(..)) {
+            if other == id {
+                is_before = false;
+                continue;
+            }
+            if is_before {
+                // It was tried earlier, and is slower or does not answer at all.
+                self.address_failed(other);
+            }
+            self.close_link(other, driver);
+        }
+        if let Some(ask) = self.asks.get_mut(ask_id) {
+            ask.opening.others = others;
+        }
+        if !is_check {
+            driver.event(Event::Connected(slot));
+        } else if self
+            .asks
+            .get(ask_id)
+            .is_some_and(|ask| ask.request.is_none())
+        {
+            return self.check_ended(ask_id, Ok(()), driver);
+        }
+        if let Err(failure) = self.send(ask_id, id, driver) {
+            return self.has_ended(id, Some(failure), driver);
+        }
+        let accepted = self.clock.now.after(ACCEPTED);
+        self.arm_link(id, accepted);
+    }
+
+    /// Puts a request on a connection, which is this request's from now on.
+    pub(super) fn send(
+        &mut self,
+        ask_id: u32,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), Failure> {
+        let now = self.clock.now;
+        let (Some(ask), Some(link)) = (self.asks.get_mut(ask_id), self.links.get_mut(id)) else {
+            return Ok(());
+        };
+        let Some(request) = &ask.request else {
+            return Ok(());
+        };
+        link.heard = false;
+        link.sent = false;
+        let sent = driver.send(LinkId(id), request.as_bytes())?;
+        link.state = LinkState::Asking(ask_id);
+        link.since = now;
+        link.sent = sent == Sent::All;
+        ask.state = AskState::Asking;
+        ask.link = Some(id);
+        ask.due = ask.until;
+        self.timers
+            .arm(&mut ask.armed, ask.due, super::Timer::Ask(ask_id));
+        Ok(())
+    }
+
+    /// A connection could not be opened.
+    pub(super) fn connect_failed(
+        &mut self,
+        id: u32,
+        ask_id: u32,
+        failure: Option<Failure>,
+        driver: &mut impl BackendDriver,
+    ) {
+        self.address_failed(id);
+        self.close_link(id, driver);
+        let Some(ask) = self.asks.get_mut(ask_id) else {
+            return;
+        };
+        ask.opening.others.retain(|other| *other != id);
+        if ask.link == Some(id) {
+            ask.link = ask.opening.others.pop();
+        }
+        let result = match failure {
+            Some(Failure::Local(error)) => Err(AttemptError::Local(error)),
+            failure => {
+                let error = match failure {
+                    Some(Failure::Peer(error) | Failure::Unread(error)) => error,
+                    _ => io::ErrorKind::ConnectionAborted.into(),
+                };
+                ask.opening.error = Some(error);
+                self.race(ask_id, driver)
+            }
+        };
+        if let Err(error) = result {
+            self.fail(ask_id, Failed::before(error), driver);
+        }
+    }
+
+    /// The time for connecting is over.
+    pub(super) fn opening_timed_out(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let Some(ask) = self.asks.get(id) else {
+            return;
+        };
+        let Some(backend) = self.backends.get(ask.slot.index()) else {
+            return;
+        };
+        let host = backend.host.clone();
+        let racing: Vec<u32> = ask
+            .link
+            .iter()
+            .chain(&ask.opening.others)
+            .copied()
+            .collect();
+        let first = racing.first().and_then(|id| self.links.get(*id));
+        let timed_out = match first.map(|link| link.address) {
+            None if ask.opening.is_looking => TimedOut::LookUp(host),
+            Some(Address::Inet(address)) => TimedOut::Connect(Some(address.to_string().into())),
+            _ if host.is_empty() => TimedOut::Connect(None),
+            _ => TimedOut::Connect(Some(host)),
+        };
+        for id in racing {
+            self.address_failed(id);
+        }
+        self.fail(id, Failed::before(timed_out.into()), driver);
+    }
+
+    /// The address of a connection goes behind the others.
+    pub(super) fn address_failed(&mut self, id: u32) {
+        if let Some(link) = self.links.get(id)
+            && let Some(backend) = self.backends.get_mut(link.backend.index())
+        {
+            backend.addresses.failed(link.address);
+        }
+    }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+}
+
+/// The same failure for one more request.
+fn repeated(failure: &Failure) -> AttemptError {
+    let again = |error: &io::Error| match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    };
+    match failure {
+        Failure::Local(error) => AttemptError::Local(again(error)),
+        Failure::Peer(error) | Failure::Unread(error) => AttemptError::Connect(again(error)),
+    }
+}

@@ -1,0 +1,320 @@
+//! Which connection a request gets, and who waits for one.
+//!
+//! A permit is the right to one connection, and there are as many as a backend may have connections, for all workers
+//! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
+//! permit gets an idle connection or opens a new one.
+
+use super::{AskState, AttemptError, LinkState, Retry, Timer, Upstream, Work};
+use crate::{BackendDriver, LinkId, Slot, clock::Time};
+
+impl Upstream {
+    /// Gets a connection for a request, or has it wait for one.
+    pub(super) fn acquire(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), AttemptError> {
+        let Some(slot) = self.asks.get(id).map(|ask| ask.slot) else {
+            return Ok(());
+        };
+        self.refresh(slot, driver);
+        match self.try_acquire(id, driver)? {
+            true => Ok(()),
+            false => self.queue(id, false),
+        }
+    }
+
+    /// The same for a request whose kept connection turned out to be closed: it has waited already.
+    pub(super) fn acquire_again(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), AttemptError> {
+        if let Some(ask) = self.asks.get_mut(id) {
+            ask.is_fresh = true;
+        }
+        match self.try_acquire(id, driver)? {
+            true => Ok(()),
+            false => self.queue(id, true),
+        }
+    }
+
+    /// Whether there was a connection, or one is opened now.
+    pub(super) fn try_acquire(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<bool, AttemptError> {
+        let Some(ask) = self.asks.get(id) else {
+            return Ok(false);
+        };
+        let (slot, is_fresh) = (ask.slot, ask.is_fresh);
+        while !is_fresh && let Some(link) = self.take_idle(slot, driver) {
+            match self.send(id, link, driver) {
+                Ok(()) => return Ok(true),
+                Err(crate::Failure::Local(error)) => {
+                    self.drop_link(link, driver);
+                    return Err(AttemptError::Local(error));
+                }
+                // It was closed: nobody has read anything.
+                Err(_) => self.drop_link(link, driver),
+            }
+        }
+        let max = self.options.max_connections;
+        let now = self.clock.now;
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return Ok(false);
+        };
+        let limit = backend.limit(now, max);
+        let can_open = backend.opening < self.options.max_opening.max(1);
+        if can_open && self.take_permit(slot, limit, is_fresh, driver) {
+            return self.open(id, driver).map(|()| true);
+        }
+        Ok(false)
+    }
+
+    /// A request waits for a permit: the first one of all, or the last.
+    fn queue(&mut self, id: u32, is_first: bool) -> Result<(), AttemptError> {
+        let now = self.clock.now;
+        let (worker, is_shared) = (self.worker, self.shared().is_shared());
+        let Some(ask) = self.asks.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(backend) = self.backends.get_mut(ask.slot.index()) else {
+            return Ok(());
+        };
+        if ask.wait_until <= now {
+            return Err(AttemptError::Busy);
+        }
+        let entry = (id, ask.serial);
+        match is_first {
+            true => backend.waiting.push_front(entry),
+            false => backend.waiting.push_back(entry),
+        }
+        ask.state = AskState::Queued;
+        ask.due = ask.wait_until;
+        if backend.learned.is_some_and(|(_, until)| now < until) {
+            // What was learned may be wrong, or not true any more.
+            ask.due = ask.due.min(now.after(super::CROWDED));
+        }
+        if is_shared {
+            backend.shared.want(worker, true);
+            // One may have come free before the others knew.
+            self.work.push_back(Work::Serve(ask.slot));
+        }
+        self.arm(id);
+        Ok(())
+    }
+
+    /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
+    pub(super) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let max = self.options.max_connections;
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        let (slot, is_fresh) = (ask.slot, ask.is_fresh);
+        ask.due = ask.wait_until;
+        if self.take_permit(slot, max, is_fresh, driver) {
+            if let Err(error) = self.open(id, driver) {
+                self.fail(id, super::attempt::Failed::before(error), driver);
+            }
+        } else {
+            self.arm(id);
+        }
+    }
+
+    /// Those who wait for a connection to this backend get what there is, who has waited for longest first.
+    pub(super) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        while let Some(backend) = self.backends.get_mut(slot.index())
+            && let Some((id, serial)) = backend.waiting.pop_front()
+        {
+            let is_waiting = self.asks.get(id).is_some_and(|ask| {
+                ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
+            });
+            if !is_waiting {
+                continue;
+            }
+            match self.try_acquire(id, driver) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if let Some(backend) = self.backends.get_mut(slot.index()) {
+                        backend.waiting.push_front((id, serial));
+                    }
+                    return;
+                }
+                Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
+            }
+        }
+        if self.shared().is_shared()
+            && let Some(backend) = self.backends.get(slot.index())
+        {
+            backend.shared.want(self.worker, false);
+        }
+    }
+
+    /// An idle connection that can be used, the one used last: the others grow old and are closed.
+    fn take_idle(&mut self, slot: Slot, driver: &mut impl BackendDriver) -> Option<u32> {
+        loop {
+            let backend = self.backends.get_mut(slot.index())?;
+            let keep = backend.keep;
+            let id = backend.idle.pop_back()?;
+            self.keeps(slot);
+            let link = self.links.get_mut(id)?;
+            // It holds its permit, and is in no list.
+            link.state = LinkState::Settling;
+            let now = self.clock.now;
+            let is_young =
+                now < link.since.after(keep) && now < link.opened.after(self.options.max_age);
+            // What is found out before a request is written need not be guessed later.
+            let is_asked = self.options.retry == Retry::Unsent;
+            if is_young && (!is_asked || driver.is_open(LinkId(id))) {
+                return Some(id);
+            }
+            self.drop_link(id, driver);
+        }
+    }
+
+    /// A connection can be used again: it is kept, or given to who waits for one.
+    pub(super) fn keep(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let (worker, is_shared) = (self.worker, self.shared().is_shared());
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let slot = link.backend;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        let is_to_be_closed = backend.keep.is_zero()
+            || backend.is_retired
+            || backend.unanswered > 0
+            || now >= link.opened.after(self.options.max_age)
+            || !backend.addresses.contains(link.address)
+            || is_shared && backend.shared.wanted_by(worker).is_some();
+        if is_to_be_closed {
+            return self.drop_link(id, driver);
+        }
+        link.state = LinkState::Idle;
+        link.since = now;
+        link.is_reused = true;
+        link.skipped = false;
+        backend.idle.push_back(id);
+        if backend.trim == Time::NEVER {
+            let trim = now.after(backend.keep);
+            self.timers
+                .arm(&mut backend.trim, trim, Timer::Trim(slot.0));
+        }
+        if !backend.waiting.is_empty() {
+            self.work.push_back(Work::Serve(slot));
+        }
+        if is_shared {
+            self.keeps(slot);
+        }
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub(super) fn trim(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.trim = Time::NEVER;
+        }
+        while let Some(backend) = self.backends.get_mut(slot.index())
+            && let Some(&oldest) = backend.idle.front()
+            && let Some(link) = self.links.get(oldest)
+        {
+            let end = link.since.after(backend.keep);
+            if now < end {
+                self.timers.arm(&mut backend.trim, end, Timer::Trim(slot.0));
+                return;
+            }
+            self.drop_link(oldest, driver);
+        }
+    }
+
+    /// Closes all idle connections of a backend.
+    pub(super) fn drop_idle(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        while let Some(backend) = self.backends.get(slot.index())
+            && let Some(&oldest) = backend.idle.front()
+        {
+            self.drop_link(oldest, driver);
+        }
+    }
+
+    fn take_permit(
+        &mut self,
+        slot: Slot,
+        limit: usize,
+        is_fresh: bool,
+        driver: &mut impl BackendDriver,
+    ) -> bool {
+        let is_shared = self.shared().is_shared();
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return false;
+        };
+        if backend.shared.take(limit) {
+            backend.taken += 1;
+            return true;
+        }
+        if is_fresh && let Some(&oldest) = backend.idle.front() {
+            // Its permit is worth more than the connection, which may be dead.
+            self.drop_link(oldest, driver);
+            let backend = self.backends.get_mut(slot.index());
+            return backend.is_some_and(|backend| {
+                let has_taken = backend.shared.take(limit);
+                backend.taken += usize::from(has_taken);
+                has_taken
+            });
+        }
+        if is_shared && let Some(other) = backend.shared.ask_to_shed(self.worker) {
+            self.call(other, driver);
+        }
+        false
+    }
+
+    /// A permit is free again.
+    pub(super) fn give_back_permit(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let is_shared = self.shared().is_shared();
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        backend.shared.give_back();
+        backend.taken -= 1;
+        if !backend.waiting.is_empty() {
+            self.work.push_back(Work::Serve(slot));
+        } else if is_shared && let Some(other) = backend.shared.wanted_by(self.worker) {
+            self.call(other, driver);
+        }
+    }
+
+    /// Another worker wants an idle connection closed, or has made a permit free.
+    pub(super) fn is_called(&mut self, driver: &mut impl BackendDriver) {
+        self.shared().called(self.worker);
+        for index in 0..self.backends.len() {
+            let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
+            let Some(backend) = self.backends.get(index) else {
+                continue;
+            };
+            if backend.shared.is_to_shed(self.worker)
+                && let Some(&oldest) = backend.idle.front()
+            {
+                self.drop_link(oldest, driver);
+            }
+            self.work.push_back(Work::Serve(slot));
+        }
+    }
+
+    fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
+        if self.shared().call(worker) {
+            driver.wake(worker);
+        }
+    }
+
+    /// Tells the other workers whether this one keeps idle connections.
+    pub(super) fn keeps(&self, slot: Slot) {
+        if self.shared().is_shared()
+            && let Some(backend) = self.backends.get(slot.index())
+        {
+            backend.shared.keeps(self.worker, !backend.idle.is_empty());
+        }
+    }
+}
