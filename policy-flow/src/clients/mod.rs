@@ -157,6 +157,10 @@ impl Clients {
             }
             self.arm(wait);
         }
+        if self.is_draining {
+            // Accepted since, and nothing has come of them.
+            self.leave_idle(driver);
+        }
         self.slab.recycle();
     }
 
@@ -288,6 +292,10 @@ impl Clients {
     /// From now on each connection ends as soon as it is between two requests, those that are accepted later as well.
     pub fn drain(&mut self, driver: &mut impl ClientDriver) {
         self.is_draining = true;
+        self.leave_idle(driver);
+    }
+
+    fn leave_idle(&mut self, driver: &mut impl ClientDriver) {
         while let Some(id) = self.queue(Wait::Idle).first() {
             self.leave(id, driver);
         }
