@@ -530,6 +530,8 @@ impl Clients {
 
     fn unwait(&mut self, id: u32, wait: Wait) {
         self.queues[wait as usize].remove(&mut self.slab, id);
+        // It is in no queue, whatever ends it next.
+        self.set(id, State::Busy);
     }
 
     /// Its timer rings when the time of the first one is over, at the latest.
