@@ -176,7 +176,7 @@ fn server(rng: &mut Rng) -> Server {
     }
     Server {
         closes_after: one_in(rng, 3).then(|| rng.u32(1..5)),
-        closes_idle: one_in(rng, 3).then(|| millis(*pick(rng, &[10, 1000, 10_000]))),
+        closes_idle: one_in(rng, 3).then(|| millis(*pick(rng, &[500, 1000, 10_000]))),
         processes: one_in(rng, 3).then(|| rng.usize(1..6)),
         backlog: *pick(rng, &[100, 100, 5, 0]),
         cuts: one_in(rng, 2).then(|| millis(*pick(rng, &[0, 5, 100]))),

@@ -135,8 +135,7 @@ impl BackendDriver for Hand<'_, '_> {
             }
             _ => {}
         }
-        let is_full = net.servers[number].queue.len() >= server.backlog
-            || trouble == Some(Trouble::Swallows);
+        let is_full = net.is_full(number) || trouble == Some(Trouble::Swallows);
         if server.is_unix && is_full {
             return Ok(Connecting::Full);
         }

@@ -16,6 +16,7 @@ mod queue;
 mod run;
 mod servers;
 mod shrink;
+mod stories;
 
 use std::env;
 

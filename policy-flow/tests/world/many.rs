@@ -56,11 +56,16 @@ pub(crate) fn run(first: u64, events: u64, minutes: Option<u64>) -> Option<u64> 
 /// Tells what happens in a world; if it breaks a law, in one that is as small as can be.
 pub(crate) fn tell(seed: u64) {
     let plan = draw::plan(seed);
-    let Some(broken) = shrink::fails(&plan) else {
+    // A panic is a law that is broken: it is told at the end.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let broken = shrink::fails(&plan);
+    let small = broken.as_ref().map(|broken| shrink::shrink(&plan, broken.law));
+    std::panic::set_hook(hook);
+    let Some((broken, small)) = broken.zip(small) else {
         println!("{plan}\n{}", run::run(&plan, true).story.join("\n"));
         return;
     };
-    let small = shrink::shrink(&plan, broken.law);
     let told = std::panic::catch_unwind(|| run::run(&small, true).story.join("\n"));
     println!("\nWORLD_SEED={seed} breaks a law. The smallest of its kind:\n\n{small}");
     println!("{}", told.unwrap_or_default());

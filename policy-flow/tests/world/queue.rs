@@ -48,15 +48,31 @@ pub(crate) enum Event {
 pub(crate) struct Queue {
     heap: BinaryHeap<Reverse<(Duration, u64, Event)>>,
     serial: u64,
+    /// Those that are more than a look at the time.
+    news: usize,
 }
 
 impl Queue {
     pub(crate) fn push(&mut self, at: Duration, event: Event) {
         self.serial += 1;
+        self.news += usize::from(event.is_news());
         self.heap.push(Reverse((at, self.serial, event)));
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Duration, Event)> {
-        self.heap.pop().map(|Reverse((at, _, event))| (at, event))
+        let Reverse((at, _, event)) = self.heap.pop()?;
+        self.news -= usize::from(event.is_news());
+        Some((at, event))
+    }
+
+    /// Whether nothing happens any more but that time goes by.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.news == 0
+    }
+}
+
+impl Event {
+    const fn is_news(self) -> bool {
+        !matches!(self, Self::Wake(_) | Self::Due(_))
     }
 }

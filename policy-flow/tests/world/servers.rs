@@ -18,7 +18,7 @@ impl Net<'_> {
         let server = self.server(number);
         let trouble = server.trouble(self.now);
         let is_away = self.servers[number].away_until > self.now;
-        let is_full = self.servers[number].queue.len() >= server.backlog;
+        let is_full = self.is_full(number);
         match trouble {
             Some(Trouble::Refuses | Trouble::Away) => {
                 let delay = self.delay(server.way);
@@ -40,6 +40,12 @@ impl Net<'_> {
                 }
             }
         }
+    }
+
+    /// Whether no process is free, and there is no room in the queue.
+    pub(crate) fn is_full(&self, number: usize) -> bool {
+        let (server, state) = (self.server(number), &self.servers[number]);
+        state.serving >= server.processes.unwrap_or(usize::MAX) && state.queue.len() >= server.backlog
     }
 
     /// A process of the server takes the connection, or it waits for one.
