@@ -373,7 +373,10 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                 };
                 let is_late = matches!(because, Some(AttemptError::TimedOut(_)))
                     && (took <= oracle::needs(net, service) || !net.paused(worker, during).is_zero());
-                if oracle::is_well(net, service, during) && !is_late {
+                // Who is blamed for a request that kills is known at its end.
+                let since = during.from.saturating_sub(net.plan.settings.deadline);
+                let was_killed = oracle::was_killed(net, service, since);
+                if oracle::is_well(net, service, during) && !is_late && !was_killed {
                     net.break_law("a healthy backend does not go down", || {
                         format!("service {service}: {because:?}")
                     });

@@ -69,6 +69,14 @@ fn server_is_well(net: &Net<'_>, service: usize, server: usize, during: Span) ->
     !is_ill && !is_killed && !is_small && !is_large
 }
 
+/// Whether a request has killed something of a service since then.
+pub(crate) fn was_killed(net: &Net<'_>, service: usize, since: Duration) -> bool {
+    let first = net.first_server[service];
+    let count = net.service(service).servers.len();
+    let mut servers = net.servers[first..first + count].iter();
+    servers.any(|server| server.killed.iter().any(|at| *at >= since))
+}
+
 /// An attempt at a service failed that was well all the while.
 pub(crate) fn is_blamed_wrongly(
     net: &Net<'_>,
