@@ -143,6 +143,7 @@ impl BackendDriver for Hand<'_, '_> {
             worker,
             link,
             service,
+            era: net.listed[service].era,
             server: number,
             began: net.now,
             state: match server.is_unix {
@@ -235,10 +236,11 @@ impl BackendDriver for Hand<'_, '_> {
         let state = &mut self.net.conns[conn];
         let was_open = state.state == ConnState::Open;
         state.state = ConnState::Closed;
-        let (told, service) = (state.told, state.service);
-        match told {
-            true => self.net.listed[service].open -= 1,
-            false => self.net.listed[service].connecting -= 1,
+        let told = state.told;
+        match (told, self.net.counts_of(conn)) {
+            (true, Some(counts)) => counts.open -= 1,
+            (false, Some(counts)) => counts.connecting -= 1,
+            _ => {}
         }
         let state = &mut self.net.conns[conn];
         if was_open || state.last_arrival > state.began {

@@ -4,7 +4,7 @@ use policy_flow::{AttemptError, ClientError, ClientEvent, Event as Said, Flow, R
 use policy_ha::Transition;
 
 use super::{
-    net::{ClientState, Net},
+    net::{ClientState, ConnState, Net},
     oracle,
     plan::{AskKind, Span, millis},
     queue::Event,
@@ -367,8 +367,11 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             if matches!(transition, Transition::Down { .. }) {
                 net.counts.downs += 1;
                 let took = net.workers[worker].took[service];
+                // Who has closed a connection is blamed when the request is done with.
+                let is_end = matches!(because, Some(AttemptError::Closed | AttemptError::Io(_)));
+                let since = if is_end { took.max(net.plan.settings.deadline) } else { took };
                 let during = Span {
-                    from: net.now.saturating_sub(took),
+                    from: net.now.saturating_sub(since),
                     until: net.now,
                 };
                 let is_late = matches!(because, Some(AttemptError::TimedOut(_)))
@@ -471,6 +474,9 @@ pub(crate) fn at_end(net: &mut Net<'_>, flows: &[Flow]) {
                 format!("service {service} has {permits} permits, {listed:?}")
             });
         }
+    }
+    if let Some(conn) = net.conns.iter().position(|conn| conn.state != ConnState::Closed) {
+        return net.break_law("no connection and no permit is lost", || format!("connection {conn}"));
     }
     let taken = net.places.taken();
     for flow in flows {

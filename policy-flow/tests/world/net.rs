@@ -168,6 +168,7 @@ pub(crate) struct Conn {
     pub(crate) worker: usize,
     pub(crate) link: LinkId,
     pub(crate) service: usize,
+    pub(crate) era: u32,
     pub(crate) server: usize,
     pub(crate) began: Duration,
     pub(crate) state: ConnState,
@@ -214,6 +215,8 @@ pub(crate) struct Listed {
     /// Its place in the list.
     pub(crate) id: Option<BackendId>,
     pub(crate) since: Duration,
+    /// How often it was taken off the list: then it is another one when it comes back.
+    pub(crate) era: u32,
     /// Connections that workers know to be open.
     pub(crate) open: usize,
     /// And those that they open.
@@ -310,6 +313,13 @@ impl<'a> Net<'a> {
 
     pub(crate) fn conn_of(&self, worker: usize, id: LinkId) -> Option<usize> {
         self.workers[worker].links.get(id.index()).copied().flatten()
+    }
+
+    /// The counts of connections that a service has, if this one counts.
+    pub(crate) fn counts_of(&mut self, conn: usize) -> Option<&mut Listed> {
+        let conn = &self.conns[conn];
+        let listed = &mut self.listed[conn.service];
+        (listed.era == conn.era).then_some(listed)
     }
 
     /// Pauses of a worker in this time.

@@ -92,15 +92,19 @@ pub(crate) fn is_blamed_wrongly(
     };
     let settings = &net.plan.settings;
     // It may close a connection that is kept, which is nobody's fault.
-    let closes = net.service(service).servers.iter();
-    let closes = closes.clone().any(|server| server.closes_idle.is_some());
-    let was_closed = settings.retry == Retry::Unsent && closes;
+    let was_closed = settings.retry == Retry::Unsent && closes(net.service(service));
     let was_late = matches!(error, AttemptError::TimedOut(_))
         && (took <= needs(net, service) + crowd(net, service) || !net.paused(worker, during).is_zero());
     net.requests[request].kind != AskKind::Poison
         && is_well(net, service, during)
         && !was_late
         && !was_closed
+}
+
+/// Whether connections to a service that are kept may be closed at any time.
+fn closes(service: &Service) -> bool {
+    let mut servers = service.servers.iter();
+    servers.any(|server| server.closes_idle.is_some() || server.closes_after.is_some())
 }
 
 /// How long a request waits at most for others that are put to the same service.
@@ -151,8 +155,7 @@ fn could_answer(
     // The list may be another one, by which the others are asked.
     let others = net.plan.services.iter().enumerate().filter(|(other, _)| *other != service);
     if settings.retry == Retry::Unsent {
-        let closes = |server: &super::plan::Server| server.closes_idle.is_some();
-        if plan.servers.iter().any(closes) || !others.clone().all(|(other, _)| is_harmless(net, other, during)) {
+        if closes(plan) || !others.clone().all(|(other, _)| is_harmless(net, other, during)) {
             return false;
         }
     }
@@ -170,7 +173,7 @@ fn could_answer(
 fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
     let plan = net.service(service);
     if is_well(net, service, during) {
-        return plan.servers.iter().all(|server| server.closes_idle.is_none());
+        return !closes(plan);
     }
     let during = Span {
         from: during.from.saturating_sub(secs(90)),
@@ -183,7 +186,7 @@ fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
         troubles.clone().all(|(_, trouble)| trouble.reads_nothing())
             && !has_dead
             && server.processes.is_none()
-            && server.closes_idle.is_none()
+            && !closes(plan)
             && server.dies.is_none()
     })
 }

@@ -160,6 +160,7 @@ impl<'a> World<'a> {
             && net.places.taken() == 0
             && net.clients.iter().all(|client| client.state == ClientState::Gone)
             && listed.all(|listed| listed.open + listed.connecting == 0)
+            && net.conns.iter().all(|conn| conn.state == ConnState::Closed)
             && self.flows.iter().all(|flow| flow.upstream().is_none_or(|upstream| upstream.under_way() == 0))
     }
 
@@ -271,9 +272,11 @@ impl<'a> World<'a> {
                 let state = &mut self.net.conns[conn];
                 if state.state == ConnState::Open {
                     state.told = true;
-                    let (link, service) = (state.link, state.service);
-                    self.net.listed[service].connecting -= 1;
-                    self.net.listed[service].open += 1;
+                    let link = state.link;
+                    if let Some(counts) = self.net.counts_of(conn) {
+                        counts.connecting -= 1;
+                        counts.open += 1;
+                    }
                     let (flow, mut hand) = self.flow(worker);
                     flow.connected(link, &mut hand);
                     self.net.tell_link_again(conn);
@@ -361,10 +364,13 @@ impl<'a> World<'a> {
             }
             let mut data = std::mem::take(&mut state.rx);
             state.rx = data.split_off(bytes);
-            state.read += bytes;
-            if !state.owes {
+            // The time for the rest of a request begins with its first byte.
+            let last = state.whole.checked_sub(1).and_then(|last| state.asked.get(last));
+            let is_begun = state.read > last.map_or(0, |(_, end)| *end);
+            if !state.owes && !is_begun {
                 state.active = self.net.now;
             }
+            state.read += bytes;
             while state.asked.get(state.whole).is_some_and(|(_, end)| *end <= state.read) {
                 state.whole += 1;
             }
@@ -495,6 +501,12 @@ impl<'a> World<'a> {
             if place.is_some() && listed.id.is_none() {
                 listed.since = now;
             }
+            if place.is_none() && listed.id.is_some() {
+                *listed = Listed {
+                    era: listed.era + 1,
+                    ..self::listed(None)
+                };
+            }
             listed.id = place.and_then(|place| ids.get(place).copied());
         }
         self.net.shared = shared;
@@ -564,6 +576,7 @@ fn listed(id: Option<BackendId>) -> Listed {
     Listed {
         id,
         since: Duration::ZERO,
+        era: 0,
         open: 0,
         connecting: 0,
     }
