@@ -161,6 +161,10 @@ impl Clients {
             }
             self.arm(wait);
         }
+        if self.is_draining {
+            // Accepted since, and nothing has come of them.
+            self.leave_idle(driver);
+        }
         self.slab.recycle();
     }
 
@@ -293,6 +297,10 @@ impl Clients {
     /// From now on each connection ends as soon as it is between two requests, those that are accepted later as well.
     pub fn drain(&mut self, driver: &mut impl ClientDriver) {
         self.is_draining = true;
+        self.leave_idle(driver);
+    }
+
+    fn leave_idle(&mut self, driver: &mut impl ClientDriver) {
         while let Some(id) = self.queue(Wait::Idle).first() {
             self.leave(id, driver);
         }
@@ -531,6 +539,8 @@ impl Clients {
 
     fn unwait(&mut self, id: u32, wait: Wait) {
         self.queues[wait as usize].remove(&mut self.slab, id);
+        // It is in no queue, whatever ends it next.
+        self.set(id, State::Busy);
     }
 
     /// Its timer rings when the time of the first one is over, at the latest.
