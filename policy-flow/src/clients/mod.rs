@@ -139,6 +139,10 @@ impl Clients {
         self.clock.set(now);
     }
 
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// When [`tick`](Self::tick) is to be called at the latest.
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {
@@ -179,6 +183,7 @@ impl Clients {
         if let Some(client) = self.slab.get_mut(id) {
             client.peer = peer;
             client.has_ended = false;
+            client.message = None;
             client.stick = None;
         }
         self.count += 1;
@@ -334,17 +339,21 @@ impl Clients {
         }
     }
 
-    /// Whom the request of a client is to be put to, if its last one was about the same message.
-    pub(crate) fn stick(&self, client: ClientId, message: Option<u64>) -> Option<Stick> {
-        let (stuck, stick) = self.slab.get(client.0)?.stick?;
-        (Some(stuck) == message).then_some(stick)
+    /// Whom the next request of a client is to be put to: who answered the last one, if that was about the same message.
+    pub(crate) fn stick(&mut self, client: ClientId, message: Option<u64>) -> Option<Stick> {
+        let client = self.slab.get_mut(client.0)?;
+        if message.is_none() || client.message != message {
+            client.message = message;
+            client.stick = None;
+        }
+        client.stick
     }
 
-    /// The request has been answered, about this message and by this backend.
-    pub(crate) fn set_stick(&mut self, client: ClientId, stick: Option<(u64, Stick)>) {
+    /// The request of a client has been answered by this backend, or not at all.
+    pub(crate) fn set_stick(&mut self, client: ClientId, stick: Option<Stick>) {
         if let Some(client) = self.slab.get_mut(client.0) {
             client.ask = None;
-            client.stick = stick;
+            client.stick = stick.filter(|_| client.message.is_some());
         }
     }
 
