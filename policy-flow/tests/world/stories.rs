@@ -36,6 +36,16 @@ fn an_answer_that_is_none_costs_its_connection_and_gives_one_permit_back() {
     assert_eq!(told.defaults(), 3);
 }
 
+#[test]
+fn a_blank_line_waits_for_no_memory() {
+    let mut world = plan([Service::default()]);
+    world.settings.memory = Some(1);
+    world.services[0].servers[0].works = secs(5);
+    world.clients = vec![asks([AskKind::Policy]), asks([AskKind::Blank])];
+    world.clients[1].at = secs(1);
+    lives(&world).says("1.011000", "client 1 is closed: None");
+}
+
 /// Runs a world in which no law is broken.
 fn lives(plan: &Plan) -> Told {
     let mut world = World::new(plan, true);
@@ -47,14 +57,23 @@ fn lives(plan: &Plan) -> Told {
     println!("{story}");
     Told {
         counts: world.net.counts,
+        story,
     }
 }
 
 struct Told {
     counts: super::net::Counts,
+    story: String,
 }
 
 impl Told {
+    /// This happened, at this second.
+    fn says(&self, at: &str, what: &str) {
+        let mut lines = self.story.lines().map(str::trim_start);
+        let is_said = lines.any(|line| line.starts_with(at) && line.contains(what));
+        assert!(is_said, "{at} {what}");
+    }
+
     fn defaults(&self) -> u64 {
         self.counts.defaults
     }
