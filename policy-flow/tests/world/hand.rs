@@ -148,7 +148,7 @@ impl BackendDriver for Hand<'_, '_> {
             worker,
             link,
             service,
-            era: net.listed[service].era,
+            era: net.workers[worker].eras[backend.index()],
             server: number,
             began: net.now,
             state: match server.is_unix {
@@ -160,6 +160,7 @@ impl BackendDriver for Hand<'_, '_> {
             is_accepted: false,
             is_ready: false,
             refused: false,
+            is_off: false,
             told: server.is_unix,
             is_busy: false,
             was_used: false,
@@ -182,9 +183,10 @@ impl BackendDriver for Hand<'_, '_> {
             links.resize(link.index() + 1, None);
         }
         links[link.index()] = Some(conn);
-        match server.is_unix {
-            true => net.listed[service].open += 1,
-            false => net.listed[service].connecting += 1,
+        match (server.is_unix, net.counts_of(conn)) {
+            (true, Some(counts)) => counts.open += 1,
+            (false, Some(counts)) => counts.connecting += 1,
+            _ => {}
         }
         if server.is_unix {
             net.accept(conn);
@@ -224,10 +226,11 @@ impl BackendDriver for Hand<'_, '_> {
         if takes == all {
             return Ok(Sent::All);
         }
-        if !is_stuck {
-            let time = Duration::from_micros(net.chance.u64(0..3000));
-            net.after(time, Event::TakesRest(conn));
-        }
+        let at = match is_stuck {
+            true => server.well_again(net.now),
+            false => net.now + Duration::from_micros(net.chance.u64(0..3000)),
+        };
+        net.queue.push(at, Event::TakesRest(conn));
         net.requests[request].sends.last_mut().unwrap().1 = true;
         Ok(Sent::Part)
     }

@@ -47,8 +47,8 @@ pub(crate) fn replied(net: &mut Net<'_>, client: usize, bytes: &[u8]) {
         return;
     }
     net.counts.answered += 1;
-    // A second answer that comes while the next request is under way cannot be told from its answer.
-    let is_stray = bytes.ends_with(b" once more\n\n");
+    let last = net.requests[request].sends.last();
+    let is_stray = last.is_some_and(|(conn, _)| net.conns[*conn].is_off);
     let answered = id_of(bytes, b"action=ok ");
     if answered != Some(request) && !is_stray || !bytes.ends_with(b"\n\n") {
         net.break_law("an answer goes to its own request", || {
@@ -373,7 +373,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                 return net.break_law("who answers was asked", || format!("request {id}"));
             };
             net.conns[conn].is_busy = false;
-            let is_stray = response.as_bytes().ends_with(b" once more");
+            let is_stray = net.conns[conn].is_off;
             let answered = id_of(response.as_bytes(), b"ok ");
             if net.conns[conn].service != service || answered != Some(id) && !is_stray {
                 net.break_law("an answer goes to its own request", || {
@@ -456,7 +456,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             let service = net.workers[worker].slots[backend.index()];
             net.note(|| format!("service {service} is crowded beyond {limit}"));
             let during = Span {
-                from: net.now.saturating_sub(millis(1000)),
+                from: net.now.saturating_sub(net.service(service).timeout),
                 until: net.now,
             };
             if oracle::is_well(net, service, during) && net.paused(worker, during).is_zero() {

@@ -72,6 +72,8 @@ pub(crate) struct Worker {
     pub(crate) links: Vec<Option<usize>>,
     /// The service of each slot.
     pub(crate) slots: Vec<usize>,
+    /// And which of its times on the list that is.
+    pub(crate) eras: Vec<u32>,
     /// Wakes in a row at one moment.
     pub(crate) in_a_row: u32,
     pub(crate) last_wake: Duration,
@@ -179,6 +181,9 @@ pub(crate) struct Conn {
     pub(crate) is_accepted: bool,
     pub(crate) is_ready: bool,
     pub(crate) refused: bool,
+    /// A second answer may come while the next request is under way: it cannot be told from that one's answer, nor can
+    /// those that follow.
+    pub(crate) is_off: bool,
     /// The worker knows that it is open.
     pub(crate) told: bool,
     /// An answer to its request has not been read.

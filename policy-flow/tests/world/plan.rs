@@ -237,6 +237,12 @@ impl Default for Server {
 }
 
 impl Server {
+    /// When the trouble of this moment is over.
+    pub(crate) fn well_again(&self, now: Duration) -> Duration {
+        let now_on = self.troubles.iter().find(|(span, _)| span.has(now));
+        now_on.map_or(now, |(span, _)| span.until)
+    }
+
     pub(crate) fn trouble(&self, now: Duration) -> Option<Trouble> {
         let now = self.troubles.iter().find(|(span, _)| span.has(now));
         now.map(|(_, trouble)| *trouble)

@@ -70,6 +70,7 @@ impl<'a> World<'a> {
         let known: Vec<Vec<usize>> = known.collect();
         let worker = |_| Worker {
             slots: (0..plan.services.len()).collect(),
+            eras: vec![0; plan.services.len()],
             known: known.clone(),
             took: vec![Duration::ZERO; plan.services.len()],
             ..Worker::default()
@@ -516,11 +517,13 @@ impl<'a> World<'a> {
             let slots = upstream.exchange(options(plan), configs, &shared, &mut hand);
             let net = &mut self.net;
             for (slot, &service) in slots.iter().zip(&stays) {
-                let known = &mut net.workers[worker].slots;
-                if known.len() <= slot.index() {
-                    known.resize(slot.index() + 1, 0);
+                let worker = &mut net.workers[worker];
+                if worker.slots.len() <= slot.index() {
+                    worker.slots.resize(slot.index() + 1, 0);
+                    worker.eras.resize(slot.index() + 1, 0);
                 }
-                known[slot.index()] = service;
+                worker.slots[slot.index()] = service;
+                worker.eras[slot.index()] = net.listed[service].era;
             }
             net.wake(worker, net.now);
         }

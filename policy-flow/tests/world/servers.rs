@@ -124,7 +124,8 @@ impl Net<'_> {
         let number = state.server;
         let trouble = self.server(number).trouble(self.now);
         if trouble == Some(Trouble::ReadsNot) {
-            return;
+            let until = self.server(number).well_again(self.now);
+            return self.queue.push(until, Event::ToServer(conn, 0));
         }
         let state = &mut self.conns[conn];
         (state.arrived, state.wanted) = (0, 0);
@@ -191,6 +192,7 @@ impl Net<'_> {
                         self.say(conn, &answer, works);
                     }
                     false => {
+                        self.conns[conn].is_off = true;
                         self.say(conn, &answer, works);
                         self.say(conn, second.as_bytes(), works + gap);
                     }
