@@ -80,6 +80,8 @@ pub(crate) struct Worker {
     pub(crate) look_ups: Vec<Option<Slot>>,
     /// The servers of each service, as far as it has heard.
     pub(crate) known: Vec<Vec<usize>>,
+    /// Those that it knew before, and until when.
+    pub(crate) knew: Vec<(Duration, Vec<usize>)>,
     /// What the last attempt at each service took.
     pub(crate) took: Vec<Duration>,
 }

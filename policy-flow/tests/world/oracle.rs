@@ -7,7 +7,7 @@ use policy_ha::Status;
 
 use super::{
     net::Net,
-    plan::{AskKind, Service, Span, Trouble, millis, secs},
+    plan::{AskKind, HARMLESS, Service, Span, Trouble, millis, secs},
 };
 
 /// Services that are up.
@@ -26,7 +26,7 @@ pub(crate) fn needs(net: &Net<'_>, service: usize) -> Duration {
         server.works + server.cuts.unwrap_or_default() + (server.way + net.plan.jitter) * 5
     };
     let slowest = plan.servers.iter().map(server).max().unwrap_or_default();
-    plan.look_up.unwrap_or_default() + slowest + net.plan.late * 2 + millis(5)
+    plan.look_up.unwrap_or_default() + slowest + HARMLESS + net.plan.late * 2 + millis(5)
 }
 
 /// Whether all that a service has done in this time was to answer soon.
@@ -35,25 +35,29 @@ pub(crate) fn is_well(net: &Net<'_>, service: usize, during: Span) -> bool {
     if net.listed[service].since > during.from && net.listed[service].since > Duration::ZERO {
         return false;
     }
-    let named = named(plan, during);
-    let is_known = !named.is_empty() && named.iter().all(|list| !list.is_empty());
-    let mut servers = named.into_iter().flatten();
-    is_known && servers.all(|server| server_is_well(net, service, *server, during))
+    let first = net.first_server[service];
+    let is_found = named(plan, during).all(|list| !list.is_empty());
+    let named = named(plan, during).flatten().map(|server| first + server);
+    // A look-up is done where a request needs it: what is known may be old.
+    let known = net.workers.iter().flat_map(|worker| {
+        let (until, knew) = &worker.knew[service];
+        let knew = knew.iter().filter(|_| *until >= during.from);
+        worker.known[service].iter().chain(knew).copied()
+    });
+    let mut servers = named.chain(known);
+    is_found && servers.all(|server| server_is_well(net, server, during))
 }
 
-/// The lists of servers that may be known in this time.
-fn named(service: &Service, during: Span) -> Vec<&[usize]> {
+/// The lists of servers that may be found in this time.
+fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
     let before = service.refresh + service.look_up.unwrap_or_default() + secs(1);
     let from = during.from.saturating_sub(before);
-    let mut named = vec![service.name(from)];
-    let names = service.names.iter();
-    let changes = names.filter(|(at, _)| from < *at && *at <= during.until);
-    named.extend(changes.map(|(_, servers)| &servers[..]));
-    named
+    let changes = service.names.iter().filter(move |(at, _)| from < *at && *at <= during.until);
+    let changes = changes.map(|(_, servers)| &servers[..]);
+    std::iter::once(service.name(from)).chain(changes)
 }
 
-fn server_is_well(net: &Net<'_>, service: usize, server: usize, during: Span) -> bool {
-    let number = net.first_server[service] + server;
+fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let plan = net.server(number);
     let mut troubles = plan.troubles.iter();
     let is_ill = troubles.any(|(span, trouble)| span.meets(during) && !trouble.is_harmless());
@@ -96,8 +100,8 @@ pub(crate) fn is_blamed_wrongly(
     // It may close a connection that is kept, which is nobody's fault.
     let was_closed = settings.retry == Retry::Unsent && closes(net.service(service));
     let was_late = matches!(error, AttemptError::TimedOut(_))
-        && (took <= needs(net, service) + crowd(net, service)
-            || !net.paused(worker, during).is_zero());
+        && took <= needs(net, service) + crowd(net, service);
+    let was_late = was_late || !net.paused(worker, during).is_zero();
     net.requests[request].kind != AskKind::Poison
         && is_well(net, service, during)
         && !was_late

@@ -72,6 +72,7 @@ impl<'a> World<'a> {
             slots: (0..plan.services.len()).collect(),
             eras: vec![0; plan.services.len()],
             known: known.clone(),
+            knew: vec![(Duration::ZERO, Vec::new()); plan.services.len()],
             took: vec![Duration::ZERO; plan.services.len()],
             ..Worker::default()
         };
@@ -470,7 +471,9 @@ impl<'a> World<'a> {
             }
         };
         if found.is_ok() {
-            net.workers[worker].known[service] = servers;
+            let worker = &mut net.workers[worker];
+            let old = std::mem::replace(&mut worker.known[service], servers);
+            worker.knew[service] = (net.now, old);
         }
         let (flow, mut hand) = self.flow(worker);
         flow.resolved(slot, found, &mut hand);
