@@ -52,7 +52,10 @@ pub(crate) fn is_well(net: &Net<'_>, service: usize, during: Span) -> bool {
 fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
     let before = service.refresh + service.look_up.unwrap_or_default() + secs(1);
     let from = during.from.saturating_sub(before);
-    let changes = service.names.iter().filter(move |(at, _)| from < *at && *at <= during.until);
+    let changes = service
+        .names
+        .iter()
+        .filter(move |(at, _)| from < *at && *at <= during.until);
     let changes = changes.map(|(_, servers)| &servers[..]);
     std::iter::once(service.name(from)).chain(changes)
 }
