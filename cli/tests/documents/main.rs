@@ -8,7 +8,10 @@
 use std::time::Duration;
 
 mod block;
+mod clone;
+mod containers;
 mod follow;
+mod inline;
 mod kinds;
 mod links;
 mod log_table;
@@ -18,6 +21,7 @@ mod outage;
 mod postfix;
 #[path = "../process/mod.rs"]
 mod process;
+mod statuses;
 #[path = "../support/mod.rs"]
 mod support;
 mod uninstall;
