@@ -18,6 +18,7 @@ mod log_table;
 mod machine;
 mod options;
 mod outage;
+mod paths;
 mod postfix;
 #[path = "../process/mod.rs"]
 mod process;
