@@ -7,8 +7,8 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv6Net};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use policy_net::Stream;
-use rustix::net::sockopt::socket_peercred;
 use thiserror::Error;
 
 use crate::max_clients::MaxClients;
@@ -92,7 +92,8 @@ impl Client {
     pub(crate) fn of(io: &Stream) -> Option<Self> {
         match io {
             Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip().into()),
-            Stream::Unix(io) => Some(Self::User(socket_peercred(io).ok()?.uid.as_raw())),
+            // Not rustix's, which fails where the process has no number here, as one in another container.
+            Stream::Unix(io) => Some(Self::User(getsockopt(io, PeerCredentials).ok()?.uid())),
         }
     }
 

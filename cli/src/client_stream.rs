@@ -1,4 +1,4 @@
-//! A client's socket that tells its slot when a request begins.
+//! A client's socket that tells its slot when a request begins, and an error where it is none.
 
 use std::{
     io,
@@ -9,15 +9,21 @@ use std::{
 use policy_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{admission::Client, slot::SlotHandle};
+use crate::{admission::Client, foreign::Hello, slot::SlotHandle};
 
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(crate) io: Stream,
     pub(crate) slot: SlotHandle,
+    hello: Hello,
 }
 
 impl ClientStream {
+    pub(crate) fn new(io: Stream, slot: SlotHandle) -> Self {
+        let hello = Hello::default();
+        Self { io, slot, hello }
+    }
+
     /// Who is at the other end, as the log names it.
     pub(crate) fn client(&self) -> Option<String> {
         // The system does not know any more who has reset a connection.
@@ -34,8 +40,10 @@ impl AsyncRead for ClientStream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        if !bytes.is_empty() {
             self.slot.begin();
+            self.hello.look(bytes).map_err(io::Error::other)?;
         }
         read
     }

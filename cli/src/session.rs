@@ -13,7 +13,9 @@ use policy_proto::{DecodeError, Request, Response, attr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Affinity, Asked, DefaultAction, Journal, desk::at_a_desk, foreign::foreign_protocol,
+    Affinity, Asked, DefaultAction, Journal,
+    desk::at_a_desk,
+    foreign::{Foreign, foreign_protocol},
     journal::State,
 };
 
@@ -122,16 +124,22 @@ impl Proxy {
                         Ok(Some(request)) if self.is_foreign(&request) => {
                             let foreign = foreign_protocol(request.as_bytes());
                             let foreign = foreign.or(Some("a line whose name is no word"));
-                            let client = name(&connection.into_inner());
-                            self.refuse(client, foreign, None);
+                            // It is said before the client sees the end.
+                            let io = connection.into_inner();
+                            self.refuse(name(&io), foreign, None);
                             return None;
                         }
                         Ok(Some(request)) => at_a_desk(Arc::clone(&self).answer(request, sticking)),
                         Ok(None) => return Some(connection.into_inner()),
                         Err(error) => {
-                            let foreign = foreign_protocol(connection.received());
-                            let client = name(&connection.into_inner());
-                            self.refuse(client, foreign, Some(&error));
+                            let foreign = match &error {
+                                ConnectionError::Io(error) => Foreign::of(error),
+                                _ => None,
+                            };
+                            let foreign =
+                                foreign.or_else(|| foreign_protocol(connection.received()));
+                            let io = connection.into_inner();
+                            self.refuse(name(&io), foreign, Some(&error));
                             return None;
                         }
                     }

@@ -217,7 +217,7 @@ impl Common {
             self.proxy.journal.evicted(&evicted);
         }
         let place = Place::new(Arc::clone(self), slot.clone(), worker);
-        Some((ClientStream { io, slot }, place))
+        Some((ClientStream::new(io, slot), place))
     }
 
     fn is_successors(&self, io: &Stream) -> bool {

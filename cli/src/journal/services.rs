@@ -80,14 +80,13 @@ impl Journal {
             self.log.line(Level::Info, text);
         }
         let (kind, text) = match error {
-            AttemptError::Connect(cause) if !error.blames_server() => {
+            AttemptError::Connect(cause) => {
                 let text = format!("Could not open socket to {place}: {cause}");
                 ("connect", text)
             }
             AttemptError::Io(cause) if !error.blames_server() => {
                 ("own", format!("Could not ask {place}: {cause}"))
             }
-            AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),
