@@ -83,6 +83,8 @@ pub(crate) struct Attempt {
     pub(crate) error: AttemptError,
     pub(crate) at: Time,
     pub(crate) took: Duration,
+    /// The backend closed the connection instead of an answer.
+    pub(crate) is_end: bool,
     /// Whether the backend is to blame is not known yet.
     pub(crate) is_pending: bool,
 }

@@ -176,13 +176,15 @@ impl Upstream {
         // That a last resort fails is no news: it was down, and had little time. If it counted, such requests could put
         // off for ever the trial that has a fair chance.
         let is_news = blames && !ask.tried.is_last_resort();
-        let is_pending = is_news && failed.error.is_end() && failed.connected;
+        let is_end = blames && failed.error.is_end() && failed.connected;
+        let is_pending = is_news && is_end;
         ask.attempts.push(Attempt {
             id: backend_id,
             slot,
             error: failed.error,
             at: now,
             took,
+            is_end,
             is_pending,
         });
         if is_news && !is_pending {
