@@ -158,7 +158,12 @@ impl Upstream {
         if backend.idle.is_empty() {
             return;
         }
-        let limit = backend.taken.saturating_sub(backend.unanswered).max(1);
+        // As many as have been served, whichever of the others waits for longest.
+        let links = self.links.iter();
+        let served = links.filter(|link| {
+            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
+        });
+        let limit = served.count().max(1);
         let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
         backend.learned = Some((limit, now.after(LEARNED)));
         self.drop_idle(slot, driver);

@@ -196,6 +196,22 @@ fn a_prefork_server_with_fewer_processes_than_connections_answers_all() {
 }
 
 #[test]
+fn one_request_that_hangs_is_taken_for_a_limit_of_connections_at_no_cost_but_a_wait() {
+    let mut world = plan([ill(Duration::ZERO, Trouble::Hangs), reserve()]);
+    world.services[0].servers[0].troubles[0].0.until = secs(1);
+    let at = |at| Client {
+        at: millis(at),
+        ..asks(millis(10), policy(1))
+    };
+    world.clients = [0, 1_500, 3_000].map(at).into();
+    let told = lives(&world);
+    assert_eq!(told.count("is crowded beyond 1"), 1);
+    assert_eq!(told.count("Busy"), 0);
+    assert_eq!(told.reply(2).by, Some(0));
+    assert_eq!(told.reply(2).took, 506);
+}
+
+#[test]
 fn a_client_that_sends_garbage_keeps_no_other_from_being_closed_when_it_is_idle() {
     let mut world = plan([Service::default()]);
     world.clients = vec![asks(millis(10), [AskKind::Garbage]), asks(millis(10), [])];
