@@ -90,6 +90,9 @@ impl Net<'_> {
         self.requests.push(Request {
             client,
             kind: ask.kind,
+            message: ask.message,
+            stick: None,
+            is_asked: false,
             bytes,
             begun: None,
             replied: false,

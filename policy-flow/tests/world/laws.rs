@@ -155,6 +155,12 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
                     format!("request {id}")
                 });
             }
+            if let Some(slot) = answered {
+                let state = &net.workers[worker];
+                let (service, era) = (state.slots[slot.index()], state.eras[slot.index()]);
+                let message = net.requests[id].message;
+                net.clients[client].stuck = Some((message, service, era));
+            }
             if answered.is_none() && is_policy {
                 oracle::nobody_answered(net, worker, id);
             }
@@ -244,6 +250,15 @@ fn begins(net: &mut Net<'_>, worker: usize, client: usize, id: Option<usize>) {
     let (now, up) = (net.now, oracle::up(net));
     net.requests[request].begun = Some(now);
     net.requests[request].up = up;
+    if let Some((message, service, era)) = net.clients[client].stuck.take()
+        && net.plan.settings.affinity
+        && message == net.requests[request].message
+        && net.listed[service].era == era
+        && up & 1 << service != 0
+        && net.requests[request].kind != AskKind::Other
+    {
+        net.requests[request].stick = Some(service);
+    }
     net.note(|| format!("worker {worker} begins request {request} of client {client}"));
     net.after(deadline, Event::Due(request));
 }
@@ -341,6 +356,7 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
             format!("request {request} over connections {sends:?} and {conn}")
         });
     }
+    goes_to(net, request, service);
     let sends = &net.requests[request].sends;
     let same = sends
         .iter()
@@ -354,6 +370,18 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
     }
     net.requests[request].sends.push((conn, false));
     Some(request)
+}
+
+/// A request is put to this service: the first one is who answered the last of its message.
+fn goes_to(net: &mut Net<'_>, request: usize, service: usize) {
+    let state = &mut net.requests[request];
+    let is_first = !std::mem::replace(&mut state.is_asked, true);
+    if is_first && state.stick.is_some_and(|stick| stick != service) {
+        let stick = state.stick;
+        net.break_law("the requests of a message go to one service", || {
+            format!("request {request} goes to service {service}, not {stick:?}")
+        });
+    }
 }
 
 /// Something was said of a backend.
@@ -400,6 +428,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             let Some(id) = id else {
                 return;
             };
+            goes_to(net, id, service);
             if error.blames_backend()
                 && oracle::is_blamed_wrongly(net, worker, id, service, error, *took)
             {

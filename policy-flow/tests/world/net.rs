@@ -131,6 +131,8 @@ pub(crate) struct Client {
     /// When something was heard of it, or said to it, last.
     pub(crate) active: Duration,
     pub(crate) is_short: bool,
+    /// The last message that was answered, by which service, and which of its times on the list that was.
+    pub(crate) stuck: Option<(u8, usize, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,11 +148,15 @@ pub(crate) enum ClientState {
 pub(crate) struct Request {
     pub(crate) client: usize,
     pub(crate) kind: AskKind,
+    pub(crate) message: u8,
     pub(crate) bytes: Vec<u8>,
     pub(crate) begun: Option<Duration>,
     pub(crate) replied: bool,
     /// Services that were up when it began.
     pub(crate) up: u64,
+    /// Who is to be asked first, since it answered the last one of its message, and is up.
+    pub(crate) stick: Option<usize>,
+    pub(crate) is_asked: bool,
     /// Connections that it was put to, and whether it is certain that nobody read it there.
     pub(crate) sends: Vec<(usize, bool)>,
     pub(crate) reads: u32,

@@ -62,8 +62,10 @@ fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
 
 fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let plan = net.server(number);
-    let mut troubles = plan.troubles.iter();
-    let is_ill = troubles.any(|(span, trouble)| span.meets(during) && !trouble.is_harmless());
+    let is_ill = plan.troubles.iter().any(|(span, trouble)| {
+        let until = span.until + trouble.lingers();
+        !trouble.is_harmless() && Span { until, ..*span }.meets(during)
+    });
     // Answers that were begun before come later.
     let mut killed = net.servers[number].killed.iter();
     let is_killed = killed.any(|at| {
@@ -159,7 +161,8 @@ fn could_answer(
     let settings = &net.plan.settings;
     let is_up = net.requests[request].up & 1 << service != 0;
     let plan = net.service(service);
-    if !is_up || !paused.is_zero() || !is_well(net, service, during) {
+    let is_listed = net.listed[service].id.is_some();
+    if !is_listed || !paused.is_zero() || !is_well(net, service, during) {
         return false;
     }
     let needs = needs(net, service) + crowd(net, service);
@@ -184,7 +187,11 @@ fn could_answer(
         left = left.saturating_sub(attempt_limit(other.timeout, left, unasked));
         unasked -= 1;
     }
-    let limit = attempt_limit(plan.timeout, left, unasked);
+    let mut limit = attempt_limit(plan.timeout, left, unasked);
+    if !is_up {
+        // It is asked when no other is left, for its share of what there is for all of those.
+        limit = limit.min(settings.last_resort / net.plan.services.len() as u32);
+    }
     let connect = settings.connect.unwrap_or(limit);
     needs < limit.min(settings.wait).min(connect)
 }

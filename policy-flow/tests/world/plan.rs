@@ -312,6 +312,16 @@ impl Trouble {
         matches!(self, Self::ExtraNewline(gap) if gap <= HARMLESS)
     }
 
+    /// How long what it has begun goes on.
+    pub(crate) fn lingers(self) -> Duration {
+        match self {
+            Self::Slow(time) => time,
+            Self::Drips(gap) => gap * 40,
+            Self::TwoAnswers(gap) | Self::LateBlank(gap) | Self::ExtraNewline(gap) => gap,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Nobody who does this has read a request.
     pub(crate) const fn reads_nothing(self) -> bool {
         matches!(self, Self::Refuses | Self::Unreachable | Self::Swallows)

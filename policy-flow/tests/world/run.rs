@@ -644,6 +644,7 @@ fn client(plan: &Plan, at: usize) -> Client {
         excuse: None,
         active: Duration::ZERO,
         is_short: false,
+        stuck: None,
     }
 }
 
