@@ -64,7 +64,6 @@ impl ClientDriver for Hand<'_, '_> {
 
     fn resume_client(&mut self, id: ClientId) {
         if let Some(client) = self.net.client_of(self.worker, id) {
-            self.net.clients[client].is_short = false;
             self.net.tell_client(client);
         }
     }
@@ -169,7 +168,6 @@ impl BackendDriver for Hand<'_, '_> {
             wanted: 0,
             rest: 0,
             answers: 0,
-            answered_at: net.now,
             wire: Default::default(),
             last_arrival: net.now,
             last_to: net.now,

@@ -53,8 +53,6 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) answered: u64,
     pub(crate) defaults: u64,
-    /// Requests that had to be answered.
-    pub(crate) due: u64,
     pub(crate) downs: u64,
     pub(crate) connects: u64,
     pub(crate) crowded: u64,
@@ -130,7 +128,6 @@ pub(crate) struct Client {
     pub(crate) excuse: Option<&'static str>,
     /// When something was heard of it, or said to it, last.
     pub(crate) active: Duration,
-    pub(crate) is_short: bool,
     /// The last message that was answered, by which service, and which of its times on the list that was.
     pub(crate) stuck: Option<(u8, usize, u32)>,
 }
@@ -203,7 +200,6 @@ pub(crate) struct Conn {
     pub(crate) wanted: usize,
     pub(crate) rest: usize,
     pub(crate) answers: u32,
-    pub(crate) answered_at: Duration,
     pub(crate) wire: VecDeque<u8>,
     pub(crate) last_arrival: Duration,
     pub(crate) last_to: Duration,
@@ -234,6 +230,18 @@ pub(crate) struct Listed {
     pub(crate) open: usize,
     /// And those that they open.
     pub(crate) connecting: usize,
+}
+
+impl Listed {
+    pub(crate) const fn new(id: Option<BackendId>) -> Self {
+        Self {
+            id,
+            since: Duration::ZERO,
+            era: 0,
+            open: 0,
+            connecting: 0,
+        }
+    }
 }
 
 impl<'a> Net<'a> {

@@ -173,14 +173,11 @@ fn could_answer(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != service);
-    if settings.retry == Retry::Unsent {
-        if closes(plan)
-            || !others
-                .clone()
-                .all(|(other, _)| is_harmless(net, other, during))
-        {
-            return false;
-        }
+    let mut rest = others.clone();
+    let mut are_harmless =
+        || !closes(plan) && rest.all(|(other, _)| is_harmless(net, other, during));
+    if settings.retry == Retry::Unsent && !are_harmless() {
+        return false;
     }
     let (mut left, mut unasked) = (settings.deadline, net.plan.services.len());
     for (_, other) in others {

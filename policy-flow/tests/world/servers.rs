@@ -88,7 +88,6 @@ impl Net<'_> {
 
     fn watch_idle(&mut self, conn: usize) {
         let number = self.conns[conn].server;
-        self.conns[conn].answered_at = self.now;
         if let Some(idle) = self.server(number).closes_idle {
             let answers = self.conns[conn].answers;
             self.after(idle, Event::IdleTooLong(conn, answers));
@@ -102,7 +101,7 @@ impl Net<'_> {
         }
     }
 
-    pub(crate) fn to_server(&mut self, conn: usize, bytes: usize) {
+    pub(crate) fn reaches_server(&mut self, conn: usize, bytes: usize) {
         let state = &mut self.conns[conn];
         if state.is_over || state.is_dead {
             return;
@@ -308,7 +307,7 @@ impl Net<'_> {
         }
     }
 
-    pub(crate) fn from_server(&mut self, conn: usize, bytes: usize) {
+    pub(crate) fn reaches_worker(&mut self, conn: usize, bytes: usize) {
         let state = &mut self.conns[conn];
         if state.state == ConnState::Closed || state.is_dead {
             return;
