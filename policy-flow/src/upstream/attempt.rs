@@ -11,7 +11,7 @@ use super::{
     budget::Budget,
     exchange::Set,
 };
-use crate::{AskId, BackendDriver, Slot};
+use crate::{AskId, BackendDriver, Slot, clock::Time};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -140,6 +140,7 @@ impl Upstream {
         ask.is_fresh = is_down;
         ask.began = clock.now;
         ask.until = clock.now.after(limit);
+        ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
         ask.wait_until = match is_sole {
             true => ask.until,

@@ -78,13 +78,14 @@ impl Upstream {
         };
         let slot = link.backend;
         let waits_for_memory = link.partial.as_ref().is_some_and(|partial| partial.waits);
-        let is_dead = link.is_reused && !link.heard;
         let unsent = !link.heard && !link.sent;
         let error = match waits_for_memory {
             true => AttemptError::NoMemory,
+            false if ask.has_mostly_waited() => AttemptError::Busy,
             false => TimedOut::Answer { within }.into(),
         };
-        if !waits_for_memory {
+        let is_dead = link.is_reused && !link.heard && error.blames_backend();
+        if error.blames_backend() {
             self.address_failed(id);
         }
         self.drop_link(id, driver);

@@ -212,6 +212,16 @@ fn one_request_that_hangs_is_taken_for_a_limit_of_connections_at_no_cost_but_a_w
 }
 
 #[test]
+fn a_backend_that_is_asked_too_much_does_not_go_down() {
+    let mut world = plan([Service::default()]);
+    world.services[0].servers[0].works = millis(200);
+    world.settings.max_connections = 1;
+    world.settings.deadline = secs(1);
+    world.clients = vec![asks(Duration::ZERO, policy(10)); 8];
+    assert_eq!(lives(&world).counts.downs, 0);
+}
+
+#[test]
 fn a_client_that_sends_garbage_keeps_no_other_from_being_closed_when_it_is_idle() {
     let mut world = plan([Service::default()]);
     world.clients = vec![asks(millis(10), [AskKind::Garbage]), asks(millis(10), [])];

@@ -177,7 +177,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                     until: net.now,
                 };
                 let is_late = matches!(because, Some(AttemptError::TimedOut(_)))
-                    && took <= oracle::needs(net, service);
+                    && took / 2 <= oracle::needs(net, service);
                 let is_late = is_late || !net.paused(worker, during).is_zero();
                 // Who is blamed for a request that kills is known at its end.
                 let since = during.from.saturating_sub(net.plan.settings.deadline);
