@@ -2,13 +2,13 @@
 
 use std::{
     cell::OnceCell,
-    convert::Infallible,
-    future::pending,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     thread::{self, JoinHandle},
+    time::Duration,
 };
-
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Level, Log,
@@ -16,11 +16,23 @@ use crate::{
     journal::ALL,
     listening::Listening,
     notify::{self, notify},
+    proxy::Message,
     report::Report,
-    signals::{Asked, Signals, name_of},
+    signals::{Asked, name_of},
     succession::Succession,
-    worker::{Common, Ending},
+    worker::Common,
 };
+
+/// What the main thread is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Said {
+    /// There was a signal.
+    Signal(Asked),
+    /// There is a successor that serves.
+    Succeeded,
+    /// A worker has ended.
+    Ended,
+}
 
 /// A daemon that has taken over, until it ends. Nothing in here keeps it from serving.
 #[derive(Debug)]
@@ -31,8 +43,6 @@ pub(crate) struct Life<'a> {
     log: &'a Log,
     /// Whether a service manager stores connections for the next process.
     is_stored: bool,
-    /// Cancelled when there is a successor that serves.
-    succeeded: CancellationToken,
     /// Tells the manager that this is the end.
     stopping: OnceCell<JoinHandle<()>>,
 }
@@ -44,6 +54,7 @@ impl<'a> Life<'a> {
         common: Arc<Common>,
         report: Report,
         log: &'a Log,
+        told: Sender<Said>,
     ) -> (Self, Option<Succession>) {
         let is_stored = ground.listening.is_kept() && notify::has_manager();
         let life = Self {
@@ -52,7 +63,6 @@ impl<'a> Life<'a> {
             report,
             log,
             is_stored,
-            succeeded: CancellationToken::new(),
             stopping: OnceCell::new(),
         };
         let succession = life.listening.calls().map(|_| Succession {
@@ -61,7 +71,7 @@ impl<'a> Life<'a> {
             listening: Arc::clone(&life.listening),
             common: Arc::clone(&life.common),
             log: log.clone(),
-            done: life.succeeded.clone(),
+            told,
         });
         if ground.rejected > 0 {
             let text = format!(
@@ -96,11 +106,11 @@ impl<'a> Life<'a> {
         &self.common
     }
 
-    /// Has it end when a signal says so, or a successor; at once, when there is one more signal.
-    pub(crate) async fn watch(&self, mut signals: Signals, ending: &Ending) -> Infallible {
-        tokio::select! {
-            () = self.succeeded.cancelled() => {}
-            () = self.asked_to_end(&mut signals) => {
+    /// Waits until a signal says that it is to end, or a successor, and then until all workers have: whether that was
+    /// asked for at once.
+    pub(crate) fn watch(&self, heard: &Receiver<Said>, drain: Duration, workers: usize) -> bool {
+        match self.asked_to_end(heard) {
+            Said::Signal(_) => {
                 self.log.line(Level::Info, "stopping");
                 if let Some(stopping) = notify::stopping(self.log) {
                     _ = self.stopping.set(stopping);
@@ -109,43 +119,61 @@ impl<'a> Life<'a> {
                     self.common.passing.to(self.log, notify::store);
                 }
             }
+            Said::Succeeded => {}
+            // It has failed, and what it has said is in the log: the others end as well.
+            Said::Ended => return self.wait_for(heard, drain, workers.saturating_sub(1)),
         }
-        ending.stop.cancel();
-        // Each worker has a descriptor of its own: closing them all would take until the end.
-        self.listening.end();
-        self.asked_to_end(&mut signals).await;
-        self.log.line(Level::Info, "stopping at once");
-        ending.at_once.cancel();
-        pending().await
+        self.wait_for(heard, drain, workers)
     }
 
-    /// Waits for a signal that ends it, and does what the others ask for.
-    async fn asked_to_end(&self, signals: &mut Signals) {
+    /// Has so many workers end, and waits for that.
+    fn wait_for(&self, heard: &Receiver<Said>, drain: Duration, mut workers: usize) -> bool {
+        self.common.crew.tell_all(|| Message::Drain(drain));
+        // Each worker has a descriptor of its own: closing them all would take until the end.
+        self.listening.end();
+        let mut at_once = false;
+        while workers > 0 {
+            match self.asked_to_end(heard) {
+                Said::Ended => workers -= 1,
+                Said::Signal(_) if !at_once => {
+                    self.log.line(Level::Info, "stopping at once");
+                    self.common.crew.tell_all(|| Message::End);
+                    at_once = true;
+                }
+                _ => {}
+            }
+        }
+        at_once
+    }
+
+    /// Waits for what ends it, or a worker, and does what other signals ask for.
+    fn asked_to_end(&self, heard: &Receiver<Said>) -> Said {
         let proxy = &self.common.proxy;
         loop {
-            match signals.recv().await {
-                Asked::End => return,
-                Asked::Report => proxy.report(),
-                Asked::Reload => {
+            // As long as there are signals there is a sender.
+            match heard.recv().unwrap_or(Said::Ended) {
+                Said::Signal(Asked::Report) => proxy.report(),
+                Said::Signal(Asked::Reload) => {
                     let text =
                         "SIGHUP: the options are read at the start only, a restart is needed";
                     proxy
                         .journal
                         .repeatable(Level::Notice, "reload", ALL, text.to_owned());
                 }
-                Asked::Unknown(number) => {
+                Said::Signal(Asked::Unknown(number)) => {
                     let (about, name) = (usize::try_from(number).unwrap_or(ALL), name_of(number));
                     let text = format!("{name} is ignored");
                     proxy
                         .journal
                         .repeatable(Level::Notice, "signal", about, text);
                 }
+                said => return said,
             }
         }
     }
 
     /// When all workers have done.
-    pub(crate) fn end(mut self, ending: &Ending) {
+    pub(crate) fn end(mut self, at_once: bool) {
         self.common.passing.end();
         if self.is_stored
             && let Err(error) = notify::wait_until_read()
@@ -157,7 +185,7 @@ impl<'a> Life<'a> {
         self.report.end(&self.common.proxy);
         // A manager that does not read is waited for, for 3 s, unless all is to end at once.
         if let Some(stopping) = self.stopping.take()
-            && !ending.at_once.is_cancelled()
+            && !at_once
         {
             _ = stopping.join();
         }

@@ -7,11 +7,10 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_ha::Mode;
-use tokio::time::Instant;
 
 use crate::{
     Proxy,
@@ -28,7 +27,7 @@ type Given = (Arc<Common>, Receiver<()>);
 /// anything is taken over.
 pub(crate) fn hire() -> io::Result<Sender<Given>> {
     let (sender, watch) = on_call(|(common, ended): Given| {
-        let mut monitor = Monitor::new(common.proxy.clone());
+        let mut monitor = Monitor::new(Arc::clone(&common.proxy));
         let mut wait = Duration::ZERO;
         while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             let status = monitor.tick(Instant::now());
@@ -54,7 +53,7 @@ pub(crate) fn watch(monitor: &Sender<Given>, common: &Arc<Common>) -> Sender<()>
 
 #[derive(Debug)]
 struct Monitor {
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     /// For each service: how many minutes of its being down have been told.
     told: Vec<u64>,
     /// What the manager knows, and since when.
@@ -62,7 +61,7 @@ struct Monitor {
 }
 
 impl Monitor {
-    fn new(proxy: Proxy) -> Self {
+    fn new(proxy: Arc<Proxy>) -> Self {
         Self {
             proxy,
             told: Vec::new(),

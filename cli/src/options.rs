@@ -8,6 +8,7 @@ use crate::{
     ClientLimits, DefaultAction, Failover, Lifetime, LogFormat,
     daemon_option::daemon_option,
     getopt::{self, WrongWord},
+    ground::MAX_WORKERS,
     parse_duration,
     usage::{long_option, usage_line},
 };
@@ -228,8 +229,8 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
         .parse()
         .map_err(|_| "not a number above 0".to_owned())?;
     match usize::from(number) {
-        ..=MOST_WORKERS => Ok(number),
-        _ => Err(format!("more than {MOST_WORKERS}")),
+        ..=MAX_WORKERS => Ok(number),
+        _ => Err(format!("more than {MAX_WORKERS}")),
     }
 }
 
@@ -240,7 +241,5 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Far more than any machine has a use for.
-const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);

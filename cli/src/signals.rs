@@ -1,18 +1,16 @@
 //! Signals of a daemon: none of them ends it without a line in the log.
 
-use std::{
-    future::poll_fn,
-    io,
-    task::{Context, Poll},
-};
+use std::{io, sync::mpsc::Sender, thread};
 
 use nix::sys::signal::SigSet;
 use rustix::process::Signal;
-use tokio::signal::unix::{self, SignalKind, signal};
+use signal_hook::iterator;
+
+use crate::life::Said;
 
 /// The signals that would end a process, but for those of a fault in it.
 #[derive(Debug)]
-pub(crate) struct Signals(Vec<(i32, unix::Signal)>);
+pub(crate) struct Signals(iterator::Signals);
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,39 +34,36 @@ pub(crate) fn unblock() -> io::Result<()> {
 impl Signals {
     /// From now on they end the process no more.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut signals = Vec::new();
-        for number in [Signal::TERM, Signal::INT].map(Signal::as_raw) {
-            signals.push((number, signal(SignalKind::from_raw(number))?));
-        }
+        let signals = iterator::Signals::new([Signal::TERM, Signal::INT].map(Signal::as_raw))?;
         let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
         for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
             // Some may be the system's own: they end the process as before.
-            if let Ok(signal) = signal(SignalKind::from_raw(number)) {
-                signals.push((number, signal));
-            }
+            _ = signals.add_signal(number);
         }
         Ok(Self(signals))
     }
 
-    /// Waits for one of them.
-    pub(crate) async fn recv(&mut self) -> Asked {
-        let number = poll_fn(|cx| self.poll_recv(cx)).await;
-        let is = |signal: Signal| signal.as_raw() == number;
-        match number {
-            _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Asked::End,
-            _ if is(Signal::HUP) => Asked::Reload,
-            _ if is(Signal::USR1) => Asked::Report,
-            number => Asked::Unknown(number),
-        }
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<i32> {
-        for (number, signal) in &mut self.0 {
-            if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
-                return Poll::Ready(*number);
+    /// Tells of each of them, on a thread of its own.
+    pub(crate) fn tell(mut self, told: Sender<Said>) -> io::Result<()> {
+        let wait = move || {
+            for number in self.0.forever() {
+                if told.send(Said::Signal(asked(number))).is_err() {
+                    return;
+                }
             }
-        }
-        Poll::Pending
+        };
+        let thread = thread::Builder::new().name("signals".to_owned());
+        thread.spawn(wait).map(drop)
+    }
+}
+
+fn asked(number: i32) -> Asked {
+    let is = |signal: Signal| signal.as_raw() == number;
+    match number {
+        _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Asked::End,
+        _ if is(Signal::HUP) => Asked::Reload,
+        _ if is(Signal::USR1) => Asked::Report,
+        number => Asked::Unknown(number),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     io,
     os::fd::AsFd,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -14,11 +14,11 @@ use rustix::{
     io::retry_on_intr,
 };
 use socket2::Socket;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Level, Log,
     handover::{MOST_EARLIER, Successor, clients_from},
+    life::Said,
     listening::Listening,
     notify::{self, notify},
     worker::Common,
@@ -34,8 +34,8 @@ pub(crate) struct Succession {
     pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
-    /// Cancelled when there is a successor that serves.
-    pub(crate) done: CancellationToken,
+    /// Told when there is a successor that serves.
+    pub(crate) told: Sender<Said>,
 }
 
 /// What there is to do.
@@ -171,7 +171,7 @@ impl Succession {
         notify(&self.log, &format!("MAINPID={process}\nREADY=1"));
         self.log
             .line(Level::Info, format!("handing over to process {process}"));
-        self.done.cancel();
+        _ = self.told.send(Said::Succeeded);
     }
 
     /// There is none.

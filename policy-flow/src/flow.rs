@@ -230,12 +230,7 @@ impl Flow {
 
     fn begin(&mut self, client: ClientId, request: Request, driver: &mut impl Driver) {
         if self.options.strict && is_foreign(&request) {
-            driver.client_event(ClientEvent::Refused {
-                client,
-                error: None,
-                received: request.as_bytes(),
-            });
-            return self.clients.end(client, driver);
+            return self.clients.refuse_foreign(client, &request, driver);
         }
         let is_policy = request.is_access_policy();
         driver.client_event(ClientEvent::Request {

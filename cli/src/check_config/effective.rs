@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use policy_ha::Mode;
-use policy_net::{Balance, Retry};
+use policy_flow::{BackendConfig, Retry, Strategy};
 
 use crate::{
     Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service,
@@ -110,6 +110,8 @@ impl Effective<'_> {
             retry,
             last_resort,
             max_connections,
+            max_age,
+            keep: _,
             max_failures,
             mode: _,
             actions: _,
@@ -120,7 +122,7 @@ impl Effective<'_> {
             probe,
             probe_action,
         } = failover;
-        lines.option("balance", Balance::to_string(balance));
+        lines.option("balance", Strategy::to_string(balance));
         lines.option(
             "retry",
             match retry {
@@ -146,6 +148,12 @@ impl Effective<'_> {
             }
         }
         if self.options.is_daemon {
+            lines.option("max-age", duration(*max_age));
+            for service in &self.services.valid {
+                let keep = service.keep.unwrap_or(BackendConfig::default().keep);
+                let keep = format!("={}", duration(keep));
+                lines.option("keep", [&*service.name, keep.as_bytes()].concat());
+            }
             if let Some(check) = failover.interval() {
                 lines.option("health-check", duration(check));
             }

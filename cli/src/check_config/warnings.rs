@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use policy_net::{Balance, Check, Endpoint};
+use policy_flow::{Strategy, Check, Endpoint};
 use policy_proto::{Action, Request, attr};
 
 use crate::{
@@ -86,7 +86,7 @@ fn deadline(deadline: Duration, services: usize) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-fn hash(balance: &Balance) -> Vec<Vec<u8>> {
+fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
     let text = balance.to_string();
     let Some(names) = text.strip_prefix("hash:") else {
         return Vec::new();
@@ -203,7 +203,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use policy_net::Endpoint;
+    use policy_flow::Endpoint;
 
     use super::*;
 

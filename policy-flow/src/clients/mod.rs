@@ -280,6 +280,24 @@ impl Clients {
         }
     }
 
+    /// Closes the connection of a client whose request is that of another protocol.
+    pub(crate) fn refuse_foreign(
+        &mut self,
+        client: ClientId,
+        request: &Request,
+        driver: &mut impl ClientDriver,
+    ) {
+        if let Some(Client { peer, .. }) = self.slab.get(client.0) {
+            driver.client_event(ClientEvent::Refused {
+                client,
+                peer: *peer,
+                error: None,
+                received: request.as_bytes(),
+            });
+        }
+        self.close(client.0, driver);
+    }
+
     /// Closes the connection of a client.
     pub fn end(&mut self, client: ClientId, driver: &mut impl ClientDriver) {
         self.close(client.0, driver);
@@ -440,12 +458,15 @@ impl Clients {
 
     /// Closes a connection, and says why.
     fn refuse(&mut self, id: u32, error: &ClientError, driver: &mut impl ClientDriver) {
-        let partial = self.slab.get(id).and_then(|client| client.partial.as_ref());
-        driver.client_event(ClientEvent::Refused {
-            client: ClientId(id),
-            error: Some(error),
-            received: partial.map_or(&[], |partial| &partial.buf[..]),
-        });
+        if let Some(client) = self.slab.get(id) {
+            let partial = client.partial.as_ref();
+            driver.client_event(ClientEvent::Refused {
+                client: ClientId(id),
+                peer: client.peer,
+                error: Some(error),
+                received: partial.map_or(&[], |partial| &partial.buf[..]),
+            });
+        }
         self.close(id, driver);
     }
 
