@@ -244,8 +244,10 @@ impl Clients {
             return;
         };
         client.has_ended = true;
-        if matches!(client.state, State::Idle | State::Rest) {
-            self.close(id, driver);
+        match client.state {
+            State::Idle => self.close(id, driver),
+            State::Rest => self.refuse(id, &DecodeError::UnexpectedEnd.into(), driver),
+            _ => {}
         }
     }
 
