@@ -289,3 +289,37 @@ fn a_worker_without_a_permit_gets_that_of_an_idle_connection_of_another() {
         (1, Status::Up)
     );
 }
+
+#[test]
+fn a_backend_that_is_slow_keeps_its_connections() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(1_000));
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 2: b"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["send 1: b"]);
+    assert_eq!(proxy.driver.take_events(), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_closed_a_second_later()
+ {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(500));
+    proxy.answer(0, DUNNO);
+    assert_eq!(proxy.passes(ms(500)), ["close 0"]);
+    assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
+}

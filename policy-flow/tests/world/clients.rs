@@ -54,10 +54,13 @@ impl Net<'_> {
             AskKind::Garbage => b"this is no request\n\n".to_vec(),
             AskKind::Foreign => format!("GET /?x=1 HTTP/1.1\nid={number}\n\n").into_bytes(),
             AskKind::Other => format!("request=junk_policy\nid={number}\n\n").into_bytes(),
-            AskKind::Unfinished => format!("request=smtpd_access_policy\nid={number}\n").into_bytes(),
+            AskKind::Unfinished => {
+                format!("request=smtpd_access_policy\nid={number}\n").into_bytes()
+            }
             AskKind::Policy | AskKind::Poison | AskKind::Large(_) => {
                 let message = ask.message;
-                format!("request=smtpd_access_policy\nid={number}\ninstance={client}.{message}\n").into_bytes()
+                format!("request=smtpd_access_policy\nid={number}\ninstance={client}.{message}\n")
+                    .into_bytes()
             }
         };
         if let AskKind::Large(more) = ask.kind {
@@ -67,13 +70,19 @@ impl Net<'_> {
                 bytes.push(b'\n');
             }
         }
-        if matches!(ask.kind, AskKind::Policy | AskKind::Poison | AskKind::Large(_)) {
+        if matches!(
+            ask.kind,
+            AskKind::Policy | AskKind::Poison | AskKind::Large(_)
+        ) {
             bytes.push(b'\n');
         }
         state.next_ask += 1;
         state.sent += bytes.len();
         state.wire.extend(&bytes);
-        let is_asked = !matches!(ask.kind, AskKind::Blank | AskKind::Garbage | AskKind::Unfinished);
+        let is_asked = !matches!(
+            ask.kind,
+            AskKind::Blank | AskKind::Garbage | AskKind::Unfinished
+        );
         if is_asked {
             state.asked.push((number, state.sent));
         }

@@ -6,7 +6,8 @@ use fastrand::Rng;
 use policy_flow::{Retry, Strategy};
 
 use super::plan::{
-    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble, millis, secs,
+    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble, millis,
+    secs,
 };
 
 pub(crate) fn plan(seed: u64) -> Plan {
@@ -16,7 +17,11 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let settings = settings(rng);
     let workers = if one_in(rng, 4) { 2 } else { 1 };
     let services = *pick(rng, &[1, 1, 2, 2, 2, 3, 3, 4, 5, 8]);
-    let services = if one_in(rng, 100) { rng.usize(9..=64) } else { services };
+    let services = if one_in(rng, 100) {
+        rng.usize(9..=64)
+    } else {
+        services
+    };
     let ill = rng.u32(0..4);
     let clients = match rng.u32(0..12) {
         0 => rng.usize(10..40),
@@ -27,7 +32,9 @@ pub(crate) fn plan(seed: u64) -> Plan {
         workers,
         jitter: millis(*pick(rng, &[0, 0, 1, 5, 40])),
         late: millis(*pick(rng, &[0, 1, 1, 5])),
-        services: (0..services).map(|_| service(rng, lasts, ill, &settings)).collect(),
+        services: (0..services)
+            .map(|_| service(rng, lasts, ill, &settings))
+            .collect(),
         clients: (0..clients).map(|_| client(rng, lasts)).collect(),
         pauses: Vec::new(),
         scarce: Vec::new(),
@@ -37,14 +44,16 @@ pub(crate) fn plan(seed: u64) -> Plan {
     };
     for _ in 0..few(rng, 5) {
         let long = millis(*pick(rng, &[50, 300, 3000, 15_000]));
-        plan.pauses.push((rng.usize(0..workers), Span::new(at(rng, lasts), long)));
+        plan.pauses
+            .push((rng.usize(0..workers), Span::new(at(rng, lasts), long)));
     }
     for _ in 0..few(rng, 8) {
         let long = millis(*pick(rng, &[10, 500, 5000]));
         plan.scarce.push(Span::new(at(rng, lasts), long));
     }
     for _ in 0..few(rng, 5) {
-        plan.exchanges.push((at(rng, lasts), rng.u64(..) & rng.u64(..)));
+        plan.exchanges
+            .push((at(rng, lasts), rng.u64(..) & rng.u64(..)));
     }
     plan.exchanges.sort_unstable();
     plan
@@ -61,10 +70,17 @@ fn settings(rng: &mut Rng) -> Settings {
         _ => Strategy::RoundRobin,
     };
     Settings {
-        retry: if one_in(rng, 3) { Retry::Unsent } else { Retry::Always },
+        retry: if one_in(rng, 3) {
+            Retry::Unsent
+        } else {
+            Retry::Always
+        },
         strategy,
         deadline: secs(*pick(rng, &[1, 5, 20, 90, 90, 90])),
-        connect: *pick(rng, &[Some(secs(3)), Some(secs(3)), Some(millis(500)), None]),
+        connect: *pick(
+            rng,
+            &[Some(secs(3)), Some(secs(3)), Some(millis(500)), None],
+        ),
         wait: millis(*pick(rng, &[1000, 1000, 100, 0])),
         last_resort: secs(*pick(rng, &[3, 3, 0, 20])),
         max_connections: *pick(rng, &[100, 100, 20, 3, 2, 1]),
@@ -86,7 +102,11 @@ fn settings(rng: &mut Rng) -> Settings {
 }
 
 fn client(rng: &mut Rng, lasts: Duration) -> Client {
-    let count = if one_in(rng, 8) { rng.usize(10..40) } else { rng.usize(0..8) };
+    let count = if one_in(rng, 8) {
+        rng.usize(10..40)
+    } else {
+        rng.usize(0..8)
+    };
     let messages = rng.u8(1..4);
     let pace = *pick(rng, &[0, 1, 20, 500, 5000]);
     let ask = |rng: &mut Rng| Ask {
@@ -102,7 +122,10 @@ fn client(rng: &mut Rng, lasts: Duration) -> Client {
     };
     let mut asks: Vec<Ask> = (0..count).map(|_| ask(rng)).collect();
     if one_in(rng, 12) {
-        let kind = *pick(rng, &[AskKind::Garbage, AskKind::Foreign, AskKind::Unfinished]);
+        let kind = *pick(
+            rng,
+            &[AskKind::Garbage, AskKind::Foreign, AskKind::Unfinished],
+        );
         asks.push(Ask {
             think: millis(1),
             kind,
@@ -149,7 +172,9 @@ fn service(rng: &mut Rng, lasts: Duration, ill: u32, settings: &Settings) -> Ser
     let list = |rng: &mut Rng| -> Vec<usize> { (0..count).filter(|_| rng.bool()).collect() };
     let mut names = vec![(Duration::ZERO, (0..count).collect())];
     if is_named && one_in(rng, 2) {
-        names = (0..rng.u64(1..4)).map(|nth| (lasts / 4 * nth as u32, list(rng))).collect();
+        names = (0..rng.u64(1..4))
+            .map(|nth| (lasts / 4 * nth as u32, list(rng)))
+            .collect();
     }
     Service {
         priority: *pick(rng, &[10, 10, 10, 20]),
@@ -212,7 +237,11 @@ fn trouble(rng: &mut Rng, lasts: Duration, settings: &Settings) -> (Span, Troubl
         // As long as a connection may be used that was open before.
         lasting += settings.max_age.max(secs(60)) + secs(60);
     }
-    let from = if one_in(rng, 3) { Duration::ZERO } else { at(rng, lasts) };
+    let from = if one_in(rng, 3) {
+        Duration::ZERO
+    } else {
+        at(rng, lasts)
+    };
     (Span::new(from, lasting), trouble)
 }
 

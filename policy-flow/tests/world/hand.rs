@@ -3,8 +3,8 @@
 use std::{io, time::Duration};
 
 use policy_flow::{
-    Address, BackendDriver, ClientDriver, ClientEvent, ClientId, Connecting, Event as Said, Failure,
-    LinkId, Sent, Slot,
+    Address, BackendDriver, ClientDriver, ClientEvent, ClientId, Connecting, Event as Said,
+    Failure, LinkId, Sent, Slot,
 };
 
 use super::{
@@ -22,7 +22,10 @@ pub(crate) struct Hand<'n, 'a> {
 impl ClientDriver for Hand<'_, '_> {
     fn send_client(&mut self, id: ClientId, bytes: &[u8]) -> io::Result<Sent> {
         let Some(client) = self.net.client_of(self.worker, id) else {
-            self.net.break_law("a reply goes to a client that is there", || format!("{id:?}"));
+            self.net
+                .break_law("a reply goes to a client that is there", || {
+                    format!("{id:?}")
+                });
             return Ok(Sent::All);
         };
         if self.net.clients[client].is_reset {
@@ -81,7 +84,8 @@ impl Hand<'_, '_> {
         let place = self.net.workers[self.worker].clients.get_mut(id.index());
         let client = place.and_then(Option::take);
         if client.is_none() {
-            self.net.break_law("a client is closed once", || format!("{id:?}"));
+            self.net
+                .break_law("a client is closed once", || format!("{id:?}"));
         }
         client
     }
@@ -89,9 +93,10 @@ impl Hand<'_, '_> {
     fn conn(&mut self, link: LinkId, what: &'static str) -> Option<usize> {
         let conn = self.net.conn_of(self.worker, link);
         if conn.is_none() {
-            self.net.break_law("what is done to a connection is done to one that is there", || {
-                format!("{what} {link:?}")
-            });
+            self.net.break_law(
+                "what is done to a connection is done to one that is there",
+                || format!("{what} {link:?}"),
+            );
         }
         conn
     }
@@ -269,7 +274,9 @@ impl BackendDriver for Hand<'_, '_> {
         let time = net.service(service).look_up.unwrap_or_default();
         let look_ups = &mut net.workers[worker].look_ups;
         if look_ups.contains(&Some(backend)) {
-            net.break_law("one look-up of a name at a time", || format!("service {service}"));
+            net.break_law("one look-up of a name at a time", || {
+                format!("service {service}")
+            });
         }
         let look_ups = &mut net.workers[worker].look_ups;
         look_ups.push(Some(backend));

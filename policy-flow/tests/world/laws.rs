@@ -14,14 +14,23 @@ use super::{
 pub(crate) fn replied(net: &mut Net<'_>, client: usize, bytes: &[u8]) {
     let state = &mut net.clients[client];
     let Some(&(request, end)) = state.asked.get(state.replied) else {
-        return net.break_law("one reply to a request", || format!("client {client}: {bytes:?}"));
+        return net.break_law("one reply to a request", || {
+            format!("client {client}: {bytes:?}")
+        });
     };
     let is_early = state.read < end;
     state.replied += 1;
     state.active = net.now;
-    net.note(|| format!("client {client} has the reply to request {request}: {:?}", text(bytes)));
+    net.note(|| {
+        format!(
+            "client {client} has the reply to request {request}: {:?}",
+            text(bytes)
+        )
+    });
     if is_early || net.requests[request].begun.is_none() {
-        net.break_law("no reply before the request", || format!("request {request}"));
+        net.break_law("no reply before the request", || {
+            format!("request {request}")
+        });
     }
     if std::mem::replace(&mut net.requests[request].replied, true) {
         net.break_law("one reply to a request", || format!("request {request}"));
@@ -30,9 +39,10 @@ pub(crate) fn replied(net: &mut Net<'_>, client: usize, bytes: &[u8]) {
     if is_default {
         net.counts.defaults += 1;
         if !net.plan.settings.default {
-            net.break_law("the default action is given where the settings ask for it", || {
-                format!("request {request}")
-            });
+            net.break_law(
+                "the default action is given where the settings ask for it",
+                || format!("request {request}"),
+            );
         }
         return;
     }
@@ -52,9 +62,15 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 }
 
 fn id_of(bytes: &[u8], before: &[u8]) -> Option<usize> {
-    let at = bytes.windows(before.len()).position(|window| window == before)?;
-    let digits = bytes[at + before.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(None, |sum, digit| Some(sum.unwrap_or(0) * 10 + usize::from(digit - b'0')))
+    let at = bytes
+        .windows(before.len())
+        .position(|window| window == before)?;
+    let digits = bytes[at + before.len()..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    digits.fold(None, |sum, digit| {
+        Some(sum.unwrap_or(0) * 10 + usize::from(digit - b'0'))
+    })
 }
 
 /// The machine closes the connection of a client.
@@ -123,11 +139,21 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
             let begun = net.requests[id].begun.unwrap_or_default();
             let is_policy = net.requests[id].kind != AskKind::Other;
             if is_policy && *took != now - begun {
-                net.break_law("what a request took is known", || format!("request {id}: {took:?}"));
+                net.break_law("what a request took is known", || {
+                    format!("request {id}: {took:?}")
+                });
             }
-            let paused = net.paused(worker, Span { from: begun, until: now });
+            let paused = net.paused(
+                worker,
+                Span {
+                    from: begun,
+                    until: now,
+                },
+            );
             if now - begun > net.plan.settings.deadline + paused + late + millis(1) {
-                net.break_law("a reply comes before the deadline", || format!("request {id}"));
+                net.break_law("a reply comes before the deadline", || {
+                    format!("request {id}")
+                });
             }
             if answered.is_none() && is_policy {
                 oracle::nobody_answered(net, worker, id);
@@ -178,7 +204,9 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
             }
             let state = &net.clients[client];
             if state.whole > state.replied {
-                net.break_law("each request is replied to", || format!("client {client} is evicted"));
+                net.break_law("each request is replied to", || {
+                    format!("client {client} is evicted")
+                });
             }
             if net.places.taken() < net.plan.settings.places {
                 net.break_law("nobody is evicted while there are places", || {
@@ -208,7 +236,9 @@ fn begins(net: &mut Net<'_>, worker: usize, client: usize, id: Option<usize>) {
         });
     };
     if begun != replied || read < end {
-        net.break_law("one request of a client at a time", || format!("request {request}"));
+        net.break_law("one request of a client at a time", || {
+            format!("request {request}")
+        });
     }
     let deadline = net.plan.settings.deadline + net.plan.late + millis(1);
     let (now, up) = (net.now, oracle::up(net));
@@ -237,7 +267,9 @@ pub(crate) fn is_due(net: &mut Net<'_>, request: usize) {
     until += net.plan.late + millis(1);
     match until > net.now {
         true => net.queue.push(until, Event::Due(request)),
-        false => net.break_law("a reply comes before the deadline", || format!("request {request}")),
+        false => net.break_law("a reply comes before the deadline", || {
+            format!("request {request}")
+        }),
     }
 }
 
@@ -264,7 +296,9 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
         });
     }
     if net.requests[request].replied || net.requests[request].begun.is_none() {
-        net.break_law("nobody is asked what nobody wants to know", || format!("request {request}"));
+        net.break_law("nobody is asked what nobody wants to know", || {
+            format!("request {request}")
+        });
     }
     let settings = &net.plan.settings;
     let state = &mut net.conns[conn];
@@ -274,7 +308,9 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
     let has_news = !state.rx.is_empty() || state.eof;
     let age = net.now - state.began;
     if is_busy {
-        net.break_law("one request at a time over a connection", || format!("connection {conn}"));
+        net.break_law("one request at a time over a connection", || {
+            format!("connection {conn}")
+        });
     }
     if was_used {
         if has_news && settings.retry == Retry::Unsent {
@@ -283,15 +319,20 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
             });
         }
         if age > settings.max_age {
-            net.break_law("an old connection is not used again", || format!("connection {conn}"));
-        }
-        if !net.workers[worker].known[service].contains(&server) {
-            net.break_law("a connection to where the service was is not used again", || {
-                format!("connection {conn} to server {server}")
+            net.break_law("an old connection is not used again", || {
+                format!("connection {conn}")
             });
         }
+        if !net.workers[worker].known[service].contains(&server) {
+            net.break_law(
+                "a connection to where the service was is not used again",
+                || format!("connection {conn} to server {server}"),
+            );
+        }
         if net.service(service).keep.is_zero() {
-            net.break_law("what is not to be kept is closed", || format!("connection {conn}"));
+            net.break_law("what is not to be kept is closed", || {
+                format!("connection {conn}")
+            });
         }
     }
     let sends = net.requests[request].sends.clone();
@@ -301,11 +342,15 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
         });
     }
     let sends = &net.requests[request].sends;
-    let same = sends.iter().filter(|(other, _)| net.conns[*other].service == service).count();
+    let same = sends
+        .iter()
+        .filter(|(other, _)| net.conns[*other].service == service)
+        .count();
     if same > 1 {
-        net.break_law("a service is asked once, or again over a new connection", || {
-            format!("request {request}, service {service}")
-        });
+        net.break_law(
+            "a service is asked once, or again over a new connection",
+            || format!("request {request}, service {service}"),
+        );
     }
     net.requests[request].sends.push((conn, false));
     Some(request)
@@ -332,7 +377,10 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             let answered = id_of(response.as_bytes(), b"ok ");
             if net.conns[conn].service != service || answered != Some(id) && !is_stray {
                 net.break_law("an answer goes to its own request", || {
-                    format!("request {id} has {:?} of service {service}", text(response.as_bytes()))
+                    format!(
+                        "request {id} has {:?} of service {service}",
+                        text(response.as_bytes())
+                    )
                 });
             }
         }
@@ -346,11 +394,14 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             let service = net.workers[worker].slots[backend.index()];
             net.workers[worker].took[service] = *took;
             let id = id_of(request.as_bytes(), b"id=");
-            net.note(|| format!("request {id:?} failed at service {service} after {took:?}: {error:?}"));
+            net.note(|| {
+                format!("request {id:?} failed at service {service} after {took:?}: {error:?}")
+            });
             let Some(id) = id else {
                 return;
             };
-            if error.blames_backend() && oracle::is_blamed_wrongly(net, worker, id, service, error, *took)
+            if error.blames_backend()
+                && oracle::is_blamed_wrongly(net, worker, id, service, error, *took)
             {
                 net.break_law("blame is where it is due", || {
                     format!("request {id} failed at service {service}, which is well: {error:?}")
@@ -372,7 +423,8 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                     until: net.now,
                 };
                 let is_late = matches!(because, Some(AttemptError::TimedOut(_)))
-                    && (took <= oracle::needs(net, service) || !net.paused(worker, during).is_zero());
+                    && (took <= oracle::needs(net, service)
+                        || !net.paused(worker, during).is_zero());
                 // Who is blamed for a request that kills is known at its end.
                 let since = during.from.saturating_sub(net.plan.settings.deadline);
                 let was_killed = oracle::was_killed(net, service, since);
@@ -401,7 +453,9 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                 until: net.now,
             };
             if oracle::is_well(net, service, during) && net.paused(worker, during).is_zero() {
-                net.break_law("a healthy backend is not crowded", || format!("service {service}"));
+                net.break_law("a healthy backend is not crowded", || {
+                    format!("service {service}")
+                });
             }
         }
         _ => {}
@@ -417,7 +471,9 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
             continue;
         }
         if state.begun < state.whole && state.begun == state.replied && settings.memory.is_none() {
-            return net.break_law("a request that has come whole is begun", || format!("client {client}"));
+            return net.break_law("a request that has come whole is begun", || {
+                format!("client {client}")
+            });
         }
         let start = state.asked.get(state.whole);
         let is_partial = match start {
@@ -427,14 +483,18 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
                 .any(|ask| matches!(ask.kind, AskKind::Garbage | AskKind::Unfinished)),
         };
         if net.is_draining && state.whole == state.replied && state.rx.is_empty() && !is_partial {
-            return net.break_law("a drain ends", || format!("client {client} is idle and stays"));
+            return net.break_law("a drain ends", || {
+                format!("client {client} is idle and stays")
+            });
         }
     }
     if let Some(memory) = settings.memory {
         let large = 160 * 1024;
         let most = (memory / 3 * 2).max(8 * 1024) + (memory / 3).max(large);
         if flow.clients().memory() > most {
-            net.break_law("memory has its limit", || format!("{}", flow.clients().memory()));
+            net.break_law("memory has its limit", || {
+                format!("{}", flow.clients().memory())
+            });
         }
     }
     for service in 0..net.listed.len() {
@@ -459,7 +519,10 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
 /// Nothing happens any more.
 pub(crate) fn at_end(net: &mut Net<'_>, flows: &[Flow]) {
     for client in 0..net.clients.len() {
-        if matches!(net.clients[client].state, ClientState::Served | ClientState::Waits) {
+        if matches!(
+            net.clients[client].state,
+            ClientState::Served | ClientState::Waits
+        ) {
             return net.break_law("in the end nobody is left", || format!("client {client}"));
         }
     }

@@ -60,7 +60,9 @@ pub(crate) fn tell(seed: u64) {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let broken = shrink::fails(&plan);
-    let small = broken.as_ref().map(|broken| shrink::shrink(&plan, broken.law));
+    let small = broken
+        .as_ref()
+        .map(|broken| shrink::shrink(&plan, broken.law));
     std::panic::set_hook(hook);
     let Some((broken, small)) = broken.zip(small) else {
         println!("{plan}\n{}", run::run(&plan, true).story.join("\n"));
@@ -70,7 +72,10 @@ pub(crate) fn tell(seed: u64) {
     println!("\nWORLD_SEED={seed} breaks a law. The smallest of its kind:\n\n{small}");
     println!("{}", told.unwrap_or_default());
     let broken = shrink::fails(&small).unwrap_or(broken);
-    panic!("WORLD_SEED={seed}: {}, at {:?}: {}", broken.law, broken.at, broken.what);
+    panic!(
+        "WORLD_SEED={seed}: {}, at {:?}: {}",
+        broken.law, broken.at, broken.what
+    );
 }
 
 impl Counts {

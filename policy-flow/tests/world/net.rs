@@ -305,11 +305,19 @@ impl<'a> Net<'a> {
     }
 
     pub(crate) fn client_of(&self, worker: usize, id: ClientId) -> Option<usize> {
-        self.workers[worker].clients.get(id.index()).copied().flatten()
+        self.workers[worker]
+            .clients
+            .get(id.index())
+            .copied()
+            .flatten()
     }
 
     pub(crate) fn conn_of(&self, worker: usize, id: LinkId) -> Option<usize> {
-        self.workers[worker].links.get(id.index()).copied().flatten()
+        self.workers[worker]
+            .links
+            .get(id.index())
+            .copied()
+            .flatten()
     }
 
     /// Pauses of a worker in this time.

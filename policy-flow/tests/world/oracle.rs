@@ -64,7 +64,9 @@ fn server_is_well(net: &Net<'_>, service: usize, server: usize, during: Span) ->
         *at <= during.until && during.from <= end
     });
     let settings = &net.plan.settings;
-    let is_small = plan.processes.is_some_and(|processes| processes < settings.max_connections);
+    let is_small = plan
+        .processes
+        .is_some_and(|processes| processes < settings.max_connections);
     let is_large = plan.pad > 1000 && settings.answer_memory.is_some() || plan.pad > 100_000;
     !is_ill && !is_killed && !is_small && !is_large
 }
@@ -96,7 +98,8 @@ pub(crate) fn is_blamed_wrongly(
     let closes = closes.clone().any(|server| server.closes_idle.is_some());
     let was_closed = settings.retry == Retry::Unsent && closes;
     let was_late = matches!(error, AttemptError::TimedOut(_))
-        && (took <= needs(net, service) + crowd(net, service) || !net.paused(worker, during).is_zero());
+        && (took <= needs(net, service) + crowd(net, service)
+            || !net.paused(worker, during).is_zero());
     net.requests[request].kind != AskKind::Poison
         && is_well(net, service, during)
         && !was_late
@@ -126,7 +129,8 @@ pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) 
         return;
     }
     let paused = net.paused(worker, during);
-    let could = (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
+    let could =
+        (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
     if let Some(service) = could {
         net.break_law("answered by whoever can", || {
             format!("request {request} got no answer, and service {service} was well")
@@ -149,10 +153,19 @@ fn could_answer(
     }
     let needs = needs(net, service) + crowd(net, service);
     // The list may be another one, by which the others are asked.
-    let others = net.plan.services.iter().enumerate().filter(|(other, _)| *other != service);
+    let others = net
+        .plan
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != service);
     if settings.retry == Retry::Unsent {
         let closes = |server: &super::plan::Server| server.closes_idle.is_some();
-        if plan.servers.iter().any(closes) || !others.clone().all(|(other, _)| is_harmless(net, other, during)) {
+        if plan.servers.iter().any(closes)
+            || !others
+                .clone()
+                .all(|(other, _)| is_harmless(net, other, during))
+        {
             return false;
         }
     }
@@ -170,7 +183,10 @@ fn could_answer(
 fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
     let plan = net.service(service);
     if is_well(net, service, during) {
-        return plan.servers.iter().all(|server| server.closes_idle.is_none());
+        return plan
+            .servers
+            .iter()
+            .all(|server| server.closes_idle.is_none());
     }
     let during = Span {
         from: during.from.saturating_sub(secs(90)),
@@ -178,8 +194,14 @@ fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
     };
     let servers = plan.servers.iter();
     servers.clone().all(|server| {
-        let troubles = server.troubles.iter().filter(|(span, _)| span.meets(during));
-        let has_dead = server.troubles.iter().any(|(_, trouble)| *trouble == Trouble::Forgets);
+        let troubles = server
+            .troubles
+            .iter()
+            .filter(|(span, _)| span.meets(during));
+        let has_dead = server
+            .troubles
+            .iter()
+            .any(|(_, trouble)| *trouble == Trouble::Forgets);
         troubles.clone().all(|(_, trouble)| trouble.reads_nothing())
             && !has_dead
             && server.processes.is_none()

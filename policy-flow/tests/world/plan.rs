@@ -314,13 +314,20 @@ impl Trouble {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (settings, default) = (format!("{:#?}", self.settings), format!("{:#?}", Settings::default()));
+        let (settings, default) = (
+            format!("{:#?}", self.settings),
+            format!("{:#?}", Settings::default()),
+        );
         writeln!(f, "Settings that are not the default:")?;
         let usual: Vec<_> = default.lines().collect();
         for line in settings.lines().filter(|line| !usual.contains(line)) {
             writeln!(f, "  {}", line.trim())?;
         }
-        writeln!(f, "Workers: {}, jitter {:?}, late by {:?}", self.workers, self.jitter, self.late)?;
+        writeln!(
+            f,
+            "Workers: {}, jitter {:?}, late by {:?}",
+            self.workers, self.jitter, self.late
+        )?;
         for (at, client) in self.clients.iter().enumerate() {
             let Client { asks, .. } = client;
             let client = Client {

@@ -3,8 +3,8 @@
 use std::{io, time::Duration};
 
 use policy_flow::{
-    BackendConfig, Check, ClientOptions, Clients, Failure, Flow, FlowOptions, LinkId,
-    Peer, PlaceLimits, Places, Shared, Slot, Upstream, UpstreamOptions,
+    BackendConfig, Check, ClientOptions, Clients, Failure, Flow, FlowOptions, LinkId, Peer,
+    PlaceLimits, Places, Shared, Slot, Upstream, UpstreamOptions,
 };
 use policy_ha::{Backend, BackendId, Config};
 use policy_proto::Response;
@@ -60,7 +60,11 @@ impl<'a> World<'a> {
             servers += service.servers.len();
         }
         let known = all().map(|(at, service)| match service.look_up {
-            None => service.name(Duration::ZERO).iter().map(|server| first_server[at] + server).collect(),
+            None => service
+                .name(Duration::ZERO)
+                .iter()
+                .map(|server| first_server[at] + server)
+                .collect(),
             Some(_) => Vec::new(),
         });
         let known: Vec<Vec<usize>> = known.collect();
@@ -158,9 +162,15 @@ impl<'a> World<'a> {
         let mut listed = net.listed.iter();
         net.queue.is_quiet()
             && net.places.taken() == 0
-            && net.clients.iter().all(|client| client.state == ClientState::Gone)
+            && net
+                .clients
+                .iter()
+                .all(|client| client.state == ClientState::Gone)
             && listed.all(|listed| listed.open + listed.connecting == 0)
-            && self.flows.iter().all(|flow| flow.upstream().is_none_or(|upstream| upstream.under_way() == 0))
+            && self.flows.iter().all(|flow| {
+                flow.upstream()
+                    .is_none_or(|upstream| upstream.under_way() == 0)
+            })
     }
 
     fn happens(&mut self, event: Event) {
@@ -327,7 +337,9 @@ impl<'a> World<'a> {
                 net.note(|| format!("client {client}: {refusal}"));
                 let is_full = net.places.taken() >= net.plan.settings.places;
                 if !is_full && net.plan.settings.per_user.is_none() {
-                    net.break_law("nobody is refused while there are places", || refusal.to_string());
+                    net.break_law("nobody is refused while there are places", || {
+                        refusal.to_string()
+                    });
                 }
             }
         }
@@ -353,7 +365,8 @@ impl<'a> World<'a> {
             let state = &mut self.net.clients[client];
             let bytes = room.min(state.rx.len());
             if bytes == 0 {
-                if state.rx.is_empty() && has_ended && !std::mem::replace(&mut state.told_end, true) {
+                if state.rx.is_empty() && has_ended && !std::mem::replace(&mut state.told_end, true)
+                {
                     let (flow, mut hand) = self.flow(worker);
                     flow.client_ended(id, &mut hand);
                 }
@@ -365,7 +378,11 @@ impl<'a> World<'a> {
             if !state.owes {
                 state.active = self.net.now;
             }
-            while state.asked.get(state.whole).is_some_and(|(_, end)| *end <= state.read) {
+            while state
+                .asked
+                .get(state.whole)
+                .is_some_and(|(_, end)| *end <= state.read)
+            {
                 state.whole += 1;
             }
             let (flow, mut hand) = self.flow(worker);
@@ -454,13 +471,22 @@ impl<'a> World<'a> {
         let (_, without) = self.net.plan.exchanges[at];
         let plan = self.net.plan;
         let all = plan.services.iter().enumerate();
-        let stays: Vec<usize> = all.filter(|(at, _)| without & 1 << at == 0).map(|(at, _)| at).collect();
+        let stays: Vec<usize> = all
+            .filter(|(at, _)| without & 1 << at == 0)
+            .map(|(at, _)| at)
+            .collect();
         if stays.is_empty() {
             return;
         }
         let listed = &self.net.listed;
-        let backends = stays.iter().map(|&at| (backend(at, &plan.services[at]), listed[at].id));
-        let shared = self.net.shared.renewed(balancer(plan), backends.collect::<Vec<_>>()).unwrap();
+        let backends = stays
+            .iter()
+            .map(|&at| (backend(at, &plan.services[at]), listed[at].id));
+        let shared = self
+            .net
+            .shared
+            .renewed(balancer(plan), backends.collect::<Vec<_>>())
+            .unwrap();
         let ids: Vec<BackendId> = shared.balancer().ids().collect();
         self.net.note(|| format!("the list is {stays:?}"));
         for worker in 0..self.flows.len() {
@@ -524,13 +550,16 @@ fn config(service: &Service, first: usize) -> BackendConfig {
     config.host = "policy.example.net".into();
     if service.look_up.is_none() {
         let server = service.name(Duration::ZERO).first();
-        config.address = server.map(|server| address_of(first + server, service.servers[*server].is_unix));
+        config.address =
+            server.map(|server| address_of(first + server, service.servers[*server].is_unix));
     }
     config
 }
 
 fn balancer(plan: &Plan) -> Config {
-    Config::default().with_seed(plan.seed).with_max_failures(plan.settings.max_failures)
+    Config::default()
+        .with_seed(plan.seed)
+        .with_max_failures(plan.settings.max_failures)
 }
 
 fn options(plan: &Plan) -> UpstreamOptions {

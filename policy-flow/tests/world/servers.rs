@@ -28,7 +28,9 @@ impl Net<'_> {
                 let delay = self.delay(server.way);
                 self.after(delay, Event::Refused(conn));
             }
-            Some(Trouble::Swallows) => self.after(secs(1 << turn.min(6)), Event::Syn(conn, turn + 1)),
+            Some(Trouble::Swallows) => {
+                self.after(secs(1 << turn.min(6)), Event::Syn(conn, turn + 1))
+            }
             _ if is_full => self.after(secs(1 << turn.min(6)), Event::Syn(conn, turn + 1)),
             _ => {
                 self.accept(conn);
@@ -45,7 +47,8 @@ impl Net<'_> {
     /// Whether no process is free, and there is no room in the queue.
     pub(crate) fn is_full(&self, number: usize) -> bool {
         let (server, state) = (self.server(number), &self.servers[number]);
-        state.serving >= server.processes.unwrap_or(usize::MAX) && state.queue.len() >= server.backlog
+        state.serving >= server.processes.unwrap_or(usize::MAX)
+            && state.queue.len() >= server.backlog
     }
 
     /// A process of the server takes the connection, or it waits for one.
@@ -114,7 +117,8 @@ impl Net<'_> {
         let Some(request) = state.request else {
             return;
         };
-        if !state.is_accepted || state.is_over || state.arrived < state.wanted || state.wanted == 0 {
+        if !state.is_accepted || state.is_over || state.arrived < state.wanted || state.wanted == 0
+        {
             return;
         }
         let number = state.server;
@@ -254,7 +258,8 @@ impl Net<'_> {
         state.last_arrival = state.last_arrival.max(now + delay);
         let at = state.last_arrival;
         if !state.is_dead {
-            self.queue.push(at, Event::Closed(conn, by_reset || has_unread));
+            self.queue
+                .push(at, Event::Closed(conn, by_reset || has_unread));
         }
         self.release(conn);
     }

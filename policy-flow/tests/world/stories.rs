@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    plan::{Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble, millis, secs},
+    plan::{
+        Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble,
+        millis, secs,
+    },
     run::World,
 };
 
@@ -42,7 +45,9 @@ fn lives(plan: &Plan) -> Told {
         panic!("{plan}\n{story}\n{}: {}", broken.law, broken.what);
     }
     println!("{story}");
-    Told { counts: world.net.counts }
+    Told {
+        counts: world.net.counts,
+    }
 }
 
 struct Told {
