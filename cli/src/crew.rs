@@ -35,11 +35,6 @@ impl Crew {
         }
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
-    }
-
     /// Where this worker hears of things.
     pub(crate) fn mailbox(&self, worker: usize) -> Option<&Arc<Mailbox>> {
         self.members.get(worker).map(|member| &member.mailbox)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mio::Poll;
-use policy_flow::{Check, PlaceLimits, Places};
+use policy_flow::{Check, PlaceLimits, Places, RequestMemory};
 
 use crate::{
     Affinity, Bound, Level, Log, Options, Passed, StartError,
@@ -23,6 +23,7 @@ use crate::{
     proxy::{EventLoop, Mailbox},
     report::{Report, warn_without_log},
     setup::{Services, checks},
+    shortage::MemoryWaits,
     signals::{self, Signals},
     succession::Succession,
     worker::Common,
@@ -80,6 +81,8 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
             per_address: options.limits.max_clients_per_address,
             per_user: options.limits.max_clients_per_user,
         }),
+        memory: RequestMemory::new(proxy.settings.clients.memory),
+        memory_waits: (0..ground.workers).map(|_| MemoryWaits::default()).collect(),
         max_clients,
         proxy: Arc::new(proxy),
         passing: Passing::default(),

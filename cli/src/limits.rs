@@ -66,7 +66,8 @@ impl ClientLimits {
         options.idle = self.idle;
         options.request = self.request_timeout;
         options.memory_wait = deadline;
-        options.memory = Some(self.max_memory);
+        // A quarter is for answers.
+        options.memory = Some(self.max_memory / 4 * 3);
         options
     }
 

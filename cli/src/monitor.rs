@@ -17,6 +17,7 @@ use crate::{
     hands::on_call,
     journal::State,
     notify::{self, notify},
+    shortage::{MemoryWaits, Shortage},
     worker::Common,
 };
 
@@ -31,6 +32,7 @@ pub(crate) fn hire() -> io::Result<Sender<Given>> {
         let mut wait = Duration::ZERO;
         while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             let status = monitor.tick(Instant::now());
+            monitor.look_at_memory(&common.memory_waits);
             if let Some(status) = status.filter(|_| notify::has_manager()) {
                 notify(monitor.proxy.journal.log(), &format!("STATUS={status}"));
             }
@@ -58,6 +60,7 @@ struct Monitor {
     told: Vec<u64>,
     /// What the manager knows, and since when.
     status: Option<(Vec<bool>, Instant)>,
+    shortage: Shortage,
 }
 
 impl Monitor {
@@ -66,6 +69,7 @@ impl Monitor {
             proxy,
             told: Vec::new(),
             status: None,
+            shortage: Shortage::default(),
         }
     }
 
@@ -85,6 +89,13 @@ impl Monitor {
         }
         journal.say_pending(now, false);
         self.status(&states, now)
+    }
+
+    /// Says when requests have begun to wait for memory, and when that is over.
+    fn look_at_memory(&mut self, waits: &[MemoryWaits]) {
+        if let Some(memory) = self.shortage.look_at(waits) {
+            self.proxy.journal.memory(memory, self.proxy.max_memory);
+        }
     }
 
     /// A state has changed, or something has been down for another minute.

@@ -177,7 +177,7 @@ impl Services {
 
     /// What answers requests, with the options of this mode, for so many workers.
     pub(crate) fn proxy(&self, options: &Options, journal: Journal, workers: usize) -> Proxy {
-        let upstream = upstream(options);
+        let upstream = upstream(options, workers.max(1));
         let services: Vec<_> = self
             .valid
             .iter()
@@ -198,6 +198,7 @@ impl Services {
         Proxy {
             default: options.default.clone().unwrap_or_default(),
             journal: Arc::new(journal),
+            max_memory: options.limits.max_memory,
             settings: Settings {
                 affinity: affinity(options, self) == Affinity::Message,
                 // As the Perl script does. It reads one client's requests, and no port's.
@@ -255,7 +256,7 @@ fn shared(
 }
 
 /// What the options say of all services together, in this mode.
-fn upstream(options: &Options) -> UpstreamOptions {
+fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
     let mut upstream = UpstreamOptions::default();
     upstream.deadline = options.deadline;
     upstream.last_resort = options.failover.last_resort;
@@ -266,7 +267,7 @@ fn upstream(options: &Options) -> UpstreamOptions {
     let failures = options.failover.max_failures;
     upstream.balancer = upstream.balancer.with_max_failures(failures);
     match options.is_daemon {
-        true => upstream.memory = Some(options.limits.max_memory / ANSWERS),
+        true => upstream.memory = Some(options.limits.max_memory / ANSWERS / workers),
         // A service's own time-out covers connecting as well.
         false => upstream.connect = None,
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
-use policy_flow::{Peer, Places};
+use policy_flow::{Peer, Places, RequestMemory};
 
 use crate::{
     Proxy,
@@ -18,6 +18,7 @@ use crate::{
     max_clients::MaxClients,
     notify::Pulses,
     passing::Passing,
+    shortage::MemoryWaits,
 };
 
 /// What all workers share.
@@ -27,6 +28,10 @@ pub(crate) struct Common {
     pub(crate) crew: Crew,
     pub(crate) admission: Admission,
     pub(crate) places: Places,
+    /// What requests may take in memory.
+    pub(crate) memory: RequestMemory,
+    /// How short of it each worker is.
+    pub(crate) memory_waits: Vec<MemoryWaits>,
     pub(crate) max_clients: MaxClients,
     pub(crate) passing: Passing,
     pub(crate) pulses: Option<Arc<Pulses>>,

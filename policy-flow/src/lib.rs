@@ -54,7 +54,8 @@ mod timers;
 mod upstream;
 
 pub use clients::{
-    ClientError, ClientEvent, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal, Waiting,
+    ClientError, ClientEvent, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal,
+    RequestMemory, Waiting,
 };
 pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failure, Sent};
 pub use endpoint::{Endpoint, InvalidEndpoint};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mio::{Events, Poll};
-use policy_flow::{Check, Peer, Refusal};
+use policy_flow::{Check, Peer, Refusal, Upstream};
 
 use crate::{
     Bound,
@@ -62,7 +62,9 @@ impl EventLoop {
         let backends = Arc::clone(&common.proxy.backends);
         let links = Links::new(registry()?, backends, Arc::clone(mailbox));
         let driver = Driver::new(clients, links, Arc::clone(&common.proxy));
-        let flow = common.proxy.flow(worker, common.places.clone());
+        let flow = common
+            .proxy
+            .flow(worker, common.places.clone(), common.memory.clone());
         let io = FlowIo::new(flow, driver);
         Ok(Self {
             listeners: Listeners::new(sockets, poll.registry())?,
@@ -284,7 +286,17 @@ impl EventLoop {
 
     /// Tells others how short of memory it is.
     fn publish(&self) {
-        // The next part of this file's story: see `shortage.rs`.
+        let flow = &self.io.flow;
+        let clients = flow.clients();
+        let upstream = flow.upstream();
+        let begun = upstream.map_or(0, Upstream::memory_waits);
+        let now = upstream.map_or(0, Upstream::short_of_memory);
+        if let Some(waits) = self.common.memory_waits.get(self.worker) {
+            waits.set(
+                clients.memory_waits() + begun,
+                clients.short_of_memory() + now,
+            );
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use policy_flow::{
-    BackendConfig, ClientOptions, Clients, Flow, FlowOptions, Places, Shared, Upstream,
+    BackendConfig, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
+    Upstream,
     UpstreamOptions,
 };
 
@@ -19,6 +20,8 @@ pub struct Proxy {
     pub(crate) default: DefaultAction,
     pub(crate) journal: Arc<Journal>,
     pub(crate) settings: Settings,
+    /// What requests and answers may take in memory, as the log says it.
+    pub(crate) max_memory: usize,
     /// The health of the services; `None` where no valid one was given.
     pub(crate) shared: Option<Shared>,
     pub(crate) backends: Arc<Backends>,
@@ -38,7 +41,7 @@ pub(crate) struct Settings {
 
 impl Proxy {
     /// The state machine of this worker, counted from 0.
-    pub(crate) fn flow(&self, worker: usize, places: Places) -> Flow {
+    pub(crate) fn flow(&self, worker: usize, places: Places, memory: RequestMemory) -> Flow {
         let now = Instant::now();
         let mut options = FlowOptions::default();
         options.affinity = self.settings.affinity;
@@ -54,7 +57,8 @@ impl Proxy {
             let services = self.settings.services.iter().cloned();
             Upstream::new(now, options, services, shared, worker)
         });
-        Flow::new(options, Clients::new(now, clients, places), upstream)
+        let clients = Clients::new(now, clients, places).with_memory(memory);
+        Flow::new(options, clients, upstream)
     }
 
     /// The services as they are now.

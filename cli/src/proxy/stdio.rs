@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Registry, event::Event, unix::SourceFd};
-use policy_flow::{ClientId, Peer, PlaceLimits, Places, Sent, Waiting};
+use policy_flow::{ClientId, Peer, PlaceLimits, Places, RequestMemory, Sent, Waiting};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, retry_on_intr},
@@ -47,7 +47,7 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
         per_address: None,
         per_user: None,
     });
-    let flow = proxy.flow(0, places);
+    let flow = proxy.flow(0, places, RequestMemory::new(None));
     let mut io = FlowIo::new(flow, Driver::new(client, links, proxy));
     let accepted = io.flow.accept(Peer::User(0), &mut io.driver);
     let client = accepted.map_err(io::Error::other)?;
