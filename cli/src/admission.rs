@@ -121,7 +121,11 @@ impl fmt::Display for Evicted {
 
 impl Refusal {
     /// There is no place for this client.
-    pub(crate) const fn no_place(peer: Peer, refusal: policy_flow::Refusal, all: MaxClients) -> Self {
+    pub(crate) const fn no_place(
+        peer: Peer,
+        refusal: policy_flow::Refusal,
+        all: MaxClients,
+    ) -> Self {
         match (refusal, peer) {
             (policy_flow::Refusal::FullForAddress(most), Peer::Address(address)) => {
                 Self::FullForAddress(address, most)

@@ -91,7 +91,10 @@ impl Crew {
 
     /// Connections that others have passed, and no worker has taken yet.
     pub(crate) fn waiting(&self) -> usize {
-        let waiting = self.members.iter().map(|member| member.mailbox.connections());
+        let waiting = self
+            .members
+            .iter()
+            .map(|member| member.mailbox.connections());
         waiting.sum()
     }
 

@@ -82,7 +82,9 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
             per_user: options.limits.max_clients_per_user,
         }),
         memory: RequestMemory::new(proxy.settings.clients.memory),
-        memory_waits: (0..ground.workers).map(|_| MemoryWaits::default()).collect(),
+        memory_waits: (0..ground.workers)
+            .map(|_| MemoryWaits::default())
+            .collect(),
         max_clients,
         proxy: Arc::new(proxy),
         passing: Passing::default(),

@@ -1,8 +1,7 @@
 //! Descriptors of the process: how many it may have, and which it has from its starter.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     os::fd::{AsRawFd, RawFd},
 };
 

@@ -1,8 +1,6 @@
 //! `hapolicy` without `--listen`: one connection, on standard input and output.
 
-use crate::{
-    Level, Log, Options, proxy::serve_stdio, setup::Services, silence_stderr,
-};
+use crate::{Level, Log, Options, proxy::serve_stdio, setup::Services, silence_stderr};
 
 /// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
 ///

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use policy_ha::Mode;
 use policy_flow::{Check, Probe, Retry, Strategy, UpstreamOptions};
+use policy_ha::Mode;
 use policy_proto::{InvalidResponse, Request, Response};
 
 use crate::parse_duration;

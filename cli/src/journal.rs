@@ -285,13 +285,7 @@ impl Journal {
     }
 
     /// The line per attempt.
-    fn attempt(
-        &self,
-        counted: &Counted,
-        request: &Request,
-        since: Option<Instant>,
-        action: &[u8],
-    ) {
+    fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
         if let Some(since) = since.filter(|_| self.needs_begin()) {
             let delay = match self.repeats {
                 // As the Perl script does.

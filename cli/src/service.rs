@@ -2,8 +2,8 @@
 
 use std::{net::Ipv6Addr, time::Duration};
 
-use policy_ha::{Backend, Mode};
 use policy_flow::{Endpoint, InvalidEndpoint};
+use policy_ha::{Backend, Mode};
 use policy_proto::ActionSet;
 use thiserror::Error;
 

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use policy_flow::{Address, BackendConfig, Check, ClientOptions, Endpoint, Shared, UpstreamOptions};
+use policy_flow::{
+    Address, BackendConfig, Check, ClientOptions, Endpoint, Shared, UpstreamOptions,
+};
 use policy_ha::Mode;
 
 use crate::{
@@ -71,8 +73,11 @@ impl Services {
             services.set_actions(name, list);
         }
         // What is said of one service counts for that, wherever it stands.
-        let (of_all, of_one): (Vec<_>, Vec<_>) =
-            options.failover.keep.iter().partition(|(name, _)| name.is_none());
+        let (of_all, of_one): (Vec<_>, Vec<_>) = options
+            .failover
+            .keep
+            .iter()
+            .partition(|(name, _)| name.is_none());
         for (name, keep) in of_all.into_iter().chain(of_one) {
             services.set_keep(name.as_deref(), *keep);
         }
@@ -91,7 +96,8 @@ impl Services {
     }
 
     fn set_keep(&mut self, name: Option<&str>, keep: Duration) {
-        let is_meant = |service: &&mut Service| name.is_none_or(|name| service.name == name.as_bytes());
+        let is_meant =
+            |service: &&mut Service| name.is_none_or(|name| service.name == name.as_bytes());
         let mut count = 0;
         for service in self.valid.iter_mut().filter(is_meant) {
             service.keep = Some(keep);
@@ -245,11 +251,7 @@ fn config(service: &Service, is_daemon: bool) -> BackendConfig {
 }
 
 /// One to 64 services with weights that were checked: the balancer takes nothing else ill.
-fn shared(
-    options: &UpstreamOptions,
-    services: &[BackendConfig],
-    workers: usize,
-) -> Option<Shared> {
+fn shared(options: &UpstreamOptions, services: &[BackendConfig], workers: usize) -> Option<Shared> {
     let backends = services.iter().map(|service| service.backend);
     let config = options.balancer;
     Shared::new(config.with_seed(seed()), backends, workers).ok()

@@ -40,7 +40,11 @@ pub(crate) fn socket(fd: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
         return Ok(None);
     }
     let family = sockopt::socket_domain(fd)?;
-    let families = [AddressFamily::UNIX, AddressFamily::INET, AddressFamily::INET6];
+    let families = [
+        AddressFamily::UNIX,
+        AddressFamily::INET,
+        AddressFamily::INET6,
+    ];
     if !families.contains(&family) {
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use policy_flow::{Strategy, Check, Endpoint};
+use policy_flow::{Check, Endpoint, Strategy};
 use policy_proto::{Action, Request, attr};
 
 use crate::{

@@ -3,9 +3,7 @@
 use policy_flow::{ClientError, Peer};
 use policy_proto::DecodeError;
 
-use crate::{
-    Journal, Level, admission::name_of, foreign::foreign_protocol, journal::ALL,
-};
+use crate::{Journal, Level, admission::name_of, foreign::foreign_protocol, journal::ALL};
 
 impl Journal {
     /// A client's connection is closed for what it has sent, `received`, or since it sends too slowly. Those of one kind

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chrono::{Local, TimeDelta};
-use policy_ha::{Mode, Status};
 use policy_flow::Counts;
+use policy_ha::{Mode, Status};
 
 use crate::{
     DefaultAction, Journal, Level,

@@ -8,11 +8,7 @@ use policy_flow::{ClientId, Peer, Sent, Waiting};
 use crate::{
     admission::Evicted,
     proxy::{
-        connection::Read,
-        driver::ClientSide,
-        flow_io::FlowIo,
-        mailbox::Message,
-        table::Table,
+        connection::Read, driver::ClientSide, flow_io::FlowIo, mailbox::Message, table::Table,
         token::Side,
     },
     worker::Common,
@@ -42,14 +38,6 @@ impl ClientSockets {
     pub(crate) fn open(&mut self, client: ClientId, socket: OwnedFd) -> io::Result<()> {
         self.common.crew.add(self.worker);
         self.table.open(client.index(), socket, false)
-    }
-
-    /// Something may have come from it already.
-    pub(crate) fn look(&mut self, client: ClientId) {
-        if let Some(connection) = self.table.get(client.index()) {
-            connection.look();
-            self.resumed.push(client);
-        }
     }
 
     /// Whether some have more to be read.
@@ -127,6 +115,14 @@ impl FlowIo<ClientSockets> {
         let is_gone = event.is_error() || event.is_write_closed();
         if is_gone && self.driver.clients.table.get(index).is_some() {
             self.flow.client_gone(client, &mut self.driver);
+        }
+    }
+
+    /// Reads what may have come from a client, though the system has not told of it yet.
+    pub(crate) fn look_at_client(&mut self, client: ClientId) {
+        if let Some(connection) = self.driver.clients.table.get(client.index()) {
+            connection.look();
+            self.read_client(client);
         }
     }
 

@@ -231,15 +231,13 @@ impl EventLoop {
         let refusal = match accepted {
             Ok(client) => {
                 let clients = &mut self.io.driver.clients;
-                match clients.open(client, connection) {
-                    Err(_) => self.io.flow.client_gone(client, &mut self.io.driver),
-                    // Its request may have come already: else it leaves at once.
-                    Ok(()) if self.state != State::Serving => {
-                        clients.look(client);
-                        self.io.resume_clients();
-                        self.io.flow.drain(&mut self.io.driver);
-                    }
-                    Ok(()) => {}
+                if clients.open(client, connection).is_err() {
+                    return self.io.flow.client_gone(client, &mut self.io.driver);
+                }
+                // Its request may have come already: so it is known, too, whether it is idle.
+                self.io.look_at_client(client);
+                if self.state != State::Serving {
+                    self.io.flow.drain(&mut self.io.driver);
                 }
                 return;
             }

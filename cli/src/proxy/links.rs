@@ -133,7 +133,11 @@ fn connect_inet(address: socket2::SockAddr) -> io::Result<(OwnedFd, Connecting)>
     // A request is one write: there is nothing to gather.
     socket.set_tcp_nodelay(true)?;
     // What lies between may forget an idle connection without a word, and what is sent may be lost.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE),
+    )?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     match socket.connect(&address) {

@@ -16,6 +16,7 @@
 //! What has come from backends is reported before what has come from clients, and that before listeners: what is under
 //! way ends before more begins. Time-outs come last: see [`FlowIo::tick`](flow_io::FlowIo).
 
+mod clients;
 mod connection;
 mod disposal;
 mod driver;
@@ -25,7 +26,6 @@ mod flow_io;
 mod links;
 mod listeners;
 mod mailbox;
-mod clients;
 mod resolver;
 mod settings;
 mod stdio;

@@ -4,15 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use policy_flow::{
     BackendConfig, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
-    Upstream,
-    UpstreamOptions,
+    Upstream, UpstreamOptions,
 };
 
-use crate::{
-    DefaultAction, Journal,
-    journal::State,
-    proxy::links::Backends,
-};
+use crate::{DefaultAction, Journal, journal::State, proxy::links::Backends};
 
 /// What answers requests, the same for all workers.
 #[derive(Debug)]

@@ -41,7 +41,11 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let mailbox = Arc::new(Mailbox::new(poll.registry())?);
     let client = Stdio::new(registry()?, log)?;
     let proxy = Arc::new(proxy);
-    let links = Links::new(registry()?, Arc::clone(&proxy.backends), Arc::clone(&mailbox));
+    let links = Links::new(
+        registry()?,
+        Arc::clone(&proxy.backends),
+        Arc::clone(&mailbox),
+    );
     let places = Places::new(PlaceLimits {
         all: 1,
         per_address: None,
@@ -114,7 +118,9 @@ impl Session {
                 Source::Client(index) => {
                     let heard = self.io.driver.clients.heard(index, event);
                     if heard.is_flushed {
-                        self.io.flow.client_flushed(self.client, &mut self.io.driver);
+                        self.io
+                            .flow
+                            .client_flushed(self.client, &mut self.io.driver);
                     }
                     is_gone |= heard.is_gone;
                 }
@@ -154,13 +160,20 @@ impl Session {
         while self.is_readable() {
             let room = self.io.flow.clients().room(self.client);
             let room = room.min(self.io.scratch.len());
-            let Some(room) = self.io.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
+            let Some(room) = self
+                .io
+                .scratch
+                .get_mut(..room)
+                .filter(|room| !room.is_empty())
+            else {
                 return;
             };
             match self.io.driver.clients.input.read(room) {
                 Read::Data(count) => {
                     let data = self.io.scratch.get(..count).unwrap_or_default();
-                    self.io.flow.client_data(self.client, data, &mut self.io.driver);
+                    self.io
+                        .flow
+                        .client_data(self.client, data, &mut self.io.driver);
                 }
                 Read::Nothing => return,
                 Read::End => return self.io.flow.client_ended(self.client, &mut self.io.driver),

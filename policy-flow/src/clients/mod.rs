@@ -271,7 +271,10 @@ impl Clients {
         client.has_ended = true;
         match client.state {
             State::Idle => self.close(id, driver),
-            State::Rest => self.refuse(id, &DecodeError::UnexpectedEnd.into(), driver),
+            State::Rest => {
+                self.report_rest(id, driver);
+                self.refuse(id, &DecodeError::UnexpectedEnd.into(), driver);
+            }
             _ => {}
         }
     }
@@ -588,6 +591,7 @@ impl Clients {
         let now = self.clock.now;
         self.queues[wait as usize].push(&mut self.slab, id, now);
         self.arm(wait);
+        self.victims.waits |= wait == Wait::Rest;
         if matches!(wait, Wait::Short | Wait::ShortLarge) {
             self.waits.0 += 1;
             self.waits.1 += 1;

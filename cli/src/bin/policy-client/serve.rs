@@ -9,9 +9,7 @@ use std::{
 
 use clap::Args;
 use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
-use policy_net::{
-    Connection, Endpoint, Listener, ServeOptions, Terms, UnixListener, accept,
-};
+use policy_net::{Connection, Endpoint, Listener, ServeOptions, Terms, UnixListener, accept};
 use policy_proto::{Request, Response, attr};
 use tokio::{
     net::TcpListener,
