@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use crate::proxy::{Mailbox, Message};
+use crate::{
+    life::Said,
+    proxy::{Mailbox, Message},
+};
 
 /// The workers of a daemon.
 #[derive(Debug)]
@@ -45,6 +48,11 @@ impl Crew {
         if let Some(mailbox) = self.mailbox(worker) {
             mailbox.send(message);
         }
+    }
+
+    /// Tells the main thread, whose loop is that of the last worker.
+    pub(crate) fn tell_main(&self, said: Said) {
+        self.tell(self.members.len().saturating_sub(1), Message::Said(said));
     }
 
     /// Tells all of them.

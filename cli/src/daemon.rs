@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, atomic::AtomicI32, mpsc},
+    sync::{Arc, atomic::AtomicI32},
     thread,
 };
 
@@ -110,18 +110,21 @@ fn serve(
         .map(|(index, poll)| EventLoop::new(index, poll, sockets, &common));
     let workers: io::Result<Vec<_>> = workers.collect();
     let mut workers = workers.map_err(cannot_start())?;
-    if let Some((first, check)) = workers.first_mut().zip(check) {
-        first.check(check);
+    let Some(mut main) = workers.pop() else {
+        return Ok(());
+    };
+    if let Some(check) = check {
+        main.check(check);
     }
-    let (told, heard) = mpsc::channel();
-    let signals = Signals::new().map_err(cannot_start())?;
+    let signals = Signals::new().and_then(|signals| main.hear_signals(signals));
+    signals.map_err(cannot_start())?;
     let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
     let endpoints = endpoints.map_err(cannot_start())?;
     let hire = |index: usize| {
-        let (told, log) = (told.clone(), log.clone());
+        let (common, log) = (Arc::clone(&common), log.clone());
         let (worker, serve) = on_call(move |mut worker: EventLoop| {
             // Also when a panic ends it.
-            let _tells = TellsAtEnd(told);
+            let _tells = TellsAtEnd(common);
             if let Err(error) = worker.serve() {
                 log.line(Level::Error, format!("worker {index} has failed: {error}"));
             }
@@ -138,12 +141,12 @@ fn serve(
     });
     let succession = succession.transpose().map_err(cannot_start())?;
     let monitor = monitor::hire().map_err(cannot_start())?;
-    signals.tell(told.clone()).map_err(cannot_start())?;
     ground.settle()?;
 
     // From here on nothing fails: each thread is there, and waits for its work.
-    let report = Report::new(options, workers.len(), endpoints);
-    let (life, given) = Life::new(ground, common, report, log, told);
+    let report = Report::new(options, workers.len() + 1, endpoints);
+    let drain = options.lifetime.drain;
+    let (mut life, given) = Life::new(ground, common, report, log, drain, workers.len());
     for (hired, worker) in hired.iter().zip(workers) {
         _ = hired.send(worker);
     }
@@ -152,19 +155,22 @@ fn serve(
     }
     life.announce();
     let monitored = monitor::watch(&monitor, life.common());
-    let at_once = life.watch(&heard, options.lifetime.drain, hired.len());
+    while !life.is_over(main.has_ended()) {
+        main.turn(None).map_err(StartError::system("cannot wait"))?;
+        for said in main.take_said() {
+            life.hear(said);
+        }
+    }
     drop(monitored);
-    life.end(at_once);
-    Ok(())
+    life.end()
 }
 
 /// Tells the main thread that a worker has ended.
-struct TellsAtEnd(mpsc::Sender<Said>);
+struct TellsAtEnd(Arc<Common>);
 
 impl Drop for TellsAtEnd {
     fn drop(&mut self) {
-        // Nobody is left to be told at the end of all.
-        _ = self.0.send(Said::Ended);
+        self.0.crew.tell_main(Said::Ended);
     }
 }
 

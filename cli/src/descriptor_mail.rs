@@ -15,7 +15,7 @@ use rustix::{
     },
 };
 
-use crate::proxy::close_apart;
+use super::disposal::close_apart;
 
 /// Sends a text with at most [`MOST`] descriptors over a socket that keeps messages apart.
 pub(crate) fn send(

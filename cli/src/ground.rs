@@ -131,7 +131,7 @@ pub(crate) fn workers(options: &Options) -> usize {
 }
 
 /// What workers share has a bit for each of them.
-pub(crate) const MAX_WORKERS: usize = 64;
+const MAX_WORKERS: usize = 64;
 
 /// How many clients there is room for beside all else that needs descriptors.
 pub(crate) fn room(

@@ -31,6 +31,7 @@ mod descriptors;
 pub mod dropin;
 
 mod directories;
+mod disposal;
 mod duration;
 pub use duration::parse_duration;
 

@@ -2,16 +2,13 @@
 
 use std::{
     cell::OnceCell,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use crate::{
-    Level, Log,
+    Level, Log, StartError,
     ground::Ground,
     journal::ALL,
     listening::Listening,
@@ -45,6 +42,22 @@ pub(crate) struct Life<'a> {
     is_stored: bool,
     /// Tells the manager that this is the end.
     stopping: OnceCell<JoinHandle<()>>,
+    /// How long requests under way may take at the end.
+    drain: Duration,
+    phase: Phase,
+    /// Workers beside that of the main thread that have not ended.
+    others: usize,
+    /// A worker has ended before its time.
+    has_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Serving,
+    /// Requests under way are waited for.
+    Ending,
+    /// Not even those.
+    EndingAtOnce,
 }
 
 impl<'a> Life<'a> {
@@ -54,7 +67,8 @@ impl<'a> Life<'a> {
         common: Arc<Common>,
         report: Report,
         log: &'a Log,
-        told: Sender<Said>,
+        drain: Duration,
+        others: usize,
     ) -> (Self, Option<Succession>) {
         let is_stored = ground.listening.is_kept() && notify::has_manager();
         let life = Self {
@@ -64,6 +78,10 @@ impl<'a> Life<'a> {
             log,
             is_stored,
             stopping: OnceCell::new(),
+            drain,
+            phase: Phase::Serving,
+            others,
+            has_failed: false,
         };
         let succession = life.listening.calls().map(|_| Succession {
             trusted: ground.trusted,
@@ -71,7 +89,6 @@ impl<'a> Life<'a> {
             listening: Arc::clone(&life.listening),
             common: Arc::clone(&life.common),
             log: log.clone(),
-            told,
         });
         if ground.rejected > 0 {
             let text = format!(
@@ -106,74 +123,73 @@ impl<'a> Life<'a> {
         &self.common
     }
 
-    /// Waits until a signal says that it is to end, or a successor, and then until all workers have: whether that was
-    /// asked for at once.
-    pub(crate) fn watch(&self, heard: &Receiver<Said>, drain: Duration, workers: usize) -> bool {
-        match self.asked_to_end(heard) {
-            Said::Signal(_) => {
-                self.log.line(Level::Info, "stopping");
-                if let Some(stopping) = notify::stopping(self.log) {
-                    _ = self.stopping.set(stopping);
-                }
-                if self.is_stored {
-                    self.common.passing.to(self.log, notify::store);
-                }
+    /// Does what this asks for.
+    pub(crate) fn hear(&mut self, said: Said) {
+        match said {
+            Said::Signal(Asked::Report) => self.common.proxy.report(),
+            Said::Signal(Asked::Reload) => {
+                let text = "SIGHUP: the options are read at the start only, a restart is needed";
+                self.notice("reload", ALL, text.to_owned());
             }
-            Said::Succeeded => {}
-            // It has failed, and what it has said is in the log: the others end as well.
-            Said::Ended => return self.wait_for(heard, drain, workers.saturating_sub(1)),
+            Said::Signal(Asked::Unknown(number)) => {
+                let about = usize::try_from(number).unwrap_or(ALL);
+                let text = format!("{} is ignored", name_of(number));
+                self.notice("signal", about, text);
+            }
+            Said::Signal(Asked::End) => match self.phase {
+                Phase::Serving => self.stop(),
+                Phase::Ending => {
+                    self.log.line(Level::Info, "stopping at once");
+                    self.common.crew.tell_all(|| Message::End);
+                    self.phase = Phase::EndingAtOnce;
+                }
+                Phase::EndingAtOnce => {}
+            },
+            Said::Succeeded => self.drain(),
+            Said::Ended => {
+                self.others = self.others.saturating_sub(1);
+                // It has failed, and what it has said is in the log: the others end as well.
+                self.has_failed |= self.phase == Phase::Serving;
+                self.drain();
+            }
         }
-        self.wait_for(heard, drain, workers)
     }
 
-    /// Has so many workers end, and waits for that.
-    fn wait_for(&self, heard: &Receiver<Said>, drain: Duration, mut workers: usize) -> bool {
+    /// Whether all workers have ended, this thread's own as well.
+    pub(crate) fn is_over(&self, own_has_ended: bool) -> bool {
+        own_has_ended && self.others == 0
+    }
+
+    fn notice(&self, kind: &'static str, about: usize, text: String) {
+        let journal = &self.common.proxy.journal;
+        journal.repeatable(Level::Notice, kind, about, text);
+    }
+
+    fn stop(&mut self) {
+        self.log.line(Level::Info, "stopping");
+        if let Some(stopping) = notify::stopping(self.log) {
+            _ = self.stopping.set(stopping);
+        }
+        if self.is_stored {
+            self.common.passing.to(self.log, notify::store);
+        }
+        self.drain();
+    }
+
+    /// Has all workers end.
+    fn drain(&mut self) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        self.phase = Phase::Ending;
+        let drain = self.drain;
         self.common.crew.tell_all(|| Message::Drain(drain));
         // Each worker has a descriptor of its own: closing them all would take until the end.
         self.listening.end();
-        let mut at_once = false;
-        while workers > 0 {
-            match self.asked_to_end(heard) {
-                Said::Ended => workers -= 1,
-                Said::Signal(_) if !at_once => {
-                    self.log.line(Level::Info, "stopping at once");
-                    self.common.crew.tell_all(|| Message::End);
-                    at_once = true;
-                }
-                _ => {}
-            }
-        }
-        at_once
-    }
-
-    /// Waits for what ends it, or a worker, and does what other signals ask for.
-    fn asked_to_end(&self, heard: &Receiver<Said>) -> Said {
-        let proxy = &self.common.proxy;
-        loop {
-            // As long as there are signals there is a sender.
-            match heard.recv().unwrap_or(Said::Ended) {
-                Said::Signal(Asked::Report) => proxy.report(),
-                Said::Signal(Asked::Reload) => {
-                    let text =
-                        "SIGHUP: the options are read at the start only, a restart is needed";
-                    proxy
-                        .journal
-                        .repeatable(Level::Notice, "reload", ALL, text.to_owned());
-                }
-                Said::Signal(Asked::Unknown(number)) => {
-                    let (about, name) = (usize::try_from(number).unwrap_or(ALL), name_of(number));
-                    let text = format!("{name} is ignored");
-                    proxy
-                        .journal
-                        .repeatable(Level::Notice, "signal", about, text);
-                }
-                said => return said,
-            }
-        }
     }
 
     /// When all workers have done.
-    pub(crate) fn end(mut self, at_once: bool) {
+    pub(crate) fn end(mut self) -> Result<(), StartError> {
         self.common.passing.end();
         if self.is_stored
             && let Err(error) = notify::wait_until_read()
@@ -185,10 +201,14 @@ impl<'a> Life<'a> {
         self.report.end(&self.common.proxy);
         // A manager that does not read is waited for, for 3 s, unless all is to end at once.
         if let Some(stopping) = self.stopping.take()
-            && !at_once
+            && self.phase != Phase::EndingAtOnce
         {
             _ = stopping.join();
         }
         self.log.flush();
+        match self.has_failed {
+            true => Err(StartError::worker_failed()),
+            false => Ok(()),
+        }
     }
 }

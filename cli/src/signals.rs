@@ -1,16 +1,18 @@
 //! Signals of a daemon: none of them ends it without a line in the log.
 
-use std::{io, sync::mpsc::Sender, thread};
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::net::UnixStream},
+};
 
+use mio::{Interest, Registry, Token, unix::SourceFd};
 use nix::sys::signal::SigSet;
 use rustix::process::Signal;
-use signal_hook::iterator;
-
-use crate::life::Said;
+use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
 
 /// The signals that would end a process, but for those of a fault in it.
 #[derive(Debug)]
-pub(crate) struct Signals(iterator::Signals);
+pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,26 +36,27 @@ pub(crate) fn unblock() -> io::Result<()> {
 impl Signals {
     /// From now on they end the process no more.
     pub(crate) fn new() -> io::Result<Self> {
-        let signals = iterator::Signals::new([Signal::TERM, Signal::INT].map(Signal::as_raw))?;
+        let (near, far) = UnixStream::pair()?;
+        far.set_nonblocking(true)?;
+        let signals = [Signal::TERM, Signal::INT].map(Signal::as_raw);
+        let signals = SignalDelivery::with_pipe(near, far, SignalOnly::default(), signals)?;
         let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
         for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
             // Some may be the system's own: they end the process as before.
-            _ = signals.add_signal(number);
+            _ = signals.handle().add_signal(number);
         }
         Ok(Self(signals))
     }
 
-    /// Tells of each of them, on a thread of its own.
-    pub(crate) fn tell(mut self, told: Sender<Said>) -> io::Result<()> {
-        let wait = move || {
-            for number in self.0.forever() {
-                if told.send(Said::Signal(asked(number))).is_err() {
-                    return;
-                }
-            }
-        };
-        let thread = thread::Builder::new().name("signals".to_owned());
-        thread.spawn(wait).map(drop)
+    /// The system tells of them under this token.
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let pipe = self.0.get_read().as_raw_fd();
+        registry.register(&mut SourceFd(&pipe), token, Interest::READABLE)
+    }
+
+    /// Those that have come.
+    pub(crate) fn take(&mut self) -> Vec<Asked> {
+        self.0.pending().map(asked).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     io,
     os::fd::AsFd,
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc::Sender},
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -34,8 +34,6 @@ pub(crate) struct Succession {
     pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
-    /// Told when there is a successor that serves.
-    pub(crate) told: Sender<Said>,
 }
 
 /// What there is to do.
@@ -171,7 +169,7 @@ impl Succession {
         notify(&self.log, &format!("MAINPID={process}\nREADY=1"));
         self.log
             .line(Level::Info, format!("handing over to process {process}"));
-        _ = self.told.send(Said::Succeeded);
+        self.common.crew.tell_main(Said::Succeeded);
     }
 
     /// There is none.

@@ -25,7 +25,7 @@ pub(crate) struct ClientSockets {
 }
 
 impl ClientSockets {
-    pub(crate) const fn new(registry: Registry, common: Arc<Common>, worker: usize) -> Self {
+    pub(crate) const fn new(registry: Arc<Registry>, common: Arc<Common>, worker: usize) -> Self {
         Self {
             table: Table::new(Side::Clients, registry),
             common,

@@ -17,7 +17,7 @@ use rustix::{
     },
 };
 
-use crate::proxy::disposal::{close_apart, close_unix};
+use crate::disposal::{close_apart, close_unix};
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.

@@ -13,6 +13,7 @@ use policy_flow::{Check, Peer, Refusal, Upstream};
 use crate::{
     Bound,
     admission::{self, Door, peer_of},
+    life::Said,
     proxy::{
         clients::ClientSockets,
         driver::Driver,
@@ -20,8 +21,9 @@ use crate::{
         links::Links,
         listeners::{Accepted, Listeners},
         mailbox::{Mailbox, Message},
-        token::Source,
+        token::{SIGNALS, Source},
     },
+    signals::Signals,
     worker::Common,
 };
 
@@ -34,6 +36,9 @@ pub(crate) struct EventLoop {
     listeners: Listeners,
     mailbox: Arc<Mailbox>,
     messages: Vec<Message>,
+    /// What the main thread is told, if this is its loop.
+    said: Vec<Said>,
+    signals: Option<Signals>,
     common: Arc<Common>,
     worker: usize,
     state: State,
@@ -57,10 +62,10 @@ impl EventLoop {
         common: &Arc<Common>,
     ) -> io::Result<Self> {
         let mailbox = common.crew.mailbox(worker).ok_or(io::ErrorKind::NotFound)?;
-        let registry = || poll.registry().try_clone();
-        let clients = ClientSockets::new(registry()?, Arc::clone(common), worker);
+        let registry = Arc::new(poll.registry().try_clone()?);
+        let clients = ClientSockets::new(Arc::clone(&registry), Arc::clone(common), worker);
         let backends = Arc::clone(&common.proxy.backends);
-        let links = Links::new(registry()?, backends, Arc::clone(mailbox));
+        let links = Links::new(registry, backends, Arc::clone(mailbox));
         let driver = Driver::new(clients, links, Arc::clone(&common.proxy));
         let flow = common
             .proxy
@@ -74,6 +79,8 @@ impl EventLoop {
             io,
             mailbox: Arc::clone(mailbox),
             messages: Vec::new(),
+            said: Vec::new(),
+            signals: None,
             common: Arc::clone(common),
             worker,
             state: State::Serving,
@@ -87,15 +94,38 @@ impl EventLoop {
         }
     }
 
+    /// Hears signals as well: that of the main thread does.
+    pub(crate) fn hear_signals(&mut self, signals: Signals) -> io::Result<()> {
+        signals.register(self.poll.registry(), SIGNALS)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// What the main thread has been told.
+    pub(crate) fn take_said(&mut self) -> Vec<Said> {
+        mem::take(&mut self.said)
+    }
+
     /// Serves connections until it is told to stop, then the requests under way.
     pub(crate) fn serve(&mut self) -> io::Result<()> {
-        while self.state != State::Ended {
+        while !self.has_ended() {
             self.turn(None)?;
         }
+        Ok(())
+    }
+
+    /// Whether it has stopped, and no request is under way.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// What it has of the backends' connections is free for other workers.
+    fn end(&mut self) {
+        self.state = State::Ended;
+        self.listeners.end(self.poll.registry());
         if let Some(upstream) = self.io.flow.upstream_mut() {
             upstream.close_idle(&mut self.io.driver);
         }
-        Ok(())
     }
 
     /// Waits until something happens, for this long at most, and does what is to be done then.
@@ -168,6 +198,11 @@ impl EventLoop {
                 Source::Client(index) => self.io.client_event(index, event),
                 Source::Listener(index) => self.listeners.heard(index),
                 Source::Mailbox => has_messages = true,
+                Source::Signals => {
+                    let signals = self.signals.as_mut().map(Signals::take);
+                    self.said
+                        .extend(signals.into_iter().flatten().map(Said::Signal));
+                }
                 Source::Link(_) => {}
             }
         }
@@ -192,7 +227,8 @@ impl EventLoop {
                 }
                 Message::Wake => self.io.flow.woken(&mut self.io.driver),
                 Message::Drain(time) => self.drain(time),
-                Message::End => self.state = State::Ended,
+                Message::Said(said) => self.said.push(said),
+                Message::End => self.end(),
             }
         }
         self.messages = messages;
@@ -264,11 +300,12 @@ impl EventLoop {
             return;
         };
         let count = self.io.flow.clients().len();
-        if count == 0 {
-            self.state = State::Ended;
-        } else if end.is_some_and(|end| end <= self.io.now) {
+        let is_late = end.is_some_and(|end| end <= self.io.now);
+        if count > 0 && is_late {
             self.common.proxy.journal.cut_off(count);
-            self.state = State::Ended;
+        }
+        if count == 0 || is_late {
+            self.end();
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) const fn new(
-        registry: Registry,
+        registry: Arc<Registry>,
         backends: Arc<Backends>,
         mailbox: Arc<Mailbox>,
     ) -> Self {

@@ -13,7 +13,7 @@ use std::{
 use mio::{Registry, Waker};
 use policy_flow::{Address, Failure, Slot};
 
-use crate::proxy::token::MAILBOX;
+use crate::{life::Said, proxy::token::MAILBOX};
 
 /// Something that a worker is told.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) enum Message {
     Resolved(Slot, Found),
     /// Another worker has called this one: see [`Flow::woken`](policy_flow::Flow::woken).
     Wake,
+    /// Something for the main thread, whose loop this is.
+    Said(Said),
     /// Nothing more is to be accepted. Requests under way have so long.
     Drain(Duration),
     /// Not even those are waited for.

@@ -18,7 +18,6 @@
 
 mod clients;
 mod connection;
-mod disposal;
 mod driver;
 mod event_loop;
 mod failure;
@@ -32,7 +31,6 @@ mod stdio;
 mod table;
 mod token;
 
-pub(crate) use disposal::close_apart;
 pub(crate) use event_loop::EventLoop;
 pub(crate) use links::Backends;
 pub(crate) use mailbox::{Mailbox, Message};

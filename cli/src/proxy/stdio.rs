@@ -37,15 +37,11 @@ use crate::{
 /// What the system says of the descriptors.
 pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let poll = Poll::new()?;
-    let registry = || poll.registry().try_clone();
+    let registry = Arc::new(poll.registry().try_clone()?);
     let mailbox = Arc::new(Mailbox::new(poll.registry())?);
-    let client = Stdio::new(registry()?, log)?;
+    let client = Stdio::new(Arc::clone(&registry), log)?;
     let proxy = Arc::new(proxy);
-    let links = Links::new(
-        registry()?,
-        Arc::clone(&proxy.backends),
-        Arc::clone(&mailbox),
-    );
+    let links = Links::new(registry, Arc::clone(&proxy.backends), Arc::clone(&mailbox));
     let places = Places::new(PlaceLimits {
         all: 1,
         per_address: None,
@@ -125,7 +121,7 @@ impl Session {
                     is_gone |= heard.is_gone;
                 }
                 Source::Mailbox => has_messages = true,
-                Source::Link(_) | Source::Listener(_) => {}
+                Source::Link(_) | Source::Listener(_) | Source::Signals => {}
             }
         }
         if has_messages {
@@ -195,7 +191,7 @@ struct Stdio {
     input: Input,
     output: Output,
     log: Log,
-    registry: Registry,
+    registry: Arc<Registry>,
     is_closed: bool,
 }
 
@@ -226,7 +222,7 @@ struct Heard {
 }
 
 impl Stdio {
-    fn new(registry: Registry, log: Log) -> io::Result<Self> {
+    fn new(registry: Arc<Registry>, log: Log) -> io::Result<Self> {
         let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
         let open = |fd, index| {
             let mut connection = Connection::FREE;

@@ -1,6 +1,6 @@
 //! The connections of one side, each under the number that the state machine has given it.
 
-use std::{io, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use mio::{Registry, Token};
 use policy_flow::Sent;
@@ -15,11 +15,11 @@ use crate::proxy::{
 pub(crate) struct Table {
     side: Side,
     places: Vec<Connection>,
-    registry: Registry,
+    registry: Arc<Registry>,
 }
 
 impl Table {
-    pub(crate) const fn new(side: Side, registry: Registry) -> Self {
+    pub(crate) const fn new(side: Side, registry: Arc<Registry>) -> Self {
         Self {
             side,
             places: Vec::new(),

@@ -11,6 +11,7 @@ pub(crate) enum Source {
     Client(usize),
     Listener(usize),
     Mailbox,
+    Signals,
 }
 
 /// The side of the proxy that a connection is on.
@@ -35,7 +36,8 @@ impl Source {
             0 => Self::Client(index),
             1 => Self::Link(index),
             2 => Self::Listener(index),
-            _ => Self::Mailbox,
+            _ if index == 0 => Self::Mailbox,
+            _ => Self::Signals,
         }
     }
 }
@@ -47,3 +49,5 @@ pub(crate) const fn listener(index: usize) -> Token {
 
 /// The token of a worker's mailbox.
 pub(crate) const MAILBOX: Token = Token(3);
+/// The token of signals.
+pub(crate) const SIGNALS: Token = Token(7);
