@@ -9,8 +9,8 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv6Net};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use policy_flow::{Peer, Waiting};
-use rustix::net::sockopt::socket_peercred;
 use socket2::SockRef;
 use thiserror::Error;
 
@@ -73,7 +73,10 @@ pub(crate) fn peer_of(connection: impl AsFd) -> Option<Peer> {
     let address = SockRef::from(&connection).peer_addr().ok()?;
     match address.as_socket() {
         Some(address) => Some(address.ip().into()),
-        None => Some(Peer::User(socket_peercred(&connection).ok()?.uid.as_raw())),
+        // Not rustix's, which fails where the process has no number here, as one in another container.
+        None => Some(Peer::User(
+            getsockopt(&connection, PeerCredentials).ok()?.uid(),
+        )),
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Failover {
     /// With --check-config, end with 78 also where there is something to warn of
     #[arg(long)]
     pub strict: bool,
+    /// With --check-config, print only what is wrong or probably not meant
+    #[arg(long)]
+    pub quiet: bool,
     /// Open a connection to services that are down at this interval
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub health_check: Option<Duration>,
@@ -126,6 +129,9 @@ impl Failover {
             () if self.strict && !self.only_checks() => {
                 Some("--strict belongs to --check-config, which is missing")
             }
+            () if self.quiet && !self.only_checks() => {
+                Some("--quiet belongs to --check-config, which is missing")
+            }
             () => None,
         }
     }
@@ -155,6 +161,7 @@ impl Default for Failover {
             actions: Vec::new(),
             check_config: false,
             strict: false,
+            quiet: false,
             health_check: None,
             check: Vec::new(),
             probe: None,

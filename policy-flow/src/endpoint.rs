@@ -56,6 +56,9 @@ pub enum InvalidEndpoint {
     /// Neither `host:port` nor `unix:/path`.
     #[error("address '{0}' is neither HOST:PORT nor unix:/PATH")]
     Form(String),
+    /// A path behind something else than `unix:`.
+    #[error("'{0}:' is neither inet: nor unix:")]
+    Kind(String),
     /// A host that is empty, a mere number, or no IPv6 address between its brackets.
     #[error("host '{0}' is neither a name nor an address")]
     Host(String),
@@ -102,6 +105,9 @@ impl FromStr for Endpoint {
                 false => InvalidEndpoint::Form(text.to_owned()),
             });
         };
+        if port.starts_with('/') {
+            return Err(InvalidEndpoint::Kind(host.to_owned()));
+        }
         let inner = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
@@ -227,6 +233,11 @@ mod tests {
             (
                 "localhost:no-such-service",
                 "port 'no-such-service' is neither a number nor known to /etc/services",
+            ),
+            ("unixx:/run/policy", "'unixx:' is neither inet: nor unix:"),
+            (
+                "inet:unix:/run/policy",
+                "'unix:' is neither inet: nor unix:",
             ),
             (
                 "unix:private/policy",

@@ -131,6 +131,7 @@ impl Effective<'_> {
             actions: _,
             check_config: _,
             strict: _,
+            quiet: _,
             health_check: _,
             check: _,
             probe,

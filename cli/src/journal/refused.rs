@@ -3,7 +3,12 @@
 use policy_flow::{ClientError, Peer};
 use policy_proto::DecodeError;
 
-use crate::{Journal, Level, admission::name_of, foreign::foreign_protocol, journal::ALL};
+use crate::{
+    Journal, Level,
+    admission::name_of,
+    foreign::{foreign_begin, foreign_protocol},
+    journal::ALL,
+};
 
 impl Journal {
     /// A client's connection is closed for what it has sent, `received`, or since it sends too slowly. Those of one kind
@@ -16,11 +21,9 @@ impl Journal {
         received: &[u8],
         is_lenient: bool,
     ) {
-        let foreign = foreign_protocol(received);
-        // What begins with a name that is no word is none of Postfix's.
         let foreign = match error {
-            None => foreign.or(Some("a line whose name is no word")),
-            Some(_) => foreign,
+            None => Some(foreign_begin(received)),
+            Some(_) => foreign_protocol(received),
         };
         let why = match (foreign, error) {
             (_, Some(ClientError::NoMemory)) => {

@@ -102,11 +102,10 @@ impl Journal {
             self.log.line(Level::Info, text);
         }
         let (kind, text) = match error {
-            AttemptError::Local(cause) => {
+            AttemptError::Connect(cause) | AttemptError::Local(cause) => {
                 let text = format!("Could not open socket to {place}: {cause}");
                 ("connect", text)
             }
-            AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),

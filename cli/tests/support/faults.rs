@@ -83,7 +83,7 @@ impl Expected {
 
     /// Whether nothing but time shows this fault.
     pub fn costs_a_timeout(&self) -> bool {
-        self.blame == Some(TIMED_OUT)
+        self.blame.is_some_and(|blame| blame.ends_with(TIMED_OUT))
     }
 }
 
@@ -156,7 +156,7 @@ pub const FAULTS: &[Fault] = faults! {
     "packets swallowed by the network", Far(SwallowsPackets), second(TIMED_OUT), second(TIMED_OUT);
     "no route", Far(HasNoRoute), second("No route"), second(TIMED_OUT);
     "an unknown name", Far(KnowsNoName), second("cannot connect"), None;
-    "a silent name server", Far(HasNoNameServer), second(TIMED_OUT), None;
+    "a silent name server", Far(HasNoNameServer), second(LOOKING_UP), None;
     "a name with a dead address first", Far(HasADeadAddressFirst), first(), None;
 };
 
@@ -220,6 +220,7 @@ use Trouble::{
 
 const REFUSED: &str = "Connection refused";
 const TIMED_OUT: &str = "timed out";
+const LOOKING_UP: &str = "looking up 'silent.test' timed out";
 const CLOSED: &str = "closed without an answer";
 const RESET: &str = "Connection reset";
 const CUT: &str = "end of the stream";

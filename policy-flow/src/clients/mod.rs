@@ -319,11 +319,21 @@ impl Clients {
         }
     }
 
-    /// Closes the connection of a client whose request is that of another protocol.
+    /// What has come of a client's request that has not come whole.
+    pub(crate) fn received(&self, client: ClientId) -> &[u8] {
+        let client = self
+            .slab
+            .get(client.0)
+            .filter(|client| client.state == State::Rest);
+        let partial = client.and_then(|client| client.partial.as_ref());
+        partial.map_or(&[], |partial| &partial.buf[..])
+    }
+
+    /// Closes the connection of a client whose request begins as one of another protocol.
     pub(crate) fn refuse_foreign(
         &mut self,
         client: ClientId,
-        request: &Request,
+        received: &[u8],
         driver: &mut impl ClientDriver,
     ) {
         if let Some(Client { peer, .. }) = self.slab.get(client.0) {
@@ -331,7 +341,7 @@ impl Clients {
                 client,
                 peer: *peer,
                 error: None,
-                received: request.as_bytes(),
+                received,
             });
         }
         self.close(client.0, driver);

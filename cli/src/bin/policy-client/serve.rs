@@ -189,9 +189,39 @@ fn action(text: &str) -> Result<Response, String> {
 const MAX_VALUE: usize = 1024;
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::Shutdown,
+        os::unix::net::UnixStream,
+    };
+
     use clap::{Args as _, Command, FromArgMatches};
 
     use super::*;
+
+    /// On a runtime without a clock: who sleeps there panics.
+    #[test]
+    fn without_a_delay_an_answer_takes_no_timer() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let request = b"request=smtpd_access_policy\n\n";
+        near.write_all(&request.repeat(3)).unwrap();
+        near.shutdown(Shutdown::Write).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let io = policy_net::UnixStream::from_std(far).unwrap();
+            let io = policy_net::Stream::Unix(io);
+            Arc::new(serve(&[]))
+                .connection(io, CancellationToken::new())
+                .await;
+        });
+        let mut replies = String::new();
+        near.read_to_string(&mut replies).unwrap();
+        assert_eq!(replies, "action=dunno\n\n".repeat(3));
+    }
 
     #[test]
     fn an_answer_waits_for_nothing_but_a_delay_or_the_end() {
@@ -202,10 +232,13 @@ mod tests {
             (&["--delay", "1ms"], true),
             (&["--hang"], true),
         ] {
-            let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
-            let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
-            let serve = Serve::from_arg_matches(&matches).unwrap();
-            assert_eq!(serve.waits(), waits, "{words:?}");
+            assert_eq!(serve(words).waits(), waits, "{words:?}");
         }
+    }
+
+    fn serve(words: &[&str]) -> Serve {
+        let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
+        let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
+        Serve::from_arg_matches(&matches).unwrap()
     }
 }
