@@ -266,6 +266,8 @@ fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
     upstream.retry = options.failover.retry;
     upstream.max_connections = options.failover.max_connections;
     upstream.max_age = options.failover.max_age;
+    // They fill the queue of the simplest servers together.
+    upstream.max_opening = (upstream.max_opening / workers).max(1);
     let failures = options.failover.max_failures;
     upstream.balancer = upstream.balancer.with_max_failures(failures);
     match options.is_daemon {

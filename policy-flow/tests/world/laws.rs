@@ -2,6 +2,7 @@
 
 use policy_flow::{AttemptError, ClientError, ClientEvent, Event as Said, Flow, Retry, Waiting};
 use policy_ha::Transition;
+use policy_proto::DecodeError;
 
 use super::{
     net::{ClientState, Net},
@@ -175,6 +176,8 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
             let has = |kind| asks.iter().any(|ask| ask.kind == kind);
             let is_due = match error {
                 None => has(AskKind::Foreign),
+                // It has ended in the middle of one.
+                Some(ClientError::Decode(DecodeError::UnexpectedEnd)) => true,
                 Some(ClientError::Decode(_)) => has(AskKind::Garbage),
                 Some(ClientError::TooSlow) => waited >= settings.request,
                 Some(ClientError::NoMemory) => waited >= settings.memory_wait,
