@@ -118,12 +118,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use policy_ha::Preference;
-    use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
-    use policy_proto::Request;
+    use std::io::Write;
 
     use super::*;
-    use crate::{DefaultAction, Journal, Log, LogFormat, Service};
+    use crate::{
+        Log,
+        proxy::tests::{Worker, proxy},
+    };
 
     #[test]
     fn what_stays_down_is_told_once_a_minute_and_what_was_held_back_after_one() {
@@ -183,9 +184,10 @@ mod tests {
     fn a_service_that_may_not_be_asked_is_not_told_to_be_down() {
         let (mut monitor, log) = monitor();
         ask_in_vain(&monitor.proxy);
-        let upstream = monitor.proxy.upstream.as_ref().unwrap();
-        let a = upstream.ids().next().unwrap();
-        upstream.set_mode(a, Mode::Disabled);
+        let mut balancer = monitor.proxy.shared.as_ref().unwrap().balancer();
+        let a = balancer.ids().next().unwrap();
+        balancer.set_mode(a, Mode::Disabled);
+        drop(balancer);
         lines(&log);
         let later = Instant::now() + Duration::from_secs(61);
         let status = monitor.tick(later).unwrap();
@@ -200,35 +202,17 @@ mod tests {
 
     /// Two services that refuse.
     fn monitor() -> (Monitor, Log) {
-        let log = Log::with_replies();
-        let service = |text: &[u8]| Service::parse(text, Duration::from_secs(1)).unwrap();
-        let services = [service(b"a=127.0.0.1:1"), service(b"b=127.0.0.1:1")];
-        let members = services.iter().map(|service| Member {
-            connect: Connector::new(service.endpoint.clone()),
-            backend: service.backend,
-            timeout: service.timeout,
-            accepts: None,
-        });
-        let upstream = Upstream::new(UpstreamOptions::default(), members).unwrap();
-        let journal = Journal::new(log.clone(), services.to_vec());
-        let journal = journal.for_daemon(LogFormat::KeyValue);
-        let proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
+        let (proxy, log) = proxy(&["-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:1"]);
         (Monitor::new(proxy), log)
     }
 
-    fn ask_in_vain(proxy: &Proxy) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let request = Request::from_attributes([("request", "smtpd_access_policy")]).unwrap();
-        let mut asked = proxy.journal.asked();
-        let on_event = |event: policy_net::Event<'_>| {
-            proxy.journal.event(&event, &request, &mut asked);
-        };
-        let upstream = proxy.upstream.as_ref().unwrap();
-        let answer = upstream.ask(&request, Preference::None, on_event);
-        assert!(runtime.unwrap().block_on(answer).is_err());
-        proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+    fn ask_in_vain(proxy: &Arc<Proxy>) {
+        let mut worker = Worker::new(proxy);
+        let mut client = worker.client();
+        client
+            .write_all(b"request=smtpd_access_policy\n\n")
+            .unwrap();
+        worker.reply(&mut client, b"action=dunno\n\n");
     }
 
     fn lines(log: &Log) -> Vec<String> {

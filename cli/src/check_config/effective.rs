@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use policy_flow::{BackendConfig, Retry, Strategy};
+use policy_flow::{BackendConfig, Retry};
 use policy_ha::Mode;
 
 use crate::{
@@ -137,7 +137,7 @@ impl Effective<'_> {
             probe,
             probe_action,
         } = failover;
-        lines.option("balance", Strategy::to_string(balance));
+        lines.option("balance", balance.to_string());
         lines.option(
             "retry",
             match retry {

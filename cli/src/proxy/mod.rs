@@ -38,3 +38,6 @@ pub(crate) use resolver::Resolver;
 pub use settings::Proxy;
 pub(crate) use settings::Settings;
 pub(crate) use stdio::serve_stdio;
+
+#[cfg(test)]
+pub(crate) mod tests;
