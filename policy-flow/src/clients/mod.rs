@@ -190,6 +190,12 @@ impl Clients {
         self.room_of(client.0)
     }
 
+    /// Whether a client is between two requests, and nothing has come of the next one.
+    #[must_use]
+    pub fn is_idle(&self, client: ClientId) -> bool {
+        self.state(client.0) == State::Idle
+    }
+
     /// Whether something of a client is waited for.
     #[must_use]
     pub fn is_reading(&self, client: ClientId) -> bool {
@@ -235,8 +241,10 @@ impl Clients {
             return;
         };
         client.has_ended = true;
-        if matches!(client.state, State::Idle | State::Rest) {
-            self.close(id, driver);
+        match client.state {
+            State::Idle => self.close(id, driver),
+            State::Rest => self.cut_off(id, driver),
+            _ => {}
         }
     }
 
@@ -264,13 +272,25 @@ impl Clients {
 
     /// Replies to the request of a client. Nothing happens if it has gone.
     pub fn reply(&mut self, client: ClientId, response: &Response, driver: &mut impl ClientDriver) {
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        response.encode(&mut out);
+        self.reply_with(client, &out, driver);
+        self.out = out;
+    }
+
+    /// The same with bytes that need not be a reply of the protocol.
+    pub fn reply_with(
+        &mut self,
+        client: ClientId,
+        bytes: &[u8],
+        driver: &mut impl ClientDriver,
+    ) {
         let id = client.0;
         if self.state(id) != State::Busy {
             return;
         }
-        self.out.clear();
-        response.encode(&mut self.out);
-        match driver.send_client(client, &self.out) {
+        match driver.send_client(client, bytes) {
             Ok(Sent::All) => self.replied(id, driver),
             Ok(Sent::Part) => {
                 self.set(id, State::Replying);
@@ -399,7 +419,7 @@ impl Clients {
         let decoded = self.go_on(id, driver);
         let has_ended = self.slab.get(id).is_some_and(|client| client.has_ended);
         if has_ended && matches!(decoded, Ok(None)) {
-            return self.close(id, driver);
+            return self.cut_off(id, driver);
         }
         self.give_back_large(id, driver);
         self.decoded(id, decoded, None, driver);
@@ -435,6 +455,15 @@ impl Clients {
             Wait::Rest => self.refuse(id, &ClientError::TooSlow, driver),
             Wait::Reply => self.close(id, driver),
             Wait::Short | Wait::ShortLarge => self.refuse(id, &ClientError::NoMemory, driver),
+        }
+    }
+
+    /// A client has ended, and what it sent last may be a part of a request.
+    fn cut_off(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        let partial = self.slab.get(id).and_then(|client| client.partial.as_ref());
+        match partial.map_or(Ok(()), |partial| partial.decoder.finish(&partial.buf)) {
+            Ok(()) => self.close(id, driver),
+            Err(error) => self.refuse(id, &ClientError::Decode(error), driver),
         }
     }
 
