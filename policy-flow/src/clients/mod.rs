@@ -280,12 +280,7 @@ impl Clients {
     }
 
     /// The same with bytes that need not be a reply of the protocol.
-    pub fn reply_with(
-        &mut self,
-        client: ClientId,
-        bytes: &[u8],
-        driver: &mut impl ClientDriver,
-    ) {
+    pub fn reply_with(&mut self, client: ClientId, bytes: &[u8], driver: &mut impl ClientDriver) {
         let id = client.0;
         if self.state(id) != State::Busy {
             return;

@@ -279,6 +279,12 @@ impl Upstream {
         self.begin_checks(check);
     }
 
+    /// Looks at them no more. What is under way is given up, and nothing is learned from it.
+    pub fn end_checks(&mut self, driver: &mut impl BackendDriver) {
+        self.stop_checks(driver);
+        self.work_off(driver);
+    }
+
     /// What the workers share.
     #[must_use]
     pub fn shared(&self) -> &Shared {
@@ -289,6 +295,25 @@ impl Upstream {
     #[must_use]
     pub fn slot(&self, backend: BackendId) -> Option<Slot> {
         self.current.slots.get(backend.index()).copied()
+    }
+
+    /// The numbers of the backends, in the order of the list.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.current.slots
+    }
+
+    /// The index that a backend has in the list; `None` if it is not listed any more.
+    #[must_use]
+    pub fn id(&self, backend: Slot) -> Option<BackendId> {
+        self.current.id(backend)
+    }
+
+    /// How many unused connections to a backend are kept; meant for status pages.
+    #[must_use]
+    pub fn idle(&self, backend: Slot) -> usize {
+        let backend = self.backends.get(backend.index());
+        backend.map_or(0, |backend| backend.idle.len())
     }
 
     /// Whether a backend is up; meant for status pages.
