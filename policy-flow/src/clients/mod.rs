@@ -160,6 +160,12 @@ impl Clients {
         self.slab.recycle();
     }
 
+    /// Lets the numbers of clients that have ended be given to others before the next [`tick`](Self::tick). For a driver
+    /// that nothing which it heard of an old one can lead to a new one.
+    pub fn recycle(&mut self) {
+        self.slab.recycle();
+    }
+
     /// A client has connected.
     ///
     /// # Errors

@@ -178,6 +178,12 @@ impl Upstream {
         self.links.recycle();
     }
 
+    /// Lets the numbers of connections that have ended be given to others before the next [`tick`](Self::tick). For a
+    /// driver that nothing which it heard of an old one can lead to a new one.
+    pub fn recycle(&mut self) {
+        self.links.recycle();
+    }
+
     /// A request is to be asked. What comes of it is found by [`take_done`](Self::take_done), perhaps at once. `owner` is
     /// any number by which the caller knows it. `stick` comes from the last answer to a request of the same message.
     pub fn ask(
