@@ -25,7 +25,7 @@ use tokio::{
     task::coop::poll_proceed,
 };
 
-use crate::disposal::{Connected, Unwanted, dispose};
+use super::disposal::{Connected, Unwanted, dispose};
 
 /// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
 ///

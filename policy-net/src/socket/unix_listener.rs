@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::{UnixStream, unix_stream::registered};
+use super::{UnixStream, unix_stream::registered};
 
 /// A listening UNIX stream socket, as tokio's is one, whose connections are [`UnixStream`]s.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use policy_proto::{Limits, Request, Response};
+use policy_proto::{Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,7 +18,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Connection, ConnectionError, Listener, MemoryBudget, Patience, Stream, Terms};
+use crate::{ClientOptions, Listener, Stream};
+
+mod clients;
+mod connection;
+mod error;
+mod next_request;
+
+pub use clients::Clients;
+pub use connection::Connection;
+pub use error::ConnectionError;
 
 /// Any error of a handler: it passes through to whoever logs it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -36,15 +45,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// Limits of a request: 16 KiB a line and 128 KiB in all by default.
-    pub limits: Limits,
-    /// How long a client may be idle, and how long it may take to send a request it has begun or to
-    /// take a reply. 1200 s by default, so that Postfix closes first
-    /// (`smtpd_policy_service_max_ttl` is 1000 s), and 30 s, many times what a packet that is lost
-    /// again and again costs. A request waits for memory for 90 s at most: Postfix gives it up after 100 s.
-    pub patience: Patience,
-    /// What requests and replies of all connections may take in memory. Without a limit by default.
-    pub memory: Option<MemoryBudget>,
+    /// What clients are granted: limits, time and memory.
+    pub clients: ClientOptions,
     /// Connections at once; more wait in the system's queue. 10,000 by default: idle ones cost
     /// little but memory, and a busy Postfix has some hundreds. Descriptors are limited by the
     /// system.
@@ -57,26 +59,9 @@ pub struct ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
-            limits: Limits::default(),
-            patience: Patience {
-                idle: Some(Duration::from_secs(1200)),
-                request: Some(Duration::from_secs(30)),
-                memory: Some(Duration::from_secs(90)),
-            },
-            memory: None,
+            clients: ClientOptions::default(),
             max_connections: 10_000,
             drain: Duration::from_secs(30),
-        }
-    }
-}
-
-impl ServeOptions {
-    fn terms(&self) -> Terms {
-        Terms {
-            limits: self.limits,
-            patience: self.patience,
-            memory: self.memory.clone(),
-            ..Terms::default()
         }
     }
 }
@@ -121,11 +106,12 @@ where
     F: Future<Output = Result<Response, BoxError>> + Send,
 {
     let options = ServeOptions::default();
+    let clients = Clients::new(options.clients);
     let connection = |io, drain| {
-        let (handler, options) = (handler.clone(), options.clone());
+        let (handler, clients) = (handler.clone(), clients.clone());
         async move {
             // A client's errors are its own; those of the handler are for the handler to log.
-            if let Err(error) = serve_connection(io, handler, &options, &drain).await {
+            if let Err(error) = serve_connection(io, handler, clients, &drain).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
             }
         }
@@ -137,10 +123,10 @@ where
 /// does, or `drain` is cancelled and no request is under way.
 ///
 /// The work on a request is dropped when its client is known to have gone: see
-/// [`Connection::gone`]. Of the options it uses `limits`, `patience` and `memory`.
+/// [`Connection::gone`]. Connections of one server have the same `clients`, which share a limit of memory.
 ///
 /// ```
-/// use policy_net::{ServeOptions, serve_connection};
+/// use policy_net::{Clients, serve_connection};
 /// use policy_proto::Response;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tokio_util::sync::CancellationToken;
@@ -151,8 +137,7 @@ where
 /// client.shutdown().await?;
 ///
 /// let handler = |_| async { Ok(Response::dunno()) };
-/// let options = ServeOptions::default();
-/// serve_connection(server, handler, &options, &CancellationToken::new()).await?;
+/// serve_connection(server, handler, Clients::default(), &CancellationToken::new()).await?;
 ///
 /// let mut reply = String::new();
 /// client.read_to_string(&mut reply).await?;
@@ -167,7 +152,7 @@ where
 pub async fn serve_connection<Io, H, F>(
     io: Io,
     handler: H,
-    options: &ServeOptions,
+    clients: impl Into<Clients>,
     drain: &CancellationToken,
 ) -> Result<(), ConnectionError>
 where
@@ -175,7 +160,7 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Response, BoxError>>,
 {
-    let mut connection = Connection::new(io, options.terms());
+    let mut connection = Connection::new(io, clients);
     let mut drained = pin!(drain.cancelled());
     while let Some(request) = connection.request(drained.as_mut()).await? {
         let response = tokio::select! {

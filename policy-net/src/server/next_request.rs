@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use policy_proto::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Connection, ConnectionError};
+use super::{connection::Connection, error::ConnectionError};
 
 pin_project! {
     /// What an idle connection waits for. An async block would do the same, but be larger.
@@ -33,7 +33,7 @@ where
         let request = this.connection.poll_request(cx, *this.is_drained);
         // Of a request that has begun the rest is waited for, whatever `drain` says: it is only asked while
         // the connection is idle, which is what it may want to know.
-        if request.is_ready() || *this.is_drained || this.connection.has_begun() {
+        if request.is_ready() || *this.is_drained || !this.connection.is_idle() {
             return request;
         }
         *this.is_drained = this.drain.poll(cx).is_ready();

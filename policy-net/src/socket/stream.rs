@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{UnixStream, unix_stream::would_block};
+use super::{UnixStream, unix_stream::would_block};
 
 /// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
 /// [`Listener`](crate::Listener) accepts them.
