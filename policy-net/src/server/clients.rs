@@ -177,7 +177,8 @@ impl Group {
             let wakes = mem::take(&mut machine.seats.wakes);
             (result, wakes, machine.flow.next_timer())
         };
-        self.timer.set(next, || Weak::clone(&self.me) as Weak<dyn Ring>);
+        self.timer
+            .set(next, || Weak::clone(&self.me) as Weak<dyn Ring>);
         wakes.into_iter().for_each(Waker::wake);
         result
     }

@@ -97,7 +97,9 @@ struct Place {
 /// What the state machine says of a connection.
 enum Look {
     /// So many bytes may be read.
-    Open { room: usize },
+    Open {
+        room: usize,
+    },
     Ended(End),
     /// It ended, and that was told.
     Over,
@@ -390,7 +392,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 return (Look::Ended(end), None);
             }
             let room = flow.room(*client);
-            let is_known = seat.waker.as_ref().is_some_and(|old| old.will_wake(cx.waker()));
+            let is_known = seat
+                .waker
+                .as_ref()
+                .is_some_and(|old| old.will_wake(cx.waker()));
             let old = match is_known {
                 true => None,
                 false => seat.waker.replace(cx.waker().clone()),
@@ -422,7 +427,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(CLOSED_PAUSE)));
+        let pause = self
+            .pause
+            .get_or_insert_with(|| Box::pin(sleep(CLOSED_PAUSE)));
         ready!(pause.as_mut().poll(cx));
         self.pause = None;
         Poll::Ready(())

@@ -8,15 +8,15 @@ use std::{
 };
 
 use rustix::net::{
-    AddressFamily, RecvFlags, recv,
+    AddressFamily,
     sockopt::{socket_acceptconn, socket_domain},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-use super::{UnixStream, unix_stream::would_block};
+use super::UnixStream;
 
 /// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
 /// [`Listener`](crate::Listener) accepts them.
@@ -29,34 +29,6 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The same, with the runtime that this is called in.
-    pub(crate) fn adopt(self) -> io::Result<Self> {
-        match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
-            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
-        }
-    }
-
-    /// Whether nothing has come over it: neither bytes nor its end.
-    pub(crate) fn is_silent(&self) -> bool {
-        would_block(&self.peek())
-    }
-
-    /// The same as far as the runtime knows: a system call only where there is something to be found.
-    pub(crate) fn seems_silent(&self) -> bool {
-        let look = || self.peek();
-        would_block(&match self {
-            Self::Tcp(stream) => stream.try_io(Interest::READABLE, look),
-            Self::Unix(stream) => stream.try_read(look),
-        })
-    }
-
-    fn peek(&self) -> io::Result<()> {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        recv(self, &mut [0; 1], flags)?;
-        Ok(())
-    }
-
     /// Its descriptor, which no runtime looks after any more.
     ///
     /// # Errors

@@ -100,11 +100,6 @@ impl UnixStream {
         let taken = connected.take().map(net::UnixStream::from);
         taken.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
-
-    /// What comes of this way to read, if the runtime knows of something to be read.
-    pub(crate) fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.socket.try_io(Interest::READABLE, |_| read())
-    }
 }
 
 #[allow(
@@ -221,7 +216,7 @@ fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)).map_err(io::Error::from)
 }
 
-pub(crate) fn would_block<T>(done: &io::Result<T>) -> bool {
+fn would_block<T>(done: &io::Result<T>) -> bool {
     let kind = done.as_ref().map_err(io::Error::kind);
     kind.is_err_and(|kind| kind == io::ErrorKind::WouldBlock)
 }

@@ -1,10 +1,9 @@
-//! The one seam between the pool and the network: how a connection is opened.
+//! How connections to a policy server are opened: the seam between failover and sockets.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io};
 
+use policy_flow::{Address, BackendConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
-
-use crate::client::seems_silent;
 
 /// Opens connections to one policy server: the seam between failover and sockets.
 ///
@@ -12,7 +11,8 @@ use crate::client::seems_silent;
 /// 30 seconds is over at once on tokio's paused clock:
 ///
 /// ```
-/// use policy_net::{AttemptError, Connect, Pool, PoolOptions};
+/// use policy_net::{Address, AttemptError, BackendConfig, Connect, Upstream, UpstreamOptions};
+/// use policy_proto::Request;
 /// use std::{io, time::Duration};
 /// use tokio::{io::DuplexStream, time::Instant};
 ///
@@ -22,63 +22,64 @@ use crate::client::seems_silent;
 /// impl Connect for BlackHole {
 ///     type Io = DuplexStream;
 ///
-///     async fn connect(&self, _within: Duration) -> io::Result<DuplexStream> {
+///     async fn connect_to(&self, _: Address) -> io::Result<DuplexStream> {
 ///         std::future::pending().await
 ///     }
 /// }
 ///
 /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
 /// # runtime.enable_time().start_paused(true).build()?.block_on(async {
+/// let mut options = UpstreamOptions::default();
+/// options.connect = Some(Duration::from_secs(30));
+/// let mut backend = BackendConfig::default();
+/// backend.timeout = Duration::from_secs(60);
+/// let upstream = Upstream::new(options, [(BlackHole, backend)])?;
+///
 /// let begin = Instant::now();
-/// let mut lease = Pool::new(BlackHole, PoolOptions::default()).lease(Duration::MAX).await?;
-/// let error = lease.open(Duration::from_secs(30)).await.unwrap_err();
-/// assert!(matches!(error, AttemptError::TimedOut(_)));
+/// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+/// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
+/// assert!(matches!(exhausted.attempts[..], [(_, AttemptError::TimedOut(_))]));
 /// assert_eq!(begin.elapsed().as_secs(), 30);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Connect: fmt::Debug + Send + Sync + 'static {
-    /// What a connection is.
+    /// What a connection is. It is polled by a task of its own, and dropped to be closed: that must not call the
+    /// [`Upstream`](crate::Upstream).
     type Io: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static;
 
-    /// Opens a connection, within about this time: the caller gives up when it is over, and it is
-    /// here so that several addresses can share it.
+    /// Opens a connection to one of the server's addresses. It sets no limit of time.
     ///
     /// The returned future may be dropped at any time.
     ///
     /// # Errors
     ///
-    /// Why there is no connection; [`io::ErrorKind::TimedOut`] counts as a time-out, and with a
-    /// [`TimedOut`](crate::TimedOut) in it, which converts into such an error, it says of what.
-    fn connect(&self, within: Duration) -> impl Future<Output = io::Result<Self::Io>> + Send;
+    /// Why there is no connection.
+    fn connect_to(&self, address: Address) -> impl Future<Output = io::Result<Self::Io>> + Send;
 
-    /// Whether nothing has come over a connection that is idle: neither bytes nor its end. The
-    /// connection itself knows only what the runtime has told it, which may be a moment old; here
-    /// the system can be asked. True unless it is implemented.
-    fn is_silent(&self, _io: &Self::Io) -> bool {
-        true
+    /// Completes what is said of the backend by where it is: its [address](BackendConfig::address) if that does not
+    /// change, else what is looked up and how often. Unless it is implemented there is one address, which says nothing.
+    fn describe(&self, backend: &mut BackendConfig) {
+        backend.address.get_or_insert(Address::Other(0));
     }
 
-    /// Whether nothing has come over a connection that is idle, as far as its runtime knows. It is asked
-    /// before and after each request. Unless it is implemented, the connection is read from, which costs
-    /// more than a look.
-    ///
-    /// It must not wait, nor depend on how much of its [budget](tokio::task::coop) a task has left. Where
-    /// it is true by mistake, what has come is taken for the answer to the next request; where it is
-    /// false, the connection is closed.
-    fn seems_silent(&self, io: &mut Self::Io) -> bool {
-        seems_silent(io)
-    }
-
-    /// Has the runtime that this is called in look after an idle connection that another one has
-    /// opened: see [`Upstream::for_worker`](crate::Upstream::for_worker). As it is unless it is
-    /// implemented, which is right where no runtime looks after it.
+    /// Looks up where the server is now, where [`describe`](Self::describe) leaves that open: any number of addresses,
+    /// of which the first eight count. There is one look-up of a server at a time, and it is not dropped when those who
+    /// wait for it give up.
     ///
     /// # Errors
     ///
-    /// Any: the connection is closed, and another one is used.
-    fn adopt(&self, io: Self::Io) -> io::Result<Self::Io> {
-        Ok(io)
+    /// Why nothing was found. What was found before is used on.
+    fn resolve(&self) -> impl Future<Output = io::Result<Vec<Address>>> + Send {
+        async { Ok(vec![Address::Other(0)]) }
+    }
+
+    /// Whether nothing has come over a connection that is idle: neither bytes nor its end. The
+    /// connection itself knows only what the runtime has told it, which may be a moment old; here
+    /// the system can be asked. True unless it is implemented. With [`Retry::Unsent`](crate::Retry::Unsent) it is asked
+    /// before each request.
+    fn is_open(&self, _io: &Self::Io) -> bool {
+        true
     }
 
     /// Whether this failure to read proves that the server closed the connection with bytes unread,

@@ -1,35 +1,39 @@
 //! Opening TCP and UNIX connections to an endpoint.
 
-use std::{
-    io,
-    net::{IpAddr, ToSocketAddrs},
-    path::Path,
-    time::Duration,
-};
+use std::{io, net::IpAddr, path::Path, time::Duration};
 
-use rustix::io::Errno;
+use policy_flow::{Address, BackendConfig, TimedOut};
+use rustix::{
+    fs::stat,
+    io::Errno,
+    net::{
+        RecvFlags, recv,
+        sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl},
+    },
+};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Connect, Endpoint, Stream, TimedOut, UnixStream, resolve::Resolver};
+use super::{Connect, look_up::look_up};
+use crate::{Endpoint, Stream, UnixStream};
 
 /// Opens TCP and UNIX connections to an [`Endpoint`].
 ///
-/// A name is resolved by the system, on a thread of its own, when it is needed; its addresses are
-/// kept for 60 s. When resolving fails later, or takes more than 1 s, the old ones are used for as
-/// long again. A look-up goes on when those who wait for it give up, and there is one at a time: a
-/// slow resolver costs one thread, and its answer is there for the next request.
+/// A name is resolved by the system, on a thread of its own, and again every 60 s while it is in use: connections to
+/// an address that it has no more are not used again. When resolving fails later, the old addresses are used on. There
+/// is one look-up at a time, which goes on when those who wait for it give up: a slow resolver costs one thread, and its
+/// answer is there for the next request.
 ///
-/// Several addresses are tried one after the other, each for its share of the time, and the one
-/// that worked comes first until the name is resolved again. At most 8 are tried: those that come first, and
-/// of more the one that worked last is among them, first of all. A name that has hundreds, be it hostile or broken,
-/// would else leave none of them the time to answer. A connection over a UNIX socket whose
-/// queue is full is tried until the time is over.
+/// Several addresses are tried 250 ms apart, as RFC 8305 says, and the first that is connected is used. One that failed
+/// or hung goes behind the others. At most eight are used.
+///
+/// A connection over a UNIX socket whose queue is full is tried until the time is over. A socket that was bound anew
+/// under the same path is another server: it is found within a second.
 ///
 /// ```
-/// use policy_net::{Connect, Connector, Listener};
+/// use policy_net::{Connector, Listener};
 /// use std::time::Duration;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -40,10 +44,10 @@ use crate::{Connect, Endpoint, Stream, TimedOut, UnixStream, resolve::Resolver};
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connector {
     endpoint: Endpoint,
-    resolver: Resolver,
+    ipv4_first: bool,
 }
 
 impl Connector {
@@ -57,84 +61,126 @@ impl Connector {
     /// # Ok::<(), policy_net::InvalidEndpoint>(())
     /// ```
     #[must_use]
-    pub fn new(endpoint: Endpoint) -> Self {
+    pub const fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            resolver: Resolver::default(),
+            ipv4_first: false,
         }
     }
 
     /// The same, but IPv4 addresses come before IPv6 ones.
     #[must_use]
-    pub fn ipv4_first(mut self) -> Self {
-        self.resolver.ipv4_first = true;
+    pub const fn ipv4_first(mut self) -> Self {
+        self.ipv4_first = true;
         self
     }
 
     /// Where it connects to.
     #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
+    pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    async fn connect_tcp(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
+    /// One connection within this time, for a [`Client`](crate::Client): the first eight addresses are tried one after
+    /// the other, each for its share of what is left. An [`Upstream`](crate::Upstream) does better.
+    ///
+    /// # Errors
+    ///
+    /// Why the last address could not be connected to; [`io::ErrorKind::TimedOut`] with a
+    /// [`TimedOut`](crate::TimedOut) in it that says of what.
+    pub async fn connect(&self, within: Duration) -> io::Result<Stream> {
         let begin = Instant::now();
-        let list = match host.parse::<IpAddr>() {
-            Ok(address) => vec![(address, port).into()],
-            Err(_) => {
-                let name = (host.to_owned(), port);
-                let look_up = move || name.to_socket_addrs().map(Iterator::collect);
-                self.resolver.resolve(host, look_up, within).await?
-            }
+        let list = match self.address() {
+            Some(address) => vec![address],
+            None => match timeout(within, self.resolve()).await {
+                Ok(list) => list?,
+                Err(_) => return Err(timed_out(TimedOut::LookUp(self.host().into()))),
+            },
         };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for (index, address) in list.iter().enumerate() {
-            let left = within.saturating_sub(begin.elapsed());
-            // There are at most eight.
-            let share = left / (list.len() - index) as u32;
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    if index > 0 {
-                        self.resolver.prefer(*address);
-                    }
-                    // A request is one write: there is nothing to gather.
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
+        let list = list.get(..MAX_ADDRESSES).unwrap_or(&list);
+        for (left, address) in (1..=list.len() as u32).rev().zip(list) {
+            let share = within.saturating_sub(begin.elapsed()) / left;
+            match timeout(share, self.connect_to(*address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = error,
-                Err(_) => last = TimedOut::Connect(Some(address.to_string().into())).into(),
+                Err(_) => {
+                    let to = match address {
+                        Address::Inet(address) => address.to_string(),
+                        _ => self.endpoint.to_string(),
+                    };
+                    last = timed_out(TimedOut::Connect(Some(to.into())));
+                }
             }
         }
         Err(last)
+    }
+
+    /// Where it is, if that is known.
+    fn address(&self) -> Option<Address> {
+        let Endpoint::Inet { host, port } = &self.endpoint else {
+            return None;
+        };
+        let address: IpAddr = host.parse().ok()?;
+        Some(Address::Inet((address, *port).into()))
+    }
+
+    /// What is looked up.
+    fn host(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Inet { host, .. } => host.clone(),
+            Endpoint::Unix(path) => path.display().to_string(),
+        }
     }
 }
 
 impl Connect for Connector {
     type Io = Stream;
 
-    async fn connect(&self, within: Duration) -> io::Result<Stream> {
+    async fn connect_to(&self, address: Address) -> io::Result<Stream> {
+        match (&self.endpoint, address) {
+            (_, Address::Inet(address)) => {
+                let stream = TcpStream::connect(address).await?;
+                // A request is one write: there is nothing to gather.
+                stream.set_nodelay(true)?;
+                keep_alive(&stream);
+                Ok(Stream::Tcp(stream))
+            }
+            (Endpoint::Unix(path), _) => connect_unix(path).await.map(Stream::Unix),
+            (Endpoint::Inet { .. }, _) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    fn describe(&self, backend: &mut BackendConfig) {
+        backend.address = self.address();
+        backend.host = self.host().into();
+        if let Endpoint::Unix(_) = self.endpoint {
+            backend.refresh = backend.refresh.min(UNIX_REFRESH);
+        }
+    }
+
+    async fn resolve(&self) -> io::Result<Vec<Address>> {
         match &self.endpoint {
             Endpoint::Inet { host, port } => {
-                self.connect_tcp(host, *port, within).await.map(Stream::Tcp)
+                let mut list = look_up(host, *port).await?;
+                if self.ipv4_first {
+                    list.sort_by_key(std::net::SocketAddr::is_ipv6);
+                }
+                Ok(list.into_iter().map(Address::Inet).collect())
             }
             Endpoint::Unix(path) => {
-                let connected = timeout(within, connect_unix(path)).await;
-                let timed_out = |_| TimedOut::Connect(Some(self.endpoint.to_string().into()));
-                Ok(Stream::Unix(connected.map_err(timed_out)??))
+                let file = stat(path)?;
+                Ok(vec![Address::Unix {
+                    device: file.st_dev,
+                    inode: file.st_ino,
+                }])
             }
         }
     }
 
-    fn is_silent(&self, io: &Stream) -> bool {
-        io.is_silent()
-    }
-
-    fn seems_silent(&self, io: &mut Stream) -> bool {
-        io.seems_silent()
-    }
-
-    fn adopt(&self, io: Stream) -> io::Result<Stream> {
-        io.adopt()
+    fn is_open(&self, io: &Stream) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(recv(io, &mut [0; 1], flags), Err(Errno::WOULDBLOCK))
     }
 
     fn left_unread(&self, error: &io::Error) -> bool {
@@ -143,6 +189,24 @@ impl Connect for Connector {
             && matches!(self.endpoint, Endpoint::Unix(_))
             && Errno::from_io_error(error) == Some(Errno::CONNRESET)
     }
+}
+
+/// Finds out that a server has gone without a word, also where nothing is asked of it.
+fn keep_alive(stream: &TcpStream) {
+    // Where the system cannot do it, time-outs find out.
+    _ = set_socket_keepalive(stream, true);
+    _ = set_tcp_keepidle(stream, KEEPALIVE);
+    _ = set_tcp_keepintvl(stream, KEEPALIVE);
+    _ = set_tcp_keepcnt(stream, 3);
+    #[cfg(target_os = "linux")]
+    {
+        let milliseconds = KEEPALIVE.as_millis() as u32;
+        _ = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds);
+    }
+}
+
+fn timed_out(late: TimedOut) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, late)
 }
 
 /// Unlike TCP's, a UNIX socket's full queue is an error at once, where a program that blocks would
@@ -158,149 +222,10 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 
 /// How long to wait for room in the queue of a UNIX socket: a few requests' time.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
-#[cfg(test)]
-mod tests {
-    use std::{
-        net::SocketAddr,
-        os::fd::{AsFd, OwnedFd},
-    };
-
-    use tokio::{
-        io::{AsyncReadExt, Interest},
-        net::TcpListener,
-    };
-
-    use super::*;
-    use crate::unix_stream::registered;
-
-    const PATIENT: Duration = Duration::from_secs(60);
-
-    #[tokio::test]
-    async fn the_address_that_worked_comes_first_the_next_time() {
-        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let live = live.local_addr().map(|address| (address, live)).unwrap();
-        let dead = SocketAddr::from(([127, 0, 0, 2], live.0.port()));
-        let connector = knows([dead, live.0]);
-        let stream = connector.connect(PATIENT).await.unwrap();
-        assert_eq!(peer(&stream), live.0);
-        assert_eq!(connector.resolver.fresh(), Some(vec![live.0, dead]));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_swallows_connections_takes_no_more_than_its_share() {
-        let hole = Hole::new().await;
-        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let live = live.local_addr().map(|address| (address, live)).unwrap();
-        let connector = knows([hole.address, live.0]);
-        let begin = Instant::now();
-        let stream = connector.connect(Duration::from_secs(4)).await;
-        assert_eq!(peer(&stream.unwrap()), live.0);
-        assert_eq!(begin.elapsed().as_secs(), 2, "half of it for each of two");
-
-        let error = knows([hole.address]).connect(PATIENT).await.unwrap_err();
-        let said = format!("connecting to {} timed out", hole.address);
-        assert_eq!(
-            (error.kind(), error.to_string()),
-            (io::ErrorKind::TimedOut, said)
-        );
-    }
-
-    #[tokio::test]
-    async fn the_system_is_asked_whether_an_idle_connection_is_silent() {
-        use std::io::Write;
-
-        // Nothing is awaited, so that the runtime hears of nothing.
-        let connector = knows([]);
-        for ends in [false, true] {
-            let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
-            near.set_nonblocking(true).unwrap();
-            let near = Stream::Unix(UnixStream::from_std(near).unwrap());
-            assert!(connector.is_silent(&near));
-            match ends {
-                false => far.write_all(b"action=STALE\n\n").unwrap(),
-                true => drop(far),
-            }
-            assert!(!connector.is_silent(&near));
-        }
-    }
-
-    #[tokio::test]
-    async fn what_the_runtime_knows_of_an_idle_connection_is_found_without_reading_it() {
-        use std::io::Write;
-
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let connector = knows([]);
-        for (is_tcp, ends) in [(true, false), (true, true), (false, false), (false, true)] {
-            let (near, mut far): (OwnedFd, Box<dyn Write>) = match is_tcp {
-                true => {
-                    let near = std::net::TcpStream::connect(listener.local_addr().unwrap());
-                    (near.unwrap().into(), Box::new(listener.accept().unwrap().0))
-                }
-                false => {
-                    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
-                    (near.into(), Box::new(far))
-                }
-            };
-            let mut near = Stream::try_from(near).unwrap();
-            assert!(connector.seems_silent(&mut near));
-            match ends {
-                false => far.write_all(b"a").unwrap(),
-                true => drop(far),
-            }
-            assert!(connector.seems_silent(&mut near), "nothing has been heard");
-            readable(&near).await;
-            assert!(!connector.seems_silent(&mut near), "{is_tcp} {ends}");
-            let mut read = String::new();
-            if !ends {
-                near.take(1).read_to_string(&mut read).await.unwrap();
-                assert_eq!(read, "a");
-            }
-        }
-    }
-
-    /// Has the runtime look at its sockets until it knows of something to be read.
-    async fn readable(stream: &Stream) {
-        let twin = stream.as_fd().try_clone_to_owned().unwrap();
-        let twin = registered(twin, Interest::READABLE).unwrap();
-        twin.readable().await.unwrap().retain_ready();
-        tokio::task::yield_now().await;
-    }
-
-    /// A socket whose queue is full: the system drops what comes.
-    struct Hole {
-        address: SocketAddr,
-        _listener: TcpListener,
-        _queued: Vec<TcpStream>,
-    }
-
-    impl Hole {
-        async fn new() -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            rustix::net::listen(&listener, 0).unwrap();
-            let address = listener.local_addr().unwrap();
-            let mut queued = Vec::new();
-            let brief = Duration::from_millis(100);
-            while let Ok(stream) = timeout(brief, TcpStream::connect(address)).await {
-                queued.push(stream.unwrap());
-            }
-            Self {
-                address,
-                _listener: listener,
-                _queued: queued,
-            }
-        }
-    }
-
-    fn knows(list: impl Into<Vec<SocketAddr>>) -> Connector {
-        let connector = Connector::new("inet:policy.example:1".parse().unwrap());
-        connector.resolver.keep(list.into(), Instant::now());
-        connector
-    }
-
-    fn peer(stream: &Stream) -> SocketAddr {
-        match stream {
-            Stream::Tcp(stream) => stream.peer_addr().unwrap(),
-            Stream::Unix(_) => panic!("{stream:?}"),
-        }
-    }
-}
+/// How soon a socket that was bound anew is found.
+const UNIX_REFRESH: Duration = Duration::from_secs(1);
+/// How long nothing may be heard of a server's machine, or a packet to it not be acknowledged, until it is asked for a
+/// sign, or given up.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// As many addresses of a name as are tried.
+const MAX_ADDRESSES: usize = 8;

@@ -1,32 +1,28 @@
 //! Several policy servers as one.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use policy_ha::{Backend, BackendId, Balancer, ConfigError, Mode, Status};
-use policy_proto::{ActionSet, Response};
+use policy_flow::{BackendConfig, Counts, Shared, Slot, UpstreamOptions};
+use policy_ha::{ConfigError, Mode, Status};
 
-use crate::{
-    AttemptError, Connect, Counts, Pool, Retry, UpstreamOptions, pool::Asker, record::Record,
-};
+use crate::timer::now;
 
-/// One policy server of an [`Upstream`].
-#[derive(Debug)]
-pub struct Service<C> {
-    /// How to connect to it.
-    pub connect: C,
-    /// Its priority and weight.
-    pub backend: Backend,
-    /// The longest that one attempt may take, connecting and waiting for a place included. 10 s
-    /// suits most: longer than any look-up in the DNS that a policy server may have to wait for.
-    pub timeout: Duration,
-    /// The actions that it may answer with; `None` is any. Another answer counts as an invalid one: it
-    /// reaches nobody, the next service is asked (with [`Retry::Unsent`] none, since this one has read
-    /// the request), and the balancer sees a failure: [`AttemptError::NotAllowed`].
-    pub accepts: Option<ActionSet>,
-}
+mod ask;
+mod check;
+mod connect;
+mod connector;
+mod event;
+mod failure;
+mod link;
+mod look_up;
+mod machine;
+
+pub use connect::Connect;
+pub use connector::Connector;
+pub use event::Event;
+pub(crate) use failure::is_ours;
+
+use machine::Inner;
 
 /// Several policy servers as one: asks them in turn until one has answered.
 ///
@@ -34,266 +30,191 @@ pub struct Service<C> {
 /// dropped) leaves nothing behind but a closed connection; nothing is learned from it about its
 /// server.
 ///
+/// Each connection has a task of its own, in the runtime that it was opened in, which has to run as long as the
+/// connection is used; when a runtime ends, its connections are closed. The tasks end when the last clone is dropped.
+///
 /// ```
-/// use policy_ha::{Backend, Preference};
-/// use policy_net::{Connector, Service, Upstream, UpstreamOptions};
+/// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
 /// use policy_proto::Request;
-/// use std::time::Duration;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let service = |endpoint: &str| -> Result<_, policy_net::InvalidEndpoint> {
-///     Ok(Service {
-///         connect: Connector::new(endpoint.parse()?),
-///         backend: Backend::default(),
-///         timeout: Duration::from_secs(10),
-///         accepts: None,
-///     })
+/// let backend = |endpoint: &str| -> Result<_, policy_net::InvalidEndpoint> {
+///     Ok((Connector::new(endpoint.parse()?), BackendConfig::default()))
 /// };
-/// let services = [service("127.0.0.1:1")?, service("unix:/nonexistent/policy.sock")?];
-/// let upstream = Upstream::new(UpstreamOptions::default(), services)?;
+/// let backends = [backend("127.0.0.1:1")?, backend("unix:/nonexistent/policy.sock")?];
+/// let upstream = Upstream::new(UpstreamOptions::default(), backends)?;
 ///
 /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-/// let exhausted = upstream.ask(&request, Preference::None, |_| {}).await.unwrap_err();
+/// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
 /// assert_eq!(exhausted.attempts.len(), 2, "both were asked, and both are down");
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Upstream<C: Connect> {
-    pub(crate) shared: Arc<Shared<C>>,
-    /// Whose idle connections it takes first.
-    pub(crate) worker: usize,
-}
-
-#[derive(Debug)]
-pub(crate) struct Shared<C: Connect> {
-    pub(crate) options: UpstreamOptions,
-    pub(crate) services: Vec<Member<C>>,
-    /// Never held across an await.
-    balancer: Mutex<Balancer>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Member<C: Connect> {
-    pub(crate) pool: Arc<Pool<C>>,
-    pub(crate) timeout: Duration,
-    accepts: Option<ActionSet>,
-    pub(crate) record: Arc<Record>,
-}
-
-impl<C: Connect> Member<C> {
-    fn new(service: Service<C>, options: &UpstreamOptions) -> Self {
-        Self {
-            pool: Pool::new(service.connect, options.pool.clone()),
-            timeout: service.timeout,
-            accepts: service.accepts,
-            record: Arc::default(),
-        }
-    }
-
-    /// The answer, if this service may give it.
-    pub(crate) fn accept(&self, answer: Response) -> Result<Response, AttemptError> {
-        match &self.accepts {
-            Some(accepts) if !accepts.allows(&answer) => Err(AttemptError::not_allowed(&answer)),
-            _ => Ok(answer),
-        }
-    }
+    inner: Arc<Inner<C>>,
 }
 
 impl<C: Connect> Upstream<C> {
-    /// The services, in the order of their [`BackendId`]s.
+    /// Of these backends.
     ///
     /// # Errors
     ///
-    /// No service, more than 64, or a weight that is out of bounds.
+    /// No backend, more than 64, or a weight that is out of bounds.
     pub fn new(
         options: UpstreamOptions,
-        services: impl IntoIterator<Item = Service<C>>,
+        backends: impl IntoIterator<Item = (C, BackendConfig)>,
     ) -> Result<Self, ConfigError> {
-        let members = services
-            .into_iter()
-            .map(|service| (service.backend, Member::new(service, &options)));
-        let (backends, services): (Vec<_>, Vec<_>) = members.unzip();
-        let balancer = Balancer::new(options.balancer, backends)?;
-        Ok(Self::of(options, services, balancer))
+        let (connects, configs): (Vec<_>, Vec<_>) = backends.into_iter().map(described).unzip();
+        let all = configs.iter().map(|config| config.backend);
+        let shared = Shared::new(options.balancer, all, 1)?;
+        let flow = policy_flow::Upstream::new(now(), options, configs, &shared, 0);
+        Ok(Self {
+            inner: Inner::new(flow, connects),
+        })
     }
 
-    /// An upstream for a list that has changed, in which the services that stay keep their health,
-    /// mode, counters and connections. Each comes with the id that it has here, or `None` if it is
-    /// new. What is said of it besides is taken over, but for how to connect to it and the options of
-    /// its pool: a service whose address has changed is a new one.
+    /// Goes by another list from now on, in which the backends that stay keep their health, mode, counters and
+    /// connections. Each comes with its number here, or `None` if it is new. What is said of it besides is taken over,
+    /// but for how to connect to it and where it is: a backend whose address has changed is a new one.
     ///
-    /// This one goes on as it is, so that what is under way ends as it began, with ids of the old
-    /// list; what it learns from now on, the new one does not. When the last user of it has gone, the
-    /// idle connections to services that do not stay are closed.
+    /// What is under way ends as it began. Connections to backends that do not stay are closed when they are not in use.
+    /// All clones go by the new list. The numbers of all backends, in the order of the list.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new); nothing has changed then.
     ///
     /// ```
-    /// use policy_ha::{Backend, Mode};
-    /// use policy_net::{Connector, Service, Upstream, UpstreamOptions};
-    /// use std::time::Duration;
+    /// use policy_ha::Mode;
+    /// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
     ///
-    /// let service = |port: u16| -> Result<_, policy_net::InvalidEndpoint> {
-    ///     Ok(Service {
-    ///         connect: Connector::new(format!("inet:127.0.0.1:{port}").parse()?),
-    ///         backend: Backend::default(),
-    ///         timeout: Duration::from_secs(10),
-    ///         accepts: None,
-    ///     })
+    /// let backend = |port: u16| -> Result<_, policy_net::InvalidEndpoint> {
+    ///     let endpoint = format!("inet:127.0.0.1:{port}").parse()?;
+    ///     Ok((Connector::new(endpoint), BackendConfig::default()))
     /// };
-    /// let old = Upstream::new(UpstreamOptions::default(), [service(10031)?, service(10032)?])?;
-    /// let stays = old.ids().nth(1).expect("there are two");
-    /// old.set_mode(stays, Mode::Drain);
+    /// let upstream = Upstream::new(UpstreamOptions::default(), [backend(10031)?, backend(10032)?])?;
+    /// let stays = upstream.ids()[1];
+    /// upstream.set_mode(stays, Mode::Drain);
     ///
-    /// let list = [(service(10033)?, None), (service(10032)?, Some(stays))];
-    /// let new = old.renewed(UpstreamOptions::default(), list)?;
-    /// let modes: Vec<_> = new.ids().map(|id| new.mode(id)).collect();
-    /// assert_eq!(modes, [Mode::Enabled, Mode::Drain]);
+    /// let list = [(backend(10033)?, None), (backend(10032)?, Some(stays))];
+    /// let ids = upstream.exchange(UpstreamOptions::default(), list)?;
+    /// assert_eq!(ids[1], stays);
+    /// let modes: Vec<_> = ids.iter().map(|id| upstream.mode(*id)).collect();
+    /// assert_eq!(modes, [Some(Mode::Enabled), Some(Mode::Drain)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn renewed(
+    pub fn exchange(
         &self,
         options: UpstreamOptions,
-        services: impl IntoIterator<Item = (Service<C>, Option<BackendId>)>,
-    ) -> Result<Self, ConfigError> {
-        let members = services.into_iter().map(|(service, known)| {
-            let old = known.and_then(|id| self.shared.services.get(id.index()));
-            let backend = service.backend;
-            let member = match old {
-                Some(Member { pool, record, .. }) => Member {
-                    pool: Arc::clone(pool),
-                    record: Arc::clone(record),
-                    timeout: service.timeout,
-                    accepts: service.accepts,
-                },
-                None => Member::new(service, &options),
-            };
-            ((backend, known), member)
-        });
-        let (backends, services): (Vec<_>, Vec<_>) = members.unzip();
-        let balancer = self.balancer().renewed(options.balancer, backends)?;
-        Ok(Self::of(options, services, balancer))
+        backends: impl IntoIterator<Item = ((C, BackendConfig), Option<Slot>)>,
+    ) -> Result<Vec<Slot>, ConfigError> {
+        let backends = backends.into_iter();
+        let backends = backends.map(|(backend, known)| (described(backend), known));
+        let backends: Vec<_> = backends.collect();
+        self.inner.with(|flow, driver| {
+            let all = backends
+                .iter()
+                .map(|((_, config), known)| (config.backend, known.and_then(|slot| flow.id(slot))));
+            let shared = flow.shared().renewed(options.balancer, all)?;
+            let (connects, configs): (Vec<_>, Vec<_>) = backends
+                .into_iter()
+                .map(|((connect, config), known)| (connect, (config, known)))
+                .unzip();
+            let known: Vec<_> = configs.iter().map(|(_, known)| *known).collect();
+            let slots = flow.exchange(options, configs, &shared, driver);
+            for ((slot, connect), known) in slots.iter().zip(connects).zip(known) {
+                if known != Some(*slot) {
+                    driver.put(*slot, connect);
+                }
+            }
+            Ok(slots)
+        })
     }
 
-    fn of(options: UpstreamOptions, services: Vec<Member<C>>, balancer: Balancer) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                options,
-                services,
-                balancer: Mutex::new(balancer),
-            }),
-            worker: 0,
-        }
-    }
-
-    /// The same for one of several threads that have a runtime each, counted from 0. Each uses the
-    /// idle connections that its own runtime looks after, and [takes over](Connect::adopt) those of
-    /// others when it has none.
+    /// The numbers of the backends, in the order of the list.
     #[must_use]
-    pub fn for_worker(&self, worker: usize) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            worker,
-        }
+    pub fn ids(&self) -> Vec<Slot> {
+        self.inner.look(|flow, _| flow.slots().to_vec())
     }
 
-    /// The services, in the order in which they were given.
-    pub fn ids(&self) -> impl DoubleEndedIterator<Item = BackendId> + use<C> {
-        self.balancer().ids()
-    }
-
-    /// Whether this service is up; meant for status pages.
+    /// Whether this backend is up; meant for status pages. `None` if it is not listed any more.
     #[must_use]
-    pub fn status(&self, backend: BackendId) -> Status {
-        self.balancer().status(backend)
+    pub fn status(&self, backend: Slot) -> Option<Status> {
+        self.inner
+            .look(|flow, _| Some(flow.status(flow.id(backend)?)))
     }
 
-    /// What has come of the attempts at this service; nothing if there is none.
+    /// What has come of the attempts at this backend; nothing if it is not listed any more.
     #[must_use]
-    pub fn counts(&self, backend: BackendId) -> Counts {
-        let member = self.shared.services.get(backend.index());
-        member.map_or_else(Counts::default, |member| member.record.counts())
+    pub fn counts(&self, backend: Slot) -> Counts {
+        self.inner.look(|flow, _| {
+            let id = flow.id(backend);
+            id.map_or_else(Counts::default, |id| flow.shared().counts(id))
+        })
     }
 
-    /// Says whether a service is to be asked, whatever its health is: from the next attempt on. What
+    /// How many connections this backend has, those that are not in use among them.
+    #[must_use]
+    pub fn open(&self, backend: Slot) -> usize {
+        self.inner.look(|flow, _| {
+            let id = flow.id(backend);
+            id.map_or(0, |id| flow.shared().open(id))
+        })
+    }
+
+    /// Says whether a backend is to be asked, whatever its health is: from the next attempt on. What
     /// is under way is not touched. With none enabled, each request fails at once.
     ///
     /// ```
-    /// use policy_ha::{Backend, Mode, Preference};
-    /// use policy_net::{Connector, Service, Upstream, UpstreamOptions};
+    /// use policy_ha::Mode;
+    /// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
     /// use policy_proto::Request;
-    /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-    /// let service = Service {
-    ///     connect: Connector::new("inet:127.0.0.1:1".parse()?),
-    ///     backend: Backend::default(),
-    ///     timeout: Duration::from_secs(10),
-    ///     accepts: None,
-    /// };
-    /// let upstream = Upstream::new(UpstreamOptions::default(), [service])?;
+    /// let backend = (Connector::new("inet:127.0.0.1:1".parse()?), BackendConfig::default());
+    /// let upstream = Upstream::new(UpstreamOptions::default(), [backend])?;
     /// for id in upstream.ids() {
     ///     upstream.set_mode(id, Mode::Disabled);
-    ///     assert_eq!(upstream.mode(id), Mode::Disabled);
+    ///     assert_eq!(upstream.mode(id), Some(Mode::Disabled));
     /// }
     /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-    /// let exhausted = upstream.ask(&request, Preference::None, |_| {}).await.unwrap_err();
+    /// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
     /// assert!(exhausted.attempts.is_empty(), "nobody was asked");
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_mode(&self, backend: BackendId, mode: Mode) {
-        self.balancer().set_mode(backend, mode);
-    }
-
-    /// What was said last of a service, [`Mode::Enabled`] at first.
-    #[must_use]
-    pub fn mode(&self, backend: BackendId) -> Mode {
-        self.balancer().mode(backend)
-    }
-
-    /// Closes upstream connections that have been idle for too long, once a second, for ever. Spawn
-    /// it beside a server that lives long.
-    pub async fn maintain(&self) {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tick.tick().await;
-            for service in &self.shared.services {
-                service.pool.trim();
+    pub fn set_mode(&self, backend: Slot, mode: Mode) {
+        self.inner.look(|flow, _| {
+            if let Some(id) = flow.id(backend) {
+                flow.shared().balancer().set_mode(id, mode);
             }
-        }
+        });
     }
 
-    pub(crate) fn asker(&self) -> Asker {
-        let options = &self.shared.options;
-        let trust = match options.retry {
-            Retry::Always => options.pool.trust,
-            // What is found out before a request is written need not be guessed later.
-            Retry::Unsent => Duration::ZERO,
-        };
-        Asker {
-            worker: self.worker,
-            trust,
-        }
+    /// What was said last of a backend, [`Mode::Enabled`] at first. `None` if it is not listed any more.
+    #[must_use]
+    pub fn mode(&self, backend: Slot) -> Option<Mode> {
+        self.inner
+            .look(|flow, _| Some(flow.shared().balancer().mode(flow.id(backend)?)))
     }
+}
 
-    pub(crate) fn balancer(&self) -> MutexGuard<'_, Balancer> {
-        // The balancer does not panic; if it did, its state would still be whole.
-        self.shared
-            .balancer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+/// A backend, with where it is.
+fn described<C: Connect>((connect, mut config): (C, BackendConfig)) -> (Arc<C>, BackendConfig) {
+    connect.describe(&mut config);
+    (Arc::new(connect), config)
 }
 
 impl<C: Connect> Clone for Upstream<C> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
-            worker: self.worker,
+            inner: Arc::clone(&self.inner),
         }
+    }
+}
+
+impl<C: Connect> fmt::Debug for Upstream<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upstream").field(&self.inner).finish()
     }
 }
