@@ -43,7 +43,7 @@ fn a_forwarded_request_allocates_nothing() {
 #[test]
 fn a_request_that_waits_for_a_place_allocates_nothing_either() {
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     assert_eq!(allocations_of(5, options), 0);
 }
 
@@ -101,7 +101,7 @@ async fn forward(server: DuplexStream, terms: Terms, upstream: Upstream<Pipes>) 
     while let Ok(Some(request)) = connection.request(drain.cancelled()).await {
         let answer = tokio::select! {
             biased;
-            answer = upstream.ask(&request, Preference::None, |_| {}) => answer,
+            answer = upstream.ask(&request, None, |_| {}) => answer,
             () = connection.gone() => return,
         };
         drop(request);

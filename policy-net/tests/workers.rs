@@ -86,7 +86,7 @@ fn service(endpoint: Endpoint) -> Service<Connector> {
 fn ask(upstream: &Upstream<Connector>, runtime: &Runtime) {
     runtime.block_on(async {
         let request = request("1");
-        let answer = upstream.ask(&request, Preference::None, |_| {});
+        let answer = upstream.ask(&request, None, |_| {});
         let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
         assert_eq!(answer.response.as_str(), Some("DUNNO"));
     });

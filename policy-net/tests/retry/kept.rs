@@ -34,7 +34,7 @@ async fn a_kept_connection_that_is_reset_within_an_answer_is_not_replaced() {
         let exhausted = ask_scripted(&upstream).await.unwrap_err();
         assert!(matches!(errors(&exhausted)[..], [AttemptError::Io(_)]));
         assert_eq!(scripted.connects.load(SeqCst), 1);
-        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        let is_up = upstream.ids().into_iter().all(|id| upstream.status(id) == Status::Up);
         assert!(!is_up, "it is no accident");
     }
 }
@@ -50,7 +50,7 @@ async fn a_kept_connection_that_cannot_be_written_to_is_replaced() {
         ask_scripted(&upstream).await.unwrap();
         ask_scripted(&upstream).await.unwrap();
         assert_eq!(scripted.connects.load(SeqCst), 2, "{retry:?}");
-        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        let is_up = upstream.ids().into_iter().all(|id| upstream.status(id) == Status::Up);
         assert!(is_up, "{retry:?}");
     }
 }
@@ -142,7 +142,7 @@ impl Scripted {
 }
 
 async fn ask_scripted(upstream: &Upstream<Scripted>) -> Result<Answer, Exhausted> {
-    upstream.ask(&request("1"), Preference::None, |_| {}).await
+    upstream.ask(&request("1"), None, |_| {}).await
 }
 
 impl Connect for Scripted {

@@ -70,13 +70,13 @@ impl Asked {
                 accepts: None,
             });
         let upstream = Upstream::new(with(retry), services).unwrap();
-        let ask = async |mark| upstream.ask(&request(mark), Preference::None, |_| {}).await;
+        let ask = async |mark| upstream.ask(&request(mark), None, |_| {}).await;
         if kept {
             ask("warm").await.unwrap();
         }
         let answer = ask("asked").await;
         let answered_by = answer.ok().map(|answer| answer.backend.index());
-        let first = upstream.ids().next().unwrap();
+        let first = upstream.ids()[0];
         let is_up = upstream.status(first) == Status::Up;
         Self { answered_by, is_up }
     }

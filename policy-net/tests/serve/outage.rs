@@ -50,7 +50,7 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
     let proxy = Server::start(&tcp(), ServeOptions::default(), move |request| {
         let upstream = upstream.clone();
         async move {
-            let answer = upstream.ask(&request, Preference::None, |_| {}).await?;
+            let answer = upstream.ask(&request, None, |_| {}).await?;
             Ok(answer.response)
         }
     })
