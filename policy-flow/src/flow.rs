@@ -53,7 +53,10 @@ pub struct Flow {
 impl Flow {
     /// Without an upstream each request gets the default action.
     #[must_use]
-    pub const fn new(options: FlowOptions, clients: Clients, upstream: Option<Upstream>) -> Self {
+    pub fn new(options: FlowOptions, clients: Clients, mut upstream: Option<Upstream>) -> Self {
+        if let Some(upstream) = &mut upstream {
+            upstream.set_clock(clients.clock());
+        }
         Self {
             options,
             clients,
@@ -82,7 +85,7 @@ impl Flow {
     pub fn set_now(&mut self, now: Instant) {
         self.clients.set_now(now);
         if let Some(upstream) = &mut self.upstream {
-            upstream.set_now(now);
+            upstream.set_clock(self.clients.clock());
         }
     }
 
@@ -257,9 +260,8 @@ impl Flow {
     fn finish(&mut self, done: Done, driver: &mut impl Driver) {
         let client = ClientId(u32::try_from(done.owner).unwrap_or(u32::MAX));
         let answer = done.result.ok();
-        let message = message_of(&self.options, &done.request);
         let stick = answer.as_ref().map(|answer| answer.stick);
-        self.clients.set_stick(client, message.zip(stick));
+        self.clients.set_stick(client, stick);
         let reply = Reply {
             answered: answer.map(|answer| (answer.backend, answer.response)),
             failed: done.failed,

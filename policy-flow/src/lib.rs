@@ -62,3 +62,7 @@ pub use upstream::{
     HashKey, InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream,
     UpstreamOptions, attempt_limit,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

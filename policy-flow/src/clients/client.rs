@@ -23,8 +23,9 @@ pub(crate) struct Client {
     pub(crate) large: usize,
     /// Its request, where backends are asked.
     pub(crate) ask: Option<AskId>,
-    /// The message that it is about, as a hash, and who is to be asked about it.
-    pub(crate) stick: Option<(u64, Stick)>,
+    /// The message that its last request was about, as a hash, and who answered it.
+    pub(crate) message: Option<u64>,
+    pub(crate) stick: Option<Stick>,
     pub(crate) partial: Option<Box<Partial>>,
 }
 
@@ -64,6 +65,7 @@ impl Client {
             usual: false,
             large: 0,
             ask: None,
+            message: None,
             stick: None,
             partial: None,
         }

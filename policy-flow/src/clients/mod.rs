@@ -139,6 +139,10 @@ impl Clients {
         self.clock.set(now);
     }
 
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// When [`tick`](Self::tick) is to be called at the latest.
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {
@@ -156,6 +160,10 @@ impl Clients {
                 self.is_late(first, wait, driver);
             }
             self.arm(wait);
+        }
+        if self.is_draining {
+            // Accepted since, and nothing has come of them.
+            self.leave_idle(driver);
         }
         self.slab.recycle();
     }
@@ -181,6 +189,7 @@ impl Clients {
         if let Some(client) = self.slab.get_mut(id) {
             client.peer = peer;
             client.has_ended = false;
+            client.message = None;
             client.stick = None;
         }
         self.count += 1;
@@ -309,6 +318,10 @@ impl Clients {
     /// From now on each connection ends as soon as it is between two requests, those that are accepted later as well.
     pub fn drain(&mut self, driver: &mut impl ClientDriver) {
         self.is_draining = true;
+        self.leave_idle(driver);
+    }
+
+    fn leave_idle(&mut self, driver: &mut impl ClientDriver) {
         while let Some(id) = self.queue(Wait::Idle).first() {
             self.leave(id, driver);
         }
@@ -347,17 +360,21 @@ impl Clients {
         }
     }
 
-    /// Whom the request of a client is to be put to, if its last one was about the same message.
-    pub(crate) fn stick(&self, client: ClientId, message: Option<u64>) -> Option<Stick> {
-        let (stuck, stick) = self.slab.get(client.0)?.stick?;
-        (Some(stuck) == message).then_some(stick)
+    /// Whom the next request of a client is to be put to: who answered the last one, if that was about the same message.
+    pub(crate) fn stick(&mut self, client: ClientId, message: Option<u64>) -> Option<Stick> {
+        let client = self.slab.get_mut(client.0)?;
+        if message.is_none() || client.message != message {
+            client.message = message;
+            client.stick = None;
+        }
+        client.stick
     }
 
-    /// The request has been answered, about this message and by this backend.
-    pub(crate) fn set_stick(&mut self, client: ClientId, stick: Option<(u64, Stick)>) {
+    /// The request of a client has been answered by this backend, or not at all.
+    pub(crate) fn set_stick(&mut self, client: ClientId, stick: Option<Stick>) {
         if let Some(client) = self.slab.get_mut(client.0) {
             client.ask = None;
-            client.stick = stick;
+            client.stick = stick.filter(|_| client.message.is_some());
         }
     }
 
@@ -552,6 +569,8 @@ impl Clients {
 
     fn unwait(&mut self, id: u32, wait: Wait) {
         self.queues[wait as usize].remove(&mut self.slab, id);
+        // It is in no queue, whatever ends it next.
+        self.set(id, State::Busy);
     }
 
     /// Its timer rings when the time of the first one is over, at the latest.

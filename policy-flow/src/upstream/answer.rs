@@ -185,6 +185,9 @@ impl Upstream {
             connected: true,
         };
         self.drop_link(id, driver);
+        if let Some(ask) = self.asks.get_mut(ask) {
+            ask.link = None;
+        }
         self.fail(ask, failed, driver);
     }
 

@@ -145,11 +145,15 @@ impl Upstream {
         if link.heard || link.is_unanswered {
             return;
         }
-        link.is_unanswered = true;
         let slot = link.backend;
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        if backend.idle.is_empty() && backend.unanswered == 0 {
+            // All are busy, as far as can be told.
+            return self.arm_link(id, now.after(CROWDED));
+        }
+        link.is_unanswered = true;
         backend.unanswered += 1;
         if backend.idle.is_empty() {
             return;

@@ -155,6 +155,11 @@ impl Upstream {
         self.clock.set(now);
     }
 
+    /// The same, as another part of the machine has found it.
+    pub(crate) const fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+
     /// When [`tick`](Self::tick) is to be called at the latest; `None` if nothing is waited for.
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {

@@ -1,5 +1,7 @@
 //! A driver that does nothing but to write down what it is told, and a proxy with it.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::{
     fmt::Write,
     io, mem,
@@ -14,26 +16,26 @@ use policy_flow::{
 };
 
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     /// What was to be done, in a word or two each.
-    pub done: Vec<String>,
+    pub(crate) done: Vec<String>,
     /// What happened.
-    pub events: Vec<String>,
+    pub(crate) events: Vec<String>,
     /// The next connections are refused.
-    pub refuses: bool,
+    pub(crate) refuses: bool,
     /// The system takes none of the next bytes.
-    pub is_slow: bool,
+    pub(crate) is_slow: bool,
     /// What idle connections look like when they are asked of.
-    pub is_closed: bool,
+    pub(crate) is_closed: bool,
 }
 
 impl Recorder {
     /// What was to be done since the last call.
-    pub fn take(&mut self) -> Vec<String> {
+    pub(crate) fn take(&mut self) -> Vec<String> {
         mem::take(&mut self.done)
     }
 
-    pub fn take_events(&mut self) -> Vec<String> {
+    pub(crate) fn take_events(&mut self) -> Vec<String> {
         mem::take(&mut self.events)
     }
 
@@ -151,16 +153,16 @@ impl BackendDriver for Recorder {
 }
 
 /// A proxy, its driver and its clock.
-pub struct Proxy {
-    pub flow: Flow,
-    pub driver: Recorder,
-    pub now: Instant,
-    pub shared: Shared,
+pub(crate) struct Proxy {
+    pub(crate) flow: Flow,
+    pub(crate) driver: Recorder,
+    pub(crate) now: Instant,
+    pub(crate) shared: Shared,
 }
 
 impl Proxy {
     /// Of this many backends that are one and the same.
-    pub fn new(backends: usize) -> Self {
+    pub(crate) fn new(backends: usize) -> Self {
         Self::with(
             vec![BackendConfig::default(); backends],
             UpstreamOptions::default(),
@@ -169,7 +171,7 @@ impl Proxy {
     }
 
     /// Backends whose configuration says nothing are at a place of their own.
-    pub fn with(
+    pub(crate) fn with(
         backends: Vec<BackendConfig>,
         options: UpstreamOptions,
         clients: ClientOptions,
@@ -198,40 +200,40 @@ impl Proxy {
         }
     }
 
-    pub fn client(&mut self) -> ClientId {
+    pub(crate) fn client(&mut self) -> ClientId {
         let peer = Peer::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
         self.flow.accept(peer, &mut self.driver).unwrap()
     }
 
     /// A client sends a request about this message.
-    pub fn ask(&mut self, client: ClientId, instance: &str) -> Vec<String> {
+    pub(crate) fn ask(&mut self, client: ClientId, instance: &str) -> Vec<String> {
         let request = format!("request=smtpd_access_policy\ninstance={instance}\n\n");
         self.flow
             .client_data(client, request.as_bytes(), &mut self.driver);
         self.driver.take()
     }
 
-    pub fn connected(&mut self, link: u32) -> Vec<String> {
+    pub(crate) fn connected(&mut self, link: u32) -> Vec<String> {
         self.flow
             .connected(LinkId::from_index(link), &mut self.driver);
         self.driver.take()
     }
 
     /// A backend sends this.
-    pub fn answer(&mut self, link: u32, bytes: &str) -> Vec<String> {
+    pub(crate) fn answer(&mut self, link: u32, bytes: &str) -> Vec<String> {
         let link = LinkId::from_index(link);
         self.flow
             .link_data(link, bytes.as_bytes(), &mut self.driver);
         self.driver.take()
     }
 
-    pub fn ended(&mut self, link: u32) -> Vec<String> {
+    pub(crate) fn ended(&mut self, link: u32) -> Vec<String> {
         self.flow
             .link_ended(LinkId::from_index(link), &mut self.driver);
         self.driver.take()
     }
 
-    pub fn failed(&mut self, link: u32) -> Vec<String> {
+    pub(crate) fn failed(&mut self, link: u32) -> Vec<String> {
         let failure = Failure::Peer(io::ErrorKind::ConnectionReset.into());
         self.flow
             .link_failed(LinkId::from_index(link), failure, &mut self.driver);
@@ -239,7 +241,7 @@ impl Proxy {
     }
 
     /// So much time passes, in one step.
-    pub fn passes(&mut self, time: Duration) -> Vec<String> {
+    pub(crate) fn passes(&mut self, time: Duration) -> Vec<String> {
         self.now += time;
         self.flow.set_now(self.now);
         self.flow.tick(&mut self.driver);
@@ -247,6 +249,6 @@ impl Proxy {
     }
 }
 
-pub const fn ms(milliseconds: u64) -> Duration {
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }

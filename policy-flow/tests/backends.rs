@@ -1,0 +1,325 @@
+//! Several backends: addresses, checks, permits among workers, lists that change.
+
+mod support;
+
+use std::{io, time::Duration};
+
+use policy_flow::{
+    Address, BackendConfig, Check, ClientOptions, Failure, LinkId, Probe, Shared, Slot, Upstream,
+    UpstreamOptions,
+};
+use policy_ha::{BackendId, Mode, Status};
+use policy_proto::{Request, Response};
+use support::{Proxy, Recorder, ms};
+
+const DUNNO: &str = "action=DUNNO\n\n";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn named() -> BackendConfig {
+    let mut backend = BackendConfig::default();
+    backend.host = "policy.example".into();
+    backend
+}
+
+fn proxy_of_a_name() -> Proxy {
+    Proxy::with(
+        vec![named()],
+        UpstreamOptions::default(),
+        ClientOptions::default(),
+    )
+}
+
+fn found(proxy: &mut Proxy, addresses: &[u64]) -> Vec<String> {
+    let addresses = addresses
+        .iter()
+        .map(|number| Address::Other(*number))
+        .collect();
+    let slot = Slot::from_index(0);
+    proxy.flow.resolved(slot, Ok(addresses), &mut proxy.driver);
+    proxy.driver.take()
+}
+
+#[test]
+fn an_address_that_does_not_answer_costs_a_quarter_of_a_second_once() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    assert_eq!(proxy.ask(client, "a"), ["resolve 0"]);
+    assert_eq!(found(&mut proxy, &[1, 2]), ["connect 0 to 0.1"]);
+    assert_eq!(proxy.passes(ms(249)), [""; 0]);
+    assert_eq!(proxy.passes(ms(1)), ["connect 1 to 0.2"]);
+    assert_eq!(proxy.connected(1), ["close 0", "send 1: a"]);
+    proxy.answer(1, DUNNO);
+    let other = proxy.client();
+    proxy.ask(client, "b");
+    assert_eq!(
+        proxy.ask(other, "c"),
+        ["connect 2 to 0.2"],
+        "the one that works comes first"
+    );
+}
+
+#[test]
+fn the_addresses_that_work_share_the_connections() {
+    let mut proxy = proxy_of_a_name();
+    let clients: Vec<_> = (0..4).map(|_| proxy.client()).collect();
+    proxy.ask(clients[0], "a");
+    assert_eq!(found(&mut proxy, &[1, 2]), ["connect 0 to 0.1"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["connect 1 to 0.2"]);
+    assert_eq!(proxy.ask(clients[2], "c"), ["connect 2 to 0.1"]);
+    assert_eq!(proxy.ask(clients[3], "d"), ["connect 3 to 0.2"]);
+}
+
+#[test]
+fn a_connection_to_an_address_that_the_name_has_no_more_is_not_used_again() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    found(&mut proxy, &[1]);
+    proxy.connected(0);
+    proxy.answer(0, DUNNO);
+    proxy.passes(ms(59_000));
+    proxy.ask(client, "b");
+    proxy.answer(0, DUNNO);
+    proxy.passes(ms(1_000));
+    assert_eq!(
+        proxy.ask(client, "c"),
+        ["resolve 0", "send 0: c"],
+        "the answer can wait"
+    );
+    assert_eq!(found(&mut proxy, &[2]), [""; 0], "it is in use");
+    assert_eq!(
+        proxy.answer(0, DUNNO),
+        ["close 0", "reply 0: action=DUNNO||"]
+    );
+    assert_eq!(proxy.ask(client, "d"), ["connect 1 to 0.2"]);
+}
+
+#[test]
+fn a_look_up_that_fails_leaves_the_older_addresses() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    let failure = || Failure::Peer(io::Error::other("the resolver is down"));
+    proxy
+        .flow
+        .resolved(Slot::from_index(0), Err(failure()), &mut proxy.driver);
+    assert_eq!(proxy.driver.take(), ["reply 0: action=dunno||"]);
+    proxy.passes(SECOND);
+    assert_eq!(proxy.ask(client, "b"), ["resolve 0"], "it is asked again");
+    found(&mut proxy, &[1]);
+    proxy.connected(0);
+    proxy.answer(0, DUNNO);
+    proxy.passes(ms(60_000));
+    assert_eq!(proxy.ask(client, "c"), ["resolve 0", "connect 0 to 0.1"]);
+    proxy
+        .flow
+        .resolved(Slot::from_index(0), Err(failure()), &mut proxy.driver);
+    proxy.driver.take_events();
+    assert_eq!(proxy.connected(0), ["send 0: c"]);
+}
+
+#[test]
+fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 2: b"]);
+    let done = proxy.passes(ms(10_000));
+    assert_eq!(
+        done,
+        ["close 2", "close 0", "close 1", "reply 0: action=dunno||"]
+    );
+}
+
+#[test]
+fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    // Two processes serve two connections, and wait for the next request of each.
+    proxy.answer(0, DUNNO);
+    proxy.answer(1, DUNNO);
+    proxy.passes(ms(20));
+    assert_eq!(proxy.passes(ms(980)), ["close 0", "close 1"]);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    assert_eq!(proxy.answer(2, DUNNO), ["reply 2: action=DUNNO||"]);
+    proxy.ask(clients[0], "b");
+    proxy.ask(clients[1], "b");
+    assert_eq!(
+        proxy.ask(clients[2], "b"),
+        [""; 0],
+        "it waits for one of the two"
+    );
+}
+
+#[test]
+fn a_backend_that_refused_is_up_again_when_it_can_be_connected_to() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    upstream.check(Check::new(Duration::from_secs(5)));
+    proxy.driver.refuses = true;
+    proxy.ask(client, "a");
+    proxy.driver.take_events();
+    assert_eq!(proxy.passes(ms(5_000)), ["connect 0 to 0"]);
+    assert_eq!(
+        proxy.driver.take_events(),
+        ["0 did not pass: cannot connect"]
+    );
+    proxy.driver.refuses = false;
+    assert_eq!(proxy.passes(ms(5_000)), ["connect 0 to 0"]);
+    assert_eq!(proxy.connected(0), [""; 0]);
+    assert_eq!(proxy.driver.take_events(), ["0 passed", "0 is up"]);
+    assert_eq!(
+        proxy.ask(client, "b"),
+        ["send 0: b"],
+        "its connection is kept"
+    );
+    assert_eq!(
+        proxy.passes(ms(5_000)),
+        [""; 0],
+        "who is up is not looked at"
+    );
+}
+
+#[test]
+fn a_probe_wants_an_answer_and_this_one() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let request = Request::from_attributes([("instance", "probe")]).unwrap();
+    let probe = Probe::new(request).expecting(Response::new("OK").unwrap());
+    let check = Check::new(Duration::from_secs(5)).with_probe(probe);
+    proxy.flow.upstream_mut().unwrap().check(check);
+    proxy.driver.refuses = true;
+    proxy.ask(client, "a");
+    proxy.driver.refuses = false;
+    proxy.driver.take_events();
+    proxy.passes(ms(5_000));
+    assert_eq!(proxy.connected(0), ["send 0: probe"]);
+    proxy.answer(0, DUNNO);
+    let told = "0 did not pass: the probe was answered with another action";
+    assert_eq!(proxy.driver.take_events(), [told]);
+    proxy.passes(ms(5_000));
+    proxy.connected(1);
+    proxy.answer(1, "action=ok\n\n");
+    assert_eq!(proxy.driver.take_events(), ["0 passed", "0 is up"]);
+}
+
+#[test]
+fn a_backend_that_stays_keeps_its_connections_and_one_that_goes_is_closed() {
+    let mut proxy = Proxy::new(2);
+    let clients = [proxy.client(), proxy.client()];
+    for (link, client) in (0..).zip(clients) {
+        proxy.ask(client, "a");
+        proxy.connected(link);
+    }
+    proxy.answer(0, DUNNO);
+    // The other one is asked. Both were asked once, whoever was first.
+    let ids: Vec<BackendId> = proxy.shared.balancer().ids().collect();
+    let (stays, goes) = (ids[0], ids[1]);
+    proxy.shared.balancer().set_mode(stays, Mode::Drain);
+    let backends = [(policy_ha::Backend::default(), Some(stays))];
+    let options = UpstreamOptions::default();
+    let shared = proxy.shared.renewed(options.balancer, backends).unwrap();
+    let stays = proxy.flow.upstream().unwrap().slot(stays).unwrap();
+    let list = [(BackendConfig::default(), Some(stays))];
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    let slots = upstream.exchange(options, list, &shared, &mut proxy.driver);
+    assert_eq!(slots, [stays]);
+    let only = BackendId::new(0).unwrap();
+    assert_eq!(shared.balancer().mode(only), Mode::Drain);
+    proxy.driver.take();
+    proxy.answer(1, DUNNO);
+    assert_eq!(
+        proxy.shared.open(goes),
+        0,
+        "it is answered, and its connection is closed"
+    );
+    assert_eq!(shared.open(only), 1);
+}
+
+#[test]
+fn a_worker_without_a_permit_gets_that_of_an_idle_connection_of_another() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    let [one, two] = &mut drivers;
+    workers[0].ask(request(), None, 0, one);
+    workers[0].connected(LinkId::from_index(0), one);
+    workers[1].ask(request(), None, 0, two);
+    assert_eq!(two.take(), [""; 0], "it waits");
+    workers[0].data(LinkId::from_index(0), DUNNO.as_bytes(), one);
+    assert_eq!(
+        one.take(),
+        ["connect 0 to 0", "send 0: a", "close 0", "wake 1"]
+    );
+    workers[1].woken(two);
+    assert_eq!(two.take(), ["connect 0 to 0"]);
+    workers[1].connected(LinkId::from_index(0), two);
+    workers[1].data(LinkId::from_index(0), DUNNO.as_bytes(), two);
+    // Now the second one keeps it.
+    workers[0].tick(one);
+    workers[0].ask(request(), None, 0, one);
+    assert_eq!(one.take(), ["wake 1"]);
+    two.take();
+    workers[1].woken(two);
+    assert_eq!(two.take(), ["close 0", "wake 0"]);
+    workers[0].woken(one);
+    assert_eq!(one.take(), ["connect 0 to 0"]);
+    let id = BackendId::new(0).unwrap();
+    assert_eq!(
+        (shared.open(id), shared.balancer().status(id)),
+        (1, Status::Up)
+    );
+}
+
+#[test]
+fn a_backend_that_is_slow_keeps_its_connections() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(1_000));
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 2: b"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["send 1: b"]);
+    assert_eq!(proxy.driver.take_events(), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_closed_a_second_later()
+ {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(500));
+    proxy.answer(0, DUNNO);
+    assert_eq!(proxy.passes(ms(500)), ["close 0"]);
+    assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
+}

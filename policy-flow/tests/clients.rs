@@ -1,0 +1,223 @@
+//! Clients: how long they are waited for, who gets a place, what memory they take.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use policy_flow::{ClientId, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal};
+use policy_proto::Response;
+use support::{Proxy, Recorder, ms};
+
+const WHOLE: &[u8] = b"request=smtpd_access_policy\n\n";
+
+struct Server {
+    clients: Clients,
+    driver: Recorder,
+    now: std::time::Instant,
+}
+
+impl Server {
+    fn new(all: usize, options: ClientOptions) -> Self {
+        let now = std::time::Instant::now();
+        let places = Places::new(PlaceLimits {
+            all,
+            per_address: std::num::NonZeroUsize::new(3),
+            per_user: std::num::NonZeroUsize::new(4),
+        });
+        Self {
+            clients: Clients::new(now, options, places),
+            driver: Recorder::default(),
+            now,
+        }
+    }
+
+    fn accept(&mut self, last: u8) -> Result<ClientId, Refusal> {
+        let peer = Peer::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
+        self.clients.accept(peer, &mut self.driver)
+    }
+
+    fn data(&mut self, client: ClientId, data: &[u8]) {
+        self.clients.data(client, data, &mut self.driver);
+    }
+
+    fn reply(&mut self, client: ClientId) {
+        let response = Response::new("OK").unwrap();
+        self.clients.reply(client, &response, &mut self.driver);
+    }
+
+    fn passes(&mut self, time: u64) -> Vec<String> {
+        self.now += ms(time);
+        self.clients.set_now(self.now);
+        self.clients.tick(&mut self.driver);
+        self.driver.take()
+    }
+}
+
+#[test]
+fn an_idle_client_and_one_in_the_middle_of_a_request_are_waited_for_as_long_as_is_said() {
+    let mut server = Server::new(10, ClientOptions::default());
+    let idle = server.accept(1).unwrap();
+    let slow = server.accept(2).unwrap();
+    server.passes(1_000);
+    server.data(slow, b"request=");
+    server.data(idle, b"\n");
+    assert_eq!(server.passes(29_999), [""; 0]);
+    assert_eq!(server.passes(1), ["close client 1"]);
+    assert_eq!(
+        server.driver.take_events(),
+        ["refused: request not finished in time"]
+    );
+    assert_eq!(server.passes(1_170_000 - 1), [""; 0]);
+    assert_eq!(server.passes(1), ["close client 0"]);
+    assert_eq!(server.driver.take_events(), [""; 0]);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_reply_is_closed() {
+    let mut server = Server::new(10, ClientOptions::default());
+    let client = server.accept(1).unwrap();
+    server.data(client, WHOLE);
+    let (client, _) = server.clients.take_request().unwrap();
+    server.driver.is_slow = true;
+    server.reply(client);
+    assert_eq!(server.driver.take(), ["reply 0: action=OK||"]);
+    assert_eq!(server.passes(29_999), [""; 0]);
+    assert_eq!(server.passes(1), ["close client 0"]);
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_gets_its_reply() {
+    let mut server = Server::new(10, ClientOptions::default());
+    let client = server.accept(1).unwrap();
+    server.data(client, WHOLE);
+    server.clients.ended(client, &mut server.driver);
+    assert_eq!(server.driver.take(), [""; 0]);
+    server.reply(client);
+    assert_eq!(
+        server.driver.take(),
+        ["reply 0: action=OK||", "close client 0"]
+    );
+}
+
+#[test]
+fn where_all_places_are_taken_the_client_that_has_been_idle_for_longest_leaves() {
+    let mut server = Server::new(2, ClientOptions::default());
+    let one = server.accept(1).unwrap();
+    server.passes(1);
+    server.accept(2).unwrap();
+    server.passes(1);
+    // The first one has asked since.
+    server.data(one, WHOLE);
+    server.clients.take_request();
+    server.reply(one);
+    server.driver.take();
+    assert!(server.accept(3).is_ok());
+    assert_eq!(server.driver.take(), ["close client 1"]);
+    // One that is worked on does not leave.
+    server.data(one, WHOLE);
+    assert!(server.accept(4).is_ok());
+    assert_eq!(server.driver.take(), ["close client 2"]);
+}
+
+#[test]
+fn where_none_is_idle_the_oldest_unfinished_request_of_who_has_most_of_them_leaves() {
+    let mut server = Server::new(4, ClientOptions::default());
+    let clients: Vec<_> = [1, 2, 2, 3].map(|last| server.accept(last).unwrap()).into();
+    for client in &clients {
+        server.passes(1);
+        server.data(*client, b"request=");
+    }
+    assert!(server.accept(4).is_ok());
+    assert_eq!(server.driver.take(), ["close client 1"]);
+}
+
+#[test]
+fn an_origin_has_no_more_connections_than_it_may_have() {
+    let mut server = Server::new(100, ClientOptions::default());
+    for _ in 0..3 {
+        server.accept(1).unwrap();
+    }
+    let refusal = server.accept(1).unwrap_err();
+    assert_eq!(refusal.to_string(), "its address has 3");
+    assert!(server.accept(2).is_ok());
+    for user in [7, 7, 7, 7] {
+        server
+            .clients
+            .accept(Peer::User(user), &mut server.driver)
+            .unwrap();
+    }
+    let refused = server.clients.accept(Peer::User(7), &mut server.driver);
+    assert_eq!(refused.unwrap_err().to_string(), "its user has 4");
+}
+
+#[test]
+fn what_is_beyond_the_memory_waits_and_an_idle_client_needs_none() {
+    let mut options = ClientOptions::default();
+    options.memory = Some(3 * 8 * 1024);
+    let mut server = Server::new(10, options);
+    let clients: Vec<_> = (1..=4).map(|last| server.accept(last).unwrap()).collect();
+    assert_eq!(server.clients.memory(), 0);
+    server.data(clients[0], WHOLE);
+    server.data(clients[1], WHOLE);
+    assert_eq!(server.clients.memory(), 2 * 8 * 1024);
+    assert_eq!(
+        server.clients.room(clients[2]),
+        1,
+        "to see that it has begun"
+    );
+    server.data(clients[2], b"r");
+    assert_eq!(server.clients.room(clients[2]), 0);
+    assert_eq!(server.clients.short_of_memory(), 1);
+    assert_eq!(server.driver.take_events(), ["MemoryUsedUp"]);
+    server.clients.take_request();
+    server.reply(clients[0]);
+    assert_eq!(server.clients.short_of_memory(), 0);
+    server.data(clients[2], &WHOLE[1..]);
+    let ready: Vec<_> = std::iter::from_fn(|| server.clients.take_request()).collect();
+    assert_eq!(ready.len(), 2);
+    assert_eq!(ready[1].0, clients[2]);
+}
+
+#[test]
+fn who_waits_for_memory_for_too_long_is_closed() {
+    let mut options = ClientOptions::default();
+    options.memory = Some(1);
+    let mut server = Server::new(10, options);
+    let (one, two) = (server.accept(1).unwrap(), server.accept(2).unwrap());
+    server.data(one, WHOLE);
+    server.data(two, b"r");
+    server.driver.take_events();
+    assert_eq!(server.passes(90_000), ["close client 1"]);
+    let told = ["refused: no memory for the request in time"];
+    assert_eq!(server.driver.take_events(), told);
+}
+
+#[test]
+fn a_drain_lets_idle_clients_go_and_answers_the_others_first() {
+    let mut proxy = Proxy::new(1);
+    let (idle, busy) = (proxy.client(), proxy.client());
+    proxy.ask(busy, "a");
+    proxy.connected(0);
+    proxy.flow.drain(&mut proxy.driver);
+    assert_eq!(proxy.driver.take(), ["leave client 0"]);
+    let done = proxy.answer(0, "action=DUNNO\n\n");
+    assert_eq!(done, ["reply 1: action=DUNNO||", "leave client 1"]);
+    assert!(proxy.flow.clients().is_empty());
+    _ = idle;
+}
+
+#[test]
+fn garbage_closes_the_connection_with_what_has_come() {
+    let mut server = Server::new(10, ClientOptions::default());
+    let client = server.accept(1).unwrap();
+    server.data(client, b"EHLO there\r\n");
+    assert_eq!(server.driver.take(), ["close client 0"]);
+    let events = server.driver.take_events();
+    assert!(events[0].starts_with("refused: "), "{events:?}");
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let http = b"POST /?a=b HTTP/1.1\nhost=x\n\n";
+    proxy.flow.client_data(client, http, &mut proxy.driver);
+    assert_eq!(proxy.driver.take(), ["close client 0"]);
+    assert_eq!(proxy.driver.take_events(), ["refused: foreign"]);
+}

@@ -1,0 +1,43 @@
+//! Whole worlds around the state machine: clients, servers, names and a network that all go wrong, on a clock that only
+//! the worlds move, and the laws that hold whatever happens.
+//!
+//! A world is drawn from a seed. `WORLD_SEED=7` runs that one and tells what happens in it; `WORLD_MINUTES=5` runs others
+//! for so long (`scripts/world`).
+
+mod clients;
+mod draw;
+mod hand;
+mod laws;
+mod many;
+mod net;
+mod oracle;
+mod plan;
+mod queue;
+mod run;
+mod servers;
+mod shrink;
+mod stories;
+
+use std::env;
+
+/// The same worlds each time: with the optimizer as many as make ten million events.
+#[test]
+fn the_laws_hold_in_every_world() {
+    if let Some(seed) = number("WORLD_SEED") {
+        return many::tell(seed);
+    }
+    let events = match cfg!(debug_assertions) {
+        true => 200_000,
+        false => 10_000_000,
+    };
+    let first = number("WORLD_FIRST").unwrap_or(0);
+    let broken = many::run(first, events, number("WORLD_MINUTES"));
+    if let Some(seed) = broken {
+        many::tell(seed);
+        panic!("WORLD_SEED={seed} broke a law once, and not again");
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok()?.parse().ok()
+}

@@ -1,0 +1,211 @@
+//! What can be said of servers by whoever knows all of them: who was well, and who could have answered.
+
+use std::time::Duration;
+
+use policy_flow::{AttemptError, Retry, attempt_limit};
+use policy_ha::Status;
+
+use super::{
+    net::Net,
+    plan::{AskKind, Service, Span, Trouble, millis, secs},
+};
+
+/// Services that are up.
+pub(crate) fn up(net: &Net<'_>) -> u64 {
+    let balancer = net.shared.balancer();
+    let is_up = |id| matches!(balancer.status(id), Status::Up);
+    let up = net.listed.iter().enumerate();
+    let up = up.filter(|(_, listed)| listed.id.is_some_and(is_up));
+    up.fold(0, |set, (service, _)| set | 1 << service)
+}
+
+/// How long a service that is well takes at most, the connection included.
+pub(crate) fn needs(net: &Net<'_>, service: usize) -> Duration {
+    let plan = net.service(service);
+    let server = |server: &super::plan::Server| {
+        server.works + server.cuts.unwrap_or_default() + (server.way + net.plan.jitter) * 5
+    };
+    let slowest = plan.servers.iter().map(server).max().unwrap_or_default();
+    plan.look_up.unwrap_or_default() + slowest + net.plan.late * 2 + millis(5)
+}
+
+/// Whether all that a service has done in this time was to answer soon.
+pub(crate) fn is_well(net: &Net<'_>, service: usize, during: Span) -> bool {
+    let plan = net.service(service);
+    if net.listed[service].since > during.from && net.listed[service].since > Duration::ZERO {
+        return false;
+    }
+    let named = named(plan, during);
+    let is_known = !named.is_empty() && named.iter().all(|list| !list.is_empty());
+    let mut servers = named.into_iter().flatten();
+    is_known && servers.all(|server| server_is_well(net, service, *server, during))
+}
+
+/// The lists of servers that may be known in this time.
+fn named(service: &Service, during: Span) -> Vec<&[usize]> {
+    let before = service.refresh + service.look_up.unwrap_or_default() + secs(1);
+    let from = during.from.saturating_sub(before);
+    let mut named = vec![service.name(from)];
+    let names = service.names.iter();
+    let changes = names.filter(|(at, _)| from < *at && *at <= during.until);
+    named.extend(changes.map(|(_, servers)| &servers[..]));
+    named
+}
+
+fn server_is_well(net: &Net<'_>, service: usize, server: usize, during: Span) -> bool {
+    let number = net.first_server[service] + server;
+    let plan = net.server(number);
+    let mut troubles = plan.troubles.iter();
+    let is_ill = troubles.any(|(span, trouble)| span.meets(during) && !trouble.is_harmless());
+    // Answers that were begun before come later.
+    let mut killed = net.servers[number].killed.iter();
+    let is_killed = killed.any(|at| {
+        let end = *at + plan.dies.unwrap_or_default() + millis(100);
+        *at <= during.until && during.from <= end
+    });
+    let settings = &net.plan.settings;
+    let is_small = plan
+        .processes
+        .is_some_and(|processes| processes < settings.max_connections);
+    let is_large = plan.pad > 1000 && settings.answer_memory.is_some() || plan.pad > 100_000;
+    !is_ill && !is_killed && !is_small && !is_large
+}
+
+/// Whether a request has killed something of a service since then.
+pub(crate) fn was_killed(net: &Net<'_>, service: usize, since: Duration) -> bool {
+    let first = net.first_server[service];
+    let count = net.service(service).servers.len();
+    let mut servers = net.servers[first..first + count].iter();
+    servers.any(|server| server.killed.iter().any(|at| *at >= since))
+}
+
+/// An attempt at a service failed that was well all the while.
+pub(crate) fn is_blamed_wrongly(
+    net: &Net<'_>,
+    worker: usize,
+    request: usize,
+    service: usize,
+    error: &AttemptError,
+    took: Duration,
+) -> bool {
+    let during = Span {
+        from: net.now.saturating_sub(took),
+        until: net.now,
+    };
+    let settings = &net.plan.settings;
+    // It may close a connection that is kept, which is nobody's fault.
+    let closes = net.service(service).servers.iter();
+    let closes = closes.clone().any(|server| server.closes_idle.is_some());
+    let was_closed = settings.retry == Retry::Unsent && closes;
+    let was_late = matches!(error, AttemptError::TimedOut(_))
+        && (took <= needs(net, service) + crowd(net, service)
+            || !net.paused(worker, during).is_zero());
+    net.requests[request].kind != AskKind::Poison
+        && is_well(net, service, during)
+        && !was_late
+        && !was_closed
+}
+
+/// How long a request waits at most for others that are put to the same service.
+fn crowd(net: &Net<'_>, service: usize) -> Duration {
+    let settings = &net.plan.settings;
+    let clients = net.clients.len() as u32;
+    let at_once = settings.max_connections.min(settings.max_opening).max(1) as u32;
+    match clients <= at_once {
+        true => Duration::ZERO,
+        false => (needs(net, service) + millis(25)) * (clients / at_once + 1),
+    }
+}
+
+/// No service has answered a request: none could have.
+pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) {
+    let state = &net.requests[request];
+    let during = Span {
+        from: state.begun.unwrap_or_default(),
+        until: net.now,
+    };
+    let is_scarce = net.plan.scarce.iter().any(|span| span.meets(during));
+    if state.kind == AskKind::Poison || is_scarce {
+        return;
+    }
+    let paused = net.paused(worker, during);
+    let could =
+        (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
+    if let Some(service) = could {
+        net.break_law("answered by whoever can", || {
+            format!("request {request} got no answer, and service {service} was well")
+        });
+    }
+}
+
+fn could_answer(
+    net: &Net<'_>,
+    request: usize,
+    service: usize,
+    during: Span,
+    paused: Duration,
+) -> bool {
+    let settings = &net.plan.settings;
+    let is_up = net.requests[request].up & 1 << service != 0;
+    let plan = net.service(service);
+    if !is_up || !paused.is_zero() || !is_well(net, service, during) {
+        return false;
+    }
+    let needs = needs(net, service) + crowd(net, service);
+    // The list may be another one, by which the others are asked.
+    let others = net
+        .plan
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != service);
+    if settings.retry == Retry::Unsent {
+        let closes = |server: &super::plan::Server| server.closes_idle.is_some();
+        if plan.servers.iter().any(closes)
+            || !others
+                .clone()
+                .all(|(other, _)| is_harmless(net, other, during))
+        {
+            return false;
+        }
+    }
+    let (mut left, mut unasked) = (settings.deadline, net.plan.services.len());
+    for (_, other) in others {
+        left = left.saturating_sub(attempt_limit(other.timeout, left, unasked));
+        unasked -= 1;
+    }
+    let limit = attempt_limit(plan.timeout, left, unasked);
+    let connect = settings.connect.unwrap_or(limit);
+    needs < limit.min(settings.wait).min(connect)
+}
+
+/// No request that was put to this service in this time was read by anybody who did not answer it.
+fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
+    let plan = net.service(service);
+    if is_well(net, service, during) {
+        return plan
+            .servers
+            .iter()
+            .all(|server| server.closes_idle.is_none());
+    }
+    let during = Span {
+        from: during.from.saturating_sub(secs(90)),
+        ..during
+    };
+    let servers = plan.servers.iter();
+    servers.clone().all(|server| {
+        let troubles = server
+            .troubles
+            .iter()
+            .filter(|(span, _)| span.meets(during));
+        let has_dead = server
+            .troubles
+            .iter()
+            .any(|(_, trouble)| *trouble == Trouble::Forgets);
+        troubles.clone().all(|(_, trouble)| trouble.reads_nothing())
+            && !has_dead
+            && server.processes.is_none()
+            && server.closes_idle.is_none()
+            && server.dies.is_none()
+    })
+}
