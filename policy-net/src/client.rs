@@ -59,7 +59,7 @@ struct Wire<Io> {
     rest: BytesMut,
     is_unsent: bool,
     waker: Waker,
-    /// Why it is closed.
+    /// It cannot be written to.
     error: Option<io::Error>,
 }
 
@@ -155,12 +155,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             return Poll::Pending;
         };
         if wire.is_unsent
+            && wire.error.is_none()
             && let Poll::Ready(sent) = poll_rest(io, &mut wire.rest, cx)
         {
             wire.is_unsent = false;
             match sent {
                 Ok(()) => flow.link_flushed(link),
-                Err(error) => flow.link_failed(link, failure(error), wire),
+                Err(error) => wire.error = Some(error),
             }
             return Poll::Ready(());
         }
@@ -170,10 +171,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             return Poll::Pending;
         }
         let read = ready!(Pin::new(io).poll_read(cx, &mut buf));
-        match read.map(|()| buf.filled()) {
-            Ok([]) => flow.ended(link, wire),
-            Ok(data) => flow.data(link, data, wire),
-            Err(error) => flow.link_failed(link, failure(error), wire),
+        match (read.map(|()| buf.filled()), wire.error.take()) {
+            // A server may answer and close before it has read all. If it did not, then that it did not take the request
+            // is the reason.
+            (Ok([]) | Err(_), Some(error)) => flow.link_failed(link, failure(error), wire),
+            (Ok([]), None) => flow.ended(link, wire),
+            (Ok(data), error) => {
+                wire.error = error;
+                flow.data(link, data, wire);
+            }
+            (Err(error), None) => flow.link_failed(link, failure(error), wire),
         }
         Poll::Ready(())
     }
@@ -232,10 +239,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> BackendDriver for Wire<Io> {
             self.link = Some(link);
             return Ok(Connecting::Done);
         }
-        let error = self.error.take();
-        Err(Failure::Peer(
-            error.unwrap_or_else(|| io::ErrorKind::NotConnected.into()),
-        ))
+        Err(Failure::Peer(io::ErrorKind::NotConnected.into()))
     }
 
     fn send(&mut self, _: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
@@ -246,9 +250,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> BackendDriver for Wire<Io> {
         let mut cx = Context::from_waker(&self.waker);
         match poll_rest(io, &mut self.rest, &mut cx) {
             Poll::Ready(Ok(())) => Ok(Sent::All),
+            Poll::Ready(Err(error)) if is_ours(&error) => Err(Failure::Local(error)),
             Poll::Ready(Err(error)) => {
-                self.error = Some(io::Error::new(error.kind(), error.to_string()));
-                Err(failure(error))
+                self.error = Some(error);
+                Ok(Sent::Part)
             }
             Poll::Pending => {
                 self.is_unsent = true;

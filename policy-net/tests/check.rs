@@ -204,7 +204,7 @@ async fn a_check_takes_no_place_that_a_request_waits_for() {
     let mut options = UpstreamOptions::default();
     options.max_connections = 1;
     options.last_resort = s(90);
-    let upstream = upstream(options, s(60), &[&server]);
+    let upstream = upstream(options, ms(60_500), &[&server]);
     ask(&upstream, 1).await.unwrap_err();
     let probe = Probe::new(request("probe"));
     let _checks = Checks::start(&upstream, Check::new(s(1)).with_probe(probe));

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     Connect,
-    failure::failure,
+    failure::{failure, is_ours},
     machine::{Driver, Inner},
 };
 
@@ -30,6 +30,8 @@ struct Half<Io> {
     /// What the system has not taken of a request.
     rest: BytesMut,
     is_unsent: bool,
+    /// It cannot be written to.
+    error: Option<io::Error>,
     /// The task's.
     waker: Waker,
 }
@@ -41,6 +43,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
             is_closed: false,
             rest: BytesMut::new(),
             is_unsent: false,
+            error: None,
             waker: Waker::noop().clone(),
         }))
     }
@@ -50,29 +53,35 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request; the task sends what the system does not take.
-    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<Sent> {
+    /// Sends a request; the task sends what the system does not take. Nothing if it cannot be written to: a server may
+    /// answer and close before it has read all, so that is a failure only if no answer is found by the task, which is
+    /// woken by the waker.
+    ///
+    /// # Errors
+    ///
+    /// This side has run out of something.
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<(Sent, Option<Waker>)> {
         let half = &mut *self.lock();
         let Some(io) = &mut half.io else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let mut cx = Context::from_waker(&half.waker);
         let mut bytes = bytes;
-        while let [_, ..] = bytes {
-            match Pin::new(&mut *io).poll_write(&mut cx, bytes) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(written) => bytes = bytes.get(written?..).unwrap_or_default(),
-                Poll::Pending => break,
-            }
-        }
-        if bytes.is_empty()
-            && let Poll::Ready(flushed) = Pin::new(io).poll_flush(&mut cx)
-        {
-            return flushed.map(|()| Sent::All);
-        }
-        half.rest.extend_from_slice(bytes);
+        let sent = poll_send(io, &mut bytes, &mut cx);
         half.is_unsent = true;
-        Ok(Sent::Part)
+        match sent {
+            Poll::Ready(Ok(())) => {
+                half.is_unsent = false;
+                return Ok((Sent::All, None));
+            }
+            Poll::Ready(Err(error)) if is_ours(&error) => return Err(error),
+            Poll::Ready(Err(error)) => {
+                half.error = Some(error);
+                return Ok((Sent::Part, Some(half.waker.clone())));
+            }
+            Poll::Pending => half.rest.extend_from_slice(bytes),
+        }
+        Ok((Sent::Part, None))
     }
 
     /// Whether nothing has come over it, as far as its runtime knows.
@@ -109,21 +118,44 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
             return Poll::Ready(Happened::Closed);
         }
         if half.is_unsent
+            && half.error.is_none()
             && let Poll::Ready(sent) = half.poll_rest(cx)
         {
-            half.is_unsent = false;
-            return Poll::Ready(sent.map_or_else(Happened::Failed, |()| Happened::Flushed));
+            match sent {
+                Ok(()) => {
+                    half.is_unsent = false;
+                    return Poll::Ready(Happened::Flushed);
+                }
+                Err(error) if is_ours(&error) => return Poll::Ready(Happened::Failed(error)),
+                Err(error) => half.error = Some(error),
+            }
         }
         let Some(io) = half.io.as_mut().filter(|_| buf.capacity() > 0) else {
             return Poll::Pending;
         };
         let read = ready!(Pin::new(io).poll_read(cx, buf));
         Poll::Ready(match read.map(|()| buf.filled()) {
-            Ok([]) => Happened::Ended,
+            Ok([]) => half.error.take().map_or(Happened::Ended, Happened::Failed),
             Ok(data) => Happened::Data(data),
-            Err(error) => Happened::Failed(error),
+            Err(error) => Happened::Failed(half.error.take().unwrap_or(error)),
         })
     }
+}
+
+/// Ready when all of the bytes have been taken; those are left that have not.
+fn poll_send<Io: AsyncWrite + Unpin>(
+    io: &mut Io,
+    bytes: &mut &[u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut io = Pin::new(io);
+    while let [_, ..] = bytes {
+        match ready!(io.as_mut().poll_write(cx, bytes))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            written => *bytes = bytes.get(written..).unwrap_or_default(),
+        }
+    }
+    io.poll_flush(cx)
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Half<Io> {
@@ -138,13 +170,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Half<Io> {
         let Some(io) = self.io.as_mut().filter(|_| self.is_unsent) else {
             return Poll::Ready(Ok(()));
         };
-        while !self.rest.is_empty() {
-            match ready!(Pin::new(&mut *io).poll_write(cx, &self.rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.rest.advance(written),
-            }
-        }
-        Pin::new(io).poll_flush(cx)
+        let mut rest = &self.rest[..];
+        let sent = poll_send(io, &mut rest, cx);
+        let taken = self.rest.len() - rest.len();
+        self.rest.advance(taken);
+        sent
     }
 }
 

@@ -229,14 +229,14 @@ impl<C: Connect> BackendDriver for Driver<C> {
     }
 
     fn send(&mut self, id: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
-        let sent = match self.link(id) {
-            Some(link) => link.send(bytes),
-            None => Err(io::ErrorKind::NotConnected.into()),
+        let Some(link) = self.link(id) else {
+            return Err(Failure::Peer(io::ErrorKind::NotConnected.into()));
         };
-        sent.map_err(|error| match super::failure::is_ours(&error) {
-            true => Failure::Local(error),
-            false => Failure::Peer(error),
-        })
+        let (sent, waker) = link.send(bytes).map_err(Failure::Local)?;
+        if let Some(waker) = waker {
+            self.later.wakes.push(waker);
+        }
+        Ok(sent)
     }
 
     fn close(&mut self, id: LinkId) {
