@@ -42,6 +42,7 @@
 //!
 //! Whatever a peer sends, nothing panics and nothing grows without a limit.
 
+mod arena;
 mod clients;
 mod clock;
 mod driver;

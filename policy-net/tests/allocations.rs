@@ -80,7 +80,8 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
             }
         });
     };
-    ask(100);
+    // Until each block of memory has been used once.
+    ask(1500);
     allocation_counter::measure(|| ask(1000)).count_total
 }
 

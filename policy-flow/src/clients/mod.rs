@@ -7,13 +7,13 @@ use policy_proto::{DecodeError, Decoder, Request, Response};
 
 use crate::{
     AskId, ClientDriver, ClientId, Sent, Stick,
+    arena::Arena,
     clock::{Clock, Time},
     slab::Slab,
     timers::Timers,
 };
 
 mod admission;
-mod arena;
 mod client;
 mod event;
 mod evict;
@@ -27,7 +27,6 @@ pub use admission::{Peer, PlaceLimits, Places, Refusal};
 pub use event::{ClientError, ClientEvent, Waiting};
 pub use options::ClientOptions;
 
-use arena::Arena;
 use client::{Client, State};
 use evict::Victims;
 use memory::Memory;

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use policy_ha::{BackendId, Status};
 use policy_proto::{Decoder, Request};
 
 use crate::{
     AskId, BackendDriver, LinkId, Slot,
+    arena::Arena,
     clock::{Clock, Time},
     slab::Slab,
     timers::Timers,
@@ -88,7 +88,7 @@ pub struct Upstream {
     work: VecDeque<Work>,
     done: VecDeque<Done>,
     /// Where an answer is read that comes whole, as a rule.
-    answers: BytesMut,
+    answers: Arena,
     decoder: Decoder,
     memory: Memory,
     check: Option<Check>,
@@ -139,7 +139,7 @@ impl Upstream {
             old: Vec::new(),
             work: VecDeque::new(),
             done: VecDeque::new(),
-            answers: BytesMut::new(),
+            answers: Arena::default(),
             decoder,
             memory,
             check: None,

@@ -1,4 +1,4 @@
-//! Memory that all clients of a worker read into: what has come is split off, and the rest is used on.
+//! Memory that all connections of a worker read into: what has come is split off, and the rest is used on.
 
 use std::{collections::VecDeque, mem};
 
@@ -7,7 +7,9 @@ use bytes::BytesMut;
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
     pub(crate) buf: BytesMut,
-    /// Blocks that requests still hold parts of, the oldest first.
+    /// It is a block, even if none of it is left.
+    is_block: bool,
+    /// Blocks that requests or answers still hold parts of, the oldest first.
     spare: VecDeque<BytesMut>,
 }
 
@@ -25,7 +27,7 @@ impl Arena {
     fn renew(&mut self, room: usize) {
         let room = room.max(BLOCK);
         let old = mem::take(&mut self.buf);
-        if old.capacity() > 0 || !self.spare.is_empty() {
+        if mem::replace(&mut self.is_block, true) {
             self.spare.push_back(old);
         }
         if let Some(mut oldest) = self.spare.pop_front() {
@@ -33,7 +35,7 @@ impl Arena {
                 self.buf = oldest;
                 return;
             }
-            // A request holds it: it is looked at again when all others have been.
+            // Somebody holds it: it is looked at again when all others have been.
             if self.spare.len() < MAX_SPARE {
                 self.spare.push_back(oldest);
             }
@@ -43,7 +45,7 @@ impl Arena {
 }
 
 /// Room for some requests of Postfix's, which are a kilobyte: no more than what is counted for one
-/// ([`USUAL`](super::memory::USUAL)), since one may hold it for long.
+/// (`clients/memory.rs`), since one may hold it for long.
 const BLOCK: usize = 7 * 1024;
 /// As many blocks as requests may hold while others come and go; others are given back to the system.
 const MAX_SPARE: usize = 64;
