@@ -66,20 +66,20 @@ impl Upstream {
         let address = link.address;
         let read = match &mut link.partial {
             None => {
-                self.answers.extend_from_slice(data);
-                let read = read(&mut self.decoder, &mut self.answers);
+                self.answers.fill(data);
+                let read = read(&mut self.decoder, &mut self.answers.buf);
                 match read {
                     Read::Answer(_, After::Nothing) => {}
                     Read::More | Read::Answer(_, After::Owed) => {
                         link.partial = Some(Box::new(Partial {
                             decoder: mem::replace(&mut self.decoder, fresh(&self.options)),
-                            buf: self.answers.split(),
+                            buf: self.answers.buf.split(),
                             charge: 0,
                             waits: false,
                         }));
                     }
                     _ => {
-                        self.answers.clear();
+                        self.answers.buf.clear();
                         self.decoder = fresh(&self.options);
                     }
                 }

@@ -151,8 +151,9 @@ impl Upstream {
             return;
         };
         if backend.idle.is_empty() && backend.unanswered == 0 {
-            // All are busy, as far as can be told.
-            return self.arm_link(id, now.after(CROWDED));
+            // All are busy, as far as can be told. One that waits for long is looked at less and less often.
+            let again = CROWDED.max(now.since(link.since) / 8);
+            return self.arm_link(id, now.after(again));
         }
         link.is_unanswered = true;
         backend.unanswered += 1;

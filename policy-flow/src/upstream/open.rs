@@ -7,7 +7,7 @@ use std::{io, mem};
 
 use super::{
     ACCEPTED, AskState, AttemptError, Event, FULL_PAUSE, Kind, LinkState, RACE_DELAY, TimedOut,
-    Upstream, ask::Opening, attempt::Failed, link::Link,
+    Upstream, ask::Opening, attempt::Failed, error::again, link::Link,
 };
 use crate::{Address, BackendDriver, Connecting, Failure, LinkId, Sent, Slot, clock::Time};
 
@@ -37,8 +37,8 @@ impl Upstream {
         };
         let connect = self.options.connect.map(|within| now.after(within));
         ask.wait_until = connect.map_or(ask.until, |end| end.min(ask.until));
-        if matches!(ask.kind, Kind::Request(_)) {
-            driver.event(Event::Opening(slot));
+        if let Kind::Request(owner) = ask.kind {
+            driver.event_for(owner, Event::Opening(slot));
         }
         if backend.addresses.is_empty() {
             ask.opening.is_looking = true;
@@ -242,7 +242,7 @@ impl Upstream {
         ask.opening.counts = false;
         let first = ask.link.replace(id);
         let mut others = mem::take(&mut ask.opening.others);
-        let is_check = ask.kind == Kind::Check;
+        let kind = ask.kind;
         let mut is_before = true;
         for other in first.into_iter().chain(others.drain(..)) {
             if other == id {
@@ -258,8 +258,8 @@ impl Upstream {
         if let Some(ask) = self.asks.get_mut(ask_id) {
             ask.opening.others = others;
         }
-        if !is_check {
-            driver.event(Event::Connected(slot));
+        if let Kind::Request(owner) = kind {
+            driver.event_for(owner, Event::Connected(slot));
         } else if self
             .asks
             .get(ask_id)
@@ -383,10 +383,6 @@ fn no_address() -> io::Error {
 
 /// The same failure for one more request.
 fn repeated(failure: &Failure) -> AttemptError {
-    let again = |error: &io::Error| match error.raw_os_error() {
-        Some(number) => io::Error::from_raw_os_error(number),
-        None => io::Error::new(error.kind(), error.to_string()),
-    };
     match failure {
         Failure::Local(error) => AttemptError::Local(again(error)),
         Failure::Peer(error) | Failure::Unread(error) => AttemptError::Connect(again(error)),
