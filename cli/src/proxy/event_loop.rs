@@ -280,7 +280,11 @@ impl EventLoop {
             Err(refusal) => refusal,
         };
         let crew = &self.common.crew;
-        if refusal == Refusal::Full && crew.pass_on(self.worker, connection, before, made).is_none() {
+        if refusal == Refusal::Full
+            && crew
+                .pass_on(self.worker, connection, before, made)
+                .is_none()
+        {
             return;
         }
         let all = self.common.max_clients;
