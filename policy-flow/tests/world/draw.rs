@@ -97,6 +97,7 @@ fn settings(rng: &mut Rng) -> Settings {
         places: *pick(rng, &[1000, 1000, 1000, 5, 2]),
         per_user: *pick(rng, &[None, None, None, Some(2)]),
         check: *pick(rng, &[None, None, Some(secs(5))]),
+        probes: rng.bool(),
         reads_ahead: rng.bool(),
     }
 }

@@ -131,7 +131,7 @@ fn crowd(net: &Net<'_>, service: usize) -> Duration {
 }
 
 /// No service has answered a request: none could have.
-pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) {
+pub(crate) fn nobody_answered(net: &mut Net<'_>, request: usize) {
     let state = &net.requests[request];
     let during = Span {
         from: state.begun.unwrap_or_default(),
@@ -141,7 +141,10 @@ pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) 
     if state.kind == AskKind::Poison || is_scarce {
         return;
     }
-    let paused = net.paused(worker, during);
+    // Another worker may keep what is needed.
+    let paused = (0..net.plan.workers)
+        .map(|worker| net.paused(worker, during))
+        .sum();
     let could =
         (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
     if let Some(service) = could {

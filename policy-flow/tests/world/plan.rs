@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) per_user: Option<usize>,
     /// How often services that are down are looked at.
     pub(crate) check: Option<Duration>,
+    /// By a request of its own, and not only by a connection.
+    pub(crate) probes: bool,
     /// Whether a client is read from while its request is worked on.
     pub(crate) reads_ahead: bool,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             places: 1000,
             per_user: None,
             check: None,
+            probes: false,
             reads_ahead: true,
         }
     }
@@ -158,6 +161,8 @@ pub(crate) enum AskKind {
     Unfinished,
     /// A blank line, which is nothing.
     Blank,
+    /// No client's: a service is looked at.
+    Probe,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
