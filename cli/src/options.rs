@@ -65,7 +65,7 @@ pub struct Options {
     /// Run as this user once the sockets are bound
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
-    /// Threads that serve connections [default: the number of CPUs]
+    /// Threads that serve connections, 64 at most [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
     /// The longest that a request may take in all, below Postfix's 100 s
@@ -241,7 +241,7 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Far more than any machine has a use for.
+/// Far more than any machine has a use for: 64 are started at most.
 const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);

@@ -1,9 +1,10 @@
 //! What a daemon says of itself, at its start, at its end, and when it is asked to.
 
+use std::time::Instant;
+
 use nix::unistd::{User, geteuid};
+use policy_flow::Endpoint;
 use policy_ha::Mode;
-use policy_net::Endpoint;
-use tokio::time::Instant;
 
 use crate::{DefaultAction, Level, Log, Options, Proxy, printable};
 

@@ -83,8 +83,7 @@ pub use connector::Connector;
 mod disposal;
 pub use disposal::close_apart;
 
-mod endpoint;
-pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use policy_flow::{Endpoint, InvalidEndpoint};
 
 mod event;
 pub use event::{Answer, CheckError, Event, Exhausted};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nix::ifaddrs::getifaddrs;
-use policy_net::{Balance, Check, Endpoint};
+use policy_flow::{Check, Endpoint, Strategy};
 use policy_proto::{Action, Request, attr};
 
 use crate::{
@@ -91,7 +91,7 @@ fn deadline(deadline: Duration, services: usize) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-fn hash(balance: &Balance) -> Vec<Vec<u8>> {
+fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
     let text = balance.to_string();
     let Some(names) = text.strip_prefix("hash:") else {
         return Vec::new();
@@ -233,7 +233,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use policy_net::Endpoint;
+    use policy_flow::Endpoint;
 
     use super::*;
 

@@ -49,6 +49,8 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
         "b=drain",
         "--check",
         "5s",
+        "--keep",
+        "b=0s",
         "--handover",
         "unix:/run/hapolicy.handover",
     ];
@@ -66,6 +68,9 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 --retry=always
 --last-resort=3s
 --max-connections=100
+--max-age=300s
+--keep=60s
+--keep=b=0s
 --max-failures=1
 --mode=b=drain
 --health-check=5s

@@ -3,8 +3,8 @@
 use std::mem;
 
 use super::{
-    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, TimedOut, Upstream, Work,
-    attempt::Failed,
+    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, SERVED, TimedOut, Upstream,
+    Work, attempt::Failed,
 };
 use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
 
@@ -165,9 +165,32 @@ impl Upstream {
             link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
         });
         let limit = served.count().max(1);
+        if let Some(link) = self.links.get_mut(id) {
+            link.room_made = Some((limit, now));
+        }
+        self.drop_idle(slot, driver);
+    }
+
+    /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
+    /// those: a request that takes long would not have been answered so soon after that.
+    pub(super) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let Some((limit, _)) = link
+            .room_made
+            .take()
+            .filter(|(_, at)| now.since(*at) <= SERVED)
+        else {
+            return;
+        };
+        let slot = link.backend;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
         let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
         backend.learned = Some((limit, now.after(LEARNED)));
-        self.drop_idle(slot, driver);
         if is_news {
             driver.event(Event::Crowded {
                 backend: slot,

@@ -8,10 +8,11 @@ use std::{
 };
 
 use clap::Args;
-use hapolicy::{Listen, escaped, parse_duration, printable};
-use policy_net::{Connection, ServeOptions, Terms, accept};
+use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
+use policy_net::{Connection, Endpoint, Listener, ServeOptions, Terms, UnixListener, accept};
 use policy_proto::{Request, Response, attr};
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
@@ -63,7 +64,7 @@ impl Serve {
             // The first address of a name is enough for a test.
             let first = bound.into_iter().next();
             let first = first.ok_or(io::ErrorKind::AddrNotAvailable)?;
-            let listener = first.listener()?;
+            let listener = listener(&first)?;
             Ok((first, listener))
         });
         let (_bound, listener) = match listener {
@@ -142,6 +143,15 @@ impl Serve {
             drain.cancelled().await;
         }
     }
+}
+
+/// Its socket, for the runtime that this is called in.
+fn listener(bound: &Bound) -> io::Result<Listener> {
+    let socket = bound.listener()?;
+    Ok(match bound.endpoint()? {
+        Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
+        Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
+    })
 }
 
 /// A request in one line: what tells requests apart, each value without a blank.

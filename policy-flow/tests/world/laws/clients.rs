@@ -1,6 +1,7 @@
 //! Laws about clients and their requests.
 
 use policy_flow::{ClientError, ClientEvent, Waiting};
+use policy_proto::DecodeError;
 
 use super::{id_of, text};
 use crate::{
@@ -165,6 +166,8 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
             let has = |kind| asks.iter().any(|ask| ask.kind == kind);
             let is_due = match error {
                 None => has(AskKind::Foreign),
+                // It has ended in the middle of one.
+                Some(ClientError::Decode(DecodeError::UnexpectedEnd)) => true,
                 Some(ClientError::Decode(_)) => has(AskKind::Garbage),
                 Some(ClientError::TooSlow) => waited >= settings.request,
                 Some(ClientError::NoMemory) => waited >= settings.memory_wait,
