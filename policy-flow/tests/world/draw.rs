@@ -6,9 +6,9 @@ use fastrand::Rng;
 use policy_flow::{Retry, Strategy};
 
 use super::plan::{
-    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble, millis,
-    secs,
+    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, millis, secs,
 };
+use super::trouble::Trouble;
 
 pub(crate) fn plan(seed: u64) -> Plan {
     let mut rng = Rng::with_seed(seed);

@@ -10,8 +10,9 @@ use policy_flow::{
 use super::{
     laws,
     net::{ClientState, Conn, ConnState, Net, Ready},
-    plan::{Reads, Trouble},
+    plan::Reads,
     queue::Event,
+    trouble::Trouble,
 };
 
 pub(crate) struct Hand<'n, 'a> {

@@ -7,7 +7,8 @@ use policy_ha::Status;
 
 use super::{
     net::Net,
-    plan::{AskKind, HARMLESS, Service, Span, Trouble, millis, secs},
+    plan::{AskKind, Service, Span, millis, secs},
+    trouble::{HARMLESS, Trouble},
 };
 
 /// Services that are up.

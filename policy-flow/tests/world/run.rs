@@ -16,8 +16,9 @@ use super::{
         Broken, Client, ClientState, ConnState, Counts, Listed, Net, Ready, ServerState, Worker,
     },
     options::{backend, balancer, client_options, config, options},
-    plan::{Plan, Trouble, secs},
+    plan::{Plan, secs},
     queue::{Event, Queue},
+    trouble::Trouble,
 };
 
 /// What a world came to, or which law it broke; and what happened in it, line by line, if it is to be told.

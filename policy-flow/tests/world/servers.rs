@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{
     net::{ConnState, Net, Ready},
-    plan::{AskKind, Trouble, secs},
+    plan::{AskKind, secs},
     queue::Event,
+    trouble::Trouble,
 };
 
 impl Net<'_> {

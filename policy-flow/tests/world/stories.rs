@@ -7,10 +7,10 @@ use policy_flow::Retry;
 use super::{
     net::Counts,
     plan::{
-        Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble,
-        millis, secs,
+        Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, millis, secs,
     },
     run::World,
+    trouble::Trouble,
 };
 
 #[test]
