@@ -48,6 +48,8 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
             });
         }
     }
+    nobody_waits_in_vain(net);
+    let settings = &net.plan.settings;
     for service in 0..net.listed.len() {
         let listed = net.listed[service];
         let Some(id) = listed.id else {
@@ -64,6 +66,32 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
                 format!("service {service} has {} and {open} permits", listed.open)
             });
         }
+    }
+}
+
+/// Where there is one service and one worker, it can be told who waits for whom.
+fn nobody_waits_in_vain(net: &mut Net<'_>) {
+    let [listed] = &net.listed[..] else {
+        return;
+    };
+    if net.workers.len() > 1 || listed.connecting > 0 || net.service(0).look_up.is_some() {
+        return;
+    }
+    let clients = net.clients.iter();
+    let asking = clients
+        .filter(|client| client.state == ClientState::Served && client.begun > client.replied);
+    let open = || {
+        net.conns
+            .iter()
+            .filter(|conn| conn.state == ConnState::Open)
+    };
+    let asked = open().filter(|conn| conn.is_busy).count();
+    let idle = open().position(|conn| {
+        let has_news = conn.eof || conn.reset || !conn.rx.is_empty() || !conn.wire.is_empty();
+        conn.told && conn.was_used && !conn.is_busy && !has_news
+    });
+    if asking.count() > asked && idle.is_some() {
+        net.break_law("nobody waits while a connection is idle", String::new);
     }
 }
 
