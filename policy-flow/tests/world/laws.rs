@@ -9,7 +9,7 @@ pub(crate) use clients::{client_event, closes_client, is_due, leaves_client, rep
 use policy_flow::Flow;
 
 use super::{
-    net::{ClientState, ConnState, Net},
+    net::{ClientState, ConnState, Net, Request},
     plan::AskKind,
 };
 
@@ -77,20 +77,25 @@ fn nobody_waits_in_vain(net: &mut Net<'_>) {
     if net.workers.len() > 1 || listed.connecting > 0 || net.service(0).look_up.is_some() {
         return;
     }
+    // A trial, and whoever lost a connection that was kept, want a new one.
+    let takes_any = |request: &Request| request.up & 1 != 0 && request.sends.is_empty();
     let clients = net.clients.iter();
-    let asking = clients
-        .filter(|client| client.state == ClientState::Served && client.begun > client.replied);
+    let clients = clients.filter(|client| client.state == ClientState::Served);
+    let waiting = clients.filter(|client| {
+        let next = client.asked.get(client.replied);
+        client.begun > client.replied
+            && next.is_some_and(|(request, _)| takes_any(&net.requests[*request]))
+    });
     let open = || {
         net.conns
             .iter()
             .filter(|conn| conn.state == ConnState::Open)
     };
-    let asked = open().filter(|conn| conn.is_busy).count();
     let idle = open().position(|conn| {
         let has_news = conn.eof || conn.reset || !conn.rx.is_empty() || !conn.wire.is_empty();
         conn.told && conn.was_used && !conn.is_busy && !has_news
     });
-    if asking.count() > asked && idle.is_some() {
+    if waiting.count() > 0 && idle.is_some() {
         net.break_law("nobody waits while a connection is idle", String::new);
     }
 }
