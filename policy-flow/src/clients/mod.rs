@@ -239,7 +239,12 @@ impl Clients {
         };
         match client.state {
             State::Free => {}
-            State::Idle if !data.is_empty() => {
+            State::Idle if data.iter().all(|byte| *byte == b'\n') => {
+                // A blank line begins no request, and needs no memory.
+                self.unwait(id, Wait::Idle);
+                self.wait(id, Wait::Idle);
+            }
+            State::Idle => {
                 self.unwait(id, Wait::Idle);
                 if !self.memory.take_usual() {
                     return self.fall_short(id, data, driver);
@@ -250,7 +255,6 @@ impl Clients {
                 let decoded = self.begin_request(id, data, driver);
                 self.decoded(id, decoded, None, driver);
             }
-            State::Idle => {}
             State::Rest => {
                 if let Some(partial) = &mut client.partial {
                     partial.buf.extend_from_slice(data);

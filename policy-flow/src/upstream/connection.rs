@@ -41,7 +41,7 @@ impl Upstream {
         let error = match failure {
             None if link.heard => self.cut_off(id),
             None => AttemptError::Closed,
-            Some(Failure::Local(error)) => AttemptError::Local(error),
+            Some(Failure::Local(error)) => AttemptError::LocalIo(error),
             Some(Failure::Unread(error) | Failure::Peer(error)) => AttemptError::Io(error),
         };
         let unsent = !link.heard && (is_unread || !link.sent);
@@ -78,13 +78,14 @@ impl Upstream {
         };
         let slot = link.backend;
         let waits_for_memory = link.partial.as_ref().is_some_and(|partial| partial.waits);
-        let is_dead = link.is_reused && !link.heard;
         let unsent = !link.heard && !link.sent;
         let error = match waits_for_memory {
             true => AttemptError::NoMemory,
+            false if ask.has_mostly_waited() => AttemptError::Busy,
             false => TimedOut::Answer { within }.into(),
         };
-        if !waits_for_memory {
+        let is_dead = link.is_reused && !link.heard && error.blames_backend();
+        if error.blames_backend() {
             self.address_failed(id);
         }
         self.drop_link(id, driver);
@@ -158,8 +159,15 @@ impl Upstream {
         if backend.idle.is_empty() {
             return;
         }
-        let limit = backend.taken.saturating_sub(backend.unanswered).max(1);
-        link.room_made = Some((limit, now));
+        // As many as have been served, whichever of the others waits for longest.
+        let links = self.links.iter();
+        let served = links.filter(|link| {
+            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
+        });
+        let limit = served.count().max(1);
+        if let Some(link) = self.links.get_mut(id) {
+            link.room_made = Some((limit, now));
+        }
         self.drop_idle(slot, driver);
     }
 

@@ -18,6 +18,9 @@ pub enum AttemptError {
     /// This side has run out of descriptors, threads or memory.
     #[error("cannot connect")]
     Local(#[source] io::Error),
+    /// The same, while the backend was asked.
+    #[error("connection failed")]
+    LocalIo(#[source] io::Error),
     /// The connection failed before an answer.
     #[error("connection failed")]
     Io(#[source] io::Error),
@@ -44,7 +47,8 @@ pub enum AttemptError {
     /// The time for connecting or for the whole attempt was over.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
-    /// All connections that this backend may have are in use, and stayed so.
+    /// All connections that this backend may have are in use, and stayed so, or for so long that less than half of the
+    /// time was left for an answer, which did not come.
     #[error("too many requests under way")]
     Busy,
     /// The time was over while its answer, of more than 1 KiB, waited for memory.
@@ -67,7 +71,10 @@ impl AttemptError {
     /// ```
     #[must_use]
     pub const fn blames_backend(&self) -> bool {
-        !matches!(self, Self::Busy | Self::NoMemory | Self::Local(_))
+        !matches!(
+            self,
+            Self::Busy | Self::NoMemory | Self::Local(_) | Self::LocalIo(_)
+        )
     }
 
     /// Whether the backend ended the connection instead of an answer, as one does that the request has killed.

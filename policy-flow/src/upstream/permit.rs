@@ -94,8 +94,9 @@ impl Upstream {
         ask.state = AskState::Queued;
         ask.due = ask.wait_until;
         if backend.learned.is_some_and(|(_, until)| now < until) {
-            // What was learned may be wrong, or not true any more.
-            ask.due = ask.due.min(now.after(super::CROWDED));
+            // What was learned may be wrong, or not true any more: time is left to see.
+            let half = ask.wait_until.since(now) / 2;
+            ask.due = now.after(half.min(super::CROWDED));
         }
         if is_shared && backend.shared.open() >= self.options.max_connections {
             backend.shared.want(worker, true);
