@@ -121,6 +121,12 @@ pub trait BackendDriver {
 
     /// Something happened that a log or a counter may want to know. It must not block.
     fn event(&mut self, event: Event<'_>);
+
+    /// The same, and on the way of whose request it happened: what the owner called that when it was
+    /// [asked](crate::Upstream::ask). For drivers that tell each owner of its own requests.
+    fn event_for(&mut self, _owner: u64, event: Event<'_>) {
+        self.event(event);
+    }
 }
 
 /// What a whole proxy needs.

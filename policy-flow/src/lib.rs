@@ -43,6 +43,7 @@
 //!
 //! Whatever a peer sends, nothing panics and nothing grows without a limit.
 
+mod arena;
 mod clients;
 mod clock;
 mod driver;

@@ -27,6 +27,11 @@ impl<T> Slab<T> {
         })
     }
 
+    /// All places are below this.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn get(&self, place: u32) -> Option<&T> {
         self.places.get(place as usize)
     }

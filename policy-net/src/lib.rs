@@ -51,98 +51,22 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
-mod alarm;
-
-mod ask;
-mod attempt;
-
-mod attempt_error;
-pub use attempt_error::AttemptError;
-
-mod balance;
-pub use balance::{Balance, InvalidBalance};
-
-mod budget;
-pub use budget::attempt_limit;
-
-mod check;
-pub use check::{Check, Probe};
-
 mod client;
-pub use client::Client;
-
-mod connect;
-pub use connect::Connect;
-
-mod connection;
-pub use connection::{Connection, ConnectionError};
-
-mod connector;
-pub use connector::Connector;
-
-mod disposal;
-pub use disposal::close_apart;
-
-pub use policy_flow::{Endpoint, InvalidEndpoint};
-
-mod event;
-pub use event::{Answer, CheckError, Event, Exhausted};
-
-mod hash_key;
-pub use hash_key::HashKey;
-
-mod lease;
-pub use lease::Lease;
-
-mod listener;
-pub use listener::{Listener, Passed, Passer};
-
-mod memory;
-pub use memory::MemoryBudget;
-
-mod options;
-pub use options::UpstreamOptions;
-
-mod place;
-
-mod pool;
-pub use pool::{Pool, PoolOptions};
-
-mod queue;
-
-mod record;
-pub use record::Counts;
-
-mod read_buffer;
-
-mod reading;
-
-mod reply;
-
-mod resolve;
-
-mod retry;
-pub use retry::Retry;
-
-mod serve;
-pub use serve::{BoxError, ServeOptions, accept, serve, serve_connection};
-
-mod shelves;
-
-mod stream;
-pub use stream::Stream;
-
-mod timed_out;
-pub use timed_out::TimedOut;
-
-mod terms;
-pub use terms::{Patience, Terms};
-
-mod unix_listener;
-pub use unix_listener::UnixListener;
-
-mod unix_stream;
-pub use unix_stream::UnixStream;
-
+mod few;
+mod server;
+mod slab;
+mod socket;
+mod timer;
 mod upstream;
-pub use upstream::{Service, Upstream};
+
+pub use client::Client;
+pub use policy_flow::{
+    Address, Answer, AttemptError, BackendConfig, Check, CheckError, ClientError, ClientOptions,
+    Counts, Endpoint, Exhausted, HashKey, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy,
+    TimedOut, UpstreamOptions, attempt_limit,
+};
+pub use server::{
+    BoxError, Clients, Connection, ConnectionError, ServeOptions, accept, serve, serve_connection,
+};
+pub use socket::{Listener, Passed, Passer, Stream, UnixListener, UnixStream, close_apart};
+pub use upstream::{Connect, Connector, Event, Upstream};

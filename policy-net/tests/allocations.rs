@@ -1,10 +1,9 @@
 //! A request that is forwarded in steady state allocates nothing, neither here nor in the runtime.
 
-use std::{io, time::Duration};
+use std::io;
 
-use policy_ha::{Backend, Preference};
 use policy_net::{
-    Connect, Connection, MemoryBudget, Patience, Service, Terms, Upstream, UpstreamOptions,
+    Address, BackendConfig, ClientOptions, Clients, Connect, Connection, Upstream, UpstreamOptions,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -23,7 +22,7 @@ struct Pipes;
 impl Connect for Pipes {
     type Io = DuplexStream;
 
-    async fn connect(&self, _: Duration) -> io::Result<DuplexStream> {
+    async fn connect_to(&self, _: Address) -> io::Result<DuplexStream> {
         let (near, mut far) = duplex(4096);
         tokio::spawn(async move {
             let mut request = [0; REQUEST.len()];
@@ -43,36 +42,26 @@ fn a_forwarded_request_allocates_nothing() {
 #[test]
 fn a_request_that_waits_for_a_place_allocates_nothing_either() {
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     assert_eq!(allocations_of(5, options), 0);
 }
 
 /// How often memory is asked for while so many clients have a thousand requests each forwarded.
 fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
-    let budget = MemoryBudget::new(MemoryBudget::MIN);
-    options.pool.memory = Some(budget.clone());
+    options.memory = Some(1 << 20);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let service = || Service {
-        connect: Pipes,
-        backend: Backend::default(),
-        timeout: Duration::from_secs(10),
-        accepts: None,
-    };
+    let service = || (Pipes, BackendConfig::default());
     let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
-    let mut terms = Terms::default();
-    terms.lenient = true;
-    terms.memory = Some(budget);
-    terms.patience = Patience {
-        idle: Some(Duration::from_secs(1200)),
-        request: Some(Duration::from_secs(30)),
-        memory: Some(Duration::from_secs(90)),
-    };
+    let mut options = ClientOptions::default();
+    options.lenient = true;
+    options.memory = Some(1 << 20);
+    let all = Clients::new(options);
     let clients = (0..clients).map(|_| {
         let (client, server) = duplex(4096);
-        runtime.spawn(forward(server, terms.clone(), upstream.clone()));
+        runtime.spawn(forward(server, all.clone(), upstream.clone()));
         client
     });
     let mut clients: Vec<DuplexStream> = clients.collect();
@@ -91,17 +80,18 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
             }
         });
     };
-    ask(100);
+    // Until each block of memory has been used once.
+    ask(1500);
     allocation_counter::measure(|| ask(1000)).count_total
 }
 
-async fn forward(server: DuplexStream, terms: Terms, upstream: Upstream<Pipes>) {
+async fn forward(server: DuplexStream, clients: Clients, upstream: Upstream<Pipes>) {
     let drain = CancellationToken::new();
-    let mut connection = Connection::new(server, terms);
+    let mut connection = Connection::new(server, clients);
     while let Ok(Some(request)) = connection.request(drain.cancelled()).await {
         let answer = tokio::select! {
             biased;
-            answer = upstream.ask(&request, Preference::None, |_| {}) => answer,
+            answer = upstream.ask(&request, None, |_| {}) => answer,
             () = connection.gone() => return,
         };
         drop(request);

@@ -3,8 +3,8 @@
 
 mod support;
 
-use policy_ha::{Backend, Mode, Preference, key};
-use policy_net::{Balance, Exhausted, Service, Upstream, UpstreamOptions};
+use policy_ha::{Backend, Mode, key};
+use policy_net::{BackendConfig, Exhausted, Stick, Strategy, Upstream, UpstreamOptions};
 use policy_proto::Request;
 use tokio::{
     task::JoinSet,
@@ -99,7 +99,7 @@ async fn a_key_has_the_same_service_whatever_the_order_of_the_services() {
     let home = async |order: [usize; 4]| {
         let services = order.map(|index| service(&servers[index], &index.to_string()));
         let mut options = UpstreamOptions::default();
-        options.balance = "hash:sender".parse().unwrap();
+        options.strategy = "hash:sender".parse().unwrap();
         let upstream = Upstream::new(options, services).unwrap();
         let mut homes = Vec::new();
         for sender in 0..50 {
@@ -144,7 +144,12 @@ async fn whoever_takes_over_keeps_the_rest_of_the_message_with_each_strategy() {
         for sender in 0..50 {
             answered_by(&upstream, &sender.to_string(), "").await;
         }
-        assert!(upstream.ids().all(|id| support::is_up(&upstream, id)));
+        assert!(
+            upstream
+                .ids()
+                .into_iter()
+                .all(|id| support::is_up(&upstream, id))
+        );
         for _ in 0..5 {
             assert_eq!(message.ask().await, other, "{strategy}");
         }
@@ -190,11 +195,11 @@ async fn a_service_that_is_drained_ends_what_it_has_begun_and_one_that_is_disabl
         let upstream = with(strategy, &servers);
         let mut message = Message::new(&upstream, "sender", "r1");
         let home = message.ask().await;
-        let id = upstream.ids().nth(home).unwrap();
-        assert_eq!(upstream.mode(id), Mode::Enabled);
+        let id = upstream.ids()[home];
+        assert_eq!(upstream.mode(id), Some(Mode::Enabled));
 
         upstream.set_mode(id, Mode::Drain);
-        assert_eq!(upstream.mode(id), Mode::Drain);
+        assert_eq!(upstream.mode(id), Some(Mode::Drain));
         assert_eq!(message.ask().await, home, "{strategy}");
         for sender in 0..20 {
             let other = answered_by(&upstream, &sender.to_string(), "").await;
@@ -229,7 +234,7 @@ async fn a_disabled_service_has_no_share_of_the_deadline() {
     let mut options = UpstreamOptions::default();
     options.deadline = s(24);
     let upstream = support::upstream(options, s(60), &[&servers[0], &servers[1], &servers[2]]);
-    let last = upstream.ids().next_back().unwrap();
+    let last = upstream.ids()[2];
     upstream.set_mode(last, Mode::Disabled);
     let (answered, took) = support::timed(ask(&upstream, 1)).await;
     assert_eq!((answered.unwrap(), took), (1, s(12)));
@@ -240,7 +245,7 @@ struct Message<'a> {
     upstream: &'a Upstream<Server>,
     sender: String,
     recipient: String,
-    stick: Preference,
+    stick: Option<Stick>,
 }
 
 impl<'a> Message<'a> {
@@ -249,7 +254,7 @@ impl<'a> Message<'a> {
             upstream,
             sender: sender.to_owned(),
             recipient: recipient.to_owned(),
-            stick: Preference::None,
+            stick: None,
         }
     }
 
@@ -260,7 +265,7 @@ impl<'a> Message<'a> {
             .ask(&request, self.stick, |_| {})
             .await
             .unwrap();
-        self.stick = answer.stick;
+        self.stick = Some(answer.stick);
         answer.backend.index()
     }
 }
@@ -281,17 +286,12 @@ fn about(sender: &str, recipient: &str) -> Request {
 
 fn with(balance: &str, servers: &[Server]) -> Upstream<Server> {
     let mut options = UpstreamOptions::default();
-    options.balance = balance.parse::<Balance>().unwrap();
+    options.strategy = balance.parse::<Strategy>().unwrap();
     let services = (0..).zip(servers);
     let services = services.map(|(index, server): (u32, _)| service(server, &index.to_string()));
     Upstream::new(options, services).unwrap()
 }
 
-fn service(server: &Server, name: &str) -> Service<Server> {
-    Service {
-        connect: server.clone(),
-        backend: Backend::default().with_key(key([name])),
-        timeout: s(10),
-        accepts: None,
-    }
+fn service(server: &Server, name: &str) -> (Server, BackendConfig) {
+    support::backend(server, Backend::default().with_key(key([name])))
 }

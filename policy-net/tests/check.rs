@@ -22,7 +22,7 @@ async fn a_service_that_could_not_be_connected_to_is_back_before_a_request_asks_
     for manner in [Manner::Refuses, Manner::BlackHole] {
         let (server, other) = (Server::new(manner), Server::new(Manner::Answers));
         let upstream = upstream(UpstreamOptions::default(), s(10), &[&server, &other]);
-        let first = upstream.ids().next().unwrap();
+        let first = upstream.ids()[0];
         ask(&upstream, 1).await.unwrap();
         let checks = Checks::start(&upstream, Check::new(s(5)));
         sleep(s(60)).await;
@@ -52,7 +52,7 @@ async fn a_connection_proves_nothing_of_a_service_that_could_be_connected_to() {
         for probed in [false, true] {
             let (server, other) = (Server::new(manner), Server::new(Manner::Answers));
             let upstream = upstream(UpstreamOptions::default(), s(10), &[&server, &other]);
-            let first = upstream.ids().next().unwrap();
+            let first = upstream.ids()[0];
             ask(&upstream, 1).await.unwrap();
             let check = match probed {
                 false => Check::new(s(5)),
@@ -73,7 +73,7 @@ async fn how_it_failed_last_is_what_counts() {
     // It hung, was restarted, and could not be connected to meanwhile.
     let server = Server::new(Manner::Hangs);
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
-    let first = upstream.ids().next().unwrap();
+    let first = upstream.ids()[0];
     ask(&upstream, 1).await.unwrap_err();
     let _checks = Checks::start(&upstream, Check::new(s(5)));
     sleep(s(6)).await;
@@ -109,7 +109,7 @@ async fn services_that_are_up_or_disabled_are_left_alone() {
 
     servers[0].becomes(Manner::ClosesUnanswered);
     ask(&upstream, 1).await.unwrap();
-    let first = upstream.ids().next().unwrap();
+    let first = upstream.ids()[0];
     upstream.set_mode(first, Mode::Disabled);
     let connects = servers[0].connects();
     sleep(s(60)).await;
@@ -127,7 +127,7 @@ async fn a_probe_that_is_answered_otherwise_than_expected_does_not_pass() {
         Server::new(Manner::Answers),
     );
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&server, &other]);
-    let first = upstream.ids().next().unwrap();
+    let first = upstream.ids()[0];
     ask(&upstream, 1).await.unwrap();
     server.becomes(Manner::Says(b"action=DEFER no database\n\n"));
     let probe = Probe::new(request("probe")).expecting(Response::new("DUNNO").unwrap());
@@ -150,7 +150,7 @@ async fn a_probe_that_is_answered_with_what_is_not_allowed_does_not_pass() {
     );
     let servers = [(&server, Some("dunno")), (&other, None)];
     let upstream = upstream_of(UpstreamOptions::default(), s(10), servers);
-    let first = upstream.ids().next().unwrap();
+    let first = upstream.ids()[0];
     ask(&upstream, 1).await.unwrap();
     server.becomes(Manner::Says(b"action=OK\n\n"));
     let probe = Probe::new(request("probe"));
@@ -202,9 +202,9 @@ async fn checks_of_several_services_are_not_at_the_same_moment() {
 async fn a_check_takes_no_place_that_a_request_waits_for() {
     let server = Server::new(Manner::Hangs);
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     options.last_resort = s(90);
-    let upstream = upstream(options, s(60), &[&server]);
+    let upstream = upstream(options, ms(60_500), &[&server]);
     ask(&upstream, 1).await.unwrap_err();
     let probe = Probe::new(request("probe"));
     let _checks = Checks::start(&upstream, Check::new(s(1)).with_probe(probe));
@@ -269,7 +269,7 @@ impl Checks {
     fn start(upstream: &Upstream<Server>, check: Check) -> Self {
         let told = Arc::new(Told::default());
         let (upstream, teller) = (upstream.clone(), Arc::clone(&told));
-        let on_event = move |event: Event<'_>| {
+        let on_event = move |event: Event| {
             let line = match event {
                 Event::Checked { backend, error, .. } => {
                     teller.moments.lock().unwrap().push(Instant::now());

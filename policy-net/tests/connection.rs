@@ -13,7 +13,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use policy_net::{Connection, Stream, Terms};
+use policy_net::{ClientOptions, Clients, Connection, Stream};
+use policy_proto::Response;
 use tokio::{
     io::{AsyncWriteExt, duplex},
     net::UnixStream,
@@ -28,12 +29,15 @@ use support::{mark_of, ms, request, s};
 async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_writing_would_block() {
     for (full, closed) in [(false, false), (false, true), (true, false), (true, true)] {
         let (mut client, server) = UnixStream::pair().unwrap();
-        let server = Stream::try_from(OwnedFd::from(server.into_std().unwrap())).unwrap();
-        let mut connection = Connection::new(server, Terms::default());
+        let mut server = Stream::try_from(OwnedFd::from(server.into_std().unwrap())).unwrap();
         if full {
             let block = vec![b'x'; 1 << 24];
-            assert!(timeout(ms(50), connection.write(&block)).await.is_err());
+            assert!(timeout(ms(50), server.write_all(&block)).await.is_err());
         }
+        let mut connection = Connection::new(server, Clients::default());
+        client.write_all(request("a").as_bytes()).await.unwrap();
+        let asked = connection.request(std::future::pending()).await;
+        assert!(asked.unwrap().is_some());
         let _kept_open = match closed {
             true => {
                 drop(client);
@@ -52,7 +56,7 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
 #[tokio::test]
 async fn a_drain_is_asked_only_while_no_byte_of_a_request_has_come() {
     let (mut client, server) = duplex(4096);
-    let mut connection = Connection::new(server, Terms::default());
+    let mut connection = Connection::new(server, Clients::default());
     let polled = AtomicUsize::new(0);
     let mut asked = 0;
     for (sent, is_idle) in [
@@ -71,8 +75,11 @@ async fn a_drain_is_asked_only_while_no_byte_of_a_request_has_come() {
         });
         let before = polled.load(SeqCst);
         let mut cx = Context::from_waker(Waker::noop());
-        let request = pin!(connection.request(drain)).poll(&mut cx);
-        asked += usize::from(request.is_ready());
+        let is_ready = pin!(connection.request(drain)).poll(&mut cx).is_ready();
+        asked += usize::from(is_ready);
+        if is_ready {
+            connection.reply(&Response::dunno()).await.unwrap();
+        }
         let was_asked = polled.load(SeqCst) > before;
         assert_eq!(was_asked, is_idle, "{sent:?}");
     }
@@ -83,7 +90,7 @@ async fn a_drain_is_asked_only_while_no_byte_of_a_request_has_come() {
 async fn a_request_that_has_begun_is_read_to_its_end_after_a_drain_of_any_kind_has_ended() {
     let (mut client, server) = duplex(4096);
     client.write_all(b"instance=a\n").await.unwrap();
-    let mut connection = Connection::new(server, Terms::default());
+    let mut connection = Connection::new(server, Clients::default());
     let rest = async {
         for part in [&b"b=c\n"[..], b"\n"] {
             yield_now().await;
@@ -93,13 +100,14 @@ async fn a_request_that_has_begun_is_read_to_its_end_after_a_drain_of_any_kind_h
     // Such a future must not be polled after its end.
     let (request, ()) = tokio::join!(connection.request(async {}), rest);
     assert_eq!(mark_of(&request.unwrap().unwrap()), "a");
+    connection.reply(&Response::dunno()).await.unwrap();
     assert!(connection.request(async {}).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_ahead_is_read_no_further_than_there_is_room_beside_its_request() {
     let (mut client, server) = duplex(1024);
-    let mut connection = Connection::new(server, Terms::default());
+    let mut connection = Connection::new(server, Clients::default());
     let sent = Arc::new(AtomicUsize::new(0));
     tokio::spawn({
         let sent = Arc::clone(&sent);
@@ -117,14 +125,14 @@ async fn a_client_that_sends_ahead_is_read_no_further_than_there_is_room_beside_
         .unwrap();
     assert!(timeout(s(3600), connection.gone()).await.is_err());
     let sent = sent.load(SeqCst);
-    // A buffer of 5 KiB, and the pipe.
-    assert_eq!(sent, 6 << 10);
+    // The request, 5 KiB beside it, and the pipe.
+    assert_eq!(sent, request("a").as_bytes().len() + (6 << 10));
 }
 
 #[tokio::test]
 async fn what_comes_while_a_request_is_worked_on_is_kept() {
     let (mut client, server) = UnixStream::pair().unwrap();
-    let mut connection = Connection::new(server, Terms::default());
+    let mut connection = Connection::new(server, Clients::default());
     let drain = CancellationToken::new();
     client.write_all(request("a").as_bytes()).await.unwrap();
     client
@@ -147,6 +155,7 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
         .await
         .unwrap();
     assert!(timeout(ms(10), connection.gone()).await.is_err());
+    connection.reply(&Response::dunno()).await.unwrap();
     assert_eq!(
         mark_of(
             &connection
@@ -169,18 +178,21 @@ async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
         ("rubbish\na=\0\n", 0, &["rubbish", "a=\0"]),
     ] {
         let (mut client, server) = UnixStream::pair().unwrap();
-        let mut terms = Terms::default();
-        terms.lenient = true;
-        let mut connection = Connection::new(server, terms);
+        let mut options = ClientOptions::default();
+        options.lenient = true;
+        let mut connection = Connection::new(server, options);
         client.write_all(sent.as_bytes()).await.unwrap();
-        drop(client);
+        client.shutdown().await.unwrap();
         let drain = CancellationToken::new();
         let (mut answered, mut told) = (0, Vec::new());
         loop {
             let request = connection.request(drain.cancelled()).await;
             told.extend(connection.take_ignored().lines);
             match request {
-                Ok(Some(_)) => answered += 1,
+                Ok(Some(_)) => {
+                    answered += 1;
+                    connection.reply(&Response::dunno()).await.unwrap();
+                }
                 _ => break,
             }
         }

@@ -1,4 +1,4 @@
-//! What threads with a runtime each share.
+//! Runtimes that come and go while an upstream is used.
 
 mod support;
 
@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use policy_ha::{Backend, Preference};
-use policy_net::{Connector, Endpoint, Retry, Service, Upstream, UpstreamOptions};
+use policy_net::{BackendConfig, Connector, Endpoint, Retry, Upstream, UpstreamOptions};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
@@ -21,17 +20,16 @@ use tokio::{
 use support::{request, s};
 
 #[test]
-fn a_connection_can_be_used_when_the_runtime_that_opened_it_does_nothing() {
+fn a_connection_can_be_used_from_another_runtime_while_its_own_runs() {
     let folder = tempfile::tempdir().unwrap();
     for (endpoint, accept) in listening(folder.path()) {
         // It serves a single connection: another one would get no answer.
         thread::spawn(move || answer_all(accept()));
-        let first = Upstream::new(UpstreamOptions::default(), [service(endpoint)]).unwrap();
-        let second = first.for_worker(1);
-        let runtimes = [runtime(), runtime()];
-        for (upstream, runtime) in [(&first, 0), (&second, 1), (&second, 1), (&first, 0)] {
-            ask(upstream, &runtimes[runtime]);
-        }
+        let upstream = Upstream::new(UpstreamOptions::default(), [service(endpoint)]).unwrap();
+        let (first, second) = (several(), runtime());
+        ask(&upstream, &first);
+        ask(&upstream, &second);
+        ask(&upstream, &first);
     }
 }
 
@@ -74,19 +72,16 @@ trait Io: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Io for T {}
 
-fn service(endpoint: Endpoint) -> Service<Connector> {
-    Service {
-        connect: Connector::new(endpoint),
-        backend: Backend::default(),
-        timeout: s(60),
-        accepts: None,
-    }
+fn service(endpoint: Endpoint) -> (Connector, BackendConfig) {
+    let mut backend = BackendConfig::default();
+    backend.timeout = s(60);
+    (Connector::new(endpoint), backend)
 }
 
 fn ask(upstream: &Upstream<Connector>, runtime: &Runtime) {
     runtime.block_on(async {
         let request = request("1");
-        let answer = upstream.ask(&request, Preference::None, |_| {});
+        let answer = upstream.ask(&request, None, |_| {});
         let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
         assert_eq!(answer.response.as_str(), Some("DUNNO"));
     });
@@ -94,6 +89,12 @@ fn ask(upstream: &Upstream<Connector>, runtime: &Runtime) {
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// One that runs by itself.
+fn several() -> Runtime {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(1).enable_all().build().unwrap()
 }
 
 fn answer_all(mut client: Box<dyn Io>) {

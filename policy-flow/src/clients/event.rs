@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{ClientId, Peer, Slot};
 
 /// Why a client's connection has to end.
-#[derive(Debug, Error)]
+#[derive(Clone, Copy, Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// The client sent something that is no request.

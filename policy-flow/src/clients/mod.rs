@@ -7,13 +7,13 @@ use policy_proto::{DecodeError, Decoder, Request, Response};
 
 use crate::{
     AskId, ClientDriver, ClientId, Sent, Stick,
+    arena::Arena,
     clock::{Clock, Time},
     slab::Slab,
     timers::Timers,
 };
 
 mod admission;
-mod arena;
 mod client;
 mod event;
 mod evict;
@@ -28,7 +28,6 @@ pub use event::{ClientError, ClientEvent, Waiting};
 pub use memory::RequestMemory;
 pub use options::ClientOptions;
 
-use arena::Arena;
 use client::{Client, State};
 use evict::Victims;
 use queue::Queue;
@@ -193,6 +192,12 @@ impl Clients {
         self.slab.recycle();
     }
 
+    /// Lets the numbers of clients that have ended be given to others before the next [`tick`](Self::tick). For a driver
+    /// that nothing which it heard of an old one can lead to a new one.
+    pub fn recycle(&mut self) {
+        self.slab.recycle();
+    }
+
     /// A client has connected.
     ///
     /// # Errors
@@ -222,6 +227,12 @@ impl Clients {
     #[must_use]
     pub fn room(&self, client: ClientId) -> usize {
         self.room_of(client.0)
+    }
+
+    /// Whether a client is between two requests, and nothing has come of the next one.
+    #[must_use]
+    pub fn is_idle(&self, client: ClientId) -> bool {
+        self.state(client.0) == State::Idle
     }
 
     /// Whether something of a client is waited for.
@@ -277,7 +288,7 @@ impl Clients {
             State::Idle => self.close(id, driver),
             State::Rest => {
                 self.report_rest(id, driver);
-                self.refuse(id, &DecodeError::UnexpectedEnd.into(), driver);
+                self.cut_off(id, driver);
             }
             _ => {}
         }
@@ -307,13 +318,20 @@ impl Clients {
 
     /// Replies to the request of a client. Nothing happens if it has gone.
     pub fn reply(&mut self, client: ClientId, response: &Response, driver: &mut impl ClientDriver) {
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        response.encode(&mut out);
+        self.reply_with(client, &out, driver);
+        self.out = out;
+    }
+
+    /// The same with bytes that need not be a reply of the protocol.
+    pub fn reply_with(&mut self, client: ClientId, bytes: &[u8], driver: &mut impl ClientDriver) {
         let id = client.0;
         if self.state(id) != State::Busy {
             return;
         }
-        self.out.clear();
-        response.encode(&mut self.out);
-        match driver.send_client(client, &self.out) {
+        match driver.send_client(client, bytes) {
             Ok(Sent::All) => self.replied(id, driver),
             Ok(Sent::Part) => {
                 self.set(id, State::Replying);
@@ -483,7 +501,7 @@ impl Clients {
         let decoded = self.go_on(id, driver);
         let has_ended = self.slab.get(id).is_some_and(|client| client.has_ended);
         if has_ended && matches!(decoded, Ok(None)) {
-            return self.close(id, driver);
+            return self.cut_off(id, driver);
         }
         self.give_back_large(id, driver);
         self.decoded(id, decoded, None, driver);
@@ -499,6 +517,7 @@ impl Clients {
     }
 
     /// Keeps what has come while a request is worked on.
+    #[cold]
     fn keep(&mut self, id: u32, data: &[u8]) {
         let decoder = self.options.decoder();
         if let Some(client) = self.slab.get_mut(id) {
@@ -513,6 +532,7 @@ impl Clients {
     }
 
     /// A client has waited for too long.
+    #[cold]
     fn is_late(&mut self, id: u32, wait: Wait, driver: &mut impl ClientDriver) {
         match wait {
             Wait::Idle => self.close(id, driver),
@@ -522,7 +542,17 @@ impl Clients {
         }
     }
 
+    /// A client has ended, and what it sent last may be a part of a request.
+    fn cut_off(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        let partial = self.slab.get(id).and_then(|client| client.partial.as_ref());
+        match partial.map_or(Ok(()), |partial| partial.decoder.finish(&partial.buf)) {
+            Ok(()) => self.close(id, driver),
+            Err(error) => self.refuse(id, &ClientError::Decode(error), driver),
+        }
+    }
+
     /// Closes a connection, and says why.
+    #[cold]
     fn refuse(&mut self, id: u32, error: &ClientError, driver: &mut impl ClientDriver) {
         if let Some(client) = self.slab.get(id) {
             let partial = client.partial.as_ref();
@@ -536,6 +566,7 @@ impl Clients {
         self.close(id, driver);
     }
 
+    #[cold]
     fn close(&mut self, id: u32, driver: &mut impl ClientDriver) {
         if self.forget(id) {
             driver.close_client(ClientId(id));
@@ -543,6 +574,7 @@ impl Clients {
         }
     }
 
+    #[cold]
     fn leave(&mut self, id: u32, driver: &mut impl ClientDriver) {
         if self.forget(id) {
             driver.leave_client(ClientId(id));
@@ -551,6 +583,7 @@ impl Clients {
     }
 
     /// Nothing of a client is left but its number.
+    #[cold]
     fn forget(&mut self, id: u32) -> bool {
         let state = self.state(id);
         let wait = match state {

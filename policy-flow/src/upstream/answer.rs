@@ -66,20 +66,20 @@ impl Upstream {
         let address = link.address;
         let read = match &mut link.partial {
             None => {
-                self.answers.extend_from_slice(data);
-                let read = read(&mut self.decoder, &mut self.answers);
+                self.answers.fill(data);
+                let read = read(&mut self.decoder, &mut self.answers.buf);
                 match read {
                     Read::Answer(_, After::Nothing) => {}
                     Read::More | Read::Answer(_, After::Owed) => {
                         link.partial = Some(Box::new(Partial {
                             decoder: mem::replace(&mut self.decoder, fresh(&self.options)),
-                            buf: self.answers.split(),
+                            buf: self.answers.buf.split(),
                             charge: 0,
                             waits: false,
                         }));
                     }
                     _ => {
-                        self.answers.clear();
+                        self.answers.buf.clear();
                         self.decoder = fresh(&self.options);
                     }
                 }
@@ -152,6 +152,7 @@ impl Upstream {
     }
 
     /// More has come after an answer that owes its blank line.
+    #[cold]
     fn settles(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(partial) = self
             .links
@@ -172,6 +173,7 @@ impl Upstream {
     }
 
     /// What came is no answer.
+    #[cold]
     pub(super) fn answer_failed(
         &mut self,
         id: u32,
@@ -193,6 +195,7 @@ impl Upstream {
     }
 
     /// What is known of an answer that ended before its end.
+    #[cold]
     pub(super) fn cut_off(&self, id: u32) -> AttemptError {
         let partial = self.links.get(id).and_then(|link| link.partial.as_ref());
         let bytes = partial.map_or(&[][..], |partial| &partial.buf[..]);

@@ -150,6 +150,7 @@ impl Upstream {
     }
 
     /// An attempt failed: the request is put to the next backend, or has failed.
+    #[cold]
     pub(super) fn fail(&mut self, id: u32, failed: Failed, driver: &mut impl BackendDriver) {
         self.leave_attempt(id, driver);
         let now = self.clock.now;
@@ -163,13 +164,14 @@ impl Upstream {
             return;
         };
         let (slot, took) = (ask.slot, now.since(ask.began));
-        driver.event(Event::Failed {
+        let event = Event::Failed {
             backend: slot,
             request,
             owner,
             error: &failed.error,
             took,
-        });
+        };
+        driver.event_for(owner, event);
         let blames = failed.error.blames_backend() && !failed.was_closed;
         if let Some(backend) = self.backends.get(slot.index()) {
             backend.failed(blames, failed.connected);
@@ -198,6 +200,7 @@ impl Upstream {
     }
 
     /// Nobody has answered.
+    #[cold]
     fn exhaust(&mut self, id: u32, driver: &mut impl BackendDriver) {
         self.settle_blame(id, true, driver);
         let now = self.clock.now;
@@ -232,20 +235,22 @@ impl Upstream {
             return self.check_answered(id, response, driver);
         };
         if let Some(request) = &ask.request {
-            driver.event(Event::Answered {
+            let event = Event::Answered {
                 backend: slot,
                 request,
                 owner,
                 response: &response,
                 took: now.since(ask.began),
-            });
+            };
+            driver.event_for(owner, event);
         }
-        let (set, key, took) = (ask.set, ask.key, now.since(ask.budget.begin));
+        let (kind, set) = (ask.kind, ask.set);
+        let (key, took) = (ask.key, now.since(ask.budget.begin));
         let failed = match ask.attempts.is_empty() {
             true => 0,
             false => ask.failed(),
         };
-        self.observe_success(set, backend_id, slot, driver);
+        self.observe_success(kind, set, backend_id, slot, driver);
         if failed != 0 {
             self.settle_blame(id, true, driver);
         }

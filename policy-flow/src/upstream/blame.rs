@@ -11,7 +11,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use policy_ha::{BackendId, Outcome};
 
-use super::{Event, Upstream};
+use super::{
+    Event, Kind, Upstream,
+    ask::{Ask, Attempt},
+};
 use crate::{BackendDriver, Slot};
 
 impl Upstream {
@@ -21,7 +24,7 @@ impl Upstream {
             return;
         };
         if let Some(attempt) = ask.attempts.last() {
-            self.observe_failure(ask.set, attempt, driver);
+            self.observe_failure(ask, attempt, driver);
         }
     }
 
@@ -40,15 +43,16 @@ impl Upstream {
         for attempt in pending() {
             match is_harmful && self.forgives(attempt.slot) {
                 true => is_forgiven = true,
-                false => self.observe_failure(ask.set, attempt, driver),
+                false => self.observe_failure(ask, attempt, driver),
             }
         }
         if is_forgiven && let Some(request) = &ask.request {
             let bits = ended().filter_map(|attempt| 1u64.checked_shl(attempt.slot.0));
-            driver.event(Event::Harmful {
+            let event = Event::Harmful {
                 request,
                 backends: bits.fold(0, |set, bit| set | bit),
-            });
+            };
+            tell(ask.kind, event, driver);
         }
     }
 
@@ -66,43 +70,40 @@ impl Upstream {
         is_forgiven
     }
 
-    fn observe_failure(
-        &self,
-        set: u32,
-        attempt: &super::ask::Attempt,
-        driver: &mut impl BackendDriver,
-    ) {
-        let Some(set) = self.set(set) else {
+    fn observe_failure(&self, ask: &Ask, attempt: &Attempt, driver: &mut impl BackendDriver) {
+        let Some(set) = self.set(ask.set) else {
             return;
         };
         let outcome = Outcome::Failure { took: attempt.took };
         let at = self.clock.past(attempt.at);
         let transition = set.shared.balancer().observe(at, attempt.id, outcome);
         if let Some(transition) = transition {
-            driver.event(Event::Changed {
+            let event = Event::Changed {
                 backend: attempt.slot,
                 transition,
                 because: Some(&attempt.error),
-            });
+            };
+            tell(ask.kind, event, driver);
         }
     }
 
     pub(super) fn observe_success(
         &self,
+        kind: Kind,
         set: u32,
         id: BackendId,
         slot: Slot,
         driver: &mut impl BackendDriver,
     ) {
-        self.observe(set, id, slot, Outcome::Success, driver);
+        self.observe(kind, set, (id, slot), Outcome::Success, driver);
     }
 
-    /// An outcome whose reason is nobody's request.
+    /// An outcome whose reason is no failure of a request.
     pub(super) fn observe(
         &self,
+        kind: Kind,
         set: u32,
-        id: BackendId,
-        slot: Slot,
+        (id, slot): (BackendId, Slot),
         outcome: Outcome,
         driver: &mut impl BackendDriver,
     ) {
@@ -114,12 +115,21 @@ impl Upstream {
             .balancer()
             .observe(self.clock.instant, id, outcome);
         if let Some(transition) = transition {
-            driver.event(Event::Changed {
+            let event = Event::Changed {
                 backend: slot,
                 transition,
                 because: None,
-            });
+            };
+            tell(kind, event, driver);
         }
+    }
+}
+
+/// Tells of something that happened on the way of this request or check.
+fn tell(kind: Kind, event: Event<'_>, driver: &mut impl BackendDriver) {
+    match kind {
+        Kind::Request(owner) => driver.event_for(owner, event),
+        Kind::Check => driver.event(event),
     }
 }
 

@@ -126,6 +126,21 @@ impl Upstream {
         self.rearm_checks();
     }
 
+    /// What is under way is given up.
+    pub(super) fn stop_checks(&mut self, driver: &mut impl BackendDriver) {
+        self.check = None;
+        for index in 0..self.asks.len() {
+            let is_check = self
+                .asks
+                .get(index)
+                .is_some_and(|ask| ask.state != AskState::Free && ask.kind == Kind::Check);
+            if is_check {
+                self.leave_attempt(index, driver);
+                self.end(index);
+            }
+        }
+    }
+
     /// For a list that has changed.
     pub(super) fn rearm_checks(&mut self) {
         let Some(check) = &self.check else {
@@ -266,7 +281,7 @@ impl Upstream {
             Err(_) => None,
         };
         if let (Some(outcome), Some(backend_id)) = (outcome, backend_id) {
-            self.observe(set, backend_id, slot, outcome, driver);
+            self.observe(Kind::Check, set, (backend_id, slot), outcome, driver);
         }
         self.end(id);
         if let Some(check) = &self.check {

@@ -105,6 +105,36 @@ impl AttemptError {
     }
 }
 
+/// An error of the system is the same number again, another one the same kind with the same text.
+impl Clone for AttemptError {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Connect(error) => Self::Connect(again(error)),
+            Self::Local(error) => Self::Local(again(error)),
+            Self::Io(error) => Self::Io(again(error)),
+            Self::Closed => Self::Closed,
+            Self::Invalid { error, line } => Self::Invalid {
+                error: *error,
+                line: line.clone(),
+            },
+            Self::NotAllowed { action } => Self::NotAllowed {
+                action: action.clone(),
+            },
+            Self::TimedOut(late) => Self::TimedOut(late.clone()),
+            Self::Busy => Self::Busy,
+            Self::NoMemory => Self::NoMemory,
+        }
+    }
+}
+
+/// The same error once more.
+pub(super) fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// As much as is shown of what a backend has sent.
 fn shown(text: &[u8]) -> Bytes {
     Bytes::copy_from_slice(&text[..text.len().min(MAX_SHOWN)])

@@ -57,7 +57,7 @@ pub struct Done {
 }
 
 /// Why a backend did not pass a [check](crate::Check).
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum CheckError {
     /// There is no connection, or no answer.

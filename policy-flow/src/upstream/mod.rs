@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use policy_ha::{BackendId, Status};
 use policy_proto::{Decoder, Request};
 
 use crate::{
     AskId, BackendDriver, LinkId, Slot,
+    arena::Arena,
     clock::{Clock, Time},
     slab::Slab,
     timers::Timers,
@@ -88,7 +88,7 @@ pub struct Upstream {
     work: VecDeque<Work>,
     done: VecDeque<Done>,
     /// Where an answer is read that comes whole, as a rule.
-    answers: BytesMut,
+    answers: Arena,
     decoder: Decoder,
     memory: Memory,
     check: Option<Check>,
@@ -139,7 +139,7 @@ impl Upstream {
             old: Vec::new(),
             work: VecDeque::new(),
             done: VecDeque::new(),
-            answers: BytesMut::new(),
+            answers: Arena::default(),
             decoder,
             memory,
             check: None,
@@ -180,6 +180,12 @@ impl Upstream {
             }
             self.work_off(driver);
         }
+        self.links.recycle();
+    }
+
+    /// Lets the numbers of connections that have ended be given to others before the next [`tick`](Self::tick). For a
+    /// driver that nothing which it heard of an old one can lead to a new one.
+    pub fn recycle(&mut self) {
         self.links.recycle();
     }
 
@@ -284,6 +290,12 @@ impl Upstream {
         self.begin_checks(check);
     }
 
+    /// Looks at them no more. What is under way is given up, and nothing is learned from it.
+    pub fn end_checks(&mut self, driver: &mut impl BackendDriver) {
+        self.stop_checks(driver);
+        self.work_off(driver);
+    }
+
     /// What the workers share.
     #[must_use]
     pub fn shared(&self) -> &Shared {
@@ -294,6 +306,25 @@ impl Upstream {
     #[must_use]
     pub fn slot(&self, backend: BackendId) -> Option<Slot> {
         self.current.slots.get(backend.index()).copied()
+    }
+
+    /// The numbers of the backends, in the order of the list.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.current.slots
+    }
+
+    /// The index that a backend has in the list; `None` if it is not listed any more.
+    #[must_use]
+    pub fn id(&self, backend: Slot) -> Option<BackendId> {
+        self.current.id(backend)
+    }
+
+    /// How many unused connections to a backend are kept; meant for status pages.
+    #[must_use]
+    pub fn idle(&self, backend: Slot) -> usize {
+        let backend = self.backends.get(backend.index());
+        backend.map_or(0, |backend| backend.idle.len())
     }
 
     /// Whether a backend is up; meant for status pages.

@@ -7,12 +7,13 @@ use std::{io, mem};
 
 use super::{
     ACCEPTED, AskState, AttemptError, Event, FULL_PAUSE, Kind, LinkState, RACE_DELAY, TimedOut,
-    Upstream, ask::Opening, attempt::Failed, link::Link,
+    Upstream, ask::Opening, attempt::Failed, error::again, link::Link,
 };
 use crate::{Address, BackendDriver, Connecting, Failure, LinkId, Sent, Slot, clock::Time};
 
 impl Upstream {
     /// A request has a permit, and no connection.
+    #[cold]
     pub(super) fn open(
         &mut self,
         id: u32,
@@ -37,8 +38,8 @@ impl Upstream {
         };
         let connect = self.options.connect.map(|within| now.after(within));
         ask.wait_until = connect.map_or(ask.until, |end| end.min(ask.until));
-        if matches!(ask.kind, Kind::Request(_)) {
-            driver.event(Event::Opening(slot));
+        if let Kind::Request(owner) = ask.kind {
+            driver.event_for(owner, Event::Opening(slot));
         }
         if backend.addresses.is_empty() {
             ask.opening.is_looking = true;
@@ -62,6 +63,7 @@ impl Upstream {
     }
 
     /// A look-up has ended.
+    #[cold]
     pub(super) fn has_resolved(
         &mut self,
         slot: Slot,
@@ -116,6 +118,7 @@ impl Upstream {
     }
 
     /// Closes idle connections to addresses that the backend has no more.
+    #[cold]
     fn drop_moved(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let Some(backend) = self.backends.get(slot.index()) else {
             return;
@@ -138,6 +141,7 @@ impl Upstream {
     }
 
     /// Tries the next address.
+    #[cold]
     fn race(&mut self, id: u32, driver: &mut impl BackendDriver) -> Result<(), AttemptError> {
         let now = self.clock.now;
         loop {
@@ -199,6 +203,7 @@ impl Upstream {
         Ok(())
     }
 
+    #[cold]
     fn begin_link(&mut self, new: u32, slot: Slot, address: Address, id: u32) {
         let now = self.clock.now;
         if let Some(link) = self.links.get_mut(new) {
@@ -224,6 +229,7 @@ impl Upstream {
     }
 
     /// The first connection of a race is open: it is used, and the others are closed.
+    #[cold]
     pub(super) fn has_connected(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -242,7 +248,7 @@ impl Upstream {
         ask.opening.counts = false;
         let first = ask.link.replace(id);
         let mut others = mem::take(&mut ask.opening.others);
-        let is_check = ask.kind == Kind::Check;
+        let kind = ask.kind;
         let mut is_before = true;
         for other in first.into_iter().chain(others.drain(..)) {
             if other == id {
@@ -258,8 +264,8 @@ impl Upstream {
         if let Some(ask) = self.asks.get_mut(ask_id) {
             ask.opening.others = others;
         }
-        if !is_check {
-            driver.event(Event::Connected(slot));
+        if let Kind::Request(owner) = kind {
+            driver.event_for(owner, Event::Connected(slot));
         } else if self
             .asks
             .get(ask_id)
@@ -304,6 +310,7 @@ impl Upstream {
     }
 
     /// A connection could not be opened.
+    #[cold]
     pub(super) fn connect_failed(
         &mut self,
         id: u32,
@@ -337,6 +344,7 @@ impl Upstream {
     }
 
     /// The time for connecting is over.
+    #[cold]
     pub(super) fn opening_timed_out(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(id) else {
             return;
@@ -383,10 +391,6 @@ fn no_address() -> io::Error {
 
 /// The same failure for one more request.
 fn repeated(failure: &Failure) -> AttemptError {
-    let again = |error: &io::Error| match error.raw_os_error() {
-        Some(number) => io::Error::from_raw_os_error(number),
-        None => io::Error::new(error.kind(), error.to_string()),
-    };
     match failure {
         Failure::Local(error) => AttemptError::Local(again(error)),
         Failure::Peer(error) | Failure::Unread(error) => AttemptError::Connect(again(error)),

@@ -1,12 +1,12 @@
 //! Who is asked.
 
-use policy_ha::{Backend, Preference};
-use policy_net::{Service, Upstream, UpstreamOptions};
+use policy_ha::Backend;
+use policy_net::{Upstream, UpstreamOptions};
 use tokio::time::advance;
 
 use crate::{
     ask_ok, id,
-    support::{Manner, Server, ask, errors, ms, request, s, upstream},
+    support::{Manner, Server, ask, backend, errors, ms, request, s, upstream},
 };
 
 #[tokio::test(start_paused = true)]
@@ -72,14 +72,19 @@ async fn a_request_goes_where_it_sticks_unless_that_is_down() {
     let upstream = upstream(options, s(10), &[&servers[0], &servers[1]]);
     let second = id(1);
 
+    // The first one is away when the message begins.
+    servers[0].becomes(Manner::Refuses);
+    let mut stick = None;
     for mark in 0..10 {
-        let stick = Preference::Stick(second);
         let answer = upstream.ask(&request(mark), stick, |_| {}).await.unwrap();
         assert_eq!(answer.backend, second);
+        stick = Some(answer.stick);
+        servers[0].becomes(Manner::Answers);
+        advance(s(60)).await;
     }
+    assert_eq!(ask_ok(&upstream, "another message").await, 0);
     servers[1].hangs_up().await;
     servers[1].becomes(Manner::Refuses);
-    let stick = Preference::Stick(second);
     let answer = upstream.ask(&request(10), stick, |_| {}).await.unwrap();
     assert_eq!(answer.backend, id(0));
 }
@@ -87,13 +92,9 @@ async fn a_request_goes_where_it_sticks_unless_that_is_down() {
 #[tokio::test(start_paused = true)]
 async fn equal_services_share_by_weight() {
     let servers = [(); 2].map(|()| Server::new(Manner::Answers));
-    let services = servers.iter().zip([3, 1]).map(|(server, weight)| Service {
-        connect: server.clone(),
-        backend: Backend::new(10, weight),
-        timeout: s(10),
-        accepts: None,
-    });
-    let upstream = Upstream::new(UpstreamOptions::default(), services).unwrap();
+    let backends = servers.iter().zip([3, 1]);
+    let backends = backends.map(|(server, weight)| backend(server, Backend::new(10, weight)));
+    let upstream = Upstream::new(UpstreamOptions::default(), backends).unwrap();
     for mark in 0..400 {
         ask_ok(&upstream, mark).await;
     }

@@ -1,6 +1,6 @@
 //! What is told of a request.
 
-use policy_ha::{Preference, Transition};
+use policy_ha::Transition;
 use policy_net::{Event, UpstreamOptions};
 
 use crate::support::{Manner, Server, request, s, upstream};
@@ -11,7 +11,7 @@ async fn each_step_of_a_request_is_told_in_order() {
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&dead, &live]);
 
     let mut told = Vec::new();
-    let on_event = |event: Event<'_>| {
+    let on_event = |event: Event| {
         told.push(match event {
             Event::Opening(backend) => format!("opening {}", backend.index()),
             Event::Connected(backend) => format!("connected {}", backend.index()),
@@ -36,10 +36,7 @@ async fn each_step_of_a_request_is_told_in_order() {
             event => panic!("{event:?}"),
         });
     };
-    upstream
-        .ask(&request("yes"), Preference::None, on_event)
-        .await
-        .unwrap();
+    upstream.ask(&request("yes"), None, on_event).await.unwrap();
     let wanted = [
         "opening 0",
         "0 connecting timed out after 3s",

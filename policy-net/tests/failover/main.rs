@@ -11,8 +11,7 @@ mod events;
 mod own_answer;
 mod places;
 
-use policy_ha::{Backend, BackendId, Balancer, Config};
-use policy_net::Upstream;
+use policy_net::{Slot, Upstream};
 
 use support::{Server, ask};
 
@@ -20,8 +19,6 @@ async fn ask_ok(upstream: &Upstream<Server>, mark: impl std::fmt::Display) -> us
     ask(upstream, mark).await.unwrap()
 }
 
-/// The balancer alone makes ids, the same ones everywhere.
-fn id(index: usize) -> BackendId {
-    let all = Balancer::new(Config::default(), [Backend::default(); 4]).unwrap();
-    all.ids().nth(index).unwrap()
+fn id(index: u32) -> Slot {
+    Slot::from_index(index)
 }

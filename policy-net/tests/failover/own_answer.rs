@@ -1,6 +1,5 @@
 //! Whose answer it is.
 
-use policy_ha::Preference;
 use policy_net::UpstreamOptions;
 use tokio::{
     task::JoinSet,
@@ -17,7 +16,7 @@ async fn a_request_that_is_given_up_leaves_no_place_taken() {
     for manner in [Manner::BlackHole, Manner::Hangs] {
         let server = Server::new(manner);
         let mut options = UpstreamOptions::default();
-        options.pool.max_connections = 1;
+        options.max_connections = 1;
         let upstream = upstream(options, s(10), &[&server]);
 
         for mark in 0..10 {
@@ -68,7 +67,7 @@ async fn a_thousand_requests_at_once_each_get_their_own_answer() {
     // Attempts end after 3 s, answers come after 0 to 3.5 s, clients leave after 0 to 6 s.
     let servers = [(); 3].map(|()| Server::new(Manner::AnswersAfterMark(ms(500))));
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 250;
+    options.max_connections = 250;
     let upstream = upstream(options, s(3), &[&servers[0], &servers[1], &servers[2]]);
 
     let mut requests = JoinSet::new();
@@ -104,6 +103,6 @@ async fn what_is_sent_is_what_was_given() {
     let server = Server::new(Manner::Answers);
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
     let odd = request("a=b c\u{e9}");
-    let answer = upstream.ask(&odd, Preference::None, |_| {}).await.unwrap();
+    let answer = upstream.ask(&odd, None, |_| {}).await.unwrap();
     assert_eq!(answer.response.as_bytes(), mark_of(&odd).as_bytes());
 }

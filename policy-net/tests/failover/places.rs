@@ -1,6 +1,6 @@
 //! A service without a place or a descriptor left: who waits, how long, and that nobody is blamed.
 
-use policy_ha::{Mode, Preference};
+use policy_ha::Mode;
 use policy_net::UpstreamOptions;
 
 use crate::{
@@ -29,7 +29,7 @@ async fn a_service_with_no_place_left_is_passed_over_without_blame() {
         Server::new(Manner::Answers),
     );
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&slow, &live]);
 
     let (first, second) = tokio::join!(timed(ask_ok(&upstream, 1)), timed(ask_ok(&upstream, 2)),);
@@ -41,7 +41,7 @@ async fn a_service_with_no_place_left_is_passed_over_without_blame() {
 async fn a_place_of_the_last_service_is_waited_for_as_long_as_the_attempt_may_last() {
     let only = Server::new(Manner::AnswersAfter(s(5)));
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, s(11), &[&only]);
 
     let (first, second) = tokio::join!(timed(ask_ok(&upstream, 1)), timed(ask_ok(&upstream, 2)));
@@ -53,7 +53,7 @@ async fn a_place_is_waited_for_as_long_where_all_others_are_down() {
     for other in [Manner::Refuses, Manner::BlackHole, Manner::Hangs] {
         let (slow, dead) = (Server::new(Manner::AnswersAfter(s(2))), Server::new(other));
         let mut options = UpstreamOptions::default();
-        options.pool.max_connections = 1;
+        options.max_connections = 1;
         // The dead one comes first, so that it is known to be down.
         let upstream = upstream(options, s(10), &[&dead, &slow]);
         assert_eq!(ask_ok(&upstream, 0).await, 1);
@@ -71,14 +71,15 @@ async fn who_sticks_to_a_full_service_that_is_drained_waits_no_longer_than_other
         Server::new(Manner::Answers),
     );
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&full, &idle]);
+    let first = request("0");
+    let first = upstream.ask(&first, None, |_| {}).await.unwrap();
+    assert_eq!(first.backend, id(0));
     upstream.set_mode(id(0), Mode::Drain);
     let stick = async || {
         let request = request("1");
-        let answer = upstream
-            .ask(&request, Preference::Stick(id(0)), |_| {})
-            .await;
+        let answer = upstream.ask(&request, Some(first.stick), |_| {}).await;
         answer.unwrap().backend.index()
     };
 
@@ -95,7 +96,7 @@ async fn a_place_that_does_not_come_free_within_the_attempts_time_blames_nobody(
         Server::new(Manner::Answers),
     );
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, ms(500), &[&owes, &live]);
 
     assert_eq!(timed(ask_ok(&upstream, 1)).await, (0, s(0)));

@@ -48,23 +48,23 @@ async fn a_service_whose_answer_has_waited_for_memory_is_not_to_blame() {
         let (server, upstream) = service(Manner::Says(b"action=DUNNO\n\n"), &budget);
         if is_kept {
             let asked = request("a");
-            let asked = upstream.ask(&asked, Preference::None, |_| {}).await;
+            let asked = upstream.ask(&asked, None, |_| {}).await;
             asked.unwrap();
         }
         server.becomes(Manner::Says(long(2_000)));
         let asked = request("b");
-        let failed = upstream.ask(&asked, Preference::None, |_| {}).await;
+        let failed = upstream.ask(&asked, None, |_| {}).await;
         let failed = failed.unwrap_err();
         assert!(
             matches!(errors(&failed)[..], [AttemptError::NoMemory]),
             "{failed:?}"
         );
-        assert!(is_up(&upstream, upstream.ids().next().unwrap()));
+        assert!(is_up(&upstream, upstream.ids()[0]));
         assert_eq!(server.connects(), 1);
 
         held.abort();
         quiet().await;
-        let answer = upstream.ask(&asked, Preference::None, |_| {}).await;
+        let answer = upstream.ask(&asked, None, |_| {}).await;
         assert_eq!(answer.unwrap().response.as_bytes().len(), 2_000);
     }
 }
@@ -79,7 +79,7 @@ async fn answers_of_one_service_that_do_not_end_leave_the_others_their_half() {
         let evil = evil.clone();
         evils.spawn(async move {
             let asked = request(mark);
-            evil.ask(&asked, Preference::None, |_| {}).await.is_err()
+            evil.ask(&asked, None, |_| {}).await.is_err()
         });
     }
     evil_server.until_open(20).await;
@@ -87,7 +87,7 @@ async fn answers_of_one_service_that_do_not_end_leave_the_others_their_half() {
     assert_eq!(budget.waiting(), 19);
     for mark in 0..5 {
         let asked = request(mark);
-        let answer = good.ask(&asked, Preference::None, |_| {}).await.unwrap();
+        let answer = good.ask(&asked, None, |_| {}).await.unwrap();
         assert_eq!(answer.response.as_bytes().len(), 16_000);
         assert_eq!(budget.waiting(), 19);
     }

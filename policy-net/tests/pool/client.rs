@@ -59,7 +59,7 @@ async fn a_request_for_which_this_side_has_run_out_of_something_fails_at_once_an
     let asked = timeout(s(60), client.ask(&request(1))).await;
     let error = asked.expect("no answer is waited for").unwrap_err();
     assert!(matches!(error, AttemptError::Io(_)), "{error:?}");
-    assert!(!error.blames_server());
+    assert!(!error.blames_backend());
 }
 
 /// Nothing can be sent over it, and nothing comes.

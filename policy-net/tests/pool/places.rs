@@ -27,7 +27,7 @@ use crate::{
 async fn no_more_connections_are_opened_than_there_are_places() {
     let server = Server::new(Manner::AnswersAfter(ms(10)));
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 5;
+    options.max_connections = 5;
     let upstream = upstream(options, s(10), &[&server]);
 
     let requests = (0..100).map(|mark| {
@@ -124,7 +124,7 @@ async fn a_place_is_waited_for_and_no_longer_than_said() {
 async fn whoever_waits_longest_is_next() {
     let server = Server::new(Manner::AnswersAfter(ms(100)));
     let mut options = UpstreamOptions::default();
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&server]);
     let mut requests = Vec::new();
     for mark in 0..8 {

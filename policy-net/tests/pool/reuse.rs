@@ -69,7 +69,7 @@ async fn a_connection_that_dies_before_an_answer_byte_is_replaced_without_blame(
     // It takes the second request and closes; a new connection to it works.
     server.becomes(Manner::ClosesUnanswered);
     let mut told = Vec::new();
-    let on_event = |event: policy_net::Event<'_>| {
+    let on_event = |event: policy_net::Event| {
         if matches!(event, policy_net::Event::Opening(_)) {
             server.becomes(Manner::Answers);
         }
@@ -81,7 +81,7 @@ async fn a_connection_that_dies_before_an_answer_byte_is_replaced_without_blame(
                 .to_owned(),
         );
     };
-    let answer = upstream.ask(&request(2), Preference::None, on_event).await;
+    let answer = upstream.ask(&request(2), None, on_event).await;
     assert_eq!(answer.unwrap().response.as_str(), Some("2"));
     assert_eq!(told, ["Opening", "Connected", "Answered"]);
     assert_eq!(

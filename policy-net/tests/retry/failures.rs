@@ -34,7 +34,7 @@ async fn what_may_have_been_acted_on_is_asked_again_only_if_that_is_wanted() {
             if let Err(exhausted) = answered {
                 assert_eq!(errors(&exhausted).len(), 1, "{manner:?}");
             }
-            let first = upstream.ids().next().unwrap();
+            let first = upstream.ids()[0];
             assert!(
                 !is_up(&upstream, first),
                 "{manner:?} is blamed all the same"
@@ -47,7 +47,7 @@ async fn what_may_have_been_acted_on_is_asked_again_only_if_that_is_wanted() {
 async fn a_request_that_found_no_place_or_no_descriptor_was_not_sent() {
     let (full, live) = (Server::new(Manner::Hangs), Server::new(Manner::Answers));
     let mut options = with(Retry::Unsent);
-    options.pool.max_connections = 1;
+    options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&full, &live]);
     let (hung, passed_on) = tokio::join!(ask(&upstream, 1), timed(ask(&upstream, 2)));
     assert!(hung.is_err());
@@ -67,7 +67,7 @@ async fn a_kept_connection_that_was_closed_before_the_request_is_replaced() {
         server.hangs_up().await;
     }
     assert_eq!(server.connects(), 3);
-    assert!(upstream.ids().all(|id| is_up(&upstream, id)));
+    assert!(upstream.ids().into_iter().all(|id| is_up(&upstream, id)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,9 +80,9 @@ async fn a_kept_connection_that_may_have_been_read_is_not_replaced_and_nobody_is
     let exhausted = ask(&upstream, 2).await.unwrap_err();
     assert!(matches!(errors(&exhausted)[..], [AttemptError::Closed]));
     assert_eq!((server.connects(), other.connects()), (1, 0));
-    assert!(upstream.ids().all(|id| is_up(&upstream, id)));
+    assert!(upstream.ids().into_iter().all(|id| is_up(&upstream, id)));
 
     // On a new connection it would be no accident.
     ask(&upstream, 3).await.unwrap_err();
-    assert!(!upstream.ids().all(|id| is_up(&upstream, id)));
+    assert!(!upstream.ids().into_iter().all(|id| is_up(&upstream, id)));
 }

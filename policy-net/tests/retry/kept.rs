@@ -8,16 +8,17 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, Waker},
 };
 
-use policy_ha::{Backend, Preference, Status};
-use policy_net::{Answer, AttemptError, Connect, Exhausted, Retry, Service, Upstream};
+use policy_ha::Status;
+use policy_net::{
+    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Retry, Upstream,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    support::{errors, request, s},
+    support::{errors, request},
     with,
 };
 
@@ -34,7 +35,10 @@ async fn a_kept_connection_that_is_reset_within_an_answer_is_not_replaced() {
         let exhausted = ask_scripted(&upstream).await.unwrap_err();
         assert!(matches!(errors(&exhausted)[..], [AttemptError::Io(_)]));
         assert_eq!(scripted.connects.load(SeqCst), 1);
-        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        let is_up = upstream
+            .ids()
+            .into_iter()
+            .all(|id| upstream.status(id) == Some(Status::Up));
         assert!(!is_up, "it is no accident");
     }
 }
@@ -50,7 +54,10 @@ async fn a_kept_connection_that_cannot_be_written_to_is_replaced() {
         ask_scripted(&upstream).await.unwrap();
         ask_scripted(&upstream).await.unwrap();
         assert_eq!(scripted.connects.load(SeqCst), 2, "{retry:?}");
-        let is_up = upstream.ids().all(|id| upstream.status(id) == Status::Up);
+        let is_up = upstream
+            .ids()
+            .into_iter()
+            .all(|id| upstream.status(id) == Some(Status::Up));
         assert!(is_up, "{retry:?}");
     }
 }
@@ -73,29 +80,14 @@ async fn the_system_is_asked_also_if_that_was_decided_when_the_connection_was_th
     for (retry, asked) in [(Retry::Always, 0), (Retry::Unsent, 1)] {
         let reads = [1, 2].map(|writes| Read(writes, Ok(b"action=1\n\n")));
         let scripted = Scripted::new(reads);
-        let old = scripted.upstream(Retry::Always);
-        ask_scripted(&old).await.unwrap();
-        let list = [(scripted.service(), old.ids().next())];
-        let new = old.renewed(with(retry), list).unwrap();
-        ask_scripted(&new).await.unwrap();
+        let upstream = scripted.upstream(Retry::Always);
+        ask_scripted(&upstream).await.unwrap();
+        let list = [(scripted.service(), upstream.ids().pop())];
+        upstream.exchange(with(retry), list).unwrap();
+        ask_scripted(&upstream).await.unwrap();
         assert_eq!(scripted.connects.load(SeqCst), 1);
         assert_eq!(scripted.asked.load(SeqCst), asked, "{retry:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_belongs_to_the_worker_that_used_it_last() {
-    let reads = [1, 2, 3, 4].map(|writes| Read(writes, Ok(b"action=1\n\n")));
-    let scripted = Scripted::new(reads);
-    let first = scripted.upstream(Retry::Always);
-    let second = first.for_worker(1);
-    // Its own runtime knows whether it is silent. Of another's the system is asked.
-    for (upstream, adopted) in [(&first, 0), (&second, 1), (&second, 1), (&first, 2)] {
-        ask_scripted(upstream).await.unwrap();
-        assert_eq!(scripted.asked.load(SeqCst), adopted);
-        assert_eq!(scripted.adopted.load(SeqCst), adopted);
-    }
-    assert_eq!(scripted.connects.load(SeqCst), 1);
 }
 
 /// A connection, made once, that brings these bytes or this failure after so many writes.
@@ -105,8 +97,8 @@ struct Scripted {
     connects: Arc<AtomicUsize>,
     /// How often the system was asked whether it is silent.
     asked: Arc<AtomicUsize>,
-    /// How often it went from one runtime to another.
-    adopted: Arc<AtomicUsize>,
+    /// Who waits for bytes.
+    reader: Arc<Mutex<Option<Waker>>>,
     writes: usize,
     /// The number of the write, counted anew by each connection, that fails.
     broken: Option<usize>,
@@ -121,19 +113,14 @@ impl Scripted {
             reads: Arc::new(Mutex::new(reads.into_iter().collect())),
             connects: Arc::default(),
             asked: Arc::default(),
-            adopted: Arc::default(),
+            reader: Arc::default(),
             writes: 0,
             broken: None,
         }
     }
 
-    fn service(&self) -> Service<Self> {
-        Service {
-            connect: self.clone(),
-            backend: Backend::default(),
-            timeout: s(10),
-            accepts: None,
-        }
+    fn service(&self) -> (Self, BackendConfig) {
+        (self.clone(), BackendConfig::default())
     }
 
     fn upstream(&self, retry: Retry) -> Upstream<Self> {
@@ -142,32 +129,27 @@ impl Scripted {
 }
 
 async fn ask_scripted(upstream: &Upstream<Scripted>) -> Result<Answer, Exhausted> {
-    upstream.ask(&request("1"), Preference::None, |_| {}).await
+    upstream.ask(&request("1"), None, |_| {}).await
 }
 
 impl Connect for Scripted {
     type Io = Self;
 
-    async fn connect(&self, _: Duration) -> io::Result<Self> {
+    async fn connect_to(&self, _: Address) -> io::Result<Self> {
         self.connects.fetch_add(1, SeqCst);
         Ok(self.clone())
     }
 
-    fn is_silent(&self, _: &Self) -> bool {
+    fn is_open(&self, _: &Self) -> bool {
         self.asked.fetch_add(1, SeqCst);
         true
-    }
-
-    fn adopt(&self, io: Self) -> io::Result<Self> {
-        self.adopted.fetch_add(1, SeqCst);
-        Ok(io)
     }
 }
 
 impl AsyncRead for Scripted {
     fn poll_read(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut reads = self.reads.lock().unwrap();
@@ -177,7 +159,10 @@ impl AsyncRead for Scripted {
                 reads.pop_front();
                 Poll::Ready(result.map_err(io::Error::from))
             }
-            _ => Poll::Pending,
+            _ => {
+                *self.reader.lock().unwrap() = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
     }
 }
@@ -189,6 +174,9 @@ impl AsyncWrite for Scripted {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.writes += 1;
+        if let Some(reader) = self.reader.lock().unwrap().take() {
+            reader.wake();
+        }
         match self.broken == Some(self.writes) {
             true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             false => Poll::Ready(Ok(buf.len())),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use policy_ha::{Backend, Preference, Status};
-use policy_net::{Connector, Endpoint, Listener, Retry, Service, Upstream};
+use policy_ha::{Backend, Status};
+use policy_net::{BackendConfig, Connector, Endpoint, Listener, Retry, Upstream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     task::JoinHandle,
@@ -61,23 +61,21 @@ impl Asked {
     async fn new(endpoint: &Endpoint, retry: Retry, reads: Reads, kept: bool) -> Self {
         let closes = Real::new(endpoint, reads, usize::from(kept)).await;
         let answers = Real::new(&"inet:127.0.0.1:0".parse().unwrap(), reads, usize::MAX).await;
-        let services = (10..)
-            .zip([&closes, &answers])
-            .map(|(priority, real)| Service {
-                connect: Connector::new(real.endpoint.clone()),
-                backend: Backend::new(priority, 1),
-                timeout: Duration::from_secs(60),
-                accepts: None,
-            });
+        let services = (10..).zip([&closes, &answers]).map(|(priority, real)| {
+            let mut backend = BackendConfig::default();
+            backend.backend = Backend::new(priority, 1);
+            backend.timeout = Duration::from_secs(60);
+            (Connector::new(real.endpoint.clone()), backend)
+        });
         let upstream = Upstream::new(with(retry), services).unwrap();
-        let ask = async |mark| upstream.ask(&request(mark), Preference::None, |_| {}).await;
+        let ask = async |mark| upstream.ask(&request(mark), None, |_| {}).await;
         if kept {
             ask("warm").await.unwrap();
         }
         let answer = ask("asked").await;
         let answered_by = answer.ok().map(|answer| answer.backend.index());
-        let first = upstream.ids().next().unwrap();
-        let is_up = upstream.status(first) == Status::Up;
+        let first = upstream.ids()[0];
+        let is_up = upstream.status(first) == Some(Status::Up);
         Self { answered_by, is_up }
     }
 }

@@ -1,6 +1,6 @@
 //! Each request is answered, in order, however it comes.
 
-use policy_net::{Client, Connect, Connector, Listener, serve};
+use policy_net::{Client, Connector, Listener, serve};
 use tokio::{io::AsyncWriteExt, sync::oneshot};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use policy_net::{Client, Connect, Connector, Endpoint, Listener, ServeOptions};
+use policy_net::{Client, Connector, Endpoint, Listener, ServeOptions};
 use tokio::task::yield_now;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use policy_net::{Connect, Connector, ServeOptions};
+use policy_net::{Connector, ServeOptions};
 use policy_proto::Request;
 use tokio::{io::AsyncWriteExt, sync::Semaphore, time::sleep};
 use tokio_util::sync::CancellationToken;

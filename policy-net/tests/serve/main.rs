@@ -20,7 +20,7 @@ use std::{
 };
 
 use policy_net::{
-    BoxError, Connect, ConnectionError, Connector, Endpoint, Listener, ServeOptions, Stream,
+    BoxError, Clients, ConnectionError, Connector, Endpoint, Listener, ServeOptions, Stream,
     accept, serve_connection,
 };
 use policy_proto::{Request, Response};
@@ -64,10 +64,11 @@ impl Server {
         };
         let task = tokio::spawn(async move {
             let shutdown = async { stopped.await.unwrap_or_default() };
+            let clients = Clients::new(options.clients);
             let connection = |io, drain| {
-                let (handler, options) = (handler.clone(), options.clone());
+                let (handler, clients) = (handler.clone(), clients.clone());
                 async move {
-                    let _ = serve_connection(io, handler, &options, &drain).await;
+                    let _ = serve_connection(io, handler, clients, &drain).await;
                 }
             };
             accept(listener, &options, connection, shutdown).await;
@@ -135,7 +136,9 @@ where
     let (client, server) = duplex(4096);
     let drain = drain.clone();
     let served =
-        tokio::spawn(async move { serve_connection(server, handler, &options, &drain).await });
+        tokio::spawn(
+            async move { serve_connection(server, handler, options.clients, &drain).await },
+        );
     (client, served)
 }
 

@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use policy_ha::{Backend, Config, Preference};
+use policy_ha::Config;
 use policy_net::{
-    Client, Connect, Connector, Endpoint, ServeOptions, Service, Upstream, UpstreamOptions,
+    BackendConfig, Client, Connector, Endpoint, ServeOptions, Upstream, UpstreamOptions,
 };
 use tokio::{sync::watch, task::JoinSet};
 
@@ -40,17 +40,15 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
     options.balancer = Config::default()
         .with_min_backoff(ms(5))
         .with_max_backoff(ms(5));
-    let services = [&first, &second].map(|server| Service {
-        connect: Connector::new(server.endpoint.clone()),
-        backend: Backend::default(),
-        timeout: s(10),
-        accepts: None,
+    let services = [&first, &second].map(|server| {
+        let connector = Connector::new(server.endpoint.clone());
+        (connector, BackendConfig::default())
     });
     let upstream = Upstream::new(options, services).unwrap();
     let proxy = Server::start(&tcp(), ServeOptions::default(), move |request| {
         let upstream = upstream.clone();
         async move {
-            let answer = upstream.ask(&request, Preference::None, |_| {}).await?;
+            let answer = upstream.ask(&request, None, |_| {}).await?;
             Ok(answer.response)
         }
     })

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use policy_net::{ConnectionError, Patience, ServeOptions, serve_connection};
+use policy_net::{ClientError, Clients, ConnectionError, ServeOptions, serve_connection};
 use policy_proto::Response;
 use tokio::{
     io::{AsyncWriteExt, duplex},
@@ -28,7 +28,10 @@ async fn a_client_that_does_not_finish_its_request_is_cut_off() {
         }
     });
     let (ended, took) = timed(served).await;
-    assert!(matches!(ended.unwrap(), Err(ConnectionError::TooSlow)));
+    assert!(matches!(
+        ended.unwrap(),
+        Err(ConnectionError::Client(ClientError::TooSlow))
+    ));
     assert_eq!(took, s(30));
     dripping.await.unwrap();
 }
@@ -63,7 +66,10 @@ async fn the_rest_of_a_request_that_came_with_another_is_waited_for_no_longer() 
     client.write_all(request("a").as_bytes()).await.unwrap();
     client.write_all(b"request=").await.unwrap();
     let (ended, took) = timed(served).await;
-    assert!(matches!(ended.unwrap(), Err(ConnectionError::TooSlow)));
+    assert!(matches!(
+        ended.unwrap(),
+        Err(ConnectionError::Client(ClientError::TooSlow))
+    ));
     assert_eq!(took, s(80), "the client is not slow while the server is");
     assert_eq!(rest(client).await, "action=a\n\n");
 }
@@ -112,9 +118,11 @@ async fn a_blank_line_begins_no_request() {
 async fn a_client_that_does_not_take_its_reply_is_cut_off() {
     let (mut client, server) = duplex(64);
     let handler = |_| async { Ok(Response::new("x".repeat(1000))?) };
-    let (options, drain) = (ServeOptions::default(), CancellationToken::new());
+    let drain = CancellationToken::new();
     let served =
-        tokio::spawn(async move { serve_connection(server, handler, &options, &drain).await });
+        tokio::spawn(
+            async move { serve_connection(server, handler, Clients::default(), &drain).await },
+        );
     client.write_all(request("a").as_bytes()).await.unwrap();
     let (ended, took) = timed(timeout(s(3600), served)).await;
     match ended.expect("in an hour").unwrap() {
@@ -127,11 +135,9 @@ async fn a_client_that_does_not_take_its_reply_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn patience_may_be_endless() {
     let mut options = ServeOptions::default();
-    options.patience = Patience {
-        idle: Some(Duration::MAX),
-        request: Some(Duration::MAX),
-        memory: Some(Duration::MAX),
-    };
+    options.clients.idle = Duration::MAX;
+    options.clients.request = Duration::MAX;
+    options.clients.memory_wait = Duration::MAX;
     let drain = CancellationToken::new();
     let (mut client, _served) = served(options, &drain, |request| async move { echo(request) });
     sleep(s(100_000)).await;

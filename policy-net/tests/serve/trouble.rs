@@ -1,6 +1,6 @@
 //! A handler or a client in trouble costs its own connection only.
 
-use policy_net::{ConnectionError, ServeOptions};
+use policy_net::{ClientError, ConnectionError, ServeOptions};
 use policy_proto::{DecodeError, Limits, Request};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -71,13 +71,13 @@ async fn the_reason_why_a_connection_had_to_end_is_told() {
     ];
     for (bytes, wanted) in cases {
         let mut options = ServeOptions::default();
-        options.limits = Limits::default().with_line(8).with_message(16);
+        options.clients.limits = Limits::default().with_line(8).with_message(16);
         let drain = CancellationToken::new();
         let (mut client, served) = served(options, &drain, |request| async move { echo(request) });
         client.write_all(bytes).await.unwrap();
         client.shutdown().await.unwrap();
         match served.await.unwrap() {
-            Err(ConnectionError::Decode(error)) => assert_eq!(error, wanted),
+            Err(ConnectionError::Client(ClientError::Decode(error))) => assert_eq!(error, wanted),
             other => panic!("{other:?}"),
         }
     }

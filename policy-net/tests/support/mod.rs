@@ -13,8 +13,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_ha::{Backend, BackendId, Preference, Status};
-use policy_net::{Answer, AttemptError, Connect, Exhausted, Service, Upstream, UpstreamOptions};
+use policy_ha::{Backend, Status};
+use policy_net::{
+    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Upstream,
+    UpstreamOptions,
+};
 use policy_proto::{Decoder, Request, attr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -69,6 +72,13 @@ pub(crate) enum Manner {
     Hangs,
 }
 
+/// One server of this priority and weight, for requests of 10 s at most.
+pub(crate) fn backend(server: &Server, backend: Backend) -> (Server, BackendConfig) {
+    let mut config = BackendConfig::default();
+    config.backend = backend;
+    (server.clone(), config)
+}
+
 /// One server, and what it has seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Server(Arc<State>);
@@ -77,7 +87,6 @@ pub(crate) struct Server(Arc<State>);
 struct State {
     manner: Mutex<Manner>,
     connects: AtomicUsize,
-    withins: Mutex<Vec<Duration>>,
     seen: Mutex<Vec<(usize, String)>>,
     open: watch::Sender<usize>,
     hang_up: Notify,
@@ -88,7 +97,6 @@ impl Server {
         Self(Arc::new(State {
             manner: Mutex::new(manner),
             connects: AtomicUsize::new(0),
-            withins: Mutex::default(),
             seen: Mutex::default(),
             open: watch::Sender::new(0),
             hang_up: Notify::new(),
@@ -102,11 +110,6 @@ impl Server {
     /// Attempts to connect so far.
     pub(crate) fn connects(&self) -> usize {
         self.0.connects.load(SeqCst)
-    }
-
-    /// The time that each attempt to connect was given.
-    pub(crate) fn withins(&self) -> Vec<Duration> {
-        self.0.withins.lock().unwrap().clone()
     }
 
     /// The marks of the requests that arrived, each with the number of its connection, from 1.
@@ -220,9 +223,8 @@ impl Server {
 impl Connect for Server {
     type Io = DuplexStream;
 
-    async fn connect(&self, within: Duration) -> io::Result<DuplexStream> {
+    async fn connect_to(&self, _: Address) -> io::Result<DuplexStream> {
         let number = self.0.connects.fetch_add(1, SeqCst) + 1;
-        self.0.withins.lock().unwrap().push(within);
         match self.manner() {
             Manner::Refuses => return Err(io::ErrorKind::ConnectionRefused.into()),
             Manner::OutOfDescriptors => return Err(io::Error::from_raw_os_error(EMFILE)),
@@ -282,23 +284,33 @@ pub(crate) fn upstream_of<'a>(
     timeout: Duration,
     servers: impl IntoIterator<Item = (&'a Server, Option<&'a str>)>,
 ) -> Upstream<Server> {
-    let services = (10..)
-        .zip(servers)
-        .map(|(priority, (server, accepts))| Service {
-            connect: server.clone(),
-            backend: Backend::new(priority, 1),
-            timeout,
-            accepts: accepts.map(|list| list.parse().unwrap()),
-        });
-    Upstream::new(options, services).unwrap()
+    upstream_keeping(s(60), options, timeout, servers)
+}
+
+/// The same, with connections that are kept for this time.
+pub(crate) fn upstream_keeping<'a>(
+    keep: Duration,
+    options: UpstreamOptions,
+    timeout: Duration,
+    servers: impl IntoIterator<Item = (&'a Server, Option<&'a str>)>,
+) -> Upstream<Server> {
+    let backends = (10..).zip(servers).map(|(priority, (server, accepts))| {
+        let mut backend = BackendConfig::default();
+        backend.backend = Backend::new(priority, 1);
+        backend.timeout = timeout;
+        backend.accepts = accepts.map(|list| list.parse().unwrap());
+        backend.keep = keep;
+        (server.clone(), backend)
+    });
+    Upstream::new(options, backends).unwrap()
 }
 
 /// As hapolicy runs under spawn(8): a time-out per service covers all, nothing is kept.
-pub(crate) fn drop_in() -> UpstreamOptions {
+pub(crate) fn drop_in(timeout: Duration, servers: &[&Server]) -> Upstream<Server> {
     let mut options = UpstreamOptions::default();
     options.connect = None;
-    options.pool.keep = None;
-    options
+    let servers = servers.iter().map(|&server| (server, None));
+    upstream_keeping(Duration::ZERO, options, timeout, servers)
 }
 
 /// Who answered, after checking that the answer is this request's own.
@@ -306,9 +318,7 @@ pub(crate) async fn ask(
     upstream: &Upstream<Server>,
     mark: impl Display,
 ) -> Result<usize, Exhausted> {
-    let answer = upstream
-        .ask(&request(&mark), Preference::None, |_| {})
-        .await?;
+    let answer = upstream.ask(&request(&mark), None, |_| {}).await?;
     let Answer {
         backend, response, ..
     } = answer;
@@ -330,8 +340,8 @@ pub(crate) fn errors(exhausted: &Exhausted) -> Vec<&AttemptError> {
     exhausted.attempts.iter().map(|(_, error)| error).collect()
 }
 
-pub(crate) fn is_up(upstream: &Upstream<Server>, backend: BackendId) -> bool {
-    upstream.status(backend) == Status::Up
+pub(crate) fn is_up(upstream: &Upstream<Server>, backend: Slot) -> bool {
+    upstream.status(backend) == Some(Status::Up)
 }
 
 pub(crate) fn s(seconds: u64) -> Duration {

@@ -9,7 +9,9 @@ use std::{
 
 use clap::Args;
 use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
-use policy_net::{Connection, Endpoint, Listener, ServeOptions, Terms, UnixListener, accept};
+use policy_net::{
+    ClientOptions, Connection, Endpoint, Listener, ServeOptions, UnixListener, accept,
+};
 use policy_proto::{Request, Response, attr};
 use tokio::{
     net::TcpListener,
@@ -98,7 +100,7 @@ impl Serve {
     }
 
     async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
-        let mut connection = Connection::new(io, Terms::default());
+        let mut connection = Connection::new(io, ClientOptions::default());
         loop {
             let request = match connection.request(drain.cancelled()).await {
                 Ok(Some(request)) => request,

@@ -1,0 +1,293 @@
+//! The clients of a server as one state machine, which the tasks of their connections share.
+
+use std::{
+    fmt, io, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Waker,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use policy_flow::{
+    ClientDriver, ClientError, ClientEvent, ClientId, ClientOptions, Peer, PlaceLimits, Places,
+    Sent,
+};
+
+use crate::{
+    few::Few,
+    slab::Slab,
+    timer::{Ring, Timer, now},
+};
+
+/// The clients of one server: what they are granted, and the memory that their requests share. Clones are the same.
+///
+/// Each [`Connection`](crate::Connection) is one of them. A connection between two requests takes some two hundred
+/// bytes here, and no buffer.
+///
+/// ```
+/// use policy_net::{ClientOptions, Clients, Connection};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let mut options = ClientOptions::default();
+/// options.memory = Some(64 << 20);
+/// let clients = Clients::new(options);
+/// let (_, server) = tokio::io::duplex(64);
+/// let connection = Connection::new(server, &clients);
+/// assert_eq!((clients.len(), clients.memory(), clients.short_of_memory()), (1, 0, 0));
+/// drop(connection);
+/// assert!(clients.is_empty());
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Clients {
+    group: Arc<Group>,
+}
+
+struct Group {
+    me: Weak<Self>,
+    options: ClientOptions,
+    machine: Mutex<Machine>,
+    timer: Timer,
+}
+
+pub(super) struct Machine {
+    pub(super) flow: policy_flow::Clients,
+    pub(super) seats: Seats,
+}
+
+/// What is known of each connection beside the state machine.
+pub(super) struct Seats {
+    all: Slab<Seat>,
+    /// The seat of each client of the state machine.
+    of: Vec<usize>,
+    wakes: Few<Waker>,
+}
+
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) waker: Option<Waker>,
+    /// Why the state machine has closed the connection, if it has.
+    pub(super) end: Option<End>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Its client has ended it, or been idle for too long.
+    Closed,
+    /// For what its client did, and what had come of it.
+    Refused(ClientError, Bytes),
+}
+
+impl Clients {
+    /// Without clients.
+    #[must_use]
+    pub fn new(options: ClientOptions) -> Self {
+        // Who may connect is decided where connections are accepted.
+        let places = Places::new(PlaceLimits {
+            all: usize::MAX,
+            per_address: None,
+            per_user: None,
+        });
+        let machine = Machine {
+            flow: policy_flow::Clients::new(now(), options, places),
+            seats: Seats {
+                all: Slab::new(),
+                of: Vec::new(),
+                wakes: Few::default(),
+            },
+        };
+        let group = Arc::new_cyclic(|me| Group {
+            me: Weak::clone(me),
+            options,
+            machine: Mutex::new(machine),
+            timer: Timer::default(),
+        });
+        Self { group }
+    }
+
+    /// What they are granted.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.group.options
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.group.lock().flow.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory that are counted for requests under way and their replies: see [`ClientOptions::memory`].
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.group.lock().flow.memory()
+    }
+
+    /// How many of them wait for memory.
+    #[must_use]
+    pub fn short_of_memory(&self) -> usize {
+        self.group.lock().flow.short_of_memory()
+    }
+
+    /// One more: its number, and its seat's.
+    pub(super) fn accept(&self) -> (Option<ClientId>, usize) {
+        self.with(|Machine { flow, seats }| {
+            let seat = seats.all.insert(Seat::default());
+            // There is always a place.
+            let client = flow.accept(Peer::User(0), seats).ok();
+            match client {
+                Some(client) => seats.put(client, seat),
+                None => seats.close(seat, End::Closed),
+            }
+            (client, seat)
+        })
+    }
+
+    /// Looks at the state machine.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Machine) -> T) -> T {
+        look(&mut self.group.lock())
+    }
+
+    /// Has the state machine do something now.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Machine) -> T) -> T {
+        self.group.with(act)
+    }
+}
+
+impl Group {
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        // Nothing that holds the lock can panic half-way.
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Machine) -> T) -> T {
+        let (result, wakes, next): (T, Few<Waker>, Option<Instant>) = {
+            let mut machine = self.lock();
+            machine.flow.set_now(now());
+            machine.flow.recycle();
+            let result = act(&mut machine);
+            let wakes = mem::take(&mut machine.seats.wakes);
+            (result, wakes, machine.flow.next_timer())
+        };
+        self.timer
+            .set(next, || Weak::clone(&self.me) as Weak<dyn Ring>);
+        wakes.into_iter().for_each(Waker::wake);
+        result
+    }
+}
+
+impl Ring for Group {
+    fn ring(&self) {
+        self.with(|Machine { flow, seats }| flow.tick(seats));
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients")
+            .field("options", self.options())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ClientOptions> for Clients {
+    fn from(options: ClientOptions) -> Self {
+        Self::new(options)
+    }
+}
+
+impl From<&Self> for Clients {
+    fn from(clients: &Self) -> Self {
+        clients.clone()
+    }
+}
+
+impl Default for Clients {
+    /// With the default options.
+    fn default() -> Self {
+        Self::new(ClientOptions::default())
+    }
+}
+
+impl Seats {
+    pub(super) fn get_mut(&mut self, seat: usize) -> Option<&mut Seat> {
+        self.all.get_mut(seat)
+    }
+
+    pub(super) fn remove(&mut self, seat: usize) -> Option<Seat> {
+        self.all.remove(seat)
+    }
+
+    fn put(&mut self, client: ClientId, seat: usize) {
+        if self.of.len() <= client.index() {
+            self.of.resize(client.index() + 1, usize::MAX);
+        }
+        if let Some(of) = self.of.get_mut(client.index()) {
+            *of = seat;
+        }
+    }
+
+    fn of(&self, client: ClientId) -> usize {
+        self.of.get(client.index()).copied().unwrap_or(usize::MAX)
+    }
+
+    fn wake(&mut self, seat: usize) {
+        if let Some(waker) = self.all.get_mut(seat).and_then(|seat| seat.waker.take()) {
+            self.wakes.push(waker);
+        }
+    }
+
+    fn close(&mut self, seat: usize, end: End) {
+        if let Some(seat) = self.all.get_mut(seat) {
+            seat.end.get_or_insert(end);
+        }
+        self.wake(seat);
+    }
+}
+
+/// For all that is not about the connection whose task calls the state machine.
+impl ClientDriver for Seats {
+    fn send_client(&mut self, _: ClientId, _: &[u8]) -> io::Result<Sent> {
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
+    fn close_client(&mut self, client: ClientId) {
+        self.close(self.of(client), End::Closed);
+    }
+
+    fn leave_client(&mut self, client: ClientId) {
+        self.close_client(client);
+    }
+
+    fn resume_client(&mut self, client: ClientId) {
+        self.wake(self.of(client));
+    }
+
+    fn has_bytes(&mut self, _: ClientId) -> bool {
+        false
+    }
+
+    fn client_event(&mut self, event: ClientEvent<'_>) {
+        if let ClientEvent::Refused {
+            client,
+            peer: _,
+            error: Some(error),
+            received,
+        } = event
+        {
+            let shown = Bytes::copy_from_slice(&received[..received.len().min(MAX_SHOWN)]);
+            self.close(self.of(client), End::Refused(*error, shown));
+        }
+    }
+}
+
+/// As much as is kept of what a client has sent instead of a request.
+const MAX_SHOWN: usize = 512;

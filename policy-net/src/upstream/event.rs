@@ -1,0 +1,130 @@
+//! What happens on the way to an answer, for logs and counters.
+
+use std::{io, time::Duration};
+
+use policy_flow::{AttemptError, CheckError, Slot};
+use policy_ha::Transition;
+use policy_proto::Response;
+
+/// What happens on the way to an answer, for logs and counters. [`Upstream::ask`](crate::Upstream::ask) tells what
+/// happens on the way of its request, [`Upstream::check`](crate::Upstream::check) the rest.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new connection is about to be opened.
+    Opening(Slot),
+    /// It has been opened.
+    Connected(Slot),
+    /// An attempt ended with an answer.
+    Answered {
+        /// Who answered.
+        backend: Slot,
+        /// What.
+        response: Response,
+        /// How long the attempt took.
+        took: Duration,
+    },
+    /// An attempt failed.
+    Failed {
+        /// Who was asked.
+        backend: Slot,
+        /// Why it failed.
+        error: AttemptError,
+        /// How long the attempt took.
+        took: Duration,
+    },
+    /// A backend that is down was looked at.
+    Checked {
+        /// Which.
+        backend: Slot,
+        /// Why it did not pass, if it did not.
+        error: Option<CheckError>,
+        /// How long that took.
+        took: Duration,
+    },
+    /// A backend went down or came back.
+    Changed {
+        /// Which.
+        backend: Slot,
+        /// How.
+        transition: Transition,
+        /// Why, if it went down.
+        because: Option<AttemptError>,
+    },
+    /// Several backends closed the connection on the same request: it is to blame, and not they.
+    Harmful {
+        /// A bit for each [`Slot`] below 64 that did so.
+        backends: u64,
+    },
+    /// The backend takes fewer connections at once than it may have: others had to be closed before one was answered.
+    Crowded {
+        /// Which.
+        backend: Slot,
+        /// As many are opened without a wait for a while.
+        limit: usize,
+    },
+    /// A look-up failed, and older addresses are used on.
+    StaleAddresses {
+        /// Whose.
+        backend: Slot,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Event {
+    /// The same for whoever is told of it later; `None` for what is told to nobody.
+    pub(super) fn of(event: policy_flow::Event<'_>) -> Option<Self> {
+        use policy_flow::Event as Told;
+
+        Some(match event {
+            Told::Opening(backend) => Self::Opening(backend),
+            Told::Connected(backend) => Self::Connected(backend),
+            Told::Answered {
+                backend,
+                response,
+                took,
+                ..
+            } => Self::Answered {
+                backend,
+                response: response.clone(),
+                took,
+            },
+            Told::Failed {
+                backend,
+                error,
+                took,
+                ..
+            } => Self::Failed {
+                backend,
+                error: error.clone(),
+                took,
+            },
+            Told::Checked {
+                backend,
+                error,
+                took,
+            } => Self::Checked {
+                backend,
+                error: error.cloned(),
+                took,
+            },
+            Told::Changed {
+                backend,
+                transition,
+                because,
+            } => Self::Changed {
+                backend,
+                transition,
+                because: because.cloned(),
+            },
+            Told::Harmful { backends, .. } => Self::Harmful { backends },
+            Told::Crowded { backend, limit } => Self::Crowded { backend, limit },
+            Told::StaleAddresses { backend, error } => Self::StaleAddresses {
+                backend,
+                error: io::Error::new(error.kind(), error.to_string()),
+            },
+            _ => return None,
+        })
+    }
+}

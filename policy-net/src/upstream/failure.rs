@@ -1,0 +1,53 @@
+//! Whose failure an error of the system is.
+
+use std::io;
+
+use policy_flow::Failure;
+use rustix::io::Errno;
+
+use super::{Connect, look_up::NoThread};
+
+/// What an error of a connection means.
+pub(crate) fn failure(error: io::Error, connect: &impl Connect) -> Failure {
+    match (is_ours(&error), connect.left_unread(&error)) {
+        (true, _) => Failure::Local(error),
+        (false, true) => Failure::Unread(error),
+        (false, false) => Failure::Peer(error),
+    }
+}
+
+/// Whether this side has run out of something.
+pub(crate) fn is_ours(error: &io::Error) -> bool {
+    let is_ours = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    let no_thread = error.get_ref().is_some_and(|error| error.is::<NoThread>());
+    OURS.iter().any(is_ours) || no_thread
+}
+
+/// Descriptors and memory. Each of them is about this process or this machine.
+const OURS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_side_has_run_out_of_is_no_peers_failure() {
+        for errno in OURS {
+            assert!(is_ours(&errno.into()), "{errno}");
+        }
+        let error = NoThread::error("policy.example", io::Error::from(Errno::AGAIN));
+        assert_eq!(
+            error.to_string(),
+            "no thread to look up 'policy.example': Resource temporarily unavailable (os error 11)"
+        );
+        assert!(is_ours(&error));
+        for errno in [
+            Errno::CONNREFUSED,
+            Errno::NOENT,
+            Errno::ACCESS,
+            Errno::HOSTUNREACH,
+        ] {
+            assert!(!is_ours(&errno.into()), "{errno}");
+        }
+    }
+}
