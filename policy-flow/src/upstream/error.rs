@@ -111,6 +111,7 @@ impl Clone for AttemptError {
         match self {
             Self::Connect(error) => Self::Connect(again(error)),
             Self::Local(error) => Self::Local(again(error)),
+            Self::LocalIo(error) => Self::LocalIo(again(error)),
             Self::Io(error) => Self::Io(again(error)),
             Self::Closed => Self::Closed,
             Self::Invalid { error, line } => Self::Invalid {
