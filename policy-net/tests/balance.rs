@@ -144,7 +144,12 @@ async fn whoever_takes_over_keeps_the_rest_of_the_message_with_each_strategy() {
         for sender in 0..50 {
             answered_by(&upstream, &sender.to_string(), "").await;
         }
-        assert!(upstream.ids().into_iter().all(|id| support::is_up(&upstream, id)));
+        assert!(
+            upstream
+                .ids()
+                .into_iter()
+                .all(|id| support::is_up(&upstream, id))
+        );
         for _ in 0..5 {
             assert_eq!(message.ask().await, other, "{strategy}");
         }

@@ -96,7 +96,9 @@ async fn the_tasks_of_connections_end_with_the_last_clone() {
     drop(last);
     server.until_open(0).await;
     sleep(ms(1)).await;
-    let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let alive = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
     assert_eq!(alive, 0, "neither theirs nor a timer's");
 }
 

@@ -100,9 +100,7 @@ async fn the_error_quotes_no_more_than_a_part_of_a_long_answer() {
         s(10),
         [(&server, Some("dunno"))],
     );
-    let exhausted = upstream
-        .ask(&request("mark"), None, |_| {})
-        .await;
+    let exhausted = upstream.ask(&request("mark"), None, |_| {}).await;
     match &exhausted.unwrap_err().attempts[..] {
         [(_, AttemptError::NotAllowed { action })] => {
             assert_eq!(action[..], says[b"action=".len()..][..512]);

@@ -35,7 +35,10 @@ async fn a_kept_connection_that_is_reset_within_an_answer_is_not_replaced() {
         let exhausted = ask_scripted(&upstream).await.unwrap_err();
         assert!(matches!(errors(&exhausted)[..], [AttemptError::Io(_)]));
         assert_eq!(scripted.connects.load(SeqCst), 1);
-        let is_up = upstream.ids().into_iter().all(|id| upstream.status(id) == Some(Status::Up));
+        let is_up = upstream
+            .ids()
+            .into_iter()
+            .all(|id| upstream.status(id) == Some(Status::Up));
         assert!(!is_up, "it is no accident");
     }
 }
@@ -51,7 +54,10 @@ async fn a_kept_connection_that_cannot_be_written_to_is_replaced() {
         ask_scripted(&upstream).await.unwrap();
         ask_scripted(&upstream).await.unwrap();
         assert_eq!(scripted.connects.load(SeqCst), 2, "{retry:?}");
-        let is_up = upstream.ids().into_iter().all(|id| upstream.status(id) == Some(Status::Up));
+        let is_up = upstream
+            .ids()
+            .into_iter()
+            .all(|id| upstream.status(id) == Some(Status::Up));
         assert!(is_up, "{retry:?}");
     }
 }

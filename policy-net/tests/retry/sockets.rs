@@ -61,14 +61,12 @@ impl Asked {
     async fn new(endpoint: &Endpoint, retry: Retry, reads: Reads, kept: bool) -> Self {
         let closes = Real::new(endpoint, reads, usize::from(kept)).await;
         let answers = Real::new(&"inet:127.0.0.1:0".parse().unwrap(), reads, usize::MAX).await;
-        let services = (10..)
-            .zip([&closes, &answers])
-            .map(|(priority, real)| {
-                let mut backend = BackendConfig::default();
-                backend.backend = Backend::new(priority, 1);
-                backend.timeout = Duration::from_secs(60);
-                (Connector::new(real.endpoint.clone()), backend)
-            });
+        let services = (10..).zip([&closes, &answers]).map(|(priority, real)| {
+            let mut backend = BackendConfig::default();
+            backend.backend = Backend::new(priority, 1);
+            backend.timeout = Duration::from_secs(60);
+            (Connector::new(real.endpoint.clone()), backend)
+        });
         let upstream = Upstream::new(with(retry), services).unwrap();
         let ask = async |mark| upstream.ask(&request(mark), None, |_| {}).await;
         if kept {

@@ -136,7 +136,9 @@ where
     let (client, server) = duplex(4096);
     let drain = drain.clone();
     let served =
-        tokio::spawn(async move { serve_connection(server, handler, options.clients, &drain).await });
+        tokio::spawn(
+            async move { serve_connection(server, handler, options.clients, &drain).await },
+        );
     (client, served)
 }
 

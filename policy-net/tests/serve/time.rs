@@ -28,7 +28,10 @@ async fn a_client_that_does_not_finish_its_request_is_cut_off() {
         }
     });
     let (ended, took) = timed(served).await;
-    assert!(matches!(ended.unwrap(), Err(ConnectionError::Client(ClientError::TooSlow))));
+    assert!(matches!(
+        ended.unwrap(),
+        Err(ConnectionError::Client(ClientError::TooSlow))
+    ));
     assert_eq!(took, s(30));
     dripping.await.unwrap();
 }
@@ -63,7 +66,10 @@ async fn the_rest_of_a_request_that_came_with_another_is_waited_for_no_longer() 
     client.write_all(request("a").as_bytes()).await.unwrap();
     client.write_all(b"request=").await.unwrap();
     let (ended, took) = timed(served).await;
-    assert!(matches!(ended.unwrap(), Err(ConnectionError::Client(ClientError::TooSlow))));
+    assert!(matches!(
+        ended.unwrap(),
+        Err(ConnectionError::Client(ClientError::TooSlow))
+    ));
     assert_eq!(took, s(80), "the client is not slow while the server is");
     assert_eq!(rest(client).await, "action=a\n\n");
 }
@@ -113,9 +119,10 @@ async fn a_client_that_does_not_take_its_reply_is_cut_off() {
     let (mut client, server) = duplex(64);
     let handler = |_| async { Ok(Response::new("x".repeat(1000))?) };
     let drain = CancellationToken::new();
-    let served = tokio::spawn(async move {
-        serve_connection(server, handler, Clients::default(), &drain).await
-    });
+    let served =
+        tokio::spawn(
+            async move { serve_connection(server, handler, Clients::default(), &drain).await },
+        );
     client.write_all(request("a").as_bytes()).await.unwrap();
     let (ended, took) = timed(timeout(s(3600), served)).await;
     match ended.expect("in an hour").unwrap() {

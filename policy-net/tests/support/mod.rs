@@ -15,7 +15,8 @@ use std::{
 use bytes::BytesMut;
 use policy_ha::{Backend, Status};
 use policy_net::{
-    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Upstream, UpstreamOptions,
+    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Upstream,
+    UpstreamOptions,
 };
 use policy_proto::{Decoder, Request, attr};
 use tokio::{
@@ -293,16 +294,14 @@ pub(crate) fn upstream_keeping<'a>(
     timeout: Duration,
     servers: impl IntoIterator<Item = (&'a Server, Option<&'a str>)>,
 ) -> Upstream<Server> {
-    let backends = (10..)
-        .zip(servers)
-        .map(|(priority, (server, accepts))| {
-            let mut backend = BackendConfig::default();
-            backend.backend = Backend::new(priority, 1);
-            backend.timeout = timeout;
-            backend.accepts = accepts.map(|list| list.parse().unwrap());
-            backend.keep = keep;
-            (server.clone(), backend)
-        });
+    let backends = (10..).zip(servers).map(|(priority, (server, accepts))| {
+        let mut backend = BackendConfig::default();
+        backend.backend = Backend::new(priority, 1);
+        backend.timeout = timeout;
+        backend.accepts = accepts.map(|list| list.parse().unwrap());
+        backend.keep = keep;
+        (server.clone(), backend)
+    });
     Upstream::new(options, backends).unwrap()
 }
 
@@ -319,9 +318,7 @@ pub(crate) async fn ask(
     upstream: &Upstream<Server>,
     mark: impl Display,
 ) -> Result<usize, Exhausted> {
-    let answer = upstream
-        .ask(&request(&mark), None, |_| {})
-        .await?;
+    let answer = upstream.ask(&request(&mark), None, |_| {}).await?;
     let Answer {
         backend, response, ..
     } = answer;
