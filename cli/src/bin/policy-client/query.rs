@@ -12,8 +12,9 @@ use std::{
 use bytes::BytesMut;
 use clap::Args;
 use hapolicy::{parse_duration, printable};
-use policy_ha::{Backend, Preference};
-use policy_net::{AttemptError, Connector, Endpoint, Service, TimedOut, Upstream, UpstreamOptions};
+use policy_net::{
+    AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
+};
 use policy_proto::{Decoder, Request, Response, attr};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
@@ -71,13 +72,10 @@ impl Query {
         let mut settings = UpstreamOptions::default();
         settings.deadline = self.timeout;
         settings.connect = None;
-        let service = Service {
-            connect: Connector::new(endpoint.clone()),
-            backend: Backend::default(),
-            timeout: self.timeout,
-            accepts: None,
-        };
-        let upstream = match Upstream::new(settings, [service]) {
+        let mut backend = BackendConfig::default();
+        backend.timeout = self.timeout;
+        let connector = Connector::new(endpoint.clone());
+        let upstream = match Upstream::new(settings, [(connector, backend)]) {
             Ok(upstream) => upstream,
             Err(error) => return fail(&error, USAGE),
         };
@@ -89,7 +87,7 @@ impl Query {
                 Err(text) => return fail(&format!("standard input: {text}"), DATA),
             };
             let since = Instant::now();
-            let answer = upstream.ask(&request, Preference::None, |_| {}).await;
+            let answer = upstream.ask(&request, None, |_| {}).await;
             let elapsed = since.elapsed();
             let answer = answer.map(|answer| answer.response).map_err(|exhausted| {
                 let reason = exhausted.attempts.first().map(|(_, error)| match error {

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use hapolicy::{Listen, escaped, parse_duration, printable};
-use policy_net::{Connection, ServeOptions, Terms, accept};
+use policy_net::{Clients, Connection, ServeOptions, accept};
 use policy_proto::{Request, Response, attr};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -97,7 +97,7 @@ impl Serve {
     }
 
     async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
-        let mut connection = Connection::new(io, Terms::default());
+        let mut connection = Connection::new(io, Clients::default());
         loop {
             let request = match connection.request(drain.cancelled()).await {
                 Ok(Some(request)) => request,
