@@ -11,9 +11,8 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_ha::{Backend, Preference};
 use policy_net::{
-    Client, Connect, Connector, Endpoint, Event, Listener, Service, Stream, Upstream,
+    BackendConfig, Client, Connect, Connector, Endpoint, Event, Listener, Stream, Upstream,
     UpstreamOptions, serve,
 };
 use policy_proto::{Action, Decoder, Request, Response, attr};
@@ -78,24 +77,19 @@ async fn policy_service(
 
 /// What `hapolicy --listen` does: each request goes to a service that answers it.
 async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
-    let services = services.map(|endpoint| Service {
-        connect: Connector::new(endpoint),
-        backend: Backend::default(),
-        timeout: Duration::from_secs(10),
-        accepts: None,
-    });
+    let services = services.map(|endpoint| (Connector::new(endpoint), BackendConfig::default()));
     let upstream = Upstream::new(UpstreamOptions::default(), services)?;
     let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
     let endpoint = listener.endpoint()?;
     let handler = move |request: Request| {
         let upstream = upstream.clone();
         async move {
-            let report = |event: Event<'_>| {
+            let report = |event: Event| {
                 if let Event::Changed { transition, .. } = event {
                     println!("     the upstream notices: {transition:?}");
                 }
             };
-            match upstream.ask(&request, Preference::None, report).await {
+            match upstream.ask(&request, None, report).await {
                 Ok(answer) => Ok(answer.response),
                 Err(_) => Ok(Response::dunno()),
             }

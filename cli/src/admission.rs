@@ -4,11 +4,14 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroUsize,
+    os::fd::AsFd,
+    time::Duration,
 };
 
 use ipnet::{IpNet, Ipv6Net};
-use policy_net::Stream;
-use rustix::net::sockopt::socket_peercred;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use policy_flow::{Peer, Waiting};
+use socket2::SockRef;
 use thiserror::Error;
 
 use crate::max_clients::MaxClients;
@@ -26,29 +29,8 @@ pub(crate) enum Door {
     Local,
     /// One that others can reach.
     Open,
-    /// It has been let in already, and is passed on.
+    /// It was let in by another daemon, which may have allowed others.
     Passed,
-}
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Client {
-    /// Over TCP. IPv4 is never in the guise of IPv6.
-    Address(IpAddr),
-    /// Over a UNIX socket: the user that the process had when it connected.
-    User(u32),
-}
-
-/// For whom a client counts where connections are limited.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Origin {
-    /// This machine over TCP, whatever the address: each of its users has all of 127.0.0.0/8, and the system does
-    /// not say who it is.
-    Loopback,
-    /// An IPv4 address, or the first address of an IPv6 network of 64 bits: whoever has one address of that,
-    /// has them all.
-    Network(IpAddr),
-    User(u32),
 }
 
 /// Why a connection is closed as soon as it has been accepted.
@@ -57,7 +39,7 @@ pub(crate) enum Refusal {
     #[error("closing a connection from {0}: not in --allow")]
     NotAllowed(IpAddr),
     #[error("closing a connection from {0}: {1}, and none is idle that could leave for it")]
-    Full(Client, MaxClients),
+    Full(Name, MaxClients),
     #[error("closing a connection from {0}: {holder} has {1} (--max-clients-per-address)", holder = holder(*.0))]
     FullForAddress(IpAddr, NonZeroUsize),
     #[error("closing a connection from user {0}: it has {1} (--max-clients-per-user)")]
@@ -71,13 +53,12 @@ impl Admission {
 
     /// Whether this client is served at all. Over a UNIX socket the mode of that says so. A listener on
     /// loopback serves loopback, whatever else is allowed.
-    pub(crate) fn allows(&self, client: Client, door: Door) -> Result<(), Refusal> {
-        let Client::Address(address) = client else {
+    pub(crate) fn allows(&self, client: Peer, door: Door) -> Result<(), Refusal> {
+        let Peer::Address(address) = client else {
             return Ok(());
         };
         let is_allowed = match door {
-            Door::Passed => true,
-            Door::Local if address.is_loopback() => true,
+            Door::Local | Door::Passed if address.is_loopback() => true,
             _ => self.allow.iter().any(|net| net.contains(&address)),
         };
         match is_allowed {
@@ -87,49 +68,75 @@ impl Admission {
     }
 }
 
-impl Client {
-    /// Nothing if it has gone already.
-    pub(crate) fn of(io: &Stream) -> Option<Self> {
-        match io {
-            Stream::Tcp(io) => Some(io.peer_addr().ok()?.ip().into()),
-            Stream::Unix(io) => Some(Self::User(socket_peercred(io).ok()?.uid.as_raw())),
-        }
-    }
-
-    pub(crate) fn origin(self) -> Origin {
-        match self {
-            Self::Address(address) if address.is_loopback() => Origin::Loopback,
-            Self::Address(IpAddr::V6(address)) => {
-                Origin::Network(network(address).network().into())
-            }
-            Self::Address(address) => Origin::Network(address),
-            Self::User(user) => Origin::User(user),
-        }
+/// Who is at the other end of a connection; nothing if it has gone already.
+pub(crate) fn peer_of(connection: impl AsFd) -> Option<Peer> {
+    let address = SockRef::from(&connection).peer_addr().ok()?;
+    match address.as_socket() {
+        Some(address) => Some(address.ip().into()),
+        // Not rustix's, which fails where the process has no number here, as one in another container.
+        None => Some(Peer::User(
+            getsockopt(&connection, PeerCredentials).ok()?.uid(),
+        )),
     }
 }
 
-impl From<IpAddr> for Client {
-    /// A socket that serves IPv6 and IPv4 sees the latter in the guise of the former.
-    fn from(address: IpAddr) -> Self {
-        Self::Address(address.to_canonical())
-    }
+/// A peer as the log names it.
+pub(crate) fn name_of(peer: Peer) -> String {
+    Name(peer).to_string()
 }
 
-impl fmt::Display for Client {
+/// A peer as the log names it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Name(pub(crate) Peer);
+
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::User(user) => write!(f, "user {user}"),
+        match self.0 {
+            Peer::Address(address) => address.fmt(f),
+            Peer::User(user) => write!(f, "user {user}"),
         }
+    }
+}
+
+/// A client that has lost its place to another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evicted {
+    pub(crate) all: MaxClients,
+    pub(crate) peer: Peer,
+    pub(crate) waiting: Waiting,
+    pub(crate) time: Duration,
+}
+
+impl fmt::Display for Evicted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, cause) = (self.all.number, self.all.cause());
+        let why = match self.waiting {
+            Waiting::Idle => "idle",
+            Waiting::Rest => "whose request has been incomplete",
+        };
+        let (client, time) = (Name(self.peer), self.time.as_secs());
+        write!(
+            f,
+            "all {number} places are taken ({cause}): closing the connection of {client}, {why} for {time}s"
+        )
     }
 }
 
 impl Refusal {
-    /// This client's origin has as many connections as it may have.
-    pub(crate) fn full_for(client: Client, most: NonZeroUsize) -> Self {
-        match client {
-            Client::Address(address) => Self::FullForAddress(address, most),
-            Client::User(user) => Self::FullForUser(user, most),
+    /// There is no place for this client.
+    pub(crate) const fn no_place(
+        peer: Peer,
+        refusal: policy_flow::Refusal,
+        all: MaxClients,
+    ) -> Self {
+        match (refusal, peer) {
+            (policy_flow::Refusal::FullForAddress(most), Peer::Address(address)) => {
+                Self::FullForAddress(address, most)
+            }
+            (policy_flow::Refusal::FullForUser(most), Peer::User(user)) => {
+                Self::FullForUser(user, most)
+            }
+            _ => Self::Full(Name(peer), all),
         }
     }
 }
@@ -156,7 +163,7 @@ mod tests {
         Admission::new(allow.iter().map(|net| net.parse().unwrap()).collect())
     }
 
-    fn client(text: &str) -> Client {
+    fn client(text: &str) -> Peer {
         text.parse::<IpAddr>().unwrap().into()
     }
 
@@ -187,35 +194,9 @@ mod tests {
             assert_eq!(admitted.is_ok(), served, "{address} {door:?}: {admitted:?}");
         }
         assert!(
-            none.allows(Client::User(105), Door::Open).is_ok(),
+            none.allows(Peer::User(105), Door::Open).is_ok(),
             "a UNIX socket has a mode"
         );
-    }
-
-    #[test]
-    fn a_client_counts_for_its_address_its_network_or_its_user() {
-        for (one, other, same) in [
-            ("192.0.2.1", "192.0.2.1", true),
-            ("192.0.2.1", "192.0.2.2", false),
-            ("192.0.2.1", "::ffff:192.0.2.1", true),
-            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
-            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
-            ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("2001:db8:0:ffff::", "2001:db8:0:ffff:1::", true),
-            ("127.0.0.1", "127.255.3.4", true),
-            ("127.0.0.1", "::ffff:127.0.0.2", true),
-            ("127.0.0.1", "::1", true),
-            ("127.0.0.1", "128.0.0.1", false),
-            ("::1", "::2", false),
-        ] {
-            let is_same = client(one).origin() == client(other).origin();
-            assert_eq!(is_same, same, "{one} {other}");
-        }
-        let (user, other) = (Client::User(105), Client::User(0));
-        assert_eq!(user.origin(), user.origin());
-        assert_ne!(user.origin(), other.origin());
-        let zero = client("0.0.0.0");
-        assert_ne!(other.origin(), zero.origin());
     }
 
     #[test]
@@ -231,11 +212,15 @@ mod tests {
                 "from 2001:db8::7: 2001:db8::/64 has 3 (--max-clients-per-address)",
             ),
             (
-                Client::User(105),
+                Peer::User(105),
                 "from user 105: it has 3 (--max-clients-per-user)",
             ),
         ] {
-            let refusal = Refusal::full_for(client, most).to_string();
+            let refusal = match client {
+                Peer::Address(_) => policy_flow::Refusal::FullForAddress(most),
+                Peer::User(_) => policy_flow::Refusal::FullForUser(most),
+            };
+            let refusal = Refusal::no_place(client, refusal, 9.into()).to_string();
             assert_eq!(refusal, format!("closing a connection {told}"));
         }
     }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use policy_net::Endpoint;
+use policy_flow::Endpoint;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 

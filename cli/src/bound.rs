@@ -7,9 +7,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use policy_net::{Endpoint, Listener, UnixListener};
+use policy_flow::Endpoint;
 use socket2::Socket;
-use tokio::net::TcpListener;
 
 use crate::{
     Listen,
@@ -79,18 +78,15 @@ impl Bound {
         Ok(bound)
     }
 
-    /// A listener of a worker, for the runtime that this is called in.
+    /// Another descriptor of its socket, which does not block.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn listener(&self) -> io::Result<Listener> {
+    pub fn listener(&self) -> io::Result<Socket> {
         let socket = self.socket.try_clone()?;
         socket.set_nonblocking(true)?;
-        Ok(match self.asked() {
-            Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
-            Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
-        })
+        Ok(socket)
     }
 
     /// Where it listens, with the port that the system chose.

@@ -1,32 +1,32 @@
 //! `hapolicy --listen`: any number of connections in one process.
 
 use std::{
-    future::pending,
     io,
     sync::{Arc, atomic::AtomicI32},
     thread,
 };
 
-use policy_net::{Check, Listener, MemoryBudget};
+use mio::Poll;
+use policy_flow::{Check, PlaceLimits, Places, RequestMemory};
 
 use crate::{
-    Affinity, Bound, Level, Log, Options, Passed, Proxy, StartError,
+    Affinity, Bound, Level, Log, Options, Passed, StartError,
     admission::Admission,
     crew::Crew,
-    forward,
     ground::Ground,
     hands::on_call,
-    life::Life,
+    life::{Life, Said},
     max_clients::MaxClients,
     monitor,
     notify::Pulses,
     passing::Passing,
+    proxy::{EventLoop, Mailbox},
     report::{Report, warn_without_log},
-    setup::{Services, checks, settings},
+    setup::{Services, checks},
+    shortage::MemoryWaits,
     signals::{self, Signals},
-    slots::{SlotLimits, Slots},
     succession::Succession,
-    worker::{Common, Ending, Worker},
+    worker::Common,
 };
 
 /// Serves any number of connections until SIGTERM or SIGINT, or until a successor has taken over, and
@@ -62,110 +62,116 @@ pub fn run(options: &Options, passed: Passed) -> Result<(), StartError> {
             "running as root: give --user, so that a fault in this program is no way to root";
         log.line(Level::Warning, text);
     }
-    let proxy = proxy(options, &services, &log);
-    forward::events_to(&proxy.journal);
-    let (senders, passed) = (0..ground.workers).map(|_| Listener::passed()).unzip();
+    let journal = services
+        .journal(log.clone(), options)
+        .for_daemon(options.log_format);
+    let proxy = services.proxy(options, journal, ground.workers);
+    let cannot_start = || StartError::system("cannot start");
+    let polls: io::Result<Vec<_>> = (0..ground.workers).map(|_| Poll::new()).collect();
+    let polls = polls.map_err(cannot_start())?;
+    let mailboxes = polls.iter().map(|poll| Mailbox::new(poll.registry()));
+    let mailboxes: io::Result<Vec<_>> = mailboxes.map(|mailbox| mailbox.map(Arc::new)).collect();
     let max_clients = MaxClients::new(&options.limits, ground.room);
     max_clients.announce(&options.limits, &log);
     let common = Common {
-        crew: Crew::new(senders),
+        crew: Crew::new(mailboxes.map_err(cannot_start())?),
         admission: Admission::new(options.limits.allow.clone()),
-        slots: Slots::new(SlotLimits {
-            all: max_clients,
+        places: Places::new(PlaceLimits {
+            all: max_clients.number,
             per_address: options.limits.max_clients_per_address,
             per_user: options.limits.max_clients_per_user,
         }),
-        proxy,
+        memory: RequestMemory::new(proxy.settings.clients.memory),
+        memory_waits: (0..ground.workers)
+            .map(|_| MemoryWaits::default())
+            .collect(),
+        max_clients,
+        proxy: Arc::new(proxy),
         passing: Passing::default(),
-        pulses: Pulses::watched(ground.workers, &log)
-            .map_err(StartError::system("cannot start"))?,
+        pulses: Pulses::watched(ground.workers, &log).map_err(cannot_start())?,
         successor: AtomicI32::new(0),
     };
-    serve(options, ground, check, passed, Arc::new(common), &log)
+    serve(options, ground, check, polls, Arc::new(common), &log)
 }
 
 fn serve(
     options: &Options,
     mut ground: Ground,
     check: Option<Check>,
-    passed: Vec<Listener>,
+    polls: Vec<Poll>,
     common: Arc<Common>,
     log: &Log,
 ) -> Result<(), StartError> {
     let cannot_start = || StartError::system("cannot start");
     let sockets = ground.listening.clients();
-    let workers = passed
+    let workers = polls
         .into_iter()
         .enumerate()
-        .map(|(index, passed)| Worker::new(index, sockets, passed, &common));
+        .map(|(index, poll)| EventLoop::new(index, poll, sockets, &common));
     let workers: io::Result<Vec<_>> = workers.collect();
     let mut workers = workers.map_err(cannot_start())?;
-    let Some(first) = workers.pop() else {
+    let Some(mut main) = workers.pop() else {
         return Ok(());
     };
-    let signals = {
-        let _entered = first.runtime.enter();
-        Signals::new()
-    };
-    let signals = signals.map_err(cannot_start())?;
+    if let Some(check) = check {
+        main.check(check);
+    }
+    let signals = Signals::new().and_then(|signals| main.hear_signals(signals));
+    signals.map_err(cannot_start())?;
     let endpoints: io::Result<Vec<_>> = sockets.iter().map(Bound::endpoint).collect();
     let endpoints = endpoints.map_err(cannot_start())?;
-    let ending = Ending::after(options.lifetime.drain);
-    thread::scope(|scope| {
-        // However this ends, the other workers end too.
-        let _stops = ending.stop.clone().drop_guard();
-        let hire = |index: usize| {
-            let (worker, serve) = on_call(|worker: Worker| worker.serve(&ending, pending()));
-            let thread = thread::Builder::new().name(format!("worker {index}"));
-            thread.spawn_scoped(scope, serve).map(|_| worker)
-        };
-        let hired: io::Result<Vec<_>> = (0..workers.len()).map(hire).collect();
-        let hired = hired.map_err(cannot_start())?;
-        let succession = options.lifetime.handover.as_ref().map(|_| {
-            let (succession, answer) = on_call(Succession::answer);
-            let thread = thread::Builder::new().name("handover".to_owned());
-            thread.spawn(answer).map(|_| succession)
+    let hire = |index: usize| {
+        let (common, log) = (Arc::clone(&common), log.clone());
+        let (worker, serve) = on_call(move |mut worker: EventLoop| {
+            // Also when a panic ends it.
+            let _tells = TellsAtEnd(common);
+            if let Err(error) = worker.serve() {
+                log.line(Level::Error, format!("worker {index} has failed: {error}"));
+            }
         });
-        let succession = succession.transpose().map_err(cannot_start())?;
-        let monitor = monitor::hire().map_err(cannot_start())?;
-        ground.settle()?;
+        let thread = thread::Builder::new().name(format!("worker {index}"));
+        thread.spawn(serve).map(|_| worker)
+    };
+    let hired: io::Result<Vec<_>> = (0..workers.len()).map(hire).collect();
+    let hired = hired.map_err(cannot_start())?;
+    let succession = options.lifetime.handover.as_ref().map(|_| {
+        let (succession, answer) = on_call(Succession::answer);
+        let thread = thread::Builder::new().name("handover".to_owned());
+        thread.spawn(answer).map(|_| succession)
+    });
+    let succession = succession.transpose().map_err(cannot_start())?;
+    let monitor = monitor::hire().map_err(cannot_start())?;
+    ground.settle()?;
 
-        // From here on nothing fails: each thread is there, and waits for its work.
-        let report = Report::new(options, workers.len() + 1, endpoints);
-        let (life, given) = Life::new(ground, common, report, log);
-        for (hired, worker) in hired.iter().zip(workers) {
-            _ = hired.send(worker);
+    // From here on nothing fails: each thread is there, and waits for its work.
+    let report = Report::new(options, workers.len() + 1, endpoints);
+    let drain = options.lifetime.drain;
+    let (mut life, given) = Life::new(ground, common, report, log, drain, workers.len());
+    for (hired, worker) in hired.iter().zip(workers) {
+        _ = hired.send(worker);
+    }
+    if let Some((succession, given)) = succession.zip(given) {
+        _ = succession.send(given);
+    }
+    life.announce();
+    let monitored = monitor::watch(&monitor, life.common());
+    while !life.is_over(main.has_ended()) {
+        main.turn(None).map_err(StartError::system("cannot wait"))?;
+        for said in main.take_said() {
+            life.hear(said);
         }
-        if let Some((succession, given)) = succession.zip(given) {
-            _ = succession.send(given);
-        }
-        life.announce();
-        let monitored = monitor::watch(&monitor, life.common());
-        first.keep_up(check);
-        first.serve(&ending, life.watch(signals, &ending));
-        drop(monitored);
-        life.end(&ending);
-        Ok(())
-    })
+    }
+    drop(monitored);
+    life.end()
 }
 
-fn proxy(options: &Options, services: &Services, log: &Log) -> Proxy {
-    let journal = services
-        .journal(log.clone(), options)
-        .for_daemon(options.log_format);
-    let default = options.default.clone().unwrap_or_default();
-    let memory = MemoryBudget::new(options.limits.max_memory);
-    let mut settings = settings(options);
-    settings.pool.memory = Some(memory.clone());
-    let mut proxy = Proxy::new(services.upstream(settings, false), default, journal);
-    proxy.affinity = affinity(options, services);
-    let terms = Arc::make_mut(&mut proxy.terms);
-    terms.patience = options.limits.patience();
-    // What waits for longer would be answered to nobody.
-    terms.patience.memory = Some(options.deadline);
-    terms.limits = options.limits.of_requests();
-    terms.memory = Some(memory);
-    proxy
+/// Tells the main thread that a worker has ended.
+struct TellsAtEnd(Arc<Common>);
+
+impl Drop for TellsAtEnd {
+    fn drop(&mut self) {
+        self.0.crew.tell_main(Said::Ended);
+    }
 }
 
 /// What keeps requests together, in either mode.

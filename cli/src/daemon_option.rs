@@ -25,7 +25,7 @@ pub(crate) fn daemon_option(
 }
 
 /// What the drop-in takes as well. All others are the daemon's, also those that will be added.
-const OF_BOTH: [&str; 19] = [
+const OF_BOTH: [&str; 20] = [
     "services",
     "default",
     "logging",
@@ -43,6 +43,7 @@ const OF_BOTH: [&str; 19] = [
     "actions",
     "check_config",
     "strict",
+    "quiet",
     "help",
     "version",
 ];

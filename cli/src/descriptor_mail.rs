@@ -6,7 +6,6 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use policy_net::close_apart;
 use rustix::{
     cmsg_space,
     io::retry_on_intr,
@@ -15,6 +14,8 @@ use rustix::{
         SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt::set_socket_linger,
     },
 };
+
+use super::disposal::close_apart;
 
 /// Sends a text with at most [`MOST`] descriptors over a socket that keeps messages apart.
 pub(crate) fn send(

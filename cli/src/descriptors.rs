@@ -1,18 +1,15 @@
 //! Descriptors of the process: how many it may have, and which it has from its starter.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     os::fd::{AsRawFd, RawFd},
 };
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::slots::MOST_EVICTED;
-
 /// How many descriptors are left for clients, once the limit is as high as the system lets it be.
 ///
-/// `own` are those of the listeners and runtimes: without room for them and for one client it is an
+/// `own` are those of the listeners and event loops: without room for them and for one client it is an
 /// error here rather than later, when nothing could be done about it. `upstream` are those that
 /// connections to services may come to need: so many are kept free of clients, or half of all
 /// where that is too many.
@@ -25,15 +22,15 @@ pub(crate) fn for_clients(own: usize, upstream: usize) -> io::Result<Room> {
     }
 }
 
-/// For how many clients there is room with so many descriptors, if so many are for services. Those that have lost their
-/// places need theirs until they notice, within a millisecond: an eighth is enough where there are few, since a
+/// For how many clients there is room with so many descriptors, if so many are for services. Those that
+/// are on their way from one worker to another have no place yet: an eighth is enough where there are few, since a
 /// connection that cannot be accepted waits.
 fn places(left: usize, upstream: usize) -> usize {
     let clients = left - upstream.min(left / 2);
     // A client's own, and one for its request.
     match clients {
         0 | 1 => 0,
-        clients => clients - MOST_EVICTED.min(clients / 8),
+        clients => clients - MAX_UNDER_WAY.min(clients / 8),
     }
 }
 
@@ -43,12 +40,6 @@ pub(crate) struct Room {
     pub(crate) clients: usize,
     /// The limit of descriptors that leaves it.
     pub(crate) limit: usize,
-}
-
-/// Whether there are as many left as a runtime needs to begin with: where there are not, tokio panics.
-pub(crate) fn check_for_runtime() -> io::Result<()> {
-    let held: io::Result<Vec<File>> = (0..RUNTIME).map(|_| File::open("/")).collect();
-    held.map(drop)
 }
 
 /// Closes what the starter left open, but for standard input, output and error, and what was passed on purpose.
@@ -86,8 +77,8 @@ fn raise() -> io::Result<usize> {
     Ok(usize::try_from(limit.current.unwrap_or(MOST)).unwrap_or(usize::MAX))
 }
 
-/// For epoll, what wakes it, and what tells it of signals.
-const RUNTIME: usize = 6;
+/// As many may have been accepted and have no place yet.
+const MAX_UNDER_WAY: usize = 128;
 /// `fs.nr_open` as Linux has it by default: a higher limit helps nobody.
 const MOST: u64 = 1 << 20;
 
@@ -96,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_kept_free_for_services_and_for_clients_that_have_lost_their_places() {
+    fn a_part_is_kept_free_for_services_and_for_clients_without_a_place_yet() {
         for (left, upstream, clients) in [
             (2000, 200, 1672),
             (1000, 200, 700),

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use policy_flow::{Check, Probe, Retry, Strategy, UpstreamOptions};
 use policy_ha::Mode;
-use policy_net::{Balance, Check, Probe, Retry, UpstreamOptions};
 use policy_proto::{InvalidResponse, Request, Response};
 
 use crate::parse_duration;
@@ -18,9 +18,9 @@ pub struct Failover {
         long,
         value_name = "round-robin|least-loaded|hash:ATTRIBUTE[,ATTRIBUTE...]",
         default_value = "round-robin",
-        value_parser = str::parse::<Balance>
+        value_parser = str::parse::<Strategy>
     )]
-    pub balance: Balance,
+    pub balance: Strategy,
     /// When a request that one server has failed is put to the next: always, or only if the first one
     /// certainly has not read it to its end
     #[arg(long, value_name = "always|unsent", default_value = "always", value_parser = retry)]
@@ -33,6 +33,13 @@ pub struct Failover {
     /// with each
     #[arg(long, value_name = "N", default_value = "100", value_parser = connections)]
     pub max_connections: usize,
+    /// How old a connection to a service may get: an older one is not used again
+    #[arg(long, value_name = "DURATION", default_value = "300s", value_parser = max_age)]
+    pub max_age: Duration,
+    /// How long an unused connection to a service is kept, or to that of this name: 0s closes it after each
+    /// answer [default: 60s]; may be repeated
+    #[arg(long, value_name = "[NAME=]DURATION", value_parser = keep)]
+    pub keep: Vec<(Option<String>, Duration)>,
     /// How many failures in a row take a service down
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_failures: u32,
@@ -51,6 +58,9 @@ pub struct Failover {
     /// With --check-config, end with 78 also where there is something to warn of
     #[arg(long)]
     pub strict: bool,
+    /// With --check-config, print only what is wrong or probably not meant
+    #[arg(long)]
+    pub quiet: bool,
     /// Open a connection to services that are down at this interval
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub health_check: Option<Duration>,
@@ -119,6 +129,9 @@ impl Failover {
             () if self.strict && !self.only_checks() => {
                 Some("--strict belongs to --check-config, which is missing")
             }
+            () if self.quiet && !self.only_checks() => {
+                Some("--quiet belongs to --check-config, which is missing")
+            }
             () => None,
         }
     }
@@ -128,23 +141,27 @@ impl Default for Failover {
     /// What holds without any option; a test compares it with clap's.
     fn default() -> Self {
         let UpstreamOptions {
-            balance,
+            strategy,
             retry,
             last_resort,
-            pool,
+            max_connections,
+            max_age,
             balancer,
             ..
         } = UpstreamOptions::default();
         Self {
-            balance,
+            balance: strategy,
             retry,
             last_resort,
-            max_connections: pool.max_connections,
+            max_connections,
+            max_age,
+            keep: Vec::new(),
             max_failures: balancer.max_failures,
             mode: Vec::new(),
             actions: Vec::new(),
             check_config: false,
             strict: false,
+            quiet: false,
             health_check: None,
             check: Vec::new(),
             probe: None,
@@ -165,6 +182,21 @@ fn connections(text: &str) -> Result<usize, &'static str> {
     match text.parse::<u16>() {
         Ok(number @ 1..) => Ok(number.into()),
         _ => Err("not between 1 and 65535"),
+    }
+}
+
+fn max_age(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        age => Ok(age),
+    }
+}
+
+/// The time, of all services or of one.
+fn keep(text: &str) -> Result<(Option<String>, Duration), String> {
+    match text.rsplit_once('=') {
+        Some((name, time)) => Ok((Some(name.to_owned()), parse_duration(time)?)),
+        None => Ok((None, parse_duration(text)?)),
     }
 }
 

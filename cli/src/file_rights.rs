@@ -2,8 +2,10 @@
 
 use std::io;
 
-use nix::unistd::{Gid, Uid, User, getgroups, setfsgid, setfsuid, setgroups};
+use nix::unistd::{Gid, Uid, getgroups, setfsgid, setfsuid, setgroups};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+use crate::users::known;
 
 /// Does this with the rights of that user to files, and none of root's: neither its groups nor its capabilities, whatever
 /// the starter has made of them.
@@ -22,7 +24,7 @@ struct Rights {
 
 impl Rights {
     fn change(uid: Uid) -> io::Result<Self> {
-        let own_group = User::from_uid(uid)?.map(|user| user.gid);
+        let own_group = known(uid)?.map(|user| user.gid);
         let gid = own_group.unwrap_or_else(|| Gid::from_raw(uid.as_raw()));
         let before = Self {
             groups: getgroups()?,

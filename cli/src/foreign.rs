@@ -10,7 +10,7 @@ pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
     } else if begins(&[b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN"]) {
         "a PROXY protocol header (version 1)"
     } else if matches!(text, [0x16, 3, 0..=4, _, _, 1, ..]) {
-        "a TLS hello"
+        TLS_HELLO
     } else if begins(&HTTP) {
         "an HTTP request"
     } else if begins(&[b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"]) {
@@ -20,6 +20,16 @@ pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// What a request is instead that was given up before it had come whole: it may have no line feed, and its client waits for
+/// an answer to it.
+pub(crate) fn foreign_begin(first: &[u8]) -> &'static str {
+    match first {
+        [0x16, 3, ..] => TLS_HELLO,
+        first => foreign_protocol(first).unwrap_or("a line whose name is no word"),
+    }
+}
+
+const TLS_HELLO: &str = "a TLS hello";
 const HTTP: [&[u8]; 8] = [
     b"GET ",
     b"HEAD ",

@@ -127,8 +127,11 @@ impl Ground {
 pub(crate) fn workers(options: &Options) -> usize {
     let workers = options.workers;
     let workers = workers.map_or_else(thread::available_parallelism, Ok);
-    workers.map_or(1, NonZeroUsize::get)
+    workers.map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
 }
+
+/// What workers share has a bit for each of them.
+const MAX_WORKERS: usize = 64;
 
 /// How many clients there is room for beside all else that needs descriptors.
 pub(crate) fn room(
@@ -137,7 +140,7 @@ pub(crate) fn room(
     passed: usize,
     services: usize,
 ) -> io::Result<Room> {
-    // A worker has a runtime, and of each endpoint a listener.
+    // A worker has an event loop, and of each endpoint a listener.
     let sockets = |listen: &Listen| listen.addresses().map_or(1, |all| all.len().max(1));
     let endpoints = listens.iter().map(sockets).sum::<usize>() + passed;
     // Each has a socket, and over UNIX sockets a descriptor of its directory.

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use policy_net::Endpoint;
+use policy_flow::Endpoint;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::Listen;

@@ -1,27 +1,35 @@
 //! What is logged of requests and services, and in which words.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
 };
 
-use policy_net::Event;
+use policy_flow::Event;
 use policy_proto::{Ignored, Request, Response, attr};
-use tokio::time::Instant;
 
 use crate::{
-    Level, Log, LogFormat, Service, admission::Refusal, limits::shown, printable, repeats::Repeats,
-    shortage::Memory, slots::Evicted,
+    Level, Log, LogFormat, Service,
+    admission::{Evicted, Refusal},
+    limits::shown,
+    printable,
+    repeats::Repeats,
+    shortage::Memory,
 };
 
 mod attempt;
 mod escape;
 mod outage;
+mod refused;
 mod request;
 mod services;
 mod states;
 
-pub use request::Asked;
+pub(crate) use request::Outcome;
 pub(crate) use states::State;
 
 use escape::{Place, escape};
@@ -140,14 +148,6 @@ impl Journal {
         }
     }
 
-    /// A client's connection had to be closed. Those of one kind are said together where they repeat.
-    pub fn refused(&self, kind: &'static str, client: Option<&str>, why: &str) {
-        let from = client.map(|client| format!(" from {client}"));
-        let from = from.unwrap_or_default();
-        let text = format!("closing a connection{from}: {why}");
-        self.repeatable(Level::Warning, kind, ALL, text);
-    }
-
     /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
     pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
         match memory {
@@ -181,14 +181,14 @@ impl Journal {
         self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
-    /// What is replied to a request; with `None` the connection is closed instead.
-    pub fn replied(&self, request: &Request, asked: &Asked, response: Option<&Response>) {
+    /// What a request has come to.
+    pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
         if self.attempts && self.format == LogFormat::KeyValue {
-            let line = request::line(self, request, asked, response);
+            let line = request::line(self, request, outcome);
             self.log.line(Level::Info, line);
         }
         if self.verbose {
-            let text = match response {
+            let text = match outcome.response {
                 Some(response) => {
                     format!("Action: {}", escape(response.as_bytes(), Place::Last))
                 }
@@ -198,71 +198,95 @@ impl Journal {
         }
     }
 
-    /// What is to be known of a request until it is replied to.
-    pub fn asked(&self) -> Asked {
-        Asked::new(self.attempts.then(Instant::now))
+    /// Whether it is to be known when a request came: see [`event`](Self::event).
+    pub(crate) const fn needs_begin(&self) -> bool {
+        self.attempts && matches!(self.format, LogFormat::Classic)
     }
 
-    /// Something happened to `request`.
-    pub fn event(&self, event: &Event<'_>, request: &Request, asked: &mut Asked) {
+    /// Something happened to a service. `begun` says when the request of this owner came, if that is known.
+    pub(crate) fn event(&self, event: &Event<'_>, begun: impl FnOnce(u64) -> Option<Instant>) {
         match event {
             Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
             Event::Connected(backend) => self.connection(*backend, "Connection established to "),
             Event::Answered {
-                backend, response, ..
+                backend,
+                request,
+                owner,
+                response,
+                ..
             } => {
-                let Some(counted) = self.services.get(backend.index()) else {
-                    return;
-                };
-                counted.answers.fetch_add(1, Relaxed);
-                asked.answered = Some(*backend);
-                let action = response.as_bytes();
-                if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
-                    let name = &counted.name;
-                    let text = format!(
-                        "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
-                    );
-                    self.log.line(Level::Warning, text);
+                if let Some(counted) = self.services.get(backend.index()) {
+                    self.service_answered(counted, response);
+                    self.attempt(counted, request, begun(*owner), response.as_bytes());
                 }
-                if self.verbose {
-                    let (name, action) = (&counted.name, escape(action, Place::Quoted('\'')));
-                    let text = format!("Answer from '{name}' -> '{action}'");
-                    self.log.line(Level::Info, text);
-                }
-                self.attempt(counted, request, asked, action);
             }
             Event::Failed {
                 backend,
+                request,
+                owner,
                 error,
                 took,
             } => {
-                let Some(counted) = self.services.get(backend.index()) else {
-                    return;
-                };
-                counted.failed.fetch_add(1, Relaxed);
-                asked.fail(*backend);
-                self.failed(*backend, error, *took);
-                self.attempt(counted, request, asked, b"");
+                if let Some(counted) = self.services.get(backend.index()) {
+                    counted.failed.fetch_add(1, Relaxed);
+                    self.failed(*backend, error, *took);
+                    self.attempt(counted, request, begun(*owner), b"");
+                }
             }
+            Event::Checked {
+                backend,
+                error: Some(error),
+                took,
+            } => self.checked(*backend, error, *took),
             Event::Changed {
                 backend,
                 transition,
                 because,
             } => self.changed(*backend, *transition, *because),
+            Event::Harmful { request, backends } => self.harmful(request, *backends),
+            Event::Crowded { backend, limit } => self.crowded(*backend, *limit),
+            Event::StaleAddresses { backend, error } => self.stale_addresses(*backend, error),
             _ => {}
         }
     }
 
-    /// A library has something to say, at this place of its source.
-    pub(crate) fn event_of_a_library(&self, level: Level, place: &'static str, text: String) {
-        self.repeatable(level, place, ALL, text);
+    fn service_answered(&self, counted: &Counted, response: &Response) {
+        counted.answers.fetch_add(1, Relaxed);
+        let name = &counted.name;
+        if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
+            let text = format!(
+                "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
+            );
+            self.log.line(Level::Warning, text);
+        }
+        if self.verbose {
+            let action = escape(response.as_bytes(), Place::Quoted('\''));
+            let text = format!("Answer from '{name}' -> '{action}'");
+            self.log.line(Level::Info, text);
+        }
+    }
+
+    /// The system gives no connection.
+    pub(crate) fn cannot_accept(&self, error: &io::Error) {
+        let text = format!("cannot accept: {error}");
+        self.repeatable(Level::Warning, "cannot accept", ALL, text);
+    }
+
+    /// A peer has sent descriptors, which nobody has asked for.
+    pub(crate) fn descriptors_sent(&self) {
+        let text = "closing a connection: its peer has sent descriptors";
+        self.repeatable(Level::Warning, "descriptors", ALL, text.to_owned());
+    }
+
+    /// So many requests were still under way when the time for that was over.
+    pub(crate) fn cut_off(&self, count: usize) {
+        let text = format!("connections cut off at the end, count: {count}");
+        self.repeatable(Level::Warning, "cut off", ALL, text);
     }
 
     /// The line per attempt.
-    fn attempt(&self, counted: &Counted, request: &Request, asked: &Asked, action: &[u8]) {
-        if let Some(since) = asked.since
-            && self.format == LogFormat::Classic
-        {
+    fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
+        if let Some(since) = since.filter(|_| self.needs_begin()) {
             let delay = match self.repeats {
                 // As the Perl script does.
                 None => format!("{}s", since.elapsed().as_secs()),

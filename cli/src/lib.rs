@@ -2,7 +2,7 @@
 //! result to an exit status; everything that can be tested without a process is here.
 //!
 //! This crate is a part of the programs, not a library with promises: those are `policy-proto`,
-//! `policy-ha` and `policy-net`.
+//! `policy-ha`, `policy-flow` and `policy-net`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
@@ -12,8 +12,6 @@ mod bind;
 
 mod bound;
 pub use bound::Bound;
-
-mod client_stream;
 
 mod check_config;
 pub use check_config::check_config;
@@ -32,8 +30,8 @@ mod descriptors;
 
 pub mod dropin;
 
-mod desk;
 mod directories;
+mod disposal;
 mod duration;
 pub use duration::parse_duration;
 
@@ -42,7 +40,6 @@ pub use failover::{Checking, Failover};
 
 mod file_rights;
 mod foreign;
-mod forward;
 mod getopt;
 mod ground;
 mod handed;
@@ -50,7 +47,7 @@ mod handover;
 mod hands;
 
 mod journal;
-pub use journal::{Asked, Journal};
+pub use journal::Journal;
 
 mod life;
 mod lifetime;
@@ -81,12 +78,13 @@ mod passed;
 pub use passed::Passed;
 
 mod passing;
-mod place;
-
 mod privileges;
 
 mod probe;
 pub use probe::InvalidProbe;
+
+mod proxy;
+pub use proxy::Proxy;
 
 mod repeats;
 mod report;
@@ -94,15 +92,10 @@ mod report;
 mod service;
 pub use service::{InvalidService, Service};
 
-mod session;
-pub use session::Proxy;
-
 mod setup;
 
 mod shortage;
 mod signals;
-mod slot;
-mod slots;
 mod socket_file;
 mod sockets;
 
@@ -110,11 +103,10 @@ mod start_error;
 pub use start_error::StartError;
 
 mod stdio;
-pub use stdio::{Duplex, silence_stderr, stdio};
+pub use stdio::silence_stderr;
 
 mod succession;
 mod syslog;
-mod upkeep;
 mod usage;
 pub use usage::usage_line;
 

@@ -2,25 +2,34 @@
 
 use std::{
     cell::OnceCell,
-    convert::Infallible,
-    future::pending,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
-use tokio_util::sync::CancellationToken;
-
 use crate::{
-    Level, Log,
+    Level, Log, StartError,
     ground::Ground,
     journal::ALL,
     listening::Listening,
     notify::{self, notify},
+    proxy::Message,
     report::Report,
-    signals::{Asked, Signals, name_of},
+    signals::{Asked, name_of},
     succession::Succession,
-    worker::{Common, Ending},
+    worker::Common,
 };
+
+/// What the main thread is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Said {
+    /// There was a signal.
+    Signal(Asked),
+    /// There is a successor that serves.
+    Succeeded,
+    /// A worker has ended.
+    Ended,
+}
 
 /// A daemon that has taken over, until it ends. Nothing in here keeps it from serving.
 #[derive(Debug)]
@@ -31,10 +40,24 @@ pub(crate) struct Life<'a> {
     log: &'a Log,
     /// Whether a service manager stores connections for the next process.
     is_stored: bool,
-    /// Cancelled when there is a successor that serves.
-    succeeded: CancellationToken,
     /// Tells the manager that this is the end.
     stopping: OnceCell<JoinHandle<()>>,
+    /// How long requests under way may take at the end.
+    drain: Duration,
+    phase: Phase,
+    /// Workers beside that of the main thread that have not ended.
+    others: usize,
+    /// A worker has ended before its time.
+    has_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Serving,
+    /// Requests under way are waited for.
+    Ending,
+    /// Not even those.
+    EndingAtOnce,
 }
 
 impl<'a> Life<'a> {
@@ -44,6 +67,8 @@ impl<'a> Life<'a> {
         common: Arc<Common>,
         report: Report,
         log: &'a Log,
+        drain: Duration,
+        others: usize,
     ) -> (Self, Option<Succession>) {
         let is_stored = ground.listening.is_kept() && notify::has_manager();
         let life = Self {
@@ -52,8 +77,11 @@ impl<'a> Life<'a> {
             report,
             log,
             is_stored,
-            succeeded: CancellationToken::new(),
             stopping: OnceCell::new(),
+            drain,
+            phase: Phase::Serving,
+            others,
+            has_failed: false,
         };
         let succession = life.listening.calls().map(|_| Succession {
             trusted: ground.trusted,
@@ -61,7 +89,6 @@ impl<'a> Life<'a> {
             listening: Arc::clone(&life.listening),
             common: Arc::clone(&life.common),
             log: log.clone(),
-            done: life.succeeded.clone(),
         });
         if ground.rejected > 0 {
             let text = format!(
@@ -96,56 +123,73 @@ impl<'a> Life<'a> {
         &self.common
     }
 
-    /// Has it end when a signal says so, or a successor; at once, when there is one more signal.
-    pub(crate) async fn watch(&self, mut signals: Signals, ending: &Ending) -> Infallible {
-        tokio::select! {
-            () = self.succeeded.cancelled() => {}
-            () = self.asked_to_end(&mut signals) => {
-                self.log.line(Level::Info, "stopping");
-                if let Some(stopping) = notify::stopping(self.log) {
-                    _ = self.stopping.set(stopping);
+    /// Does what this asks for.
+    pub(crate) fn hear(&mut self, said: Said) {
+        match said {
+            Said::Signal(Asked::Report) => self.common.proxy.report(),
+            Said::Signal(Asked::Reload) => {
+                let text = "SIGHUP: the options are read at the start only, a restart is needed";
+                self.notice("reload", ALL, text.to_owned());
+            }
+            Said::Signal(Asked::Unknown(number)) => {
+                let about = usize::try_from(number).unwrap_or(ALL);
+                let text = format!("{} is ignored", name_of(number));
+                self.notice("signal", about, text);
+            }
+            Said::Signal(Asked::End) => match self.phase {
+                Phase::Serving => self.stop(),
+                Phase::Ending => {
+                    self.log.line(Level::Info, "stopping at once");
+                    self.common.crew.tell_all(|| Message::End);
+                    self.phase = Phase::EndingAtOnce;
                 }
-                if self.is_stored {
-                    self.common.passing.to(self.log, notify::store);
-                }
+                Phase::EndingAtOnce => {}
+            },
+            Said::Succeeded => self.drain(),
+            Said::Ended => {
+                self.others = self.others.saturating_sub(1);
+                // It has failed, and what it has said is in the log: the others end as well.
+                self.has_failed |= self.phase == Phase::Serving;
+                self.drain();
             }
         }
-        ending.stop.cancel();
-        // Each worker has a descriptor of its own: closing them all would take until the end.
-        self.listening.end();
-        self.asked_to_end(&mut signals).await;
-        self.log.line(Level::Info, "stopping at once");
-        ending.at_once.cancel();
-        pending().await
     }
 
-    /// Waits for a signal that ends it, and does what the others ask for.
-    async fn asked_to_end(&self, signals: &mut Signals) {
-        let proxy = &self.common.proxy;
-        loop {
-            match signals.recv().await {
-                Asked::End => return,
-                Asked::Report => proxy.report(),
-                Asked::Reload => {
-                    let text =
-                        "SIGHUP: the options are read at the start only, a restart is needed";
-                    proxy
-                        .journal
-                        .repeatable(Level::Notice, "reload", ALL, text.to_owned());
-                }
-                Asked::Unknown(number) => {
-                    let (about, name) = (usize::try_from(number).unwrap_or(ALL), name_of(number));
-                    let text = format!("{name} is ignored");
-                    proxy
-                        .journal
-                        .repeatable(Level::Notice, "signal", about, text);
-                }
-            }
+    /// Whether all workers have ended, this thread's own as well.
+    pub(crate) fn is_over(&self, own_has_ended: bool) -> bool {
+        own_has_ended && self.others == 0
+    }
+
+    fn notice(&self, kind: &'static str, about: usize, text: String) {
+        let journal = &self.common.proxy.journal;
+        journal.repeatable(Level::Notice, kind, about, text);
+    }
+
+    fn stop(&mut self) {
+        self.log.line(Level::Info, "stopping");
+        if let Some(stopping) = notify::stopping(self.log) {
+            _ = self.stopping.set(stopping);
         }
+        if self.is_stored {
+            self.common.passing.to(self.log, notify::store);
+        }
+        self.drain();
+    }
+
+    /// Has all workers end.
+    fn drain(&mut self) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        self.phase = Phase::Ending;
+        let drain = self.drain;
+        self.common.crew.tell_all(|| Message::Drain(drain));
+        // Each worker has a descriptor of its own: closing them all would take until the end.
+        self.listening.end();
     }
 
     /// When all workers have done.
-    pub(crate) fn end(mut self, ending: &Ending) {
+    pub(crate) fn end(mut self) -> Result<(), StartError> {
         self.common.passing.end();
         if self.is_stored
             && let Err(error) = notify::wait_until_read()
@@ -157,10 +201,14 @@ impl<'a> Life<'a> {
         self.report.end(&self.common.proxy);
         // A manager that does not read is waited for, for 3 s, unless all is to end at once.
         if let Some(stopping) = self.stopping.take()
-            && !ending.at_once.is_cancelled()
+            && self.phase != Phase::EndingAtOnce
         {
             _ = stopping.join();
         }
         self.log.flush();
+        match self.has_failed {
+            true => Err(StartError::worker_failed()),
+            false => Ok(()),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use policy_net::Endpoint;
+use policy_flow::Endpoint;
 
 use crate::parse_duration;
 

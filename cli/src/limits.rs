@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
-use policy_net::{MemoryBudget, Patience};
+use policy_flow::ClientOptions;
 use policy_proto::Limits;
 
 use crate::parse_duration;
@@ -58,20 +58,17 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// How long clients are waited for. How long they wait for memory is the deadline's affair.
+    /// What a client is granted. What waits for memory for longer than the deadline would be answered to nobody.
     #[must_use]
-    pub fn patience(&self) -> Patience {
-        Patience {
-            idle: Some(self.idle),
-            request: Some(self.request_timeout),
-            memory: None,
-        }
-    }
-
-    /// How large a request may be.
-    #[must_use]
-    pub fn of_requests(&self) -> Limits {
-        Limits::default().with_message(self.max_request)
+    pub fn of_clients(&self, deadline: Duration) -> ClientOptions {
+        let mut options = ClientOptions::default();
+        options.limits = Limits::default().with_message(self.max_request);
+        options.idle = self.idle;
+        options.request = self.request_timeout;
+        options.memory_wait = deadline;
+        // A quarter is for answers.
+        options.memory = Some(self.max_memory / 4 * 3);
+        options
     }
 
     /// What is wrong with sizes that do not fit together.
@@ -123,7 +120,7 @@ fn request(text: &str) -> Result<usize, String> {
 
 fn memory(text: &str) -> Result<usize, String> {
     match size(text)? {
-        size @ MemoryBudget::MIN.. => Ok(size),
+        size @ LEAST_MEMORY.. => Ok(size),
         _ => Err("less than 1M".to_owned()),
     }
 }
@@ -144,6 +141,8 @@ fn some_time(text: &str) -> Result<Duration, String> {
 
 /// What a real Postfix sends with long addresses.
 const LEAST_REQUEST: usize = 4 * 1024;
+/// Less would serve a few requests at a time.
+const LEAST_MEMORY: usize = 1 << 20;
 /// Many times what any Postfix sends; each client could have so much memory.
 const MOST_REQUEST: usize = 16 * 1024 * 1024;
 

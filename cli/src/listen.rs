@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use policy_net::{Endpoint, InvalidEndpoint};
+use policy_flow::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
 
 use crate::users;

@@ -7,17 +7,17 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_ha::Mode;
-use tokio::time::Instant;
 
 use crate::{
     Proxy,
     hands::on_call,
     journal::State,
     notify::{self, notify},
+    shortage::{MemoryWaits, Shortage},
     worker::Common,
 };
 
@@ -28,10 +28,11 @@ type Given = (Arc<Common>, Receiver<()>);
 /// anything is taken over.
 pub(crate) fn hire() -> io::Result<Sender<Given>> {
     let (sender, watch) = on_call(|(common, ended): Given| {
-        let mut monitor = Monitor::new(common.proxy.clone());
+        let mut monitor = Monitor::new(Arc::clone(&common.proxy));
         let mut wait = Duration::ZERO;
         while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             let status = monitor.tick(Instant::now());
+            monitor.look_at_memory(&common.memory_waits);
             if let Some(status) = status.filter(|_| notify::has_manager()) {
                 notify(monitor.proxy.journal.log(), &format!("STATUS={status}"));
             }
@@ -54,19 +55,21 @@ pub(crate) fn watch(monitor: &Sender<Given>, common: &Arc<Common>) -> Sender<()>
 
 #[derive(Debug)]
 struct Monitor {
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     /// For each service: how many minutes of its being down have been told.
     told: Vec<u64>,
     /// What the manager knows, and since when.
     status: Option<(Vec<bool>, Instant)>,
+    shortage: Shortage,
 }
 
 impl Monitor {
-    fn new(proxy: Proxy) -> Self {
+    fn new(proxy: Arc<Proxy>) -> Self {
         Self {
             proxy,
             told: Vec::new(),
             status: None,
+            shortage: Shortage::default(),
         }
     }
 
@@ -86,6 +89,13 @@ impl Monitor {
         }
         journal.say_pending(now, false);
         self.status(&states, now)
+    }
+
+    /// Says when requests have begun to wait for memory, and when that is over.
+    fn look_at_memory(&mut self, waits: &[MemoryWaits]) {
+        if let Some(memory) = self.shortage.look_at(waits) {
+            self.proxy.journal.memory(memory, self.proxy.max_memory);
+        }
     }
 
     /// A state has changed, or something has been down for another minute.
@@ -108,12 +118,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use policy_ha::Preference;
-    use policy_net::{Connector, Service as Member, Upstream, UpstreamOptions};
-    use policy_proto::Request;
+    use std::io::Write;
 
     use super::*;
-    use crate::{DefaultAction, Journal, Log, LogFormat, Service};
+    use crate::{
+        Log,
+        proxy::tests::{Worker, proxy},
+    };
 
     #[test]
     fn what_stays_down_is_told_once_a_minute_and_what_was_held_back_after_one() {
@@ -173,9 +184,10 @@ mod tests {
     fn a_service_that_may_not_be_asked_is_not_told_to_be_down() {
         let (mut monitor, log) = monitor();
         ask_in_vain(&monitor.proxy);
-        let upstream = monitor.proxy.upstream.as_ref().unwrap();
-        let a = upstream.ids().next().unwrap();
-        upstream.set_mode(a, Mode::Disabled);
+        let mut balancer = monitor.proxy.shared.as_ref().unwrap().balancer();
+        let a = balancer.ids().next().unwrap();
+        balancer.set_mode(a, Mode::Disabled);
+        drop(balancer);
         lines(&log);
         let later = Instant::now() + Duration::from_secs(61);
         let status = monitor.tick(later).unwrap();
@@ -190,35 +202,17 @@ mod tests {
 
     /// Two services that refuse.
     fn monitor() -> (Monitor, Log) {
-        let log = Log::with_replies();
-        let service = |text: &[u8]| Service::parse(text, Duration::from_secs(1)).unwrap();
-        let services = [service(b"a=127.0.0.1:1"), service(b"b=127.0.0.1:1")];
-        let members = services.iter().map(|service| Member {
-            connect: Connector::new(service.endpoint.clone()),
-            backend: service.backend,
-            timeout: service.timeout,
-            accepts: None,
-        });
-        let upstream = Upstream::new(UpstreamOptions::default(), members).unwrap();
-        let journal = Journal::new(log.clone(), services.to_vec());
-        let journal = journal.for_daemon(LogFormat::KeyValue);
-        let proxy = Proxy::new(Some(upstream), DefaultAction::default(), journal);
+        let (proxy, log) = proxy(&["-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:1"]);
         (Monitor::new(proxy), log)
     }
 
-    fn ask_in_vain(proxy: &Proxy) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let request = Request::from_attributes([("request", "smtpd_access_policy")]).unwrap();
-        let mut asked = proxy.journal.asked();
-        let on_event = |event: policy_net::Event<'_>| {
-            proxy.journal.event(&event, &request, &mut asked);
-        };
-        let upstream = proxy.upstream.as_ref().unwrap();
-        let answer = upstream.ask(&request, Preference::None, on_event);
-        assert!(runtime.unwrap().block_on(answer).is_err());
-        proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+    fn ask_in_vain(proxy: &Arc<Proxy>) {
+        let mut worker = Worker::new(proxy);
+        let mut client = worker.client();
+        client
+            .write_all(b"request=smtpd_access_policy\n\n")
+            .unwrap();
+        worker.reply(&mut client, b"action=dunno\n\n");
     }
 
     fn lines(log: &Log) -> Vec<String> {

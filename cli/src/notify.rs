@@ -101,12 +101,12 @@ fn watchdog() -> Option<Duration> {
     within.map(Duration::from_micros)
 }
 
-/// A counter for each worker's runtime, which shows that it turns.
+/// A counter for each worker's event loop, which shows that it turns.
 #[derive(Debug)]
 pub(crate) struct Pulses {
     counters: Vec<AtomicU64>,
     /// How often they beat.
-    pause: Duration,
+    pub(crate) pause: Duration,
 }
 
 impl Pulses {
@@ -141,14 +141,10 @@ impl Pulses {
         Ok(Some(pulses))
     }
 
-    /// Beats for one worker, on its runtime, for ever.
-    pub(crate) async fn beat(self: Arc<Self>, worker: usize) {
-        let mut tick = tokio::time::interval(self.pause);
-        loop {
-            tick.tick().await;
-            if let Some(counter) = self.counters.get(worker) {
-                counter.fetch_add(1, Relaxed);
-            }
+    /// Shows that this worker turns.
+    pub(crate) fn beat(&self, worker: usize) {
+        if let Some(counter) = self.counters.get(worker) {
+            counter.fetch_add(1, Relaxed);
         }
     }
 

@@ -65,7 +65,7 @@ pub struct Options {
     /// Run as this user once the sockets are bound
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
-    /// Threads that serve connections [default: the number of CPUs]
+    /// Threads that serve connections, 64 at most [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
     /// The longest that a request may take in all, below Postfix's 100 s
@@ -131,16 +131,20 @@ impl Options {
         let is_daemon = passed || words.iter().any(listens);
         let mut options = Self::parse_words(words).map_err(|stop| (stop, is_daemon))?;
         options.is_daemon = passed || !options.listen.is_empty();
-        match &options.daemon_option {
-            // It is looked at without the sockets of a service manager.
-            Some(option) if !options.is_daemon && !options.failover.only_checks() => {
-                let text = format!(
-                    "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a \
-                     service manager"
-                );
-                Err((Stop::Usage(text), true))
-            }
-            _ => Ok(options),
+        // It is looked at without the sockets of a service manager.
+        if let Some(option) = &options.daemon_option
+            && !options.is_daemon
+            && !options.failover.only_checks()
+        {
+            let text = format!(
+                "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a service \
+                 manager"
+            );
+            return Err((Stop::Usage(text), true));
+        }
+        match options.failover.missing() {
+            Some(text) => Err((Stop::Usage(text.to_owned()), is_daemon)),
+            None => Ok(options),
         }
     }
 
@@ -158,9 +162,6 @@ impl Options {
             true => Self::plain(),
             false => Self::extended(classic.rest)?,
         };
-        if let Some(text) = options.failover.missing() {
-            return Err(Stop::Usage(text.to_owned()));
-        }
         if let Some(text) = options.limits.fault() {
             return Err(Stop::Usage(text));
         }
@@ -240,7 +241,7 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Far more than any machine has a use for.
+/// Far more than any machine has a use for: 64 are started at most.
 const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.
 const DEADLINE: Duration = Duration::from_secs(90);

@@ -1,3 +1,5 @@
+//! Where idle connections go when a daemon ends.
+
 use std::{
     io,
     os::fd::OwnedFd,
@@ -7,8 +9,6 @@ use std::{
     },
     thread::{self, JoinHandle},
 };
-
-use policy_net::Stream;
 
 use crate::{Level, Log, descriptor_mail::MOST};
 
@@ -44,12 +44,10 @@ impl Passing {
     }
 
     /// Passes on a connection between two requests, or closes it.
-    pub(crate) fn pass(&self, io: Stream) {
-        if let Some((sender, _)) = &*self.way()
-            && let Ok(descriptor) = io.into_descriptor()
-        {
+    pub(crate) fn pass(&self, connection: OwnedFd) {
+        if let Some((sender, _)) = &*self.way() {
             // Where nobody takes it any more it is closed.
-            _ = sender.send(descriptor);
+            _ = sender.send(connection);
         }
     }
 

@@ -1,9 +1,10 @@
 //! What a daemon says of itself, at its start, at its end, and when it is asked to.
 
+use std::time::Instant;
+
 use nix::unistd::{User, geteuid};
+use policy_flow::Endpoint;
 use policy_ha::Mode;
-use policy_net::Endpoint;
-use tokio::time::Instant;
 
 use crate::{DefaultAction, Level, Log, Options, Proxy, printable};
 
@@ -88,15 +89,20 @@ impl Proxy {
     /// A word where no service may be asked.
     pub(crate) fn nobody_to_ask(&self) -> Option<&'static str> {
         let states = self.states();
-        let all = |modes: &[Mode]| states.iter().all(|state| modes.contains(&state.mode));
-        match () {
-            () if states.is_empty() => None,
-            () if all(&[Mode::Disabled]) => Some("every service is disabled"),
-            () if all(&[Mode::Disabled, Mode::Drain]) => {
-                Some("every service is disabled or drained: new messages get the default action")
-            }
-            () => None,
+        nobody_to_ask(states.iter().map(|state| state.mode))
+    }
+}
+
+/// A word where no service of these modes may be asked.
+pub(crate) fn nobody_to_ask(modes: impl Iterator<Item = Mode> + Clone) -> Option<&'static str> {
+    let all = |of: &[Mode]| modes.clone().all(|mode| of.contains(&mode));
+    match () {
+        () if modes.clone().next().is_none() => None,
+        () if all(&[Mode::Disabled]) => Some("every service is disabled"),
+        () if all(&[Mode::Disabled, Mode::Drain]) => {
+            Some("every service is disabled or drained: new messages get the default action")
         }
+        () => None,
     }
 }
 

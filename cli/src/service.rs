@@ -2,8 +2,8 @@
 
 use std::{net::Ipv6Addr, time::Duration};
 
+use policy_flow::{Endpoint, InvalidEndpoint};
 use policy_ha::{Backend, Mode};
-use policy_net::{Endpoint, InvalidEndpoint};
 use policy_proto::ActionSet;
 use thiserror::Error;
 
@@ -43,6 +43,8 @@ pub struct Service {
     pub mode: Mode,
     /// What it may answer with; `None` is anything, unless something else is said elsewhere.
     pub actions: Option<ActionSet>,
+    /// How long an unused connection to it is kept; `None` is the default, unless something else is said elsewhere.
+    pub keep: Option<Duration>,
     /// What was not as it should be, and what is used instead; it quotes the text as it was given.
     pub warnings: Vec<Vec<u8>>,
     /// Nothing stood behind the address, so that a later service of the same name inherits.
@@ -100,6 +102,7 @@ impl Service {
             timeout,
             mode: Mode::default(),
             actions: None,
+            keep: None,
             warnings: Vec::new(),
             bare: fields.is_empty(),
         };
@@ -336,10 +339,7 @@ mod tests {
             ("a=0:25:", "host '0' is neither a name nor an address"),
             ("a=h:0:", "port '0' is not 1 to 65535"),
             ("a=h:00:", "port '0' is not 1 to 65535"),
-            (
-                "a=inet:unix:/x",
-                "port '/x' is neither a number nor known to /etc/services",
-            ),
+            ("a=inet:unix:/x", "'unix:' is neither inet: nor unix:"),
             ("a=inet:h", "the port is missing after 'h'"),
         ] {
             let error = Service::parse(text, DEFAULT).unwrap_err();

@@ -2,15 +2,24 @@
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
+use policy_flow::{
+    Address, BackendConfig, Check, ClientOptions, Endpoint, Shared, UpstreamOptions,
+};
 use policy_ha::Mode;
-use policy_net::{Check, Connector, Service as Member, Upstream, UpstreamOptions};
 
-use crate::{InvalidService, Journal, Level, Log, Options, Service, StartError, probe::read_probe};
+use crate::{
+    Affinity, InvalidService, Journal, Level, Log, Options, Proxy, Service, StartError,
+    daemon::affinity,
+    probe::read_probe,
+    proxy::{Backends, Resolver, Settings},
+};
 
 /// The services of a command line, and what was wrong with the others.
 #[derive(Debug, Default)]
@@ -63,6 +72,15 @@ impl Services {
         for (name, list) in &options.failover.actions {
             services.set_actions(name, list);
         }
+        // What is said of one service counts for that, wherever it stands.
+        let (of_all, of_one): (Vec<_>, Vec<_>) = options
+            .failover
+            .keep
+            .iter()
+            .partition(|(name, _)| name.is_none());
+        for (name, keep) in of_all.into_iter().chain(of_one) {
+            services.set_keep(name.as_deref(), *keep);
+        }
         services
     }
 
@@ -74,6 +92,20 @@ impl Services {
                 let text = format!("--mode {name}={}: no service '{name}'", mode_name(mode));
                 self.invalid.push(Fault::from(text));
             }
+        }
+    }
+
+    fn set_keep(&mut self, name: Option<&str>, keep: Duration) {
+        let is_meant =
+            |service: &&mut Service| name.is_none_or(|name| service.name == name.as_bytes());
+        let mut count = 0;
+        for service in self.valid.iter_mut().filter(is_meant) {
+            service.keep = Some(keep);
+            count += 1;
+        }
+        if let Some(name) = name.filter(|_| count == 0) {
+            let text = format!("--keep {name}={keep:?}: no service '{name}'");
+            self.invalid.push(Fault::from(text));
         }
     }
 
@@ -149,47 +181,109 @@ impl Services {
         Journal::new(log, self.valid.clone()).with_detail(options.logging, options.verbose)
     }
 
-    /// The services as one; `None` without any.
-    pub(crate) fn upstream(
-        &self,
-        mut settings: UpstreamOptions,
-        ipv4_first: bool,
-    ) -> Option<Upstream<Connector>> {
-        settings.balancer = settings.balancer.with_seed(seed());
-        let member = |service: &Service| {
-            let connector = Connector::new(service.endpoint.clone());
-            Member {
-                connect: if ipv4_first {
-                    connector.ipv4_first()
-                } else {
-                    connector
-                },
-                // Its name tells it from the others, so that a list may change and keys stay.
-                backend: service.backend.with_key(policy_ha::key([&service.name])),
-                timeout: service.timeout,
-                accepts: service.actions.clone(),
+    /// What answers requests, with the options of this mode, for so many workers.
+    pub(crate) fn proxy(&self, options: &Options, journal: Journal, workers: usize) -> Proxy {
+        let upstream = upstream(options, workers.max(1));
+        let services: Vec<_> = self
+            .valid
+            .iter()
+            .map(|service| config(service, options.is_daemon))
+            .collect();
+        let shared = shared(&upstream, &services, workers);
+        if let Some(shared) = &shared {
+            let mut balancer = shared.balancer();
+            for (id, service) in balancer.ids().zip(&self.valid) {
+                balancer.set_mode(id, service.mode);
             }
-        };
-        // One to 64 services with weights that were checked: the balancer takes nothing else ill.
-        let upstream = Upstream::new(settings, self.valid.iter().map(member)).ok()?;
-        for (id, service) in upstream.ids().zip(&self.valid) {
-            upstream.set_mode(id, service.mode);
         }
-        Some(upstream)
+        let clients = match options.is_daemon {
+            true => options.limits.of_clients(options.deadline),
+            false => unlimited(),
+        };
+        let endpoints = self.valid.iter().map(|service| service.endpoint.clone());
+        Proxy {
+            default: options.default.clone().unwrap_or_default(),
+            journal: Arc::new(journal),
+            max_memory: options.limits.max_memory,
+            settings: Settings {
+                affinity: affinity(options, self) == Affinity::Message,
+                // As the Perl script does. It reads one client's requests, and no port's.
+                is_lenient: !options.is_daemon,
+                clients,
+                upstream,
+                services,
+            },
+            shared,
+            backends: Arc::new(Backends {
+                endpoints: endpoints.collect(),
+                resolver: Arc::new(Resolver::new(!options.is_daemon)),
+            }),
+        }
     }
 }
 
-/// What the options say of an upstream, in both modes.
-pub(crate) fn settings(options: &Options) -> UpstreamOptions {
-    let mut settings = UpstreamOptions::default();
-    settings.deadline = options.deadline;
-    settings.last_resort = options.failover.last_resort;
-    settings.balance = options.failover.balance.clone();
-    settings.retry = options.failover.retry;
-    settings.pool.max_connections = options.failover.max_connections;
+/// What is said of one service.
+fn config(service: &Service, is_daemon: bool) -> BackendConfig {
+    let mut config = BackendConfig::default();
+    // Its name tells it from the others, so that a list may change and keys stay.
+    config.backend = service.backend.with_key(policy_ha::key([&service.name]));
+    config.timeout = service.timeout;
+    config.accepts = service.actions.clone();
+    if let Some(keep) = service.keep {
+        config.keep = keep;
+    }
+    if !is_daemon {
+        // A hundred smtpd processes with an idle connection each would starve a prefork server.
+        config.keep = Duration::ZERO;
+    }
+    match &service.endpoint {
+        Endpoint::Inet { host, port } => {
+            let address = host.parse().ok();
+            config.address = address.map(|ip| Address::Inet(SocketAddr::new(ip, *port)));
+            config.host = host.as_str().into();
+        }
+        Endpoint::Unix(_) => {
+            config.refresh = FILE_REFRESH;
+            config.host = service.endpoint.to_string().into();
+        }
+    }
+    config
+}
+
+/// One to 64 services with weights that were checked: the balancer takes nothing else ill.
+fn shared(options: &UpstreamOptions, services: &[BackendConfig], workers: usize) -> Option<Shared> {
+    let backends = services.iter().map(|service| service.backend);
+    let config = options.balancer;
+    Shared::new(config.with_seed(seed()), backends, workers).ok()
+}
+
+/// What the options say of all services together, in this mode.
+fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
+    let mut upstream = UpstreamOptions::default();
+    upstream.deadline = options.deadline;
+    upstream.last_resort = options.failover.last_resort;
+    upstream.strategy = options.failover.balance.clone();
+    upstream.retry = options.failover.retry;
+    upstream.max_connections = options.failover.max_connections;
+    upstream.max_age = options.failover.max_age;
+    // They fill the queue of the simplest servers together.
+    upstream.max_opening = (upstream.max_opening / workers).max(1);
     let failures = options.failover.max_failures;
-    settings.balancer = settings.balancer.with_max_failures(failures);
-    settings
+    upstream.balancer = upstream.balancer.with_max_failures(failures);
+    match options.is_daemon {
+        true => upstream.memory = Some(options.limits.max_memory / ANSWERS / workers),
+        // A service's own time-out covers connecting as well.
+        false => upstream.connect = None,
+    }
+    upstream
+}
+
+/// A client that is waited for without an end.
+fn unlimited() -> ClientOptions {
+    let mut options = ClientOptions::default();
+    options.idle = Duration::MAX;
+    options.request = Duration::MAX;
+    options
 }
 
 /// What `--check` and `--probe` mean.
@@ -218,6 +312,10 @@ fn seed() -> u64 {
 
 /// As many as a balancer takes.
 const MOST: usize = 64;
+/// How often a UNIX socket's file is looked at while its service is asked.
+const FILE_REFRESH: Duration = Duration::from_secs(1);
+/// Answers have such a part of the memory.
+const ANSWERS: usize = 4;
 /// As in the Perl script.
 const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A daemon's clients share what one hung server costs.

@@ -1,8 +1,6 @@
 //! When requests wait for memory, and when that is over: each is worth one line in the log.
 
-use std::time::Duration;
-
-use policy_net::MemoryBudget;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// What is to be said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +11,26 @@ pub(crate) enum Memory {
     Free(u64),
 }
 
-/// Looks at a budget once in a while, so that a shortage that comes and goes is said once, and no request
+/// Requests and answers of one worker that have had to wait for memory, and those that do.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryWaits {
+    begun: AtomicU64,
+    now: AtomicUsize,
+}
+
+impl MemoryWaits {
+    /// As many as so far. As a rule nothing changes: what others read is not written then.
+    pub(crate) fn set(&self, begun: u64, now: usize) {
+        if self.begun.load(Relaxed) != begun {
+            self.begun.store(begun, Relaxed);
+        }
+        if self.now.load(Relaxed) != now {
+            self.now.store(now, Relaxed);
+        }
+    }
+}
+
+/// Looks at the workers once in a while, so that a shortage that comes and goes is said once, and no request
 /// has to say it.
 #[derive(Debug, Default)]
 pub(crate) struct Shortage {
@@ -24,9 +41,11 @@ pub(crate) struct Shortage {
 }
 
 impl Shortage {
-    /// To be called [this often](EVERY).
-    pub(crate) fn look_at(&mut self, budget: &MemoryBudget) -> Option<Memory> {
-        self.look(budget.waited(), budget.waiting())
+    /// To be called once a second.
+    pub(crate) fn look_at(&mut self, workers: &[MemoryWaits]) -> Option<Memory> {
+        let waited = workers.iter().map(|waits| waits.begun.load(Relaxed)).sum();
+        let waiting = workers.iter().map(|waits| waits.now.load(Relaxed)).sum();
+        self.look(waited, waiting)
     }
 
     fn look(&mut self, waited: u64, waiting: usize) -> Option<Memory> {
@@ -54,8 +73,6 @@ impl Shortage {
     }
 }
 
-/// Soon enough for a log.
-pub(crate) const EVERY: Duration = Duration::from_secs(1);
 /// A shortage is over when for so many looks nobody has waited.
 const QUIET: u32 = 10;
 

@@ -1,18 +1,18 @@
 //! Signals of a daemon: none of them ends it without a line in the log.
 
 use std::{
-    future::poll_fn,
     io,
-    task::{Context, Poll},
+    os::{fd::AsRawFd, unix::net::UnixStream},
 };
 
+use mio::{Interest, Registry, Token, unix::SourceFd};
 use nix::sys::signal::SigSet;
 use rustix::process::Signal;
-use tokio::signal::unix::{self, SignalKind, signal};
+use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
 
 /// The signals that would end a process, but for those of a fault in it.
 #[derive(Debug)]
-pub(crate) struct Signals(Vec<(i32, unix::Signal)>);
+pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,39 +36,37 @@ pub(crate) fn unblock() -> io::Result<()> {
 impl Signals {
     /// From now on they end the process no more.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut signals = Vec::new();
-        for number in [Signal::TERM, Signal::INT].map(Signal::as_raw) {
-            signals.push((number, signal(SignalKind::from_raw(number))?));
-        }
+        let (near, far) = UnixStream::pair()?;
+        far.set_nonblocking(true)?;
+        let signals = [Signal::TERM, Signal::INT].map(Signal::as_raw);
+        let signals = SignalDelivery::with_pipe(near, far, SignalOnly::default(), signals)?;
         let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
         for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
             // Some may be the system's own: they end the process as before.
-            if let Ok(signal) = signal(SignalKind::from_raw(number)) {
-                signals.push((number, signal));
-            }
+            _ = signals.handle().add_signal(number);
         }
         Ok(Self(signals))
     }
 
-    /// Waits for one of them.
-    pub(crate) async fn recv(&mut self) -> Asked {
-        let number = poll_fn(|cx| self.poll_recv(cx)).await;
-        let is = |signal: Signal| signal.as_raw() == number;
-        match number {
-            _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Asked::End,
-            _ if is(Signal::HUP) => Asked::Reload,
-            _ if is(Signal::USR1) => Asked::Report,
-            number => Asked::Unknown(number),
-        }
+    /// The system tells of them under this token.
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let pipe = self.0.get_read().as_raw_fd();
+        registry.register(&mut SourceFd(&pipe), token, Interest::READABLE)
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<i32> {
-        for (number, signal) in &mut self.0 {
-            if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
-                return Poll::Ready(*number);
-            }
-        }
-        Poll::Pending
+    /// Those that have come.
+    pub(crate) fn take(&mut self) -> Vec<Asked> {
+        self.0.pending().map(asked).collect()
+    }
+}
+
+fn asked(number: i32) -> Asked {
+    let is = |signal: Signal| signal.as_raw() == number;
+    match number {
+        _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Asked::End,
+        _ if is(Signal::HUP) => Asked::Reload,
+        _ if is(Signal::USR1) => Asked::Report,
+        number => Asked::Unknown(number),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, path::Path};
 
-use policy_net::Endpoint;
+use policy_flow::Endpoint;
 use socket2::Socket;
 
 use crate::{

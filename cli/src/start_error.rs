@@ -62,6 +62,14 @@ impl StartError {
         }
     }
 
+    /// A worker has ended before its time. What it has said is in the log.
+    pub(crate) fn worker_failed() -> Self {
+        Self::System(
+            "stopped".to_owned(),
+            io::Error::other("a worker has failed"),
+        )
+    }
+
     /// An error of the system's, and what it kept from being done.
     pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

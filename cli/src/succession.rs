@@ -14,11 +14,11 @@ use rustix::{
     io::retry_on_intr,
 };
 use socket2::Socket;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Level, Log,
     handover::{MOST_EARLIER, Successor, clients_from},
+    life::Said,
     listening::Listening,
     notify::{self, notify},
     worker::Common,
@@ -34,8 +34,6 @@ pub(crate) struct Succession {
     pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
-    /// Cancelled when there is a successor that serves.
-    pub(crate) done: CancellationToken,
 }
 
 /// What there is to do.
@@ -171,7 +169,7 @@ impl Succession {
         notify(&self.log, &format!("MAINPID={process}\nREADY=1"));
         self.log
             .line(Level::Info, format!("handing over to process {process}"));
-        self.done.cancel();
+        self.common.crew.tell_main(Said::Succeeded);
     }
 
     /// There is none.

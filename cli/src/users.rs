@@ -2,7 +2,10 @@
 
 use std::ffi::CString;
 
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::{
+    errno::Errno,
+    unistd::{Gid, Group, Uid, User},
+};
 
 /// A user by name or number, which need not be known to the system.
 pub(crate) fn user(name: &str) -> Option<Uid> {
@@ -19,12 +22,20 @@ pub(crate) fn group(name: &str) -> Option<Gid> {
     }
 }
 
+/// The user of this number, if the system knows one. In a container there may be no list of users at all.
+pub(crate) fn known(uid: Uid) -> nix::Result<Option<User>> {
+    match User::from_uid(uid) {
+        Err(Errno::ENOENT) => Ok(None),
+        found => found,
+    }
+}
+
 fn known_or_number(name: &str) -> Option<(Uid, Option<User>)> {
     match name.parse() {
         Ok(u32::MAX) => None,
         Ok(uid) => {
             let uid = Uid::from_raw(uid);
-            Some((uid, User::from_uid(uid).ok()?))
+            Some((uid, known(uid).ok()?))
         }
         Err(_) => {
             let user = User::from_name(name).ok()??;

@@ -57,7 +57,7 @@ fn clients_with_large_requests_that_do_not_end_are_bounded_and_a_usual_request_i
     );
     let log = daemon.stop().out;
     assert_eq!(warnings(&log).len(), 1, "{log}");
-    let waited = format!("again, {} have waited", CLIENTS - 4);
+    let waited = format!("again, {} have waited", CLIENTS - 7);
     assert_eq!(lines(&log, &waited).len(), 1, "{log}");
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hapolicy::Log;
-use policy_net::{Client, Connect, Connector, Listener, ServeOptions, accept, serve_connection};
+use policy_net::{
+    Client, ClientOptions, Connect, Connector, Listener, ServeOptions, accept, serve_connection,
+};
 use policy_proto::{Request, Response};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +26,7 @@ async fn a_panic_costs_its_connection_and_one_log_line() {
                 assert_ne!(request.get("sender"), Some(&b"poison"[..]), "a bug");
                 Ok(Response::dunno())
             };
-            _ = serve_connection(io, handler, &ServeOptions::default(), &drain).await;
+            _ = serve_connection(io, handler, ClientOptions::default(), &drain).await;
         };
         accept(listener, &ServeOptions::default(), connection, stopped).await;
     });

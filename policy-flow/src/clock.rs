@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Time(u64);
 
 impl Time {
+    /// When the machine was made.
+    pub(crate) const ZERO: Self = Self(0);
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// This much later; [`NEVER`](Self::NEVER) if the clock does not go so far.

@@ -127,6 +127,11 @@ impl Flow {
     /// This has come from a client; not more than [`Clients::room`] said.
     pub fn client_data(&mut self, client: ClientId, data: &[u8], driver: &mut impl Driver) {
         self.clients.data(client, data, driver);
+        if self.options.strict && self.clients.received(client).starts_with(TLS_HANDSHAKE) {
+            // It may have no line feed, and its client waits for an answer to it.
+            let received = self.clients.received(client).to_vec();
+            self.clients.refuse_foreign(client, &received, driver);
+        }
         self.run(driver);
     }
 
@@ -233,12 +238,9 @@ impl Flow {
 
     fn begin(&mut self, client: ClientId, request: Request, driver: &mut impl Driver) {
         if self.options.strict && is_foreign(&request) {
-            driver.client_event(ClientEvent::Refused {
-                client,
-                error: None,
-                received: request.as_bytes(),
-            });
-            return self.clients.end(client, driver);
+            return self
+                .clients
+                .refuse_foreign(client, request.as_bytes(), driver);
         }
         let is_policy = request.is_access_policy();
         driver.client_event(ClientEvent::Request {
@@ -317,7 +319,14 @@ fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
 /// Whether a request begins as none of Postfix's does, with a name that is no word: a byte order mark, or an HTTP
 /// request whose lines all have an equals sign. What comes after it may look like a policy request.
 fn is_foreign(request: &Request) -> bool {
+    // As Postfix begins.
+    if request.as_bytes().starts_with(b"request=") {
+        return false;
+    }
     let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let mut name = request.as_bytes().iter().take_while(|byte| **byte != b'=');
     !name.all(is_of_word)
 }
+
+/// The first bytes of TLS: a handshake of its version 3.
+const TLS_HANDSHAKE: &[u8] = &[0x16, 3];

@@ -32,6 +32,7 @@
 //! | answer requests oneself | [`Clients`] |
 //! | do what they say | [`ClientDriver`], [`BackendDriver`] |
 //! | share health and limits among the workers of a process | [`Shared`], [`Places`] |
+//! | name a server | [`Endpoint`] |
 //!
 //! # What holds everywhere
 //!
@@ -46,6 +47,7 @@ mod arena;
 mod clients;
 mod clock;
 mod driver;
+mod endpoint;
 mod flow;
 mod id;
 mod slab;
@@ -53,9 +55,11 @@ mod timers;
 mod upstream;
 
 pub use clients::{
-    ClientError, ClientEvent, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal, Waiting,
+    ClientError, ClientEvent, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal,
+    RequestMemory, Waiting,
 };
 pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failure, Sent};
+pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use flow::{Flow, FlowOptions};
 pub use id::{AskId, ClientId, LinkId, Slot};
 pub use upstream::{

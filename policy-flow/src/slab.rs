@@ -40,6 +40,11 @@ impl<T> Slab<T> {
         self.places.get_mut(place as usize)
     }
 
+    /// All places, free ones among them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter()
+    }
+
     /// A place is free, once [`recycle`](Self::recycle) is called.
     pub(crate) fn free(&mut self, place: u32) {
         self.freed.push(place);

@@ -150,8 +150,9 @@ fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
     proxy.answer(1, DUNNO);
     proxy.passes(ms(20));
     assert_eq!(proxy.passes(ms(980)), ["close 0", "close 1"]);
-    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    assert_eq!(proxy.driver.take_events(), [""; 0], "it may hang");
     assert_eq!(proxy.answer(2, DUNNO), ["reply 2: action=DUNNO||"]);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
     proxy.ask(clients[0], "b");
     proxy.ask(clients[1], "b");
     assert_eq!(

@@ -52,7 +52,6 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod client;
-mod endpoint;
 mod few;
 mod server;
 mod slab;
@@ -61,11 +60,10 @@ mod timer;
 mod upstream;
 
 pub use client::Client;
-pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use policy_flow::{
     Address, Answer, AttemptError, BackendConfig, Check, CheckError, ClientError, ClientOptions,
-    Counts, Exhausted, HashKey, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy, TimedOut,
-    UpstreamOptions, attempt_limit,
+    Counts, Endpoint, Exhausted, HashKey, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy,
+    TimedOut, UpstreamOptions, attempt_limit,
 };
 pub use server::{
     BoxError, Clients, Connection, ConnectionError, ServeOptions, accept, serve, serve_connection,

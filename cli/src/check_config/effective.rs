@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use policy_flow::{BackendConfig, Retry};
 use policy_ha::Mode;
-use policy_net::{Balance, Retry};
 
 use crate::{
     Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service,
@@ -104,23 +104,40 @@ impl Effective<'_> {
         lines.0
     }
 
+    /// How long connections are kept: to all services, and to those for which something else is said.
+    fn keep(&self, keep: &[(Option<String>, Duration)], lines: &mut Lines) {
+        let mut of_all = keep.iter().filter(|(name, _)| name.is_none());
+        let of_all = of_all.next_back().map(|(_, keep)| *keep);
+        let of_all = of_all.unwrap_or(BackendConfig::default().keep);
+        lines.option("keep", duration(of_all));
+        for service in &self.services.valid {
+            if let Some(keep) = service.keep.filter(|keep| *keep != of_all) {
+                let keep = format!("={}", duration(keep));
+                lines.option("keep", [&*service.name, keep.as_bytes()].concat());
+            }
+        }
+    }
+
     fn failover(&self, failover: &Failover, lines: &mut Lines) {
         let Failover {
             balance,
             retry,
             last_resort,
             max_connections,
+            max_age,
+            keep,
             max_failures,
             mode: _,
             actions: _,
             check_config: _,
             strict: _,
+            quiet: _,
             health_check: _,
             check: _,
             probe,
             probe_action,
         } = failover;
-        lines.option("balance", Balance::to_string(balance));
+        lines.option("balance", balance.to_string());
         lines.option(
             "retry",
             match retry {
@@ -130,6 +147,10 @@ impl Effective<'_> {
         );
         lines.option("last-resort", duration(*last_resort));
         lines.option("max-connections", max_connections.to_string());
+        if self.options.is_daemon {
+            lines.option("max-age", duration(*max_age));
+            self.keep(keep, lines);
+        }
         lines.option("max-failures", max_failures.to_string());
         for service in &self.services.valid {
             let mode: &[u8] = match service.mode {

@@ -18,8 +18,9 @@ mod warnings;
 
 use effective::Effective;
 
-/// Prints all that is effective on standard output, in the form in which it can be given, and on standard
-/// error what is wrong and what is probably not meant. Nothing is bound, and no service is asked.
+/// Prints all that is effective on standard output, in the form in which it can be given, unless `--quiet` is
+/// given, and on standard error what is wrong and what is probably not meant. Nothing is bound, and no service
+/// is asked.
 ///
 /// Whether all is valid, with `--strict` also whether there is nothing to warn of.
 #[must_use]
@@ -83,14 +84,16 @@ pub fn check_config(options: &Options) -> bool {
     for text in warnings::all(options, &services, &listeners, check.as_ref()) {
         findings.warning(text);
     }
-    let effective = Effective {
-        options,
-        services: &services,
-        workers: workers(options),
-        max_clients,
-    };
-    // Nobody reads it who has closed standard output.
-    _ = std::io::stdout().write_all(effective.text().as_bytes());
+    if !options.failover.quiet {
+        let effective = Effective {
+            options,
+            services: &services,
+            workers: workers(options),
+            max_clients,
+        };
+        // Nobody reads it who has closed standard output.
+        _ = std::io::stdout().write_all(effective.text().as_bytes());
+    }
     // At the end, where a log is looked at first.
     for line in &findings.lines {
         eprintln!("hapolicy: {line}");

@@ -1,15 +1,17 @@
 //! What a command line may say, and probably does not mean.
 
 use std::{
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     time::Duration,
 };
 
-use policy_net::{Balance, Check, Endpoint};
+use nix::ifaddrs::getifaddrs;
+use policy_flow::{Check, Endpoint, Strategy};
 use policy_proto::{Action, Request, attr};
 
 use crate::{
-    DefaultAction, Listen, Options, Service, check_config::effective::duration, setup::Services,
+    DefaultAction, Listen, Options, Service, check_config::effective::duration,
+    report::nobody_to_ask, setup::Services,
 };
 
 /// All of it, a line each.
@@ -23,8 +25,11 @@ pub(super) fn all(
     warnings.extend(default_action(options));
     warnings.extend(deadline(options.deadline, services.valid.len()));
     warnings.extend(hash(&options.failover.balance));
+    let modes = services.valid.iter().map(|service| service.mode);
+    warnings.extend(nobody_to_ask(modes).map(|text| text.as_bytes().to_vec()));
+    let own = own_addresses();
     for service in &services.valid {
-        warnings.extend(own_listener(service, listeners));
+        warnings.extend(own_listener(service, listeners, &own));
     }
     let probe = check.and_then(|check| check.probe.as_ref());
     if let Some((probe, path)) = probe.zip(options.failover.probe.as_ref()) {
@@ -86,7 +91,7 @@ fn deadline(deadline: Duration, services: usize) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-fn hash(balance: &Balance) -> Vec<Vec<u8>> {
+fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
     let text = balance.to_string();
     let Some(names) = text.strip_prefix("hash:") else {
         return Vec::new();
@@ -97,29 +102,54 @@ fn hash(balance: &Balance) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn own_listener(service: &Service, listeners: &[Listen]) -> Option<Vec<u8>> {
+fn own_listener(service: &Service, listeners: &[Listen], own: &[IpAddr]) -> Option<Vec<u8>> {
     let own = listeners
         .iter()
-        .find(|listen| leads_to(&service.endpoint, &listen.endpoint))?;
+        .find(|listen| leads_to(&service.endpoint, &listen.endpoint, own))?;
     let text = format!("' leads to this daemon's own listener {}", own.endpoint);
     Some([b"service '", &*service.name, text.as_bytes()].concat())
 }
 
-fn leads_to(service: &Endpoint, listener: &Endpoint) -> bool {
+/// Whether who connects to the service is connected to the listener, on a machine of these addresses.
+fn leads_to(service: &Endpoint, listener: &Endpoint, own: &[IpAddr]) -> bool {
     match (service, listener) {
-        (Endpoint::Inet { port, .. }, Endpoint::Inet { port: own, .. }) if port == own => {
-            let own = addresses(listener);
+        (Endpoint::Inet { port, .. }, Endpoint::Inet { port: bound, .. }) if port == bound => {
+            let listeners = addresses(listener);
             let leads = |address: SocketAddr| {
-                let is_here = |own: &SocketAddr| {
-                    own.ip() == address.ip()
-                        || own.ip().is_unspecified() && address.ip().to_canonical().is_loopback()
+                let to = reached(address.ip());
+                let is_here = to.is_loopback() || own.contains(&to);
+                let has_it = |listener: &SocketAddr| match listener.ip() {
+                    // It takes IPv4 as well.
+                    IpAddr::V6(Ipv6Addr::UNSPECIFIED) => is_here,
+                    IpAddr::V4(Ipv4Addr::UNSPECIFIED) => is_here && to.is_ipv4(),
+                    bound => bound.to_canonical() == to,
                 };
-                own.iter().any(is_here)
+                listeners.iter().any(has_it)
             };
             addresses(service).into_iter().any(leads)
         }
         _ => service == listener,
     }
+}
+
+/// Where a connection to this address goes: to no particular one it goes to this machine.
+fn reached(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
+}
+
+/// The addresses of this machine's interfaces; none where the system does not tell.
+fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let address = |interface: nix::ifaddrs::InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+        v4.or_else(|| Some(address.as_sockaddr_in6()?.ip().into()))
+    };
+    interfaces.filter_map(address).collect()
 }
 
 /// None where a name cannot be resolved: that is no news here.
@@ -203,7 +233,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use policy_net::Endpoint;
+    use policy_flow::Endpoint;
 
     use super::*;
 
@@ -240,20 +270,36 @@ mod tests {
 
     #[test]
     fn a_service_leads_to_a_listener_at_the_same_place_under_any_name() {
+        let own = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
         for (service, listener, leads) in [
             ("inet:127.0.0.1:7", "inet:127.0.0.1:7", true),
             ("inet:localhost:7", "inet:127.0.0.1:7", true),
             ("inet:127.0.0.1:7", "inet:0.0.0.0:7", true),
+            ("inet:127.0.0.1:7", "inet:[::]:7", true),
+            ("inet:[::1]:7", "inet:[::]:7", true),
+            ("inet:[::1]:7", "inet:0.0.0.0:7", false),
             ("inet:127.0.0.1:7", "inet:127.0.0.1:8", false),
             ("inet:127.0.0.2:7", "inet:127.0.0.1:7", false),
-            ("inet:192.0.2.1:7", "inet:0.0.0.0:7", false),
+            // One of the machine's own, and others.
+            ("inet:192.0.2.1:7", "inet:0.0.0.0:7", true),
+            ("inet:192.0.2.1:7", "inet:[::]:7", true),
+            ("inet:192.0.2.2:7", "inet:0.0.0.0:7", false),
+            ("inet:[2001:db8::1]:7", "inet:[::]:7", true),
+            ("inet:[2001:db8::1]:7", "inet:0.0.0.0:7", false),
+            ("inet:[2001:db8::2]:7", "inet:[::]:7", false),
+            // To no particular one is to this machine.
+            ("inet:0.0.0.0:7", "inet:0.0.0.0:7", true),
+            ("inet:0.0.0.0:7", "inet:127.0.0.1:7", true),
+            ("inet:0.0.0.0:7", "inet:[::]:7", true),
+            ("inet:[::]:7", "inet:[::1]:7", true),
+            ("inet:0.0.0.0:7", "inet:192.0.2.1:7", false),
             ("unix:/a", "unix:/a", true),
             ("unix:/a", "unix:/b", false),
             ("unix:/a", "inet:127.0.0.1:7", false),
         ] {
             let endpoint = |text: &str| text.parse::<Endpoint>().unwrap();
             assert_eq!(
-                leads_to(&endpoint(service), &endpoint(listener)),
+                leads_to(&endpoint(service), &endpoint(listener), &own),
                 leads,
                 "{service} {listener}"
             );

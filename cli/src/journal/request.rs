@@ -1,71 +1,59 @@
 //! A daemon's line per request (`-l`), as `key=value`.
 
-use policy_ha::BackendId;
+use std::time::Duration;
+
+use policy_flow::Slot;
 use policy_proto::{Request, Response, attr};
-use tokio::time::Instant;
 
 use crate::journal::{
     Journal,
     escape::{MAX_TEXT, MAX_VALUE, append_field},
 };
 
-/// What has come of a request so far.
-#[derive(Debug)]
-pub struct Asked {
-    /// When it came, where it is logged.
-    pub(super) since: Option<Instant>,
+/// What has come of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome<'a> {
     /// The service that answered.
-    pub(super) answered: Option<BackendId>,
+    pub(crate) answered: Option<Slot>,
     /// A bit for each service that did not.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
+    /// Since it came.
+    pub(crate) took: Duration,
+    /// The reply; `None` where the connection is closed instead.
+    pub(crate) response: Option<&'a Response>,
 }
 
-impl Asked {
-    pub(super) const fn new(since: Option<Instant>) -> Self {
-        Self {
-            since,
-            answered: None,
-            failed: 0,
-        }
-    }
-
-    pub(super) fn fail(&mut self, backend: BackendId) {
-        let bit = u32::try_from(backend.index()).ok();
-        self.failed |= bit.and_then(|bit| 1u64.checked_shl(bit)).unwrap_or(0);
-    }
-}
-
-/// The line; `response` is `None` where the connection is closed instead.
-pub(super) fn line(
-    journal: &Journal,
-    request: &Request,
-    asked: &Asked,
-    response: Option<&Response>,
-) -> String {
+/// The line.
+pub(super) fn line(journal: &Journal, request: &Request, outcome: &Outcome<'_>) -> String {
+    let Outcome {
+        answered,
+        failed,
+        took,
+        response,
+    } = *outcome;
     let mut line = String::with_capacity(512);
     for (name, limit) in ATTRIBUTES {
         let value = request.get(name).unwrap_or_default();
         append_field(&mut line, name, value, limit);
     }
     let name_of = |index: usize| journal.services.get(index).map(|counted| &*counted.name);
-    let service = asked.answered.and_then(|backend| name_of(backend.index()));
+    let service = answered.and_then(|backend| name_of(backend.index()));
     let service = service.unwrap_or_default().as_bytes();
     append_field(&mut line, "service", service, MAX_NAME);
-    let attempts = asked.failed.count_ones() + u32::from(asked.answered.is_some());
+    let attempts = failed.count_ones() + u32::from(answered.is_some());
     append_field(
         &mut line,
         "attempts",
         attempts.to_string().as_bytes(),
         MAX_WORD,
     );
-    let is_failed = |index: &usize| asked.failed & (1 << index) != 0;
+    let is_failed = |index: &usize| failed & (1 << index) != 0;
     let failed: Vec<&str> = (0..64).filter(is_failed).filter_map(name_of).collect();
     append_field(&mut line, "failed", failed.join(",").as_bytes(), MAX_NAMES);
-    let took = asked.since.map(|since| since.elapsed()).unwrap_or_default();
     append_field(&mut line, "ms", millis(took).as_bytes(), MAX_WORD);
     let action = response.map(Response::as_bytes).unwrap_or_default();
     append_field(&mut line, "action", action, MAX_TEXT);
-    let by_default = match (asked.answered, response) {
+    let by_default = match (answered, response) {
         (Some(_), _) => "no",
         (None, Some(_)) => "yes",
         (None, None) => "close",
@@ -75,7 +63,7 @@ pub(super) fn line(
 }
 
 /// A time in milliseconds, with a tenth.
-pub(super) fn millis(time: std::time::Duration) -> String {
+pub(super) fn millis(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
 }
 
@@ -99,8 +87,6 @@ const MAX_NAMES: usize = 512;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -165,10 +151,14 @@ mod tests {
             service.name = name.to_vec();
         }
         let journal = Journal::new(Log::with_replies(), services);
-        let mut asked = Asked::new(None);
-        asked.failed = u64::MAX;
         let response = Response::new([b"x", action].concat()).unwrap();
-        line(&journal, &request, &asked, Some(&response))
+        let outcome = Outcome {
+            answered: None,
+            failed: u64::MAX,
+            took: Duration::ZERO,
+            response: Some(&response),
+        };
+        line(&journal, &request, &outcome)
     }
 
     /// A reader of `key=value` as there are many: a value within quotation marks ends at the next one.

@@ -1,64 +1,86 @@
 //! What is said of services rather than of requests.
 
-use std::{error::Error, sync::PoisonError, time::Duration};
+use std::{
+    error::Error,
+    io,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
-use policy_ha::{BackendId, Transition};
-use policy_net::{AttemptError, CheckError, Event};
-
-use tokio::time::Instant;
+use policy_flow::{AttemptError, CheckError, Slot};
+use policy_ha::Transition;
+use policy_proto::{Request, attr};
 
 use crate::{
     Journal, Level, LogFormat,
     journal::{
-        Counted,
+        ALL, Counted,
         escape::{Place, escape},
         request::millis,
     },
 };
 
 impl Journal {
-    /// Something happened to a service while it was looked at beside the requests.
-    pub(crate) fn checked(&self, event: &Event<'_>) {
-        match event {
-            Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
-            Event::Connected(backend) => self.connection(*backend, "Connection established to "),
-            Event::Checked {
-                backend,
-                error: Some(CheckError::Unexpected(response)),
-                ..
-            } => {
-                let Some(counted) = self.services.get(backend.index()) else {
-                    return;
-                };
+    /// A service did not pass when it was looked at beside the requests.
+    pub(super) fn checked(&self, backend: Slot, error: &CheckError, took: Duration) {
+        let Some(counted) = self.services.get(backend.index()) else {
+            return;
+        };
+        match error {
+            CheckError::Unexpected(response) => {
                 let name = &counted.name;
                 let action = escape(response.as_bytes(), Place::Quoted('\''));
                 let text = format!("Probe of '{name}' -> '{action}'");
                 self.repeatable(Level::Warning, "probe", backend.index(), text);
             }
-            Event::Checked {
-                backend,
-                error: Some(CheckError::Attempt(error @ AttemptError::NotAllowed { .. })),
-                took,
-            } => self.failed(*backend, error, *took),
-            Event::Checked {
-                backend,
-                error: Some(CheckError::Attempt(error)),
-                ..
-            } => {
-                if let Some(counted) = self.services.get(backend.index()) {
-                    counted.set_reason(error);
-                }
+            CheckError::Attempt(error @ AttemptError::NotAllowed { .. }) => {
+                self.failed(backend, error, took);
             }
-            Event::Changed {
-                backend,
-                transition,
-                because,
-            } => self.changed(*backend, *transition, *because),
+            CheckError::Attempt(error) => counted.set_reason(error),
             _ => {}
         }
     }
 
-    pub(super) fn connection(&self, backend: BackendId, what: &str) {
+    /// Several services closed the connection on this request.
+    pub(super) fn harmful(&self, request: &Request, backends: u64) {
+        let is_one = |index: &usize| backends & (1 << index) != 0;
+        let name = |index: usize| Some(format!("'{}'", self.services.get(index)?.name));
+        let names: Vec<String> = (0..64).filter(is_one).filter_map(name).collect();
+        let value = |name, place| escape(request.get(name).unwrap_or_default(), place);
+        let client = value(attr::CLIENT_NAME, Place::Client);
+        let client_address = value(attr::CLIENT_ADDRESS, Place::Client);
+        let sender = value(attr::SENDER, Place::Address);
+        let recipient = value(attr::RECIPIENT, Place::Address);
+        let text = format!(
+            "{} closed the connection on the same request, which is to blame, and not they: \
+             client: {client}[{client_address}], from: <{sender}>, to: <{recipient}>",
+            names.join(", ")
+        );
+        self.repeatable(Level::Warning, "harmful", ALL, text);
+    }
+
+    /// A service takes fewer connections at once than it may have.
+    pub(super) fn crowded(&self, backend: Slot, limit: usize) {
+        if let Some(counted) = self.services.get(backend.index()) {
+            let place = counted.place();
+            let text = format!(
+                "{place} serves no more than {limit} connections at once: idle ones are closed for new ones \
+                 (--max-connections)"
+            );
+            self.repeatable(Level::Warning, "crowded", backend.index(), text);
+        }
+    }
+
+    /// A look-up failed, and older addresses are used on.
+    pub(super) fn stale_addresses(&self, backend: Slot, error: &io::Error) {
+        if let Some(counted) = self.services.get(backend.index()) {
+            let place = counted.place();
+            let text = format!("{place} is asked at its last known addresses: {error}");
+            self.repeatable(Level::Warning, "stale", backend.index(), text);
+        }
+    }
+
+    pub(super) fn connection(&self, backend: Slot, what: &str) {
         let counted = self.services.get(backend.index());
         if let Some(counted) = counted.filter(|_| self.verbose) {
             self.log
@@ -66,7 +88,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn failed(&self, backend: BackendId, error: &AttemptError, took: Duration) {
+    pub(super) fn failed(&self, backend: Slot, error: &AttemptError, took: Duration) {
         let Some(counted) = self.services.get(backend.index()) else {
             return;
         };
@@ -80,14 +102,10 @@ impl Journal {
             self.log.line(Level::Info, text);
         }
         let (kind, text) = match error {
-            AttemptError::Connect(cause) if !error.blames_server() => {
+            AttemptError::Connect(cause) | AttemptError::Local(cause) => {
                 let text = format!("Could not open socket to {place}: {cause}");
                 ("connect", text)
             }
-            AttemptError::Io(cause) if !error.blames_server() => {
-                ("own", format!("Could not ask {place}: {cause}"))
-            }
-            AttemptError::Connect(_) => ("connect", format!("Could not open socket to {place}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),
@@ -117,7 +135,7 @@ impl Journal {
 
     pub(super) fn changed(
         &self,
-        backend: BackendId,
+        backend: Slot,
         transition: Transition,
         because: Option<&AttemptError>,
     ) {

@@ -1,11 +1,10 @@
 //! What is said of the states of all services together, and of requests that none of them answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{Local, TimeDelta};
+use policy_flow::Counts;
 use policy_ha::{Mode, Status};
-use policy_net::Counts;
-use tokio::time::Instant;
 
 use crate::{
     DefaultAction, Journal, Level,
@@ -32,7 +31,7 @@ impl State {
     /// For how long it has been down, if it is.
     pub(crate) fn down_for(&self, now: Instant) -> Option<Duration> {
         match self.status {
-            Status::Down { since, .. } => Some(now.into_std().saturating_duration_since(since)),
+            Status::Down { since, .. } => Some(now.saturating_duration_since(since)),
             _ => None,
         }
     }

@@ -49,6 +49,8 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
         "b=drain",
         "--check",
         "5s",
+        "--keep",
+        "b=0s",
         "--handover",
         "unix:/run/hapolicy.handover",
     ];
@@ -66,6 +68,9 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 --retry=always
 --last-resort=3s
 --max-connections=100
+--max-age=300s
+--keep=60s
+--keep=b=0s
 --max-failures=1
 --mode=b=drain
 --health-check=5s
@@ -142,6 +147,26 @@ fn what_is_probably_not_meant_is_a_warning_and_with_strict_the_status() {
             &["-s", "b=127.0.0.1:1:x"],
             "priority 'x' is not 0 to 65535, using 10",
         ),
+        (
+            &["--listen", "inet:[::]:1", "--allow", "192.0.2.1"],
+            "service 'a' leads to this daemon's own listener inet:[::]:1",
+        ),
+        (
+            &["--listen", "inet:127.0.0.1:2", "-s", "b=0.0.0.0:2"],
+            "service 'b' leads to this daemon's own listener inet:127.0.0.1:2",
+        ),
+        (&["--mode", "a=disabled"], "every service is disabled"),
+        (
+            &[
+                "-s",
+                "b=127.0.0.1:2",
+                "--mode",
+                "a=disabled",
+                "--mode",
+                "b=drain",
+            ],
+            "every service is disabled or drained: new messages get the default action",
+        ),
     ] {
         let args = [&["--check-config", "-s", "a=localhost:1"], args].concat();
         let ended = run(HAPOLICY, &args);
@@ -149,6 +174,7 @@ fn what_is_probably_not_meant_is_a_warning_and_with_strict_the_status() {
         let is_warning =
             |line: &str| line.starts_with("hapolicy: warning: ") && line.contains(said);
         assert!(ended.err.lines().any(is_warning), "{args:?}: {ended:?}");
+        assert!(!ended.out.contains(said), "{args:?}: {ended:?}");
         let strict = run(HAPOLICY, &[&args[..], &["--strict"]].concat());
         assert_eq!((strict.code, strict.err), (Some(78), ended.err), "{args:?}");
     }
@@ -166,18 +192,58 @@ fn what_is_meant_is_no_warning() {
         &["--deadline", "5s"],
         &["--balance", "hash:tls_sni,sender"],
         &["--listen", "inet:127.0.0.1:2"],
+        &["-s", "b=127.0.0.1:2", "--mode", "b=disabled"],
         &[
             "--listen",
             "unix:/run/a",
             "--check",
             "5s",
+            "-s",
+            "b=127.0.0.1:2",
             "--mode",
-            "a=drain",
+            "b=drain",
         ],
     ] {
         let args = [&["--check-config", "--strict", "-s", "a=127.0.0.1:1"], args].concat();
         let ended = run(HAPOLICY, &args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn quiet_prints_nothing_but_what_is_wrong() {
+    let loud = ["--check-config", "-s", "a=127.0.0.1:1"];
+    for (args, code, said) in [
+        (&[][..], 0, ""),
+        (&["--strict"], 0, ""),
+        (
+            &["-d", "OK"],
+            0,
+            "hapolicy: warning: -d 'OK': while no server answers, all restrictions that follow in the list are \
+             skipped; DUNNO skips none\n",
+        ),
+        (
+            &["-s", "b=127.0.0.1:0"],
+            78,
+            "hapolicy: invalid service 'b=127.0.0.1:0': port '0' is not 1 to 65535\n",
+        ),
+    ] {
+        let loud = [&loud, args].concat();
+        let ended = run(HAPOLICY, &loud);
+        assert!(ended.out.contains("--service=a="), "{ended:?}");
+        assert_eq!(
+            (ended.code, ended.err.as_str()),
+            (Some(code), said),
+            "{loud:?}"
+        );
+        let quiet = [&loud[..], &["--quiet"]].concat();
+        let ended = run(HAPOLICY, &quiet);
+        let expected = (Some(code), "", said);
+        assert_eq!(
+            (ended.code, &*ended.out, &*ended.err),
+            expected,
+            "{quiet:?}"
+        );
     }
 }
 
@@ -213,6 +279,10 @@ fn a_daemon_refuses_to_start_with_the_part_of_a_service_that_is_at_fault() {
         (
             "grey1=unix:private/grey",
             "the UNIX path 'private/grey' does not begin with /",
+        ),
+        (
+            "grey1=unixx:/run/grey",
+            "'unixx:' is neither inet: nor unix:",
         ),
         ("grey1=127.0.0.1:0", "port '0' is not 1 to 65535"),
     ] {

@@ -21,6 +21,14 @@ fn a_wrong_command_line_ends_a_daemon_with_64_and_one_line() {
         let first = [&["--listen=inet:127.0.0.1:0", "-s", "a=127.0.0.1:1"], *args].concat();
         assert_refused(&run(HAPOLICY, &first), 64, part, &first);
     }
+    let probe = &["--probe", "/dev/null"];
+    let with = [
+        &["--listen", "inet:127.0.0.1:0", "-s", "a=127.0.0.1:1"],
+        &probe[..],
+    ]
+    .concat();
+    assert_refused(&run(HAPOLICY, &with), 64, "--health-check DURATION", &with);
+    assert_refused(&run(HAPOLICY, probe), 64, "--probe is for a daemon", probe);
     for args in [
         &["--listen"][..],
         &["-s", "a=127.0.0.1:1", "--listen"],
@@ -108,12 +116,12 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--check=1"], "--check"),
         (&["--check", "1"], "--check"),
         (&["--check", "0s"], "0s"),
-        (&["--probe", "/dev/null"], "--check DURATION"),
         (&["--check", "--probe", "/dev/null"], "--check DURATION"),
         (&["--health-check"], "--health-check"),
         (&["--health-check", "5"], "--health-check"),
         (&["--health-check", "0s"], "0s"),
         (&["--strict"], "--check-config"),
+        (&["--quiet"], "--check-config"),
         (&["--check-config=5s"], "--check-config"),
         (&["--check=1s", "--probe-action", "OK"], "--probe"),
         (

@@ -11,7 +11,7 @@ use crate::{
 #[test]
 fn connections_to_a_service_outlive_clients() {
     let stub = Stub::tcp(Script::default());
-    for workers in ["1", "2"] {
+    for (workers, most) in [("1", 1), ("2", 2)] {
         let before = stub.connections();
         let daemon = Daemon::tcp(&["-s", &service("a", &stub, ""), "--workers", workers]);
         for _ in 0..20 {
@@ -19,7 +19,9 @@ fn connections_to_a_service_outlive_clients() {
             client.ask_about("x");
             client.ask_about("y");
         }
-        assert_eq!(stub.connections() - before, 1, "{workers} workers");
+        // Each worker keeps its own.
+        let opened = stub.connections() - before;
+        assert!((1..=most).contains(&opened), "{opened}, {workers} workers");
         daemon.stop();
     }
 }
@@ -28,7 +30,7 @@ fn connections_to_a_service_outlive_clients() {
 fn connections_to_a_service_on_a_unix_socket_are_kept_as_well() {
     let dir = TempDir::new().unwrap();
     let stub = Stub::unix(dir.path().join("policy.sock"), Script::default());
-    let daemon = Daemon::tcp(&["-s", &service("a", &stub, "")]);
+    let daemon = Daemon::tcp(&["-s", &service("a", &stub, ""), "--workers", "1"]);
     for _ in 0..10 {
         assert_eq!(daemon.connect().ask_about("x"), "dunno");
     }

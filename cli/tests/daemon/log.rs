@@ -9,7 +9,7 @@ use crate::{
     service,
     support::{
         eventually,
-        stub::{Script, Stub},
+        stub::{Reply, Script, Stub},
     },
 };
 
@@ -46,6 +46,35 @@ fn a_change_of_state_is_one_line_and_a_warning_is_not_repeated() {
         "unrecognized request type",
     ] {
         assert!((1..=most).contains(&count(part)), "{part}: {log}");
+    }
+}
+
+#[test]
+fn what_has_taken_too_long_is_named() {
+    let silent = Stub::tcp(Script::reply(Reply::Hang));
+    let gone = Stub::tcp(Script::default());
+    gone.drop_packets(true);
+    let services = [
+        service("silent", &silent, ":1:1:0.3"),
+        service("gone", &gone, ":2:1:0.3"),
+    ];
+    let daemon = Daemon::tcp(&["-s", &services[0], "-s", &services[1]]);
+    assert_eq!(daemon.connect().ask_about("x"), "dunno");
+    let log = daemon.stop().out;
+    for (name, address, what) in [
+        (
+            "silent",
+            silent.address(),
+            "no answer within 300ms".to_owned(),
+        ),
+        (
+            "gone",
+            gone.address(),
+            format!("connecting to {} timed out", gone.address()),
+        ),
+    ] {
+        let line = format!("warning: Timeout for '{name}' ({address}): {what}\n");
+        assert!(log.contains(&line), "{line}{log}");
     }
 }
 

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::{
-    process::{Client, Daemon},
+    process::{Client, Daemon, Signal},
     service,
     support::stub::{Script, Stub},
 };
@@ -28,11 +28,6 @@ fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
             "an HTTP request",
         ),
         (with(b"\xef\xbb\xbf"), "a byte order mark"),
-        // It waits for an answer in vain, and ends then.
-        (
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
-            "a TLS hello",
-        ),
     ] {
         let mut client = daemon.connect();
         client.send(&sent);
@@ -52,6 +47,47 @@ fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {
             .all(|request| !request.contains(&b'@')),
         "nothing was passed on"
     );
+}
+
+/// It has no line feed, and its sender waits for an answer.
+#[test]
+fn a_tls_hello_is_named_when_it_comes() {
+    let args = ["-s", "a=127.0.0.1:1", "--request-timeout", "1000s"];
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    // Whole, and in two pieces.
+    for cuts in [&[0][..], &[0, 1], &[0, 1, 2], &[0, 6]] {
+        let daemon = Daemon::tcp(&args);
+        let mut client = daemon.connect();
+        for (piece, cut) in cuts.iter().enumerate() {
+            let end = cuts.get(piece + 1).copied().unwrap_or(hello.len());
+            client.try_send(&hello[*cut..end]);
+            if end < 2 {
+                // Whoever has answered others meanwhile has read this.
+                assert_eq!(daemon.connect().ask_about("x"), "dunno");
+            }
+        }
+        let line = "[LOG warning]: warning: closing a connection from 127.0.0.1: a TLS hello instead of a policy request";
+        let told = daemon.process.out.wait_lines(1, line);
+        assert!(told, "{cuts:?}: {}", daemon.process.out.text());
+        assert!(client.is_ended(), "{cuts:?}");
+        daemon.stop();
+    }
+}
+
+/// Its end is all that the system knows by then, so its name has to be known from before.
+#[test]
+fn a_client_that_has_reset_its_connection_amid_a_request_is_named() {
+    let daemon = Daemon::tcp(&["-s", "a=127.0.0.1:1"]);
+    let mut client = daemon.connect();
+    assert_eq!(client.ask_about("x"), "dunno");
+    daemon.process.signal(Signal::STOP);
+    client.send(b"request=smtpd_access_policy\nGET / HTTP/1.1\r\n");
+    client.reset();
+    daemon.process.signal(Signal::CONT);
+    let line = "closing a connection from 127.0.0.1: a line is no attribute of a policy request: ";
+    let told = daemon.process.out.wait_lines(1, line);
+    assert!(told, "{}", daemon.process.out.text());
+    daemon.stop();
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub enum Kind {
     Console,
     /// `ini PATH`: a file of settings, such as a unit, to be put there.
     File(String),
+    /// `Dockerfile`: one, in the directory of the clone.
+    Dockerfile,
     /// `probe`: a file for `--probe`.
     Probe,
     /// `options`: words of a command line of hapolicy.
@@ -51,6 +53,7 @@ impl Kind {
                 ["sh", "daemon"] => Self::Daemon,
                 ["console"] => Self::Console,
                 ["ini", path] => Self::File((*path).to_owned()),
+                ["Dockerfile"] => Self::Dockerfile,
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,
@@ -97,6 +100,78 @@ pub fn blocks() -> Vec<Block> {
         }
     });
     blocks.collect()
+}
+
+/// Code in the running text.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// Where it begins.
+    pub place: String,
+    /// On one line.
+    pub text: String,
+}
+
+/// All code in the running text, in its order; in a manual page what is set in a literal font.
+pub fn spans() -> Vec<Span> {
+    let documents = documents();
+    let spans = documents.iter().flat_map(|(name, text)| {
+        let found = match name.ends_with(".1") {
+            true => literals(text),
+            false => code(text),
+        };
+        found.into_iter().map(move |(line, text)| Span {
+            place: format!("{name}:{line}"),
+            text,
+        })
+    });
+    spans.collect()
+}
+
+/// What stands between backticks, which may be on two lines.
+fn code(text: &str) -> Vec<(usize, String)> {
+    let mut spans = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    let mut in_block = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let is_fence = line.trim_start().starts_with("```");
+        in_block ^= is_fence;
+        if in_block || is_fence {
+            continue;
+        }
+        // A paragraph ends what nobody has closed.
+        if line.is_empty() {
+            assert!(open.is_none(), "a backtick is missing before line {number}");
+        }
+        for (index, part) in line.split('`').enumerate() {
+            if index > 0 {
+                match open.take() {
+                    Some(span) => spans.push(span),
+                    None => open = Some((number, String::new())),
+                }
+            }
+            if let Some((_, text)) = &mut open {
+                text.push_str(part.trim_start());
+            }
+        }
+        if let Some((_, text)) = &mut open {
+            text.push(' ');
+        }
+    }
+    spans
+}
+
+/// The arguments of `.Li`, `.Ql` and `.Dl`.
+fn literals(text: &str) -> Vec<(usize, String)> {
+    let literal = |line: &str| {
+        let (request, rest) = line.split_once(' ')?;
+        [".Li", ".Ql", ".Dl"]
+            .contains(&request)
+            .then(|| rest.replace('"', ""))
+    };
+    let lines = (1..).zip(text.lines());
+    lines
+        .filter_map(|(number, line)| Some((number, literal(line)?)))
+        .collect()
 }
 
 /// The blocks between fences, which may be indented, as in a list.

@@ -63,7 +63,11 @@ pub struct Reader {
 
 impl Reader {
     pub fn new() -> Self {
-        let mut machine = Machine::boot();
+        Self::at(Machine::boot())
+    }
+
+    /// A reader at a machine that has been booted.
+    pub fn at(mut machine: Machine) -> Self {
         machine.start_servers();
         // As where a syslogd writes them.
         machine.must("touch /var/log/mail.log /var/log/auth.log");
@@ -140,6 +144,11 @@ impl Reader {
                     false => self.shell("systemd-analyze verify /etc/systemd/system/hapolicy.service"),
                 }
             }
+            Kind::Dockerfile => {
+                self.machine
+                    .must(&format!("cat >Dockerfile <<'EOF'\n{}EOF", block.text));
+                Ok(())
+            }
             Kind::Probe => self.shell(&format!(
                 "cat >/tmp/probe <<'EOF'\n{}EOF\nhapolicy --listen inet:127.0.0.1:1 --check --check 5s --probe /tmp/probe \
                  -s a=192.0.2.10:10031\n(cat /tmp/probe; echo) | policy-client query 192.0.2.10:10031 -",
@@ -150,7 +159,7 @@ impl Reader {
         }
     }
 
-    fn shell(&self, text: &str) -> Result<(), String> {
+    pub fn shell(&self, text: &str) -> Result<(), String> {
         if let Some((_, file)) = ELSEWHERE
             .iter()
             .find(|(command, _)| *command == text.trim())
@@ -232,10 +241,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// Commands that take a compiler, and the file that runs them in each change's tests.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     (
         "cargo run --locked --release --example quickstart",
         ".ci/run",
     ),
+    ("cargo doc --locked --workspace --no-deps", "scripts/test"),
     ("scripts/test", ".ci/run"),
 ];

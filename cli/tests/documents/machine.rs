@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
+    block::root,
     process::{Ended, HAPOLICY, POLICY_CLIENT, Process},
     support::within,
 };
@@ -27,27 +28,29 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots one.
+    /// Boots one with the programs under test and the repository that they are of.
     pub fn boot() -> Self {
+        Self::boot_with(&root(), Path::new(HAPOLICY), Path::new(POLICY_CLIENT))
+    }
+
+    /// Boots one with these programs, which were built in this clone.
+    pub fn boot_with(repository: &Path, hapolicy: &Path, policy_client: &Path) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "this test boots a machine of its own: run it as root"
         );
         let home = TempDir::new().expect("a directory");
-        let [root, binaries, cgroups] = ["root", "binaries", "cgroups"].map(|name| {
+        let [root_of_machine, binaries, cgroups] = ["root", "binaries", "cgroups"].map(|name| {
             let path = home.path().join(name);
             fs::create_dir(&path).expect("a directory of our own");
             path
         });
-        for (program, name) in [(HAPOLICY, "hapolicy"), (POLICY_CLIENT, "policy-client")] {
+        for (program, name) in [(hapolicy, "hapolicy"), (policy_client, "policy-client")] {
             // A copy of what has been built with all its symbols would be large.
             let link = fs::hard_link(program, binaries.join(name));
             link.or_else(|_| fs::copy(program, binaries.join(name)).map(drop))
                 .expect("room for the program");
         }
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the workspace");
         let cgroup = cgroups.join(format!(
             "hapolicy-documents-{}-{}",
             std::process::id(),
@@ -64,7 +67,7 @@ impl Machine {
             .args([&cgroups, &cgroup])
             .arg("sh")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents/machine.sh"))
-            .args([&root, repository, &binaries])
+            .args([&root_of_machine, repository, &binaries])
             .stdin(Stdio::null());
         let boot = Process::of(&mut command);
         let mut machine = Self {

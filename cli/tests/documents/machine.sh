@@ -1,8 +1,8 @@
 #!/bin/sh
 # machine.sh HOME REPOSITORY BINARIES: boots this Debian once more, as root, with systemd, in namespaces of its
 # own. HOME is an empty directory. What is written there goes to memory and is lost at the end: all is an
-# overlay. In it the repository is /usr/src/hapolicy, its build is BINARIES (see `cargo` below), and all that has
-# been written is below /usr/src/written.
+# overlay. In it the repository is /usr/src/hapolicy, its build is BINARIES (see `cargo` below), docker is docker.sh,
+# and all that has been written is below /usr/src/written.
 #
 # The loopback interface has the addresses of the documents, 192.0.2.0/24. The network has nothing else.
 set -e
@@ -52,6 +52,8 @@ mkdir -p target/release
 cp /usr/src/test/hapolicy /usr/src/test/policy-client target/release/
 CARGO
 chmod 755 "$root/usr/local/bin/cargo"
+# A container of the documents needs no registry.
+install -m 755 "$repository/cli/tests/documents/docker.sh" "$root/usr/local/bin/docker"
 
 # Neither hardware nor the kernel is its own, and nothing is to be done at some time.
 for unit in systemd-udevd.service systemd-udev-trigger.service systemd-sysctl.service systemd-modules-load.service \

@@ -8,16 +8,21 @@
 use std::time::Duration;
 
 mod block;
+mod clone;
+mod containers;
 mod follow;
+mod inline;
 mod kinds;
 mod links;
 mod log_table;
 mod machine;
 mod options;
 mod outage;
+mod paths;
 mod postfix;
 #[path = "../process/mod.rs"]
 mod process;
+mod statuses;
 #[path = "../support/mod.rs"]
 mod support;
 mod uninstall;

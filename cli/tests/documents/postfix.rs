@@ -72,6 +72,29 @@ impl Postfix {
     }
 }
 
+/// What the documents say of blanks around an equals sign, and that such a line would not pass here.
+#[test]
+fn blanks_within_the_braces_kill_every_smtpd_and_postfix_check_says_nothing() {
+    let mut machine = Machine::boot();
+    machine.start_servers();
+    let postfix = Postfix::start(&machine);
+    let line = |options: &str| {
+        format!(
+            "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service {{ inet:192.0.2.10:10031, {options} }}\n"
+        )
+    };
+    let asked = postfix.ask(&machine, &line("timeout = 100s"), "", "blanks");
+    let fault = asked.expect_err("no smtpd lives");
+    assert!(
+        fault.contains("fatal: malformed option: missing '=' after attribute name"),
+        "{fault}"
+    );
+    assert_eq!(machine.must("postfix check 2>&1"), "");
+    for good in ["timeout=100s", "{ timeout = 100s }"] {
+        postfix.ask(&machine, &line(good), "", "good").expect(good);
+    }
+}
+
 /// What Postfix must not say.
 const FAULTS: [&str; 6] = [
     "fatal:",

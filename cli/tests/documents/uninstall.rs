@@ -7,7 +7,11 @@ use crate::{
 
 #[test]
 fn uninstalling_leaves_nothing() {
-    let mut reader = Reader::new();
+    install_and_uninstall(Reader::new());
+}
+
+/// Installs all, and goes on with the page on upgrading and uninstalling.
+pub fn install_and_uninstall(mut reader: Reader) {
     let before = reader.machine.must(FILES);
     reader.install();
     assert_ne!(reader.machine.must(FILES), before);

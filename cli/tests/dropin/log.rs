@@ -7,11 +7,15 @@ use rustix::{
     net::{RecvFlags, recv},
 };
 use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
 
 use crate::{
     process::{Client, PATIENCE, request},
     service, spawn, start,
-    support::stub::{Reply, Script, Stub},
+    support::{
+        port::Port,
+        stub::{Reply, Script, Stub},
+    },
     tcp_sockets, unix_sockets,
 };
 
@@ -141,6 +145,56 @@ fn a_failed_attempt_is_told_with_its_reply_and_not_before() {
         bad.address()
     );
     assert_eq!(read_message(&near), expected);
+}
+
+#[test]
+fn who_cannot_be_connected_to_is_told_with_the_reason() {
+    let dir = TempDir::new().unwrap();
+    let nowhere = format!("unix:{}/socket", dir.path().display());
+    let port = Port::any();
+    let refuses = port.number();
+    let services = [format!("a=127.0.0.1:{refuses}:1"), format!("b={nowhere}:2")];
+    let (near, far) = unix_sockets();
+    let _process = spawn(&["-L", "-s", &services[0], "-s", &services[1]], far);
+    let client = Client::of(near);
+    client.send(&request(&[]));
+    let expected = format!(
+        "[LOG warning]: Could not open socket to 'a' (127.0.0.1:{refuses}): Connection refused (os error 111)\n\
+         [LOG warning]: Could not open socket to 'b' ({nowhere}): No such file or directory (os error 2)\n\
+         action=dunno\n\n"
+    );
+    assert_eq!(String::from_utf8(client.read_once()).unwrap(), expected);
+}
+
+/// The bytes before one reply have a bound, whatever there is to say.
+#[test]
+fn of_more_than_a_mebibyte_of_lines_the_rest_is_counted() {
+    let name = "n".repeat(8000);
+    let port = Port::any();
+    let refuses = port.number();
+    let services: Vec<String> = (0..64)
+        .map(|number| format!("-s{number}{name}=127.0.0.1:{refuses}:{number}"))
+        .collect();
+    let mut args = vec!["-L", "-v"];
+    args.extend(services.iter().map(String::as_str));
+    let (near, far) = unix_sockets();
+    let process = spawn(&args, far);
+    let mut client = Client::of(near);
+    for _ in 0..2 {
+        client.send(&request(&[]));
+        let said = String::from_utf8(client.reply().unwrap()).unwrap();
+        let (lines, reply) = said.rsplit_once("[LOG warning]: ").unwrap();
+        let (lost, action) = reply.split_once(" log lines were lost\n").expect(reply);
+        assert_eq!(action, "action=dunno\n\n");
+        assert!(lines.len() <= 1 << 20, "{} bytes", lines.len());
+        assert!(lines.len() > (1 << 20) - 8300, "{} bytes", lines.len());
+        let attributes = lines.matches("]: Attribute: ").count();
+        // Of each service: that a socket is opened, that it cannot be, and the attempt. And the action.
+        let all = attributes + 3 * services.len() + 1;
+        assert_eq!(lines.lines().count() + lost.parse::<usize>().unwrap(), all);
+    }
+    drop(client);
+    assert_eq!(process.end().code, Some(0));
 }
 
 fn read_message(socket: &Socket) -> String {

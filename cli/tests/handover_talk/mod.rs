@@ -7,6 +7,8 @@
 
 #[path = "../../src/descriptor_mail.rs"]
 mod descriptor_mail;
+#[path = "../../src/disposal.rs"]
+mod disposal;
 pub(crate) use descriptor_mail::{receive, send};
 
 use std::{

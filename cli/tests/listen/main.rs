@@ -6,6 +6,7 @@ mod process;
 mod support;
 
 mod bind;
+mod container;
 mod name;
 mod unix_socket;
 mod user;

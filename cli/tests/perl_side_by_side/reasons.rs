@@ -13,10 +13,12 @@ pub fn without_reasons(lines: Vec<String>, prefix: &str) -> Vec<String> {
     for line in lines {
         let is_reason = is_to_follow && begins(&line, "invalid service '");
         is_to_follow = perls.iter().any(|text| begins(&line, text));
-        let timed_out = begins(&line, "Timeout for '");
+        let has_reason = ["Timeout for '", "Could not open socket to '"]
+            .iter()
+            .any(|text| begins(&line, text));
         match line.split_once("): ") {
             _ if is_reason => {}
-            Some((perls, _)) if timed_out => kept.push(format!("{perls})")),
+            Some((perls, _)) if has_reason => kept.push(format!("{perls})")),
             _ => kept.push(line),
         }
     }

@@ -47,6 +47,26 @@ fn query_on_a_wrong_command_line_ends_with_64() {
 }
 
 #[test]
+fn what_was_probably_meant_is_said() {
+    for (args, meant) in [
+        (&["qury", "127.0.0.1:1"][..], "did you mean query?"),
+        (&["server", "inet:127.0.0.1:0"], "did you mean serve?"),
+        (
+            &["query", "127.0.0.1:1", "--prset", "rcpt"],
+            "did you mean --preset?",
+        ),
+        (
+            &["query", "127.0.0.1:1", "--preset", "rctp"],
+            "did you mean rcpt?",
+        ),
+    ] {
+        let ended = run(POLICY_CLIENT, args);
+        assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
+        assert!(ended.err.trim_end().ends_with(meant), "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
 fn help_and_version_are_on_standard_output_and_no_error() {
     for args in [
         &["--help"][..],

@@ -83,7 +83,7 @@ impl Expected {
 
     /// Whether nothing but time shows this fault.
     pub fn costs_a_timeout(&self) -> bool {
-        self.blame == Some(TIMED_OUT)
+        self.blame.is_some_and(|blame| blame.ends_with(TIMED_OUT))
     }
 }
 
@@ -135,7 +135,7 @@ pub const FAULTS: &[Fault] = faults! {
     "lines without end", Meets(|| says(&b"a=b\n".repeat(1 << 18))), second("message longer"), second("message longer");
     "garbage", Meets(|| says(b"hello\n\n")), second("no '='"), second("no '='");
     "a banner", Restarts(|| greets(b"220 hello\r\n")), second("no '='"), None;
-    "only a blank line", Meets(|| says(b"\n")), second("blank line before"), second("blank line before");
+    "only a blank line", Meets(|| says(b"\n")), second("blank line before"), second(TIMED_OUT);
     "an empty action", Meets(|| says(b"action=\n\n")), second("blank action"), second("blank action");
     "NUL in the action", Meets(|| says(b"action=fi\0rst\n\n")), second("NUL"), second("NUL");
     "an action of 20 kB", Meets(|| says(&[b"action=", &[b'x'; 20_000][..], b"\n\n"].concat())), second("line longer"), second("line longer");
@@ -156,7 +156,7 @@ pub const FAULTS: &[Fault] = faults! {
     "packets swallowed by the network", Far(SwallowsPackets), second(TIMED_OUT), second(TIMED_OUT);
     "no route", Far(HasNoRoute), second("No route"), second(TIMED_OUT);
     "an unknown name", Far(KnowsNoName), second("cannot connect"), None;
-    "a silent name server", Far(HasNoNameServer), second(TIMED_OUT), None;
+    "a silent name server", Far(HasNoNameServer), second(LOOKING_UP), None;
     "a name with a dead address first", Far(HasADeadAddressFirst), first(), None;
 };
 
@@ -220,6 +220,7 @@ use Trouble::{
 
 const REFUSED: &str = "Connection refused";
 const TIMED_OUT: &str = "timed out";
+const LOOKING_UP: &str = "looking up 'silent.test' timed out";
 const CLOSED: &str = "closed without an answer";
 const RESET: &str = "Connection reset";
 const CUT: &str = "end of the stream";

@@ -65,6 +65,8 @@ pub enum ClientEvent<'a> {
     Refused {
         /// Whose.
         client: ClientId,
+        /// Who it is.
+        peer: Peer,
         /// Why; `None` where a first line is that of another protocol.
         error: Option<&'a ClientError>,
         /// What has come and is no request yet.

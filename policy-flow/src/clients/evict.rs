@@ -20,8 +20,10 @@ use crate::{ClientDriver, ClientId, clock::Time};
 pub(super) struct Victims {
     found: Vec<(u32, Time)>,
     of: Option<Origin>,
-    /// None was found: no other search before that.
+    /// None was found: no other search before that, unless a request of anybody will do and one has begun since.
     not_before: Time,
+    /// One has begun since the last search.
+    pub(super) waits: bool,
 }
 
 impl Victims {
@@ -29,7 +31,8 @@ impl Victims {
         Self {
             found: Vec::new(),
             of: None,
-            not_before: Time::NEVER,
+            not_before: Time::ZERO,
+            waits: false,
         }
     }
 }
@@ -82,6 +85,7 @@ impl Clients {
         if self.victims.of != of {
             self.victims.of = of;
             self.victims.found.clear();
+            self.victims.not_before = Time::default();
         }
         for _ in 0..2 {
             while let Some((id, since)) = self.victims.found.pop() {
@@ -91,22 +95,28 @@ impl Clients {
                 }
             }
             let now = self.clock.now;
-            if self.victims.not_before != Time::NEVER && now < self.victims.not_before {
+            let is_worth_while = of.is_none() && self.victims.waits;
+            if now < self.victims.not_before && !is_worth_while {
                 return None;
             }
-            self.victims.found = self.search(of);
+            self.victims.waits = false;
+            let (found, looked_at) = self.search(of);
+            self.victims.found = found;
             if self.victims.found.is_empty() {
-                self.victims.not_before = now.after(SEARCH_PAUSE);
+                let pause = PAUSE_PER_CLIENT.saturating_mul(looked_at).min(MAX_PAUSE);
+                self.victims.not_before = now.after(pause);
                 return None;
             }
         }
         None
     }
 
-    /// In each turn the oldest of whoever has most of them then.
-    fn search(&self, of: Option<Origin>) -> Vec<(u32, Time)> {
+    /// In each turn the oldest of whoever has most of them then; and how many were looked at.
+    fn search(&self, of: Option<Origin>) -> (Vec<(u32, Time)>, u32) {
         let mut all: HashMap<Origin, Vec<(u32, Time)>> = HashMap::new();
+        let mut looked_at = 0;
         for (id, client) in self.queues[Wait::Rest as usize].iter(&self.slab) {
+            looked_at += 1;
             let origin = client.peer.origin();
             if of.is_none_or(|of| of == origin) {
                 all.entry(origin).or_default().push((id, client.since));
@@ -130,7 +140,7 @@ impl Clients {
             largest.extend(ranked(clients, from + 1));
         }
         found.reverse();
-        found
+        (found, looked_at)
     }
 }
 
@@ -138,5 +148,6 @@ impl Clients {
 const MAX_LOOKED_AT: usize = 1024;
 /// So many are found at once: with so many new ones in a row the search costs each of them little.
 const MAX_FOUND: usize = 64;
-/// After a search in vain.
-const SEARCH_PAUSE: Duration = Duration::from_millis(10);
+/// After a search in vain, for each client that was looked at: ten times as long as that takes.
+const PAUSE_PER_CLIENT: Duration = Duration::from_nanos(500);
+const MAX_PAUSE: Duration = Duration::from_millis(10);

@@ -39,15 +39,19 @@ impl Clients {
     ) -> Result<Option<Request>, DecodeError> {
         self.arena.fill(data);
         let decoded = self.decoder.request(&mut self.arena.buf);
-        if self.options.lenient {
+        let is_lenient = self.options.lenient;
+        if is_lenient && !matches!(decoded, Ok(None)) {
             report_ignored(self.decoder.take_ignored(), driver);
         }
         if decoded.is_err() || !self.arena.buf.is_empty() || !matches!(decoded, Ok(Some(_))) {
             let decoder = mem::replace(&mut self.decoder, self.options.decoder());
             let buf = self.arena.buf.split();
             if let Some(client) = self.slab.get_mut(id)
-                && (decoded.is_err() || !buf.is_empty())
+                && (decoded.is_err()
+                    || !buf.is_empty()
+                    || is_lenient && matches!(decoded, Ok(None)))
             {
+                // Where lines are left out, the decoder knows which.
                 client.partial = Some(Box::new(Partial { decoder, buf }));
             }
         }
@@ -67,17 +71,27 @@ impl Clients {
             return Ok(None);
         };
         let decoded = partial.decoder.request(&mut partial.buf);
-        if self.options.lenient {
+        let is_lenient = self.options.lenient;
+        if is_lenient && !matches!(decoded, Ok(None)) {
             report_ignored(partial.decoder.take_ignored(), driver);
         }
         let request = decoded?;
-        if partial.buf.is_empty() {
+        if partial.buf.is_empty() && (request.is_some() || !is_lenient) {
             client.partial = None;
         } else if request.is_some() && client.large > 0 {
             // The large block is the request's now: what comes after it needs little.
             partial.buf = partial.buf[..].into();
         }
         Ok(request)
+    }
+
+    /// Says which lines of an unfinished request are left out: there will be no more of it.
+    pub(super) fn report_rest(&mut self, id: u32, driver: &mut impl ClientDriver) {
+        if let Some(client) = self.slab.get_mut(id)
+            && let Some(partial) = &mut client.partial
+        {
+            report_ignored(partial.decoder.take_ignored(), driver);
+        }
     }
 
     /// Whether the rest of a request needs more memory than a usual one has.

@@ -1,9 +1,33 @@
 //! The memory that requests may take: beyond it new ones wait.
 
-/// What is free of it, in two parts that do not take from each other. A request takes at once what its limit allows it,
-/// so that whatever has begun can go on to its end, and nobody waits for memory that is held by somebody who waits.
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+/// The memory that requests may take, of all workers together. Clones are the same.
+///
+/// It has two parts that do not take from each other. A request takes at once what its limit allows it, so that whatever
+/// has begun can go on to its end, and nobody waits for memory that is held by somebody who waits.
+///
+/// ```
+/// use policy_flow::{ClientOptions, Clients, PlaceLimits, Places, RequestMemory};
+/// use std::time::Instant;
+///
+/// let memory = RequestMemory::new(Some(64 << 20));
+/// let places = Places::new(PlaceLimits { all: 100, per_address: None, per_user: None });
+/// let worker = || {
+///     let clients = Clients::new(Instant::now(), ClientOptions::default(), places.clone());
+///     clients.with_memory(memory.clone())
+/// };
+/// let (first, second) = (worker(), worker());
+/// assert_eq!(first.memory() + second.memory(), 0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestMemory(Arc<Parts>);
+
 #[derive(Debug)]
-pub(crate) struct Memory {
+struct Parts {
     usual: Part,
     large: Part,
 }
@@ -11,62 +35,73 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Part {
     limit: usize,
-    used: usize,
+    used: AtomicUsize,
 }
 
-impl Memory {
-    pub(crate) fn new(bytes: Option<usize>) -> Self {
-        let part = |limit| Part { limit, used: 0 };
-        match bytes {
-            None => Self {
-                usual: part(usize::MAX),
-                large: part(usize::MAX),
-            },
-            Some(bytes) => Self {
-                usual: part(bytes / 3 * 2),
-                large: part(bytes / 3),
-            },
-        }
+impl RequestMemory {
+    /// Of so many bytes: two thirds are for requests of a usual size, 8 KiB each, the rest for larger ones. One of each
+    /// is let through in any case. Without a limit if there is none.
+    #[must_use]
+    pub fn new(bytes: Option<usize>) -> Self {
+        let (usual, large) = match bytes {
+            None => (usize::MAX, usize::MAX),
+            Some(bytes) => (bytes / 3 * 2, bytes / 3),
+        };
+        Self(Arc::new(Parts {
+            usual: Part::new(usual),
+            large: Part::new(large),
+        }))
+    }
+
+    /// Whether others have a part in it: then some of it may become free without a word.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Whether there is memory for one more request of a usual size: then it is taken.
-    pub(crate) fn take_usual(&mut self) -> bool {
-        self.usual.take(USUAL)
+    pub(crate) fn take_usual(&self) -> bool {
+        self.0.usual.take(USUAL)
     }
 
     pub(crate) fn has_usual(&self) -> bool {
-        self.usual.has(USUAL)
+        self.0.usual.fits(self.0.usual.used.load(SeqCst), USUAL)
     }
 
-    pub(crate) fn give_back_usual(&mut self) {
-        self.usual.used -= USUAL;
+    pub(crate) fn give_back_usual(&self) {
+        self.0.usual.used.fetch_sub(USUAL, SeqCst);
     }
 
-    pub(crate) fn take_large(&mut self, bytes: usize) -> bool {
-        self.large.take(bytes)
+    pub(crate) fn take_large(&self, bytes: usize) -> bool {
+        self.0.large.take(bytes)
     }
 
-    pub(crate) fn give_back_large(&mut self, bytes: usize) {
-        self.large.used -= bytes;
+    pub(crate) fn give_back_large(&self, bytes: usize) {
+        if bytes > 0 {
+            self.0.large.used.fetch_sub(bytes, SeqCst);
+        }
     }
 
-    pub(crate) const fn used(&self) -> usize {
-        self.usual.used + self.large.used
+    pub(crate) fn used(&self) -> usize {
+        self.0.usual.used.load(SeqCst) + self.0.large.used.load(SeqCst)
     }
 }
 
 impl Part {
-    fn has(&self, bytes: usize) -> bool {
-        // Whatever the limit is, one is let through.
-        self.used == 0 || self.used.saturating_add(bytes) <= self.limit
+    const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            used: AtomicUsize::new(0),
+        }
     }
 
-    fn take(&mut self, bytes: usize) -> bool {
-        let has = self.has(bytes);
-        if has {
-            self.used += bytes;
-        }
-        has
+    /// Whether so many bytes fit beside those that are used. Whatever the limit is, one is let through.
+    const fn fits(&self, used: usize, bytes: usize) -> bool {
+        used == 0 || used.saturating_add(bytes) <= self.limit
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let more = |used| self.fits(used, bytes).then_some(used + bytes);
+        self.used.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 }
 

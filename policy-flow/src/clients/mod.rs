@@ -25,11 +25,11 @@ mod short;
 
 pub use admission::{Peer, PlaceLimits, Places, Refusal};
 pub use event::{ClientError, ClientEvent, Waiting};
+pub use memory::RequestMemory;
 pub use options::ClientOptions;
 
 use client::{Client, State};
 use evict::Victims;
-use memory::Memory;
 use queue::Queue;
 
 /// The clients of one worker.
@@ -82,10 +82,14 @@ pub struct Clients {
     options: ClientOptions,
     places: Places,
     clock: Clock,
-    timers: Timers<Wait>,
+    timers: Timers<Timer>,
     slab: Slab<Client>,
     queues: [Queue; WAITS],
-    memory: Memory,
+    memory: RequestMemory,
+    /// When it is looked for memory that others have given back.
+    memory_at: Time,
+    /// Requests that have had to wait for memory so far, and those that wait.
+    waits: (u64, usize),
     victims: Victims,
     /// Requests that have come whole.
     ready: VecDeque<(ClientId, Request)>,
@@ -94,6 +98,14 @@ pub struct Clients {
     out: BytesMut,
     count: usize,
     is_draining: bool,
+}
+
+/// What rings.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Timer {
+    Wait(Wait),
+    /// Memory may have become free that others had.
+    Memory,
 }
 
 /// What clients wait for, each in a queue of its own.
@@ -121,7 +133,9 @@ impl Clients {
             timers: Timers::new(),
             slab: Slab::new(),
             queues: [const { Queue::new() }; WAITS],
-            memory: Memory::new(options.memory),
+            memory: RequestMemory::new(options.memory),
+            memory_at: Time::NEVER,
+            waits: (0, 0),
             victims: Victims::new(),
             ready: VecDeque::new(),
             arena: Arena::default(),
@@ -131,6 +145,13 @@ impl Clients {
             is_draining: false,
             options,
         }
+    }
+
+    /// The same with memory that the workers of a process share.
+    #[must_use]
+    pub fn with_memory(mut self, memory: RequestMemory) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// What happens from now on happens then.
@@ -151,7 +172,11 @@ impl Clients {
     /// Does what time brings: to be called after all that has been heard until now was reported.
     pub fn tick(&mut self, driver: &mut impl ClientDriver) {
         let now = self.clock.now;
-        while let Some((_, wait)) = self.timers.ring(now) {
+        while let Some((_, timer)) = self.timers.ring(now) {
+            let Timer::Wait(wait) = timer else {
+                self.look_for_memory(driver);
+                continue;
+            };
             self.queue(wait).armed = Time::NEVER;
             while let Some(first) = self.queue(wait).first()
                 && self.time_is_over(first, wait)
@@ -225,7 +250,12 @@ impl Clients {
         };
         match client.state {
             State::Free => {}
-            State::Idle if !data.is_empty() => {
+            State::Idle if data.iter().all(|byte| *byte == b'\n') => {
+                // A blank line begins no request, and needs no memory.
+                self.unwait(id, Wait::Idle);
+                self.wait(id, Wait::Idle);
+            }
+            State::Idle => {
                 self.unwait(id, Wait::Idle);
                 if !self.memory.take_usual() {
                     return self.fall_short(id, data, driver);
@@ -236,7 +266,6 @@ impl Clients {
                 let decoded = self.begin_request(id, data, driver);
                 self.decoded(id, decoded, None, driver);
             }
-            State::Idle => {}
             State::Rest => {
                 if let Some(partial) = &mut client.partial {
                     partial.buf.extend_from_slice(data);
@@ -257,7 +286,10 @@ impl Clients {
         client.has_ended = true;
         match client.state {
             State::Idle => self.close(id, driver),
-            State::Rest => self.cut_off(id, driver),
+            State::Rest => {
+                self.report_rest(id, driver);
+                self.cut_off(id, driver);
+            }
             _ => {}
         }
     }
@@ -309,6 +341,34 @@ impl Clients {
         }
     }
 
+    /// What has come of a client's request that has not come whole.
+    pub(crate) fn received(&self, client: ClientId) -> &[u8] {
+        let client = self
+            .slab
+            .get(client.0)
+            .filter(|client| client.state == State::Rest);
+        let partial = client.and_then(|client| client.partial.as_ref());
+        partial.map_or(&[], |partial| &partial.buf[..])
+    }
+
+    /// Closes the connection of a client whose request begins as one of another protocol.
+    pub(crate) fn refuse_foreign(
+        &mut self,
+        client: ClientId,
+        received: &[u8],
+        driver: &mut impl ClientDriver,
+    ) {
+        if let Some(Client { peer, .. }) = self.slab.get(client.0) {
+            driver.client_event(ClientEvent::Refused {
+                client,
+                peer: *peer,
+                error: None,
+                received,
+            });
+        }
+        self.close(client.0, driver);
+    }
+
     /// Closes the connection of a client.
     pub fn end(&mut self, client: ClientId, driver: &mut impl ClientDriver) {
         self.close(client.0, driver);
@@ -338,18 +398,23 @@ impl Clients {
         self.count == 0
     }
 
-    /// Bytes of memory that are counted.
+    /// Bytes of memory that are counted, those of other workers among them where it is
+    /// [shared](Self::with_memory).
     #[must_use]
-    pub const fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.memory.used()
     }
 
     /// Clients that wait for memory.
     #[must_use]
-    pub fn short_of_memory(&self) -> usize {
-        let queues = [Wait::Short, Wait::ShortLarge];
-        let count = |wait: Wait| self.queues[wait as usize].iter(&self.slab).count();
-        queues.into_iter().map(count).sum()
+    pub const fn short_of_memory(&self) -> usize {
+        self.waits.1
+    }
+
+    /// Requests that have had to wait for memory so far.
+    #[must_use]
+    pub const fn memory_waits(&self) -> u64 {
+        self.waits.0
     }
 
     /// The client's request is put to backends.
@@ -486,12 +551,15 @@ impl Clients {
 
     /// Closes a connection, and says why.
     fn refuse(&mut self, id: u32, error: &ClientError, driver: &mut impl ClientDriver) {
-        let partial = self.slab.get(id).and_then(|client| client.partial.as_ref());
-        driver.client_event(ClientEvent::Refused {
-            client: ClientId(id),
-            error: Some(error),
-            received: partial.map_or(&[], |partial| &partial.buf[..]),
-        });
+        if let Some(client) = self.slab.get(id) {
+            let partial = client.partial.as_ref();
+            driver.client_event(ClientEvent::Refused {
+                client: ClientId(id),
+                peer: client.peer,
+                error: Some(error),
+                received: partial.map_or(&[], |partial| &partial.buf[..]),
+            });
+        }
         self.close(id, driver);
     }
 
@@ -564,10 +632,19 @@ impl Clients {
         let now = self.clock.now;
         self.queues[wait as usize].push(&mut self.slab, id, now);
         self.arm(wait);
+        self.victims.waits |= wait == Wait::Rest;
+        if matches!(wait, Wait::Short | Wait::ShortLarge) {
+            self.waits.0 += 1;
+            self.waits.1 += 1;
+            self.arm_memory();
+        }
     }
 
     fn unwait(&mut self, id: u32, wait: Wait) {
         self.queues[wait as usize].remove(&mut self.slab, id);
+        if matches!(wait, Wait::Short | Wait::ShortLarge) {
+            self.waits.1 -= 1;
+        }
         // It is in no queue, whatever ends it next.
         self.set(id, State::Busy);
     }
@@ -580,7 +657,7 @@ impl Clients {
             && let Some(first) = queue.first().and_then(|first| self.slab.get(first))
         {
             let at = first.since.after(time);
-            self.timers.arm(&mut queue.armed, at, wait);
+            self.timers.arm(&mut queue.armed, at, Timer::Wait(wait));
         }
     }
 

@@ -1,7 +1,9 @@
 //! Requests that wait for memory, and those that get what has become free.
 
-use super::{ClientEvent, Clients, Wait, client::State};
-use crate::{ClientDriver, ClientId};
+use std::time::Duration;
+
+use super::{ClientEvent, Clients, Timer, Wait, client::State};
+use crate::{ClientDriver, ClientId, clock::Time};
 
 impl Clients {
     /// A request has begun, and there is no memory for it.
@@ -25,12 +27,25 @@ impl Clients {
     }
 
     fn say_that_memory_is_used_up(&self, driver: &mut impl ClientDriver) {
-        let waits = [Wait::Short, Wait::ShortLarge];
-        if waits
-            .iter()
-            .all(|wait| self.queues[*wait as usize].first().is_none())
-        {
+        if self.waits.1 == 0 {
             driver.client_event(ClientEvent::MemoryUsedUp);
+        }
+    }
+
+    /// Where others have a part in the memory, it is looked at once in a while.
+    pub(super) fn arm_memory(&mut self) {
+        if self.memory.is_shared() {
+            let at = self.clock.now.after(PAUSE);
+            self.timers.arm(&mut self.memory_at, at, Timer::Memory);
+        }
+    }
+
+    /// Memory may have become free that others had.
+    pub(super) fn look_for_memory(&mut self, driver: &mut impl ClientDriver) {
+        self.memory_at = Time::NEVER;
+        self.serve_short(driver);
+        if self.waits.1 > 0 {
+            self.arm_memory();
         }
     }
 
@@ -86,3 +101,6 @@ impl Clients {
         driver.resume_client(ClientId(id));
     }
 }
+
+/// How soon it is seen that another worker has given memory back.
+const PAUSE: Duration = Duration::from_millis(10);

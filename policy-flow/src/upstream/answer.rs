@@ -128,6 +128,7 @@ impl Upstream {
 
     /// A connection has brought an answer: it is kept, once its blank line has come.
     fn has_answered(&mut self, id: u32, after: After, driver: &mut impl BackendDriver) {
+        self.learn(id, driver);
         self.accepted(id);
         let now = self.clock.now;
         let Some(link) = self.links.get_mut(id) else {

@@ -29,6 +29,8 @@ pub(crate) struct Ask {
     /// When the attempt began, and when it ends.
     pub(crate) began: Time,
     pub(crate) until: Time,
+    /// When the attempt got a connection, or the permit for one.
+    pub(crate) granted: Time,
     /// When its wait for a permit, or for a connection, ends.
     pub(crate) wait_until: Time,
     /// When it is to be looked at, and when its timer rings.
@@ -83,6 +85,8 @@ pub(crate) struct Attempt {
     pub(crate) error: AttemptError,
     pub(crate) at: Time,
     pub(crate) took: Duration,
+    /// The backend closed the connection instead of an answer.
+    pub(crate) is_end: bool,
     /// Whether the backend is to blame is not known yet.
     pub(crate) is_pending: bool,
 }
@@ -104,6 +108,7 @@ impl Ask {
             is_fresh: false,
             began: Time::default(),
             until: Time::NEVER,
+            granted: Time::NEVER,
             wait_until: Time::NEVER,
             due: Time::NEVER,
             armed: Time::NEVER,
@@ -111,6 +116,13 @@ impl Ask {
             opening: Opening::default(),
             attempts: Vec::new(),
         }
+    }
+
+    /// Whether the attempt waited for a permit for most of its time: that there is no answer says nothing about the
+    /// backend but that much is asked of it.
+    pub(crate) fn has_mostly_waited(&self) -> bool {
+        let limit = self.until.since(self.began);
+        self.granted.since(self.began) > limit / 2
     }
 
     /// A bit for each backend below 64 that was asked and did not answer.

@@ -11,7 +11,7 @@ use super::{
     budget::Budget,
     exchange::Set,
 };
-use crate::{AskId, BackendDriver, Slot};
+use crate::{AskId, BackendDriver, Slot, clock::Time};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -140,6 +140,7 @@ impl Upstream {
         ask.is_fresh = is_down;
         ask.began = clock.now;
         ask.until = clock.now.after(limit);
+        ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
         ask.wait_until = match is_sole {
             true => ask.until,
@@ -177,13 +178,15 @@ impl Upstream {
         // That a last resort fails is no news: it was down, and had little time. If it counted, such requests could put
         // off for ever the trial that has a fair chance.
         let is_news = blames && !ask.tried.is_last_resort();
-        let is_pending = is_news && failed.error.is_end() && failed.connected;
+        let is_end = blames && failed.error.is_end() && failed.connected;
+        let is_pending = is_news && is_end;
         ask.attempts.push(Attempt {
             id: backend_id,
             slot,
             error: failed.error,
             at: now,
             took,
+            is_end,
             is_pending,
         });
         if is_news && !is_pending {

@@ -37,35 +37,37 @@ impl Upstream {
         if pending().next().is_none() {
             return;
         }
-        let shared = |slot: Slot| {
-            self.backends
-                .get(slot.index())
-                .map(|backend| &backend.shared)
-        };
-        let may_be_forgiven =
-            |slot| shared(slot).is_some_and(|shared| shared.forgiven.load(Relaxed) < MAX_FORGIVEN);
-        let is_harmful = is_done
-            && pending().nth(1).is_some()
-            && pending().all(|attempt| may_be_forgiven(attempt.slot));
-        if !is_harmful {
-            for attempt in pending() {
-                self.observe_failure(ask, attempt, driver);
-            }
-            return;
-        }
+        let ended = || ask.attempts.iter().filter(|attempt| attempt.is_end);
+        let is_harmful = is_done && ended().nth(1).is_some();
+        let mut is_forgiven = false;
         for attempt in pending() {
-            if let Some(shared) = shared(attempt.slot) {
-                shared.forgiven.fetch_add(1, Relaxed);
+            match is_harmful && self.forgives(attempt.slot) {
+                true => is_forgiven = true,
+                false => self.observe_failure(ask, attempt, driver),
             }
         }
-        if let Some(request) = &ask.request {
-            let bits = pending().filter_map(|attempt| 1u64.checked_shl(attempt.slot.0));
+        if is_forgiven && let Some(request) = &ask.request {
+            let bits = ended().filter_map(|attempt| 1u64.checked_shl(attempt.slot.0));
             let event = Event::Harmful {
                 request,
                 backends: bits.fold(0, |set, bit| set | bit),
             };
             tell(ask.kind, event, driver);
         }
+    }
+
+    /// Whether a backend may close on a request once more without being blamed: each by what it has answered itself,
+    /// since one that is asked nothing but what others close on answers nothing.
+    fn forgives(&self, slot: Slot) -> bool {
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return false;
+        };
+        let forgiven = &backend.shared.forgiven;
+        let is_forgiven = forgiven.load(Relaxed) < MAX_FORGIVEN;
+        if is_forgiven {
+            forgiven.fetch_add(1, Relaxed);
+        }
+        is_forgiven
     }
 
     fn observe_failure(&self, ask: &Ask, attempt: &Attempt, driver: &mut impl BackendDriver) {

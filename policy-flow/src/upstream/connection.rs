@@ -3,8 +3,8 @@
 use std::mem;
 
 use super::{
-    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, TimedOut, Upstream, Work,
-    attempt::Failed,
+    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, SERVED, TimedOut, Upstream,
+    Work, attempt::Failed,
 };
 use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
 
@@ -78,13 +78,14 @@ impl Upstream {
         };
         let slot = link.backend;
         let waits_for_memory = link.partial.as_ref().is_some_and(|partial| partial.waits);
-        let is_dead = link.is_reused && !link.heard;
         let unsent = !link.heard && !link.sent;
         let error = match waits_for_memory {
             true => AttemptError::NoMemory,
+            false if ask.has_mostly_waited() => AttemptError::Busy,
             false => TimedOut::Answer { within }.into(),
         };
-        if !waits_for_memory {
+        let is_dead = link.is_reused && !link.heard && error.blames_backend();
+        if error.blames_backend() {
             self.address_failed(id);
         }
         self.drop_link(id, driver);
@@ -159,10 +160,38 @@ impl Upstream {
         if backend.idle.is_empty() {
             return;
         }
-        let limit = backend.taken.saturating_sub(backend.unanswered).max(1);
+        // As many as have been served, whichever of the others waits for longest.
+        let links = self.links.iter();
+        let served = links.filter(|link| {
+            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
+        });
+        let limit = served.count().max(1);
+        if let Some(link) = self.links.get_mut(id) {
+            link.room_made = Some((limit, now));
+        }
+        self.drop_idle(slot, driver);
+    }
+
+    /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
+    /// those: a request that takes long would not have been answered so soon after that.
+    pub(super) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        let now = self.clock.now;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let Some((limit, _)) = link
+            .room_made
+            .take()
+            .filter(|(_, at)| now.since(*at) <= SERVED)
+        else {
+            return;
+        };
+        let slot = link.backend;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
         let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
         backend.learned = Some((limit, now.after(LEARNED)));
-        self.drop_idle(slot, driver);
         if is_news {
             driver.event(Event::Crowded {
                 backend: slot,

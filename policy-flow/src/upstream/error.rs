@@ -44,7 +44,8 @@ pub enum AttemptError {
     /// The time for connecting or for the whole attempt was over.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
-    /// All connections that this backend may have are in use, and stayed so.
+    /// All connections that this backend may have are in use, and stayed so, or for so long that less than half of the
+    /// time was left for an answer, which did not come.
     #[error("too many requests under way")]
     Busy,
     /// The time was over while its answer, of more than 1 KiB, waited for memory.

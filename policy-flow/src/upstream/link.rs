@@ -23,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) is_opening: bool,
     /// It counts as one that has waited for its first answer for too long.
     pub(crate) is_unanswered: bool,
+    /// Idle ones were closed for it, of which there were so many with those in use, and when.
+    pub(crate) room_made: Option<(usize, Time)>,
     /// A blank line too many was skipped since the last request.
     pub(crate) skipped: bool,
     /// What has come of an answer, if not all has come at once.
@@ -66,6 +68,7 @@ impl Link {
             sent: false,
             is_opening: false,
             is_unanswered: false,
+            room_made: None,
             skipped: false,
             partial: None,
             armed: Time::NEVER,

@@ -16,6 +16,8 @@ pub(crate) struct Memory {
     size: usize,
     used: usize,
     waiting: VecDeque<u32>,
+    /// How many have had to wait so far.
+    waited: u64,
 }
 
 impl Memory {
@@ -25,6 +27,7 @@ impl Memory {
             size: limits.message + READ,
             used: 0,
             waiting: VecDeque::new(),
+            waited: 0,
         }
     }
 
@@ -45,6 +48,18 @@ impl Memory {
 }
 
 impl Upstream {
+    /// Answers that have had to wait for memory so far.
+    #[must_use]
+    pub const fn memory_waits(&self) -> u64 {
+        self.memory.waited
+    }
+
+    /// Answers that wait for memory.
+    #[must_use]
+    pub fn short_of_memory(&self) -> usize {
+        self.memory.waiting.len()
+    }
+
     pub(super) fn room_of(&self, id: u32) -> usize {
         let Some(link) = self.links.get(id) else {
             return 0;
@@ -79,6 +94,7 @@ impl Upstream {
                 true => partial.charge = self.memory.size,
                 false => {
                     partial.waits = true;
+                    self.memory.waited += 1;
                     self.memory.waiting.push_back(id);
                 }
             }

@@ -395,6 +395,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// How long a new connection waits for its first answer until idle ones are closed for it: a server may serve as many
 /// connections as it has processes, and keep one for each that is idle.
 const CROWDED: Duration = Duration::from_secs(1);
+/// How soon a new connection is answered when idle ones have been closed for it, if those had what it waited for.
+const SERVED: Duration = Duration::from_millis(500);
 /// How long it is believed that a backend serves no more connections than that.
 const LEARNED: Duration = Duration::from_secs(60);
 /// How soon a UNIX socket whose queue is full is tried again.

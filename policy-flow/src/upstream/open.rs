@@ -27,6 +27,7 @@ impl Upstream {
             return Ok(());
         };
         backend.opening += 1;
+        ask.granted = ask.granted.min(now);
         ask.state = AskState::Opening;
         ask.opening = Opening {
             counts: true,
@@ -290,6 +291,7 @@ impl Upstream {
         link.heard = false;
         link.sent = false;
         let sent = driver.send(LinkId(id), request.as_bytes())?;
+        ask.granted = ask.granted.min(now);
         link.state = LinkState::Asking(ask_id);
         link.since = now;
         link.sent = sent == Sent::All;
@@ -342,6 +344,9 @@ impl Upstream {
         let Some(backend) = self.backends.get(ask.slot.index()) else {
             return;
         };
+        if ask.has_mostly_waited() {
+            return self.fail(id, Failed::before(AttemptError::Busy), driver);
+        }
         let host = backend.host.clone();
         let racing: Vec<u32> = ask
             .link

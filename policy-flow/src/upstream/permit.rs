@@ -94,10 +94,11 @@ impl Upstream {
         ask.state = AskState::Queued;
         ask.due = ask.wait_until;
         if backend.learned.is_some_and(|(_, until)| now < until) {
-            // What was learned may be wrong, or not true any more.
-            ask.due = ask.due.min(now.after(super::CROWDED));
+            // What was learned may be wrong, or not true any more: time is left to see.
+            let half = ask.wait_until.since(now) / 2;
+            ask.due = now.after(half.min(super::CROWDED));
         }
-        if is_shared {
+        if is_shared && backend.shared.open() >= self.options.max_connections {
             backend.shared.want(worker, true);
             // One may have come free before the others knew.
             self.work.push_back(Work::Serve(ask.slot));
@@ -137,8 +138,17 @@ impl Upstream {
             match self.try_acquire(id, driver) {
                 Ok(true) => {}
                 Ok(false) => {
+                    let (worker, max) = (self.worker, self.options.max_connections);
+                    let is_shared = self.shared().is_shared();
                     if let Some(backend) = self.backends.get_mut(slot.index()) {
                         backend.waiting.push_front((id, serial));
+                        if is_shared && backend.shared.open() >= max {
+                            backend.shared.want(worker, true);
+                            if backend.shared.open() < max {
+                                // One has come free before the others knew.
+                                self.work.push_back(Work::Serve(slot));
+                            }
+                        }
                     }
                     return;
                 }
@@ -178,6 +188,11 @@ impl Upstream {
     pub(super) fn keep(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let (worker, is_shared) = (self.worker, self.shared().is_shared());
+        // Who has more than that gives to others, also where it has a use for it.
+        let share = self
+            .options
+            .max_connections
+            .div_ceil(self.shared().workers());
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -190,7 +205,9 @@ impl Upstream {
             || backend.unanswered > 0
             || now >= link.opened.after(self.options.max_age)
             || !backend.addresses.contains(link.address)
-            || is_shared && backend.shared.wanted_by(worker).is_some();
+            || is_shared
+                && (backend.waiting.is_empty() || backend.taken > share)
+                && backend.shared.wanted_by(worker).is_some();
         if is_to_be_closed {
             return self.drop_link(id, driver);
         }

@@ -146,6 +146,11 @@ impl Shared {
         self.inner.backends.len()
     }
 
+    /// How many workers there are, at least one.
+    pub(crate) fn workers(&self) -> usize {
+        self.inner.workers.len().max(1)
+    }
+
     pub(crate) fn is_shared(&self) -> bool {
         self.inner.workers.len() > 1
     }

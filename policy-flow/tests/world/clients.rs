@@ -1,10 +1,41 @@
 //! What clients do.
 
+use std::time::Duration;
+
 use super::{
-    net::{ClientState, Net, Ready, Request},
-    plan::{AskKind, Cut, End, millis},
+    net::{Client, ClientState, Net, Ready, Request},
+    plan::{AskKind, Cut, End, Plan, millis},
     queue::Event,
 };
+
+impl Client {
+    pub(crate) fn new(plan: &Plan, at: usize) -> Self {
+        Self {
+            id: None,
+            state: ClientState::Away,
+            worker: at % plan.workers,
+            chance: fastrand::Rng::with_seed(plan.seed ^ at as u64),
+            wire: Default::default(),
+            last_arrival: Duration::ZERO,
+            rx: Vec::new(),
+            has_ended: false,
+            is_reset: false,
+            told_end: false,
+            is_ready: false,
+            asked: Vec::new(),
+            next_ask: 0,
+            sent: 0,
+            read: 0,
+            whole: 0,
+            begun: 0,
+            replied: 0,
+            owes: false,
+            excuse: None,
+            active: Duration::ZERO,
+            stuck: None,
+        }
+    }
+}
 
 impl Net<'_> {
     pub(crate) fn client_connects(&mut self, client: usize) {
@@ -90,6 +121,9 @@ impl Net<'_> {
         self.requests.push(Request {
             client,
             kind: ask.kind,
+            message: ask.message,
+            stick: None,
+            is_asked: false,
             bytes,
             begun: None,
             replied: false,

@@ -64,7 +64,6 @@ impl ClientDriver for Hand<'_, '_> {
 
     fn resume_client(&mut self, id: ClientId) {
         if let Some(client) = self.net.client_of(self.worker, id) {
-            self.net.clients[client].is_short = false;
             self.net.tell_client(client);
         }
     }
@@ -148,6 +147,7 @@ impl BackendDriver for Hand<'_, '_> {
             worker,
             link,
             service,
+            era: net.workers[worker].eras[backend.index()],
             server: number,
             began: net.now,
             state: match server.is_unix {
@@ -159,6 +159,7 @@ impl BackendDriver for Hand<'_, '_> {
             is_accepted: false,
             is_ready: false,
             refused: false,
+            is_off: false,
             told: server.is_unix,
             is_busy: false,
             was_used: false,
@@ -167,7 +168,6 @@ impl BackendDriver for Hand<'_, '_> {
             wanted: 0,
             rest: 0,
             answers: 0,
-            answered_at: net.now,
             wire: Default::default(),
             last_arrival: net.now,
             last_to: net.now,
@@ -181,9 +181,10 @@ impl BackendDriver for Hand<'_, '_> {
             links.resize(link.index() + 1, None);
         }
         links[link.index()] = Some(conn);
-        match server.is_unix {
-            true => net.listed[service].open += 1,
-            false => net.listed[service].connecting += 1,
+        match (server.is_unix, net.counts_of(conn)) {
+            (true, Some(counts)) => counts.open += 1,
+            (false, Some(counts)) => counts.connecting += 1,
+            _ => {}
         }
         if server.is_unix {
             net.accept(conn);
@@ -223,10 +224,11 @@ impl BackendDriver for Hand<'_, '_> {
         if takes == all {
             return Ok(Sent::All);
         }
-        if !is_stuck {
-            let time = Duration::from_micros(net.chance.u64(0..3000));
-            net.after(time, Event::TakesRest(conn));
-        }
+        let at = match is_stuck {
+            true => server.well_again(net.now),
+            false => net.now + Duration::from_micros(net.chance.u64(0..3000)),
+        };
+        net.queue.push(at, Event::TakesRest(conn));
         net.requests[request].sends.last_mut().unwrap().1 = true;
         Ok(Sent::Part)
     }
@@ -240,10 +242,11 @@ impl BackendDriver for Hand<'_, '_> {
         let state = &mut self.net.conns[conn];
         let was_open = state.state == ConnState::Open;
         state.state = ConnState::Closed;
-        let (told, service) = (state.told, state.service);
-        match told {
-            true => self.net.listed[service].open -= 1,
-            false => self.net.listed[service].connecting -= 1,
+        let told = state.told;
+        match (told, self.net.counts_of(conn)) {
+            (true, Some(counts)) => counts.open -= 1,
+            (false, Some(counts)) => counts.connecting -= 1,
+            _ => {}
         }
         let state = &mut self.net.conns[conn];
         if was_open || state.last_arrival > state.began {

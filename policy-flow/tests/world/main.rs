@@ -8,8 +8,10 @@ mod clients;
 mod draw;
 mod hand;
 mod laws;
+mod list;
 mod many;
 mod net;
+mod options;
 mod oracle;
 mod plan;
 mod queue;
@@ -17,6 +19,7 @@ mod run;
 mod servers;
 mod shrink;
 mod stories;
+mod worker;
 
 use std::env;
 

@@ -85,7 +85,6 @@ impl Counts {
         self.requests += other.requests;
         self.answered += other.answered;
         self.defaults += other.defaults;
-        self.due += other.due;
         self.downs += other.downs;
         self.connects += other.connects;
         self.crowded += other.crowded;

@@ -53,8 +53,6 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) answered: u64,
     pub(crate) defaults: u64,
-    /// Requests that had to be answered.
-    pub(crate) due: u64,
     pub(crate) downs: u64,
     pub(crate) connects: u64,
     pub(crate) crowded: u64,
@@ -72,12 +70,16 @@ pub(crate) struct Worker {
     pub(crate) links: Vec<Option<usize>>,
     /// The service of each slot.
     pub(crate) slots: Vec<usize>,
+    /// And which of its times on the list that is.
+    pub(crate) eras: Vec<u32>,
     /// Wakes in a row at one moment.
     pub(crate) in_a_row: u32,
     pub(crate) last_wake: Duration,
     pub(crate) look_ups: Vec<Option<Slot>>,
     /// The servers of each service, as far as it has heard.
     pub(crate) known: Vec<Vec<usize>>,
+    /// Those that it knew before, and until when.
+    pub(crate) knew: Vec<(Duration, Vec<usize>)>,
     /// What the last attempt at each service took.
     pub(crate) took: Vec<Duration>,
 }
@@ -126,7 +128,8 @@ pub(crate) struct Client {
     pub(crate) excuse: Option<&'static str>,
     /// When something was heard of it, or said to it, last.
     pub(crate) active: Duration,
-    pub(crate) is_short: bool,
+    /// The last message that was answered, by which service, and which of its times on the list that was.
+    pub(crate) stuck: Option<(u8, usize, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -142,11 +145,15 @@ pub(crate) enum ClientState {
 pub(crate) struct Request {
     pub(crate) client: usize,
     pub(crate) kind: AskKind,
+    pub(crate) message: u8,
     pub(crate) bytes: Vec<u8>,
     pub(crate) begun: Option<Duration>,
     pub(crate) replied: bool,
     /// Services that were up when it began.
     pub(crate) up: u64,
+    /// Who is to be asked first, since it answered the last one of its message, and is up.
+    pub(crate) stick: Option<usize>,
+    pub(crate) is_asked: bool,
     /// Connections that it was put to, and whether it is certain that nobody read it there.
     pub(crate) sends: Vec<(usize, bool)>,
     pub(crate) reads: u32,
@@ -168,6 +175,7 @@ pub(crate) struct Conn {
     pub(crate) worker: usize,
     pub(crate) link: LinkId,
     pub(crate) service: usize,
+    pub(crate) era: u32,
     pub(crate) server: usize,
     pub(crate) began: Duration,
     pub(crate) state: ConnState,
@@ -178,6 +186,9 @@ pub(crate) struct Conn {
     pub(crate) is_accepted: bool,
     pub(crate) is_ready: bool,
     pub(crate) refused: bool,
+    /// A second answer may come while the next request is under way: it cannot be told from that one's answer, nor can
+    /// those that follow.
+    pub(crate) is_off: bool,
     /// The worker knows that it is open.
     pub(crate) told: bool,
     /// An answer to its request has not been read.
@@ -189,7 +200,6 @@ pub(crate) struct Conn {
     pub(crate) wanted: usize,
     pub(crate) rest: usize,
     pub(crate) answers: u32,
-    pub(crate) answered_at: Duration,
     pub(crate) wire: VecDeque<u8>,
     pub(crate) last_arrival: Duration,
     pub(crate) last_to: Duration,
@@ -214,10 +224,24 @@ pub(crate) struct Listed {
     /// Its place in the list.
     pub(crate) id: Option<BackendId>,
     pub(crate) since: Duration,
+    /// How often it was taken off the list: then it is another one when it comes back.
+    pub(crate) era: u32,
     /// Connections that workers know to be open.
     pub(crate) open: usize,
     /// And those that they open.
     pub(crate) connecting: usize,
+}
+
+impl Listed {
+    pub(crate) const fn new(id: Option<BackendId>) -> Self {
+        Self {
+            id,
+            since: Duration::ZERO,
+            era: 0,
+            open: 0,
+            connecting: 0,
+        }
+    }
 }
 
 impl<'a> Net<'a> {
@@ -318,6 +342,13 @@ impl<'a> Net<'a> {
             .get(id.index())
             .copied()
             .flatten()
+    }
+
+    /// The counts of connections that a service has, if this one counts.
+    pub(crate) fn counts_of(&mut self, conn: usize) -> Option<&mut Listed> {
+        let conn = &self.conns[conn];
+        let listed = &mut self.listed[conn.service];
+        (listed.era == conn.era).then_some(listed)
     }
 
     /// Pauses of a worker in this time.

@@ -7,7 +7,7 @@ use policy_ha::Status;
 
 use super::{
     net::Net,
-    plan::{AskKind, Service, Span, Trouble, millis, secs},
+    plan::{AskKind, HARMLESS, Service, Span, Trouble, millis, secs},
 };
 
 /// Services that are up.
@@ -26,7 +26,7 @@ pub(crate) fn needs(net: &Net<'_>, service: usize) -> Duration {
         server.works + server.cuts.unwrap_or_default() + (server.way + net.plan.jitter) * 5
     };
     let slowest = plan.servers.iter().map(server).max().unwrap_or_default();
-    plan.look_up.unwrap_or_default() + slowest + net.plan.late * 2 + millis(5)
+    plan.look_up.unwrap_or_default() + slowest + HARMLESS + net.plan.late * 2 + millis(5)
 }
 
 /// Whether all that a service has done in this time was to answer soon.
@@ -35,28 +35,37 @@ pub(crate) fn is_well(net: &Net<'_>, service: usize, during: Span) -> bool {
     if net.listed[service].since > during.from && net.listed[service].since > Duration::ZERO {
         return false;
     }
-    let named = named(plan, during);
-    let is_known = !named.is_empty() && named.iter().all(|list| !list.is_empty());
-    let mut servers = named.into_iter().flatten();
-    is_known && servers.all(|server| server_is_well(net, service, *server, during))
+    let first = net.first_server[service];
+    let is_found = named(plan, during).all(|list| !list.is_empty());
+    let named = named(plan, during).flatten().map(|server| first + server);
+    // A look-up is done where a request needs it: what is known may be old.
+    let known = net.workers.iter().flat_map(|worker| {
+        let (until, knew) = &worker.knew[service];
+        let knew = knew.iter().filter(|_| *until >= during.from);
+        worker.known[service].iter().chain(knew).copied()
+    });
+    let mut servers = named.chain(known);
+    is_found && servers.all(|server| server_is_well(net, server, during))
 }
 
-/// The lists of servers that may be known in this time.
-fn named(service: &Service, during: Span) -> Vec<&[usize]> {
+/// The lists of servers that may be found in this time.
+fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
     let before = service.refresh + service.look_up.unwrap_or_default() + secs(1);
     let from = during.from.saturating_sub(before);
-    let mut named = vec![service.name(from)];
-    let names = service.names.iter();
-    let changes = names.filter(|(at, _)| from < *at && *at <= during.until);
-    named.extend(changes.map(|(_, servers)| &servers[..]));
-    named
+    let changes = service
+        .names
+        .iter()
+        .filter(move |(at, _)| from < *at && *at <= during.until);
+    let changes = changes.map(|(_, servers)| &servers[..]);
+    std::iter::once(service.name(from)).chain(changes)
 }
 
-fn server_is_well(net: &Net<'_>, service: usize, server: usize, during: Span) -> bool {
-    let number = net.first_server[service] + server;
+fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let plan = net.server(number);
-    let mut troubles = plan.troubles.iter();
-    let is_ill = troubles.any(|(span, trouble)| span.meets(during) && !trouble.is_harmless());
+    let is_ill = plan.troubles.iter().any(|(span, trouble)| {
+        let until = span.until + trouble.lingers();
+        !trouble.is_harmless() && Span { until, ..*span }.meets(during)
+    });
     // Answers that were begun before come later.
     let mut killed = net.servers[number].killed.iter();
     let is_killed = killed.any(|at| {
@@ -94,16 +103,20 @@ pub(crate) fn is_blamed_wrongly(
     };
     let settings = &net.plan.settings;
     // It may close a connection that is kept, which is nobody's fault.
-    let closes = net.service(service).servers.iter();
-    let closes = closes.clone().any(|server| server.closes_idle.is_some());
-    let was_closed = settings.retry == Retry::Unsent && closes;
+    let was_closed = settings.retry == Retry::Unsent && closes(net.service(service));
     let was_late = matches!(error, AttemptError::TimedOut(_))
-        && (took <= needs(net, service) + crowd(net, service)
-            || !net.paused(worker, during).is_zero());
+        && took <= needs(net, service) + crowd(net, service);
+    let was_late = was_late || !net.paused(worker, during).is_zero();
     net.requests[request].kind != AskKind::Poison
         && is_well(net, service, during)
         && !was_late
         && !was_closed
+}
+
+/// Whether connections to a service that are kept may be closed at any time.
+fn closes(service: &Service) -> bool {
+    let mut servers = service.servers.iter();
+    servers.any(|server| server.closes_idle.is_some() || server.closes_after.is_some())
 }
 
 /// How long a request waits at most for others that are put to the same service.
@@ -148,7 +161,8 @@ fn could_answer(
     let settings = &net.plan.settings;
     let is_up = net.requests[request].up & 1 << service != 0;
     let plan = net.service(service);
-    if !is_up || !paused.is_zero() || !is_well(net, service, during) {
+    let is_listed = net.listed[service].id.is_some();
+    if !is_listed || !paused.is_zero() || !is_well(net, service, during) {
         return false;
     }
     let needs = needs(net, service) + crowd(net, service);
@@ -159,22 +173,22 @@ fn could_answer(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != service);
-    if settings.retry == Retry::Unsent {
-        let closes = |server: &super::plan::Server| server.closes_idle.is_some();
-        if plan.servers.iter().any(closes)
-            || !others
-                .clone()
-                .all(|(other, _)| is_harmless(net, other, during))
-        {
-            return false;
-        }
+    let mut rest = others.clone();
+    let mut are_harmless =
+        || !closes(plan) && rest.all(|(other, _)| is_harmless(net, other, during));
+    if settings.retry == Retry::Unsent && !are_harmless() {
+        return false;
     }
     let (mut left, mut unasked) = (settings.deadline, net.plan.services.len());
     for (_, other) in others {
         left = left.saturating_sub(attempt_limit(other.timeout, left, unasked));
         unasked -= 1;
     }
-    let limit = attempt_limit(plan.timeout, left, unasked);
+    let mut limit = attempt_limit(plan.timeout, left, unasked);
+    if !is_up {
+        // It is asked when no other is left, for its share of what there is for all of those.
+        limit = limit.min(settings.last_resort / net.plan.services.len() as u32);
+    }
     let connect = settings.connect.unwrap_or(limit);
     needs < limit.min(settings.wait).min(connect)
 }
@@ -183,10 +197,7 @@ fn could_answer(
 fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
     let plan = net.service(service);
     if is_well(net, service, during) {
-        return plan
-            .servers
-            .iter()
-            .all(|server| server.closes_idle.is_none());
+        return !closes(plan);
     }
     let during = Span {
         from: during.from.saturating_sub(secs(90)),
@@ -205,7 +216,7 @@ fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
         troubles.clone().all(|(_, trouble)| trouble.reads_nothing())
             && !has_dead
             && server.processes.is_none()
-            && server.closes_idle.is_none()
+            && !closes(plan)
             && server.dies.is_none()
     })
 }

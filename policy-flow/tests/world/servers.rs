@@ -88,7 +88,6 @@ impl Net<'_> {
 
     fn watch_idle(&mut self, conn: usize) {
         let number = self.conns[conn].server;
-        self.conns[conn].answered_at = self.now;
         if let Some(idle) = self.server(number).closes_idle {
             let answers = self.conns[conn].answers;
             self.after(idle, Event::IdleTooLong(conn, answers));
@@ -102,7 +101,7 @@ impl Net<'_> {
         }
     }
 
-    pub(crate) fn to_server(&mut self, conn: usize, bytes: usize) {
+    pub(crate) fn reaches_server(&mut self, conn: usize, bytes: usize) {
         let state = &mut self.conns[conn];
         if state.is_over || state.is_dead {
             return;
@@ -124,7 +123,8 @@ impl Net<'_> {
         let number = state.server;
         let trouble = self.server(number).trouble(self.now);
         if trouble == Some(Trouble::ReadsNot) {
-            return;
+            let until = self.server(number).well_again(self.now);
+            return self.queue.push(until, Event::ToServer(conn, 0));
         }
         let state = &mut self.conns[conn];
         (state.arrived, state.wanted) = (0, 0);
@@ -191,6 +191,7 @@ impl Net<'_> {
                         self.say(conn, &answer, works);
                     }
                     false => {
+                        self.conns[conn].is_off = true;
                         self.say(conn, &answer, works);
                         self.say(conn, second.as_bytes(), works + gap);
                     }
@@ -306,7 +307,7 @@ impl Net<'_> {
         }
     }
 
-    pub(crate) fn from_server(&mut self, conn: usize, bytes: usize) {
+    pub(crate) fn reaches_worker(&mut self, conn: usize, bytes: usize) {
         let state = &mut self.conns[conn];
         if state.state == ConnState::Closed || state.is_dead {
             return;

@@ -278,6 +278,7 @@ impl ClientDriver for Seats {
     fn client_event(&mut self, event: ClientEvent<'_>) {
         if let ClientEvent::Refused {
             client,
+            peer: _,
             error: Some(error),
             received,
         } = event

@@ -74,8 +74,8 @@ impl Query {
         settings.connect = None;
         let mut backend = BackendConfig::default();
         backend.timeout = self.timeout;
-        let connector = Connector::new(endpoint.clone());
-        let upstream = match Upstream::new(settings, [(connector, backend)]) {
+        let backend = (Connector::new(endpoint.clone()), backend);
+        let upstream = match Upstream::new(settings, [backend]) {
             Ok(upstream) => upstream,
             Err(error) => return fail(&error, USAGE),
         };

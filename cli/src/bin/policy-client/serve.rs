@@ -8,10 +8,13 @@ use std::{
 };
 
 use clap::Args;
-use hapolicy::{Listen, escaped, parse_duration, printable};
-use policy_net::{Clients, Connection, ServeOptions, accept};
+use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
+use policy_net::{
+    ClientOptions, Connection, Endpoint, Listener, ServeOptions, UnixListener, accept,
+};
 use policy_proto::{Request, Response, attr};
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
@@ -63,7 +66,7 @@ impl Serve {
             // The first address of a name is enough for a test.
             let first = bound.into_iter().next();
             let first = first.ok_or(io::ErrorKind::AddrNotAvailable)?;
-            let listener = first.listener()?;
+            let listener = listener(&first)?;
             Ok((first, listener))
         });
         let (_bound, listener) = match listener {
@@ -97,7 +100,7 @@ impl Serve {
     }
 
     async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
-        let mut connection = Connection::new(io, Clients::default());
+        let mut connection = Connection::new(io, ClientOptions::default());
         loop {
             let request = match connection.request(drain.cancelled()).await {
                 Ok(Some(request)) => request,
@@ -144,6 +147,15 @@ impl Serve {
     }
 }
 
+/// Its socket, for the runtime that this is called in.
+fn listener(bound: &Bound) -> io::Result<Listener> {
+    let socket = bound.listener()?;
+    Ok(match bound.endpoint()? {
+        Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
+        Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
+    })
+}
+
 /// A request in one line: what tells requests apart, each value without a blank.
 fn describe(request: &Request) -> String {
     let names = [
@@ -179,9 +191,39 @@ fn action(text: &str) -> Result<Response, String> {
 const MAX_VALUE: usize = 1024;
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::Shutdown,
+        os::unix::net::UnixStream,
+    };
+
     use clap::{Args as _, Command, FromArgMatches};
 
     use super::*;
+
+    /// On a runtime without a clock: who sleeps there panics.
+    #[test]
+    fn without_a_delay_an_answer_takes_no_timer() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let request = b"request=smtpd_access_policy\n\n";
+        near.write_all(&request.repeat(3)).unwrap();
+        near.shutdown(Shutdown::Write).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let io = policy_net::UnixStream::from_std(far).unwrap();
+            let io = policy_net::Stream::Unix(io);
+            Arc::new(serve(&[]))
+                .connection(io, CancellationToken::new())
+                .await;
+        });
+        let mut replies = String::new();
+        near.read_to_string(&mut replies).unwrap();
+        assert_eq!(replies, "action=dunno\n\n".repeat(3));
+    }
 
     #[test]
     fn an_answer_waits_for_nothing_but_a_delay_or_the_end() {
@@ -192,10 +234,13 @@ mod tests {
             (&["--delay", "1ms"], true),
             (&["--hang"], true),
         ] {
-            let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
-            let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
-            let serve = Serve::from_arg_matches(&matches).unwrap();
-            assert_eq!(serve.waits(), waits, "{words:?}");
+            assert_eq!(serve(words).waits(), waits, "{words:?}");
         }
+    }
+
+    fn serve(words: &[&str]) -> Serve {
+        let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
+        let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
+        Serve::from_arg_matches(&matches).unwrap()
     }
 }

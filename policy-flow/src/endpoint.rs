@@ -16,7 +16,7 @@ use thiserror::Error;
 /// is parsed. Names of hosts are resolved when a connection is opened, not here.
 ///
 /// ```
-/// use policy_net::Endpoint;
+/// use policy_flow::Endpoint;
 ///
 /// let endpoint: Endpoint = "localhost:10031".parse()?;
 /// assert_eq!(endpoint.to_string(), "inet:localhost:10031");
@@ -27,7 +27,7 @@ use thiserror::Error;
 ///
 /// // It could be meant in several ways, so it is not taken in any:
 /// assert!("2001:db8::1:10031".parse::<Endpoint>().is_err());
-/// # Ok::<(), policy_net::InvalidEndpoint>(())
+/// # Ok::<(), policy_flow::InvalidEndpoint>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Endpoint {
@@ -45,7 +45,7 @@ pub enum Endpoint {
 /// Why a text is no [`Endpoint`]. The message names the part at fault, and quotes it:
 ///
 /// ```
-/// use policy_net::Endpoint;
+/// use policy_flow::Endpoint;
 ///
 /// let error = "127.0.0.1:100233".parse::<Endpoint>().unwrap_err();
 /// assert_eq!(error.to_string(), "port '100233' is not 1 to 65535");
@@ -56,6 +56,9 @@ pub enum InvalidEndpoint {
     /// Neither `host:port` nor `unix:/path`.
     #[error("address '{0}' is neither HOST:PORT nor unix:/PATH")]
     Form(String),
+    /// A path behind something else than `unix:`.
+    #[error("'{0}:' is neither inet: nor unix:")]
+    Kind(String),
     /// A host that is empty, a mere number, or no IPv6 address between its brackets.
     #[error("host '{0}' is neither a name nor an address")]
     Host(String),
@@ -102,6 +105,9 @@ impl FromStr for Endpoint {
                 false => InvalidEndpoint::Form(text.to_owned()),
             });
         };
+        if port.starts_with('/') {
+            return Err(InvalidEndpoint::Kind(host.to_owned()));
+        }
         let inner = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
@@ -227,6 +233,11 @@ mod tests {
             (
                 "localhost:no-such-service",
                 "port 'no-such-service' is neither a number nor known to /etc/services",
+            ),
+            ("unixx:/run/policy", "'unixx:' is neither inet: nor unix:"),
+            (
+                "inet:unix:/run/policy",
+                "'unix:' is neither inet: nor unix:",
             ),
             (
                 "unix:private/policy",

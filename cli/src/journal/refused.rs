@@ -1,0 +1,54 @@
+//! Why a client's connection is closed.
+
+use policy_flow::{ClientError, Peer};
+use policy_proto::DecodeError;
+
+use crate::{
+    Journal, Level,
+    admission::name_of,
+    foreign::{foreign_begin, foreign_protocol},
+    journal::ALL,
+};
+
+impl Journal {
+    /// A client's connection is closed for what it has sent, `received`, or since it sends too slowly. Those of one kind
+    /// are said together where they repeat. `is_lenient` where there is one client only, whose requests are answered
+    /// whatever they look like.
+    pub(crate) fn refused(
+        &self,
+        peer: Option<Peer>,
+        error: Option<&ClientError>,
+        received: &[u8],
+        is_lenient: bool,
+    ) {
+        let foreign = match error {
+            None => Some(foreign_begin(received)),
+            Some(_) => foreign_protocol(received),
+        };
+        let why = match (foreign, error) {
+            (_, Some(ClientError::NoMemory)) => {
+                "its request has waited for memory for as long as --deadline allows (--max-memory)"
+                    .to_owned()
+            }
+            (Some(protocol), _) if !is_lenient => {
+                format!("{protocol} instead of a policy request")
+            }
+            // A client that goes away in the middle of a request needs no line in a log.
+            (_, None | Some(ClientError::Decode(DecodeError::UnexpectedEnd))) => return,
+            (_, Some(ClientError::Decode(error))) if error.offset().is_some() => {
+                format!("a line is no attribute of a policy request: {error}")
+            }
+            (_, Some(error)) => error.to_string(),
+        };
+        let kind = match error {
+            Some(ClientError::TooSlow) => "too slow",
+            Some(ClientError::NoMemory) => "no memory",
+            Some(ClientError::Decode(error)) if error.offset().is_none() => "too large",
+            _ => "no request",
+        };
+        let from = peer.map(|peer| format!(" from {}", name_of(peer)));
+        let from = from.unwrap_or_default();
+        let text = format!("closing a connection{from}: {why}");
+        self.repeatable(Level::Warning, foreign.unwrap_or(kind), ALL, text);
+    }
+}

@@ -1,0 +1,170 @@
+//! The clients' side of a worker: their sockets, and the places that they take.
+
+use std::{io, mem, os::fd::OwnedFd, sync::Arc, time::Duration};
+
+use mio::{Registry, event::Event};
+use policy_flow::{ClientId, Peer, Sent, Waiting};
+
+use crate::{
+    admission::Evicted,
+    proxy::{
+        connection::Read, driver::ClientSide, flow_io::FlowIo, mailbox::Message, table::Table,
+        token::Side,
+    },
+    worker::Common,
+};
+
+/// The clients of one worker.
+#[derive(Debug)]
+pub(crate) struct ClientSockets {
+    table: Table,
+    common: Arc<Common>,
+    worker: usize,
+    /// Those that have more to be read.
+    resumed: Vec<ClientId>,
+}
+
+impl ClientSockets {
+    pub(crate) const fn new(registry: Arc<Registry>, common: Arc<Common>, worker: usize) -> Self {
+        Self {
+            table: Table::new(Side::Clients, registry),
+            common,
+            worker,
+            resumed: Vec::new(),
+        }
+    }
+
+    /// From now on the system tells of this client.
+    pub(crate) fn open(&mut self, client: ClientId, socket: OwnedFd) -> io::Result<()> {
+        self.common.crew.add(self.worker);
+        self.table.open(client.index(), socket, false)
+    }
+
+    /// Whether some have more to be read.
+    pub(crate) fn has_resumed(&self) -> bool {
+        !self.resumed.is_empty()
+    }
+}
+
+impl ClientSide for ClientSockets {
+    fn send(&mut self, client: ClientId, bytes: &[u8]) -> io::Result<Sent> {
+        self.table.send(client.index(), bytes)
+    }
+
+    fn close(&mut self, client: ClientId) {
+        self.common.crew.remove(self.worker);
+        self.table.close(client.index());
+    }
+
+    fn leave(&mut self, client: ClientId) {
+        self.common.crew.remove(self.worker);
+        if let Some(socket) = self.table.leave(client.index()) {
+            self.common.passing.pass(socket);
+        }
+    }
+
+    fn resume(&mut self, client: ClientId) {
+        let connection = self.table.get(client.index());
+        if connection.is_some_and(|connection| connection.is_readable()) {
+            self.resumed.push(client);
+        }
+    }
+
+    fn has_bytes(&mut self, client: ClientId) -> bool {
+        let connection = self.table.get(client.index());
+        connection.is_some_and(|connection| connection.has_bytes())
+    }
+
+    fn evicted(&mut self, peer: Peer, waiting: Waiting, time: Duration) {
+        self.common.proxy.journal.evicted(&Evicted {
+            all: self.common.max_clients,
+            peer,
+            waiting,
+            time,
+        });
+    }
+
+    fn wake(&mut self, worker: usize) {
+        self.common.crew.tell(worker, Message::Wake);
+    }
+
+    fn named(&self, peer: Peer) -> Option<Peer> {
+        Some(peer)
+    }
+}
+
+impl FlowIo<ClientSockets> {
+    /// The system has told of something at a client's connection.
+    pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
+        let table = &mut self.driver.clients.table;
+        let Some(connection) = table.get(index) else {
+            return;
+        };
+        connection.heard(event);
+        let client = client(index);
+        if event.is_writable() {
+            match table.flush(index) {
+                Ok(true) => self.flow.client_flushed(client, &mut self.driver),
+                Ok(false) => {}
+                Err(_) => return self.flow.client_gone(client, &mut self.driver),
+            }
+        }
+        self.read_client(client);
+        // It was reset, or both ways of a UNIX socket are closed. Over TCP a client that has merely ended its side
+        // cannot be told from one that has gone, until something is sent.
+        let is_gone = event.is_error() || event.is_write_closed();
+        if is_gone && self.driver.clients.table.get(index).is_some() {
+            self.flow.client_gone(client, &mut self.driver);
+        }
+    }
+
+    /// Reads what may have come from a client, though the system has not told of it yet.
+    pub(crate) fn look_at_client(&mut self, client: ClientId) {
+        if let Some(connection) = self.driver.clients.table.get(client.index()) {
+            connection.look();
+            self.read_client(client);
+        }
+    }
+
+    /// Reads what has come from clients that may be read from again.
+    pub(crate) fn resume_clients(&mut self) {
+        for client in mem::take(&mut self.driver.clients.resumed) {
+            self.read_client(client);
+        }
+    }
+
+    fn read_client(&mut self, client: ClientId) {
+        for _ in 0..READS {
+            let clients = self.flow.clients();
+            let room = match clients.is_reading(client) {
+                true => clients.room(client).min(self.scratch.len()),
+                false => 0,
+            };
+            let Some(room) = self.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
+                return;
+            };
+            match self.driver.clients.table.read(client.index(), room) {
+                Read::Data(count) => {
+                    let data = self.scratch.get(..count).unwrap_or_default();
+                    self.flow.client_data(client, data, &mut self.driver);
+                }
+                Read::Nothing => return,
+                Read::End => return self.flow.client_ended(client, &mut self.driver),
+                Read::Descriptors => {
+                    self.driver.proxy.journal.descriptors_sent();
+                    return self.flow.client_gone(client, &mut self.driver);
+                }
+                Read::Failed(_) => return self.flow.client_gone(client, &mut self.driver),
+            }
+        }
+        // Others have their turn, however much it sends.
+        self.driver.clients.resume(client);
+    }
+}
+
+fn client(index: usize) -> ClientId {
+    ClientId::from_index(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// How often one client is read from in a turn of the loop.
+const READS: usize = 8;

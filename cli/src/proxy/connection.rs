@@ -1,0 +1,284 @@
+//! One connection as an event loop knows it: a socket, what is known of its readiness, and what it has not taken.
+
+use std::{
+    io::{self, IoSliceMut},
+    mem::{self, MaybeUninit},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+};
+
+use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
+use policy_flow::Sent;
+use rustix::{
+    cmsg_space,
+    io::{Errno, retry_on_intr},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recv,
+        recvmsg, send, sockopt::socket_domain,
+    },
+};
+
+use crate::disposal::{close_apart, close_unix};
+
+/// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
+/// small.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Option<OwnedFd>,
+    is_unix: bool,
+    /// Something may have come that has not been read: the system tells of it once.
+    readable: bool,
+    /// The peer will send no more: reading goes on until that is read.
+    ended: bool,
+    /// The end has been read: nothing can lie in the socket.
+    is_read: bool,
+    /// It is being opened.
+    pub(crate) is_connecting: bool,
+    /// What the system has not taken.
+    backlog: Option<Box<Backlog>>,
+}
+
+/// Bytes, of which the first ones have been sent.
+#[derive(Debug)]
+struct Backlog {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// What has come over a connection.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// So many bytes.
+    Data(usize),
+    /// Nothing, for now.
+    Nothing,
+    /// The end.
+    End,
+    /// Descriptors, which nobody has asked for.
+    Descriptors,
+    /// The connection has failed.
+    Failed(io::Error),
+}
+
+impl Connection {
+    /// A place for one.
+    pub(crate) const FREE: Self = Self {
+        socket: None,
+        is_unix: false,
+        readable: false,
+        ended: false,
+        is_read: false,
+        is_connecting: false,
+        backlog: None,
+    };
+
+    /// A connected socket that does not block, or one that `is_connecting`. The system tells of it under this token.
+    pub(crate) fn register(
+        &mut self,
+        socket: OwnedFd,
+        is_connecting: bool,
+        token: Token,
+        registry: &Registry,
+    ) -> io::Result<()> {
+        let is_unix = socket_domain(&socket)? == AddressFamily::UNIX;
+        // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
+        // there was room all the time: that is asked for only while there is none.
+        let interest = match is_unix {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        };
+        registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
+        *self = Self {
+            socket: Some(socket),
+            is_unix,
+            is_connecting,
+            ..Self::FREE
+        };
+        Ok(())
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Whether something may have come that has not been read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Something may have come, though the system has not told of it yet.
+    pub(crate) fn look(&mut self) {
+        self.readable = true;
+    }
+
+    /// The system has told of something.
+    pub(crate) fn heard(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.ended |= event.is_read_closed() || event.is_error();
+    }
+
+    /// Reads as much as there is room for, if something has come.
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> Read {
+        let Some(socket) = self.socket.as_ref().filter(|_| self.readable) else {
+            return Read::Nothing;
+        };
+        let asked = room.len();
+        let read = match self.is_unix {
+            true => receive(socket, room),
+            false => retry_on_intr(|| recv(socket, &mut *room, RecvFlags::empty()))
+                .map(|(_, count)| Some(count)),
+        };
+        match read {
+            Ok(Some(0)) => {
+                self.readable = false;
+                self.is_read = true;
+                Read::End
+            }
+            Ok(Some(count)) => {
+                // Less than was asked for was all, but for the end.
+                self.readable = count == asked || self.ended;
+                Read::Data(count)
+            }
+            Ok(None) => Read::Descriptors,
+            Err(Errno::AGAIN) => {
+                self.readable = false;
+                Read::Nothing
+            }
+            Err(error) => Read::Failed(error.into()),
+        }
+    }
+
+    /// Whether something has come that has not been read, bytes or the end.
+    pub(crate) fn has_input(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peek = |socket: &OwnedFd| retry_on_intr(|| recv(socket, &mut [0; 1], flags));
+        self.socket
+            .as_ref()
+            .is_some_and(|socket| !matches!(peek(socket), Err(Errno::AGAIN)))
+    }
+
+    /// Whether bytes have come that have not been read.
+    pub(crate) fn has_bytes(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peek = |socket: &OwnedFd| retry_on_intr(|| recv(socket, &mut [0; 1], flags));
+        let found = self.socket.as_ref().map(peek);
+        matches!(found, Some(Ok((_, 1..))))
+    }
+
+    /// Sends as much as the system takes, and keeps the rest.
+    pub(crate) fn send(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        registry: &Registry,
+    ) -> io::Result<Sent> {
+        let Some(socket) = &self.socket else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let sent = match self.backlog {
+            Some(_) => 0,
+            None => write(socket, bytes)?,
+        };
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(Sent::All);
+        }
+        match &mut self.backlog {
+            Some(backlog) => backlog.bytes.extend_from_slice(rest),
+            None => {
+                let bytes = rest.to_vec();
+                self.backlog = Some(Box::new(Backlog { bytes, sent: 0 }));
+                if self.is_unix {
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
+                }
+            }
+        }
+        Ok(Sent::Part)
+    }
+
+    /// Sends what was kept, if there is room again: whether it has been sent to its end now.
+    pub(crate) fn flush(&mut self, token: Token, registry: &Registry) -> io::Result<bool> {
+        let (Some(socket), Some(backlog)) = (&self.socket, &mut self.backlog) else {
+            return Ok(false);
+        };
+        let rest = backlog.bytes.get(backlog.sent..).unwrap_or_default();
+        backlog.sent += write(socket, rest)?;
+        if backlog.sent < backlog.bytes.len() {
+            return Ok(false);
+        }
+        self.backlog = None;
+        if self.is_unix {
+            let interest = Interest::READABLE;
+            registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
+        }
+        Ok(true)
+    }
+
+    /// Why it could not be opened, if it could not.
+    pub(crate) fn connect_error(&self) -> Option<io::Error> {
+        let socket = self.socket.as_ref()?;
+        match rustix::net::sockopt::socket_error(socket) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) | Err(error) => Some(error.into()),
+        }
+    }
+
+    /// Whether it is a UNIX socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        self.is_unix
+    }
+
+    /// Its socket, for somebody else: the system tells this loop of it no more.
+    pub(crate) fn leave(&mut self, registry: &Registry) -> Option<OwnedFd> {
+        let socket = mem::replace(self, Self::FREE).socket.take()?;
+        // The socket lives on in another process, and so would its registration.
+        registry
+            .deregister(&mut SourceFd(&socket.as_raw_fd()))
+            .ok()
+            .map(|()| socket)
+    }
+
+    /// Closes it.
+    pub(crate) fn close(&mut self) {
+        let closed = mem::replace(self, Self::FREE);
+        if let Some(socket) = closed.socket
+            && closed.is_unix
+            && !closed.is_read
+        {
+            close_unix(socket);
+        }
+    }
+}
+
+/// Reads, and has descriptors closed that were sent: with room for as many as can come at once, or the system would
+/// close the others here.
+fn receive(socket: &OwnedFd, room: &mut [u8]) -> rustix::io::Result<Option<usize>> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let slices = &mut [IoSliceMut::new(room)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = retry_on_intr(|| recvmsg(socket, slices, &mut ancillary, flags))?;
+    let mut sent = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            sent.extend(descriptors);
+        }
+    }
+    if sent.is_empty() {
+        return Ok(Some(received.bytes));
+    }
+    close_apart(sent);
+    Ok(None)
+}
+
+/// How much the system has taken.
+fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    // Who writes to a peer that has gone is to get an error, not a signal.
+    match retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)) {
+        Err(Errno::AGAIN) => Ok(0),
+        sent => Ok(sent?),
+    }
+}
+
+/// `SCM_MAX_FD` of Linux.
+const MAX_DESCRIPTORS: usize = 253;

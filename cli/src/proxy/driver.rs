@@ -1,0 +1,181 @@
+//! What the state machine has done for it: on sockets, and in the log.
+
+use std::{io, sync::Arc, time::Instant};
+
+use policy_flow::{
+    Address, BackendDriver, ClientDriver, ClientEvent, ClientId, Connecting, Event, Failure,
+    LinkId, Peer, Sent, Slot, Waiting,
+};
+
+use crate::{
+    journal::Outcome,
+    proxy::{Proxy, links::Links},
+};
+
+/// What the state machine has done for it.
+#[derive(Debug)]
+pub(crate) struct Driver<C> {
+    pub(crate) clients: C,
+    pub(crate) links: Links,
+    pub(crate) proxy: Arc<Proxy>,
+    /// When the request of each client came, where that is logged.
+    begun: Vec<Option<Instant>>,
+}
+
+/// The side of the clients: many connections, or standard input and output.
+pub(crate) trait ClientSide {
+    fn send(&mut self, client: ClientId, bytes: &[u8]) -> io::Result<Sent>;
+    fn close(&mut self, client: ClientId);
+    /// It is between two requests, and another process may serve it on.
+    fn leave(&mut self, client: ClientId);
+    /// It may be read from again.
+    fn resume(&mut self, client: ClientId);
+    fn has_bytes(&mut self, client: ClientId) -> bool;
+    /// It has lost its place.
+    fn evicted(&mut self, peer: Peer, waiting: Waiting, time: std::time::Duration);
+    /// Another worker is to look at its state machine.
+    fn wake(&mut self, worker: usize);
+    /// Who it is, where the log is to name it.
+    fn named(&self, peer: Peer) -> Option<Peer>;
+}
+
+impl<C> Driver<C> {
+    pub(crate) const fn new(clients: C, links: Links, proxy: Arc<Proxy>) -> Self {
+        Self {
+            clients,
+            links,
+            proxy,
+            begun: Vec::new(),
+        }
+    }
+
+    fn begins(&mut self, client: ClientId) {
+        if self.proxy.journal.needs_begin() {
+            let index = client.index();
+            if self.begun.len() <= index {
+                self.begun.resize(index + 1, None);
+            }
+            if let Some(begun) = self.begun.get_mut(index) {
+                *begun = Some(Instant::now());
+            }
+        }
+    }
+}
+
+impl<C: ClientSide> ClientDriver for Driver<C> {
+    fn send_client(&mut self, client: ClientId, bytes: &[u8]) -> io::Result<Sent> {
+        self.clients.send(client, bytes)
+    }
+
+    fn close_client(&mut self, client: ClientId) {
+        self.clients.close(client);
+    }
+
+    fn leave_client(&mut self, client: ClientId) {
+        self.clients.leave(client);
+    }
+
+    fn resume_client(&mut self, client: ClientId) {
+        self.clients.resume(client);
+    }
+
+    fn has_bytes(&mut self, client: ClientId) -> bool {
+        self.clients.has_bytes(client)
+    }
+
+    fn client_event(&mut self, event: ClientEvent<'_>) {
+        let proxy = &self.proxy;
+        match event {
+            ClientEvent::Ignored(ignored) => proxy.journal.ignored(ignored),
+            ClientEvent::Request {
+                client,
+                request,
+                is_policy,
+            } => {
+                proxy.journal.request(request, is_policy);
+                self.begins(client);
+            }
+            ClientEvent::Replied {
+                request,
+                took,
+                answered,
+                failed,
+                response,
+                ..
+            } => {
+                if answered.is_some() {
+                    proxy.journal.answered(&proxy.default);
+                } else if proxy.shared.is_some() && request.is_access_policy() {
+                    proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+                }
+                let outcome = Outcome {
+                    answered,
+                    failed,
+                    took,
+                    response,
+                };
+                proxy.journal.replied(request, &outcome);
+            }
+            ClientEvent::Refused {
+                peer,
+                error,
+                received,
+                ..
+            } => {
+                let peer = self.clients.named(peer);
+                let is_lenient = proxy.settings.is_lenient;
+                proxy.journal.refused(peer, error, received, is_lenient);
+            }
+            ClientEvent::Evicted {
+                peer,
+                waiting,
+                time,
+                ..
+            } => self.clients.evicted(peer, waiting, time),
+            // It is looked for: what comes and goes is said once.
+            ClientEvent::MemoryUsedUp => {}
+            _ => {}
+        }
+    }
+}
+
+impl<C: ClientSide> BackendDriver for Driver<C> {
+    fn connect(
+        &mut self,
+        link: LinkId,
+        backend: Slot,
+        address: Address,
+    ) -> Result<Connecting, Failure> {
+        self.links.connect(link, backend, address)
+    }
+
+    fn send(&mut self, link: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
+        self.links.send(link, bytes)
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.links.table.close(link.index());
+    }
+
+    fn resume(&mut self, link: LinkId) {
+        self.links.resume(link);
+    }
+
+    fn is_open(&mut self, link: LinkId) -> bool {
+        self.links.is_open(link)
+    }
+
+    fn resolve(&mut self, backend: Slot) {
+        self.links.resolve(backend);
+    }
+
+    fn wake(&mut self, worker: usize) {
+        self.clients.wake(worker);
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let begun = &self.begun;
+        let begun = |owner: u64| *begun.get(usize::try_from(owner).ok()?)?;
+        self.proxy.journal.event(&event, begun);
+    }
+}

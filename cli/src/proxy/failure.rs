@@ -1,0 +1,96 @@
+//! Which failures of a connection tell something about its backend.
+
+use std::{fs::File, io};
+
+use policy_flow::Failure;
+use rustix::io::Errno;
+
+/// What has failed, where nothing was read or sent yet.
+pub(crate) fn of_connecting(error: io::Error) -> Failure {
+    match is_local(&error) {
+        true => Failure::Local(error),
+        false => Failure::Peer(error),
+    }
+}
+
+/// What has failed over a connection.
+pub(crate) fn of_connection(error: io::Error, is_unix: bool) -> Failure {
+    // Linux sets it when it closes a UNIX socket whose queue is not empty, and for nothing else.
+    let is_unread = cfg!(target_os = "linux")
+        && is_unix
+        && Errno::from_io_error(&error) == Some(Errno::CONNRESET);
+    match is_unread {
+        true => Failure::Unread(error),
+        false => of_connecting(error),
+    }
+}
+
+/// Why a look-up has failed.
+pub(crate) fn of_look_up(error: io::Error) -> Failure {
+    // A resolver that cannot open its files says that there is no such name.
+    let exhausted = File::open("/").err().filter(is_local);
+    match exhausted {
+        Some(exhausted) => Failure::Local(exhausted),
+        None => of_connecting(error),
+    }
+}
+
+/// No thread could be started, and so nobody has been asked.
+pub(crate) fn no_thread(name: &str, error: &io::Error) -> Failure {
+    let text = format!("no thread to look up '{name}': {error}");
+    Failure::Local(io::Error::new(error.kind(), text))
+}
+
+/// Whether this side has run out of something.
+fn is_local(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
+}
+
+/// Descriptors and memory. Each of them is about this process or this machine.
+const LOCAL: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_side_has_run_out_of_is_no_failure_of_the_peer() {
+        for errno in LOCAL {
+            for is_unix in [false, true] {
+                let failure = of_connection(errno.into(), is_unix);
+                assert!(matches!(failure, Failure::Local(_)), "{failure:?}");
+            }
+        }
+        for errno in [
+            Errno::CONNREFUSED,
+            Errno::NOENT,
+            Errno::ACCESS,
+            Errno::HOSTUNREACH,
+        ] {
+            let failure = of_connecting(errno.into());
+            assert!(matches!(failure, Failure::Peer(_)), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_says_that_its_peer_has_left_bytes_unread() {
+        let is_unread = |is_unix| {
+            let failure = of_connection(Errno::CONNRESET.into(), is_unix);
+            matches!(failure, Failure::Unread(_))
+        };
+        assert_eq!(is_unread(true), cfg!(target_os = "linux"));
+        assert!(!is_unread(false));
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_this_side_s_failure() {
+        let failure = no_thread("policy.example", &Errno::AGAIN.into());
+        let Failure::Local(error) = failure else {
+            panic!("{failure:?}");
+        };
+        assert_eq!(
+            error.to_string(),
+            "no thread to look up 'policy.example': Resource temporarily unavailable (os error 11)"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Connections to backends: where they lead, and how they are opened.
+
+use std::{
+    fs, io, mem,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use mio::Registry;
+use policy_flow::{Address, Connecting, Endpoint, Failure, LinkId, Sent, Slot};
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::SocketAddrUnix,
+};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+
+use crate::proxy::{
+    failure,
+    mailbox::{Found, Mailbox},
+    resolver::Resolver,
+    table::Table,
+    token::Side,
+};
+
+/// Where the backends are, for all workers.
+#[derive(Debug)]
+pub(crate) struct Backends {
+    /// In the order of the command line.
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) resolver: Arc<Resolver>,
+}
+
+/// The connections of one worker to backends.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) table: Table,
+    backends: Arc<Backends>,
+    mailbox: Arc<Mailbox>,
+    /// Look-ups that have ended.
+    pub(crate) resolved: Vec<(Slot, Found)>,
+    /// Those that may be read from again.
+    pub(crate) resumed: Vec<LinkId>,
+}
+
+impl Links {
+    pub(crate) const fn new(
+        registry: Arc<Registry>,
+        backends: Arc<Backends>,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        Self {
+            table: Table::new(Side::Backends, registry),
+            backends,
+            mailbox,
+            resolved: Vec::new(),
+            resumed: Vec::new(),
+        }
+    }
+
+    /// Opens a connection, without a wait.
+    pub(crate) fn connect(
+        &mut self,
+        link: LinkId,
+        slot: Slot,
+        address: Address,
+    ) -> Result<Connecting, Failure> {
+        let endpoint = self.backends.endpoints.get(slot.index());
+        let opened = match (address, endpoint) {
+            (Address::Inet(address), _) => connect_inet(address.into()).map(Some),
+            (Address::Unix { .. }, Some(Endpoint::Unix(path))) => connect_unix(path),
+            _ => Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        let Some((socket, state)) = opened.map_err(failure::of_connecting)? else {
+            return Ok(Connecting::Full);
+        };
+        let is_connecting = state == Connecting::Pending;
+        let table = self.table.open(link.index(), socket, is_connecting);
+        table.map_err(failure::of_connecting)?;
+        Ok(state)
+    }
+
+    pub(crate) fn send(&mut self, link: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
+        let sent = self.table.send(link.index(), bytes);
+        sent.map_err(|error| failure::of_connection(error, false))
+    }
+
+    pub(crate) fn resume(&mut self, link: LinkId) {
+        let connection = self.table.get(link.index());
+        if connection.is_some_and(|connection| connection.is_readable()) {
+            self.resumed.push(link);
+        }
+    }
+
+    /// Those that may be read from again, in the place of an empty list.
+    pub(crate) fn take_resumed(&mut self, list: &mut Vec<LinkId>) {
+        mem::swap(&mut self.resumed, list);
+    }
+
+    /// Whether nothing has come over an idle connection.
+    pub(crate) fn is_open(&mut self, link: LinkId) -> bool {
+        let connection = self.table.get(link.index());
+        connection.is_some_and(|connection| !connection.has_input())
+    }
+
+    /// Looks up where a backend is.
+    pub(crate) fn resolve(&mut self, slot: Slot) {
+        match self.backends.endpoints.get(slot.index()) {
+            Some(Endpoint::Inet { host, port }) => {
+                let resolver = &self.backends.resolver;
+                resolver.look_up(slot, host, *port, &self.mailbox);
+            }
+            Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
+            None => {}
+        }
+    }
+}
+
+/// The file of a UNIX socket: one that was bound anew is another one.
+fn find_file(path: &Path) -> Found {
+    match fs::metadata(path) {
+        Ok(found) => Ok(vec![Address::Unix {
+            device: found.dev(),
+            inode: found.ino(),
+        }]),
+        Err(error) => Err(failure::of_connecting(error)),
+    }
+}
+
+fn connect_inet(address: socket2::SockAddr) -> io::Result<(OwnedFd, Connecting)> {
+    let socket = new_socket(address.domain())?;
+    // A request is one write: there is nothing to gather.
+    socket.set_tcp_nodelay(true)?;
+    // What lies between may forget an idle connection without a word, and what is sent may be lost.
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE),
+    )?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    match socket.connect(&address) {
+        Ok(()) => Ok((socket.into(), Connecting::Done)),
+        Err(error) if is_in_progress(&error) => Ok((socket.into(), Connecting::Pending)),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect_unix(path: &Path) -> io::Result<Option<(OwnedFd, Connecting)>> {
+    let socket = new_socket(Domain::UNIX)?;
+    let address = SocketAddrUnix::new(path)?;
+    match retry_on_intr(|| rustix::net::connect(&socket, &address)) {
+        Ok(()) => Ok(Some((socket.into(), Connecting::Done))),
+        // Unlike TCP's, a UNIX socket's full queue is an error at once.
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn new_socket(domain: Domain) -> io::Result<Socket> {
+    #[cfg(not(target_vendor = "apple"))]
+    return Socket::new_raw(domain, Type::STREAM.cloexec().nonblocking(), None);
+    #[cfg(target_vendor = "apple")]
+    {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR))
+}
+
+/// How long a connection is idle until its peer is asked whether it is still there, and how often then.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long what was sent may stay without an acknowledgement: longer than any attempt need wait for that.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);

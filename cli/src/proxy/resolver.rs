@@ -1,0 +1,94 @@
+//! Looks up names by the system's resolver, each on a thread of its own, since that may take long.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use policy_flow::{Address, Failure, Slot};
+
+use crate::proxy::{
+    failure,
+    mailbox::{Found, Mailbox, Message},
+};
+
+/// The look-ups that are under way, of all workers: one for each backend, which tells all that have asked meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
+    ipv4_first: bool,
+    under_way: Mutex<HashMap<Slot, Vec<Arc<Mailbox>>>>,
+}
+
+impl Resolver {
+    /// With IPv4 addresses before IPv6 ones, if that is asked for.
+    pub(crate) fn new(ipv4_first: bool) -> Self {
+        Self {
+            ipv4_first,
+            ..Self::default()
+        }
+    }
+
+    /// Tells this mailbox the addresses of a backend, at some time.
+    pub(crate) fn look_up(
+        self: &Arc<Self>,
+        slot: Slot,
+        host: &str,
+        port: u16,
+        mailbox: &Arc<Mailbox>,
+    ) {
+        let mut under_way = self.under_way();
+        let waiting = under_way.entry(slot).or_default();
+        waiting.push(Arc::clone(mailbox));
+        if waiting.len() > 1 {
+            return;
+        }
+        drop(under_way);
+        let look_up = {
+            let (resolver, name) = (Arc::clone(self), (host.to_owned(), port));
+            move || {
+                let found = name.to_socket_addrs().map(Iterator::collect);
+                resolver.found(slot, found.map_err(failure::of_look_up));
+            }
+        };
+        let thread = thread::Builder::new().name("look-up".to_owned());
+        if let Err(error) = thread.spawn(look_up) {
+            self.found(slot, Err(failure::no_thread(host, &error)));
+        }
+    }
+
+    fn found(&self, slot: Slot, found: Result<Vec<SocketAddr>, Failure>) {
+        let found = found.map(|mut list| {
+            if self.ipv4_first {
+                list.sort_by_key(SocketAddr::is_ipv6);
+            }
+            list.into_iter().map(Address::Inet).collect()
+        });
+        let waiting = self.under_way().remove(&slot).unwrap_or_default();
+        for mailbox in waiting {
+            mailbox.send(Message::Resolved(slot, again(&found)));
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Slot, Vec<Arc<Mailbox>>>> {
+        // Nothing that holds the lock can panic half-way.
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same for one more worker.
+fn again(found: &Found) -> Found {
+    let again = |error: &io::Error| match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    };
+    match found {
+        Ok(list) => Ok(list.clone()),
+        Err(Failure::Local(error)) => Err(Failure::Local(again(error))),
+        Err(Failure::Unread(error) | Failure::Peer(error)) => Err(Failure::Peer(again(error))),
+    }
+}

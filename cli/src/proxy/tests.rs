@@ -1,0 +1,189 @@
+//! An event loop in a test: what it does for requests, and that it allocates nothing for them.
+
+use std::{
+    cell::Cell,
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    sync::{Arc, atomic::AtomicI32},
+    time::Duration,
+};
+
+use mio::Poll;
+use policy_flow::{PlaceLimits, Places, RequestMemory};
+
+use crate::{
+    Log, Options,
+    admission::Admission,
+    crew::Crew,
+    passing::Passing,
+    proxy::{EventLoop, Mailbox, Proxy},
+    setup::Services,
+    shortage::MemoryWaits,
+    worker::Common,
+};
+
+/// What answers the requests of a daemon with these options; its log waits to be taken.
+pub(crate) fn proxy(words: &[&str]) -> (Arc<Proxy>, Log) {
+    let words = ["--listen", "inet:127.0.0.1:0"].iter().chain(words);
+    let options = Options::parse(words.map(Into::into), false).unwrap();
+    let services = Services::parse(&options);
+    let log = Log::with_replies();
+    let journal = services.journal(log.clone(), &options);
+    let journal = journal.for_daemon(options.log_format);
+    (Arc::new(services.proxy(&options, journal, 1)), log)
+}
+
+/// A daemon of one worker, on the thread of the test.
+pub(crate) struct Worker {
+    event_loop: EventLoop,
+    common: Arc<Common>,
+}
+
+impl Worker {
+    pub(crate) fn new(proxy: &Arc<Proxy>) -> Self {
+        let poll = Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
+        let common = Arc::new(Common {
+            proxy: Arc::clone(proxy),
+            crew: Crew::new([mailbox]),
+            admission: Admission::new(Vec::new()),
+            places: Places::new(PlaceLimits {
+                all: 100,
+                per_address: None,
+                per_user: None,
+            }),
+            memory: RequestMemory::new(proxy.settings.clients.memory),
+            memory_waits: vec![MemoryWaits::default()],
+            max_clients: 100.into(),
+            passing: Passing::default(),
+            pulses: None,
+            successor: AtomicI32::new(0),
+        });
+        let event_loop = EventLoop::new(0, poll, &[], &common).unwrap();
+        Self { event_loop, common }
+    }
+
+    /// A client that is served.
+    pub(crate) fn client(&mut self) -> UnixStream {
+        let (near, far) = UnixStream::pair().unwrap();
+        for socket in [&near, &far] {
+            socket.set_nonblocking(true).unwrap();
+        }
+        self.common.take(vec![far.into()]);
+        self.turn();
+        near
+    }
+
+    pub(crate) fn turn(&mut self) {
+        self.event_loop.turn(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Waits until a client has this reply.
+    pub(crate) fn reply(&mut self, client: &mut UnixStream, reply: &[u8]) {
+        let mut read = [0; 64];
+        let mut length = 0;
+        while length < reply.len() {
+            match client.read(&mut read[length..]) {
+                Ok(0) => panic!("it is closed"),
+                Ok(count) => length += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.turn(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(&read[..length], reply);
+    }
+}
+
+/// What Postfix sends about one message, at its stages.
+const REQUESTS: [&[u8]; 3] = [
+    include_bytes!("../../../policy-proto/tests/data/009-mail-tls.req"),
+    include_bytes!("../../../policy-proto/tests/data/010-rcpt-tls.req"),
+    include_bytes!("../../../policy-proto/tests/data/013-data-tls.req"),
+];
+const ANSWER: &[u8] = b"action=DUNNO\n\n";
+const CONNECTIONS: usize = 8;
+
+/// Once it has warmed up: the loop, the message's service, the counters of the services and the sockets of both sides
+/// included.
+#[test]
+fn a_request_that_a_daemon_forwards_allocates_nothing() {
+    // The file of a UNIX socket would be looked at once a second.
+    let servers = [(); 2].map(|()| Server::new());
+    let address = |server: &Server| server.listener.local_addr().unwrap();
+    let services = [("a", &servers[0]), ("b", &servers[1])];
+    let services = services.map(|(name, server)| format!("{name}={}", address(server)));
+    let (proxy, _) = proxy(&["-s", &services[0], "-s", &services[1]]);
+    let mut worker = Worker::new(&proxy);
+    let mut clients: Vec<UnixStream> = (0..CONNECTIONS).map(|_| worker.client()).collect();
+    let mut servers = servers;
+
+    let mut ask = |round: usize| {
+        // Each is at another stage, and all requests are under way at once.
+        for (number, client) in clients.iter_mut().enumerate() {
+            let request = REQUESTS[(round + number) % REQUESTS.len()];
+            client.write_all(request).unwrap();
+        }
+        let mut replies = 0;
+        while replies < CONNECTIONS {
+            worker.turn();
+            servers.iter_mut().for_each(Server::turn);
+            for client in &mut clients {
+                let mut reply = [0; ANSWER.len()];
+                if client.read_exact(&mut reply).is_ok() {
+                    assert_eq!(reply, ANSWER);
+                    replies += 1;
+                }
+            }
+        }
+    };
+    (0..10).for_each(&mut ask);
+    let mut rounds = 10..2000;
+    let mut counted = || {
+        let before = OPENED.get();
+        let counted = allocation_counter::measure(|| ask(rounds.next().expect("steady by then")));
+        // Opening a connection is what it may cost more: when a server has more requests at once than it ever had
+        // before.
+        (OPENED.get() == before).then_some(counted.count_total)
+    };
+    let steady = std::iter::from_fn(|| Some(counted())).flatten().take(1000);
+    assert_eq!(steady.sum::<u64>(), 0);
+}
+
+thread_local! {
+    /// Connections that the servers have accepted.
+    static OPENED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One that answers without an allocation of its own.
+struct Server {
+    listener: TcpListener,
+    connections: Vec<TcpStream>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self {
+            listener,
+            connections: Vec::new(),
+        }
+    }
+
+    /// Answers what has come.
+    fn turn(&mut self) {
+        while let Ok((connection, _)) = self.listener.accept() {
+            OPENED.set(OPENED.get() + 1);
+            connection.set_nonblocking(true).unwrap();
+            self.connections.push(connection);
+        }
+        let mut request = [0; 4096];
+        for connection in &mut self.connections {
+            // A request is one write.
+            if connection.read(&mut request).is_ok_and(|count| count > 0) {
+                connection.write_all(ANSWER).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What the system's events are about.
+
+use mio::Token;
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// A backend's connection.
+    Link(usize),
+    /// A client's.
+    Client(usize),
+    Listener(usize),
+    Mailbox,
+    Signals,
+}
+
+/// The side of the proxy that a connection is on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Side {
+    Clients,
+    Backends,
+}
+
+impl Side {
+    /// The token of the connection with this number. There are fewer of them than descriptors, whose numbers have 31
+    /// bits.
+    pub(crate) const fn token(self, index: usize) -> Token {
+        Token(index << 2 | self as usize)
+    }
+}
+
+impl Source {
+    pub(crate) const fn of(token: Token) -> Self {
+        let index = token.0 >> 2;
+        match token.0 & 3 {
+            0 => Self::Client(index),
+            1 => Self::Link(index),
+            2 => Self::Listener(index),
+            _ if index == 0 => Self::Mailbox,
+            _ => Self::Signals,
+        }
+    }
+}
+
+/// The token of the listener with this index.
+pub(crate) const fn listener(index: usize) -> Token {
+    Token(index << 2 | 2)
+}
+
+/// The token of a worker's mailbox.
+pub(crate) const MAILBOX: Token = Token(3);
+/// The token of signals.
+pub(crate) const SIGNALS: Token = Token(7);
