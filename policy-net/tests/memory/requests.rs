@@ -229,4 +229,3 @@ fn after_all_nothing_is_taken() {
     assert_eq!((clients.memory(), clients.short_of_memory()), (0, 0));
     assert!(clients.is_empty());
 }
-
