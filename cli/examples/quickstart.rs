@@ -12,8 +12,8 @@ use std::{
 
 use bytes::BytesMut;
 use policy_net::{
-    BackendConfig, Client, Connect, Connector, Endpoint, Event, Listener, Stream, Upstream,
-    UpstreamOptions, serve,
+    BackendConfig, Client, Connector, Endpoint, Event, Listener, Stream, Upstream, UpstreamOptions,
+    serve,
 };
 use policy_proto::{Action, Decoder, Request, Response, attr};
 use tokio_util::sync::CancellationToken;

@@ -253,7 +253,8 @@ impl Journal {
     fn service_answered(&self, counted: &Counted, response: &Response) {
         counted.answers.fetch_add(1, Relaxed);
         let name = &counted.name;
-        if response.as_str().is_none() && !counted.said_not_utf8.swap(true, Relaxed) {
+        let is_utf8 = response.as_bytes().is_ascii() || response.as_str().is_some();
+        if !is_utf8 && !counted.said_not_utf8.swap(true, Relaxed) {
             let text = format!(
                 "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
             );

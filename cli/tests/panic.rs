@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hapolicy::Log;
 use policy_net::{
-    Client, ClientOptions, Connect, Connector, Listener, ServeOptions, accept, serve_connection,
+    Client, ClientOptions, Connector, Listener, ServeOptions, accept, serve_connection,
 };
 use policy_proto::{Request, Response};
 use tokio_util::sync::CancellationToken;

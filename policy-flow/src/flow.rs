@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use policy_proto::{Request, Response, attr};
+use policy_proto::{Request, Response};
 
 use crate::{
     Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver, Failure, LinkId, Peer,
@@ -312,8 +312,9 @@ fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
     if !options.affinity {
         return None;
     }
-    let instance = request.get(attr::INSTANCE)?;
-    (!instance.is_empty()).then(|| policy_ha::key([instance]))
+    request
+        .instance()
+        .map(|instance| policy_ha::key([instance]))
 }
 
 /// Whether a request begins as none of Postfix's does, with a name that is no word: a byte order mark, or an HTTP

@@ -517,6 +517,7 @@ impl Clients {
     }
 
     /// Keeps what has come while a request is worked on.
+    #[cold]
     fn keep(&mut self, id: u32, data: &[u8]) {
         let decoder = self.options.decoder();
         if let Some(client) = self.slab.get_mut(id) {
@@ -531,6 +532,7 @@ impl Clients {
     }
 
     /// A client has waited for too long.
+    #[cold]
     fn is_late(&mut self, id: u32, wait: Wait, driver: &mut impl ClientDriver) {
         match wait {
             Wait::Idle => self.close(id, driver),
@@ -550,6 +552,7 @@ impl Clients {
     }
 
     /// Closes a connection, and says why.
+    #[cold]
     fn refuse(&mut self, id: u32, error: &ClientError, driver: &mut impl ClientDriver) {
         if let Some(client) = self.slab.get(id) {
             let partial = client.partial.as_ref();
@@ -563,6 +566,7 @@ impl Clients {
         self.close(id, driver);
     }
 
+    #[cold]
     fn close(&mut self, id: u32, driver: &mut impl ClientDriver) {
         if self.forget(id) {
             driver.close_client(ClientId(id));
@@ -570,6 +574,7 @@ impl Clients {
         }
     }
 
+    #[cold]
     fn leave(&mut self, id: u32, driver: &mut impl ClientDriver) {
         if self.forget(id) {
             driver.leave_client(ClientId(id));
@@ -578,6 +583,7 @@ impl Clients {
     }
 
     /// Nothing of a client is left but its number.
+    #[cold]
     fn forget(&mut self, id: u32) -> bool {
         let state = self.state(id);
         let wait = match state {

@@ -152,6 +152,7 @@ impl Upstream {
     }
 
     /// More has come after an answer that owes its blank line.
+    #[cold]
     fn settles(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(partial) = self
             .links
@@ -172,6 +173,7 @@ impl Upstream {
     }
 
     /// What came is no answer.
+    #[cold]
     pub(super) fn answer_failed(
         &mut self,
         id: u32,
@@ -193,6 +195,7 @@ impl Upstream {
     }
 
     /// What is known of an answer that ended before its end.
+    #[cold]
     pub(super) fn cut_off(&self, id: u32) -> AttemptError {
         let partial = self.links.get(id).and_then(|link| link.partial.as_ref());
         let bytes = partial.map_or(&[][..], |partial| &partial.buf[..]);

@@ -150,6 +150,7 @@ impl Upstream {
     }
 
     /// An attempt failed: the request is put to the next backend, or has failed.
+    #[cold]
     pub(super) fn fail(&mut self, id: u32, failed: Failed, driver: &mut impl BackendDriver) {
         self.leave_attempt(id, driver);
         let now = self.clock.now;
@@ -199,6 +200,7 @@ impl Upstream {
     }
 
     /// Nobody has answered.
+    #[cold]
     fn exhaust(&mut self, id: u32, driver: &mut impl BackendDriver) {
         self.settle_blame(id, true, driver);
         let now = self.clock.now;

@@ -27,6 +27,7 @@ impl Upstream {
         }
     }
 
+    #[cold]
     fn asked_in_vain(
         &mut self,
         id: u32,
@@ -68,6 +69,7 @@ impl Upstream {
     }
 
     /// There is no answer in time.
+    #[cold]
     pub(super) fn answer_timed_out(&mut self, ask_id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(ask_id) else {
             return;
@@ -107,6 +109,7 @@ impl Upstream {
 
     /// A connection is looked at: whether it was accepted, whether its first answer takes too long, whether it still
     /// owes its blank line.
+    #[cold]
     pub(super) fn link_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let Some(link) = self.links.get_mut(id) else {
@@ -231,6 +234,7 @@ impl Upstream {
     }
 
     /// Closes a connection, and gives its permit back.
+    #[cold]
     pub(super) fn drop_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get(id) else {
             return;
@@ -246,6 +250,7 @@ impl Upstream {
     }
 
     /// Closes a connection. Its permit is somebody else's.
+    #[cold]
     pub(super) fn close_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
         self.accepted(id);
         self.drop_partial(id, driver);
@@ -262,6 +267,7 @@ impl Upstream {
     }
 
     /// A request leaves its attempt, however far that is.
+    #[cold]
     pub(super) fn leave_attempt(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get_mut(id) else {
             return;

@@ -121,6 +121,7 @@ impl Upstream {
         }
     }
 
+    #[cold]
     fn serve_memory(&mut self, driver: &mut impl BackendDriver) {
         for id in mem::take(&mut self.memory.waiting) {
             let Some(link) = self.links.get_mut(id) else {

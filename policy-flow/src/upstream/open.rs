@@ -13,6 +13,7 @@ use crate::{Address, BackendDriver, Connecting, Failure, LinkId, Sent, Slot, clo
 
 impl Upstream {
     /// A request has a permit, and no connection.
+    #[cold]
     pub(super) fn open(
         &mut self,
         id: u32,
@@ -62,6 +63,7 @@ impl Upstream {
     }
 
     /// A look-up has ended.
+    #[cold]
     pub(super) fn has_resolved(
         &mut self,
         slot: Slot,
@@ -116,6 +118,7 @@ impl Upstream {
     }
 
     /// Closes idle connections to addresses that the backend has no more.
+    #[cold]
     fn drop_moved(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let Some(backend) = self.backends.get(slot.index()) else {
             return;
@@ -138,6 +141,7 @@ impl Upstream {
     }
 
     /// Tries the next address.
+    #[cold]
     fn race(&mut self, id: u32, driver: &mut impl BackendDriver) -> Result<(), AttemptError> {
         let now = self.clock.now;
         loop {
@@ -199,6 +203,7 @@ impl Upstream {
         Ok(())
     }
 
+    #[cold]
     fn begin_link(&mut self, new: u32, slot: Slot, address: Address, id: u32) {
         let now = self.clock.now;
         if let Some(link) = self.links.get_mut(new) {
@@ -224,6 +229,7 @@ impl Upstream {
     }
 
     /// The first connection of a race is open: it is used, and the others are closed.
+    #[cold]
     pub(super) fn has_connected(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -304,6 +310,7 @@ impl Upstream {
     }
 
     /// A connection could not be opened.
+    #[cold]
     pub(super) fn connect_failed(
         &mut self,
         id: u32,
@@ -337,6 +344,7 @@ impl Upstream {
     }
 
     /// The time for connecting is over.
+    #[cold]
     pub(super) fn opening_timed_out(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(id) else {
             return;

@@ -74,6 +74,7 @@ impl Upstream {
     }
 
     /// A request waits for a permit: the first one of all, or the last.
+    #[cold]
     fn queue(&mut self, id: u32, is_first: bool) -> Result<(), AttemptError> {
         let now = self.clock.now;
         let (worker, is_shared) = (self.worker, self.shared().is_shared());
@@ -108,6 +109,7 @@ impl Upstream {
     }
 
     /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
+    #[cold]
     pub(super) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let max = self.options.max_connections;
         let Some(ask) = self.asks.get_mut(id) else {
@@ -125,6 +127,7 @@ impl Upstream {
     }
 
     /// Those who wait for a connection to this backend get what there is, who has waited for longest first.
+    #[cold]
     pub(super) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         while let Some(backend) = self.backends.get_mut(slot.index())
             && let Some((id, serial)) = backend.waiting.pop_front()
@@ -230,6 +233,7 @@ impl Upstream {
     }
 
     /// Closes connections that have been idle for too long.
+    #[cold]
     pub(super) fn trim(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         if let Some(backend) = self.backends.get_mut(slot.index()) {
@@ -249,6 +253,7 @@ impl Upstream {
     }
 
     /// Closes all idle connections of a backend.
+    #[cold]
     pub(super) fn drop_idle(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         while let Some(backend) = self.backends.get(slot.index())
             && let Some(&oldest) = backend.idle.front()
@@ -257,6 +262,7 @@ impl Upstream {
         }
     }
 
+    #[cold]
     fn take_permit(
         &mut self,
         slot: Slot,
