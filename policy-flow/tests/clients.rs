@@ -18,6 +18,10 @@ struct Server {
 
 impl Server {
     fn new(all: usize, options: ClientOptions) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "any moment will do to begin with"
+        )]
         let now = std::time::Instant::now();
         let places = Places::new(PlaceLimits {
             all,

@@ -1,5 +1,7 @@
-//! Postfix policy servers and clients on tokio: the protocol of `policy-proto` over sockets, the
-//! failover of `policy-ha` over connections.
+//! Postfix policy servers and clients on tokio.
+//!
+//! What they do is decided by the state machines of [`policy_flow`]: framing, limits and time-outs, failover, pools and
+//! health. This crate drives them: it connects, reads, writes, and tells them the time.
 //!
 //! # A policy server in 20 lines
 //!
@@ -30,17 +32,17 @@
 //! | name a server | [`Endpoint`] |
 //! | ask one server | [`Client`], over whatever [`Connect`] opens |
 //! | ask several as one, with failover | [`Upstream`] |
-//! | answer | [`serve`], [`serve_connection`]; [`accept`] and [`Connection`] below them |
+//! | answer | [`serve`], [`serve_connection`]; [`accept`], [`Clients`] and [`Connection`] below them |
 //!
 //! # What holds everywhere
 //!
 //! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer.
 //! Dropping a future gives up what it was doing: connections in an unknown state are closed, never
-//! reused, so that a late answer reaches nobody; only what a server says before it is asked cannot
-//! always be told from an answer (see [`Pool`]). Everything that a peer can grow or delay
-//! has a limit. Nothing is spawned behind the caller's back but the connections of a server, the
-//! look-up of a name on a thread, and the wait of at most one second for an
-//! answer's blank line.
+//! reused, so that a late answer reaches nobody. Everything that a peer can grow or delay has a limit.
+//!
+//! These tasks are spawned: one for each connection of a server that is served, one for each connection of an
+//! [`Upstream`], one for the timer of an [`Upstream`] and of [`Clients`] as long as they wait for something. A name is
+//! looked up on a thread. None of the tasks outlives what it belongs to.
 //!
 //! Times are of tokio's clock, which tests can pause. A time that is too long for the clock, such
 //! as [`Duration::MAX`](std::time::Duration::MAX), is for ever.

@@ -176,6 +176,10 @@ impl Proxy {
         options: UpstreamOptions,
         clients: ClientOptions,
     ) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "any moment will do to begin with"
+        )]
         let now = Instant::now();
         let shared = Shared::new(options.balancer, backends.iter().map(|one| one.backend), 1);
         let shared = shared.unwrap();

@@ -71,10 +71,6 @@ struct Asking<'a, C: Connect> {
 }
 
 impl<C: Connect> Asking<'_, C> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "it is a place in a table in memory"
-    )]
     fn begin(&mut self, request: &Request, stick: Option<Stick>) -> usize {
         let request = request.clone();
         let waiter = self.upstream.with(|flow, driver| {

@@ -203,3 +203,20 @@ async fn an_answer_counts_before_its_blank_line() {
         assert_eq!(timed(ask_ok(&upstream, 1)).await, (0, s(0)), "{manner:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_in_the_moment_of_the_time_out_counts() {
+    for manner in [
+        Manner::AnswersAfter(s(10)),
+        Manner::Drips(b"action=1\n\n", s(1)),
+    ] {
+        let server = Server::new(manner);
+        let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
+        let (answered, took) = timed(ask(&upstream, 1)).await;
+        assert_eq!(
+            (answered.ok(), took <= s(10)),
+            (Some(0), true),
+            "{manner:?}"
+        );
+    }
+}

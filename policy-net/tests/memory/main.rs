@@ -1,14 +1,20 @@
-//! A budget for memory: beyond it new requests wait, each for a time, and nothing is lost.
+//! A limit of memory: beyond it new requests wait, each for a time, and nothing is lost.
 
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
-mod answers;
 mod model;
 mod requests;
 mod services;
 mod time;
 
-/// The size of a budget for one large request and one large answer with the default limits.
-const SMALL: usize = policy_net::MemoryBudget::MIN;
+/// What a request of a usual size takes.
+const USUAL: usize = 8 * 1024;
+/// Memory for 64 requests of a usual size and one large one, with the default limits.
+const SMALL: usize = for_usual(64);
+
+/// Memory for so many requests of a usual size: two thirds of it are for those.
+const fn for_usual(requests: usize) -> usize {
+    requests * USUAL / 2 * 3
+}

@@ -1,15 +1,13 @@
 //! Any clients in any order, beside a model of who is served: two queues, first come, first served.
 
-use std::thread;
-
-use policy_net::MemoryBudget;
+use policy_net::Clients;
 use proptest::{prelude::*, sample::Index};
 
 use crate::world::{self, World, quiet, runtime, wire};
 
 /// Requests of a usual size that there is memory for, and one large one.
 const USUAL: usize = 4;
-const BYTES: usize = USUAL * 2 * MemoryBudget::USUAL;
+const BYTES: usize = crate::for_usual(USUAL);
 const LARGEST: usize = 8 * 1024;
 
 #[derive(Clone, Debug)]
@@ -56,17 +54,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn who_came_first_is_served_first_and_at_the_end_the_budget_is_whole(
+    fn who_came_first_is_served_first_and_at_the_end_nothing_is_taken(
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        // On a thread of its own, which gives back what it keeps at its end.
-        let budget = thread::spawn(|| runtime().block_on(run(steps)));
-        let budget = budget.join().expect("as the model says");
-        prop_assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+        let clients = runtime().block_on(run(steps));
+        prop_assert_eq!((clients.memory(), clients.short_of_memory()), (0, 0));
     }
 }
 
-async fn run(steps: Vec<Step>) -> MemoryBudget {
+async fn run(steps: Vec<Step>) -> Clients {
     let world = World::with_largest(BYTES, LARGEST);
     let mut all: Vec<One> = Vec::new();
     let mut names = 0..;
@@ -114,8 +110,8 @@ async fn run(steps: Vec<Step>) -> MemoryBudget {
         worked_on.sort();
         asked.sort();
         assert_eq!(asked, worked_on);
-        assert_eq!(world.budget.waiting(), all.len() - served(&all).count());
-        assert!(world.budget.in_use() <= BYTES);
+        assert_eq!(world.waiting(), all.len() - served(&all).count());
+        assert!(world.clients.memory() <= BYTES);
     }
-    world.budget
+    world.clients
 }

@@ -1,24 +1,22 @@
 //! Requests that wait for memory.
 
-use std::thread;
+use std::time::Duration;
 
-use policy_net::{MemoryBudget, Patience, Terms};
+use policy_net::ClientOptions;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
 };
 
 use crate::{
-    SMALL,
+    SMALL, USUAL, for_usual,
     support::s,
     world::{World, marks, quiet, runtime, wire},
 };
 
-const USUAL: usize = MemoryBudget::USUAL;
-
 #[tokio::test(start_paused = true)]
 async fn requests_beyond_the_budget_wait_and_go_on_in_the_order_in_which_they_began() {
-    let world = World::new(3 * 2 * USUAL);
+    let world = World::new(for_usual(3));
     let marks = marks("r", 20);
     let mut clients = Vec::new();
     for mark in &marks {
@@ -28,17 +26,16 @@ async fn requests_beyond_the_budget_wait_and_go_on_in_the_order_in_which_they_be
     for done in 0..marks.len() {
         let under_way = &marks[done..(done + 3).min(marks.len())];
         assert_eq!(world.asked().await, under_way);
-        assert_eq!(world.budget.in_use(), under_way.len() * USUAL);
-        assert_eq!(world.budget.waiting(), marks.len() - done - under_way.len());
+        assert_eq!(world.clients.memory(), under_way.len() * USUAL);
+        assert_eq!(world.waiting(), marks.len() - done - under_way.len());
         world.answer(&marks[done]).await;
         clients[done].reads(&marks[done]).await;
     }
-    assert_eq!(world.budget.waited(), 17);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_is_not_read_but_for_its_first_byte() {
-    let world = World::new(2 * USUAL);
+    let world = World::new(for_usual(1));
     let _first = world.sends(&wire("first", 200)).await;
     quiet().await;
     let mut second = world.connect();
@@ -46,17 +43,17 @@ async fn a_request_that_waits_is_not_read_but_for_its_first_byte() {
     let sent = second.pipe.write_all(&[b'x'; (1 << 20) + 2]);
     let sent = timeout(s(3600), sent).await;
     assert!(sent.is_err(), "more than one byte was read");
-    assert_eq!(world.budget.waiting(), 1);
+    assert_eq!(world.waiting(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_clients_do_not_wait_and_their_end_is_seen() {
-    let world = World::new(2 * USUAL);
+    let world = World::new(for_usual(1));
     let mut first = world.sends(&wire("first", 200)).await;
     quiet().await;
     let idle: Vec<_> = (0..100).map(|_| world.connect()).collect();
     quiet().await;
-    assert_eq!(world.budget.waiting(), 0);
+    assert_eq!(world.waiting(), 0);
     for client in idle {
         drop(client.pipe);
         client.served.await.unwrap();
@@ -67,7 +64,7 @@ async fn idle_clients_do_not_wait_and_their_end_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_while_it_waits_is_forgotten() {
-    let world = World::new(2 * USUAL);
+    let world = World::new(for_usual(1));
     let marks = marks("r", 5);
     let mut clients = Vec::new();
     for mark in &marks {
@@ -77,23 +74,21 @@ async fn a_client_that_leaves_while_it_waits_is_forgotten() {
     // One whose connection is dropped, and one that is found to have left when its turn comes.
     clients[1].served.abort();
     quiet().await;
-    assert_eq!(world.budget.waiting(), 3);
+    assert_eq!(world.waiting(), 3);
     drop(clients.remove(2).pipe);
     world.answer("r0").await;
     assert_eq!(world.asked().await, ["r3"]);
-    assert_eq!(world.budget.waiting(), 1);
+    assert_eq!(world.waiting(), 1);
     world.answer_all(&marks[3..]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_client_does_not_run_while_it_waits_for_memory() {
-    let mut terms = Terms::default();
-    terms.patience = Patience {
-        idle: Some(s(1)),
-        request: Some(s(1)),
-        memory: None,
-    };
-    let world = World::with_terms(SMALL, terms);
+    let mut options = ClientOptions::default();
+    options.idle = s(1);
+    options.request = s(1);
+    options.memory_wait = Duration::MAX;
+    let world = World::with_options(SMALL, options);
     let usual = marks("usual", 64);
     let mut clients = Vec::new();
     for mark in &usual {
@@ -101,7 +96,7 @@ async fn the_time_of_a_client_does_not_run_while_it_waits_for_memory() {
     }
     let mut waits = world.sends(&wire("waits", 200)).await;
     quiet().await;
-    assert_eq!(world.budget.waiting(), 1);
+    assert_eq!(world.waiting(), 1);
     sleep(s(3600)).await;
     world.answer("usual0").await;
     assert_eq!(world.asked().await.last().unwrap(), "waits");
@@ -113,7 +108,7 @@ async fn the_time_of_a_client_does_not_run_while_it_waits_for_memory() {
     world.answer("usual1").await;
     let mut waits = world.sends(&wire("large too", 90_000)).await;
     quiet().await;
-    assert_eq!(world.budget.waiting(), 1);
+    assert_eq!(world.waiting(), 1);
     sleep(s(3600)).await;
     world.answer("large").await;
     assert_eq!(world.asked().await.last().unwrap(), "large too");
@@ -131,7 +126,7 @@ async fn large_requests_that_wait_hold_up_no_usual_one_and_go_on_one_by_one() {
         clients.push((world.sends(&wire[..90_000]).await, wire));
         quiet().await;
     }
-    assert_eq!(world.budget.waiting(), 19);
+    assert_eq!(world.waiting(), 19);
     let usual = marks("usual", 44);
     let mut usual_clients = Vec::new();
     for mark in &usual {
@@ -148,60 +143,7 @@ async fn large_requests_that_wait_hold_up_no_usual_one_and_go_on_one_by_one() {
         world.answer(mark).await;
         clients[index].0.reads(mark).await;
     }
-    assert_eq!(world.budget.waiting(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_large_request_takes_what_it_can_need_and_gives_back_what_it_does_not() {
-    let world = World::new(4 * SMALL);
-    for (length, holds) in [
-        (5_000, 0),
-        (6_000, 10 << 10),
-        (11_000, 20 << 10),
-        (100_000, (128 << 10) + 1024),
-    ] {
-        let wire = wire("large", length);
-        let (most, rest) = wire.split_at(wire.len() - 1);
-        let mut client = world.sends(most).await;
-        quiet().await;
-        let taken = if holds > 0 { 256 << 10 } else { 0 };
-        assert_eq!(world.budget.in_use(), USUAL + taken, "{length}");
-        client.send(rest).await;
-        quiet().await;
-        assert_eq!(world.budget.in_use(), USUAL + holds, "{length}");
-        world.answer("large").await;
-        client.reads("large").await;
-        drop(client);
-        quiet().await;
-        // One is kept for the next request.
-        assert_eq!(world.budget.in_use(), USUAL, "{length}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_right_behind_a_large_one_takes_what_it_needs_itself() {
-    // The second one is in a buffer of its own, or in the one that is beyond the usual already.
-    for (length, holds) in [(20_000, 20 << 10), (21_000, 256 << 10)] {
-        let world = World::new(4 * SMALL);
-        let large = wire("large", length);
-        let (begun, rest) = large.split_at(length - 1000);
-        let mut client = world.sends(&large).await;
-        client.send(begun).await;
-        quiet().await;
-        assert_eq!(world.budget.in_use(), USUAL + holds);
-        world.answer("large").await;
-        assert_eq!(world.budget.in_use(), USUAL + (256 << 10));
-        client.send(rest).await;
-        client.send(&wire("usual", 200)).await;
-        quiet().await;
-        world.answer("large").await;
-        assert_eq!(world.asked().await, ["usual"]);
-        assert_eq!(world.budget.in_use(), USUAL);
-        world.answer("usual").await;
-        for mark in ["large", "large", "usual"] {
-            client.reads(mark).await;
-        }
-    }
+    assert_eq!(world.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,70 +187,45 @@ async fn a_request_beyond_its_limit_is_refused_and_gives_its_memory_to_the_next(
     next.reads("next").await;
 }
 
-#[test]
-fn after_all_the_budget_is_whole() {
-    let budget = thread::spawn(|| {
-        runtime().block_on(async {
-            let world = World::new(SMALL);
-            let mut clients = Vec::new();
-            for (index, mark) in marks("r", 200).iter().enumerate() {
-                let wire = wire(mark, [200, 20_000][index % 2]);
-                let sent = [wire.len(), wire.len() / 2, 1][index % 3];
-                clients.push(world.sends(&wire[..sent]).await);
-            }
-            quiet().await;
-            assert!(world.budget.waiting() > 100, "{:?}", world.budget);
-            // Some are answered, some leave, and the others are cut off with the runtime.
-            for mark in world.asked().await {
-                world.answer(&mark).await;
-            }
-            clients.truncate(100);
-            quiet().await;
-            world.budget
-        })
-    });
-    // What the thread has kept it gives back at its end.
-    let budget = budget.join().unwrap();
-    assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
-}
-
-#[test]
-fn what_an_idle_thread_keeps_leaves_three_quarters_to_the_others() {
-    let budget = MemoryBudget::new(SMALL);
-    // As many at once, on a thread that is there to the end.
-    let busy = |number: usize| {
-        runtime().block_on(async {
-            let world = World::of(budget.clone());
-            let marks = marks("r", number);
-            let mut clients = Vec::new();
-            for mark in &marks {
-                clients.push(world.sends(&wire(mark, 200)).await);
-            }
-            assert_eq!(world.asked().await, marks);
-            world.answer_all(&marks).await;
-        });
-    };
-    busy(64);
-    assert_eq!(budget.in_use(), 16 * USUAL);
-    thread::scope(|scope| scope.spawn(|| busy(48)).join()).unwrap();
-    assert_eq!(budget.in_use(), 16 * USUAL);
-}
-
 #[tokio::test(start_paused = true)]
-async fn connections_of_two_budgets_on_one_thread_take_each_from_its_own() {
-    let worlds = [World::new(SMALL), World::new(SMALL)];
-    for world in worlds.iter().cycle().take(6) {
-        let mut client = world.sends(&wire("r", 200)).await;
+async fn a_large_request_takes_what_it_can_need_until_it_is_answered() {
+    let world = World::new(4 * SMALL);
+    for (length, is_large) in [(5_000, false), (6_000, true), (100_000, true)] {
+        let wire = wire("large", length);
+        let (most, rest) = wire.split_at(wire.len() - 1);
+        let mut client = world.sends(most).await;
         quiet().await;
-        world.answer("r").await;
-        client.reads("r").await;
-        drop(client);
+        let taken = if is_large { (128 << 10) + 5 * 1024 } else { 0 };
+        assert_eq!(world.clients.memory(), USUAL + taken, "{length}");
+        client.send(rest).await;
+        world.asked().await;
+        world.answer("large").await;
+        client.reads("large").await;
         quiet().await;
-        let in_use: usize = worlds.iter().map(|world| world.budget.in_use()).sum();
-        assert_eq!(
-            (world.budget.in_use(), in_use),
-            (USUAL, USUAL),
-            "it is kept for the next"
-        );
+        assert_eq!(world.clients.memory(), 0, "{length}");
     }
+}
+
+#[test]
+fn after_all_nothing_is_taken() {
+    let clients = runtime().block_on(async {
+        let world = World::new(SMALL);
+        let mut clients = Vec::new();
+        for (index, mark) in marks("r", 200).iter().enumerate() {
+            let wire = wire(mark, [200, 20_000][index % 2]);
+            let sent = [wire.len(), wire.len() / 2, 1][index % 3];
+            clients.push(world.sends(&wire[..sent]).await);
+        }
+        quiet().await;
+        assert!(world.waiting() > 100, "{}", world.waiting());
+        // Some are answered, some leave, and the others are cut off with the runtime.
+        for mark in world.asked().await {
+            world.answer(&mark).await;
+        }
+        clients.truncate(100);
+        quiet().await;
+        world.clients
+    });
+    assert_eq!((clients.memory(), clients.short_of_memory()), (0, 0));
+    assert!(clients.is_empty());
 }

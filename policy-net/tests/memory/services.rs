@@ -1,25 +1,32 @@
-//! Services whose answers share a budget: none is to blame for want of it, and none has all of it.
+//! Backends whose answers share memory: none is to blame for want of it, and none has all of it.
 
-use policy_ha::Preference;
-use policy_net::{AttemptError, Client, MemoryBudget, Upstream, UpstreamOptions};
-use tokio::{
-    io::{AsyncWriteExt, duplex},
-    task::JoinSet,
-};
+use policy_ha::{Backend, Mode};
+use policy_net::{AttemptError, BackendConfig, Slot, Upstream, UpstreamOptions};
+use tokio::task::JoinSet;
 
 use crate::{
-    SMALL,
-    support::{Manner, Server, errors, is_up, request, s, upstream},
+    support::{Manner, Server, errors, is_up, request, s},
     world::quiet,
 };
 
-/// A server that answers so, as the one service there is, and with this budget.
-fn service(manner: Manner, budget: &MemoryBudget) -> (Server, Upstream<Server>) {
-    let server = Server::new(manner);
+/// What one answer takes that is larger than usual.
+const LARGE: usize = (128 + 16) << 10;
+
+/// Two servers, of which the first has a minute for an answer, and this memory.
+fn two(manners: [Manner; 2], memory: usize) -> ([Server; 2], Upstream<Server>, [Slot; 2]) {
+    let servers = manners.map(Server::new);
     let mut options = UpstreamOptions::default();
-    options.pool.memory = Some(budget.clone());
-    let upstream = upstream(options, s(5), &[&server]);
-    (server, upstream)
+    options.memory = Some(memory);
+    let backends = (10..).zip(&servers).zip([s(60), s(5)]);
+    let backends = backends.map(|((priority, server), timeout)| {
+        let mut backend = BackendConfig::default();
+        backend.backend = Backend::new(priority, 1);
+        backend.timeout = timeout;
+        (server.clone(), backend)
+    });
+    let upstream = Upstream::new(options, backends).unwrap();
+    let ids = [upstream.ids()[0], upstream.ids()[1]];
+    (servers, upstream, ids)
 }
 
 /// An answer of so many bytes.
@@ -35,31 +42,32 @@ fn endless(length: usize) -> &'static [u8] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_whose_answer_has_waited_for_memory_is_not_to_blame() {
+async fn a_backend_whose_answer_has_waited_for_memory_is_not_to_blame() {
     // Over a new connection, and over one that was kept.
     for is_kept in [false, true] {
-        let budget = MemoryBudget::new(SMALL);
-        let (near, mut far) = duplex(1 << 20);
-        let mut holder = Client::new(near).with_memory(budget.clone());
-        far.write_all(endless(50_000)).await.unwrap();
-        let held = tokio::spawn(async move { holder.ask(&request("held")).await });
-        quiet().await;
-
-        let (server, upstream) = service(Manner::Says(b"action=DUNNO\n\n"), &budget);
+        let manners = [Manner::Says(endless(50_000)), Manner::Answers];
+        let ([_, server], upstream, [holder, other]) = two(manners, 1);
         if is_kept {
-            let asked = request("a");
-            let asked = upstream.ask(&asked, None, |_| {}).await;
-            asked.unwrap();
+            upstream.set_mode(holder, Mode::Disabled);
+            let asked = request("kept");
+            upstream.ask(&asked, None, |_| {}).await.unwrap();
+            upstream.set_mode(holder, Mode::Enabled);
         }
+        let held = tokio::spawn({
+            let upstream = upstream.clone();
+            async move { upstream.ask(&request("held"), None, |_| {}).await.is_ok() }
+        });
+        quiet().await;
+        upstream.set_mode(holder, Mode::Disabled);
+
         server.becomes(Manner::Says(long(2_000)));
         let asked = request("b");
-        let failed = upstream.ask(&asked, None, |_| {}).await;
-        let failed = failed.unwrap_err();
+        let failed = upstream.ask(&asked, None, |_| {}).await.unwrap_err();
         assert!(
             matches!(errors(&failed)[..], [AttemptError::NoMemory]),
             "{failed:?}"
         );
-        assert!(is_up(&upstream, upstream.ids()[0]));
+        assert!(is_up(&upstream, other));
         assert_eq!(server.connects(), 1);
 
         held.abort();
@@ -70,32 +78,26 @@ async fn a_service_whose_answer_has_waited_for_memory_is_not_to_blame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_of_one_service_that_do_not_end_leave_the_others_their_half() {
-    let budget = MemoryBudget::new(2 * SMALL);
-    let (evil_server, evil) = service(Manner::Says(endless(100_000)), &budget);
-    let (_good_server, good) = service(Manner::Says(long(16_000)), &budget);
+async fn answers_of_one_backend_that_do_not_end_leave_the_others_their_half() {
+    let manners = [Manner::Says(endless(100_000)), Manner::Says(long(16_000))];
+    let ([evil, _], upstream, [first, second]) = two(manners, 4 * LARGE);
     let mut evils = JoinSet::new();
     for mark in 0..20 {
-        let evil = evil.clone();
+        let upstream = upstream.clone();
         evils.spawn(async move {
             let asked = request(mark);
-            evil.ask(&asked, None, |_| {}).await.is_err()
+            upstream.ask(&asked, None, |_| {}).await.unwrap().backend
         });
     }
-    evil_server.until_open(20).await;
+    evil.until_open(20).await;
     quiet().await;
-    assert_eq!(budget.waiting(), 19);
+    upstream.set_mode(first, Mode::Disabled);
     for mark in 0..5 {
         let asked = request(mark);
-        let answer = good.ask(&asked, None, |_| {}).await.unwrap();
+        let answer = upstream.ask(&asked, None, |_| {}).await.unwrap();
         assert_eq!(answer.response.as_bytes().len(), 16_000);
-        assert_eq!(budget.waiting(), 19);
     }
-    assert!(is_up(&good, good.ids().next().unwrap()));
-    assert!(evils.join_all().await.into_iter().all(|failed| failed));
-    assert!(
-        !is_up(&evil, evil.ids().next().unwrap()),
-        "who had memory has not answered"
-    );
-    assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+    assert!(is_up(&upstream, second));
+    assert!(evils.join_all().await.into_iter().all(|by| by == second));
+    assert!(!is_up(&upstream, first), "who had memory has not answered");
 }

@@ -1,8 +1,11 @@
 //! A server with a budget for memory, which answers a request when it is told to.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use policy_net::{Connection, MemoryBudget, Terms};
+use policy_net::{ClientOptions, Clients, Connection};
 use policy_proto::{Limits, Response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -15,8 +18,7 @@ use tokio::{
 use crate::support::{mark_of, ms};
 
 pub(crate) struct World {
-    pub(crate) budget: MemoryBudget,
-    terms: Arc<Terms>,
+    pub(crate) clients: Clients,
     /// The requests that are worked on, in the order in which they were read.
     asked: Asked,
 }
@@ -31,37 +33,33 @@ pub(crate) struct Client {
 
 impl World {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self::with_terms(bytes, Terms::default())
+        Self::with_options(bytes, patient())
     }
 
-    pub(crate) fn of(budget: MemoryBudget) -> Self {
-        Self::build(budget, Terms::default())
-    }
-
-    pub(crate) fn with_terms(bytes: usize, terms: Terms) -> Self {
-        Self::build(MemoryBudget::new(bytes), terms)
-    }
-
-    fn build(budget: MemoryBudget, mut terms: Terms) -> Self {
-        terms.memory = Some(budget.clone());
+    pub(crate) fn with_options(bytes: usize, mut options: ClientOptions) -> Self {
+        options.memory = Some(bytes);
         Self {
-            budget,
-            terms: Arc::new(terms),
+            clients: Clients::new(options),
             asked: Asked::default(),
         }
     }
 
     pub(crate) fn with_largest(bytes: usize, request: usize) -> Self {
-        let mut terms = Terms::default();
-        terms.limits = Limits::default().with_message(request);
-        Self::with_terms(bytes, terms)
+        let mut options = patient();
+        options.limits = Limits::default().with_message(request);
+        Self::with_options(bytes, options)
     }
 
     pub(crate) fn connect(&self) -> Client {
         let (pipe, server) = duplex(1 << 20);
-        let connection = Connection::new(server, Arc::clone(&self.terms));
+        let connection = Connection::new(server, &self.clients);
         let served = tokio::spawn(serve(connection, Arc::clone(&self.asked)));
         Client { pipe, served }
+    }
+
+    /// Clients that wait for memory.
+    pub(crate) fn waiting(&self) -> usize {
+        self.clients.short_of_memory()
     }
 
     /// A client that has sent this.
@@ -136,6 +134,15 @@ pub(crate) fn wire(mark: &str, length: usize) -> Vec<u8> {
     }
     wire.push(b'\n');
     wire
+}
+
+/// For ever.
+fn patient() -> ClientOptions {
+    let mut options = ClientOptions::default();
+    options.idle = Duration::MAX;
+    options.request = Duration::MAX;
+    options.memory_wait = Duration::MAX;
+    options
 }
 
 pub(crate) fn marks(name: &str, number: usize) -> Vec<String> {

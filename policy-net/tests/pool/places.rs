@@ -4,24 +4,20 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
 };
 
-use policy_net::{AttemptError, Connect, Pool, PoolOptions, TimedOut, UpstreamOptions};
+use policy_net::{Address, AttemptError, BackendConfig, Connect, Upstream, UpstreamOptions};
 use tokio::{
-    io::{AsyncWrite, Empty, Join, empty, join},
-    task::yield_now,
-    time::sleep,
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::{JoinSet, yield_now},
+    time::{sleep, timeout},
 };
 
-use crate::{
-    one_place, opened,
-    support::{Manner, Server, ask, ms, request, s, timed, upstream},
-};
+use crate::support::{Manner, Server, ask, errors, ms, request, s, timed, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn no_more_connections_are_opened_than_there_are_places() {
@@ -45,36 +41,52 @@ async fn no_more_connections_are_opened_than_there_are_places() {
     assert_eq!((server.connects(), server.open()), (5, 5));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_closed_before_its_place_is_free() {
-    for keep in [None, Some(s(60))] {
-        let mut options = one_place();
-        options.keep = keep;
-        let connect = SpyConnect::default();
-        let (free, pool) = (Arc::clone(&connect.free), Arc::clone(&connect.pool));
-        pool.set(Pool::new(connect, options)).unwrap();
-
-        let mut lease = pool.get().unwrap().lease(s(1)).await.unwrap();
-        lease.open(s(3)).await.unwrap();
-        lease.give_back();
-        assert_eq!(*free.lock().unwrap(), [false], "{keep:?}");
+    for keep in [s(0), s(60)] {
+        let spy = Spy::default();
+        let (alive, most) = (Arc::clone(&spy.alive), Arc::clone(&spy.most));
+        let mut backend = BackendConfig::default();
+        backend.keep = keep;
+        let mut options = UpstreamOptions::default();
+        options.max_connections = 3;
+        let upstream = Upstream::new(options, [(spy, backend)]).unwrap();
+        let mut requests = JoinSet::new();
+        for mark in 0..300 {
+            let upstream = upstream.clone();
+            requests.spawn(async move {
+                let request = request(mark);
+                upstream.ask(&request, None, |_| {}).await.is_ok()
+            });
+        }
+        assert!(
+            requests
+                .join_all()
+                .await
+                .into_iter()
+                .all(|answered| answered)
+        );
+        assert!((1..=3).contains(&most.load(Relaxed)), "{keep:?}");
+        drop(upstream);
+        let closed = async {
+            while alive.load(Relaxed) > 0 {
+                yield_now().await;
+            }
+        };
+        timeout(s(60), closed).await.unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn few_connections_are_opened_at_a_time_and_slow_answers_do_not_hold_up_others() {
     let server = Server::new(Manner::AnswersAfter(s(1)));
-    let mut options = PoolOptions::default();
+    let mut options = UpstreamOptions::default();
     options.max_opening = 2;
-    let pool = Pool::new(server.clone(), options);
-    let mut requests = tokio::task::JoinSet::new();
+    let upstream = upstream(options, s(10), &[&server]);
+    let mut requests = JoinSet::new();
     for mark in 0..6 {
-        let pool = Arc::clone(&pool);
-        requests.spawn(async move {
-            let mut lease = pool.lease(s(10)).await.unwrap();
-            lease.open(s(3)).await.unwrap();
-            lease.ask(&request(mark)).await.unwrap();
-        });
+        let upstream = upstream.clone();
+        requests.spawn(async move { ask(&upstream, mark).await.unwrap() });
     }
     // Two at first; the next ones when these have had 20 ms to be accepted, though none has answered.
     let mut opened = Vec::new();
@@ -85,39 +97,6 @@ async fn few_connections_are_opened_at_a_time_and_slow_answers_do_not_hold_up_ot
     assert_eq!(opened, [2, 4, 6]);
     let ((), took) = timed(async { while requests.join_next().await.is_some() {} }).await;
     assert!(took < s(1), "{took:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_is_not_blamed_when_too_many_connections_to_it_are_being_opened() {
-    let server = Server::new(Manner::BlackHole);
-    let mut options = PoolOptions::default();
-    options.max_opening = 1;
-    let pool = Pool::new(server.clone(), options);
-    let mut first = pool.lease(s(1)).await.unwrap();
-    let opening = tokio::spawn(async move { first.open(s(30)).await });
-    sleep(ms(1)).await;
-    let (busy, took) = timed(pool.lease(s(1))).await;
-    assert!(matches!(busy, Err(AttemptError::Busy)));
-    assert_eq!(took, s(1));
-    assert!(matches!(
-        opening.await.unwrap(),
-        Err(AttemptError::TimedOut(TimedOut::Connect(None)))
-    ));
-    assert!(pool.lease(s(1)).await.is_ok(), "its turn is over");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_place_is_waited_for_and_no_longer_than_said() {
-    let server = Server::new(Manner::Answers);
-    let pool = Pool::new(server.clone(), one_place());
-    let lease = opened(&pool).await;
-
-    let (busy, took) = timed(pool.lease(s(1))).await;
-    assert!(matches!(busy, Err(AttemptError::Busy)));
-    assert_eq!(took, s(1));
-    drop(lease);
-    assert!(timed(pool.lease(s(1))).await.0.is_ok());
-    server.until_open(0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,61 +121,40 @@ async fn whoever_waits_longest_is_next() {
 #[tokio::test(start_paused = true)]
 async fn there_may_be_any_number_of_places() {
     for (places, is_busy) in [(0, true), (1, false), (usize::MAX, false)] {
-        let mut options = PoolOptions::default();
+        let server = Server::new(Manner::Answers);
+        let mut options = UpstreamOptions::default();
         options.max_connections = places;
-        let pool = Pool::new(Server::new(Manner::Answers), options);
-        let lease = pool.lease(s(1)).await;
-        assert_eq!(
-            matches!(lease, Err(AttemptError::Busy)),
-            is_busy,
-            "{places}"
-        );
-        assert_eq!(pool.in_use(), u32::from(!is_busy));
-        drop(lease);
-        assert_eq!(pool.in_use(), 0);
-    }
-}
-
-#[tokio::test]
-async fn a_place_never_goes_to_somebody_who_has_given_up() {
-    // Whether the first one gives up before there is a place, or with it.
-    for early in [true, false] {
-        let pool = Pool::new(Server::new(Manner::Answers), one_place());
-        let lease = opened(&pool).await;
-        let [(bell, waker), (second_bell, second_waker)] = [(); 2].map(|()| bell());
-        let mut first = Box::pin(pool.lease(s(10)));
-        let mut second = pin!(pool.lease(s(10)));
-        assert!(poll(&mut first, &waker).is_pending());
-        assert!(poll(&mut second, &second_waker).is_pending());
-
-        if early {
-            drop(first);
-            drop(lease);
-        } else {
-            drop(lease);
-            assert_eq!((bell.rung(), second_bell.rung()), (1, 0));
-            drop(first);
+        let upstream = upstream(options, s(10), &[&server]);
+        match ask(&upstream, 1).await {
+            Ok(_) => assert!(!is_busy, "{places}"),
+            Err(exhausted) => {
+                assert!(matches!(errors(&exhausted)[..], [AttemptError::Busy]));
+                assert!(is_busy, "{places}");
+            }
         }
-        assert_eq!(second_bell.rung(), 1, "{early}");
-        let Poll::Ready(Ok(lease)) = poll(&mut second, &second_waker) else {
-            panic!("{early}: it has no place");
-        };
-        drop(lease);
-        assert_eq!(pool.in_use(), 0);
+        let open = upstream.open(upstream.ids()[0]);
+        assert_eq!(open, usize::from(!is_busy), "{places}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_waits_in_another_task_now_is_woken_there() {
-    let pool = Pool::new(Server::new(Manner::Answers), one_place());
-    let lease = opened(&pool).await;
-    let mut waits = pin!(pool.lease(s(10)));
+    let server = Server::new(Manner::AnswersAfter(s(1)));
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let upstream = upstream(options, s(10), &[&server]);
+    let [first, second] = [1, 2].map(request);
+    let mut holds = pin!(upstream.ask(&first, None, |_| {}));
+    assert!(poll(&mut holds, Waker::noop()).is_pending());
+    let mut waits = pin!(upstream.ask(&second, None, |_| {}));
     let [(before, first), (after, second)] = [(); 2].map(|()| bell());
     for waker in [first, second] {
         assert!(poll(&mut waits, &waker).is_pending());
     }
-    drop(lease);
-    assert_eq!((before.rung(), after.rung()), (0, 1));
+    sleep(s(3)).await;
+    assert_eq!(before.rung(), 0);
+    assert!(after.rung() > 0);
+    assert!(poll(&mut waits, Waker::noop()).is_ready());
 }
 
 fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
@@ -224,40 +182,66 @@ impl Wake for Bell {
     }
 }
 
-/// Opens connections, closed at their other end, that note when they are dropped whether their pool,
-/// of one place, has a place free.
+/// Opens connections that answer each request at once, and counts how many there are.
 #[derive(Clone, Debug, Default)]
-struct SpyConnect {
-    free: Arc<Mutex<Vec<bool>>>,
-    pool: Arc<OnceLock<Arc<Pool<Self>>>>,
+struct Spy {
+    alive: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
-struct Spy(SpyConnect);
+struct Spied {
+    spy: Spy,
+    answers: usize,
+    reader: Option<Waker>,
+}
 
-impl Connect for SpyConnect {
-    type Io = Join<Empty, Spy>;
+impl Connect for Spy {
+    type Io = Spied;
 
-    async fn connect(&self, _: Duration) -> io::Result<Self::Io> {
-        Ok(join(empty(), Spy(self.clone())))
+    async fn connect_to(&self, _: Address) -> io::Result<Spied> {
+        let alive = self.alive.fetch_add(1, Relaxed) + 1;
+        self.most.fetch_max(alive, Relaxed);
+        Ok(Spied {
+            spy: self.clone(),
+            answers: 0,
+            reader: None,
+        })
     }
 }
 
-impl Drop for Spy {
+impl Drop for Spied {
     fn drop(&mut self) {
-        let pool = self.0.pool.get().unwrap();
-        let mut cx = Context::from_waker(Waker::noop());
-        let free = pin!(pool.lease(s(1))).poll(&mut cx).is_ready();
-        self.0.free.lock().unwrap().push(free);
+        self.spy.alive.fetch_sub(1, Relaxed);
     }
 }
 
-impl AsyncWrite for Spy {
+impl AsyncRead for Spied {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.answers == 0 {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.answers -= 1;
+        buf.put_slice(b"action=DUNNO\n\n");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Spied {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.answers += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Ok(buf.len()))
     }
 

@@ -1,40 +1,34 @@
 //! Which connection is used next, and what replaces one that has died.
 
-use policy_ha::Preference;
-use policy_net::{AttemptError, Pool, PoolOptions, UpstreamOptions};
+use policy_net::{AttemptError, UpstreamOptions};
+use tokio::time::sleep;
 
-use crate::{
-    answered, opened,
-    support::{Manner, Server, ask, errors, request, s, upstream},
-};
+use crate::support::{Manner, Server, ask, errors, request, s, upstream, upstream_keeping};
 
 #[tokio::test(start_paused = true)]
 async fn the_connection_used_last_is_used_next() {
-    let server = Server::new(Manner::Answers);
-    let pool = Pool::new(server.clone(), PoolOptions::default());
-
-    let (mut first, mut second) = (opened(&pool).await, opened(&pool).await);
-    answered(&mut first, "a").await;
-    answered(&mut second, "b").await;
-    second.give_back();
-    first.give_back();
-    for mark in ["c", "d"] {
-        let mut lease = pool.lease(s(1)).await.unwrap();
-        answered(&mut lease, mark).await;
-        lease.give_back();
+    // The second one answers first.
+    let server = Server::new(Manner::AnswersAfterMark(s(1)));
+    let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
+    let (first, second) = tokio::join!(ask(&upstream, 2), ask(&upstream, 1));
+    assert!(first.is_ok() && second.is_ok());
+    for mark in [8, 16] {
+        ask(&upstream, mark).await.unwrap();
     }
-    let mut leases = [
-        pool.lease(s(1)).await.unwrap(),
-        pool.lease(s(1)).await.unwrap(),
-    ];
-    answered(&mut leases[0], "e").await;
-    answered(&mut leases[1], "f").await;
+    let (first, second) = tokio::join!(ask(&upstream, 3), ask(&upstream, 4));
+    assert!(first.is_ok() && second.is_ok());
 
-    let seen: Vec<_> = server.seen();
+    let mut seen = server.seen();
+    seen[..2].sort();
+    seen[4..].sort();
     let seen: Vec<_> = seen.iter().map(|(n, mark)| (*n, &mark[..])).collect();
+    let [first, second] = [&seen[0], &seen[1]].map(|(_, mark)| *mark == "2");
+    assert!(first != second);
+    let last = if first { 1 } else { 2 };
+    assert_eq!(seen[2..4], [(last, "8"), (last, "16")]);
     assert_eq!(
-        seen,
-        [(1, "a"), (2, "b"), (1, "c"), (1, "d"), (1, "e"), (2, "f")]
+        seen[4..].iter().find(|(_, mark)| *mark == "3"),
+        Some(&(last, "3"))
     );
 }
 
@@ -51,13 +45,11 @@ async fn requests_one_after_the_other_share_one_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_the_server_closed_while_idle_is_found_before_use() {
     let server = Server::new(Manner::Answers);
-    let pool = Pool::new(server.clone(), PoolOptions::default());
-    let mut lease = opened(&pool).await;
-    answered(&mut lease, "a").await;
-    lease.give_back();
-
+    let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
+    ask(&upstream, "a").await.unwrap();
     server.hangs_up().await;
-    assert!(!pool.lease(s(1)).await.unwrap().is_reused());
+    ask(&upstream, "b").await.unwrap();
+    assert_eq!(server.seen(), [(1, "a".into()), (2, "b".into())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,12 +59,13 @@ async fn a_connection_that_dies_before_an_answer_byte_is_replaced_without_blame(
     ask(&upstream, 1).await.unwrap();
 
     // It takes the second request and closes; a new connection to it works.
-    server.becomes(Manner::ClosesUnanswered);
+    server.becomes(Manner::ClosesUnansweredAfter(s(2)));
+    let becoming = async {
+        sleep(s(1)).await;
+        server.becomes(Manner::Answers);
+    };
     let mut told = Vec::new();
     let on_event = |event: policy_net::Event| {
-        if matches!(event, policy_net::Event::Opening(_)) {
-            server.becomes(Manner::Answers);
-        }
         told.push(
             format!("{event:?}")
                 .split(['(', ' '])
@@ -81,7 +74,8 @@ async fn a_connection_that_dies_before_an_answer_byte_is_replaced_without_blame(
                 .to_owned(),
         );
     };
-    let answer = upstream.ask(&request(2), None, on_event).await;
+    let second = request(2);
+    let (answer, ()) = tokio::join!(upstream.ask(&second, None, on_event), becoming);
     assert_eq!(answer.unwrap().response.as_str(), Some("2"));
     assert_eq!(told, ["Opening", "Connected", "Answered"]);
     assert_eq!(
@@ -119,9 +113,8 @@ async fn a_kept_connection_that_dies_within_an_answer_is_not_replaced() {
 #[tokio::test(start_paused = true)]
 async fn without_keeping_each_answer_closes_its_connection() {
     let server = Server::new(Manner::Answers);
-    let mut options = UpstreamOptions::default();
-    options.pool.keep = None;
-    let upstream = upstream(options, s(10), &[&server]);
+    let options = UpstreamOptions::default();
+    let upstream = upstream_keeping(s(0), options, s(10), [(&server, None)]);
     for mark in 0..3 {
         ask(&upstream, mark).await.unwrap();
         server.until_open(0).await;
