@@ -1,6 +1,6 @@
 //! What a daemon takes with the rights with which it was started, or from the daemon before it.
 
-use std::{io, num::NonZeroUsize, os::fd::OwnedFd, path::Path, thread};
+use std::{io, num::NonZeroUsize, os::fd::OwnedFd, path::Path};
 
 use rustix::process::geteuid;
 use socket2::{Socket, Type};
@@ -125,9 +125,10 @@ impl Ground {
 
 /// How many workers there are to be.
 pub(crate) fn workers(options: &Options) -> usize {
-    let workers = options.workers;
-    let workers = workers.map_or_else(thread::available_parallelism, Ok);
-    workers.map_or(1, NonZeroUsize::get).min(MAX_WORKERS)
+    options
+        .workers
+        .map_or(1, NonZeroUsize::get)
+        .min(MAX_WORKERS)
 }
 
 /// What workers share has a bit for each of them.

@@ -2,25 +2,24 @@
 
 use std::{
     io, mem,
-    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Poll};
-use policy_flow::{Check, Peer, Refusal, Upstream};
+use policy_flow::{Check, Upstream};
 
 use crate::{
     Bound,
-    admission::{self, Door, peer_of},
+    admission::peer_of,
     life::Said,
     proxy::{
         clients::ClientSockets,
         driver::Driver,
         flow_io::FlowIo,
         links::Links,
-        listeners::{Accepted, Listeners},
-        mailbox::{Made, Mailbox, Message},
+        listeners::Listeners,
+        mailbox::{Mailbox, Message},
         token::{SIGNALS, Source},
     },
     signals::Signals,
@@ -32,15 +31,15 @@ use crate::{
 pub(crate) struct EventLoop {
     poll: Poll,
     events: Events,
-    io: FlowIo<ClientSockets>,
-    listeners: Listeners,
+    pub(super) io: FlowIo<ClientSockets>,
+    pub(super) listeners: Listeners,
     mailbox: Arc<Mailbox>,
     messages: Vec<Message>,
     /// What the main thread is told, if this is its loop.
     said: Vec<Said>,
     signals: Option<Signals>,
-    common: Arc<Common>,
-    worker: usize,
+    pub(super) common: Arc<Common>,
+    pub(super) worker: usize,
     state: State,
     next_pulse: Option<Instant>,
 }
@@ -117,6 +116,11 @@ impl EventLoop {
     /// Whether it has stopped, and no request is under way.
     pub(crate) fn has_ended(&self) -> bool {
         self.state == State::Ended
+    }
+
+    /// Whether it has not been told to stop.
+    pub(super) fn is_serving(&self) -> bool {
+        self.state == State::Serving
     }
 
     /// What it has of the backends' connections is free for other workers.
@@ -234,64 +238,6 @@ impl EventLoop {
         self.messages = messages;
     }
 
-    /// Accepts connections, some at a time: those that are served have their turn.
-    fn accept(&mut self) {
-        for _ in 0..MAX_ACCEPTED {
-            match self.listeners.accept(self.io.now) {
-                None => return,
-                Some(Accepted::Connection(connection, door)) => self.accepted(connection, door),
-                Some(Accepted::Failed(error)) => {
-                    let journal = &self.common.proxy.journal;
-                    return journal.cannot_accept(&error);
-                }
-            }
-        }
-    }
-
-    fn accepted(&mut self, connection: OwnedFd, door: Door) {
-        let Some(peer) = peer_of(&connection) else {
-            return;
-        };
-        // Nobody else leaves for a process that only looks whose socket this is.
-        if self.common.is_successors(&connection, peer) || !self.common.allows(peer, door) {
-            return;
-        }
-        if let Some(connection) = self.common.crew.share_out(self.worker, connection) {
-            self.admit(connection, peer, 0, Made::Here);
-        }
-    }
-
-    /// Serves a connection, if there is a place for it: so many workers have had none.
-    fn admit(&mut self, connection: OwnedFd, peer: Peer, before: usize, made: Made) {
-        let accepted = self.io.flow.accept(peer, &mut self.io.driver);
-        let refusal = match accepted {
-            Ok(client) => {
-                let clients = &mut self.io.driver.clients;
-                if clients.open(client, connection, made).is_err() {
-                    return self.io.flow.client_gone(client, &mut self.io.driver);
-                }
-                // Its request may have come already: so it is known, too, whether it is idle.
-                self.io.look_at_client(client);
-                if self.state != State::Serving {
-                    self.io.flow.drain(&mut self.io.driver);
-                }
-                return;
-            }
-            Err(refusal) => refusal,
-        };
-        let crew = &self.common.crew;
-        if refusal == Refusal::Full
-            && crew
-                .pass_on(self.worker, connection, before, made)
-                .is_none()
-        {
-            return;
-        }
-        let all = self.common.max_clients;
-        let refusal = admission::Refusal::no_place(peer, refusal, all);
-        self.common.proxy.journal.turned_away(&refusal);
-    }
-
     fn drain(&mut self, time: Duration) {
         self.listeners.end(self.poll.registry());
         self.state = State::Draining(self.io.now.checked_add(time));
@@ -343,5 +289,3 @@ impl EventLoop {
 const EVENTS: usize = 1024;
 /// How often the system is asked again in one turn, where it has more to tell.
 const MAX_REPEATS: usize = 16;
-/// As many connections as are accepted in one turn.
-const MAX_ACCEPTED: usize = 64;

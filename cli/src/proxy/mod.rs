@@ -16,6 +16,7 @@
 //! What has come from backends is reported before what has come from clients, and that before listeners: what is under
 //! way ends before more begins. Time-outs come last: see [`FlowIo::tick`](flow_io::FlowIo).
 
+mod accept;
 mod clients;
 mod connection;
 mod driver;
@@ -29,6 +30,7 @@ mod refuse_rights;
 mod resolver;
 mod settings;
 mod stdio;
+mod stdio_client;
 mod table;
 mod token;
 

@@ -137,8 +137,8 @@ fn a_request_that_a_daemon_forwards_allocates_nothing() {
             }
         }
     };
-    (0..10).for_each(&mut ask);
-    let mut rounds = 10..2000;
+    (0..200).for_each(&mut ask);
+    let mut rounds = 200..2000;
     let mut counted = || {
         let before = OPENED.get();
         let counted = allocation_counter::measure(|| ask(rounds.next().expect("steady by then")));
