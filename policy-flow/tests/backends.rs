@@ -326,3 +326,18 @@ fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_cl
     assert_eq!(proxy.passes(ms(500)), ["close 0"]);
     assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
 }
+
+#[test]
+fn a_request_that_waits_at_a_full_socket_gets_the_connection_that_becomes_idle() {
+    let mut proxy = Proxy::new(1);
+    let (one, two) = (proxy.client(), proxy.client());
+    proxy.ask(one, "a");
+    proxy.connected(0);
+    proxy.driver.is_full = true;
+    assert_eq!(proxy.ask(two, "b"), ["connect 1 to 0"]);
+    let done = proxy.answer(0, DUNNO);
+    assert_eq!(done, ["send 0: b", "reply 0: action=DUNNO||"]);
+    assert_eq!(proxy.answer(0, DUNNO), ["reply 1: action=DUNNO||"]);
+    let id = proxy.shared.balancer().ids().next().unwrap();
+    assert_eq!(proxy.shared.open(id), 1);
+}

@@ -71,6 +71,8 @@ pub(crate) struct Opening {
     /// Connections that race with the first one, to other addresses.
     pub(crate) others: Vec<u32>,
     pub(crate) raced: Raced,
+    /// The queue of a UNIX socket was full.
+    pub(crate) is_full: bool,
     /// When the next address is tried.
     pub(crate) race_at: Time,
     /// Why the last one failed.

@@ -23,6 +23,8 @@ pub(crate) struct Backend {
     pub(crate) idle: VecDeque<u32>,
     /// Requests that wait for a permit, with their serials: some may have given up.
     pub(crate) waiting: VecDeque<(u32, u32)>,
+    /// Requests that wait until the queue of its UNIX socket has room.
+    pub(crate) full: VecDeque<(u32, u32)>,
     /// Requests that wait for an address.
     pub(crate) looking: Vec<(u32, u32)>,
     /// Permits that this worker has: for its connections, idle ones among them, and those that it opens.
@@ -54,6 +56,7 @@ impl Backend {
             addresses: Addresses::new(config.address, config.refresh),
             idle: VecDeque::new(),
             waiting: VecDeque::new(),
+            full: VecDeque::new(),
             looking: Vec::new(),
             taken: 0,
             opening: 0,

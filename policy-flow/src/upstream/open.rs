@@ -177,6 +177,9 @@ impl Upstream {
                 Ok(Connecting::Full) => {
                     self.links.free_now(new);
                     ask.opening.raced = before;
+                    if !mem::replace(&mut ask.opening.is_full, true) {
+                        backend.full.push_back((id, ask.serial));
+                    }
                     ask.opening.race_at = now.after(FULL_PAUSE);
                     break;
                 }

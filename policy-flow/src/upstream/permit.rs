@@ -129,6 +129,7 @@ impl Upstream {
     /// Those who wait for a connection to this backend get what there is, who has waited for longest first.
     #[cold]
     pub(super) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        self.serve_full(slot, driver);
         while let Some(backend) = self.backends.get_mut(slot.index())
             && let Some((id, serial)) = backend.waiting.pop_front()
         {
@@ -162,6 +163,40 @@ impl Upstream {
             && let Some(backend) = self.backends.get(slot.index())
         {
             backend.shared.want(self.worker, false);
+        }
+    }
+
+    /// Requests for which no connection could be opened, since the queue of a UNIX socket is full, get one that is idle.
+    fn serve_full(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        while let Some(backend) = self.backends.get_mut(slot.index())
+            && !backend.idle.is_empty()
+            && let Some((id, serial)) = backend.full.pop_front()
+        {
+            let is_waiting = self.asks.get(id).is_some_and(|ask| {
+                let is_this = ask.serial == serial && ask.slot == slot && !ask.is_fresh;
+                is_this
+                    && ask.state == AskState::Opening
+                    && ask.opening.is_full
+                    && ask.link.is_none()
+            });
+            if is_waiting {
+                self.leave_attempt(id, driver);
+                if let Err(error) = self.acquire_idle(id, driver) {
+                    self.fail(id, super::attempt::Failed::before(error), driver);
+                }
+            }
+        }
+    }
+
+    /// The same as [`try_acquire`](Self::try_acquire) where there is an idle connection, as a rule: else it waits.
+    fn acquire_idle(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), AttemptError> {
+        match self.try_acquire(id, driver)? {
+            true => Ok(()),
+            false => self.queue(id, true),
         }
     }
 
@@ -224,7 +259,7 @@ impl Upstream {
             self.timers
                 .arm(&mut backend.trim, trim, Timer::Trim(slot.0));
         }
-        if !backend.waiting.is_empty() {
+        if !backend.waiting.is_empty() || !backend.full.is_empty() {
             self.work.push_back(Work::Serve(slot));
         }
         if is_shared {

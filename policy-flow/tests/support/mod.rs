@@ -24,6 +24,8 @@ pub(crate) struct Recorder {
     pub(crate) events: Vec<String>,
     /// The next connections are refused.
     pub(crate) refuses: bool,
+    /// The queue of the next connections is full.
+    pub(crate) is_full: bool,
     /// The system takes none of the next bytes.
     pub(crate) is_slow: bool,
     /// What idle connections look like when they are asked of.
@@ -92,9 +94,10 @@ impl BackendDriver for Recorder {
             _ = write!(text, ".{number}");
         }
         self.done.push(text);
-        match self.refuses {
-            true => Err(Failure::Peer(io::ErrorKind::ConnectionRefused.into())),
-            false => Ok(Connecting::Pending),
+        match (self.refuses, self.is_full) {
+            (true, _) => Err(Failure::Peer(io::ErrorKind::ConnectionRefused.into())),
+            (false, true) => Ok(Connecting::Full),
+            (false, false) => Ok(Connecting::Pending),
         }
     }
     fn send(&mut self, link: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
