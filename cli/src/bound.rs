@@ -28,6 +28,8 @@ pub struct Bound {
     is_kept: bool,
     /// Another daemon has this socket too: what is done to it is done to that one's.
     is_shared: AtomicBool,
+    /// Another process had it before this one, and may still have it.
+    was_adopted: bool,
     /// What was changed in the file of a predecessor's socket, as long as that may go on with it.
     changed: Option<Changed>,
 }
@@ -40,6 +42,7 @@ impl Bound {
             file,
             is_kept: false,
             is_shared: AtomicBool::new(false),
+            was_adopted: false,
             changed: None,
         }
     }
@@ -57,6 +60,7 @@ impl Bound {
         let mut bound = Self::new(asked, handed.socket, file);
         bound.is_kept = handed.is_kept;
         bound.is_shared = AtomicBool::new(true);
+        bound.was_adopted = true;
         Ok(bound)
     }
 
@@ -76,6 +80,11 @@ impl Bound {
         let mut bound = Self::new(&asked.into(), socket, None);
         bound.is_kept = true;
         Ok(bound)
+    }
+
+    /// Whether another process had it before this one, and may still have it: whatever is set for it may be changed.
+    pub(crate) const fn was_adopted(&self) -> bool {
+        self.was_adopted
     }
 
     /// Another descriptor of its socket, which does not block.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     life::Said,
-    proxy::{Mailbox, Message},
+    proxy::{Made, Mailbox, Message},
 };
 
 /// The workers of a daemon.
@@ -65,7 +65,7 @@ impl Crew {
     /// Has one of the workers serve this connection, each in its turn.
     pub(crate) fn take(&self, connection: OwnedFd) {
         let next = self.next.fetch_add(1, Relaxed) % self.members.len().max(1);
-        self.tell(next, Message::Connection(connection, 0));
+        self.tell(next, Message::Connection(connection, 0, Made::Elsewhere));
     }
 
     /// Gives a connection for which this worker has no place to the next one, unless so many had none before: then it
@@ -75,12 +75,13 @@ impl Crew {
         worker: usize,
         connection: OwnedFd,
         before: usize,
+        made: Made,
     ) -> Option<OwnedFd> {
         if before + 1 >= self.members.len() {
             return Some(connection);
         }
         let next = (worker + 1) % self.members.len();
-        self.tell(next, Message::Connection(connection, before + 1));
+        self.tell(next, Message::Connection(connection, before + 1, made));
         None
     }
 
@@ -91,7 +92,8 @@ impl Crew {
         let least = self.members.iter().min_by_key(|member| member.count())?;
         let few = least.count();
         if own.count() > few + 1 + few / SLACK {
-            least.mailbox.send(Message::Connection(connection, 0));
+            let message = Message::Connection(connection, 0, Made::Here);
+            least.mailbox.send(message);
             return None;
         }
         Some(connection)

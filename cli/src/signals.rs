@@ -39,7 +39,7 @@ impl Signals {
         let (near, far) = UnixStream::pair()?;
         far.set_nonblocking(true)?;
         let signals = [Signal::TERM, Signal::INT].map(Signal::as_raw);
-        let signals = SignalDelivery::with_pipe(near, far, SignalOnly::default(), signals)?;
+        let signals = SignalDelivery::with_pipe(near, far, SignalOnly, signals)?;
         let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
         for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
             // Some may be the system's own: they end the process as before.

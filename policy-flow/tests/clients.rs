@@ -1,5 +1,7 @@
 //! Clients: how long they are waited for, who gets a place, what memory they take.
 
+#![allow(clippy::disallowed_methods, reason = "a moment to begin with")]
+
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -108,7 +108,7 @@ impl Effective<'_> {
     fn keep(&self, keep: &[(Option<String>, Duration)], lines: &mut Lines) {
         let mut of_all = keep.iter().filter(|(name, _)| name.is_none());
         let of_all = of_all.next_back().map(|(_, keep)| *keep);
-        let of_all = of_all.unwrap_or(BackendConfig::default().keep);
+        let of_all = of_all.unwrap_or_else(|| BackendConfig::default().keep);
         lines.option("keep", duration(of_all));
         for service in &self.services.valid {
             if let Some(keep) = service.keep.filter(|keep| *keep != of_all) {

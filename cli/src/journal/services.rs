@@ -106,6 +106,7 @@ impl Journal {
                 let text = format!("Could not open socket to {place}: {cause}");
                 ("connect", text)
             }
+            AttemptError::LocalIo(cause) => ("own", format!("Could not ask {place}: {cause}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
             AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),

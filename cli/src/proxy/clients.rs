@@ -8,7 +8,11 @@ use policy_flow::{ClientId, Peer, Sent, Waiting};
 use crate::{
     admission::Evicted,
     proxy::{
-        connection::Read, driver::ClientSide, flow_io::FlowIo, mailbox::Message, table::Table,
+        connection::Read,
+        driver::ClientSide,
+        flow_io::FlowIo,
+        mailbox::{Made, Message},
+        table::Table,
         token::Side,
     },
     worker::Common,
@@ -35,9 +39,9 @@ impl ClientSockets {
     }
 
     /// From now on the system tells of this client.
-    pub(crate) fn open(&mut self, client: ClientId, socket: OwnedFd) -> io::Result<()> {
+    pub(crate) fn open(&mut self, client: ClientId, socket: OwnedFd, made: Made) -> io::Result<()> {
         self.common.crew.add(self.worker);
-        self.table.open(client.index(), socket, false)
+        self.table.open(client.index(), socket, made, false)
     }
 
     /// Whether some have more to be read.

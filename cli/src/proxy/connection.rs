@@ -13,11 +13,15 @@ use rustix::{
     io::{Errno, retry_on_intr},
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recv,
-        recvmsg, send, sockopt::socket_domain,
+        recvmsg, send,
+        sockopt::{set_socket_oobinline, socket_domain},
     },
 };
 
-use crate::disposal::{close_apart, close_unix};
+use crate::{
+    disposal::{close_apart, close_unix},
+    proxy::{Made, refuse_rights::refuses_rights},
+};
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.
@@ -25,6 +29,8 @@ use crate::disposal::{close_apart, close_unix};
 pub(crate) struct Connection {
     socket: Option<OwnedFd>,
     is_unix: bool,
+    /// Descriptors may come with what is read, since the system does not refuse them.
+    brings_rights: bool,
     /// Something may have come that has not been read: the system tells of it once.
     readable: bool,
     /// The peer will send no more: reading goes on until that is read.
@@ -64,6 +70,7 @@ impl Connection {
     pub(crate) const FREE: Self = Self {
         socket: None,
         is_unix: false,
+        brings_rights: false,
         readable: false,
         ended: false,
         is_read: false,
@@ -75,6 +82,7 @@ impl Connection {
     pub(crate) fn register(
         &mut self,
         socket: OwnedFd,
+        made: Made,
         is_connecting: bool,
         token: Token,
         registry: &Registry,
@@ -86,10 +94,16 @@ impl Connection {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
         };
+        let brings_rights = is_unix && !(made == Made::Here && refuses_rights(&socket));
+        if brings_rights {
+            // Else one that comes out of band would be closed by the system, in the middle of a read.
+            set_socket_oobinline(&socket, true)?;
+        }
         registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
         *self = Self {
             socket: Some(socket),
             is_unix,
+            brings_rights,
             is_connecting,
             ..Self::FREE
         };
@@ -122,9 +136,9 @@ impl Connection {
             return Read::Nothing;
         };
         let asked = room.len();
-        let read = match self.is_unix {
+        let read = match self.brings_rights {
             true => receive(socket, room),
-            false => retry_on_intr(|| recv(socket, &mut *room, RecvFlags::empty()))
+            false => retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
                 .map(|(_, count)| Some(count)),
         };
         match read {
@@ -242,7 +256,7 @@ impl Connection {
     pub(crate) fn close(&mut self) {
         let closed = mem::replace(self, Self::FREE);
         if let Some(socket) = closed.socket
-            && closed.is_unix
+            && closed.brings_rights
             && !closed.is_read
         {
             close_unix(socket);
@@ -256,7 +270,7 @@ fn receive(socket: &OwnedFd, room: &mut [u8]) -> rustix::io::Result<Option<usize
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let slices = &mut [IoSliceMut::new(room)];
-    let flags = RecvFlags::CMSG_CLOEXEC;
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = retry_on_intr(|| recvmsg(socket, slices, &mut ancillary, flags))?;
     let mut sent = Vec::new();
     for message in ancillary.drain() {
@@ -274,7 +288,7 @@ fn receive(socket: &OwnedFd, room: &mut [u8]) -> rustix::io::Result<Option<usize
 /// How much the system has taken.
 fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     // Who writes to a peer that has gone is to get an error, not a signal.
-    match retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL)) {
+    match retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)) {
         Err(Errno::AGAIN) => Ok(0),
         sent => Ok(sent?),
     }

@@ -20,7 +20,7 @@ use crate::{
         flow_io::FlowIo,
         links::Links,
         listeners::{Accepted, Listeners},
-        mailbox::{Mailbox, Message},
+        mailbox::{Made, Mailbox, Message},
         token::{SIGNALS, Source},
     },
     signals::Signals,
@@ -217,9 +217,9 @@ impl EventLoop {
         self.mailbox.take(&mut messages);
         for message in messages.drain(..) {
             match message {
-                Message::Connection(connection, before) => {
+                Message::Connection(connection, before, made) => {
                     if let Some(peer) = peer_of(&connection) {
-                        self.admit(connection, peer, before);
+                        self.admit(connection, peer, before, made);
                     }
                 }
                 Message::Resolved(slot, found) => {
@@ -257,17 +257,17 @@ impl EventLoop {
             return;
         }
         if let Some(connection) = self.common.crew.share_out(self.worker, connection) {
-            self.admit(connection, peer, 0);
+            self.admit(connection, peer, 0, Made::Here);
         }
     }
 
     /// Serves a connection, if there is a place for it: so many workers have had none.
-    fn admit(&mut self, connection: OwnedFd, peer: Peer, before: usize) {
+    fn admit(&mut self, connection: OwnedFd, peer: Peer, before: usize, made: Made) {
         let accepted = self.io.flow.accept(peer, &mut self.io.driver);
         let refusal = match accepted {
             Ok(client) => {
                 let clients = &mut self.io.driver.clients;
-                if clients.open(client, connection).is_err() {
+                if clients.open(client, connection, made).is_err() {
                     return self.io.flow.client_gone(client, &mut self.io.driver);
                 }
                 // Its request may have come already: so it is known, too, whether it is idle.
@@ -280,7 +280,11 @@ impl EventLoop {
             Err(refusal) => refusal,
         };
         let crew = &self.common.crew;
-        if refusal == Refusal::Full && crew.pass_on(self.worker, connection, before).is_none() {
+        if refusal == Refusal::Full
+            && crew
+                .pass_on(self.worker, connection, before, made)
+                .is_none()
+        {
             return;
         }
         let all = self.common.max_clients;

@@ -18,7 +18,8 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::proxy::{
     failure,
-    mailbox::{Found, Mailbox},
+    mailbox::{Found, Made, Mailbox},
+    refuse_rights::refuse_rights,
     resolver::Resolver,
     table::Table,
     token::Side,
@@ -76,7 +77,9 @@ impl Links {
             return Ok(Connecting::Full);
         };
         let is_connecting = state == Connecting::Pending;
-        let table = self.table.open(link.index(), socket, is_connecting);
+        let table = self
+            .table
+            .open(link.index(), socket, Made::Here, is_connecting);
         table.map_err(failure::of_connecting)?;
         Ok(state)
     }
@@ -149,6 +152,7 @@ fn connect_inet(address: socket2::SockAddr) -> io::Result<(OwnedFd, Connecting)>
 
 fn connect_unix(path: &Path) -> io::Result<Option<(OwnedFd, Connecting)>> {
     let socket = new_socket(Domain::UNIX)?;
+    refuse_rights(&socket);
     let address = SocketAddrUnix::new(path)?;
     match retry_on_intr(|| rustix::net::connect(&socket, &address)) {
         Ok(()) => Ok(Some((socket.into(), Connecting::Done))),

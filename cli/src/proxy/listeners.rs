@@ -2,13 +2,19 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
 use mio::{Interest, Registry, net::TcpListener, net::UnixListener};
 
-use crate::{Bound, admission::Door, proxy::token};
+use rustix::{io::ioctl_fionbio, net::sockopt::set_socket_linger};
+
+use crate::{
+    Bound,
+    admission::Door,
+    proxy::{refuse_rights, token},
+};
 
 /// The listening sockets of a worker.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub(crate) struct Listeners {
 struct Listener {
     socket: Socket,
     door: Door,
+    /// Another process may change what is set for it.
+    was_adopted: bool,
     /// A connection may be waiting: the system tells of it once.
     ready: bool,
 }
@@ -30,6 +38,15 @@ struct Listener {
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 /// What has come of accepting.
@@ -49,6 +66,9 @@ impl Listeners {
             };
             let listener: OwnedFd = bound.listener()?.into();
             let token = token::listener(index);
+            if matches!(bound.asked(), policy_flow::Endpoint::Unix(_)) {
+                refuse_rights(&listener);
+            }
             let socket = match bound.asked() {
                 policy_flow::Endpoint::Inet { .. } => {
                     let mut listener = TcpListener::from_std(listener.into());
@@ -64,6 +84,7 @@ impl Listeners {
             all.push(Listener {
                 socket,
                 door,
+                was_adopted: bound.was_adopted(),
                 ready: false,
             });
         }
@@ -131,6 +152,17 @@ impl Listeners {
 
 impl Listener {
     fn accept(&self) -> io::Result<OwnedFd> {
+        if !self.was_adopted {
+            return self.accept_one();
+        }
+        // The process that had it could have this one wait here, and for each connection that is closed.
+        ioctl_fionbio(self.socket.as_fd(), true)?;
+        let connection = self.accept_one()?;
+        _ = set_socket_linger(&connection, None);
+        Ok(connection)
+    }
+
+    fn accept_one(&self) -> io::Result<OwnedFd> {
         match &self.socket {
             Socket::Tcp(socket) => {
                 let (connection, _) = socket.accept()?;

@@ -19,7 +19,7 @@ use crate::{life::Said, proxy::token::MAILBOX};
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A connection is to be served, for which so many workers have had no place.
-    Connection(OwnedFd, usize),
+    Connection(OwnedFd, usize, Made),
     /// A look-up has ended.
     Resolved(Slot, Found),
     /// Another worker has called this one: see [`Flow::woken`](policy_flow::Flow::woken).
@@ -30,6 +30,15 @@ pub(crate) enum Message {
     Drain(Duration),
     /// Not even those are waited for.
     End,
+}
+
+/// Who has accepted a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Made {
+    /// This process, and no other one has had it.
+    Here,
+    /// Another process, which may still have it and may have done anything to it.
+    Elsewhere,
 }
 
 /// What a look-up has found.

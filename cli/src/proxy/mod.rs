@@ -25,6 +25,7 @@ mod flow_io;
 mod links;
 mod listeners;
 mod mailbox;
+mod refuse_rights;
 mod resolver;
 mod settings;
 mod stdio;
@@ -33,7 +34,8 @@ mod token;
 
 pub(crate) use event_loop::EventLoop;
 pub(crate) use links::Backends;
-pub(crate) use mailbox::{Mailbox, Message};
+pub(crate) use mailbox::{Made, Mailbox, Message};
+pub(crate) use refuse_rights::refuse_rights;
 pub(crate) use resolver::Resolver;
 pub use settings::Proxy;
 pub(crate) use settings::Settings;

@@ -24,7 +24,7 @@ use crate::{
         driver::{ClientSide, Driver},
         flow_io::FlowIo,
         links::Links,
-        mailbox::{Mailbox, Message},
+        mailbox::{Made, Mailbox, Message},
         token::{Side, Source},
     },
     stdio::{is_same_socket, socket},
@@ -228,7 +228,7 @@ impl Stdio {
             let mut connection = Connection::FREE;
             let token = Side::Clients.token(index);
             let socket = socket(fd)?.map(|socket| {
-                connection.register(socket, false, token, &registry)?;
+                connection.register(socket, Made::Elsewhere, false, token, &registry)?;
                 Ok::<_, io::Error>(connection)
             });
             socket.transpose()

@@ -7,6 +7,7 @@ use policy_flow::Sent;
 
 use crate::proxy::{
     connection::{Connection, Read},
+    mailbox::Made,
     token::Side,
 };
 
@@ -32,6 +33,7 @@ impl Table {
         &mut self,
         index: usize,
         socket: OwnedFd,
+        made: Made,
         is_connecting: bool,
     ) -> io::Result<()> {
         if self.places.len() <= index {
@@ -39,7 +41,7 @@ impl Table {
         }
         let token = self.side.token(index);
         match self.places.get_mut(index) {
-            Some(place) => place.register(socket, is_connecting, token, &self.registry),
+            Some(place) => place.register(socket, made, is_connecting, token, &self.registry),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }

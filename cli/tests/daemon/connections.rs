@@ -1,5 +1,7 @@
 //! Connections to services: which are kept, and which never used again.
 
+use std::time::Duration;
+
 use tempfile::TempDir;
 
 use crate::{
@@ -36,6 +38,29 @@ fn connections_to_a_service_on_a_unix_socket_are_kept_as_well() {
     }
     assert_eq!(stub.connections(), 1);
     daemon.stop();
+}
+
+#[test]
+fn connections_to_a_service_are_kept_for_as_long_as_is_said_and_grow_no_older_than_that() {
+    for (args, connections) in [
+        (&[][..], 1),
+        (&["--keep", "0s"], 5),
+        (&["--keep", "a=0s"], 5),
+        (&["--keep", "0s", "--keep", "a=60s"], 1),
+        (&["--max-age", "1ms"], 5),
+    ] {
+        // Each answer takes longer than a connection may be old.
+        let stub = Stub::tcp(Script::default().after(Duration::from_millis(2)));
+        let service = service("a", &stub, "");
+        let one = ["-s", &service, "--workers", "1"];
+        let daemon = Daemon::tcp(&[&one, args].concat());
+        let mut client = daemon.connect();
+        for _ in 0..5 {
+            assert_eq!(client.ask_about("x"), "dunno");
+        }
+        assert_eq!(stub.connections(), connections, "{args:?}");
+        daemon.stop();
+    }
 }
 
 #[test]

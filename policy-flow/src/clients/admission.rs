@@ -158,3 +158,38 @@ impl From<IpAddr> for Peer {
 fn network(address: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(text: &str) -> Peer {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn a_client_counts_for_its_address_its_network_or_its_user() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("2001:db8:0:ffff::", "2001:db8:0:ffff:1::", true),
+            ("127.0.0.1", "127.255.3.4", true),
+            ("127.0.0.1", "::ffff:127.0.0.2", true),
+            ("127.0.0.1", "::1", true),
+            ("127.0.0.1", "128.0.0.1", false),
+            ("::1", "::2", false),
+        ] {
+            let is_same = client(one).origin() == client(other).origin();
+            assert_eq!(is_same, same, "{one} {other}");
+        }
+        let (user, other) = (Peer::User(105), Peer::User(0));
+        assert_eq!(user.origin(), user.origin());
+        assert_ne!(user.origin(), other.origin());
+        let zero = client("0.0.0.0");
+        assert_ne!(other.origin(), zero.origin());
+    }
+}

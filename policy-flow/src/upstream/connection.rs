@@ -42,7 +42,7 @@ impl Upstream {
         let error = match failure {
             None if link.heard => self.cut_off(id),
             None => AttemptError::Closed,
-            Some(Failure::Local(error)) => AttemptError::Local(error),
+            Some(Failure::Local(error)) => AttemptError::LocalIo(error),
             Some(Failure::Unread(error) | Failure::Peer(error)) => AttemptError::Io(error),
         };
         let unsent = !link.heard && (is_unread || !link.sent);

@@ -18,6 +18,9 @@ pub enum AttemptError {
     /// This side has run out of descriptors, threads or memory.
     #[error("cannot connect")]
     Local(#[source] io::Error),
+    /// The same, while the backend was asked.
+    #[error("connection failed")]
+    LocalIo(#[source] io::Error),
     /// The connection failed before an answer.
     #[error("connection failed")]
     Io(#[source] io::Error),
@@ -68,7 +71,10 @@ impl AttemptError {
     /// ```
     #[must_use]
     pub const fn blames_backend(&self) -> bool {
-        !matches!(self, Self::Busy | Self::NoMemory | Self::Local(_))
+        !matches!(
+            self,
+            Self::Busy | Self::NoMemory | Self::Local(_) | Self::LocalIo(_)
+        )
     }
 
     /// Whether the backend ended the connection instead of an answer, as one does that the request has killed.
@@ -105,6 +111,7 @@ impl Clone for AttemptError {
         match self {
             Self::Connect(error) => Self::Connect(again(error)),
             Self::Local(error) => Self::Local(again(error)),
+            Self::LocalIo(error) => Self::LocalIo(again(error)),
             Self::Io(error) => Self::Io(again(error)),
             Self::Closed => Self::Closed,
             Self::Invalid { error, line } => Self::Invalid {

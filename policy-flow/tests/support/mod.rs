@@ -1,6 +1,7 @@
 //! A driver that does nothing but to write down what it is told, and a proxy with it.
 
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::disallowed_methods, reason = "a moment to begin with")]
 
 use std::{
     fmt::Write,

@@ -37,6 +37,24 @@ impl Client {
     }
 }
 
+/// What services are looked at by: the first request of a world where they are.
+pub(crate) fn probe() -> Request {
+    let number = 0;
+    Request {
+        client: usize::MAX,
+        kind: AskKind::Probe,
+        message: 0,
+        stick: None,
+        is_asked: false,
+        bytes: format!("request=smtpd_access_policy\nid={number}\n\n").into_bytes(),
+        begun: None,
+        replied: false,
+        up: 0,
+        sends: Vec::new(),
+        reads: 0,
+    }
+}
+
 impl Net<'_> {
     pub(crate) fn client_connects(&mut self, client: usize) {
         let plan = &self.plan.clients[client];
@@ -81,7 +99,7 @@ impl Net<'_> {
         }
         let number = self.requests.len();
         let mut bytes = match ask.kind {
-            AskKind::Blank => b"\n".to_vec(),
+            AskKind::Blank | AskKind::Probe => b"\n".to_vec(),
             AskKind::Garbage => b"this is no request\n\n".to_vec(),
             AskKind::Foreign => format!("GET /?x=1 HTTP/1.1\nid={number}\n\n").into_bytes(),
             AskKind::Other => format!("request=junk_policy\nid={number}\n\n").into_bytes(),

@@ -6,9 +6,9 @@ use fastrand::Rng;
 use policy_flow::{Retry, Strategy};
 
 use super::plan::{
-    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble, millis,
-    secs,
+    Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, millis, secs,
 };
+use super::trouble::Trouble;
 
 pub(crate) fn plan(seed: u64) -> Plan {
     let mut rng = Rng::with_seed(seed);
@@ -97,6 +97,7 @@ fn settings(rng: &mut Rng) -> Settings {
         places: *pick(rng, &[1000, 1000, 1000, 5, 2]),
         per_user: *pick(rng, &[None, None, None, Some(2)]),
         check: *pick(rng, &[None, None, Some(secs(5))]),
+        probes: rng.bool(),
         reads_ahead: rng.bool(),
     }
 }

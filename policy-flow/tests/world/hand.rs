@@ -10,8 +10,9 @@ use policy_flow::{
 use super::{
     laws,
     net::{ClientState, Conn, ConnState, Net, Ready},
-    plan::{Reads, Trouble},
+    plan::Reads,
     queue::Event,
+    trouble::Trouble,
 };
 
 pub(crate) struct Hand<'n, 'a> {
@@ -228,7 +229,7 @@ impl BackendDriver for Hand<'_, '_> {
             true => server.well_again(net.now),
             false => net.now + Duration::from_micros(net.chance.u64(0..3000)),
         };
-        net.queue.push(at, Event::TakesRest(conn));
+        net.queue.push(at, Event::HasRoom(conn));
         net.requests[request].sends.last_mut().unwrap().1 = true;
         Ok(Sent::Part)
     }
@@ -309,21 +310,25 @@ impl Net<'_> {
         self.queue.push(at, Event::ToServer(conn, bytes));
     }
 
-    /// The system takes the rest of a request.
-    pub(crate) fn takes_rest(&mut self, conn: usize) {
+    /// There is room for the rest of a request.
+    pub(crate) fn has_room(&mut self, conn: usize) {
+        let worker = self.conns[conn].worker;
+        self.tell(worker, Ready::LinkTakes(conn));
+    }
+
+    /// The driver has written it: whether there was any left to be written.
+    pub(crate) fn takes_rest(&mut self, conn: usize) -> bool {
         let state = &mut self.conns[conn];
         let rest = std::mem::take(&mut state.rest);
-        if state.state != ConnState::Open || rest == 0 {
-            return;
+        let is_open = state.state == ConnState::Open && rest > 0 && !state.reset;
+        if is_open {
+            let request = state.request.and_then(|at| self.requests.get_mut(at));
+            if let Some(send) = request.and_then(|request| request.sends.last_mut()) {
+                send.1 = false;
+            }
+            self.deliver(conn, rest);
         }
-        let (worker, request) = (state.worker, state.request);
-        if let Some(request) = request
-            && let Some(send) = self.requests[request].sends.last_mut()
-        {
-            send.1 = false;
-        }
-        self.deliver(conn, rest);
-        self.tell(worker, Ready::LinkTaken(conn));
+        is_open
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) use clients::{client_event, closes_client, is_due, leaves_client, rep
 use policy_flow::Flow;
 
 use super::{
-    net::{ClientState, ConnState, Net},
+    net::{ClientState, ConnState, Net, Request},
     plan::AskKind,
 };
 
@@ -48,6 +48,8 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
             });
         }
     }
+    nobody_waits_in_vain(net);
+    let settings = &net.plan.settings;
     for service in 0..net.listed.len() {
         let listed = net.listed[service];
         let Some(id) = listed.id else {
@@ -64,6 +66,37 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
                 format!("service {service} has {} and {open} permits", listed.open)
             });
         }
+    }
+}
+
+/// Where there is one service and one worker, it can be told who waits for whom.
+fn nobody_waits_in_vain(net: &mut Net<'_>) {
+    let [listed] = &net.listed[..] else {
+        return;
+    };
+    if net.workers.len() > 1 || listed.connecting > 0 || net.service(0).look_up.is_some() {
+        return;
+    }
+    // A trial, and whoever lost a connection that was kept, want a new one.
+    let takes_any = |request: &Request| request.up & 1 != 0 && request.sends.is_empty();
+    let clients = net.clients.iter();
+    let clients = clients.filter(|client| client.state == ClientState::Served);
+    let waiting = clients.filter(|client| {
+        let next = client.asked.get(client.replied);
+        client.begun > client.replied
+            && next.is_some_and(|(request, _)| takes_any(&net.requests[*request]))
+    });
+    let open = || {
+        net.conns
+            .iter()
+            .filter(|conn| conn.state == ConnState::Open)
+    };
+    let idle = open().position(|conn| {
+        let has_news = conn.eof || conn.reset || !conn.rx.is_empty() || !conn.wire.is_empty();
+        conn.told && conn.was_used && !conn.is_busy && !has_news
+    });
+    if waiting.count() > 0 && idle.is_some() {
+        net.break_law("nobody waits while a connection is idle", String::new);
     }
 }
 

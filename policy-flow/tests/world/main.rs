@@ -17,8 +17,10 @@ mod plan;
 mod queue;
 mod run;
 mod servers;
+mod show;
 mod shrink;
 mod stories;
+mod trouble;
 mod worker;
 
 use std::env;

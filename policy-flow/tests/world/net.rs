@@ -92,7 +92,7 @@ pub(crate) enum Ready {
     Taken(usize),
     Connected(usize),
     Link(usize),
-    LinkTaken(usize),
+    LinkTakes(usize),
     Found(Slot),
     Called,
 }

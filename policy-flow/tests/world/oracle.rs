@@ -7,7 +7,8 @@ use policy_ha::Status;
 
 use super::{
     net::Net,
-    plan::{AskKind, HARMLESS, Service, Span, Trouble, millis, secs},
+    plan::{AskKind, Service, Span, millis, secs},
+    trouble::{HARMLESS, Trouble},
 };
 
 /// Services that are up.
@@ -73,9 +74,8 @@ fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
         *at <= during.until && during.from <= end
     });
     let settings = &net.plan.settings;
-    let is_small = plan
-        .processes
-        .is_some_and(|processes| processes < settings.max_connections);
+    // One more may come before the server knows that the last one is closed.
+    let is_small = (plan.processes).is_some_and(|processes| processes <= settings.max_connections);
     let is_large = plan.pad > 1000 && settings.answer_memory.is_some() || plan.pad > 100_000;
     !is_ill && !is_killed && !is_small && !is_large
 }
@@ -131,7 +131,7 @@ fn crowd(net: &Net<'_>, service: usize) -> Duration {
 }
 
 /// No service has answered a request: none could have.
-pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) {
+pub(crate) fn nobody_answered(net: &mut Net<'_>, request: usize) {
     let state = &net.requests[request];
     let during = Span {
         from: state.begun.unwrap_or_default(),
@@ -141,7 +141,10 @@ pub(crate) fn nobody_answered(net: &mut Net<'_>, worker: usize, request: usize) 
     if state.kind == AskKind::Poison || is_scarce {
         return;
     }
-    let paused = net.paused(worker, during);
+    // Another worker may keep what is needed.
+    let paused = (0..net.plan.workers)
+        .map(|worker| net.paused(worker, during))
+        .sum();
     let could =
         (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
     if let Some(service) = could {

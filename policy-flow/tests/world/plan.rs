@@ -1,8 +1,10 @@
 //! What a world is made of: all that is decided before it runs, so that parts of it can be taken out.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use policy_flow::{Retry, Strategy};
+
+use super::trouble::Trouble;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) per_user: Option<usize>,
     /// How often services that are down are looked at.
     pub(crate) check: Option<Duration>,
+    /// By a request of its own, and not only by a connection.
+    pub(crate) probes: bool,
     /// Whether a client is read from while its request is worked on.
     pub(crate) reads_ahead: bool,
 }
@@ -76,6 +80,7 @@ impl Default for Settings {
             places: 1000,
             per_user: None,
             check: None,
+            probes: false,
             reads_ahead: true,
         }
     }
@@ -158,6 +163,8 @@ pub(crate) enum AskKind {
     Unfinished,
     /// A blank line, which is nothing.
     Blank,
+    /// No client's: a service is looked at.
+    Probe,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -271,117 +278,6 @@ impl Service {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Trouble {
-    Refuses,
-    /// There is no way to it, and the system says so at once.
-    Unreachable,
-    /// Drops SYNs.
-    Swallows,
-    /// Connections that are open when it begins are dead: what is sent over them is lost. New ones work.
-    Forgets,
-    Hangs,
-    /// Answers after so long.
-    Slow(Duration),
-    /// Byte by byte, with this between them.
-    Drips(Duration),
-    Garbage,
-    /// Speaks before it is asked.
-    Greets,
-    /// A second answer after the first.
-    TwoAnswers(Duration),
-    /// Closes instead of an answer.
-    Closes,
-    /// The same by a reset.
-    Resets,
-    /// In the middle of the answer.
-    ClosesHalfWay,
-    /// All connections end, and no new one is accepted.
-    Away,
-    /// The blank line after the answer comes so much later.
-    LateBlank(Duration),
-    /// One more newline, so much later.
-    ExtraNewline(Duration),
-    /// Does not read: requests fill the system's buffer.
-    ReadsNot,
-}
-
-impl Trouble {
-    /// A server that does this answers all the same, and soon: see [`HARMLESS`].
-    pub(crate) fn is_harmless(self) -> bool {
-        matches!(self, Self::ExtraNewline(gap) if gap <= HARMLESS)
-    }
-
-    /// How long what it has begun goes on.
-    pub(crate) fn lingers(self) -> Duration {
-        match self {
-            Self::Slow(time) => time,
-            Self::Drips(gap) => gap * 40,
-            Self::TwoAnswers(gap) | Self::LateBlank(gap) | Self::ExtraNewline(gap) => gap,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// Nobody who does this has read a request.
-    pub(crate) const fn reads_nothing(self) -> bool {
-        matches!(self, Self::Refuses | Self::Unreachable | Self::Swallows)
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (settings, default) = (
-            format!("{:#?}", self.settings),
-            format!("{:#?}", Settings::default()),
-        );
-        writeln!(f, "Settings that are not the default:")?;
-        let usual: Vec<_> = default.lines().collect();
-        for line in settings.lines().filter(|line| !usual.contains(line)) {
-            writeln!(f, "  {}", line.trim())?;
-        }
-        writeln!(
-            f,
-            "Workers: {}, jitter {:?}, late by {:?}",
-            self.workers, self.jitter, self.late
-        )?;
-        for (at, client) in self.clients.iter().enumerate() {
-            let Client { asks, .. } = client;
-            let client = Client {
-                asks: Vec::new(),
-                ..client.clone()
-            };
-            writeln!(f, "Client {at}: {client:?}")?;
-            for ask in asks {
-                writeln!(f, "  {ask:?}")?;
-            }
-        }
-        for (at, service) in self.services.iter().enumerate() {
-            let Service { servers, .. } = service;
-            let service = Service {
-                servers: Vec::new(),
-                ..service.clone()
-            };
-            writeln!(f, "Service {at}: {service:?}")?;
-            for (at, server) in servers.iter().enumerate() {
-                writeln!(f, "  Server {at}: {server:?}")?;
-            }
-        }
-        for (worker, span) in &self.pauses {
-            writeln!(f, "Worker {worker} stands still: {span:?}")?;
-        }
-        for span in &self.scarce {
-            writeln!(f, "No descriptor is left: {span:?}")?;
-        }
-        if let Some(drain) = self.drain {
-            writeln!(f, "Drain at {drain:?}")?;
-        }
-        for (at, without) in &self.exchanges {
-            writeln!(f, "The list without those of {without:b} at {at:?}")?;
-        }
-        Ok(())
-    }
-}
-
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
@@ -389,6 +285,3 @@ pub(crate) const fn secs(secs: u64) -> Duration {
 pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
-
-/// What a trouble that does no harm adds to the time of an answer.
-pub(crate) const HARMLESS: Duration = millis(30);

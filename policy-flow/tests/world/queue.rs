@@ -23,8 +23,8 @@ pub(crate) enum Event {
     Refused(usize),
     /// So many bytes of a request have come to a server.
     ToServer(usize, usize),
-    /// The system takes the rest of a request.
-    TakesRest(usize),
+    /// There is room for the rest of a request.
+    HasRoom(usize),
     /// So many bytes of an answer have come.
     FromServer(usize, usize),
     /// A server closes a connection, by a reset or in order.

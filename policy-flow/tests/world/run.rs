@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use policy_flow::{Check, Clients, Flow, FlowOptions, PlaceLimits, Places, Shared, Upstream};
+use policy_flow::{
+    Check, Clients, Flow, FlowOptions, PlaceLimits, Places, Probe, Shared, Upstream,
+};
 use policy_ha::BackendId;
-use policy_proto::Response;
+use policy_proto::{Decoder, Request, Response};
 
 use super::{
+    clients::probe,
     hand::Hand,
     laws,
     net::{
         Broken, Client, ClientState, ConnState, Counts, Listed, Net, Ready, ServerState, Worker,
     },
     options::{backend, balancer, client_options, config, options},
-    plan::{Plan, Trouble, secs},
+    plan::{Plan, secs},
     queue::{Event, Queue},
+    trouble::Trouble,
 };
 
 /// What a world came to, or which law it broke; and what happened in it, line by line, if it is to be told.
@@ -81,7 +85,11 @@ impl<'a> World<'a> {
             if let Some(every) = settings.check
                 && worker == 0
             {
-                upstream.check(Check::new(every));
+                let check = Check::new(every);
+                upstream.check(match settings.probes {
+                    true => check.with_probe(Probe::new(request_of(&probe().bytes))),
+                    false => check,
+                });
             }
             let mut flow = FlowOptions::default();
             flow.affinity = settings.affinity;
@@ -100,7 +108,7 @@ impl<'a> World<'a> {
             clients: (0..plan.clients.len())
                 .map(|at| Client::new(plan, at))
                 .collect(),
-            requests: Vec::new(),
+            requests: settings.probes.then(probe).into_iter().collect(),
             servers: (0..servers).map(|_| ServerState::default()).collect(),
             first_server,
             conns: Vec::new(),
@@ -198,7 +206,7 @@ impl<'a> World<'a> {
             Event::Established(conn) => net.established(conn),
             Event::Refused(conn) => net.refused(conn),
             Event::ToServer(conn, bytes) => net.reaches_server(conn, bytes),
-            Event::TakesRest(conn) => net.takes_rest(conn),
+            Event::HasRoom(conn) => net.has_room(conn),
             Event::FromServer(conn, bytes) => net.reaches_worker(conn, bytes),
             Event::ServerCloses(conn, by_reset) => net.server_closes(conn, by_reset),
             Event::Closed(conn, by_reset) => net.closed(conn, by_reset),
@@ -230,6 +238,10 @@ impl<'a> World<'a> {
         flow.set_now(net.instant());
         (flow, Hand { net, worker })
     }
+}
+
+fn request_of(bytes: &[u8]) -> Request {
+    Decoder::new().request(&mut bytes.into()).unwrap().unwrap()
 }
 
 /// Time begins somewhere: nothing depends on where.

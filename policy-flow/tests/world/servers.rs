@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{
     net::{ConnState, Net, Ready},
-    plan::{AskKind, Trouble, secs},
+    plan::{AskKind, secs},
     queue::Event,
+    trouble::Trouble,
 };
 
 impl Net<'_> {
@@ -178,8 +179,10 @@ impl Net<'_> {
             Some(Trouble::Hangs) => return,
             Some(Trouble::Slow(time)) => self.say(conn, &answer, works + time),
             Some(Trouble::Drips(gap)) => {
-                for (nth, byte) in (0u32..).zip(&answer) {
-                    self.say(conn, std::slice::from_ref(byte), works + gap * nth);
+                // A long answer in no more drops than some.
+                let drop = (answer.len() / 30).max(1);
+                for (nth, drop) in (0u32..).zip(answer.chunks(drop)) {
+                    self.say(conn, drop, works + gap * nth);
                 }
             }
             Some(Trouble::Garbage) => self.say(conn, b"500 what?\r\n\r\n", works),

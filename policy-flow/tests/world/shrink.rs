@@ -152,6 +152,7 @@ fn settings() -> Vec<fn(&mut Settings)> {
         |settings| settings.places = Settings::default().places,
         |settings| settings.per_user = None,
         |settings| settings.check = None,
+        |settings| settings.probes = false,
         |settings| settings.reads_ahead = true,
     ]
 }

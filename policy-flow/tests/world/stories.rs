@@ -7,10 +7,10 @@ use policy_flow::Retry;
 use super::{
     net::Counts,
     plan::{
-        Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, Trouble,
-        millis, secs,
+        Ask, AskKind, Client, Cut, End, Plan, Reads, Server, Service, Settings, Span, millis, secs,
     },
     run::World,
+    trouble::Trouble,
 };
 
 #[test]
@@ -52,10 +52,13 @@ fn connections_that_died_without_a_word_cost_one_timeout_however_many_were_kept(
         }
         // Five connections are kept.
         world.clients = vec![asks(millis(10), policy(1)); 5];
-        world.clients.push(Client {
-            at: secs(30),
+        world.services[0].keep = secs(300);
+        let at = |at| Client {
+            at: secs(at),
             ..asks(secs(2), policy(20))
-        });
+        };
+        // The first of them finds out, one goes to see, and then come several at once.
+        world.clients.extend([30, 54, 56, 56, 56, 56].map(at));
         let told = lives(&world);
         assert_eq!(told.count("failed at service 0"), 1);
         assert_eq!(told.counts.defaults, u64::from(is_alone));

@@ -79,10 +79,9 @@ impl<'a> World<'a> {
                 }
             }
             Ready::Link(conn) => self.read_link(worker, conn),
-            Ready::LinkTaken(conn) => {
-                let state = &self.net.conns[conn];
-                if state.state == ConnState::Open {
-                    let link = state.link;
+            Ready::LinkTakes(conn) => {
+                if self.net.takes_rest(conn) {
+                    let link = self.net.conns[conn].link;
                     let (flow, _) = self.flow(worker);
                     flow.link_flushed(link);
                 }
@@ -191,7 +190,7 @@ impl<'a> World<'a> {
             let state = &mut self.net.conns[conn];
             let link = state.link;
             if state.state == ConnState::Closed {
-                return;
+                return self.says_what_is_old(worker, link);
             }
             if state.refused {
                 return self.link_failed(worker, link, io::ErrorKind::ConnectionRefused);
@@ -232,6 +231,21 @@ impl<'a> World<'a> {
                 flow.link_ended(link, &mut hand);
             }
             return;
+        }
+    }
+
+    /// What a driver has heard of a connection before it was closed reaches nobody.
+    fn says_what_is_old(&mut self, worker: usize, link: LinkId) {
+        if self.net.conn_of(worker, link).is_some() {
+            return;
+        }
+        let what = self.net.chance.u32(0..4);
+        let (flow, mut hand) = self.flow(worker);
+        match what {
+            0 => flow.connected(link, &mut hand),
+            1 => flow.link_data(link, b"action=ok of yesterday\n\n", &mut hand),
+            2 => flow.link_ended(link, &mut hand),
+            _ => flow.link_flushed(link),
         }
     }
 

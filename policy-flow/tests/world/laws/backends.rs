@@ -4,7 +4,11 @@ use policy_flow::{AttemptError, Event as Said, Retry};
 use policy_ha::Transition;
 
 use super::{id_of, text};
-use crate::{net::Net, oracle, plan::Span};
+use crate::{
+    net::{Conn, Net},
+    oracle,
+    plan::{AskKind, Span},
+};
 
 /// A connection to this server is to be opened.
 pub(crate) fn connects(net: &mut Net<'_>, worker: usize, service: usize, server: usize) {
@@ -28,7 +32,11 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
             format!("request {request}: {:?}", text(bytes))
         });
     }
-    if net.requests[request].replied || net.requests[request].begun.is_none() {
+    let is_probe = net.requests[request].kind == AskKind::Probe;
+    if is_probe {
+        net.requests[request].sends.clear();
+    }
+    if !is_probe && (net.requests[request].replied || net.requests[request].begun.is_none()) {
         net.break_law("nobody is asked what nobody wants to know", || {
             format!("request {request}")
         });
@@ -196,6 +204,17 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                 net.break_law("two services prove that a request does harm", || {
                     format!("{:?}", text(request.as_bytes()))
                 });
+            }
+        }
+        Said::Checked { backend, error, .. } => {
+            let service = net.workers[worker].slots[backend.index()];
+            net.note(|| format!("service {service} was looked at: {error:?}"));
+            if net.plan.settings.probes {
+                let asked = |conn: &&mut Conn| conn.service == service && conn.request == Some(0);
+                net.conns
+                    .iter_mut()
+                    .filter(asked)
+                    .for_each(|conn| conn.is_busy = false);
             }
         }
         Said::Crowded { backend, limit } => {

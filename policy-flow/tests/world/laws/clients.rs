@@ -147,7 +147,7 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
                 net.clients[client].stuck = Some((message, service, era));
             }
             if answered.is_none() && is_policy {
-                oracle::nobody_answered(net, worker, id);
+                oracle::nobody_answered(net, id);
             }
             if response.is_none() {
                 net.clients[client].excuse = Some("nobody answered");
