@@ -51,6 +51,10 @@ impl BackendDriver for Quiet {
 
 #[test]
 fn a_request_that_is_forwarded_is_not_allocated_for() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any moment will do to begin with"
+    )]
     let now = Instant::now();
     let options = UpstreamOptions::default();
     let mut backend = BackendConfig::default();

@@ -110,7 +110,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// # Errors
     ///
     /// [`Io`](AttemptError::Io) when the connection fails, or is closed;
-    /// [`Local`](AttemptError::Local) when this side has run out of something;
+    /// [`LocalIo`](AttemptError::LocalIo) when this side has run out of something;
     /// [`Closed`](AttemptError::Closed) when it ends without a byte of an answer;
     /// [`Invalid`](AttemptError::Invalid) when it ends within one, or what comes is none.
     pub async fn ask(&mut self, request: &Request) -> Result<Response, AttemptError> {

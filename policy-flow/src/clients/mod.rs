@@ -250,11 +250,8 @@ impl Clients {
         };
         match client.state {
             State::Free => {}
-            State::Idle if data.iter().all(|byte| *byte == b'\n') => {
-                // A blank line begins no request, and needs no memory.
-                self.unwait(id, Wait::Idle);
-                self.wait(id, Wait::Idle);
-            }
+            // A blank line begins no request, needs no memory, and does not keep a client from being idle.
+            State::Idle if without_blank_lines(data).is_empty() => {}
             State::Idle => {
                 self.unwait(id, Wait::Idle);
                 if !self.memory.take_usual() {
@@ -680,6 +677,13 @@ impl Clients {
             Wait::Short | Wait::ShortLarge => self.options.memory_wait,
         }
     }
+}
+
+fn without_blank_lines(mut data: &[u8]) -> &[u8] {
+    while let [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] = data {
+        data = rest;
+    }
+    data
 }
 
 const WAITS: usize = 5;

@@ -162,13 +162,14 @@ impl<'a> World<'a> {
             }
             let mut data = std::mem::take(&mut state.rx);
             state.rx = data.split_off(bytes);
-            // The time for the rest of a request begins with its first byte.
+            // The time for the rest of a request begins with its first byte, which is none of a blank line.
+            let is_blank = data.iter().all(|byte| *byte == b'\n');
             let last = state
                 .whole
                 .checked_sub(1)
                 .and_then(|last| state.asked.get(last));
             let is_begun = state.read > last.map_or(0, |(_, end)| *end);
-            if !state.owes && !is_begun {
+            if !state.owes && !is_begun && !is_blank {
                 state.active = self.net.now;
             }
             state.read += bytes;

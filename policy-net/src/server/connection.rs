@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes, BytesMut};
-use policy_flow::{ClientDriver, ClientEvent, ClientId, Sent};
+use bytes::Bytes;
+use policy_flow::ClientId;
 use policy_proto::{Ignored, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -18,9 +18,11 @@ use tokio::{
 };
 
 use super::{
-    clients::{Clients, End, Machine, Seats},
+    clients::{Clients, End},
     error::ConnectionError,
     next_request::NextRequest,
+    place::{Look, Place},
+    wire::{Driver, Wire},
 };
 
 /// The server's side of one connection: requests in, replies out, one after the other.
@@ -66,66 +68,12 @@ pub struct Connection<Io> {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-/// What it sends and has received.
-#[derive(Debug)]
-struct Wire<Io> {
-    io: Io,
-    /// What is left of a reply.
-    rest: BytesMut,
-    /// It has failed.
-    error: Option<io::Error>,
-    /// The state machine has begun a reply.
-    is_replying: bool,
-    /// It has not been taken whole.
-    is_unsent: bool,
-    /// The next request, if it has come whole.
-    request: Option<Request>,
-    ignored: Ignored,
-    /// The client will send no more. It may still wait for a reply.
-    ended: bool,
-}
-
-/// Its place among the clients, which it gives up in the end.
-#[derive(Debug)]
-struct Place {
-    clients: Clients,
-    /// Nothing once the state machine has closed the connection: its number may be another's.
-    client: Option<ClientId>,
-    seat: usize,
-}
-
-/// What the state machine says of a connection.
-enum Look {
-    /// So many bytes may be read.
-    Open {
-        room: usize,
-    },
-    Ended(End),
-    /// It ended, and that was told.
-    Over,
-}
-
 impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// A connection of one of these clients. It is to be called in a runtime.
     pub fn new(io: Io, clients: impl Into<Clients>) -> Self {
-        let clients = clients.into();
-        let (client, seat) = clients.accept();
         Self {
-            wire: Wire {
-                io,
-                rest: BytesMut::new(),
-                error: None,
-                is_replying: false,
-                is_unsent: false,
-                request: None,
-                ignored: Ignored::default(),
-                ended: false,
-            },
-            place: Place {
-                clients,
-                client,
-                seat,
-            },
+            wire: Wire::new(io),
+            place: Place::new(clients.into()),
             received: Bytes::new(),
             pause: None,
         }
@@ -167,7 +115,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 ready!(self.poll_rest(cx))?;
                 continue;
             }
-            let room = match self.look(cx) {
+            let room = match self.place.look(cx) {
                 Look::Open { room } => room,
                 Look::Ended(end) => return Poll::Ready(self.ended(end).map(|()| None)),
                 Look::Over => return Poll::Ready(Ok(None)),
@@ -175,14 +123,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             if room == 0 {
                 // It waits for memory. Nothing is read that would tell of its end.
                 if self.is_closed(cx) {
-                    self.leave();
+                    self.place.leave();
                     let gone = io::Error::from(io::ErrorKind::BrokenPipe);
                     return Poll::Ready(Err(gone.into()));
                 }
                 ready!(self.poll_pause(cx));
             } else if self.poll_read(room, cx).is_pending() {
                 if is_drained && self.is_idle() {
-                    self.leave();
+                    self.place.leave();
                     return Poll::Ready(Ok(None));
                 }
                 return Poll::Pending;
@@ -281,13 +229,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             match written {
                 Ok(()) => self.call(cx, |flow, client, driver| flow.flushed(client, driver)),
                 Err(error) => {
-                    self.leave();
+                    self.place.leave();
                     return Poll::Ready(Err(error));
                 }
             }
             return Poll::Ready(Ok(()));
         }
-        match self.look(cx) {
+        match self.place.look(cx) {
             Look::Open { .. } => Poll::Pending,
             Look::Ended(_) | Look::Over => {
                 self.wire.is_unsent = false;
@@ -309,13 +257,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Look::Open { room } = self.look(cx) else {
+            let Look::Open { room } = self.place.look(cx) else {
                 return Poll::Ready(());
             };
             if self.wire.ended || room == 0 {
                 // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
                 if self.is_closed(cx) {
-                    self.leave();
+                    self.place.leave();
                     return Poll::Ready(());
                 }
                 ready!(self.poll_pause(cx));
@@ -330,10 +278,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// Whether nothing has come of a request.
     pub(super) fn is_idle(&self) -> bool {
-        let Place {
-            clients, client, ..
-        } = &self.place;
-        client.is_some_and(|client| clients.look(|machine| machine.flow.is_idle(client)))
+        self.place.is_idle()
     }
 
     /// Reads, and tells the state machine.
@@ -355,57 +300,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Poll::Ready(())
     }
 
-    /// Has the state machine do something for this connection.
     fn call(
         &mut self,
         cx: &mut Context<'_>,
         act: impl FnOnce(&mut policy_flow::Clients, ClientId, &mut Driver<'_, '_, Io>),
     ) {
-        let Some(client) = self.place.client else {
-            return;
-        };
-        let wire = &mut self.wire;
-        self.place.clients.with(|Machine { flow, seats }| {
-            let mut driver = Driver { wire, cx, seats };
-            act(flow, client, &mut driver);
-            if let Some((_, request)) = flow.take_request() {
-                driver.wire.request = Some(request);
-            }
-        });
-    }
-
-    /// What the state machine says, which wakes this task when that changes.
-    fn look(&mut self, cx: &Context<'_>) -> Look {
-        let Place {
-            clients,
-            client: Some(client),
-            seat,
-        } = &self.place
-        else {
-            return Look::Over;
-        };
-        let (look, _old) = clients.look(|Machine { flow, seats }| {
-            let Some(seat) = seats.get_mut(*seat) else {
-                return (Look::Over, None);
-            };
-            if let Some(end) = seat.end.take() {
-                return (Look::Ended(end), None);
-            }
-            let room = flow.room(*client);
-            let is_known = seat
-                .waker
-                .as_ref()
-                .is_some_and(|old| old.will_wake(cx.waker()));
-            let old = match is_known {
-                true => None,
-                false => seat.waker.replace(cx.waker().clone()),
-            };
-            (Look::Open { room }, old)
-        });
-        if matches!(look, Look::Ended(_)) {
-            self.place.client = None;
-        }
-        look
+        self.place.call(&mut self.wire, cx, act);
     }
 
     fn ended(&mut self, end: End) -> Result<(), ConnectionError> {
@@ -419,11 +319,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 None => Ok(()),
             },
         }
-    }
-
-    /// The connection is not served on.
-    fn leave(&mut self) {
-        self.place.leave();
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -440,113 +335,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
         let written = Pin::new(&mut self.wire.io).poll_write(cx, &[]);
         matches!(written, Poll::Ready(Err(_)))
-    }
-}
-
-impl<Io: AsyncWrite + Unpin> Wire<Io> {
-    /// Ready when all of a reply has been taken, or the connection has failed.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.rest.advance(written),
-            }
-        }
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.is_unsent = false;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Place {
-    fn leave(&mut self) {
-        let Some(client) = self.client.take() else {
-            return;
-        };
-        let seat = self.seat;
-        self.clients.with(|Machine { flow, seats }| {
-            // If the state machine has closed it, its number may be another's.
-            if seats.get_mut(seat).is_some_and(|seat| seat.end.is_none()) {
-                flow.gone(client, seats);
-            }
-        });
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.leave();
-        let seat = self.seat;
-        drop(self.clients.look(|machine| machine.seats.remove(seat)));
-    }
-}
-
-/// What the state machine has this connection's task do.
-struct Driver<'a, 'b, Io> {
-    wire: &'a mut Wire<Io>,
-    cx: &'a mut Context<'b>,
-    seats: &'a mut Seats,
-}
-
-impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
-    /// It is this connection's: others get their replies by their own tasks.
-    fn send_client(&mut self, _: ClientId, bytes: &[u8]) -> io::Result<Sent> {
-        let wire = &mut *self.wire;
-        wire.is_replying = true;
-        wire.is_unsent = true;
-        let mut bytes = bytes;
-        while let [_, ..] = bytes {
-            match Pin::new(&mut wire.io).poll_write(self.cx, bytes) {
-                Poll::Ready(Ok(0)) => return wire.fail(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(written)) => bytes = bytes.get(written..).unwrap_or_default(),
-                Poll::Ready(Err(error)) => return wire.fail(error),
-                Poll::Pending => break,
-            }
-        }
-        wire.rest.extend_from_slice(bytes);
-        match wire.poll_write(self.cx) {
-            Poll::Ready(Ok(())) => Ok(Sent::All),
-            Poll::Ready(Err(error)) => wire.fail(error),
-            Poll::Pending => Ok(Sent::Part),
-        }
-    }
-
-    fn close_client(&mut self, client: ClientId) {
-        self.seats.close_client(client);
-    }
-
-    fn leave_client(&mut self, client: ClientId) {
-        self.seats.leave_client(client);
-    }
-
-    fn resume_client(&mut self, client: ClientId) {
-        self.seats.resume_client(client);
-    }
-
-    fn has_bytes(&mut self, client: ClientId) -> bool {
-        self.seats.has_bytes(client)
-    }
-
-    fn client_event(&mut self, event: ClientEvent<'_>) {
-        match event {
-            ClientEvent::Ignored(new) => {
-                let ignored = &mut self.wire.ignored;
-                let room = Ignored::MAX_LINES.saturating_sub(ignored.lines.len());
-                let kept = new.lines.iter().take(room);
-                ignored.lines.extend(kept.cloned());
-                ignored.more += new.more + new.lines.len().saturating_sub(room) as u64;
-            }
-            event => self.seats.client_event(event),
-        }
-    }
-}
-
-impl<Io> Wire<Io> {
-    fn fail(&mut self, error: io::Error) -> io::Result<Sent> {
-        let kind = error.kind();
-        self.is_unsent = false;
-        self.error = Some(error);
-        Err(kind.into())
     }
 }
 

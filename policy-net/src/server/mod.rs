@@ -24,6 +24,8 @@ mod clients;
 mod connection;
 mod error;
 mod next_request;
+mod place;
+mod wire;
 
 pub use clients::Clients;
 pub use connection::Connection;

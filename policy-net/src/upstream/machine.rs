@@ -14,8 +14,8 @@ use tokio::runtime::Handle;
 
 use super::{
     Connect, Event,
-    failure::failure,
     link::{Link, LinkTask},
+    resolve::LookUp,
 };
 use crate::{
     few::Few,
@@ -259,11 +259,7 @@ impl<C: Connect> BackendDriver for Driver<C> {
     }
 
     fn resolve(&mut self, backend: Slot) {
-        let look_up = LookUp {
-            upstream: Weak::clone(&self.upstream),
-            backend,
-            is_over: false,
-        };
+        let look_up = LookUp::new(Weak::clone(&self.upstream), backend);
         if let Some(connect) = self.connect_of(backend) {
             self.later.tasks.push(Box::pin(look_up.run(connect)));
         }
@@ -310,36 +306,6 @@ impl<C: Connect> Drop for Driver<C> {
     fn drop(&mut self) {
         for known in self.links.drain(..).flatten() {
             known.link.close().wake();
-        }
-    }
-}
-
-/// Looks up where a backend is.
-struct LookUp<C: Connect> {
-    upstream: Weak<Inner<C>>,
-    backend: Slot,
-    is_over: bool,
-}
-
-impl<C: Connect> LookUp<C> {
-    async fn run(mut self, connect: Arc<C>) {
-        let found = connect.resolve().await;
-        self.end(found.map_err(|error| failure(error, &*connect)));
-    }
-
-    fn end(&mut self, found: Result<Vec<Address>, Failure>) {
-        self.is_over = true;
-        if let Some(upstream) = self.upstream.upgrade() {
-            upstream.with(|flow, driver| flow.resolved(self.backend, found, driver));
-        }
-    }
-}
-
-impl<C: Connect> Drop for LookUp<C> {
-    fn drop(&mut self) {
-        if !self.is_over {
-            let ended = Failure::Local(io::Error::other("the runtime of the look-up has ended"));
-            self.end(Err(ended));
         }
     }
 }

@@ -16,6 +16,7 @@ mod failure;
 mod link;
 mod look_up;
 mod machine;
+mod resolve;
 
 pub use connect::Connect;
 pub use connector::Connector;

@@ -1,0 +1,130 @@
+//! What a connection sends and has received, and what the state machine has its task do.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use policy_flow::{ClientDriver, ClientEvent, ClientId, Sent};
+use policy_proto::{Ignored, Request};
+use tokio::io::AsyncWrite;
+
+use super::clients::Seats;
+
+/// What a connection sends and has received.
+#[derive(Debug)]
+pub(super) struct Wire<Io> {
+    pub(super) io: Io,
+    /// What is left of a reply.
+    pub(super) rest: BytesMut,
+    /// It has failed.
+    pub(super) error: Option<io::Error>,
+    /// The state machine has begun a reply.
+    pub(super) is_replying: bool,
+    /// It has not been taken whole.
+    pub(super) is_unsent: bool,
+    /// The next request, if it has come whole.
+    pub(super) request: Option<Request>,
+    pub(super) ignored: Ignored,
+    /// The client will send no more. It may still wait for a reply.
+    pub(super) ended: bool,
+}
+
+impl<Io> Wire<Io> {
+    pub(super) fn new(io: Io) -> Self {
+        Self {
+            io,
+            rest: BytesMut::new(),
+            error: None,
+            is_replying: false,
+            is_unsent: false,
+            request: None,
+            ignored: Ignored::default(),
+            ended: false,
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> io::Result<Sent> {
+        let kind = error.kind();
+        self.is_unsent = false;
+        self.error = Some(error);
+        Err(kind.into())
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> Wire<Io> {
+    /// Ready when all of a reply has been taken, or the connection has failed.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.rest.advance(written),
+            }
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.is_unsent = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What the state machine has this connection's task do.
+pub(super) struct Driver<'a, 'b, Io> {
+    pub(super) wire: &'a mut Wire<Io>,
+    pub(super) cx: &'a mut Context<'b>,
+    pub(super) seats: &'a mut Seats,
+}
+
+impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
+    /// It is this connection's: others get their replies by their own tasks.
+    fn send_client(&mut self, _: ClientId, bytes: &[u8]) -> io::Result<Sent> {
+        let wire = &mut *self.wire;
+        wire.is_replying = true;
+        wire.is_unsent = true;
+        let mut bytes = bytes;
+        while let [_, ..] = bytes {
+            match Pin::new(&mut wire.io).poll_write(self.cx, bytes) {
+                Poll::Ready(Ok(0)) => return wire.fail(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => bytes = bytes.get(written..).unwrap_or_default(),
+                Poll::Ready(Err(error)) => return wire.fail(error),
+                Poll::Pending => break,
+            }
+        }
+        wire.rest.extend_from_slice(bytes);
+        match wire.poll_write(self.cx) {
+            Poll::Ready(Ok(())) => Ok(Sent::All),
+            Poll::Ready(Err(error)) => wire.fail(error),
+            Poll::Pending => Ok(Sent::Part),
+        }
+    }
+
+    fn close_client(&mut self, client: ClientId) {
+        self.seats.close_client(client);
+    }
+
+    fn leave_client(&mut self, client: ClientId) {
+        self.seats.leave_client(client);
+    }
+
+    fn resume_client(&mut self, client: ClientId) {
+        self.seats.resume_client(client);
+    }
+
+    fn has_bytes(&mut self, client: ClientId) -> bool {
+        self.seats.has_bytes(client)
+    }
+
+    fn client_event(&mut self, event: ClientEvent<'_>) {
+        match event {
+            ClientEvent::Ignored(new) => {
+                let ignored = &mut self.wire.ignored;
+                let room = Ignored::MAX_LINES.saturating_sub(ignored.lines.len());
+                let kept = new.lines.iter().take(room);
+                ignored.lines.extend(kept.cloned());
+                ignored.more += new.more + new.lines.len().saturating_sub(room) as u64;
+            }
+            event => self.seats.client_event(event),
+        }
+    }
+}
