@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod admission;
+mod apart;
 
 mod bind;
 
@@ -69,6 +70,7 @@ pub use log::{Level, Log, escaped, printable};
 mod log_format;
 pub use log_format::LogFormat;
 
+mod maker;
 mod max_clients;
 mod monitor;
 
