@@ -120,6 +120,39 @@ mod tests {
         assert!(receive(&far).unwrap().0.is_empty(), "the end");
     }
 
+    /// What had no room the system would close on the receiving thread, for as long as its owner wants.
+    #[test]
+    fn as_many_as_the_system_allows_arrive() {
+        let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        let all = vec![near.as_fd(); SCM_MAX_FD];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(SCM_MAX_FD + 1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&all)));
+        let text = [IoSlice::new(b"x")];
+        sendmsg(&near, &text, &mut ancillary, SendFlags::empty()).unwrap();
+        assert_eq!(receive(&far).unwrap().1.len(), SCM_MAX_FD);
+        let more = vec![near.as_fd(); SCM_MAX_FD + 1];
+        ancillary.clear();
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&more)));
+        let sent = sendmsg(&near, &text, &mut ancillary, SendFlags::empty());
+        assert!(sent.is_err(), "more cannot be sent");
+    }
+
+    /// They would be lost, with what comes with them, where nobody asks for them.
+    #[test]
+    fn there_are_no_bytes_out_of_band() {
+        let (near, _far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        let sent = near.send_out_of_band(b"x");
+        assert!(sent.is_err());
+    }
+
+    #[test]
+    fn what_is_not_waited_for_is_said_not_to_have_come() {
+        let (_near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        let error = receive_at_once(&far).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
     #[test]
     fn too_many_descriptors_are_an_error() {
         let (near, _far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
