@@ -65,7 +65,7 @@ mod listening;
 pub use listen::{InvalidListen, Listen};
 
 mod log;
-pub use log::{Level, Log, escaped, printable};
+pub use log::{Level, Log, escaped, printable, printable_json};
 
 mod log_format;
 pub use log_format::LogFormat;
