@@ -297,7 +297,7 @@ fn replaced() -> io::Error {
 }
 
 fn taken_meanwhile() -> io::Error {
-    let what = "another process has bound its own there at the same moment";
+    let what = "address in use: another process has bound its own at the same moment";
     io::Error::new(io::ErrorKind::AddrInUse, what)
 }
 
