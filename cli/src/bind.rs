@@ -32,6 +32,7 @@ impl Listen {
             Endpoint::Inet { .. } => self.bind_rest(&self.addresses()?, Vec::new()),
             Endpoint::Unix(path) => {
                 let file = SocketFile::at(path)?;
+                let _alone = file.alone();
                 file.remove_stale()?;
                 Ok(vec![self.bind_unix(file, Type::STREAM)?])
             }
@@ -57,6 +58,7 @@ impl Listen {
     /// Binds the socket of this type for a handover at this path, in the place of any socket that is there.
     pub(crate) fn bind_handover(&self, path: &Path) -> io::Result<Bound> {
         let file = SocketFile::at(path)?;
+        let _alone = file.alone();
         file.remove_any()?;
         self.bind_unix(file, Type::SEQPACKET)
     }

@@ -57,7 +57,7 @@ impl Bound {
             }
             _ => None,
         };
-        let mut bound = Self::new(asked, handed.socket, file);
+        let mut bound = Self::new(asked, handed.socket.keep()?, file);
         bound.is_kept = handed.is_kept;
         bound.is_shared = AtomicBool::new(true);
         bound.was_adopted = true;
@@ -150,7 +150,7 @@ impl Bound {
     pub(crate) fn share(&self, name: String) -> io::Result<Handed> {
         let handed = Handed {
             name,
-            socket: self.socket.try_clone()?,
+            socket: self.socket.try_clone()?.into(),
             is_kept: self.is_kept,
         };
         self.is_shared.store(true, Relaxed);

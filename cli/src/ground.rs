@@ -3,14 +3,17 @@
 use std::{io, num::NonZeroUsize, os::fd::OwnedFd, path::Path};
 
 use rustix::process::geteuid;
-use socket2::{Socket, Type};
+use socket2::Type;
 
 use crate::{
     Bound, Listen, Options, Passed, StartError,
+    apart::{self, Apart},
     descriptors::{self, Room},
     directories::Directories,
     handover::{HANDOVER, Predecessor},
     listening::Listening,
+    maker::trusted_users,
+    passed::Rejected,
     privileges::{drop_capabilities, renounce_new_rights},
     sockets::{handover, handover_listen, listener, sockets},
     users::RunAs,
@@ -31,12 +34,12 @@ pub(crate) struct Ground {
     /// The users whose processes may take this one's place.
     pub(crate) trusted: Vec<u32>,
     /// Connections over which daemons before this one send their clients, once it is settled.
-    pub(crate) earlier: Vec<Socket>,
+    pub(crate) earlier: Vec<Apart>,
     run_as: Option<RunAs>,
     /// Connections that a service manager kept.
     pub(crate) kept: Vec<OwnedFd>,
-    /// How much else that manager kept.
-    pub(crate) rejected: usize,
+    /// What else that manager kept.
+    pub(crate) rejected: Rejected,
 }
 
 impl Ground {
@@ -55,9 +58,7 @@ impl Ground {
         let listens = listens.collect::<Result<Vec<_>, _>>()?;
         let room = room(options, &listens, passed.listening.len(), services);
         let room = room.map_err(StartError::system("cannot start"))?;
-        // Whom root has started may become another user, but only root starts its successor.
-        let mut trusted = vec![0, geteuid().as_raw()];
-        trusted.dedup();
+        let trusted = trusted_users();
         let path = options.lifetime.handover.as_deref();
         let call = path.map(handover_listen);
         let found = match path.zip(call.as_ref()) {
@@ -115,10 +116,11 @@ impl Ground {
             became.map_err(StartError::system(format!("--user {}", run_as.asked)))?;
         }
         if let Some(predecessor) = self.predecessor.take() {
-            self.earlier = predecessor.release().map_err(not_released())?;
+            self.earlier = predecessor.release();
         }
         // Else they stay as they were.
         self.listening.all_mut().for_each(Bound::own);
+        apart::begin(self.rejected.take_numbers());
         Ok(())
     }
 }
@@ -166,7 +168,7 @@ fn predecessor(
         .map(|listen| (named(listen), listen, Type::STREAM))
         .collect();
     wanted.push((HANDOVER.to_owned(), call, Type::SEQPACKET));
-    found.check(&wanted)?;
+    found.check(&wanted, trusted)?;
     Ok(Some(found))
 }
 

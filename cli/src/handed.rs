@@ -1,18 +1,16 @@
 //! A listening socket on its way from one daemon to the next, and whether it is what it is said to be.
 
-use std::os::fd::OwnedFd;
-
 use policy_flow::Endpoint;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::Listen;
+use crate::{Listen, apart::Apart, maker::is_made_by};
 
 /// The listening socket of one endpoint.
 #[derive(Debug)]
 pub(crate) struct Handed {
     /// As it is written on both command lines; two may have the same.
     pub(crate) name: String,
-    pub(crate) socket: Socket,
+    pub(crate) socket: Apart,
     /// Whether a service manager keeps it.
     pub(crate) is_kept: bool,
 }
@@ -25,38 +23,46 @@ impl Handed {
     }
 
     /// What was announced, with exactly one descriptor.
-    pub(crate) fn announced(text: &[u8], descriptors: Vec<OwnedFd>) -> Option<Self> {
-        let [descriptor] = <[OwnedFd; 1]>::try_from(descriptors).ok()?;
+    pub(crate) fn announced(text: &[u8], descriptors: Vec<Apart>) -> Option<Self> {
+        let [socket] = <[Apart; 1]>::try_from(descriptors).ok()?;
         let (word, name) = std::str::from_utf8(text).ok()?.split_once(' ')?;
         [LISTEN, KEEP].contains(&word).then(|| Self {
             name: name.to_owned(),
-            socket: descriptor.into(),
+            socket,
             is_kept: word == KEEP,
         })
     }
 
-    /// Whether it is a socket of this type that listens where `listen` asks for.
-    pub(crate) fn is_what(&self, listen: &Listen, kind: Type) -> bool {
-        let is_kind = self.socket.r#type().is_ok_and(|found| found == kind);
-        let listens = self.socket.is_listener().unwrap_or(false);
-        // With that option any process of the user could join the port.
-        let is_alone = self.socket.reuse_port().is_ok_and(|shared| !shared);
-        is_kind && listens && is_alone && self.is_at(listen).unwrap_or(false)
+    /// Whether it is a socket of this type that one of the trusted users has made, and that listens where `listen`
+    /// asks for.
+    pub(crate) fn is_what(&self, listen: &Listen, kind: Type, trusted: &[u32]) -> bool {
+        let Ok(socket) = self.socket.get() else {
+            return false;
+        };
+        let is_kind = socket.r#type().is_ok_and(|found| found == kind);
+        let listens = socket.is_listener().unwrap_or(false);
+        // With that option any process of the user who has made it could join the port.
+        let is_alone = socket.reuse_port().is_ok_and(|shared| !shared);
+        is_made_by(socket, trusted)
+            && is_kind
+            && listens
+            && is_alone
+            && is_at(socket, listen).unwrap_or(false)
     }
+}
 
-    fn is_at(&self, listen: &Listen) -> std::io::Result<bool> {
-        let (domain, address) = (self.socket.domain()?, self.socket.local_addr()?);
-        Ok(match &listen.endpoint {
-            Endpoint::Inet { .. } => {
-                [Domain::IPV4, Domain::IPV6].contains(&domain)
-                    && self.socket.protocol()? == Some(Protocol::TCP)
-                    && address
-                        .as_socket()
-                        .is_some_and(|found| listen.may_be(found))
-            }
-            Endpoint::Unix(path) => domain == Domain::UNIX && is_path(&address, path),
-        })
-    }
+fn is_at(socket: &Socket, listen: &Listen) -> std::io::Result<bool> {
+    let (domain, address) = (socket.domain()?, socket.local_addr()?);
+    Ok(match &listen.endpoint {
+        Endpoint::Inet { .. } => {
+            [Domain::IPV4, Domain::IPV6].contains(&domain)
+                && socket.protocol()? == Some(Protocol::TCP)
+                && address
+                    .as_socket()
+                    .is_some_and(|found| listen.may_be(found))
+        }
+        Endpoint::Unix(path) => domain == Domain::UNIX && is_path(&address, path),
+    })
 }
 
 fn is_path(address: &SockAddr, path: &std::path::Path) -> bool {
@@ -69,6 +75,7 @@ const KEEP: &str = "keep";
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
     use super::*;
@@ -76,7 +83,7 @@ mod tests {
     fn handed(socket: impl Into<OwnedFd>) -> Handed {
         Handed {
             name: "x".to_owned(),
-            socket: socket.into().into(),
+            socket: Apart::from(socket.into()),
             is_kept: false,
         }
     }
@@ -102,6 +109,7 @@ mod tests {
         joinable.listen(1).unwrap();
         let joinable = handed(joinable);
         let tcp = handed(tcp);
+        let own = [rustix::process::geteuid().as_raw()];
         for (socket, listen, is_so) in [
             (&tcp, &inet, true),
             (&tcp, &any_port, true),
@@ -117,18 +125,23 @@ mod tests {
         ] {
             let listen: Listen = listen.parse().unwrap();
             assert_eq!(
-                socket.is_what(&listen, Type::STREAM),
+                socket.is_what(&listen, Type::STREAM, &own),
                 is_so,
                 "{socket:?} {listen:?}"
             );
         }
         let listen: Listen = inet.parse().unwrap();
-        assert!(!tcp.is_what(&listen, Type::SEQPACKET));
+        assert!(!tcp.is_what(&listen, Type::SEQPACKET, &own));
+        let others = [own[0] + 1];
+        assert!(
+            !tcp.is_what(&listen, Type::STREAM, &others),
+            "made by another user"
+        );
     }
 
     #[test]
     fn an_announcement_has_one_descriptor() {
-        let fd = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let fd = || Apart::from(OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap()));
         let announced = Handed::announced(b"keep unix:/a b", vec![fd()]).unwrap();
         assert!(announced.is_kept);
         assert_eq!(announced.announcement(), "keep unix:/a b");

@@ -48,18 +48,23 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     Listen,
+    apart::Apart,
     bind::is_asked,
     descriptor_mail::{receive, send},
     handed::Handed,
+    maker::is_made_by,
 };
+
+mod clients;
+pub(crate) use clients::clients_from;
 
 /// The daemon before this one.
 #[derive(Debug)]
 pub(crate) struct Predecessor {
-    connection: Socket,
+    connection: Apart,
     left: Vec<Handed>,
     /// Connections to daemons before it.
-    earlier: Vec<Socket>,
+    earlier: Vec<Apart>,
 }
 
 impl Predecessor {
@@ -75,8 +80,9 @@ impl Predecessor {
                 };
             }
         };
-        check_peer(&connection, trusted)?;
-        send(&connection, SOCKETS, &[])?;
+        let connection = Apart::from(connection);
+        check_peer(connection.get()?, trusted)?;
+        send(connection.get()?, SOCKETS, &[])?;
         let deadline = Instant::now() + PATIENCE;
         let mut found = Self {
             connection,
@@ -86,15 +92,16 @@ impl Predecessor {
         for _ in 0..MOST_HANDED {
             let rest = deadline.saturating_duration_since(Instant::now());
             let rest = rest.max(Duration::from_millis(1));
-            found.connection.set_read_timeout(Some(rest))?;
-            let (text, descriptors) = receive(&found.connection)?;
+            found.connection.get()?.set_read_timeout(Some(rest))?;
+            let (text, descriptors) = receive(found.connection.get()?)?;
             if text == ALL {
                 return Ok(Some(found));
             }
             if text == EARLIER {
+                let one = <[Apart; 1]>::try_from(descriptors);
                 found
                     .earlier
-                    .extend(descriptors.into_iter().map(Socket::from));
+                    .extend(one.map_err(|_| io::ErrorKind::InvalidData)?);
                 continue;
             }
             let handed = Handed::announced(&text, descriptors);
@@ -103,19 +110,28 @@ impl Predecessor {
         Err(io::Error::other("it hands over more than a daemon has"))
     }
 
-    /// Whether each of its sockets that is wanted is what it is said to be. `wanted` are the names, with what
-    /// they ask for and the type of socket.
-    pub(crate) fn check(&self, wanted: &[(String, &Listen, Type)]) -> io::Result<()> {
+    /// Whether each of its sockets that is wanted is what it is said to be, and was made by one of the trusted users.
+    /// `wanted` are the names, with what they ask for and the type of socket.
+    pub(crate) fn check(
+        &self,
+        wanted: &[(String, &Listen, Type)],
+        trusted: &[u32],
+    ) -> io::Result<()> {
         for handed in &self.left {
             let mut meant = wanted.iter().filter(|(name, ..)| *name == handed.name);
-            if !meant.all(|(_, listen, kind)| handed.is_what(listen, *kind)) {
+            if !meant.all(|(_, listen, kind)| handed.is_what(listen, *kind, trusted)) {
                 let text = format!("its socket for {} is another one", handed.name);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
         }
-        let is_connection = |socket: &Socket| {
+        let is_connection = |earlier: &Apart| {
+            let Ok(socket) = earlier.get() else {
+                return false;
+            };
             let is_kind = |kind| kind == Type::SEQPACKET;
-            socket.domain().is_ok_and(|domain| domain == Domain::UNIX)
+            // Each daemon has made its own before it gave up its rights.
+            is_made_by(socket, trusted)
+                && socket.domain().is_ok_and(|domain| domain == Domain::UNIX)
                 && socket.r#type().is_ok_and(is_kind)
                 && !socket.is_listener().unwrap_or(true)
         };
@@ -134,11 +150,9 @@ impl Predecessor {
     /// The same at this address, which may be any port's.
     pub(crate) fn take_at(&mut self, name: &str, address: SocketAddr) -> Option<Handed> {
         let is_meant = |handed: &Handed| {
-            let found = handed
-                .socket
-                .local_addr()
-                .ok()
-                .and_then(|at| at.as_socket());
+            let socket = handed.socket.get();
+            let found = socket.and_then(Socket::local_addr);
+            let found = found.ok().and_then(|at| at.as_socket());
             handed.name == name && found.is_some_and(|found| is_asked(address, found))
         };
         let index = self.left.iter().position(is_meant)?;
@@ -152,14 +166,14 @@ impl Predecessor {
     /// It has given up waiting, and goes on by itself.
     pub(crate) fn hold(&self) -> io::Result<()> {
         match self.ask(HOLD) {
-            Ok((text, _)) if text == LATE => Err(late()),
+            Ok(text) if text == LATE => Err(late()),
             // Where it does not answer it has gone.
             _ => Ok(()),
         }
     }
 
     /// Takes its place. The clients of it, and of those before it, come over these connections.
-    pub(crate) fn release(self) -> io::Result<Vec<Socket>> {
+    pub(crate) fn release(self) -> Vec<Apart> {
         _ = self.ask(READY);
         let Self {
             connection,
@@ -167,25 +181,23 @@ impl Predecessor {
             ..
         } = self;
         earlier.push(connection);
-        for connection in &earlier {
-            // A daemon between may read from it too.
-            connection.set_nonblocking(true)?;
-        }
-        Ok(earlier)
+        earlier
     }
 
-    fn ask(&self, text: &[u8]) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-        self.connection.set_read_timeout(Some(PATIENCE))?;
+    /// Its answer, for which it has [`PATIENCE`].
+    fn ask(&self, text: &[u8]) -> io::Result<Vec<u8>> {
+        let connection = self.connection.get()?;
+        connection.set_read_timeout(Some(PATIENCE))?;
         // Who does not hear it has gone: as long as it lives, and this process, it waits, or says that it does not.
-        send(&self.connection, text, &[])?;
-        receive(&self.connection)
+        send(connection, text, &[])?;
+        Ok(receive(connection)?.0)
     }
 }
 
 /// A process that is about to take this one's place.
 #[derive(Debug)]
 pub(crate) struct Successor {
-    connection: Socket,
+    connection: Apart,
     pub(crate) process: i32,
     /// How long it is waited for; no longer limited once it is about to take over.
     pub(crate) until: Option<Instant>,
@@ -197,15 +209,16 @@ impl Successor {
         // The daemon before may have taken it.
         listener.set_nonblocking(true)?;
         let (connection, _) = listener.accept()?;
-        Ok(Self::hear(connection, trusted))
+        Ok(Self::hear(connection.into(), trusted))
     }
 
-    fn hear(connection: Socket, trusted: &[u32]) -> io::Result<Self> {
-        connection.set_nonblocking(false)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.set_write_timeout(Some(PATIENCE))?;
-        let process = check_peer(&connection, trusted)?;
-        match receive(&connection)?.0 == SOCKETS {
+    fn hear(connection: Apart, trusted: &[u32]) -> io::Result<Self> {
+        let socket = connection.get()?;
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        let process = check_peer(socket, trusted)?;
+        match receive(socket)?.0 == SOCKETS {
             true => Ok(Self {
                 connection,
                 process,
@@ -216,36 +229,36 @@ impl Successor {
     }
 
     /// Gives it these sockets, and connections to the daemons before this one.
-    pub(crate) fn hand_over(&self, all: &[Handed], earlier: &[Socket]) -> io::Result<()> {
+    pub(crate) fn hand_over(&self, all: &[Handed], earlier: &[Apart]) -> io::Result<()> {
         for handed in all {
-            let socket = [handed.socket.as_fd()];
-            send(&self.connection, handed.announcement().as_bytes(), &socket)?;
+            let socket = [handed.socket.get()?.as_fd()];
+            self.say(handed.announcement().as_bytes(), &socket)?;
         }
         for connection in earlier {
-            send(&self.connection, EARLIER, &[connection.as_fd()])?;
+            self.say(EARLIER, &[connection.get()?.as_fd()])?;
         }
-        send(&self.connection, ALL, &[])
+        self.say(ALL, &[])
     }
 
     /// What it has to say: whether it is ready. An error if it ends instead. Once it is, it takes clients.
     pub(crate) fn is_ready(&mut self) -> io::Result<bool> {
-        let text = receive(&self.connection)?.0;
+        let text = receive(self.connection.get()?)?.0;
         if text == HOLD {
             self.until = None;
-            send(&self.connection, HELD, &[])?;
+            self.say(HELD, &[])?;
             return Ok(false);
         }
         if text != READY {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        send(&self.connection, YOURS, &[])?;
+        self.say(YOURS, &[])?;
         Ok(true)
     }
 
     /// Tells it that it has taken too long.
     pub(crate) fn give_up(self) -> io::Error {
         // If it does not hear it, it has gone.
-        _ = send(&self.connection, LATE, &[]);
+        _ = self.say(LATE, &[]);
         let text = format!("it was not ready within {}s", READY_WITHIN.as_secs());
         io::Error::new(io::ErrorKind::TimedOut, text)
     }
@@ -253,24 +266,16 @@ impl Successor {
     /// Sends connections of clients to it.
     pub(crate) fn deliver(&self, connections: &[OwnedFd]) -> io::Result<()> {
         let connections: Vec<BorrowedFd<'_>> = connections.iter().map(AsFd::as_fd).collect();
-        send(&self.connection, CLIENTS, &connections)
+        self.say(CLIENTS, &connections)
     }
-}
 
-impl AsFd for Successor {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.connection.as_fd()
+    /// Over which it speaks.
+    pub(crate) fn connection(&self) -> io::Result<BorrowedFd<'_>> {
+        self.connection.get().map(AsFd::as_fd)
     }
-}
 
-/// Connections of clients from a daemon before this one; `None` when there will be no more.
-pub(crate) fn clients_from(connection: &Socket) -> Option<Vec<OwnedFd>> {
-    match receive(connection) {
-        Ok((text, clients)) if text == CLIENTS && !clients.is_empty() => Some(clients),
-        // It answered late, after its successor had taken its place all the same.
-        Ok((text, _)) if text == YOURS => Some(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Vec::new()),
-        _ => None,
+    fn say(&self, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        send(self.connection.get()?, text, descriptors)
     }
 }
 

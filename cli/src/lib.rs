@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod admission;
+mod apart;
 
 mod bind;
 
@@ -61,11 +62,12 @@ mod listening;
 pub use listen::{InvalidListen, Listen};
 
 mod log;
-pub use log::{Level, Log, escaped, printable};
+pub use log::{Level, Log, escaped, printable, printable_json};
 
 mod log_format;
 pub use log_format::LogFormat;
 
+mod maker;
 mod max_clients;
 mod monitor;
 

@@ -90,16 +90,16 @@ impl<'a> Life<'a> {
             common: Arc::clone(&life.common),
             log: log.clone(),
         });
-        if ground.rejected > 0 {
+        if ground.rejected.count > 0 {
             let text = format!(
-                "the service manager's store holds {} descriptors that are no connections: closed",
-                ground.rejected
+                "the service manager passes {} descriptors that are neither its sockets nor clients: closed",
+                ground.rejected.count
             );
             log.line(Level::Warning, text);
         }
-        if !ground.kept.is_empty() || ground.rejected > 0 {
+        if !ground.kept.is_empty() || ground.rejected.count > 0 {
             life.common.take(ground.kept);
-            notify::empty_store(log);
+            notify::empty_store(log, &ground.rejected.names);
         }
         (life, succession)
     }

@@ -12,10 +12,10 @@ use pending::Pending;
 
 mod printable;
 pub(crate) use printable::MAX_LINE;
-pub use printable::{escaped, printable};
+pub use printable::{escaped, printable, printable_json};
 
 mod stdout;
-use stdout::Stdout;
+use stdout::{Stdout, Unbuffered};
 
 /// How much a line matters: the levels of syslog that are used here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,7 +83,7 @@ impl Log {
     #[must_use]
     pub fn of_daemon(stdout: bool) -> Self {
         Self::to(match stdout {
-            true => Sink::Stdout(Stdout::new(io::stdout())),
+            true => Sink::Stdout(Stdout::new(Unbuffered)),
             false => Sink::Syslog(Mutex::new(Syslog::new(DEV_LOG).of_daemon())),
         })
     }

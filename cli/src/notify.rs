@@ -55,9 +55,12 @@ pub(crate) fn store(connections: &[OwnedFd]) -> io::Result<()> {
 }
 
 /// Has the manager close what it stored, now that this process has it: it keeps descriptors of its own,
-/// with which a connection would never end for its client.
-pub(crate) fn empty_store(log: &Log) {
-    notify(log, &format!("FDSTOREREMOVE=1\n{STORED}"));
+/// with which a connection would never end for its client. `others` are names of what should not be there.
+pub(crate) fn empty_store(log: &Log, others: &[String]) {
+    let others = others.iter().map(String::as_str);
+    for name in [STORED_NAME].into_iter().chain(others) {
+        notify(log, &format!("FDSTOREREMOVE=1\nFDNAME={name}"));
+    }
 }
 
 /// Waits until the manager has read what was sent: it looks for the process that sent it, and would

@@ -22,8 +22,15 @@ struct HeldBack {
     said: Instant,
     /// How many were not since.
     count: u64,
-    /// The last of these.
-    last: Option<(Level, String)>,
+    /// The last of these, if it still holds.
+    last: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    since: Instant,
+    level: Level,
+    text: String,
 }
 
 impl Repeats {
@@ -44,7 +51,11 @@ impl Repeats {
         match table.get_mut(&subject) {
             Some(held) if now.saturating_duration_since(held.said) < REPEAT => {
                 held.count += 1;
-                held.last = Some((level, text));
+                held.last = Some(Held {
+                    since: now,
+                    level,
+                    text,
+                });
                 None
             }
             Some(held) => Some(with_more(text, std::mem::replace(held, fresh).count)),
@@ -55,36 +66,60 @@ impl Repeats {
         }
     }
 
-    /// Lines that were held back and have not been followed by another one for a minute, or `all` of
-    /// them: the last of each kind, with the count of the others.
-    pub(crate) fn take_pending(&self, now: Instant, all: bool) -> Vec<(Level, String)> {
-        let mut pending = Vec::new();
-        for held in self.table().values_mut() {
-            if !all && now.saturating_duration_since(held.said) < PENDING {
-                continue;
+    /// The lines for a service that has become [`DOWN`] or [`UP`], each kind said like others, and no line that does
+    /// not hold any more: what is held back of one state ends what was of the other. Before the last line comes what
+    /// was held back about that service, if this state ends it.
+    pub(crate) fn change(
+        &self,
+        about: usize,
+        state: &'static str,
+        now: Instant,
+        level: Level,
+        text: String,
+    ) -> Vec<(Level, String)> {
+        let before = if state == UP { DOWN } else { UP };
+        let Some(text) = self.ask((state, about), now, level, text) else {
+            // Its count stays.
+            if let Some(held) = self.table().get_mut(&(before, about)) {
+                held.last = None;
             }
-            if let Some((level, text)) = held.last.take() {
-                pending.push((level, with_more(text, held.count.saturating_sub(1))));
-                held.said = now;
-                held.count = 0;
-            }
-        }
-        pending
+            return Vec::new();
+        };
+        let mut lines = self.take(now, |(kind, service), _| {
+            *service == about && (state == UP || *kind == before)
+        });
+        lines.push((level, text));
+        lines
     }
 
-    /// Those that are about one service, now: what is said next is that they are over.
-    pub(crate) fn take_about(&self, about: usize, now: Instant) -> Vec<(Level, String)> {
+    /// Lines that were held back and have not been followed by another one for a minute, those on states
+    /// for as long as they are held back; or `all` of them: the last of each kind, with the count of the others.
+    pub(crate) fn take_pending(&self, now: Instant, all: bool) -> Vec<(Level, String)> {
+        self.take(now, |(kind, _), said| {
+            let patience = match *kind {
+                DOWN | UP => REPEAT,
+                _ => PENDING,
+            };
+            all || now.saturating_duration_since(said) >= patience
+        })
+    }
+
+    /// What was held back of these, the oldest first.
+    fn take(&self, now: Instant, is: impl Fn(&Subject, Instant) -> bool) -> Vec<(Level, String)> {
         let mut table = self.table();
-        let of_it = table
+        let meant = table
             .iter_mut()
-            .filter(|((_, service), _)| *service == about);
-        let pending = of_it.filter_map(|(_, held)| {
-            let (level, text) = held.last.take()?;
+            .filter(|(subject, held)| is(subject, held.said));
+        let taken = meant.filter_map(|(_, held)| {
+            let last = held.last.take()?;
             held.said = now;
             let before = std::mem::take(&mut held.count).saturating_sub(1);
-            Some((level, with_more(text, before)))
+            Some((last.since, last.level, with_more(last.text, before)))
         });
-        pending.collect()
+        let mut taken: Vec<_> = taken.collect();
+        taken.sort_by_key(|(since, ..)| *since);
+        let line = |(_, level, text)| (level, text);
+        taken.into_iter().map(line).collect()
     }
 
     /// Forgets what was held back, since another line tells it with its number.
@@ -107,6 +142,9 @@ fn with_more(mut text: String, count: u64) -> String {
     text
 }
 
+/// The kinds of lines for changes of a service's state.
+pub(crate) const DOWN: &str = "down";
+pub(crate) const UP: &str = "up";
 /// How long a repeated line is held back.
 const REPEAT: Duration = Duration::from_secs(10);
 /// How long its count waits for the next one.
@@ -173,6 +211,53 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_comes_and_goes_is_said_once_in_ten_seconds_and_in_the_end_as_it_is() {
+        let repeats = Repeats::default();
+        let start = Instant::now();
+        let at = |after| start + Duration::from_millis(after);
+        let texts = |lines: Vec<(Level, String)>| -> Vec<String> {
+            lines.into_iter().map(|(_, text)| text).collect()
+        };
+        let change = |after, state: &'static str| {
+            let text = format!("{state} {after}");
+            texts(repeats.change(0, state, at(after), Level::Info, text))
+        };
+        assert_eq!(change(0, DOWN), ["down 0"]);
+        assert_eq!(change(1, UP), ["up 1"]);
+        for after in (2..100).step_by(2) {
+            assert_eq!(change(after, DOWN), [""; 0]);
+            repeats.ask(
+                ("timeout", 0),
+                at(after),
+                Level::Warning,
+                "timeout".to_owned(),
+            );
+            assert_eq!(change(after + 1, UP), [""; 0]);
+        }
+        assert_eq!(change(9_999, DOWN), [""; 0]);
+        // It stays so.
+        assert_eq!(texts(repeats.take_pending(at(9_999), false)), [""; 0]);
+        let down = texts(repeats.take_pending(at(10_000), false));
+        assert_eq!(down, ["down 9999 (and 49 more like it before)"]);
+        assert_eq!(
+            texts(repeats.take_pending(at(20_000), false)),
+            [""; 0],
+            "nor is it up"
+        );
+        assert_eq!(
+            change(20_000, UP),
+            [
+                "timeout (and 47 more like it before)",
+                "up 20000 (and 49 more like it before)"
+            ]
+        );
+        // What was held back of the state before is said first.
+        assert_eq!(change(20_001, DOWN), ["down 20001"]);
+        assert_eq!(change(20_002, UP), [""; 0]);
+        assert_eq!(change(30_001, DOWN), ["up 20002", "down 30001"]);
+    }
+
+    #[test]
     fn what_is_over_is_said_before_that_or_forgotten() {
         let repeats = Repeats::default();
         let start = Instant::now();
@@ -182,9 +267,15 @@ mod tests {
             ask("timeout", 1);
             ask("no answer", 9);
         }
-        let said = repeats.take_about(0, start);
+        let said = repeats.change(0, UP, start, Level::Info, "up".to_owned());
         let text = "timeout (and 1 more like it before)".to_owned();
-        assert_eq!(said, [(Level::Warning, text.clone())]);
+        assert_eq!(
+            said,
+            [
+                (Level::Warning, text.clone()),
+                (Level::Info, "up".to_owned())
+            ]
+        );
         repeats.forget(("no answer", 9));
         assert_eq!(repeats.take_pending(start, true), [(Level::Warning, text)]);
         assert!(repeats.take_pending(start, true).is_empty());

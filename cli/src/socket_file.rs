@@ -10,26 +10,24 @@ use std::{
     ffi::OsString,
     fs::Permissions,
     io,
-    os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
-use nix::{
-    sys::socket::{getsockopt, sockopt::PeerCredentials},
-    unistd::Uid,
-};
+use nix::unistd::Uid;
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat},
+    fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat},
+    io::Errno,
     process::geteuid,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::{directories::Directories, file_rights::with_rights_of};
+
+mod reached;
+use reached::{by_descriptor, connect, is_file_of};
 
 /// Where a UNIX socket is, or is to be.
 #[derive(Debug)]
@@ -99,17 +97,45 @@ impl SocketFile {
             }
             bound
         })?;
-        let made = self.adopt().and_then(|()| {
-            socket.listen(backlog)?;
-            self.permit(wanted, &socket)
-        });
-        match made {
-            Ok(_) => Ok(socket),
-            Err(error) => {
-                self.remove();
-                Err(error)
+        self.listen(&socket, wanted, backlog)?;
+        Ok(socket)
+    }
+
+    /// Has the socket that was bound here listen, and gives its file what is wanted.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` where another process has put its own in the file's place: that one is left alone.
+    fn listen(&mut self, socket: &Socket, wanted: Permission, backlog: i32) -> io::Result<()> {
+        socket.listen(backlog)?;
+        match self.adopt().and_then(|()| self.check(socket)) {
+            Ok(()) => {}
+            // Its mode leaves not even this process in.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(_) => {
+                self.identity = None;
+                return Err(taken_meanwhile());
             }
         }
+        self.permit(wanted, socket)
+            .map(drop)
+            .inspect_err(|_| self.remove())
+    }
+
+    /// Keeps other starts from this directory until what is returned is dropped: between the look whether anybody
+    /// listens and a new socket there must be nobody else. Whoever can read the directory can hold this up, so it is
+    /// not waited for without end, and `None` is no error.
+    pub(crate) fn alone(&self) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&self.directory, ".", flags, Mode::empty()).ok()?;
+        for _ in 0..TRIES {
+            match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(directory),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(PAUSE),
+                Err(_) => return None,
+            }
+        }
+        None
     }
 
     /// Takes the socket that is here for the one that is meant from now on.
@@ -141,11 +167,7 @@ impl SocketFile {
         if mode_is_right && owner_is_right {
             return Ok(None);
         }
-        // Several sockets of one daemon cannot be told apart by who listens. Where another user decides where the path
-        // leads, it is this one only if it was made with that user's rights, or given to whom it is to belong.
-        let made_by = |owner: Option<u32>| owner.is_none_or(|owner| owner == before.st_uid);
-        let is_own = made_by(self.act_as) || wanted.owner == Some(before.st_uid);
-        if !is_own || !is_file_of(&file, listener)? {
+        if !is_file_of(&file, listener)? {
             return Err(replaced());
         }
         let changed = Changed { file, before };
@@ -265,40 +287,6 @@ impl Changed {
     }
 }
 
-/// Whether who connects to this file comes to this listening socket: the system notes who began to listen.
-///
-/// Another process cannot have the same credentials on a socket of its own. The connection that this makes is
-/// closed before anything is sent over it.
-fn is_file_of(file: &OwnedFd, listener: &Socket) -> io::Result<bool> {
-    let mut tries = FULL_QUEUE_TRIES;
-    let connection = loop {
-        match connect(file, listener.r#type()?) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries > 0 => {
-                tries -= 1;
-                thread::sleep(FULL_QUEUE_PAUSE);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
-            // Nobody listens there, or it is another kind of socket.
-            Err(_) => return Ok(false),
-            Ok(connection) => break connection,
-        }
-    };
-    Ok(getsockopt(&connection, PeerCredentials)? == getsockopt(listener, PeerCredentials)?)
-}
-
-fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, kind, None)?;
-    // A full queue is not waited for.
-    socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(by_descriptor(file))?)?;
-    Ok(socket)
-}
-
-/// A path to the very file that a descriptor is of.
-fn by_descriptor(file: &impl AsFd) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
-}
-
 fn identity(found: &Stat) -> (u64, u64) {
     (found.st_dev, found.st_ino)
 }
@@ -308,6 +296,14 @@ fn replaced() -> io::Error {
     io::Error::new(io::ErrorKind::AddrNotAvailable, what)
 }
 
-/// For 1 s in all: a worker empties its queue in microseconds.
-const FULL_QUEUE_TRIES: u32 = 50;
-const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(20);
+fn taken_meanwhile() -> io::Error {
+    let what = "address in use: another process has bound its own at the same moment";
+    io::Error::new(io::ErrorKind::AddrInUse, what)
+}
+
+/// For 1 s in all: a worker empties its queue in microseconds, and a start binds in less than a millisecond.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ use socket2::Socket;
 
 use crate::{
     Level, Log,
+    apart::Apart,
     handover::{MOST_EARLIER, Successor, clients_from},
+    journal::ALL,
     life::Said,
     listening::Listening,
     notify::{self, notify},
@@ -30,7 +32,7 @@ pub(crate) struct Succession {
     /// The users whose processes are trusted.
     pub(crate) trusted: Vec<u32>,
     /// Connections over which daemons before this one send their clients.
-    pub(crate) earlier: Vec<Socket>,
+    pub(crate) earlier: Vec<Apart>,
     pub(crate) listening: Arc<Listening>,
     pub(crate) common: Arc<Common>,
     pub(crate) log: Log,
@@ -104,12 +106,14 @@ impl Succession {
             Timespec::try_from(left).unwrap_or_default()
         });
         // Those before come last: what a successor says is more urgent.
-        let descriptors = [Some(listener.as_fd()), starting.map(AsFd::as_fd)];
-        let earlier = self.earlier.iter().map(AsFd::as_fd);
-        let all = descriptors.into_iter().flatten().chain(earlier);
-        let mut watched: Vec<_> = all
-            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
-            .collect();
+        let starting_from = starting.map(Successor::connection).transpose()?;
+        let mut all = vec![listener.as_fd()];
+        all.extend(starting_from);
+        for earlier in &self.earlier {
+            all.push(earlier.get()?.as_fd());
+        }
+        let watch = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut watched: Vec<_> = all.into_iter().map(watch).collect();
         let ready = retry_on_intr(|| poll(&mut watched, limit.as_ref()))?;
         let first = 1 + usize::from(starting.is_some());
         let is_ready = |index: usize| {
@@ -141,7 +145,17 @@ impl Succession {
             return thread::sleep(PAUSE / 100);
         }
         match clients_from(connection) {
-            Some(clients) => self.common.take(clients),
+            Some(clients) => {
+                if clients.others > 0 {
+                    let text = format!(
+                        "the daemon before has passed on {} descriptors that are no clients: closed",
+                        clients.others
+                    );
+                    let journal = &self.common.proxy.journal;
+                    journal.repeatable(Level::Warning, "no clients", ALL, text);
+                }
+                self.common.take(clients.connections);
+            }
             None => drop(self.earlier.swap_remove(index)),
         }
     }

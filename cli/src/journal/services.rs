@@ -18,6 +18,7 @@ use crate::{
         escape::{Place, escape},
         request::millis,
     },
+    repeats::{DOWN, UP},
 };
 
 impl Journal {
@@ -141,32 +142,29 @@ impl Journal {
         because: Option<&AttemptError>,
     ) {
         let counted = self.services.get(backend.index());
-        let Some(counted) = counted.filter(|_| self.repeats.is_some()) else {
+        let Some((counted, repeats)) = counted.zip(self.repeats.as_ref()) else {
             return;
         };
-        let (level, what) = match transition {
+        let (state, level, what) = match transition {
             Transition::Down { due_in } => {
                 let next = due_in.as_secs_f64();
                 let why = because.map(reason).unwrap_or_default();
                 (
+                    DOWN,
                     Level::Warning,
                     format!(" is down{why}, next trial in {next:.1}s"),
                 )
             }
             Transition::Up { after } => {
-                // Said later, they would tell of a fault that is over.
-                let repeats = self.repeats.as_ref();
-                let pending =
-                    repeats.map(|repeats| repeats.take_about(backend.index(), Instant::now()));
-                for (level, text) in pending.into_iter().flatten() {
-                    self.log.line(level, text);
-                }
                 let after = after.as_secs_f64();
-                (Level::Info, format!(" is up again after {after:.1}s"))
+                (UP, Level::Info, format!(" is up again after {after:.1}s"))
             }
             _ => return,
         };
-        self.log.line(level, counted.place() + &what);
+        let text = counted.place() + &what;
+        for (level, text) in repeats.change(backend.index(), state, Instant::now(), level, text) {
+            self.log.line(level, text);
+        }
     }
 }
 

@@ -21,7 +21,29 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text, MAX_LINE, |_| false)
 }
 
-/// The same in at most `limit` bytes, or the three of `...` where `limit` is less, with the characters that `is_syntax` names written as `\xNN` as
+/// A JSON text so that it can be shown: what could do something else than be seen becomes `\uNNNN`. It
+/// means the same.
+///
+/// ```
+/// let shown = hapolicy::printable_json("[\"gr\u{fc}n \u{9b}2J \u{202e}\"]");
+/// assert_eq!(shown, "[\"gr\u{fc}n \\u009b2J \\u202e\"]");
+/// ```
+#[must_use]
+pub fn printable_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // Each is one unit of UTF-16. Within JSON they stand in strings only.
+            '\u{7f}'.. if c == '\u{7f}' || is_misleading(c) => {
+                _ = write!(shown, "\\u{:04x}", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The same as [`printable`] in at most `limit` bytes, or the three of `...` where `limit` is less, with the characters that `is_syntax` names written as `\xNN` as
 /// well: those that delimit the text where it will stand.
 ///
 /// The cut is made behind a whole character and a whole escape.

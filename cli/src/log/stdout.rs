@@ -2,7 +2,7 @@
 //! waits for it is bounded.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -14,35 +14,41 @@ use std::{
 
 use crate::Level;
 
-/// Lines on their way to a thread that writes them. What does not fit is lost, counted, and said as
-/// soon as a line fits again.
+/// Lines on their way to a thread that writes them. What does not fit, or cannot be written, is lost, counted, and said
+/// as soon as a line fits again.
 #[derive(Debug)]
 pub(super) struct Stdout {
     lines: SyncSender<Message>,
     /// The bytes of the lines that wait, and of the one that is being written.
     waiting: Arc<AtomicUsize>,
-    lost: AtomicU64,
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 enum Message {
-    /// A box has no spare room that nobody counts.
-    Line(Box<str>),
+    /// A box has no spare room that nobody counts. With the line comes the number of those that are lost
+    /// if it is.
+    Line(Box<str>, u64),
     Flush(SyncSender<()>),
 }
 
 impl Stdout {
     /// Has a thread write to `output`.
-    pub(super) fn new(mut output: impl Write + Send + 'static) -> Self {
+    pub(super) fn new(output: impl Write + Send + 'static) -> Self {
         let (lines, queue) = mpsc::sync_channel(MAX_LINES);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let written = Arc::clone(&waiting);
+        let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let (written, unwritten) = (Arc::clone(&waiting), Arc::clone(&lost));
         let writer = move || {
+            let mut output = WholeLines {
+                output,
+                torn: false,
+            };
             for message in queue {
                 match message {
-                    Message::Line(line) => {
-                        // Nobody is left to be told when it fails.
-                        _ = output.write_all(line.as_bytes());
+                    Message::Line(line, count) => {
+                        if output.write(line.as_bytes()).is_err() {
+                            unwritten.fetch_add(count, Relaxed);
+                        }
                         written.fetch_sub(line.len(), Relaxed);
                     }
                     Message::Flush(done) => _ = done.send(()),
@@ -54,21 +60,24 @@ impl Stdout {
         Self {
             lines,
             waiting,
-            lost: AtomicU64::new(0),
+            lost,
         }
     }
 
     pub(super) fn send(&self, line: String) {
+        self.say_lost();
+        self.try_send(line, 1);
+    }
+
+    fn say_lost(&self) {
         let lost = self.lost.swap(0, Relaxed);
-        if lost > 0 && !self.try_send(said(lost)) {
-            self.lost.fetch_add(lost, Relaxed);
-        }
-        if !self.try_send(line) {
-            self.lost.fetch_add(1, Relaxed);
+        if lost > 0 {
+            self.try_send(said(lost), lost);
         }
     }
 
     pub(super) fn flush(&self) {
+        self.say_lost();
         let (done, flushed) = mpsc::sync_channel(1);
         if self.lines.try_send(Message::Flush(done)).is_ok() {
             // The end of the process does not wait for a reader that has stopped.
@@ -76,19 +85,71 @@ impl Stdout {
         }
     }
 
-    /// Whether there was room for the line.
-    fn try_send(&self, line: String) -> bool {
+    /// Sends a line that stands for so many, if there is room for it.
+    fn try_send(&self, line: String, count: u64) {
         let length = line.len();
         let waiting = self
             .waiting
             .fetch_add(length, Relaxed)
             .saturating_add(length);
-        let line = Message::Line(line.into_boxed_str());
+        let line = Message::Line(line.into_boxed_str(), count);
         let fits = waiting <= super::MAX_WAITING && self.lines.try_send(line).is_ok();
         if !fits {
             self.waiting.fetch_sub(length, Relaxed);
+            self.lost.fetch_add(count, Relaxed);
         }
-        fits
+    }
+}
+
+/// Writes lines so that no two become one, also where a file system is full in the middle of one.
+struct WholeLines<W> {
+    output: W,
+    /// The last line has a beginning and no end.
+    torn: bool,
+}
+
+impl<W: Write> WholeLines<W> {
+    /// Writes a line with its line feed, after one for the line before where that has none.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. Of this line nothing was written, or a part.
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.write_all(b"\n")?;
+            self.torn = false;
+        }
+        self.write_all(line)
+    }
+
+    fn write_all(&mut self, mut rest: &[u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            match self.output.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    self.torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Standard output without the standard library's buffer, which would keep what could not be written, and write it
+/// later.
+#[derive(Debug)]
+pub(super) struct Unbuffered;
+
+impl Write for Unbuffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -105,6 +166,7 @@ const MAX_LINES: usize = 4096;
 mod tests {
     use std::{
         io::{BufRead, BufReader, Read, pipe},
+        sync::Mutex,
         thread,
     };
 
@@ -164,6 +226,58 @@ mod tests {
         assert!(lost > 0);
         assert_eq!(lost + whole.len(), 2001);
         assert_eq!(whole.last().unwrap().as_str(), "after");
+    }
+
+    #[test]
+    fn lines_that_could_not_be_written_are_counted_and_none_is_joined_with_another() {
+        let disk = Disk::default();
+        let stdout = Stdout::new(disk.clone());
+        let send = |line: &str| {
+            stdout.send(line.to_owned());
+            // Until it has been tried.
+            while stdout.waiting.load(Relaxed) > 0 {
+                thread::yield_now();
+            }
+        };
+        disk.0.lock().unwrap().room = 10;
+        for line in ["first\n", "second\n", "third\n"] {
+            send(line);
+        }
+        disk.0.lock().unwrap().room = 3;
+        // Neither this nor what is said of the others has room.
+        send("fourth\n");
+        disk.0.lock().unwrap().room = 1000;
+        send("fifth\n");
+        let of_loss = "[LOG warning]: warning: 3 log lines were lost\n";
+        let written = String::from_utf8(disk.0.lock().unwrap().written.clone()).unwrap();
+        assert_eq!(written, format!("first\nseco\n[L\n{of_loss}fifth\n"));
+    }
+
+    /// A file system that has room for so many bytes.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<Room>>);
+
+    #[derive(Default)]
+    struct Room {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.0.lock().unwrap();
+            let fits = bytes.len().min(disk.room);
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            disk.room -= fits;
+            disk.written.extend(&bytes[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     /// What a pipe holds.

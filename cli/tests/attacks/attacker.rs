@@ -2,12 +2,22 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    io::Write,
+    net::{TcpListener, TcpStream},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::{MetadataExt, PermissionsExt, chown},
+    },
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
+use nix::unistd::{Uid, setfsuid};
+use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
+
+use crate::handover_talk::send;
 
 /// A user that no system has.
 pub(crate) const ATTACKER: u32 = 31_337;
@@ -71,4 +81,34 @@ pub(crate) fn command_as(user: u32, directory: &Path, words: &[&str]) -> Command
 pub(crate) fn shell(directory: &Path, script: &str) {
     let mut command = command_as(ATTACKER, directory, &["/bin/sh", "-c", script]);
     assert!(command.status().unwrap().success(), "{script}");
+}
+
+/// A socket of the attacker's making, which root then binds: in namespaces of its own so can the attacker.
+pub(crate) fn socket_of_attacker(domain: Domain, kind: Type) -> Socket {
+    // That of this thread alone.
+    setfsuid(Uid::from_raw(ATTACKER));
+    let socket = Socket::new(domain, kind, None);
+    setfsuid(Uid::from_raw(0));
+    socket.unwrap()
+}
+
+/// A connection that takes a minute to be closed by whoever closes it last, as long as the second is kept.
+pub(crate) fn lingering() -> (TcpStream, impl Sized) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    near.set_nonblocking(true).unwrap();
+    while near.write(&[0; 65536]).is_ok() {}
+    SockRef::from(&near)
+        .set_linger(Some(Duration::from_secs(60)))
+        .unwrap();
+    (near, far)
+}
+
+/// A socket in which such a connection lies unread.
+pub(crate) fn holding(kind: Type) -> (OwnedFd, impl Sized) {
+    let (near, far) = Socket::pair(Domain::UNIX, kind, None).unwrap();
+    let (lingering, kept) = lingering();
+    send(&far, b"x", &[lingering.as_fd()]).unwrap();
+    (near.into(), (far, kept))
 }

@@ -10,9 +10,10 @@ use std::{
     thread,
 };
 
-use socket2::Socket;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::{
+    attacker::{holding, lingering, socket_of_attacker},
     handover_talk::{Predecessor, receive, send},
     process::{Client, Process, is_root},
     world::World,
@@ -35,7 +36,7 @@ fn what_is_not_the_socket_that_was_asked_for_is_not_taken_and_the_daemon_binds_i
         number += 1;
         world.path(&format!("{number}.sock"))
     };
-    let not_listening = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let not_listening = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let traps: Vec<(&str, &str, OwnedFd)> = vec![
         ("a listener at another port", inet, elsewhere.into()),
         (
@@ -91,6 +92,123 @@ fn what_is_not_the_socket_that_was_asked_for_is_not_taken_and_the_daemon_binds_i
         );
         daemon.stop();
     }
+}
+
+/// Who has taken over a daemon makes namespaces of its own, in which a path or a port is free.
+#[test]
+fn a_socket_that_neither_root_nor_the_starter_has_made_is_not_taken_whatever_is_said_of_it() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let (path, unix) = (world.path("policy.sock"), world.unix());
+    for word in ["listen", "keep"] {
+        let theirs = socket_of_attacker(Domain::UNIX, Type::STREAM);
+        theirs.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        theirs.listen(5).unwrap();
+        fs::remove_file(&path).unwrap();
+        let handed = vec![(format!("{word} {unix}").into_bytes(), theirs)];
+        let before = Predecessor::at(&world.path("handover.sock")).hand_over(handed);
+        let daemon = world.start(&[&unix], &[]);
+        assert!(before.join().unwrap().is_none(), "{word}");
+        let told = "no handover from the daemon before: its socket for unix:";
+        assert_eq!(daemon.process.out.lines(told).len(), 1, "{word}");
+        assert_eq!(daemon.connect().ask_about("x"), "dunno", "{word}");
+        daemon.stop();
+    }
+    // It is its own that any process of its user could join.
+    let theirs = socket_of_attacker(Domain::IPV4, Type::STREAM);
+    theirs
+        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    theirs.listen(5).unwrap();
+    let port = theirs.local_addr().unwrap().as_socket().unwrap().port();
+    let inet = format!("inet:127.0.0.1:{port}");
+    let handed = vec![(format!("listen {inet}").into_bytes(), theirs)];
+    let before = Predecessor::at(&world.path("handover.sock")).hand_over(handed);
+    let ended = world.try_start(&["--listen", &inet]).end();
+    assert_eq!(ended.code, Some(71), "the port is taken: {ended:?}");
+    assert!(before.join().unwrap().is_none());
+}
+
+#[test]
+fn what_is_refused_does_not_hold_up_the_start() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let unix = world.unix();
+    for (name, kind, is_relied_on) in [
+        (format!("listen {unix}"), Type::STREAM, false),
+        // Nobody has asked for it.
+        ("listen inet:192.0.2.1:1".to_owned(), Type::STREAM, true),
+        ("nonsense".to_owned(), Type::DGRAM, false),
+        ("earlier".to_owned(), Type::STREAM, false),
+    ] {
+        let (socket, kept) = holding(kind);
+        let handed = vec![(name.clone().into_bytes(), socket.into())];
+        let before = Predecessor::at(&world.path("handover.sock")).hand_over(handed);
+        let daemon = world.start(&[&unix], &[]);
+        assert_eq!(daemon.connect().ask_about("x"), "dunno", "{name}");
+        // Else this process may be the last one to close it.
+        drop(kept);
+        assert_eq!(before.join().unwrap().is_some(), is_relied_on, "{name}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn what_is_passed_on_as_a_client_and_is_none_is_refused_and_holds_up_no_handover() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let before = Predecessor::at(&world.path("handover.sock")).hand_over(Vec::new());
+    let daemon = world.start(&["inet:127.0.0.1:0"], &[]);
+    let before = before.join().unwrap().expect("it is ready");
+    let (datagrams, kept) = holding(Type::DGRAM);
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.connect("127.0.0.1:1").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let all = [
+        datagrams.as_fd(),
+        udp.as_fd(),
+        listener.as_fd(),
+        far.as_fd(),
+    ];
+    send(&before, b"clients", &all).unwrap();
+    drop(far);
+    let closing = thread::spawn(|| drop(datagrams));
+    let told = "the daemon before has passed on 3 descriptors that are no clients: closed";
+    assert!(daemon.process.out.wait_lines(1, told));
+    let mut client = Client::of(near);
+    assert_eq!(client.ask_about("x"), "dunno");
+    let next = world.start(&["inet:127.0.0.1:0"], &[]);
+    daemon.ended_well();
+    assert_eq!(client.ask_about("x"), "dunno");
+    drop(kept);
+    closing.join().unwrap();
+    next.stop();
+}
+
+#[test]
+fn what_lies_unread_in_a_connection_to_a_daemon_before_holds_up_no_handover() {
+    let world = World::new();
+    let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    let (client, _kept) = lingering();
+    send(&far, b"nonsense", &[]).unwrap();
+    send(&far, b"clients", &[client.as_fd()]).unwrap();
+    drop(client);
+    let handed = vec![(b"earlier".to_vec(), near)];
+    let before = Predecessor::at(&world.path("handover.sock")).hand_over(handed);
+    let daemon = world.start(&["inet:127.0.0.1:0"], &[]);
+    let before = before.join().unwrap().expect("it is ready");
+    let next = world.start(&["inet:127.0.0.1:0"], &[]);
+    daemon.ended_well();
+    drop(before);
+    next.stop();
 }
 
 /// In a mount namespace of its own a path leads where the predecessor wants.

@@ -233,36 +233,81 @@ fn a_daemon_binds_in_a_directory_of_another_user_with_the_rights_of_that_user() 
     }
 }
 
-/// Both belong to one daemon, so that who listens is the same.
+/// Both belong to one daemon, so that who listens is the same; or the same user is to own both.
 #[test]
 fn the_socket_of_another_directory_does_not_get_the_mode_that_is_meant_for_this_one() {
     if !is_root() {
         return;
     }
+    for (owner, roots_owner) in [("", 0), (&*format!(",owner={ATTACKER}"), ATTACKER)] {
+        let ground = Ground::new();
+        let stub = Stub::tcp(Script::default());
+        let place = ground.theirs.join("place");
+        fs::create_dir(&place).unwrap();
+        std::os::unix::fs::chown(&place, Some(ATTACKER), Some(ATTACKER)).unwrap();
+        let (theirs, roots) = (place.join("policy"), ground.roots.join("policy"));
+        let words = |mode: &str| {
+            [
+                "--listen".to_owned(),
+                format!("unix:{},mode={mode},owner={ATTACKER}", theirs.display()),
+                "--listen".to_owned(),
+                format!("unix:{},mode=0600{owner}", roots.display()),
+                "--handover".to_owned(),
+                format!("unix:{}/handover.sock", ground.roots.display()),
+                "-s".to_owned(),
+                format!("a={}", stub.address()),
+            ]
+        };
+        let mut first = std::process::Command::new(HAPOLICY);
+        let first = Daemon::of(first.arg("-L").args(words("0660")), 2);
+        shell(&ground.theirs, "mv place gone && ln -s ../roots place");
+        let ended = run(HAPOLICY, &words("0666"));
+        assert_eq!(ended.code, Some(71), "{owner}: {ended:?}");
+        let found = fs::symlink_metadata(&roots).unwrap();
+        let looks = (found.mode() & 0o7777, found.uid());
+        assert_eq!(looks, (0o600, roots_owner), "{owner}");
+        first.stop();
+    }
+}
+
+/// A daemon that root has nothing to do with, in a directory of its group.
+#[test]
+fn nor_does_it_where_the_daemon_is_an_ordinary_users() {
+    if !is_root() {
+        return;
+    }
     let ground = Ground::new();
     let stub = Stub::tcp(Script::default());
-    let place = ground.theirs.join("place");
-    fs::create_dir(&place).unwrap();
-    std::os::unix::fs::chown(&place, Some(ATTACKER), Some(ATTACKER)).unwrap();
-    let (theirs, roots) = (place.join("policy"), ground.roots.join("policy"));
+    let (place, own) = (ground.theirs.join("place"), ground.theirs.join("../own"));
+    for (path, user, mode) in [(&place, ATTACKER, 0o770), (&own, USER, 0o711)] {
+        fs::create_dir(path).unwrap();
+        std::os::unix::fs::chown(path, Some(user), Some(USER)).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let own = own.canonicalize().unwrap();
     let words = |mode: &str| {
         [
             "--listen".to_owned(),
-            format!("unix:{},mode={mode},owner={ATTACKER}", theirs.display()),
+            format!("unix:{}/policy,mode={mode}", place.display()),
             "--listen".to_owned(),
-            format!("unix:{},mode=0600", roots.display()),
+            format!("unix:{}/policy,mode=0600", own.display()),
             "--handover".to_owned(),
-            format!("unix:{}/handover.sock", ground.roots.display()),
+            format!("unix:{}/handover.sock", own.display()),
             "-s".to_owned(),
             format!("a={}", stub.address()),
         ]
     };
-    let mut first = std::process::Command::new(HAPOLICY);
-    let first = Daemon::of(first.arg("-L").args(words("0660")), 2);
-    shell(&ground.theirs, "mv place gone && ln -s ../roots place");
-    let ended = run(HAPOLICY, &words("0666"));
+    let first = Daemon::of(
+        command_as(USER, &own, &[HAPOLICY, "-L"]).args(words("0660")),
+        2,
+    );
+    shell(&ground.theirs, "mv place gone && ln -s ../own place");
+    let ended = Process::of(command_as(USER, &own, &[HAPOLICY]).args(words("0666"))).end();
     assert_eq!(ended.code, Some(71), "{ended:?}");
-    let found = fs::symlink_metadata(&roots).unwrap();
-    assert_eq!((found.mode() & 0o7777, found.uid()), (0o600, 0));
+    let found = fs::symlink_metadata(own.join("policy")).unwrap();
+    assert_eq!(found.mode() & 0o7777, 0o600);
     first.stop();
 }
+
+/// Of no system either.
+const USER: u32 = 31_338;

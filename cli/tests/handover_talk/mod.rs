@@ -5,6 +5,8 @@
     reason = "each test that includes this module uses a part of it"
 )]
 
+#[path = "../../src/apart.rs"]
+mod apart;
 #[path = "../../src/descriptor_mail.rs"]
 mod descriptor_mail;
 #[path = "../../src/disposal.rs"]
@@ -46,7 +48,7 @@ pub fn take_sockets(path: &Path) -> (Socket, Vec<(Vec<u8>, Socket)>) {
             return (connection, taken);
         }
         let socket = descriptors.into_iter().next().unwrap();
-        taken.push((text, Socket::from(socket)));
+        taken.push((text, socket.keep().unwrap()));
     }
 }
 

@@ -229,6 +229,19 @@ fn query_prints_objects_when_asked_to() {
     }
 }
 
+/// What shows it may be a terminal, however many programs are between.
+#[test]
+fn an_object_has_no_character_that_commands_a_terminal() {
+    let action = "gr\u{fc}n \u{9b}2J \u{202e}\u{7f}\u{1b}";
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let input = format!("sender={action}\n\n");
+    let ended = query_with_input(&[&stub.address(), "--json", "-"], &input);
+    let escaped = "\"gr\u{fc}n \\u009b2J \\u202e\\u007f\\u001b\"";
+    assert!(ended.out.contains(escaped), "{ended:?}");
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(object["action"], action);
+}
+
 #[test]
 fn query_prints_an_object_for_a_failure_as_well() {
     let ended = query(&[&closed_port(), "--json"]);

@@ -41,7 +41,8 @@ struct Heard {
 #[derive(Debug, Default)]
 struct State {
     said: Vec<String>,
-    kept: Vec<OwnedFd>,
+    /// With their names.
+    kept: Vec<(String, OwnedFd)>,
 }
 
 impl Manager {
@@ -62,7 +63,12 @@ impl Manager {
 
     /// Keeps this as if the daemon before had stored it.
     pub fn keep(&self, stored: OwnedFd) {
-        self.heard.lock().kept.push(stored);
+        self.keep_as("client", stored);
+    }
+
+    /// The same under a name that was chosen for it.
+    pub fn keep_as(&self, name: &str, stored: OwnedFd) {
+        self.heard.lock().kept.push((name.to_owned(), stored));
     }
 
     /// Starts the daemon with its sockets, and with what it keeps for it.
@@ -76,14 +82,11 @@ impl Manager {
         let state = self.heard.lock();
         let kept = state.kept.iter();
         // As systemd does, it passes duplicates until it is told to remove its own.
-        let kept = kept.map(|kept| kept.try_clone().expect("a descriptor"));
+        let mut names = vec!["hapolicy.socket".to_owned(); self.sockets.len()];
+        names.extend(kept.clone().map(|(name, _)| name.clone()));
+        let kept = kept.map(|(_, kept)| kept.try_clone().expect("a descriptor"));
         let all: Vec<OwnedFd> = sockets.chain(kept).collect();
         drop(state);
-        let name = |index| match index < self.sockets.len() {
-            true => "hapolicy.socket",
-            false => "client",
-        };
-        let names: Vec<_> = (0..all.len()).map(name).collect();
         let count = all.len();
         let mappings = (3..).zip(all).map(|(child_fd, parent_fd)| FdMapping {
             parent_fd,
@@ -161,12 +164,13 @@ impl Heard {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message
                 && text.starts_with("FDSTORE=1")
             {
-                state.kept.extend(descriptors);
+                let named = |kept| ("client".to_owned(), kept);
+                state.kept.extend(descriptors.map(named));
             }
             // All others are closed, which is the answer to a barrier.
         }
-        if text == "FDSTOREREMOVE=1\nFDNAME=client" {
-            state.kept.clear();
+        if let Some(name) = text.strip_prefix("FDSTOREREMOVE=1\nFDNAME=") {
+            state.kept.retain(|(kept, _)| kept != name);
         }
         state.said.push(text);
         drop(state);

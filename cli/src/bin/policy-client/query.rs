@@ -11,7 +11,7 @@ use std::{
 
 use bytes::BytesMut;
 use clap::Args;
-use hapolicy::{parse_duration, printable};
+use hapolicy::{parse_duration, printable, printable_json};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };
@@ -186,7 +186,7 @@ impl Query {
                 "endpoint": endpoint.to_string(),
                 "error": answer.as_ref().err(),
             });
-            writeln!(out, "{object}")?;
+            writeln!(out, "{}", printable_json(&object.to_string()))?;
         } else if let Ok(response) = answer {
             if out.is_terminal() {
                 // A terminal obeys what it is sent: a policy server shall not command it.

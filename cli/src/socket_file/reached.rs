@@ -1,0 +1,60 @@
+//! Which listening socket is reached through a file.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::PathBuf,
+    thread,
+};
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::{PAUSE, TRIES};
+
+/// Whether who connects to this file comes to this listening socket: the system notes who began to listen, and at
+/// which path the socket was bound.
+///
+/// Another process cannot have the same credentials on a socket of its own, as long as this one was made by root or by
+/// the user who starts daemons; and a process has no two sockets with one path. The connection that this makes is closed
+/// before anything is sent over it.
+pub(super) fn is_file_of(file: &OwnedFd, listener: &Socket) -> io::Result<bool> {
+    let mut tries = TRIES;
+    let connection = loop {
+        match connect(file, listener.r#type()?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries > 0 => {
+                tries -= 1;
+                thread::sleep(PAUSE);
+            }
+            Err(error) if is_no_answer(error.kind()) => return Err(error),
+            // Nobody listens there, or it is another kind of socket.
+            Err(_) => return Ok(false),
+            Ok(connection) => break connection,
+        }
+    };
+    let (reached, meant) = (connection.peer_addr()?, listener.local_addr()?);
+    let is_path = reached.as_pathname().is_some() && reached.as_pathname() == meant.as_pathname();
+    Ok(is_path
+        && getsockopt(&connection, PeerCredentials)? == getsockopt(listener, PeerCredentials)?)
+}
+
+/// Whether an attempt to connect says nothing of who listens.
+const fn is_no_answer(error: io::ErrorKind) -> bool {
+    matches!(
+        error,
+        io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied
+    )
+}
+
+pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    // A full queue is not waited for.
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(by_descriptor(file))?)?;
+    Ok(socket)
+}
+
+/// A path to the very file that a descriptor is of.
+pub(super) fn by_descriptor(file: &impl AsFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
+}
