@@ -341,3 +341,32 @@ fn a_request_that_waits_at_a_full_socket_gets_the_connection_that_becomes_idle()
     let id = proxy.shared.balancer().ids().next().unwrap();
     assert_eq!(proxy.shared.open(id), 1);
 }
+
+#[test]
+fn one_that_needs_a_new_connection_keeps_no_other_from_an_idle_one() {
+    let mut options = UpstreamOptions::default();
+    options.max_opening = 1;
+    let backends = vec![BackendConfig::default()];
+    let mut proxy = Proxy::with(backends, options, ClientOptions::default());
+    let clients: Vec<_> = (0..4).map(|_| proxy.client()).collect();
+    for (link, client) in (0..3).zip(&clients) {
+        proxy.ask(*client, "a");
+        proxy.connected(link);
+        proxy.passes(ms(20));
+    }
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "x"), ["send 2: x"]);
+    assert_eq!(proxy.ask(clients[1], "y"), ["send 1: y"]);
+    assert_eq!(proxy.ended(1), ["close 1", "connect 3 to 0"]);
+    assert_eq!(proxy.ask(clients[2], "z"), ["send 0: z"]);
+    assert_eq!(
+        proxy.ended(0),
+        ["close 0"],
+        "it waits until that one is accepted"
+    );
+    assert_eq!(proxy.ask(clients[3], "w"), [""; 0]);
+    let done = proxy.answer(2, DUNNO);
+    assert_eq!(done, ["send 2: w", "reply 0: action=DUNNO||"]);
+}

@@ -126,43 +126,60 @@ impl Upstream {
         }
     }
 
-    /// Those who wait for a connection to this backend get what there is, who has waited for longest first.
+    /// Those who wait for a connection to this backend get what there is, who has waited for longest first. One that needs
+    /// a new connection, which cannot be opened now, keeps no other from one that is idle.
     #[cold]
     pub(super) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         self.serve_full(slot, driver);
+        let mut left = Vec::new();
         while let Some(backend) = self.backends.get_mut(slot.index())
             && let Some((id, serial)) = backend.waiting.pop_front()
         {
-            let is_waiting = self.asks.get(id).is_some_and(|ask| {
-                ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
-            });
-            if !is_waiting {
+            let Some(ask) = self.asks.get(id) else {
+                continue;
+            };
+            if ask.serial != serial || ask.state != AskState::Queued || ask.slot != slot {
                 continue;
             }
+            let is_fresh = ask.is_fresh;
             match self.try_acquire(id, driver) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let (worker, max) = (self.worker, self.options.max_connections);
-                    let is_shared = self.shared().is_shared();
-                    if let Some(backend) = self.backends.get_mut(slot.index()) {
-                        backend.waiting.push_front((id, serial));
-                        if is_shared && backend.shared.open() >= max {
-                            backend.shared.want(worker, true);
-                            if backend.shared.open() < max {
-                                // One has come free before the others knew.
-                                self.work.push_back(Work::Serve(slot));
-                            }
-                        }
+                    left.push((id, serial));
+                    if !is_fresh || !self.has_idle(slot) {
+                        break;
                     }
-                    return;
                 }
                 Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
             }
         }
-        if self.shared().is_shared()
-            && let Some(backend) = self.backends.get(slot.index())
-        {
-            backend.shared.want(self.worker, false);
+        self.wait_on(slot, left);
+    }
+
+    fn has_idle(&self, slot: Slot) -> bool {
+        let backend = self.backends.get(slot.index());
+        backend.is_some_and(|backend| !backend.idle.is_empty())
+    }
+
+    /// These wait on, as the first ones.
+    fn wait_on(&mut self, slot: Slot, left: Vec<(u32, u32)>) {
+        let (worker, max) = (self.worker, self.options.max_connections);
+        let is_shared = self.shared().is_shared();
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        let is_done = left.is_empty();
+        for one in left.into_iter().rev() {
+            backend.waiting.push_front(one);
+        }
+        if is_shared && is_done {
+            backend.shared.want(worker, false);
+        } else if is_shared && backend.shared.open() >= max {
+            backend.shared.want(worker, true);
+            if backend.shared.open() < max {
+                // One has come free before the others knew.
+                self.work.push_back(Work::Serve(slot));
+            }
         }
     }
 
