@@ -326,3 +326,34 @@ fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_cl
     assert_eq!(proxy.passes(ms(500)), ["close 0"]);
     assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
 }
+
+#[test]
+fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt() {
+    let mut proxy = Proxy::new(2);
+    proxy
+        .shared
+        .balancer()
+        .set_mode(BackendId::new(1).unwrap(), Mode::Disabled);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    // It is learned that the backend serves two.
+    proxy.answer(0, DUNNO);
+    proxy.answer(1, DUNNO);
+    proxy.passes(ms(20));
+    proxy.passes(ms(980));
+    proxy.answer(2, DUNNO);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    // That is believed until this attempt fails.
+    proxy.passes(ms(59_400));
+    proxy.ask(clients[0], "b");
+    proxy.ask(clients[1], "b");
+    proxy.driver.take();
+    assert_eq!(proxy.ask(clients[2], "b"), [""; 0], "it waits");
+    let opened = proxy.passes(ms(1_000));
+    assert_eq!(opened, ["connect 0 to 0"], "one more is tried");
+    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=dunno||"]);
+    assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
+}

@@ -51,7 +51,7 @@ impl Upstream {
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
             ask.serial = serial;
-            ask.state = AskState::Queued;
+            ask.state = AskState::Between;
             ask.kind = kind;
             ask.request = Some(request);
             ask.set = set;
@@ -310,7 +310,7 @@ impl Upstream {
             return;
         };
         match ask.state {
-            AskState::Free => {}
+            AskState::Free | AskState::Between => {}
             AskState::Queued if now < ask.wait_until => self.wait_no_more(id, driver),
             AskState::Queued => self.fail(id, Failed::before(AttemptError::Busy), driver),
             AskState::Opening if now < ask.wait_until => self.race_on(id, driver),

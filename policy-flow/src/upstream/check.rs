@@ -210,7 +210,7 @@ impl Upstream {
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
             ask.serial = self.serial;
-            ask.state = AskState::Queued;
+            ask.state = AskState::Between;
             ask.kind = Kind::Check;
             ask.request = probe.map(|probe| probe.request.clone());
             ask.set = self.current.number;
