@@ -357,3 +357,18 @@ fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt
     assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=dunno||"]);
     assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
 }
+
+#[test]
+fn checks_can_begin_again_after_they_have_ended() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let check = Check::new(Duration::from_secs(5));
+    proxy.flow.upstream_mut().unwrap().check(check.clone());
+    proxy.driver.refuses = true;
+    proxy.ask(client, "a");
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    upstream.end_checks(&mut proxy.driver);
+    assert_eq!(proxy.passes(ms(5_000)), [""; 0]);
+    proxy.flow.upstream_mut().unwrap().check(check);
+    assert_eq!(proxy.passes(ms(5_000)), ["connect 0 to 0"]);
+}

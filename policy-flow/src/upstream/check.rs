@@ -162,13 +162,13 @@ impl Upstream {
     }
 
     pub(super) fn check_rings(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.check = Time::NEVER;
+        }
         let Some(check) = &self.check else {
             return;
         };
         let (every, probe) = (check.every, check.probe.clone());
-        if let Some(backend) = self.backends.get_mut(slot.index()) {
-            backend.check = Time::NEVER;
-        }
         let Some(id) = self.current.id(slot) else {
             return;
         };
