@@ -372,3 +372,21 @@ fn checks_can_begin_again_after_they_have_ended() {
     proxy.flow.upstream_mut().unwrap().check(check);
     assert_eq!(proxy.passes(ms(5_000)), ["connect 0 to 0"]);
 }
+
+#[test]
+fn an_address_that_was_tried_later_is_not_put_behind_one_that_was_faster() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    assert_eq!(found(&mut proxy, &[1, 2, 3]), ["connect 0 to 0.1"]);
+    assert_eq!(proxy.passes(ms(250)), ["connect 1 to 0.2"]);
+    assert_eq!(proxy.passes(ms(250)), ["connect 2 to 0.3"]);
+    assert_eq!(proxy.failed(0), ["close 0"]);
+    assert_eq!(proxy.connected(1), ["close 2", "send 1: a"]);
+    let other = proxy.client();
+    assert_eq!(
+        proxy.ask(other, "b"),
+        ["connect 3 to 0.3"],
+        "it has no connection yet"
+    );
+}
