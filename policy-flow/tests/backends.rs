@@ -390,3 +390,44 @@ fn an_address_that_was_tried_later_is_not_put_behind_one_that_was_faster() {
         "it has no connection yet"
     );
 }
+
+#[test]
+fn a_worker_that_knows_what_a_backend_serves_does_not_count_connections_of_others() {
+    let options = UpstreamOptions::default();
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    let link = LinkId::from_index;
+    let [one, two] = &mut drivers;
+    // The first one has three that are asked.
+    for number in 0..3 {
+        workers[0].ask(request(), None, 0, one);
+        workers[0].connected(link(number), one);
+    }
+    // The second one learns that two of its own are served.
+    for number in 0..3 {
+        workers[1].ask(request(), None, 0, two);
+        workers[1].connected(link(number), two);
+    }
+    for number in 0..2 {
+        workers[1].data(link(number), DUNNO.as_bytes(), two);
+    }
+    for time in [20, 1_000] {
+        workers[1].set_now(now + ms(time));
+        workers[1].tick(two);
+    }
+    workers[1].data(link(2), DUNNO.as_bytes(), two);
+    assert_eq!(two.take_events(), ["0 serves 2"]);
+    two.take();
+    workers[1].ask(request(), None, 0, two);
+    assert_eq!(two.take(), ["send 2: a"]);
+    workers[1].tick(two);
+    workers[1].ask(request(), None, 0, two);
+    assert_eq!(two.take().len(), 1, "it has one, and may have two");
+}

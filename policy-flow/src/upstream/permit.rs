@@ -270,23 +270,18 @@ impl Upstream {
         is_fresh: bool,
         driver: &mut impl BackendDriver,
     ) -> bool {
-        let is_shared = self.shared().is_shared();
+        let (is_shared, max) = (self.shared().is_shared(), self.options.max_connections);
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return false;
         };
-        if backend.shared.take(limit) {
-            backend.taken += 1;
+        if backend.take_permit(limit, max) {
             return true;
         }
         if is_fresh && let Some(&oldest) = backend.idle.front() {
             // Its permit is worth more than the connection, which may be dead.
             self.drop_link(oldest, driver);
             let backend = self.backends.get_mut(slot.index());
-            return backend.is_some_and(|backend| {
-                let has_taken = backend.shared.take(limit);
-                backend.taken += usize::from(has_taken);
-                has_taken
-            });
+            return backend.is_some_and(|backend| backend.take_permit(limit, max));
         }
         if is_shared && let Some(other) = backend.shared.ask_to_shed(self.worker) {
             self.call(other, driver);
