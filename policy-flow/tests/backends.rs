@@ -431,3 +431,39 @@ fn a_worker_that_knows_what_a_backend_serves_does_not_count_connections_of_other
     workers[1].ask(request(), None, 0, two);
     assert_eq!(two.take().len(), 1, "it has one, and may have two");
 }
+
+#[test]
+fn a_worker_whose_own_requests_wait_no_more_leaves_its_permits_to_others() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    for ends in [true, false] {
+        let [one, two] = &mut drivers;
+        let link = LinkId::from_index(0);
+        workers[0].ask(request(), None, 0, one);
+        workers[0].connected(link, one);
+        let gives_up = workers[0].ask(request(), None, 1, one);
+        workers[0].cancel(gives_up, one);
+        let waits = workers[1].ask(request(), None, 0, two);
+        one.take();
+        match ends {
+            true => workers[0].ended(link, one),
+            false => workers[0].data(link, DUNNO.as_bytes(), one),
+        }
+        assert_eq!(one.take(), ["close 0", "wake 1"], "ends: {ends}");
+        workers[1].cancel(waits, two);
+        workers[1].woken(two);
+        for (worker, driver) in workers.iter_mut().zip(&mut drivers) {
+            worker.tick(driver);
+            driver.take();
+        }
+    }
+}

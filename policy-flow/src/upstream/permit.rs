@@ -158,10 +158,26 @@ impl Upstream {
                 Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
             }
         }
-        if self.shared().is_shared()
-            && let Some(backend) = self.backends.get(slot.index())
-        {
-            backend.shared.want(self.worker, false);
+        if self.shared().is_shared() {
+            self.wants_no_more(slot, driver);
+        }
+    }
+
+    /// Nobody here waits for a permit. Those who did may have given up after one had come free: then it is another
+    /// worker's, if that waits for one.
+    fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let max = self.options.max_connections;
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return;
+        };
+        backend.shared.want(self.worker, false);
+        let Some(other) = backend.shared.wanted_by(self.worker) else {
+            return;
+        };
+        match backend.idle.front() {
+            Some(&oldest) => self.drop_link(oldest, driver),
+            None if backend.shared.open() < max => self.call(other, driver),
+            None => {}
         }
     }
 
