@@ -467,3 +467,40 @@ fn a_worker_whose_own_requests_wait_no_more_leaves_its_permits_to_others() {
         }
     }
 }
+
+#[test]
+fn a_backend_whose_number_is_over_63_is_blamed_like_others() {
+    let mut proxy = Proxy::new(1);
+    let options = UpstreamOptions::default();
+    let mut backend = BackendConfig::default();
+    backend.address = Some(Address::Other(0));
+    // The first one keeps its number until the next list.
+    let list = vec![(policy_ha::Backend::default(), None); 64];
+    let shared = proxy.shared.renewed(options.balancer, list).unwrap();
+    let list = vec![(backend, None); 64];
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    let slots = upstream.exchange(options, list, &shared, &mut proxy.driver);
+    assert_eq!(slots.last(), Some(&Slot::from_index(64)));
+    // Only the first one and the last one are asked.
+    let ids: Vec<BackendId> = shared.balancer().ids().collect();
+    for id in &ids[1..63] {
+        shared.balancer().set_mode(*id, Mode::Disabled);
+    }
+    let client = proxy.client();
+    while !proxy
+        .ask(client, "")
+        .contains(&"connect 0 to 64".to_owned())
+    {
+        proxy.connected(0);
+        proxy.answer(0, DUNNO);
+        let upstream = proxy.flow.upstream_mut().unwrap();
+        upstream.close_idle(&mut proxy.driver);
+        proxy.passes(ms(0));
+    }
+    proxy.connected(0);
+    assert_eq!(proxy.ended(0), ["close 0", "connect 1 to 1"]);
+    proxy.connected(1);
+    proxy.driver.take_events();
+    proxy.answer(1, DUNNO);
+    assert_eq!(proxy.driver.take_events(), ["64 is down"]);
+}

@@ -246,12 +246,10 @@ impl Upstream {
         }
         let (kind, set) = (ask.kind, ask.set);
         let (key, took) = (ask.key, now.since(ask.budget.begin));
-        let failed = match ask.attempts.is_empty() {
-            true => 0,
-            false => ask.failed(),
-        };
+        let has_failed = !ask.attempts.is_empty();
+        let failed = ask.failed();
         self.observe_success(kind, set, backend_id, slot, driver);
-        if failed != 0 {
+        if has_failed {
             self.settle_blame(id, true, driver);
         }
         let answer = Answer {
