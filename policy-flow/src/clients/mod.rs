@@ -250,11 +250,8 @@ impl Clients {
         };
         match client.state {
             State::Free => {}
-            State::Idle if data.iter().all(|byte| *byte == b'\n') => {
-                // A blank line begins no request, and needs no memory.
-                self.unwait(id, Wait::Idle);
-                self.wait(id, Wait::Idle);
-            }
+            // It begins no request: it needs no memory, and its client has been idle for as long as before.
+            State::Idle if is_blank(data) => {}
             State::Idle => {
                 self.unwait(id, Wait::Idle);
                 if !self.memory.take_usual() {
@@ -680,6 +677,12 @@ impl Clients {
             Wait::Short | Wait::ShortLarge => self.options.memory_wait,
         }
     }
+}
+
+/// Whether these are blank lines, and nothing else.
+fn is_blank(data: &[u8]) -> bool {
+    data.split_inclusive(|byte| *byte == b'\n')
+        .all(|line| matches!(line, b"\n" | b"\r\n"))
 }
 
 const WAITS: usize = 5;
