@@ -370,3 +370,181 @@ fn one_that_needs_a_new_connection_keeps_no_other_from_an_idle_one() {
     let done = proxy.answer(2, DUNNO);
     assert_eq!(done, ["send 2: w", "reply 0: action=DUNNO||"]);
 }
+
+#[test]
+fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt() {
+    let mut proxy = Proxy::new(2);
+    proxy
+        .shared
+        .balancer()
+        .set_mode(BackendId::new(1).unwrap(), Mode::Disabled);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    // It is learned that the backend serves two.
+    proxy.answer(0, DUNNO);
+    proxy.answer(1, DUNNO);
+    proxy.passes(ms(20));
+    proxy.passes(ms(980));
+    proxy.answer(2, DUNNO);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    // That is believed until this attempt fails.
+    proxy.passes(ms(59_400));
+    proxy.ask(clients[0], "b");
+    proxy.ask(clients[1], "b");
+    proxy.driver.take();
+    assert_eq!(proxy.ask(clients[2], "b"), [""; 0], "it waits");
+    let opened = proxy.passes(ms(1_000));
+    assert_eq!(opened, ["connect 0 to 0"], "one more is tried");
+    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=dunno||"]);
+    assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
+}
+
+#[test]
+fn checks_can_begin_again_after_they_have_ended() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let check = Check::new(Duration::from_secs(5));
+    proxy.flow.upstream_mut().unwrap().check(check.clone());
+    proxy.driver.refuses = true;
+    proxy.ask(client, "a");
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    upstream.end_checks(&mut proxy.driver);
+    assert_eq!(proxy.passes(ms(5_000)), [""; 0]);
+    proxy.flow.upstream_mut().unwrap().check(check);
+    assert_eq!(proxy.passes(ms(5_000)), ["connect 0 to 0"]);
+}
+
+#[test]
+fn an_address_that_was_tried_later_is_not_put_behind_one_that_was_faster() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    assert_eq!(found(&mut proxy, &[1, 2, 3]), ["connect 0 to 0.1"]);
+    assert_eq!(proxy.passes(ms(250)), ["connect 1 to 0.2"]);
+    assert_eq!(proxy.passes(ms(250)), ["connect 2 to 0.3"]);
+    assert_eq!(proxy.failed(0), ["close 0"]);
+    assert_eq!(proxy.connected(1), ["close 2", "send 1: a"]);
+    let other = proxy.client();
+    assert_eq!(
+        proxy.ask(other, "b"),
+        ["connect 3 to 0.3"],
+        "it has no connection yet"
+    );
+}
+
+#[test]
+fn a_worker_that_knows_what_a_backend_serves_does_not_count_connections_of_others() {
+    let options = UpstreamOptions::default();
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    let link = LinkId::from_index;
+    let [one, two] = &mut drivers;
+    // The first one has three that are asked.
+    for number in 0..3 {
+        workers[0].ask(request(), None, 0, one);
+        workers[0].connected(link(number), one);
+    }
+    // The second one learns that two of its own are served.
+    for number in 0..3 {
+        workers[1].ask(request(), None, 0, two);
+        workers[1].connected(link(number), two);
+    }
+    for number in 0..2 {
+        workers[1].data(link(number), DUNNO.as_bytes(), two);
+    }
+    for time in [20, 1_000] {
+        workers[1].set_now(now + ms(time));
+        workers[1].tick(two);
+    }
+    workers[1].data(link(2), DUNNO.as_bytes(), two);
+    assert_eq!(two.take_events(), ["0 serves 2"]);
+    two.take();
+    workers[1].ask(request(), None, 0, two);
+    assert_eq!(two.take(), ["send 2: a"]);
+    workers[1].tick(two);
+    workers[1].ask(request(), None, 0, two);
+    assert_eq!(two.take().len(), 1, "it has one, and may have two");
+}
+
+#[test]
+fn a_worker_whose_own_requests_wait_no_more_leaves_its_permits_to_others() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    for ends in [true, false] {
+        let [one, two] = &mut drivers;
+        let link = LinkId::from_index(0);
+        workers[0].ask(request(), None, 0, one);
+        workers[0].connected(link, one);
+        let gives_up = workers[0].ask(request(), None, 1, one);
+        workers[0].cancel(gives_up, one);
+        let waits = workers[1].ask(request(), None, 0, two);
+        one.take();
+        match ends {
+            true => workers[0].ended(link, one),
+            false => workers[0].data(link, DUNNO.as_bytes(), one),
+        }
+        assert_eq!(one.take(), ["close 0", "wake 1"], "ends: {ends}");
+        workers[1].cancel(waits, two);
+        workers[1].woken(two);
+        for (worker, driver) in workers.iter_mut().zip(&mut drivers) {
+            worker.tick(driver);
+            driver.take();
+        }
+    }
+}
+
+#[test]
+fn a_backend_whose_number_is_over_63_is_blamed_like_others() {
+    let mut proxy = Proxy::new(1);
+    let options = UpstreamOptions::default();
+    let mut backend = BackendConfig::default();
+    backend.address = Some(Address::Other(0));
+    // The first one keeps its number until the next list.
+    let list = vec![(policy_ha::Backend::default(), None); 64];
+    let shared = proxy.shared.renewed(options.balancer, list).unwrap();
+    let list = vec![(backend, None); 64];
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    let slots = upstream.exchange(options, list, &shared, &mut proxy.driver);
+    assert_eq!(slots.last(), Some(&Slot::from_index(64)));
+    // Only the first one and the last one are asked.
+    let ids: Vec<BackendId> = shared.balancer().ids().collect();
+    for id in &ids[1..63] {
+        shared.balancer().set_mode(*id, Mode::Disabled);
+    }
+    let client = proxy.client();
+    while !proxy
+        .ask(client, "")
+        .contains(&"connect 0 to 64".to_owned())
+    {
+        proxy.connected(0);
+        proxy.answer(0, DUNNO);
+        let upstream = proxy.flow.upstream_mut().unwrap();
+        upstream.close_idle(&mut proxy.driver);
+        proxy.passes(ms(0));
+    }
+    proxy.connected(0);
+    assert_eq!(proxy.ended(0), ["close 0", "connect 1 to 1"]);
+    proxy.connected(1);
+    proxy.driver.take_events();
+    proxy.answer(1, DUNNO);
+    assert_eq!(proxy.driver.take_events(), ["64 is down"]);
+}

@@ -30,8 +30,8 @@ pub struct ClientOptions {
     /// For memory, where a request has begun and all is in use; the time for the rest of the request does not run
     /// meanwhile. 90 s by default: what waits for longer would be answered to nobody.
     pub memory_wait: Duration,
-    /// What requests and replies may take in memory, in bytes, all of them together: half of it for requests of a usual
-    /// size, 8 KiB each, half for larger ones. One of each is let through in any case. Without a limit by default.
+    /// What requests and replies may take in memory, in bytes, all of them together, as
+    /// [`RequestMemory`](crate::RequestMemory) shares it out. Without a limit by default.
     pub memory: Option<usize>,
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Ask {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum AskState {
     Free,
+    /// No attempt is under way: the next one is about to begin.
+    Between,
     /// It waits for a permit.
     Queued,
     /// A connection is opened.

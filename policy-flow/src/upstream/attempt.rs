@@ -51,7 +51,7 @@ impl Upstream {
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
             ask.serial = serial;
-            ask.state = AskState::Queued;
+            ask.state = AskState::Between;
             ask.kind = kind;
             ask.request = Some(request);
             ask.set = set;
@@ -246,12 +246,10 @@ impl Upstream {
         }
         let (kind, set) = (ask.kind, ask.set);
         let (key, took) = (ask.key, now.since(ask.budget.begin));
-        let failed = match ask.attempts.is_empty() {
-            true => 0,
-            false => ask.failed(),
-        };
+        let has_failed = !ask.attempts.is_empty();
+        let failed = ask.failed();
         self.observe_success(kind, set, backend_id, slot, driver);
-        if failed != 0 {
+        if has_failed {
             self.settle_blame(id, true, driver);
         }
         let answer = Answer {
@@ -310,7 +308,7 @@ impl Upstream {
             return;
         };
         match ask.state {
-            AskState::Free => {}
+            AskState::Free | AskState::Between => {}
             AskState::Queued if now < ask.wait_until => self.wait_no_more(id, driver),
             AskState::Queued => self.fail(id, Failed::before(AttemptError::Busy), driver),
             AskState::Opening if now < ask.wait_until => self.race_on(id, driver),

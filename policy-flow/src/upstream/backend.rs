@@ -33,7 +33,7 @@ pub(crate) struct Backend {
     pub(crate) opening: usize,
     /// New connections that have waited for an answer for too long: idle ones are closed for them.
     pub(crate) unanswered: usize,
-    /// As many connections as it has been seen to serve at once, and until when that is believed.
+    /// As many connections of this worker as it has been seen to serve at once, and until when that is believed.
     pub(crate) learned: Option<(usize, Time)>,
     /// Bytes of memory that its answers take.
     pub(crate) memory: usize,
@@ -87,7 +87,14 @@ impl Backend {
             && !self.addresses.is_looking()
     }
 
-    /// The connections that are opened without a wait.
+    /// A permit, if this worker has fewer than `limit`, and all workers together have fewer than `max`.
+    pub(crate) fn take_permit(&mut self, limit: usize, max: usize) -> bool {
+        let has_taken = self.taken < limit && self.shared.take(max);
+        self.taken += usize::from(has_taken);
+        has_taken
+    }
+
+    /// The connections that this worker opens without a wait.
     pub(crate) fn limit(&self, now: Time, max: usize) -> usize {
         match self.learned {
             Some((limit, until)) if now < until => limit.min(max),

@@ -162,13 +162,13 @@ impl Upstream {
     }
 
     pub(super) fn check_rings(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.check = Time::NEVER;
+        }
         let Some(check) = &self.check else {
             return;
         };
         let (every, probe) = (check.every, check.probe.clone());
-        if let Some(backend) = self.backends.get_mut(slot.index()) {
-            backend.check = Time::NEVER;
-        }
         let Some(id) = self.current.id(slot) else {
             return;
         };
@@ -210,7 +210,7 @@ impl Upstream {
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
             ask.serial = self.serial;
-            ask.state = AskState::Queued;
+            ask.state = AskState::Between;
             ask.kind = Kind::Check;
             ask.request = probe.map(|probe| probe.request.clone());
             ask.set = self.current.number;

@@ -272,11 +272,12 @@ impl Upstream {
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };
-        let state = mem::replace(&mut ask.state, AskState::Queued);
+        // A permit that comes free now, its own perhaps, is not for this attempt any more.
+        let state = mem::replace(&mut ask.state, AskState::Between);
         let (slot, link) = (ask.slot, ask.link.take());
         match state {
             AskState::Free => ask.state = AskState::Free,
-            AskState::Queued => {}
+            AskState::Between | AskState::Queued => {}
             AskState::Asking => {
                 if let Some(link) = link {
                     self.drop_link(link, driver);

@@ -328,7 +328,9 @@ impl Upstream {
         };
         ask.opening.others.retain(|other| *other != id);
         if ask.link == Some(id) {
-            ask.link = ask.opening.others.pop();
+            // They stay in the order in which they were tried.
+            let others = &mut ask.opening.others;
+            ask.link = (!others.is_empty()).then(|| others.remove(0));
         }
         let result = match failure {
             Some(Failure::Local(error)) => Err(AttemptError::Local(error)),

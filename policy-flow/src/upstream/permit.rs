@@ -153,7 +153,7 @@ impl Upstream {
                 Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
             }
         }
-        self.wait_on(slot, left);
+        self.wait_on(slot, left, driver);
     }
 
     fn has_idle(&self, slot: Slot) -> bool {
@@ -162,7 +162,7 @@ impl Upstream {
     }
 
     /// These wait on, as the first ones.
-    fn wait_on(&mut self, slot: Slot, left: Vec<(u32, u32)>) {
+    fn wait_on(&mut self, slot: Slot, left: Vec<(u32, u32)>, driver: &mut impl BackendDriver) {
         let (worker, max) = (self.worker, self.options.max_connections);
         let is_shared = self.shared().is_shared();
         let Some(backend) = self.backends.get_mut(slot.index()) else {
@@ -173,7 +173,7 @@ impl Upstream {
             backend.waiting.push_front(one);
         }
         if is_shared && is_done {
-            backend.shared.want(worker, false);
+            self.wants_no_more(slot, driver);
         } else if is_shared && backend.shared.open() >= max {
             backend.shared.want(worker, true);
             if backend.shared.open() < max {
@@ -214,6 +214,24 @@ impl Upstream {
         match self.try_acquire(id, driver)? {
             true => Ok(()),
             false => self.queue(id, true),
+        }
+    }
+
+    /// Nobody here waits for a permit. Those who did may have given up after one had come free: then it is another
+    /// worker's, if that waits for one.
+    fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let max = self.options.max_connections;
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return;
+        };
+        backend.shared.want(self.worker, false);
+        let Some(other) = backend.shared.wanted_by(self.worker) else {
+            return;
+        };
+        match backend.idle.front() {
+            Some(&oldest) => self.drop_link(oldest, driver),
+            None if backend.shared.open() < max => self.call(other, driver),
+            None => {}
         }
     }
 
@@ -322,23 +340,18 @@ impl Upstream {
         is_fresh: bool,
         driver: &mut impl BackendDriver,
     ) -> bool {
-        let is_shared = self.shared().is_shared();
+        let (is_shared, max) = (self.shared().is_shared(), self.options.max_connections);
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return false;
         };
-        if backend.shared.take(limit) {
-            backend.taken += 1;
+        if backend.take_permit(limit, max) {
             return true;
         }
         if is_fresh && let Some(&oldest) = backend.idle.front() {
             // Its permit is worth more than the connection, which may be dead.
             self.drop_link(oldest, driver);
             let backend = self.backends.get_mut(slot.index());
-            return backend.is_some_and(|backend| {
-                let has_taken = backend.shared.take(limit);
-                backend.taken += usize::from(has_taken);
-                has_taken
-            });
+            return backend.is_some_and(|backend| backend.take_permit(limit, max));
         }
         if is_shared && let Some(other) = backend.shared.ask_to_shed(self.worker) {
             self.call(other, driver);

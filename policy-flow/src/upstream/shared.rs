@@ -164,7 +164,8 @@ impl Shared {
     /// It has been woken.
     pub(crate) fn called(&self, worker: usize) {
         if let Some(worker) = self.inner.workers.get(worker) {
-            worker.is_called.store(false, Relaxed);
+            // Before it is looked what for: who calls it later wakes it again.
+            worker.is_called.store(false, SeqCst);
         }
     }
 }
