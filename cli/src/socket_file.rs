@@ -110,12 +110,12 @@ impl SocketFile {
         socket.listen(backlog)?;
         match self.adopt().and_then(|()| self.check(socket)) {
             Ok(()) => {}
-            // Its mode leaves not even this process in.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            Err(_) => {
+            Err(error) if is_other(error.kind()) => {
                 self.identity = None;
                 return Err(taken_meanwhile());
             }
+            // Its mode leaves not even this process in, or there is no memory to look: nothing says that it is another.
+            Err(_) => {}
         }
         self.permit(wanted, socket)
             .map(drop)
@@ -294,6 +294,14 @@ fn identity(found: &Stat) -> (u64, u64) {
 fn replaced() -> io::Error {
     let what = "its file is not the socket that was bound there";
     io::Error::new(io::ErrorKind::AddrNotAvailable, what)
+}
+
+/// Whether the file has gone, or is of another socket.
+const fn is_other(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::NotFound
+    )
 }
 
 fn taken_meanwhile() -> io::Error {

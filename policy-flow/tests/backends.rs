@@ -548,3 +548,51 @@ fn a_backend_whose_number_is_over_63_is_blamed_like_others() {
     proxy.answer(1, DUNNO);
     assert_eq!(proxy.driver.take_events(), ["64 is down"]);
 }
+
+#[test]
+fn an_address_that_closes_instead_of_an_answer_goes_behind_the_others() {
+    let mut proxy = proxy_of_a_name();
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    assert_eq!(found(&mut proxy, &[1, 2]), ["connect 0 to 0.1"]);
+    proxy.connected(0);
+    proxy.ended(0);
+    proxy.passes(SECOND);
+    assert_eq!(proxy.ask(client, "b"), ["connect 0 to 0.2"]);
+}
+
+#[test]
+fn workers_with_fewer_permits_than_there_are_of_them_have_their_turns() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    let link = LinkId::from_index(0);
+    let [one, two] = &mut drivers;
+    workers[0].ask(request(), None, 0, one);
+    workers[0].connected(link, one);
+    workers[0].ask(request(), None, 1, one);
+    workers[1].ask(request(), None, 0, two);
+    one.take();
+    workers[0].data(link, DUNNO.as_bytes(), one);
+    assert_eq!(
+        one.take(),
+        ["close 0", "wake 1"],
+        "though another of its own waits"
+    );
+    workers[1].woken(two);
+    assert_eq!(two.take(), ["connect 0 to 0"]);
+    workers[1].connected(link, two);
+    workers[1].data(link, DUNNO.as_bytes(), two);
+    assert_eq!(two.take(), ["send 0: a", "close 0", "wake 0"]);
+    workers[0].tick(one);
+    workers[0].woken(one);
+    assert_eq!(one.take(), ["connect 0 to 0"]);
+}

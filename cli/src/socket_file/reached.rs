@@ -8,6 +8,7 @@ use std::{
 };
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{PAUSE, TRIES};
@@ -26,9 +27,9 @@ pub(super) fn is_file_of(file: &OwnedFd, listener: &Socket) -> io::Result<bool> 
                 tries -= 1;
                 thread::sleep(PAUSE);
             }
-            Err(error) if is_no_answer(error.kind()) => return Err(error),
-            // Nobody listens there, or it is another kind of socket.
-            Err(_) => return Ok(false),
+            // Nobody listens there, or it is another kind of socket, or none.
+            Err(error) if is_answer(&error) => return Ok(false),
+            Err(error) => return Err(error),
             Ok(connection) => break connection,
         }
     };
@@ -38,12 +39,15 @@ pub(super) fn is_file_of(file: &OwnedFd, listener: &Socket) -> io::Result<bool> 
         && getsockopt(&connection, PeerCredentials)? == getsockopt(listener, PeerCredentials)?)
 }
 
-/// Whether an attempt to connect says nothing of who listens.
-const fn is_no_answer(error: io::ErrorKind) -> bool {
-    matches!(
-        error,
-        io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied
-    )
+/// Whether an attempt to connect that failed so says who listens, or that nobody does.
+fn is_answer(error: &io::Error) -> bool {
+    let answers = [
+        Errno::CONNREFUSED,
+        Errno::PROTOTYPE,
+        Errno::NOTSOCK,
+        Errno::NOENT,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| answers.contains(&errno))
 }
 
 pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {

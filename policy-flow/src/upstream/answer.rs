@@ -187,6 +187,7 @@ impl Upstream {
             was_closed: false,
             connected: true,
         };
+        self.address_failed(id);
         self.drop_link(id, driver);
         if let Some(ask) = self.asks.get_mut(ask) {
             ask.link = None;

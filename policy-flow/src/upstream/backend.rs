@@ -29,6 +29,8 @@ pub(crate) struct Backend {
     pub(crate) looking: Vec<(u32, u32)>,
     /// Permits that this worker has: for its connections, idle ones among them, and those that it opens.
     pub(crate) taken: usize,
+    /// It has given a permit to another worker, and takes none until it is called.
+    pub(crate) yields: bool,
     /// Connections that may not have been accepted yet.
     pub(crate) opening: usize,
     /// New connections that have waited for an answer for too long: idle ones are closed for them.
@@ -59,6 +61,7 @@ impl Backend {
             full: VecDeque::new(),
             looking: Vec::new(),
             taken: 0,
+            yields: false,
             opening: 0,
             unanswered: 0,
             learned: None,

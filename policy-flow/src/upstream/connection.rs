@@ -47,6 +47,9 @@ impl Upstream {
         };
         let unsent = !link.heard && (is_unread || !link.sent);
         let was_closed = link.is_reused && !link.heard && error.is_end();
+        if !was_closed {
+            self.address_failed(id);
+        }
         self.drop_link(id, driver);
         if let Some(ask) = self.asks.get_mut(ask_id) {
             ask.link = None;
@@ -143,24 +146,29 @@ impl Upstream {
     /// with each of its processes. They are closed, and for a while no more are opened without a wait.
     fn is_unanswered(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
-        let Some(link) = self.links.get_mut(id) else {
+        let Some(link) = self.links.get(id) else {
             return;
         };
         if link.heard || link.is_unanswered {
             return;
         }
-        let slot = link.backend;
+        let (slot, since) = (link.backend, link.since);
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
-        if backend.idle.is_empty() && backend.unanswered == 0 {
+        // One that has just been answered says nothing: others may be answered in this moment.
+        let oldest = backend.idle.front().and_then(|idle| self.links.get(*idle));
+        let is_kept = oldest.is_some_and(|idle| idle.since.after(SERVED) <= now);
+        if !is_kept && backend.unanswered == 0 {
             // All are busy, as far as can be told. One that waits for long is looked at less and less often.
-            let again = CROWDED.max(now.since(link.since) / 8);
+            let again = CROWDED.max(now.since(since) / 8);
             return self.arm_link(id, now.after(again));
         }
-        link.is_unanswered = true;
         backend.unanswered += 1;
-        if backend.idle.is_empty() {
+        if let Some(link) = self.links.get_mut(id) {
+            link.is_unanswered = true;
+        }
+        if !is_kept {
             return;
         }
         // As many as have been served, whichever of the others waits for longest.

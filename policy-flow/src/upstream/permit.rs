@@ -4,7 +4,7 @@
 //! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
 //! permit gets an idle connection or opens a new one.
 
-use super::{AskState, AttemptError, LinkState, Retry, Timer, Upstream, Work};
+use super::{AskState, AttemptError, Backend, LinkState, Retry, Timer, Upstream, Work};
 use crate::{BackendDriver, LinkId, Slot, clock::Time};
 
 impl Upstream {
@@ -261,11 +261,7 @@ impl Upstream {
     pub(super) fn keep(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let (worker, is_shared) = (self.worker, self.shared().is_shared());
-        // Who has more than that gives to others, also where it has a use for it.
-        let share = self
-            .options
-            .max_connections
-            .div_ceil(self.shared().workers());
+        let (max, workers) = (self.options.max_connections, self.shared().workers());
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -273,14 +269,17 @@ impl Upstream {
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        // Who has more than its share gives to others, also where it has a use for it.
+        let gives = |backend: &Backend| {
+            (backend.waiting.is_empty() || backend.taken.saturating_mul(workers) > max)
+                && backend.shared.wanted_by(worker).is_some()
+        };
         let is_to_be_closed = backend.keep.is_zero()
             || backend.is_retired
             || backend.unanswered > 0
             || now >= link.opened.after(self.options.max_age)
             || !backend.addresses.contains(link.address)
-            || is_shared
-                && (backend.waiting.is_empty() || backend.taken > share)
-                && backend.shared.wanted_by(worker).is_some();
+            || is_shared && gives(backend);
         if is_to_be_closed {
             return self.drop_link(id, driver);
         }
@@ -299,6 +298,10 @@ impl Upstream {
         }
         if is_shared {
             self.keeps(slot);
+            // Another worker may have begun to want one before it could see this one.
+            if self.backends.get(slot.index()).is_some_and(gives) {
+                self.drop_link(id, driver);
+            }
         }
     }
 
@@ -344,6 +347,9 @@ impl Upstream {
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return false;
         };
+        if backend.yields {
+            return false;
+        }
         if backend.take_permit(limit, max) {
             return true;
         }
@@ -359,14 +365,39 @@ impl Upstream {
         false
     }
 
+    /// Whether somebody waits for a permit who has not given up.
+    fn has_waiting(&self, slot: Slot) -> bool {
+        let backend = self.backends.get(slot.index());
+        let mut waiting = backend.into_iter().flat_map(|backend| &backend.waiting);
+        waiting.any(|&(id, serial)| self.is_waiting(id, serial, slot))
+    }
+
+    fn is_waiting(&self, id: u32, serial: u32, slot: Slot) -> bool {
+        self.asks.get(id).is_some_and(|ask| {
+            ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
+        })
+    }
+
     /// A permit is free again.
     pub(super) fn give_back_permit(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let is_shared = self.shared().is_shared();
+        let (max, workers) = (self.options.max_connections, self.shared().workers());
+        let waits = is_shared && self.has_waiting(slot);
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
         backend.shared.give_back();
+        let had_more = backend.taken.saturating_mul(workers) > max;
         backend.taken -= 1;
+        if is_shared
+            && had_more
+            && let Some(other) = backend.shared.wanted_by(self.worker)
+        {
+            // It had more than its share, and comes after the other.
+            backend.yields = waits;
+            backend.shared.want(self.worker, waits);
+            return self.call(other, driver);
+        }
         if !backend.waiting.is_empty() {
             self.work.push_back(Work::Serve(slot));
         } else if is_shared && let Some(other) = backend.shared.wanted_by(self.worker) {
@@ -379,9 +410,10 @@ impl Upstream {
         self.shared().called(self.worker);
         for index in 0..self.backends.len() {
             let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
-            let Some(backend) = self.backends.get(index) else {
+            let Some(backend) = self.backends.get_mut(index) else {
                 continue;
             };
+            backend.yields = false;
             if backend.shared.is_to_shed(self.worker)
                 && let Some(&oldest) = backend.idle.front()
             {

@@ -211,7 +211,7 @@ fn one_request_that_hangs_is_not_taken_for_a_limit_of_connections() {
     assert_eq!(told.count("is crowded"), 0);
     assert_eq!(told.count("Busy"), 0);
     assert_eq!(told.reply(2).by, Some(0));
-    assert_eq!(told.reply(2).took, 6);
+    assert_eq!(told.reply(2).took, 4);
 }
 
 #[test]
