@@ -596,3 +596,80 @@ fn workers_with_fewer_permits_than_there_are_of_them_have_their_turns() {
     workers[0].woken(one);
     assert_eq!(one.take(), ["connect 0 to 0"]);
 }
+
+/// The same backend with other options.
+fn exchange(proxy: &mut Proxy, options: UpstreamOptions) {
+    let id = BackendId::new(0).unwrap();
+    let backends = [(policy_ha::Backend::default(), Some(id))];
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    let shared = upstream.shared().renewed(options.balancer, backends);
+    let list = [(BackendConfig::default(), upstream.slot(id))];
+    upstream.exchange(options, list, &shared.unwrap(), &mut proxy.driver);
+}
+
+#[test]
+fn who_waits_for_a_connection_gets_one_when_there_may_be_more() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let backends = vec![BackendConfig::default()];
+    let mut proxy = Proxy::with(backends, options, ClientOptions::default());
+    let clients = [proxy.client(), proxy.client()];
+    proxy.ask(clients[0], "a");
+    assert_eq!(proxy.ask(clients[1], "b"), [""; 0], "it waits");
+    exchange(&mut proxy, UpstreamOptions::default());
+    assert_eq!(proxy.driver.take(), ["connect 1 to 0"]);
+}
+
+#[test]
+fn an_exchange_changes_the_limits_of_answers() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    proxy.connected(0);
+    let link = LinkId::from_index(0);
+    let before = proxy.flow.link_room(link);
+    let mut options = UpstreamOptions::default();
+    options.memory = Some(1);
+    options.limits.line = 20;
+    exchange(&mut proxy, options);
+    assert!(proxy.flow.link_room(link) < before);
+    proxy.answer(0, "action=a text that is longer\n\n");
+    let events = proxy.driver.take_events();
+    assert!(
+        events[0].starts_with("0 failed: invalid answer"),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_number_of_a_backend_that_was_removed_is_not_that_of_a_new_one() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    proxy.ask(client, "a");
+    let removed = Slot::from_index(0);
+    for known in [None, Some(removed)] {
+        let options = UpstreamOptions::default();
+        let upstream = proxy.flow.upstream_mut().unwrap();
+        let backends = [(policy_ha::Backend::default(), None)];
+        let shared = upstream.shared().renewed(options.balancer, backends);
+        let list = [(BackendConfig::default(), known)];
+        let slots = upstream.exchange(options, list, &shared.unwrap(), &mut proxy.driver);
+        assert_ne!(slots, [removed], "it is still asked");
+    }
+}
+
+#[test]
+fn a_backend_is_not_checked_twice_at_once_after_an_exchange() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let request = Request::from_attributes([("instance", "probe")]).unwrap();
+    let check = Check::new(Duration::from_secs(5)).with_probe(Probe::new(request));
+    proxy.flow.upstream_mut().unwrap().check(check);
+    proxy.driver.refuses = true;
+    proxy.ask(client, "a");
+    proxy.driver.refuses = false;
+    proxy.passes(ms(5_000));
+    assert_eq!(proxy.connected(0), ["send 0: probe"]);
+    exchange(&mut proxy, UpstreamOptions::default());
+    assert_eq!(proxy.passes(ms(5_000)), [""; 0]);
+}

@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     is_unix: bool,
     /// Descriptors may come with what is read, since the system does not refuse them.
     brings_rights: bool,
+    /// Another process may have it as well, so the system would go on telling of it when it is closed here.
+    is_shared: bool,
     /// Something may have come that has not been read: the system tells of it once.
     readable: bool,
     /// The peer will send no more: reading goes on until that is read.
@@ -71,6 +73,7 @@ impl Connection {
         socket: None,
         is_unix: false,
         brings_rights: false,
+        is_shared: false,
         readable: false,
         ended: false,
         is_read: false,
@@ -104,6 +107,7 @@ impl Connection {
             socket: Some(socket),
             is_unix,
             brings_rights,
+            is_shared: made == Made::Elsewhere,
             is_connecting,
             ..Self::FREE
         };
@@ -253,12 +257,17 @@ impl Connection {
     }
 
     /// Closes it.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, registry: &Registry) {
         let closed = mem::replace(self, Self::FREE);
-        if let Some(socket) = closed.socket
-            && closed.brings_rights
-            && !closed.is_read
-        {
+        let Some(socket) = closed.socket else {
+            return;
+        };
+        let is_closed_apart = closed.brings_rights && !closed.is_read;
+        if closed.is_shared || is_closed_apart {
+            // What the system tells of it later would be taken for that of the next connection with its token.
+            _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
+        }
+        if is_closed_apart {
             close_unix(socket);
         }
     }

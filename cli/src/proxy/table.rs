@@ -73,8 +73,8 @@ impl Table {
     }
 
     pub(crate) fn close(&mut self, index: usize) {
-        if let Some(connection) = self.get(index) {
-            connection.close();
+        if let Some(connection) = self.places.get_mut(index) {
+            connection.close(&self.registry);
         }
     }
 
@@ -84,5 +84,33 @@ impl Table {
 
     fn token(&self, index: usize) -> Token {
         self.side.token(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::unix::net::UnixStream, time::Duration};
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    #[test]
+    fn the_system_tells_nothing_of_a_closed_connection_that_another_process_has_as_well() {
+        let mut poll = Poll::new().unwrap();
+        let registry = Arc::new(poll.registry().try_clone().unwrap());
+        let mut table = Table::new(Side::Clients, registry);
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let _others = server.try_clone().unwrap();
+        table
+            .open(0, server.into(), Made::Elsewhere, false)
+            .unwrap();
+        table.close(0);
+        // It may be shut down.
+        _ = client.write_all(b"request=");
+        drop(client);
+        let mut events = Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "{events:?}");
     }
 }

@@ -180,11 +180,19 @@ impl Upstream {
         let was_unreachable =
             backend.is_some_and(|backend| backend.shared.unreachable.load(Relaxed));
         let is_begun = is_wanted
+            && !self.is_checked(slot)
             && (probe.is_some() || was_unreachable)
             && self.look_at(slot, id, probe.as_ref(), driver);
         if !is_begun {
             self.arm_check(slot, self.clock.now.after(every));
         }
+    }
+
+    /// Whether a check of a backend is under way.
+    fn is_checked(&self, slot: Slot) -> bool {
+        self.asks
+            .iter()
+            .any(|ask| ask.slot == slot && ask.kind == Kind::Check && ask.state != AskState::Free)
     }
 
     /// There is one check of a backend at a time, and it takes one of its connections, if one is free: never one's place

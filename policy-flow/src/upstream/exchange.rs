@@ -3,8 +3,9 @@
 use std::mem;
 
 use policy_ha::BackendId;
+use policy_proto::Decoder;
 
-use super::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions};
+use super::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions, Work};
 use crate::{BackendDriver, Slot};
 
 /// A list of backends, for those requests that began with it.
@@ -57,6 +58,8 @@ impl Upstream {
         shared: &Shared,
         driver: &mut impl BackendDriver,
     ) -> Vec<Slot> {
+        self.decoder = Decoder::new().with_limits(options.limits);
+        self.memory.renew(options.memory, options.limits);
         self.options = options;
         let slots = self.list(shared, backends);
         for index in 0..self.backends.len() {
@@ -67,8 +70,11 @@ impl Upstream {
                 }
                 self.drop_idle(slot, driver);
             }
+            // There may be more connections than before.
+            self.work.push_back(Work::Serve(slot));
         }
         self.rearm_checks();
+        self.work_off(driver);
         slots
     }
 
@@ -82,7 +88,9 @@ impl Upstream {
             let Some(of_all) = shared.backend(index) else {
                 break;
             };
-            let known = known.filter(|slot| !slots.contains(slot));
+            // One that is not listed any more may have connections whose permits are those of another backend.
+            let is_listed = |slot: &Slot| self.current.id(*slot).is_some();
+            let known = known.filter(|slot| is_listed(slot) && !slots.contains(slot));
             let of_all = of_all.clone();
             match known.and_then(|slot| Some((slot, self.backends.get_mut(slot.index())?))) {
                 Some((slot, backend)) => {

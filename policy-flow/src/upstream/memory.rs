@@ -31,6 +31,12 @@ impl Memory {
         }
     }
 
+    /// Another limit from now on. What is counted stays counted.
+    pub(crate) const fn renew(&mut self, limit: Option<usize>, limits: Limits) {
+        self.limit = limit;
+        self.size = limits.message + READ;
+    }
+
     /// Whether there is memory for one more answer of a backend that has this much.
     fn take(&mut self, of_backend: &mut usize) -> bool {
         let Some(limit) = self.limit else {

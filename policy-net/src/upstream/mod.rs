@@ -113,6 +113,11 @@ impl<C: Connect> Upstream<C> {
         let backends = backends.map(|(backend, known)| (described(backend), known));
         let backends: Vec<_> = backends.collect();
         self.inner.with(|flow, driver| {
+            // Some may not be listed any more, and are new then.
+            let is_listed = |slot: &Slot| flow.id(*slot).is_some();
+            let backends = backends.into_iter();
+            let backends = backends.map(|(backend, known)| (backend, known.filter(is_listed)));
+            let backends: Vec<_> = backends.collect();
             let all = backends
                 .iter()
                 .map(|((_, config), known)| (config.backend, known.and_then(|slot| flow.id(slot))));
