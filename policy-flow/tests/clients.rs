@@ -228,3 +228,24 @@ fn garbage_closes_the_connection_with_what_has_come() {
     assert_eq!(proxy.driver.take(), ["close client 0"]);
     assert_eq!(proxy.driver.take_events(), ["refused: foreign"]);
 }
+
+#[test]
+fn unfinished_requests_leave_their_memory_to_others_after_a_second() {
+    let mut options = ClientOptions::default();
+    options.memory = Some(3 * 8 * 1024);
+    let mut server = Server::new(10, options);
+    let unfinished = [1, 2].map(|last| server.accept(last).unwrap());
+    for client in unfinished {
+        server.data(client, b"r");
+    }
+    server.passes(500);
+    let other = server.accept(3).unwrap();
+    server.data(other, b"r");
+    server.driver.take_events();
+    assert_eq!(server.passes(499), [""; 0]);
+    server.passes(1_000);
+    let told = ["refused: request not finished while others wait for memory"];
+    assert_eq!(server.driver.take_events(), told, "one is enough");
+    server.data(other, &WHOLE[1..]);
+    assert_eq!(server.clients.take_request().unwrap().0, other);
+}

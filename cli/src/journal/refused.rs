@@ -30,6 +30,12 @@ impl Journal {
                 "its request has waited for memory for as long as --deadline allows (--max-memory)"
                     .to_owned()
             }
+            (_, Some(ClientError::Unread)) => {
+                "it did not read its answer in time (--request-timeout)".to_owned()
+            }
+            (_, Some(ClientError::Displaced)) => {
+                "its request is not finished, and others wait for memory (--max-memory)".to_owned()
+            }
             (Some(protocol), _) if !is_lenient => {
                 format!("{protocol} instead of a policy request")
             }
@@ -42,6 +48,8 @@ impl Journal {
         };
         let kind = match error {
             Some(ClientError::TooSlow) => "too slow",
+            Some(ClientError::Unread) => "unread",
+            Some(ClientError::Displaced) => "displaced",
             Some(ClientError::NoMemory) => "no memory",
             Some(ClientError::Decode(error)) if error.offset().is_none() => "too large",
             _ => "no request",

@@ -14,9 +14,15 @@ pub enum ClientError {
     /// The client sent something that is no request.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The client began a request and did not finish it in time, or did not read its reply.
+    /// The client began a request and did not finish it in time.
     #[error("request not finished in time")]
     TooSlow,
+    /// The client began a request and did not finish it within a second, while others waited for memory.
+    #[error("request not finished while others wait for memory")]
+    Displaced,
+    /// The client did not read its reply in time.
+    #[error("answer not read in time")]
+    Unread,
     /// Its request has waited for memory for too long. That is no fault of the client's.
     #[error("no memory for the request in time")]
     NoMemory,

@@ -534,7 +534,7 @@ impl Clients {
         match wait {
             Wait::Idle => self.close(id, driver),
             Wait::Rest => self.refuse(id, &ClientError::TooSlow, driver),
-            Wait::Reply => self.close(id, driver),
+            Wait::Reply => self.refuse(id, &ClientError::Unread, driver),
             Wait::Short | Wait::ShortLarge => self.refuse(id, &ClientError::NoMemory, driver),
         }
     }

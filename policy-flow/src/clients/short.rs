@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ClientEvent, Clients, Timer, Wait, client::State};
+use super::{ClientError, ClientEvent, Clients, Timer, Wait, client::State};
 use crate::{ClientDriver, ClientId, clock::Time};
 
 impl Clients {
@@ -32,20 +32,36 @@ impl Clients {
         }
     }
 
-    /// Where others have a part in the memory, it is looked at once in a while.
+    /// While somebody waits for memory it is looked at once in a while: other workers may have given some back, and
+    /// unfinished requests may have become old.
     pub(super) fn arm_memory(&mut self) {
-        if self.memory.is_shared() {
-            let at = self.clock.now.after(PAUSE);
-            self.timers.arm(&mut self.memory_at, at, Timer::Memory);
-        }
+        let pause = match self.memory.is_shared() {
+            true => PAUSE,
+            false => GRACE,
+        };
+        let at = self.clock.now.after(pause);
+        self.timers.arm(&mut self.memory_at, at, Timer::Memory);
     }
 
     /// Memory may have become free that others had.
     pub(super) fn look_for_memory(&mut self, driver: &mut impl ClientDriver) {
         self.memory_at = Time::NEVER;
         self.serve_short(driver);
+        self.displace(driver);
         if self.waits.1 > 0 {
             self.arm_memory();
+        }
+    }
+
+    /// Requests that have been unfinished for a second leave their memory to those who wait for it. Who begins requests and
+    /// does not end them would else keep the others out: a program that asks sends a request at once.
+    fn displace(&mut self, driver: &mut impl ClientDriver) {
+        while self.queue(Wait::Short).first().is_some()
+            && let Some(oldest) = self.queue(Wait::Rest).first()
+            && let Some(client) = self.slab.get(oldest)
+            && client.since.after(GRACE) <= self.clock.now
+        {
+            self.refuse(oldest, &ClientError::Displaced, driver);
         }
     }
 
@@ -102,5 +118,7 @@ impl Clients {
     }
 }
 
+/// How long a request may be unfinished while others wait for memory.
+const GRACE: Duration = Duration::from_secs(1);
 /// How soon it is seen that another worker has given memory back.
 const PAUSE: Duration = Duration::from_millis(10);
