@@ -76,8 +76,12 @@ run() {
         exec env -i PATH=/usr/local/bin:/usr/bin /usr/sbin/chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
     ' sh "$container" "$volume" "$@" </dev/null >"$container/log" 2>&1 &
     echo $! >"$container/process"
-    # Docker takes longer to come back than a program to say its first word.
-    while [ ! -s "$container/log" ] && [ -n "$(first "$container")" ]; do sleep 0.01; done
+    # Docker takes longer to come back than this program to start; without a log it does not say when it has.
+    tries=0
+    while ! grep -q "listening on" "$container/log" && [ -n "$(first "$container")" ] && [ "$tries" -lt 100 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
     basename "$container"
 }
 
