@@ -58,7 +58,7 @@ async fn a_request_for_which_this_side_has_run_out_of_something_fails_at_once_an
     let mut client = Client::new(OutOfDescriptors);
     let asked = timeout(s(60), client.ask(&request(1))).await;
     let error = asked.expect("no answer is waited for").unwrap_err();
-    assert!(matches!(error, AttemptError::Local(_)), "{error:?}");
+    assert!(matches!(error, AttemptError::LocalIo(_)), "{error:?}");
     assert!(!error.blames_backend());
 }
 
