@@ -143,6 +143,7 @@ impl Upstream {
     /// with each of its processes. They are closed, and for a while no more are opened without a wait.
     fn is_unanswered(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
+        let (worker, is_shared) = (self.worker, self.shared().is_shared());
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -156,6 +157,10 @@ impl Upstream {
         if backend.idle.is_empty() && backend.unanswered == 0 {
             // All are busy, as far as can be told. One that waits for long is looked at less and less often.
             let again = CROWDED.max(now.since(link.since) / 8);
+            if is_shared && let Some(other) = backend.shared.ask_to_shed(worker) {
+                // Another worker keeps one, and may have that process.
+                self.call(other, driver);
+            }
             return self.arm_link(id, now.after(again));
         }
         link.is_unanswered = true;

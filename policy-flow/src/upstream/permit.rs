@@ -337,7 +337,7 @@ impl Upstream {
         }
     }
 
-    fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
+    pub(super) fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
         if self.shared().call(worker) {
             driver.wake(worker);
         }
