@@ -610,3 +610,31 @@ fn a_connection_that_is_not_answered_has_one_closed_that_another_worker_keeps() 
     workers[0].woken(one);
     assert_eq!(one.take(), ["close 0"]);
 }
+
+#[test]
+fn requests_that_are_given_up_while_they_wait_leave_nothing_behind() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let mut is_there = BackendConfig::default();
+    is_there.address = Some(Address::Other(0));
+    for backend in [named(), is_there] {
+        let has_name = !backend.host.is_empty();
+        let mut proxy = Proxy::with(vec![backend], options.clone(), ClientOptions::default());
+        if !has_name {
+            let first = proxy.client();
+            proxy.ask(first, "a");
+        }
+        let mut sizes = [0; 2].map(|_| {
+            for _ in 0..100 {
+                let client = proxy.client();
+                proxy.ask(client, "b");
+                proxy.flow.client_gone(client, &mut proxy.driver);
+                proxy.passes(ms(0));
+            }
+            format!("{:?}", proxy.flow.upstream()).len()
+        });
+        // Numbers have become longer, and timers are still set.
+        sizes[0] += 500;
+        assert!(sizes[1] < sizes[0], "{sizes:?}, has a name: {has_name}");
+    }
+}

@@ -289,11 +289,14 @@ impl Upstream {
                 }
             }
             AskState::Opening => {
-                ask.opening.is_looking = false;
+                let was_looking = mem::take(&mut ask.opening.is_looking);
                 let counts = mem::take(&mut ask.opening.counts);
                 let others = mem::take(&mut ask.opening.others);
                 for link in link.into_iter().chain(others) {
                     self.close_link(link, driver);
+                }
+                if was_looking && let Some(backend) = self.backends.get_mut(slot.index()) {
+                    backend.looking.retain(|(other, _)| *other != id);
                 }
                 if counts {
                     self.has_opened(slot);
