@@ -673,3 +673,61 @@ fn a_backend_is_not_checked_twice_at_once_after_an_exchange() {
     exchange(&mut proxy, UpstreamOptions::default());
     assert_eq!(proxy.passes(ms(5_000)), [""; 0]);
 }
+
+#[test]
+fn a_connection_that_is_not_answered_has_one_closed_that_another_worker_keeps() {
+    let options = UpstreamOptions::default();
+    let shared = Shared::new(options.balancer, [policy_ha::Backend::default()], 2).unwrap();
+    let now = std::time::Instant::now();
+    let mut drivers = [Recorder::default(), Recorder::default()];
+    let mut workers = [0, 1].map(|worker| {
+        let mut backend = BackendConfig::default();
+        backend.address = Some(Address::Other(0));
+        Upstream::new(now, options.clone(), [backend], &shared, worker)
+    });
+    let request = || Request::from_attributes([("instance", "a")]).unwrap();
+    let [one, two] = &mut drivers;
+    let link = LinkId::from_index(0);
+    workers[0].ask(request(), None, 0, one);
+    workers[0].connected(link, one);
+    workers[0].data(link, DUNNO.as_bytes(), one);
+    workers[1].ask(request(), None, 0, two);
+    workers[1].connected(link, two);
+    one.take();
+    two.take();
+    for (time, done) in [(20, &[][..]), (1_000, &["wake 0"])] {
+        workers[1].set_now(now + ms(time));
+        workers[1].tick(two);
+        assert_eq!(two.take(), *done);
+    }
+    workers[0].woken(one);
+    assert_eq!(one.take(), ["close 0"]);
+}
+
+#[test]
+fn requests_that_are_given_up_while_they_wait_leave_nothing_behind() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let mut is_there = BackendConfig::default();
+    is_there.address = Some(Address::Other(0));
+    for backend in [named(), is_there] {
+        let has_name = !backend.host.is_empty();
+        let mut proxy = Proxy::with(vec![backend], options.clone(), ClientOptions::default());
+        if !has_name {
+            let first = proxy.client();
+            proxy.ask(first, "a");
+        }
+        let mut sizes = [0; 2].map(|_| {
+            for _ in 0..100 {
+                let client = proxy.client();
+                proxy.ask(client, "b");
+                proxy.flow.client_gone(client, &mut proxy.driver);
+                proxy.passes(ms(0));
+            }
+            format!("{:?}", proxy.flow.upstream()).len()
+        });
+        // Numbers have become longer, and timers are still set.
+        sizes[0] += 500;
+        assert!(sizes[1] < sizes[0], "{sizes:?}, has a name: {has_name}");
+    }
+}

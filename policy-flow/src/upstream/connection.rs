@@ -146,6 +146,7 @@ impl Upstream {
     /// with each of its processes. They are closed, and for a while no more are opened without a wait.
     fn is_unanswered(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
+        let (worker, is_shared) = (self.worker, self.shared().is_shared());
         let Some(link) = self.links.get(id) else {
             return;
         };
@@ -162,6 +163,10 @@ impl Upstream {
         if !is_kept && backend.unanswered == 0 {
             // All are busy, as far as can be told. One that waits for long is looked at less and less often.
             let again = CROWDED.max(now.since(since) / 8);
+            if is_shared && let Some(other) = backend.shared.ask_to_shed(worker) {
+                // Another worker keeps one, and may have that process.
+                self.call(other, driver);
+            }
             return self.arm_link(id, now.after(again));
         }
         backend.unanswered += 1;
@@ -292,11 +297,14 @@ impl Upstream {
                 }
             }
             AskState::Opening => {
-                ask.opening.is_looking = false;
+                let was_looking = mem::take(&mut ask.opening.is_looking);
                 let counts = mem::take(&mut ask.opening.counts);
                 let others = mem::take(&mut ask.opening.others);
                 for link in link.into_iter().chain(others) {
                     self.close_link(link, driver);
+                }
+                if was_looking && let Some(backend) = self.backends.get_mut(slot.index()) {
+                    backend.looking.retain(|(other, _)| *other != id);
                 }
                 if counts {
                     self.has_opened(slot);

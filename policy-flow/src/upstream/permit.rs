@@ -4,8 +4,8 @@
 //! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
 //! permit gets an idle connection or opens a new one.
 
-use super::{AskState, AttemptError, Backend, LinkState, Retry, Timer, Upstream, Work};
-use crate::{BackendDriver, LinkId, Slot, clock::Time};
+use super::{Ask, AskState, AttemptError, Backend, LinkState, Retry, Timer, Upstream, Work};
+use crate::{BackendDriver, LinkId, Slot, clock::Time, slab::Slab};
 
 impl Upstream {
     /// Gets a connection for a request, or has it wait for one.
@@ -78,16 +78,26 @@ impl Upstream {
     fn queue(&mut self, id: u32, is_first: bool) -> Result<(), AttemptError> {
         let now = self.clock.now;
         let (worker, is_shared) = (self.worker, self.shared().is_shared());
-        let Some(ask) = self.asks.get_mut(id) else {
+        let Some(ask) = self.asks.get(id) else {
             return Ok(());
         };
-        let Some(backend) = self.backends.get_mut(ask.slot.index()) else {
+        let slot = ask.slot;
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
             return Ok(());
         };
         if ask.wait_until <= now {
             return Err(AttemptError::Busy);
         }
         let entry = (id, ask.serial);
+        // Those that have waited for longest are the first to give up.
+        while let Some(&(first, serial)) = backend.waiting.front()
+            && !is_waiting(&self.asks, first, serial, slot)
+        {
+            backend.waiting.pop_front();
+        }
+        let Some(ask) = self.asks.get_mut(id) else {
+            return Ok(());
+        };
         match is_first {
             true => backend.waiting.push_front(entry),
             false => backend.waiting.push_back(entry),
@@ -135,13 +145,10 @@ impl Upstream {
         while let Some(backend) = self.backends.get_mut(slot.index())
             && let Some((id, serial)) = backend.waiting.pop_front()
         {
-            let Some(ask) = self.asks.get(id) else {
-                continue;
-            };
-            if ask.serial != serial || ask.state != AskState::Queued || ask.slot != slot {
+            if !is_waiting(&self.asks, id, serial, slot) {
                 continue;
             }
-            let is_fresh = ask.is_fresh;
+            let is_fresh = self.asks.get(id).is_some_and(|ask| ask.is_fresh);
             match self.try_acquire(id, driver) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -369,13 +376,7 @@ impl Upstream {
     fn has_waiting(&self, slot: Slot) -> bool {
         let backend = self.backends.get(slot.index());
         let mut waiting = backend.into_iter().flat_map(|backend| &backend.waiting);
-        waiting.any(|&(id, serial)| self.is_waiting(id, serial, slot))
-    }
-
-    fn is_waiting(&self, id: u32, serial: u32, slot: Slot) -> bool {
-        self.asks.get(id).is_some_and(|ask| {
-            ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
-        })
+        waiting.any(|&(id, serial)| is_waiting(&self.asks, id, serial, slot))
     }
 
     /// A permit is free again.
@@ -423,7 +424,7 @@ impl Upstream {
         }
     }
 
-    fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
+    pub(super) fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
         if self.shared().call(worker) {
             driver.wake(worker);
         }
@@ -437,4 +438,11 @@ impl Upstream {
             backend.shared.keeps(self.worker, !backend.idle.is_empty());
         }
     }
+}
+
+/// Whether a request still waits for a connection to this backend.
+fn is_waiting(asks: &Slab<Ask>, id: u32, serial: u32, slot: Slot) -> bool {
+    asks.get(id).is_some_and(|ask| {
+        ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
+    })
 }
