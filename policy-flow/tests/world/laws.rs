@@ -11,6 +11,7 @@ use policy_flow::Flow;
 use super::{
     net::{ClientState, ConnState, Net, Request},
     plan::AskKind,
+    trouble::Trouble,
 };
 
 /// A worker has done all that there was to be done.
@@ -75,6 +76,12 @@ fn nobody_waits_in_vain(net: &mut Net<'_>) {
         return;
     };
     if net.workers.len() > 1 || listed.connecting > 0 || net.service(0).look_up.is_some() {
+        return;
+    }
+    // A connection whose blank line is late is not idle, and that cannot be seen from here.
+    let is_late = |trouble: &Trouble| matches!(trouble, Trouble::LateBlank(_));
+    let mut servers = net.service(0).servers.iter();
+    if servers.any(|server| server.troubles.iter().any(|(_, trouble)| is_late(trouble))) {
         return;
     }
     // A trial, and whoever lost a connection that was kept, want a new one.
