@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Listeners {
     all: Vec<Listener>,
+    /// Whose turn is next.
+    turn: usize,
     /// After an error nothing is accepted until then.
     paused_until: Option<Instant>,
 }
@@ -90,6 +92,7 @@ impl Listeners {
         }
         Ok(Self {
             all,
+            turn: 0,
             paused_until: None,
         })
     }
@@ -113,7 +116,12 @@ impl Listeners {
             return None;
         }
         self.paused_until = None;
-        let listener = self.all.iter_mut().find(|listener| listener.ready)?;
+        // Each has its turn, however many come to one of them.
+        let ready = |index: &usize| self.all.get(*index).is_some_and(|listener| listener.ready);
+        let mut turns = (self.turn..self.all.len()).chain(0..self.turn);
+        let index = turns.find(ready)?;
+        self.turn = (index + 1) % self.all.len().max(1);
+        let listener = self.all.get_mut(index)?;
         loop {
             match listener.accept() {
                 Ok(connection) => return Some(Accepted::Connection(connection, listener.door)),
@@ -147,6 +155,7 @@ impl Listeners {
             };
         }
         self.all.clear();
+        self.turn = 0;
     }
 }
 
