@@ -151,11 +151,12 @@ impl Upstream {
             let is_fresh = self.asks.get(id).is_some_and(|ask| ask.is_fresh);
             match self.try_acquire(id, driver) {
                 Ok(true) => {}
+                Ok(false) if is_fresh && self.has_idle(slot) => left.push((id, serial)),
                 Ok(false) => {
-                    left.push((id, serial));
-                    if !is_fresh || !self.has_idle(slot) {
-                        break;
+                    if let Some(backend) = self.backends.get_mut(slot.index()) {
+                        backend.waiting.push_front((id, serial));
                     }
+                    break;
                 }
                 Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
             }
@@ -175,10 +176,10 @@ impl Upstream {
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
-        let is_done = left.is_empty();
         for one in left.into_iter().rev() {
             backend.waiting.push_front(one);
         }
+        let is_done = backend.waiting.is_empty();
         if is_shared && is_done {
             self.wants_no_more(slot, driver);
         } else if is_shared && backend.shared.open() >= max {
