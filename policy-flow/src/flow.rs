@@ -312,9 +312,7 @@ fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
     if !options.affinity {
         return None;
     }
-    request
-        .instance()
-        .map(|instance| policy_ha::key([instance]))
+    request.instance().map(hash)
 }
 
 /// Eight bytes at a time, since each request is asked: one client's messages are told apart with it, and nothing else.
