@@ -99,6 +99,12 @@ impl Flow {
             .min()
     }
 
+    /// Whether something waits for [`tick`](Self::tick) now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.clients.is_due() || self.upstream.as_ref().is_some_and(Upstream::is_due)
+    }
+
     /// Does what time brings. To be called after each wake-up, when all that has been heard until now was reported, also
     /// what came in the same moment: data counts before a time-out. After a pause of the process everything that has
     /// arrived is to be read first.

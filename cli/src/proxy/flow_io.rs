@@ -41,7 +41,7 @@ impl<C: ClientSide> FlowIo<C> {
 
     /// Whether a time-out is over: then what has come meanwhile is to be read before [`tick`](Self::tick).
     pub(crate) fn is_due(&self) -> bool {
-        self.flow.next_timer().is_some_and(|at| at <= self.now)
+        self.flow.is_due()
     }
 
     /// Does what time brings.

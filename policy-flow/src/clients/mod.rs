@@ -169,6 +169,10 @@ impl Clients {
         self.clock.instant_of(self.timers.next())
     }
 
+    pub(crate) fn is_due(&self) -> bool {
+        self.timers.next() <= self.clock.now
+    }
+
     /// Does what time brings: to be called after all that has been heard until now was reported.
     pub fn tick(&mut self, driver: &mut impl ClientDriver) {
         let now = self.clock.now;

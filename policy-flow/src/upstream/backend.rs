@@ -29,6 +29,8 @@ pub(crate) struct Backend {
     pub(crate) looking: Vec<(u32, u32)>,
     /// Permits that this worker has: for its connections, idle ones among them, and those that it opens.
     pub(crate) taken: usize,
+    /// It could not take a permit, since all are taken: who gives one back is to know that.
+    pub(crate) is_short: bool,
     /// It has given a permit to another worker, and takes none until it is called.
     pub(crate) yields: bool,
     /// Connections that may not have been accepted yet.
@@ -61,6 +63,7 @@ impl Backend {
             full: VecDeque::new(),
             looking: Vec::new(),
             taken: 0,
+            is_short: false,
             yields: false,
             opening: 0,
             unanswered: 0,
@@ -92,7 +95,9 @@ impl Backend {
 
     /// A permit, if this worker has fewer than `limit`, and all workers together have fewer than `max`.
     pub(crate) fn take_permit(&mut self, limit: usize, max: usize) -> bool {
-        let has_taken = self.taken < limit && self.shared.take(max);
+        let may_take = self.taken < limit;
+        let has_taken = may_take && self.shared.take(max);
+        self.is_short = may_take && !has_taken;
         self.taken += usize::from(has_taken);
         has_taken
     }

@@ -166,6 +166,10 @@ impl Upstream {
         self.clock.instant_of(self.timers.next())
     }
 
+    pub(crate) fn is_due(&self) -> bool {
+        self.timers.next() <= self.clock.now
+    }
+
     /// Does what time brings. To be called after all that has been heard until now was reported, also what came in the
     /// same moment: data counts before a time-out. After a pause of the process everything that has arrived is to be
     /// read first.

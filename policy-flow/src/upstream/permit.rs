@@ -62,10 +62,11 @@ impl Upstream {
         }
         let max = self.options.max_connections;
         let now = self.clock.now;
-        let Some(backend) = self.backends.get(slot.index()) else {
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
             return Ok(false);
         };
         let limit = backend.limit(now, max);
+        backend.is_short = false;
         let can_open = backend.opening < self.options.max_opening.max(1);
         if can_open && self.take_permit(slot, limit, is_fresh, driver) {
             return self.open(id, driver).map(|()| true);
@@ -109,7 +110,7 @@ impl Upstream {
             let half = ask.wait_until.since(now) / 2;
             ask.due = now.after(half.min(super::CROWDED));
         }
-        if is_shared && backend.shared.open() >= self.options.max_connections {
+        if is_shared && backend.is_short {
             backend.shared.want(worker, true);
             // One may have come free before the others knew.
             self.work.push_back(Work::Serve(ask.slot));
@@ -182,7 +183,7 @@ impl Upstream {
         let is_done = backend.waiting.is_empty();
         if is_shared && is_done {
             self.wants_no_more(slot, driver);
-        } else if is_shared && backend.shared.open() >= max {
+        } else if is_shared && backend.is_short {
             backend.shared.want(worker, true);
             if backend.shared.open() < max {
                 // One has come free before the others knew.
