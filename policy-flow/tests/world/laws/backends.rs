@@ -12,7 +12,9 @@ use crate::{
 
 /// A connection to this server is to be opened.
 pub(crate) fn connects(net: &mut Net<'_>, worker: usize, service: usize, server: usize) {
-    let is_known = net.workers[worker].known[service].contains(&server);
+    // A request of an earlier list may still go by what was known of a service that has been listed anew since.
+    let is_anew = net.listed[service].era > 0;
+    let is_known = is_anew || net.workers[worker].known[service].contains(&server);
     if !is_known {
         net.break_law("a connection goes to where the service is", || {
             format!("server {server} of service {service}")
@@ -64,7 +66,8 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
                 format!("connection {conn}")
             });
         }
-        if !net.workers[worker].known[service].contains(&server) {
+        let is_anew = net.listed[service].era > 0;
+        if !is_anew && !net.workers[worker].known[service].contains(&server) {
             net.break_law(
                 "a connection to where the service was is not used again",
                 || format!("connection {conn} to server {server}"),
