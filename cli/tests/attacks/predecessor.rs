@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     net::{TcpListener, TcpStream, UdpSocket},
     os::{
         fd::{AsFd, OwnedFd},
@@ -191,6 +192,30 @@ fn what_is_passed_on_as_a_client_and_is_none_is_refused_and_holds_up_no_handover
     drop(kept);
     closing.join().unwrap();
     next.stop();
+}
+
+#[test]
+fn a_client_whose_socket_is_made_to_wait_holds_up_no_other() {
+    let world = World::new();
+    let before = Predecessor::at(&world.path("handover.sock")).hand_over(Vec::new());
+    let daemon = world.start(&["inet:127.0.0.1:0"], &["--workers", "1"]);
+    let before = before.join().unwrap().expect("it is ready");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    send(&before, b"clients", &[far.as_fd()]).unwrap();
+    let mut client = Client::of(near.try_clone().unwrap());
+    assert_eq!(client.ask_about("x"), "dunno");
+    // The daemon before still has it.
+    far.set_nonblocking(false).unwrap();
+    // As much as is read at a time: there may be more.
+    let begun = [b"sender=", &[b'a'; 5 * 1024 - 7][..]].concat();
+    (&near).write_all(&begun).unwrap();
+    assert_eq!(daemon.connect().ask_about("y"), "dunno");
+    assert_eq!(daemon.connect().ask_about("z"), "dunno");
+    // An unfinished request would be waited for.
+    drop((client, near, far));
+    daemon.stop();
 }
 
 #[test]
