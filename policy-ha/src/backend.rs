@@ -1,3 +1,5 @@
+//! A backend, as the balancer is told of it, and its place in the list.
+
 /// What the balancer knows about one server: how early and how often to ask it. Where the server
 /// is, and how it is spoken to, stays with the caller.
 ///
