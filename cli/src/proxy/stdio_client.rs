@@ -80,7 +80,8 @@ impl Stdio {
             Some(socket) => Input::Socket(socket),
             None => {
                 let token = Side::Clients.token(STDIN);
-                let source = &mut SourceFd(&stdin.as_raw_fd());
+                let descriptor = stdin.as_raw_fd();
+                let source = &mut SourceFd(&descriptor);
                 let registered = registry.register(source, token, Interest::READABLE);
                 Input::File {
                     fd: stdin,
