@@ -106,8 +106,12 @@ impl Listeners {
 
     /// When the next connections are to be accepted without a word of the system's: at once, or after a pause.
     pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
-        let is_ready = self.all.iter().any(|listener| listener.ready);
-        is_ready.then(|| self.paused_until.unwrap_or(now))
+        self.has_ready().then(|| self.paused_until.unwrap_or(now))
+    }
+
+    /// Whether connections may be waiting.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.all.iter().any(|listener| listener.ready)
     }
 
     /// The next connection, if one waits. After a failure there is a pause: descriptors have run out, as a rule.
