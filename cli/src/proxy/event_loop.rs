@@ -42,6 +42,8 @@ pub(crate) struct EventLoop {
     pub(super) worker: usize,
     state: State,
     next_pulse: Option<Instant>,
+    /// Requests that have had to wait for memory, and those that wait, as others know them.
+    published: (u64, usize),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +85,7 @@ impl EventLoop {
             common: Arc::clone(common),
             worker,
             state: State::Serving,
+            published: (0, 0),
         })
     }
 
@@ -277,8 +280,8 @@ impl EventLoop {
 
     /// Shows that this worker turns.
     fn beat(&mut self) {
-        if let Some(pulses) = &self.common.pulses
-            && self.next_pulse.is_some_and(|next| next <= self.io.now)
+        if self.next_pulse.is_some_and(|next| next <= self.io.now)
+            && let Some(pulses) = &self.common.pulses
         {
             pulses.beat(self.worker);
             self.next_pulse = self.io.now.checked_add(pulses.pause);
@@ -286,17 +289,17 @@ impl EventLoop {
     }
 
     /// Tells others how short of memory it is.
-    fn publish(&self) {
+    fn publish(&mut self) {
         let flow = &self.io.flow;
         let clients = flow.clients();
         let upstream = flow.upstream();
-        let begun = upstream.map_or(0, Upstream::memory_waits);
-        let now = upstream.map_or(0, Upstream::short_of_memory);
-        if let Some(waits) = self.common.memory_waits.get(self.worker) {
-            waits.set(
-                clients.memory_waits() + begun,
-                clients.short_of_memory() + now,
-            );
+        let begun = clients.memory_waits() + upstream.map_or(0, Upstream::memory_waits);
+        let now = clients.short_of_memory() + upstream.map_or(0, Upstream::short_of_memory);
+        if self.published != (begun, now)
+            && let Some(waits) = self.common.memory_waits.get(self.worker)
+        {
+            waits.set(begun, now);
+            self.published = (begun, now);
         }
     }
 }
