@@ -81,18 +81,15 @@ async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
     let upstream = Upstream::new(UpstreamOptions::default(), services)?;
     let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
     let endpoint = listener.endpoint()?;
-    let handler = move |request: Request| {
-        let upstream = upstream.clone();
-        async move {
-            let report = |event: Event| {
-                if let Event::Changed { transition, .. } = event {
-                    println!("     the upstream notices: {transition:?}");
-                }
-            };
-            match upstream.ask(&request, None, report).await {
-                Ok(answer) => Ok(answer.response),
-                Err(_) => Ok(Response::dunno()),
+    let handler = async move |request: Request| {
+        let report = |event: Event| {
+            if let Event::Changed { transition, .. } = event {
+                println!("     the upstream notices: {transition:?}");
             }
+        };
+        match upstream.ask(&request, None, report).await {
+            Ok(answer) => Ok(answer.response),
+            Err(_) => Ok(Response::dunno()),
         }
     };
     tokio::spawn(serve(listener, handler, std::future::pending()));

@@ -3,13 +3,13 @@
 use std::io;
 
 use policy_net::{
-    Address, BackendConfig, ClientOptions, Clients, Connect, Connection, Upstream, UpstreamOptions,
+    Address, BackendConfig, Clients, Connect, Connection, Drain, ServeOptions, Upstream,
+    UpstreamOptions,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime,
 };
-use tokio_util::sync::CancellationToken;
 
 const REQUEST: &[u8] =
     b"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a@example.com\ninstance=1.2\n\n";
@@ -57,9 +57,9 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
         .expect("a runtime");
     let service = || (Pipes, BackendConfig::default());
     let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
-    let mut options = ClientOptions::default();
-    options.lenient = true;
-    options.memory = Some(1 << 20);
+    let mut options = ServeOptions::default();
+    options.clients.lenient = true;
+    options.clients.memory = Some(1 << 20);
     let all = Clients::new(options);
     let clients = (0..clients).map(|_| {
         let (client, server) = duplex(4096);
@@ -88,9 +88,9 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
 }
 
 async fn forward(server: DuplexStream, clients: Clients, upstream: Upstream<Pipes>) {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let mut connection = Connection::new(server, clients);
-    while let Ok(Some(request)) = connection.request(drain.cancelled()).await {
+    while let Ok(Some(request)) = connection.request(drain.begun()).await {
         let answer = tokio::select! {
             biased;
             answer = upstream.ask(&request, None, |_| {}) => answer,

@@ -1,3 +1,5 @@
+//! The protocol as codecs for `tokio_util::codec::Framed`.
+
 use bytes::BytesMut;
 use thiserror::Error;
 use tokio_util::codec;
@@ -39,7 +41,7 @@ pub enum CodecError {
 ///
 /// let mut written = BytesMut::new();
 /// codec.encode(Response::dunno(), &mut written)?;
-/// assert_eq!(written, "action=dunno\n\n");
+/// assert_eq!(written, "action=DUNNO\n\n");
 /// # Ok::<(), policy_proto::CodecError>(())
 /// ```
 #[derive(Debug, Default)]

@@ -155,6 +155,15 @@ pub enum InvalidResponse {
     /// `OK`, or with a code that is neither 4NN nor 5NN.
     #[error("a status needs a code from 400 to 599 and a text")]
     Status,
+    /// An action whose text is not what Postfix needs: it would warn, and take it for `DUNNO`.
+    #[error("{action} needs {needs}")]
+    #[non_exhaustive]
+    Incomplete {
+        /// The word of access(5).
+        action: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
 }
 
 /// Why a text is no [`ActionSet`](crate::ActionSet): the word that begins at this byte is no word of

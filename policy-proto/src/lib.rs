@@ -67,7 +67,7 @@
 //!     assert!(request.is_access_policy());
 //!     codec.encode(Response::dunno(), &mut written)?;
 //! }
-//! assert_eq!(written, "action=dunno\n\n");
+//! assert_eq!(written, "action=DUNNO\n\n");
 //! # Ok::<(), policy_proto::CodecError>(())
 //! ```
 //!
@@ -195,6 +195,8 @@ mod response;
 pub use response::Response;
 
 mod scan;
+
+mod shown;
 
 mod state;
 pub use state::ProtocolState;

@@ -130,6 +130,7 @@ impl Connector {
         match &self.endpoint {
             Endpoint::Inet { host, .. } => host.clone(),
             Endpoint::Unix(path) => path.display().to_string(),
+            other => other.to_string(),
         }
     }
 }
@@ -147,7 +148,7 @@ impl Connect for Connector {
                 Ok(Stream::Tcp(stream))
             }
             (Endpoint::Unix(path), _) => connect_unix(path).await.map(Stream::Unix),
-            (Endpoint::Inet { .. }, _) => Err(io::ErrorKind::AddrNotAvailable.into()),
+            _ => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
     }
 
@@ -175,6 +176,7 @@ impl Connect for Connector {
                     inode: file.st_ino,
                 }])
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -18,8 +18,8 @@ use super::{
     resolve::LookUp,
 };
 use crate::{
-    few::Few,
     slab::Slab,
+    small_list::SmallList,
     timer::{Ring, Timer, now},
 };
 
@@ -56,7 +56,7 @@ struct Known<C: Connect> {
 pub(super) struct Waiter {
     pub(super) ask: Option<AskId>,
     pub(super) waker: Option<Waker>,
-    pub(super) events: Few<Event>,
+    pub(super) events: SmallList<Event>,
     pub(super) done: Option<Done>,
     /// There is nothing to be given up.
     pub(super) is_done: bool,
@@ -69,13 +69,13 @@ pub(super) struct Watcher {
     pub(super) serial: u64,
     pub(super) is_there: bool,
     pub(super) waker: Option<Waker>,
-    pub(super) events: Few<Event>,
+    pub(super) events: SmallList<Event>,
 }
 
 #[derive(Default)]
 struct Later {
-    wakes: Few<Waker>,
-    tasks: Few<Task>,
+    wakes: SmallList<Waker>,
+    tasks: SmallList<Task>,
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -97,7 +97,7 @@ impl Real {
         let serving = tokio::spawn(async move {
             let mut answers = answers;
             loop {
-                let mut stream = listener.accept().await.unwrap();
+                let (mut stream, _) = listener.accept().await.unwrap();
                 let mut read = vec![0; 4096];
                 loop {
                     let room = match (answers, reads) {

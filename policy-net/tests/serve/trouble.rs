@@ -1,9 +1,8 @@
 //! A handler or a client in trouble costs its own connection only.
 
-use policy_net::{ClientError, ConnectionError, ServeOptions};
+use policy_net::{ClientError, ConnectionError, Drain, ServeOptions};
 use policy_proto::{DecodeError, Limits, Request};
 use tokio::io::AsyncWriteExt;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     both, echo, reply, rest, served,
@@ -72,7 +71,7 @@ async fn the_reason_why_a_connection_had_to_end_is_told() {
     for (bytes, wanted) in cases {
         let mut options = ServeOptions::default();
         options.clients.limits = Limits::default().with_line(8).with_message(16);
-        let drain = CancellationToken::new();
+        let drain = Drain::default();
         let (mut client, served) = served(options, &drain, |request| async move { echo(request) });
         client.write_all(bytes).await.unwrap();
         client.shutdown().await.unwrap();
