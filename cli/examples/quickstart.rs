@@ -77,7 +77,10 @@ async fn policy_service(
 
 /// What `hapolicy --listen` does: each request goes to a service that answers it.
 async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
-    let services = services.map(|endpoint| (Connector::new(endpoint), BackendConfig::default()));
+    let services = services.map(|endpoint| {
+        let name = endpoint.to_string();
+        BackendConfig::new(name, Connector::new(endpoint))
+    });
     let upstream = Upstream::new(UpstreamOptions::default(), services)?;
     let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
     let endpoint = listener.endpoint()?;
@@ -87,7 +90,7 @@ async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
                 println!("     the upstream notices: {transition:?}");
             }
         };
-        match upstream.ask(&request, None, report).await {
+        match upstream.ask_with(&request, None, report).await {
             Ok(answer) => Ok(answer.response),
             Err(_) => Ok(Response::dunno()),
         }

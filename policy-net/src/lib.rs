@@ -103,11 +103,11 @@ mod socket;
 mod timer;
 mod upstream;
 
-pub use client::Client;
+pub use client::{Client, Connect, Connector};
 pub use policy_flow::{
-    Address, Answer, AttemptError, BackendConfig, Check, CheckError, ClientError, ClientOptions,
-    Counts, Endpoint, Exhausted, HashKey, InvalidEndpoint, InvalidStrategy, Probe, Retry, Slot,
-    Stick, Strategy, TimedOut, UpstreamOptions, attempt_limit,
+    Address, Answer, AttemptError, Check, CheckError, ClientError, ClientOptions, Counts, Endpoint,
+    HashKey, InvalidEndpoint, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy, TimedOut,
+    UpstreamOptions, attempt_limit,
 };
 pub use policy_ha::{Backend, Config, ConfigError, Mode, Preference, Status, Transition};
 pub use policy_proto::{Action, ActionSet, Limits, ProtocolState, Request, Response, attr};
@@ -118,7 +118,7 @@ pub use server::{
 pub use socket::{
     AcceptSender, BindOptions, Listener, Stream, UnixListener, UnixStream, close_apart,
 };
-pub use upstream::{Connect, Connector, Event, Upstream};
+pub use upstream::{Attempt, BackendConfig, Event, Exhausted, Session, Upstream};
 pub use {bytes, policy_flow, policy_ha, policy_proto};
 
 /// The examples of the README.

@@ -55,8 +55,9 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let service = || (Pipes, BackendConfig::default());
-    let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
+    let service = |name: &str| BackendConfig::new(name, Pipes);
+    let upstream =
+        Upstream::new(options, [service("mx1"), service("mx2")]).expect("two services are fine");
     let mut options = ServeOptions::default();
     options.clients.lenient = true;
     options.clients.memory = Some(1 << 20);
@@ -93,7 +94,7 @@ async fn forward(server: DuplexStream, clients: Clients, upstream: Upstream<Pipe
     while let Ok(Some(request)) = connection.request(drain.begun()).await {
         let answer = tokio::select! {
             biased;
-            answer = upstream.ask(&request, None, |_| {}) => answer,
+            answer = upstream.ask(&request) => answer,
             () = connection.gone() => return,
         };
         drop(request);

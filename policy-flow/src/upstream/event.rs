@@ -21,6 +21,19 @@ pub struct Answer {
     pub stick: Stick,
 }
 
+impl Answer {
+    /// This answer of this backend's, for tests of what becomes of it.
+    #[must_use]
+    pub const fn new(backend: Slot, response: Response) -> Self {
+        let stick = Stick { backend, key: None };
+        Self {
+            backend,
+            response,
+            stick,
+        }
+    }
+}
+
 /// Whom the next request of a message is to ask: who answered the last one. With
 /// [`Strategy::Hash`](crate::Strategy::Hash) that holds for requests of the same key, so that the recipients of a
 /// message go each where they belong if they are in the key.
@@ -37,6 +50,14 @@ pub struct Stick {
 pub struct Exhausted {
     /// Who was asked, in order, and what came of it.
     pub attempts: Vec<(Slot, AttemptError)>,
+}
+
+impl Exhausted {
+    /// After these attempts, for tests of what becomes of it.
+    #[must_use]
+    pub const fn new(attempts: Vec<(Slot, AttemptError)>) -> Self {
+        Self { attempts }
+    }
 }
 
 /// A request has been worked on, or given up.

@@ -36,7 +36,10 @@ async fn each_step_of_a_request_is_told_in_order() {
             event => panic!("{event:?}"),
         });
     };
-    upstream.ask(&request("yes"), None, on_event).await.unwrap();
+    upstream
+        .ask_with(&request("yes"), None, on_event)
+        .await
+        .unwrap();
     let wanted = [
         "opening 0",
         "0 connecting timed out after 3s",

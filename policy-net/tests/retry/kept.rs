@@ -119,8 +119,8 @@ impl Scripted {
         }
     }
 
-    fn service(&self) -> (Self, BackendConfig) {
-        (self.clone(), BackendConfig::default())
+    fn service(&self) -> BackendConfig<Self> {
+        BackendConfig::new("scripted", self.clone())
     }
 
     fn upstream(&self, retry: Retry) -> Upstream<Self> {
@@ -129,7 +129,7 @@ impl Scripted {
 }
 
 async fn ask_scripted(upstream: &Upstream<Scripted>) -> Result<Answer, Exhausted> {
-    upstream.ask(&request("1"), None, |_| {}).await
+    upstream.ask(&request("1")).await
 }
 
 impl Connect for Scripted {
