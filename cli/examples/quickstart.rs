@@ -15,7 +15,7 @@ use policy_net::{
     BackendConfig, Client, Connector, Endpoint, Event, Listener, Stream, Upstream, UpstreamOptions,
     serve,
 };
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main(flavor = "current_thread")]
@@ -123,7 +123,7 @@ fn captured_requests() -> Result<Vec<Request>, Box<dyn Error>> {
         include_bytes!("../../policy-proto/tests/data/105-end-of-message-tls-ccert-sasl.req"),
     ];
     let mut stream = BytesMut::from(&*captured.concat());
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut requests = Vec::new();
     while let Some(request) = decoder.request(&mut stream)? {
         requests.push(request);

@@ -5,7 +5,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use policy_proto::{Action, Decoder, Response};
+use policy_proto::{Action, MessageDecoder, Response};
 
 fuzz_target!(|text: &[u8]| {
     let action = Action::parse(text);
@@ -38,7 +38,7 @@ fuzz_target!(|text: &[u8]| {
 fn check_response(response: &Response) {
     let mut buf = BytesMut::new();
     response.encode(&mut buf);
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     assert_eq!(decoder.response(&mut buf).unwrap().as_ref(), Some(response));
     assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
     assert!(buf.is_empty(), "something is left: {buf:?}");

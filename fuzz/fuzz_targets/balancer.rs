@@ -198,7 +198,7 @@ impl World {
         }
         match (was, is, change) {
             (Status::Up, Status::Up, None) => assert!(self.config.max_failures > 1),
-            (Status::Up, Status::Down { since, due }, Some(Transition::Down { due_in })) => {
+            (Status::Up, Status::Down { since, due }, Some(Transition::Down { due_in, .. })) => {
                 assert!(since == now && due == now + due_in);
                 let backoff = took.max(self.config.min_backoff);
                 assert!(waits(now, due, backoff));

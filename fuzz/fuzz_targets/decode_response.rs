@@ -9,7 +9,7 @@ mod way;
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use policy_proto::{DecodeError, Decoder, Response};
+use policy_proto::{DecodeError, MessageDecoder, Response};
 use support::{drive, naive};
 use way::Way;
 
@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// All responses, the rest of each skipped before the next one is asked for.
 fn skip_after_each(
-    mut decoder: Decoder,
+    mut decoder: MessageDecoder,
     pieces: &[&[u8]],
 ) -> (Vec<Vec<u8>>, Result<(), DecodeError>) {
     let mut buf = BytesMut::new();
@@ -57,7 +57,7 @@ fn check_response(text: Vec<u8>) {
     let response = Response::new(text).unwrap();
     let mut buf = BytesMut::new();
     response.encode(&mut buf);
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     assert_eq!(decoder.response(&mut buf), Ok(Some(response)));
     assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
     assert!(buf.is_empty(), "something is left: {buf:?}");

@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
-use policy_proto::{Action, Decoder, ProtocolState, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, ProtocolState, Request, Response, attr};
 
 /// When each triplet of client, sender and recipient was first seen.
 type Seen = Mutex<HashMap<[Vec<u8>; 3], Instant>>;
@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Postfix keeps its connection open, and sends a request only after the reply to the one before.
 fn serve(mut client: TcpStream, seen: &Seen) -> Result<(), Box<dyn Error>> {
-    let (mut decoder, mut input, mut output) = (Decoder::new(), BytesMut::new(), BytesMut::new());
+    let (mut decoder, mut input, mut output) =
+        (MessageDecoder::new(), BytesMut::new(), BytesMut::new());
     loop {
         while let Some(request) = decoder.request(&mut input)? {
             Response::try_from(action(&request, seen))?.encode(&mut output);

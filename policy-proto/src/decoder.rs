@@ -24,9 +24,9 @@ use crate::{
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use policy_proto::Decoder;
+/// use policy_proto::MessageDecoder;
 ///
-/// let mut decoder = Decoder::new();
+/// let mut decoder = MessageDecoder::new();
 /// let mut buf = BytesMut::from("request=smtpd_access_policy\nsender=a@exam");
 /// assert_eq!(decoder.request(&mut buf)?, None);
 ///
@@ -37,7 +37,7 @@ use crate::{
 /// # Ok::<(), policy_proto::DecodeError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct MessageDecoder {
     limits: Limits,
     lenient: bool,
     /// What is known of the message at the beginning of the buffer.
@@ -49,13 +49,13 @@ pub struct Decoder {
     failed: Option<DecodeError>,
 }
 
-impl Decoder {
+impl MessageDecoder {
     /// A strict decoder with the default limits: what Postfix sends passes, and nothing else has to.
     ///
     /// ```
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let error = Decoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
+    /// let error = MessageDecoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
     /// assert_eq!(error, DecodeError::NoEquals { offset: 0 });
     /// ```
     #[must_use]
@@ -67,9 +67,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder, Limits};
+    /// use policy_proto::{DecodeError, MessageDecoder, Limits};
     ///
-    /// let mut decoder = Decoder::new().with_limits(Limits::default().with_line(10));
+    /// let mut decoder = MessageDecoder::new().with_limits(Limits::default().with_line(10));
     /// let error = decoder.request(&mut BytesMut::from("0123456789a")).unwrap_err();
     /// assert_eq!(error, DecodeError::LineTooLong { limit: 10 });
     /// ```
@@ -87,9 +87,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new().lenient();
+    /// let mut decoder = MessageDecoder::new().lenient();
     /// let mut buf = BytesMut::from("EHLO there\nrequest=smtpd_access_policy\n\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.as_bytes(), b"request=smtpd_access_policy\n\n");
@@ -112,9 +112,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("size=1\n\nsize=2\nsize\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.size(), Some(1));
@@ -141,9 +141,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("action=dunno\n");
     /// assert_eq!(decoder.response(&mut buf)?.unwrap().as_str(), Some("dunno"));
     /// assert!(!decoder.skip_rest(&mut buf)?, "the blank line is still owed");
@@ -151,7 +151,7 @@ impl Decoder {
     /// assert!(decoder.skip_rest(&mut buf)?);
     ///
     /// let mut banner = BytesMut::from("220 mail.example.com ESMTP\r\n");
-    /// assert_eq!(Decoder::new().response(&mut banner), Err(DecodeError::NoEquals { offset: 0 }));
+    /// assert_eq!(MessageDecoder::new().response(&mut banner), Err(DecodeError::NoEquals { offset: 0 }));
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
@@ -168,9 +168,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("action=dunno\nnote=x\n\n");
     /// decoder.response(&mut buf)?;
     /// assert!(decoder.skip_rest(&mut buf)? && buf.is_empty(), "ready for the next request");
@@ -190,9 +190,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("request=smtpd_acc");
     /// assert_eq!(decoder.request(&mut buf)?, None);
     /// assert_eq!(decoder.finish(&buf), Err(DecodeError::UnexpectedEnd));
@@ -214,9 +214,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new().lenient();
+    /// let mut decoder = MessageDecoder::new().lenient();
     /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
     /// decoder.request(&mut buf)?;
     /// assert_eq!(decoder.take_ignored().lines, ["one", "=two"]);

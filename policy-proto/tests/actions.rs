@@ -127,6 +127,8 @@ mod building {
 
     #[test]
     fn an_action_without_what_postfix_needs_of_it_is_refused() {
+        use Action::{Bcc, Filter, Prepend, Redirect};
+
         for (action, message) in [
             (Filter(b""), "FILTER needs transport:destination"),
             (Filter(b"smtp"), "FILTER needs transport:destination"),
@@ -149,8 +151,10 @@ mod building {
 
     #[test]
     fn an_action_is_shown_as_postfix_is_told_it() {
+        use Action::{Other, Reject, Status};
+
         for (action, display, debug) in [
-            (Ok, "OK", "Ok"),
+            (Action::Ok, "OK", "Ok"),
             (Reject(b""), "REJECT", "Reject(\"\")"),
             (
                 Reject(b"caf\xe9"),

@@ -91,6 +91,7 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
                 client,
                 request,
                 is_policy,
+                ..
             } => {
                 proxy.journal.request(request, is_policy);
                 self.begins(client);

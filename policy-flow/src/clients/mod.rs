@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use bytes::BytesMut;
-use policy_proto::{DecodeError, Decoder, Request, Response};
+use policy_proto::{DecodeError, MessageDecoder, Request, Response};
 
 use crate::{
     AskId, ClientDriver, ClientId, Sent, Stick,
@@ -94,7 +94,7 @@ pub struct Clients {
     /// Requests that have come whole.
     ready: VecDeque<(ClientId, Request)>,
     arena: Arena,
-    decoder: Decoder,
+    decoder: MessageDecoder,
     out: BytesMut,
     count: usize,
     is_draining: bool,

@@ -62,6 +62,7 @@ impl Exhausted {
 
 /// A request has been worked on, or given up.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Done {
     /// Which.
     pub ask: AskId,
@@ -107,6 +108,7 @@ pub enum Event<'a> {
     /// It has been opened.
     Connected(Slot),
     /// An attempt ended with an answer.
+    #[non_exhaustive]
     Answered {
         /// Who answered.
         backend: Slot,
@@ -120,6 +122,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// An attempt failed.
+    #[non_exhaustive]
     Failed {
         /// Who was asked.
         backend: Slot,
@@ -133,6 +136,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// A backend that is down was looked at.
+    #[non_exhaustive]
     Checked {
         /// Which.
         backend: Slot,
@@ -142,6 +146,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// A backend went down or came back.
+    #[non_exhaustive]
     Changed {
         /// Which.
         backend: Slot,
@@ -151,6 +156,7 @@ pub enum Event<'a> {
         because: Option<&'a AttemptError>,
     },
     /// Several backends closed the connection on the same request: it is to blame, and not they.
+    #[non_exhaustive]
     Harmful {
         /// The request.
         request: &'a Request,
@@ -158,6 +164,7 @@ pub enum Event<'a> {
         backends: u64,
     },
     /// The backend takes fewer connections at once than it may have: others had to be closed before one was answered.
+    #[non_exhaustive]
     Crowded {
         /// Which.
         backend: Slot,
@@ -165,6 +172,7 @@ pub enum Event<'a> {
         limit: usize,
     },
     /// A look-up failed, and older addresses are used on.
+    #[non_exhaustive]
     StaleAddresses {
         /// Whose.
         backend: Slot,

@@ -273,9 +273,9 @@ impl ClientDriver for Entries {
     fn client_event(&mut self, event: ClientEvent<'_>) {
         if let ClientEvent::Refused {
             client,
-            peer: _,
             error: Some(error),
             received,
+            ..
         } = event
         {
             let shown = Bytes::copy_from_slice(&received[..received.len().min(MAX_SHOWN)]);

@@ -16,6 +16,7 @@ pub enum Event {
     /// It has been opened.
     Connected(Slot),
     /// An attempt ended with an answer.
+    #[non_exhaustive]
     Answered {
         /// Who answered.
         backend: Slot,
@@ -25,6 +26,7 @@ pub enum Event {
         took: Duration,
     },
     /// An attempt failed.
+    #[non_exhaustive]
     Failed {
         /// Who was asked.
         backend: Slot,
@@ -34,6 +36,7 @@ pub enum Event {
         took: Duration,
     },
     /// A backend that is down was looked at.
+    #[non_exhaustive]
     Checked {
         /// Which.
         backend: Slot,
@@ -43,6 +46,7 @@ pub enum Event {
         took: Duration,
     },
     /// A backend went down or came back.
+    #[non_exhaustive]
     Changed {
         /// Which.
         backend: Slot,
@@ -52,11 +56,13 @@ pub enum Event {
         because: Option<AttemptError>,
     },
     /// Several backends closed the connection on the same request: it is to blame, and not they.
+    #[non_exhaustive]
     Harmful {
         /// A bit for each [`Slot`] below 64 that did so.
         backends: u64,
     },
     /// The backend takes fewer connections at once than it may have: others had to be closed before one was answered.
+    #[non_exhaustive]
     Crowded {
         /// Which.
         backend: Slot,
@@ -64,6 +70,7 @@ pub enum Event {
         limit: usize,
     },
     /// A look-up failed, and older addresses are used on.
+    #[non_exhaustive]
     StaleAddresses {
         /// Whose.
         backend: Slot,
@@ -104,6 +111,7 @@ impl Event {
                 backend,
                 error,
                 took,
+                ..
             } => Self::Checked {
                 backend,
                 error: error.cloned(),
@@ -113,14 +121,15 @@ impl Event {
                 backend,
                 transition,
                 because,
+                ..
             } => Self::Changed {
                 backend,
                 transition,
                 because: because.cloned(),
             },
             Told::Harmful { backends, .. } => Self::Harmful { backends },
-            Told::Crowded { backend, limit } => Self::Crowded { backend, limit },
-            Told::StaleAddresses { backend, error } => Self::StaleAddresses {
+            Told::Crowded { backend, limit, .. } => Self::Crowded { backend, limit },
+            Told::StaleAddresses { backend, error, .. } => Self::StaleAddresses {
                 backend,
                 error: io::Error::new(error.kind(), error.to_string()),
             },

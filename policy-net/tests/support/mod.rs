@@ -17,7 +17,7 @@ use policy_net::{
     Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Status, Upstream,
     UpstreamOptions,
 };
-use policy_proto::{Decoder, Request, attr};
+use policy_proto::{MessageDecoder, Request, attr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::{Notify, watch},
@@ -155,7 +155,7 @@ impl Server {
     }
 
     async fn talk(&self, pipe: &mut DuplexStream, number: usize) -> io::Result<()> {
-        let mut decoder = Decoder::new();
+        let mut decoder = MessageDecoder::new();
         let mut buf = BytesMut::new();
         match self.manner() {
             Manner::Greets(words) => pipe.write_all(words).await?,

@@ -4,7 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use policy_proto::{Decoder, Limits};
+use policy_proto::{Limits, MessageDecoder};
 use support::{Outcome, drive, naive};
 
 macro_rules! cases {
@@ -84,7 +84,7 @@ impl Way {
         };
         assert_eq!(&oracle, expected, "the naive decoder");
         for pieces in drive::every_cut(stream) {
-            let decoder = Decoder::new().with_limits(limits);
+            let decoder = MessageDecoder::new().with_limits(limits);
             let decoder = if self.lenient {
                 decoder.lenient()
             } else {

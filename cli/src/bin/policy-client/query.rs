@@ -15,7 +15,7 @@ use hapolicy::{parse_duration, printable, printable_json};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };
-use policy_proto::{Decoder, Request, Response, attr};
+use policy_proto::{MessageDecoder, Request, Response, attr};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
 
@@ -114,7 +114,7 @@ impl Query {
             return Ok(Requests::Input {
                 stdin: stdin(),
                 buffer: BytesMut::new(),
-                decoder: Decoder::new(),
+                decoder: MessageDecoder::new(),
             });
         }
         let pair = |text: &'_ OsString| {
@@ -216,7 +216,7 @@ enum Requests {
     Input {
         stdin: Stdin,
         buffer: BytesMut,
-        decoder: Decoder,
+        decoder: MessageDecoder,
     },
 }
 
