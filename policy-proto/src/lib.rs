@@ -138,7 +138,8 @@
 //!   [`xtext`] decodes the names of certificates.
 //! - No table maps and tcp tables, which are other protocols.
 //!
-//! The grammar stands, as ABNF and in code, in the source file `grammar.rs`.
+//! The rules of the protocol, and what Postfix makes of an answer, stand in [`protocol`]; the grammar, as ABNF and in
+//! code, in the source file `grammar.rs`.
 //!
 #![cfg_attr(
     not(feature = "tokio-util"),
@@ -187,6 +188,8 @@ mod lines;
 mod marks;
 
 mod place;
+
+pub mod protocol;
 
 mod request;
 pub use request::Request;
