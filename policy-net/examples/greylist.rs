@@ -66,7 +66,10 @@ const MAX_SEEN: usize = 1_000_000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = std::env::args().nth(1);
-    let endpoint = endpoint.unwrap_or("inet:127.0.0.1:10031".into()).parse()?;
+    let endpoint = endpoint
+        .as_deref()
+        .unwrap_or("inet:127.0.0.1:10031")
+        .parse()?;
     let mut options = BindOptions::default();
     options.mode = Some(0o666);
     let listener = Listener::bind_with(&endpoint, &options).await?;

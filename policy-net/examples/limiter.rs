@@ -24,7 +24,7 @@ impl<H: Handler> Handler for Limiter<H> {
         if let Some(login) = request.sasl_username().filter(|_| is_recipient) {
             let mut counts = self.1.lock().map_err(|_| "a request has panicked")?;
             let entry = counts.entry(login.to_vec());
-            let (since, count) = entry.or_insert((Instant::now(), 0));
+            let (since, count) = entry.or_insert_with(|| (Instant::now(), 0));
             if since.elapsed() >= WINDOW {
                 (*since, *count) = (Instant::now(), 0);
             }

@@ -37,15 +37,12 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
         client.write_all(request("a").as_bytes()).await.unwrap();
         let asked = connection.request(std::future::pending()).await;
         assert!(asked.unwrap().is_some());
-        let _kept_open = match closed {
-            true => {
-                drop(client);
-                None
-            }
-            false => {
-                client.shutdown().await.unwrap();
-                Some(client)
-            }
+        let _kept_open = if closed {
+            drop(client);
+            None
+        } else {
+            client.shutdown().await.unwrap();
+            Some(client)
         };
         let is_gone = timeout(ms(50), connection.gone()).await.is_ok();
         assert_eq!(is_gone, closed, "full: {full}");

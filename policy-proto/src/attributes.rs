@@ -1,3 +1,5 @@
+//! The attributes of a request, one after the other, and the search for one.
+
 use memchr::memchr;
 
 use crate::marks::{BLOCK, Marks};

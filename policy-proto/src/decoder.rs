@@ -56,7 +56,7 @@ impl MessageDecoder {
     /// use policy_proto::{DecodeError, MessageDecoder};
     ///
     /// let error = MessageDecoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
-    /// assert_eq!(error, DecodeError::NoEquals { offset: 0 });
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 0, .. }));
     /// ```
     #[must_use]
     pub fn new() -> Self {
@@ -71,7 +71,7 @@ impl MessageDecoder {
     ///
     /// let mut decoder = MessageDecoder::new().with_limits(Limits::default().with_line(10));
     /// let error = decoder.request(&mut BytesMut::from("0123456789a")).unwrap_err();
-    /// assert_eq!(error, DecodeError::LineTooLong { limit: 10 });
+    /// assert!(matches!(error, DecodeError::LineTooLong { limit: 10, .. }));
     /// ```
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
@@ -118,7 +118,8 @@ impl MessageDecoder {
     /// let mut buf = BytesMut::from("size=1\n\nsize=2\nsize\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.size(), Some(1));
-    /// assert_eq!(decoder.request(&mut buf), Err(DecodeError::NoEquals { offset: 7 }));
+    /// let error = decoder.request(&mut buf).unwrap_err();
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 7, .. }));
     /// # Ok::<(), DecodeError>(())
     /// ```
     #[inline]
@@ -151,7 +152,8 @@ impl MessageDecoder {
     /// assert!(decoder.skip_rest(&mut buf)?);
     ///
     /// let mut banner = BytesMut::from("220 mail.example.com ESMTP\r\n");
-    /// assert_eq!(MessageDecoder::new().response(&mut banner), Err(DecodeError::NoEquals { offset: 0 }));
+    /// let error = MessageDecoder::new().response(&mut banner).unwrap_err();
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 0, .. }));
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
@@ -268,9 +270,10 @@ impl MessageDecoder {
             self.place.rewrite |= cr;
             if line.is_empty() && self.place.begun {
                 let message = buf.split_to(end + 1);
-                let message = match mem::take(&mut self.place).rewrite {
-                    true => rewritten(&message),
-                    false => message.freeze(),
+                let message = if mem::take(&mut self.place).rewrite {
+                    rewritten(&message)
+                } else {
+                    message.freeze()
                 };
                 return Ok(Some(Request::from_valid(message)));
             }

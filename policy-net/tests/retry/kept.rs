@@ -177,9 +177,10 @@ impl AsyncWrite for Scripted {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             reader.wake();
         }
-        match self.broken == Some(self.writes) {
-            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            false => Poll::Ready(Ok(buf.len())),
+        if self.broken == Some(self.writes) {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        } else {
+            Poll::Ready(Ok(buf.len()))
         }
     }
 

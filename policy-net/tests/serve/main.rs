@@ -10,7 +10,6 @@ mod end;
 mod gone;
 mod handler;
 mod limits;
-mod log;
 mod outage;
 mod queue;
 mod time;

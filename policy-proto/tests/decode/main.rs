@@ -78,9 +78,10 @@ impl Way {
         let limits = Limits::default()
             .with_line(self.line)
             .with_message(self.message);
-        let oracle = match self.answers {
-            true => naive::responses(stream, limits),
-            false => naive::requests(stream, limits, self.lenient),
+        let oracle = if self.answers {
+            naive::responses(stream, limits)
+        } else {
+            naive::requests(stream, limits, self.lenient)
         };
         assert_eq!(&oracle, expected, "the naive decoder");
         for pieces in drive::every_cut(stream) {
@@ -90,9 +91,10 @@ impl Way {
             } else {
                 decoder
             };
-            let found = match self.answers {
-                true => drive::responses(decoder, pieces.iter().copied()),
-                false => drive::requests(decoder, pieces.iter().copied()),
+            let found = if self.answers {
+                drive::responses(decoder, pieces.iter().copied())
+            } else {
+                drive::requests(decoder, pieces.iter().copied())
             };
             assert_eq!(
                 &found,

@@ -170,7 +170,7 @@ fn an_error_of_a_line_has_its_offset_and_no_other() {
         ("a=1\nb=123456789\n", None),
         ("a=1\nb=1\nc=1\nd=1\n", None),
     ] {
-        let limits = Limits::default().with_line(10).with_message(12);
+        let limits = Limits::default().with_line(10).with_message(14);
         let mut decoder = MessageDecoder::new().with_limits(limits);
         let error = decoder.response(&mut stream.into()).unwrap_err();
         assert_eq!(error.offset(), offset, "{error}");

@@ -104,9 +104,10 @@ pub(crate) fn responses(stream: &[u8], limits: Limits) -> Outcome {
 
 /// Whether a stream may end here: after a blank line, or when nothing came at all.
 fn at_end(stream: &[u8], offset: usize) -> Result<(), Flaw> {
-    match stream.is_empty() || offset == 0 && stream.ends_with(b"\n") {
-        true => Ok(()),
-        false => Err(Flaw::UnexpectedEnd),
+    if stream.is_empty() || offset == 0 && stream.ends_with(b"\n") {
+        Ok(())
+    } else {
+        Err(Flaw::UnexpectedEnd)
     }
 }
 
