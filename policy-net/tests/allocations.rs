@@ -1,10 +1,10 @@
 //! A request that is forwarded in steady state allocates nothing, neither here nor in the runtime.
 
-use std::io;
+use std::{future::pending, io};
 
 use policy_net::{
-    Address, BackendConfig, Clients, Connect, Connection, Drain, ServeOptions, Upstream,
-    UpstreamOptions,
+    Address, BackendConfig, Clients, Connect, Connection, Drain, Peer, ServeOptions, Upstream,
+    UpstreamOptions, serve_connection,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -46,8 +46,27 @@ fn a_request_that_waits_for_a_place_allocates_nothing_either() {
     assert_eq!(allocations_of(5, options), 0);
 }
 
+#[test]
+fn a_request_that_a_handler_has_forwarded_allocates_nothing() {
+    let serve = |server, clients, upstream: Upstream<Pipes>| async move {
+        let (session, peer) = (upstream.session(), Peer::default());
+        let served = serve_connection(server, &session, clients, &peer, pending()).await;
+        served.expect("the client ends the connection");
+    };
+    assert_eq!(allocations(3, UpstreamOptions::default(), serve), 0);
+}
+
+/// The same without a handler.
+fn allocations_of(clients: usize, options: UpstreamOptions) -> u64 {
+    allocations(clients, options, forward)
+}
+
 /// How often memory is asked for while so many clients have a thousand requests each forwarded.
-fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
+fn allocations<F: Future<Output = ()> + Send + 'static>(
+    clients: usize,
+    mut options: UpstreamOptions,
+    serve: impl Fn(DuplexStream, Clients, Upstream<Pipes>) -> F,
+) -> u64 {
     options.memory = Some(1 << 20);
     // On a clock that stands still: a timer that rings, once a second at most, is no request's.
     let runtime = runtime::Builder::new_current_thread()
@@ -64,7 +83,7 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
     let all = Clients::new(options);
     let clients = (0..clients).map(|_| {
         let (client, server) = duplex(4096);
-        runtime.spawn(forward(server, all.clone(), upstream.clone()));
+        runtime.spawn(serve(server, all.clone(), upstream.clone()));
         client
     });
     let mut clients: Vec<DuplexStream> = clients.collect();
