@@ -74,7 +74,7 @@ use queue::Queue;
 /// let (client, request) = clients.take_request().expect("it has come whole");
 /// assert!(request.is_access_policy());
 /// clients.reply(client, &Response::dunno(), &mut driver);
-/// assert_eq!(driver.0, b"action=dunno\n\n");
+/// assert_eq!(driver.0, b"action=DUNNO\n\n");
 /// # Ok::<(), policy_flow::Refusal>(())
 /// ```
 #[derive(Debug)]
