@@ -91,9 +91,11 @@
 //! It speaks no TLS (any stream that does will do: `examples/tls.rs`), does not authenticate clients, and repeats no
 //! request that was answered.
 
-#![cfg(unix)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(unix))]
+compile_error!("policy-net runs on Unix only");
 
 mod client;
 mod server;

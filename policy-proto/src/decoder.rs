@@ -5,11 +5,12 @@ use std::mem;
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    DecodeError, Ignored, Limits, Request, Response, grammar,
+    DecodeError, Ignored, Limits, Request, Response,
+    cursor::Cursor,
+    grammar,
     lines::{check, plain_action, rewritten, without_cr},
-    place::Place,
+    metering::looked_at,
     scan::Verdict,
-    work::looked_at,
 };
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
@@ -41,7 +42,7 @@ pub struct MessageDecoder {
     limits: Limits,
     lenient: bool,
     /// What is known of the message at the beginning of the buffer.
-    place: Place,
+    cursor: Cursor,
     /// Lines that were no attributes, for the caller's log.
     ignored: Option<Box<Ignored>>,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
@@ -124,7 +125,7 @@ impl MessageDecoder {
     /// ```
     #[inline]
     pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        if self.place.scan.is_quiet(buf) {
+        if self.cursor.scan.is_quiet(buf) {
             return Ok(None);
         }
         self.fallible(|decoder| decoder.next_request(buf))
@@ -242,20 +243,20 @@ impl MessageDecoder {
 
     fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         loop {
-            if !self.place.doubtful {
-                match self.place.scan.advance(buf, self.limits) {
+            if !self.cursor.doubtful {
+                match self.cursor.scan.advance(buf, self.limits) {
                     Verdict::End(end) => {
-                        self.place = Place::default();
+                        self.cursor = Cursor::default();
                         let message = buf.split_to(end + 1).freeze();
                         return Ok(Some(Request::from_valid(message)));
                     }
                     Verdict::More => return Ok(None),
-                    Verdict::Doubt => self.place.doubtful = true,
+                    Verdict::Doubt => self.cursor.doubtful = true,
                 }
             }
             match self.next_request_by_line(buf)? {
                 // A blank line has been skipped: behind it the fast path tries anew.
-                None if !self.place.doubtful => {}
+                None if !self.cursor.doubtful => {}
                 request => return Ok(request),
             }
         }
@@ -265,12 +266,12 @@ impl MessageDecoder {
     #[inline(never)]
     fn next_request_by_line(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         while let Some(end) = self.line_end(buf)? {
-            let offset = self.place.line;
+            let offset = self.cursor.line;
             let (line, cr) = without_cr(&buf[offset..end]);
-            self.place.rewrite |= cr;
-            if line.is_empty() && self.place.begun {
+            self.cursor.rewrite |= cr;
+            if line.is_empty() && self.cursor.begun {
                 let message = buf.split_to(end + 1);
-                let message = if mem::take(&mut self.place).rewrite {
+                let message = if mem::take(&mut self.cursor).rewrite {
                     rewritten(&message)
                 } else {
                     message.freeze()
@@ -279,25 +280,25 @@ impl MessageDecoder {
             }
             if line.is_empty() && offset == 0 {
                 buf.advance(end + 1);
-                self.place = Place::default();
+                self.cursor = Cursor::default();
                 return Ok(None);
             }
             if line.is_empty() {
                 // Behind lines that are left out it belongs to the message: these have to count towards
                 // its limit, or they could come for ever.
-                self.place.rewrite = true;
+                self.cursor.rewrite = true;
             } else if let Err(error) = check(line, offset) {
                 if !self.lenient {
                     return Err(error);
                 }
-                self.place.rewrite = true;
-                let others = self.place.ignored;
+                self.cursor.rewrite = true;
+                let others = self.cursor.ignored;
                 self.ignored.get_or_insert_default().push(line, others);
-                self.place.ignored += 1;
+                self.cursor.ignored += 1;
             } else {
-                self.place.begun = true;
+                self.cursor.begun = true;
             }
-            self.place.next_line(end);
+            self.cursor.next_line(end);
         }
         Ok(None)
     }
@@ -307,7 +308,7 @@ impl MessageDecoder {
             return Ok(None);
         }
         while let Some(end) = self.line_end(buf)? {
-            let offset = self.place.line;
+            let offset = self.cursor.line;
             let (line, _) = without_cr(&buf[offset..end]);
             looked_at(line.len());
             let text = match plain_action(line) {
@@ -322,11 +323,11 @@ impl MessageDecoder {
                 buf.advance(text.start);
                 let action = buf.split_to(text.len()).freeze();
                 buf.advance(end + 1 - text.end + usize::from(is_whole));
-                self.place = Place::default();
+                self.cursor = Cursor::default();
                 self.owed = (!is_whole).then_some(end + 1);
                 return Ok(Some(Response::from_valid(action)));
             }
-            self.place.next_line(end);
+            self.cursor.next_line(end);
         }
         Ok(None)
     }
@@ -338,7 +339,7 @@ impl MessageDecoder {
             };
             let blank = without_cr(&buf[..end]).0.is_empty();
             buf.advance(end + 1);
-            self.place = Place::default();
+            self.cursor = Cursor::default();
             self.owed = (!blank).then_some(taken + end + 1);
         }
         Ok(true)
@@ -346,7 +347,7 @@ impl MessageDecoder {
 
     /// Where the current line's end is, once it has arrived.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
-        self.place
+        self.cursor
             .line_end(buf, self.limits, self.owed.unwrap_or(0))
     }
 }

@@ -185,9 +185,9 @@ pub use limits::Limits;
 
 mod lines;
 
-mod marks;
+mod bitmap;
 
-mod place;
+mod cursor;
 
 pub mod protocol;
 
@@ -204,9 +204,9 @@ mod shown;
 mod state;
 pub use state::ProtocolState;
 
-mod views;
+mod accessors;
 
-mod work;
+mod metering;
 
 pub mod xtext;
 

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
-use crate::{DecodeError, grammar, work::looked_at};
+use crate::{DecodeError, grammar, metering::looked_at};
 
 /// Whether the line is an attribute, which is proved here; what is wrong with it the grammar explains.
 pub(crate) fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {

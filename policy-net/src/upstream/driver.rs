@@ -8,8 +8,8 @@ use std::{
 };
 
 use policy_flow::{
-    Address, Answer, AskId, BackendDriver, Connecting, Done, Event as Told, Failure, LinkId, Sent,
-    Slot,
+    Address, Answer, AskId, BackendDriver, Connecting, Done, Event as FlowEvent, Failure, LinkId,
+    Sent, Slot,
 };
 use tokio::runtime::Handle;
 
@@ -228,12 +228,12 @@ impl<C: Connect> BackendDriver for Driver<C> {
 
     fn wake(&mut self, _: usize) {}
 
-    fn event(&mut self, event: Told<'_>) {
+    fn event(&mut self, event: FlowEvent<'_>) {
         match &event {
-            Told::Crowded { limit, .. } => {
+            FlowEvent::Crowded { limit, .. } => {
                 tracing::debug!(limit, "a backend serves fewer connections than it may have");
             }
-            Told::StaleAddresses { error, .. } => {
+            FlowEvent::StaleAddresses { error, .. } => {
                 tracing::debug!(
                     error = *error as &dyn std::error::Error,
                     "looking up failed"
@@ -253,7 +253,7 @@ impl<C: Connect> BackendDriver for Driver<C> {
         }
     }
 
-    fn event_for(&mut self, owner: u64, event: Told<'_>) {
+    fn event_for(&mut self, owner: u64, event: FlowEvent<'_>) {
         if let Some(waiter) = self.waiter(owner)
             && let Some(event) = Event::of(event)
         {

@@ -82,12 +82,12 @@ pub enum Event {
 impl Event {
     /// The same for whoever is told of it later; `None` for what is told to nobody.
     pub(super) fn of(event: policy_flow::Event<'_>) -> Option<Self> {
-        use policy_flow::Event as Told;
+        use policy_flow::Event as FlowEvent;
 
         Some(match event {
-            Told::Opening(backend) => Self::Opening(backend),
-            Told::Connected(backend) => Self::Connected(backend),
-            Told::Answered {
+            FlowEvent::Opening(backend) => Self::Opening(backend),
+            FlowEvent::Connected(backend) => Self::Connected(backend),
+            FlowEvent::Answered {
                 backend,
                 response,
                 took,
@@ -97,7 +97,7 @@ impl Event {
                 response: response.clone(),
                 took,
             },
-            Told::Failed {
+            FlowEvent::Failed {
                 backend,
                 error,
                 took,
@@ -107,7 +107,7 @@ impl Event {
                 error: error.clone(),
                 took,
             },
-            Told::Checked {
+            FlowEvent::Checked {
                 backend,
                 error,
                 took,
@@ -117,7 +117,7 @@ impl Event {
                 error: error.cloned(),
                 took,
             },
-            Told::Changed {
+            FlowEvent::Changed {
                 backend,
                 transition,
                 because,
@@ -127,9 +127,9 @@ impl Event {
                 transition,
                 because: because.cloned(),
             },
-            Told::Harmful { backends, .. } => Self::Harmful { backends },
-            Told::Crowded { backend, limit, .. } => Self::Crowded { backend, limit },
-            Told::StaleAddresses { backend, error, .. } => Self::StaleAddresses {
+            FlowEvent::Harmful { backends, .. } => Self::Harmful { backends },
+            FlowEvent::Crowded { backend, limit, .. } => Self::Crowded { backend, limit },
+            FlowEvent::StaleAddresses { backend, error, .. } => Self::StaleAddresses {
                 backend,
                 error: io::Error::new(error.kind(), error.to_string()),
             },
