@@ -156,7 +156,9 @@ fn serve(
     life.announce();
     let monitored = monitor::watch(&monitor, life.common());
     while !life.is_over(main.has_ended()) {
-        main.turn(None).map_err(StartError::system("cannot wait"))?;
+        if let Err(error) = main.turn(None) {
+            return Err(StartError::system("cannot wait")(error));
+        }
         for said in main.take_said() {
             life.hear(said);
         }

@@ -208,6 +208,7 @@ impl Balancer {
     /// assert!(matches!(change, Some(Transition::Up { after, .. }) if after == pause));
     /// # Ok::<(), policy_ha::ConfigError>(())
     /// ```
+    #[inline]
     pub fn observe(&mut self, now: Instant, id: BackendId, outcome: Outcome) -> Option<Transition> {
         let health = self.health.get_mut(id.index())?;
         let change = match outcome {

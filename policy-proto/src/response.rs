@@ -206,6 +206,7 @@ impl Response {
     /// Response::dunno().encode(&mut out);
     /// assert_eq!(out, "action=OK\n\naction=DUNNO\n\n");
     /// ```
+    #[inline]
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(grammar::ACTION.len() + self.0.len() + 2);
         out.put_slice(grammar::ACTION);

@@ -20,7 +20,7 @@ use crate::{
         links::Links,
         listeners::Listeners,
         mailbox::{Mailbox, Message},
-        token::{SIGNALS, Source},
+        token::{SIGNALS, Side, Source},
     },
     signals::Signals,
     worker::Common,
@@ -42,6 +42,8 @@ pub(crate) struct EventLoop {
     pub(super) worker: usize,
     state: State,
     next_pulse: Option<Instant>,
+    /// Requests that have had to wait for memory, and those that wait, as others know them.
+    published: (u64, usize),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +85,7 @@ impl EventLoop {
             common: Arc::clone(common),
             worker,
             state: State::Serving,
+            published: (0, 0),
         })
     }
 
@@ -151,7 +154,9 @@ impl EventLoop {
         }
         self.io.resume_links();
         self.io.resume_clients();
-        self.accept();
+        if self.listeners.has_ready() {
+            self.accept();
+        }
         self.io.tick();
         self.beat();
         self.publish();
@@ -178,28 +183,43 @@ impl EventLoop {
             State::Draining(end) => end,
             _ => None,
         };
-        let all = [
-            self.io.flow.next_timer(),
-            self.listeners.next(now),
-            self.next_pulse,
-            end,
-        ];
+        let all = [self.listeners.next(now), self.next_pulse, end];
         let next = all.into_iter().flatten().min();
         let next = next.map(|next| next.saturating_duration_since(now));
-        [next, limit].into_iter().flatten().min()
+        [self.io.flow.time_left(), next, limit]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reports what the system has told: what comes from backends first, then what comes from clients.
     fn report(&mut self) {
         for event in &self.events {
-            if let Source::Link(index) = Source::of(event.token()) {
+            if let Some(index) = Side::Backends.index_of(event.token()) {
                 self.io.link_event(index, event);
             }
         }
+        let mut has_others = false;
+        for event in &self.events {
+            let token = event.token();
+            if let Some(index) = Side::Clients.index_of(token) {
+                self.io.client_event(index, event);
+            } else {
+                has_others |= Side::Backends.index_of(token).is_none();
+            }
+        }
+        if has_others {
+            self.report_others();
+        }
+        self.events.clear();
+    }
+
+    /// Reports what is no connection's.
+    #[cold]
+    fn report_others(&mut self) {
         let mut has_messages = false;
         for event in &self.events {
             match Source::of(event.token()) {
-                Source::Client(index) => self.io.client_event(index, event),
                 Source::Listener(index) => self.listeners.heard(index),
                 Source::Mailbox => has_messages = true,
                 Source::Signals => {
@@ -207,13 +227,12 @@ impl EventLoop {
                     self.said
                         .extend(signals.into_iter().flatten().map(Said::Signal));
                 }
-                Source::Link(_) => {}
+                Source::Link(_) | Source::Client(_) => {}
             }
         }
         if has_messages {
             self.read_messages();
         }
-        self.events.clear();
     }
 
     fn read_messages(&mut self) {
@@ -261,8 +280,8 @@ impl EventLoop {
 
     /// Shows that this worker turns.
     fn beat(&mut self) {
-        if let Some(pulses) = &self.common.pulses
-            && self.next_pulse.is_some_and(|next| next <= self.io.now)
+        if self.next_pulse.is_some_and(|next| next <= self.io.now)
+            && let Some(pulses) = &self.common.pulses
         {
             pulses.beat(self.worker);
             self.next_pulse = self.io.now.checked_add(pulses.pause);
@@ -270,17 +289,17 @@ impl EventLoop {
     }
 
     /// Tells others how short of memory it is.
-    fn publish(&self) {
+    fn publish(&mut self) {
         let flow = &self.io.flow;
         let clients = flow.clients();
         let upstream = flow.upstream();
-        let begun = upstream.map_or(0, Upstream::memory_waits);
-        let now = upstream.map_or(0, Upstream::short_of_memory);
-        if let Some(waits) = self.common.memory_waits.get(self.worker) {
-            waits.set(
-                clients.memory_waits() + begun,
-                clients.short_of_memory() + now,
-            );
+        let begun = clients.memory_waits() + upstream.map_or(0, Upstream::memory_waits);
+        let now = clients.short_of_memory() + upstream.map_or(0, Upstream::short_of_memory);
+        if self.published != (begun, now)
+            && let Some(waits) = self.common.memory_waits.get(self.worker)
+        {
+            waits.set(begun, now);
+            self.published = (begun, now);
         }
     }
 }

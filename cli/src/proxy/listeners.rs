@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Listeners {
     all: Vec<Listener>,
+    /// Connections may be waiting at one of them.
+    is_ready: bool,
     /// Whose turn is next.
     turn: usize,
     /// After an error nothing is accepted until then.
@@ -92,6 +94,7 @@ impl Listeners {
         }
         Ok(Self {
             all,
+            is_ready: false,
             turn: 0,
             paused_until: None,
         })
@@ -101,13 +104,18 @@ impl Listeners {
     pub(crate) fn heard(&mut self, index: usize) {
         if let Some(listener) = self.all.get_mut(index) {
             listener.ready = true;
+            self.is_ready = true;
         }
     }
 
     /// When the next connections are to be accepted without a word of the system's: at once, or after a pause.
     pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
-        let is_ready = self.all.iter().any(|listener| listener.ready);
-        is_ready.then(|| self.paused_until.unwrap_or(now))
+        self.is_ready.then(|| self.paused_until.unwrap_or(now))
+    }
+
+    /// Whether connections may be waiting.
+    pub(crate) const fn has_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// The next connection, if one waits. After a failure there is a pause: descriptors have run out, as a rule.
@@ -119,7 +127,10 @@ impl Listeners {
         // Each has its turn, however many come to one of them.
         let ready = |index: &usize| self.all.get(*index).is_some_and(|listener| listener.ready);
         let mut turns = (self.turn..self.all.len()).chain(0..self.turn);
-        let index = turns.find(ready)?;
+        let Some(index) = turns.find(ready) else {
+            self.is_ready = false;
+            return None;
+        };
         self.turn = (index + 1) % self.all.len().max(1);
         let listener = self.all.get_mut(index)?;
         loop {
@@ -155,6 +166,7 @@ impl Listeners {
             };
         }
         self.all.clear();
+        self.is_ready = false;
         self.turn = 0;
     }
 }
