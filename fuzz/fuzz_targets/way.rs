@@ -3,7 +3,7 @@
 //! The first four bytes choose the way, the rest is the stream. A captured request is a seed as it
 //! is: `requ` stands for a strict decoder with the default limits, and what is left is still a request.
 
-use policy_proto::{MessageDecoder, Limits};
+use policy_proto::{Limits, MessageDecoder};
 
 pub(crate) struct Way {
     pub(crate) stream: Vec<u8>,

@@ -353,7 +353,11 @@ fn is_complete(action: Action<'_>) -> bool {
             .iter()
             .position(|byte| *byte == b':')
             .is_some_and(|end| {
-                let name = text[..end].trim_ascii_end();
+                let blank = text[..end]
+                    .iter()
+                    .rev()
+                    .take_while(|byte| b" \t".contains(byte));
+                let name = &text[..end - blank.count()];
                 !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
             }),
         _ => true,
