@@ -8,7 +8,7 @@ use policy_benches::{
     ours,
     samples::{ATTRIBUTES, TYPICAL, typical},
 };
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
 fn reading(c: &mut Criterion) {
     let requests = ours::requests(&typical(1));
@@ -81,7 +81,7 @@ fn responses(c: &mut Criterion) {
         });
     });
     group.bench_function("decode", |b| {
-        let mut decoder = Decoder::new();
+        let mut decoder = MessageDecoder::new();
         let mut buf = BytesMut::with_capacity(1024);
         b.iter(|| {
             buf.reserve(WIRE.len());

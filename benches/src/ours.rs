@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use bytes::{BufMut, BytesMut};
-use policy_proto::{Decoder, Request, Response};
+use policy_proto::{MessageDecoder, Request, Response};
 
 /// Decodes all that is in the buffer; how many requests.
 ///
@@ -48,7 +48,7 @@ pub fn decode_walk_and_answer(buf: &mut BytesMut, out: &mut BytesMut) -> usize {
 ///
 /// If one is not valid.
 pub fn arrive<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut buf = BytesMut::with_capacity(8192);
     let mut requests = 0;
     for piece in pieces {
@@ -94,7 +94,7 @@ pub fn requests(stream: &[u8]) -> Vec<Request> {
 
 #[inline]
 fn decode_each(buf: &mut BytesMut, mut look: impl FnMut(Request)) -> usize {
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut requests = 0;
     while let Some(request) = decoder.request(buf).expect("valid requests") {
         look(request);

@@ -15,7 +15,7 @@ use policy_net::{
     BackendConfig, Client, Connector, Endpoint, Event, Listener, Stream, Upstream, UpstreamOptions,
     serve,
 };
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main(flavor = "current_thread")]
@@ -77,22 +77,22 @@ async fn policy_service(
 
 /// What `hapolicy --listen` does: each request goes to a service that answers it.
 async fn proxy(services: [Endpoint; 2]) -> Result<Endpoint, Box<dyn Error>> {
-    let services = services.map(|endpoint| (Connector::new(endpoint), BackendConfig::default()));
+    let services = services.map(|endpoint| {
+        let name = endpoint.to_string();
+        BackendConfig::new(name, Connector::new(endpoint))
+    });
     let upstream = Upstream::new(UpstreamOptions::default(), services)?;
     let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
     let endpoint = listener.endpoint()?;
-    let handler = move |request: Request| {
-        let upstream = upstream.clone();
-        async move {
-            let report = |event: Event| {
-                if let Event::Changed { transition, .. } = event {
-                    println!("     the upstream notices: {transition:?}");
-                }
-            };
-            match upstream.ask(&request, None, report).await {
-                Ok(answer) => Ok(answer.response),
-                Err(_) => Ok(Response::dunno()),
+    let handler = async move |request: Request| {
+        let report = |event: Event| {
+            if let Event::Changed { transition, .. } = event {
+                println!("     the upstream notices: {transition:?}");
             }
+        };
+        match upstream.ask_with(&request, None, report).await {
+            Ok(answer) => Ok(answer.response),
+            Err(_) => Ok(Response::dunno()),
         }
     };
     tokio::spawn(serve(listener, handler, std::future::pending()));
@@ -123,7 +123,7 @@ fn captured_requests() -> Result<Vec<Request>, Box<dyn Error>> {
         include_bytes!("../../policy-proto/tests/data/105-end-of-message-tls-ccert-sasl.req"),
     ];
     let mut stream = BytesMut::from(&*captured.concat());
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut requests = Vec::new();
     while let Some(request) = decoder.request(&mut stream)? {
         requests.push(request);

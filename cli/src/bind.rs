@@ -36,6 +36,7 @@ impl Listen {
                 file.remove_stale()?;
                 Ok(vec![self.bind_unix(file, Type::STREAM)?])
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -106,7 +106,7 @@ impl Bound {
     pub fn endpoint(&self) -> io::Result<Endpoint> {
         match self.asked() {
             Endpoint::Inet { .. } => self.address().map(of_address),
-            unix @ Endpoint::Unix(_) => Ok(unix.clone()),
+            unix => Ok(unix.clone()),
         }
     }
 
@@ -118,7 +118,7 @@ impl Bound {
     pub fn is_local(&self) -> io::Result<bool> {
         match self.asked() {
             Endpoint::Inet { .. } => Ok(is_loopback(self.address()?.ip())),
-            Endpoint::Unix(_) => Ok(true),
+            _ => Ok(true),
         }
     }
 

@@ -6,7 +6,7 @@ use policy_proto::{InvalidResponse, Response};
 /// use hapolicy::DefaultAction;
 /// use policy_proto::Response;
 ///
-/// assert_eq!(DefaultAction::default(), DefaultAction::Reply(Response::dunno()));
+/// assert_eq!(DefaultAction::default(), DefaultAction::Reply(Response::new("dunno")?));
 /// assert_eq!(DefaultAction::parse(b"close"), Ok(DefaultAction::Close));
 /// let defer = Response::new("DEFER_IF_PERMIT later")?;
 /// assert_eq!(DefaultAction::parse(b"DEFER_IF_PERMIT later"), Ok(DefaultAction::Reply(defer)));
@@ -38,6 +38,7 @@ impl DefaultAction {
 
 impl Default for DefaultAction {
     fn default() -> Self {
-        Self::Reply(Response::dunno())
+        // In lower case, as the Perl script has it.
+        Self::Reply(Response::new("dunno").unwrap_or(Response::dunno()))
     }
 }

@@ -62,6 +62,7 @@ fn is_at(socket: &Socket, listen: &Listen) -> std::io::Result<bool> {
                     .is_some_and(|found| listen.may_be(found))
         }
         Endpoint::Unix(path) => domain == Domain::UNIX && is_path(&address, path),
+        _ => false,
     })
 }
 

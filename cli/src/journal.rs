@@ -249,6 +249,7 @@ impl Journal {
                 owner,
                 error,
                 took,
+                ..
             } => {
                 if let Some(counted) = self.services.get(backend.index()) {
                     counted.failed.fetch_add(1, Relaxed);
@@ -260,15 +261,19 @@ impl Journal {
                 backend,
                 error: Some(error),
                 took,
+                ..
             } => self.checked(*backend, error, *took),
             Event::Changed {
                 backend,
                 transition,
                 because,
+                ..
             } => self.changed(*backend, *transition, *because),
-            Event::Harmful { request, backends } => self.harmful(request, *backends),
-            Event::Crowded { backend, limit } => self.crowded(*backend, *limit),
-            Event::StaleAddresses { backend, error } => self.stale_addresses(*backend, error),
+            Event::Harmful {
+                request, backends, ..
+            } => self.harmful(request, *backends),
+            Event::Crowded { backend, limit, .. } => self.crowded(*backend, *limit),
+            Event::StaleAddresses { backend, error, .. } => self.stale_addresses(*backend, error),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_proto::{DecodeError, Decoder, Limits, Request};
+use policy_proto::{DecodeError, Limits, MessageDecoder, Request};
 use thiserror::Error;
 
 /// Why a file of `--probe` holds no request.
@@ -42,7 +42,7 @@ pub(crate) fn read_probe(path: &Path) -> Result<Request, InvalidProbe> {
 fn parse(bytes: &[u8]) -> Result<Request, InvalidProbe> {
     let mut buf = BytesMut::from(bytes);
     buf.extend_from_slice(b"\n\n");
-    let request = Decoder::new().request(&mut buf)?;
+    let request = MessageDecoder::new().request(&mut buf)?;
     let request = request.ok_or(InvalidProbe::Empty)?;
     if buf.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
         return Err(InvalidProbe::Several);

@@ -242,7 +242,7 @@ fn config(service: &Service, is_daemon: bool) -> BackendConfig {
             config.address = address.map(|ip| Address::Inet(SocketAddr::new(ip, *port)));
             config.host = host.as_str().into();
         }
-        Endpoint::Unix(_) => {
+        _ => {
             config.refresh = FILE_REFRESH;
             config.host = service.endpoint.to_string().into();
         }

@@ -36,7 +36,7 @@ pub(crate) fn sockets(
         let passed = bounds.get(..passed).unwrap_or_default();
         let bound = match &listen.endpoint {
             Endpoint::Inet { .. } => inet(&listen, passed, predecessor),
-            Endpoint::Unix(_) => unix(&listen, passed, predecessor),
+            _ => unix(&listen, passed, predecessor),
         };
         bounds.extend(bound.map_err(StartError::system(format!("cannot bind {text}")))?);
     }

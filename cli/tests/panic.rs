@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use hapolicy::Log;
-use policy_net::{
-    Client, ClientOptions, Connector, Listener, ServeOptions, accept, serve_connection,
-};
+use policy_net::{Client, Connector, Listener, serve};
 use policy_proto::{Request, Response};
 use tokio_util::sync::CancellationToken;
 
@@ -21,14 +19,11 @@ async fn a_panic_costs_its_connection_and_one_log_line() {
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let server = tokio::spawn(async move {
-        let connection = |io, drain| async move {
-            let handler = |request: Request| async move {
-                assert_ne!(request.get("sender"), Some(&b"poison"[..]), "a bug");
-                Ok(Response::dunno())
-            };
-            _ = serve_connection(io, handler, ClientOptions::default(), &drain).await;
+        let handler = async |request: Request| {
+            assert_ne!(request.sender(), Some(&b"poison"[..]), "a bug");
+            Ok(Response::dunno())
         };
-        accept(listener, &ServeOptions::default(), connection, stopped).await;
+        serve(listener, handler, stopped).await;
     });
     let client = async || Client::new(connector.connect(Duration::from_secs(3)).await.unwrap());
     let from = |sender| Request::from_attributes([("sender", sender)]).unwrap();

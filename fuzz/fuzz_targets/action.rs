@@ -5,7 +5,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use policy_proto::{Action, Decoder, Response};
+use policy_proto::{Action, MessageDecoder, Response};
 
 fuzz_target!(|text: &[u8]| {
     let action = Action::parse(text);
@@ -15,7 +15,8 @@ fuzz_target!(|text: &[u8]| {
         assert_eq!(response.as_bytes(), text);
         assert_eq!(response.action(), action);
         check_response(&response);
-        assert!(Response::try_from(action).is_ok(), "read, but not written");
+        let written = Response::try_from(action).is_ok();
+        assert_eq!(written, is_complete(action), "read, but not written");
     } else {
         let white = text.iter().all(|byte| b" \t\x0b\x0c".contains(byte));
         let control = text.iter().any(|byte| b"\0\r\n".contains(byte));
@@ -34,11 +35,31 @@ fuzz_target!(|text: &[u8]| {
     }
 });
 
+/// Whether an action has what Postfix needs of it.
+fn is_complete(action: Action<'_>) -> bool {
+    match action {
+        Action::Filter(text) => text.contains(&b':'),
+        Action::Redirect(text) | Action::Bcc(text) => text.contains(&b'@'),
+        Action::Prepend(text) => text
+            .iter()
+            .position(|byte| *byte == b':')
+            .is_some_and(|end| {
+                let blank = text[..end]
+                    .iter()
+                    .rev()
+                    .take_while(|byte| b" \t".contains(byte));
+                let name = &text[..end - blank.count()];
+                !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+            }),
+        _ => true,
+    }
+}
+
 /// On the wire it is itself, and nothing more.
 fn check_response(response: &Response) {
     let mut buf = BytesMut::new();
     response.encode(&mut buf);
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     assert_eq!(decoder.response(&mut buf).unwrap().as_ref(), Some(response));
     assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
     assert!(buf.is_empty(), "something is left: {buf:?}");

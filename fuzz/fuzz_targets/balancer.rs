@@ -170,13 +170,16 @@ impl World {
         let id = self.id(script);
         let was = self.balancer.status(id);
         let change = self.balancer.observe(self.now, id, Outcome::Success);
-        let back = match was {
-            Status::Down { since, .. } => Some(Transition::Up {
-                after: self.now.saturating_duration_since(since),
-            }),
+        let back = match change {
+            Some(Transition::Up { after, .. }) => Some(after),
+            None => None,
+            other => panic!("{other:?}"),
+        };
+        let was_down = match was {
+            Status::Down { since, .. } => Some(self.now.saturating_duration_since(since)),
             _ => None,
         };
-        assert_eq!(change, back);
+        assert_eq!(back, was_down);
         assert_eq!(self.balancer.status(id), Status::Up);
         let answered = &mut self.answered[id.index()];
         *answered = (*answered).max(Some(self.now));
@@ -198,7 +201,7 @@ impl World {
         }
         match (was, is, change) {
             (Status::Up, Status::Up, None) => assert!(self.config.max_failures > 1),
-            (Status::Up, Status::Down { since, due }, Some(Transition::Down { due_in })) => {
+            (Status::Up, Status::Down { since, due }, Some(Transition::Down { due_in, .. })) => {
                 assert!(since == now && due == now + due_in);
                 let backoff = took.max(self.config.min_backoff);
                 assert!(waits(now, due, backoff));

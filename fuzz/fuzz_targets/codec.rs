@@ -15,9 +15,9 @@ use std::io;
 
 use futures_util::{SinkExt, StreamExt};
 use libfuzzer_sys::fuzz_target;
-use policy_proto::{ClientCodec, CodecError, DecodeError, Request, Response, ServerCodec};
+use policy_proto::{ClientCodec, CodecError, Request, Response, ServerCodec};
 use scripted_io::{ScriptedIo, run};
-use support::{Outcome, drive};
+use support::{Flaw, Outcome, drive};
 use tokio_util::codec::{Decoder, Encoder, Framed};
 use way::Way;
 
@@ -89,13 +89,14 @@ where
     assert_eq!(framed.get_ref().written, wire);
     match (end, whole.end) {
         // The decoder never learns that the stream has ended.
-        (Err(CodecError::Io(error)), Ok(()) | Err(DecodeError::UnexpectedEnd)) => {
+        (Err(CodecError::Io(error)), Ok(()) | Err(Flaw::UnexpectedEnd)) => {
             assert!(breaks);
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         }
         (Err(CodecError::Decode(error)), expected) => {
+            let error = Flaw::from(error);
             assert_eq!(Err(error), expected);
-            assert!(!breaks || error != DecodeError::UnexpectedEnd);
+            assert!(!breaks || error != Flaw::UnexpectedEnd);
         }
         (end, expected) => assert!(end.is_ok() && expected.is_ok() && !breaks, "{end:?}"),
     }

@@ -9,8 +9,8 @@ mod way;
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use policy_proto::{DecodeError, Decoder, Response};
-use support::{drive, naive};
+use policy_proto::{MessageDecoder, Response};
+use support::{Flaw, drive, naive};
 use way::Way;
 
 fuzz_target!(|input: &[u8]| {
@@ -30,9 +30,9 @@ fuzz_target!(|input: &[u8]| {
 
 /// All responses, the rest of each skipped before the next one is asked for.
 fn skip_after_each(
-    mut decoder: Decoder,
+    mut decoder: MessageDecoder,
     pieces: &[&[u8]],
-) -> (Vec<Vec<u8>>, Result<(), DecodeError>) {
+) -> (Vec<Vec<u8>>, Result<(), Flaw>) {
     let mut buf = BytesMut::new();
     let mut texts = Vec::new();
     for piece in pieces {
@@ -41,23 +41,23 @@ fn skip_after_each(
             match decoder.skip_rest(&mut buf) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => return (texts, Err(error)),
+                Err(error) => return (texts, Err(error.into())),
             }
             match decoder.response(&mut buf) {
                 Ok(Some(response)) => texts.push(response.as_bytes().to_vec()),
                 Ok(None) => break,
-                Err(error) => return (texts, Err(error)),
+                Err(error) => return (texts, Err(error.into())),
             }
         }
     }
-    (texts, decoder.finish(&buf))
+    (texts, decoder.finish(&buf).map_err(Flaw::from))
 }
 
 fn check_response(text: Vec<u8>) {
     let response = Response::new(text).unwrap();
     let mut buf = BytesMut::new();
     response.encode(&mut buf);
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     assert_eq!(decoder.response(&mut buf), Ok(Some(response)));
     assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
     assert!(buf.is_empty(), "something is left: {buf:?}");

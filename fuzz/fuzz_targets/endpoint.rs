@@ -26,6 +26,7 @@ fn check_endpoint(text: &str) {
     match endpoint {
         Endpoint::Inet { host, .. } => assert!(!host.is_empty()),
         Endpoint::Unix(path) => assert!(path.is_absolute()),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -38,7 +39,7 @@ fn check_service(text: &[u8]) {
     assert!(text.starts_with(&service.name));
     let prefix = match service.endpoint {
         Endpoint::Inet { .. } => "inet:",
-        Endpoint::Unix(_) => "",
+        _ => "",
     };
     let address = format!("{prefix}{}", service.address);
     assert_eq!(address.parse().as_ref(), Ok(&service.endpoint));

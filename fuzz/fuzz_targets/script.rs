@@ -51,10 +51,7 @@ impl Script<'_> {
             let weight = [1, 2, 5, 1000][usize::from(byte >> 2 & 3)];
             let backend = Backend::new(u16::from(byte & 3), weight);
             let key = Some(script.byte()).filter(|_| byte & 16 != 0);
-            Backend {
-                key: key.map(u64::from),
-                ..backend
-            }
+            key.map_or(backend, |key| backend.with_key(u64::from(key)))
         };
         (0..len).map(|_| backend(self)).collect()
     }

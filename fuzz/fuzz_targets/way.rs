@@ -3,7 +3,7 @@
 //! The first four bytes choose the way, the rest is the stream. A captured request is a seed as it
 //! is: `requ` stands for a strict decoder with the default limits, and what is left is still a request.
 
-use policy_proto::{Decoder, Limits};
+use policy_proto::{Limits, MessageDecoder};
 
 pub(crate) struct Way {
     pub(crate) stream: Vec<u8>,
@@ -42,8 +42,8 @@ impl Way {
         })
     }
 
-    pub(crate) fn decoder(&self) -> Decoder {
-        let decoder = Decoder::new().with_limits(self.limits);
+    pub(crate) fn decoder(&self) -> MessageDecoder {
+        let decoder = MessageDecoder::new().with_limits(self.limits);
         match self.lenient {
             true => decoder.lenient(),
             false => decoder,

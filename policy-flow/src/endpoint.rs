@@ -30,6 +30,7 @@ use thiserror::Error;
 /// # Ok::<(), policy_flow::InvalidEndpoint>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// TCP.
     Inet {

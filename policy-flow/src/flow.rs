@@ -19,7 +19,7 @@ use crate::{
 ///
 /// let options = FlowOptions::default();
 /// assert!(options.affinity);
-/// assert_eq!(options.default.unwrap().as_str(), Some("dunno"));
+/// assert_eq!(options.default.unwrap().as_str(), Some("DUNNO"));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -105,7 +105,7 @@ fn a_look_up_that_fails_leaves_the_older_addresses() {
     proxy
         .flow
         .resolved(Slot::from_index(0), Err(failure()), &mut proxy.driver);
-    assert_eq!(proxy.driver.take(), ["reply 0: action=dunno||"]);
+    assert_eq!(proxy.driver.take(), ["reply 0: action=DUNNO||"]);
     proxy.passes(SECOND);
     assert_eq!(proxy.ask(client, "b"), ["resolve 0"], "it is asked again");
     found(&mut proxy, &[1]);
@@ -135,7 +135,7 @@ fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
     let done = proxy.passes(ms(10_000));
     assert_eq!(
         done,
-        ["close 2", "close 0", "close 1", "reply 0: action=dunno||"]
+        ["close 2", "close 0", "close 1", "reply 0: action=DUNNO||"]
     );
 }
 
@@ -398,7 +398,7 @@ fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt
     assert_eq!(proxy.ask(clients[2], "b"), [""; 0], "it waits");
     let opened = proxy.passes(ms(1_000));
     assert_eq!(opened, ["connect 0 to 0"], "one more is tried");
-    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=dunno||"]);
+    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=DUNNO||"]);
     assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
 }
 

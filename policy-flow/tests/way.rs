@@ -7,7 +7,7 @@ use support::{Proxy, ms};
 
 const DUNNO: &str = "action=DUNNO\n\n";
 /// The default action, to the first client.
-const DEFAULT: &str = "reply 0: action=dunno||";
+const DEFAULT: &str = "reply 0: action=DUNNO||";
 
 #[test]
 fn a_request_goes_to_a_backend_and_its_answer_back() {

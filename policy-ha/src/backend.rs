@@ -1,19 +1,21 @@
 //! A backend, as the balancer is told of it, and its place in the list.
 
 /// What the balancer knows about one server: how early and how often to ask it. Where the server
-/// is, and how it is spoken to, stays with the caller.
+/// is, and how it is spoken to, stays with the caller. The struct may grow: start from [`new`](Self::new).
 ///
 /// ```
 /// use policy_ha::Backend;
 ///
 /// let main = Backend::default();
-/// assert_eq!(main, Backend { priority: 10, weight: 1, key: None });
+/// assert_eq!(main, Backend::new(10, 1));
+/// assert_eq!(main.key, None);
 ///
 /// // Asked only when no backend of a lower number is left.
 /// let reserve = Backend::new(20, 1);
 /// assert!(reserve.priority > main.priority);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub struct Backend {
     /// Lower numbers are asked first, any number is allowed. Default: 10, which leaves room on
     /// both sides.

@@ -1,3 +1,5 @@
+//! When a backend counts as down, and what is wrong with a list of them.
+
 use std::{error::Error, fmt, time::Duration};
 
 use crate::{Backend, Balancer};

@@ -36,30 +36,36 @@ pub enum Outcome {
 /// What an outcome changed: to be logged, once, by the caller.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
-/// use policy_ha::Transition;
+/// use policy_ha::{Backend, Balancer, Config, Outcome, Transition};
 ///
 /// fn line(name: &str, change: Transition) -> String {
 ///     match change {
-///         Transition::Down { due_in } => format!("{name} is down, next trial in {due_in:.1?}"),
-///         Transition::Up { after } => format!("{name} is up again after {after:.1?}"),
+///         Transition::Down { due_in, .. } => format!("{name} is down, next trial in {due_in:.1?}"),
+///         Transition::Up { after, .. } => format!("{name} is up again after {after:.1?}"),
 ///         _ => format!("{name}: {change:?}"),
 ///     }
 /// }
 ///
-/// let change = Transition::Up { after: Duration::from_secs(75) };
-/// assert_eq!(line("mx1", change), "mx1 is up again after 75.0s");
+/// let mut balancer = Balancer::new(Config::default(), [Backend::default()])?;
+/// let (id, now) = (balancer.ids().next().unwrap(), Instant::now());
+/// balancer.observe(now, id, Outcome::Failure { took: Duration::ZERO });
+/// let change = balancer.observe(now + Duration::from_secs(75), id, Outcome::Success);
+/// assert_eq!(line("mx1", change.unwrap()), "mx1 is up again after 75.0s");
+/// # Ok::<(), policy_ha::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Transition {
     /// The backend went down.
+    #[non_exhaustive]
     Down {
         /// How long until it is due for its first trial.
         due_in: Duration,
     },
     /// The backend came back.
+    #[non_exhaustive]
     Up {
         /// How long it was down.
         after: Duration,

@@ -1,3 +1,5 @@
+//! A number that stands for values, for hashing.
+
 use crate::hash::mix;
 
 /// A number that stands for these values, in this order: for [`Preference::Hash`] and

@@ -43,10 +43,10 @@
 //!             Err(_) => Outcome::Failure { took: ended - began },
 //!         };
 //!         match balancer.observe(ended, id, outcome) {
-//!             Some(Transition::Down { due_in }) => {
+//!             Some(Transition::Down { due_in, .. }) => {
 //!                 println!("server {} is down, next trial in {due_in:?}", id.index());
 //!             }
-//!             Some(Transition::Up { after }) => {
+//!             Some(Transition::Up { after, .. }) => {
 //!                 println!("server {} is up after {after:?}", id.index());
 //!             }
 //!             _ => {}

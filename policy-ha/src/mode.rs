@@ -1,3 +1,5 @@
+//! What an operator says about a backend.
+
 /// What an operator says about a backend, whatever its health is.
 ///
 /// An operator's word is above the law that every request is offered every backend: a server that

@@ -1,3 +1,5 @@
+//! What a request wishes for.
+
 use crate::BackendId;
 
 /// What a request wishes for. It is a wish: no answer is given up for it.

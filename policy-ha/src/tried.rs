@@ -1,3 +1,5 @@
+//! The backends that one request has been offered.
+
 use std::fmt;
 
 use crate::{BackendId, bits::ones};

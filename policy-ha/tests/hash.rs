@@ -186,10 +186,8 @@ fn priorities_come_before_keys() {
 #[test]
 fn two_backends_with_one_key_are_refused() {
     let new = |keys: [Option<u64>; 3]| {
-        let backends = keys.map(|key| Backend {
-            key,
-            ..Backend::default()
-        });
+        let backends = keys
+            .map(|key| key.map_or_else(Backend::default, |key| Backend::default().with_key(key)));
         Balancer::new(Config::default(), backends).map(|_| ())
     };
     assert_eq!(new([Some(7), Some(8), Some(9)]), Ok(()));

@@ -250,7 +250,10 @@ proptest! {
         (min, max) in (0..3_000u64, 0..20_000u64),
         calls in vec((prop_oneof![3 => Just(0), 6 => 0..2_000i64, 1 => 0..100_000i64, 1 => -3_000..0i64], call()), 0..200),
     ) {
-        let with_key = |(n, backend)| Backend { key: first_key.map(|key| key.wrapping_add(n)), ..backend };
+        let with_key = |(n, backend): (u64, Backend)| match first_key {
+            Some(key) => backend.with_key(key.wrapping_add(n)),
+            None => backend,
+        };
         let backends: Vec<_> = (0..).zip(backends).map(with_key).collect();
         let config = Config::default()
             .with_max_failures(max_failures)
@@ -305,11 +308,11 @@ proptest! {
                     let outcome = took.map_or(Outcome::Success, |took| Outcome::Failure { took });
                     let got = balancer.observe(now, ids[index], outcome);
                     match (got, model.observe(now, index, took)) {
-                        (Some(Transition::Down { due_in }), Change::Down(base)) => {
+                        (Some(Transition::Down { due_in, .. }), Change::Down(base)) => {
                             prop_assert!(is_spread(due_in, base), "{:?} for {:?}", due_in, base);
                             model.backends[index].down = Some((now, now + due_in, base));
                         }
-                        (Some(Transition::Up { after }), Change::Up(expected)) => prop_assert_eq!(after, expected),
+                        (Some(Transition::Up { after, .. }), Change::Up(expected)) => prop_assert_eq!(after, expected),
                         (None, Change::None) => {}
                         (got, expected) => prop_assert!(false, "{:?} instead of {:?}", got, expected),
                     }

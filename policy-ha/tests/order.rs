@@ -226,7 +226,7 @@ fn a_seed_means_the_same_for_ever() {
         let now = epoch();
         let ids: Vec<_> = balancer.ids().take(3).collect();
         [0, 1, 2].map(|index| match balancer.observe(now, ids[index], REFUSED) {
-            Some(Transition::Down { due_in }) => due_in.as_micros() - 1_000_000,
+            Some(Transition::Down { due_in, .. }) => due_in.as_micros() - 1_000_000,
             other => unreachable!("{other:?} instead of down"),
         })
     });

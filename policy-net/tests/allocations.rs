@@ -1,15 +1,15 @@
 //! A request that is forwarded in steady state allocates nothing, neither here nor in the runtime.
 
-use std::io;
+use std::{future::pending, io};
 
 use policy_net::{
-    Address, BackendConfig, ClientOptions, Clients, Connect, Connection, Upstream, UpstreamOptions,
+    Address, BackendConfig, Clients, Connect, Connection, Drain, Peer, ServeOptions, Upstream,
+    UpstreamOptions, serve_connection,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime,
 };
-use tokio_util::sync::CancellationToken;
 
 const REQUEST: &[u8] =
     b"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a@example.com\ninstance=1.2\n\n";
@@ -46,8 +46,27 @@ fn a_request_that_waits_for_a_place_allocates_nothing_either() {
     assert_eq!(allocations_of(5, options), 0);
 }
 
+#[test]
+fn a_request_that_a_handler_has_forwarded_allocates_nothing() {
+    let serve = |server, clients, upstream: Upstream<Pipes>| async move {
+        let (session, peer) = (upstream.session(), Peer::default());
+        let served = serve_connection(server, &session, clients, &peer, pending()).await;
+        served.expect("the client ends the connection");
+    };
+    assert_eq!(allocations(3, UpstreamOptions::default(), serve), 0);
+}
+
+/// The same without a handler.
+fn allocations_of(clients: usize, options: UpstreamOptions) -> u64 {
+    allocations(clients, options, forward)
+}
+
 /// How often memory is asked for while so many clients have a thousand requests each forwarded.
-fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
+fn allocations<F: Future<Output = ()> + Send + 'static>(
+    clients: usize,
+    mut options: UpstreamOptions,
+    serve: impl Fn(DuplexStream, Clients, Upstream<Pipes>) -> F,
+) -> u64 {
     options.memory = Some(1 << 20);
     // On a clock that stands still: a timer that rings, once a second at most, is no request's.
     let runtime = runtime::Builder::new_current_thread()
@@ -55,15 +74,16 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let service = || (Pipes, BackendConfig::default());
-    let upstream = Upstream::new(options, [service(), service()]).expect("two services are fine");
-    let mut options = ClientOptions::default();
-    options.lenient = true;
-    options.memory = Some(1 << 20);
+    let service = |name: &str| BackendConfig::new(name, Pipes);
+    let upstream =
+        Upstream::new(options, [service("mx1"), service("mx2")]).expect("two services are fine");
+    let mut options = ServeOptions::default();
+    options.clients.lenient = true;
+    options.clients.memory = Some(1 << 20);
     let all = Clients::new(options);
     let clients = (0..clients).map(|_| {
         let (client, server) = duplex(4096);
-        runtime.spawn(forward(server, all.clone(), upstream.clone()));
+        runtime.spawn(serve(server, all.clone(), upstream.clone()));
         client
     });
     let mut clients: Vec<DuplexStream> = clients.collect();
@@ -88,12 +108,12 @@ fn allocations_of(clients: usize, mut options: UpstreamOptions) -> u64 {
 }
 
 async fn forward(server: DuplexStream, clients: Clients, upstream: Upstream<Pipes>) {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let mut connection = Connection::new(server, clients);
-    while let Ok(Some(request)) = connection.request(drain.cancelled()).await {
+    while let Ok(Some(request)) = connection.request(drain.begun()).await {
         let answer = tokio::select! {
             biased;
-            answer = upstream.ask(&request, None, |_| {}) => answer,
+            answer = upstream.ask(&request) => answer,
             () = connection.gone() => return,
         };
         drop(request);

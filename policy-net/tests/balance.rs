@@ -3,7 +3,7 @@
 
 mod support;
 
-use policy_ha::{Backend, Mode, key};
+use policy_ha::Mode;
 use policy_net::{BackendConfig, Exhausted, Stick, Strategy, Upstream, UpstreamOptions};
 use policy_proto::Request;
 use tokio::{
@@ -262,7 +262,7 @@ impl<'a> Message<'a> {
         let request = about(&self.sender, &self.recipient);
         let answer = self
             .upstream
-            .ask(&request, self.stick, |_| {})
+            .ask_with(&request, self.stick, |_| {})
             .await
             .unwrap();
         self.stick = Some(answer.stick);
@@ -292,6 +292,6 @@ fn with(balance: &str, servers: &[Server]) -> Upstream<Server> {
     Upstream::new(options, services).unwrap()
 }
 
-fn service(server: &Server, name: &str) -> (Server, BackendConfig) {
-    support::backend(server, Backend::default().with_key(key([name])))
+fn service(server: &Server, name: &str) -> BackendConfig<Server> {
+    support::backend(server, name)
 }

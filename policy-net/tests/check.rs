@@ -54,9 +54,10 @@ async fn a_connection_proves_nothing_of_a_service_that_could_be_connected_to() {
             let upstream = upstream(UpstreamOptions::default(), s(10), &[&server, &other]);
             let first = upstream.ids()[0];
             ask(&upstream, 1).await.unwrap();
-            let check = match probed {
-                false => Check::new(s(5)),
-                true => Check::new(s(5)).with_probe(Probe::new(request("probe"))),
+            let check = if probed {
+                Check::new(s(5)).with_probe(Probe::new(request("probe")))
+            } else {
+                Check::new(s(5))
             };
             let _checks = Checks::start(&upstream, check);
             sleep(s(30)).await;

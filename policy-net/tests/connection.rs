@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use policy_net::{ClientOptions, Clients, Connection, Stream};
+use policy_net::{ClientOptions, Clients, Connection, Drain, Stream};
 use policy_proto::Response;
 use tokio::{
     io::{AsyncWriteExt, duplex},
@@ -21,7 +21,6 @@ use tokio::{
     task::yield_now,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 
 use support::{mark_of, ms, request, s};
 
@@ -38,15 +37,12 @@ async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_wri
         client.write_all(request("a").as_bytes()).await.unwrap();
         let asked = connection.request(std::future::pending()).await;
         assert!(asked.unwrap().is_some());
-        let _kept_open = match closed {
-            true => {
-                drop(client);
-                None
-            }
-            false => {
-                client.shutdown().await.unwrap();
-                Some(client)
-            }
+        let _kept_open = if closed {
+            drop(client);
+            None
+        } else {
+            client.shutdown().await.unwrap();
+            Some(client)
         };
         let is_gone = timeout(ms(50), connection.gone()).await.is_ok();
         assert_eq!(is_gone, closed, "full: {full}");
@@ -117,12 +113,8 @@ async fn a_client_that_sends_ahead_is_read_no_further_than_there_is_room_beside_
             }
         }
     });
-    let drain = CancellationToken::new();
-    connection
-        .request(drain.cancelled())
-        .await
-        .unwrap()
-        .unwrap();
+    let drain = Drain::default();
+    connection.request(drain.begun()).await.unwrap().unwrap();
     assert!(timeout(s(3600), connection.gone()).await.is_err());
     let sent = sent.load(SeqCst);
     // The request, 5 KiB beside it, and the pipe.
@@ -133,20 +125,14 @@ async fn a_client_that_sends_ahead_is_read_no_further_than_there_is_room_beside_
 async fn what_comes_while_a_request_is_worked_on_is_kept() {
     let (mut client, server) = UnixStream::pair().unwrap();
     let mut connection = Connection::new(server, Clients::default());
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     client.write_all(request("a").as_bytes()).await.unwrap();
     client
         .write_all(&request("b").as_bytes()[..20])
         .await
         .unwrap();
     assert_eq!(
-        mark_of(
-            &connection
-                .request(drain.cancelled())
-                .await
-                .unwrap()
-                .unwrap()
-        ),
+        mark_of(&connection.request(drain.begun()).await.unwrap().unwrap()),
         "a"
     );
     assert!(timeout(ms(10), connection.gone()).await.is_err());
@@ -157,13 +143,7 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
     assert!(timeout(ms(10), connection.gone()).await.is_err());
     connection.reply(&Response::dunno()).await.unwrap();
     assert_eq!(
-        mark_of(
-            &connection
-                .request(drain.cancelled())
-                .await
-                .unwrap()
-                .unwrap()
-        ),
+        mark_of(&connection.request(drain.begun()).await.unwrap().unwrap()),
         "b"
     );
 }
@@ -180,13 +160,13 @@ async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
         let (mut client, server) = UnixStream::pair().unwrap();
         let mut options = ClientOptions::default();
         options.lenient = true;
-        let mut connection = Connection::new(server, options);
+        let mut connection = Connection::new(server, Clients::new(options));
         client.write_all(sent.as_bytes()).await.unwrap();
         client.shutdown().await.unwrap();
-        let drain = CancellationToken::new();
+        let drain = Drain::default();
         let (mut answered, mut told) = (0, Vec::new());
         loop {
-            let request = connection.request(drain.cancelled()).await;
+            let request = connection.request(drain.begun()).await;
             told.extend(connection.take_ignored().lines);
             match request {
                 Ok(Some(_)) => {

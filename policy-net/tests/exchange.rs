@@ -2,7 +2,7 @@
 
 mod support;
 
-use policy_ha::{Backend, Status};
+use policy_ha::Status;
 use policy_net::{BackendConfig, Upstream, UpstreamOptions};
 use tokio::time::{advance, sleep};
 
@@ -102,6 +102,6 @@ async fn the_tasks_of_connections_end_with_the_last_clone() {
     assert_eq!(alive, 0, "neither theirs nor a timer's");
 }
 
-fn service(server: &Server) -> (Server, BackendConfig) {
-    backend(server, Backend::default())
+fn service(server: &Server) -> BackendConfig<Server> {
+    backend(server, &server.name())
 }

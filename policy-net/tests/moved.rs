@@ -19,10 +19,10 @@ async fn a_unix_socket_that_was_bound_anew_is_asked_though_the_old_server_lives(
     let path = folder.path().join("policy");
     serve(&path, "old");
     let connector = Connector::new(Endpoint::Unix(path.clone()));
-    let backend = (connector, BackendConfig::default());
+    let backend = BackendConfig::new("mx1", connector);
     let upstream = Upstream::new(UpstreamOptions::default(), [backend]).unwrap();
     let ask = async || {
-        let answer = upstream.ask(&request("1"), None, |_| {}).await.unwrap();
+        let answer = upstream.ask(&request("1")).await.unwrap();
         answer.response.as_str().unwrap().to_owned()
     };
     assert_eq!(ask().await, "old");

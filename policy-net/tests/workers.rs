@@ -72,16 +72,14 @@ trait Io: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Io for T {}
 
-fn service(endpoint: Endpoint) -> (Connector, BackendConfig) {
-    let mut backend = BackendConfig::default();
-    backend.timeout = s(60);
-    (Connector::new(endpoint), backend)
+fn service(endpoint: Endpoint) -> BackendConfig<Connector> {
+    BackendConfig::new("mx1", Connector::new(endpoint)).timeout(s(60))
 }
 
 fn ask(upstream: &Upstream<Connector>, runtime: &Runtime) {
     runtime.block_on(async {
         let request = request("1");
-        let answer = upstream.ask(&request, None, |_| {});
+        let answer = upstream.ask(&request);
         let answer = timeout(PATIENT, answer).await.unwrap().unwrap();
         assert_eq!(answer.response.as_str(), Some("DUNNO"));
     });

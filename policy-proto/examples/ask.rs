@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
-use policy_proto::{Action, Decoder, Request, attr};
+use policy_proto::{Action, MessageDecoder, Request, attr};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = TcpStream::connect(address)?;
     server.set_read_timeout(Some(Duration::from_secs(10)))?;
     server.write_all(request.as_bytes())?;
-    let (mut decoder, mut input) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut input) = (MessageDecoder::new(), BytesMut::new());
     let response = loop {
         if let Some(response) = decoder.response(&mut input)? {
             break response;

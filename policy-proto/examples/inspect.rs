@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
-use policy_proto::Decoder;
+use policy_proto::MessageDecoder;
 
 fn main() -> ExitCode {
     match inspect(io::stdin().lock()) {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn inspect(mut stream: impl Read) -> Result<(), Box<dyn Error>> {
-    let (mut decoder, mut input) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut input) = (MessageDecoder::new(), BytesMut::new());
     let mut number = 0;
     loop {
         while let Some(request) = decoder.request(&mut input)? {

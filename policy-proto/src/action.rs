@@ -1,8 +1,10 @@
 //! The action of a response, as Postfix reads it.
 
+use std::fmt;
+
 use bytes::{BufMut, BytesMut};
 
-use crate::grammar;
+use crate::{InvalidResponse, grammar, shown::Shown};
 
 /// What a policy server tells Postfix to do: one of access(5), to match and to build.
 ///
@@ -17,7 +19,18 @@ use crate::grammar;
 /// assert_eq!(Action::parse(b"450 4.7.1 wait"), Action::Status { code: 450, text: b"4.7.1 wait" });
 /// assert_eq!(Action::parse(b"permit_mynetworks"), Action::Other(b"permit_mynetworks"));
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+///
+/// `Display` writes it as Postfix is told it, control characters and what is not UTF-8 escaped; `Debug` shows its text as
+/// one:
+///
+/// ```
+/// use policy_proto::Action;
+///
+/// let action = Action::parse(b"reject  go away");
+/// assert_eq!(action.to_string(), "REJECT go away");
+/// assert_eq!(format!("{action:?}"), "Reject(\"go away\")");
+/// ```
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Action<'a> {
     /// `OK`: accept, and skip the restrictions that follow in this list. A text is ignored. A result
@@ -127,23 +140,30 @@ impl<'a> Action<'a> {
         })
     }
 
-    /// Appends the action's text, without `action=` and without a line end.
+    /// What Postfix needs of its text, and is missing.
     ///
-    /// The text is written as it is: a [`Response`](crate::Response) made of it is where it is checked.
-    pub(crate) fn encode(self, out: &mut BytesMut) {
-        if let Some(word) = self.keyword() {
-            out.put_slice(word.as_bytes());
-        }
-        let text = match self {
-            Self::Ok | Self::Relay | Self::Dunno => b"",
+    /// Source: `check_table_result` in Postfix's `smtpd_check.c`.
+    pub(crate) fn check(self) -> Result<(), InvalidResponse> {
+        let needs = match self {
             Self::Status { code, text } => {
-                let digits = [code / 100, code / 10, code];
-                // The last digit of each is below ten, so the cast loses nothing.
-                out.extend(digits.map(|number| b'0' + (number % 10) as u8));
-                text
+                let is_status = (400..=599).contains(&code) && !grammar::is_blank(text);
+                return is_status.then_some(()).ok_or(InvalidResponse::Status);
             }
-            Self::Other(text) => return out.put_slice(text),
-            Self::Reject(text)
+            Self::Filter(text) if !text.contains(&b':') => "transport:destination",
+            Self::Redirect(text) | Self::Bcc(text) if !text.contains(&b'@') => "user@domain",
+            Self::Prepend(text) if !grammar::is_header(text) => "a header, such as 'X-Name: value'",
+            _ => return Ok(()),
+        };
+        let action = self.keyword().unwrap_or_default();
+        Err(InvalidResponse::Incomplete { action, needs })
+    }
+
+    /// What follows its word, or the whole of what has none.
+    const fn text(self) -> &'a [u8] {
+        match self {
+            Self::Ok | Self::Relay | Self::Dunno => b"",
+            Self::Status { text, .. }
+            | Self::Reject(text)
             | Self::Defer(text)
             | Self::DeferIfPermit(text)
             | Self::DeferIfReject(text)
@@ -154,8 +174,28 @@ impl<'a> Action<'a> {
             | Self::Filter(text)
             | Self::Prepend(text)
             | Self::Redirect(text)
-            | Self::Bcc(text) => text,
-        };
+            | Self::Bcc(text)
+            | Self::Other(text) => text,
+        }
+    }
+
+    /// Appends the action's text, without `action=` and without a line end.
+    ///
+    /// The text is written as it is: a [`Response`](crate::Response) made of it is where it is checked.
+    pub(crate) fn encode(self, out: &mut BytesMut) {
+        if let Some(word) = self.keyword() {
+            out.put_slice(word.as_bytes());
+        }
+        match self {
+            Self::Other(text) => return out.put_slice(text),
+            Self::Status { code, .. } => {
+                let digits = [code / 100, code / 10, code];
+                // The last digit of each is below ten, so the cast loses nothing.
+                out.extend(digits.map(|number| b'0' + (number % 10) as u8));
+            }
+            _ => {}
+        }
+        let text = self.text();
         if !text.is_empty() {
             out.put_u8(b' ');
             out.put_slice(text);
@@ -180,6 +220,49 @@ impl<'a> Action<'a> {
         (b"REDIRECT", Self::Redirect),
         (b"BCC", Self::Bcc),
     ];
+}
+
+impl fmt::Display for Action<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        match self {
+            Self::Other(_) => return Shown(text).fmt(f),
+            Self::Status { code, .. } => write!(f, "{code}")?,
+            _ => f.write_str(self.keyword().unwrap_or_default())?,
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        write!(f, " {}", Shown(text))
+    }
+}
+
+impl fmt::Debug for Action<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text().escape_ascii();
+        let name = match self {
+            Self::Ok => return f.write_str("Ok"),
+            Self::Relay => return f.write_str("Relay"),
+            Self::Dunno => return f.write_str("Dunno"),
+            Self::Status { code, .. } => {
+                return write!(f, "Status {{ code: {code}, text: \"{text}\" }}");
+            }
+            Self::Reject(_) => "Reject",
+            Self::Defer(_) => "Defer",
+            Self::DeferIfPermit(_) => "DeferIfPermit",
+            Self::DeferIfReject(_) => "DeferIfReject",
+            Self::Discard(_) => "Discard",
+            Self::Hold(_) => "Hold",
+            Self::Info(_) => "Info",
+            Self::Warn(_) => "Warn",
+            Self::Filter(_) => "Filter",
+            Self::Prepend(_) => "Prepend",
+            Self::Redirect(_) => "Redirect",
+            Self::Bcc(_) => "Bcc",
+            Self::Other(_) => "Other",
+        };
+        write!(f, "{name}(\"{text}\")")
+    }
 }
 
 type Make<'a> = fn(&'a [u8]) -> Action<'a>;

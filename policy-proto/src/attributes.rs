@@ -1,6 +1,8 @@
+//! The attributes of a request, one after the other, and the search for one.
+
 use memchr::memchr;
 
-use crate::marks::{BLOCK, Marks};
+use crate::bitmap::{BLOCK, Bitmap};
 
 /// The attributes of a [`Request`](crate::Request), each a name and a value, in wire order:
 /// [`Request::attributes`](crate::Request::attributes).
@@ -40,7 +42,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn load_block(&mut self) -> Option<()> {
-        let Marks { feeds, equals } = Marks::at(self.wire, self.next_block)?;
+        let Bitmap { feeds, equals } = Bitmap::at(self.wire, self.next_block)?;
         (self.feeds, self.equals) = (feeds, equals);
         self.next_block += BLOCK;
         Some(())
@@ -89,7 +91,7 @@ pub(crate) fn find<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     // The first line begins as if behind a line feed.
     let mut feeds_before = 1 << (BLOCK - 1);
     loop {
-        let Marks { feeds, equals } = Marks::at(wire, offset)?;
+        let Bitmap { feeds, equals } = Bitmap::at(wire, offset)?;
         let mut candidates = equals & (feeds << distance | feeds_before >> (BLOCK - distance));
         while candidates != 0 {
             let (line, rest) =

@@ -1,8 +1,10 @@
+//! The protocol as codecs for `tokio_util::codec::Framed`.
+
 use bytes::BytesMut;
 use thiserror::Error;
 use tokio_util::codec;
 
-use crate::{DecodeError, Decoder, Request, Response};
+use crate::{DecodeError, MessageDecoder, Request, Response};
 
 /// Why a framed connection failed: the peer's bytes, or the connection itself.
 ///
@@ -11,7 +13,7 @@ use crate::{DecodeError, Decoder, Request, Response};
 /// use tokio_util::codec::Decoder;
 ///
 /// let error = ServerCodec::default().decode(&mut "EHLO there\n".into()).unwrap_err();
-/// assert!(matches!(error, CodecError::Decode(DecodeError::NoEquals { offset: 0 })));
+/// assert!(matches!(error, CodecError::Decode(DecodeError::NoEquals { offset: 0, .. })));
 /// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -39,12 +41,12 @@ pub enum CodecError {
 ///
 /// let mut written = BytesMut::new();
 /// codec.encode(Response::dunno(), &mut written)?;
-/// assert_eq!(written, "action=dunno\n\n");
+/// assert_eq!(written, "action=DUNNO\n\n");
 /// # Ok::<(), policy_proto::CodecError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct ServerCodec {
-    decoder: Decoder,
+    decoder: MessageDecoder,
 }
 
 /// A policy client's side of a connection: [`Request`]s out, [`Response`]s in.
@@ -68,19 +70,19 @@ pub struct ServerCodec {
 /// ```
 #[derive(Debug, Default)]
 pub struct ClientCodec {
-    decoder: Decoder,
+    decoder: MessageDecoder,
 }
 
 /// A codec with the decoder's limits and leniency.
-impl From<Decoder> for ServerCodec {
-    fn from(decoder: Decoder) -> Self {
+impl From<MessageDecoder> for ServerCodec {
+    fn from(decoder: MessageDecoder) -> Self {
         Self { decoder }
     }
 }
 
 /// A codec with the decoder's limits.
-impl From<Decoder> for ClientCodec {
-    fn from(decoder: Decoder) -> Self {
+impl From<MessageDecoder> for ClientCodec {
+    fn from(decoder: MessageDecoder) -> Self {
         Self { decoder }
     }
 }

@@ -5,11 +5,12 @@ use std::mem;
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    DecodeError, Ignored, Limits, Request, Response, grammar,
+    DecodeError, Ignored, Limits, Request, Response,
+    cursor::Cursor,
+    grammar,
     lines::{check, leading_action, plain_action, rewritten, without_cr},
-    place::Place,
+    metering::looked_at,
     scan::Verdict,
-    work::looked_at,
 };
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
@@ -24,9 +25,9 @@ use crate::{
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use policy_proto::Decoder;
+/// use policy_proto::MessageDecoder;
 ///
-/// let mut decoder = Decoder::new();
+/// let mut decoder = MessageDecoder::new();
 /// let mut buf = BytesMut::from("request=smtpd_access_policy\nsender=a@exam");
 /// assert_eq!(decoder.request(&mut buf)?, None);
 ///
@@ -37,11 +38,11 @@ use crate::{
 /// # Ok::<(), policy_proto::DecodeError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct MessageDecoder {
     limits: Limits,
     lenient: bool,
     /// What is known of the message at the beginning of the buffer.
-    place: Place,
+    cursor: Cursor,
     /// Lines that were no attributes, for the caller's log.
     ignored: Option<Box<Ignored>>,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
@@ -49,14 +50,14 @@ pub struct Decoder {
     failed: Option<DecodeError>,
 }
 
-impl Decoder {
+impl MessageDecoder {
     /// A strict decoder with the default limits: what Postfix sends passes, and nothing else has to.
     ///
     /// ```
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let error = Decoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
-    /// assert_eq!(error, DecodeError::NoEquals { offset: 0 });
+    /// let error = MessageDecoder::new().request(&mut "EHLO there\n".into()).unwrap_err();
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 0, .. }));
     /// ```
     #[must_use]
     pub fn new() -> Self {
@@ -67,11 +68,11 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder, Limits};
+    /// use policy_proto::{DecodeError, MessageDecoder, Limits};
     ///
-    /// let mut decoder = Decoder::new().with_limits(Limits::default().with_line(10));
+    /// let mut decoder = MessageDecoder::new().with_limits(Limits::default().with_line(10));
     /// let error = decoder.request(&mut BytesMut::from("0123456789a")).unwrap_err();
-    /// assert_eq!(error, DecodeError::LineTooLong { limit: 10 });
+    /// assert!(matches!(error, DecodeError::LineTooLong { limit: 10, .. }));
     /// ```
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
@@ -87,9 +88,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new().lenient();
+    /// let mut decoder = MessageDecoder::new().lenient();
     /// let mut buf = BytesMut::from("EHLO there\nrequest=smtpd_access_policy\n\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.as_bytes(), b"request=smtpd_access_policy\n\n");
@@ -112,18 +113,19 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("size=1\n\nsize=2\nsize\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.size(), Some(1));
-    /// assert_eq!(decoder.request(&mut buf), Err(DecodeError::NoEquals { offset: 7 }));
+    /// let error = decoder.request(&mut buf).unwrap_err();
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 7, .. }));
     /// # Ok::<(), DecodeError>(())
     /// ```
     #[inline]
     pub fn request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        if self.place.scan.is_quiet(buf) {
+        if self.cursor.scan.is_quiet(buf) {
             return Ok(None);
         }
         self.fallible(|decoder| decoder.next_request(buf))
@@ -141,9 +143,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("action=dunno\n");
     /// assert_eq!(decoder.response(&mut buf)?.unwrap().as_str(), Some("dunno"));
     /// assert!(!decoder.skip_rest(&mut buf)?, "the blank line is still owed");
@@ -151,7 +153,8 @@ impl Decoder {
     /// assert!(decoder.skip_rest(&mut buf)?);
     ///
     /// let mut banner = BytesMut::from("220 mail.example.com ESMTP\r\n");
-    /// assert_eq!(Decoder::new().response(&mut banner), Err(DecodeError::NoEquals { offset: 0 }));
+    /// let error = MessageDecoder::new().response(&mut banner).unwrap_err();
+    /// assert!(matches!(error, DecodeError::NoEquals { offset: 0, .. }));
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
@@ -171,9 +174,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("action=dunno\nnote=x\n\n");
     /// decoder.response(&mut buf)?;
     /// assert!(decoder.skip_rest(&mut buf)? && buf.is_empty(), "ready for the next request");
@@ -197,9 +200,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::{DecodeError, Decoder};
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// let mut decoder = Decoder::new();
+    /// let mut decoder = MessageDecoder::new();
     /// let mut buf = BytesMut::from("request=smtpd_acc");
     /// assert_eq!(decoder.request(&mut buf)?, None);
     /// assert_eq!(decoder.finish(&buf), Err(DecodeError::UnexpectedEnd));
@@ -221,9 +224,9 @@ impl Decoder {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use policy_proto::Decoder;
+    /// use policy_proto::MessageDecoder;
     ///
-    /// let mut decoder = Decoder::new().lenient();
+    /// let mut decoder = MessageDecoder::new().lenient();
     /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
     /// decoder.request(&mut buf)?;
     /// assert_eq!(decoder.take_ignored().lines, ["one", "=two"]);
@@ -247,20 +250,20 @@ impl Decoder {
 
     fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         loop {
-            if !self.place.doubtful {
-                match self.place.scan.advance(buf, self.limits) {
+            if !self.cursor.doubtful {
+                match self.cursor.scan.advance(buf, self.limits) {
                     Verdict::End(end) => {
-                        self.place = Place::default();
+                        self.cursor = Cursor::default();
                         let message = buf.split_to(end + 1).freeze();
                         return Ok(Some(Request::from_valid(message)));
                     }
                     Verdict::More => return Ok(None),
-                    Verdict::Doubt => self.place.doubtful = true,
+                    Verdict::Doubt => self.cursor.doubtful = true,
                 }
             }
             match self.next_request_by_line(buf)? {
                 // A blank line has been skipped: behind it the fast path tries anew.
-                None if !self.place.doubtful => {}
+                None if !self.cursor.doubtful => {}
                 request => return Ok(request),
             }
         }
@@ -270,45 +273,46 @@ impl Decoder {
     #[inline(never)]
     fn next_request_by_line(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         while let Some(end) = self.line_end(buf)? {
-            let offset = self.place.line;
+            let offset = self.cursor.line;
             let (line, cr) = without_cr(&buf[offset..end]);
-            self.place.rewrite |= cr;
-            if line.is_empty() && self.place.begun {
+            self.cursor.rewrite |= cr;
+            if line.is_empty() && self.cursor.begun {
                 let message = buf.split_to(end + 1);
-                let message = match mem::take(&mut self.place).rewrite {
-                    true => rewritten(&message),
-                    false => message.freeze(),
+                let message = if mem::take(&mut self.cursor).rewrite {
+                    rewritten(&message)
+                } else {
+                    message.freeze()
                 };
                 return Ok(Some(Request::from_valid(message)));
             }
             if line.is_empty() && offset == 0 {
                 buf.advance(end + 1);
-                self.place = Place::default();
+                self.cursor = Cursor::default();
                 return Ok(None);
             }
             if line.is_empty() {
                 // Behind lines that are left out it belongs to the message: these have to count towards
                 // its limit, or they could come for ever.
-                self.place.rewrite = true;
+                self.cursor.rewrite = true;
             } else if let Err(error) = check(line, offset) {
                 if !self.lenient {
                     return Err(error);
                 }
-                self.place.rewrite = true;
-                let others = self.place.ignored;
+                self.cursor.rewrite = true;
+                let others = self.cursor.ignored;
                 self.ignored.get_or_insert_default().push(line, others);
-                self.place.ignored += 1;
+                self.cursor.ignored += 1;
             } else {
-                self.place.begun = true;
+                self.cursor.begun = true;
             }
-            self.place.next_line(end);
+            self.cursor.next_line(end);
         }
         Ok(None)
     }
 
     /// The next response, if all of it has come at once with its blank line, as it does as a rule.
     fn whole_response(&self, buf: &mut BytesMut) -> Option<Response> {
-        if !self.place.is_new() || self.owed.is_some() || self.failed.is_some() {
+        if !self.cursor.is_new() || self.owed.is_some() || self.failed.is_some() {
             return None;
         }
         let length = leading_action(buf)?.len();
@@ -328,7 +332,7 @@ impl Decoder {
             return Ok(None);
         }
         while let Some(end) = self.line_end(buf)? {
-            let offset = self.place.line;
+            let offset = self.cursor.line;
             let (line, _) = without_cr(&buf[offset..end]);
             looked_at(line.len());
             let text = match plain_action(line) {
@@ -343,11 +347,11 @@ impl Decoder {
                 buf.advance(text.start);
                 let action = buf.split_to(text.len()).freeze();
                 buf.advance(end + 1 - text.end + usize::from(is_whole));
-                self.place = Place::default();
+                self.cursor = Cursor::default();
                 self.owed = (!is_whole).then_some(end + 1);
                 return Ok(Some(Response::from_valid(action)));
             }
-            self.place.next_line(end);
+            self.cursor.next_line(end);
         }
         Ok(None)
     }
@@ -359,7 +363,7 @@ impl Decoder {
             };
             let blank = without_cr(&buf[..end]).0.is_empty();
             buf.advance(end + 1);
-            self.place = Place::default();
+            self.cursor = Cursor::default();
             self.owed = (!blank).then_some(taken + end + 1);
         }
         Ok(true)
@@ -367,7 +371,7 @@ impl Decoder {
 
     /// Where the current line's end is, once it has arrived.
     fn line_end(&mut self, buf: &[u8]) -> Result<Option<usize>, DecodeError> {
-        self.place
+        self.cursor
             .line_end(buf, self.limits, self.owed.unwrap_or(0))
     }
 }

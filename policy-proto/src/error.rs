@@ -13,11 +13,11 @@ use thiserror::Error;
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use policy_proto::{DecodeError, Decoder};
+/// use policy_proto::{DecodeError, MessageDecoder};
 ///
 /// let mut buf = BytesMut::from("sender=a@example.com\nEHLO there\n\n");
-/// let error = Decoder::new().request(&mut buf).unwrap_err();
-/// assert_eq!(error, DecodeError::NoEquals { offset: 21 });
+/// let error = MessageDecoder::new().request(&mut buf).unwrap_err();
+/// assert!(matches!(error, DecodeError::NoEquals { offset: 21, .. }));
 /// assert_eq!(error.to_string(), "no '=' in the line at byte 21");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -25,48 +25,56 @@ use thiserror::Error;
 pub enum DecodeError {
     /// A line without `=`.
     #[error("no '=' in the line at byte {offset}")]
+    #[non_exhaustive]
     NoEquals {
         /// Where the line begins.
         offset: usize,
     },
     /// A line that begins with `=`.
     #[error("no name before '=' in the line at byte {offset}")]
+    #[non_exhaustive]
     EmptyName {
         /// Where the line begins.
         offset: usize,
     },
     /// A NUL byte: no Postfix string can hold one.
     #[error("NUL in the line at byte {offset}")]
+    #[non_exhaustive]
     Nul {
         /// Where the line begins.
         offset: usize,
     },
     /// A carriage return that is not the last byte before the line feed.
     #[error("carriage return within the line at byte {offset}")]
+    #[non_exhaustive]
     CarriageReturn {
         /// Where the line begins.
         offset: usize,
     },
     /// A response that ends without `action=`.
     #[error("blank line before 'action=' at byte {offset}")]
+    #[non_exhaustive]
     NoAction {
         /// Where the blank line begins.
         offset: usize,
     },
     /// An `action=` with nothing, or white space only, behind it.
     #[error("blank action in the line at byte {offset}")]
+    #[non_exhaustive]
     BlankAction {
         /// Where the line begins.
         offset: usize,
     },
     /// A line beyond [`Limits::line`](crate::Limits::line).
     #[error("line longer than {limit} bytes")]
+    #[non_exhaustive]
     LineTooLong {
         /// The limit in bytes.
         limit: usize,
     },
     /// A message beyond [`Limits::message`](crate::Limits::message).
     #[error("message longer than {limit} bytes")]
+    #[non_exhaustive]
     MessageTooLong {
         /// The limit in bytes.
         limit: usize,
@@ -81,9 +89,11 @@ impl DecodeError {
     /// the size, or the end of the stream, that is at fault.
     ///
     /// ```
-    /// use policy_proto::DecodeError;
+    /// use policy_proto::{DecodeError, MessageDecoder};
     ///
-    /// assert_eq!(DecodeError::Nul { offset: 28 }.offset(), Some(28));
+    /// let mut buf = "request=smtpd_access_policy\nsender=\0\n".into();
+    /// let error = MessageDecoder::new().request(&mut buf).unwrap_err();
+    /// assert_eq!(error.offset(), Some(28));
     /// assert_eq!(DecodeError::UnexpectedEnd.offset(), None);
     /// ```
     #[must_use]
@@ -155,6 +165,15 @@ pub enum InvalidResponse {
     /// `OK`, or with a code that is neither 4NN nor 5NN.
     #[error("a status needs a code from 400 to 599 and a text")]
     Status,
+    /// An action whose text is not what Postfix needs: it would warn, and take it for `DUNNO`.
+    #[error("{action} needs {needs}")]
+    #[non_exhaustive]
+    Incomplete {
+        /// The word of access(5).
+        action: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
 }
 
 /// Why a text is no [`ActionSet`](crate::ActionSet): the word that begins at this byte is no word of

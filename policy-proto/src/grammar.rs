@@ -24,7 +24,7 @@
 
 use nom::{
     IResult, Parser,
-    bytes::complete::{tag, take_till, take_till1, take_while},
+    bytes::complete::{tag, take_till, take_till1, take_while, take_while1},
     combinator::all_consuming,
     sequence::separated_pair,
 };
@@ -70,6 +70,18 @@ pub(crate) const ACTION: &[u8] = b"action=";
 
 pub(crate) fn is_blank(text: &[u8]) -> bool {
     text.iter().copied().all(is_white)
+}
+
+/// Whether a text is a message header, as PREPEND needs one: a name of printable characters without a colon, perhaps white
+/// space, and a colon. Source: `is_header.c`.
+pub(crate) fn is_header(text: &[u8]) -> bool {
+    let parsed: IResult<&[u8], _> = (
+        take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b':'),
+        take_while(is_separator),
+        tag(":"),
+    )
+        .parse(text);
+    parsed.is_ok()
 }
 
 fn name(input: &[u8]) -> IResult<&[u8], &[u8]> {
@@ -168,6 +180,23 @@ mod tests {
                 "{}",
                 line.escape_ascii()
             );
+        }
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_colon() {
+        for (text, is_a_header) in [
+            (&b"X-Grey: delayed"[..], true),
+            (b"X-Grey:", true),
+            (b"X-Grey \t: delayed", true),
+            (b"", false),
+            (b": delayed", false),
+            (b"X-Grey", false),
+            (b"X Grey: delayed", false),
+            (b" X-Grey: delayed", false),
+            (b"X-Gr\xe9y: delayed", false),
+        ] {
+            assert_eq!(is_header(text), is_a_header, "{}", text.escape_ascii());
         }
     }
 

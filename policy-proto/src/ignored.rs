@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-/// Lines of a request that a [lenient](crate::Decoder::lenient) decoder has left out: the first ones,
+/// Lines of a request that a [lenient](crate::MessageDecoder::lenient) decoder has left out: the first ones,
 /// and a count of the others. What is kept does not grow with what a peer sends.
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use policy_proto::{Decoder, Ignored};
+/// use policy_proto::{MessageDecoder, Ignored};
 ///
-/// let mut decoder = Decoder::new().lenient();
+/// let mut decoder = MessageDecoder::new().lenient();
 /// let mut buf = BytesMut::from(&b"x\n".repeat(1000)[..]);
 /// assert_eq!(decoder.request(&mut buf)?, None);
 ///

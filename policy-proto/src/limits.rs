@@ -1,3 +1,5 @@
+//! How long a line and a message may be.
+
 /// How long a line and a message may grow before a peer is refused.
 ///
 /// Postfix bounds an SMTP command line at 2048 bytes and a string at four times that

@@ -3,14 +3,15 @@
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2, memchr3};
 
-use crate::{DecodeError, grammar, work::looked_at};
+use crate::{DecodeError, grammar, metering::looked_at};
 
 /// Whether the line is an attribute, which is proved here; what is wrong with it the grammar explains.
 pub(crate) fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
     looked_at(line.len());
-    match is_attribute(line) {
-        true => Ok(()),
-        false => grammar::attribute(line, offset).map(|_| ()),
+    if is_attribute(line) {
+        Ok(())
+    } else {
+        grammar::attribute(line, offset).map(|_| ())
     }
 }
 

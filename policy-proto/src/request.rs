@@ -1,3 +1,5 @@
+//! A request: the bytes that arrived, proved valid.
+
 use std::fmt;
 
 use bytes::Bytes;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Action, InvalidResponse, Limits, grammar};
+use crate::{Action, InvalidResponse, Limits, grammar, shown::Shown};
 
 /// A policy server's answer: the text of its action, valid by construction.
 ///
@@ -28,7 +28,11 @@ use crate::{Action, InvalidResponse, Limits, grammar};
 pub struct Response(Bytes);
 
 impl Response {
-    /// An answer with this text.
+    /// An answer with this text, which is not looked into.
+    ///
+    /// Postfix takes a text that is all digits, such as `450`, for `OK`: a code needs a text after it. A word that is no
+    /// action it takes for the name of a restriction, and what it does not know ends in a "451 4.3.5 Server
+    /// configuration error". An answer made of an [`Action`], or by the functions below, is checked.
     ///
     /// # Errors
     ///
@@ -57,17 +61,82 @@ impl Response {
         Ok(Self(text))
     }
 
-    /// `dunno`: this server has no opinion, Postfix looks at its next restriction.
+    /// `DUNNO`: this server has no opinion, Postfix looks at its next restriction.
     ///
     /// ```
     /// use policy_proto::{Action, Response};
     ///
-    /// assert_eq!(Response::dunno().as_bytes(), b"dunno");
-    /// assert_eq!(Response::dunno().action(), Action::Dunno);
+    /// assert_eq!(Response::dunno().as_bytes(), b"DUNNO");
+    /// assert_eq!(Ok(Response::dunno()), Response::try_from(Action::Dunno));
     /// ```
     #[must_use]
     pub const fn dunno() -> Self {
-        Self(Bytes::from_static(b"dunno"))
+        Self(Bytes::from_static(b"DUNNO"))
+    }
+
+    /// `REJECT` with this text: the mail is refused, with `access_map_reject_code` (554) unless the text begins with an
+    /// enhanced status code such as `5.7.1`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new). This and the next ones take what `format!` makes.
+    ///
+    /// ```
+    /// use policy_proto::Response;
+    ///
+    /// let limit = 100;
+    /// let response = Response::reject(format!("5.7.1 more than {limit} recipients"))?;
+    /// assert_eq!(response.to_string(), "REJECT 5.7.1 more than 100 recipients");
+    /// # Ok::<(), policy_proto::InvalidResponse>(())
+    /// ```
+    pub fn reject(text: impl AsRef<[u8]>) -> Result<Self, InvalidResponse> {
+        Action::Reject(text.as_ref()).try_into()
+    }
+
+    /// `DEFER` with this text: the mail is refused for now (450).
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn defer(text: impl AsRef<[u8]>) -> Result<Self, InvalidResponse> {
+        Action::Defer(text.as_ref()).try_into()
+    }
+
+    /// `DEFER_IF_PERMIT` with this text: the mail is refused for now unless a later restriction refuses it for good, as
+    /// a greylist does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    ///
+    /// ```
+    /// use policy_proto::Response;
+    ///
+    /// let response = Response::defer_if_permit("4.2.0 greylisted")?;
+    /// assert_eq!(response.to_string(), "DEFER_IF_PERMIT 4.2.0 greylisted");
+    /// # Ok::<(), policy_proto::InvalidResponse>(())
+    /// ```
+    pub fn defer_if_permit(text: impl AsRef<[u8]>) -> Result<Self, InvalidResponse> {
+        Action::DeferIfPermit(text.as_ref()).try_into()
+    }
+
+    /// `PREPEND` with this header: it is put before the message. Postfix does not take it at END-OF-MESSAGE.
+    ///
+    /// # Errors
+    ///
+    /// What is no header, and as for [`new`](Self::new).
+    ///
+    /// ```
+    /// use policy_proto::Response;
+    ///
+    /// let response = Response::prepend("X-Greylist: delayed 60 seconds")?;
+    /// assert_eq!(response.to_string(), "PREPEND X-Greylist: delayed 60 seconds");
+    /// let error = Response::prepend("delayed").unwrap_err();
+    /// assert_eq!(error.to_string(), "PREPEND needs a header, such as 'X-Name: value'");
+    /// # Ok::<(), policy_proto::InvalidResponse>(())
+    /// ```
+    pub fn prepend(header: impl AsRef<[u8]>) -> Result<Self, InvalidResponse> {
+        Action::Prepend(header.as_ref()).try_into()
     }
 
     /// The same answer in other memory, which holds a copy of its text: so it need not keep what it was
@@ -118,7 +187,7 @@ impl Response {
     /// ```
     /// use policy_proto::Response;
     ///
-    /// assert_eq!(Response::dunno().as_str(), Some("dunno"));
+    /// assert_eq!(Response::dunno().as_str(), Some("DUNNO"));
     /// assert_eq!(Response::new(&b"REJECT caf\xe9"[..])?.as_str(), None);
     /// # Ok::<(), policy_proto::InvalidResponse>(())
     /// ```
@@ -135,7 +204,7 @@ impl Response {
     ///
     /// let mut out = BytesMut::from("action=OK\n\n");
     /// Response::dunno().encode(&mut out);
-    /// assert_eq!(out, "action=OK\n\naction=dunno\n\n");
+    /// assert_eq!(out, "action=OK\n\naction=DUNNO\n\n");
     /// ```
     #[inline]
     pub fn encode(&self, out: &mut BytesMut) {
@@ -154,22 +223,30 @@ impl Response {
 impl TryFrom<Action<'_>> for Response {
     type Error = InvalidResponse;
 
+    /// An error where Postfix would not take the action for what it says: a code without a text, `FILTER`, `PREPEND`,
+    /// `REDIRECT` or `BCC` without what they need.
+    ///
     /// ```
     /// use policy_proto::{Action, Response};
     ///
     /// let response = Response::try_from(Action::DeferIfPermit(b"try later"))?;
     /// assert_eq!(response.as_str(), Some("DEFER_IF_PERMIT try later"));
+    /// let error = Response::try_from(Action::Redirect(b"alice")).unwrap_err();
+    /// assert_eq!(error.to_string(), "REDIRECT needs user@domain");
     /// # Ok::<(), policy_proto::InvalidResponse>(())
     /// ```
     fn try_from(action: Action<'_>) -> Result<Self, InvalidResponse> {
-        if let Action::Status { code, text } = action
-            && (!(400..=599).contains(&code) || grammar::is_blank(text))
-        {
-            return Err(InvalidResponse::Status);
-        }
+        action.check()?;
         let mut text = BytesMut::new();
         action.encode(&mut text);
         Self::new(text.freeze())
+    }
+}
+
+/// The text, control characters and what is not UTF-8 escaped.
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(&self.0).fmt(f)
     }
 }
 

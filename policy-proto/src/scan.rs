@@ -10,8 +10,8 @@ use memchr::{memchr, memrchr};
 
 use crate::{
     Limits,
-    marks::{BLOCK, Marks, has_nul_or_cr, is_in_value, with_tail},
-    work::looked_at,
+    bitmap::{BLOCK, Bitmap, has_nul_or_cr, is_in_value, with_tail},
+    metering::looked_at,
 };
 
 /// How far the message at the beginning of a buffer has been proved valid.
@@ -113,7 +113,7 @@ impl Scan {
         let mut carry = self.carry;
         let mut rest = blocks.iter();
         while let Some(block) = rest.next() {
-            let marks = Marks::of(block);
+            let marks = Bitmap::of(block);
             match marks.judge(carry) {
                 Some(next) if !has_nul_or_cr(block) => carry = next,
                 _ => {
@@ -154,7 +154,7 @@ impl Default for Scan {
     }
 }
 
-impl Marks {
+impl Bitmap {
     /// What follows for the next block if every line that ends in this one is an attribute. A blank line
     /// is none.
     #[inline(always)]

@@ -1,3 +1,5 @@
+//! The SMTP stage at which Postfix asks.
+
 /// The SMTP stage in which Postfix asks: the attribute `protocol_state`.
 ///
 /// Source: `SMTPD_POLICY_README`, and `check_policy_service` in Postfix's `smtpd_check.c`.

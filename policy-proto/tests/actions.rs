@@ -126,6 +126,61 @@ mod building {
     }
 
     #[test]
+    fn an_action_without_what_postfix_needs_of_it_is_refused() {
+        use Action::{Bcc, Filter, Prepend, Redirect};
+
+        for (action, message) in [
+            (Filter(b""), "FILTER needs transport:destination"),
+            (Filter(b"smtp"), "FILTER needs transport:destination"),
+            (Redirect(b""), "REDIRECT needs user@domain"),
+            (Redirect(b"alice"), "REDIRECT needs user@domain"),
+            (Bcc(b"alice"), "BCC needs user@domain"),
+            (
+                Prepend(b""),
+                "PREPEND needs a header, such as 'X-Name: value'",
+            ),
+            (
+                Prepend(b"delayed"),
+                "PREPEND needs a header, such as 'X-Name: value'",
+            ),
+        ] {
+            let error = Response::try_from(action).unwrap_err();
+            assert_eq!(error.to_string(), message, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn an_action_is_shown_as_postfix_is_told_it() {
+        use Action::{Other, Reject, Status};
+
+        for (action, display, debug) in [
+            (Action::Ok, "OK", "Ok"),
+            (Reject(b""), "REJECT", "Reject(\"\")"),
+            (
+                Reject(b"caf\xe9"),
+                "REJECT caf\\xe9",
+                "Reject(\"caf\\xe9\")",
+            ),
+            (
+                Status {
+                    code: 450,
+                    text: b"wait",
+                },
+                "450 wait",
+                "Status { code: 450, text: \"wait\" }",
+            ),
+            (
+                Other(b"permit_mynetworks"),
+                "permit_mynetworks",
+                "Other(\"permit_mynetworks\")",
+            ),
+        ] {
+            assert_eq!(action.to_string(), display);
+            assert_eq!(format!("{action:?}"), debug);
+        }
+    }
+
+    #[test]
     fn a_line_of_16_kib_is_the_longest() {
         let room = 16 * 1024 - "action=".len();
         assert!(Response::new(vec![b'x'; room]).is_ok());

@@ -6,7 +6,7 @@
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
 #[test]
 fn the_counter_counts() {
@@ -17,7 +17,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_request_on_a_warm_connection_costs_no_allocation() {
-    let (mut decoder, mut buf) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut buf) = (MessageDecoder::new(), BytesMut::new());
     let mut turn = || {
         receive(REQUEST, &mut buf);
         let request = decoder.request(&mut buf).unwrap().unwrap();
@@ -29,7 +29,7 @@ fn a_request_on_a_warm_connection_costs_no_allocation() {
 
 #[test]
 fn a_request_that_comes_byte_by_byte_costs_no_allocation() {
-    let (mut decoder, mut buf) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut buf) = (MessageDecoder::new(), BytesMut::new());
     let mut turn = || {
         let mut found = 0;
         for byte in REQUEST.chunks(1) {
@@ -44,7 +44,7 @@ fn a_request_that_comes_byte_by_byte_costs_no_allocation() {
 
 #[test]
 fn pipelined_requests_on_a_warm_connection_cost_no_allocation() {
-    let (mut decoder, mut buf) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut buf) = (MessageDecoder::new(), BytesMut::new());
     let stream = REQUEST.repeat(10);
     let mut turn = || {
         buf.reserve(ROOM);
@@ -62,7 +62,7 @@ fn garbage_costs_the_same_however_many_lines_it_has() {
     let costs = [9, 1000, 65_000].map(|lines| {
         let mut buf = BytesMut::from(&b"x\n".repeat(lines)[..]);
         measure(|| {
-            let mut decoder = Decoder::new().lenient();
+            let mut decoder = MessageDecoder::new().lenient();
             assert_eq!(decoder.request(&mut buf), Ok(None));
             assert_eq!(decoder.take_ignored().more, lines as u64 - 8);
         })
@@ -78,7 +78,7 @@ fn garbage_costs_the_same_however_many_lines_it_has() {
 
 #[test]
 fn a_response_on_a_warm_connection_costs_no_allocation() {
-    let (mut decoder, mut buf) = (Decoder::new(), BytesMut::new());
+    let (mut decoder, mut buf) = (MessageDecoder::new(), BytesMut::new());
     let mut turn = || {
         receive(RESPONSE, &mut buf);
         let response = decoder.response(&mut buf).unwrap().unwrap();
@@ -205,5 +205,5 @@ fn receive(bytes: &[u8], buf: &mut BytesMut) {
 
 fn request() -> Request {
     let mut buf = BytesMut::from(REQUEST);
-    Decoder::new().request(&mut buf).unwrap().unwrap()
+    MessageDecoder::new().request(&mut buf).unwrap().unwrap()
 }

@@ -7,10 +7,10 @@ use std::{io, iter};
 use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use policy_proto::{
-    Action, ClientCodec, CodecError, DecodeError, Decoder, Limits, Request, Response, ServerCodec,
+    Action, ClientCodec, CodecError, Limits, MessageDecoder, Request, Response, ServerCodec,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
-use support::drive;
+use support::{Flaw, drive};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio_util::codec::{Decoder as _, Framed};
 
@@ -42,10 +42,7 @@ async fn a_server_learns_of_an_end_within_a_request() {
     let mut server = Framed::new(server, ServerCodec::default());
     client.write_all(b"a=b\n").await.unwrap();
     drop(client);
-    assert_eq!(
-        decode_error(server.next().await),
-        DecodeError::UnexpectedEnd
-    );
+    assert_eq!(flaw(server.next().await), Flaw::UnexpectedEnd);
 }
 
 #[tokio::test]
@@ -54,10 +51,7 @@ async fn a_client_learns_of_an_end_within_an_answer() {
     let mut client = Framed::new(client, ClientCodec::default());
     server.write_all(b"action=ok").await.unwrap();
     drop(server);
-    assert_eq!(
-        decode_error(client.next().await),
-        DecodeError::UnexpectedEnd
-    );
+    assert_eq!(flaw(client.next().await), Flaw::UnexpectedEnd);
 }
 
 #[tokio::test]
@@ -89,18 +83,18 @@ fn responses_that_came_with_the_end_of_the_stream_are_whole() {
 
 #[test]
 fn a_codec_keeps_the_limits_of_its_decoder() {
-    let decoder = || Decoder::new().with_limits(Limits::default().with_line(3));
+    let decoder = || MessageDecoder::new().with_limits(Limits::default().with_line(3));
     let mut buf = BytesMut::from("a=34\n");
     let server = ServerCodec::from(decoder()).decode(&mut buf);
     let client = ClientCodec::from(decoder()).decode(&mut buf);
-    let too_long = DecodeError::LineTooLong { limit: 3 };
-    assert_eq!(decode_error(server.transpose()), too_long);
-    assert_eq!(decode_error(client.transpose()), too_long);
+    let too_long = Flaw::LineTooLong { limit: 3 };
+    assert_eq!(flaw(server.transpose()), too_long);
+    assert_eq!(flaw(client.transpose()), too_long);
 }
 
 #[test]
 fn a_codec_keeps_the_leniency_of_its_decoder() {
-    let mut codec = ServerCodec::from(Decoder::new().lenient());
+    let mut codec = ServerCodec::from(MessageDecoder::new().lenient());
     let request = codec
         .decode(&mut BytesMut::from("bad\na=1\n\n"))
         .unwrap()
@@ -120,8 +114,8 @@ proptest! {
     #[test]
     fn codecs_find_what_the_decoder_finds(stream in stream(), cuts in vec(any::<usize>(), 0..6)) {
         let pieces = drive::cut(&stream, &cuts);
-        let requests = drive::requests(Decoder::new(), pieces.iter().copied());
-        let responses = drive::responses(Decoder::new(), pieces.iter().copied());
+        let requests = drive::requests(MessageDecoder::new(), pieces.iter().copied());
+        let responses = drive::responses(MessageDecoder::new(), pieces.iter().copied());
         let by_server = all(ServerCodec::default(), &pieces, |item| item.as_bytes().to_vec());
         let by_client = all(ClientCodec::default(), &pieces, |item| item.as_bytes().to_vec());
         prop_assert_eq!(by_server, (requests.messages, requests.end));
@@ -149,7 +143,7 @@ fn all<C: tokio_util::codec::Decoder<Error = CodecError>>(
     mut codec: C,
     pieces: &[&[u8]],
     bytes: impl Fn(C::Item) -> Vec<u8>,
-) -> (Vec<Vec<u8>>, Result<(), DecodeError>) {
+) -> (Vec<Vec<u8>>, Result<(), Flaw>) {
     let mut buf = BytesMut::new();
     let mut items = Vec::new();
     for (piece, end) in pieces
@@ -167,16 +161,16 @@ fn all<C: tokio_util::codec::Decoder<Error = CodecError>>(
             match next {
                 Ok(Some(item)) => items.push(bytes(item)),
                 Ok(None) => break,
-                error => return (items, Err(decode_error(error.transpose()))),
+                error => return (items, Err(flaw(error.transpose()))),
             }
         }
     }
     (items, Ok(()))
 }
 
-fn decode_error<T>(next: Option<Result<T, CodecError>>) -> DecodeError {
+fn flaw<T>(next: Option<Result<T, CodecError>>) -> Flaw {
     match next {
-        Some(Err(CodecError::Decode(error))) => error,
+        Some(Err(CodecError::Decode(error))) => error.into(),
         Some(Err(error)) => panic!("another error: {error}"),
         Some(Ok(_)) => panic!("no error"),
         None => panic!("the end"),

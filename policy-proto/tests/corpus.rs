@@ -6,14 +6,14 @@ mod support;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use bytes::BytesMut;
-use policy_proto::{Decoder, ProtocolState, Request, attr};
+use policy_proto::{MessageDecoder, ProtocolState, Request, attr};
 use support::drive;
 
 #[test]
 fn every_request_is_its_bytes_however_it_is_cut() {
     for (file, stream) in corpus() {
         for pieces in drive::every_cut(&stream) {
-            let found = drive::requests(Decoder::new(), pieces);
+            let found = drive::requests(MessageDecoder::new(), pieces);
             assert_eq!(found.end, Ok(()), "{file}");
             assert_eq!(found.messages, [stream.as_slice()], "{file}");
         }
@@ -69,7 +69,7 @@ fn all_requests_on_one_connection_come_one_by_one() {
     let requests: Vec<_> = corpus().into_iter().map(|(_, stream)| stream).collect();
     let stream = requests.concat();
     for size in [1, 7, 128, 4096, stream.len()] {
-        let found = drive::requests(Decoder::new(), stream.chunks(size));
+        let found = drive::requests(MessageDecoder::new(), stream.chunks(size));
         assert_eq!(found.messages, requests, "in pieces of {size}");
     }
 }
@@ -253,7 +253,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 }
 
 fn request(stream: &[u8]) -> Request {
-    Decoder::new()
+    MessageDecoder::new()
         .request(&mut BytesMut::from(stream))
         .unwrap()
         .unwrap()

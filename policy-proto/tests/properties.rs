@@ -3,9 +3,9 @@
 mod support;
 
 use bytes::BytesMut;
-use policy_proto::{Action, Decoder, Limits, Request, Response, xtext};
+use policy_proto::{Action, Limits, MessageDecoder, Request, Response, xtext};
 use proptest::{collection::vec, prelude::*, sample::select};
-use support::{drive, naive};
+use support::{Flaw, drive, naive};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
@@ -19,7 +19,7 @@ proptest! {
     ) {
         let expected = naive::requests(&stream, limits, lenient);
         for pieces in [drive::cut(&stream, &cuts), stream.chunks(1).collect(), vec![&stream]] {
-            let decoder = Decoder::new().with_limits(limits);
+            let decoder = MessageDecoder::new().with_limits(limits);
             let decoder = if lenient { decoder.lenient() } else { decoder };
             prop_assert_eq!(&drive::requests(decoder, pieces), &expected);
         }
@@ -34,7 +34,7 @@ proptest! {
     ) {
         let expected = naive::requests(&stream, limits, lenient);
         for pieces in [drive::cut(&stream, &cuts), stream.chunks(1).collect(), vec![&stream]] {
-            let decoder = Decoder::new().with_limits(limits);
+            let decoder = MessageDecoder::new().with_limits(limits);
             let decoder = if lenient { decoder.lenient() } else { decoder };
             prop_assert_eq!(&drive::requests(decoder, pieces), &expected);
         }
@@ -42,7 +42,7 @@ proptest! {
 
     #[test]
     fn attributes_are_those_of_a_naive_split(stream in long_stream()) {
-        let mut decoder = Decoder::new().lenient();
+        let mut decoder = MessageDecoder::new().lenient();
         let mut buf = BytesMut::from(&stream[..]);
         while let Ok(Some(request)) = decoder.request(&mut buf) {
             let lines = request.as_bytes().split(|byte| *byte == b'\n');
@@ -66,7 +66,7 @@ proptest! {
     ) {
         let expected = naive::responses(&stream, limits);
         for pieces in [drive::cut(&stream, &cuts), stream.chunks(1).collect(), vec![&stream]] {
-            let decoder = Decoder::new().with_limits(limits);
+            let decoder = MessageDecoder::new().with_limits(limits);
             prop_assert_eq!(&drive::responses(decoder, pieces), &expected);
         }
     }
@@ -76,7 +76,7 @@ proptest! {
         stream in stream(),
         cuts in vec(any::<usize>(), 0..8),
     ) {
-        let mut decoder = Decoder::new();
+        let mut decoder = MessageDecoder::new();
         let mut buf = BytesMut::new();
         let mut texts = Vec::new();
         let mut end = Ok(());
@@ -86,23 +86,23 @@ proptest! {
                 match decoder.skip_rest(&mut buf) {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(error) => end = Err(error),
+                    Err(error) => end = Err(Flaw::from(error)),
                 }
                 match decoder.response(&mut buf) {
                     Ok(Some(response)) => texts.push(response.as_bytes().to_vec()),
                     Ok(None) => break,
-                    Err(error) => end = Err(error),
+                    Err(error) => end = Err(Flaw::from(error)),
                 }
             }
         }
         let expected = naive::responses(&stream, Limits::default());
         prop_assert_eq!(texts, expected.messages);
-        prop_assert_eq!(end.and_then(|()| decoder.finish(&buf)), expected.end);
+        prop_assert_eq!(end.and_then(|()| decoder.finish(&buf).map_err(Flaw::from)), expected.end);
     }
 
     #[test]
     fn what_was_decoded_is_built_again_of_its_attributes(stream in stream()) {
-        let mut decoder = Decoder::new().lenient();
+        let mut decoder = MessageDecoder::new().lenient();
         let mut buf = BytesMut::from(&stream[..]);
         while let Ok(Some(request)) = decoder.request(&mut buf) {
             let built = Request::from_attributes(request.attributes());
@@ -112,7 +112,7 @@ proptest! {
 
     #[test]
     fn what_was_decoded_decodes_to_itself(stream in stream()) {
-        let mut decoder = Decoder::new().lenient();
+        let mut decoder = MessageDecoder::new().lenient();
         let mut buf = BytesMut::from(&stream[..]);
         while let Ok(Some(request)) = decoder.request(&mut buf) {
             prop_assert_eq!(only_request(&request), request);
@@ -177,14 +177,17 @@ proptest! {
             text => text,
         };
         let action = action(kind, code, text.as_bytes());
-        let response = Response::try_from(action).unwrap();
-        prop_assert_eq!(response.action(), action);
+        let response = Response::try_from(action);
+        prop_assert_eq!(response.is_ok(), is_complete(action));
+        if let Ok(response) = response {
+            prop_assert_eq!(response.action(), action);
+        }
     }
 
     #[test]
     fn what_was_read_is_written_and_read_again_the_same(text in action_text()) {
         let action = Action::parse(&text);
-        if Response::new(text.clone()).is_ok() {
+        if Response::new(text.clone()).is_ok() && is_complete(action) {
             let response = Response::try_from(action).unwrap();
             prop_assert_eq!(response.action(), action);
         }
@@ -323,7 +326,7 @@ fn action(kind: usize, code: u16, text: &[u8]) -> Action<'_> {
 
 /// The one request that these bytes hold, and nothing behind it.
 fn only_request(request: &Request) -> Request {
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut buf = BytesMut::from(request.as_bytes());
     let found = decoder.request(&mut buf).unwrap().unwrap();
     assert!(buf.is_empty(), "left: {buf:?}");
@@ -332,11 +335,31 @@ fn only_request(request: &Request) -> Request {
 
 /// The one response that this is on the wire, and nothing behind it.
 fn only_response(response: &Response) -> Response {
-    let mut decoder = Decoder::new();
+    let mut decoder = MessageDecoder::new();
     let mut buf = BytesMut::new();
     response.encode(&mut buf);
     let found = decoder.response(&mut buf).unwrap().unwrap();
     assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
     assert!(buf.is_empty(), "left: {buf:?}");
     found
+}
+
+/// Whether an action has what Postfix needs of it.
+fn is_complete(action: Action<'_>) -> bool {
+    match action {
+        Action::Filter(text) => text.contains(&b':'),
+        Action::Redirect(text) | Action::Bcc(text) => text.contains(&b'@'),
+        Action::Prepend(text) => text
+            .iter()
+            .position(|byte| *byte == b':')
+            .is_some_and(|end| {
+                let blank = text[..end]
+                    .iter()
+                    .rev()
+                    .take_while(|byte| b" \t".contains(byte));
+                let name = &text[..end - blank.count()];
+                !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+            }),
+        _ => true,
+    }
 }

@@ -159,7 +159,7 @@ fn addresses(endpoint: &Endpoint) -> Vec<SocketAddr> {
             let found = (host.as_str(), *port).to_socket_addrs();
             found.map(Iterator::collect).unwrap_or_default()
         }
-        Endpoint::Unix(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

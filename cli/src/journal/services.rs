@@ -146,7 +146,7 @@ impl Journal {
             return;
         };
         let (state, level, what) = match transition {
-            Transition::Down { due_in } => {
+            Transition::Down { due_in, .. } => {
                 let next = due_in.as_secs_f64();
                 let why = because.map(reason).unwrap_or_default();
                 (
@@ -155,7 +155,7 @@ impl Journal {
                     format!(" is down{why}, next trial in {next:.1}s"),
                 )
             }
-            Transition::Up { after } => {
+            Transition::Up { after, .. } => {
                 let after = after.as_secs_f64();
                 (UP, Level::Info, format!(" is up again after {after:.1}s"))
             }

@@ -90,6 +90,7 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
             client,
             request,
             is_policy,
+            ..
         } = event
         {
             self.proxy.journal.request(request, is_policy);

@@ -120,7 +120,7 @@ impl Links {
                 resolver.look_up(slot, host, *port, &self.mailbox);
             }
             Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
-            None => {}
+            _ => {}
         }
     }
 }

@@ -79,7 +79,7 @@ impl Listeners {
                     registry.register(&mut listener, token, Interest::READABLE)?;
                     Socket::Tcp(listener)
                 }
-                policy_flow::Endpoint::Unix(_) => {
+                _ => {
                     let mut listener = UnixListener::from_std(listener.into());
                     registry.register(&mut listener, token, Interest::READABLE)?;
                     Socket::Unix(listener)

@@ -1,7 +1,7 @@
 //! One client's connection.
 
 use bytes::BytesMut;
-use policy_proto::Decoder;
+use policy_proto::MessageDecoder;
 
 use super::Peer;
 use crate::{AskId, Stick, clock::Time};
@@ -32,7 +32,7 @@ pub(crate) struct Client {
 /// What has come of a request, if not all has come at once, or of the next one.
 #[derive(Debug)]
 pub(crate) struct Partial {
-    pub(crate) decoder: Decoder,
+    pub(crate) decoder: MessageDecoder,
     pub(crate) buf: BytesMut,
 }
 

@@ -44,6 +44,7 @@ pub enum ClientEvent<'a> {
     /// Lines of a request were no attributes, and are left out.
     Ignored(&'a Ignored),
     /// A request has come whole, and whether it is one for a policy server.
+    #[non_exhaustive]
     Request {
         /// Whose.
         client: ClientId,
@@ -53,6 +54,7 @@ pub enum ClientEvent<'a> {
         is_policy: bool,
     },
     /// A request is replied to.
+    #[non_exhaustive]
     Replied {
         /// Whose.
         client: ClientId,
@@ -68,6 +70,7 @@ pub enum ClientEvent<'a> {
         response: Option<&'a Response>,
     },
     /// A connection is closed for what its client did.
+    #[non_exhaustive]
     Refused {
         /// Whose.
         client: ClientId,
@@ -79,6 +82,7 @@ pub enum ClientEvent<'a> {
         received: &'a [u8],
     },
     /// A client loses its place to another one.
+    #[non_exhaustive]
     Evicted {
         /// Which.
         client: ClientId,

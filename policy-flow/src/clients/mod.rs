@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use bytes::BytesMut;
-use policy_proto::{Decoder, Request};
+use policy_proto::{MessageDecoder, Request};
 
 use crate::{
     ClientDriver, ClientId,
@@ -79,7 +79,7 @@ use wait::{WAITS, Wait};
 /// let (client, request) = clients.take_request().expect("it has come whole");
 /// assert!(request.is_access_policy());
 /// clients.reply(client, &Response::dunno(), &mut driver);
-/// assert_eq!(driver.0, b"action=dunno\n\n");
+/// assert_eq!(driver.0, b"action=DUNNO\n\n");
 /// # Ok::<(), policy_flow::Refusal>(())
 /// ```
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub struct Clients {
     /// Requests that have come whole.
     ready: VecDeque<(ClientId, Request)>,
     arena: Arena,
-    decoder: Decoder,
+    decoder: MessageDecoder,
     out: BytesMut,
     count: usize,
     is_draining: bool,

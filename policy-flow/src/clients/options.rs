@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_proto::{Decoder, Limits};
+use policy_proto::{Limits, MessageDecoder};
 
 /// What clients are granted. The struct may grow: start from the defaults, and say what differs.
 ///
@@ -20,7 +20,7 @@ pub struct ClientOptions {
     /// Limits of a request: 16 KiB a line and 128 KiB in all by default.
     pub limits: Limits,
     /// Lines of a request that are no attributes are left out of it, instead of being an error: see
-    /// [`Decoder::lenient`]. Not by default.
+    /// [`MessageDecoder::lenient`]. Not by default.
     pub lenient: bool,
     /// For a request to begin; a blank line begins none. 1200 s by default: Postfix closes connections that have been
     /// idle for 300 s (`smtpd_policy_service_max_idle`), and reuses them for 1000 s (`..._max_ttl`).
@@ -49,8 +49,8 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    pub(crate) fn decoder(&self) -> Decoder {
-        let decoder = Decoder::new().with_limits(self.limits);
+    pub(crate) fn decoder(&self) -> MessageDecoder {
+        let decoder = MessageDecoder::new().with_limits(self.limits);
         match self.lenient {
             true => decoder.lenient(),
             false => decoder,

@@ -21,6 +21,19 @@ pub struct Answer {
     pub stick: Stick,
 }
 
+impl Answer {
+    /// This answer of this backend's, for tests of what becomes of it.
+    #[must_use]
+    pub const fn new(backend: Slot, response: Response) -> Self {
+        let stick = Stick { backend, key: None };
+        Self {
+            backend,
+            response,
+            stick,
+        }
+    }
+}
+
 /// Whom the next request of a message is to ask: who answered the last one. With
 /// [`Strategy::Hash`](crate::Strategy::Hash) that holds for requests of the same key, so that the recipients of a
 /// message go each where they belong if they are in the key.
@@ -39,8 +52,17 @@ pub struct Exhausted {
     pub attempts: Vec<(Slot, AttemptError)>,
 }
 
+impl Exhausted {
+    /// After these attempts, for tests of what becomes of it.
+    #[must_use]
+    pub const fn new(attempts: Vec<(Slot, AttemptError)>) -> Self {
+        Self { attempts }
+    }
+}
+
 /// A request has been worked on, or given up.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Done {
     /// Which.
     pub ask: AskId,
@@ -86,6 +108,7 @@ pub enum Event<'a> {
     /// It has been opened.
     Connected(Slot),
     /// An attempt ended with an answer.
+    #[non_exhaustive]
     Answered {
         /// Who answered.
         backend: Slot,
@@ -99,6 +122,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// An attempt failed.
+    #[non_exhaustive]
     Failed {
         /// Who was asked.
         backend: Slot,
@@ -112,6 +136,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// A backend that is down was looked at.
+    #[non_exhaustive]
     Checked {
         /// Which.
         backend: Slot,
@@ -121,6 +146,7 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// A backend went down or came back.
+    #[non_exhaustive]
     Changed {
         /// Which.
         backend: Slot,
@@ -130,6 +156,7 @@ pub enum Event<'a> {
         because: Option<&'a AttemptError>,
     },
     /// Several backends closed the connection on the same request: it is to blame, and not they.
+    #[non_exhaustive]
     Harmful {
         /// The request.
         request: &'a Request,
@@ -137,6 +164,7 @@ pub enum Event<'a> {
         backends: u64,
     },
     /// The backend takes fewer connections at once than it may have: others had to be closed before one was answered.
+    #[non_exhaustive]
     Crowded {
         /// Which.
         backend: Slot,
@@ -144,6 +172,7 @@ pub enum Event<'a> {
         limit: usize,
     },
     /// A look-up failed, and older addresses are used on.
+    #[non_exhaustive]
     StaleAddresses {
         /// Whose.
         backend: Slot,

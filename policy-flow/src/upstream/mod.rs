@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use policy_proto::{Decoder, Request};
+use policy_proto::{MessageDecoder, Request};
 
 use crate::{
     AskId, BackendDriver, LinkId, Slot,
@@ -75,7 +75,7 @@ pub struct Upstream {
     done: VecDeque<Done>,
     /// Where an answer is read that comes whole, as a rule.
     answers: Arena,
-    decoder: Decoder,
+    decoder: MessageDecoder,
     memory: Memory,
     check: Option<Check>,
     serial: u32,
@@ -111,7 +111,7 @@ impl Upstream {
         shared: &Shared,
         worker: usize,
     ) -> Self {
-        let decoder = Decoder::new().with_limits(options.limits);
+        let decoder = MessageDecoder::new().with_limits(options.limits);
         let memory = Memory::new(options.memory, options.limits);
         let mut upstream = Self {
             options,

@@ -142,7 +142,7 @@ impl BackendDriver for Recorder {
                 self.events.push(format!("{} is {up}", backend.index()));
             }
             Event::Harmful { backends, .. } => self.events.push(format!("harmful: {backends:b}")),
-            Event::Crowded { backend, limit } => {
+            Event::Crowded { backend, limit, .. } => {
                 self.events
                     .push(format!("{} serves {limit}", backend.index()));
             }

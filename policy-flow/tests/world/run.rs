@@ -6,7 +6,7 @@ use policy_flow::{
     Check, Clients, Flow, FlowOptions, PlaceLimits, Places, Probe, Shared, Upstream,
 };
 use policy_ha::BackendId;
-use policy_proto::{Decoder, Request, Response};
+use policy_proto::{MessageDecoder, Request, Response};
 
 use super::{
     clients::probe,
@@ -241,7 +241,10 @@ impl<'a> World<'a> {
 }
 
 fn request_of(bytes: &[u8]) -> Request {
-    Decoder::new().request(&mut bytes.into()).unwrap().unwrap()
+    MessageDecoder::new()
+        .request(&mut bytes.into())
+        .unwrap()
+        .unwrap()
 }
 
 /// Time begins somewhere: nothing depends on where.

@@ -165,9 +165,10 @@ impl Balancer {
     fn usable(&self, now: Instant, open: u64, is_first: bool) -> u64 {
         let up = open & self.up;
         // A request that has waited for one in vain pays for no trial while somebody is up.
-        let trials = match is_first || up == 0 {
-            true => open & !self.up,
-            false => 0,
+        let trials = if is_first || up == 0 {
+            open & !self.up
+        } else {
+            0
         };
         let due = ones(trials)
             .filter(|&index| self.health[index].due().is_none_or(|due| due <= now))

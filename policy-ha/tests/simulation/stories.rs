@@ -114,9 +114,10 @@ fn of_two_services_a_sender_of_poison_takes_out_none_that_is_busy_and_delays_nob
                 let history = lives(&world);
                 let latency = world.servers[0].latency;
                 for request in &history.requests {
-                    let takes = match request.is_poison {
-                        true => 2 * world.timeout,
-                        false => latency,
+                    let takes = if request.is_poison {
+                        2 * world.timeout
+                    } else {
+                        latency
                     };
                     assert_eq!(request.ended, Some(request.began + takes));
                 }

@@ -9,13 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use policy_flow::{
-    ClientDriver, ClientError, ClientEvent, ClientId, ClientOptions, Peer, PlaceLimits, Places,
-    Sent,
+    ClientDriver, ClientError, ClientEvent, ClientId, Peer, PlaceLimits, Places, Sent,
 };
 
+use super::ServeOptions;
 use crate::{
-    few::Few,
     slab::Slab,
+    small_list::SmallList,
     timer::{Ring, Timer, now},
 };
 
@@ -25,11 +25,11 @@ use crate::{
 /// bytes here, and no buffer.
 ///
 /// ```
-/// use policy_net::{ClientOptions, Clients, Connection};
+/// use policy_net::{Clients, Connection, ServeOptions};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// let mut options = ClientOptions::default();
-/// options.memory = Some(64 << 20);
+/// let mut options = ServeOptions::default();
+/// options.clients.memory = Some(64 << 20);
 /// let clients = Clients::new(options);
 /// let (_, server) = tokio::io::duplex(64);
 /// let connection = Connection::new(server, &clients);
@@ -46,26 +46,26 @@ pub struct Clients {
 
 struct Group {
     me: Weak<Self>,
-    options: ClientOptions,
+    options: ServeOptions,
     machine: Mutex<Machine>,
     timer: Timer,
 }
 
 pub(super) struct Machine {
     pub(super) flow: policy_flow::Clients,
-    pub(super) seats: Seats,
+    pub(super) entries: Entries,
 }
 
 /// What is known of each connection beside the state machine.
-pub(super) struct Seats {
-    all: Slab<Seat>,
-    /// The seat of each client of the state machine.
+pub(super) struct Entries {
+    all: Slab<Entry>,
+    /// The entry of each client of the state machine.
     of: Vec<usize>,
-    wakes: Few<Waker>,
+    wakes: SmallList<Waker>,
 }
 
 #[derive(Default)]
-pub(super) struct Seat {
+pub(super) struct Entry {
     pub(super) waker: Option<Waker>,
     /// Why the state machine has closed the connection, if it has.
     pub(super) end: Option<End>,
@@ -83,7 +83,8 @@ pub(super) enum End {
 impl Clients {
     /// Without clients.
     #[must_use]
-    pub fn new(options: ClientOptions) -> Self {
+    pub fn new(options: impl Into<ServeOptions>) -> Self {
+        let options = options.into();
         // Who may connect is decided where connections are accepted.
         let places = Places::new(PlaceLimits {
             all: usize::MAX,
@@ -91,11 +92,11 @@ impl Clients {
             per_user: None,
         });
         let machine = Machine {
-            flow: policy_flow::Clients::new(now(), options, places),
-            seats: Seats {
+            flow: policy_flow::Clients::new(now(), options.clients, places),
+            entries: Entries {
                 all: Slab::new(),
                 of: Vec::new(),
-                wakes: Few::default(),
+                wakes: SmallList::default(),
             },
         };
         let group = Arc::new_cyclic(|me| Group {
@@ -107,9 +108,9 @@ impl Clients {
         Self { group }
     }
 
-    /// What they are granted.
+    /// The limits of their server.
     #[must_use]
-    pub fn options(&self) -> &ClientOptions {
+    pub fn options(&self) -> &ServeOptions {
         &self.group.options
     }
 
@@ -125,7 +126,7 @@ impl Clients {
         self.len() == 0
     }
 
-    /// Bytes of memory that are counted for requests under way and their replies: see [`ClientOptions::memory`].
+    /// Bytes of memory that are counted for requests under way and their replies: see [`ClientOptions::memory`](crate::ClientOptions::memory).
     #[must_use]
     pub fn memory(&self) -> usize {
         self.group.lock().flow.memory()
@@ -137,17 +138,17 @@ impl Clients {
         self.group.lock().flow.short_of_memory()
     }
 
-    /// One more: its number, and its seat's.
+    /// One more: its number, and its entry.
     pub(super) fn accept(&self) -> (Option<ClientId>, usize) {
-        self.with(|Machine { flow, seats }| {
-            let seat = seats.all.insert(Seat::default());
+        self.with(|Machine { flow, entries }| {
+            let entry = entries.all.insert(Entry::default());
             // There is always a place.
-            let client = flow.accept(Peer::User(0), seats).ok();
+            let client = flow.accept(Peer::User(0), entries).ok();
             match client {
-                Some(client) => seats.put(client, seat),
-                None => seats.close(seat, End::Closed),
+                Some(client) => entries.put(client, entry),
+                None => entries.close(entry, End::Closed),
             }
-            (client, seat)
+            (client, entry)
         })
     }
 
@@ -169,12 +170,12 @@ impl Group {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Machine) -> T) -> T {
-        let (result, wakes, next): (T, Few<Waker>, Option<Instant>) = {
+        let (result, wakes, next): (T, SmallList<Waker>, Option<Instant>) = {
             let mut machine = self.lock();
             machine.flow.set_now(now());
             machine.flow.recycle();
             let result = act(&mut machine);
-            let wakes = mem::take(&mut machine.seats.wakes);
+            let wakes = mem::take(&mut machine.entries.wakes);
             (result, wakes, machine.flow.next_timer())
         };
         self.timer
@@ -186,7 +187,7 @@ impl Group {
 
 impl Ring for Group {
     fn ring(&self) {
-        self.with(|Machine { flow, seats }| flow.tick(seats));
+        self.with(|Machine { flow, entries }| flow.tick(entries));
     }
 }
 
@@ -195,12 +196,6 @@ impl fmt::Debug for Clients {
         f.debug_struct("Clients")
             .field("options", self.options())
             .finish_non_exhaustive()
-    }
-}
-
-impl From<ClientOptions> for Clients {
-    fn from(options: ClientOptions) -> Self {
-        Self::new(options)
     }
 }
 
@@ -213,25 +208,25 @@ impl From<&Self> for Clients {
 impl Default for Clients {
     /// With the default options.
     fn default() -> Self {
-        Self::new(ClientOptions::default())
+        Self::new(ServeOptions::default())
     }
 }
 
-impl Seats {
-    pub(super) fn get_mut(&mut self, seat: usize) -> Option<&mut Seat> {
-        self.all.get_mut(seat)
+impl Entries {
+    pub(super) fn get_mut(&mut self, entry: usize) -> Option<&mut Entry> {
+        self.all.get_mut(entry)
     }
 
-    pub(super) fn remove(&mut self, seat: usize) -> Option<Seat> {
-        self.all.remove(seat)
+    pub(super) fn remove(&mut self, entry: usize) -> Option<Entry> {
+        self.all.remove(entry)
     }
 
-    fn put(&mut self, client: ClientId, seat: usize) {
+    fn put(&mut self, client: ClientId, entry: usize) {
         if self.of.len() <= client.index() {
             self.of.resize(client.index() + 1, usize::MAX);
         }
         if let Some(of) = self.of.get_mut(client.index()) {
-            *of = seat;
+            *of = entry;
         }
     }
 
@@ -239,22 +234,22 @@ impl Seats {
         self.of.get(client.index()).copied().unwrap_or(usize::MAX)
     }
 
-    fn wake(&mut self, seat: usize) {
-        if let Some(waker) = self.all.get_mut(seat).and_then(|seat| seat.waker.take()) {
+    fn wake(&mut self, entry: usize) {
+        if let Some(waker) = self.all.get_mut(entry).and_then(|entry| entry.waker.take()) {
             self.wakes.push(waker);
         }
     }
 
-    fn close(&mut self, seat: usize, end: End) {
-        if let Some(seat) = self.all.get_mut(seat) {
-            seat.end.get_or_insert(end);
+    fn close(&mut self, entry: usize, end: End) {
+        if let Some(entry) = self.all.get_mut(entry) {
+            entry.end.get_or_insert(end);
         }
-        self.wake(seat);
+        self.wake(entry);
     }
 }
 
 /// For all that is not about the connection whose task calls the state machine.
-impl ClientDriver for Seats {
+impl ClientDriver for Entries {
     fn send_client(&mut self, _: ClientId, _: &[u8]) -> io::Result<Sent> {
         Err(io::ErrorKind::NotConnected.into())
     }
@@ -278,9 +273,9 @@ impl ClientDriver for Seats {
     fn client_event(&mut self, event: ClientEvent<'_>) {
         if let ClientEvent::Refused {
             client,
-            peer: _,
             error: Some(error),
             received,
+            ..
         } = event
         {
             let shown = Bytes::copy_from_slice(&received[..received.len().min(MAX_SHOWN)]);

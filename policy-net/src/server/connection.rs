@@ -1,50 +1,47 @@
 //! The server's side of one connection.
 
 use std::{
-    future::poll_fn,
     io,
     mem::{self, MaybeUninit},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use policy_flow::ClientId;
-use policy_proto::{Ignored, Request, Response};
+use policy_proto::{Ignored, Request};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::Sleep,
 };
 
 use super::{
     clients::{Clients, End},
     error::ConnectionError,
     next_request::NextRequest,
-    place::{Look, Place},
+    registration::{Registration, State},
     wire::{Driver, Wire},
 };
 
 /// The server's side of one connection: requests in, replies out, one after the other.
 ///
+/// It has the time-outs and limits of its [`Clients`], and none for who answers.
 /// [`serve_connection`](crate::serve_connection) is a loop around it. Use it instead where
 /// something is to be remembered between two requests, or said about each:
 ///
 /// ```
-/// use policy_net::{Clients, Connection};
-/// use policy_proto::Response;
+/// use policy_net::{Clients, Connection, Drain, Response};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// use tokio_util::sync::CancellationToken;
-///
+/// ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// let (mut client, server) = tokio::io::duplex(4096);
 /// client.write_all(b"instance=a\n\ninstance=b\n\n").await?;
 /// client.shutdown().await?;
 ///
 /// let mut connection = Connection::new(server, Clients::default());
-/// let drain = CancellationToken::new();
+/// let drain = Drain::default();
 /// let mut answered = 0;
-/// while let Some(request) = connection.request(drain.cancelled()).await? {
+/// while let Some(request) = connection.request(drain.begun()).await? {
 ///     answered += 1;
 ///     let instance = String::from_utf8_lossy(request.get("instance").unwrap_or_default());
 ///     let text = format!("WARN {instance} is number {answered}");
@@ -60,12 +57,12 @@ use super::{
 /// ```
 #[derive(Debug)]
 pub struct Connection<Io> {
-    wire: Wire<Io>,
-    place: Place,
+    pub(super) wire: Wire<Io>,
+    pub(super) registration: Registration,
     /// Bytes that came and were no request, once the connection has been refused for them.
     received: Bytes,
     /// Until it is looked whether the client has gone.
-    pause: Option<Pin<Box<Sleep>>>,
+    pub(super) pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
@@ -73,7 +70,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     pub fn new(io: Io, clients: impl Into<Clients>) -> Self {
         Self {
             wire: Wire::new(io),
-            place: Place::new(clients.into()),
+            registration: Registration::new(clients.into()),
             received: Bytes::new(),
             pause: None,
         }
@@ -81,11 +78,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 
     /// The next request; `None` when the client has ended the connection between two requests, has
     /// been idle for too long, or `drain` has ended and none is under way: as a rule this is
-    /// [`CancellationToken::cancelled`](tokio_util::sync::CancellationToken::cancelled), which may also
+    /// [`Drain::begun`](crate::Drain::begun), and it may
     /// be [`pending`](std::future::pending). It is polled only while no byte of a request has come. Each request is
     /// to be replied to before the next one is waited for.
     ///
-    /// Nothing is lost when the returned future is dropped before its end.
+    /// It is cancel safe: nothing is lost when the returned future is dropped before its end.
     ///
     /// # Errors
     ///
@@ -115,22 +112,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 ready!(self.poll_rest(cx))?;
                 continue;
             }
-            let room = match self.place.look(cx) {
-                Look::Open { room } => room,
-                Look::Ended(end) => return Poll::Ready(self.ended(end).map(|()| None)),
-                Look::Over => return Poll::Ready(Ok(None)),
+            let room = match self.registration.look(cx) {
+                State::Open { room } => room,
+                State::Ended(end) => return Poll::Ready(self.ended(end).map(|()| None)),
+                State::Over => return Poll::Ready(Ok(None)),
             };
             if room == 0 {
                 // It waits for memory. Nothing is read that would tell of its end.
                 if self.is_closed(cx) {
-                    self.place.leave();
+                    self.registration.leave();
                     let gone = io::Error::from(io::ErrorKind::BrokenPipe);
                     return Poll::Ready(Err(gone.into()));
                 }
                 ready!(self.poll_pause(cx));
             } else if self.poll_read(room, cx).is_pending() {
                 if is_drained && self.is_idle() {
-                    self.place.leave();
+                    self.registration.leave();
                     return Poll::Ready(Ok(None));
                 }
                 return Poll::Pending;
@@ -173,118 +170,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         mem::take(&mut self.wire.ignored)
     }
 
-    /// Sends a reply to the request that came last.
-    ///
-    /// # Errors
-    ///
-    /// The connection failed, or the client does not take the reply ([`io::ErrorKind::TimedOut`]).
-    /// Nothing else is to be sent then. [`io::ErrorKind::InvalidInput`] if there is no request that has not been
-    /// replied to. When the returned future is dropped before its end, the rest is sent by the next call of
-    /// [`request`](Self::request).
-    pub async fn reply(&mut self, response: &Response) -> io::Result<()> {
-        let send = |flow: &mut policy_flow::Clients, client, driver: &mut Driver<'_, '_, Io>| {
-            flow.reply(client, response, driver);
-        };
-        self.respond(send).await
-    }
-
-    /// The same with bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
-    ///
-    /// # Errors
-    ///
-    /// As for [`reply`](Self::reply).
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let send = |flow: &mut policy_flow::Clients, client, driver: &mut Driver<'_, '_, Io>| {
-            flow.reply_with(client, bytes, driver);
-        };
-        self.respond(send).await
-    }
-
-    async fn respond(
-        &mut self,
-        send: impl FnOnce(&mut policy_flow::Clients, ClientId, &mut Driver<'_, '_, Io>),
-    ) -> io::Result<()> {
-        let mut send = Some(send);
-        poll_fn(|cx| {
-            let Some(send) = send.take() else {
-                return self.poll_rest(cx);
-            };
-            self.wire.is_replying = false;
-            self.call(cx, send);
-            match (self.wire.error.take(), self.wire.is_replying) {
-                (Some(error), _) => Poll::Ready(Err(error)),
-                (None, true) => self.poll_rest(cx),
-                (None, false) => Poll::Ready(Err(io::ErrorKind::InvalidInput.into())),
-            }
-        })
-        .await
-    }
-
-    /// Sends what is left of a reply.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.wire.is_unsent {
-            return Poll::Ready(Ok(()));
-        }
-        if let Poll::Ready(written) = self.wire.poll_write(cx) {
-            match written {
-                Ok(()) => self.call(cx, |flow, client, driver| flow.flushed(client, driver)),
-                Err(error) => {
-                    self.place.leave();
-                    return Poll::Ready(Err(error));
-                }
-            }
-            return Poll::Ready(Ok(()));
-        }
-        match self.place.look(cx) {
-            Look::Open { .. } => Poll::Pending,
-            Look::Ended(_) | Look::Over => {
-                self.wire.is_unsent = false;
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-        }
-    }
-
-    /// Ends when the client is known to have gone for good, and only then. To be raced against the
-    /// work on its request: what it sends meanwhile is kept for later, as far as there is room beside
-    /// the request, some kilobytes as a rule; nothing is lost when the returned future is dropped.
-    ///
-    /// A client that has merely ended its side still waits for its reply. Over a UNIX socket it can
-    /// be told from one that has closed. Over TCP it cannot, until something is sent: there only a
-    /// reset is a sign, and the work for a client that has closed goes on.
-    pub fn gone(&mut self) -> impl Future<Output = ()> + use<'_, Io> {
-        poll_fn(|cx| self.poll_gone(cx))
-    }
-
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Look::Open { room } = self.place.look(cx) else {
-                return Poll::Ready(());
-            };
-            if self.wire.ended || room == 0 {
-                // Nothing wakes up who reads no more, or waits for the end of the other side: it is looked for.
-                if self.is_closed(cx) {
-                    self.place.leave();
-                    return Poll::Ready(());
-                }
-                ready!(self.poll_pause(cx));
-            } else {
-                ready!(self.poll_read(room, cx));
-                if self.wire.error.take().is_some() {
-                    return Poll::Ready(());
-                }
-            }
-        }
-    }
-
     /// Whether nothing has come of a request.
     pub(super) fn is_idle(&self) -> bool {
-        self.place.is_idle()
+        self.registration.is_idle()
     }
 
     /// Reads, and tells the state machine.
-    fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<()> {
-        let mut place = [MaybeUninit::uninit(); READ];
-        let mut buf = ReadBuf::uninit(&mut place[..room.min(READ)]);
+    pub(super) fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [MaybeUninit::uninit(); READ];
+        let mut buf = ReadBuf::uninit(&mut bytes[..room.min(READ)]);
         let read = ready!(Pin::new(&mut self.wire.io).poll_read(cx, &mut buf));
         match read.map(|()| buf.filled()) {
             Ok([]) => {
@@ -300,12 +194,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Poll::Ready(())
     }
 
-    fn call(
+    pub(super) fn call(
         &mut self,
         cx: &mut Context<'_>,
         act: impl FnOnce(&mut policy_flow::Clients, ClientId, &mut Driver<'_, '_, Io>),
     ) {
-        self.place.call(&mut self.wire, cx, act);
+        self.registration.call(&mut self.wire, cx, act);
     }
 
     fn ended(&mut self, end: End) -> Result<(), ConnectionError> {
@@ -320,26 +214,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             },
         }
     }
-
-    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let pause = self
-            .pause
-            .get_or_insert_with(|| Box::pin(sleep(CLOSED_PAUSE)));
-        ready!(pause.as_mut().poll(cx));
-        self.pause = None;
-        Poll::Ready(())
-    }
-
-    /// Whether the client, having ended its side, has closed the other one as well. An empty write
-    /// sends nothing, and fails where the connection has been reset or a UNIX socket closed.
-    fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        let written = Pin::new(&mut self.wire.io).poll_write(cx, &[]);
-        matches!(written, Poll::Ready(Err(_)))
-    }
 }
 
-/// How soon a client is missed that has ended one side, and the other later, or leaves while it waits for
-/// memory.
-const CLOSED_PAUSE: Duration = Duration::from_secs(1);
 /// As much as is read at a time.
 const READ: usize = 5 * 1024;

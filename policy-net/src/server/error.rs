@@ -1,9 +1,11 @@
-//! Why a connection ends.
+//! Why a connection ends, and how that is logged.
 
-use std::io;
+use std::{error::Error, io, time::Duration};
 
 use policy_flow::ClientError;
 use thiserror::Error;
+
+use super::Peer;
 
 /// Why a client's connection has to end.
 #[derive(Debug, Error)]
@@ -17,5 +19,39 @@ pub enum ConnectionError {
     Io(#[from] io::Error),
     /// The handler had no answer.
     #[error("no answer")]
-    Handler(#[source] crate::BoxError),
+    Handler(#[source] Box<dyn Error + Send + Sync>),
+    /// The handler had no answer within [`ServeOptions::deadline`](crate::ServeOptions::deadline), which is this.
+    #[error("no answer within {0:?}")]
+    Deadline(Duration),
+}
+
+impl ConnectionError {
+    /// Logs it with `tracing`, with the peer and the cause, as [`serve`](crate::serve) does: for servers that call
+    /// [`serve_connection`](crate::serve_connection) themselves.
+    ///
+    /// | what | level |
+    /// | --- | --- |
+    /// | a handler's error, and its deadline | `ERROR` |
+    /// | what a client sent, or did not do in time; no memory for its request | `WARN` |
+    /// | a connection that failed: its peer has gone | `DEBUG` |
+    pub fn log(&self, peer: &Peer) {
+        let connection = peer.connection();
+        match self {
+            Self::Handler(error) => {
+                let error: &dyn Error = &**error;
+                tracing::error!(%peer, connection, error, "no answer");
+            }
+            Self::Deadline(within) => {
+                tracing::error!(%peer, connection, ?within, "no answer in time");
+            }
+            Self::Client(error) => {
+                let error: &dyn Error = error;
+                tracing::warn!(%peer, connection, error, "closing a connection");
+            }
+            Self::Io(error) => {
+                let error: &dyn Error = error;
+                tracing::debug!(%peer, connection, error, "connection failed");
+            }
+        }
+    }
 }

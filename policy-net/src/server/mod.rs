@@ -1,93 +1,70 @@
-//! Serving connections with a handler, and the loop below it.
+//! Serving connections with a handler.
 
 use std::{
-    io,
-    pin::{Pin, pin},
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
 };
 
-use pin_project_lite::pin_project;
-use policy_proto::{Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-    time::{sleep, timeout},
+    time::sleep,
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::{ClientOptions, Listener, Stream};
+use crate::Listener;
+
+mod accept;
+pub use accept::{Drain, accept};
+
+mod box_error;
+pub use box_error::BoxError;
 
 mod clients;
-mod connection;
-mod error;
-mod next_request;
-mod place;
-mod wire;
-
 pub use clients::Clients;
+
+mod connection;
 pub use connection::Connection;
+
+mod error;
 pub use error::ConnectionError;
 
-/// Any error of a handler: it passes through to whoever logs it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+mod gone;
 
-/// Limits of a server. The struct may grow: start from the defaults, and say what differs.
-///
-/// ```
-/// use policy_net::ServeOptions;
-/// use std::time::Duration;
-///
-/// let mut options = ServeOptions::default();
-/// options.max_connections = 500;
-/// assert_eq!(options.drain, Duration::from_secs(30));
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ServeOptions {
-    /// What clients are granted: limits, time and memory.
-    pub clients: ClientOptions,
-    /// Connections at once; more wait in the system's queue. 10,000 by default: idle ones cost
-    /// little but memory, and a busy Postfix has some hundreds. Descriptors are limited by the
-    /// system.
-    pub max_connections: usize,
-    /// How long requests under way may take once the server is to stop, before they are cut off. 30
-    /// s by default, below the 90 s after which systemd kills a service.
-    pub drain: Duration,
-}
+mod handler;
+pub use handler::Handler;
 
-impl Default for ServeOptions {
-    fn default() -> Self {
-        Self {
-            clients: ClientOptions::default(),
-            max_connections: 10_000,
-            drain: Duration::from_secs(30),
-        }
-    }
-}
+mod next_request;
+
+mod options;
+pub use options::ServeOptions;
+
+mod peer;
+pub use peer::{Credentials, Peer};
+
+mod registration;
+mod reply;
+mod wire;
 
 /// A policy server: answers the requests of all connections until `shutdown` ends.
 ///
-/// The handler is cloned for each connection. An error of its closes the connection without an
+/// An error of the handler closes the connection without an
 /// answer, as the protocol wants it of a server in trouble; so does a panic. When `shutdown` ends,
 /// nothing more is accepted, requests under way are answered, and idle connections are closed. It
-/// has the default limits of [`ServeOptions`]; for others, see [`accept`].
+/// has the default limits of [`ServeOptions`]; for others, see [`serve_with`].
+///
+/// What ends a connection is logged: [`ConnectionError::log`] has the levels.
 ///
 /// ```
-/// use policy_net::{Client, Connect, Connector, Listener, serve};
-/// use policy_proto::{Request, Response, attr};
+/// use policy_net::{Client, Connector, Listener, Request, Response, attr, serve};
 /// use std::time::Duration;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
 /// let connector = Connector::new(listener.endpoint()?);
-/// let handler = |request: Request| async move {
-///     match request.get(attr::SENDER) {
-///         Some(sender) if sender.ends_with(b"@spam.example") => Ok(Response::new("REJECT spam")?),
-///         _ => Ok(Response::dunno()),
-///     }
+/// let handler = async |request: Request| match request.sender() {
+///     Some(sender) if sender.ends_with(b"@spam.example") => Ok(Response::reject("spam")?),
+///     _ => Ok(Response::dunno()),
 /// };
 ///
 /// let client = async {
@@ -102,48 +79,124 @@ impl Default for ServeOptions {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn serve<H, F>(listener: Listener, handler: H, shutdown: impl Future<Output = ()>)
-where
-    H: Fn(Request) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response, BoxError>> + Send,
-{
-    let options = ServeOptions::default();
-    let clients = Clients::new(options.clients);
-    let connection = |io, drain| {
-        let (handler, clients) = (handler.clone(), clients.clone());
+pub async fn serve(
+    listener: Listener,
+    handler: impl Handler + 'static,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_with(listener, handler, &ServeOptions::default(), shutdown).await;
+}
+
+/// The same with other limits.
+///
+/// ```no_run
+/// use policy_net::{Listener, Response, ServeOptions, serve_with};
+/// use std::{future::pending, time::Duration};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut options = ServeOptions::default();
+/// options.deadline = Duration::from_secs(10);
+/// options.clients.memory = Some(64 << 20);
+/// let listener = Listener::bind(&"unix:/run/policy/policy.sock".parse()?).await?;
+/// serve_with(listener, async |_| Ok(Response::dunno()), &options, pending()).await;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn serve_with(
+    listener: Listener,
+    handler: impl Handler + 'static,
+    options: &ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) {
+    let handler = Arc::new(handler);
+    serve_each(listener, |_| Arc::clone(&handler), options, shutdown).await;
+}
+
+/// The same with a handler of its own for each connection, which keeps what is to be known of that connection alone. It
+/// is dropped when the connection ends.
+///
+/// Postfix keeps a connection for several messages, and sends all requests about one message over the same one.
+///
+/// ```
+/// use policy_net::{BoxError, Client, Connector, Handler, Listener, Peer, Request, Response};
+/// use policy_net::{ServeOptions, serve_each};
+/// use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};
+///
+/// /// Counts the requests of one connection.
+/// #[derive(Default)]
+/// struct Count(AtomicU32);
+///
+/// impl Handler for Count {
+///     async fn handle(&self, _: Request, _: &Peer) -> Result<Response, BoxError> {
+///         let number = self.0.fetch_add(1, Relaxed) + 1;
+///         Ok(Response::new(format!("INFO request {number}"))?)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
+/// let connector = Connector::new(listener.endpoint()?);
+/// let client = async {
+///     let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
+///     for _ in 0..2 {
+///         let mut client = Client::new(connector.connect(Duration::from_secs(3)).await?);
+///         assert_eq!(client.ask(&request).await?.as_str(), Some("INFO request 1"));
+///         assert_eq!(client.ask(&request).await?.as_str(), Some("INFO request 2"));
+///     }
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// };
+/// let mut asked = Ok(());
+/// let shutdown = async { asked = client.await };
+/// serve_each(listener, |_peer| Count::default(), &ServeOptions::default(), shutdown).await;
+/// asked
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn serve_each<H: Handler + 'static>(
+    listener: Listener,
+    mut handler: impl FnMut(&Peer) -> H,
+    options: &ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) {
+    let clients = Clients::new(*options);
+    let connection = |io, peer: Peer, drain: Drain| {
+        let (handler, clients) = (handler(&peer), clients.clone());
         async move {
-            // A client's errors are its own; those of the handler are for the handler to log.
-            if let Err(error) = serve_connection(io, handler, clients, &drain).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
+            let served = serve_connection(io, &handler, clients, &peer, drain.begun()).await;
+            if let Err(error) = served {
+                error.log(&peer);
             }
         }
     };
-    accept(listener, &options, connection, shutdown).await;
+    accept(listener, options, connection, shutdown).await;
 }
 
 /// Answers the requests of one connection, one after the other, until the client ends it, an error
-/// does, or `drain` is cancelled and no request is under way.
+/// does, or `drain` ends and no request is under way. Any stream will do: a TLS session, or a pipe in a test.
 ///
-/// The work on a request is dropped when its client is known to have gone: see
-/// [`Connection::gone`]. Connections of one server have the same `clients`, which share a limit of memory.
+/// The work on a request is dropped when its client is known to have gone (see
+/// [`Connection::gone`]), and when the [`deadline`](ServeOptions::deadline) is over. Connections of one server have the
+/// same `clients`, which share a limit of memory.
+///
+/// It is not cancel safe: when the returned future is dropped, the connection is closed, and a request that has come is
+/// not answered. Have `drain` end instead.
 ///
 /// ```
-/// use policy_net::{Clients, serve_connection};
-/// use policy_proto::Response;
+/// use policy_net::{Clients, Peer, Response, serve_connection};
+/// use std::future::pending;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// use tokio_util::sync::CancellationToken;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// let (mut client, server) = tokio::io::duplex(4096);
 /// client.write_all(b"request=smtpd_access_policy\n\n").await?;
 /// client.shutdown().await?;
 ///
-/// let handler = |_| async { Ok(Response::dunno()) };
-/// serve_connection(server, handler, Clients::default(), &CancellationToken::new()).await?;
+/// let handler = async |_| Ok(Response::dunno());
+/// serve_connection(server, &handler, Clients::default(), &Peer::default(), pending()).await?;
 ///
 /// let mut reply = String::new();
 /// client.read_to_string(&mut reply).await?;
-/// assert_eq!(reply, "action=dunno\n\n");
+/// assert_eq!(reply, "action=DUNNO\n\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -151,147 +204,33 @@ where
 /// # Errors
 ///
 /// Why the connection had to end: [`ConnectionError`].
-pub async fn serve_connection<Io, H, F>(
+pub async fn serve_connection<Io: AsyncRead + AsyncWrite + Unpin>(
     io: Io,
-    handler: H,
+    handler: &impl Handler,
     clients: impl Into<Clients>,
-    drain: &CancellationToken,
-) -> Result<(), ConnectionError>
-where
-    Io: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(Request) -> F,
-    F: Future<Output = Result<Response, BoxError>>,
-{
+    peer: &Peer,
+    drain: impl Future<Output = ()>,
+) -> Result<(), ConnectionError> {
+    let clients = clients.into();
+    let deadline = clients.options().deadline;
     let mut connection = Connection::new(io, clients);
-    let mut drained = pin!(drain.cancelled());
-    while let Some(request) = connection.request(drained.as_mut()).await? {
+    let (mut drain, mut is_drained) = (pin!(drain), false);
+    // It may have ended while a request came, and a future is not polled after its end.
+    let mut poll_drain = |cx: &mut Context<'_>| {
+        if !is_drained {
+            ready!(drain.as_mut().poll(cx));
+            is_drained = true;
+        }
+        Poll::Ready(())
+    };
+    while let Some(request) = connection.request(poll_fn(&mut poll_drain)).await? {
         let response = tokio::select! {
             biased;
-            response = handler(request) => response.map_err(ConnectionError::Handler)?,
+            response = handler.handle(request, peer) => response.map_err(|error| ConnectionError::Handler(error.into_inner()))?,
             () = connection.gone() => return Ok(()),
+            () = sleep(deadline) => return Err(ConnectionError::Deadline(deadline)),
         };
         connection.reply(&response).await?;
     }
     Ok(())
 }
-
-/// The loop below [`serve`], for servers that keep state of each connection: spawns one future per
-/// connection, which is to end soon once its token is cancelled.
-///
-/// Of the options it uses `max_connections` and `drain`. An error of accepting is logged, and 100
-/// ms pass before the next try: descriptors have run out, as a rule. A connection that panics ends
-/// alone.
-///
-/// When it returns nothing listens any more; the file of a UNIX socket is left for its owner to
-/// remove. Dropping the returned future closes all connections at once.
-///
-/// ```
-/// use policy_net::{Connect, Connector, Listener, ServeOptions, Stream, accept};
-/// use std::{cell::Cell, time::Duration};
-/// use tokio::io::AsyncReadExt;
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let listener = Listener::bind(&"inet:127.0.0.1:0".parse()?).await?;
-/// let connector = Connector::new(listener.endpoint()?);
-/// let accepted = Cell::new(0);
-/// let connection = |io: Stream, _drain| {
-///     accepted.set(accepted.get() + 1);
-///     async move { drop(io) } // not much of a server
-/// };
-///
-/// let client = async {
-///     let mut client = connector.connect(Duration::from_secs(3)).await?;
-///     client.read(&mut [0]).await
-/// };
-/// let mut read = Ok(1);
-/// let shutdown = async { read = client.await };
-/// accept(listener, &ServeOptions::default(), connection, shutdown).await;
-/// assert_eq!((accepted.get(), read?), (1, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn accept<C, F>(
-    listener: Listener,
-    options: &ServeOptions,
-    mut connection: C,
-    shutdown: impl Future<Output = ()>,
-) where
-    C: FnMut(Stream, CancellationToken) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut shutdown = pin!(shutdown);
-    let places = Arc::new(Semaphore::new(
-        options.max_connections.min(Semaphore::MAX_PERMITS),
-    ));
-    let drain = CancellationToken::new();
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (listener.accept().await, place)
-        };
-        // Nothing is lost when another branch is taken: until this future is ready no connection
-        // has been accepted, and its place is free again.
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            // Ended connections are forgotten as they end, before new ones come: a listener that is
-            // never idle must not have them pile up. A panic has been told by the panic hook.
-            Some(_) = connections.join_next() => {}
-            (accepted, place) = accepted => match accepted {
-                Ok(io) => {
-                    let served = connection(io, drain.clone());
-                    connections.spawn(Placed { served, place });
-                }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
-                    tokio::select! {
-                        biased;
-                        () = &mut shutdown => break,
-                        () = sleep(ACCEPT_PAUSE) => {}
-                    }
-                }
-            },
-        }
-    }
-    if let Listener::Passed(passed) = &listener {
-        // Who has accepted them has given them up.
-        passed.close();
-        while let Some(io) = passed.next().await {
-            let served = connection(io, drain.clone());
-            connections.spawn(Placed {
-                served,
-                place: None,
-            });
-        }
-    }
-    drop(listener);
-    drain.cancel();
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(options.drain, all_ended).await.is_err() {
-        tracing::warn!(count = connections.len(), "connections cut off at the end");
-    }
-}
-
-pin_project! {
-    /// A connection, and the place that is free again when it ends. It is not an async block since
-    /// that would take twice the memory of what it awaits, for as long as the connection lives.
-    struct Placed<F> {
-        #[pin]
-        served: F,
-        place: Option<OwnedSemaphorePermit>,
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Placed<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().served.poll(cx)
-    }
-}
-
-/// How long accepting pauses after an error, such as running out of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -37,9 +37,10 @@ where
             return request;
         }
         *this.is_drained = this.drain.poll(cx).is_ready();
-        match *this.is_drained {
-            true => this.connection.poll_request(cx, true),
-            false => Poll::Pending,
+        if *this.is_drained {
+            this.connection.poll_request(cx, true)
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -11,7 +11,7 @@ use policy_flow::{ClientDriver, ClientEvent, ClientId, Sent};
 use policy_proto::{Ignored, Request};
 use tokio::io::AsyncWrite;
 
-use super::clients::Seats;
+use super::clients::Entries;
 
 /// What a connection sends and has received.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl<Io: AsyncWrite + Unpin> Wire<Io> {
 pub(super) struct Driver<'a, 'b, Io> {
     pub(super) wire: &'a mut Wire<Io>,
     pub(super) cx: &'a mut Context<'b>,
-    pub(super) seats: &'a mut Seats,
+    pub(super) entries: &'a mut Entries,
 }
 
 impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
@@ -100,19 +100,19 @@ impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
     }
 
     fn close_client(&mut self, client: ClientId) {
-        self.seats.close_client(client);
+        self.entries.close_client(client);
     }
 
     fn leave_client(&mut self, client: ClientId) {
-        self.seats.leave_client(client);
+        self.entries.leave_client(client);
     }
 
     fn resume_client(&mut self, client: ClientId) {
-        self.seats.resume_client(client);
+        self.entries.resume_client(client);
     }
 
     fn has_bytes(&mut self, client: ClientId) -> bool {
-        self.seats.has_bytes(client)
+        self.entries.has_bytes(client)
     }
 
     fn client_event(&mut self, event: ClientEvent<'_>) {
@@ -124,7 +124,7 @@ impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
                 ignored.lines.extend(kept.cloned());
                 ignored.more += new.more + new.lines.len().saturating_sub(room) as u64;
             }
-            event => self.seats.client_event(event),
+            event => self.entries.client_event(event),
         }
     }
 }

@@ -1,52 +1,35 @@
-use std::{
-    future::{pending, poll_fn},
-    io,
-    os::fd::OwnedFd,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    task::{Context, Poll, ready},
+//! A listening socket, or a queue of connections, as one type.
+
+use std::{future::pending, io};
+
+use tokio::net::TcpListener;
+
+use super::{
+    BindOptions, Stream, UnixListener, bind,
+    queue::{self, AcceptQueue, AcceptSender},
 };
+use crate::{Endpoint, Peer};
 
-use tokio::{
-    net::TcpListener,
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, error::SendError, unbounded_channel},
-};
-
-use crate::{Endpoint, Stream, UnixListener};
-
-/// A listening TCP or UNIX socket.
+/// What connections come from: a listening TCP or UNIX socket, or a [queue](Self::queue). A socket that was bound
+/// elsewhere, by a service manager say, becomes one with `from`.
 #[derive(Debug)]
-pub enum Listener {
-    /// TCP.
+pub struct Listener(Kind);
+
+#[derive(Debug)]
+enum Kind {
     Tcp(TcpListener),
-    /// A UNIX stream socket.
     Unix(UnixListener),
-    /// Connections that others have accepted, also other processes.
-    Passed(Passed),
-}
-
-/// See [`Listener::passed`].
-#[derive(Debug)]
-pub struct Passed {
-    receiver: Mutex<UnboundedReceiver<OwnedFd>>,
-    waiting: Arc<AtomicUsize>,
-}
-
-/// Passes connections to a [`Listener::passed`].
-#[derive(Clone, Debug)]
-pub struct Passer {
-    sender: UnboundedSender<OwnedFd>,
-    waiting: Arc<AtomicUsize>,
+    Queue(AcceptQueue),
 }
 
 impl Listener {
-    /// Listens here; an existing file in the way of a UNIX socket is an error.
+    /// Listens here. The file of a UNIX socket on which nobody listens any more is replaced; it has the mode that
+    /// the umask leaves, 0755 as a rule, which keeps Postfix out: [`bind_with`](Self::bind_with) takes another one.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// What the system says; [`AddrInUse`](io::ErrorKind::AddrInUse) where somebody listens, or the file of a UNIX
+    /// socket is none.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
@@ -58,19 +41,47 @@ impl Listener {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+        Self::bind_with(endpoint, &BindOptions::default()).await
+    }
+
+    /// The same with a mode and an owner for the file of a UNIX socket.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind), and that the owner cannot be changed.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("policy.sock");
+    /// use policy_net::{BindOptions, Endpoint, Listener};
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// let mut options = BindOptions::default();
+    /// options.mode = Some(0o666);
+    /// let endpoint = Endpoint::Unix(path.clone());
+    /// drop(Listener::bind_with(&endpoint, &options).await?);
+    /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o666);
+    ///
+    /// // The file is still there, and replaced.
+    /// Listener::bind_with(&endpoint, &options).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn bind_with(endpoint: &Endpoint, options: &BindOptions) -> io::Result<Self> {
         match endpoint {
             Endpoint::Inet { host, port } => TcpListener::bind((host.as_str(), *port))
                 .await
-                .map(Self::Tcp),
+                .map(Self::from),
             Endpoint::Unix(path) => {
-                let listener = std::os::unix::net::UnixListener::bind(path)?;
-                listener.set_nonblocking(true)?;
-                UnixListener::from_std(listener).map(Self::Unix)
+                let listener = bind::unix(path, options)?;
+                UnixListener::from_std(listener).map(Self::from)
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// A listener for connected sockets that are passed to it. Those that have been passed when the
+    /// A listener for connected sockets that are sent to it. Those that have been sent when the
     /// server is to stop are still served; any that is no connection is closed.
     ///
     /// ```
@@ -78,25 +89,20 @@ impl Listener {
     /// use policy_net::Listener;
     /// use tokio::{io::AsyncReadExt, net::UnixStream};
     ///
-    /// let (passer, listener) = Listener::passed();
+    /// let (sender, listener) = Listener::queue();
     /// let (near, mut far) = UnixStream::pair()?;
-    /// assert!(passer.pass(near.into_std()?.into()).is_ok());
-    /// assert_eq!(passer.waiting(), 1);
+    /// assert!(sender.send(near.into_std()?.into()).is_ok());
+    /// assert_eq!(sender.waiting(), 1);
     /// drop(listener.accept().await?);
-    /// assert_eq!(passer.waiting(), 0);
+    /// assert_eq!(sender.waiting(), 0);
     /// assert_eq!(far.read(&mut [0]).await?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn passed() -> (Passer, Self) {
-        let (sender, receiver) = unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let passed = Passed {
-            receiver: Mutex::new(receiver),
-            waiting: Arc::clone(&waiting),
-        };
-        (Passer { sender, waiting }, Self::Passed(passed))
+    pub fn queue() -> (AcceptSender, Self) {
+        let (sender, queue) = queue::queue();
+        (sender, Self(Kind::Queue(queue)))
     }
 
     /// Where it listens, with the port that the system chose.
@@ -105,108 +111,70 @@ impl Listener {
     ///
     /// What the system says; a UNIX socket without a path, or none at all.
     pub fn endpoint(&self) -> io::Result<Endpoint> {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.0 {
+            Kind::Tcp(listener) => {
                 let address = listener.local_addr()?;
                 Ok(Endpoint::Inet {
                     host: address.ip().to_string(),
                     port: address.port(),
                 })
             }
-            Self::Unix(listener) => {
+            Kind::Unix(listener) => {
                 let address = listener.local_addr()?;
                 let path = address
                     .as_pathname()
                     .ok_or(io::ErrorKind::AddrNotAvailable)?;
                 Ok(Endpoint::Unix(path.to_owned()))
             }
-            Self::Passed(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+            Kind::Queue(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
     }
 
-    /// The next connection.
+    /// The next connection, and who is at its other end.
+    ///
+    /// It is cancel safe: no connection is lost when the returned future is dropped before its end.
     ///
     /// # Errors
     ///
     /// What the system says: this one connection is lost, or descriptors have run out.
-    pub async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.0 {
+            Kind::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
                 // A reply is one write: there is nothing to gather.
                 // It fails where the client has gone already, as its first read will tell.
                 _ = stream.set_nodelay(true);
-                Ok(Stream::Tcp(stream))
+                Ok((Stream::Tcp(stream), Peer::inet(address)))
             }
-            Self::Unix(listener) => listener.accept().await.map(Stream::Unix),
-            Self::Passed(passed) => match passed.next().await {
-                Some(stream) => Ok(stream),
+            Kind::Unix(listener) => {
+                let stream = Stream::Unix(listener.accept().await?);
+                let peer = Peer::of(&stream).unwrap_or_default();
+                Ok((stream, peer))
+            }
+            Kind::Queue(queue) => match queue.next().await {
+                Some(accepted) => Ok(accepted),
                 // No more will ever come.
                 None => pending().await,
             },
         }
     }
-}
 
-impl Passer {
-    /// Has this connection served there.
-    ///
-    /// # Errors
-    ///
-    /// It comes back when that server stops, or has.
-    pub fn pass(&self, connection: OwnedFd) -> Result<(), OwnedFd> {
-        // Before it can be taken.
-        self.waiting.fetch_add(1, Relaxed);
-        self.sender.send(connection).map_err(|SendError(back)| {
-            self.waiting.fetch_sub(1, Relaxed);
-            back
-        })
-    }
-
-    /// How many have been passed, and not been taken yet.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
-    }
-}
-
-impl Passed {
-    /// From now on none can be passed; those that have been are still here.
-    pub(crate) fn close(&self) {
-        self.receiver().close();
-    }
-
-    /// The next one; `None` when no more will ever come.
-    pub(crate) async fn next(&self) -> Option<Stream> {
-        poll_fn(|cx| self.poll(cx)).await
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Stream>> {
-        let mut receiver = self.receiver();
-        while let Some(connection) = ready!(receiver.poll_recv(cx)) {
-            self.waiting.fetch_sub(1, Relaxed);
-            // What is none is closed: nobody waits for it.
-            if let Ok(stream) = Stream::try_from(connection) {
-                return Poll::Ready(Some(stream));
-            }
+    pub(crate) const fn as_queue(&self) -> Option<&AcceptQueue> {
+        match &self.0 {
+            Kind::Queue(queue) => Some(queue),
+            _ => None,
         }
-        Poll::Ready(None)
-    }
-
-    fn receiver(&self) -> MutexGuard<'_, UnboundedReceiver<OwnedFd>> {
-        // Nothing that holds the lock can panic half-way.
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
+        Self(Kind::Tcp(listener))
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
+        Self(Kind::Unix(listener))
     }
 }

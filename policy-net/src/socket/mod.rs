@@ -1,13 +1,22 @@
 //! Sockets: streams, and what accepts them.
 
-mod disposal;
-mod listener;
-mod stream;
-mod unix_listener;
-mod unix_stream;
+mod bind;
+pub use bind::BindOptions;
 
+mod disposal;
 pub use disposal::close_apart;
-pub use listener::{Listener, Passed, Passer};
+
+mod listener;
+pub use listener::Listener;
+
+mod queue;
+pub use queue::AcceptSender;
+
+mod stream;
 pub use stream::Stream;
+
+mod unix_listener;
 pub use unix_listener::UnixListener;
+
+mod unix_stream;
 pub use unix_stream::UnixStream;

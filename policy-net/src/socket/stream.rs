@@ -21,6 +21,7 @@ use super::UnixStream;
 /// A TCP or a UNIX stream socket, as [`Connector`](crate::Connector) opens and
 /// [`Listener`](crate::Listener) accepts them.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Stream {
     /// TCP.
     Tcp(TcpStream),

@@ -1,3 +1,5 @@
+//! A listening UNIX stream socket.
+
 use std::{
     io,
     os::{
@@ -29,7 +31,7 @@ impl UnixListener {
         registered(listener, Interest::READABLE).map(Self)
     }
 
-    /// The next connection. Nothing is lost when the returned future is dropped before its end.
+    /// The next connection. It is cancel safe: nothing is lost when the returned future is dropped before its end.
     ///
     /// # Errors
     ///

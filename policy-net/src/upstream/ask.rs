@@ -2,13 +2,10 @@
 
 use std::{future::poll_fn, mem, task::Poll};
 
-use policy_flow::{Answer, Exhausted, Stick};
+use policy_flow::{Answer, Stick};
 use policy_proto::Request;
 
-use super::{
-    Connect, Event, Upstream,
-    machine::{Inner, Waiter},
-};
+use super::{Connect, Event, Exhausted, Upstream, driver::Waiter, machine::Inner};
 
 impl<C: Connect> Upstream<C> {
     /// Asks one backend after the other until one has answered, at the latest until the deadline.
@@ -24,13 +21,24 @@ impl<C: Connect> Upstream<C> {
     /// blamed. Whether the server had read the request by then can be known in some cases only, and
     /// with [`Retry::Unsent`](crate::Retry::Unsent) it is done in those.
     ///
-    /// `on_event` is called by the task that polls the returned future, soon after something has happened. `stick` is
-    /// `None` unless the request belongs to others: then what [`Answer::stick`] of the last one says.
+    /// It is not cancel safe: the request is given up when the returned future is dropped, and its connection closed.
+    /// Requests that belong together are asked by a [`Session`](crate::Session).
     ///
     /// # Errors
     ///
     /// [`Exhausted`], with what each backend that was asked did.
-    pub fn ask(
+    pub fn ask(&self, request: &Request) -> impl Future<Output = Result<Answer, Exhausted>> {
+        self.ask_with(request, None, |_| {})
+    }
+
+    /// The same, and tells what happens on the way: `on_event` is called by the task that polls the returned future, soon
+    /// after something has happened. `stick` is `None` unless the request belongs to others: then what
+    /// [`Answer::stick`] of the last one says.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ask`](Self::ask).
+    pub fn ask_with(
         &self,
         request: &Request,
         stick: Option<Stick>,
@@ -57,7 +65,7 @@ impl<C: Connect> Upstream<C> {
             });
             events.into_iter().for_each(&mut on_event);
             match done {
-                Some(done) => Poll::Ready(done.result),
+                Some(done) => Poll::Ready(done),
                 None => Poll::Pending,
             }
         })

@@ -8,7 +8,7 @@ use super::{Connect, Event, Upstream, machine::Inner};
 
 impl<C: Connect> Upstream<C> {
     /// Looks at the backends that are down, for ever, and brings those back that pass. Spawn it
-    /// beside a server that lives long; dropping it ends all that is under way. There is one such look at a time: a
+    /// beside a server that lives long: nothing spawns it. It is cancel safe; dropping it ends all checks that are under way. There is one such look at a time: a
     /// later call takes the place of an earlier one.
     ///
     /// There is one check of a backend at a time, and it takes one of its connections, if one is
@@ -22,23 +22,21 @@ impl<C: Connect> Upstream<C> {
     /// 1,024 events wait for this future to be polled, others are lost.
     ///
     /// ```
-    /// use policy_ha::Status;
     /// use policy_net::{
-    ///     BackendConfig, Check, Connector, Endpoint, Listener, Upstream, UpstreamOptions,
+    ///     BackendConfig, Check, Connector, Endpoint, Listener, Request, Status, Upstream, UpstreamOptions,
     /// };
-    /// use policy_proto::Request;
     /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("policy.sock");
     /// let endpoint = Endpoint::Unix(path);
-    /// let backend = (Connector::new(endpoint.clone()), BackendConfig::default());
+    /// let backend = BackendConfig::new("mx1", Connector::new(endpoint.clone()));
     /// let upstream = Upstream::new(UpstreamOptions::default(), [backend])?;
     /// let id = upstream.ids()[0];
     ///
     /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-    /// upstream.ask(&request, None, |_| {}).await.unwrap_err();
+    /// upstream.ask(&request).await.unwrap_err();
     /// assert_ne!(upstream.status(id), Some(Status::Up));
     ///
     /// // Its server is started, and no request need find out.

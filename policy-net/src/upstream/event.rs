@@ -16,6 +16,7 @@ pub enum Event {
     /// It has been opened.
     Connected(Slot),
     /// An attempt ended with an answer.
+    #[non_exhaustive]
     Answered {
         /// Who answered.
         backend: Slot,
@@ -25,6 +26,7 @@ pub enum Event {
         took: Duration,
     },
     /// An attempt failed.
+    #[non_exhaustive]
     Failed {
         /// Who was asked.
         backend: Slot,
@@ -34,6 +36,7 @@ pub enum Event {
         took: Duration,
     },
     /// A backend that is down was looked at.
+    #[non_exhaustive]
     Checked {
         /// Which.
         backend: Slot,
@@ -43,6 +46,7 @@ pub enum Event {
         took: Duration,
     },
     /// A backend went down or came back.
+    #[non_exhaustive]
     Changed {
         /// Which.
         backend: Slot,
@@ -52,11 +56,13 @@ pub enum Event {
         because: Option<AttemptError>,
     },
     /// Several backends closed the connection on the same request: it is to blame, and not they.
+    #[non_exhaustive]
     Harmful {
         /// A bit for each [`Slot`] below 64 that did so.
         backends: u64,
     },
     /// The backend takes fewer connections at once than it may have: others had to be closed before one was answered.
+    #[non_exhaustive]
     Crowded {
         /// Which.
         backend: Slot,
@@ -64,6 +70,7 @@ pub enum Event {
         limit: usize,
     },
     /// A look-up failed, and older addresses are used on.
+    #[non_exhaustive]
     StaleAddresses {
         /// Whose.
         backend: Slot,
@@ -75,12 +82,12 @@ pub enum Event {
 impl Event {
     /// The same for whoever is told of it later; `None` for what is told to nobody.
     pub(super) fn of(event: policy_flow::Event<'_>) -> Option<Self> {
-        use policy_flow::Event as Told;
+        use policy_flow::Event as FlowEvent;
 
         Some(match event {
-            Told::Opening(backend) => Self::Opening(backend),
-            Told::Connected(backend) => Self::Connected(backend),
-            Told::Answered {
+            FlowEvent::Opening(backend) => Self::Opening(backend),
+            FlowEvent::Connected(backend) => Self::Connected(backend),
+            FlowEvent::Answered {
                 backend,
                 response,
                 took,
@@ -90,7 +97,7 @@ impl Event {
                 response: response.clone(),
                 took,
             },
-            Told::Failed {
+            FlowEvent::Failed {
                 backend,
                 error,
                 took,
@@ -100,27 +107,29 @@ impl Event {
                 error: error.clone(),
                 took,
             },
-            Told::Checked {
+            FlowEvent::Checked {
                 backend,
                 error,
                 took,
+                ..
             } => Self::Checked {
                 backend,
                 error: error.cloned(),
                 took,
             },
-            Told::Changed {
+            FlowEvent::Changed {
                 backend,
                 transition,
                 because,
+                ..
             } => Self::Changed {
                 backend,
                 transition,
                 because: because.cloned(),
             },
-            Told::Harmful { backends, .. } => Self::Harmful { backends },
-            Told::Crowded { backend, limit } => Self::Crowded { backend, limit },
-            Told::StaleAddresses { backend, error } => Self::StaleAddresses {
+            FlowEvent::Harmful { backends, .. } => Self::Harmful { backends },
+            FlowEvent::Crowded { backend, limit, .. } => Self::Crowded { backend, limit },
+            FlowEvent::StaleAddresses { backend, error, .. } => Self::StaleAddresses {
                 backend,
                 error: io::Error::new(error.kind(), error.to_string()),
             },

@@ -1,32 +1,27 @@
-//! One connection to a backend: a task that opens it, reads from it, and writes what could not be written at once.
+//! One connection to a backend, which its task and those who ask over it share.
 
 use std::{
     io, mem,
-    mem::MaybeUninit,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, BytesMut};
-use policy_flow::{Address, Failure, LinkId, Sent};
+use policy_flow::Sent;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{
-    Connect,
-    failure::{failure, is_ours},
-    machine::{Driver, Inner},
-};
+use crate::client::is_ours;
 
 /// One connection to a backend. Its task reads; who asks over it writes.
 #[derive(Debug)]
 pub(super) struct Link<Io>(Mutex<Half<Io>>);
 
 #[derive(Debug)]
-struct Half<Io> {
+pub(super) struct Half<Io> {
     /// Nothing until it is open, and once it is closed.
-    io: Option<Io>,
-    is_closed: bool,
+    pub(super) io: Option<Io>,
+    pub(super) is_closed: bool,
     /// What the system has not taken of a request.
     rest: BytesMut,
     is_unsent: bool,
@@ -48,7 +43,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Half<Io>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Half<Io>> {
         // Nothing that holds the lock can panic half-way but a user's connection, which is given up then.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +106,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
     }
 
     /// Ready when something has happened, for its task.
-    fn poll<'a>(&self, buf: &'a mut ReadBuf<'_>, cx: &mut Context<'_>) -> Poll<Happened<'a>> {
+    pub(super) fn poll<'a>(
+        &self,
+        buf: &'a mut ReadBuf<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Happened<'a>> {
         let half = &mut *self.lock();
         half.register(cx);
         if half.is_closed {
@@ -160,7 +159,7 @@ fn poll_send<Io: AsyncWrite + Unpin>(
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Half<Io> {
     /// For what happens from now on.
-    fn register(&mut self, cx: &Context<'_>) {
+    pub(super) fn register(&mut self, cx: &Context<'_>) {
         // The waker of a task of the runtime's: it can be dropped anywhere.
         self.waker.clone_from(cx.waker());
     }
@@ -178,20 +177,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Half<Io> {
     }
 }
 
-/// The task of a connection.
-pub(super) struct LinkTask<C: Connect> {
-    pub(super) upstream: Weak<Inner<C>>,
-    pub(super) connect: Arc<C>,
-    pub(super) id: LinkId,
-    pub(super) link: Arc<Link<C::Io>>,
-    /// As many bytes may be read.
-    pub(super) room: usize,
-    /// The state machine knows that it has ended.
-    pub(super) is_over: bool,
-}
-
 /// What has happened to a connection.
-enum Happened<'a> {
+pub(super) enum Happened<'a> {
     Data(&'a [u8]),
     Ended,
     Failed(io::Error),
@@ -200,105 +187,3 @@ enum Happened<'a> {
     /// The state machine has closed it.
     Closed,
 }
-
-impl<C: Connect> LinkTask<C> {
-    /// Opens the connection, and reads from it to its end.
-    pub(super) async fn run(mut self, address: Address) {
-        let connect = Arc::clone(&self.connect);
-        let mut opening = pin!(connect.connect_to(address));
-        let opened = std::future::poll_fn(|cx| {
-            {
-                let mut half = self.link.lock();
-                if half.is_closed {
-                    return Poll::Ready(None);
-                }
-                half.register(cx);
-            }
-            opening.as_mut().poll(cx).map(Some)
-        });
-        match opened.await {
-            None => return self.is_over = true,
-            Some(Err(error)) => return self.failed(error),
-            Some(Ok(io)) => {
-                let mut half = self.link.lock();
-                if !half.is_closed {
-                    half.io = Some(io);
-                }
-            }
-        }
-        self.tell(|flow, id, driver| {
-            flow.connected(id, driver);
-            flow.room(id)
-        });
-        std::future::poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    /// Ready when the connection has ended.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut place = [MaybeUninit::uninit(); READ];
-        while !self.is_over {
-            if self.room == 0 {
-                // It waits for memory, and is woken when there is some.
-                self.tell(|flow, id, _| flow.room(id));
-            }
-            let mut buf = ReadBuf::uninit(&mut place[..self.room.min(READ)]);
-            match ready!(self.link.poll(&mut buf, cx)) {
-                Happened::Data(data) => self.tell(|flow, id, driver| {
-                    flow.data(id, data, driver);
-                    flow.room(id)
-                }),
-                Happened::Ended => self.tell(|flow, id, driver| {
-                    flow.ended(id, driver);
-                    0
-                }),
-                Happened::Failed(error) => self.failed(error),
-                Happened::Flushed => self.tell(|flow, id, _| {
-                    flow.link_flushed(id);
-                    flow.room(id)
-                }),
-                Happened::Closed => self.is_over = true,
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn failed(&mut self, error: io::Error) {
-        let failure = failure(error, &*self.connect);
-        self.tell(|flow, id, driver| {
-            flow.link_failed(id, failure, driver);
-            0
-        });
-    }
-
-    /// Tells the state machine, as long as it is interested; how much may be read then.
-    fn tell(
-        &mut self,
-        tell: impl FnOnce(&mut policy_flow::Upstream, LinkId, &mut Driver<C>) -> usize,
-    ) {
-        let room = self.upstream.upgrade().and_then(|upstream| {
-            upstream.with(|flow, driver| {
-                let room = driver
-                    .is_current(self.id, &self.link)
-                    .then(|| tell(flow, self.id, driver));
-                room.filter(|_| driver.is_current(self.id, &self.link))
-            })
-        });
-        self.room = room.unwrap_or(0);
-        self.is_over |= room.is_none();
-    }
-}
-
-impl<C: Connect> Drop for LinkTask<C> {
-    fn drop(&mut self) {
-        if !self.is_over {
-            let ended = Failure::Local(io::Error::other("the runtime of the connection has ended"));
-            self.tell(|flow, id, driver| {
-                flow.link_failed(id, ended, driver);
-                0
-            });
-        }
-    }
-}
-
-/// As much as is read at a time.
-const READ: usize = 4 * 1024;

@@ -2,28 +2,35 @@
 
 use std::{fmt, sync::Arc};
 
-use policy_flow::{BackendConfig, Counts, Shared, Slot, UpstreamOptions};
+use policy_flow::{Counts, Shared, Slot, UpstreamOptions};
 use policy_ha::{ConfigError, Mode, Status};
 
-use crate::timer::now;
+use crate::{Connect, timer::now};
 
 mod ask;
+
+mod backend;
+pub use backend::BackendConfig;
+
 mod check;
-mod connect;
-mod connector;
+mod driver;
+
+mod error;
+pub use error::{Attempt, Exhausted};
+
 mod event;
-mod failure;
+pub use event::Event;
+
 mod link;
-mod look_up;
+mod link_task;
+
 mod machine;
+use machine::Inner;
+
 mod resolve;
 
-pub use connect::Connect;
-pub use connector::Connector;
-pub use event::Event;
-pub(crate) use failure::is_ours;
-
-use machine::Inner;
+mod session;
+pub use session::Session;
 
 /// Several policy servers as one: asks them in turn until one has answered.
 ///
@@ -35,19 +42,24 @@ use machine::Inner;
 /// connection is used; when a runtime ends, its connections are closed. The tasks end when the last clone is dropped.
 ///
 /// ```
-/// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
-/// use policy_proto::Request;
+/// use policy_net::{BackendConfig, Connector, Request, Upstream, UpstreamOptions};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// let backend = |endpoint: &str| -> Result<_, policy_net::InvalidEndpoint> {
-///     Ok((Connector::new(endpoint.parse()?), BackendConfig::default()))
-/// };
-/// let backends = [backend("127.0.0.1:1")?, backend("unix:/nonexistent/policy.sock")?];
+/// let backends = [
+///     BackendConfig::new("mx1", Connector::new("inet:127.0.0.1:1".parse()?)),
+///     BackendConfig::new("mx2", Connector::new("unix:/nonexistent/policy.sock".parse()?)).priority(20),
+/// ];
 /// let upstream = Upstream::new(UpstreamOptions::default(), backends)?;
+/// assert_eq!(upstream.name(upstream.ids()[0]).as_deref(), Some("mx1"));
 ///
 /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-/// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
-/// assert_eq!(exhausted.attempts.len(), 2, "both were asked, and both are down");
+/// let exhausted = upstream.ask(&request).await.unwrap_err();
+/// assert_eq!(
+///     exhausted.to_string(),
+///     "no policy server answered: \
+///      mx1 (inet:127.0.0.1:1): cannot connect: Connection refused (os error 111); \
+///      mx2 (unix:/nonexistent/policy.sock): cannot connect: No such file or directory (os error 2)",
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -60,17 +72,18 @@ impl<C: Connect> Upstream<C> {
     ///
     /// # Errors
     ///
-    /// No backend, more than 64, or a weight that is out of bounds.
+    /// No backend, more than 64, two of one name, or a weight that is out of bounds.
     pub fn new(
         options: UpstreamOptions,
-        backends: impl IntoIterator<Item = (C, BackendConfig)>,
+        backends: impl IntoIterator<Item = BackendConfig<C>>,
     ) -> Result<Self, ConfigError> {
-        let (connects, configs): (Vec<_>, Vec<_>) = backends.into_iter().map(described).unzip();
+        let backends = backends.into_iter().map(BackendConfig::into_parts);
+        let (configs, targets): (Vec<_>, Vec<_>) = backends.unzip();
         let all = configs.iter().map(|config| config.backend);
         let shared = Shared::new(options.balancer, all, 1)?;
         let flow = policy_flow::Upstream::new(now(), options, configs, &shared, 0);
         Ok(Self {
-            inner: Inner::new(flow, connects),
+            inner: Inner::new(flow, targets),
         })
     }
 
@@ -86,12 +99,11 @@ impl<C: Connect> Upstream<C> {
     /// As [`new`](Self::new); nothing has changed then.
     ///
     /// ```
-    /// use policy_ha::Mode;
-    /// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
+    /// use policy_net::{BackendConfig, Connector, Mode, Upstream, UpstreamOptions};
     ///
     /// let backend = |port: u16| -> Result<_, policy_net::InvalidEndpoint> {
-    ///     let endpoint = format!("inet:127.0.0.1:{port}").parse()?;
-    ///     Ok((Connector::new(endpoint), BackendConfig::default()))
+    ///     let endpoint = format!("inet:127.0.0.1:{port}");
+    ///     Ok(BackendConfig::new(&*endpoint, Connector::new(endpoint.parse()?)))
     /// };
     /// let upstream = Upstream::new(UpstreamOptions::default(), [backend(10031)?, backend(10032)?])?;
     /// let stays = upstream.ids()[1];
@@ -107,10 +119,10 @@ impl<C: Connect> Upstream<C> {
     pub fn exchange(
         &self,
         options: UpstreamOptions,
-        backends: impl IntoIterator<Item = ((C, BackendConfig), Option<Slot>)>,
+        backends: impl IntoIterator<Item = (BackendConfig<C>, Option<Slot>)>,
     ) -> Result<Vec<Slot>, ConfigError> {
         let backends = backends.into_iter();
-        let backends = backends.map(|(backend, known)| (described(backend), known));
+        let backends = backends.map(|(backend, known)| (backend.into_parts(), known));
         let backends: Vec<_> = backends.collect();
         self.inner.with(|flow, driver| {
             // Some may not be listed any more, and are new then.
@@ -120,17 +132,19 @@ impl<C: Connect> Upstream<C> {
             let backends: Vec<_> = backends.collect();
             let all = backends
                 .iter()
-                .map(|((_, config), known)| (config.backend, known.and_then(|slot| flow.id(slot))));
+                .map(|((config, _), known)| (config.backend, known.and_then(|slot| flow.id(slot))));
             let shared = flow.shared().renewed(options.balancer, all)?;
-            let (connects, configs): (Vec<_>, Vec<_>) = backends
+            let (targets, configs): (Vec<_>, Vec<_>) = backends
                 .into_iter()
-                .map(|((connect, config), known)| (connect, (config, known)))
+                .map(|((config, target), known)| (target, (config, known)))
                 .unzip();
             let known: Vec<_> = configs.iter().map(|(_, known)| *known).collect();
             let slots = flow.exchange(options, configs, &shared, driver);
-            for ((slot, connect), known) in slots.iter().zip(connects).zip(known) {
-                if known != Some(*slot) {
-                    driver.put(*slot, connect);
+            for ((slot, target), known) in slots.iter().zip(targets).zip(known) {
+                if known == Some(*slot) {
+                    driver.rename(*slot, target.name);
+                } else {
+                    driver.put(*slot, target);
                 }
             }
             Ok(slots)
@@ -141,6 +155,15 @@ impl<C: Connect> Upstream<C> {
     #[must_use]
     pub fn ids(&self) -> Vec<Slot> {
         self.inner.look(|flow, _| flow.slots().to_vec())
+    }
+
+    /// The name of this backend; `None` if it is not listed any more.
+    #[must_use]
+    pub fn name(&self, backend: Slot) -> Option<Arc<str>> {
+        self.inner.look(|flow, driver| {
+            flow.id(backend)?;
+            driver.name(backend)
+        })
     }
 
     /// Whether this backend is up; meant for status pages. `None` if it is not listed any more.
@@ -172,19 +195,17 @@ impl<C: Connect> Upstream<C> {
     /// is under way is not touched. With none enabled, each request fails at once.
     ///
     /// ```
-    /// use policy_ha::Mode;
-    /// use policy_net::{BackendConfig, Connector, Upstream, UpstreamOptions};
-    /// use policy_proto::Request;
+    /// use policy_net::{BackendConfig, Connector, Mode, Request, Upstream, UpstreamOptions};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-    /// let backend = (Connector::new("inet:127.0.0.1:1".parse()?), BackendConfig::default());
+    /// let backend = BackendConfig::new("mx1", Connector::new("inet:127.0.0.1:1".parse()?));
     /// let upstream = Upstream::new(UpstreamOptions::default(), [backend])?;
     /// for id in upstream.ids() {
     ///     upstream.set_mode(id, Mode::Disabled);
     ///     assert_eq!(upstream.mode(id), Some(Mode::Disabled));
     /// }
     /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-    /// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
+    /// let exhausted = upstream.ask(&request).await.unwrap_err();
     /// assert!(exhausted.attempts.is_empty(), "nobody was asked");
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -203,12 +224,6 @@ impl<C: Connect> Upstream<C> {
         self.inner
             .look(|flow, _| Some(flow.shared().balancer().mode(flow.id(backend)?)))
     }
-}
-
-/// A backend, with where it is.
-fn described<C: Connect>((connect, mut config): (C, BackendConfig)) -> (Arc<C>, BackendConfig) {
-    connect.describe(&mut config);
-    (Arc::new(connect), config)
 }
 
 impl<C: Connect> Clone for Upstream<C> {

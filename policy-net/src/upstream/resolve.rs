@@ -7,7 +7,8 @@ use std::{
 
 use policy_flow::{Address, Failure, Slot};
 
-use super::{Connect, failure::failure, machine::Inner};
+use super::{Connect, machine::Inner};
+use crate::client::failure;
 
 /// Looks up where a backend is.
 pub(super) struct LookUp<C: Connect> {

@@ -1,6 +1,6 @@
 //! Servers that may not answer with every action.
 
-use policy_net::{AttemptError, Event, Retry, UpstreamOptions};
+use policy_net::{Attempt, AttemptError, Event, Retry, UpstreamOptions};
 
 use crate::{
     id,
@@ -33,7 +33,7 @@ async fn an_answer_that_is_not_allowed_is_passed_to_nobody_and_the_next_server_i
             _ => {}
         };
         let request = request("mark");
-        let (answer, took) = timed(upstream.ask(&request, None, on_event)).await;
+        let (answer, took) = timed(upstream.ask_with(&request, None, on_event)).await;
         let shown = says.escape_ascii();
         assert_eq!(answer.unwrap().backend == id(1), second_asked, "{shown}");
         assert_eq!(took, s(0), "{shown}");
@@ -59,7 +59,7 @@ async fn the_connection_of_an_answer_that_is_not_allowed_is_used_on() {
         [(&server, Some("dunno"))],
     );
     let request = request("mark");
-    let ask = || upstream.ask(&request, None, |_| {});
+    let ask = || upstream.ask(&request);
     ask().await.unwrap_err();
     assert_eq!(server.open(), 1, "it is kept");
     // One that is down is asked over a new connection.
@@ -85,7 +85,7 @@ async fn an_answer_that_is_not_allowed_shows_that_the_request_was_read() {
     options.retry = Retry::Unsent;
     let upstream = upstream_of(options, s(10), [(&first, Some("dunno")), (&second, None)]);
     let request = request("mark");
-    let exhausted = upstream.ask(&request, None, |_| {}).await;
+    let exhausted = upstream.ask(&request).await;
     assert_eq!(exhausted.unwrap_err().attempts.len(), 1);
     assert_eq!(second.marks().len(), 0);
 }
@@ -100,9 +100,14 @@ async fn the_error_quotes_no_more_than_a_part_of_a_long_answer() {
         s(10),
         [(&server, Some("dunno"))],
     );
-    let exhausted = upstream.ask(&request("mark"), None, |_| {}).await;
+    let exhausted = upstream.ask(&request("mark")).await;
     match &exhausted.unwrap_err().attempts[..] {
-        [(_, AttemptError::NotAllowed { action })] => {
+        [
+            Attempt {
+                error: AttemptError::NotAllowed { action, .. },
+                ..
+            },
+        ] => {
             assert_eq!(action[..], says[b"action=".len()..][..512]);
         }
         attempts => panic!("{attempts:?}"),

@@ -1,6 +1,5 @@
 //! Who is asked.
 
-use policy_ha::Backend;
 use policy_net::{Upstream, UpstreamOptions};
 use tokio::time::advance;
 
@@ -76,7 +75,10 @@ async fn a_request_goes_where_it_sticks_unless_that_is_down() {
     servers[0].becomes(Manner::Refuses);
     let mut stick = None;
     for mark in 0..10 {
-        let answer = upstream.ask(&request(mark), stick, |_| {}).await.unwrap();
+        let answer = upstream
+            .ask_with(&request(mark), stick, |_| {})
+            .await
+            .unwrap();
         assert_eq!(answer.backend, second);
         stick = Some(answer.stick);
         servers[0].becomes(Manner::Answers);
@@ -85,7 +87,10 @@ async fn a_request_goes_where_it_sticks_unless_that_is_down() {
     assert_eq!(ask_ok(&upstream, "another message").await, 0);
     servers[1].hangs_up().await;
     servers[1].becomes(Manner::Refuses);
-    let answer = upstream.ask(&request(10), stick, |_| {}).await.unwrap();
+    let answer = upstream
+        .ask_with(&request(10), stick, |_| {})
+        .await
+        .unwrap();
     assert_eq!(answer.backend, id(0));
 }
 
@@ -93,7 +98,7 @@ async fn a_request_goes_where_it_sticks_unless_that_is_down() {
 async fn equal_services_share_by_weight() {
     let servers = [(); 2].map(|()| Server::new(Manner::Answers));
     let backends = servers.iter().zip([3, 1]);
-    let backends = backends.map(|(server, weight)| backend(server, Backend::new(10, weight)));
+    let backends = backends.map(|(server, weight)| backend(server, &server.name()).weight(weight));
     let upstream = Upstream::new(UpstreamOptions::default(), backends).unwrap();
     for mark in 0..400 {
         ask_ok(&upstream, mark).await;

@@ -19,6 +19,7 @@ async fn each_step_of_a_request_is_told_in_order() {
                 backend,
                 response,
                 took,
+                ..
             } => {
                 let text = response.as_str().unwrap();
                 format!("{} said {text} after {took:?}", backend.index())
@@ -27,6 +28,7 @@ async fn each_step_of_a_request_is_told_in_order() {
                 backend,
                 error,
                 took,
+                ..
             } => format!("{} {error} after {took:?}", backend.index()),
             Event::Changed {
                 backend,
@@ -36,7 +38,10 @@ async fn each_step_of_a_request_is_told_in_order() {
             event => panic!("{event:?}"),
         });
     };
-    upstream.ask(&request("yes"), None, on_event).await.unwrap();
+    upstream
+        .ask_with(&request("yes"), None, on_event)
+        .await
+        .unwrap();
     let wanted = [
         "opening 0",
         "0 connecting timed out after 3s",

@@ -10,6 +10,7 @@ mod cost;
 mod events;
 mod own_answer;
 mod places;
+mod session;
 
 use policy_net::{Slot, Upstream};
 

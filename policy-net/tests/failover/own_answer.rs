@@ -103,6 +103,6 @@ async fn what_is_sent_is_what_was_given() {
     let server = Server::new(Manner::Answers);
     let upstream = upstream(UpstreamOptions::default(), s(10), &[&server]);
     let odd = request("a=b c\u{e9}");
-    let answer = upstream.ask(&odd, None, |_| {}).await.unwrap();
+    let answer = upstream.ask(&odd).await.unwrap();
     assert_eq!(answer.response.as_bytes(), mark_of(&odd).as_bytes());
 }

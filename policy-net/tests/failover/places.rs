@@ -74,12 +74,12 @@ async fn who_sticks_to_a_full_service_that_is_drained_waits_no_longer_than_other
     options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&full, &idle]);
     let first = request("0");
-    let first = upstream.ask(&first, None, |_| {}).await.unwrap();
+    let first = upstream.ask(&first).await.unwrap();
     assert_eq!(first.backend, id(0));
     upstream.set_mode(id(0), Mode::Drain);
     let stick = async || {
         let request = request("1");
-        let answer = upstream.ask(&request, Some(first.stick), |_| {}).await;
+        let answer = upstream.ask_with(&request, Some(first.stick), |_| {}).await;
         answer.unwrap().backend.index()
     };
 

@@ -1,6 +1,6 @@
 //! Backends whose answers share memory: none is to blame for want of it, and none has all of it.
 
-use policy_ha::{Backend, Mode};
+use policy_ha::Mode;
 use policy_net::{AttemptError, BackendConfig, Slot, Upstream, UpstreamOptions};
 use tokio::task::JoinSet;
 
@@ -19,10 +19,9 @@ fn two(manners: [Manner; 2], memory: usize) -> ([Server; 2], Upstream<Server>, [
     options.memory = Some(memory);
     let backends = (10..).zip(&servers).zip([s(60), s(5)]);
     let backends = backends.map(|((priority, server), timeout)| {
-        let mut backend = BackendConfig::default();
-        backend.backend = Backend::new(priority, 1);
-        backend.timeout = timeout;
-        (server.clone(), backend)
+        BackendConfig::new(server.name(), server.clone())
+            .priority(priority)
+            .timeout(timeout)
     });
     let upstream = Upstream::new(options, backends).unwrap();
     let ids = [upstream.ids()[0], upstream.ids()[1]];
@@ -50,19 +49,19 @@ async fn a_backend_whose_answer_has_waited_for_memory_is_not_to_blame() {
         if is_kept {
             upstream.set_mode(holder, Mode::Disabled);
             let asked = request("kept");
-            upstream.ask(&asked, None, |_| {}).await.unwrap();
+            upstream.ask(&asked).await.unwrap();
             upstream.set_mode(holder, Mode::Enabled);
         }
         let held = tokio::spawn({
             let upstream = upstream.clone();
-            async move { upstream.ask(&request("held"), None, |_| {}).await.is_ok() }
+            async move { upstream.ask(&request("held")).await.is_ok() }
         });
         quiet().await;
         upstream.set_mode(holder, Mode::Disabled);
 
         server.becomes(Manner::Says(long(2_000)));
         let asked = request("b");
-        let failed = upstream.ask(&asked, None, |_| {}).await.unwrap_err();
+        let failed = upstream.ask(&asked).await.unwrap_err();
         assert!(
             matches!(errors(&failed)[..], [AttemptError::NoMemory]),
             "{failed:?}"
@@ -72,7 +71,7 @@ async fn a_backend_whose_answer_has_waited_for_memory_is_not_to_blame() {
 
         held.abort();
         quiet().await;
-        let answer = upstream.ask(&asked, None, |_| {}).await;
+        let answer = upstream.ask(&asked).await;
         assert_eq!(answer.unwrap().response.as_bytes().len(), 2_000);
     }
 }
@@ -86,7 +85,7 @@ async fn answers_of_one_backend_that_do_not_end_leave_the_others_their_half() {
         let upstream = upstream.clone();
         evils.spawn(async move {
             let asked = request(mark);
-            upstream.ask(&asked, None, |_| {}).await.unwrap().backend
+            upstream.ask(&asked).await.unwrap().backend
         });
     }
     evil.until_open(20).await;
@@ -94,7 +93,7 @@ async fn answers_of_one_backend_that_do_not_end_leave_the_others_their_half() {
     upstream.set_mode(first, Mode::Disabled);
     for mark in 0..5 {
         let asked = request(mark);
-        let answer = upstream.ask(&asked, None, |_| {}).await.unwrap();
+        let answer = upstream.ask(&asked).await.unwrap();
         assert_eq!(answer.response.as_bytes().len(), 16_000);
     }
     assert!(is_up(&upstream, second));

@@ -46,17 +46,16 @@ async fn a_connection_is_closed_before_its_place_is_free() {
     for keep in [s(0), s(60)] {
         let spy = Spy::default();
         let (alive, most) = (Arc::clone(&spy.alive), Arc::clone(&spy.most));
-        let mut backend = BackendConfig::default();
-        backend.keep = keep;
+        let backend = BackendConfig::new("spy", spy).keep(keep);
         let mut options = UpstreamOptions::default();
         options.max_connections = 3;
-        let upstream = Upstream::new(options, [(spy, backend)]).unwrap();
+        let upstream = Upstream::new(options, [backend]).unwrap();
         let mut requests = JoinSet::new();
         for mark in 0..300 {
             let upstream = upstream.clone();
             requests.spawn(async move {
                 let request = request(mark);
-                upstream.ask(&request, None, |_| {}).await.is_ok()
+                upstream.ask(&request).await.is_ok()
             });
         }
         assert!(
@@ -144,9 +143,9 @@ async fn who_waits_in_another_task_now_is_woken_there() {
     options.max_connections = 1;
     let upstream = upstream(options, s(10), &[&server]);
     let [first, second] = [1, 2].map(request);
-    let mut holds = pin!(upstream.ask(&first, None, |_| {}));
+    let mut holds = pin!(upstream.ask(&first));
     assert!(poll(&mut holds, Waker::noop()).is_pending());
-    let mut waits = pin!(upstream.ask(&second, None, |_| {}));
+    let mut waits = pin!(upstream.ask(&second));
     let [(before, first), (after, second)] = [(); 2].map(|()| bell());
     for waker in [first, second] {
         assert!(poll(&mut waits, &waker).is_pending());

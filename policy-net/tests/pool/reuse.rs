@@ -75,7 +75,7 @@ async fn a_connection_that_dies_before_an_answer_byte_is_replaced_without_blame(
         );
     };
     let second = request(2);
-    let (answer, ()) = tokio::join!(upstream.ask(&second, None, on_event), becoming);
+    let (answer, ()) = tokio::join!(upstream.ask_with(&second, None, on_event), becoming);
     assert_eq!(answer.unwrap().response.as_str(), Some("2"));
     assert_eq!(told, ["Opening", "Connected", "Answered"]);
     assert_eq!(

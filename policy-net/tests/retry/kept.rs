@@ -119,8 +119,8 @@ impl Scripted {
         }
     }
 
-    fn service(&self) -> (Self, BackendConfig) {
-        (self.clone(), BackendConfig::default())
+    fn service(&self) -> BackendConfig<Self> {
+        BackendConfig::new("scripted", self.clone())
     }
 
     fn upstream(&self, retry: Retry) -> Upstream<Self> {
@@ -129,7 +129,7 @@ impl Scripted {
 }
 
 async fn ask_scripted(upstream: &Upstream<Scripted>) -> Result<Answer, Exhausted> {
-    upstream.ask(&request("1"), None, |_| {}).await
+    upstream.ask(&request("1")).await
 }
 
 impl Connect for Scripted {
@@ -177,9 +177,10 @@ impl AsyncWrite for Scripted {
         if let Some(reader) = self.reader.lock().unwrap().take() {
             reader.wake();
         }
-        match self.broken == Some(self.writes) {
-            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            false => Poll::Ready(Ok(buf.len())),
+        if self.broken == Some(self.writes) {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        } else {
+            Poll::Ready(Ok(buf.len()))
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_ha::{Backend, Status};
+use policy_ha::Status;
 use policy_net::{BackendConfig, Connector, Endpoint, Listener, Retry, Upstream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -62,13 +62,13 @@ impl Asked {
         let closes = Real::new(endpoint, reads, usize::from(kept)).await;
         let answers = Real::new(&"inet:127.0.0.1:0".parse().unwrap(), reads, usize::MAX).await;
         let services = (10..).zip([&closes, &answers]).map(|(priority, real)| {
-            let mut backend = BackendConfig::default();
-            backend.backend = Backend::new(priority, 1);
-            backend.timeout = Duration::from_secs(60);
-            (Connector::new(real.endpoint.clone()), backend)
+            let connector = Connector::new(real.endpoint.clone());
+            BackendConfig::new(format!("mx{priority}"), connector)
+                .priority(priority)
+                .timeout(Duration::from_secs(60))
         });
         let upstream = Upstream::new(with(retry), services).unwrap();
-        let ask = async |mark| upstream.ask(&request(mark), None, |_| {}).await;
+        let ask = async |mark| upstream.ask(&request(mark)).await;
         if kept {
             ask("warm").await.unwrap();
         }
@@ -97,7 +97,7 @@ impl Real {
         let serving = tokio::spawn(async move {
             let mut answers = answers;
             loop {
-                let mut stream = listener.accept().await.unwrap();
+                let (mut stream, _) = listener.accept().await.unwrap();
                 let mut read = vec![0; 4096];
                 loop {
                     let room = match (answers, reads) {

@@ -1,6 +1,6 @@
 //! Each request is answered, in order, however it comes.
 
-use policy_net::{Client, Connector, Listener, serve};
+use policy_net::{Client, Connector, Listener, Request, serve};
 use tokio::{io::AsyncWriteExt, sync::oneshot};
 
 use crate::{
@@ -58,7 +58,12 @@ async fn one_call_makes_a_server() {
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { stopped.await.unwrap_or_default() };
     let served = tokio::spawn(async move {
-        serve(listener, |request| async move { echo(request) }, shutdown).await;
+        serve(
+            listener,
+            |request: Request| async move { echo(request) },
+            shutdown,
+        )
+        .await;
     });
     for mark in 0..3 {
         let mut client = Client::new(connector.connect(s(10)).await.unwrap());

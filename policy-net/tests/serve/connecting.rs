@@ -1,8 +1,12 @@
 //! Listeners and connectors, on every kind of endpoint.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    sync::Arc,
+};
 
-use policy_net::{Client, Connector, Endpoint, Listener, ServeOptions};
+use policy_net::{BindOptions, Client, Connector, Endpoint, Listener, ServeOptions, UnixListener};
 use tokio::task::yield_now;
 
 use crate::{
@@ -54,11 +58,13 @@ async fn a_unix_socket_without_a_listener_is_an_error_at_once() {
 async fn a_full_queue_of_a_unix_socket_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let endpoint = unix(dir.path());
-    let listener = Listener::bind(&endpoint).await.unwrap();
-    let Listener::Unix(socket) = &listener else {
-        panic!("{listener:?}");
+    let Endpoint::Unix(path) = &endpoint else {
+        panic!("{endpoint}");
     };
-    rustix::net::listen(socket, 0).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    rustix::net::listen(&socket, 0).unwrap();
+    let listener = Listener::from(UnixListener::from_std(socket).unwrap());
     let connector = Arc::new(Connector::new(endpoint));
     let _first = connector.connect(s(10)).await.unwrap();
 
@@ -73,12 +79,61 @@ async fn a_full_queue_of_a_unix_socket_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_existing_file_is_not_replaced_by_a_listener() {
+async fn a_socket_on_which_somebody_listens_and_what_is_no_socket_are_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let endpoint = unix(dir.path());
-    let _first = Listener::bind(&endpoint).await.unwrap();
+    let first = Listener::bind(&endpoint).await.unwrap();
     let error = Listener::bind(&endpoint).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    Connector::new(endpoint).connect(s(10)).await.unwrap();
+    first.accept().await.unwrap();
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    let error = Listener::bind(&Endpoint::Unix(file.clone()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_has_the_mode_and_owner_that_are_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let endpoint = unix(dir.path());
+    let Endpoint::Unix(path) = &endpoint else {
+        panic!("{endpoint}");
+    };
+    for mode in [0o666, 0o600] {
+        let mut options = BindOptions::default();
+        options.mode = Some(mode);
+        // Its own, which needs no rights.
+        options.owner = Some(rustix::process::geteuid().as_raw());
+        options.group = Some(rustix::process::getegid().as_raw());
+        let listener = Listener::bind_with(&endpoint, &options).await.unwrap();
+        let file = std::fs::symlink_metadata(path).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, mode);
+        assert_eq!(Some(file.uid()), options.owner);
+        Connector::new(endpoint.clone())
+            .connect(s(10))
+            .await
+            .unwrap();
+        listener.accept().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_cannot_be_given_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    // No file system takes this one, whoever asks.
+    let mut options = BindOptions::default();
+    options.owner = Some(u32::MAX - 1);
+    let endpoint = Endpoint::Unix(dir.path().join("policy.sock"));
+    let is_root = rustix::process::geteuid().is_root();
+    let bound = Listener::bind_with(&endpoint, &options).await;
+    assert_eq!(bound.is_ok(), is_root);
+    let left = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, usize::from(is_root));
 }
 
 #[tokio::test]

@@ -2,10 +2,9 @@
 
 use std::{io, sync::Arc};
 
-use policy_net::{Connector, ServeOptions};
+use policy_net::{Connector, Drain, ServeOptions};
 use policy_proto::Request;
 use tokio::{io::AsyncWriteExt, sync::Semaphore, time::sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Server, echo, reply, rest, served,
@@ -59,7 +58,7 @@ async fn requests_under_way_are_answered_at_the_end_and_nothing_else_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_has_begun_when_the_end_comes_may_finish() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         echo(request)
     });
@@ -67,7 +66,7 @@ async fn a_request_that_has_begun_when_the_end_comes_may_finish() {
     let (head, tail) = wire.as_bytes().split_at(20);
     client.write_all(head).await.unwrap();
     sleep(s(1)).await;
-    drain.cancel();
+    drain.begin();
     sleep(s(1)).await;
     client.write_all(tail).await.unwrap();
     assert_eq!(rest(client).await, "action=a\n\n");

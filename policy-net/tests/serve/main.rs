@@ -8,9 +8,10 @@ mod answers;
 mod connecting;
 mod end;
 mod gone;
+mod handler;
 mod limits;
 mod outage;
-mod passed;
+mod queue;
 mod time;
 mod trouble;
 
@@ -20,16 +21,14 @@ use std::{
 };
 
 use policy_net::{
-    BoxError, Clients, ConnectionError, Connector, Endpoint, Listener, ServeOptions, Stream,
-    accept, serve_connection,
+    BoxError, Clients, ConnectionError, Connector, Drain, Endpoint, Listener, Peer, Request,
+    Response, ServeOptions, Stream, serve_connection, serve_with,
 };
-use policy_proto::{Request, Response};
 use tokio::{
     io::{AsyncReadExt, duplex},
     sync::{oneshot, watch},
     task::JoinHandle,
 };
-use tokio_util::sync::CancellationToken;
 
 use support::{mark_of, s};
 
@@ -64,14 +63,7 @@ impl Server {
         };
         let task = tokio::spawn(async move {
             let shutdown = async { stopped.await.unwrap_or_default() };
-            let clients = Clients::new(options.clients);
-            let connection = |io, drain| {
-                let (handler, clients) = (handler.clone(), clients.clone());
-                async move {
-                    let _ = serve_connection(io, handler, clients, &drain).await;
-                }
-            };
-            accept(listener, &options, connection, shutdown).await;
+            serve_with(listener, handler, &options, shutdown).await;
         });
         Self {
             endpoint,
@@ -114,7 +106,7 @@ where
 {
     let dir = tempfile::tempdir().unwrap();
     let options = ServeOptions::default();
-    let tcp = Server::start(&tcp(), options.clone(), handler.clone()).await;
+    let tcp = Server::start(&tcp(), options, handler.clone()).await;
     let mut unix = Server::start(&unix(dir.path()), options, handler).await;
     unix._dir = Some(dir);
     [tcp, unix]
@@ -123,22 +115,22 @@ where
 /// One connection over a pipe.
 fn served<H, F>(
     options: ServeOptions,
-    drain: &CancellationToken,
+    drain: &Drain,
     handler: H,
 ) -> (
     tokio::io::DuplexStream,
     JoinHandle<Result<(), ConnectionError>>,
 )
 where
-    H: Fn(Request) -> F + Send + Sync + 'static,
+    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, BoxError>> + Send,
 {
     let (client, server) = duplex(4096);
     let drain = drain.clone();
-    let served =
-        tokio::spawn(
-            async move { serve_connection(server, handler, options.clients, &drain).await },
-        );
+    let served = tokio::spawn(async move {
+        let clients = Clients::new(options);
+        serve_connection(server, &handler, clients, &Peer::default(), drain.begun()).await
+    });
     (client, served)
 }
 

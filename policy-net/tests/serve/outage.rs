@@ -42,13 +42,13 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
         .with_max_backoff(ms(5));
     let services = [&first, &second].map(|server| {
         let connector = Connector::new(server.endpoint.clone());
-        (connector, BackendConfig::default())
+        BackendConfig::new(server.endpoint.to_string(), connector)
     });
     let upstream = Upstream::new(options, services).unwrap();
     let proxy = Server::start(&tcp(), ServeOptions::default(), move |request| {
         let upstream = upstream.clone();
         async move {
-            let answer = upstream.ask(&request, None, |_| {}).await?;
+            let answer = upstream.ask(&request).await?;
             Ok(answer.response)
         }
     })

@@ -2,13 +2,14 @@
 
 use std::{io, time::Duration};
 
-use policy_net::{ClientError, Clients, ConnectionError, ServeOptions, serve_connection};
+use policy_net::{
+    ClientError, Clients, ConnectionError, Drain, Peer, ServeOptions, serve_connection,
+};
 use policy_proto::Response;
 use tokio::{
     io::{AsyncWriteExt, duplex},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     echo, reply, rest, served,
@@ -17,7 +18,7 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_request_is_cut_off() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         echo(request)
     });
@@ -38,7 +39,7 @@ async fn a_client_that_does_not_finish_its_request_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_blank_line_in_two_pieces_begins_no_request_that_could_be_slow() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         echo(request)
     });
@@ -58,7 +59,7 @@ async fn a_blank_line_in_two_pieces_begins_no_request_that_could_be_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn the_rest_of_a_request_that_came_with_another_is_waited_for_no_longer() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         sleep(s(50)).await;
         echo(request)
@@ -76,7 +77,7 @@ async fn the_rest_of_a_request_that_came_with_another_is_waited_for_no_longer() 
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_idle_for_too_long_is_closed_without_a_word() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         echo(request)
     });
@@ -90,7 +91,7 @@ async fn a_client_that_is_idle_for_too_long_is_closed_without_a_word() {
 
 #[tokio::test(start_paused = true)]
 async fn a_blank_line_begins_no_request() {
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, served) = served(ServeOptions::default(), &drain, |request| async move {
         echo(request)
     });
@@ -118,11 +119,11 @@ async fn a_blank_line_begins_no_request() {
 async fn a_client_that_does_not_take_its_reply_is_cut_off() {
     let (mut client, server) = duplex(64);
     let handler = |_| async { Ok(Response::new("x".repeat(1000))?) };
-    let drain = CancellationToken::new();
-    let served =
-        tokio::spawn(
-            async move { serve_connection(server, handler, Clients::default(), &drain).await },
-        );
+    let drain = Drain::default();
+    let served = tokio::spawn(async move {
+        let (clients, peer) = (Clients::default(), Peer::default());
+        serve_connection(server, &handler, clients, &peer, drain.begun()).await
+    });
     client.write_all(request("a").as_bytes()).await.unwrap();
     let (ended, took) = timed(timeout(s(3600), served)).await;
     match ended.expect("in an hour").unwrap() {
@@ -138,7 +139,7 @@ async fn patience_may_be_endless() {
     options.clients.idle = Duration::MAX;
     options.clients.request = Duration::MAX;
     options.clients.memory_wait = Duration::MAX;
-    let drain = CancellationToken::new();
+    let drain = Drain::default();
     let (mut client, _served) = served(options, &drain, |request| async move { echo(request) });
     sleep(s(100_000)).await;
     client.write_all(b"request=").await.unwrap();

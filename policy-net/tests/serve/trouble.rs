@@ -1,9 +1,8 @@
 //! A handler or a client in trouble costs its own connection only.
 
-use policy_net::{ClientError, ConnectionError, ServeOptions};
-use policy_proto::{DecodeError, Limits, Request};
+use policy_net::{ClientError, ConnectionError, Drain, ServeOptions};
+use policy_proto::{Limits, Request};
 use tokio::io::AsyncWriteExt;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     both, echo, reply, rest, served,
@@ -60,24 +59,26 @@ async fn an_invalid_request_closes_its_connection_only() {
 
 #[tokio::test]
 async fn the_reason_why_a_connection_had_to_end_is_told() {
-    let cases: [(&[u8], DecodeError); 4] = [
-        (b"EHLO\n", DecodeError::NoEquals { offset: 0 }),
-        (b"a=b\nc=d", DecodeError::UnexpectedEnd),
-        (b"a=bcdefghi\n\n", DecodeError::LineTooLong { limit: 8 }),
+    let cases: [(&[u8], &str); 4] = [
+        (b"EHLO\n", "no '=' in the line at byte 0"),
+        (b"a=b\nc=d", "end of the stream within a message"),
+        (b"a=bcdefghi\n\n", "line longer than 8 bytes"),
         (
             b"a=b\na=b\na=b\na=b\na=b\n\n",
-            DecodeError::MessageTooLong { limit: 16 },
+            "message longer than 16 bytes",
         ),
     ];
     for (bytes, wanted) in cases {
         let mut options = ServeOptions::default();
         options.clients.limits = Limits::default().with_line(8).with_message(16);
-        let drain = CancellationToken::new();
+        let drain = Drain::default();
         let (mut client, served) = served(options, &drain, |request| async move { echo(request) });
         client.write_all(bytes).await.unwrap();
         client.shutdown().await.unwrap();
         match served.await.unwrap() {
-            Err(ConnectionError::Client(ClientError::Decode(error))) => assert_eq!(error, wanted),
+            Err(ConnectionError::Client(ClientError::Decode(error))) => {
+                assert_eq!(error.to_string(), wanted);
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -13,12 +13,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_ha::{Backend, Status};
 use policy_net::{
-    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Upstream,
+    Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Slot, Status, Upstream,
     UpstreamOptions,
 };
-use policy_proto::{Decoder, Request, attr};
+use policy_proto::{MessageDecoder, Request, attr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::{Notify, watch},
@@ -72,11 +71,9 @@ pub(crate) enum Manner {
     Hangs,
 }
 
-/// One server of this priority and weight, for requests of 10 s at most.
-pub(crate) fn backend(server: &Server, backend: Backend) -> (Server, BackendConfig) {
-    let mut config = BackendConfig::default();
-    config.backend = backend;
-    (server.clone(), config)
+/// One server by this name, for requests of 10 s at most.
+pub(crate) fn backend(server: &Server, name: &str) -> BackendConfig<Server> {
+    BackendConfig::new(name, server.clone())
 }
 
 /// One server, and what it has seen.
@@ -101,6 +98,11 @@ impl Server {
             open: watch::Sender::new(0),
             hang_up: Notify::new(),
         }))
+    }
+
+    /// A name that no other server has.
+    pub(crate) fn name(&self) -> String {
+        format!("{:p}", Arc::as_ptr(&self.0))
     }
 
     pub(crate) fn becomes(&self, manner: Manner) {
@@ -153,7 +155,7 @@ impl Server {
     }
 
     async fn talk(&self, pipe: &mut DuplexStream, number: usize) -> io::Result<()> {
-        let mut decoder = Decoder::new();
+        let mut decoder = MessageDecoder::new();
         let mut buf = BytesMut::new();
         match self.manner() {
             Manner::Greets(words) => pipe.write_all(words).await?,
@@ -295,12 +297,14 @@ pub(crate) fn upstream_keeping<'a>(
     servers: impl IntoIterator<Item = (&'a Server, Option<&'a str>)>,
 ) -> Upstream<Server> {
     let backends = (10..).zip(servers).map(|(priority, (server, accepts))| {
-        let mut backend = BackendConfig::default();
-        backend.backend = Backend::new(priority, 1);
-        backend.timeout = timeout;
-        backend.accepts = accepts.map(|list| list.parse().unwrap());
-        backend.keep = keep;
-        (server.clone(), backend)
+        let backend = backend(server, &format!("mx{priority}"))
+            .priority(priority)
+            .timeout(timeout)
+            .keep(keep);
+        match accepts {
+            Some(list) => backend.accepts(list.parse().unwrap()),
+            None => backend,
+        }
     });
     Upstream::new(options, backends).unwrap()
 }
@@ -318,7 +322,7 @@ pub(crate) async fn ask(
     upstream: &Upstream<Server>,
     mark: impl Display,
 ) -> Result<usize, Exhausted> {
-    let answer = upstream.ask(&request(&mark), None, |_| {}).await?;
+    let answer = upstream.ask(&request(&mark)).await?;
     let Answer {
         backend, response, ..
     } = answer;
@@ -337,7 +341,11 @@ pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 
 /// The errors of all attempts, in order.
 pub(crate) fn errors(exhausted: &Exhausted) -> Vec<&AttemptError> {
-    exhausted.attempts.iter().map(|(_, error)| error).collect()
+    exhausted
+        .attempts
+        .iter()
+        .map(|attempt| &attempt.error)
+        .collect()
 }
 
 pub(crate) fn is_up(upstream: &Upstream<Server>, backend: Slot) -> bool {

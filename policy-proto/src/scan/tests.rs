@@ -1,3 +1,5 @@
+//! The scan against a naive one, at every alignment.
+
 use super::*;
 
 #[test]

@@ -4,7 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use policy_proto::{Decoder, Limits};
+use policy_proto::{Limits, MessageDecoder};
 use support::{Outcome, drive, naive};
 
 macro_rules! cases {
@@ -78,21 +78,23 @@ impl Way {
         let limits = Limits::default()
             .with_line(self.line)
             .with_message(self.message);
-        let oracle = match self.answers {
-            true => naive::responses(stream, limits),
-            false => naive::requests(stream, limits, self.lenient),
+        let oracle = if self.answers {
+            naive::responses(stream, limits)
+        } else {
+            naive::requests(stream, limits, self.lenient)
         };
         assert_eq!(&oracle, expected, "the naive decoder");
         for pieces in drive::every_cut(stream) {
-            let decoder = Decoder::new().with_limits(limits);
+            let decoder = MessageDecoder::new().with_limits(limits);
             let decoder = if self.lenient {
                 decoder.lenient()
             } else {
                 decoder
             };
-            let found = match self.answers {
-                true => drive::responses(decoder, pieces.iter().copied()),
-                false => drive::requests(decoder, pieces.iter().copied()),
+            let found = if self.answers {
+                drive::responses(decoder, pieces.iter().copied())
+            } else {
+                drive::requests(decoder, pieces.iter().copied())
             };
             assert_eq!(
                 &found,

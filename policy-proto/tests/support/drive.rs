@@ -1,13 +1,13 @@
 //! The real decoder on a stream that arrives in pieces.
 
 use bytes::BytesMut;
-use policy_proto::{DecodeError, Decoder};
+use policy_proto::{DecodeError, MessageDecoder};
 
-use super::Outcome;
+use super::{Flaw, Outcome};
 
 /// What a decoder makes of requests that arrive in these pieces.
 pub(crate) fn requests<'a>(
-    mut decoder: Decoder,
+    mut decoder: MessageDecoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
     let (mut kept, mut more) = (Vec::new(), 0);
@@ -27,7 +27,7 @@ pub(crate) fn requests<'a>(
 
 /// What a decoder makes of responses that arrive in these pieces.
 pub(crate) fn responses<'a>(
-    mut decoder: Decoder,
+    mut decoder: MessageDecoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
     let (messages, end) = all(&mut decoder, pieces, |decoder, buf| {
@@ -62,10 +62,10 @@ pub(crate) fn cut<'a>(stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
 }
 
 fn all<'a, T>(
-    decoder: &mut Decoder,
+    decoder: &mut MessageDecoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-    mut next: impl FnMut(&mut Decoder, &mut BytesMut) -> Result<Option<T>, DecodeError>,
-) -> (Vec<T>, Result<(), DecodeError>) {
+    mut next: impl FnMut(&mut MessageDecoder, &mut BytesMut) -> Result<Option<T>, DecodeError>,
+) -> (Vec<T>, Result<(), Flaw>) {
     let mut buf = BytesMut::new();
     let mut messages = Vec::new();
     for piece in pieces {
@@ -74,9 +74,9 @@ fn all<'a, T>(
             match next(decoder, &mut buf) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(error) => return (messages, Err(error)),
+                Err(error) => return (messages, Err(error.into())),
             }
         }
     }
-    (messages, decoder.finish(&buf))
+    (messages, decoder.finish(&buf).map_err(Flaw::from))
 }

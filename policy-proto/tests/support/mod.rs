@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub(crate) mod drive;
+pub(crate) mod flaw;
 pub(crate) mod naive;
 
-use policy_proto::DecodeError;
+pub(crate) use flaw::Flaw;
 
 /// All that a decoder can be seen to do with a stream, from its first byte to its end.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,5 +16,5 @@ pub(crate) struct Outcome {
     /// Lines that a lenient decoder left out and kept, and how many more there were.
     pub(crate) ignored: (Vec<Vec<u8>>, u64),
     /// The first error, or what the decoder says at the end of the stream.
-    pub(crate) end: Result<(), DecodeError>,
+    pub(crate) end: Result<(), Flaw>,
 }

@@ -1,9 +1,9 @@
 //! The protocol decoded the naive way: all bytes at once, split at each line feed. Nothing is kept
 //! from read to read, since there is one read only; nothing here comes from the crate but its types.
 
-use policy_proto::{DecodeError, Limits};
+use policy_proto::Limits;
 
-use super::Outcome;
+use super::{Flaw, Outcome};
 
 /// What a stream of requests holds.
 pub(crate) fn requests(stream: &[u8], limits: Limits, lenient: bool) -> Outcome {
@@ -70,14 +70,14 @@ pub(crate) fn responses(stream: &[u8], limits: Limits) -> Outcome {
             };
             if !answered {
                 if line.is_empty() {
-                    break 'stream Some(DecodeError::NoAction { offset });
+                    break 'stream Some(Flaw::NoAction { offset });
                 }
                 if let Some(error) = flaw(line, offset) {
                     break 'stream Some(error);
                 }
                 if let Some(text) = line.strip_prefix(b"action=") {
                     if text.iter().all(|byte| b" \t\x0b\x0c".contains(byte)) {
-                        break 'stream Some(DecodeError::BlankAction { offset });
+                        break 'stream Some(Flaw::BlankAction { offset });
                     }
                     messages.push(text.to_vec());
                     answered = true;
@@ -103,27 +103,28 @@ pub(crate) fn responses(stream: &[u8], limits: Limits) -> Outcome {
 }
 
 /// Whether a stream may end here: after a blank line, or when nothing came at all.
-fn at_end(stream: &[u8], offset: usize) -> Result<(), DecodeError> {
-    match stream.is_empty() || offset == 0 && stream.ends_with(b"\n") {
-        true => Ok(()),
-        false => Err(DecodeError::UnexpectedEnd),
+fn at_end(stream: &[u8], offset: usize) -> Result<(), Flaw> {
+    if stream.is_empty() || offset == 0 && stream.ends_with(b"\n") {
+        Ok(())
+    } else {
+        Err(Flaw::UnexpectedEnd)
     }
 }
 
 /// The limit that this line crosses, if it does; the one whose first byte too many comes first.
-fn crossed(raw: &[u8], offset: usize, limits: Limits) -> Option<DecodeError> {
+fn crossed(raw: &[u8], offset: usize, limits: Limits) -> Option<Flaw> {
     let line = raw.strip_suffix(b"\n").unwrap_or(raw);
     let line_room = (line.len() > limits.line).then_some(limits.line);
     let message_room = (offset + raw.len() > limits.message).then(|| limits.message - offset);
     match (line_room, message_room) {
         (None, None) => None,
-        (Some(line), Some(message)) if message < line => Some(DecodeError::MessageTooLong {
+        (Some(line), Some(message)) if message < line => Some(Flaw::MessageTooLong {
             limit: limits.message,
         }),
-        (None, Some(_)) => Some(DecodeError::MessageTooLong {
+        (None, Some(_)) => Some(Flaw::MessageTooLong {
             limit: limits.message,
         }),
-        (Some(_), _) => Some(DecodeError::LineTooLong { limit: limits.line }),
+        (Some(_), _) => Some(Flaw::LineTooLong { limit: limits.line }),
     }
 }
 
@@ -134,16 +135,16 @@ fn whole(raw: &[u8]) -> Option<&[u8]> {
 }
 
 /// Why a line is no attribute: the first byte that cannot stand where it stands.
-fn flaw(line: &[u8], offset: usize) -> Option<DecodeError> {
+fn flaw(line: &[u8], offset: usize) -> Option<Flaw> {
     let mut named = false;
     for (at, byte) in line.iter().enumerate() {
         match byte {
-            0 => return Some(DecodeError::Nul { offset }),
-            b'\r' => return Some(DecodeError::CarriageReturn { offset }),
-            b'=' if at == 0 => return Some(DecodeError::EmptyName { offset }),
+            0 => return Some(Flaw::Nul { offset }),
+            b'\r' => return Some(Flaw::CarriageReturn { offset }),
+            b'=' if at == 0 => return Some(Flaw::EmptyName { offset }),
             b'=' => named = true,
             _ => {}
         }
     }
-    (!named).then_some(DecodeError::NoEquals { offset })
+    (!named).then_some(Flaw::NoEquals { offset })
 }

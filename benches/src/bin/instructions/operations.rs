@@ -8,7 +8,7 @@ use policy_benches::{
     samples::{ATTRIBUTES, Pieces, TYPICAL, by_size, typical},
     select::{Selection, Strategy},
 };
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
 use crate::TIMES;
 
@@ -76,7 +76,7 @@ pub(crate) const OPERATIONS: &[(&str, Operation)] = &[
         }
     }),
     ("decode a response", |_, times| {
-        let mut decoder = Decoder::new();
+        let mut decoder = MessageDecoder::new();
         let mut buf = BytesMut::with_capacity(1024);
         for _ in 0..times {
             buf.reserve(35);

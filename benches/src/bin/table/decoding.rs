@@ -13,7 +13,7 @@ use crate::{
     report::{goal, row},
 };
 
-const OURS: &str = "policy-proto, `Decoder::request`";
+const OURS: &str = "policy-proto, `MessageDecoder::request`";
 const HTTPARSE: &str = "httparse";
 const UNINIT: &str = "httparse, headers not cleared";
 const COUNT: &str = "`memchr_iter(b'\\n').count()`";

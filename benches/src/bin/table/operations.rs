@@ -7,7 +7,7 @@ use policy_benches::{
     ours,
     samples::{ATTRIBUTES, TYPICAL, typical},
 };
-use policy_proto::{Action, Decoder, Request, Response, attr};
+use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
 use crate::{
     contest::Contest,
@@ -92,11 +92,11 @@ pub(crate) fn operations() -> String {
         },
     );
     contest.enter(
-        "`Decoder::response`, `skip_rest`",
+        "`MessageDecoder::response`, `skip_rest`",
         TIMES,
         || BytesMut::with_capacity(1024),
         |buf| {
-            let mut decoder = Decoder::new();
+            let mut decoder = MessageDecoder::new();
             for _ in 0..TIMES {
                 buf.reserve(REPLY.len());
                 buf.extend_from_slice(black_box(REPLY));

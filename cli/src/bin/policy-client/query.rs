@@ -15,7 +15,7 @@ use hapolicy::{parse_duration, printable, printable_json};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };
-use policy_proto::{Decoder, Request, Response, attr};
+use policy_proto::{MessageDecoder, Request, Response, attr};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
 
@@ -72,9 +72,8 @@ impl Query {
         let mut settings = UpstreamOptions::default();
         settings.deadline = self.timeout;
         settings.connect = None;
-        let mut backend = BackendConfig::default();
-        backend.timeout = self.timeout;
-        let backend = (Connector::new(endpoint.clone()), backend);
+        let connector = Connector::new(endpoint.clone());
+        let backend = BackendConfig::new("server", connector).timeout(self.timeout);
         let upstream = match Upstream::new(settings, [backend]) {
             Ok(upstream) => upstream,
             Err(error) => return fail(&error, USAGE),
@@ -87,15 +86,18 @@ impl Query {
                 Err(text) => return fail(&format!("standard input: {text}"), DATA),
             };
             let since = Instant::now();
-            let answer = upstream.ask(&request, None, |_| {}).await;
+            let answer = upstream.ask(&request).await;
             let elapsed = since.elapsed();
             let answer = answer.map(|answer| answer.response).map_err(|exhausted| {
-                let reason = exhausted.attempts.first().map(|(_, error)| match error {
-                    AttemptError::TimedOut(TimedOut::Answer { .. }) => {
-                        format!("timed out after {:?}", self.timeout)
-                    }
-                    error => reason(error),
-                });
+                let reason = exhausted
+                    .attempts
+                    .first()
+                    .map(|attempt| match &attempt.error {
+                        AttemptError::TimedOut(TimedOut::Answer { .. }) => {
+                            format!("timed out after {:?}", self.timeout)
+                        }
+                        error => reason(error),
+                    });
                 reason.unwrap_or_else(|| "timed out".to_owned())
             });
             status = status.max(self.status(&answer));
@@ -112,7 +114,7 @@ impl Query {
             return Ok(Requests::Input {
                 stdin: stdin(),
                 buffer: BytesMut::new(),
-                decoder: Decoder::new(),
+                decoder: MessageDecoder::new(),
             });
         }
         let pair = |text: &'_ OsString| {
@@ -214,7 +216,7 @@ enum Requests {
     Input {
         stdin: Stdin,
         buffer: BytesMut,
-        decoder: Decoder,
+        decoder: MessageDecoder,
     },
 }
 

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
 use policy_net::{
-    ClientOptions, Connection, Endpoint, Listener, ServeOptions, UnixListener, accept,
+    Clients, Connection, Drain, Endpoint, Listener, ServeOptions, UnixListener, accept,
 };
 use policy_proto::{Request, Response, attr};
 use tokio::{
@@ -18,7 +18,6 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{SYSTEM, USAGE, fail};
 
@@ -91,7 +90,7 @@ impl Serve {
             }
         };
         let serve = Arc::new(self);
-        let connection = |io, drain| Arc::clone(&serve).connection(io, drain);
+        let connection = |io, _, drain| Arc::clone(&serve).connection(io, drain);
         // A hanging server hangs for its clients, not for who ends it.
         let mut options = ServeOptions::default();
         options.drain = serve.delay + Duration::from_secs(1);
@@ -99,10 +98,10 @@ impl Serve {
         ExitCode::SUCCESS
     }
 
-    async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: CancellationToken) {
-        let mut connection = Connection::new(io, ClientOptions::default());
+    async fn connection(self: Arc<Self>, io: policy_net::Stream, drain: Drain) {
+        let mut connection = Connection::new(io, Clients::default());
         loop {
-            let request = match connection.request(drain.cancelled()).await {
+            let request = match connection.request(drain.begun()).await {
                 Ok(Some(request)) => request,
                 Ok(None) => return,
                 Err(error) => {
@@ -139,10 +138,10 @@ impl Serve {
         self.hang || !self.delay.is_zero()
     }
 
-    async fn wait(&self, drain: &CancellationToken) {
+    async fn wait(&self, drain: &Drain) {
         sleep(self.delay).await;
         if self.hang {
-            drain.cancelled().await;
+            drain.begun().await;
         }
     }
 }
@@ -152,7 +151,7 @@ fn listener(bound: &Bound) -> io::Result<Listener> {
     let socket = bound.listener()?;
     Ok(match bound.endpoint()? {
         Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
-        Endpoint::Unix(_) => UnixListener::from_std(socket.into())?.into(),
+        _ => UnixListener::from_std(socket.into())?.into(),
     })
 }
 
@@ -216,9 +215,7 @@ mod tests {
         runtime.block_on(async {
             let io = policy_net::UnixStream::from_std(far).unwrap();
             let io = policy_net::Stream::Unix(io);
-            Arc::new(serve(&[]))
-                .connection(io, CancellationToken::new())
-                .await;
+            Arc::new(serve(&[])).connection(io, Drain::default()).await;
         });
         let mut replies = String::new();
         near.read_to_string(&mut replies).unwrap();

@@ -3,7 +3,7 @@
 use std::mem;
 
 use policy_ha::BackendId;
-use policy_proto::Decoder;
+use policy_proto::MessageDecoder;
 
 use crate::upstream::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions, Work};
 use crate::{BackendDriver, Slot};
@@ -58,7 +58,7 @@ impl Upstream {
         shared: &Shared,
         driver: &mut impl BackendDriver,
     ) -> Vec<Slot> {
-        self.decoder = Decoder::new().with_limits(options.limits);
+        self.decoder = MessageDecoder::new().with_limits(options.limits);
         self.memory.renew(options.memory, options.limits);
         self.options = options;
         let slots = self.list(shared, backends);

@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::{Buf, BytesMut};
-use policy_proto::{DecodeError, Decoder, Response};
+use policy_proto::{DecodeError, MessageDecoder, Response};
 
 use crate::BackendDriver;
 use crate::upstream::{
@@ -227,7 +227,7 @@ fn without_late_line<'a>(link: &mut Link, data: &'a [u8]) -> &'a [u8] {
     rest.unwrap_or(data)
 }
 
-fn read(decoder: &mut Decoder, buf: &mut BytesMut) -> Read {
+fn read(decoder: &mut MessageDecoder, buf: &mut BytesMut) -> Read {
     match decoder.response(buf) {
         Ok(Some(response)) => Read::Answer(response, after(decoder, buf)),
         Ok(None) => Read::More,
@@ -236,7 +236,7 @@ fn read(decoder: &mut Decoder, buf: &mut BytesMut) -> Read {
     }
 }
 
-fn after(decoder: &mut Decoder, buf: &mut BytesMut) -> After {
+fn after(decoder: &mut MessageDecoder, buf: &mut BytesMut) -> After {
     match decoder.skip_rest(buf) {
         Ok(false) => After::Owed,
         Ok(true) => {
@@ -252,6 +252,6 @@ fn after(decoder: &mut Decoder, buf: &mut BytesMut) -> After {
     }
 }
 
-fn fresh(options: &crate::upstream::UpstreamOptions) -> Decoder {
-    Decoder::new().with_limits(options.limits)
+fn fresh(options: &crate::upstream::UpstreamOptions) -> MessageDecoder {
+    MessageDecoder::new().with_limits(options.limits)
 }

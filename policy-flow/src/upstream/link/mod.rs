@@ -1,7 +1,7 @@
 //! One connection to a backend.
 
 use bytes::BytesMut;
-use policy_proto::Decoder;
+use policy_proto::MessageDecoder;
 
 use crate::{Address, Slot, clock::Time};
 
@@ -54,7 +54,7 @@ pub(crate) enum LinkState {
 
 #[derive(Debug)]
 pub(crate) struct Partial {
-    pub(crate) decoder: Decoder,
+    pub(crate) decoder: MessageDecoder,
     pub(crate) buf: BytesMut,
     /// The memory that is counted for it, where there is a limit.
     pub(crate) charge: usize,

@@ -170,6 +170,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
             backend,
             transition,
             because,
+            ..
         } => {
             let service = net.workers[worker].slots[backend.index()];
             net.note(|| format!("service {service}: {transition:?} because of {because:?}"));
@@ -200,7 +201,9 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                 }
             }
         }
-        Said::Harmful { request, backends } => {
+        Said::Harmful {
+            request, backends, ..
+        } => {
             net.counts.harmful += 1;
             net.note(|| format!("a harmful request, {backends:b}"));
             if backends.count_ones() < 2 {
@@ -220,7 +223,7 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                     .for_each(|conn| conn.is_busy = false);
             }
         }
-        Said::Crowded { backend, limit } => {
+        Said::Crowded { backend, limit, .. } => {
             net.counts.crowded += 1;
             let service = net.workers[worker].slots[backend.index()];
             net.note(|| format!("service {service} is crowded beyond {limit}"));

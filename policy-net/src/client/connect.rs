@@ -11,8 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// 30 seconds is over at once on tokio's paused clock:
 ///
 /// ```
-/// use policy_net::{Address, AttemptError, BackendConfig, Connect, Upstream, UpstreamOptions};
-/// use policy_proto::Request;
+/// use policy_net::{Address, AttemptError, BackendConfig, Connect, Request, Upstream, UpstreamOptions};
 /// use std::{io, time::Duration};
 /// use tokio::{io::DuplexStream, time::Instant};
 ///
@@ -31,14 +30,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// # runtime.enable_time().start_paused(true).build()?.block_on(async {
 /// let mut options = UpstreamOptions::default();
 /// options.connect = Some(Duration::from_secs(30));
-/// let mut backend = BackendConfig::default();
-/// backend.timeout = Duration::from_secs(60);
-/// let upstream = Upstream::new(options, [(BlackHole, backend)])?;
+/// let backend = BackendConfig::new("mx1", BlackHole).timeout(Duration::from_secs(60));
+/// let upstream = Upstream::new(options, [backend])?;
 ///
 /// let begin = Instant::now();
 /// let request = Request::from_attributes([("request", "smtpd_access_policy")])?;
-/// let exhausted = upstream.ask(&request, None, |_| {}).await.unwrap_err();
-/// assert!(matches!(exhausted.attempts[..], [(_, AttemptError::TimedOut(_))]));
+/// let exhausted = upstream.ask(&request).await.unwrap_err();
+/// assert!(matches!(exhausted.attempts[0].error, AttemptError::TimedOut(_)));
+/// assert_eq!(exhausted.to_string(), "no policy server answered: mx1: connecting timed out");
 /// assert_eq!(begin.elapsed().as_secs(), 30);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -56,6 +55,11 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
     ///
     /// Why there is no connection.
     fn connect_to(&self, address: Address) -> impl Future<Output = io::Result<Self::Io>> + Send;
+
+    /// Where the server is, for errors, if its name does not say it already. `None` unless it is implemented.
+    fn place(&self) -> Option<String> {
+        None
+    }
 
     /// Completes what is said of the backend by where it is: its [address](BackendConfig::address) if that does not
     /// change, else what is looked up and how often. Unless it is implemented there is one address, which says nothing.

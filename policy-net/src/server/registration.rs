@@ -1,4 +1,4 @@
-//! A connection's place among the clients of its server.
+//! A connection's registration among the clients of its server.
 
 use std::task::Context;
 
@@ -11,15 +11,15 @@ use super::{
 
 /// Its place among the clients, which it gives up in the end.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Registration {
     pub(super) clients: Clients,
     /// Nothing once the state machine has closed the connection: its number may be another's.
     pub(super) client: Option<ClientId>,
-    pub(super) seat: usize,
+    pub(super) entry: usize,
 }
 
 /// What the state machine says of a connection.
-pub(super) enum Look {
+pub(super) enum State {
     /// So many bytes may be read.
     Open {
         room: usize,
@@ -29,14 +29,14 @@ pub(super) enum Look {
     Over,
 }
 
-impl Place {
+impl Registration {
     /// A new one.
     pub(super) fn new(clients: Clients) -> Self {
-        let (client, seat) = clients.accept();
+        let (client, entry) = clients.accept();
         Self {
             clients,
             client,
-            seat,
+            entry,
         }
     }
 
@@ -56,8 +56,8 @@ impl Place {
         let Some(client) = self.client else {
             return;
         };
-        self.clients.with(|Machine { flow, seats }| {
-            let mut driver = Driver { wire, cx, seats };
+        self.clients.with(|Machine { flow, entries }| {
+            let mut driver = Driver { wire, cx, entries };
             act(flow, client, &mut driver);
             if let Some((_, request)) = flow.take_request() {
                 driver.wire.request = Some(request);
@@ -66,34 +66,34 @@ impl Place {
     }
 
     /// What the state machine says, which wakes this task when that changes.
-    pub(super) fn look(&mut self, cx: &Context<'_>) -> Look {
+    pub(super) fn look(&mut self, cx: &Context<'_>) -> State {
         let Self {
             clients,
             client: Some(client),
-            seat,
+            entry,
         } = &*self
         else {
-            return Look::Over;
+            return State::Over;
         };
-        let (look, _old) = clients.look(|Machine { flow, seats }| {
-            let Some(seat) = seats.get_mut(*seat) else {
-                return (Look::Over, None);
+        let (look, _old) = clients.look(|Machine { flow, entries }| {
+            let Some(entry) = entries.get_mut(*entry) else {
+                return (State::Over, None);
             };
-            if let Some(end) = seat.end.take() {
-                return (Look::Ended(end), None);
+            if let Some(end) = entry.end.take() {
+                return (State::Ended(end), None);
             }
             let room = flow.room(*client);
-            let is_known = seat
+            let is_known = entry
                 .waker
                 .as_ref()
                 .is_some_and(|old| old.will_wake(cx.waker()));
-            let old = match is_known {
-                true => None,
-                false => seat.waker.replace(cx.waker().clone()),
-            };
-            (Look::Open { room }, old)
+            if is_known {
+                return (State::Open { room }, None);
+            }
+            let old = entry.waker.replace(cx.waker().clone());
+            (State::Open { room }, old)
         });
-        if matches!(look, Look::Ended(_)) {
+        if matches!(look, State::Ended(_)) {
             self.client = None;
         }
         look
@@ -104,20 +104,23 @@ impl Place {
         let Some(client) = self.client.take() else {
             return;
         };
-        let seat = self.seat;
-        self.clients.with(|Machine { flow, seats }| {
+        let entry = self.entry;
+        self.clients.with(|Machine { flow, entries }| {
             // If the state machine has closed it, its number may be another's.
-            if seats.get_mut(seat).is_some_and(|seat| seat.end.is_none()) {
-                flow.gone(client, seats);
+            if entries
+                .get_mut(entry)
+                .is_some_and(|entry| entry.end.is_none())
+            {
+                flow.gone(client, entries);
             }
         });
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.leave();
-        let seat = self.seat;
-        drop(self.clients.look(|machine| machine.seats.remove(seat)));
+        let entry = self.entry;
+        drop(self.clients.look(|machine| machine.entries.remove(entry)));
     }
 }

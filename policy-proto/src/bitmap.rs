@@ -2,16 +2,16 @@
 
 use wide::{CmpEq, u8x32};
 
-use crate::work::looked_at;
+use crate::metering::looked_at;
 
 /// One bit for each byte of a block, the lowest for the first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Marks {
+pub(crate) struct Bitmap {
     pub(crate) feeds: u64,
     pub(crate) equals: u64,
 }
 
-impl Marks {
+impl Bitmap {
     #[inline(always)]
     pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
         looked_at(BLOCK);
@@ -39,11 +39,11 @@ impl Marks {
 pub(crate) fn with_tail<T>(
     bytes: &[u8],
     length: usize,
-    with: impl FnOnce(&[u8; BLOCK], Marks) -> T,
+    with: impl FnOnce(&[u8; BLOCK], Bitmap) -> T,
 ) -> T {
     let of = |block: &[u8; BLOCK], known: usize| {
-        let Marks { feeds, equals } = Marks::of(block);
-        Marks {
+        let Bitmap { feeds, equals } = Bitmap::of(block);
+        Bitmap {
             feeds: feeds >> known,
             equals: equals >> known,
         }
@@ -121,7 +121,7 @@ mod tests {
             let mut block = [b'='; BLOCK];
             block[at] = b'\n';
             let (feeds, equals) = (1 << at, !(1 << at));
-            assert_eq!(Marks::of(&block), Marks { feeds, equals });
+            assert_eq!(Bitmap::of(&block), Bitmap { feeds, equals });
         }
     }
 
@@ -155,16 +155,19 @@ mod tests {
             for offset in 0..length {
                 let left = (length - offset).min(BLOCK);
                 let feeds = u64::MAX >> (BLOCK - left);
-                assert_eq!(Marks::at(&bytes, offset), Some(Marks { feeds, equals: 0 }));
+                assert_eq!(
+                    Bitmap::at(&bytes, offset),
+                    Some(Bitmap { feeds, equals: 0 })
+                );
             }
-            assert_eq!(Marks::at(&bytes, length), None);
-            assert_eq!(Marks::at(&bytes, length + 1), None);
+            assert_eq!(Bitmap::at(&bytes, length), None);
+            assert_eq!(Bitmap::at(&bytes, length + 1), None);
             bytes.push(b'=');
-            let last = Marks {
+            let last = Bitmap {
                 feeds: 0,
                 equals: 1,
             };
-            assert_eq!(Marks::at(&bytes, length), Some(last));
+            assert_eq!(Bitmap::at(&bytes, length), Some(last));
         }
     }
 }

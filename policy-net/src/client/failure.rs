@@ -5,7 +5,7 @@ use std::io;
 use policy_flow::Failure;
 use rustix::io::Errno;
 
-use super::{Connect, look_up::NoThread};
+use super::{Connect, resolver::NoThread};
 
 /// What an error of a connection means.
 pub(crate) fn failure(error: io::Error, connect: &impl Connect) -> Failure {

@@ -25,7 +25,7 @@ mod tests {
     use bytes::BytesMut;
 
     use super::line_feed;
-    use crate::{DecodeError, Decoder};
+    use crate::{DecodeError, MessageDecoder};
 
     thread_local! {
         pub(super) static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
@@ -38,7 +38,12 @@ mod tests {
     fn a_request_that_comes_whole_is_looked_at_once() {
         for line in [&b"recipient=bob@example.org\n"[..], b"a=\n"] {
             let stream = message(line);
-            let work = work(&stream, LENGTH, Decoder::new(), Decoder::request);
+            let work = work(
+                &stream,
+                LENGTH,
+                MessageDecoder::new(),
+                MessageDecoder::request,
+            );
             assert!(work <= LENGTH + 1024, "{work}");
         }
     }
@@ -47,7 +52,12 @@ mod tests {
     fn a_request_in_pieces_is_linear_work() {
         let stream = message(b"recipient=bob@example.org\n");
         for size in [1, 16, 128, 1000, LENGTH] {
-            let work = work(&stream, size, Decoder::new(), Decoder::request);
+            let work = work(
+                &stream,
+                size,
+                MessageDecoder::new(),
+                MessageDecoder::request,
+            );
             assert!(work <= 6 * LENGTH, "pieces of {size}: {work}");
         }
     }
@@ -59,7 +69,12 @@ mod tests {
             let line = [b"a=", &vec![b'v'; length][..], b"\n"].concat();
             let stream = message(&line);
             for size in [1, 16, 128, 1000, LENGTH] {
-                let work = work(&stream, size, Decoder::new(), Decoder::request);
+                let work = work(
+                    &stream,
+                    size,
+                    MessageDecoder::new(),
+                    MessageDecoder::request,
+                );
                 assert!(work <= 4 * LENGTH, "{length} in pieces of {size}: {work}");
             }
         }
@@ -70,7 +85,12 @@ mod tests {
     fn the_shortest_lines_in_pieces_are_linear_work() {
         let stream = message(b"a=\n");
         for size in [1, 2, 3, 16, 128, 1000, LENGTH] {
-            let work = work(&stream, size, Decoder::new(), Decoder::request);
+            let work = work(
+                &stream,
+                size,
+                MessageDecoder::new(),
+                MessageDecoder::request,
+            );
             assert!(work <= 24 * LENGTH, "pieces of {size}: {work}");
         }
     }
@@ -87,8 +107,8 @@ mod tests {
         ] {
             let stream = message(&[b"a=b\n", line].concat());
             for size in [1, 16, LENGTH] {
-                let lenient = Decoder::new().lenient();
-                let work = work(&stream, size, lenient, Decoder::request);
+                let lenient = MessageDecoder::new().lenient();
+                let work = work(&stream, size, lenient, MessageDecoder::request);
                 let line = line.escape_ascii();
                 assert!(work <= 4 * LENGTH, "{line} in pieces of {size}: {work}");
             }
@@ -100,7 +120,12 @@ mod tests {
     fn blank_lines_in_pieces_are_linear_work() {
         let stream = [&[b'\n'; LENGTH - 5][..], b"a=b\n\n"].concat();
         for size in [1, 16, LENGTH] {
-            let work = work(&stream, size, Decoder::new(), Decoder::request);
+            let work = work(
+                &stream,
+                size,
+                MessageDecoder::new(),
+                MessageDecoder::request,
+            );
             assert!(work <= 66 * LENGTH, "pieces of {size}: {work}");
         }
     }
@@ -114,7 +139,12 @@ mod tests {
             stream.truncate(end + 1);
             stream.extend_from_slice(b"action=dunno\n");
             for size in [1, 16, LENGTH] {
-                let work = work(&stream, size, Decoder::new(), Decoder::response);
+                let work = work(
+                    &stream,
+                    size,
+                    MessageDecoder::new(),
+                    MessageDecoder::response,
+                );
                 assert!(work <= 2 * LENGTH, "pieces of {size}: {work}");
             }
         }
@@ -126,7 +156,7 @@ mod tests {
         let stream = [&stream[..LENGTH - 100], b"\n\naction=ok\n"].concat();
         for size in [1, 16, LENGTH] {
             let mut answers = 0;
-            let work = work(&stream, size, Decoder::new(), |decoder, buf| {
+            let work = work(&stream, size, MessageDecoder::new(), |decoder, buf| {
                 // The second answer comes behind the rest of the first.
                 while decoder.response(buf)?.is_some() {
                     answers += 1;
@@ -147,8 +177,8 @@ mod tests {
     fn work<T>(
         stream: &[u8],
         size: usize,
-        mut decoder: Decoder,
-        mut next: impl FnMut(&mut Decoder, &mut BytesMut) -> Result<Option<T>, DecodeError>,
+        mut decoder: MessageDecoder,
+        mut next: impl FnMut(&mut MessageDecoder, &mut BytesMut) -> Result<Option<T>, DecodeError>,
     ) -> usize {
         LOOKED_AT.set(0);
         let mut buf = BytesMut::with_capacity(LENGTH);

@@ -26,13 +26,64 @@ impl Request {
     pub fn instance(&self) -> Option<&[u8]> {
         static LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\ninstance="));
         let wire = self.as_bytes();
-        let begin = match wire.starts_with(b"instance=") {
-            true => b"instance=".len(),
-            false => LINE.find(wire)? + b"\ninstance=".len(),
+        let begin = if wire.starts_with(b"instance=") {
+            b"instance=".len()
+        } else {
+            LINE.find(wire)? + b"\ninstance=".len()
         };
         let rest = wire.get(begin..)?;
         let value = rest.get(..memchr(b'\n', rest)?)?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// The envelope sender; `None` where it is empty, as for a bounce and before MAIL, or missing.
+    ///
+    /// Source: [`attr::SENDER`].
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let from = |sender| Request::from_attributes([("sender", sender)]).unwrap();
+    /// assert_eq!(from("alice@example.net").sender(), Some(&b"alice@example.net"[..]));
+    /// assert_eq!(from("").sender(), None);
+    /// ```
+    #[must_use]
+    pub fn sender(&self) -> Option<&[u8]> {
+        self.present(attr::SENDER)
+    }
+
+    /// The envelope recipient; `None` where it is empty, as before RCPT, and at DATA and END-OF-MESSAGE of several
+    /// recipients, or missing.
+    ///
+    /// Source: [`attr::RECIPIENT`].
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let to = |recipient| Request::from_attributes([("recipient", recipient)]).unwrap();
+    /// assert_eq!(to("bob@example.org").recipient(), Some(&b"bob@example.org"[..]));
+    /// assert_eq!(to("").recipient(), None);
+    /// ```
+    #[must_use]
+    pub fn recipient(&self) -> Option<&[u8]> {
+        self.present(attr::RECIPIENT)
+    }
+
+    /// The login name of a client that has authenticated; `None` for any other, for whom Postfix sends an empty value:
+    /// so what is counted by login does not put all other mail together.
+    ///
+    /// Source: [`attr::SASL_USERNAME`].
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let by = |name| Request::from_attributes([("sasl_username", name)]).unwrap();
+    /// assert_eq!(by("alice").sasl_username(), Some(&b"alice"[..]));
+    /// assert_eq!(by("").sasl_username(), None);
+    /// ```
+    #[must_use]
+    pub fn sasl_username(&self) -> Option<&[u8]> {
+        self.present(attr::SASL_USERNAME)
     }
 
     /// Whether this is what Postfix sends: `request=smtpd_access_policy`.
@@ -209,8 +260,11 @@ impl Request {
     }
 
     fn decoded(&self, name: &str) -> Option<Vec<u8>> {
-        let value = self.get(name).filter(|value| !value.is_empty())?;
-        xtext::decode(value).ok()
+        xtext::decode(self.present(name)?).ok()
+    }
+
+    fn present(&self, name: &str) -> Option<&[u8]> {
+        self.get(name).filter(|value| !value.is_empty())
     }
 }
 

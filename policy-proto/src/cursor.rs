@@ -1,10 +1,10 @@
 //! How far a decoder has come in its buffer.
 
-use crate::{DecodeError, Limits, scan::Scan, work::line_feed};
+use crate::{DecodeError, Limits, metering::line_feed, scan::Scan};
 
 /// How far the message at the beginning of the buffer has been read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     /// What the fast path knows.
     pub(crate) scan: Scan,
     /// The fast path has given it up: it is read line by line.
@@ -21,7 +21,7 @@ pub(crate) struct Place {
     pub(crate) ignored: usize,
 }
 
-impl Place {
+impl Cursor {
     /// Whether nothing has been read yet.
     pub(crate) const fn is_new(&self) -> bool {
         self.line == 0 && self.seen == 0

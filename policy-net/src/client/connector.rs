@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Connect, look_up::look_up};
+use super::{Connect, resolver::look_up};
 use crate::{Endpoint, Stream, UnixStream};
 
 /// Opens TCP and UNIX connections to an [`Endpoint`].
@@ -84,6 +84,8 @@ impl Connector {
     /// One connection within this time, for a [`Client`](crate::Client): the first eight addresses are tried one after
     /// the other, each for its share of what is left. An [`Upstream`](crate::Upstream) does better.
     ///
+    /// It is not cancel safe, but nothing is left behind: a connection that is being opened is given up.
+    ///
     /// # Errors
     ///
     /// Why the last address could not be connected to; [`io::ErrorKind::TimedOut`] with a
@@ -130,6 +132,7 @@ impl Connector {
         match &self.endpoint {
             Endpoint::Inet { host, .. } => host.clone(),
             Endpoint::Unix(path) => path.display().to_string(),
+            other => other.to_string(),
         }
     }
 }
@@ -147,8 +150,12 @@ impl Connect for Connector {
                 Ok(Stream::Tcp(stream))
             }
             (Endpoint::Unix(path), _) => connect_unix(path).await.map(Stream::Unix),
-            (Endpoint::Inet { .. }, _) => Err(io::ErrorKind::AddrNotAvailable.into()),
+            _ => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.endpoint.to_string())
     }
 
     fn describe(&self, backend: &mut BackendConfig) {
@@ -175,6 +182,7 @@ impl Connect for Connector {
                     inode: file.st_ino,
                 }])
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

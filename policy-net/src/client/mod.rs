@@ -5,14 +5,12 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
 use policy_flow::{
-    Address, AskId, AttemptError, BackendConfig, BackendDriver, Connecting, Event, Failure, LinkId,
-    Retry, Sent, Shared, Slot, Upstream, UpstreamOptions,
+    Address, AskId, AttemptError, BackendConfig, Retry, Shared, Upstream, UpstreamOptions,
 };
 use policy_proto::{Limits, Request, Response};
 use tokio::{
@@ -20,15 +18,28 @@ use tokio::{
     task::unconstrained,
 };
 
-use crate::{timer::now, upstream::is_ours};
+use crate::timer::now;
+
+mod connect;
+pub use connect::Connect;
+
+mod connector;
+pub use connector::Connector;
+
+mod failure;
+pub(crate) use failure::{failure, is_ours};
+
+mod resolver;
+
+mod wire;
+use wire::{Wire, failure_of, poll_rest};
 
 /// One connection to a policy server, for one request at a time.
 ///
 /// What a server sends before it is asked first is taken for its answer; later it ends the connection.
 ///
 /// ```
-/// use policy_net::Client;
-/// use policy_proto::Request;
+/// use policy_net::{Client, Request};
 /// use tokio::io::AsyncWriteExt;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -47,20 +58,6 @@ pub struct Client<Io> {
     /// Of one backend, which has one connection, and no limit of time.
     flow: Upstream,
     wire: Wire<Io>,
-}
-
-#[derive(Debug)]
-struct Wire<Io> {
-    /// Nothing once it is closed.
-    io: Option<Io>,
-    /// Its number, once it has been used.
-    link: Option<LinkId>,
-    /// What has not been taken of a request.
-    rest: BytesMut,
-    is_unsent: bool,
-    waker: Waker,
-    /// It cannot be written to.
-    error: Option<io::Error>,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
@@ -84,14 +81,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         backend.timeout = Duration::MAX;
         backend.keep = Duration::MAX;
         backend.address = Some(Address::Other(0));
-        let wire = Wire {
-            io: Some(io),
-            link: None,
-            rest: BytesMut::new(),
-            is_unsent: false,
-            waker: Waker::noop().clone(),
-            error: None,
-        };
+        let wire = Wire::new(io);
         let shared = Shared::new(options.balancer, [backend.backend], 1);
         let flow = match shared {
             Ok(shared) => Upstream::new(now(), options, [backend], &shared, 0),
@@ -103,8 +93,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// Sends a request and waits for its answer, which counts as soon as its line is complete. Of the answer before, what
     /// is left is waited for first.
     ///
-    /// It sets no limit of time: that is the caller's. After an error, or when the returned future
-    /// was dropped before its end, the connection is closed: an answer that comes late
+    /// It sets no limit of time: that is the caller's. It is not cancel safe: after an error, or when the returned future
+    /// was dropped before its end, the connection is closed, since an answer that comes late
     /// would be taken for the next one's.
     ///
     /// # Errors
@@ -124,7 +114,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
     /// Waits for what is left of the last answer, its blank line; whether the connection can be
     /// used for another request: it cannot when more has come, or the server has closed it.
     ///
-    /// It sets no limit of time. Nothing is lost when the returned future is dropped before its
+    /// It sets no limit of time. It is cancel safe: nothing is lost when the returned future is dropped before its
     /// end.
     pub async fn settle(&mut self) -> bool {
         // A task whose budget is used up would find each connection silent.
@@ -140,9 +130,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             if self.poll_wire(cx).is_pending() {
                 let backend = self.flow.slots().first();
                 let is_idle = backend.is_some_and(|backend| self.flow.idle(*backend) > 0);
-                return match is_idle {
-                    true => Poll::Ready(true),
-                    false => Poll::Pending,
+                return if is_idle {
+                    Poll::Ready(true)
+                } else {
+                    Poll::Pending
                 };
             }
         }
@@ -165,8 +156,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
             }
             return Poll::Ready(());
         }
-        let mut place = [MaybeUninit::uninit(); READ];
-        let mut buf = ReadBuf::uninit(&mut place[..flow.room(link).min(READ)]);
+        let mut bytes = [MaybeUninit::uninit(); READ];
+        let mut buf = ReadBuf::uninit(&mut bytes[..flow.room(link).min(READ)]);
         if buf.capacity() == 0 {
             return Poll::Pending;
         }
@@ -174,13 +165,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         match (read.map(|()| buf.filled()), wire.error.take()) {
             // A server may answer and close before it has read all. If it did not, then that it did not take the request
             // is the reason.
-            (Ok([]) | Err(_), Some(error)) => flow.link_failed(link, failure(error), wire),
+            (Ok([]) | Err(_), Some(error)) => flow.link_failed(link, failure_of(error), wire),
             (Ok([]), None) => flow.ended(link, wire),
             (Ok(data), error) => {
                 wire.error = error;
                 flow.data(link, data, wire);
             }
-            (Err(error), None) => flow.link_failed(link, failure(error), wire),
+            (Err(error), None) => flow.link_failed(link, failure_of(error), wire),
         }
         Poll::Ready(())
     }
@@ -230,76 +221,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Drop for Asking<'_, Io> {
             let Client { flow, wire } = &mut *self.client;
             flow.cancel(ask, wire);
         }
-    }
-}
-
-impl<Io: AsyncRead + AsyncWrite + Unpin> BackendDriver for Wire<Io> {
-    fn connect(&mut self, link: LinkId, _: Slot, _: Address) -> Result<Connecting, Failure> {
-        if self.io.is_some() && self.link.is_none() {
-            self.link = Some(link);
-            return Ok(Connecting::Done);
-        }
-        Err(Failure::Peer(io::ErrorKind::NotConnected.into()))
-    }
-
-    fn send(&mut self, _: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {
-        let Some(io) = &mut self.io else {
-            return Err(Failure::Peer(io::ErrorKind::NotConnected.into()));
-        };
-        self.rest.extend_from_slice(bytes);
-        let mut cx = Context::from_waker(&self.waker);
-        match poll_rest(io, &mut self.rest, &mut cx) {
-            Poll::Ready(Ok(())) => Ok(Sent::All),
-            Poll::Ready(Err(error)) if is_ours(&error) => Err(Failure::Local(error)),
-            Poll::Ready(Err(error)) => {
-                self.error = Some(error);
-                Ok(Sent::Part)
-            }
-            Poll::Pending => {
-                self.is_unsent = true;
-                Ok(Sent::Part)
-            }
-        }
-    }
-
-    fn close(&mut self, _: LinkId) {
-        self.io = None;
-    }
-
-    fn resume(&mut self, _: LinkId) {}
-
-    fn is_open(&mut self, _: LinkId) -> bool {
-        // It has just been read from.
-        self.io.is_some()
-    }
-
-    fn resolve(&mut self, _: Slot) {}
-
-    fn wake(&mut self, _: usize) {}
-
-    fn event(&mut self, _: Event<'_>) {}
-}
-
-/// Ready when all has been taken.
-fn poll_rest<Io: AsyncWrite + Unpin>(
-    io: &mut Io,
-    rest: &mut BytesMut,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    let mut io = Pin::new(io);
-    while !rest.is_empty() {
-        match ready!(io.as_mut().poll_write(cx, rest))? {
-            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            written => rest.advance(written),
-        }
-    }
-    io.poll_flush(cx)
-}
-
-fn failure(error: io::Error) -> Failure {
-    match is_ours(&error) {
-        true => Failure::Local(error),
-        false => Failure::Peer(error),
     }
 }
 
