@@ -13,12 +13,15 @@ use std::{
 use policy_ha::Mode;
 
 use crate::{
-    Proxy,
-    hands::on_call,
-    journal::State,
-    notify::{self, notify},
-    shortage::{MemoryWaits, Shortage},
-    worker::Common,
+    daemon::{
+        process::systemd::{self, notify},
+        worker::{Common, standby::on_call},
+    },
+    journal::{
+        State,
+        shortage::{MemoryWaits, Shortage},
+    },
+    proxy::Proxy,
 };
 
 /// What is to be watched. It ends when the sender of the second is dropped.
@@ -33,7 +36,7 @@ pub(crate) fn hire() -> io::Result<Sender<Given>> {
         while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             let status = monitor.tick(Instant::now());
             monitor.look_at_memory(&common.memory_waits);
-            if let Some(status) = status.filter(|_| notify::has_manager()) {
+            if let Some(status) = status.filter(|_| systemd::has_manager()) {
                 notify(monitor.proxy.journal.log(), &format!("STATUS={status}"));
             }
             wait = TICK;
@@ -122,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Log,
+        daemon::log::Log,
         proxy::tests::{Worker, proxy},
     };
 

@@ -6,7 +6,11 @@ use nix::unistd::{User, geteuid};
 use policy_flow::Endpoint;
 use policy_ha::Mode;
 
-use crate::{DefaultAction, Level, Log, Options, Proxy, printable};
+use crate::{
+    args::{DefaultAction, Options},
+    daemon::log::{Level, Log, printable},
+    proxy::Proxy,
+};
 
 /// What stays the same for as long as it runs.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{Level, Log, Options, Passed, Stop, check_config, daemon, dropin, printable};
+use hapolicy::{Level, Log, Options, Passed, Stop, check_config, printable, serve, spawn};
 
 fn main() -> ExitCode {
     let passed = match Passed::take() {
@@ -35,13 +35,13 @@ fn main() -> ExitCode {
         if let Some(missing) = passed.missing() {
             return fail_daemon(&missing, CONFIGURATION, options.stdout);
         }
-        return match dropin::run(&options) {
+        return match spawn::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string(), SYSTEM, Level::Error, &log(&options)),
         };
     }
     passed.close_others();
-    match daemon::run(&options, passed) {
+    match serve::run(&options, passed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail_daemon(&error.line(), error.exit_status(), options.stdout),
     }

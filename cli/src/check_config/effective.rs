@@ -7,8 +7,9 @@ use policy_flow::{BackendConfig, Retry};
 use policy_ha::Mode;
 
 use crate::{
-    Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service,
-    check_config::quoted::quoted, daemon, limits::shown, setup::Services,
+    args::{Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service, shown},
+    check_config::quoted::quoted,
+    services::{Services, affinity},
 };
 
 pub(super) struct Effective<'a> {
@@ -74,7 +75,7 @@ impl Effective<'_> {
         lines.option("deadline", duration(*deadline));
         lines.option(
             "affinity",
-            match daemon::affinity(self.options, self.services) {
+            match affinity(self.options, self.services) {
                 Affinity::None => "none",
                 Affinity::Message => "message",
             },
@@ -281,7 +282,7 @@ mod tests {
         let effective = Effective {
             options: &options,
             services: &services,
-            workers: crate::ground::workers(&options),
+            workers: crate::daemon::start::resources::workers(&options),
             max_clients: options.is_daemon.then(|| {
                 let most = options.limits.max_clients;
                 most.map_or(1000, usize::from)
@@ -308,7 +309,7 @@ mod tests {
                 Duration::from_millis(millis) + Duration::from_nanos(nanos.into()),
                 Duration::from_secs(millis / 1000),
             ] {
-                prop_assert_eq!(crate::parse_duration(&duration(time)), Ok(time));
+                prop_assert_eq!(crate::args::parse_duration(&duration(time)), Ok(time));
             }
         }
     }

@@ -3,13 +3,17 @@
 use std::io::Write;
 
 use crate::{
-    Options,
-    ground::{check_handover, room, workers},
-    max_clients::MaxClients,
-    printable,
-    setup::{Services, checks},
-    sockets::listener,
-    users::RunAs,
+    args::Options,
+    daemon::{
+        log::printable,
+        process::user::RunAs,
+        start::{
+            resources::{check_handover, room, workers},
+            sockets::listener,
+        },
+        worker::max_clients::MaxClients,
+    },
+    services::{Services, checks},
 };
 
 mod effective;

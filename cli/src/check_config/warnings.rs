@@ -10,8 +10,11 @@ use policy_flow::{Check, Endpoint, Strategy};
 use policy_proto::{Action, Request, attr};
 
 use crate::{
-    DefaultAction, Listen, Options, Service, check_config::effective::duration,
-    report::nobody_to_ask, setup::Services,
+    args::{DefaultAction, Options, Service},
+    check_config::effective::duration,
+    daemon::listen::address::Listen,
+    report::nobody_to_ask,
+    services::Services,
 };
 
 /// All of it, a line each.

@@ -38,7 +38,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Service, printable};
+    use crate::{args::Service, daemon::log::printable};
 
     proptest! {
         #[test]

@@ -4,10 +4,11 @@ use policy_flow::{ClientError, Peer};
 use policy_proto::DecodeError;
 
 use crate::{
-    Journal, Level,
-    admission::name_of,
-    foreign::{foreign_begin, foreign_protocol},
-    journal::ALL,
+    daemon::{log::Level, worker::admission::name_of},
+    journal::{
+        ALL, Journal,
+        foreign::{foreign_begin, foreign_protocol},
+    },
 };
 
 impl Journal {

@@ -90,7 +90,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Log, Service, printable};
+    use crate::{
+        args::Service,
+        daemon::log::{Log, printable},
+    };
 
     const KEYS: [&str; 14] = [
         "queue_id",

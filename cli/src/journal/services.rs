@@ -12,13 +12,16 @@ use policy_ha::Transition;
 use policy_proto::{Request, attr};
 
 use crate::{
-    Journal, Level, LogFormat,
+    args::LogFormat,
+    daemon::log::{
+        Level,
+        suppress::{DOWN, UP},
+    },
     journal::{
-        ALL, Counted,
+        ALL, Counted, Journal,
         escape::{Place, escape},
         request::millis,
     },
-    repeats::{DOWN, UP},
 };
 
 impl Journal {

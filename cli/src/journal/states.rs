@@ -7,9 +7,10 @@ use policy_flow::Counts;
 use policy_ha::{Mode, Status};
 
 use crate::{
-    DefaultAction, Journal, Level,
+    args::DefaultAction,
+    daemon::log::Level,
     journal::{
-        ALL,
+        ALL, Journal,
         escape::{Place, escape},
         outage::Over,
     },

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use policy_flow::{Peer, Refusal};
 
 use crate::{
-    admission::{self, Door, peer_of},
+    daemon::worker::admission::{self, Door, peer_of},
     proxy::{Made, event_loop::EventLoop, listeners::Accepted},
 };
 

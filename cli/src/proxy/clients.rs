@@ -6,7 +6,7 @@ use mio::{Registry, event::Event};
 use policy_flow::{ClientId, Peer, Sent, Waiting};
 
 use crate::{
-    admission::Evicted,
+    daemon::worker::{Common, admission::Evicted},
     proxy::{
         connection::Read,
         driver::ClientSide,
@@ -15,7 +15,6 @@ use crate::{
         table::Table,
         token::Side,
     },
-    worker::Common,
 };
 
 /// The clients of one worker.

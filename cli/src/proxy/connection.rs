@@ -19,7 +19,7 @@ use rustix::{
 };
 
 use crate::{
-    disposal::{close_apart, close_unix},
+    daemon::process::disposal::{close_apart, close_unix},
     proxy::{Made, refuse_rights::refuses_rights},
 };
 

@@ -10,9 +10,12 @@ use mio::{Events, Poll};
 use policy_flow::{Check, Upstream};
 
 use crate::{
-    Bound,
-    admission::peer_of,
-    life::Said,
+    daemon::{
+        listen::socket::Bound,
+        process::signals::Signals,
+        shutdown::Said,
+        worker::{Common, admission::peer_of},
+    },
     proxy::{
         clients::ClientSockets,
         driver::Driver,
@@ -22,8 +25,6 @@ use crate::{
         mailbox::{Mailbox, Message},
         token::{SIGNALS, Source},
     },
-    signals::Signals,
-    worker::Common,
 };
 
 /// The event loop of a worker: one thread, so that a request stays on one core.

@@ -11,8 +11,7 @@ use mio::{Interest, Registry, net::TcpListener, net::UnixListener};
 use rustix::{io::ioctl_fionbio, net::sockopt::set_socket_linger};
 
 use crate::{
-    Bound,
-    admission::Door,
+    daemon::{listen::socket::Bound, worker::admission::Door},
     proxy::{refuse_rights, token},
 };
 

@@ -13,7 +13,7 @@ use std::{
 use mio::{Registry, Waker};
 use policy_flow::{Address, Failure, Slot};
 
-use crate::{life::Said, proxy::token::MAILBOX};
+use crate::{daemon::shutdown::Said, proxy::token::MAILBOX};
 
 /// Something that a worker is told.
 #[derive(Debug)]

@@ -7,7 +7,11 @@ use policy_flow::{
     Upstream, UpstreamOptions,
 };
 
-use crate::{DefaultAction, Journal, journal::State, proxy::links::Backends};
+use crate::{
+    args::DefaultAction,
+    journal::{Journal, State},
+    proxy::links::Backends,
+};
 
 /// What answers requests, the same for all workers.
 #[derive(Debug)]

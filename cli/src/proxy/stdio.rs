@@ -6,8 +6,9 @@ use mio::{Events, Poll};
 use policy_flow::{ClientId, Peer, PlaceLimits, Places, RequestMemory};
 
 use crate::{
-    Log, Proxy,
+    daemon::log::Log,
     proxy::{
+        Proxy,
         connection::Read,
         driver::Driver,
         flow_io::FlowIo,

@@ -18,14 +18,16 @@ use rustix::{
 };
 
 use crate::{
-    Log,
+    daemon::{
+        log::Log,
+        process::stdio::{is_same_socket, socket},
+    },
     proxy::{
         connection::{Connection, Read},
         driver::ClientSide,
         mailbox::Made,
         token::Side,
     },
-    stdio::{is_same_socket, socket},
 };
 
 /// Standard input and output.

@@ -13,14 +13,14 @@ use mio::Poll;
 use policy_flow::{PlaceLimits, Places, RequestMemory};
 
 use crate::{
-    Log, Options,
-    admission::Admission,
-    crew::Crew,
-    passing::Passing,
+    args::Options,
+    daemon::{
+        log::Log,
+        worker::{Common, admission::Admission, handoff::Passing, workers::Crew},
+    },
+    journal::shortage::MemoryWaits,
     proxy::{EventLoop, Mailbox, Proxy},
-    setup::Services,
-    shortage::MemoryWaits,
-    worker::Common,
+    services::Services,
 };
 
 /// What answers the requests of a daemon with these options; its log waits to be taken.

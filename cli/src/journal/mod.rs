@@ -1,0 +1,353 @@
+//! What is logged of requests and services, and in which words.
+
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use policy_flow::Event;
+use policy_proto::{Ignored, Request, Response, attr};
+
+use crate::{
+    args::{LogFormat, Service, shown},
+    daemon::{
+        log::{Level, Log, printable, suppress::Repeats},
+        worker::admission::{Evicted, Refusal},
+    },
+    journal::shortage::Memory,
+};
+
+mod attempt;
+mod escape;
+mod foreign;
+mod outage;
+mod refused;
+mod request;
+mod services;
+pub(crate) mod shortage;
+mod states;
+
+pub(crate) use request::Outcome;
+pub(crate) use states::State;
+
+use escape::{Place, escape};
+use outage::Outage;
+
+/// What is said of requests and services, in the Perl script's words where it has any.
+///
+/// In the drop-in every warning is said. A daemon says a change of a service's state once, and a
+/// warning that repeats at most once in 10 s, with its count.
+#[derive(Debug)]
+pub struct Journal {
+    log: Log,
+    services: Vec<Counted>,
+    /// A line per attempt.
+    attempts: bool,
+    /// Everything.
+    verbose: bool,
+    /// How they are written.
+    format: LogFormat,
+    /// As a daemon: what has been said lately.
+    repeats: Option<Repeats>,
+    outage: Outage,
+}
+
+#[derive(Debug)]
+struct Counted {
+    service: Service,
+    /// As it is logged.
+    name: String,
+    answers: AtomicU64,
+    failed: AtomicU64,
+    /// Why it failed last.
+    reason: Mutex<String>,
+    /// It has answered with something else than UTF-8.
+    said_not_utf8: AtomicBool,
+}
+
+impl Journal {
+    /// A journal of these services, which are known by their order.
+    #[must_use]
+    pub fn new(log: Log, services: Vec<Service>) -> Self {
+        Self {
+            log,
+            services: services.into_iter().map(Counted::from).collect(),
+            attempts: false,
+            verbose: false,
+            format: LogFormat::Classic,
+            repeats: None,
+            outage: Outage::default(),
+        }
+    }
+
+    /// With a line per attempt (`-l`), or with all there is to say (`-v`).
+    #[must_use]
+    pub fn with_detail(self, attempts: bool, verbose: bool) -> Self {
+        Self {
+            attempts: attempts || verbose,
+            verbose,
+            ..self
+        }
+    }
+
+    /// With changes of state, without repeats, and with lines of requests in this format.
+    #[must_use]
+    pub fn for_daemon(self, format: LogFormat) -> Self {
+        Self {
+            repeats: Some(Repeats::default()),
+            format,
+            ..self
+        }
+    }
+
+    /// Where the lines go.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// A request has come, and whether it is one for a policy server.
+    pub fn request(&self, request: &Request, is_policy: bool) {
+        if self.verbose {
+            let mut attributes = request.attributes();
+            for (name, value) in attributes.by_ref().take(MAX_ATTRIBUTES) {
+                let attribute = escape(&[name, b"=", value].concat(), Place::Last);
+                self.log
+                    .line(Level::Info, format!("Attribute: {attribute}"));
+            }
+            // A line each of 64 Ki attributes would keep other clients waiting.
+            let more = attributes.count();
+            if more > 0 {
+                let text = format!("and {more} more attributes");
+                self.log.line(Level::Info, text);
+            }
+        }
+        if !is_policy {
+            let kind = match request.get(attr::REQUEST) {
+                None | Some(b"" | b"0") => b"<undef>",
+                Some(kind) => kind,
+            };
+            let kind = escape(kind, Place::Quoted('\''));
+            let text = format!("ignoring unrecognized request type: '{kind}'");
+            self.repeatable(Level::Notice, "type", ALL, text);
+        }
+    }
+
+    /// Lines of a request were no attributes.
+    pub fn ignored(&self, ignored: &Ignored) {
+        for line in &ignored.lines {
+            let line = escape(line, Place::Quoted('"'));
+            let text = format!("error: ignoring garbage \"{line}\"");
+            self.repeatable(Level::Notice, "garbage", ALL, text);
+        }
+        if ignored.more > 0 {
+            let text = format!("error: ignoring {} more lines of garbage", ignored.more);
+            self.repeatable(Level::Notice, "more garbage", ALL, text);
+        }
+    }
+
+    /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
+    pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
+        match memory {
+            Memory::UsedUp => {
+                let size = shown(bytes);
+                let text = format!(
+                    "memory for requests is used up (--max-memory {size}): new requests wait"
+                );
+                self.log.line(Level::Warning, text);
+            }
+            Memory::Free(waited) => {
+                let text = format!("memory for requests is free again, {waited} have waited");
+                self.log.line(Level::Info, text);
+            }
+        }
+    }
+
+    /// A client was not let in.
+    pub(crate) fn turned_away(&self, refusal: &Refusal) {
+        let kind = match refusal {
+            Refusal::NotAllowed(_) => "not allowed",
+            Refusal::Full(..) => "full",
+            Refusal::FullForAddress(..) => "full for address",
+            Refusal::FullForUser(..) => "full for user",
+        };
+        self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
+    }
+
+    /// A client has to leave so that another one may come.
+    pub(crate) fn evicted(&self, evicted: &Evicted) {
+        self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
+    }
+
+    /// What a request has come to.
+    pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
+        if self.attempts && self.format == LogFormat::KeyValue {
+            let line = request::line(self, request, outcome);
+            self.log.line(Level::Info, line);
+        }
+        if self.verbose {
+            let text = match outcome.response {
+                Some(response) => {
+                    format!("Action: {}", escape(response.as_bytes(), Place::Last))
+                }
+                None => "No action: closing the connection".to_owned(),
+            };
+            self.log.line(Level::Info, text);
+        }
+    }
+
+    /// Whether it is to be known when a request came: see [`event`](Self::event).
+    pub(crate) const fn needs_begin(&self) -> bool {
+        self.attempts && matches!(self.format, LogFormat::Classic)
+    }
+
+    /// Something happened to a service. `begun` says when the request of this owner came, if that is known.
+    pub(crate) fn event(&self, event: &Event<'_>, begun: impl FnOnce(u64) -> Option<Instant>) {
+        match event {
+            Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
+            Event::Connected(backend) => self.connection(*backend, "Connection established to "),
+            Event::Answered {
+                backend,
+                request,
+                owner,
+                response,
+                ..
+            } => {
+                if let Some(counted) = self.services.get(backend.index()) {
+                    self.service_answered(counted, response);
+                    self.attempt(counted, request, begun(*owner), response.as_bytes());
+                }
+            }
+            Event::Failed {
+                backend,
+                request,
+                owner,
+                error,
+                took,
+            } => {
+                if let Some(counted) = self.services.get(backend.index()) {
+                    counted.failed.fetch_add(1, Relaxed);
+                    self.failed(*backend, error, *took);
+                    self.attempt(counted, request, begun(*owner), b"");
+                }
+            }
+            Event::Checked {
+                backend,
+                error: Some(error),
+                took,
+            } => self.checked(*backend, error, *took),
+            Event::Changed {
+                backend,
+                transition,
+                because,
+            } => self.changed(*backend, *transition, *because),
+            Event::Harmful { request, backends } => self.harmful(request, *backends),
+            Event::Crowded { backend, limit } => self.crowded(*backend, *limit),
+            Event::StaleAddresses { backend, error } => self.stale_addresses(*backend, error),
+            _ => {}
+        }
+    }
+
+    fn service_answered(&self, counted: &Counted, response: &Response) {
+        counted.answers.fetch_add(1, Relaxed);
+        let name = &counted.name;
+        let is_utf8 = response.as_bytes().is_ascii() || response.as_str().is_some();
+        if !is_utf8 && !counted.said_not_utf8.swap(true, Relaxed) {
+            let text = format!(
+                "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
+            );
+            self.log.line(Level::Warning, text);
+        }
+        if self.verbose {
+            let action = escape(response.as_bytes(), Place::Quoted('\''));
+            let text = format!("Answer from '{name}' -> '{action}'");
+            self.log.line(Level::Info, text);
+        }
+    }
+
+    /// The system gives no connection.
+    pub(crate) fn cannot_accept(&self, error: &io::Error) {
+        let text = format!("cannot accept: {error}");
+        self.repeatable(Level::Warning, "cannot accept", ALL, text);
+    }
+
+    /// A peer has sent descriptors, which nobody has asked for.
+    pub(crate) fn descriptors_sent(&self) {
+        let text = "closing a connection: its peer has sent descriptors";
+        self.repeatable(Level::Warning, "descriptors", ALL, text.to_owned());
+    }
+
+    /// So many requests were still under way when the time for that was over.
+    pub(crate) fn cut_off(&self, count: usize) {
+        let text = format!("connections cut off at the end, count: {count}");
+        self.repeatable(Level::Warning, "cut off", ALL, text);
+    }
+
+    /// The line per attempt.
+    fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
+        if let Some(since) = since.filter(|_| self.needs_begin()) {
+            let delay = match self.repeats {
+                // As the Perl script does.
+                None => format!("{}s", since.elapsed().as_secs()),
+                Some(_) => format!("{}ms", request::millis(since.elapsed())),
+            };
+            let line = attempt::line(counted, request, &delay, action);
+            self.log.line(Level::Info, line);
+        }
+    }
+
+    /// Says a line unless it repeats one of less than 10 s ago.
+    pub(crate) fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: String) {
+        let text = match &self.repeats {
+            Some(repeats) => repeats.ask((kind, about), Instant::now(), level, text),
+            None => Some(text),
+        };
+        if let Some(text) = text {
+            self.log.line(level, text);
+        }
+    }
+
+    /// Says what was held back and has waited for a minute, or `all` of it.
+    pub(crate) fn say_pending(&self, now: Instant, all: bool) {
+        let pending = self.repeats.as_ref();
+        let pending = pending.map(|repeats| repeats.take_pending(now, all));
+        for (level, text) in pending.into_iter().flatten() {
+            self.log.line(level, text);
+        }
+    }
+}
+
+impl Counted {
+    /// `'NAME' (ADDRESS)`.
+    fn place(&self) -> String {
+        format!("'{}' ({})", self.name, self.service.address)
+    }
+
+    /// The numbers of its answers and of its failures.
+    fn so_far(&self) -> (u64, u64) {
+        (self.answers.load(Relaxed), self.failed.load(Relaxed))
+    }
+}
+
+impl From<Service> for Counted {
+    fn from(service: Service) -> Self {
+        Self {
+            name: printable(&service.name),
+            service,
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            reason: Mutex::default(),
+            said_not_utf8: AtomicBool::new(false),
+        }
+    }
+}
+
+/// In place of a service's index: about clients.
+pub(crate) const ALL: usize = usize::MAX;
+
+/// Lines of `-v` for one request: Postfix sends about 30 attributes.
+const MAX_ATTRIBUTES: usize = 256;
