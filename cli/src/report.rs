@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use nix::unistd::{User, geteuid};
-use policy_flow::Endpoint;
 use policy_ha::Mode;
+use policy_socket::Endpoint;
 
 use crate::{
     args::{DefaultAction, Options},

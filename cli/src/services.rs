@@ -9,10 +9,9 @@ use std::{
     time::Duration,
 };
 
-use policy_flow::{
-    Address, BackendConfig, Check, ClientOptions, Endpoint, Shared, UpstreamOptions,
-};
+use policy_flow::{Address, BackendConfig, Check, ClientOptions, Shared, UpstreamOptions};
 use policy_ha::Mode;
+use policy_socket::Endpoint;
 
 use crate::{
     args::{Affinity, InvalidService, Options, Service, read_probe},

@@ -64,9 +64,10 @@ mod upstream;
 pub use client::Client;
 pub use policy_flow::{
     Address, Answer, AttemptError, BackendConfig, Check, CheckError, ClientError, ClientOptions,
-    Counts, Endpoint, Exhausted, HashKey, InvalidEndpoint, InvalidStrategy, Probe, Retry, Slot,
-    Stick, Strategy, TimedOut, UpstreamOptions, attempt_limit,
+    Counts, Exhausted, HashKey, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy, TimedOut,
+    UpstreamOptions, attempt_limit,
 };
+pub use policy_socket::{Endpoint, InvalidEndpoint};
 pub use server::{
     BoxError, Clients, Connection, ConnectionError, ServeOptions, accept, serve, serve_connection,
 };

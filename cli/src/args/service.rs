@@ -2,9 +2,9 @@
 
 use std::{net::Ipv6Addr, time::Duration};
 
-use policy_flow::{Endpoint, InvalidEndpoint};
 use policy_ha::{Backend, Mode};
 use policy_proto::ActionSet;
+use policy_socket::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
 
 use crate::args::parse_duration;

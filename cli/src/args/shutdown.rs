@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use policy_flow::Endpoint;
+use policy_socket::Endpoint;
 
 use crate::args::parse_duration;
 

@@ -6,8 +6,9 @@ use std::{
 };
 
 use nix::ifaddrs::getifaddrs;
-use policy_flow::{Check, Endpoint, Strategy};
+use policy_flow::{Check, Strategy};
 use policy_proto::{Action, Request, attr};
+use policy_socket::Endpoint;
 
 use crate::{
     args::{DefaultAction, Options, Service},
@@ -236,7 +237,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use policy_flow::Endpoint;
+    use policy_socket::Endpoint;
 
     use super::*;
 

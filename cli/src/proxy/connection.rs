@@ -8,6 +8,7 @@ use std::{
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 use policy_flow::Sent;
+use policy_socket::{close_apart, close_unix, refuses_rights};
 use rustix::{
     cmsg_space,
     io::{Errno, retry_on_intr},
@@ -18,10 +19,7 @@ use rustix::{
     },
 };
 
-use crate::{
-    daemon::process::disposal::{close_apart, close_unix},
-    proxy::{Made, refuse_rights::refuses_rights},
-};
+use crate::proxy::Made;
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.

@@ -1,25 +1,19 @@
 //! Connections to backends: where they lead, and how they are opened.
 
-use std::{
-    fs, io, mem,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, mem, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use mio::Registry;
-use policy_flow::{Address, Connecting, Endpoint, Failure, LinkId, Sent, Slot};
+use policy_flow::{Address, Connecting, Failure, LinkId, Sent, Slot};
+use policy_socket::{Endpoint, SocketFileId, keep_alive, refuse_rights};
 use rustix::{
     io::{Errno, retry_on_intr},
     net::SocketAddrUnix,
 };
-use socket2::{Domain, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::proxy::{
     failure,
     mailbox::{Found, Made, Mailbox},
-    refuse_rights::refuse_rights,
     resolver::Resolver,
     table::Table,
     token::Side,
@@ -122,11 +116,8 @@ impl Links {
 
 /// The file of a UNIX socket: one that was bound anew is another one.
 fn find_file(path: &Path) -> Found {
-    match fs::metadata(path) {
-        Ok(found) => Ok(vec![Address::Unix {
-            device: found.dev(),
-            inode: found.ino(),
-        }]),
+    match SocketFileId::at(path) {
+        Ok(SocketFileId { device, inode }) => Ok(vec![Address::Unix { device, inode }]),
         Err(error) => Err(failure::of_connecting(error)),
     }
 }
@@ -135,14 +126,7 @@ fn connect_inet(address: socket2::SockAddr) -> io::Result<(OwnedFd, Connecting)>
     let socket = new_socket(address.domain())?;
     // A request is one write: there is nothing to gather.
     socket.set_tcp_nodelay(true)?;
-    // What lies between may forget an idle connection without a word, and what is sent may be lost.
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE),
-    )?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    keep_alive(&socket)?;
     match socket.connect(&address) {
         Ok(()) => Ok((socket.into(), Connecting::Done)),
         Err(error) if is_in_progress(&error) => Ok((socket.into(), Connecting::Pending)),
@@ -177,8 +161,3 @@ fn is_in_progress(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::INPROGRESS | Errno::INTR))
 }
-
-/// How long a connection is idle until its peer is asked whether it is still there, and how often then.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long what was sent may stay without an acknowledgement: longer than any attempt need wait for that.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);

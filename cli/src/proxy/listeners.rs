@@ -7,12 +7,12 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpListener, net::UnixListener};
-
+use policy_socket::refuse_rights;
 use rustix::{io::ioctl_fionbio, net::sockopt::set_socket_linger};
 
 use crate::{
     daemon::{listen::socket::Bound, worker::admission::Door},
-    proxy::{refuse_rights, token},
+    proxy::token,
 };
 
 /// The listening sockets of a worker.
@@ -67,16 +67,16 @@ impl Listeners {
             };
             let listener: OwnedFd = bound.listener()?.into();
             let token = token::listener(index);
-            if matches!(bound.asked(), policy_flow::Endpoint::Unix(_)) {
+            if matches!(bound.asked(), policy_socket::Endpoint::Unix(_)) {
                 refuse_rights(&listener);
             }
             let socket = match bound.asked() {
-                policy_flow::Endpoint::Inet { .. } => {
+                policy_socket::Endpoint::Inet { .. } => {
                     let mut listener = TcpListener::from_std(listener.into());
                     registry.register(&mut listener, token, Interest::READABLE)?;
                     Socket::Tcp(listener)
                 }
-                policy_flow::Endpoint::Unix(_) => {
+                policy_socket::Endpoint::Unix(_) => {
                     let mut listener = UnixListener::from_std(listener.into());
                     registry.register(&mut listener, token, Interest::READABLE)?;
                     Socket::Unix(listener)

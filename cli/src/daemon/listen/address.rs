@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use policy_flow::{Endpoint, InvalidEndpoint};
+use policy_socket::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
 
 use crate::daemon::process::user;

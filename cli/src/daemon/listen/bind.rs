@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use policy_flow::Endpoint;
+use policy_socket::Endpoint;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use policy_flow::Endpoint;
+use policy_socket::Endpoint;
 use socket2::Socket;
 
 use crate::daemon::{

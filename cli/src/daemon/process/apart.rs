@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use crate::daemon::process::disposal::close_apart;
+use policy_socket::close_apart;
 use socket2::Socket;
 
 /// A socket that is closed apart unless it is kept.

@@ -1,7 +1,6 @@
 //! What the process has from the system: descriptors, signals, users, privileges.
 
 pub(crate) mod apart;
-pub(crate) mod disposal;
 pub(crate) mod fd;
 pub(crate) mod owner;
 pub(crate) mod privileges;

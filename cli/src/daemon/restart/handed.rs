@@ -1,6 +1,6 @@
 //! A listening socket on its way from one daemon to the next, and whether it is what it is said to be.
 
-use policy_flow::Endpoint;
+use policy_socket::Endpoint;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::daemon::{

@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, path::Path};
 
-use policy_flow::Endpoint;
+use policy_socket::Endpoint;
 use socket2::Socket;
 
 use crate::{

@@ -1,35 +1,33 @@
-//! Has the system refuse descriptors that a peer sends over a UNIX socket: from Linux 6.16 on it can.
+//! Has the system refuse descriptors that a peer sends over a UNIX socket, from Linux 6.16 on (SO_PASSRIGHTS).
 //!
-//! A descriptor that is received has to be closed, and whose file it is decides how long that takes. Where the system
-//! refuses them (the peer's `sendmsg` fails with `EPERM`), none arrives, and a socket can be read without looking for
-//! any, which costs a tenth less of a request.
+//! A received descriptor has to be closed, and the owner of its file decides how long that takes. Where the system refuses
+//! descriptors (the peer's `sendmsg` fails with `EPERM`), none arrives, and a socket can be read without room for any,
+//! which saves a tenth of a request.
 
 use std::os::fd::AsFd;
 
-/// Whether the system refuses descriptors on this socket from now on, and on those that are accepted from it. What has
-/// arrived before is there.
-#[cfg(target_os = "linux")]
-pub(crate) fn refuse_rights(socket: &impl AsFd) -> bool {
-    nix::sys::socket::setsockopt(socket, option::PassRights, &false).is_ok()
+/// Has the system refuse descriptors on this socket, and on those that are accepted from it; returns whether it does.
+/// Descriptors that have arrived before stay. No system but Linux can.
+pub fn refuse_rights(socket: &impl AsFd) -> bool {
+    #[cfg(target_os = "linux")]
+    return nix::sys::socket::setsockopt(socket, option::PassRights, &false).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    {
+        _ = socket;
+        false
+    }
 }
 
-/// Whether the system has refused descriptors on this socket since it was made: it is one of this process's own, and no
-/// other process has had it.
-#[cfg(target_os = "linux")]
-pub(crate) fn refuses_rights(socket: &impl AsFd) -> bool {
-    nix::sys::socket::getsockopt(socket, option::PassRights) == Ok(false)
-}
-
-/// No other system does.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn refuses_rights(_: &impl AsFd) -> bool {
-    false
-}
-
-/// No other system can.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn refuse_rights(_: &impl AsFd) -> bool {
-    false
+/// Whether the system refuses descriptors on this socket. For a socket that this process has made, and no other process
+/// has had, none has ever come then.
+pub fn refuses_rights(socket: &impl AsFd) -> bool {
+    #[cfg(target_os = "linux")]
+    return nix::sys::socket::getsockopt(socket, option::PassRights) == Ok(false);
+    #[cfg(not(target_os = "linux"))]
+    {
+        _ = socket;
+        false
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -16,7 +16,7 @@ use thiserror::Error;
 /// is parsed. Names of hosts are resolved when a connection is opened, not here.
 ///
 /// ```
-/// use policy_flow::Endpoint;
+/// use policy_socket::Endpoint;
 ///
 /// let endpoint: Endpoint = "localhost:10031".parse()?;
 /// assert_eq!(endpoint.to_string(), "inet:localhost:10031");
@@ -27,7 +27,7 @@ use thiserror::Error;
 ///
 /// // It could be meant in several ways, so it is not taken in any:
 /// assert!("2001:db8::1:10031".parse::<Endpoint>().is_err());
-/// # Ok::<(), policy_flow::InvalidEndpoint>(())
+/// # Ok::<(), policy_socket::InvalidEndpoint>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Endpoint {
@@ -45,7 +45,7 @@ pub enum Endpoint {
 /// Why a text is no [`Endpoint`]. The message names the part at fault, and quotes it:
 ///
 /// ```
-/// use policy_flow::Endpoint;
+/// use policy_socket::Endpoint;
 ///
 /// let error = "127.0.0.1:100233".parse::<Endpoint>().unwrap_err();
 /// assert_eq!(error.to_string(), "port '100233' is not 1 to 65535");
