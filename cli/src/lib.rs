@@ -1,25 +1,19 @@
-//! What `hapolicy` and `policy-client` are made of. The binaries parse, build, call, and map the
-//! result to an exit status; everything that can be tested without a process is here.
+//! The parts of `hapolicy` and `policy-client`: their arguments, the journal, and the proxy. The binaries parse, build,
+//! call, and turn the result into an exit status.
 //!
-//! This crate is a part of the programs, not a library with promises: those are `policy-proto`,
-//! `policy-ha`, `policy-flow` and `policy-net`.
+//! This crate is a part of the programs, not a library with promises: those are `policy-proto`, `policy-ha`,
+//! `policy-flow`, `policy-net` and `policy-daemon`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
 mod args;
 pub use args::{
-    Affinity, Checking, ClientLimits, DefaultAction, Failover, InvalidProbe, InvalidService,
-    Lifetime, LogFormat, Options, Service, Stop, parse_duration, usage_line,
+    Affinity, Checking, ClientArgs, DefaultAction, FailoverArgs, InvalidProbe, InvalidService,
+    LogFormat, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration, usage_line,
 };
 
 mod check_config;
 pub use check_config::check_config;
-
-mod daemon;
-pub use daemon::{
-    Bound, InvalidListen, Level, Listen, Log, Passed, StartError, escaped, printable,
-    printable_json, silence_stderr,
-};
 
 mod journal;
 pub use journal::Journal;
@@ -30,9 +24,9 @@ mod proxy;
 pub use proxy::Proxy;
 
 mod report;
-#[doc(hidden)]
-pub use daemon::restart::fd_passing;
-
 pub mod serve;
 mod services;
 pub mod spawn;
+
+/// The name of the program in the log.
+pub const NAME: &str = "hapolicy";

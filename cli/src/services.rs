@@ -9,17 +9,20 @@ use std::{
     time::Duration,
 };
 
-use policy_flow::{Address, BackendConfig, Check, ClientOptions, Shared, UpstreamOptions};
+use policy_daemon::{
+    StartError,
+    log::{Level, Log},
+};
+use policy_flow::{
+    Address, BackendConfig, Check, ClientOptions, PlaceLimits, Places, RequestMemory, Shared,
+    UpstreamOptions,
+};
 use policy_ha::Mode;
 use policy_socket::Endpoint;
 
 use crate::{
     args::{Affinity, InvalidService, Options, Service, read_probe},
-    daemon::{
-        error::StartError,
-        log::{Level, Log},
-    },
-    journal::Journal,
+    journal::{Journal, shortage::MemoryWaits},
     proxy::{Backends, Proxy, Resolver, Settings},
 };
 
@@ -183,8 +186,14 @@ impl Services {
         Journal::new(log, self.valid.clone()).with_detail(options.logging, options.verbose)
     }
 
-    /// What answers requests, with the options of this mode, for so many workers.
-    pub(crate) fn proxy(&self, options: &Options, journal: Journal, workers: usize) -> Proxy {
+    /// The proxy in this mode, for so many workers and clients.
+    pub(crate) fn proxy(
+        &self,
+        options: &Options,
+        journal: Journal,
+        workers: usize,
+        max_clients: usize,
+    ) -> Proxy {
         let upstream = upstream(options, workers.max(1));
         let services: Vec<_> = self
             .valid
@@ -198,10 +207,12 @@ impl Services {
                 balancer.set_mode(id, service.mode);
             }
         }
-        let clients = match options.is_daemon {
-            true => options.limits.of_clients(options.deadline),
-            false => unlimited(),
+        let clients = if options.is_daemon {
+            options.limits.of_clients(options.deadline)
+        } else {
+            unlimited()
         };
+        let memory = clients.memory.filter(|_| options.is_daemon);
         let endpoints = self.valid.iter().map(|service| service.endpoint.clone());
         Proxy {
             default: options.default.clone().unwrap_or_default(),
@@ -216,6 +227,13 @@ impl Services {
                 services,
             },
             shared,
+            places: Places::new(PlaceLimits {
+                all: max_clients,
+                per_address: options.limits.max_clients_per_address,
+                per_user: options.limits.max_clients_per_user,
+            }),
+            memory: RequestMemory::new(memory),
+            memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
             backends: Arc::new(Backends {
                 endpoints: endpoints.collect(),
                 resolver: Arc::new(Resolver::new(!options.is_daemon)),
@@ -293,7 +311,8 @@ pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
     let failover = &options.failover;
     let read = |path: &PathBuf| {
         let shown = path.display().to_string();
-        read_probe(path).map_err(|error| StartError::Probe(shown, error))
+        read_probe(path)
+            .map_err(|error| StartError::Configuration(format!("--probe {shown}: {error}")))
     };
     let probe = failover.probe.as_ref().map(read).transpose()?;
     Ok(failover.checks(probe))

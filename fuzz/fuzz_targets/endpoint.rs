@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use hapolicy::{Listen, Service, parse_duration};
+use hapolicy::{Service, parse_duration};
+use policy_daemon::ListenAddr;
 use libfuzzer_sys::fuzz_target;
 use policy_net::Endpoint;
 
@@ -66,7 +67,7 @@ fn check_listen(text: &str) {
     if text.contains("owner=") || text.contains("group=") {
         return;
     }
-    let Ok(listen) = text.parse::<Listen>() else {
+    let Ok(listen) = text.parse::<ListenAddr>() else {
         return;
     };
     let (address, options) = text.split_once(',').unwrap_or((text, ""));

@@ -12,7 +12,7 @@ use crate::args::parse_duration;
 /// What a daemon grants its clients: a part of [`Options`](crate::args::Options).
 #[derive(Args, Clone, Debug)]
 #[non_exhaustive]
-pub struct ClientLimits {
+pub struct ClientArgs {
     /// TCP clients that are served; needed where --listen is not on loopback
     #[arg(long, value_name = "NET[,NET]", value_delimiter = ',', value_parser = network)]
     pub allow: Vec<IpNet>,
@@ -41,7 +41,7 @@ pub struct ClientLimits {
     pub idle: Duration,
 }
 
-impl Default for ClientLimits {
+impl Default for ClientArgs {
     /// What holds without any option; a test compares it with clap's.
     fn default() -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Default for ClientLimits {
     }
 }
 
-impl ClientLimits {
+impl ClientArgs {
     /// What a client is granted. What waits for memory for longer than the deadline would be answered to nobody.
     #[must_use]
     pub fn of_clients(&self, deadline: Duration) -> ClientOptions {
@@ -160,7 +160,7 @@ mod tests {
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
-        limits: ClientLimits,
+        limits: ClientArgs,
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
         let parsed = Command::try_parse_from(["hapolicy"]).unwrap().limits;
         assert_eq!(
             format!("{parsed:?}"),
-            format!("{:?}", ClientLimits::default())
+            format!("{:?}", ClientArgs::default())
         );
     }
 

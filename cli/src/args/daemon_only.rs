@@ -2,13 +2,13 @@
 
 use clap::{ArgMatches, Command, parser::ValueSource};
 
-use crate::args::{Checking, Failover};
+use crate::args::{Checking, FailoverArgs};
 
 /// The first of them that was given, as it is written.
 pub(crate) fn daemon_option(
     command: &Command,
     matches: &ArgMatches,
-    failover: &Failover,
+    failover: &FailoverArgs,
 ) -> Option<String> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let checks_services = |check: &Checking| matches!(check, Checking::Services(_));

@@ -12,7 +12,7 @@ use crate::args::parse_duration;
 /// Who is asked, and what happens when a service fails: a part of [`Options`](crate::args::Options).
 #[derive(Args, Clone, Debug)]
 #[non_exhaustive]
-pub struct Failover {
+pub struct FailoverArgs {
     /// Who is asked among the services of one priority that are up
     #[arg(
         long,
@@ -91,7 +91,7 @@ pub enum Checking {
     Services(Duration),
 }
 
-impl Failover {
+impl FailoverArgs {
     /// Whether the command line is to be looked at, and no more.
     #[must_use]
     pub fn only_checks(&self) -> bool {
@@ -137,7 +137,7 @@ impl Failover {
     }
 }
 
-impl Default for Failover {
+impl Default for FailoverArgs {
     /// What holds without any option; a test compares it with clap's.
     fn default() -> Self {
         let UpstreamOptions {
@@ -245,12 +245,15 @@ mod tests {
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
-        failover: Failover,
+        failover: FailoverArgs,
     }
 
     #[test]
     fn the_defaults_are_the_same_with_and_without_clap() {
         let parsed = Command::try_parse_from(["hapolicy"]).unwrap().failover;
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Failover::default()));
+        assert_eq!(
+            format!("{parsed:?}"),
+            format!("{:?}", FailoverArgs::default())
+        );
     }
 }

@@ -3,6 +3,9 @@
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use policy_daemon::{DaemonOptions, log::LogTarget};
+
+use crate::NAME;
 
 use daemon_only::daemon_option;
 use perl::WrongWord;
@@ -20,15 +23,15 @@ mod shutdown;
 mod usage;
 mod values;
 
-pub use clients::ClientLimits;
+pub use clients::ClientArgs;
 pub(crate) use clients::shown;
 pub use default_action::DefaultAction;
-pub use failover::{Checking, Failover};
+pub use failover::{Checking, FailoverArgs};
 pub use log_format::LogFormat;
 pub use probe::InvalidProbe;
 pub(crate) use probe::read_probe;
 pub use service::{InvalidService, Service};
-pub use shutdown::Lifetime;
+pub use shutdown::ShutdownArgs;
 pub use usage::usage_line;
 pub use values::parse_duration;
 
@@ -74,7 +77,7 @@ pub struct Options {
     /// A daemon's line of -l: one per request, as key=value; or the Perl script's, one per attempt
     #[arg(long, value_name = "FORMAT", default_value = "key-value")]
     pub log_format: LogFormat,
-    /// Where any number of connections is served, each in the syntax of [`Listen`](crate::daemon::listen::address::Listen).
+    /// Where any number of connections is served, each in the syntax of [`ListenAddr`](policy_daemon::ListenAddr).
     #[arg(
         long,
         value_name = "ENDPOINT",
@@ -93,10 +96,10 @@ pub struct Options {
     pub deadline: Duration,
     /// What clients are granted.
     #[command(flatten)]
-    pub limits: ClientLimits,
+    pub limits: ClientArgs,
     /// How it ends.
     #[command(flatten)]
-    pub lifetime: Lifetime,
+    pub shutdown: ShutdownArgs,
     /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
     #[arg(skip)]
     pub is_daemon: bool,
@@ -109,7 +112,7 @@ pub struct Options {
     pub affinity: Option<Affinity>,
     /// Who is asked, and what happens when a service fails.
     #[command(flatten)]
-    pub failover: Failover,
+    pub failover: FailoverArgs,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
     #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
     pub(crate) help: (),
@@ -135,21 +138,27 @@ pub enum Stop {
     Usage(String),
 }
 
+/// The end of a process at its command line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stopped {
+    /// The way in which it ends.
+    pub stop: Stop,
+    /// Whether the command line is a daemon's, which decides on the exit status.
+    pub is_daemon: bool,
+}
+
 impl Options {
     /// Reads the words of a command line, the program's name not among them; `passed` says whether a
     /// service manager has passed listening sockets.
     ///
     /// # Errors
     ///
-    /// [`Stop`]; and whether it is a daemon's, which decides the exit status.
-    pub fn parse(
-        words: impl IntoIterator<Item = OsString>,
-        passed: bool,
-    ) -> Result<Self, (Stop, bool)> {
+    /// [`Stopped`].
+    pub fn parse(words: impl IntoIterator<Item = OsString>, passed: bool) -> Result<Self, Stopped> {
         let words: Vec<OsString> = words.into_iter().collect();
         let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
         let is_daemon = passed || words.iter().any(listens);
-        let mut options = Self::parse_words(words).map_err(|stop| (stop, is_daemon))?;
+        let mut options = Self::parse_words(words).map_err(|stop| Stopped { stop, is_daemon })?;
         options.is_daemon = passed || !options.listen.is_empty();
         // It is looked at without the sockets of a service manager.
         if let Some(option) = &options.daemon_option
@@ -160,12 +169,37 @@ impl Options {
                 "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a service \
                  manager"
             );
-            return Err((Stop::Usage(text), true));
+            return Err(Stopped {
+                stop: Stop::Usage(text),
+                is_daemon: true,
+            });
         }
         match options.failover.missing() {
-            Some(text) => Err((Stop::Usage(text.to_owned()), is_daemon)),
+            Some(text) => Err(Stopped {
+                stop: Stop::Usage(text.to_owned()),
+                is_daemon,
+            }),
             None => Ok(options),
         }
+    }
+
+    /// The options of the daemon, with so many services.
+    pub(crate) fn daemon(&self, services: usize) -> DaemonOptions {
+        let mut daemon = DaemonOptions::new(NAME);
+        daemon.log = if self.stdout {
+            LogTarget::Stdout
+        } else {
+            LogTarget::Syslog
+        };
+        daemon.listen.clone_from(&self.listen);
+        daemon.allow.clone_from(&self.limits.allow);
+        daemon.max_clients = self.limits.max_clients;
+        daemon.workers = self.workers.unwrap_or(NonZeroUsize::MIN);
+        daemon.user.clone_from(&self.user);
+        daemon.drain = self.shutdown.drain;
+        daemon.handover.clone_from(&self.shutdown.handover);
+        daemon.reserved_fds = services * self.failover.max_connections;
+        daemon
     }
 
     fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
@@ -178,9 +212,10 @@ impl Options {
             }
         })?;
         // Building clap's command costs more than all the rest of a start under spawn(8).
-        let mut options = match classic.rest.is_empty() {
-            true => Self::plain(),
-            false => Self::extended(classic.rest)?,
+        let mut options = if classic.rest.is_empty() {
+            Self::plain()
+        } else {
+            Self::extended(classic.rest)?
         };
         if let Some(text) = options.limits.fault() {
             return Err(Stop::Usage(text));
@@ -211,12 +246,12 @@ impl Options {
             user: None,
             workers: None,
             deadline: DEADLINE,
-            limits: ClientLimits::default(),
-            lifetime: Lifetime::default(),
+            limits: ClientArgs::default(),
+            shutdown: ShutdownArgs::default(),
             is_daemon: false,
             daemon_option: None,
             affinity: None,
-            failover: Failover::default(),
+            failover: FailoverArgs::default(),
             help: (),
             version: (),
         }
@@ -232,9 +267,12 @@ impl Options {
                     daemon_option(&Self::command(), &matches, &options.failover);
                 Ok(options)
             });
-        parsed.map_err(|error| match error.use_stderr() {
-            false => Stop::Show(error.to_string()),
-            true => Stop::Usage(usage_line(&error)),
+        parsed.map_err(|error| {
+            if error.use_stderr() {
+                Stop::Usage(usage_line(&error))
+            } else {
+                Stop::Show(error.to_string())
+            }
         })
     }
 }

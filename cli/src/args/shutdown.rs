@@ -10,7 +10,7 @@ use crate::args::parse_duration;
 /// How a daemon ends, and who comes after it: a part of [`Options`](crate::args::Options).
 #[derive(Args, Clone, Debug)]
 #[non_exhaustive]
-pub struct Lifetime {
+pub struct ShutdownArgs {
     /// How long requests under way may take once a daemon is to end
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
@@ -19,7 +19,7 @@ pub struct Lifetime {
     pub handover: Option<PathBuf>,
 }
 
-impl Default for Lifetime {
+impl Default for ShutdownArgs {
     /// What holds without any option; a test compares it with clap's.
     fn default() -> Self {
         Self {
@@ -46,12 +46,15 @@ mod tests {
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
-        lifetime: Lifetime,
+        shutdown: ShutdownArgs,
     }
 
     #[test]
     fn the_defaults_are_the_same_with_and_without_clap() {
-        let parsed = Command::try_parse_from(["hapolicy"]).unwrap().lifetime;
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Lifetime::default()));
+        let parsed = Command::try_parse_from(["hapolicy"]).unwrap().shutdown;
+        assert_eq!(
+            format!("{parsed:?}"),
+            format!("{:?}", ShutdownArgs::default())
+        );
     }
 }

@@ -7,7 +7,9 @@ use policy_flow::{BackendConfig, Retry};
 use policy_ha::Mode;
 
 use crate::{
-    args::{Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service, shown},
+    args::{
+        Affinity, ClientArgs, DefaultAction, FailoverArgs, Options, Service, ShutdownArgs, shown,
+    },
     check_config::quoted::quoted,
     services::{Services, affinity},
 };
@@ -49,7 +51,7 @@ impl Effective<'_> {
             workers: _,
             deadline,
             limits,
-            lifetime,
+            shutdown,
             is_daemon,
             daemon_option: _,
             log_format,
@@ -91,7 +93,7 @@ impl Effective<'_> {
                 lines.option("log-format", format.get_name());
             }
             self.limits(limits, &mut lines);
-            lifetime_lines(lifetime, &mut lines);
+            shutdown_lines(shutdown, &mut lines);
         }
         for (is_set, name) in [
             (logging, "logging"),
@@ -119,8 +121,8 @@ impl Effective<'_> {
         }
     }
 
-    fn failover(&self, failover: &Failover, lines: &mut Lines) {
-        let Failover {
+    fn failover(&self, failover: &FailoverArgs, lines: &mut Lines) {
+        let FailoverArgs {
             balance,
             retry,
             last_resort,
@@ -180,8 +182,8 @@ impl Effective<'_> {
         }
     }
 
-    fn limits(&self, limits: &ClientLimits, lines: &mut Lines) {
-        let ClientLimits {
+    fn limits(&self, limits: &ClientArgs, lines: &mut Lines) {
+        let ClientArgs {
             allow,
             max_clients: _,
             max_clients_per_address,
@@ -213,8 +215,8 @@ impl Effective<'_> {
     }
 }
 
-fn lifetime_lines(lifetime: &Lifetime, lines: &mut Lines) {
-    let Lifetime { drain, handover } = lifetime;
+fn shutdown_lines(shutdown: &ShutdownArgs, lines: &mut Lines) {
+    let ShutdownArgs { drain, handover } = shutdown;
     lines.option("drain", duration(*drain));
     if let Some(path) = handover {
         lines.option(
@@ -282,7 +284,7 @@ mod tests {
         let effective = Effective {
             options: &options,
             services: &services,
-            workers: crate::daemon::start::resources::workers(&options),
+            workers: options.daemon(0).workers(),
             max_clients: options.is_daemon.then(|| {
                 let most = options.limits.max_clients;
                 most.map_or(1000, usize::from)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use nix::ifaddrs::getifaddrs;
+use policy_daemon::ListenAddr;
 use policy_flow::{Check, Strategy};
 use policy_proto::{Action, Request, attr};
 use policy_socket::Endpoint;
@@ -13,7 +14,6 @@ use policy_socket::Endpoint;
 use crate::{
     args::{DefaultAction, Options, Service},
     check_config::effective::duration,
-    daemon::listen::address::Listen,
     report::nobody_to_ask,
     services::Services,
 };
@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn all(
     options: &Options,
     services: &Services,
-    listeners: &[Listen],
+    listeners: &[ListenAddr],
     check: Option<&Check>,
 ) -> Vec<Vec<u8>> {
     let mut warnings = Vec::new();
@@ -106,7 +106,7 @@ fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn own_listener(service: &Service, listeners: &[Listen], own: &[IpAddr]) -> Option<Vec<u8>> {
+fn own_listener(service: &Service, listeners: &[ListenAddr], own: &[IpAddr]) -> Option<Vec<u8>> {
     let own = listeners
         .iter()
         .find(|listen| leads_to(&service.endpoint, &listen.endpoint, own))?;

@@ -3,24 +3,19 @@
 use std::{
     io,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
 
+use policy_daemon::log::{Level, Log, Suppressor, printable};
 use policy_flow::Event;
 use policy_proto::{Ignored, Request, Response, attr};
 
-use crate::{
-    args::{LogFormat, Service, shown},
-    daemon::{
-        log::{Level, Log, printable, suppress::Repeats},
-        worker::admission::{Evicted, Refusal},
-    },
-    journal::shortage::Memory,
-};
+use crate::args::{LogFormat, Service, shown};
 
+pub(crate) mod admission;
 mod attempt;
 mod escape;
 mod foreign;
@@ -36,6 +31,8 @@ pub(crate) use states::State;
 
 use escape::{Place, escape};
 use outage::Outage;
+use policy_daemon::log::ALL;
+use shortage::Memory;
 
 /// What is said of requests and services, in the Perl script's words where it has any.
 ///
@@ -52,7 +49,7 @@ pub struct Journal {
     /// How they are written.
     format: LogFormat,
     /// As a daemon: what has been said lately.
-    repeats: Option<Repeats>,
+    suppressor: Option<Arc<Suppressor>>,
     outage: Outage,
 }
 
@@ -79,7 +76,7 @@ impl Journal {
             attempts: false,
             verbose: false,
             format: LogFormat::Classic,
-            repeats: None,
+            suppressor: None,
             outage: Outage::default(),
         }
     }
@@ -96,9 +93,9 @@ impl Journal {
 
     /// With changes of state, without repeats, and with lines of requests in this format.
     #[must_use]
-    pub fn for_daemon(self, format: LogFormat) -> Self {
+    pub fn for_daemon(self, format: LogFormat, suppressor: Arc<Suppressor>) -> Self {
         Self {
-            repeats: Some(Repeats::default()),
+            suppressor: Some(suppressor),
             format,
             ..self
         }
@@ -165,22 +162,6 @@ impl Journal {
                 self.log.line(Level::Info, text);
             }
         }
-    }
-
-    /// A client was not let in.
-    pub(crate) fn turned_away(&self, refusal: &Refusal) {
-        let kind = match refusal {
-            Refusal::NotAllowed(_) => "not allowed",
-            Refusal::Full(..) => "full",
-            Refusal::FullForAddress(..) => "full for address",
-            Refusal::FullForUser(..) => "full for user",
-        };
-        self.repeatable(Level::Warning, kind, ALL, refusal.to_string());
-    }
-
-    /// A client has to leave so that another one may come.
-    pub(crate) fn evicted(&self, evicted: &Evicted) {
-        self.repeatable(Level::Warning, "evicted", ALL, evicted.to_string());
     }
 
     /// What a request has come to.
@@ -290,7 +271,7 @@ impl Journal {
     /// The line per attempt.
     fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
         if let Some(since) = since.filter(|_| self.needs_begin()) {
-            let delay = match self.repeats {
+            let delay = match self.suppressor {
                 // As the Perl script does.
                 None => format!("{}s", since.elapsed().as_secs()),
                 Some(_) => format!("{}ms", request::millis(since.elapsed())),
@@ -302,21 +283,16 @@ impl Journal {
 
     /// Says a line unless it repeats one of less than 10 s ago.
     pub(crate) fn repeatable(&self, level: Level, kind: &'static str, about: usize, text: String) {
-        let text = match &self.repeats {
-            Some(repeats) => repeats.ask((kind, about), Instant::now(), level, text),
-            None => Some(text),
-        };
-        if let Some(text) = text {
-            self.log.line(level, text);
+        match &self.suppressor {
+            Some(suppressor) => suppressor.line(level, kind, about, text),
+            None => self.log.line(level, text),
         }
     }
 
-    /// Says what was held back and has waited for a minute, or `all` of it.
-    pub(crate) fn say_pending(&self, now: Instant, all: bool) {
-        let pending = self.repeats.as_ref();
-        let pending = pending.map(|repeats| repeats.take_pending(now, all));
-        for (level, text) in pending.into_iter().flatten() {
-            self.log.line(level, text);
+    /// Writes lines that were held back and have waited for a minute, or `all` of them.
+    pub(crate) fn say_held_back(&self, now: Instant, all: bool) {
+        if let Some(suppressor) = &self.suppressor {
+            suppressor.write_held_back(now, all);
         }
     }
 }
@@ -345,9 +321,6 @@ impl From<Service> for Counted {
         }
     }
 }
-
-/// In place of a service's index: about clients.
-pub(crate) const ALL: usize = usize::MAX;
 
 /// Lines of `-v` for one request: Postfix sends about 30 attributes.
 const MAX_ATTRIBUTES: usize = 256;

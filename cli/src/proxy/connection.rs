@@ -7,6 +7,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
+use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
 use policy_socket::{close_apart, close_unix, refuses_rights};
 use rustix::{
@@ -18,8 +19,6 @@ use rustix::{
         sockopt::{set_socket_oobinline, socket_domain},
     },
 };
-
-use crate::proxy::Made;
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.
@@ -83,7 +82,7 @@ impl Connection {
     pub(crate) fn register(
         &mut self,
         socket: OwnedFd,
-        made: Made,
+        made_by: MadeBy,
         is_connecting: bool,
         token: Token,
         registry: &Registry,
@@ -95,7 +94,7 @@ impl Connection {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
         };
-        let brings_rights = is_unix && !(made == Made::Here && refuses_rights(&socket));
+        let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
         if brings_rights {
             // Else one that comes out of band would be closed by the system, in the middle of a read.
             set_socket_oobinline(&socket, true)?;
@@ -105,7 +104,7 @@ impl Connection {
             socket: Some(socket),
             is_unix,
             brings_rights,
-            is_shared: made == Made::Elsewhere,
+            is_shared: made_by == MadeBy::OtherProcess,
             is_connecting,
             ..Self::FREE
         };

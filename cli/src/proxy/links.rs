@@ -3,6 +3,7 @@
 use std::{io, mem, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use mio::Registry;
+use policy_daemon::worker::MadeBy;
 use policy_flow::{Address, Connecting, Failure, LinkId, Sent, Slot};
 use policy_socket::{Endpoint, SocketFileId, keep_alive, refuse_rights};
 use rustix::{
@@ -13,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::proxy::{
     failure,
-    mailbox::{Found, Made, Mailbox},
+    message::{Found, Inbox},
     resolver::Resolver,
     table::Table,
     token::Side,
@@ -32,7 +33,7 @@ pub(crate) struct Backends {
 pub(crate) struct Links {
     pub(crate) table: Table,
     backends: Arc<Backends>,
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
     /// Look-ups that have ended.
     pub(crate) resolved: Vec<(Slot, Found)>,
     /// Those that may be read from again.
@@ -43,12 +44,12 @@ impl Links {
     pub(crate) const fn new(
         registry: Arc<Registry>,
         backends: Arc<Backends>,
-        mailbox: Arc<Mailbox>,
+        inbox: Arc<Inbox>,
     ) -> Self {
         Self {
             table: Table::new(Side::Backends, registry),
             backends,
-            mailbox,
+            inbox,
             resolved: Vec::new(),
             resumed: Vec::new(),
         }
@@ -73,7 +74,7 @@ impl Links {
         let is_connecting = state == Connecting::Pending;
         let table = self
             .table
-            .open(link.index(), socket, Made::Here, is_connecting);
+            .open(link.index(), socket, MadeBy::ThisProcess, is_connecting);
         table.map_err(failure::of_connecting)?;
         Ok(state)
     }
@@ -106,7 +107,7 @@ impl Links {
         match self.backends.endpoints.get(slot.index()) {
             Some(Endpoint::Inet { host, port }) => {
                 let resolver = &self.backends.resolver;
-                resolver.look_up(slot, host, *port, &self.mailbox);
+                resolver.look_up(slot, host, *port, &self.inbox);
             }
             Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
             None => {}

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!               EventLoop (one a worker)                Stdio (the drop-in)
-//!  system ──▶ wait, read, accept, connect ◀── Mailbox    wait, read, connect
+//!  system ──▶ wait, read, accept, connect ◀── Inbox      wait, read, connect
 //!                        │                                      │
 //!                        ▼                                      ▼
 //!                    FlowIo: what has come over the connections to backends
@@ -25,7 +25,7 @@ mod failure;
 mod flow_io;
 mod links;
 mod listeners;
-mod mailbox;
+mod message;
 mod resolver;
 mod settings;
 mod stdio;
@@ -35,7 +35,7 @@ mod token;
 
 pub(crate) use event_loop::EventLoop;
 pub(crate) use links::Backends;
-pub(crate) use mailbox::{Made, Mailbox, Message};
+pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;
 pub use settings::Proxy;
 pub(crate) use settings::Settings;

@@ -1,22 +1,25 @@
 //! The drop-in: standard input and output as the only client.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    sync::Arc,
+    time::Duration,
+};
 
-use mio::{Events, Poll};
-use policy_flow::{ClientId, Peer, PlaceLimits, Places, RequestMemory};
+use mio::{Events, Interest, Poll, unix::SourceFd};
+use policy_daemon::{log::Log, worker};
+use policy_flow::{ClientId, Peer};
 
-use crate::{
-    daemon::log::Log,
-    proxy::{
-        Proxy,
-        connection::Read,
-        driver::Driver,
-        flow_io::FlowIo,
-        links::Links,
-        mailbox::{Mailbox, Message},
-        stdio_client::Stdio,
-        token::Source,
-    },
+use crate::proxy::{
+    Proxy,
+    connection::Read,
+    driver::Driver,
+    flow_io::FlowIo,
+    links::Links,
+    message::{Inbox, Message},
+    stdio_client::Stdio,
+    token::{INBOX, Source},
 };
 
 /// Serves the one connection of standard input and output to its end.
@@ -27,16 +30,13 @@ use crate::{
 pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let poll = Poll::new()?;
     let registry = Arc::new(poll.registry().try_clone()?);
-    let mailbox = Arc::new(Mailbox::new(poll.registry())?);
+    let inbox = Arc::new(Inbox::new()?);
+    let descriptor = inbox.as_fd().as_raw_fd();
+    registry.register(&mut SourceFd(&descriptor), INBOX, Interest::READABLE)?;
     let client = Stdio::new(Arc::clone(&registry), log)?;
     let proxy = Arc::new(proxy);
-    let links = Links::new(registry, Arc::clone(&proxy.backends), Arc::clone(&mailbox));
-    let places = Places::new(PlaceLimits {
-        all: 1,
-        per_address: None,
-        per_user: None,
-    });
-    let flow = proxy.flow(0, places, RequestMemory::new(None));
+    let links = Links::new(registry, Arc::clone(&proxy.backends), Arc::clone(&inbox));
+    let flow = proxy.flow(0);
     let mut io = FlowIo::new(flow, Driver::new(client, links, proxy));
     let accepted = io.flow.accept(Peer::User(0), &mut io.driver);
     let client = accepted.map_err(io::Error::other)?;
@@ -45,7 +45,7 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
         events: Events::with_capacity(EVENTS),
         io,
         client,
-        mailbox,
+        inbox,
     };
     while !session.io.driver.clients.is_closed {
         session.turn()?;
@@ -58,7 +58,7 @@ struct Session {
     events: Events,
     io: FlowIo<Stdio>,
     client: ClientId,
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
 }
 
 impl Session {
@@ -109,8 +109,8 @@ impl Session {
                     }
                     is_gone |= heard.is_gone;
                 }
-                Source::Mailbox => has_messages = true,
-                Source::Link(_) | Source::Listener(_) | Source::Signals => {}
+                Source::Inbox => has_messages = true,
+                Source::Link(_) | Source::Listener(_) => {}
             }
         }
         if has_messages {
@@ -126,9 +126,9 @@ impl Session {
 
     fn read_messages(&mut self) {
         let mut messages = Vec::new();
-        self.mailbox.take(&mut messages);
+        self.inbox.take(&mut messages);
         for message in messages {
-            if let Message::Resolved(slot, found) = message {
+            if let worker::Message::Service(Message::Resolved(slot, found)) = message {
                 self.io.flow.resolved(slot, found, &mut self.io.driver);
             }
         }

@@ -11,23 +11,17 @@ use std::{
 };
 
 use mio::{Interest, Registry, event::Event, unix::SourceFd};
+use policy_daemon::{is_same_socket, log::Log, stream_socket, worker::MadeBy};
 use policy_flow::{ClientId, Peer, Sent, Waiting};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, retry_on_intr},
 };
 
-use crate::{
-    daemon::{
-        log::Log,
-        process::stdio::{is_same_socket, socket},
-    },
-    proxy::{
-        connection::{Connection, Read},
-        driver::ClientSide,
-        mailbox::Made,
-        token::Side,
-    },
+use crate::proxy::{
+    connection::{Connection, Read},
+    driver::ClientSide,
+    token::Side,
 };
 
 /// Standard input and output.
@@ -72,8 +66,8 @@ impl Stdio {
         let open = |fd, index| {
             let mut connection = Connection::FREE;
             let token = Side::Clients.token(index);
-            let socket = socket(fd)?.map(|socket| {
-                connection.register(socket, Made::Elsewhere, false, token, &registry)?;
+            let socket = stream_socket(fd)?.map(|socket| {
+                connection.register(socket, MadeBy::OtherProcess, false, token, &registry)?;
                 Ok::<_, io::Error>(connection)
             });
             socket.transpose()
@@ -149,7 +143,7 @@ impl Stdio {
 impl ClientSide for Stdio {
     /// Lines of the log that stand before a reply are sent with it.
     fn send(&mut self, _: ClientId, bytes: &[u8]) -> io::Result<Sent> {
-        let mut lines = self.log.take_pending();
+        let mut lines = self.log.take_buffered();
         if lines.is_empty() {
             return self.write(bytes);
         }

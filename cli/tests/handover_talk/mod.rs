@@ -5,7 +5,7 @@
     reason = "each test that includes this module uses a part of it"
 )]
 
-pub use hapolicy::fd_passing::{receive, send};
+pub use policy_daemon::fd_passing::{receive, send};
 
 use std::{
     fs,
