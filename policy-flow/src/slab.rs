@@ -57,6 +57,8 @@ impl<T> Slab<T> {
 
     /// Places that became free before this can be given out again.
     pub(crate) fn recycle(&mut self) {
-        self.free.append(&mut self.freed);
+        if !self.freed.is_empty() {
+            self.free.append(&mut self.freed);
+        }
     }
 }

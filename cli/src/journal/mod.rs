@@ -188,21 +188,28 @@ impl Journal {
 
     /// Something happened to a service. `begun` says when the request of this owner came, if that is known.
     pub(crate) fn event(&self, event: &Event<'_>, begun: impl FnOnce(u64) -> Option<Instant>) {
+        if let Event::Answered {
+            backend,
+            request,
+            owner,
+            response,
+            ..
+        } = event
+        {
+            if let Some(counted) = self.services.get(backend.index()) {
+                self.service_answered(counted, response);
+                self.attempt(counted, request, begun(*owner), response.as_bytes());
+            }
+        } else {
+            self.rare_event(event, begun);
+        }
+    }
+
+    #[cold]
+    fn rare_event(&self, event: &Event<'_>, begun: impl FnOnce(u64) -> Option<Instant>) {
         match event {
             Event::Opening(backend) => self.connection(*backend, "Opening socket to "),
             Event::Connected(backend) => self.connection(*backend, "Connection established to "),
-            Event::Answered {
-                backend,
-                request,
-                owner,
-                response,
-                ..
-            } => {
-                if let Some(counted) = self.services.get(backend.index()) {
-                    self.service_answered(counted, response);
-                    self.attempt(counted, request, begun(*owner), response.as_bytes());
-                }
-            }
             Event::Failed {
                 backend,
                 request,

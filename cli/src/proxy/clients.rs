@@ -116,7 +116,7 @@ impl FlowIo<ClientSockets> {
         };
         connection.heard(event);
         let client = client(index);
-        if event.is_writable() {
+        if event.is_writable() && connection.has_backlog() {
             match table.flush(index) {
                 Ok(true) => self.flow.client_flushed(client, &mut self.driver),
                 Ok(false) => {}
@@ -142,37 +142,49 @@ impl FlowIo<ClientSockets> {
 
     /// Reads what has come from clients that may be read from again.
     pub(crate) fn resume_clients(&mut self) {
-        for client in mem::take(&mut self.driver.clients.resumed) {
-            self.read_client(client);
+        if self.driver.clients.has_resumed() {
+            for client in mem::take(&mut self.driver.clients.resumed) {
+                self.read_client(client);
+            }
         }
     }
 
     fn read_client(&mut self, client: ClientId) {
         for _ in 0..READS {
             let clients = self.flow.clients();
-            let room = match clients.is_reading(client) {
-                true => clients.room(client).min(self.scratch.len()),
-                false => 0,
-            };
+            if !clients.is_reading(client) {
+                return;
+            }
+            let room = clients.room(client).min(self.scratch.len());
             let Some(room) = self.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
                 return;
             };
-            match self.driver.clients.table.read(client.index(), room) {
-                Read::Data(count) => {
-                    let data = self.scratch.get(..count).unwrap_or_default();
-                    self.flow.client_data(client, data, &mut self.driver);
-                }
-                Read::Nothing => return,
-                Read::End => return self.flow.client_ended(client, &mut self.driver),
-                Read::Descriptors => {
-                    self.driver.proxy.journal.descriptors_sent();
-                    return self.flow.client_gone(client, &mut self.driver);
-                }
-                Read::Failed(_) => return self.flow.client_gone(client, &mut self.driver),
+            let read = self.driver.clients.table.read(client.index(), room);
+            let Read::Data(count) = read else {
+                return self.no_request(client, &read);
+            };
+            let data = self.scratch.get(..count).unwrap_or_default();
+            self.flow.client_data(client, data, &mut self.driver);
+            if !self.driver.clients.table.is_readable(client.index()) {
+                return;
             }
         }
         // Others have their turn, however much it sends.
         self.driver.clients.resume(client);
+    }
+
+    /// A client's connection has brought no data.
+    #[cold]
+    fn no_request(&mut self, client: ClientId, read: &Read) {
+        match read {
+            Read::Data(_) | Read::Nothing => {}
+            Read::End => self.flow.client_ended(client, &mut self.driver),
+            Read::Descriptors => {
+                self.driver.proxy.journal.descriptors_sent();
+                self.flow.client_gone(client, &mut self.driver);
+            }
+            Read::Failed(_) => self.flow.client_gone(client, &mut self.driver),
+        }
     }
 }
 

@@ -125,6 +125,11 @@ impl Connection {
         self.readable = true;
     }
 
+    /// Whether something has not been sent.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     /// The system has told of something.
     pub(crate) fn heard(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();

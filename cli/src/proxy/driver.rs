@@ -84,38 +84,50 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
     }
 
     fn client_event(&mut self, event: ClientEvent<'_>) {
-        let proxy = &self.proxy;
-        match event {
-            ClientEvent::Ignored(ignored) => proxy.journal.ignored(ignored),
-            ClientEvent::Request {
-                client,
-                request,
-                is_policy,
-            } => {
-                proxy.journal.request(request, is_policy);
-                self.begins(client);
+        // Each request brings the first two. A jump through a table would be guessed wrong after each switch between
+        // processes.
+        if let ClientEvent::Request {
+            client,
+            request,
+            is_policy,
+        } = event
+        {
+            self.proxy.journal.request(request, is_policy);
+            self.begins(client);
+        } else if let ClientEvent::Replied {
+            request,
+            took,
+            answered,
+            failed,
+            response,
+            ..
+        } = event
+        {
+            let proxy = &self.proxy;
+            if answered.is_some() {
+                proxy.journal.answered(&proxy.default);
+            } else if proxy.shared.is_some() && request.is_access_policy() {
+                proxy.journal.unanswered(|| proxy.states(), &proxy.default);
             }
-            ClientEvent::Replied {
-                request,
-                took,
+            let outcome = Outcome {
                 answered,
                 failed,
+                took,
                 response,
-                ..
-            } => {
-                if answered.is_some() {
-                    proxy.journal.answered(&proxy.default);
-                } else if proxy.shared.is_some() && request.is_access_policy() {
-                    proxy.journal.unanswered(|| proxy.states(), &proxy.default);
-                }
-                let outcome = Outcome {
-                    answered,
-                    failed,
-                    took,
-                    response,
-                };
-                proxy.journal.replied(request, &outcome);
-            }
+            };
+            proxy.journal.replied(request, &outcome);
+        } else {
+            self.rare_client_event(&event);
+        }
+    }
+}
+
+impl<C: ClientSide> Driver<C> {
+    #[cold]
+    fn rare_client_event(&mut self, event: &ClientEvent<'_>) {
+        let proxy = &self.proxy;
+        match *event {
+            ClientEvent::Ignored(ignored) => proxy.journal.ignored(ignored),
             ClientEvent::Refused {
                 peer,
                 error,

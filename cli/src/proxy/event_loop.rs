@@ -21,7 +21,7 @@ use crate::{
         links::Links,
         listeners::Listeners,
         message::{Context, Message},
-        token::{INBOX, Source},
+        token::{INBOX, Side, Source},
     },
 };
 
@@ -136,7 +136,9 @@ impl EventLoop {
         }
         self.io.resume_links();
         self.io.resume_clients();
-        self.accept();
+        if self.listeners.has_ready() {
+            self.accept();
+        }
         self.io.tick();
         self.beat();
         self.publish();
@@ -163,37 +165,51 @@ impl EventLoop {
             State::Draining(end) => end,
             _ => None,
         };
-        let all = [
-            self.io.flow.next_timer(),
-            self.listeners.next(now),
-            self.next_beat,
-            end,
-        ];
+        let all = [self.listeners.next(now), self.next_beat, end];
         let next = all.into_iter().flatten().min();
         let next = next.map(|next| next.saturating_duration_since(now));
-        [next, limit].into_iter().flatten().min()
+        [self.io.flow.time_left(), next, limit]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reports what the system has told: what comes from backends first, then what comes from clients.
     fn report(&mut self) {
         for event in &self.events {
-            if let Source::Link(index) = Source::of(event.token()) {
+            if let Some(index) = Side::Backends.index_of(event.token()) {
                 self.io.link_event(index, event);
             }
         }
+        let mut has_others = false;
+        for event in &self.events {
+            let token = event.token();
+            if let Some(index) = Side::Clients.index_of(token) {
+                self.io.client_event(index, event);
+            } else {
+                has_others |= Side::Backends.index_of(token).is_none();
+            }
+        }
+        if has_others {
+            self.report_others();
+        }
+        self.events.clear();
+    }
+
+    /// Reports what is no connection's.
+    #[cold]
+    fn report_others(&mut self) {
         let mut has_messages = false;
         for event in &self.events {
             match Source::of(event.token()) {
-                Source::Client(index) => self.io.client_event(index, event),
                 Source::Listener(index) => self.listeners.heard(index),
                 Source::Inbox => has_messages = true,
-                Source::Link(_) => {}
+                Source::Link(_) | Source::Client(_) => {}
             }
         }
         if has_messages {
             self.read_messages();
         }
-        self.events.clear();
     }
 
     fn read_messages(&mut self) {

@@ -62,25 +62,20 @@ impl<C: ClientSide> FlowIo<C> {
                 return;
             }
             connection.is_connecting = false;
-            let error = match event.is_error() || event.is_write_closed() {
-                true => connection.connect_error(),
-                false => None,
-            };
-            match error {
-                Some(error) => {
-                    let failure = failure::of_connecting(error);
-                    return self.flow.link_failed(link, failure, &mut self.driver);
-                }
-                None => self.flow.connected(link, &mut self.driver),
+            let is_failed = event.is_error() || event.is_write_closed();
+            if is_failed && let Some(error) = connection.connect_error() {
+                let failure = failure::of_connecting(error);
+                return self.flow.link_failed(link, failure, &mut self.driver);
             }
+            self.flow.connected(link, &mut self.driver);
         }
         let table = &mut self.driver.links.table;
         let Some(connection) = table.get(index) else {
             return;
         };
         connection.heard(event);
-        let is_unix = connection.is_unix();
-        if event.is_writable() {
+        if event.is_writable() && connection.has_backlog() {
+            let is_unix = connection.is_unix();
             match table.flush(index) {
                 Ok(true) => self.flow.link_flushed(link),
                 Ok(false) => {}
@@ -102,31 +97,45 @@ impl<C: ClientSide> FlowIo<C> {
             let Some(room) = self.scratch.get_mut(..room).filter(|room| !room.is_empty()) else {
                 return;
             };
-            let table = &mut self.driver.links.table;
-            let is_unix = table.get(link.index()).is_some_and(|one| one.is_unix());
-            match table.read(link.index(), room) {
-                Read::Data(count) => {
-                    let data = self.scratch.get(..count).unwrap_or_default();
-                    self.flow.link_data(link, data, &mut self.driver);
-                }
-                Read::Nothing => return,
-                Read::End => return self.flow.link_ended(link, &mut self.driver),
-                Read::Descriptors => {
-                    self.driver.proxy.journal.descriptors_sent();
-                    let error = io::ErrorKind::InvalidData.into();
-                    let failure = failure::of_connection(error, is_unix);
-                    return self.flow.link_failed(link, failure, &mut self.driver);
-                }
-                Read::Failed(error) => {
-                    let failure = failure::of_connection(error, is_unix);
-                    return self.flow.link_failed(link, failure, &mut self.driver);
-                }
+            let read = self.driver.links.table.read(link.index(), room);
+            let Read::Data(count) = read else {
+                return self.nothing_read(link, read);
+            };
+            let data = self.scratch.get(..count).unwrap_or_default();
+            self.flow.link_data(link, data, &mut self.driver);
+            if !self.driver.links.table.is_readable(link.index()) {
+                return;
             }
         }
     }
 
+    /// A connection to a backend has brought no data.
+    #[cold]
+    fn nothing_read(&mut self, link: LinkId, read: Read) {
+        let error = match read {
+            Read::Data(_) | Read::Nothing => return,
+            Read::End => return self.flow.link_ended(link, &mut self.driver),
+            Read::Descriptors => {
+                self.driver.proxy.journal.descriptors_sent();
+                io::ErrorKind::InvalidData.into()
+            }
+            Read::Failed(error) => error,
+        };
+        let connection = self.driver.links.table.get(link.index());
+        let is_unix = connection.is_some_and(|connection| connection.is_unix());
+        let failure = failure::of_connection(error, is_unix);
+        self.flow.link_failed(link, failure, &mut self.driver);
+    }
+
     /// Reads from connections that may be read from again, and reports look-ups that have ended.
     pub(crate) fn resume_links(&mut self) {
+        if self.driver.links.has_resumed() {
+            self.resume();
+        }
+    }
+
+    #[cold]
+    fn resume(&mut self) {
         while let Some((slot, found)) = self.driver.links.resolved.pop() {
             self.flow.resolved(slot, found, &mut self.driver);
         }

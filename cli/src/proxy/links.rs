@@ -91,6 +91,11 @@ impl Links {
         }
     }
 
+    /// Whether some may be read from again, or look-ups have ended.
+    pub(crate) fn has_resumed(&self) -> bool {
+        !self.resumed.is_empty() || !self.resolved.is_empty()
+    }
+
     /// Those that may be read from again, in the place of an empty list.
     pub(crate) fn take_resumed(&mut self, list: &mut Vec<LinkId>) {
         mem::swap(&mut self.resumed, list);

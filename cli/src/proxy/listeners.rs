@@ -61,8 +61,12 @@ impl Listeners {
 
     /// The time of the next attempt to accept without an event: at once, or after a pause.
     pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
-        let is_ready = self.all.iter().any(|entry| entry.ready);
-        is_ready.then(|| self.paused_until.unwrap_or(now))
+        self.has_ready().then(|| self.paused_until.unwrap_or(now))
+    }
+
+    /// Whether connections may be waiting.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.all.iter().any(|entry| entry.ready)
     }
 
     /// The next connection, if one waits. After a failure there is a pause: descriptors have run out, as a rule.

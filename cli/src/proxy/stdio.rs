@@ -19,7 +19,7 @@ use crate::proxy::{
     links::Links,
     message::{Inbox, Message},
     stdio_client::Stdio,
-    token::{INBOX, Source},
+    token::{INBOX, Side, Source},
 };
 
 /// Serves the one connection of standard input and output to its end.
@@ -64,10 +64,10 @@ struct Session {
 impl Session {
     /// Waits until something happens, and does what is to be done then. Data counts before a time-out.
     fn turn(&mut self) -> io::Result<()> {
-        let next = self.io.flow.next_timer();
-        let patience = match self.is_readable() {
-            true => Some(Duration::ZERO),
-            false => next.map(|next| next.saturating_duration_since(self.io.now)),
+        let patience = if self.is_readable() {
+            Some(Duration::ZERO)
+        } else {
+            self.io.flow.time_left()
         };
         let is_complete = self.wait(patience)?;
         self.io.set_now();
@@ -92,7 +92,7 @@ impl Session {
 
     fn report(&mut self) {
         for event in &self.events {
-            if let Source::Link(index) = Source::of(event.token()) {
+            if let Some(index) = Side::Backends.index_of(event.token()) {
                 self.io.link_event(index, event);
             }
         }

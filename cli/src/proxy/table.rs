@@ -51,6 +51,12 @@ impl Table {
         self.places.get_mut(index).filter(|place| place.is_open())
     }
 
+    /// Whether something may have come over this connection that has not been read.
+    pub(crate) fn is_readable(&self, index: usize) -> bool {
+        let connection = self.places.get(index);
+        connection.is_some_and(|connection| connection.is_readable())
+    }
+
     pub(crate) fn read(&mut self, index: usize, room: &mut [u8]) -> Read {
         self.get(index)
             .map_or(Read::Nothing, |connection| connection.read(room))

@@ -16,14 +16,15 @@ impl Clients {
         let Some(client) = self.slab.get(id) else {
             return 0;
         };
-        let buffered = client
-            .partial
-            .as_ref()
-            .map_or(0, |partial| partial.buf.len());
+        if client.state == State::Idle && self.memory.has_usual() {
+            // As a rule.
+            return ROOM;
+        }
+        let partial = client.partial.as_ref();
+        let buffered = partial.map_or(0, |partial| partial.buf.len());
         match client.state {
             // One byte tells an idle client from one that waits for memory.
-            State::Idle if !self.memory.has_usual() => 1,
-            State::Idle => ROOM,
+            State::Idle => 1,
             State::Rest if client.large > 0 => ROOM,
             State::Rest | State::Busy | State::Replying => ROOM.saturating_sub(buffered),
             State::Free | State::Short | State::ShortLarge => 0,

@@ -169,8 +169,12 @@ impl Clients {
         self.clock.instant_of(self.timers.next())
     }
 
-    pub(crate) fn is_due(&self) -> bool {
-        self.timers.next() <= self.clock.now
+    pub(crate) fn next_time(&self) -> Time {
+        self.timers.next()
+    }
+
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Does what time brings: to be called after all that has been heard until now was reported.
@@ -252,21 +256,15 @@ impl Clients {
         let Some(client) = self.slab.get_mut(id) else {
             return;
         };
+        if client.state == State::Idle && data.first().is_some_and(|byte| *byte > b'\r') {
+            // As a rule.
+            return self.begins(id, data, driver);
+        }
         match client.state {
             State::Free => {}
             // A blank line begins no request, needs no memory, and does not keep a client from being idle.
             State::Idle if without_blank_lines(data).is_empty() => {}
-            State::Idle => {
-                self.unwait(id, Wait::Idle);
-                if !self.memory.take_usual() {
-                    return self.fall_short(id, data, driver);
-                }
-                if let Some(client) = self.slab.get_mut(id) {
-                    client.usual = true;
-                }
-                let decoded = self.begin_request(id, data, driver);
-                self.decoded(id, decoded, None, driver);
-            }
+            State::Idle => self.begins(id, data, driver),
             State::Rest => {
                 if let Some(partial) = &mut client.partial {
                     partial.buf.extend_from_slice(data);
@@ -276,6 +274,19 @@ impl Clients {
             }
             _ => self.keep(id, data),
         }
+    }
+
+    /// A request begins, and is whole as a rule.
+    fn begins(&mut self, id: u32, data: &[u8], driver: &mut impl ClientDriver) {
+        self.unwait(id, Wait::Idle);
+        if !self.memory.take_usual() {
+            return self.fall_short(id, data, driver);
+        }
+        if let Some(client) = self.slab.get_mut(id) {
+            client.usual = true;
+        }
+        let decoded = self.begin_request(id, data, driver);
+        self.decoded(id, decoded, None, driver);
     }
 
     /// A client will send no more: all that it sent has been reported. It may still wait for its reply.

@@ -68,6 +68,13 @@ impl Addresses {
         is_due
     }
 
+    /// Whether they have not been looked up for so long that another answer is likely, and are looked up now: after a time
+    /// without requests.
+    pub(crate) fn are_stale(&self, now: Time) -> bool {
+        let is_old = self.refresh_at.after(self.refresh) <= now;
+        is_old && self.is_looking && !self.known.is_empty()
+    }
+
     /// A look-up has found these; the first eight count.
     pub(crate) fn found(&mut self, now: Time, list: &[Address]) {
         self.end_look_up(now);

@@ -38,14 +38,24 @@ impl Upstream {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        match link.state {
-            LinkState::Free | LinkState::Connecting(_) => {}
-            LinkState::Asking(ask) => {
-                let data = without_late_line(link, data);
-                if !data.is_empty() {
-                    self.has_answer_data(id, ask, data, driver);
-                }
+        if let LinkState::Asking(ask) = link.state {
+            let data = without_late_line(link, data);
+            if !data.is_empty() {
+                self.has_answer_data(id, ask, data, driver);
             }
+        } else {
+            self.has_unasked_data(id, data, driver);
+        }
+    }
+
+    /// Something has come over a connection that is asked nothing.
+    #[cold]
+    fn has_unasked_data(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        match link.state {
+            LinkState::Free | LinkState::Connecting(_) | LinkState::Asking(_) => {}
             LinkState::Settling => self.settles(id, data, driver),
             LinkState::Idle => {
                 // One newline too many, in a packet of its own, does no harm. Anything else is not to be taken for the

@@ -166,8 +166,8 @@ impl Upstream {
         self.clock.instant_of(self.timers.next())
     }
 
-    pub(crate) fn is_due(&self) -> bool {
-        self.timers.next() <= self.clock.now
+    pub(crate) fn next_time(&self) -> Time {
+        self.timers.next()
     }
 
     /// Does what time brings. To be called after all that has been heard until now was reported, also what came in the

@@ -41,10 +41,15 @@ impl Upstream {
         if let Kind::Request(owner) = ask.kind {
             driver.event_for(owner, Event::Opening(slot));
         }
-        if backend.addresses.is_empty() {
+        let is_stale = backend.addresses.are_stale(now);
+        if backend.addresses.is_empty() || is_stale {
             ask.opening.is_looking = true;
             backend.looking.push((id, ask.serial));
             ask.due = ask.wait_until;
+            if is_stale {
+                // The name may have moved meanwhile. A look-up that takes long does not hold a request up.
+                ask.due = ask.due.min(now.after(RACE_DELAY));
+            }
             self.refresh(slot, driver);
             self.arm(id);
             return Ok(());
@@ -104,7 +109,9 @@ impl Upstream {
             let Some(ask) = self.asks.get_mut(id) else {
                 continue;
             };
-            if ask.serial != serial || ask.slot != slot || !mem::take(&mut ask.opening.is_looking) {
+            let is_this = ask.serial == serial && ask.slot == slot;
+            if !is_this || ask.state != AskState::Opening || !mem::take(&mut ask.opening.is_looking)
+            {
                 continue;
             }
             let result = match &error {
@@ -249,6 +256,7 @@ impl Upstream {
         // The connection has the permit from now on, and counts as one that may not have been accepted.
         ask.state = AskState::Asking;
         ask.opening.counts = false;
+        ask.opening.is_looking = false;
         let first = ask.link.replace(id);
         let mut others = mem::take(&mut ask.opening.others);
         let kind = ask.kind;

@@ -79,7 +79,7 @@ pub(crate) struct Worker {
     /// The servers of each service, as far as it has heard.
     pub(crate) known: Vec<Vec<usize>>,
     /// Those that it knew before, and until when.
-    pub(crate) knew: Vec<(Duration, Vec<usize>)>,
+    pub(crate) knew: Vec<Vec<(Duration, Vec<usize>)>>,
     /// What the last attempt at each service took.
     pub(crate) took: Vec<Duration>,
 }

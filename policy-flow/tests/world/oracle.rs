@@ -41,8 +41,9 @@ pub(crate) fn is_well(net: &Net<'_>, service: usize, during: Span) -> bool {
     let named = named(plan, during).flatten().map(|server| first + server);
     // A look-up is done where a request needs it: what is known may be old.
     let known = net.workers.iter().flat_map(|worker| {
-        let (until, knew) = &worker.knew[service];
-        let knew = knew.iter().filter(|_| *until >= during.from);
+        let knew = worker.knew[service].iter();
+        let knew = knew.filter(|(until, _)| *until >= during.from);
+        let knew = knew.flat_map(|(_, servers)| servers);
         worker.known[service].iter().chain(knew).copied()
     });
     let mut servers = named.chain(known);

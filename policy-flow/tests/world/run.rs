@@ -74,7 +74,7 @@ impl<'a> World<'a> {
             slots: (0..plan.services.len()).collect(),
             eras: vec![0; plan.services.len()],
             known: known.clone(),
-            knew: vec![(Duration::ZERO, Vec::new()); plan.services.len()],
+            knew: vec![Vec::new(); plan.services.len()],
             took: vec![Duration::ZERO; plan.services.len()],
             ..Worker::default()
         };

@@ -44,6 +44,28 @@ fn a_name_that_moves_is_followed_within_its_refresh_though_the_old_server_lives(
 }
 
 #[test]
+fn the_first_request_after_a_long_rest_goes_where_the_name_leads_now() {
+    // A look-up that takes too long is not waited for.
+    for (look_up, by) in [
+        (millis(1), Some(1)),
+        (millis(249), Some(1)),
+        (secs(2), Some(0)),
+    ] {
+        let mut world = plan([Service {
+            look_up: Some(look_up),
+            names: vec![(Duration::ZERO, vec![0]), (secs(100), vec![1])],
+            servers: vec![Server::default(); 2],
+            ..Service::default()
+        }]);
+        world.clients = vec![asks(secs(300), policy(2))];
+        world.clients[0].asks[0].think = Duration::ZERO;
+        let told = lives(&world);
+        told.is_well();
+        assert_eq!(told.replies()[1].by, by, "after {look_up:?}");
+    }
+}
+
+#[test]
 fn connections_that_died_without_a_word_cost_one_timeout_however_many_were_kept() {
     for is_alone in [true, false] {
         let mut world = plan([ill(secs(20), Trouble::Forgets)]);

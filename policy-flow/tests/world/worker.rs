@@ -272,7 +272,7 @@ impl<'a> World<'a> {
         if found.is_ok() {
             let worker = &mut net.workers[worker];
             let old = std::mem::replace(&mut worker.known[service], servers);
-            worker.knew[service] = (net.now, old);
+            worker.knew[service].push((net.now, old));
         }
         let (flow, mut hand) = self.flow(worker);
         flow.resolved(slot, found, &mut hand);
