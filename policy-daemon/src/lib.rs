@@ -44,6 +44,8 @@ mod restart;
 mod running;
 mod service;
 mod start;
+#[cfg(feature = "tokio")]
+mod tokio;
 pub mod worker;
 
 pub use daemon::Daemon;
@@ -59,4 +61,6 @@ pub use process::{
 };
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
+#[cfg(feature = "tokio")]
+pub use tokio::{TokioService, TokioWorker};
 pub use worker::WorkerContext;

@@ -113,6 +113,13 @@ impl<M> WorkerContext<M> {
         self.shared.take(vec![connection]);
     }
 
+    /// Whether all workers together serve fewer than [`max_clients`](Self::max_clients). Where several workers ask at once,
+    /// each of them may open one connection more.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.shared.workers.connections() < self.shared.max_clients.number()
+    }
+
     /// This worker serves one connection more.
     pub fn opened(&self) {
         self.shared.workers.opened(self.index);

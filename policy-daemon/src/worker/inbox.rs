@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -122,6 +122,12 @@ impl<T> Inbox<T> {
 impl<T> AsFd for Inbox<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
+    }
+}
+
+impl<T> AsRawFd for Inbox<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.event.as_raw_fd()
     }
 }
 

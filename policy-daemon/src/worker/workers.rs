@@ -116,6 +116,13 @@ impl<M> Workers<M> {
         waiting.sum()
     }
 
+    /// Connections that all workers serve.
+    pub(super) fn connections(&self) -> usize {
+        let connections = self.all.iter();
+        let connections = connections.map(|worker| worker.connections.load(Relaxed));
+        connections.sum()
+    }
+
     pub(super) fn inbox(&self, worker: usize) -> io::Result<&Arc<Inbox<Message<M>>>> {
         let worker = self.all.get(worker).ok_or(io::ErrorKind::NotFound)?;
         Ok(&worker.inbox)
