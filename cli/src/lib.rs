@@ -9,7 +9,7 @@
 mod args;
 pub use args::{
     Affinity, Checking, ClientArgs, DefaultAction, FailoverArgs, InvalidProbe, InvalidService,
-    LogFormat, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration, usage_line,
+    LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration, usage_line,
 };
 
 mod check_config;
@@ -27,6 +27,3 @@ mod report;
 pub mod serve;
 mod services;
 pub mod spawn;
-
-/// The name of the program in the log.
-pub const NAME: &str = "hapolicy";

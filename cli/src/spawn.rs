@@ -5,7 +5,11 @@ use policy_daemon::{
     silence_stderr,
 };
 
-use crate::{NAME, args::Options, proxy::serve_stdio, services::Services};
+use crate::{
+    args::{NAME, Options},
+    proxy::serve_stdio,
+    services::Services,
+};
 
 /// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
 ///

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hapolicy::{Service, parse_duration};
-use policy_daemon::ListenAddr;
 use libfuzzer_sys::fuzz_target;
+use policy_daemon::ListenAddr;
 use policy_net::Endpoint;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -26,7 +26,7 @@
 //!
 //! # Features
 //!
-//! - `tokio`: [`TokioService`], a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
+//! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
 //! - `tracing`: `log::TracingLayer` writes the events of libraries as lines of the log.
 //!
@@ -64,3 +64,7 @@ pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]
 pub use tokio::{TokioService, TokioWorker};
 pub use worker::WorkerContext;
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

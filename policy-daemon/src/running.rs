@@ -69,7 +69,7 @@ struct Status {
 impl Status {
     /// Sends the newest status, once the one before has been read.
     fn update(&mut self, status: Option<String>, log: &Log) {
-        self.waiting = status.or(self.waiting.take());
+        self.waiting = status.or_else(|| self.waiting.take());
         let is_busy = self
             .sender
             .as_ref()

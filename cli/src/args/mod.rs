@@ -5,8 +5,6 @@ use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Durat
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use policy_daemon::{DaemonOptions, log::LogTarget};
 
-use crate::NAME;
-
 use daemon_only::daemon_option;
 use perl::WrongWord;
 use usage::long_option;
@@ -299,6 +297,8 @@ fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The name of the program in the log.
+pub const NAME: &str = "hapolicy";
 /// Far more than any machine has a use for: 64 are started at most.
 const MOST_WORKERS: usize = 1024;
 /// Ten seconds before Postfix gives up.

@@ -104,7 +104,10 @@ impl Log {
     pub fn report_panics(&self) {
         let log = self.clone();
         let report = move |panic: &PanicHookInfo<'_>| {
-            let text = panic.payload_as_str().unwrap_or("no message");
+            let payload = panic.payload();
+            let owned = payload.downcast_ref::<String>().map(String::as_str);
+            let text = payload.downcast_ref::<&str>().copied().or(owned);
+            let text = text.unwrap_or("no message");
             let place = panic.location().map(|place| format!(" at {place}"));
             let place = place.unwrap_or_default();
             let text = format!("internal error, this is a bug{place}: {text}");

@@ -18,6 +18,10 @@ use rustix::{
 pub use super::received::ReceivedSocket;
 
 /// Sends a text with at most [`MAX_FDS`] descriptors over a socket that keeps messages apart.
+///
+/// # Errors
+///
+/// Errors of the system; `InvalidInput` for more descriptors.
 pub fn send(socket: impl AsFd, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -25,29 +29,33 @@ pub fn send(socket: impl AsFd, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> i
         return Err(io::ErrorKind::InvalidInput.into());
     }
     if !descriptors.is_empty() {
-        // There is room for as many.
+        // There is room for them.
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     let text = [IoSlice::new(text)];
-    // A process that is stopped and goes on finds waits interrupted that have a limit (signal(7)).
+    // A bounded wait is interrupted when the process is stopped and continued (signal(7)).
     retry_on_intr(|| sendmsg(&socket, &text, &mut ancillary, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 
-/// What was sent; no text is the end.
+/// Receives a message; an empty text is the end of the connection. Descriptors that are no sockets are closed apart.
+///
+/// # Errors
+///
+/// Errors of the system; `InvalidData` for a longer text than any that is sent.
 pub fn receive(socket: impl AsFd) -> io::Result<Received> {
     receive_with(socket, RecvFlags::empty())
 }
 
-/// The same without waiting: `WouldBlock` where nothing has come.
+/// Receives a message without waiting: `WouldBlock` where none has come.
 pub(crate) fn receive_at_once(socket: impl AsFd) -> io::Result<Received> {
-    // The socket may be another process's too, which can change whether it blocks.
+    // Another process that has the socket can change whether it blocks.
     receive_with(socket, RecvFlags::DONTWAIT)
 }
 
 fn receive_with(socket: impl AsFd, flags: RecvFlags) -> io::Result<Received> {
     let mut text = vec![0; MAX_TEXT];
-    // For as many as can come: what has no room is closed by the system, on this thread.
+    // Room for as many as can come: the system would close the others, on this thread.
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let slices = &mut [IoSliceMut::new(&mut text)];
@@ -57,7 +65,7 @@ fn receive_with(socket: impl AsFd, flags: RecvFlags) -> io::Result<Received> {
         RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
         _ => Vec::new(),
     });
-    // Nothing but sockets is ever passed, and none that lingers.
+    // Only sockets are ever passed, and none that lingers.
     let is_socket = |sent: &ReceivedSocket| {
         let socket = sent.get();
         socket.is_ok_and(|socket| set_socket_linger(socket, None).is_ok())
@@ -76,14 +84,14 @@ fn receive_with(socket: impl AsFd, flags: RecvFlags) -> io::Result<Received> {
     Ok((text, sockets))
 }
 
-/// A text, and what came with it.
+/// A text, and the sockets that came with it.
 pub type Received = (Vec<u8>, Vec<ReceivedSocket>);
 
-/// How many are sent at once: below what the system allows.
-pub(crate) const MAX_FDS: usize = 128;
-/// How many the system lets anybody send at once.
+/// Descriptors of one message: fewer than the system allows.
+pub const MAX_FDS: usize = 128;
+/// Descriptors that the system lets any process send at once.
 const SCM_MAX_FD: usize = 253;
-/// An endpoint with a path, and some words.
+/// An address with a path, and some words.
 const MAX_TEXT: usize = 1024;
 
 #[cfg(test)]
@@ -119,7 +127,7 @@ mod tests {
         assert!(receive(&far).unwrap().0.is_empty(), "the end");
     }
 
-    /// What had no room the system would close on the receiving thread, for as long as its owner wants.
+    /// The system would close further ones on the receiving thread, which can take as long as their owner wants.
     #[test]
     fn as_many_as_the_system_allows_arrive() {
         let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
@@ -137,7 +145,7 @@ mod tests {
         assert!(sent.is_err(), "more cannot be sent");
     }
 
-    /// They would be lost, with what comes with them, where nobody asks for them.
+    /// Such bytes would be lost, with the descriptors that come with them.
     #[test]
     fn there_are_no_bytes_out_of_band() {
         let (near, _far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();

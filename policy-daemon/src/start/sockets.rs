@@ -27,7 +27,7 @@ impl Sockets<'_> {
         passed: Vec<Socket>,
         addresses: Vec<ListenAddr>,
     ) -> Result<Vec<ListenSocket>, StartError> {
-        let passed = passed.into_iter().map(|socket| self.from_manager(socket));
+        let passed = passed.into_iter().map(|socket| self.check_passed(socket));
         let mut sockets = passed.collect::<Result<Vec<_>, _>>()?;
         let count = sockets.len();
         for (address, text) in addresses.into_iter().zip(&self.options.listen) {
@@ -52,7 +52,7 @@ impl Sockets<'_> {
         socket.map_err(StartError::system(format!("--handover {}", path.display())))
     }
 
-    fn from_manager(&self, socket: Socket) -> Result<ListenSocket, StartError> {
+    fn check_passed(&self, socket: Socket) -> Result<ListenSocket, StartError> {
         let from_manager = || StartError::system("LISTEN_FDS");
         let socket = ListenSocket::from_manager(socket).map_err(from_manager())?;
         let is_local = socket.is_local().map_err(from_manager())?;
