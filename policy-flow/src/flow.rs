@@ -133,6 +133,7 @@ impl Flow {
         self.run(driver);
     }
 
+    #[inline]
     fn recycle(&mut self) {
         self.clients.recycle();
         if let Some(upstream) = &mut self.upstream {
@@ -337,6 +338,7 @@ struct Reply {
 
 /// The message that a request is about, as a hash of its `instance`: two messages of the same hash would merely have the
 /// same backend. An empty `instance` names no message.
+#[inline]
 fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
     if !options.affinity {
         return None;
@@ -345,6 +347,7 @@ fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
 }
 
 /// Eight bytes at a time, since each request is asked: one client's messages are told apart with it, and nothing else.
+#[inline]
 fn hash(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];

@@ -206,6 +206,7 @@ impl Balancer {
     /// assert_eq!(change, Some(Transition::Up { after }));
     /// # Ok::<(), policy_ha::ConfigError>(())
     /// ```
+    #[inline]
     pub fn observe(&mut self, now: Instant, id: BackendId, outcome: Outcome) -> Option<Transition> {
         let health = self.health.get_mut(id.index())?;
         let change = match outcome {

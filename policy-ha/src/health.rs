@@ -185,6 +185,7 @@ impl Health {
 
     /// A request was sent its way. If that is the trial that was due, the next one is scheduled
     /// here and now, so that nothing depends on how, or whether, this one ends.
+    #[inline]
     pub(crate) fn handed_out(&mut self, now: Instant, config: &Config) {
         if let State::Down {
             since,

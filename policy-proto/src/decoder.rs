@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::{
     DecodeError, Ignored, Limits, Request, Response, grammar,
-    lines::{check, plain_action, rewritten, without_cr},
+    lines::{check, leading_action, plain_action, rewritten, without_cr},
     place::Place,
     scan::Verdict,
     work::looked_at,
@@ -155,6 +155,9 @@ impl Decoder {
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     pub fn response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
+        if let Some(response) = self.whole_response(buf) {
+            return Ok(Some(response));
+        }
         self.fallible(|decoder| decoder.next_response(buf))
     }
 
@@ -176,7 +179,11 @@ impl Decoder {
     /// assert!(decoder.skip_rest(&mut buf)? && buf.is_empty(), "ready for the next request");
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
+    #[inline]
     pub fn skip_rest(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {
+        if self.owed.is_none() && self.failed.is_none() {
+            return Ok(true);
+        }
         self.fallible(|decoder| decoder.skip_owed(buf))
     }
 
@@ -297,6 +304,23 @@ impl Decoder {
             self.place.next_line(end);
         }
         Ok(None)
+    }
+
+    /// The next response, if all of it has come at once with its blank line, as it does as a rule.
+    fn whole_response(&self, buf: &mut BytesMut) -> Option<Response> {
+        if !self.place.is_new() || self.owed.is_some() || self.failed.is_some() {
+            return None;
+        }
+        let length = leading_action(buf)?.len();
+        let line = grammar::ACTION.len() + length;
+        let is_within = line <= self.limits.line && line + 2 <= self.limits.message;
+        if buf.get(line + 1) != Some(&b'\n') || !is_within {
+            return None;
+        }
+        buf.advance(grammar::ACTION.len());
+        let action = buf.split_to(length).freeze();
+        buf.advance(2);
+        Some(Response::from_valid(action))
     }
 
     fn next_response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {

@@ -1,7 +1,7 @@
 //! What the decoder does with one whole line of a request.
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use crate::{DecodeError, grammar, work::looked_at};
 
@@ -18,6 +18,15 @@ pub(crate) fn check(line: &[u8], offset: usize) -> Result<(), DecodeError> {
 pub(crate) fn plain_action(line: &[u8]) -> Option<&[u8]> {
     let text = line.strip_prefix(grammar::ACTION)?;
     (memchr2(0, b'\r', text).is_none() && !grammar::is_blank(text)).then_some(text)
+}
+
+/// The text of an action whose line these bytes begin with, if it is one as all servers send it and whole.
+pub(crate) fn leading_action(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(grammar::ACTION)?;
+    let end = memchr3(0, b'\r', b'\n', rest)?;
+    looked_at(grammar::ACTION.len() + end + 1);
+    let (text, rest) = rest.split_at_checked(end)?;
+    (rest.first() == Some(&b'\n') && !grammar::is_blank(text)).then_some(text)
 }
 
 /// The line without one CR at its end, and whether there was one.

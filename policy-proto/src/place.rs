@@ -22,6 +22,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether nothing has been read yet.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.line == 0 && self.seen == 0
+    }
+
     /// Where the line feed of the current line is, once it has arrived; `taken` are bytes of the message
     /// that are in the buffer no more.
     ///

@@ -137,6 +137,7 @@ impl Response {
     /// Response::dunno().encode(&mut out);
     /// assert_eq!(out, "action=OK\n\naction=dunno\n\n");
     /// ```
+    #[inline]
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(grammar::ACTION.len() + self.0.len() + 2);
         out.put_slice(grammar::ACTION);

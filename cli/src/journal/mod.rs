@@ -108,7 +108,15 @@ impl Journal {
     }
 
     /// A request has come, and whether it is one for a policy server.
+    #[inline]
     pub fn request(&self, request: &Request, is_policy: bool) {
+        if self.verbose || !is_policy {
+            self.say_request(request, is_policy);
+        }
+    }
+
+    #[cold]
+    fn say_request(&self, request: &Request, is_policy: bool) {
         if self.verbose {
             let mut attributes = request.attributes();
             for (name, value) in attributes.by_ref().take(MAX_ATTRIBUTES) {
@@ -165,7 +173,15 @@ impl Journal {
     }
 
     /// What a request has come to.
+    #[inline]
     pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
+        if self.attempts || self.verbose {
+            self.say_reply(request, outcome);
+        }
+    }
+
+    #[cold]
+    fn say_reply(&self, request: &Request, outcome: &Outcome<'_>) {
         if self.attempts && self.format == LogFormat::KeyValue {
             let line = request::line(self, request, outcome);
             self.log.line(Level::Info, line);
@@ -240,10 +256,18 @@ impl Journal {
         }
     }
 
+    #[inline]
     fn service_answered(&self, counted: &Counted, response: &Response) {
         counted.answers.fetch_add(1, Relaxed);
+        if self.verbose || !response.as_bytes().is_ascii() {
+            self.say_answer(counted, response);
+        }
+    }
+
+    #[cold]
+    fn say_answer(&self, counted: &Counted, response: &Response) {
         let name = &counted.name;
-        let is_utf8 = response.as_bytes().is_ascii() || response.as_str().is_some();
+        let is_utf8 = response.as_str().is_some();
         if !is_utf8 && !counted.said_not_utf8.swap(true, Relaxed) {
             let text = format!(
                 "'{name}' answers with bytes that are not UTF-8, which Postfix may not take"
@@ -276,16 +300,22 @@ impl Journal {
     }
 
     /// The line per attempt.
+    #[inline]
     fn attempt(&self, counted: &Counted, request: &Request, since: Option<Instant>, action: &[u8]) {
         if let Some(since) = since.filter(|_| self.needs_begin()) {
-            let delay = match self.suppressor {
-                // As the Perl script does.
-                None => format!("{}s", since.elapsed().as_secs()),
-                Some(_) => format!("{}ms", request::millis(since.elapsed())),
-            };
-            let line = attempt::line(counted, request, &delay, action);
-            self.log.line(Level::Info, line);
+            self.say_attempt(counted, request, since, action);
         }
+    }
+
+    #[cold]
+    fn say_attempt(&self, counted: &Counted, request: &Request, since: Instant, action: &[u8]) {
+        let delay = match self.suppressor {
+            // As the Perl script does.
+            None => format!("{}s", since.elapsed().as_secs()),
+            Some(_) => format!("{}ms", request::millis(since.elapsed())),
+        };
+        let line = attempt::line(counted, request, &delay, action);
+        self.log.line(Level::Info, line);
     }
 
     /// Says a line unless it repeats one of less than 10 s ago.

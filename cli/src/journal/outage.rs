@@ -54,11 +54,16 @@ impl Outage {
 
     /// A request was answered; whether an outage is over with that. It costs one look at a flag if there is
     /// none.
+    #[inline]
     pub(super) fn answered(&self, now: impl FnOnce() -> Instant) -> Option<Over> {
         if !self.is_open.load(Relaxed) {
             return None;
         }
-        let now = now();
+        self.answered_again(now())
+    }
+
+    #[cold]
+    fn answered_again(&self, now: Instant) -> Option<Over> {
         let mut state = self.state();
         state.answered.get_or_insert(now);
         self.close(&mut state, now)

@@ -66,6 +66,7 @@ impl Journal {
     }
 
     /// A service has answered a request.
+    #[inline]
     pub(crate) fn answered(&self, default: &DefaultAction) {
         if let Some(over) = self.outage.answered(Instant::now) {
             self.answer_again(over, default);

@@ -36,6 +36,8 @@ pub(crate) struct EventLoop {
     pub(super) context: Arc<Context>,
     state: State,
     next_beat: Option<Instant>,
+    /// Requests that have had to wait for memory, and those that wait, as others know them.
+    published: (u64, usize),
 }
 
 impl Worker for EventLoop {
@@ -91,6 +93,7 @@ impl EventLoop {
             messages: Vec::new(),
             context,
             state: State::Serving,
+            published: (0, 0),
         })
     }
 
@@ -262,18 +265,18 @@ impl EventLoop {
     }
 
     /// Tells others how short of memory it is.
-    fn publish(&self) {
+    fn publish(&mut self) {
         let flow = &self.io.flow;
         let clients = flow.clients();
         let upstream = flow.upstream();
-        let begun = upstream.map_or(0, Upstream::memory_waits);
-        let now = upstream.map_or(0, Upstream::short_of_memory);
+        let begun = clients.memory_waits() + upstream.map_or(0, Upstream::memory_waits);
+        let now = clients.short_of_memory() + upstream.map_or(0, Upstream::short_of_memory);
         let waits = &self.io.driver.proxy.memory_waits;
-        if let Some(waits) = waits.get(self.context.index()) {
-            waits.set(
-                clients.memory_waits() + begun,
-                clients.short_of_memory() + now,
-            );
+        if self.published != (begun, now)
+            && let Some(waits) = waits.get(self.context.index())
+        {
+            waits.set(begun, now);
+            self.published = (begun, now);
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::proxy::token;
 #[derive(Debug)]
 pub(crate) struct Listeners {
     all: Vec<Entry>,
+    /// Connections may be waiting at one of them.
+    is_ready: bool,
     /// The one that is next.
     turn: usize,
     /// After an error nothing is accepted until then.
@@ -47,6 +49,7 @@ impl Listeners {
         }
         Ok(Self {
             all,
+            is_ready: false,
             turn: 0,
             paused_until: None,
         })
@@ -56,17 +59,18 @@ impl Listeners {
     pub(crate) fn heard(&mut self, index: usize) {
         if let Some(entry) = self.all.get_mut(index) {
             entry.ready = true;
+            self.is_ready = true;
         }
     }
 
     /// The time of the next attempt to accept without an event: at once, or after a pause.
     pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
-        self.has_ready().then(|| self.paused_until.unwrap_or(now))
+        self.is_ready.then(|| self.paused_until.unwrap_or(now))
     }
 
     /// Whether connections may be waiting.
-    pub(crate) fn has_ready(&self) -> bool {
-        self.all.iter().any(|entry| entry.ready)
+    pub(crate) const fn has_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// The next connection, if one waits. After a failure there is a pause: descriptors have run out, as a rule.
@@ -79,7 +83,10 @@ impl Listeners {
             // Each has its turn, however many come to one of them.
             let ready = |index: &usize| self.all.get(*index).is_some_and(|entry| entry.ready);
             let mut turns = (self.turn..self.all.len()).chain(0..self.turn);
-            let index = turns.find(ready)?;
+            let Some(index) = turns.find(ready) else {
+                self.is_ready = false;
+                return None;
+            };
             let entry = self.all.get_mut(index)?;
             match entry.listener.accept() {
                 Ok(connection) => {
@@ -108,6 +115,7 @@ impl Listeners {
             _ = registry.deregister(&mut SourceFd(&descriptor));
         }
         self.all.clear();
+        self.is_ready = false;
         self.turn = 0;
     }
 }

@@ -668,12 +668,18 @@ impl Clients {
     }
 
     /// Its timer rings when the time of the first one is over, at the latest.
+    #[inline]
     fn arm(&mut self, wait: Wait) {
+        if self.queues[wait as usize].armed == Time::NEVER {
+            self.arm_first(wait);
+        }
+    }
+
+    #[cold]
+    fn arm_first(&mut self, wait: Wait) {
         let time = self.time_for(wait);
         let queue = &mut self.queues[wait as usize];
-        if queue.armed == Time::NEVER
-            && let Some(first) = queue.first().and_then(|first| self.slab.get(first))
-        {
+        if let Some(first) = queue.first().and_then(|first| self.slab.get(first)) {
             let at = first.since.after(time);
             self.timers.arm(&mut queue.armed, at, Timer::Wait(wait));
         }

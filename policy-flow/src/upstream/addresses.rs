@@ -119,6 +119,7 @@ impl Addresses {
     }
 
     /// Whether a connection to this address may be used on.
+    #[inline]
     pub(crate) fn contains(&self, address: Address) -> bool {
         self.known(address).is_some()
     }
@@ -151,6 +152,7 @@ impl Addresses {
     }
 
     /// It has answered.
+    #[inline]
     pub(crate) fn answered(&mut self, address: Address) {
         if self.failures > 0 {
             self.change(address, |known| known.failure = 0);
@@ -165,10 +167,12 @@ impl Addresses {
         self.change(address, |known| known.links = known.links.saturating_sub(1));
     }
 
+    #[inline]
     fn known(&self, address: Address) -> Option<&Known> {
         self.known.iter().find(|known| known.address == address)
     }
 
+    #[cold]
     fn change(&mut self, address: Address, change: impl FnOnce(&mut Known)) {
         let known = self.known.iter_mut().find(|known| known.address == address);
         if let Some(known) = known {

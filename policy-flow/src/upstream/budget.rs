@@ -22,6 +22,7 @@ use crate::clock::Time;
 /// assert_eq!(attempt_limit(seconds(30), seconds(12), 1), seconds(12));
 /// ```
 #[must_use]
+#[inline]
 pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Duration {
     timeout.min(share(left, unasked).max(MIN_SHARE)).min(left)
 }

@@ -190,19 +190,22 @@ impl Upstream {
 
     /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
     /// those: a request that takes long would not have been answered so soon after that.
+    #[inline]
     pub(super) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
+        if let Some(link) = self.links.get_mut(id)
+            && let Some((limit, at)) = link.room_made.take()
+        {
+            let slot = link.backend;
+            self.learn_limit(slot, limit, at, driver);
+        }
+    }
+
+    #[cold]
+    fn learn_limit(&mut self, slot: Slot, limit: usize, at: Time, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
-        let Some(link) = self.links.get_mut(id) else {
+        if now.since(at) > SERVED {
             return;
-        };
-        let Some((limit, _)) = link
-            .room_made
-            .take()
-            .filter(|(_, at)| now.since(*at) <= SERVED)
-        else {
-            return;
-        };
-        let slot = link.backend;
+        }
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
@@ -217,6 +220,7 @@ impl Upstream {
     }
 
     /// A connection has brought its first answer.
+    #[inline]
     pub(super) fn accepted(&mut self, id: u32) {
         self.is_accepted(id);
         if let Some(link) = self.links.get_mut(id)
@@ -228,6 +232,7 @@ impl Upstream {
     }
 
     /// A connection has been accepted, as far as can be told: more may be opened.
+    #[inline]
     fn is_accepted(&mut self, id: u32) {
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_opening)
@@ -237,6 +242,7 @@ impl Upstream {
         }
     }
 
+    #[cold]
     fn has_opened(&mut self, slot: Slot) {
         if let Some(backend) = self.backends.get_mut(slot.index()) {
             backend.opening -= 1;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, mem};
 use bytes::Bytes;
 use policy_proto::{Limits, Response};
 
-use super::{LinkState, Upstream};
+use super::{LinkState, Upstream, link::Partial};
 use crate::{BackendDriver, LinkId};
 
 #[derive(Debug)]
@@ -108,11 +108,19 @@ impl Upstream {
     }
 
     /// What has come over a connection is not needed any more.
+    #[inline]
     pub(super) fn drop_partial(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        let Some(partial) = link.partial.take() else {
+        if let Some(partial) = link.partial.take() {
+            self.give_back(id, &partial, driver);
+        }
+    }
+
+    #[cold]
+    fn give_back(&mut self, id: u32, partial: &Partial, driver: &mut impl BackendDriver) {
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         if partial.waits {
@@ -150,19 +158,22 @@ impl Upstream {
     }
 
     /// A large answer in memory of its own.
+    #[inline]
     pub(super) fn apart(&self, id: u32, response: Response) -> Response {
         let is_large = self.links.get(id).is_some_and(|link| {
             link.partial
                 .as_ref()
                 .is_some_and(|partial| partial.charge > 0)
         });
-        if !is_large {
-            return response;
-        }
-        let copy = Bytes::copy_from_slice(response.as_bytes());
-        // It is the same text.
-        response.moved_to(copy).unwrap_or(response)
+        if is_large { copied(response) } else { response }
     }
+}
+
+#[cold]
+fn copied(response: Response) -> Response {
+    let copy = Bytes::copy_from_slice(response.as_bytes());
+    // It is the same text.
+    response.moved_to(copy).unwrap_or(response)
 }
 
 /// An answer is some twenty bytes: so much of it is not counted.

@@ -180,15 +180,17 @@ impl Upstream {
         for one in left.into_iter().rev() {
             backend.waiting.push_front(one);
         }
-        let is_done = backend.waiting.is_empty();
-        if is_shared && is_done {
-            self.wants_no_more(slot, driver);
-        } else if is_shared && backend.is_short {
-            backend.shared.want(worker, true);
-            if backend.shared.open() < max {
-                // One has come free before the others knew.
-                self.work.push_back(Work::Serve(slot));
-            }
+        if !is_shared {
+            return;
+        }
+        if backend.waiting.is_empty() || !backend.is_short {
+            // Those that wait until a connection of this worker's own has been accepted need no permit of others.
+            return self.wants_no_more(slot, driver);
+        }
+        backend.shared.want(worker, true);
+        if backend.shared.open() < max {
+            // One has come free before the others knew.
+            self.work.push_back(Work::Serve(slot));
         }
     }
 
@@ -226,8 +228,8 @@ impl Upstream {
         }
     }
 
-    /// Nobody here waits for a permit. Those who did may have given up after one had come free: then it is another
-    /// worker's, if that waits for one.
+    /// Nobody here waits for a permit. Those who did may have given up after one had come free, or cannot use it yet: then
+    /// it is another worker's, if that waits for one.
     fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let max = self.options.max_connections;
         let Some(backend) = self.backends.get(slot.index()) else {
