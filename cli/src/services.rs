@@ -63,9 +63,10 @@ impl From<String> for Fault {
 
 impl Services {
     pub(crate) fn parse(options: &Options) -> Self {
-        let timeout = match options.is_daemon {
-            false => DROP_IN_TIMEOUT,
-            true => DAEMON_TIMEOUT,
+        let timeout = if options.is_daemon {
+            DAEMON_TIMEOUT
+        } else {
+            DROP_IN_TIMEOUT
         };
         let mut services = Self::default();
         for text in &options.services {
@@ -290,10 +291,11 @@ fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
     upstream.max_opening = (upstream.max_opening / workers).max(1);
     let failures = options.failover.max_failures;
     upstream.balancer = upstream.balancer.with_max_failures(failures);
-    match options.is_daemon {
-        true => upstream.memory = Some(options.limits.max_memory / ANSWERS / workers),
+    if options.is_daemon {
+        upstream.memory = Some(options.limits.max_memory / ANSWERS / workers);
+    } else {
         // A service's own time-out covers connecting as well.
-        false => upstream.connect = None,
+        upstream.connect = None;
     }
     upstream
 }

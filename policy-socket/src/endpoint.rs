@@ -100,9 +100,10 @@ impl FromStr for Endpoint {
             return Err(InvalidEndpoint::Brackets(text.to_owned()));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(match is_host(text) {
-                true => InvalidEndpoint::NoPort(text.to_owned()),
-                false => InvalidEndpoint::Form(text.to_owned()),
+            return Err(if is_host(text) {
+                InvalidEndpoint::NoPort(text.to_owned())
+            } else {
+                InvalidEndpoint::Form(text.to_owned())
             });
         };
         if port.starts_with('/') {

@@ -47,9 +47,10 @@ fn parse(bytes: &[u8]) -> Result<Request, InvalidProbe> {
     if buf.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
         return Err(InvalidProbe::Several);
     }
-    match request.is_access_policy() {
-        true => Ok(request),
-        false => Err(InvalidProbe::Type),
+    if request.is_access_policy() {
+        Ok(request)
+    } else {
+        Err(InvalidProbe::Type)
     }
 }
 

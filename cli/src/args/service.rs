@@ -215,9 +215,10 @@ fn time_out(text: &[u8]) -> Option<Duration> {
     let is_number = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let timeout = match is_number {
-        true => parse_duration(&format!("{text}s")),
-        false => parse_duration(text),
+    let timeout = if is_number {
+        parse_duration(&format!("{text}s"))
+    } else {
+        parse_duration(text)
     };
     let range = Duration::from_millis(100)..=Duration::from_secs(3600);
     timeout.ok().filter(|timeout| range.contains(timeout))

@@ -25,9 +25,10 @@ pub(super) struct Effective<'a> {
 impl Effective<'_> {
     /// The mode, and one option a line, quoted for a shell.
     pub(super) fn text(&self) -> String {
-        let mode = match self.options.is_daemon {
-            true => "daemon",
-            false => "drop-in",
+        let mode = if self.options.is_daemon {
+            "daemon"
+        } else {
+            "drop-in"
         };
         let line = |option: &Given| match &option.value {
             Some(value) => format!("--{}={}\n", option.name, quoted(value)),

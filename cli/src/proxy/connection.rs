@@ -90,9 +90,10 @@ impl Connection {
         let is_unix = socket_domain(&socket)? == AddressFamily::UNIX;
         // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
         // there was room all the time: that is asked for only while there is none.
-        let interest = match is_unix {
-            true => Interest::READABLE,
-            false => Interest::READABLE | Interest::WRITABLE,
+        let interest = if is_unix {
+            Interest::READABLE
+        } else {
+            Interest::READABLE | Interest::WRITABLE
         };
         let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
         if brings_rights {
@@ -142,10 +143,11 @@ impl Connection {
             return Read::Nothing;
         };
         let asked = room.len();
-        let read = match self.brings_rights {
-            true => receive(socket, room),
-            false => retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
-                .map(|(_, count)| Some(count)),
+        let read = if self.brings_rights {
+            receive(socket, room)
+        } else {
+            retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
+                .map(|(_, count)| Some(count))
         };
         match read {
             Ok(Some(0)) => {

@@ -7,17 +7,19 @@ use policy_socket::{is_local, is_unread};
 
 /// What has failed, where nothing was read or sent yet.
 pub(crate) fn of_connecting(error: io::Error) -> Failure {
-    match is_local(&error) {
-        true => Failure::Local(error),
-        false => Failure::Peer(error),
+    if is_local(&error) {
+        Failure::Local(error)
+    } else {
+        Failure::Peer(error)
     }
 }
 
 /// What has failed over a connection.
 pub(crate) fn of_connection(error: io::Error, is_unix: bool) -> Failure {
-    match is_unix && is_unread(&error) {
-        true => Failure::Unread(error),
-        false => of_connecting(error),
+    if is_unix && is_unread(&error) {
+        Failure::Unread(error)
+    } else {
+        of_connecting(error)
     }
 }
 

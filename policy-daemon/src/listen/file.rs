@@ -59,11 +59,12 @@ impl SocketFile {
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
         let parent = path.parent().ok_or_else(invalid)?;
-        let act_as = match geteuid().is_root() {
-            true => Directories::to(path)?
+        let act_as = if geteuid().is_root() {
+            Directories::to(path)?
                 .owner_but_root()
-                .map_err(io::Error::other)?,
-            false => None,
+                .map_err(io::Error::other)?
+        } else {
+            None
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {

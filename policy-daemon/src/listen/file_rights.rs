@@ -44,9 +44,10 @@ impl Rights {
         // The calls do not report a failure; no user has this number.
         let none = u32::MAX;
         let users = setfsuid(Uid::from_raw(none)) == uid && setfsgid(Gid::from_raw(none)) == gid;
-        match users && getgroups()?.is_empty() {
-            true => Ok(before),
-            false => Err(io::ErrorKind::PermissionDenied.into()),
+        if users && getgroups()?.is_empty() {
+            Ok(before)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
         }
     }
 }

@@ -50,17 +50,16 @@ impl ListenSet {
 
     /// Descriptors of all of them, for a successor.
     pub(crate) fn share(&self) -> io::Result<Vec<HandoverSocket>> {
-        match *self.has_ended() {
-            // They no longer listen.
-            true => Err(io::ErrorKind::NotConnected.into()),
-            false => {
-                let clients = self.clients.iter();
-                let named = clients.map(|socket| (socket, socket.requested().to_string()));
-                let handover = self.handover.iter();
-                let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
-                named.map(|(socket, name)| socket.share(name)).collect()
-            }
+        // Held to the end: they do not stop listening meanwhile.
+        let has_ended = self.has_ended();
+        if *has_ended {
+            return Err(io::ErrorKind::NotConnected.into());
         }
+        let clients = self.clients.iter();
+        let named = clients.map(|socket| (socket, socket.requested().to_string()));
+        let handover = self.handover.iter();
+        let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
+        named.map(|(socket, name)| socket.share(name)).collect()
     }
 
     /// The successor has not taken them.

@@ -227,9 +227,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let syslog = match of_daemon {
-            true => Syslog::new("hapolicy", &path).of_daemon(),
-            false => Syslog::new("hapolicy", &path),
+        let syslog = if of_daemon {
+            Syslog::new("hapolicy", &path).of_daemon()
+        } else {
+            Syslog::new("hapolicy", &path)
         };
         let log = Log::to(Sink::Syslog(Mutex::new(syslog)));
         log.line(level, text);

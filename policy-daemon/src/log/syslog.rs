@@ -65,9 +65,10 @@ impl Syslog {
     /// Sends a line that is [`printable`](super::printable).
     pub(crate) fn send(&mut self, level: Level, text: &str) {
         if self.lost > 0 {
-            let prefix = match self.is_daemon {
-                true => Level::Warning.prefix(),
-                false => "",
+            let prefix = if self.is_daemon {
+                Level::Warning.prefix()
+            } else {
+                ""
             };
             let report = format!("{prefix}{}", lost(self.lost));
             if self.try_send(Level::Warning, &report).is_ok() {

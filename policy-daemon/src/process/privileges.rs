@@ -126,9 +126,10 @@ impl RunAs {
         let no_capability =
             self.uid.is_root() || (sets.effective | sets.permitted | sets.inheritable).is_empty();
         let no_way_back = self.uid.is_root() || setresuid(ROOT, ROOT, ROOT).is_err();
-        match is_user && is_group && !has_other_group && no_capability && no_way_back {
-            true => Ok(()),
-            false => Err(io::Error::other("some rights of before are left")),
+        if is_user && is_group && !has_other_group && no_capability && no_way_back {
+            Ok(())
+        } else {
+            Err(io::Error::other("some rights of before are left"))
         }
     }
 }

@@ -101,9 +101,10 @@ impl Predecessor {
                 && socket.r#type().is_ok_and(is_kind)
                 && !socket.is_listener().unwrap_or(true)
         };
-        match self.earlier.len() <= MAX_EARLIER && self.earlier.iter().all(is_connection) {
-            true => Ok(()),
-            false => Err(io::ErrorKind::InvalidData.into()),
+        if self.earlier.len() <= MAX_EARLIER && self.earlier.iter().all(is_connection) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::InvalidData.into())
         }
     }
 
@@ -192,13 +193,14 @@ impl Successor {
         socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
         let process = check_peer(socket, trusted)?;
-        match receive(socket)?.0 == SOCKETS {
-            true => Ok(Self {
+        if receive(socket)?.0 == SOCKETS {
+            Ok(Self {
                 connection,
                 process,
                 until: Some(Instant::now() + READY_WITHIN),
-            }),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
+            })
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
         }
     }
 

@@ -80,9 +80,12 @@ impl Inherited {
         let mut inherited = Self::default();
         // Variables may be those of a parent.
         let is_own = env::var("LISTEN_PID") == Ok(process::id().to_string());
-        inherited.expected = env::var_os("LISTEN_FDS").map(|_| match is_own {
-            true => Expected::Own,
-            false => Expected::Other,
+        inherited.expected = env::var_os("LISTEN_FDS").map(|_| {
+            if is_own {
+                Expected::Own
+            } else {
+                Expected::Other
+            }
         });
         if !is_own {
             return Ok(inherited);
