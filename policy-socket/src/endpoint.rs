@@ -56,7 +56,7 @@ pub enum InvalidEndpoint {
     /// Neither `host:port` nor `unix:/path`.
     #[error("address '{0}' is neither HOST:PORT nor unix:/PATH")]
     Form(String),
-    /// A path behind something else than `unix:`.
+    /// A path after something else than `unix:`.
     #[error("'{0}:' is neither inet: nor unix:")]
     Kind(String),
     /// A host that is empty, a mere number, or no IPv6 address between its brackets.
@@ -170,7 +170,7 @@ fn find_service(services: &str, wanted: &str) -> Option<u16> {
     })
 }
 
-/// What `sun_path` holds besides its NUL.
+/// The bytes that `sun_path` holds besides its NUL.
 const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 #[cfg(test)]

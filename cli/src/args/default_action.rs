@@ -1,3 +1,5 @@
+//! The action that a client gets when no service answers: `--default`.
+
 use policy_proto::{InvalidResponse, Response};
 
 /// What a client gets when no policy server answers: `-d`.

@@ -1,3 +1,5 @@
+//! The request of `--probe`, read from its file.
+
 use std::{
     fs::File,
     io::{self, Read},

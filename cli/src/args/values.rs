@@ -1,3 +1,5 @@
+//! Durations on the command line.
+
 use std::time::Duration;
 
 /// A duration on a command line: `200ms`, `10s`, `2m`; fractions are allowed.

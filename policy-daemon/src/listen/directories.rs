@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(found.is_some(), is_exposed, "{name}: {found:?}");
             let below = directory(&path, "below", 0o700);
             let found = exposed(&below.join("x.sock"));
-            // Nobody can replace a directory of somebody else's under the sticky bit.
+            // The sticky bit keeps other users from replacing a directory.
             assert_eq!(found.is_some(), is_exposed && name != "sticky", "{name}");
         }
     }

@@ -46,7 +46,7 @@ pub fn printable_json(json: &str) -> String {
 /// The same as [`printable`] in at most `limit` bytes, or the three of `...` where `limit` is less, with the characters that `is_syntax` names written as `\xNN` as
 /// well: those that delimit the text where it will stand.
 ///
-/// The cut is made behind a whole character and a whole escape.
+/// The cut is made after a whole character and a whole escape.
 ///
 /// ```
 /// assert_eq!(policy_daemon::log::escaped("a=b c", 20, |c| c == ' '), r"a=b\x20c");

@@ -28,7 +28,7 @@ pub(super) struct Stdout {
 
 #[derive(Debug)]
 enum Message {
-    /// A box has no spare room that nobody counts. With the line comes the number of those that are lost
+    /// A box has no spare room that would not be counted. With the line comes the number of those that are lost
     /// if it is.
     Line(Box<str>, u64),
     Flush(SyncSender<()>),
@@ -115,7 +115,7 @@ impl<W: Write> WholeLines<W> {
     ///
     /// # Errors
     ///
-    /// What the system says. Of this line nothing was written, or a part.
+    /// Errors of the system. Nothing of this line was written, or a part.
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if self.torn {
             self.write_all(b"\n")?;
@@ -282,6 +282,6 @@ mod tests {
         }
     }
 
-    /// What a pipe holds.
+    /// The bytes that a pipe holds.
     const PIPE: usize = 65536;
 }

@@ -183,7 +183,12 @@ impl Upstream {
         if !is_shared {
             return;
         }
-        if backend.waiting.is_empty() || !backend.is_short {
+        let has_waiting = !backend.waiting.is_empty();
+        if has_waiting && backend.yields {
+            // Another worker comes first, and this one after it.
+            return;
+        }
+        if !has_waiting || !backend.is_short {
             // Those that wait until a connection of this worker's own has been accepted need no permit of others.
             return self.wants_no_more(slot, driver);
         }

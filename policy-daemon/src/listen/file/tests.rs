@@ -14,7 +14,7 @@ fn who_loses_the_path_between_bind_and_listen_is_told_so_and_leaves_the_others_f
     let mut file = SocketFile::at(&path).unwrap();
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
-    // Nobody listens yet, so that another start takes it for one that was left behind.
+    // No process listens yet, so that another start takes it for an old one.
     fs::remove_file(&path).unwrap();
     let other = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     other.bind(&SockAddr::unix(&path).unwrap()).unwrap();
