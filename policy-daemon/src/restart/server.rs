@@ -212,5 +212,5 @@ impl<M> HandoverServer<M> {
 
 /// After an error, such as running out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections that no worker has taken yet.
-const MAX_WAITING: usize = 1024;
+/// Connections in the workers' inboxes. As many again may have been taken from there, and have no place yet.
+const MAX_WAITING: usize = 512;
