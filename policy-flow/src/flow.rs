@@ -6,7 +6,10 @@ use policy_proto::{Request, Response};
 
 use crate::{
     Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver, Failure, LinkId, Peer,
-    Refusal, Slot, Upstream, clock::Time,
+    Refusal, Slot, Upstream,
+    clock::Time,
+    foreign::{TLS_HANDSHAKE, is_foreign},
+    message::message_of,
 };
 
 /// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
@@ -280,7 +283,11 @@ impl Flow {
         });
         match &mut self.upstream {
             Some(upstream) if is_policy => {
-                let message = message_of(&self.options, &request);
+                let message = if self.options.affinity {
+                    message_of(&request)
+                } else {
+                    None
+                };
                 let stick = self.clients.stick(client, message);
                 let ask = upstream.ask(request, stick, u64::from(client.0), driver);
                 self.clients.set_ask(client, ask);
@@ -334,68 +341,4 @@ struct Reply {
     answered: Option<(Slot, Response)>,
     failed: u64,
     took: Duration,
-}
-
-/// The message that a request is about, as a hash of its `instance`: two messages of the same hash would merely have the
-/// same backend. An empty `instance` names no message.
-#[inline]
-fn message_of(options: &FlowOptions, request: &Request) -> Option<u64> {
-    if !options.affinity {
-        return None;
-    }
-    request.instance().map(hash)
-}
-
-/// Eight bytes at a time, since each request is asked: one client's messages are told apart with it, and nothing else.
-#[inline]
-fn hash(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let words = words
-        .iter()
-        .chain([&last])
-        .map(|word| u64::from_le_bytes(*word));
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(ODD);
-    words.fold(bytes.len() as u64, mix)
-}
-
-/// Digits of the golden ratio, which spread what they are multiplied with.
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Whether a request begins as none of Postfix's does, with a name that is no word: a byte order mark, or an HTTP
-/// request whose lines all have an equals sign. What comes after it may look like a policy request.
-fn is_foreign(request: &Request) -> bool {
-    // As Postfix begins.
-    if request.as_bytes().starts_with(b"request=") {
-        return false;
-    }
-    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    let mut name = request.as_bytes().iter().take_while(|byte| **byte != b'=');
-    !name.all(is_of_word)
-}
-
-/// The first bytes of TLS: a handshake of its version 3.
-const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn what_postfix_calls_messages_is_told_apart() {
-        let of = |process: u32, seconds: u32, rest: u32| {
-            hash(format!("{process:x}.{:x}.{rest:x}.0", 0x6b0b_351b + seconds).as_bytes())
-        };
-        let all = (0..40).flat_map(|one| (0..40).map(move |two| (one, two)));
-        let hashes: HashSet<u64> = all
-            .flat_map(|(one, two)| [of(one, two, 7), of(7, one, two << 12)])
-            .collect();
-        assert!(hashes.len() >= 3_199, "one stands there twice");
-        assert_ne!(hash(b"a"), hash(b"a\0"));
-    }
 }

@@ -1,11 +1,7 @@
 //! Several backends as one: a request goes in, an answer comes out.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
-use policy_ha::{BackendId, Status};
 use policy_proto::{Decoder, Request};
 
 use crate::{
@@ -16,45 +12,34 @@ use crate::{
     timers::Timers,
 };
 
-mod addresses;
-mod answer;
 mod ask;
-mod attempt;
 mod backend;
-mod blame;
-mod budget;
-mod check;
-mod connection;
 mod error;
 mod event;
-mod exchange;
-mod hash_key;
 mod link;
-mod memory;
-mod open;
 mod options;
-mod permit;
-mod retry;
-mod shared;
-mod strategy;
+mod pool;
+mod status;
 mod timed_out;
+mod times;
 
-pub use budget::attempt_limit;
-pub use check::{Check, Probe};
+pub use ask::budget::attempt_limit;
+pub use ask::retry::Retry;
+pub use backend::check::{Check, Probe};
+pub use backend::hash_key::HashKey;
+pub use backend::strategy::{InvalidStrategy, Strategy};
 pub use error::AttemptError;
 pub use event::{Answer, CheckError, Done, Event, Exhausted, Stick};
-pub use hash_key::HashKey;
 pub use options::{BackendConfig, UpstreamOptions};
-pub use retry::Retry;
-pub use shared::{Counts, Shared};
-pub use strategy::{InvalidStrategy, Strategy};
+pub use pool::shared::{Counts, Shared};
 pub use timed_out::TimedOut;
 
 use ask::{Ask, AskState, Kind};
 use backend::Backend;
-use exchange::Set;
+use backend::exchange::Set;
+use link::memory::Memory;
 use link::{Link, LinkState};
-use memory::Memory;
+use times::{ACCEPTED, CROWDED, FULL_PAUSE, LEARNED, RACE_DELAY, SERVED, SETTLE};
 
 /// Several backends as one, for one worker: a request is asked, attempt by attempt, until one of them has answered.
 ///
@@ -66,13 +51,14 @@ use memory::Memory;
 ///
 /// | what | where |
 /// | --- | --- |
-/// | who is asked next, for how long, and when a request has failed | `attempt.rs`, `budget.rs` |
-/// | which connection is used, who waits for one | `permit.rs` |
-/// | how one is opened: addresses, the race between them | `open.rs`, `addresses.rs` |
-/// | what comes over it | `answer.rs`, `connection.rs` |
-/// | whose fault a failure is | `blame.rs` |
-/// | what looks at backends that are down | `check.rs` |
-/// | what becomes of a list that has changed | `exchange.rs` |
+/// | who is asked next, for how long, and when a request has failed | `ask/attempt.rs`, `ask/budget.rs` |
+/// | which connection is used, who waits for one | `pool/permit.rs`, `pool/idle.rs` |
+/// | how workers share permits | `pool/sharing.rs` |
+/// | how one is opened: addresses, the race between them | `link/open.rs`, `link/addresses.rs` |
+/// | what comes over it | `link/answer.rs`, `link/connection.rs` |
+/// | whose fault a failure is | `ask/blame.rs` |
+/// | what looks at backends that are down | `backend/check.rs` |
+/// | what becomes of a list that has changed | `backend/exchange.rs` |
 #[derive(Debug)]
 pub struct Upstream {
     options: UpstreamOptions,
@@ -224,18 +210,6 @@ impl Upstream {
         self.done.pop_front()
     }
 
-    /// Requests that are under way.
-    #[must_use]
-    pub const fn under_way(&self) -> usize {
-        self.under_way
-    }
-
-    /// How many bytes may be read from a connection now: nothing while its answer waits for memory.
-    #[must_use]
-    pub fn room(&self, link: LinkId) -> usize {
-        self.room_of(link.0)
-    }
-
     /// A connection that was being opened is open.
     pub fn connected(&mut self, link: LinkId, driver: &mut impl BackendDriver) {
         self.has_connected(link.0, driver);
@@ -300,43 +274,6 @@ impl Upstream {
         self.work_off(driver);
     }
 
-    /// What the workers share.
-    #[must_use]
-    pub fn shared(&self) -> &Shared {
-        &self.current.shared
-    }
-
-    /// The number of the backend with this index in the list.
-    #[must_use]
-    pub fn slot(&self, backend: BackendId) -> Option<Slot> {
-        self.current.slots.get(backend.index()).copied()
-    }
-
-    /// The numbers of the backends, in the order of the list.
-    #[must_use]
-    pub fn slots(&self) -> &[Slot] {
-        &self.current.slots
-    }
-
-    /// The index that a backend has in the list; `None` if it is not listed any more.
-    #[must_use]
-    pub fn id(&self, backend: Slot) -> Option<BackendId> {
-        self.current.id(backend)
-    }
-
-    /// How many unused connections to a backend are kept; meant for status pages.
-    #[must_use]
-    pub fn idle(&self, backend: Slot) -> usize {
-        let backend = self.backends.get(backend.index());
-        backend.map_or(0, |backend| backend.idle.len())
-    }
-
-    /// Whether a backend is up; meant for status pages.
-    #[must_use]
-    pub fn status(&self, backend: BackendId) -> Status {
-        self.shared().balancer().status(backend)
-    }
-
     /// Closes all idle connections, at the end.
     pub fn close_idle(&mut self, driver: &mut impl BackendDriver) {
         for slot in 0..self.backends.len() {
@@ -388,20 +325,3 @@ impl Upstream {
         }
     }
 }
-
-/// How long an attempt waits for an address until the next one is tried as well (RFC 8305, section 5).
-const RACE_DELAY: Duration = Duration::from_millis(250);
-/// How soon a backend that is not overrun has accepted a connection: one that is slow to answer is not to keep others
-/// from being opened.
-const ACCEPTED: Duration = Duration::from_millis(20);
-/// How long a backend may take for the blank line after its answer.
-const SETTLE: Duration = Duration::from_secs(1);
-/// How long a new connection waits for its first answer until idle ones are closed for it: a server may serve as many
-/// connections as it has processes, and keep one for each that is idle.
-const CROWDED: Duration = Duration::from_secs(1);
-/// How soon a new connection is answered when idle ones have been closed for it, if those had what it waited for.
-const SERVED: Duration = Duration::from_millis(500);
-/// How long it is believed that a backend serves no more connections than that.
-const LEARNED: Duration = Duration::from_secs(60);
-/// How soon a UNIX socket whose queue is full is tried again.
-const FULL_PAUSE: Duration = Duration::from_millis(10);

@@ -5,8 +5,13 @@ use std::{io, time::Duration};
 use policy_ha::{BackendId, Preference, Tried};
 use policy_proto::Request;
 
-use super::{AttemptError, addresses::Raced, budget::Budget};
+use crate::upstream::{AttemptError, ask::budget::Budget, link::addresses::Raced};
 use crate::{Slot, clock::Time};
+
+pub(crate) mod attempt;
+pub(crate) mod blame;
+pub(crate) mod budget;
+pub(crate) mod retry;
 
 #[derive(Debug)]
 pub(crate) struct Ask {

@@ -6,7 +6,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use policy_ha::{BackendId, Mode, Outcome, Status};
 use policy_proto::{Request, Response};
 
-use super::{AskState, CheckError, Event, Kind, Timer, Upstream, ask::Ask};
+use crate::upstream::{AskState, CheckError, Event, Kind, Timer, Upstream, ask::Ask};
 use crate::{BackendDriver, Slot, clock::Time};
 
 /// How backends that are down are looked at, by [`Upstream::check`](crate::Upstream::check).
@@ -121,13 +121,13 @@ impl Probe {
 
 impl Upstream {
     /// Each backend has a moment of its own.
-    pub(super) fn begin_checks(&mut self, check: Check) {
+    pub(crate) fn begin_checks(&mut self, check: Check) {
         self.check = Some(check);
         self.rearm_checks();
     }
 
     /// What is under way is given up.
-    pub(super) fn stop_checks(&mut self, driver: &mut impl BackendDriver) {
+    pub(crate) fn stop_checks(&mut self, driver: &mut impl BackendDriver) {
         self.check = None;
         for index in 0..self.asks.len() {
             let is_check = self
@@ -142,7 +142,7 @@ impl Upstream {
     }
 
     /// For a list that has changed.
-    pub(super) fn rearm_checks(&mut self) {
+    pub(crate) fn rearm_checks(&mut self) {
         let Some(check) = &self.check else {
             return;
         };
@@ -161,7 +161,7 @@ impl Upstream {
         }
     }
 
-    pub(super) fn check_rings(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+    pub(crate) fn check_rings(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         if let Some(backend) = self.backends.get_mut(slot.index()) {
             backend.check = Time::NEVER;
         }
@@ -244,7 +244,7 @@ impl Upstream {
     }
 
     /// A probe has been answered. Its connection is kept.
-    pub(super) fn check_answered(
+    pub(crate) fn check_answered(
         &mut self,
         id: u32,
         response: Response,
@@ -259,7 +259,7 @@ impl Upstream {
     }
 
     /// A check that fails puts off the backend's next trial by a request for as long as it took.
-    pub(super) fn check_ended(
+    pub(crate) fn check_ended(
         &mut self,
         id: u32,
         result: Result<(), CheckError>,

@@ -3,32 +3,31 @@
 use policy_ha::{BackendId, Preference, Status};
 use policy_proto::Request;
 
-use super::{
-    Answer, AskState, AttemptError, Done, Event, Exhausted, Kind, Retry, Stick, Strategy, Upstream,
-    Work,
+use crate::upstream::{
+    Answer, AskState, AttemptError, Done, Event, Exhausted, Kind, Retry, Set, Stick, Strategy,
+    Upstream, Work,
+    ask::budget::Budget,
     ask::{Ask, Attempt},
     attempt_limit,
-    budget::Budget,
-    exchange::Set,
 };
 use crate::{AskId, BackendDriver, Slot, clock::Time};
 
 /// How an attempt failed.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: AttemptError,
+pub(crate) struct Failed {
+    pub(crate) error: AttemptError,
     /// The backend has certainly not read the request's last byte.
-    pub(super) unsent: bool,
+    pub(crate) unsent: bool,
     /// It was a connection used before that failed, without a byte of an answer: as a rule its server closed it while it
     /// was idle, which is nobody's fault.
-    pub(super) was_closed: bool,
+    pub(crate) was_closed: bool,
     /// There was a connection.
-    pub(super) connected: bool,
+    pub(crate) connected: bool,
 }
 
 impl Failed {
     /// Before anything was sent.
-    pub(super) const fn before(error: AttemptError) -> Self {
+    pub(crate) const fn before(error: AttemptError) -> Self {
         Self {
             error,
             unsent: true,
@@ -39,7 +38,7 @@ impl Failed {
 }
 
 impl Upstream {
-    pub(super) fn begin(&mut self, request: Request, stick: Option<Stick>, kind: Kind) -> AskId {
+    pub(crate) fn begin(&mut self, request: Request, stick: Option<Stick>, kind: Kind) -> AskId {
         let now = self.clock.now;
         let key = self.options.strategy.key(&request);
         let preference = self.preference(stick, key);
@@ -80,7 +79,7 @@ impl Upstream {
     }
 
     /// Puts a request to the next backend, if there is one and time for it.
-    pub(super) fn advance(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn advance(&mut self, id: u32, driver: &mut impl BackendDriver) {
         if !self.next_attempt(id) {
             return self.exhaust(id, driver);
         }
@@ -151,7 +150,7 @@ impl Upstream {
 
     /// An attempt failed: the request is put to the next backend, or has failed.
     #[cold]
-    pub(super) fn fail(&mut self, id: u32, failed: Failed, driver: &mut impl BackendDriver) {
+    pub(crate) fn fail(&mut self, id: u32, failed: Failed, driver: &mut impl BackendDriver) {
         self.leave_attempt(id, driver);
         let now = self.clock.now;
         let Some(ask) = self.asks.get_mut(id) else {
@@ -220,7 +219,7 @@ impl Upstream {
     }
 
     /// A backend has answered, and may answer so.
-    pub(super) fn answered(
+    pub(crate) fn answered(
         &mut self,
         id: u32,
         slot: Slot,
@@ -287,7 +286,7 @@ impl Upstream {
     }
 
     /// Nothing of a request is left but its number.
-    pub(super) fn end(&mut self, id: u32) {
+    pub(crate) fn end(&mut self, id: u32) {
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };
@@ -302,7 +301,7 @@ impl Upstream {
     }
 
     /// A request, or its attempt, comes to its end, in whichever state it is.
-    pub(super) fn ask_is_due(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn ask_is_due(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let Some(ask) = self.asks.get(id) else {
             return;

@@ -5,12 +5,12 @@ use std::mem;
 use bytes::{Buf, BytesMut};
 use policy_proto::{DecodeError, Decoder, Response};
 
-use super::{
+use crate::BackendDriver;
+use crate::upstream::{
     AttemptError, LinkState, SETTLE, Upstream,
-    attempt::Failed,
+    ask::attempt::Failed,
     link::{Link, Partial},
 };
-use crate::BackendDriver;
 
 /// What bytes are, after what came before.
 enum Read {
@@ -34,7 +34,7 @@ enum After {
 }
 
 impl Upstream {
-    pub(super) fn has_data(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
+    pub(crate) fn has_data(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -184,7 +184,7 @@ impl Upstream {
 
     /// What came is no answer.
     #[cold]
-    pub(super) fn answer_failed(
+    pub(crate) fn answer_failed(
         &mut self,
         id: u32,
         ask: u32,
@@ -207,7 +207,7 @@ impl Upstream {
 
     /// What is known of an answer that ended before its end.
     #[cold]
-    pub(super) fn cut_off(&self, id: u32) -> AttemptError {
+    pub(crate) fn cut_off(&self, id: u32) -> AttemptError {
         let partial = self.links.get(id).and_then(|link| link.partial.as_ref());
         let bytes = partial.map_or(&[][..], |partial| &partial.buf[..]);
         AttemptError::invalid(DecodeError::UnexpectedEnd, bytes)
@@ -252,6 +252,6 @@ fn after(decoder: &mut Decoder, buf: &mut BytesMut) -> After {
     }
 }
 
-fn fresh(options: &super::UpstreamOptions) -> Decoder {
+fn fresh(options: &crate::upstream::UpstreamOptions) -> Decoder {
     Decoder::new().with_limits(options.limits)
 }

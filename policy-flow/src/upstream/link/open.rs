@@ -5,16 +5,16 @@
 
 use std::{io, mem};
 
-use super::{
+use crate::upstream::{
     ACCEPTED, AskState, AttemptError, Event, FULL_PAUSE, Kind, LinkState, RACE_DELAY, TimedOut,
-    Upstream, ask::Opening, attempt::Failed, error::again, link::Link,
+    Upstream, ask::Opening, ask::attempt::Failed, link::Link,
 };
 use crate::{Address, BackendDriver, Connecting, Failure, LinkId, Sent, Slot, clock::Time};
 
 impl Upstream {
     /// A request has a permit, and no connection.
     #[cold]
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         id: u32,
         driver: &mut impl BackendDriver,
@@ -57,91 +57,8 @@ impl Upstream {
         self.race(id, driver)
     }
 
-    /// Has the addresses of a backend looked up again, if it is time.
-    pub(super) fn refresh(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        if let Some(backend) = self.backends.get_mut(slot.index())
-            && backend.addresses.is_due(now)
-        {
-            driver.resolve(slot);
-        }
-    }
-
-    /// A look-up has ended.
-    #[cold]
-    pub(super) fn has_resolved(
-        &mut self,
-        slot: Slot,
-        found: Result<Vec<Address>, Failure>,
-        driver: &mut impl BackendDriver,
-    ) {
-        let now = self.clock.now;
-        let Some(backend) = self.backends.get_mut(slot.index()) else {
-            return;
-        };
-        let error = match found {
-            Ok(list) if !list.is_empty() => {
-                backend.addresses.found(now, &list);
-                None
-            }
-            Ok(_) => {
-                backend.addresses.not_found(now);
-                let text = "the name has no address";
-                Some(Failure::Peer(io::Error::new(io::ErrorKind::NotFound, text)))
-            }
-            Err(failure) => {
-                backend.addresses.not_found(now);
-                Some(failure)
-            }
-        };
-        if let Some(Failure::Local(error) | Failure::Peer(error) | Failure::Unread(error)) = &error
-            && !backend.addresses.is_empty()
-        {
-            driver.event(Event::StaleAddresses {
-                backend: slot,
-                error,
-            });
-        }
-        let looking = mem::take(&mut backend.looking);
-        let has_none = backend.addresses.is_empty();
-        self.drop_moved(slot, driver);
-        for (id, serial) in looking {
-            let Some(ask) = self.asks.get_mut(id) else {
-                continue;
-            };
-            let is_this = ask.serial == serial && ask.slot == slot;
-            if !is_this || ask.state != AskState::Opening || !mem::take(&mut ask.opening.is_looking)
-            {
-                continue;
-            }
-            let result = match &error {
-                Some(failure) if has_none => Err(repeated(failure)),
-                _ => self.race(id, driver),
-            };
-            if let Err(error) = result {
-                self.fail(id, Failed::before(error), driver);
-            }
-        }
-    }
-
-    /// Closes idle connections to addresses that the backend has no more.
-    #[cold]
-    fn drop_moved(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let Some(backend) = self.backends.get(slot.index()) else {
-            return;
-        };
-        let is_moved = |id: &u32| {
-            let link = self.links.get(*id);
-            link.is_some_and(|link| !backend.addresses.contains(link.address))
-        };
-        let moved: Vec<u32> = backend.idle.iter().copied().filter(is_moved).collect();
-        for link in moved {
-            self.drop_link(link, driver);
-        }
-    }
-
     /// It is time for the next address.
-    pub(super) fn race_on(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn race_on(&mut self, id: u32, driver: &mut impl BackendDriver) {
         if let Err(error) = self.race(id, driver) {
             self.fail(id, Failed::before(error), driver);
         }
@@ -149,7 +66,11 @@ impl Upstream {
 
     /// Tries the next address.
     #[cold]
-    fn race(&mut self, id: u32, driver: &mut impl BackendDriver) -> Result<(), AttemptError> {
+    pub(crate) fn race(
+        &mut self,
+        id: u32,
+        driver: &mut impl BackendDriver,
+    ) -> Result<(), AttemptError> {
         let now = self.clock.now;
         loop {
             let Some(ask) = self.asks.get_mut(id) else {
@@ -240,7 +161,7 @@ impl Upstream {
 
     /// The first connection of a race is open: it is used, and the others are closed.
     #[cold]
-    pub(super) fn has_connected(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn has_connected(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -292,7 +213,7 @@ impl Upstream {
     }
 
     /// Puts a request on a connection, which is this request's from now on.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         ask_id: u32,
         id: u32,
@@ -316,13 +237,13 @@ impl Upstream {
         ask.link = Some(id);
         ask.due = ask.until;
         self.timers
-            .arm(&mut ask.armed, ask.due, super::Timer::Ask(ask_id));
+            .arm(&mut ask.armed, ask.due, crate::upstream::Timer::Ask(ask_id));
         Ok(())
     }
 
     /// A connection could not be opened.
     #[cold]
-    pub(super) fn connect_failed(
+    pub(crate) fn connect_failed(
         &mut self,
         id: u32,
         ask_id: u32,
@@ -358,7 +279,7 @@ impl Upstream {
 
     /// The time for connecting is over.
     #[cold]
-    pub(super) fn opening_timed_out(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn opening_timed_out(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(id) else {
             return;
         };
@@ -389,7 +310,7 @@ impl Upstream {
     }
 
     /// The address of a connection goes behind the others.
-    pub(super) fn address_failed(&mut self, id: u32) {
+    pub(crate) fn address_failed(&mut self, id: u32) {
         if let Some(link) = self.links.get(id)
             && let Some(backend) = self.backends.get_mut(link.backend.index())
         {
@@ -400,12 +321,4 @@ impl Upstream {
 
 fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name has no address")
-}
-
-/// The same failure for one more request.
-fn repeated(failure: &Failure) -> AttemptError {
-    match failure {
-        Failure::Local(error) => AttemptError::Local(again(error)),
-        Failure::Peer(error) | Failure::Unread(error) => AttemptError::Connect(again(error)),
-    }
 }

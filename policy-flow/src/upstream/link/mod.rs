@@ -5,6 +5,13 @@ use policy_proto::Decoder;
 
 use crate::{Address, Slot, clock::Time};
 
+pub(crate) mod addresses;
+pub(crate) mod answer;
+pub(crate) mod connection;
+pub(crate) mod look_up;
+pub(crate) mod memory;
+pub(crate) mod open;
+
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) state: LinkState,

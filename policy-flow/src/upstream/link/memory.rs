@@ -5,7 +5,7 @@ use std::{collections::VecDeque, mem};
 use bytes::Bytes;
 use policy_proto::{Limits, Response};
 
-use super::{LinkState, Upstream, link::Partial};
+use crate::upstream::{LinkState, Upstream, link::Partial};
 use crate::{BackendDriver, LinkId};
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Upstream {
         self.memory.waiting.len()
     }
 
-    pub(super) fn room_of(&self, id: u32) -> usize {
+    pub(crate) fn room_of(&self, id: u32) -> usize {
         let Some(link) = self.links.get(id) else {
             return 0;
         };
@@ -82,7 +82,7 @@ impl Upstream {
     }
 
     /// An answer has grown beyond what is not counted: it takes memory for all that it may be, or waits for it.
-    pub(super) fn wants_memory(&mut self, id: u32) {
+    pub(crate) fn wants_memory(&mut self, id: u32) {
         if self.memory.limit.is_none() {
             return;
         }
@@ -109,7 +109,7 @@ impl Upstream {
 
     /// What has come over a connection is not needed any more.
     #[inline]
-    pub(super) fn drop_partial(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn drop_partial(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -159,7 +159,7 @@ impl Upstream {
 
     /// A large answer in memory of its own.
     #[inline]
-    pub(super) fn apart(&self, id: u32, response: Response) -> Response {
+    pub(crate) fn apart(&self, id: u32, response: Response) -> Response {
         let is_large = self.links.get(id).is_some_and(|link| {
             link.partial
                 .as_ref()

@@ -8,8 +8,13 @@ use std::{
 
 use policy_proto::ActionSet;
 
-use super::{BackendConfig, addresses::Addresses, shared::SharedBackend};
 use crate::clock::Time;
+use crate::upstream::{BackendConfig, link::addresses::Addresses, pool::shared::SharedBackend};
+
+pub(crate) mod check;
+pub(crate) mod exchange;
+pub(crate) mod hash_key;
+pub(crate) mod strategy;
 
 #[derive(Debug)]
 pub(crate) struct Backend {

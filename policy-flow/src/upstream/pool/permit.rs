@@ -4,12 +4,12 @@
 //! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
 //! permit gets an idle connection or opens a new one.
 
-use super::{Ask, AskState, AttemptError, Backend, LinkState, Retry, Timer, Upstream, Work};
-use crate::{BackendDriver, LinkId, Slot, clock::Time, slab::Slab};
+use crate::upstream::{Ask, AskState, AttemptError, Upstream, Work, ask::attempt::Failed};
+use crate::{BackendDriver, Slot, slab::Slab};
 
 impl Upstream {
     /// Gets a connection for a request, or has it wait for one.
-    pub(super) fn acquire(
+    pub(crate) fn acquire(
         &mut self,
         id: u32,
         driver: &mut impl BackendDriver,
@@ -25,7 +25,7 @@ impl Upstream {
     }
 
     /// The same for a request whose kept connection turned out to be closed: it has waited already.
-    pub(super) fn acquire_again(
+    pub(crate) fn acquire_again(
         &mut self,
         id: u32,
         driver: &mut impl BackendDriver,
@@ -40,7 +40,7 @@ impl Upstream {
     }
 
     /// Whether there was a connection, or one is opened now.
-    pub(super) fn try_acquire(
+    pub(crate) fn try_acquire(
         &mut self,
         id: u32,
         driver: &mut impl BackendDriver,
@@ -108,7 +108,7 @@ impl Upstream {
         if backend.learned.is_some_and(|(_, until)| now < until) {
             // What was learned may be wrong, or not true any more: time is left to see.
             let half = ask.wait_until.since(now) / 2;
-            ask.due = now.after(half.min(super::CROWDED));
+            ask.due = now.after(half.min(crate::upstream::CROWDED));
         }
         if is_shared && backend.is_short {
             backend.shared.want(worker, true);
@@ -121,7 +121,7 @@ impl Upstream {
 
     /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
     #[cold]
-    pub(super) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let max = self.options.max_connections;
         let Some(ask) = self.asks.get_mut(id) else {
             return;
@@ -130,7 +130,7 @@ impl Upstream {
         ask.due = ask.wait_until;
         if self.take_permit(slot, max, is_fresh, driver) {
             if let Err(error) = self.open(id, driver) {
-                self.fail(id, super::attempt::Failed::before(error), driver);
+                self.fail(id, Failed::before(error), driver);
             }
         } else {
             self.arm(id);
@@ -140,7 +140,7 @@ impl Upstream {
     /// Those who wait for a connection to this backend get what there is, who has waited for longest first. One that needs
     /// a new connection, which cannot be opened now, keeps no other from one that is idle.
     #[cold]
-    pub(super) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+    pub(crate) fn serve(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         self.serve_full(slot, driver);
         let mut left = Vec::new();
         while let Some(backend) = self.backends.get_mut(slot.index())
@@ -159,15 +159,10 @@ impl Upstream {
                     }
                     break;
                 }
-                Err(error) => self.fail(id, super::attempt::Failed::before(error), driver),
+                Err(error) => self.fail(id, Failed::before(error), driver),
             }
         }
         self.wait_on(slot, left, driver);
-    }
-
-    fn has_idle(&self, slot: Slot) -> bool {
-        let backend = self.backends.get(slot.index());
-        backend.is_some_and(|backend| !backend.idle.is_empty())
     }
 
     /// These wait on, as the first ones.
@@ -215,7 +210,7 @@ impl Upstream {
             if is_waiting {
                 self.leave_attempt(id, driver);
                 if let Err(error) = self.acquire_idle(id, driver) {
-                    self.fail(id, super::attempt::Failed::before(error), driver);
+                    self.fail(id, Failed::before(error), driver);
                 }
             }
         }
@@ -230,124 +225,6 @@ impl Upstream {
         match self.try_acquire(id, driver)? {
             true => Ok(()),
             false => self.queue(id, true),
-        }
-    }
-
-    /// Nobody here waits for a permit. Those who did may have given up after one had come free, or cannot use it yet: then
-    /// it is another worker's, if that waits for one.
-    fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let max = self.options.max_connections;
-        let Some(backend) = self.backends.get(slot.index()) else {
-            return;
-        };
-        backend.shared.want(self.worker, false);
-        let Some(other) = backend.shared.wanted_by(self.worker) else {
-            return;
-        };
-        match backend.idle.front() {
-            Some(&oldest) => self.drop_link(oldest, driver),
-            None if backend.shared.open() < max => self.call(other, driver),
-            None => {}
-        }
-    }
-
-    /// An idle connection that can be used, the one used last: the others grow old and are closed.
-    fn take_idle(&mut self, slot: Slot, driver: &mut impl BackendDriver) -> Option<u32> {
-        loop {
-            let backend = self.backends.get_mut(slot.index())?;
-            let keep = backend.keep;
-            let id = backend.idle.pop_back()?;
-            self.keeps(slot);
-            let link = self.links.get_mut(id)?;
-            // It holds its permit, and is in no list.
-            link.state = LinkState::Settling;
-            let now = self.clock.now;
-            let is_young =
-                now < link.since.after(keep) && now < link.opened.after(self.options.max_age);
-            // What is found out before a request is written need not be guessed later.
-            let is_asked = self.options.retry == Retry::Unsent;
-            if is_young && (!is_asked || driver.is_open(LinkId(id))) {
-                return Some(id);
-            }
-            self.drop_link(id, driver);
-        }
-    }
-
-    /// A connection can be used again: it is kept, or given to who waits for one.
-    pub(super) fn keep(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        let (worker, is_shared) = (self.worker, self.shared().is_shared());
-        let (max, workers) = (self.options.max_connections, self.shared().workers());
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        let slot = link.backend;
-        let Some(backend) = self.backends.get_mut(slot.index()) else {
-            return;
-        };
-        // Who has more than its share gives to others, also where it has a use for it.
-        let gives = |backend: &Backend| {
-            (backend.waiting.is_empty() || backend.taken.saturating_mul(workers) > max)
-                && backend.shared.wanted_by(worker).is_some()
-        };
-        let is_to_be_closed = backend.keep.is_zero()
-            || backend.is_retired
-            || backend.unanswered > 0
-            || now >= link.opened.after(self.options.max_age)
-            || !backend.addresses.contains(link.address)
-            || is_shared && gives(backend);
-        if is_to_be_closed {
-            return self.drop_link(id, driver);
-        }
-        link.state = LinkState::Idle;
-        link.since = now;
-        link.is_reused = true;
-        link.skipped = false;
-        backend.idle.push_back(id);
-        if backend.trim == Time::NEVER {
-            let trim = now.after(backend.keep);
-            self.timers
-                .arm(&mut backend.trim, trim, Timer::Trim(slot.0));
-        }
-        if !backend.waiting.is_empty() || !backend.full.is_empty() {
-            self.work.push_back(Work::Serve(slot));
-        }
-        if is_shared {
-            self.keeps(slot);
-            // Another worker may have begun to want one before it could see this one.
-            if self.backends.get(slot.index()).is_some_and(gives) {
-                self.drop_link(id, driver);
-            }
-        }
-    }
-
-    /// Closes connections that have been idle for too long.
-    #[cold]
-    pub(super) fn trim(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        if let Some(backend) = self.backends.get_mut(slot.index()) {
-            backend.trim = Time::NEVER;
-        }
-        while let Some(backend) = self.backends.get_mut(slot.index())
-            && let Some(&oldest) = backend.idle.front()
-            && let Some(link) = self.links.get(oldest)
-        {
-            let end = link.since.after(backend.keep);
-            if now < end {
-                self.timers.arm(&mut backend.trim, end, Timer::Trim(slot.0));
-                return;
-            }
-            self.drop_link(oldest, driver);
-        }
-    }
-
-    /// Closes all idle connections of a backend.
-    #[cold]
-    pub(super) fn drop_idle(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        while let Some(backend) = self.backends.get(slot.index())
-            && let Some(&oldest) = backend.idle.front()
-        {
-            self.drop_link(oldest, driver);
         }
     }
 
@@ -380,77 +257,10 @@ impl Upstream {
         }
         false
     }
-
-    /// Whether somebody waits for a permit who has not given up.
-    fn has_waiting(&self, slot: Slot) -> bool {
-        let backend = self.backends.get(slot.index());
-        let mut waiting = backend.into_iter().flat_map(|backend| &backend.waiting);
-        waiting.any(|&(id, serial)| is_waiting(&self.asks, id, serial, slot))
-    }
-
-    /// A permit is free again.
-    pub(super) fn give_back_permit(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let is_shared = self.shared().is_shared();
-        let (max, workers) = (self.options.max_connections, self.shared().workers());
-        let waits = is_shared && self.has_waiting(slot);
-        let Some(backend) = self.backends.get_mut(slot.index()) else {
-            return;
-        };
-        backend.shared.give_back();
-        let had_more = backend.taken.saturating_mul(workers) > max;
-        backend.taken -= 1;
-        if is_shared
-            && had_more
-            && let Some(other) = backend.shared.wanted_by(self.worker)
-        {
-            // It had more than its share, and comes after the other.
-            backend.yields = waits;
-            backend.shared.want(self.worker, waits);
-            return self.call(other, driver);
-        }
-        if !backend.waiting.is_empty() {
-            self.work.push_back(Work::Serve(slot));
-        } else if is_shared && let Some(other) = backend.shared.wanted_by(self.worker) {
-            self.call(other, driver);
-        }
-    }
-
-    /// Another worker wants an idle connection closed, or has made a permit free.
-    pub(super) fn is_called(&mut self, driver: &mut impl BackendDriver) {
-        self.shared().called(self.worker);
-        for index in 0..self.backends.len() {
-            let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
-            let Some(backend) = self.backends.get_mut(index) else {
-                continue;
-            };
-            backend.yields = false;
-            if backend.shared.is_to_shed(self.worker)
-                && let Some(&oldest) = backend.idle.front()
-            {
-                self.drop_link(oldest, driver);
-            }
-            self.work.push_back(Work::Serve(slot));
-        }
-    }
-
-    pub(super) fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
-        if self.shared().call(worker) {
-            driver.wake(worker);
-        }
-    }
-
-    /// Tells the other workers whether this one keeps idle connections.
-    pub(super) fn keeps(&self, slot: Slot) {
-        if self.shared().is_shared()
-            && let Some(backend) = self.backends.get(slot.index())
-        {
-            backend.shared.keeps(self.worker, !backend.idle.is_empty());
-        }
-    }
 }
 
 /// Whether a request still waits for a connection to this backend.
-fn is_waiting(asks: &Slab<Ask>, id: u32, serial: u32, slot: Slot) -> bool {
+pub(crate) fn is_waiting(asks: &Slab<Ask>, id: u32, serial: u32, slot: Slot) -> bool {
     asks.get(id).is_some_and(|ask| {
         ask.serial == serial && ask.state == AskState::Queued && ask.slot == slot
     })

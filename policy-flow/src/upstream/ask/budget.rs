@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::UpstreamOptions;
 use crate::clock::Time;
+use crate::upstream::UpstreamOptions;
 
 /// How long one attempt may take: the smallest of the backend's own timeout, of what is left of the request's deadline,
 /// and of the larger of 5 s and an equal share of that for each backend not yet asked.

@@ -5,23 +5,23 @@ use std::mem;
 use policy_ha::BackendId;
 use policy_proto::Decoder;
 
-use super::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions, Work};
+use crate::upstream::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions, Work};
 use crate::{BackendDriver, Slot};
 
 /// A list of backends, for those requests that began with it.
 #[derive(Debug)]
-pub(super) struct Set {
-    pub(super) number: u32,
-    pub(super) shared: Shared,
+pub(crate) struct Set {
+    pub(crate) number: u32,
+    pub(crate) shared: Shared,
     /// The backends, in the order of their [`BackendId`]s.
-    pub(super) slots: Box<[Slot]>,
+    pub(crate) slots: Box<[Slot]>,
     /// The requests that go by it.
-    pub(super) asks: usize,
+    pub(crate) asks: usize,
 }
 
 impl Set {
     /// Without backends.
-    pub(super) fn empty(shared: &Shared) -> Self {
+    pub(crate) fn empty(shared: &Shared) -> Self {
         Self {
             number: 0,
             shared: shared.clone(),
@@ -31,7 +31,7 @@ impl Set {
     }
 
     /// The one with this number.
-    pub(super) fn find<'a>(current: &'a Self, old: &'a [Self], number: u32) -> Option<&'a Self> {
+    pub(crate) fn find<'a>(current: &'a Self, old: &'a [Self], number: u32) -> Option<&'a Self> {
         match current.number == number {
             true => Some(current),
             false => old.iter().find(|set| set.number == number),
@@ -39,7 +39,7 @@ impl Set {
     }
 
     /// The index of a backend in this list, if it is listed.
-    pub(super) fn id(&self, slot: Slot) -> Option<BackendId> {
+    pub(crate) fn id(&self, slot: Slot) -> Option<BackendId> {
         let index = self.slots.iter().position(|other| *other == slot)?;
         BackendId::new(index)
     }
@@ -78,7 +78,7 @@ impl Upstream {
         slots
     }
 
-    pub(super) fn list(
+    pub(crate) fn list(
         &mut self,
         shared: &Shared,
         backends: impl IntoIterator<Item = (BackendConfig, Option<Slot>)>,
@@ -131,7 +131,7 @@ impl Upstream {
     }
 
     /// A request that went by this list is done with.
-    pub(super) fn leave_set(&mut self, number: u32) {
+    pub(crate) fn leave_set(&mut self, number: u32) {
         if self.current.number == number {
             self.current.asks -= 1;
             return;
@@ -142,7 +142,7 @@ impl Upstream {
         self.old.retain(|set| set.asks > 0);
     }
 
-    pub(super) fn set(&self, number: u32) -> Option<&Set> {
+    pub(crate) fn set(&self, number: u32) -> Option<&Set> {
         Set::find(&self.current, &self.old, number)
     }
 }

@@ -2,15 +2,15 @@
 
 use std::mem;
 
-use super::{
+use crate::upstream::{
     AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, SERVED, TimedOut, Upstream,
-    Work, attempt::Failed,
+    Work, ask::attempt::Failed,
 };
 use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
 
 impl Upstream {
     /// A connection has been closed by its backend, or failed.
-    pub(super) fn has_ended(
+    pub(crate) fn has_ended(
         &mut self,
         id: u32,
         failure: Option<Failure>,
@@ -73,7 +73,7 @@ impl Upstream {
 
     /// There is no answer in time.
     #[cold]
-    pub(super) fn answer_timed_out(&mut self, ask_id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn answer_timed_out(&mut self, ask_id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(ask_id) else {
             return;
         };
@@ -113,7 +113,7 @@ impl Upstream {
     /// A connection is looked at: whether it was accepted, whether its first answer takes too long, whether it still
     /// owes its blank line.
     #[cold]
-    pub(super) fn link_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
+    pub(crate) fn link_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -122,13 +122,15 @@ impl Upstream {
             link.armed = Time::NEVER;
         }
         match link.state {
-            LinkState::Settling => match link.since.after(super::SETTLE) {
+            LinkState::Settling => match link.since.after(crate::upstream::SETTLE) {
                 end if end <= now => self.drop_link(id, driver),
                 end => self.arm_link(id, end),
             },
             LinkState::Asking(_) if !link.is_reused => {
-                let (accepted, crowded) =
-                    (link.since.after(super::ACCEPTED), link.since.after(CROWDED));
+                let (accepted, crowded) = (
+                    link.since.after(crate::upstream::ACCEPTED),
+                    link.since.after(CROWDED),
+                );
                 if now < accepted {
                     return self.arm_link(id, accepted);
                 }
@@ -191,7 +193,7 @@ impl Upstream {
     /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
     /// those: a request that takes long would not have been answered so soon after that.
     #[inline]
-    pub(super) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
         if let Some(link) = self.links.get_mut(id)
             && let Some((limit, at)) = link.room_made.take()
         {
@@ -221,7 +223,7 @@ impl Upstream {
 
     /// A connection has brought its first answer.
     #[inline]
-    pub(super) fn accepted(&mut self, id: u32) {
+    pub(crate) fn accepted(&mut self, id: u32) {
         self.is_accepted(id);
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_unanswered)
@@ -254,7 +256,7 @@ impl Upstream {
 
     /// Closes a connection, and gives its permit back.
     #[cold]
-    pub(super) fn drop_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn drop_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get(id) else {
             return;
         };
@@ -270,7 +272,7 @@ impl Upstream {
 
     /// Closes a connection. Its permit is somebody else's.
     #[cold]
-    pub(super) fn close_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn close_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
         self.accepted(id);
         self.drop_partial(id, driver);
         let Some(link) = self.links.get_mut(id) else {
@@ -287,7 +289,7 @@ impl Upstream {
 
     /// A request leaves its attempt, however far that is.
     #[cold]
-    pub(super) fn leave_attempt(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn leave_attempt(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };

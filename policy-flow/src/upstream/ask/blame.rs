@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use policy_ha::{BackendId, Outcome};
 
-use super::{
+use crate::upstream::{
     Event, Kind, Upstream,
     ask::{Ask, Attempt},
 };
@@ -19,7 +19,7 @@ use crate::{BackendDriver, Slot};
 
 impl Upstream {
     /// The last attempt of a request failed, and that is its backend's fault.
-    pub(super) fn observe_last(&self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn observe_last(&self, id: u32, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(id) else {
             return;
         };
@@ -29,7 +29,7 @@ impl Upstream {
     }
 
     /// A request is done with: those whose fault was not clear are blamed, or not. It was given up if not `is_done`.
-    pub(super) fn settle_blame(&self, id: u32, is_done: bool, driver: &mut impl BackendDriver) {
+    pub(crate) fn settle_blame(&self, id: u32, is_done: bool, driver: &mut impl BackendDriver) {
         let Some(ask) = self.asks.get(id) else {
             return;
         };
@@ -87,7 +87,7 @@ impl Upstream {
         }
     }
 
-    pub(super) fn observe_success(
+    pub(crate) fn observe_success(
         &self,
         kind: Kind,
         set: u32,
@@ -99,7 +99,7 @@ impl Upstream {
     }
 
     /// An outcome whose reason is no failure of a request.
-    pub(super) fn observe(
+    pub(crate) fn observe(
         &self,
         kind: Kind,
         set: u32,

@@ -1,0 +1,91 @@
+//! How workers share the permits of a backend: who has more than its share gives to who waits for one.
+
+use crate::upstream::{Upstream, Work, pool::permit::is_waiting};
+use crate::{BackendDriver, Slot};
+
+impl Upstream {
+    /// Nobody here waits for a permit. Those who did may have given up after one had come free, or cannot use it yet: then
+    /// it is another worker's, if that waits for one.
+    pub(crate) fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let max = self.options.max_connections;
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return;
+        };
+        backend.shared.want(self.worker, false);
+        let Some(other) = backend.shared.wanted_by(self.worker) else {
+            return;
+        };
+        match backend.idle.front() {
+            Some(&oldest) => self.drop_link(oldest, driver),
+            None if backend.shared.open() < max => self.call(other, driver),
+            None => {}
+        }
+    }
+
+    /// A permit is free again.
+    pub(crate) fn give_back_permit(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+        let is_shared = self.shared().is_shared();
+        let (max, workers) = (self.options.max_connections, self.shared().workers());
+        let waits = is_shared && self.has_waiting(slot);
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
+            return;
+        };
+        backend.shared.give_back();
+        let had_more = backend.taken.saturating_mul(workers) > max;
+        backend.taken -= 1;
+        if is_shared
+            && had_more
+            && let Some(other) = backend.shared.wanted_by(self.worker)
+        {
+            // It had more than its share, and comes after the other.
+            backend.yields = waits;
+            backend.shared.want(self.worker, waits);
+            return self.call(other, driver);
+        }
+        if !backend.waiting.is_empty() {
+            self.work.push_back(Work::Serve(slot));
+        } else if is_shared && let Some(other) = backend.shared.wanted_by(self.worker) {
+            self.call(other, driver);
+        }
+    }
+
+    /// Another worker wants an idle connection closed, or has made a permit free.
+    pub(crate) fn is_called(&mut self, driver: &mut impl BackendDriver) {
+        self.shared().called(self.worker);
+        for index in 0..self.backends.len() {
+            let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
+            let Some(backend) = self.backends.get_mut(index) else {
+                continue;
+            };
+            backend.yields = false;
+            if backend.shared.is_to_shed(self.worker)
+                && let Some(&oldest) = backend.idle.front()
+            {
+                self.drop_link(oldest, driver);
+            }
+            self.work.push_back(Work::Serve(slot));
+        }
+    }
+
+    pub(crate) fn call(&self, worker: usize, driver: &mut impl BackendDriver) {
+        if self.shared().call(worker) {
+            driver.wake(worker);
+        }
+    }
+
+    /// Tells the other workers whether this one keeps idle connections.
+    pub(crate) fn keeps(&self, slot: Slot) {
+        if self.shared().is_shared()
+            && let Some(backend) = self.backends.get(slot.index())
+        {
+            backend.shared.keeps(self.worker, !backend.idle.is_empty());
+        }
+    }
+
+    /// Whether somebody waits for a permit who has not given up.
+    pub(crate) fn has_waiting(&self, slot: Slot) -> bool {
+        let backend = self.backends.get(slot.index());
+        let mut waiting = backend.into_iter().flat_map(|backend| &backend.waiting);
+        waiting.any(|&(id, serial)| is_waiting(&self.asks, id, serial, slot))
+    }
+}
