@@ -52,6 +52,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "two workers that wait for connections of their own call each other without end",
         ),
         (
+            88_001_916_347,
+            "a connection whose first packets were lost has the only place, which is the setting",
+        ),
+        (
             14_409_346_267_427,
             "an address that a name has no more is blamed, which was right",
         ),

@@ -64,8 +64,13 @@ fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
 
 fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let plan = net.server(number);
+    let is_crowded = net.plan.settings.max_opening < net.clients.len();
     let is_ill = plan.troubles.iter().any(|(span, trouble)| {
-        let until = span.until + trouble.lingers();
+        let mut until = span.until + trouble.lingers();
+        if is_crowded && *trouble == Trouble::Swallows {
+            // Those that were begun in it have the places for connections that are opened.
+            until += NEXT_SYN;
+        }
         !trouble.is_harmless() && Span { until, ..*span }.meets(during)
     });
     // Answers that were begun before come later.
@@ -224,3 +229,7 @@ fn is_harmless(net: &Net<'_>, service: usize, during: Span) -> bool {
             && server.dies.is_none()
     })
 }
+
+/// How long it takes at most until the system tries again to open a connection of which an attempt of ten seconds is not
+/// over.
+const NEXT_SYN: Duration = secs(8);
