@@ -29,7 +29,6 @@ mod message;
 mod resolver;
 mod settings;
 mod stdio;
-mod stdio_client;
 mod table;
 mod token;
 

@@ -18,9 +18,11 @@ use crate::proxy::{
     flow_io::FlowIo,
     links::Links,
     message::{Inbox, Message},
-    stdio_client::Stdio,
     token::{INBOX, Side, Source},
 };
+
+mod client;
+use client::Stdio;
 
 /// Serves the one connection of standard input and output to its end.
 ///
