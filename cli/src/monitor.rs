@@ -1,70 +1,30 @@
-//! Watches the services beside the requests: says what lasts, and what was held back.
+//! Looks at the services once a second, beside the requests: logs states that last and lines that were held back.
 
 use std::{
-    io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
-    thread,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use policy_ha::Mode;
 
 use crate::{
-    Proxy,
-    hands::on_call,
-    journal::State,
-    notify::{self, notify},
-    shortage::{MemoryWaits, Shortage},
-    worker::Common,
+    journal::{State, shortage::Shortage},
+    proxy::Proxy,
 };
 
-/// What is to be watched. It ends when the sender of the second is dropped.
-type Given = (Arc<Common>, Receiver<()>);
-
-/// A thread of its own, since a service manager that does not read would stop a worker; it is there before
-/// anything is taken over.
-pub(crate) fn hire() -> io::Result<Sender<Given>> {
-    let (sender, watch) = on_call(|(common, ended): Given| {
-        let mut monitor = Monitor::new(Arc::clone(&common.proxy));
-        let mut wait = Duration::ZERO;
-        while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-            let status = monitor.tick(Instant::now());
-            monitor.look_at_memory(&common.memory_waits);
-            if let Some(status) = status.filter(|_| notify::has_manager()) {
-                notify(monitor.proxy.journal.log(), &format!("STATUS={status}"));
-            }
-            wait = TICK;
-        }
-    });
-    thread::Builder::new()
-        .name("monitor".to_owned())
-        .spawn(watch)?;
-    Ok(sender)
-}
-
-/// Has the thread watch, until what is returned is dropped.
-pub(crate) fn watch(monitor: &Sender<Given>, common: &Arc<Common>) -> Sender<()> {
-    let (end, ended) = channel();
-    // Without the thread there is nothing to end either.
-    _ = monitor.send((Arc::clone(common), ended));
-    end
-}
-
+/// The main thread's view of the services.
 #[derive(Debug)]
-struct Monitor {
+pub(crate) struct Monitor {
     proxy: Arc<Proxy>,
-    /// For each service: how many minutes of its being down have been told.
+    /// For each service: the minutes of its being down that have been logged.
     told: Vec<u64>,
-    /// What the manager knows, and since when.
+    /// The states that the service manager knows, and since when.
     status: Option<(Vec<bool>, Instant)>,
     shortage: Shortage,
 }
 
 impl Monitor {
-    fn new(proxy: Arc<Proxy>) -> Self {
+    pub(crate) fn new(proxy: Arc<Proxy>) -> Self {
         Self {
             proxy,
             told: Vec::new(),
@@ -73,8 +33,8 @@ impl Monitor {
         }
     }
 
-    /// Says what is to be said now, and returns what a service manager is to be told.
-    fn tick(&mut self, now: Instant) -> Option<String> {
+    /// Logs what is to be logged now, and returns the text for the service manager if it has changed.
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<String> {
         let journal = &self.proxy.journal;
         journal.say_end_of_outage(now, &self.proxy.default);
         let states = self.proxy.states();
@@ -87,18 +47,15 @@ impl Monitor {
             }
             *told = minutes;
         }
-        journal.say_pending(now, false);
-        self.status(&states, now)
-    }
-
-    /// Says when requests have begun to wait for memory, and when that is over.
-    fn look_at_memory(&mut self, waits: &[MemoryWaits]) {
-        if let Some(memory) = self.shortage.look_at(waits) {
+        journal.say_held_back(now, false);
+        let status = self.status(&states, now);
+        if let Some(memory) = self.shortage.look_at(&self.proxy.memory_waits) {
             self.proxy.journal.memory(memory, self.proxy.max_memory);
         }
+        status
     }
 
-    /// A state has changed, or something has been down for another minute.
+    /// The text when a state has changed, or a service has been down for another minute.
     fn status(&mut self, states: &[State], now: Instant) -> Option<String> {
         let down: Vec<bool> = states.iter().map(State::is_down).collect();
         let is_known = self.status.as_ref().is_some_and(|(known, since)| {
@@ -113,7 +70,6 @@ impl Monitor {
     }
 }
 
-const TICK: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -121,10 +77,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::{
-        Log,
-        proxy::tests::{Worker, proxy},
-    };
+    use crate::proxy::tests::{Worker, proxy};
+    use policy_daemon::log::Log;
 
     #[test]
     fn what_stays_down_is_told_once_a_minute_and_what_was_held_back_after_one() {
@@ -216,7 +170,7 @@ mod tests {
     }
 
     fn lines(log: &Log) -> Vec<String> {
-        let lines = String::from_utf8(log.take_pending()).unwrap();
+        let lines = String::from_utf8(log.take_buffered()).unwrap();
         lines.lines().map(str::to_owned).collect()
     }
 }

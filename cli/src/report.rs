@@ -1,39 +1,41 @@
-//! What a daemon says of itself, at its start, at its end, and when it is asked to.
+//! The lines of the daemon's start and end, and those that SIGUSR1 asks for.
 
 use std::time::Instant;
 
 use nix::unistd::{User, geteuid};
-use policy_flow::Endpoint;
+use policy_daemon::{
+    Started,
+    log::{Level, printable},
+};
 use policy_ha::Mode;
 
-use crate::{DefaultAction, Level, Log, Options, Proxy, printable};
+use crate::{
+    args::{DefaultAction, Options},
+    proxy::Proxy,
+};
 
-/// What stays the same for as long as it runs.
+/// The settings in those lines.
 #[derive(Debug)]
 pub(crate) struct Report {
-    workers: usize,
     deadline: String,
-    endpoints: Vec<Endpoint>,
 }
 
 impl Report {
-    pub(crate) fn new(options: &Options, workers: usize, endpoints: Vec<Endpoint>) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
-            workers,
             deadline: format!("{:?}", options.deadline),
-            endpoints,
         }
     }
 
-    /// That it serves now, as whom, and with what. To be called once the rights are given up.
-    pub(crate) fn start(&self, proxy: &Proxy) {
+    /// The daemon serves: its user, settings and listeners. To be called once the privileges are given up.
+    pub(crate) fn start(&self, proxy: &Proxy, daemon: &Started<'_>) {
         let log = proxy.journal.log();
-        let workers = self.workers;
+        let workers = daemon.workers;
         let text = format!("hapolicy {VERSION} starts as a daemon, workers: {workers}");
         log.line(Level::Info, text);
         proxy.say_states();
         self.settings(proxy);
-        for endpoint in &self.endpoints {
+        for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listening on {endpoint}"));
         }
         if let Some(text) = proxy.nobody_to_ask() {
@@ -41,15 +43,15 @@ impl Report {
         }
     }
 
-    /// That it has ended, and what came of it.
-    pub(crate) fn end(&self, proxy: &Proxy) {
+    /// The daemon has ended: its counters.
+    pub(crate) fn end(&self, proxy: &Proxy, daemon: &Started<'_>) {
         let log = proxy.journal.log();
         let now = Instant::now();
         proxy.journal.say_last_end_of_outage(now, &proxy.default);
-        proxy.journal.say_pending(now, true);
+        proxy.journal.say_held_back(now, true);
         proxy.say_states();
         self.settings(proxy);
-        for endpoint in &self.endpoints {
+        for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listened on {endpoint}"));
         }
         let text = format!("stopped: hapolicy {VERSION}, daemon");
@@ -74,7 +76,7 @@ impl Report {
 }
 
 impl Proxy {
-    /// Says the states of the services and the counters, as SIGUSR1 asks for.
+    /// Logs the states of the services and the counters.
     pub(crate) fn report(&self) {
         self.say_states();
         let count = self.journal.unanswered_count();
@@ -103,13 +105,6 @@ pub(crate) fn nobody_to_ask(modes: impl Iterator<Item = Mode> + Clone) -> Option
             Some("every service is disabled or drained: new messages get the default action")
         }
         () => None,
-    }
-}
-
-/// Says once on standard error that nobody will hear of anything.
-pub(crate) fn warn_without_log(log: &Log) {
-    if let Some((path, error)) = log.unreachable() {
-        eprintln!("hapolicy: no log: {path}: {error}; -L writes to standard output");
     }
 }
 

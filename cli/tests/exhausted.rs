@@ -59,7 +59,7 @@ fn a_daemon_that_can_start_no_thread_keeps_its_client_and_does_not_take_the_serv
     let mut command = program.limited("--nproc=4");
     command.args(["-L", "--workers", "1", "--listen", "inet:127.0.0.1:0"]);
     command.args(["--last-resort", "0s", "-s", &by_name(&stub)]);
-    // As many as there may be: its own thread, those of its log and its monitor, and a process that sleeps.
+    // As many as there may be: its own thread, those of its log and its worker, and a process that sleeps.
     let mut other = Command::new("sleep");
     let mut other = other.arg("60").uid(program.user).spawn().unwrap();
     let daemon = Daemon::of(command.stdin(Stdio::null()), 1);

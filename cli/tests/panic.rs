@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hapolicy::Log;
+use policy_daemon::log::Log;
 use policy_net::{Client, Connector, Listener, serve};
 use policy_proto::{Request, Response};
 use tokio_util::sync::CancellationToken;
@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 /// The panic hook belongs to the whole process, so this test has a process of its own.
 #[tokio::test]
 async fn a_panic_costs_its_connection_and_one_log_line() {
-    let log = Log::with_replies();
-    log.panics();
+    let log = Log::buffered();
+    log.report_panics();
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
@@ -45,7 +45,7 @@ async fn a_panic_costs_its_connection_and_one_log_line() {
     stop.cancel();
     server.await.unwrap();
 
-    let lines = String::from_utf8(log.take_pending()).unwrap();
+    let lines = String::from_utf8(log.take_buffered()).unwrap();
     assert_eq!(lines.lines().count(), 1, "{lines}");
     assert!(
         lines.starts_with("[LOG error]: internal error, this is a bug at "),

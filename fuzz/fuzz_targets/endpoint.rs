@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use hapolicy::{Listen, Service, parse_duration};
+use hapolicy::{Service, parse_duration};
 use libfuzzer_sys::fuzz_target;
+use policy_daemon::ListenAddr;
 use policy_net::Endpoint;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -67,7 +68,7 @@ fn check_listen(text: &str) {
     if text.contains("owner=") || text.contains("group=") {
         return;
     }
-    let Ok(listen) = text.parse::<Listen>() else {
+    let Ok(listen) = text.parse::<ListenAddr>() else {
         return;
     };
     let (address, options) = text.split_once(',').unwrap_or((text, ""));

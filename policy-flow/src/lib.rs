@@ -32,7 +32,6 @@
 //! | answer requests oneself | [`Clients`] |
 //! | do what they say | [`ClientDriver`], [`BackendDriver`] |
 //! | share health and limits among the workers of a process | [`Shared`], [`Places`] |
-//! | name a server | [`Endpoint`] |
 //!
 //! # What holds everywhere
 //!
@@ -47,7 +46,6 @@ mod arena;
 mod clients;
 mod clock;
 mod driver;
-mod endpoint;
 mod flow;
 mod foreign;
 mod id;
@@ -61,7 +59,6 @@ pub use clients::{
     RequestMemory, Waiting,
 };
 pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failure, Sent};
-pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use flow::{Flow, FlowOptions};
 pub use id::{AskId, ClientId, LinkId, Slot};
 pub use upstream::{

@@ -107,12 +107,12 @@ mod upstream;
 
 pub use client::{Client, Connect, Connector};
 pub use policy_flow::{
-    Address, Answer, AttemptError, Check, CheckError, ClientError, ClientOptions, Counts, Endpoint,
-    HashKey, InvalidEndpoint, InvalidStrategy, Probe, Retry, Slot, Stick, Strategy, TimedOut,
-    UpstreamOptions, attempt_limit,
+    Address, Answer, AttemptError, Check, CheckError, ClientError, ClientOptions, Counts, HashKey,
+    InvalidStrategy, Probe, Retry, Slot, Stick, Strategy, TimedOut, UpstreamOptions, attempt_limit,
 };
 pub use policy_ha::{Backend, Config, ConfigError, Mode, Preference, Status, Transition};
 pub use policy_proto::{Action, ActionSet, Limits, ProtocolState, Request, Response, attr};
+pub use policy_socket::{Endpoint, InvalidEndpoint};
 pub use server::{
     BoxError, Clients, Connection, ConnectionError, Credentials, Drain, Handler, Peer,
     ServeOptions, accept, serve, serve_connection, serve_each, serve_with,

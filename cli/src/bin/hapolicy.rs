@@ -3,26 +3,21 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{Level, Log, Options, Passed, Stop, check_config, daemon, dropin, printable};
+use hapolicy::{NAME, Options, Stop, Stopped, check_config, serve, spawn};
+use policy_daemon::{
+    Inherited,
+    log::{Level, Log, LogTarget, printable},
+};
 
 fn main() -> ExitCode {
-    let passed = match Passed::take() {
-        Ok(passed) => passed,
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
         Err(error) => return fail_daemon(&format!("LISTEN_FDS: {error}"), CONFIGURATION, false),
     };
-    let options = match Options::parse(std::env::args_os().skip(1), passed.has_listeners()) {
+    let words = std::env::args_os().skip(1);
+    let options = match Options::parse(words, inherited.has_listeners()) {
         Ok(options) => options,
-        Err((Stop::Show(text), _)) => {
-            // Nobody reads it who has closed standard output.
-            _ = std::io::stdout().write_all(text.as_bytes());
-            return ExitCode::SUCCESS;
-        }
-        Err((Stop::Usage(text), daemon)) => {
-            return match daemon {
-                true => fail_daemon(&text, USAGE, false),
-                false => fail(&text, 1, Level::Error, &Log::syslog()),
-            };
-        }
+        Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),
     };
     if options.failover.only_checks() {
         return if check_config(&options) {
@@ -32,40 +27,55 @@ fn main() -> ExitCode {
         };
     }
     if !options.is_daemon {
-        if let Some(missing) = passed.missing() {
+        if let Some(missing) = inherited.missing() {
             return fail_daemon(&missing, CONFIGURATION, options.stdout);
         }
-        return match dropin::run(&options) {
+        return match spawn::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error.to_string(), SYSTEM, Level::Error, &log(&options)),
+            Err(error) => fail(
+                &error.to_string(),
+                SYSTEM,
+                Level::Error,
+                &spawn::log(&options),
+            ),
         };
     }
-    passed.close_others();
-    match daemon::run(&options, passed) {
+    inherited.close_others();
+    match serve::run(&options, inherited) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail_daemon(&error.line(), error.exit_status(), options.stdout),
     }
 }
 
-/// Says why a daemon does not start.
-fn fail_daemon(text: &str, status: u8, stdout: bool) -> ExitCode {
-    fail(text, status, Level::Fatal, &Log::of_daemon(stdout))
+/// Ends a process whose command line asks for that, or is wrong.
+fn stop_at(stop: Stop, is_daemon: bool) -> ExitCode {
+    match stop {
+        Stop::Show(text) => {
+            // Standard output may be closed.
+            _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Stop::Usage(text) if is_daemon => fail_daemon(&text, USAGE, false),
+        Stop::Usage(text) => fail(&text, 1, Level::Error, &Log::syslog(NAME)),
+    }
 }
 
-/// Says why the process ends: under spawn(8) nobody reads standard error.
+/// Reports why a daemon does not start.
+fn fail_daemon(text: &str, status: u8, stdout: bool) -> ExitCode {
+    let target = if stdout {
+        LogTarget::Stdout
+    } else {
+        LogTarget::Syslog
+    };
+    fail(text, status, Level::Fatal, &Log::daemon(NAME, target))
+}
+
+/// Reports why the process ends, in the log as well: under spawn(8) standard error is lost.
 fn fail(text: &str, status: u8, level: Level, log: &Log) -> ExitCode {
-    eprintln!("hapolicy: {}", printable(text));
+    eprintln!("{NAME}: {}", printable(text));
     log.line(level, text);
     log.flush();
     ExitCode::from(status)
-}
-
-fn log(options: &Options) -> Log {
-    if options.stdout {
-        Log::with_replies()
-    } else {
-        Log::syslog()
-    }
 }
 
 // sysexits(3)

@@ -7,8 +7,11 @@ use policy_flow::{BackendConfig, Retry};
 use policy_ha::Mode;
 
 use crate::{
-    Affinity, ClientLimits, DefaultAction, Failover, Lifetime, Options, Service,
-    check_config::quoted::quoted, daemon, limits::shown, setup::Services,
+    args::{
+        Affinity, ClientArgs, DefaultAction, FailoverArgs, Options, Service, ShutdownArgs, shown,
+    },
+    check_config::quoted::quoted,
+    services::{Services, affinity},
 };
 
 pub(super) struct Effective<'a> {
@@ -22,9 +25,10 @@ pub(super) struct Effective<'a> {
 impl Effective<'_> {
     /// The mode, and one option a line, quoted for a shell.
     pub(super) fn text(&self) -> String {
-        let mode = match self.options.is_daemon {
-            true => "daemon",
-            false => "drop-in",
+        let mode = if self.options.is_daemon {
+            "daemon"
+        } else {
+            "drop-in"
         };
         let line = |option: &Given| match &option.value {
             Some(value) => format!("--{}={}\n", option.name, quoted(value)),
@@ -48,7 +52,7 @@ impl Effective<'_> {
             workers: _,
             deadline,
             limits,
-            lifetime,
+            shutdown,
             is_daemon,
             daemon_option: _,
             log_format,
@@ -74,7 +78,7 @@ impl Effective<'_> {
         lines.option("deadline", duration(*deadline));
         lines.option(
             "affinity",
-            match daemon::affinity(self.options, self.services) {
+            match affinity(self.options, self.services) {
                 Affinity::None => "none",
                 Affinity::Message => "message",
             },
@@ -90,7 +94,7 @@ impl Effective<'_> {
                 lines.option("log-format", format.get_name());
             }
             self.limits(limits, &mut lines);
-            lifetime_lines(lifetime, &mut lines);
+            shutdown_lines(shutdown, &mut lines);
         }
         for (is_set, name) in [
             (logging, "logging"),
@@ -118,8 +122,8 @@ impl Effective<'_> {
         }
     }
 
-    fn failover(&self, failover: &Failover, lines: &mut Lines) {
-        let Failover {
+    fn failover(&self, failover: &FailoverArgs, lines: &mut Lines) {
+        let FailoverArgs {
             balance,
             retry,
             last_resort,
@@ -179,8 +183,8 @@ impl Effective<'_> {
         }
     }
 
-    fn limits(&self, limits: &ClientLimits, lines: &mut Lines) {
-        let ClientLimits {
+    fn limits(&self, limits: &ClientArgs, lines: &mut Lines) {
+        let ClientArgs {
             allow,
             max_clients: _,
             max_clients_per_address,
@@ -212,8 +216,8 @@ impl Effective<'_> {
     }
 }
 
-fn lifetime_lines(lifetime: &Lifetime, lines: &mut Lines) {
-    let Lifetime { drain, handover } = lifetime;
+fn shutdown_lines(shutdown: &ShutdownArgs, lines: &mut Lines) {
+    let ShutdownArgs { drain, handover } = shutdown;
     lines.option("drain", duration(*drain));
     if let Some(path) = handover {
         lines.option(
@@ -281,7 +285,7 @@ mod tests {
         let effective = Effective {
             options: &options,
             services: &services,
-            workers: crate::ground::workers(&options),
+            workers: options.daemon(0).workers(),
             max_clients: options.is_daemon.then(|| {
                 let most = options.limits.max_clients;
                 most.map_or(1000, usize::from)
@@ -308,7 +312,7 @@ mod tests {
                 Duration::from_millis(millis) + Duration::from_nanos(nanos.into()),
                 Duration::from_secs(millis / 1000),
             ] {
-                prop_assert_eq!(crate::parse_duration(&duration(time)), Ok(time));
+                prop_assert_eq!(crate::args::parse_duration(&duration(time)), Ok(time));
             }
         }
     }

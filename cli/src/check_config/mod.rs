@@ -2,14 +2,11 @@
 
 use std::io::Write;
 
+use policy_daemon::log::printable;
+
 use crate::{
-    Options,
-    ground::{check_handover, room, workers},
-    max_clients::MaxClients,
-    printable,
-    setup::{Services, checks},
-    sockets::listener,
-    users::RunAs,
+    args::Options,
+    services::{Services, checks},
 };
 
 mod effective;
@@ -37,14 +34,14 @@ pub fn check_config(options: &Options) -> bool {
         findings.error("no valid service");
     }
     let mut listeners = Vec::new();
-    for text in &options.listen {
-        match listener(text, options) {
-            Ok(listen) => listeners.push(listen),
+    let daemon = options.daemon(services.valid.len());
+    for address in daemon.listen_addrs() {
+        match address {
+            Ok(address) => listeners.push(address),
             Err(error) => findings.error(error.line()),
         }
     }
-    let handover = options.lifetime.handover.as_deref().map(check_handover);
-    if let Some(Err(error)) = handover {
+    if let Err(error) = daemon.check_handover() {
         findings.error(error.line());
     }
     let check = match checks(options) {
@@ -54,20 +51,17 @@ pub fn check_config(options: &Options) -> bool {
             None
         }
     };
-    if let Some(user) = &options.user
-        && RunAs::parse(user).is_none()
-    {
-        findings.error(format!("--user {user}: unknown user or group"));
+    if let Err(error) = daemon.check_user() {
+        findings.error(error.line());
     }
     let mut max_clients = None;
     if options.is_daemon {
-        match room(options, &listeners, 0, services.valid.len()) {
-            Ok(room) => {
-                let most = MaxClients::new(&options.limits, room);
-                if let Some(text) = most.warning(&options.limits) {
+        match daemon.capacity(&listeners, 0) {
+            Ok(most) => {
+                if let Some(text) = most.warning() {
                     findings.warning(text);
                 }
-                max_clients = Some(most.number);
+                max_clients = Some(most.number());
             }
             Err(error) => findings.error(format!("cannot start: {error}")),
         }
@@ -88,7 +82,7 @@ pub fn check_config(options: &Options) -> bool {
         let effective = Effective {
             options,
             services: &services,
-            workers: workers(options),
+            workers: daemon.workers(),
             max_clients,
         };
         // Nobody reads it who has closed standard output.

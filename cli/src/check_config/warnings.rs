@@ -6,19 +6,23 @@ use std::{
 };
 
 use nix::ifaddrs::getifaddrs;
-use policy_flow::{Check, Endpoint, Strategy};
+use policy_daemon::ListenAddr;
+use policy_flow::{Check, Strategy};
 use policy_proto::{Action, Request, attr};
+use policy_socket::Endpoint;
 
 use crate::{
-    DefaultAction, Listen, Options, Service, check_config::effective::duration,
-    report::nobody_to_ask, setup::Services,
+    args::{DefaultAction, Options, Service},
+    check_config::effective::duration,
+    report::nobody_to_ask,
+    services::Services,
 };
 
 /// All of it, a line each.
 pub(super) fn all(
     options: &Options,
     services: &Services,
-    listeners: &[Listen],
+    listeners: &[ListenAddr],
     check: Option<&Check>,
 ) -> Vec<Vec<u8>> {
     let mut warnings = Vec::new();
@@ -102,7 +106,7 @@ fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn own_listener(service: &Service, listeners: &[Listen], own: &[IpAddr]) -> Option<Vec<u8>> {
+fn own_listener(service: &Service, listeners: &[ListenAddr], own: &[IpAddr]) -> Option<Vec<u8>> {
     let own = listeners
         .iter()
         .find(|listen| leads_to(&service.endpoint, &listen.endpoint, own))?;
@@ -233,7 +237,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use policy_flow::Endpoint;
+    use policy_socket::Endpoint;
 
     use super::*;
 

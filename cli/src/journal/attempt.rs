@@ -38,7 +38,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Service, printable};
+    use crate::args::Service;
+    use policy_daemon::log::printable;
 
     proptest! {
         #[test]

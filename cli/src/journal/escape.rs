@@ -1,7 +1,7 @@
 //! Values of peers in the syntax of a line: nothing in a value can be taken for the end of it, and a
 //! plain address stays as it is.
 
-use crate::{escaped, log::MAX_LINE};
+use policy_daemon::log::{MAX_LINE, escaped};
 
 /// Where in a line a value stands.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,13 @@
 //! Why a client's connection is closed.
 
+use policy_daemon::log::Level;
 use policy_flow::{ClientError, Peer};
 use policy_proto::DecodeError;
 
-use crate::{
-    Journal, Level,
-    admission::name_of,
+use crate::journal::{
+    ALL, Journal,
+    admission::Name,
     foreign::{foreign_begin, foreign_protocol},
-    journal::ALL,
 };
 
 impl Journal {
@@ -54,7 +54,7 @@ impl Journal {
             Some(ClientError::Decode(error)) if error.offset().is_none() => "too large",
             _ => "no request",
         };
-        let from = peer.map(|peer| format!(" from {}", name_of(peer)));
+        let from = peer.map(|peer| format!(" from {}", Name(peer)));
         let from = from.unwrap_or_default();
         let text = format!("closing a connection{from}: {why}");
         self.repeatable(Level::Warning, foreign.unwrap_or(kind), ALL, text);

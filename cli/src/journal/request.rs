@@ -90,7 +90,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Log, Service, printable};
+    use crate::args::Service;
+    use policy_daemon::log::{Log, printable};
 
     const KEYS: [&str; 14] = [
         "queue_id",
@@ -150,7 +151,7 @@ mod tests {
         for service in &mut services {
             service.name = name.to_vec();
         }
-        let journal = Journal::new(Log::with_replies(), services);
+        let journal = Journal::new(Log::buffered(), services);
         let response = Response::new([b"x", action].concat()).unwrap();
         let outcome = Outcome {
             answered: None,

@@ -1,24 +1,19 @@
 //! What is said of services rather than of requests.
 
-use std::{
-    error::Error,
-    io,
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::{error::Error, io, sync::PoisonError, time::Duration};
 
+use policy_daemon::log::{Change, Level};
 use policy_flow::{AttemptError, CheckError, Slot};
 use policy_ha::Transition;
 use policy_proto::{Request, attr};
 
 use crate::{
-    Journal, Level, LogFormat,
+    args::LogFormat,
     journal::{
-        ALL, Counted,
+        ALL, Counted, Journal,
         escape::{Place, escape},
         request::millis,
     },
-    repeats::{DOWN, UP},
 };
 
 impl Journal {
@@ -94,7 +89,7 @@ impl Journal {
             return;
         };
         let place = counted.place();
-        if self.repeats.is_some() {
+        if self.suppressor.is_some() {
             counted.set_reason(error);
         }
         if self.verbose && self.format == LogFormat::KeyValue {
@@ -142,29 +137,31 @@ impl Journal {
         because: Option<&AttemptError>,
     ) {
         let counted = self.services.get(backend.index());
-        let Some((counted, repeats)) = counted.zip(self.repeats.as_ref()) else {
+        let Some((counted, suppressor)) = counted.zip(self.suppressor.as_ref()) else {
             return;
         };
-        let (state, level, what) = match transition {
+        let (change, level, what) = match transition {
             Transition::Down { due_in, .. } => {
                 let next = due_in.as_secs_f64();
                 let why = because.map(reason).unwrap_or_default();
                 (
-                    DOWN,
+                    Change::Down,
                     Level::Warning,
                     format!(" is down{why}, next trial in {next:.1}s"),
                 )
             }
             Transition::Up { after, .. } => {
                 let after = after.as_secs_f64();
-                (UP, Level::Info, format!(" is up again after {after:.1}s"))
+                (
+                    Change::Up,
+                    Level::Info,
+                    format!(" is up again after {after:.1}s"),
+                )
             }
             _ => return,
         };
         let text = counted.place() + &what;
-        for (level, text) in repeats.change(backend.index(), state, Instant::now(), level, text) {
-            self.log.line(level, text);
-        }
+        suppressor.change(backend.index(), change, level, text);
     }
 }
 

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use chrono::{Local, TimeDelta};
+use policy_daemon::log::Level;
 use policy_flow::Counts;
 use policy_ha::{Mode, Status};
 
 use crate::{
-    DefaultAction, Journal, Level,
+    args::DefaultAction,
     journal::{
-        ALL,
+        ALL, Journal,
         escape::{Place, escape},
         outage::Over,
     },
@@ -48,7 +49,7 @@ impl State {
 impl Journal {
     /// A request came to nothing: no service answered.
     pub(crate) fn unanswered(&self, states: impl FnOnce() -> Vec<State>, default: &DefaultAction) {
-        if self.repeats.is_none() {
+        if self.suppressor.is_none() {
             return;
         }
         self.outage.unanswered(Instant::now());
@@ -150,8 +151,8 @@ impl Journal {
 
     fn answer_again(&self, over: Over, default: &DefaultAction) {
         // Their number is in this line, and said later they would tell of another outage.
-        if let Some(repeats) = &self.repeats {
-            repeats.forget(("no answer", ALL));
+        if let Some(suppressor) = &self.suppressor {
+            suppressor.forget("no answer", ALL);
         }
         let after = over.after.as_secs();
         let what = match default {

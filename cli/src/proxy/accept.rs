@@ -1,12 +1,12 @@
-//! Who comes to a worker, and gets a place.
+//! New connections of a worker: accepted by it, or passed on by another thread.
 
-use std::os::fd::OwnedFd;
-
+use policy_daemon::worker::Transfer;
 use policy_flow::{Peer, Refusal};
+use policy_socket::Peer as SocketPeer;
 
 use crate::{
-    admission::{self, Door, peer_of},
-    proxy::{Made, event_loop::EventLoop, listeners::Accepted},
+    journal::admission,
+    proxy::{event_loop::EventLoop, listeners::Accepted},
 };
 
 impl EventLoop {
@@ -15,35 +15,39 @@ impl EventLoop {
         for _ in 0..MAX_ACCEPTED {
             match self.listeners.accept(self.io.now) {
                 None => return,
-                Some(Accepted::Connection(connection, door)) => self.accepted(connection, door),
-                Some(Accepted::Failed(error)) => {
-                    let journal = &self.common.proxy.journal;
-                    return journal.cannot_accept(&error);
+                Some(Accepted::Connection(connection, origin)) => {
+                    if let Some((connection, peer)) = self.context.admit(connection, origin) {
+                        self.admit(Transfer::accepted(connection), peer);
+                    }
                 }
+                Some(Accepted::Failed(error)) => return self.journal().cannot_accept(&error),
             }
         }
     }
 
-    fn accepted(&mut self, connection: OwnedFd, door: Door) {
-        let Some(peer) = peer_of(&connection) else {
-            return;
-        };
-        // Nobody else leaves for a process that only looks whose socket this is.
-        if self.common.is_successors(&connection, peer) || !self.common.allows(peer, door) {
-            return;
-        }
-        if let Some(connection) = self.common.crew.share_out(self.worker, connection) {
-            self.admit(connection, peer, 0, Made::Here);
+    /// Serves a connection that another thread has passed on.
+    pub(super) fn take(&mut self, transfer: Transfer) {
+        // A client that is gone has no address.
+        if let Some(peer) = SocketPeer::of(&transfer.connection) {
+            self.admit(transfer, peer);
         }
     }
 
-    /// Serves a connection, if there is a place for it: so many workers have had none.
-    pub(super) fn admit(&mut self, connection: OwnedFd, peer: Peer, before: usize, made: Made) {
-        let accepted = self.io.flow.accept(peer, &mut self.io.driver);
-        let refusal = match accepted {
+    /// Serves a connection, if there is a place for it.
+    fn admit(&mut self, transfer: Transfer, peer: SocketPeer) {
+        let peer = match peer {
+            SocketPeer::Address(address) => Peer::from(address),
+            SocketPeer::User(user) => Peer::User(user),
+        };
+        let refusal = match self.io.flow.accept(peer, &mut self.io.driver) {
             Ok(client) => {
                 let clients = &mut self.io.driver.clients;
-                if clients.open(client, connection, made).is_err() {
+                let Transfer {
+                    connection,
+                    made_by,
+                    ..
+                } = transfer;
+                if clients.open(client, connection, made_by).is_err() {
                     return self.io.flow.client_gone(client, &mut self.io.driver);
                 }
                 // Its request may have come already: so it is known, too, whether it is idle.
@@ -55,19 +59,14 @@ impl EventLoop {
             }
             Err(refusal) => refusal,
         };
-        let crew = &self.common.crew;
-        if refusal == Refusal::Full
-            && crew
-                .pass_on(self.worker, connection, before, made)
-                .is_none()
-        {
-            return;
+        let has_moved = refusal == Refusal::Full && self.context.pass_on(transfer).is_none();
+        if !has_moved {
+            let all = self.context.max_clients();
+            let refusal = admission::Refusal::new(peer, refusal, all);
+            self.journal().turned_away(&refusal);
         }
-        let all = self.common.max_clients;
-        let refusal = admission::Refusal::no_place(peer, refusal, all);
-        self.common.proxy.journal.turned_away(&refusal);
     }
 }
 
-/// As many connections as are accepted in one turn.
+/// The connections that are accepted in one turn.
 const MAX_ACCEPTED: usize = 64;

@@ -3,45 +3,55 @@
 use std::{io, mem, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use mio::{Registry, event::Event};
+use policy_daemon::worker::MadeBy;
 use policy_flow::{ClientId, Peer, Sent, Waiting};
 
 use crate::{
-    admission::Evicted,
+    journal::admission::Evicted,
     proxy::{
+        Proxy,
         connection::Read,
         driver::ClientSide,
         flow_io::FlowIo,
-        mailbox::{Made, Message},
+        message::{Context, Message},
         table::Table,
         token::Side,
     },
-    worker::Common,
 };
 
 /// The clients of one worker.
 #[derive(Debug)]
 pub(crate) struct ClientSockets {
     table: Table,
-    common: Arc<Common>,
-    worker: usize,
+    proxy: Arc<Proxy>,
+    context: Arc<Context>,
     /// Those that have more to be read.
     resumed: Vec<ClientId>,
 }
 
 impl ClientSockets {
-    pub(crate) const fn new(registry: Arc<Registry>, common: Arc<Common>, worker: usize) -> Self {
+    pub(crate) const fn new(
+        registry: Arc<Registry>,
+        proxy: Arc<Proxy>,
+        context: Arc<Context>,
+    ) -> Self {
         Self {
             table: Table::new(Side::Clients, registry),
-            common,
-            worker,
+            proxy,
+            context,
             resumed: Vec::new(),
         }
     }
 
     /// From now on the system tells of this client.
-    pub(crate) fn open(&mut self, client: ClientId, socket: OwnedFd, made: Made) -> io::Result<()> {
-        self.common.crew.add(self.worker);
-        self.table.open(client.index(), socket, made, false)
+    pub(crate) fn open(
+        &mut self,
+        client: ClientId,
+        socket: OwnedFd,
+        made_by: MadeBy,
+    ) -> io::Result<()> {
+        self.context.opened();
+        self.table.open(client.index(), socket, made_by, false)
     }
 
     /// Whether some have more to be read.
@@ -56,14 +66,14 @@ impl ClientSide for ClientSockets {
     }
 
     fn close(&mut self, client: ClientId) {
-        self.common.crew.remove(self.worker);
+        self.context.closed();
         self.table.close(client.index());
     }
 
     fn leave(&mut self, client: ClientId) {
-        self.common.crew.remove(self.worker);
+        self.context.closed();
         if let Some(socket) = self.table.leave(client.index()) {
-            self.common.passing.pass(socket);
+            self.context.hand_off(socket);
         }
     }
 
@@ -80,8 +90,8 @@ impl ClientSide for ClientSockets {
     }
 
     fn evicted(&mut self, peer: Peer, waiting: Waiting, time: Duration) {
-        self.common.proxy.journal.evicted(&Evicted {
-            all: self.common.max_clients,
+        self.proxy.journal.evicted(&Evicted {
+            all: self.context.max_clients(),
             peer,
             waiting,
             time,
@@ -89,7 +99,7 @@ impl ClientSide for ClientSockets {
     }
 
     fn wake(&mut self, worker: usize) {
-        self.common.crew.tell(worker, Message::Wake);
+        self.context.workers().tell(worker, Message::Wake);
     }
 
     fn named(&self, peer: Peer) -> Option<Peer> {

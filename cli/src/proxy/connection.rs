@@ -7,7 +7,9 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
+use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
+use policy_socket::{close_apart, close_unix, refuses_rights};
 use rustix::{
     cmsg_space,
     io::{Errno, retry_on_intr},
@@ -16,11 +18,6 @@ use rustix::{
         recvmsg, send,
         sockopt::{set_socket_oobinline, socket_domain},
     },
-};
-
-use crate::{
-    disposal::{close_apart, close_unix},
-    proxy::{Made, refuse_rights::refuses_rights},
 };
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
@@ -85,7 +82,7 @@ impl Connection {
     pub(crate) fn register(
         &mut self,
         socket: OwnedFd,
-        made: Made,
+        made_by: MadeBy,
         is_connecting: bool,
         token: Token,
         registry: &Registry,
@@ -93,11 +90,12 @@ impl Connection {
         let is_unix = socket_domain(&socket)? == AddressFamily::UNIX;
         // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
         // there was room all the time: that is asked for only while there is none.
-        let interest = match is_unix {
-            true => Interest::READABLE,
-            false => Interest::READABLE | Interest::WRITABLE,
+        let interest = if is_unix {
+            Interest::READABLE
+        } else {
+            Interest::READABLE | Interest::WRITABLE
         };
-        let brings_rights = is_unix && !(made == Made::Here && refuses_rights(&socket));
+        let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
         if brings_rights {
             // Else one that comes out of band would be closed by the system, in the middle of a read.
             set_socket_oobinline(&socket, true)?;
@@ -107,7 +105,7 @@ impl Connection {
             socket: Some(socket),
             is_unix,
             brings_rights,
-            is_shared: made == Made::Elsewhere,
+            is_shared: made_by == MadeBy::OtherProcess,
             is_connecting,
             ..Self::FREE
         };
@@ -145,10 +143,11 @@ impl Connection {
             return Read::Nothing;
         };
         let asked = room.len();
-        let read = match self.brings_rights {
-            true => receive(socket, room),
-            false => retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
-                .map(|(_, count)| Some(count)),
+        let read = if self.brings_rights {
+            receive(socket, room)
+        } else {
+            retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
+                .map(|(_, count)| Some(count))
         };
         match read {
             Ok(Some(0)) => {

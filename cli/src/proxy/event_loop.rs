@@ -2,28 +2,27 @@
 
 use std::{
     io, mem,
+    os::fd::{AsFd, AsRawFd},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use mio::{Events, Poll};
+use mio::{Events, Interest, Poll, unix::SourceFd};
+use policy_daemon::{Worker, worker};
 use policy_flow::{Check, Upstream};
 
 use crate::{
-    Bound,
-    admission::peer_of,
-    life::Said,
+    journal::Journal,
     proxy::{
+        Proxy,
         clients::ClientSockets,
         driver::Driver,
         flow_io::FlowIo,
         links::Links,
         listeners::Listeners,
-        mailbox::{Mailbox, Message},
-        token::{SIGNALS, Side, Source},
+        message::{Context, Message},
+        token::{INBOX, Side, Source},
     },
-    signals::Signals,
-    worker::Common,
 };
 
 /// The event loop of a worker: one thread, so that a request stays on one core.
@@ -33,17 +32,22 @@ pub(crate) struct EventLoop {
     events: Events,
     pub(super) io: FlowIo<ClientSockets>,
     pub(super) listeners: Listeners,
-    mailbox: Arc<Mailbox>,
-    messages: Vec<Message>,
-    /// What the main thread is told, if this is its loop.
-    said: Vec<Said>,
-    signals: Option<Signals>,
-    pub(super) common: Arc<Common>,
-    pub(super) worker: usize,
+    messages: Vec<worker::Message<Message>>,
+    pub(super) context: Arc<Context>,
     state: State,
-    next_pulse: Option<Instant>,
+    next_beat: Option<Instant>,
     /// Requests that have had to wait for memory, and those that wait, as others know them.
     published: (u64, usize),
+}
+
+impl Worker for EventLoop {
+    /// Serves connections until it is told to stop, then the requests in progress.
+    fn run(mut self) -> io::Result<()> {
+        while !self.has_ended() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,70 +59,51 @@ enum State {
 }
 
 impl EventLoop {
-    /// Workers are counted from 0. The mailbox waits at this `poll`, and is the worker's own in `common`.
+    /// A worker of this daemon. It looks at services that are down, if it is told how to `check` them.
     pub(crate) fn new(
-        worker: usize,
-        poll: Poll,
-        sockets: &[Bound],
-        common: &Arc<Common>,
+        mut context: Context,
+        proxy: &Arc<Proxy>,
+        check: Option<Check>,
     ) -> io::Result<Self> {
-        let mailbox = common.crew.mailbox(worker).ok_or(io::ErrorKind::NotFound)?;
+        let poll = Poll::new()?;
         let registry = Arc::new(poll.registry().try_clone()?);
-        let clients = ClientSockets::new(Arc::clone(&registry), Arc::clone(common), worker);
-        let backends = Arc::clone(&common.proxy.backends);
-        let links = Links::new(registry, backends, Arc::clone(mailbox));
-        let driver = Driver::new(clients, links, Arc::clone(&common.proxy));
-        let flow = common
-            .proxy
-            .flow(worker, common.places.clone(), common.memory.clone());
+        let inbox = Arc::clone(context.inbox());
+        let descriptor = inbox.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&descriptor), INBOX, Interest::READABLE)?;
+        let listeners = Listeners::new(context.take_listeners(), &registry)?;
+        let context = Arc::new(context);
+        let clients = ClientSockets::new(
+            Arc::clone(&registry),
+            Arc::clone(proxy),
+            Arc::clone(&context),
+        );
+        let links = Links::new(registry, Arc::clone(&proxy.backends), inbox);
+        let driver = Driver::new(clients, links, Arc::clone(proxy));
+        let mut flow = proxy.flow(context.index());
+        if let Some((upstream, check)) = flow.upstream_mut().zip(check) {
+            upstream.check(check);
+        }
         let io = FlowIo::new(flow, driver);
         Ok(Self {
-            listeners: Listeners::new(sockets, poll.registry())?,
-            next_pulse: common.pulses.as_ref().map(|_| io.now),
+            listeners,
+            next_beat: context.beat_interval().map(|_| io.now),
             poll,
             events: Events::with_capacity(EVENTS),
             io,
-            mailbox: Arc::clone(mailbox),
             messages: Vec::new(),
-            said: Vec::new(),
-            signals: None,
-            common: Arc::clone(common),
-            worker,
+            context,
             state: State::Serving,
             published: (0, 0),
         })
     }
 
-    /// Looks at services that are down: one worker is to do it.
-    pub(crate) fn check(&mut self, check: Check) {
-        if let Some(upstream) = self.io.flow.upstream_mut() {
-            upstream.check(check);
-        }
-    }
-
-    /// Hears signals as well: that of the main thread does.
-    pub(crate) fn hear_signals(&mut self, signals: Signals) -> io::Result<()> {
-        signals.register(self.poll.registry(), SIGNALS)?;
-        self.signals = Some(signals);
-        Ok(())
-    }
-
-    /// What the main thread has been told.
-    pub(crate) fn take_said(&mut self) -> Vec<Said> {
-        mem::take(&mut self.said)
-    }
-
-    /// Serves connections until it is told to stop, then the requests under way.
-    pub(crate) fn serve(&mut self) -> io::Result<()> {
-        while !self.has_ended() {
-            self.turn(None)?;
-        }
-        Ok(())
-    }
-
     /// Whether it has stopped, and no request is under way.
     pub(crate) fn has_ended(&self) -> bool {
         self.state == State::Ended
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.io.driver.proxy.journal
     }
 
     /// Whether it has not been told to stop.
@@ -183,7 +168,7 @@ impl EventLoop {
             State::Draining(end) => end,
             _ => None,
         };
-        let all = [self.listeners.next(now), self.next_pulse, end];
+        let all = [self.listeners.next(now), self.next_beat, end];
         let next = all.into_iter().flatten().min();
         let next = next.map(|next| next.saturating_duration_since(now));
         [self.io.flow.time_left(), next, limit]
@@ -221,12 +206,7 @@ impl EventLoop {
         for event in &self.events {
             match Source::of(event.token()) {
                 Source::Listener(index) => self.listeners.heard(index),
-                Source::Mailbox => has_messages = true,
-                Source::Signals => {
-                    let signals = self.signals.as_mut().map(Signals::take);
-                    self.said
-                        .extend(signals.into_iter().flatten().map(Said::Signal));
-                }
+                Source::Inbox => has_messages = true,
                 Source::Link(_) | Source::Client(_) => {}
             }
         }
@@ -237,21 +217,18 @@ impl EventLoop {
 
     fn read_messages(&mut self) {
         let mut messages = mem::take(&mut self.messages);
-        self.mailbox.take(&mut messages);
+        self.context.take_messages(&mut messages);
         for message in messages.drain(..) {
             match message {
-                Message::Connection(connection, before, made) => {
-                    if let Some(peer) = peer_of(&connection) {
-                        self.admit(connection, peer, before, made);
-                    }
-                }
-                Message::Resolved(slot, found) => {
+                worker::Message::Connection(transfer) => self.take(transfer),
+                worker::Message::Service(Message::Resolved(slot, found)) => {
                     self.io.flow.resolved(slot, found, &mut self.io.driver);
                 }
-                Message::Wake => self.io.flow.woken(&mut self.io.driver),
-                Message::Drain(time) => self.drain(time),
-                Message::Said(said) => self.said.push(said),
-                Message::End => self.end(),
+                worker::Message::Service(Message::Wake) => {
+                    self.io.flow.woken(&mut self.io.driver);
+                }
+                worker::Message::Drain(time) => self.drain(time),
+                worker::Message::Shutdown => self.end(),
             }
         }
         self.messages = messages;
@@ -271,20 +248,19 @@ impl EventLoop {
         let count = self.io.flow.clients().len();
         let is_late = end.is_some_and(|end| end <= self.io.now);
         if count > 0 && is_late {
-            self.common.proxy.journal.cut_off(count);
+            self.journal().cut_off(count);
         }
         if count == 0 || is_late {
             self.end();
         }
     }
 
-    /// Shows that this worker turns.
+    /// Shows the watchdog that this worker turns.
     fn beat(&mut self) {
-        if self.next_pulse.is_some_and(|next| next <= self.io.now)
-            && let Some(pulses) = &self.common.pulses
-        {
-            pulses.beat(self.worker);
-            self.next_pulse = self.io.now.checked_add(pulses.pause);
+        if self.next_beat.is_some_and(|next| next <= self.io.now) {
+            self.context.beat();
+            let interval = self.context.beat_interval();
+            self.next_beat = interval.and_then(|interval| self.io.now.checked_add(interval));
         }
     }
 
@@ -295,8 +271,9 @@ impl EventLoop {
         let upstream = flow.upstream();
         let begun = clients.memory_waits() + upstream.map_or(0, Upstream::memory_waits);
         let now = clients.short_of_memory() + upstream.map_or(0, Upstream::short_of_memory);
+        let waits = &self.io.driver.proxy.memory_waits;
         if self.published != (begun, now)
-            && let Some(waits) = self.common.memory_waits.get(self.worker)
+            && let Some(waits) = waits.get(self.context.index())
         {
             waits.set(begun, now);
             self.published = (begun, now);

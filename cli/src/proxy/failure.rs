@@ -3,25 +3,23 @@
 use std::{fs::File, io};
 
 use policy_flow::Failure;
-use rustix::io::Errno;
+use policy_socket::{is_local, is_unread};
 
 /// What has failed, where nothing was read or sent yet.
 pub(crate) fn of_connecting(error: io::Error) -> Failure {
-    match is_local(&error) {
-        true => Failure::Local(error),
-        false => Failure::Peer(error),
+    if is_local(&error) {
+        Failure::Local(error)
+    } else {
+        Failure::Peer(error)
     }
 }
 
 /// What has failed over a connection.
 pub(crate) fn of_connection(error: io::Error, is_unix: bool) -> Failure {
-    // Linux sets it when it closes a UNIX socket whose queue is not empty, and for nothing else.
-    let is_unread = cfg!(target_os = "linux")
-        && is_unix
-        && Errno::from_io_error(&error) == Some(Errno::CONNRESET);
-    match is_unread {
-        true => Failure::Unread(error),
-        false => of_connecting(error),
+    if is_unix && is_unread(&error) {
+        Failure::Unread(error)
+    } else {
+        of_connecting(error)
     }
 }
 
@@ -41,21 +39,15 @@ pub(crate) fn no_thread(name: &str, error: &io::Error) -> Failure {
     Failure::Local(io::Error::new(error.kind(), text))
 }
 
-/// Whether this side has run out of something.
-fn is_local(error: &io::Error) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
-}
-
-/// Descriptors and memory. Each of them is about this process or this machine.
-const LOCAL: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
     fn what_this_side_has_run_out_of_is_no_failure_of_the_peer() {
-        for errno in LOCAL {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             for is_unix in [false, true] {
                 let failure = of_connection(errno.into(), is_unix);
                 assert!(matches!(failure, Failure::Local(_)), "{failure:?}");

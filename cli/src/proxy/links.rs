@@ -1,25 +1,20 @@
 //! Connections to backends: where they lead, and how they are opened.
 
-use std::{
-    fs, io, mem,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, mem, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use mio::Registry;
-use policy_flow::{Address, Connecting, Endpoint, Failure, LinkId, Sent, Slot};
+use policy_daemon::worker::MadeBy;
+use policy_flow::{Address, Connecting, Failure, LinkId, Sent, Slot};
+use policy_socket::{Endpoint, SocketFileId, keep_alive, refuse_rights};
 use rustix::{
     io::{Errno, retry_on_intr},
     net::SocketAddrUnix,
 };
-use socket2::{Domain, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::proxy::{
     failure,
-    mailbox::{Found, Made, Mailbox},
-    refuse_rights::refuse_rights,
+    message::{Found, Inbox},
     resolver::Resolver,
     table::Table,
     token::Side,
@@ -38,7 +33,7 @@ pub(crate) struct Backends {
 pub(crate) struct Links {
     pub(crate) table: Table,
     backends: Arc<Backends>,
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
     /// Look-ups that have ended.
     pub(crate) resolved: Vec<(Slot, Found)>,
     /// Those that may be read from again.
@@ -49,12 +44,12 @@ impl Links {
     pub(crate) const fn new(
         registry: Arc<Registry>,
         backends: Arc<Backends>,
-        mailbox: Arc<Mailbox>,
+        inbox: Arc<Inbox>,
     ) -> Self {
         Self {
             table: Table::new(Side::Backends, registry),
             backends,
-            mailbox,
+            inbox,
             resolved: Vec::new(),
             resumed: Vec::new(),
         }
@@ -79,7 +74,7 @@ impl Links {
         let is_connecting = state == Connecting::Pending;
         let table = self
             .table
-            .open(link.index(), socket, Made::Here, is_connecting);
+            .open(link.index(), socket, MadeBy::ThisProcess, is_connecting);
         table.map_err(failure::of_connecting)?;
         Ok(state)
     }
@@ -117,7 +112,7 @@ impl Links {
         match self.backends.endpoints.get(slot.index()) {
             Some(Endpoint::Inet { host, port }) => {
                 let resolver = &self.backends.resolver;
-                resolver.look_up(slot, host, *port, &self.mailbox);
+                resolver.look_up(slot, host, *port, &self.inbox);
             }
             Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
             _ => {}
@@ -127,11 +122,8 @@ impl Links {
 
 /// The file of a UNIX socket: one that was bound anew is another one.
 fn find_file(path: &Path) -> Found {
-    match fs::metadata(path) {
-        Ok(found) => Ok(vec![Address::Unix {
-            device: found.dev(),
-            inode: found.ino(),
-        }]),
+    match SocketFileId::at(path) {
+        Ok(SocketFileId { device, inode }) => Ok(vec![Address::Unix { device, inode }]),
         Err(error) => Err(failure::of_connecting(error)),
     }
 }
@@ -140,14 +132,7 @@ fn connect_inet(address: socket2::SockAddr) -> io::Result<(OwnedFd, Connecting)>
     let socket = new_socket(address.domain())?;
     // A request is one write: there is nothing to gather.
     socket.set_tcp_nodelay(true)?;
-    // What lies between may forget an idle connection without a word, and what is sent may be lost.
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE),
-    )?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    keep_alive(&socket)?;
     match socket.connect(&address) {
         Ok(()) => Ok((socket.into(), Connecting::Done)),
         Err(error) if is_in_progress(&error) => Ok((socket.into(), Connecting::Pending)),
@@ -182,8 +167,3 @@ fn is_in_progress(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::INPROGRESS | Errno::INTR))
 }
-
-/// How long a connection is idle until its peer is asked whether it is still there, and how often then.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long what was sent may stay without an acknowledgement: longer than any attempt need wait for that.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,95 +2,50 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     time::{Duration, Instant},
 };
 
-use mio::{Interest, Registry, net::TcpListener, net::UnixListener};
+use mio::{Interest, Registry, unix::SourceFd};
+use policy_daemon::worker::{Listener, Origin};
 
-use rustix::{io::ioctl_fionbio, net::sockopt::set_socket_linger};
-
-use crate::{
-    Bound,
-    admission::Door,
-    proxy::{refuse_rights, token},
-};
+use crate::proxy::token;
 
 /// The listening sockets of a worker.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    all: Vec<Listener>,
+    all: Vec<Entry>,
     /// Connections may be waiting at one of them.
     is_ready: bool,
-    /// Whose turn is next.
+    /// The one that is next.
     turn: usize,
     /// After an error nothing is accepted until then.
     paused_until: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Listener {
-    socket: Socket,
-    door: Door,
-    /// Another process may change what is set for it.
-    was_adopted: bool,
+struct Entry {
+    listener: Listener,
     /// A connection may be waiting: the system tells of it once.
     ready: bool,
 }
 
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(socket) => socket.as_fd(),
-            Self::Unix(socket) => socket.as_fd(),
-        }
-    }
-}
-
-/// What has come of accepting.
+/// The result of accepting.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Connection(OwnedFd, Door),
+    Connection(OwnedFd, Origin),
     Failed(io::Error),
 }
 
 impl Listeners {
-    pub(crate) fn new(sockets: &[Bound], registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn new(listeners: Vec<Listener>, registry: &Registry) -> io::Result<Self> {
         let mut all = Vec::new();
-        for (index, bound) in sockets.iter().enumerate() {
-            let door = match bound.is_local()? {
-                true => Door::Local,
-                false => Door::Open,
-            };
-            let listener: OwnedFd = bound.listener()?.into();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let descriptor = listener.as_fd().as_raw_fd();
             let token = token::listener(index);
-            if matches!(bound.asked(), policy_flow::Endpoint::Unix(_)) {
-                refuse_rights(&listener);
-            }
-            let socket = match bound.asked() {
-                policy_flow::Endpoint::Inet { .. } => {
-                    let mut listener = TcpListener::from_std(listener.into());
-                    registry.register(&mut listener, token, Interest::READABLE)?;
-                    Socket::Tcp(listener)
-                }
-                _ => {
-                    let mut listener = UnixListener::from_std(listener.into());
-                    registry.register(&mut listener, token, Interest::READABLE)?;
-                    Socket::Unix(listener)
-                }
-            };
-            all.push(Listener {
-                socket,
-                door,
-                was_adopted: bound.was_adopted(),
-                ready: false,
-            });
+            registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
+            let ready = false;
+            all.push(Entry { listener, ready });
         }
         Ok(Self {
             all,
@@ -102,13 +57,13 @@ impl Listeners {
 
     /// Connections wait at this one.
     pub(crate) fn heard(&mut self, index: usize) {
-        if let Some(listener) = self.all.get_mut(index) {
-            listener.ready = true;
+        if let Some(entry) = self.all.get_mut(index) {
+            entry.ready = true;
             self.is_ready = true;
         }
     }
 
-    /// When the next connections are to be accepted without a word of the system's: at once, or after a pause.
+    /// The time of the next attempt to accept without an event: at once, or after a pause.
     pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
         self.is_ready.then(|| self.paused_until.unwrap_or(now))
     }
@@ -124,25 +79,26 @@ impl Listeners {
             return None;
         }
         self.paused_until = None;
-        // Each has its turn, however many come to one of them.
-        let ready = |index: &usize| self.all.get(*index).is_some_and(|listener| listener.ready);
-        let mut turns = (self.turn..self.all.len()).chain(0..self.turn);
-        let Some(index) = turns.find(ready) else {
-            self.is_ready = false;
-            return None;
-        };
-        self.turn = (index + 1) % self.all.len().max(1);
-        let listener = self.all.get_mut(index)?;
         loop {
-            match listener.accept() {
-                Ok(connection) => return Some(Accepted::Connection(connection, listener.door)),
+            // Each has its turn, however many come to one of them.
+            let ready = |index: &usize| self.all.get(*index).is_some_and(|entry| entry.ready);
+            let mut turns = (self.turn..self.all.len()).chain(0..self.turn);
+            let Some(index) = turns.find(ready) else {
+                self.is_ready = false;
+                return None;
+            };
+            let entry = self.all.get_mut(index)?;
+            match entry.listener.accept() {
+                Ok(connection) => {
+                    let origin = entry.listener.origin();
+                    self.turn = (index + 1) % self.all.len().max(1);
+                    return Some(Accepted::Connection(connection, origin));
+                }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        listener.ready = false;
-                        return self.accept_next(now);
-                    }
+                    io::ErrorKind::WouldBlock => entry.ready = false,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
+                        self.turn = (index + 1) % self.all.len().max(1);
                         self.paused_until = now.checked_add(PAUSE);
                         return Some(Accepted::Failed(error));
                     }
@@ -151,19 +107,12 @@ impl Listeners {
         }
     }
 
-    fn accept_next(&mut self, now: Instant) -> Option<Accepted> {
-        // There is one fewer that is ready.
-        self.accept(now)
-    }
-
     /// Nothing more is accepted.
     pub(crate) fn end(&mut self, registry: &Registry) {
-        for listener in &mut self.all {
+        for entry in &self.all {
             // Another descriptor of the socket is still open.
-            _ = match &mut listener.socket {
-                Socket::Tcp(socket) => registry.deregister(socket),
-                Socket::Unix(socket) => registry.deregister(socket),
-            };
+            let descriptor = entry.listener.as_fd().as_raw_fd();
+            _ = registry.deregister(&mut SourceFd(&descriptor));
         }
         self.all.clear();
         self.is_ready = false;
@@ -171,31 +120,5 @@ impl Listeners {
     }
 }
 
-impl Listener {
-    fn accept(&self) -> io::Result<OwnedFd> {
-        if !self.was_adopted {
-            return self.accept_one();
-        }
-        // The process that had it could have this one wait here, and for each connection that is closed.
-        ioctl_fionbio(self.socket.as_fd(), true)?;
-        let connection = self.accept_one()?;
-        _ = set_socket_linger(&connection, None);
-        Ok(connection)
-    }
-
-    fn accept_one(&self) -> io::Result<OwnedFd> {
-        match &self.socket {
-            Socket::Tcp(socket) => {
-                let (connection, _) = socket.accept()?;
-                // A reply is one write: there is nothing to gather. It fails where the client has gone already, as
-                // its first read will tell.
-                _ = connection.set_nodelay(true);
-                Ok(connection.into())
-            }
-            Socket::Unix(socket) => socket.accept().map(|(connection, _)| connection.into()),
-        }
-    }
-}
-
-/// How long accepting pauses after an error.
+/// The pause after an error of accepting.
 const PAUSE: Duration = Duration::from_millis(100);

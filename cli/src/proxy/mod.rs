@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!               EventLoop (one a worker)                Stdio (the drop-in)
-//!  system ──▶ wait, read, accept, connect ◀── Mailbox    wait, read, connect
+//!  system ──▶ wait, read, accept, connect ◀── Inbox      wait, read, connect
 //!                        │                                      │
 //!                        ▼                                      ▼
 //!                    FlowIo: what has come over the connections to backends
@@ -25,19 +25,16 @@ mod failure;
 mod flow_io;
 mod links;
 mod listeners;
-mod mailbox;
-mod refuse_rights;
+mod message;
 mod resolver;
 mod settings;
 mod stdio;
-mod stdio_client;
 mod table;
 mod token;
 
 pub(crate) use event_loop::EventLoop;
 pub(crate) use links::Backends;
-pub(crate) use mailbox::{Made, Mailbox, Message};
-pub(crate) use refuse_rights::refuse_rights;
+pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;
 pub use settings::Proxy;
 pub(crate) use settings::Settings;

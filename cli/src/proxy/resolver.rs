@@ -8,18 +8,19 @@ use std::{
     thread,
 };
 
+use policy_daemon::worker;
 use policy_flow::{Address, Failure, Slot};
 
 use crate::proxy::{
     failure,
-    mailbox::{Found, Mailbox, Message},
+    message::{Found, Inbox, Message},
 };
 
 /// The look-ups that are under way, of all workers: one for each backend, which tells all that have asked meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
     ipv4_first: bool,
-    under_way: Mutex<HashMap<Slot, Vec<Arc<Mailbox>>>>,
+    under_way: Mutex<HashMap<Slot, Vec<Arc<Inbox>>>>,
 }
 
 impl Resolver {
@@ -31,17 +32,11 @@ impl Resolver {
         }
     }
 
-    /// Tells this mailbox the addresses of a backend, at some time.
-    pub(crate) fn look_up(
-        self: &Arc<Self>,
-        slot: Slot,
-        host: &str,
-        port: u16,
-        mailbox: &Arc<Mailbox>,
-    ) {
+    /// Sends the addresses of a backend to this inbox, at some time.
+    pub(crate) fn look_up(self: &Arc<Self>, slot: Slot, host: &str, port: u16, inbox: &Arc<Inbox>) {
         let mut under_way = self.under_way();
         let waiting = under_way.entry(slot).or_default();
-        waiting.push(Arc::clone(mailbox));
+        waiting.push(Arc::clone(inbox));
         if waiting.len() > 1 {
             return;
         }
@@ -67,12 +62,13 @@ impl Resolver {
             list.into_iter().map(Address::Inet).collect()
         });
         let waiting = self.under_way().remove(&slot).unwrap_or_default();
-        for mailbox in waiting {
-            mailbox.send(Message::Resolved(slot, again(&found)));
+        for inbox in waiting {
+            let message = Message::Resolved(slot, again(&found));
+            inbox.send(worker::Message::Service(message));
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<Slot, Vec<Arc<Mailbox>>>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Slot, Vec<Arc<Inbox>>>> {
         // Nothing that holds the lock can panic half-way.
         self.under_way
             .lock()

@@ -1,4 +1,4 @@
-//! What answers requests, the same for all workers: each makes a state machine of its own from it.
+//! The proxy, which all workers share: each makes a state machine of its own from it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,9 +7,13 @@ use policy_flow::{
     Upstream, UpstreamOptions,
 };
 
-use crate::{DefaultAction, Journal, journal::State, proxy::links::Backends};
+use crate::{
+    args::DefaultAction,
+    journal::{Journal, State, shortage::MemoryWaits},
+    proxy::links::Backends,
+};
 
-/// What answers requests, the same for all workers.
+/// The proxy, which all workers share.
 #[derive(Debug)]
 pub struct Proxy {
     pub(crate) default: DefaultAction,
@@ -20,6 +24,12 @@ pub struct Proxy {
     /// The health of the services; `None` where no valid one was given.
     pub(crate) shared: Option<Shared>,
     pub(crate) backends: Arc<Backends>,
+    /// The places for clients, of all workers together.
+    pub(crate) places: Places,
+    /// The memory for requests in progress.
+    pub(crate) memory: RequestMemory,
+    /// For each worker: requests that wait for memory.
+    pub(crate) memory_waits: Vec<MemoryWaits>,
 }
 
 /// What the options say of clients and services.
@@ -36,7 +46,7 @@ pub(crate) struct Settings {
 
 impl Proxy {
     /// The state machine of this worker, counted from 0.
-    pub(crate) fn flow(&self, worker: usize, places: Places, memory: RequestMemory) -> Flow {
+    pub(crate) fn flow(&self, worker: usize) -> Flow {
         let now = Instant::now();
         let mut options = FlowOptions::default();
         options.affinity = self.settings.affinity;
@@ -52,7 +62,8 @@ impl Proxy {
             let services = self.settings.services.iter().cloned();
             Upstream::new(now, options, services, shared, worker)
         });
-        let clients = Clients::new(now, clients, places).with_memory(memory);
+        let clients =
+            Clients::new(now, clients, self.places.clone()).with_memory(self.memory.clone());
         Flow::new(options, clients, upstream)
     }
 

@@ -3,11 +3,11 @@
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use mio::{Registry, Token};
+use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
 
 use crate::proxy::{
     connection::{Connection, Read},
-    mailbox::Made,
     token::Side,
 };
 
@@ -33,7 +33,7 @@ impl Table {
         &mut self,
         index: usize,
         socket: OwnedFd,
-        made: Made,
+        made_by: MadeBy,
         is_connecting: bool,
     ) -> io::Result<()> {
         if self.places.len() <= index {
@@ -41,7 +41,7 @@ impl Table {
         }
         let token = self.side.token(index);
         match self.places.get_mut(index) {
-            Some(place) => place.register(socket, made, is_connecting, token, &self.registry),
+            Some(place) => place.register(socket, made_by, is_connecting, token, &self.registry),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -109,7 +109,7 @@ mod tests {
         let (mut client, server) = UnixStream::pair().unwrap();
         let _others = server.try_clone().unwrap();
         table
-            .open(0, server.into(), Made::Elsewhere, false)
+            .open(0, server.into(), MadeBy::OtherProcess, false)
             .unwrap();
         table.close(0);
         // It may be shut down.

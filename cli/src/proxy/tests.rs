@@ -5,22 +5,16 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
-    sync::{Arc, atomic::AtomicI32},
+    sync::Arc,
     time::Duration,
 };
 
-use mio::Poll;
-use policy_flow::{PlaceLimits, Places, RequestMemory};
+use policy_daemon::log::{Log, Suppressor};
 
 use crate::{
-    Log, Options,
-    admission::Admission,
-    crew::Crew,
-    passing::Passing,
-    proxy::{EventLoop, Mailbox, Proxy},
-    setup::Services,
-    shortage::MemoryWaits,
-    worker::Common,
+    args::Options,
+    proxy::{EventLoop, Proxy, message::Context},
+    services::Services,
 };
 
 /// What answers the requests of a daemon with these options; its log waits to be taken.
@@ -28,40 +22,23 @@ pub(crate) fn proxy(words: &[&str]) -> (Arc<Proxy>, Log) {
     let words = ["--listen", "inet:127.0.0.1:0"].iter().chain(words);
     let options = Options::parse(words.map(Into::into), false).unwrap();
     let services = Services::parse(&options);
-    let log = Log::with_replies();
+    let log = Log::buffered();
     let journal = services.journal(log.clone(), &options);
-    let journal = journal.for_daemon(options.log_format);
-    (Arc::new(services.proxy(&options, journal, 1)), log)
+    let suppressor = Arc::new(Suppressor::new(log.clone()));
+    let journal = journal.for_daemon(options.log_format, suppressor);
+    (Arc::new(services.proxy(&options, journal, 1, 100)), log)
 }
 
 /// A daemon of one worker, on the thread of the test.
 pub(crate) struct Worker {
     event_loop: EventLoop,
-    common: Arc<Common>,
 }
 
 impl Worker {
     pub(crate) fn new(proxy: &Arc<Proxy>) -> Self {
-        let poll = Poll::new().unwrap();
-        let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
-        let common = Arc::new(Common {
-            proxy: Arc::clone(proxy),
-            crew: Crew::new([mailbox]),
-            admission: Admission::new(Vec::new()),
-            places: Places::new(PlaceLimits {
-                all: 100,
-                per_address: None,
-                per_user: None,
-            }),
-            memory: RequestMemory::new(proxy.settings.clients.memory),
-            memory_waits: vec![MemoryWaits::default()],
-            max_clients: 100.into(),
-            passing: Passing::default(),
-            pulses: None,
-            successor: AtomicI32::new(0),
-        });
-        let event_loop = EventLoop::new(0, poll, &[], &common).unwrap();
-        Self { event_loop, common }
+        let context = Context::alone(proxy.journal.log().clone(), 100).unwrap();
+        let event_loop = EventLoop::new(context, proxy, None).unwrap();
+        Self { event_loop }
     }
 
     /// A client that is served.
@@ -70,7 +47,7 @@ impl Worker {
         for socket in [&near, &far] {
             socket.set_nonblocking(true).unwrap();
         }
-        self.common.take(vec![far.into()]);
+        self.event_loop.context.take(far.into());
         self.turn();
         near
     }

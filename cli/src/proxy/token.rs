@@ -1,4 +1,4 @@
-//! What the system's events are about.
+//! The sources of the system's events, as tokens.
 
 use mio::Token;
 
@@ -10,8 +10,7 @@ pub(crate) enum Source {
     /// A client's.
     Client(usize),
     Listener(usize),
-    Mailbox,
-    Signals,
+    Inbox,
 }
 
 /// The side of the proxy that a connection is on.
@@ -46,8 +45,7 @@ impl Source {
             0 => Self::Client(index),
             1 => Self::Link(index),
             2 => Self::Listener(index),
-            _ if index == 0 => Self::Mailbox,
-            _ => Self::Signals,
+            _ => Self::Inbox,
         }
     }
 }
@@ -57,7 +55,5 @@ pub(crate) const fn listener(index: usize) -> Token {
     Token(index << 2 | 2)
 }
 
-/// The token of a worker's mailbox.
-pub(crate) const MAILBOX: Token = Token(3);
-/// The token of signals.
-pub(crate) const SIGNALS: Token = Token(7);
+/// The token of a worker's inbox.
+pub(crate) const INBOX: Token = Token(3);

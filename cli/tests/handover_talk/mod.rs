@@ -5,13 +5,7 @@
     reason = "each test that includes this module uses a part of it"
 )]
 
-#[path = "../../src/apart.rs"]
-mod apart;
-#[path = "../../src/descriptor_mail.rs"]
-mod descriptor_mail;
-#[path = "../../src/disposal.rs"]
-mod disposal;
-pub(crate) use descriptor_mail::{receive, send};
+pub use policy_daemon::fd_passing::{receive, send};
 
 use std::{
     fs,

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use hapolicy::{printable, usage_line};
+use hapolicy::usage_line;
+use policy_daemon::log::printable;
 
 mod preset;
 mod query;

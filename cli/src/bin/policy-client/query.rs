@@ -11,7 +11,8 @@ use std::{
 
 use bytes::BytesMut;
 use clap::Args;
-use hapolicy::{parse_duration, printable, printable_json};
+use hapolicy::parse_duration;
+use policy_daemon::log::{printable, printable_json};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };

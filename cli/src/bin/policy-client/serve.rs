@@ -8,7 +8,11 @@ use std::{
 };
 
 use clap::Args;
-use hapolicy::{Bound, Listen, escaped, parse_duration, printable};
+use hapolicy::parse_duration;
+use policy_daemon::{
+    ListenAddr, ListenSocket,
+    log::{escaped, printable},
+};
 use policy_net::{
     Clients, Connection, Drain, Endpoint, Listener, ServeOptions, UnixListener, accept,
 };
@@ -51,7 +55,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> ExitCode {
-        let listen: Listen = match self.endpoint.parse() {
+        let listen: ListenAddr = match self.endpoint.parse() {
             Ok(listen) => listen,
             Err(error) => return fail(&format!("{}: {error}", self.endpoint), USAGE),
         };
@@ -147,7 +151,7 @@ impl Serve {
 }
 
 /// Its socket, for the runtime that this is called in.
-fn listener(bound: &Bound) -> io::Result<Listener> {
+fn listener(bound: &ListenSocket) -> io::Result<Listener> {
     let socket = bound.listener()?;
     Ok(match bound.endpoint()? {
         Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),

@@ -1,0 +1,22 @@
+//! The messages of the proxy to its workers, and the inbox in which they arrive.
+
+use policy_daemon::worker;
+use policy_flow::{Address, Failure, Slot};
+
+/// A message from another thread of the proxy.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A look-up has ended.
+    Resolved(Slot, Found),
+    /// Another worker has called this one: see [`Flow::woken`](policy_flow::Flow::woken).
+    Wake,
+}
+
+/// The result of a look-up.
+pub(crate) type Found = Result<Vec<Address>, Failure>;
+
+/// The inbox of a worker.
+pub(crate) type Inbox = worker::Inbox<worker::Message<Message>>;
+
+/// A worker's view of its daemon.
+pub(crate) type Context = worker::WorkerContext<Message>;

@@ -1,0 +1,64 @@
+//! The listening socket that a connection to a file reaches.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::PathBuf,
+    thread,
+};
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::{PAUSE, TRIES};
+
+/// Whether a connection to this file reaches this listening socket: the system notes the credentials of the process that
+/// began to listen, and the path at which the socket was bound.
+///
+/// Another process cannot have the same credentials on a socket of its own, as long as this one was made by root or by
+/// the user who starts daemons; and a process has no two sockets with one path. The connection that this makes is closed
+/// before anything is sent over it.
+pub(super) fn is_file_of(file: &OwnedFd, listener: &Socket) -> io::Result<bool> {
+    let mut tries = TRIES;
+    let connection = loop {
+        match connect(file, listener.r#type()?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries > 0 => {
+                tries -= 1;
+                thread::sleep(PAUSE);
+            }
+            // No process listens there, or the file is another kind of socket, or none.
+            Err(error) if is_answer(&error) => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(connection) => break connection,
+        }
+    };
+    let (reached, meant) = (connection.peer_addr()?, listener.local_addr()?);
+    let is_path = reached.as_pathname().is_some() && reached.as_pathname() == meant.as_pathname();
+    Ok(is_path
+        && getsockopt(&connection, PeerCredentials)? == getsockopt(listener, PeerCredentials)?)
+}
+
+/// Whether a failure to connect shows that another socket listens, or none.
+fn is_answer(error: &io::Error) -> bool {
+    let answers = [
+        Errno::CONNREFUSED,
+        Errno::PROTOTYPE,
+        Errno::NOTSOCK,
+        Errno::NOENT,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| answers.contains(&errno))
+}
+
+pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    // No wait for a full queue.
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(by_descriptor(file))?)?;
+    Ok(socket)
+}
+
+/// A path to the very file that a descriptor is of.
+pub(super) fn by_descriptor(file: &impl AsFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
+}

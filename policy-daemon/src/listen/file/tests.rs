@@ -1,0 +1,62 @@
+//! Two starts at one path.
+
+use std::{fs, os::unix::fs::MetadataExt};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::listen::address::ListenAddr;
+
+#[test]
+fn who_loses_the_path_between_bind_and_listen_is_told_so_and_leaves_the_others_file_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.sock");
+    let mut file = SocketFile::at(&path).unwrap();
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    // No process listens yet, so that another start takes it for an old one.
+    fs::remove_file(&path).unwrap();
+    let other = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    other.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    let before = fs::metadata(&path).unwrap().ino();
+    let permissions = Permissions {
+        mode: Some(0o600),
+        ..Permissions::default()
+    };
+    let error = file.listen(&socket, permissions, 5).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    file.remove();
+    assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+    drop(other);
+}
+
+#[test]
+fn one_start_at_a_time_looks_at_a_directory_and_binds_in_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.sock");
+    let mut file = SocketFile::at(&path).unwrap();
+    let alone = file.lock().expect("nobody else starts");
+    let address: ListenAddr = format!("unix:{}", path.display()).parse().unwrap();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let other = thread::spawn(move || {
+        begun.send(()).unwrap();
+        address.bind()
+    });
+    begins.recv().unwrap();
+    let socket = file.bind(Type::STREAM, Permissions::default(), 5).unwrap();
+    drop(alone);
+    let error = other.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let found = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    found.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+    drop(socket);
+}
+
+/// A stranger who holds it costs a second, and no start.
+#[test]
+fn a_directory_that_somebody_keeps_to_himself_is_bound_in_all_the_same() {
+    let dir = TempDir::new().unwrap();
+    let file = SocketFile::at(&dir.path().join("x.sock")).unwrap();
+    let _held = file.lock().expect("nobody else starts");
+    assert!(file.lock().is_none());
+}

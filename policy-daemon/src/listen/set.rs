@@ -1,0 +1,130 @@
+//! All sockets that a daemon listens with: while it serves, hands them over, or ends.
+
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use socket2::Socket;
+
+use super::{handover_socket::HandoverSocket, socket::ListenSocket};
+
+/// All sockets that a daemon listens with.
+#[derive(Debug)]
+pub(crate) struct ListenSet {
+    clients: Vec<ListenSocket>,
+    /// The socket over which a successor asks for a handover.
+    handover: Option<ListenSocket>,
+    /// New connections are refused: too late for a successor.
+    has_ended: Mutex<bool>,
+}
+
+impl ListenSet {
+    pub(crate) fn new(clients: Vec<ListenSocket>, handover: Option<ListenSocket>) -> Self {
+        Self {
+            clients,
+            handover,
+            has_ended: Mutex::new(false),
+        }
+    }
+
+    /// The sockets for clients.
+    pub(crate) fn clients(&self) -> &[ListenSocket] {
+        &self.clients
+    }
+
+    /// The socket for handovers.
+    pub(crate) fn handover(&self) -> Option<&Socket> {
+        self.handover.as_ref().map(ListenSocket::socket)
+    }
+
+    /// Whether a service manager keeps one of them.
+    pub(crate) fn has_manager_owned(&self) -> bool {
+        self.all().any(ListenSocket::is_manager_owned)
+    }
+
+    /// All of them, to be committed.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ListenSocket> {
+        self.clients.iter_mut().chain(&mut self.handover)
+    }
+
+    /// Descriptors of all of them, for a successor.
+    pub(crate) fn share(&self) -> io::Result<Vec<HandoverSocket>> {
+        // Held to the end: they do not stop listening meanwhile.
+        let has_ended = self.has_ended();
+        if *has_ended {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let clients = self.clients.iter();
+        let named = clients.map(|socket| (socket, socket.requested().to_string()));
+        let handover = self.handover.iter();
+        let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
+        named.map(|(socket, name)| socket.share(name)).collect()
+    }
+
+    /// The successor has not taken them.
+    pub(crate) fn unshare(&self) {
+        let has_ended = self.has_ended();
+        self.all().for_each(ListenSocket::unshare);
+        if *has_ended {
+            // No worker accepts any more.
+            self.all().for_each(ListenSocket::refuse);
+        }
+    }
+
+    /// Refuses new connections, unless another process has the sockets.
+    pub(crate) fn end(&self) {
+        let mut has_ended = self.has_ended();
+        *has_ended = true;
+        self.all().for_each(ListenSocket::refuse);
+    }
+
+    /// Removes the files of UNIX sockets that belong to this process alone.
+    pub(crate) fn remove(&self) {
+        self.all().for_each(ListenSocket::remove);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ListenSocket> {
+        self.clients.iter().chain(&self.handover)
+    }
+
+    fn has_ended(&self) -> MutexGuard<'_, bool> {
+        // No holder of the lock can panic half-way.
+        self.has_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of the socket for handovers among those that are handed over.
+pub(crate) const HANDOVER: &str = "handover";
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::listen::address::ListenAddr;
+
+    #[test]
+    fn ended_sockets_are_not_shared_and_shared_sockets_end_when_the_successor_has_not_taken_them() {
+        let bind = || {
+            let listen: ListenAddr = "inet:127.0.0.1:0".parse().unwrap();
+            let bound = listen.bind().unwrap();
+            let address = bound[0].address().unwrap();
+            (ListenSet::new(bound, None), address)
+        };
+        let (first, address) = bind();
+        first.end();
+        assert!(TcpStream::connect(address).is_err());
+        assert!(first.share().is_err());
+
+        let (second, address) = bind();
+        let shared = second.share().unwrap();
+        second.end();
+        assert!(TcpStream::connect(address).is_ok());
+        second.unshare();
+        assert!(TcpStream::connect(address).is_err(), "it has ended");
+        drop(shared);
+    }
+}

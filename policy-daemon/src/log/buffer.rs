@@ -1,0 +1,56 @@
+//! A log whose lines wait until they are taken.
+
+use std::mem;
+
+use super::{
+    level::Level,
+    line::{MAX_WAITING, lost as lost_lines, tagged},
+};
+
+/// Lines that wait. Further lines are lost, counted, and reported at the end of those.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    lines: String,
+    lost: u64,
+}
+
+impl Buffer {
+    pub(super) fn push(&mut self, line: &str) {
+        if self.lines.len() + line.len() <= MAX_WAITING {
+            self.lines.push_str(line);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    pub(super) fn take(&mut self) -> String {
+        let mut lines = mem::take(&mut self.lines);
+        match mem::take(&mut self.lost) {
+            0 => {}
+            lost => lines.push_str(&tagged(Level::Warning, &lost_lines(lost))),
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_number_of_bytes_waits() {
+        let mut buffer = Buffer::default();
+        let line = "x".repeat(1023) + "\n";
+        for _ in 0..1030 {
+            buffer.push(&line);
+        }
+        let lines = buffer.take();
+        assert_eq!(
+            lines,
+            line.repeat(1024) + "[LOG warning]: 6 log lines were lost\n"
+        );
+        buffer.push(&line);
+        assert_eq!(buffer.take(), line, "there is room again");
+        assert_eq!(buffer.take(), "");
+    }
+}

@@ -1,0 +1,271 @@
+//! The log: each text becomes one harmless line, and no caller ever waits.
+//!
+//! Lines go to syslog, to standard output, or into a buffer. Lines that cannot be written at once are lost and counted,
+//! and the count is reported later. The [`Suppressor`] holds back lines that repeat.
+
+use std::{
+    io::{self, Write},
+    panic::PanicHookInfo,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+mod buffer;
+mod level;
+mod line;
+mod printable;
+mod stdout;
+mod suppress;
+mod syslog;
+#[cfg(feature = "tracing")]
+mod tracing;
+
+pub use level::Level;
+pub use printable::{MAX_LINE, escaped, printable, printable_json};
+pub use suppress::{ALL, Change, Suppressor};
+#[cfg(feature = "tracing")]
+pub use tracing::TracingLayer;
+
+use buffer::Buffer;
+use line::{prefixed, tagged};
+use stdout::{Stdout, Unbuffered};
+use syslog::Syslog;
+
+/// The place of a daemon's log.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogTarget {
+    /// The system's log, `/dev/log`.
+    #[default]
+    Syslog,
+    /// Standard output, which carries nothing else.
+    Stdout,
+}
+
+/// A log that never waits: a line that cannot be written at once is lost, counted, and reported later.
+///
+/// Each line is [`printable`], whatever its text is and wherever it goes: UTF-8, without control characters, and of at
+/// most 8 KiB. Up to 1 MiB of lines may wait for standard output.
+///
+/// ```
+/// use policy_daemon::log::{Level, Log};
+///
+/// let log = Log::buffered();
+/// log.line(Level::Notice, b"a client sent \x1b[2J");
+/// assert_eq!(log.take_buffered(), b"[LOG notice]: a client sent ?[2J\n");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Log(Arc<Sink>);
+
+#[derive(Debug)]
+enum Sink {
+    Syslog(Mutex<Syslog>),
+    Buffer(Mutex<Buffer>),
+    Stdout(Stdout),
+}
+
+impl Log {
+    /// The log of a program that is no daemon, in the system's log: its texts have no prefix.
+    #[must_use]
+    pub fn syslog(name: &str) -> Self {
+        Self::to(Sink::Syslog(Mutex::new(Syslog::new(name, DEV_LOG))))
+    }
+
+    /// A daemon's log. Its texts begin with `warning: `, `error: ` or `fatal: `.
+    #[must_use]
+    pub fn daemon(name: &str, target: LogTarget) -> Self {
+        Self::to(match target {
+            LogTarget::Stdout => Sink::Stdout(Stdout::new(Unbuffered)),
+            LogTarget::Syslog => Sink::Syslog(Mutex::new(Syslog::new(name, DEV_LOG).of_daemon())),
+        })
+    }
+
+    /// Lines that wait until they are [taken](Self::take_buffered): for a standard output that carries a protocol as
+    /// well, and for tests. Up to 1 MiB waits.
+    #[must_use]
+    pub fn buffered() -> Self {
+        Self::to(Sink::Buffer(Mutex::default()))
+    }
+
+    /// Reports on standard error, once, that no line arrives.
+    pub(crate) fn warn_if_unreachable(&self, name: &str) {
+        if let Some(error) = self.open_error() {
+            eprintln!("{name}: no log: {DEV_LOG}: {error}; -L writes to standard output");
+        }
+    }
+
+    fn open_error(&self) -> Option<io::Error> {
+        match &*self.0 {
+            Sink::Syslog(syslog) => lock(syslog).try_open().err(),
+            Sink::Buffer(_) | Sink::Stdout(_) => None,
+        }
+    }
+
+    /// From now on a panic is one line here. Rust's own message goes to standard error, which may be the protocol's
+    /// socket.
+    pub fn report_panics(&self) {
+        let log = self.clone();
+        let report = move |panic: &PanicHookInfo<'_>| {
+            let payload = panic.payload();
+            let owned = payload.downcast_ref::<String>().map(String::as_str);
+            let text = payload.downcast_ref::<&str>().copied().or(owned);
+            let text = text.unwrap_or("no message");
+            let place = panic.location().map(|place| format!(" at {place}"));
+            let place = place.unwrap_or_default();
+            let text = format!("internal error, this is a bug{place}: {text}");
+            log.line(Level::Error, text);
+        };
+        std::panic::set_hook(Box::new(report));
+    }
+
+    /// Writes a line.
+    pub fn line(&self, level: Level, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        match &*self.0 {
+            Sink::Syslog(syslog) => {
+                let mut syslog = lock(syslog);
+                let text = if syslog.is_daemon() {
+                    prefixed(level, text)
+                } else {
+                    printable(text)
+                };
+                syslog.send(level, &text);
+            }
+            Sink::Buffer(buffer) => lock(buffer).push(&tagged(level, &printable(text))),
+            Sink::Stdout(stdout) => stdout.send(tagged(level, &prefixed(level, text))),
+        }
+    }
+
+    /// Writes a line of normal operation.
+    pub fn info(&self, text: impl AsRef<[u8]>) {
+        self.line(Level::Info, text);
+    }
+
+    /// Takes the lines of a [buffered](Self::buffered) log.
+    #[must_use]
+    pub fn take_buffered(&self) -> Vec<u8> {
+        match &*self.0 {
+            Sink::Buffer(buffer) => lock(buffer).take().into_bytes(),
+            Sink::Syslog(_) | Sink::Stdout(_) => Vec::new(),
+        }
+    }
+
+    /// Gives lines on their way to standard output up to a second to get there, at the end of the process. A buffered
+    /// log is written to standard output.
+    pub fn flush(&self) {
+        match &*self.0 {
+            Sink::Syslog(_) => {}
+            // A failure could be reported nowhere.
+            Sink::Buffer(_) => _ = io::stdout().write_all(&self.take_buffered()),
+            Sink::Stdout(stdout) => stdout.flush(),
+        }
+    }
+
+    fn to(sink: Sink) -> Self {
+        Self(Arc::new(sink))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A line that a panic has cut short is better than no log.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const DEV_LOG: &str = "/dev/log";
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::net::UnixDatagram};
+
+    use super::*;
+
+    #[test]
+    fn every_sink_gets_the_same_harmless_line() {
+        for (text, line) in [
+            (&b"a\nb\x7f\x1b\xff\tc"[..], r"a?b??\xff?c".to_owned()),
+            (
+                "\u{9b}2J \u{202e}".as_bytes(),
+                r"\xc2\x9b2J \xe2\x80\xae".to_owned(),
+            ),
+            (&b"x".repeat(20_000), "x".repeat(8189) + "..."),
+        ] {
+            for written in [
+                to_syslog(Level::Notice, text, false),
+                to_syslog(Level::Notice, text, true),
+                buffered(Level::Notice, text),
+                to_stdout(Level::Notice, text),
+            ] {
+                assert!(written.ends_with(&line), "{written}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_of_a_daemon_begins_as_postfix_texts_do() {
+        for (level, prefix) in [
+            (Level::Fatal, "fatal: "),
+            (Level::Error, "error: "),
+            (Level::Warning, "warning: "),
+            (Level::Notice, ""),
+            (Level::Info, ""),
+        ] {
+            let whole = format!("]: {prefix}text");
+            for (written, begins_so) in [
+                (to_syslog(level, b"text", true), true),
+                (to_stdout(level, b"text"), true),
+                (to_syslog(level, b"text", false), prefix.is_empty()),
+                (buffered(level, b"text"), prefix.is_empty()),
+            ] {
+                assert_eq!(written.ends_with(&whole), begins_so, "{written}");
+                assert!(written.ends_with("text"), "{written}");
+            }
+        }
+        let long = to_stdout(Level::Warning, &b"x".repeat(20_000));
+        let text = long.strip_prefix("[LOG warning]: warning: x");
+        assert_eq!(long.len(), "[LOG warning]: ".len() + MAX_LINE, "{text:?}");
+    }
+
+    fn to_syslog(level: Level, text: &[u8], of_daemon: bool) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let syslog = if of_daemon {
+            Syslog::new("hapolicy", &path).of_daemon()
+        } else {
+            Syslog::new("hapolicy", &path)
+        };
+        let log = Log::to(Sink::Syslog(Mutex::new(syslog)));
+        log.line(level, text);
+        let mut datagram = vec![0; 65536];
+        let length = socket.recv(&mut datagram).unwrap();
+        datagram.truncate(length);
+        String::from_utf8(datagram).unwrap()
+    }
+
+    fn buffered(level: Level, text: &[u8]) -> String {
+        let log = Log::buffered();
+        log.line(level, text);
+        let lines = whole_line(level, log.take_buffered());
+        assert!(log.take_buffered().is_empty());
+        lines
+    }
+
+    fn to_stdout(level: Level, text: &[u8]) -> String {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let log = Log::to(Sink::Stdout(Stdout::new(writer)));
+        log.line(level, text);
+        drop(log);
+        let mut lines = Vec::new();
+        reader.read_to_end(&mut lines).unwrap();
+        whole_line(level, lines)
+    }
+
+    /// One line without its line feed.
+    fn whole_line(level: Level, lines: Vec<u8>) -> String {
+        let lines = String::from_utf8(lines).unwrap();
+        let line = lines.strip_suffix('\n').expect(&lines);
+        assert!(
+            line.starts_with(tagged(level, "").trim_end_matches('\n')) && !line.contains('\n'),
+            "{line}"
+        );
+        line.to_owned()
+    }
+}

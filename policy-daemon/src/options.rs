@@ -1,0 +1,127 @@
+//! The options of a daemon, as plain values.
+
+use std::{io, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::{
+    error::StartError,
+    listen::address::ListenAddr,
+    log::LogTarget,
+    process::{fd, user::RunAs},
+    start::{check_handover, listen_addr},
+    worker::MaxClients,
+};
+
+/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--allow`, `--user`,
+/// `--max-clients`, `--handover`.
+///
+/// ```
+/// use policy_daemon::DaemonOptions;
+///
+/// let mut options = DaemonOptions::new("greylist");
+/// options.listen = vec!["inet:127.0.0.1:10031".to_owned()];
+/// assert!(options.listen_addrs().all(|address| address.is_ok()));
+/// options.listen = vec!["inet:0.0.0.0:10031".to_owned()];
+/// let error = options.listen_addrs().next().unwrap().unwrap_err();
+/// assert!(error.line().contains("--allow"), "open to all machines: {error}");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DaemonOptions {
+    /// The name of the program in the log.
+    pub name: String,
+    /// The place of its log; syslog by default.
+    pub log: LogTarget,
+    /// The addresses to listen at, as [`ListenAddr`] reads them.
+    pub listen: Vec<String>,
+    /// The networks of TCP clients that are served; needed for listeners that other machines can reach.
+    pub allow: Vec<IpNet>,
+    /// Clients at once; `None` allows as many as descriptors are left for, at most 16,384.
+    pub max_clients: Option<NonZeroUsize>,
+    /// Threads that serve connections, one by default; 64 are started at most.
+    pub workers: NonZeroUsize,
+    /// `USER[:GROUP]` to run as once the sockets are bound.
+    pub user: Option<String>,
+    /// The time of requests in progress at the end, 30 s by default: below the 90 s after which systemd kills a service.
+    pub drain: Duration,
+    /// The path of a UNIX socket over which the next process, with the same path, takes the sockets and the connections.
+    pub handover: Option<PathBuf>,
+    /// Descriptors that are kept free of clients, for connections that the service opens itself.
+    pub reserved_fds: usize,
+}
+
+impl DaemonOptions {
+    /// The defaults, without a listener.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            log: LogTarget::Syslog,
+            listen: Vec::new(),
+            allow: Vec::new(),
+            max_clients: None,
+            workers: NonZeroUsize::MIN,
+            user: None,
+            drain: Duration::from_secs(30),
+            handover: None,
+            reserved_fds: 0,
+        }
+    }
+
+    /// The number of workers that are started: at most 64.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.get().min(MAX_WORKERS)
+    }
+
+    /// The addresses to listen at, each checked.
+    pub fn listen_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
+        let has_allow = !self.allow.is_empty();
+        let texts = self.listen.iter();
+        texts.map(move |text| listen_addr(text, has_allow))
+    }
+
+    /// Checks that only the starter can change where the path of `handover` leads.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Handover`], or errors of the system.
+    pub fn check_handover(&self) -> Result<(), StartError> {
+        self.handover.as_deref().map_or(Ok(()), check_handover)
+    }
+
+    /// Checks that the user and the group exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::User`].
+    pub fn check_user(&self) -> Result<(), StartError> {
+        self.run_as().map(drop)
+    }
+
+    /// The clients that there is room for, with these addresses, and so many sockets of a service manager. Raises the
+    /// process's limit of descriptors.
+    ///
+    /// # Errors
+    ///
+    /// The limit of descriptors leaves no room for a single client.
+    pub fn capacity(&self, addresses: &[ListenAddr], passed: usize) -> io::Result<MaxClients> {
+        // A worker has an event loop, and a listener of each socket.
+        let sockets = |address: &ListenAddr| address.addresses().map_or(1, |all| all.len().max(1));
+        let sockets = addresses.iter().map(sockets).sum::<usize>() + passed;
+        // Each has a descriptor here as well, and over UNIX sockets another one of its directory.
+        let own = self.workers() * (sockets + 6) + 2 * sockets + 16;
+        let capacity = fd::capacity(own, self.reserved_fds)?;
+        Ok(MaxClients::new(self.max_clients, capacity))
+    }
+
+    pub(crate) fn run_as(&self) -> Result<Option<RunAs>, StartError> {
+        let parse =
+            |user: &String| RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()));
+        self.user.as_ref().map(parse).transpose()
+    }
+}
+
+/// Services keep a bit for each worker.
+const MAX_WORKERS: usize = 64;

@@ -1,0 +1,102 @@
+//! Signals of a daemon: none of them ends it without a line in the log.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+};
+
+use nix::sys::signal::SigSet;
+use rustix::process::Signal;
+use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
+
+/// All signals that would end the process, except those of a fault in it.
+#[derive(Debug)]
+pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
+
+/// The request that a signal stands for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Command {
+    /// End: SIGTERM, SIGINT, SIGQUIT.
+    Stop,
+    /// Read the options again: SIGHUP.
+    Reload,
+    /// Log the state of the service: SIGUSR1.
+    Report,
+    /// A signal without a meaning here, by its number.
+    Unknown(i32),
+}
+
+/// Lets signals in that the starter had blocked. To be called before threads are started: they inherit the mask.
+pub(crate) fn unblock() -> io::Result<()> {
+    SigSet::all().thread_unblock()?;
+    Ok(())
+}
+
+impl Signals {
+    /// From now on signals no longer end the process.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (near, far) = UnixStream::pair()?;
+        far.set_nonblocking(true)?;
+        let signals = [Signal::TERM, Signal::INT].map(Signal::as_raw);
+        let signals = SignalDelivery::with_pipe(near, far, SignalOnly, signals)?;
+        let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
+        for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
+            // The C library may keep some for itself: they end the process as before.
+            _ = signals.handle().add_signal(number);
+        }
+        Ok(Self(signals))
+    }
+
+    /// The signals that have come.
+    pub(crate) fn take(&mut self) -> Vec<Command> {
+        self.0.pending().map(command).collect()
+    }
+}
+
+impl AsFd for Signals {
+    /// Readable when a signal has come.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_read().as_fd()
+    }
+}
+
+/// The name of a signal, for the log.
+pub(crate) fn name_of(number: i32) -> String {
+    let known = OTHERS.iter().find(|(signal, _)| signal.as_raw() == number);
+    match known {
+        Some((_, name)) => (*name).to_owned(),
+        None => format!("signal {number}"),
+    }
+}
+
+fn command(number: i32) -> Command {
+    let is = |signal: Signal| signal.as_raw() == number;
+    match number {
+        _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Command::Stop,
+        _ if is(Signal::HUP) => Command::Reload,
+        _ if is(Signal::USR1) => Command::Report,
+        number => Command::Unknown(number),
+    }
+}
+
+/// Other processes send these, and they end a process by default. (Every Rust program ignores SIGPIPE.)
+const OTHERS: [(Signal, &str); 12] = [
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::HUP, "SIGHUP"),
+    (Signal::USR1, "SIGUSR1"),
+    (Signal::USR2, "SIGUSR2"),
+    (Signal::ALARM, "SIGALRM"),
+    (Signal::VTALARM, "SIGVTALRM"),
+    (Signal::PROF, "SIGPROF"),
+    (Signal::IO, "SIGIO"),
+    (Signal::POWER, "SIGPWR"),
+    (Signal::STKFLT, "SIGSTKFLT"),
+    (Signal::XCPU, "SIGXCPU"),
+    (Signal::XFSZ, "SIGXFSZ"),
+];
+/// The C library uses the two before it.
+const FIRST_REAL_TIME: i32 = 34;
+const LAST_REAL_TIME: i32 = 64;

@@ -1,0 +1,147 @@
+//! The resources that a daemon takes with the privileges of its starter, or from the daemon before it.
+
+use std::{io, os::fd::OwnedFd, path::Path};
+
+use rustix::process::geteuid;
+use socket2::Type;
+
+use super::{
+    activation::{Inherited, Rejected},
+    sockets::{Sockets, handover_addr},
+};
+use crate::{
+    error::StartError,
+    listen::{
+        address::ListenAddr,
+        set::{HANDOVER, ListenSet},
+        socket::ListenSocket,
+    },
+    options::DaemonOptions,
+    process::{
+        owner::trusted_uids,
+        privileges::{drop_capabilities, renounce_new_privileges},
+        received::{self, ReceivedSocket},
+        user::RunAs,
+    },
+    restart::protocol::Predecessor,
+    worker::MaxClients,
+};
+
+/// The resources of a daemon's start. Until they are [committed](Self::commit), dropping them leaves everything as it was.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) max_clients: MaxClients,
+    pub(crate) sockets: ListenSet,
+    predecessor: Option<Predecessor>,
+    /// The cause where the predecessor hands nothing over.
+    pub(crate) handover_error: Option<io::Error>,
+    /// The users whose processes may take this one's place.
+    pub(crate) trusted_uids: Vec<u32>,
+    /// Connections to daemons before this one, which send their clients over them; there are none before the commit.
+    pub(crate) predecessors: Vec<ReceivedSocket>,
+    run_as: Option<RunAs>,
+    /// Connections that a service manager has kept.
+    pub(crate) inherited_connections: Vec<OwnedFd>,
+    /// Other descriptors that the manager has kept.
+    pub(crate) rejected: Rejected,
+}
+
+impl Resources {
+    pub(crate) fn take(options: &DaemonOptions, inherited: Inherited) -> Result<Self, StartError> {
+        let cannot_start = || StartError::system("cannot start");
+        renounce_new_privileges().map_err(cannot_start())?;
+        let run_as = options.run_as()?;
+        let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
+        let passed = inherited.listening.len();
+        let max_clients = options
+            .capacity(&addresses, passed)
+            .map_err(cannot_start())?;
+        let trusted_uids = trusted_uids();
+        let (mut predecessor, handover_error) = match &options.handover {
+            None => (None, None),
+            Some(path) => {
+                options.check_handover()?;
+                match find_predecessor(path, &addresses, &trusted_uids) {
+                    Ok(found) => (found, None),
+                    Err(error) => (None, Some(error)),
+                }
+            }
+        };
+        let mut sockets = Sockets {
+            options,
+            predecessor: &mut predecessor,
+        };
+        let clients = sockets.for_clients(inherited.listening, addresses)?;
+        let handover = options.handover.as_deref();
+        let handover = handover
+            .map(|path| sockets.for_handover(path))
+            .transpose()?;
+        if run_as.is_none() {
+            drop_capabilities().map_err(cannot_start())?;
+        }
+        Ok(Self {
+            max_clients,
+            sockets: ListenSet::new(clients, handover),
+            predecessor,
+            handover_error,
+            trusted_uids,
+            predecessors: Vec::new(),
+            run_as,
+            inherited_connections: inherited.connections,
+            rejected: inherited.rejected,
+        })
+    }
+
+    /// Whether the daemon keeps root's privileges.
+    pub(crate) fn stays_root(&self) -> bool {
+        match &self.run_as {
+            Some(run_as) => run_as.uid.is_root(),
+            None => geteuid().is_root(),
+        }
+    }
+
+    /// Gives up the privileges, and releases the predecessor. To be called when nothing else can fail.
+    pub(crate) fn commit(&mut self) -> Result<(), StartError> {
+        if let Some(predecessor) = &self.predecessor {
+            let held = predecessor.hold();
+            held.map_err(StartError::system("cannot take over"))?;
+        }
+        for socket in self.sockets.all_mut() {
+            let applied = socket.apply_permissions();
+            applied.map_err(StartError::system(format!(
+                "cannot bind {}",
+                socket.requested()
+            )))?;
+        }
+        if let Some(run_as) = &self.run_as {
+            let applied = run_as.apply();
+            applied.map_err(StartError::system(format!("--user {}", run_as.text)))?;
+        }
+        if let Some(predecessor) = self.predecessor.take() {
+            self.predecessors = predecessor.release();
+        }
+        self.sockets.all_mut().for_each(ListenSocket::commit);
+        received::stop_deferring(self.rejected.take_numbers());
+        Ok(())
+    }
+}
+
+/// The daemon that answers at this path, if all that it hands over is what it should be.
+fn find_predecessor(
+    path: &Path,
+    addresses: &[ListenAddr],
+    trusted: &[u32],
+) -> io::Result<Option<Predecessor>> {
+    let Some(found) = Predecessor::find(path, trusted)? else {
+        return Ok(None);
+    };
+    let handover = handover_addr(path);
+    let named = |address: &ListenAddr| address.endpoint.to_string();
+    let mut wanted: Vec<_> = addresses
+        .iter()
+        .map(|address| (named(address), address, Type::STREAM))
+        .collect();
+    wanted.push((HANDOVER.to_owned(), &handover, Type::SEQPACKET));
+    found.check(&wanted, trusted)?;
+    Ok(Some(found))
+}

@@ -1,0 +1,314 @@
+//! A service of policy requests on tokio: a runtime for each worker, with the connections of `policy-net`.
+
+use std::{
+    future::poll_fn,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use policy_net::{
+    AcceptSender, Clients, Connection, Handler, Listener as Queue, Peer, ServeOptions, Stream,
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::{Builder, Runtime},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, interval, sleep, sleep_until},
+};
+
+use crate::{
+    log::{ALL, Level},
+    service::{Service, Worker},
+    worker::{Inbox, Listener, Message, Origin, WorkerContext},
+};
+
+/// A service that answers each request with a [`Handler`], which all workers share.
+///
+/// Each worker has a runtime of one thread. An error of the handler, or one that takes longer than
+/// [`ServeOptions::deadline`], is logged and closes the connection without an answer, as the protocol wants it.
+///
+/// ```no_run
+/// use policy_daemon::{Daemon, DaemonOptions, Inherited, StartError, TokioService};
+/// use policy_proto::Response;
+///
+/// let mut options = DaemonOptions::new("dunno");
+/// options.listen = vec!["inet:127.0.0.1:10031".to_owned()];
+/// let daemon = Daemon::prepare(&options, Inherited::default())?;
+/// daemon.serve(TokioService::new(async |_| Ok(Response::dunno())))?;
+/// # Ok::<(), StartError>(())
+/// ```
+#[derive(Debug)]
+pub struct TokioService<H> {
+    handler: Arc<H>,
+    options: ServeOptions,
+}
+
+impl<H> TokioService<H> {
+    /// A service with this handler, and the default limits.
+    pub fn new(handler: H) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            options: ServeOptions::default(),
+        }
+    }
+
+    /// The same with other limits. The memory for requests counts for each worker. How many clients there may be at once is
+    /// an option of the daemon.
+    #[must_use]
+    pub fn with_options(self, options: ServeOptions) -> Self {
+        Self { options, ..self }
+    }
+}
+
+impl<H: Handler + 'static> Service for TokioService<H> {
+    type Message = ();
+    type Worker = TokioWorker<H>;
+
+    fn worker(&self, context: WorkerContext<()>) -> io::Result<TokioWorker<H>> {
+        Ok(TokioWorker {
+            runtime: Builder::new_current_thread().enable_all().build()?,
+            context,
+            handler: Arc::clone(&self.handler),
+            options: self.options,
+        })
+    }
+}
+
+/// A worker of a [`TokioService`].
+#[derive(Debug)]
+pub struct TokioWorker<H> {
+    runtime: Runtime,
+    context: WorkerContext<()>,
+    handler: Arc<H>,
+    options: ServeOptions,
+}
+
+impl<H: Handler + 'static> Worker for TokioWorker<H> {
+    fn run(self) -> io::Result<()> {
+        let Self {
+            runtime,
+            mut context,
+            handler,
+            options,
+        } = self;
+        runtime.block_on(async move {
+            let listeners = context.take_listeners().into_iter().map(readable);
+            let listeners = listeners.collect::<io::Result<_>>()?;
+            let inbox = readable(Arc::clone(context.inbox()))?;
+            let (drain, _) = watch::channel(false);
+            let (sender, queue) = Queue::queue();
+            let server = Server {
+                handler,
+                clients: Clients::new(options),
+                context: Arc::new(context),
+                listeners,
+                queue: sender,
+                drain,
+                end: None,
+                paused_until: None,
+            };
+            server.run(&queue, &inbox).await
+        })
+    }
+}
+
+/// The loop of a worker.
+struct Server<H> {
+    handler: Arc<H>,
+    clients: Clients,
+    context: Arc<WorkerContext<()>>,
+    /// None once it drains.
+    listeners: Vec<AsyncFd<Listener>>,
+    /// Connected sockets on their way to be streams.
+    queue: AcceptSender,
+    drain: watch::Sender<bool>,
+    /// The end of draining.
+    end: Option<Instant>,
+    /// After an error nothing is accepted until then.
+    paused_until: Option<Instant>,
+}
+
+impl<H: Handler + 'static> Server<H> {
+    async fn run(
+        mut self,
+        queue: &Queue,
+        inbox: &AsyncFd<Arc<Inbox<Message<()>>>>,
+    ) -> io::Result<()> {
+        let mut connections = JoinSet::new();
+        let mut messages = Vec::new();
+        let mut beat = interval(self.context.beat_interval().unwrap_or(NO_WATCHDOG));
+        loop {
+            let end = self.end.unwrap_or_else(Instant::now);
+            tokio::select! {
+                accepted = queue.accept() => {
+                    let (stream, peer) = accepted?;
+                    connections.spawn(self.serve(stream, peer));
+                }
+                ready = inbox.readable() => {
+                    ready?.clear_ready();
+                    self.context.take_messages(&mut messages);
+                    for message in messages.drain(..) {
+                        match message {
+                            Message::Connection(transfer) => self.open(transfer.connection),
+                            Message::Drain(time) => self.begin_drain(time),
+                            Message::Shutdown => return Ok(()),
+                            Message::Service(()) => {}
+                        }
+                    }
+                }
+                Some(_) = connections.join_next() => {}
+                (origin, accepted) = accept(&self.listeners, self.paused_until) => self.accepted(origin, accepted),
+                _ = beat.tick() => self.context.beat(),
+                () = sleep_until(end), if self.end.is_some() => {
+                    let text = format!("connections cut off at the end, count: {}", connections.len());
+                    self.log("cut off", text);
+                    return Ok(());
+                }
+            }
+            if self.end.is_some() && connections.is_empty() && self.queue.waiting() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn accepted(&mut self, origin: Origin, accepted: io::Result<OwnedFd>) {
+        // Each listener has its turn, however many come to one of them. (It drains if there is none.)
+        let count = self.listeners.len().min(1);
+        self.listeners.rotate_left(count);
+        match accepted {
+            Ok(connection) => {
+                if let Some((connection, _)) = self.context.admit(connection, origin) {
+                    self.open(connection);
+                }
+            }
+            Err(error) => {
+                self.paused_until = Some(Instant::now() + PAUSE);
+                let text = format!("cannot accept: {error}");
+                self.log("cannot accept", text);
+            }
+        }
+    }
+
+    /// Serves a connection, if there is a place for it.
+    fn open(&self, connection: OwnedFd) {
+        if self.context.has_place() {
+            self.context.opened();
+            // The queue is open as long as this is.
+            _ = self.queue.send(connection);
+        } else if let Some(peer) = policy_socket::Peer::of(&connection) {
+            let all = self.context.max_clients();
+            let text = format!("closing a connection from {peer}: {all}");
+            self.log("full", text);
+        }
+    }
+
+    fn log(&self, kind: &'static str, text: String) {
+        self.context.log().line(Level::Warning, kind, ALL, text);
+    }
+
+    fn begin_drain(&mut self, time: Duration) {
+        self.listeners.clear();
+        self.end = Some(Instant::now() + time.min(MAX_DRAIN));
+        self.drain.send_replace(true);
+    }
+
+    /// Serves one connection to its end, or until it drains: then the connection is handed off.
+    fn serve(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + Send + 'static {
+        let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
+        let context = Arc::clone(&self.context);
+        let mut drain = self.drain.subscribe();
+        async move {
+            let _place = OpenConnection(Arc::clone(&context));
+            let deadline = clients.options().deadline;
+            let failed = |error: String| {
+                let text = format!("closing a connection from {peer} without an answer: {error}");
+                context.log().line(Level::Error, "handler", ALL, text);
+            };
+            let mut connection = Connection::new(stream, clients);
+            loop {
+                // The sender lives as long as this future.
+                let drained = async { _ = drain.wait_for(|is_draining| *is_draining).await };
+                let request = match connection.request(drained).await {
+                    Ok(Some(request)) => request,
+                    Ok(None) => break,
+                    // A client's errors concern no other one.
+                    Err(_) => return,
+                };
+                let response = tokio::select! {
+                    biased;
+                    response = handler.handle(request, &peer) => response,
+                    () = connection.gone() => return,
+                    () = sleep(deadline) => {
+                        return failed(format!("the handler takes longer than {}s", deadline.as_secs()));
+                    }
+                };
+                match response {
+                    Ok(response) => {
+                        if connection.reply(&response).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => return failed(format!("the handler has failed: {error}")),
+                }
+            }
+            let is_draining = *drain.borrow();
+            if let Some(descriptor) = is_draining.then(|| connection.into_inner().into_descriptor())
+            {
+                // A connection whose descriptor cannot be had is closed.
+                _ = descriptor.map(|descriptor| context.hand_off(descriptor));
+            }
+        }
+    }
+}
+
+/// Counts a connection as long as it is open.
+struct OpenConnection(Arc<WorkerContext<()>>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+/// The next connection, and the way in which it has come; after a pause, if there is one. Never ends without listeners.
+async fn accept(
+    listeners: &[AsyncFd<Listener>],
+    paused_until: Option<Instant>,
+) -> (Origin, io::Result<OwnedFd>) {
+    if let Some(until) = paused_until {
+        sleep_until(until).await;
+    }
+    let each = listeners.iter().map(|listener| {
+        Box::pin(async move {
+            let accepted = listener
+                .async_io(Interest::READABLE, Listener::accept)
+                .await;
+            (listener.get_ref().origin(), accepted)
+        })
+    });
+    let mut each: Vec<_> = each.collect();
+    poll_fn(|cx| {
+        let mut polled = each.iter_mut().map(|next| next.as_mut().poll(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+#[allow(
+    deprecated,
+    reason = "unsound only for a type that does not own its descriptor"
+)]
+fn readable<T: AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(source, Interest::READABLE)
+}
+
+/// After an error of accepting: descriptors have run out, as a rule.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A timer that does nothing, without a watchdog.
+const NO_WATCHDOG: Duration = Duration::from_secs(3600);
+/// Far longer than any operator waits.
+const MAX_DRAIN: Duration = Duration::from_secs(86_400);

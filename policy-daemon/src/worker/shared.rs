@@ -1,0 +1,95 @@
+//! The state that all workers of a daemon share.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
+};
+
+use ipnet::IpNet;
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
+use policy_socket::Peer;
+use rustix::io::ioctl_fionbio;
+
+use super::{
+    admission::{Admission, NotAllowed, Origin},
+    handoff::ConnectionHandoff,
+    max_clients::MaxClients,
+    workers::Workers,
+};
+use crate::{
+    log::{ALL, Level, Suppressor},
+    process::watchdog::Watchdog,
+};
+
+/// The state that all workers of a daemon share.
+#[derive(Debug)]
+pub(crate) struct Shared<M> {
+    pub(crate) workers: Workers<M>,
+    pub(crate) handoff: ConnectionHandoff,
+    pub(crate) log: Arc<Suppressor>,
+    pub(super) max_clients: MaxClients,
+    pub(super) watchdog: Option<Arc<Watchdog>>,
+    admission: Admission,
+    /// The process that is about to take over, or 0. It connects only to check whose socket this is.
+    successor: AtomicI32,
+}
+
+impl<M> Shared<M> {
+    pub(crate) fn new(
+        workers: usize,
+        allow: Vec<IpNet>,
+        max_clients: MaxClients,
+        log: Arc<Suppressor>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            workers: Workers::new(workers)?,
+            handoff: ConnectionHandoff::default(),
+            max_clients,
+            watchdog: Watchdog::start(workers, log.log())?,
+            log,
+            admission: Admission::new(allow),
+            successor: AtomicI32::new(0),
+        })
+    }
+
+    /// Has the workers serve connections that another process has accepted.
+    pub(crate) fn take(&self, connections: Vec<OwnedFd>) {
+        for connection in connections {
+            // A client that is gone has no address.
+            if let Some(peer) = Peer::of(&connection)
+                && self.allows(peer, Origin::Handoff)
+                && ioctl_fionbio(&connection, true).is_ok()
+            {
+                self.workers.take(connection);
+            }
+        }
+    }
+
+    /// The process that is about to take over, if there is one.
+    pub(crate) fn set_successor(&self, process: Option<i32>) {
+        self.successor.store(process.unwrap_or(0), Relaxed);
+    }
+
+    /// Whether this client is served; if not, the log says why.
+    pub(super) fn allows(&self, peer: Peer, origin: Origin) -> bool {
+        let checked = self.admission.check(peer, origin);
+        if let Err(NotAllowed(address)) = checked {
+            let text = format!("closing a connection from {address}: not in --allow");
+            self.log.line(Level::Warning, "not allowed", ALL, text);
+        }
+        checked.is_ok()
+    }
+
+    /// Whether this is a connection of the process that is about to take over.
+    pub(super) fn is_successors(&self, connection: &impl AsFd, peer: Peer) -> bool {
+        let process = self.successor.load(Relaxed);
+        let is_its = |peer: UnixCredentials| peer.pid() == process;
+        process != 0
+            && matches!(peer, Peer::User(_))
+            && getsockopt(connection, PeerCredentials).is_ok_and(is_its)
+    }
+}
