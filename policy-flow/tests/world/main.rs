@@ -52,6 +52,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "two workers that wait for connections of their own call each other without end",
         ),
         (
+            99_001_454_073,
+            "requests that hang have all places for connections, which is the setting",
+        ),
+        (
             88_001_916_347,
             "a connection whose first packets were lost has the only place, which is the setting",
         ),

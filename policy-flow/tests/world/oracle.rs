@@ -64,13 +64,8 @@ fn named(service: &Service, during: Span) -> impl Iterator<Item = &[usize]> {
 
 fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let plan = net.server(number);
-    let is_crowded = net.plan.settings.max_opening < net.clients.len();
     let is_ill = plan.troubles.iter().any(|(span, trouble)| {
-        let mut until = span.until + trouble.lingers();
-        if is_crowded && *trouble == Trouble::Swallows {
-            // Those that were begun in it have the places for connections that are opened.
-            until += NEXT_SYN;
-        }
+        let until = span.until + trouble.lingers() + holds_places(net, *trouble);
         !trouble.is_harmless() && Span { until, ..*span }.meets(during)
     });
     // Answers that were begun before come later.
@@ -84,6 +79,25 @@ fn server_is_well(net: &Net<'_>, number: usize, during: Span) -> bool {
     let is_small = (plan.processes).is_some_and(|processes| processes <= settings.max_connections);
     let is_large = plan.pad > 1000 && settings.answer_memory.is_some() || plan.pad > 100_000;
     !is_ill && !is_killed && !is_small && !is_large
+}
+
+/// How long requests that were begun in a trouble have the places for connections after it, if there are fewer of these
+/// than clients.
+fn holds_places(net: &Net<'_>, trouble: Trouble) -> Duration {
+    let settings = &net.plan.settings;
+    let are_fewer = |places: usize| places < net.clients.len();
+    let timeouts = net.plan.services.iter().map(|service| service.timeout);
+    match trouble {
+        Trouble::Swallows if are_fewer(settings.max_opening.min(settings.max_connections)) => {
+            NEXT_SYN
+        }
+        Trouble::Forgets | Trouble::Hangs | Trouble::ReadsNot | Trouble::Drips(_)
+            if are_fewer(settings.max_connections) =>
+        {
+            timeouts.max().unwrap_or_default()
+        }
+        _ => Duration::ZERO,
+    }
 }
 
 /// Whether a request has killed something of a service since then.
