@@ -38,7 +38,7 @@ impl<R: Resolver> Evaluation<'_, R> {
                 .iter()
                 .find(|name| domain.as_ref().is_some_and(|domain| name.is_within(domain)))
         };
-        let name = identical.or_else(within).or(names.first());
+        let name = identical.or_else(within).or_else(|| names.first());
         Ok(name.map_or_else(|| b"unknown".to_vec(), Name::to_bytes))
     }
 

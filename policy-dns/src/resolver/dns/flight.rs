@@ -13,11 +13,21 @@ use super::super::{Answer, Question};
 
 /// The questions that are under way.
 ///
-/// Whoever waits drives the question on; when the last one gives up, it is given up.
+/// Each caller that waits drives the question on. When the last one gives up, the question is given up.
 #[derive(Clone, Default)]
 pub(super) struct Flights {
-    under_way: Arc<Mutex<HashMap<Question, (u64, WeakShared<Asking>)>>>,
-    number: Arc<Mutex<u64>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: HashMap<Question, Flight>,
+    number: u64,
+}
+
+struct Flight {
+    number: u64,
+    asking: WeakShared<Asking>,
 }
 
 type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -28,14 +38,16 @@ impl Flights {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let mut under_way = self
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = state
             .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = under_way.get(question).and_then(|(_, weak)| weak.upgrade()) {
+            .get(question)
+            .and_then(|flight| flight.asking.upgrade())
+        {
             return shared;
         }
-        let number = self.next_number();
+        state.number += 1;
+        let number = state.number;
         let landing = Landing {
             flights: self.clone(),
             question: question.clone(),
@@ -47,16 +59,12 @@ impl Flights {
             asking.await
         });
         let shared = asking.shared();
-        if let Some(weak) = shared.downgrade() {
-            under_way.insert(question.clone(), (number, weak));
+        if let Some(asking) = shared.downgrade() {
+            state
+                .under_way
+                .insert(question.clone(), Flight { number, asking });
         }
         shared
-    }
-
-    fn next_number(&self) -> u64 {
-        let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
-        *number += 1;
-        *number
     }
 }
 
@@ -69,17 +77,15 @@ struct Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut under_way = self
+        let mut state = self
             .flights
-            .under_way
+            .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Another one may be under way for the same question, if this one was given up.
-        if under_way
-            .get(&self.question)
-            .is_some_and(|(number, _)| *number == self.number)
-        {
-            under_way.remove(&self.question);
+        let is_this = |flight: &Flight| flight.number == self.number;
+        if state.under_way.get(&self.question).is_some_and(is_this) {
+            state.under_way.remove(&self.question);
         }
     }
 }
@@ -109,7 +115,7 @@ mod tests {
         let join = || flights.join(&question, || slow(&asked));
         let answers = futures_util::future::join_all((0..20).map(|_| join())).await;
         assert_eq!((answers.len(), asked.load(Relaxed)), (20, 1));
-        assert!(flights.under_way.lock().unwrap().is_empty());
+        assert!(flights.state.lock().unwrap().under_way.is_empty());
         join().await;
         assert_eq!(asked.load(Relaxed), 2);
     }
@@ -131,6 +137,6 @@ mod tests {
                 .await
                 .is_err()
         );
-        assert!(flights.under_way.lock().unwrap().is_empty());
+        assert!(flights.state.lock().unwrap().under_way.is_empty());
     }
 }

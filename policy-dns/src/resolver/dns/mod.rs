@@ -133,8 +133,9 @@ impl Shared {
             return Answer::without_records(Outcome::Unreachable);
         };
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
-        let mut name = question.name.clone();
-        for _ in 0..MAX_ALIASES {
+        let (mut name, mut asked) = (question.name.clone(), vec![]);
+        while asked.len() < MAX_ALIASES && !asked.contains(&name) {
+            asked.push(name.clone());
             let next = Question::new(name, question.kind);
             let decoded = match self.exchange(&next).await {
                 Ok(decoded) => decoded,

@@ -35,8 +35,8 @@ pub use text::ZoneError;
 /// odd.test             !code 4                   ; NOTIMP
 /// ```
 ///
-/// `!refused` is there as well; `!truncated` (over UDP), `!wrong-id` and `!wrong-name` are for a name server in
-/// tests, and the last two are as good as silence here. A fault below `*.` holds for each name there.
+/// `!refused` and `!alias-only`, which does not follow an alias, are there as well. `!truncated` (over UDP),
+/// `!wrong-id` and `!wrong-name` are for a name server in tests, and the last two are as good as silence here. A fault below `*.` holds for each name there.
 ///
 /// Time is tokio's: with the clock paused a delay takes none. [`asked`](Self::asked) is the list of all
 /// questions, which grows without a bound.
@@ -59,6 +59,8 @@ pub enum Fault {
     Silent,
     /// The answer has this outcome, and the records that there are.
     Outcome(Outcome),
+    /// An alias is not followed.
+    AliasOnly,
     /// The answer over UDP is cut off.
     Truncated,
     /// The answer has the id of another question.
@@ -124,6 +126,10 @@ impl Table {
                 data: Data::Cname(target.clone()),
             });
             name = target;
+            if found.faults.contains(&Fault::AliasOnly) {
+                found.outcome = Outcome::NoData;
+                break;
+            }
         }
         for fault in &found.faults {
             if let Fault::Outcome(outcome) = fault {
@@ -189,7 +195,7 @@ impl Resolver for Table {
                     sleep(PATIENCE).await;
                     return Answer::without_records(Outcome::Timeout);
                 }
-                Fault::Outcome(_) | Fault::Truncated => {}
+                Fault::Outcome(_) | Fault::Truncated | Fault::AliasOnly => {}
             }
         }
         Answer::from_section(&question, found.outcome, found.records, Duration::MAX)

@@ -131,6 +131,7 @@ fn fault(words: &[String]) -> Result<(Fault, BTreeSet<RecordType>), Problem> {
                 .ok_or_else(unknown)?;
             Fault::Outcome(Outcome::Failed(code))
         }
+        "!alias-only" => Fault::AliasOnly,
         "!truncated" => Fault::Truncated,
         "!wrong-id" => Fault::WrongId,
         "!wrong-name" => Fault::WrongName,
