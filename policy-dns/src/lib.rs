@@ -13,4 +13,5 @@ pub use resolver::{
 #[cfg(feature = "hickory")]
 pub use resolver::{DecodeError, Decoded, DnsOptions, DnsResolver, ResolvConfError};
 
+pub mod list;
 pub mod spf;

@@ -79,10 +79,29 @@ impl Name {
         } else {
             [b"ip6", b"arpa"]
         };
-        let labels = reversed_labels(address);
-        let labels = labels.iter().map(String::as_bytes).chain(zone);
-        // 34 labels of at most 7 bytes at most: it always fits.
-        Self::from_labels(labels).unwrap_or_else(|_| Self::root())
+        let name = Self::from_labels(zone).and_then(|zone| Self::reversed_below(address, &zone));
+        // 34 labels of at most 7 bytes: they always fit.
+        name.unwrap_or_else(|_| Self::root())
+    }
+
+    /// The octets or nibbles of an address, the last one first, below `zone`, as in DNS lists (RFC 5782, 2).
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Long`].
+    pub fn reversed_below(address: IpAddr, zone: &Self) -> Result<Self, NameError> {
+        let labels: Vec<_> = match address {
+            IpAddr::V4(address) => address.octets().iter().rev().map(u8::to_string).collect(),
+            IpAddr::V6(address) => {
+                let nibbles = address
+                    .octets()
+                    .into_iter()
+                    .rev()
+                    .flat_map(|octet| [octet & 15, octet >> 4]);
+                nibbles.map(|nibble| format!("{nibble:x}")).collect()
+            }
+        };
+        Self::from_labels(labels.iter().map(String::as_bytes).chain(zone.labels()))
     }
 
     /// This name below `zone`.
@@ -136,21 +155,6 @@ impl Name {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.labels().collect::<Vec<_>>().join(&b'.')
-    }
-}
-
-/// The octets or nibbles of an address, the last one first: labels of lists and of reverse names.
-pub(crate) fn reversed_labels(address: IpAddr) -> Vec<String> {
-    match address {
-        IpAddr::V4(address) => address.octets().iter().rev().map(u8::to_string).collect(),
-        IpAddr::V6(address) => {
-            let nibbles = address
-                .octets()
-                .into_iter()
-                .rev()
-                .flat_map(|octet| [octet & 15, octet >> 4]);
-            nibbles.map(|nibble| format!("{nibble:x}")).collect()
-        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! What came of a question.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Data, Outcome::*, Question, Record, RecordType};
 use crate::Name;
@@ -192,6 +196,14 @@ impl Answer {
     pub fn aliases(&self) -> impl Iterator<Item = &Name> {
         self.section.iter().filter_map(|record| match &record.data {
             Data::Cname(target) => Some(target),
+            _ => None,
+        })
+    }
+
+    /// The IPv4 addresses of the whole section, whatever the outcome: the codes of DNS lists.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.section.iter().filter_map(|record| match record.data {
+            Data::A(address) => Some(address),
             _ => None,
         })
     }

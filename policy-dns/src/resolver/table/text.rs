@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr, time::Duration};
 use thiserror::Error;
 
 use super::{Fault, Table};
-use crate::{Data, Name, NameError, Outcome, Record, RecordType, name::reversed_labels};
+use crate::{Data, Name, NameError, Outcome, Record, RecordType};
 
 /// A line of a zone that cannot be read.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -85,9 +85,7 @@ fn owner_name(text: &str) -> Result<Name, Problem> {
         && let Ok(address) = address.parse()
     {
         let list = Name::parse(list).map_err(problem)?;
-        let labels = reversed_labels(address);
-        return Name::from_labels(labels.iter().map(String::as_bytes).chain(list.labels()))
-            .map_err(problem);
+        return Name::reversed_below(address, &list).map_err(problem);
     }
     Name::parse(unescaped(text)).map_err(problem)
 }
