@@ -6,10 +6,8 @@ use std::{
 };
 
 use super::{
-    SpfRequest, SpfResult,
-    macro_string::MacroString,
-    problem::Problem,
-    scan::{self, printable, run},
+    SpfRequest, SpfResult, arguments::Arguments, macro_string::MacroString, problem::Problem,
+    scan::printable,
 };
 
 /// A mechanism with its qualifier.
@@ -37,8 +35,8 @@ pub(super) enum Test {
 /// The lengths of networks around the addresses of a host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Prefixes {
-    v4: u8,
-    v6: u8,
+    pub(super) v4: u8,
+    pub(super) v6: u8,
 }
 
 impl Mechanism {
@@ -55,12 +53,7 @@ impl Mechanism {
             .unwrap_or_default()
             .split_at_checked(name)
             .unwrap_or_default();
-        let mut arguments = Arguments {
-            term,
-            rest,
-            has_value: false,
-        };
-        arguments.skip_colon();
+        let mut arguments = Arguments::new(term, rest);
         let name = name.to_ascii_lowercase();
         let test = match &*name {
             b"all" => Test::All,
@@ -73,7 +66,7 @@ impl Mechanism {
             b"exists" => Test::Exists(arguments.required_domain()?),
             _ => return Err(Problem::UnknownMechanism(printable(&name))),
         };
-        if !arguments.rest.is_empty() {
+        if !arguments.is_empty() {
             return Err(Problem::JunkInMechanism(printable(term)));
         }
         Ok(Self { result, test })
@@ -131,117 +124,6 @@ pub(super) fn within_v4(network: Ipv4Addr, length: u8, client: Ipv4Addr) -> bool
 pub(super) fn within_v6(network: Ipv6Addr, length: u8, client: Ipv6Addr) -> bool {
     let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
     (network.to_bits() ^ client.to_bits()) & mask == 0
-}
-
-/// What follows the name of a mechanism.
-struct Arguments<'a> {
-    term: &'a [u8],
-    rest: &'a [u8],
-    /// A colon was there, with something behind it.
-    has_value: bool,
-}
-
-impl<'a> Arguments<'a> {
-    fn skip_colon(&mut self) {
-        if let Some(value) = self
-            .rest
-            .strip_prefix(b":")
-            .filter(|value| !value.is_empty())
-        {
-            self.has_value = true;
-            self.rest = value;
-        }
-    }
-
-    fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .unwrap_or((self.rest, &[]));
-        self.rest = rest;
-        taken
-    }
-
-    fn required_domain(&mut self) -> Result<MacroString, Problem> {
-        self.domain()?
-            .ok_or_else(|| Problem::MissingDomain(printable(self.term)))
-    }
-
-    fn domain(&mut self) -> Result<Option<MacroString>, Problem> {
-        if !self.has_value {
-            return Ok(None);
-        }
-        let Some(length) = scan::domain_spec(self.rest) else {
-            // What is there is junk then: a colon wants a domain.
-            self.has_value = false;
-            return Ok(None);
-        };
-        domain_spec(self.take(length)).map(Some)
-    }
-
-    /// `[ "/" number ] [ "//" number ]`.
-    fn prefixes(&mut self) -> Result<Prefixes, Problem> {
-        let colon_alone = !self.has_value && self.term.contains(&b':');
-        if colon_alone {
-            return Err(Problem::JunkInMechanism(printable(self.term)));
-        }
-        let v4 = self.prefix(4, 32)?.unwrap_or(32);
-        if self.rest.first() != Some(&b'/') {
-            return Ok(Prefixes { v4, v6: 128 });
-        }
-        self.take(1);
-        let v6 = self
-            .prefix(6, 128)?
-            .ok_or_else(|| Problem::MissingPrefix(printable(self.term)))?;
-        Ok(Prefixes { v4, v6 })
-    }
-
-    fn prefix(&mut self, version: u8, most: u8) -> Result<Option<u8>, Problem> {
-        let Some(digits) = self
-            .rest
-            .strip_prefix(b"/")
-            .map(|rest| run(rest, u8::is_ascii_digit))
-            .filter(|&n| n > 0)
-        else {
-            return Ok(None);
-        };
-        let digits = self.take(digits + 1).get(1..).unwrap_or_default();
-        let number = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok());
-        let plain = digits.len() == 1 || digits.first() != Some(&b'0');
-        let number = number.filter(|&number| number <= most && plain);
-        number
-            .map(Some)
-            .ok_or_else(|| Problem::InvalidPrefix(version, printable(self.term)))
-    }
-
-    fn ip4(&mut self) -> Result<Test, Problem> {
-        let missing = || Problem::MissingAddress(4, printable(self.term));
-        let found = self
-            .has_value
-            .then(|| scan::ipv4_address(self.rest))
-            .flatten();
-        let (address, length) = found.ok_or_else(missing)?;
-        self.take(length);
-        Ok(Test::Ip4(address, self.prefix(4, 32)?.unwrap_or(32)))
-    }
-
-    fn ip6(&mut self) -> Result<Test, Problem> {
-        let missing = || Problem::MissingAddress(6, printable(self.term));
-        let length = run(self.rest, |&byte| byte != b'/');
-        let text = self.rest.get(..length).filter(|_| self.has_value);
-        let address = text
-            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
-            .ok_or_else(missing)?;
-        self.take(length);
-        Ok(Test::Ip6(address, self.prefix(6, 128)?.unwrap_or(128)))
-    }
-}
-
-/// Reads a domain-spec, of which a dot at the end is no part.
-pub(super) fn domain_spec(text: &[u8]) -> Result<MacroString, Problem> {
-    MacroString::parse(text.strip_suffix(b".").unwrap_or(text))
 }
 
 impl fmt::Display for Mechanism {
@@ -302,6 +184,7 @@ fn hex(address: Ipv6Addr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spf::scan;
 
     fn read(term: &str) -> Result<String, String> {
         let qualifier = usize::from(term.starts_with(['+', '-', '~', '?']));

@@ -28,7 +28,9 @@
 //! explanation. All of them together take [`SpfOptions::timeout`] at most; then the result is
 //! [`SpfResult::TempError`]. What a macro expands to is at most 4096 bytes.
 
+mod arguments;
 mod evaluate;
+mod explain;
 mod header;
 mod look_up;
 mod macro_string;

@@ -1,8 +1,9 @@
 //! Records: `v=spf1` and its terms (RFC 7208, 4.6 and 12).
 
 use super::{
+    arguments::domain_spec,
     macro_string::MacroString,
-    mechanism::{Mechanism, domain_spec},
+    mechanism::Mechanism,
     problem::Problem,
     scan::{self, printable},
 };
