@@ -132,6 +132,10 @@ pub(super) fn printable(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use regex::bytes::{Regex, RegexBuilder};
+
     use super::*;
 
     #[test]
@@ -202,6 +206,44 @@ mod tests {
             ("%", None),
         ] {
             assert_eq!(macro_expand(input.as_bytes()), expected, "{input}");
+        }
+    }
+
+    /// The grammar as regular expressions, which find the longest match by going back, as the RFC's ABNF means it.
+    static DOMAIN_SPEC: LazyLock<Regex> = LazyLock::new(|| {
+        const EXPAND: &str = r"%(?:\{[A-Za-z][0-9]*[rR]?[.\-+,/_=]*\}|[%_-])";
+        const TOP_LABEL: &str =
+            "(?:[A-Za-z0-9]+-[A-Za-z0-9-]*[A-Za-z0-9]|[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*)";
+        expression(&format!(
+            r"^(?:{EXPAND}|[!-$&-~])*(?:\.{TOP_LABEL}\.?|{EXPAND})"
+        ))
+    });
+
+    static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+        const OCTET: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]|[0-9])";
+        expression(&format!(r"^{OCTET}(?:\.{OCTET}){{3}}"))
+    });
+
+    fn expression(text: &str) -> Regex {
+        RegexBuilder::new(text).unicode(false).build().unwrap()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_domain_spec_is_that_of_the_grammar(input in r"([a-c1-2.:/-]|%\{[di][0-9]?r?[.-]?\}|%%|%|[{} ]|\.com){0,12}") {
+            let input = input.as_bytes();
+            proptest::prop_assert_eq!(domain_spec(input), DOMAIN_SPEC.find(input).map(|found| found.end()));
+        }
+
+        #[test]
+        fn an_address_is_that_of_the_grammar(input in r"([0-9]{0,4}\.){3}[0-9]{0,4}[/x]?") {
+            let input = input.as_bytes();
+            let got = ipv4_address(input);
+            proptest::prop_assert_eq!(got.map(|(_, end)| end), ADDRESS.find(input).map(|found| found.end()));
+            if let Some((address, end)) = got {
+                let text = std::str::from_utf8(&input[..end]).unwrap();
+                proptest::prop_assert_eq!(text.parse(), Ok(address));
+            }
         }
     }
 }
