@@ -196,6 +196,20 @@ async fn the_limits_are_options() {
 }
 
 #[tokio::test]
+async fn an_alias_of_nothing_is_void_and_one_without_data_is_not() {
+    let zone = "x1.test CNAME gone.test\nx2.test CNAME here.test\nhere.test TXT x\n";
+    let record = |name| format!("v=spf1 a:{name} a:{name} a:{name} +all");
+    assert_eq!(
+        verdict(&record("x1.test"), zone).await.result(),
+        SpfResult::PermError
+    );
+    assert_eq!(
+        verdict(&record("x2.test"), zone).await.result(),
+        SpfResult::Pass
+    );
+}
+
+#[tokio::test]
 async fn a_redirect_that_is_not_followed_is_no_term() {
     let exists: String = (0..10).map(|_| "exists:no.test ").collect();
     let mut options = SpfOptions::default();

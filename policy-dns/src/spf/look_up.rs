@@ -119,6 +119,8 @@ mod tests {
         let many = format!("{}x.test", "label.".repeat(42));
         assert_eq!(many.len(), 258);
         assert_eq!(fitted(many.as_bytes()), &many.as_bytes()[6..]);
+        let most = format!("x{}", &many[6..]);
+        assert_eq!((most.len(), fitted(most.as_bytes())), (253, most.clone().into_bytes()));
         assert_eq!(fitted(b"a..b"), b"a..b");
     }
 }

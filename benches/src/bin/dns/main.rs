@@ -96,8 +96,8 @@ fn spf_table(delay: u64) -> Result<String, BoxError> {
     let port = server.address().port();
     let mut names = vec!["policy-dns", "policy-dns, cached"];
     let scripts = [
-        ("Mail::SPF", "perl", "spf.pl"),
-        ("pyspf", "/usr/bin/python3", "spf.py"),
+        ("Mail::SPF", "perl", "check.pl"),
+        ("pyspf", "/usr/bin/python3", "check.py"),
     ];
     let scripts: Vec<_> = scripts
         .into_iter()

@@ -1,4 +1,4 @@
-"""spf.py PORT DOMAIN COUNT: seconds for one check by pyspf."""
+"""check.py PORT DOMAIN COUNT: seconds for one check by pyspf."""
 import sys
 import time
 

@@ -1,4 +1,4 @@
-# spf.pl PORT DOMAIN COUNT: seconds for one check by Mail::SPF.
+# check.pl PORT DOMAIN COUNT: seconds for one check by Mail::SPF.
 use strict;
 use warnings;
 use Mail::SPF;
