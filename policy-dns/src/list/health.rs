@@ -1,0 +1,131 @@
+//! What is known of a list's health, shared by all that ask it.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{Mutex, PoisonError},
+};
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::{DeadZone, ListError, ListResult, Release, Skipped, breaker::Breaker};
+
+/// What is known of a list's health.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Status {
+    /// It was not tested so far, or could not be. It is asked.
+    Untested,
+    /// It has passed its test.
+    Good,
+    /// It has failed its test, or given an answer that is none. It is not asked until it passes a test.
+    Failing(Failing),
+    /// It does not answer: after too many errors in a row it is skipped for a while.
+    Skipped,
+    /// It is known to be dead, and never asked.
+    Dead(&'static DeadZone),
+}
+
+/// Why a list is not trusted.
+#[derive(Clone, Copy, Debug, Eq, Error, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Failing {
+    /// What has to be listed is not.
+    #[error("the list has lost its test entry")]
+    EntryMissing,
+    /// What must not be listed is.
+    #[error("the list has what it must not have")]
+    ListsAll,
+    /// The list does not answer our questions.
+    #[error("the list does not answer us: {0}")]
+    Blocked(Ipv4Addr),
+    /// An answer outside of 127.0.0.0/8.
+    #[error("the answer {0} is no code")]
+    Outside(Ipv4Addr),
+}
+
+#[derive(Debug)]
+pub(super) struct Health {
+    dead: Option<&'static DeadZone>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    breaker: Breaker,
+    failing: Option<Failing>,
+    is_tested: bool,
+}
+
+impl Health {
+    pub(super) fn new(dead: Option<&'static DeadZone>, skip_after: u32, release: Release) -> Self {
+        let breaker = Breaker::new(skip_after, release);
+        Self {
+            dead,
+            state: Mutex::new(State {
+                breaker,
+                failing: None,
+                is_tested: false,
+            }),
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.dead, state.failing) {
+            (Some(dead), _) => Status::Dead(dead),
+            (None, Some(failing)) => Status::Failing(failing),
+            _ if state.breaker.is_open() => Status::Skipped,
+            _ if state.is_tested => Status::Good,
+            _ => Status::Untested,
+        }
+    }
+
+    /// Leave to ask, or why not.
+    pub(super) fn admit(&self) -> Result<Permit<'_>, Skipped> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.dead, state.failing) {
+            (Some(_), _) => Err(Skipped::Dead),
+            (None, Some(failing)) => Err(Skipped::Failing(failing)),
+            _ if state.breaker.admits(Instant::now()) => Ok(Permit { health: self }),
+            _ => Err(Skipped::Errors),
+        }
+    }
+
+    /// Takes the outcome of a test: passed, failed, or none if the list did not answer.
+    pub(super) fn tested(&self, outcome: Option<Result<(), Failing>>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(outcome) = outcome else { return };
+        state.failing = outcome.err();
+        state.is_tested = true;
+        if outcome.is_ok() {
+            state.breaker.answered();
+        }
+    }
+}
+
+/// Leave to ask a list.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    health: &'a Health,
+}
+
+impl Permit<'_> {
+    /// What came of it.
+    pub(super) fn report(self, result: &ListResult) {
+        let mut state = self
+            .health
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match result {
+            ListResult::Error(error) => {
+                state.breaker.failed(Instant::now());
+                if let ListError::Outside(code) = error {
+                    state.failing = Some(Failing::Outside(*code));
+                }
+            }
+            _ => state.breaker.answered(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Answers that are kept for their time to live, within a bound of bytes.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::super::{Answer, Question};
+
+/// Answers that are kept. Where there is no room the oldest ones go, whatever was asked for last: questions cannot
+/// choose which.
+#[derive(Debug)]
+pub(super) struct Cache {
+    most: usize,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_question: HashMap<Question, Entry>,
+    /// In the order in which they came; an entry that was replaced since has another number.
+    by_age: VecDeque<(Question, u64)>,
+    bytes: usize,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    answer: Answer,
+    until: Instant,
+    size: usize,
+    number: u64,
+}
+
+impl Cache {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            entries: Mutex::default(),
+        }
+    }
+
+    /// The answer that is kept for a question, unless its time is over.
+    pub(super) fn get(&self, question: &Question) -> Option<Answer> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.by_question.get(question)?;
+        (Instant::now() < entry.until).then(|| entry.answer.clone())
+    }
+
+    /// Keeps an answer for a time.
+    pub(super) fn put(&self, question: Question, answer: &Answer, time: Duration) {
+        let size = OVERHEAD + 2 * question.name.size() + answer.size();
+        let Some(until) = Instant::now().checked_add(time) else {
+            return;
+        };
+        if time.is_zero() || size > self.most {
+            return;
+        }
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&question);
+        entries.number += 1;
+        let entry = Entry {
+            answer: answer.clone(),
+            until,
+            size,
+            number: entries.number,
+        };
+        let place = (question.clone(), entry.number);
+        entries.by_age.push_back(place);
+        entries.by_question.insert(question, entry);
+        entries.bytes += size;
+        while entries.bytes > self.most
+            || entries.by_age.len() > 2 * entries.by_question.len() + SLACK
+        {
+            let Some((oldest, number)) = entries.by_age.pop_front() else {
+                break;
+            };
+            if entries
+                .by_question
+                .get(&oldest)
+                .is_some_and(|entry| entry.number == number)
+            {
+                entries.remove(&oldest);
+            }
+        }
+    }
+
+    /// How many answers are kept, those whose time is over included.
+    pub(super) fn len(&self) -> usize {
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_question
+            .len()
+    }
+}
+
+impl Entries {
+    fn remove(&mut self, question: &Question) {
+        if let Some(entry) = self.by_question.remove(question) {
+            self.bytes = self.bytes.saturating_sub(entry.size);
+        }
+    }
+}
+
+/// What an entry takes besides its names and records, about.
+const OVERHEAD: usize = 256;
+/// How many entries of `by_age` may be of answers that were replaced since, at least.
+const SLACK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Name, Outcome, RecordType};
+
+    fn question(index: usize) -> Question {
+        Question::new(
+            Name::parse(format!("a{index}.test")).unwrap(),
+            RecordType::A,
+        )
+    }
+
+    fn answer(outcome: Outcome) -> Answer {
+        Answer::without_records(outcome)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_kept_for_its_time() {
+        let cache = Cache::new(10_000);
+        cache.put(
+            question(1),
+            &answer(Outcome::NoData),
+            Duration::from_secs(3),
+        );
+        cache.put(question(2), &answer(Outcome::NoData), Duration::ZERO);
+        assert_eq!(cache.get(&question(1)), Some(answer(Outcome::NoData)));
+        assert_eq!(cache.get(&question(2)), None);
+        assert_eq!(
+            cache.get(&Question::new(question(1).name, RecordType::Mx)),
+            None
+        );
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(cache.get(&question(1)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_answers_make_room() {
+        let size = OVERHEAD + 2 * question(1).name.size();
+        let cache = Cache::new(3 * size);
+        let hour = Duration::from_secs(3600);
+        for index in [1, 2, 3, 1, 4] {
+            cache.put(question(index), &answer(Outcome::NoData), hour);
+        }
+        let kept: Vec<_> = (1..5)
+            .filter(|&index| cache.get(&question(index)).is_some())
+            .collect();
+        assert_eq!(kept, [1, 3, 4]);
+        for _ in 0..10_000 {
+            cache.put(question(1), &answer(Outcome::NxDomain), hour);
+        }
+        let entries = cache.entries.lock().unwrap();
+        assert!(entries.by_age.len() <= 2 * 3 + SLACK);
+        assert_eq!(
+            entries.bytes,
+            entries
+                .by_question
+                .values()
+                .map(|entry| entry.size)
+                .sum::<usize>()
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_all_is_not_kept() {
+        let cache = Cache::new(10);
+        cache.put(
+            question(1),
+            &answer(Outcome::NoData),
+            Duration::from_secs(9),
+        );
+        assert_eq!(cache.len(), 0);
+    }
+}

@@ -1,0 +1,225 @@
+//! Messages: a query, and the answer to it.
+
+use std::time::Duration;
+
+use hickory_proto::{
+    op::{Edns, Message, MessageType, OpCode, Query as ProtoQuery, ResponseCode},
+    rr::{self, RData},
+};
+use thiserror::Error;
+
+use super::super::{Data, Outcome, Question, Record, RecordType};
+use crate::Name;
+
+/// A query with an id by chance, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Query {
+    question: Question,
+    id: u16,
+    bytes: Vec<u8>,
+}
+
+impl Query {
+    pub(super) fn new(question: &Question) -> Result<Self, DecodeError> {
+        let labels = question.name.labels().collect::<Vec<_>>();
+        let name = rr::Name::from_labels(labels).map_err(|_| DecodeError::Malformed)?;
+        let mut message = Message::query();
+        message.metadata.recursion_desired = true;
+        message.add_query(ProtoQuery::query(name, proto_type(question.kind)));
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_PAYLOAD);
+        message.set_edns(edns);
+        let bytes = message.to_vec().map_err(|_| DecodeError::Malformed)?;
+        Ok(Self {
+            question: question.clone(),
+            id: message.metadata.id,
+            bytes,
+        })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The answer in a message.
+    pub(super) fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
+        Decoded::decode(&self.question, self.id, message)
+    }
+}
+
+/// An answer as a server has sent it, for those that bring a transport of their own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decoded {
+    outcome: Outcome,
+    is_truncated: bool,
+    is_negative_proven: bool,
+    ttl: Duration,
+    records: Vec<Record>,
+}
+
+/// Why a message is no answer to a question.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// It is another one's answer: its id or its question differ, or it is no answer at all.
+    #[error("not an answer to this question")]
+    OtherQuestion,
+    /// It breaks the rules of DNS.
+    #[error("malformed message")]
+    Malformed,
+}
+
+impl Decoded {
+    /// Reads the answer to `question`, asked with the id `id`, in a message.
+    ///
+    /// # Errors
+    ///
+    /// See [`DecodeError`].
+    pub fn decode(question: &Question, id: u16, message: &[u8]) -> Result<Self, DecodeError> {
+        // The id comes first: what somebody else has sent cannot end the wait by being malformed.
+        if message.first_chunk::<2>() != Some(&id.to_be_bytes()) {
+            return Err(DecodeError::OtherQuestion);
+        }
+        let message = Message::from_vec(message).map_err(|_| DecodeError::Malformed)?;
+        let metadata = message.metadata;
+        let [query] = &*message.queries else {
+            return Err(DecodeError::OtherQuestion);
+        };
+        let is_answer =
+            metadata.message_type == MessageType::Response && metadata.op_code == OpCode::Query;
+        let is_question = query.query_type() == proto_type(question.kind)
+            && query.query_class() == rr::DNSClass::IN
+            && our_name(query.name()).as_ref() == Some(&question.name);
+        if !is_answer || !is_question {
+            return Err(DecodeError::OtherQuestion);
+        }
+        let outcome = match metadata.response_code {
+            ResponseCode::NoError => Outcome::Records,
+            ResponseCode::NXDomain => Outcome::NxDomain,
+            ResponseCode::ServFail => Outcome::ServFail,
+            ResponseCode::Refused => Outcome::Refused,
+            other => Outcome::Failed(other.into()),
+        };
+        let soa = message
+            .authorities
+            .iter()
+            .find_map(|record| match &record.data {
+                RData::SOA(soa) => Some(record.ttl.min(soa.minimum)),
+                _ => None,
+            });
+        let records: Vec<_> = message.answers.iter().filter_map(our_record).collect();
+        let has_records = records
+            .iter()
+            .any(|record| record.data.kind() == question.kind);
+        // A "no" without an SOA must not be kept (RFC 2308, 5).
+        let ttl = if has_records {
+            u32::MAX
+        } else {
+            soa.unwrap_or(0)
+        };
+        let ttl = records.iter().map(|record| record.ttl).fold(ttl, u32::min);
+        Ok(Self {
+            outcome,
+            is_truncated: metadata.truncation,
+            is_negative_proven: soa.is_some(),
+            ttl: Duration::from_secs(ttl.into()),
+            records,
+        })
+    }
+
+    /// The outcome by the response code: [`Outcome::Records`] for any success.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the message was cut off: it is to be asked for over TCP.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
+    /// For how long the answer may be kept.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// The answer section, of any names; see [`Answer::from_section`](crate::Answer::from_section).
+    #[must_use]
+    pub fn into_records(self) -> Vec<Record> {
+        self.records
+    }
+
+    /// The end of a chain of aliases for which the server says neither what there is nor that there is nothing.
+    pub(super) fn unfollowed_alias(&self, question: &Question) -> Option<Name> {
+        if self.outcome != Outcome::Records || self.is_negative_proven {
+            return None;
+        }
+        let mut name = &question.name;
+        // Longer than any chain that is followed: this one is a loop then.
+        for _ in 0..=self.records.len() {
+            let here = |record: &&Record| record.name == *name;
+            if self
+                .records
+                .iter()
+                .filter(here)
+                .any(|record| record.data.kind() == question.kind)
+            {
+                return None;
+            }
+            let target = self
+                .records
+                .iter()
+                .filter(here)
+                .find_map(|record| match &record.data {
+                    Data::Cname(target) => Some(target),
+                    _ => None,
+                });
+            match target {
+                Some(target) => name = target,
+                None => return (*name != question.name).then(|| name.clone()),
+            }
+        }
+        None
+    }
+}
+
+fn our_record(record: &rr::Record) -> Option<Record> {
+    let data = match &record.data {
+        RData::A(address) => Data::A(address.0),
+        RData::AAAA(address) => Data::Aaaa(address.0),
+        RData::CNAME(name) => Data::Cname(our_name(&name.0)?),
+        RData::PTR(name) => Data::Ptr(our_name(&name.0)?),
+        RData::MX(mx) => Data::Mx {
+            preference: mx.preference,
+            exchange: our_name(&mx.exchange)?,
+        },
+        RData::TXT(txt) => Data::Txt(txt.txt_data.to_vec()),
+        _ => return None,
+    };
+    let is_in = record.dns_class == rr::DNSClass::IN;
+    is_in.then_some(Record {
+        name: our_name(&record.name)?,
+        ttl: record.ttl,
+        data,
+    })
+}
+
+fn our_name(name: &rr::Name) -> Option<Name> {
+    Name::from_labels(name.iter()).ok()
+}
+
+fn proto_type(kind: RecordType) -> rr::RecordType {
+    match kind {
+        RecordType::A => rr::RecordType::A,
+        RecordType::Aaaa => rr::RecordType::AAAA,
+        RecordType::Cname => rr::RecordType::CNAME,
+        RecordType::Mx => rr::RecordType::MX,
+        RecordType::Ptr => rr::RecordType::PTR,
+        RecordType::Txt => rr::RecordType::TXT,
+    }
+}
+
+/// What fits through any path without fragments (DNS flag day 2020).
+const UDP_PAYLOAD: u16 = 1232;

@@ -1,0 +1,338 @@
+//! The evaluation of records: `check_host()` (RFC 7208, 4).
+
+use std::pin::Pin;
+
+use super::{
+    SpfOptions, SpfRequest, SpfResult, Verdict,
+    macro_string::MacroString,
+    mechanism::{Mechanism, Test, within_v4, within_v6},
+    problem::Problem,
+    ptr::ClientNames,
+    record::Record,
+    scan::printable,
+};
+use crate::{Name, RecordType, Resolver};
+
+/// One check, with all that it has counted so far.
+#[derive(Debug)]
+pub(super) struct Evaluation<'a, R> {
+    pub(super) resolver: &'a R,
+    pub(super) request: &'a SpfRequest,
+    pub(super) options: &'a SpfOptions,
+    pub(super) terms: u32,
+    pub(super) void_look_ups: u32,
+    pub(super) look_ups: u32,
+    pub(super) client_names: ClientNames,
+}
+
+/// How the evaluation of a domain's record ended.
+#[derive(Debug)]
+struct End {
+    result: SpfResult,
+    mechanism: Option<String>,
+    local_explanation: String,
+    /// The domain whose record decided, and what it has to say.
+    authority: Vec<u8>,
+    explanation: Option<String>,
+}
+
+/// Why the evaluation of a record ends early.
+enum Stop {
+    Problem(Problem),
+    /// An included record ended in an error, which is the whole result.
+    End(End),
+}
+
+pub(super) async fn evaluate(
+    resolver: &impl Resolver,
+    request: &SpfRequest,
+    options: &SpfOptions,
+) -> Verdict {
+    let mut evaluation = Evaluation {
+        resolver,
+        request,
+        options,
+        terms: 0,
+        void_look_ups: 0,
+        look_ups: 0,
+        client_names: ClientNames::default(),
+    };
+    let end = evaluation.check_host(request.domain.clone(), false).await;
+    let authority_explanation = match end {
+        End {
+            result: SpfResult::Fail,
+            explanation: None,
+            ref authority,
+            ..
+        } => Some(evaluation.default_explanation(authority).await),
+        End { explanation, .. } => explanation,
+    };
+    Verdict {
+        result: end.result,
+        request: request.clone(),
+        receiver: options.receiver.clone(),
+        mechanism: end.mechanism,
+        local_explanation: end.local_explanation,
+        authority_explanation,
+        look_ups: evaluation.look_ups,
+    }
+}
+
+impl<R: Resolver> Evaluation<'_, R> {
+    /// Evaluates the record of `authority`, which another record has led to or not.
+    fn check_host(
+        &mut self,
+        authority: Vec<u8>,
+        is_nested: bool,
+    ) -> Pin<Box<dyn Future<Output = End> + Send + '_>> {
+        Box::pin(async move {
+            let mut matched = None;
+            let stop = match self.find_record(&authority).await {
+                Ok(record) => match self
+                    .evaluate_record(&record, &authority, &mut matched)
+                    .await
+                {
+                    Ok(Some(end)) => return end,
+                    Ok(None) => None,
+                    Err(Stop::End(end)) => return end,
+                    Err(Stop::Problem(problem)) => Some(problem),
+                },
+                Err(problem) => Some(problem),
+            };
+            self.end(authority, is_nested, matched, stop)
+        })
+    }
+
+    /// What the evaluation comes to: the mechanism that matched and the explanation, or a problem.
+    fn end(
+        &self,
+        authority: Vec<u8>,
+        is_nested: bool,
+        matched: Option<Matched>,
+        stop: Option<Problem>,
+    ) -> End {
+        let (explanation, matched) = match matched {
+            Some(Matched {
+                mechanism,
+                explanation,
+            }) => (explanation, Some(mechanism)),
+            None => (None, None),
+        };
+        let reason = match (&stop, &matched) {
+            (Some(problem), None) => problem.to_string(),
+            (Some(problem), Some(mechanism)) => {
+                format!(
+                    "{} ({})",
+                    mechanism.explanation(self.request),
+                    problem.in_parentheses()
+                )
+            }
+            (None, Some(mechanism)) => {
+                format!(
+                    "{} (mechanism '{mechanism}' matched)",
+                    mechanism.explanation(self.request)
+                )
+            }
+            (None, None) => "Default neutral result due to no mechanism matches".into(),
+        };
+        let at = if is_nested {
+            format!(
+                "{} ... {}",
+                printable(&self.request.domain),
+                printable(&authority)
+            )
+        } else {
+            printable(&authority)
+        };
+        let result = match (&stop, &matched) {
+            (Some(problem), _) => problem.result(),
+            (None, Some(mechanism)) => mechanism.result,
+            (None, None) => SpfResult::Neutral,
+        };
+        let mechanism = matched
+            .filter(|_| stop.is_none())
+            .map(|mechanism| mechanism.to_string());
+        let explanation = explanation.filter(|_| result == SpfResult::Fail);
+        End {
+            result,
+            mechanism,
+            local_explanation: format!("{at}: {reason}"),
+            authority,
+            explanation,
+        }
+    }
+
+    /// The record of a domain (4.4 and 4.5).
+    async fn find_record(&mut self, domain: &[u8]) -> Result<Record, Problem> {
+        // A name of one label has no record (4.3).
+        let name = Name::parse(domain)
+            .ok()
+            .filter(|name| name.labels().count() > 1)
+            .ok_or(Problem::NoRecord)?;
+        let answer = self.look_up_name(name, RecordType::Txt).await?;
+        let mut records = answer
+            .texts()
+            .filter_map(|text| Record::parse(&text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let record = records.pop().ok_or(Problem::NoRecord)?;
+        if records.is_empty() {
+            Ok(record)
+        } else {
+            Err(Problem::RedundantRecords)
+        }
+    }
+
+    /// Tries one mechanism after the other; the first one that matches is left in `matched`. The end is that of
+    /// another record where this one redirects.
+    async fn evaluate_record(
+        &mut self,
+        record: &Record,
+        authority: &[u8],
+        matched: &mut Option<Matched>,
+    ) -> Result<Option<End>, Stop> {
+        for mechanism in &record.mechanisms {
+            if self.matches(&mechanism.test, authority).await? {
+                *matched = Some(Matched {
+                    mechanism: mechanism.clone(),
+                    explanation: None,
+                });
+                break;
+            }
+        }
+        if let Some(explanation) = &record.explanation {
+            explanation.illegal_outside_explanations()?;
+            if let Some(Matched {
+                mechanism,
+                explanation: place,
+            }) = matched
+                && mechanism.result == SpfResult::Fail
+            {
+                *place = self.explanation(explanation, authority).await;
+            }
+        }
+        match &record.redirect {
+            Some(redirect) if matched.is_none() => {
+                self.redirect(redirect, authority).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a mechanism matches (5).
+    async fn matches(&mut self, test: &Test, authority: &[u8]) -> Result<bool, Stop> {
+        if !matches!(test, Test::All | Test::Ip4(..) | Test::Ip6(..)) {
+            self.count_term()?;
+        }
+        let client = self.request.client;
+        match test {
+            Test::All => Ok(true),
+            Test::Ip4(network, length) => Ok(
+                matches!(client, std::net::IpAddr::V4(client) if within_v4(*network, *length, client)),
+            ),
+            Test::Ip6(network, length) => Ok(
+                matches!(client, std::net::IpAddr::V6(client) if within_v6(*network, *length, client)),
+            ),
+            Test::A(domain, prefixes) => {
+                let domain = self.target(domain.as_ref(), authority).await?;
+                let answer = self.look_up(&domain, self.address_type()).await?;
+                self.count_if_void(&answer)?;
+                Ok(answer
+                    .addresses()
+                    .any(|address| prefixes.contain(address, client)))
+            }
+            Test::Mx(domain, prefixes) => {
+                for address in self
+                    .exchange_addresses(test, domain.as_ref(), authority)
+                    .await?
+                {
+                    let address = address?;
+                    self.count_if_void(&address)?;
+                    if address
+                        .addresses()
+                        .any(|address| prefixes.contain(address, client))
+                    {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Test::Ptr(domain) => {
+                let domain = self.target(domain.as_ref(), authority).await?;
+                Ok(self.has_name_within(&domain).await?)
+            }
+            Test::Exists(domain) => {
+                let domain = self.expand(domain, authority).await?;
+                let answer = self.look_up(&domain, RecordType::A).await?;
+                self.count_if_void(&answer)?;
+                Ok(answer.records().next().is_some())
+            }
+            Test::Include(domain) => self.include(domain, authority).await,
+        }
+    }
+
+    /// The answers for the hosts of an `mx`, asked for at once, in the order of the hosts.
+    async fn exchange_addresses(
+        &mut self,
+        test: &Test,
+        domain: Option<&MacroString>,
+        authority: &[u8],
+    ) -> Result<Vec<Result<crate::Answer, Problem>>, Stop> {
+        let domain = self.target(domain, authority).await?;
+        let answer = self.look_up(&domain, RecordType::Mx).await?;
+        self.count_if_void(&answer)?;
+        let hosts: Vec<_> = answer.exchanges().map(|(_, host)| host.clone()).collect();
+        let most = self.options.max_look_ups_per_term;
+        if u32::try_from(hosts.len()).map_or(true, |hosts| hosts > most) {
+            return Err(Problem::Exchanges(most, test.to_string()).into());
+        }
+        // The root is a domain that takes no mail (RFC 7505).
+        Ok(self
+            .ask(
+                hosts.into_iter().filter(|host| !host.is_root()),
+                self.address_type(),
+            )
+            .await)
+    }
+
+    async fn include(&mut self, domain: &MacroString, authority: &[u8]) -> Result<bool, Stop> {
+        let domain = self.expand(domain, authority).await?;
+        let end = self.check_host(domain.clone(), true).await;
+        match end.result {
+            SpfResult::Pass => Ok(true),
+            SpfResult::Fail | SpfResult::SoftFail | SpfResult::Neutral => Ok(false),
+            SpfResult::None => Err(Problem::Included(printable(&domain)).into()),
+            SpfResult::TempError | SpfResult::PermError => Err(Stop::End(end)),
+        }
+    }
+
+    async fn redirect(&mut self, domain: &MacroString, authority: &[u8]) -> Result<End, Stop> {
+        self.count_term()?;
+        let domain = self.expand(domain, authority).await?;
+        let end = self.check_host(domain.clone(), true).await;
+        match end.result {
+            SpfResult::None => Err(Problem::Redirected(printable(&domain)).into()),
+            _ => Ok(end),
+        }
+    }
+
+    /// The type of the client's address.
+    pub(super) fn address_type(&self) -> RecordType {
+        if self.request.client.is_ipv4() {
+            RecordType::A
+        } else {
+            RecordType::Aaaa
+        }
+    }
+}
+
+/// A mechanism that matches, and what the domain has to say then.
+struct Matched {
+    mechanism: Mechanism,
+    explanation: Option<String>,
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}

@@ -1,0 +1,203 @@
+//! The resolver against a name server that lies.
+#![cfg(feature = "hickory")]
+
+use std::{net::SocketAddr, time::Duration};
+
+use policy_dns::{Answer, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver};
+use policy_testing::NameServer;
+
+const ZONE: &str = r#"
+    acme.test 60        MX 10 mail.acme.test
+    mail.acme.test 60   A 192.0.2.1
+    mail.acme.test 60   AAAA 2001:db8::1
+    192.0.2.1           PTR mail.acme.test
+    "user=a.b_c.test"   TXT "one" "two \128"
+    www.test            CNAME web.test
+    web.test            CNAME mail.acme.test
+    gone.test           CNAME nowhere.test
+    bare.test           CNAME empty.test
+    empty.test          TXT ""
+    loop.test           CNAME pool.test
+    pool.test           CNAME loop.test
+    lie.test            !servfail
+    lie.test            A 192.0.2.4
+    no.test             !refused
+    odd.test            !code 4
+    cut.test            !truncated
+    cut.test            A 192.0.2.5
+    id.test             !wrong-id
+    id.test             A 192.0.2.6
+    name.test           !wrong-name
+    name.test           A 192.0.2.7
+    dead.test           !silent
+    hop.test            !alias-only
+    hop.test            CNAME hop2.test
+    hop2.test           !alias-only
+    hop2.test           CNAME mail.acme.test
+    spin.test           !alias-only
+    spin.test           CNAME spon.test
+    spon.test           !alias-only
+    spon.test           CNAME spin.test
+"#;
+
+fn resolver(servers: impl IntoIterator<Item = SocketAddr>) -> DnsResolver {
+    let mut options = DnsOptions::new(servers);
+    options.timeout = Duration::from_millis(150);
+    DnsResolver::new(options)
+}
+
+fn question(name: &str, kind: RecordType) -> Question {
+    Question::new(Name::parse(name).unwrap(), kind)
+}
+
+async fn ask(resolver: &DnsResolver, name: &str, kind: RecordType) -> Answer {
+    resolver.ask(question(name, kind)).await
+}
+
+#[tokio::test]
+async fn outcomes_are_told_apart() {
+    use {Outcome::*, RecordType::*};
+    let server = NameServer::start(ZONE);
+    let resolver = resolver([server.address()]);
+    for (name, kind, outcome, section) in [
+        ("acme.test", Mx, Records, 1),
+        ("MAIL.acme.test", A, Records, 1),
+        ("mail.acme.test", Aaaa, Records, 1),
+        ("1.2.0.192.in-addr.arpa", Ptr, Records, 1),
+        ("user=a.b_c.test", Txt, Records, 1),
+        ("acme.test", A, NoData, 0),
+        ("none.test", A, NxDomain, 0),
+        ("www.test", A, Records, 3),
+        ("www.test", Cname, Records, 1),
+        ("gone.test", A, NxDomain, 1),
+        ("bare.test", A, NoData, 1),
+        ("loop.test", A, NoData, 2),
+        ("lie.test", A, ServFail, 1),
+        ("no.test", A, Refused, 0),
+        ("odd.test", A, Failed(4), 0),
+        ("cut.test", A, Records, 1),
+        ("id.test", A, Timeout, 0),
+        ("name.test", A, Timeout, 0),
+        ("dead.test", A, Timeout, 0),
+        ("hop.test", A, Records, 3),
+        ("spin.test", A, NoData, 2),
+    ] {
+        let answer = ask(&resolver, name, kind).await;
+        // Records of a loop come once for each round.
+        let mut records = answer.section().to_vec();
+        records.dedup();
+        let section_length = if name == "loop.test" || name == "spin.test" {
+            2
+        } else {
+            records.len()
+        };
+        assert_eq!(
+            (answer.outcome(), section_length),
+            (outcome, section),
+            "{name} {kind}: {answer:?}"
+        );
+    }
+    let texts = ask(&resolver, "user=a.b_c.test", Txt).await;
+    assert_eq!(texts.texts().collect::<Vec<_>>(), [b"onetwo \x80"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_asked_for_once() {
+    let server = NameServer::start(
+        "a.test A 192.0.2.1\nslow.test !delay 50ms\nslow.test A 192.0.2.2\nlie.test !servfail",
+    );
+    let resolver = resolver([server.address()]);
+    for name in ["a.test", "a.test", "none.test", "none.test"] {
+        ask(&resolver, name, RecordType::A).await;
+    }
+    let asked =
+        futures_util::future::join_all((0..20).map(|_| ask(&resolver, "slow.test", RecordType::A)))
+            .await;
+    assert!(asked.iter().all(|answer| answer.addresses().count() == 1));
+    let expected = ["a.test", "none.test", "slow.test"].map(|name| question(name, RecordType::A));
+    assert_eq!(server.questions(), expected);
+    assert_eq!(resolver.cached(), 3);
+}
+
+#[tokio::test]
+async fn the_next_server_is_asked_where_one_fails() {
+    let bad = NameServer::start("*.test !servfail");
+    let silent = NameServer::start("*.test !silent");
+    let good = NameServer::start("a.test A 192.0.2.1\nb.test A 192.0.2.1");
+    // Nothing listens there: the system says so at once.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let resolver = resolver([bad.address(), closed, silent.address(), good.address()]);
+    assert_eq!(
+        ask(&resolver, "a.test", RecordType::A).await.outcome(),
+        Outcome::Records
+    );
+    assert_eq!(silent.questions().len(), 1);
+    // A server that was silent is asked last.
+    assert_eq!(
+        ask(&resolver, "b.test", RecordType::A).await.outcome(),
+        Outcome::Records
+    );
+    assert_eq!((bad.questions().len(), silent.questions().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unreachable() {
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    assert_eq!(
+        ask(&resolver([closed]), "a.test", RecordType::A)
+            .await
+            .outcome(),
+        Outcome::Unreachable
+    );
+    assert_eq!(
+        ask(&resolver([]), "a.test", RecordType::A).await.outcome(),
+        Outcome::Unreachable
+    );
+}
+
+#[tokio::test]
+async fn a_question_has_a_deadline() {
+    let server = NameServer::start("dead.test !silent");
+    let mut options = DnsOptions::new([server.address()]);
+    options.deadline = Duration::from_millis(100);
+    let answer = ask(&DnsResolver::new(options), "dead.test", RecordType::A).await;
+    assert_eq!(answer.outcome(), Outcome::Timeout);
+    assert_eq!(server.questions().len(), 1);
+}
+
+#[tokio::test]
+async fn only_so_many_questions_are_under_way() {
+    let server = NameServer::start("*.slow.test !silent");
+    let mut options = DnsOptions::new([server.address()]);
+    options.max_under_way = 3;
+    options.deadline = Duration::from_millis(200);
+    let resolver = DnsResolver::new(options);
+    let names: Vec<_> = (0..10).map(|index| format!("a{index}.slow.test")).collect();
+    let answers = futures_util::future::join_all(
+        names.iter().map(|name| ask(&resolver, name, RecordType::A)),
+    )
+    .await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.outcome() == Outcome::Timeout)
+    );
+    assert_eq!(server.questions().len(), 3);
+}
+
+#[tokio::test]
+async fn a_text_that_does_not_fit_comes_over_tcp() {
+    let strings: Vec<_> = (0..20)
+        .map(|index| format!("\"{}\"", index.to_string().repeat(100)))
+        .collect();
+    let server = NameServer::start(&format!("long.test TXT {}", strings.join(" ")));
+    let answer = ask(&resolver([server.address()]), "long.test", RecordType::Txt).await;
+    assert_eq!(answer.texts().next().unwrap().len(), 3000);
+    assert_eq!(server.questions().len(), 2);
+}
