@@ -1,16 +1,14 @@
 //! A policy server that checks clients with DNS lists and SPF: `check ENDPOINT NAME-SERVER`.
-use std::{env, error::Error, net::IpAddr, sync::Arc, time::Duration};
+use std::{env, net::IpAddr, sync::Arc, time::Duration};
 
 use policy_dns::{
     DnsOptions, DnsResolver, Resolver,
     list::{DnsList, ListOptions, ListResult, check_all, keep_tested},
     spf::{self, SpfOptions, SpfRequest, SpfResult},
 };
-use policy_net::{Listener, serve};
-use policy_proto::{Action, Request, Response, attr};
+use policy_net::{BoxError, Listener, Request, Response, attr, serve};
 use tokio::time::Instant;
 
-type BoxError = Box<dyn Error + Send + Sync>;
 type Lists = [Arc<DnsList>];
 
 pub(crate) async fn answer(
@@ -30,12 +28,12 @@ pub(crate) async fn answer(
     let mut results = lists.iter().zip(&results);
     if let Some((list, _)) = results.find(|(_, result)| matches!(result, ListResult::Listed(_))) {
         let text = format!("{client} is listed by {}", list.zone());
-        return Ok(Action::Reject(text.as_bytes()).try_into()?);
+        return Ok(Response::reject(text)?);
     }
     if verdict.result() == SpfResult::Fail {
-        return Ok(Action::Reject(verdict.local_explanation().as_bytes()).try_into()?);
+        return Ok(Response::reject(verdict.local_explanation())?);
     }
-    Ok(Action::Prepend(verdict.received_spf().as_bytes()).try_into()?)
+    Ok(Response::prepend(verdict.received_spf())?)
 }
 
 #[tokio::main(flavor = "current_thread")]
