@@ -58,7 +58,11 @@
 
 mod address;
 mod error;
+mod geo;
 mod guard;
+#[cfg(feature = "ldap")]
+mod ldap;
+mod map;
 mod memcached;
 mod memory;
 mod pool;
@@ -73,7 +77,11 @@ mod wall_clock;
 mod window;
 
 pub use error::StoreError;
+pub use geo::{Countries, Country, GeoError};
 pub use guard::{Breaker, BreakerState, BreakerStatus, RemoteOptions};
+#[cfg(feature = "ldap")]
+pub use ldap::{Directory, DirectoryOptions, Entry, Filter, InvalidFilter};
+pub use map::{Map, MapError, MapFile, MapKind};
 pub use memcached::{MemcachedOptions, MemcachedServer, MemcachedStore};
 pub use memory::{MemoryOptions, MemoryStore};
 #[cfg(feature = "redis")]

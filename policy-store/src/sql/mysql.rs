@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use mysql_async::{Conn, DriverError, Opts, OptsBuilder, Params, prelude::Queryable as _};
+use mysql_async::{Conn, Opts, OptsBuilder, Params, Statement, prelude::Queryable as _};
 
 use super::RowLimit;
 use crate::{
@@ -113,8 +113,9 @@ impl Remote {
         params: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
         let mut limit = RowLimit::new(self.options.max_rows, self.options.max_bytes);
+        let statement = prepare(connection, query, params).await?;
         let mut found = connection
-            .exec_iter(query, bound(params))
+            .exec_iter(statement, bound(params))
             .await
             .map_err(error)?;
         let mut rows = Vec::new();
@@ -130,25 +131,43 @@ impl Remote {
     async fn execute(&self, query: &str, params: &[Value]) -> Result<u64, StoreError> {
         let (lease, kept) = self.pool.take().await?;
         let mut connection = self.connection(kept).await?;
-        match connection
-            .exec_drop(query, bound(params))
-            .await
-            .map_err(error)
-        {
-            Ok(()) => {
-                let changed = connection.affected_rows();
-                lease.keep(connection);
-                Ok(changed)
-            }
-            Err(failure) => {
-                match &failure {
-                    StoreError::Refused(_) => lease.keep(connection),
-                    _ => self.pool.clear(),
-                }
-                Err(failure)
-            }
+        let result = self.change(&mut connection, query, params).await;
+        match &result {
+            Ok(_) | Err(StoreError::Refused(_)) => lease.keep(connection),
+            Err(_) => self.pool.clear(),
         }
+        result
     }
+
+    async fn change(
+        &self,
+        connection: &mut Conn,
+        query: &str,
+        params: &[Value],
+    ) -> Result<u64, StoreError> {
+        let statement = prepare(connection, query, params).await?;
+        connection
+            .exec_drop(statement, bound(params))
+            .await
+            .map_err(error)?;
+        Ok(connection.affected_rows())
+    }
+}
+
+/// The connection remembers it. It would be closed if values were too few or too many.
+async fn prepare(
+    connection: &mut Conn,
+    query: &str,
+    params: &[Value],
+) -> Result<Statement, StoreError> {
+    let statement = connection.prep(query).await.map_err(error)?;
+    let (wanted, given) = (usize::from(statement.num_params()), params.len());
+    if wanted != given {
+        return Err(StoreError::Refused(format!(
+            "{wanted} placeholders, but {given} values"
+        )));
+    }
+    Ok(statement)
 }
 
 impl Sql for Mysql {
@@ -240,9 +259,6 @@ fn error(error: mysql_async::Error) -> StoreError {
             | 3024 => StoreError::NotServing(error.to_string()),
             _ => StoreError::Refused(error.to_string()),
         },
-        mysql_async::Error::Driver(error @ DriverError::StmtParamsMismatch { .. }) => {
-            StoreError::Refused(error.to_string())
-        }
         mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.into(),
         other => StoreError::from(std::io::Error::other(other.to_string())),
     }

@@ -6,6 +6,7 @@
 )]
 
 pub mod databases;
+pub mod directory;
 pub mod faults;
 pub mod process;
 pub mod redis;

@@ -2,13 +2,12 @@
 
 use std::{
     net::TcpStream,
-    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A server and the files that it has.
@@ -54,12 +53,11 @@ impl Server {
     /// Starts it after `kill`.
     pub fn start_again(&mut self) {
         let (program, arguments) = self.command.split_first().unwrap();
-        // A group of its own, so that all of its processes hear a signal; and it ends with whoever started it.
+        // It ends with whoever started it.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", program])
             .args(arguments)
             .current_dir(self.directory.path())
-            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -95,12 +93,28 @@ impl Server {
         self.signal(Signal::CONT);
     }
 
+    /// Signals all of its processes: PostgreSQL's have groups of their own.
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
-            // It may have ended.
-            let _ = kill_process_group(Pid::from_child(child), signal);
+            let child = Pid::from_child(child);
+            for process in [descendants(child), vec![child]].concat() {
+                // It may have ended.
+                let _ = kill_process(process, signal);
+            }
         }
     }
+}
+
+/// The processes that a process has started, and those that they have.
+fn descendants(of: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{0}/task/{0}/children", of.as_raw_nonzero());
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let children = children
+        .split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    children
+        .flat_map(|child| [descendants(child), vec![child]].concat())
+        .collect()
 }
 
 impl Drop for Server {

@@ -1,0 +1,29 @@
+//! Logical lines of Postfix's tables: what begins with a blank goes on with the line before; `#` begins a comment line.
+
+/// The number of its first line, and the text.
+pub(super) fn logical_lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
+    let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii_end();
+        let text = line.trim_ascii_start();
+        if text.is_empty() || text.starts_with(b"#") {
+            continue;
+        }
+        match lines.last_mut() {
+            // Its blanks are kept: one of them is what separates the words.
+            Some((_, last)) if text.len() < line.len() => last.extend_from_slice(line),
+            _ => lines.push((index + 1, text.to_vec())),
+        }
+    }
+    lines
+}
+
+/// A line's first word and the rest.
+pub(super) fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
+    let end = line
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line.len());
+    let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
+    (word, rest.trim_ascii())
+}
