@@ -86,7 +86,7 @@ async fn texts_mean_what_they_mean_to_postfix() {
             MapKind::Texthash,
             "texthash",
             "# c\nFoo@bar  one  two \n  three\n\nx\ty\n  # c\n\"a b\" c\n",
-            &["foo@bar", "FOO@BAR", "x", "a b", "\"a", "y"][..],
+            &["foo@bar", "FOO@BAR", "x", "a b", "\"a", "\"a b\"", "y"][..],
         ),
         (
             MapKind::Cidr,

@@ -4,16 +4,20 @@
 pub(super) fn logical_lines(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
     let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii_end();
-        let text = line.trim_ascii_start();
+        let text = line.trim_ascii();
         if text.is_empty() || text.starts_with(b"#") {
             continue;
         }
         match lines.last_mut() {
-            // Its blanks are kept: one of them is what separates the words.
-            Some((_, last)) if text.len() < line.len() => last.extend_from_slice(line),
-            _ => lines.push((index + 1, text.to_vec())),
+            // Blanks within a line stay as they are, those at its end go.
+            Some((_, last)) if line.first().is_some_and(u8::is_ascii_whitespace) => {
+                last.extend_from_slice(line);
+            }
+            _ => lines.push((index + 1, line.trim_ascii_start().to_vec())),
         }
+    }
+    for (_, line) in &mut lines {
+        line.truncate(line.trim_ascii_end().len());
     }
     lines
 }

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    MapError,
-    lines::{logical_lines, split_word},
-};
+use super::{MapError, lines::logical_lines};
 
 pub(super) fn read(bytes: &[u8]) -> Result<HashMap<Vec<u8>, Vec<u8>>, MapError> {
     let mut keys = HashMap::new();
@@ -23,22 +20,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<HashMap<Vec<u8>, Vec<u8>>, MapError> 
     Ok(keys)
 }
 
-/// Since Postfix 3.2 a key may be quoted.
-fn split_key(line: &[u8]) -> (Vec<u8>, &[u8]) {
-    let quoted = line.strip_prefix(b"\"").and_then(|rest| {
-        let mut key = Vec::new();
-        let mut bytes = rest.iter().enumerate();
-        while let Some((at, byte)) = bytes.next() {
-            match byte {
-                b'"' => return Some((key, rest.get(at + 1..)?.trim_ascii())),
-                b'\\' => key.push(*bytes.next()?.1),
-                byte => key.push(*byte),
-            }
+/// A key ends with the first blank that is not within double quotes; quotes are a part of it.
+fn split_key(line: &[u8]) -> (&[u8], &[u8]) {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let end = line.iter().position(|byte| {
+        if is_escaped {
+            is_escaped = false;
+        } else if is_quoted && *byte == b'\\' {
+            is_escaped = true;
+        } else if *byte == b'"' {
+            is_quoted = !is_quoted;
         }
-        None
+        byte.is_ascii_whitespace() && !is_quoted
     });
-    quoted.unwrap_or_else(|| {
-        let (key, value) = split_word(line);
-        (key.to_vec(), value)
-    })
+    let (key, value) = end
+        .and_then(|end| line.split_at_checked(end))
+        .unwrap_or((line, b""));
+    (key, value.trim_ascii())
 }
