@@ -46,7 +46,9 @@ fn number(code: &str) -> u32 {
 
 fn countries(file: &Countries, addresses: &[&str]) -> Vec<String> {
     let country = |address: &&str| file.country(address.parse().unwrap());
-    let text = |country: Option<Country>| country.map_or("-".into(), |country| country.to_string());
+    let text = |country: Option<Country>| {
+        country.map_or_else(|| "-".into(), |country| country.to_string())
+    };
     addresses.iter().map(country).map(text).collect()
 }
 

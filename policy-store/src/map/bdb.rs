@@ -4,7 +4,7 @@
 //! how many entries it has, and then come the entries' places. Keys and values stand in turn. What does not fit on a page
 //! is in a chain of pages of its own. Source: `db_page.h` of Berkeley DB 5.3.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use super::{MapError, Pairs};
 
@@ -46,6 +46,8 @@ struct File<'a> {
     bytes: &'a [u8],
     page_size: usize,
     is_big_endian: bool,
+    /// How many bytes chains may still have: pages of one entry are of no other.
+    left: Cell<usize>,
 }
 
 impl<'a> File<'a> {
@@ -61,6 +63,7 @@ impl<'a> File<'a> {
             bytes,
             page_size: 0,
             is_big_endian,
+            left: Cell::new(bytes.len()),
         };
         let version = file.u32(bytes, 16);
         if !matches!(version, Some(7..=10)) {
@@ -93,7 +96,7 @@ impl<'a> File<'a> {
     /// Entries are laid from the page's end on, so that each ends where the one before it begins.
     fn read_page(&self, page: &'a [u8], pairs: &mut Pairs<'a>) -> Result<(), MapError> {
         let entries = self.u16(page, 20).unwrap_or_default();
-        if entries % 2 != 0 {
+        if !entries.is_multiple_of(2) {
             return Err(wrong("a key without a value"));
         }
         let mut end = self.page_size;
@@ -127,9 +130,13 @@ impl<'a> File<'a> {
         };
         let length = length as usize;
         // More than the file has would have a page come twice.
-        if length > MAX_ENTRY.min(self.bytes.len()) {
-            return Err(wrong("an entry that is too long"));
-        }
+        let left = self
+            .left
+            .get()
+            .checked_sub(length)
+            .filter(|_| length <= MAX_ENTRY);
+        self.left
+            .set(left.ok_or_else(|| wrong("an entry that is too long"))?);
         let mut value = Vec::new();
         while value.len() < length {
             let page = self

@@ -84,7 +84,9 @@ impl Cidr {
     pub(super) fn get(&self, address: IpAddr) -> Option<&[u8]> {
         let mut at = 0;
         while let Some(rule) = self.rules.get(at) {
-            let matches = rule.network.contains(&address) != rule.is_negated;
+            // An address of the other kind is neither in a network nor out of it.
+            let is_comparable = rule.network.addr().is_ipv4() == address.is_ipv4();
+            let matches = is_comparable && rule.network.contains(&address) != rule.is_negated;
             match &rule.then {
                 Then::Give(value) if matches => return Some(value),
                 // Never back: an end lies behind its beginning.

@@ -4,9 +4,10 @@ use super::*;
 
 fn found(map: &Map, key: &str) -> String {
     let value = map.get(key.as_bytes());
-    value.map_or("-".to_owned(), |value| {
-        String::from_utf8_lossy(&value).into_owned()
-    })
+    value.map_or_else(
+        || "-".to_owned(),
+        |value| String::from_utf8_lossy(&value).into_owned(),
+    )
 }
 
 fn refused(kind: MapKind, text: &str) -> String {
@@ -48,7 +49,7 @@ fn the_first_network_that_matches_counts() {
         ("198.51.100.3", "fifth"),
         ("198.51.100.130", "sixth"),
         ("198.51.100.131", "-"),
-        ("2001:db8::1", "third"),
+        ("2001:db8::1", "-"),
         ("name", "-"),
     ] {
         assert_eq!(found(&map, key), value, "{key}");

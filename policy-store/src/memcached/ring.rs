@@ -27,7 +27,7 @@ impl Ring {
     pub(super) fn server(&self, key: &[u8]) -> usize {
         let place = fingerprint(key);
         let next = self.places.partition_point(|(at, _)| *at < place);
-        let found = self.places.get(next).or(self.places.first());
+        let found = self.places.get(next).or_else(|| self.places.first());
         found.map_or(0, |(_, server)| *server)
     }
 }

@@ -103,7 +103,10 @@ impl SqliteStore {
         run: impl FnOnce(&Table<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let every = (self.max_entries / 64).clamp(1, 4096);
-        let cleans = self.writes.fetch_add(1, Ordering::Relaxed) % every == 0;
+        let cleans = self
+            .writes
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(every);
         let most = self.max_entries;
         self.file
             .run(Work::Write, move |connection| {

@@ -92,7 +92,7 @@ async fn ask(store: &dyn Store, caller: u64, number: u64) -> bool {
         "x".repeat((number % 50) as usize * 20)
     );
     let begin = Instant::now();
-    let is_answered = if number % 2 == 0 {
+    let is_answered = if number.is_multiple_of(2) {
         store
             .set(
                 key.as_bytes(),

@@ -51,6 +51,10 @@ impl Server {
     }
 
     /// Starts it after `kill`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process is waited for, on a thread of the test"
+    )]
     pub fn start_again(&mut self) {
         let (program, arguments) = self.command.split_first().unwrap();
         // It ends with whoever started it.
