@@ -34,10 +34,24 @@ impl Drop for Limiter {
     }
 }
 
-/// Cargo builds examples beside the tests.
+/// The example, built where this test was: cargo builds it by itself for all tests together, but not for one.
 fn program() -> PathBuf {
     let test = env::current_exe().unwrap();
     let built = test.parent().unwrap().parent().unwrap();
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "policy-store",
+        "--example",
+        "limiter",
+    ]);
+    if built.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success());
     built.join("examples/limiter")
 }
 

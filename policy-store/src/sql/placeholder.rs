@@ -4,10 +4,6 @@
 ///
 /// Quoted are `'..'` (with `\` as an escape after `E`), `".."`, and `$tag$..$tag$`; comments are `--` and `/* */`, which
 /// may lie in each other. `??` is the operator `?`.
-#[cfg_attr(
-    not(any(test, feature = "postgres")),
-    expect(dead_code, reason = "no PostgreSQL")
-)]
 pub(super) fn numbered(query: &str) -> String {
     let mut out = String::with_capacity(query.len() + 16);
     let mut rest = query;

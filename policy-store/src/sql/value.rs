@@ -64,6 +64,7 @@ impl Value {
         }
     }
 
+    #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
     pub(crate) fn size(&self) -> usize {
         let more = if let Self::Bytes(bytes) = self {
             bytes.len()

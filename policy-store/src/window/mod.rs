@@ -12,9 +12,9 @@ mod wire;
 use std::{fmt, str::FromStr, time::Duration};
 
 pub use self::state::WindowState;
-pub(crate) use self::state::check_event;
 #[cfg(feature = "redis")]
-pub(crate) use self::state::{counted, fingerprint};
+pub(crate) use self::state::counted;
+pub(crate) use self::state::{check_event, fingerprint};
 use crate::wall_clock::millis;
 
 /// Into how many slots a window is cut.
