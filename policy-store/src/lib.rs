@@ -102,3 +102,8 @@ pub use window::{Event, InvalidWindows, MAX_DISTINCT, Usage, Window, WindowUsage
 pub mod fuzzing {
     pub use crate::{memcached::protocol as memcached, window::WindowState};
 }
+
+/// The examples of the README.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
