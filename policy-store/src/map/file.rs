@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{Map, MapError, MapKind};
 
@@ -112,9 +112,13 @@ impl MapFile {
     pub fn map(&self) -> Arc<Map> {
         let mut state = self.inner.lock();
         if !state.is_looking && state.looked.elapsed() >= INTERVAL {
+            // Nobody can look without a runtime.
+            let Ok(runtime) = Handle::try_current() else {
+                return state.map.clone();
+            };
             state.is_looking = true;
             let looking = Looking(self.inner.clone());
-            tokio::spawn(async move {
+            runtime.spawn(async move {
                 let Inner { kind, path, .. } = &*looking.0;
                 let seen = looking.0.lock().seen;
                 let result = read_if_new(*kind, path.clone(), seen).await;
