@@ -1,0 +1,48 @@
+//! A limiter that processes share: each sender has 60 messages a minute and 500 an hour, whichever process is asked.
+//!
+//! ```text
+//! cargo run --example limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10031 60/1m,500/1h
+//! cargo run --example limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10032 60/1m,500/1h
+//! ```
+
+use std::{env, error::Error, sync::Arc};
+
+use policy_net::{Listener, serve};
+use policy_proto::{Action, Request, attr};
+use policy_store::{Event, Sqlite, SqliteOptions, SqliteStore, Store, Windows, key};
+use tokio::signal::ctrl_c;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let [file, listen, windows] = arguments.as_slice() else {
+        return Err("usage: limiter FILE ENDPOINT WINDOWS".into());
+    };
+    let windows: Arc<Windows> = Arc::new(windows.parse()?);
+    let store = SqliteStore::new(Sqlite::open(SqliteOptions::new(file)).await?).await?;
+    let listener = Listener::bind(&listen.parse()?).await?;
+    let handler = move |request: Request| {
+        let (store, windows) = (store.clone(), windows.clone());
+        async move { Ok(decide(&store, &windows, &request).await.try_into()?) }
+    };
+    let shutdown = async { ctrl_c().await.unwrap_or_default() };
+    serve(listener, handler, shutdown).await;
+    Ok(())
+}
+
+async fn decide(store: &dyn Store, windows: &Windows, request: &Request) -> Action<'static> {
+    // Who has logged in counts as that user, others as their address.
+    let [login, address] = [attr::SASL_USERNAME, attr::CLIENT_ADDRESS]
+        .map(|name| request.get(name).unwrap_or_default());
+    let who = if login.is_empty() { address } else { login };
+    let key = key("limit", [login, who]);
+    match store.count(&key, windows, Event::Amount(1)).await {
+        Ok(usage) if usage.allowed => Action::Dunno,
+        Ok(_) => Action::Defer(b"too many messages, try again later"),
+        // A store that is away stops no mail.
+        Err(error) => {
+            eprintln!("limiter: {error}");
+            Action::Dunno
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The deadline and the breaker around each call to a remote.
+
+mod breaker;
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{sleep, timeout};
+
+pub use self::breaker::{Breaker, BreakerState, BreakerStatus};
+use crate::StoreError;
+
+/// How long a remote may take, and what is done when it is away.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RemoteOptions {
+    /// How long a call may take in all, connecting included. 1 s: a request waits for several of them, and Postfix for
+    /// the request.
+    pub deadline: Duration,
+    /// After how many calls in a row that failed the breaker opens. 3: a restart closes one connection, or two.
+    pub failures: u32,
+    /// How long after that the remote is tried for the first time; twice as long after each trial that fails. 250 ms.
+    pub retry_min: Duration,
+    /// The longest wait between two trials. 2 s: a trial is one small question.
+    pub retry_max: Duration,
+}
+
+impl Default for RemoteOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(1),
+            failures: 3,
+            retry_min: Duration::from_millis(250),
+            retry_max: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One question that shows whether the remote is back.
+pub(crate) type Probe =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
+
+/// What each call to one remote goes through.
+pub(crate) struct Guard {
+    breaker: Breaker,
+    options: RemoteOptions,
+    probe: Probe,
+    /// Whether a task tries the remote. Its runtime may end before it does.
+    trying: AtomicBool,
+    this: Weak<Self>,
+}
+
+impl Guard {
+    /// `name` is shown: it holds no password.
+    pub(crate) fn new(name: String, options: RemoteOptions, probe: Probe) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            breaker: Breaker::new(name, options.failures),
+            options,
+            probe,
+            trying: AtomicBool::new(false),
+            this: this.clone(),
+        })
+    }
+
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Does the work, no longer than until the deadline, unless the breaker is open.
+    pub(crate) async fn call<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if let Some(error) = self.breaker.refusal() {
+            self.keep_trying();
+            return Err(error);
+        }
+        let result = self.in_time(work).await;
+        self.breaker.record(result.as_ref().err());
+        if self.breaker.refusal().is_some() {
+            self.keep_trying();
+        }
+        result
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let deadline = self.options.deadline;
+        timeout(deadline, work)
+            .await
+            .unwrap_or(Err(StoreError::TimedOut(deadline)))
+    }
+
+    /// Has a task try the remote until it answers, if none does yet.
+    fn keep_trying(&self) {
+        if self.trying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(this) = self.this.upgrade() else {
+            return;
+        };
+        let trial = Trial(Arc::downgrade(&this));
+        let (mut wait, longest) = (self.options.retry_min, self.options.retry_max);
+        tokio::spawn(async move {
+            drop(this);
+            loop {
+                sleep(wait).await;
+                wait = wait.saturating_mul(2).min(longest);
+                // Whoever had the remote is gone.
+                let Some(guard) = trial.0.upgrade() else {
+                    return;
+                };
+                guard.breaker.begin_trial();
+                let result = guard.in_time((guard.probe)()).await;
+                if guard.breaker.end_trial(result.err()) {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.breaker.fmt(formatter)
+    }
+}
+
+/// A task that tries the remote. If its runtime ends first, another call has another task try.
+struct Trial(Weak<Guard>);
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(guard) = self.0.upgrade() {
+            guard.breaker.abandon_trial();
+            guard.trying.store(false, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Deadlines, and the transitions of the breaker, on the paused clock.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use tokio::time::Instant;
+
+use super::*;
+
+/// A guard whose remote is what the test says.
+fn guard(answers: Arc<Mutex<bool>>) -> Arc<Guard> {
+    let probe = move || {
+        let answers = *answers.lock().unwrap();
+        Box::pin(async move {
+            if answers {
+                Ok(())
+            } else {
+                Err(StoreError::NotServing("starting".into()))
+            }
+        }) as Pin<Box<_>>
+    };
+    Guard::new("test".into(), RemoteOptions::default(), Box::new(probe))
+}
+
+async fn fails() -> Result<(), StoreError> {
+    Err(StoreError::NotServing("starting".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_remote_costs_a_call_its_deadline() {
+    let guard = guard(Arc::default());
+    let begin = Instant::now();
+    let result = guard.call(pending::<Result<(), _>>()).await;
+    assert!(matches!(result, Err(StoreError::TimedOut(after)) if after == Duration::from_secs(1)));
+    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_three_outages_in_a_row_calls_fail_at_once() {
+    let guard = guard(Arc::default());
+    for _ in 0..3 {
+        assert_eq!(guard.breaker().state(), BreakerState::Closed);
+        let _ = guard.call(pending::<Result<(), _>>()).await;
+    }
+    let begin = Instant::now();
+    let result = guard.call(async { Ok(()) }).await;
+    assert!(
+        matches!(&result, Err(StoreError::Away(cause)) if &**cause == "no answer within 1s"),
+        "{result:?}"
+    );
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_between_two_outages_counts_anew() {
+    let guard = guard(Arc::default());
+    for _ in 0..4 {
+        let _ = guard.call(fails()).await;
+        let _ = guard.call(fails()).await;
+        guard.call(async { Ok(()) }).await.unwrap();
+    }
+    assert_eq!(guard.breaker().state(), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_no_outage() {
+    let guard = guard(Arc::default());
+    for _ in 0..10 {
+        let _ = guard
+            .call(async { Err::<(), _>(StoreError::Refused("syntax".into())) })
+            .await;
+    }
+    assert_eq!(guard.breaker().state(), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trials_come_later_and_later_and_close_the_breaker_without_a_call() {
+    let begin = Instant::now();
+    let trials = Arc::new(Mutex::new(Vec::new()));
+    let noted = trials.clone();
+    let probe = move || {
+        let mut trials = noted.lock().unwrap();
+        trials.push(begin.elapsed().as_millis());
+        let back = trials.len() == 6;
+        Box::pin(async move { if back { Ok(()) } else { fails().await } }) as Pin<Box<_>>
+    };
+    let guard = Guard::new("test".into(), RemoteOptions::default(), Box::new(probe));
+    for _ in 0..3 {
+        let _ = guard.call(fails()).await;
+    }
+    let mut watch = guard.breaker().watch();
+    watch
+        .wait_for(|status| status.state == BreakerState::Closed)
+        .await
+        .unwrap();
+    assert_eq!(*trials.lock().unwrap(), [250, 750, 1750, 3750, 5750, 7750]);
+    guard.call(async { Ok(()) }).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_began_before_the_breaker_opened_does_not_close_it() {
+    let guard = guard(Arc::default());
+    let early = guard.call(async {
+        sleep(Duration::from_millis(100)).await;
+        Ok(())
+    });
+    let failing = async {
+        for _ in 0..3 {
+            let _ = guard.call(fails()).await;
+        }
+    };
+    let (early, ()) = tokio::join!(early, failing);
+    early.unwrap();
+    assert_ne!(guard.breaker().state(), BreakerState::Closed);
+}
+
+#[test]
+fn another_runtime_goes_on_trying_when_the_first_one_ends() {
+    let answers = Arc::new(Mutex::new(false));
+    let guard = guard(answers.clone());
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    runtime().block_on(async {
+        for _ in 0..3 {
+            let _ = guard.call(fails()).await;
+        }
+    });
+    *answers.lock().unwrap() = true;
+    runtime().block_on(async {
+        let mut watch = guard.breaker().watch();
+        assert!(guard.call(async { Ok(()) }).await.is_err());
+        watch
+            .wait_for(|status| status.state == BreakerState::Closed)
+            .await
+            .unwrap();
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trials_end_with_the_guard() {
+    let guard = guard(Arc::default());
+    for _ in 0..3 {
+        let _ = guard.call(fails()).await;
+    }
+    let watch = guard.breaker().watch();
+    drop(guard);
+    let mut watch = watch;
+    // The last sender is gone once the task is.
+    while watch.changed().await.is_ok() {}
+}

@@ -1,0 +1,173 @@
+//! A connection to a directory, encrypted and bound.
+
+use std::{io, path::Path, sync::Arc};
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use tokio::task::AbortHandle;
+
+use super::{DirectoryOptions, Entry};
+use crate::StoreError;
+
+/// Results that are none of the question's fault: busy, unavailable, unwilling, a limit of time.
+const NOT_SERVING: [u32; 4] = [3, 51, 52, 80];
+
+/// Results that refuse the user or the password: authentication is needed, stronger, with other credentials.
+const LOGIN: [u32; 4] = [8, 13, 48, 49];
+
+/// More entries than were asked for.
+const SIZE_LIMIT: u32 = 4;
+
+pub(super) struct Session {
+    ldap: Ldap,
+    /// What reads and writes. It ends with the session, and the connection with it.
+    task: AbortHandle,
+}
+
+impl Session {
+    pub(super) async fn open(
+        options: &DirectoryOptions,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, StoreError> {
+        let mut settings = LdapConnSettings::new().set_conn_timeout(options.remote.deadline);
+        if options.starttls {
+            settings = settings.set_starttls(true);
+        }
+        if let Some(tls) = tls {
+            settings = settings.set_config(tls);
+        }
+        let host = &options.host;
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        let url = format!("ldap://{host}:{}", options.port);
+        let (connection, ldap) = LdapConnAsync::with_settings(settings, &url)
+            .await
+            .map_err(error)?;
+        let task = tokio::spawn(async move {
+            // What ends it is seen by who asks next.
+            let _ = connection.drive().await;
+        });
+        let mut session = Self {
+            ldap,
+            task: task.abort_handle(),
+        };
+        if let Some(dn) = &options.bind_dn {
+            let password = options
+                .password
+                .as_ref()
+                .map_or("", |password| password.reveal());
+            let result = session
+                .ldap
+                .simple_bind(dn, password)
+                .await
+                .map_err(error)?;
+            check(&result)?;
+        }
+        Ok(session)
+    }
+
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.ldap.is_closed()
+    }
+
+    pub(super) async fn search(
+        &mut self,
+        base: &str,
+        filter: &str,
+        attributes: &[&str],
+        base_only: bool,
+        most: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let scope = if base_only {
+            Scope::Base
+        } else {
+            Scope::Subtree
+        };
+        let limit = i32::try_from(most).unwrap_or(i32::MAX);
+        self.ldap
+            .with_search_options(SearchOptions::new().sizelimit(limit));
+        let stream = self
+            .ldap
+            .streaming_search(base, scope, filter, attributes.to_vec())
+            .await;
+        let mut stream = stream.map_err(error)?;
+        let mut entries = Vec::new();
+        while let Some(found) = stream.next().await.map_err(error)? {
+            // Of a referral to another server nothing is made.
+            if found.is_ref() || found.is_intermediate() {
+                continue;
+            }
+            if entries.len() == most {
+                return Err(StoreError::Protocol(
+                    "more entries than were asked for".into(),
+                ));
+            }
+            let entry = Entry::read(found);
+            entries.push(entry.ok_or_else(|| StoreError::Protocol("no entry".into()))?);
+        }
+        let result = stream.finish().await;
+        if result.rc != SIZE_LIMIT {
+            check(&result)?;
+        }
+        Ok(entries)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A client that trusts the certificates of a file alone.
+pub(super) fn tls_config(authority: &Path) -> Result<Arc<ClientConfig>, StoreError> {
+    let refuse = |text: String| StoreError::Refused(format!("{}: {text}", authority.display()));
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(authority);
+    for certificate in certificates.map_err(|error| refuse(error.to_string()))? {
+        let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| refuse(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(refuse("no certificate".into()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refuse(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn check(result: &LdapResult) -> Result<(), StoreError> {
+    if result.rc == 0 {
+        return Ok(());
+    }
+    // The code has a name in the library's text.
+    let text = format!("{result}");
+    Err(if LOGIN.contains(&result.rc) {
+        StoreError::Login(text)
+    } else if NOT_SERVING.contains(&result.rc) {
+        StoreError::NotServing(text)
+    } else {
+        StoreError::Refused(text)
+    })
+}
+
+fn error(error: LdapError) -> StoreError {
+    match error {
+        LdapError::FilterParsing => StoreError::Refused("it is no filter".into()),
+        LdapError::Io { source } => source.into(),
+        LdapError::LdapResult { result } => match check(&result) {
+            Err(error) => error,
+            Ok(()) => StoreError::Protocol("an error that is none".into()),
+        },
+        other => io::Error::other(other.to_string()).into(),
+    }
+}

@@ -1,0 +1,109 @@
+//! What policy servers remember and look up.
+//!
+//! A policy server counts messages, keeps tickets and sessions, and asks databases, directories and files. All of that
+//! can fail while mail has to be answered. Each call of this crate has a deadline, each remote a [`Breaker`] that
+//! answers at once while the remote is away, and no answer of one call is ever taken for another's.
+//!
+//! # A limit that processes share
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use policy_store::{Event, Sqlite, SqliteOptions, SqliteStore, Store, Windows};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let file = Sqlite::open(SqliteOptions::new(directory.path().join("limits.sqlite"))).await?;
+//! let store = SqliteStore::new(file).await?;
+//!
+//! // At most 2 messages a minute and 100 a day; whichever is used up first denies.
+//! let windows: Windows = "2/1m, 100/1d".parse()?;
+//! for allowed in [true, true, false] {
+//!     let usage = store.count(b"alice@example.com", &windows, Event::Amount(1)).await?;
+//!     assert_eq!(usage.allowed, allowed);
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The parts
+//!
+//! | to | use |
+//! | --- | --- |
+//! | remember something for a time | [`Store`]: [`MemoryStore`], `SqliteStore`, `RedisStore`, [`MemcachedStore`], [`SqlStore`] |
+//! | count events over sliding windows | [`Store::count`] with [`Windows`] |
+//! | ask a database | [`Sql`]: `Sqlite`, `Mysql`, `Postgres`; [`Dsn`] names one |
+//! | ask a directory | `Directory` |
+//! | look something up in a file that may change | [`MapFile`]: Postfix's `hash:`, `cdb:`, `texthash:`, `cidr:`, regular expressions |
+//! | know the country of an address | [`Countries`] |
+//! | see which remote is away | [`Breaker`] |
+//!
+//! # What holds everywhere
+//!
+//! Everything runs on any tokio runtime, also on a current-thread one, and needs its timer. Times are of tokio's clock,
+//! which tests can pause, but where a file or a server keeps them: there the clock is the system's or the server's.
+//! Dropping a future gives up what it was doing; a connection in an unknown state is closed, never used again. What was
+//! given up or has timed out may still have been done.
+//!
+//! These tasks are spawned: one for each connection of Redis, PostgreSQL or LDAP, one for each remote that is away, and
+//! one while a file is read again. SQLite has a thread of its own. None of them outlives what it belongs to by more
+//! than a deadline.
+//!
+//! Nothing is logged: what goes wrong is returned, and the state of each remote can be watched. No error, no `Debug`
+//! output and no state holds a password.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+
+mod address;
+mod error;
+mod geo;
+mod guard;
+#[cfg(feature = "ldap")]
+mod ldap;
+mod map;
+mod memcached;
+mod memory;
+mod pool;
+#[cfg(feature = "redis")]
+mod redis;
+mod secret;
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+mod wall_clock;
+mod window;
+
+pub use error::StoreError;
+pub use geo::{Countries, Country, GeoError};
+pub use guard::{Breaker, BreakerState, BreakerStatus, RemoteOptions};
+#[cfg(feature = "ldap")]
+pub use ldap::{Directory, DirectoryOptions, Entry, Filter, InvalidFilter};
+pub use map::{Map, MapError, MapFile, MapKind};
+pub use memcached::{MemcachedOptions, MemcachedServer, MemcachedStore};
+pub use memory::{MemoryOptions, MemoryStore};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisServers, RedisStore};
+pub use secret::Secret;
+#[cfg(feature = "mysql")]
+pub use sql::Mysql;
+#[cfg(feature = "postgres")]
+pub use sql::Postgres;
+pub use sql::{Dialect, Driver, Dsn, InvalidDsn, Row, Sql, SqlOptions, SqlStore, Value};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Sqlite, SqliteOptions, SqliteStore};
+pub use store::{Answer, Lock, Locked, MAX_KEY_LEN, MAX_VALUE_LEN, Store, key};
+pub use window::{Event, InvalidWindows, MAX_DISTINCT, Usage, Window, WindowUsage, Windows};
+
+/// Parsers that fuzzing reaches; no part of the interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{memcached::protocol as memcached, window::WindowState};
+}
+
+/// The examples of the README.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,201 @@
+//! A table that is read again when its file changes.
+
+use std::{
+    fs::Metadata,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{Map, MapError, MapKind};
+
+/// How often a file is looked at, at most.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A table in a file. At most once a second a look-up has the file looked at, apart from the caller; if it is another
+/// one, or was written, it is read, and takes the place of the one before. One that cannot be read leaves it there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use policy_store::{MapFile, MapKind};
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("access");
+/// std::fs::write(&path, "192.0.2.1 OK\n")?;
+/// let map = MapFile::open(MapKind::Texthash, &path).await?;
+/// assert_eq!(map.get(b"192.0.2.1").as_deref(), Some(&b"OK"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MapFile {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: MapKind,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    map: Arc<Map>,
+    seen: Option<Version>,
+    looked: Instant,
+    is_looking: bool,
+    error: Option<MapError>,
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<Metadata> for Version {
+    fn from(file: Metadata) -> Self {
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+}
+
+impl MapFile {
+    /// Reads the table of a path in Postfix's terms: without `.db` or `.cdb`, which are added where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or is no such table.
+    pub async fn open(kind: MapKind, path: impl AsRef<Path>) -> Result<Self, MapError> {
+        let mut path = path.as_ref().as_os_str().to_owned();
+        if !path.as_encoded_bytes().ends_with(kind.suffix().as_bytes()) {
+            path.push(kind.suffix());
+        }
+        let path = PathBuf::from(path);
+        let (version, map) = read(kind, path.clone()).await?;
+        let state = State {
+            map: Arc::new(map),
+            seen: Some(version),
+            looked: Instant::now(),
+            is_looking: false,
+            error: None,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                kind,
+                path,
+                state: Mutex::new(state),
+            }),
+        })
+    }
+
+    /// What the table has for a key. It never waits for the file.
+    pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.map().get(key).map(|value| value.into_owned())
+    }
+
+    /// The table as it is now.
+    pub fn map(&self) -> Arc<Map> {
+        let mut state = self.inner.lock();
+        if !state.is_looking && state.looked.elapsed() >= INTERVAL {
+            // Nobody can look without a runtime.
+            let Ok(runtime) = Handle::try_current() else {
+                return state.map.clone();
+            };
+            state.is_looking = true;
+            let looking = Looking(self.inner.clone());
+            runtime.spawn(async move {
+                let Inner { kind, path, .. } = &*looking.0;
+                let seen = looking.0.lock().seen;
+                let result = read_if_new(*kind, path.clone(), seen).await;
+                looking.0.take(result);
+            });
+        }
+        state.map.clone()
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Why the file could not be read when it was looked at last; the table is the one before.
+    pub fn error(&self) -> Option<MapError> {
+        self.inner.lock().error.clone()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, result: Result<Option<(Version, Map)>, MapError>) {
+        let mut state = self.lock();
+        match result {
+            Ok(Some((version, map))) => {
+                state.map = Arc::new(map);
+                state.seen = Some(version);
+                state.error = None;
+            }
+            // The same file again; what was wrong with it still is.
+            Ok(None) => {}
+            Err(error) => {
+                state.seen = None;
+                state.error = Some(error);
+            }
+        }
+    }
+}
+
+/// Somebody looks at the file; also if the runtime ends meanwhile, somebody else may afterwards.
+struct Looking(Arc<Inner>);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_looking = false;
+        state.looked = Instant::now();
+    }
+}
+
+async fn read_if_new(
+    kind: MapKind,
+    path: PathBuf,
+    seen: Option<Version>,
+) -> Result<Option<(Version, Map)>, MapError> {
+    let for_look = path.clone();
+    let look = move || std::fs::metadata(&for_look).map(Version::from);
+    let version = tokio::task::spawn_blocking(look).await.map_err(ended)??;
+    if seen == Some(version) {
+        return Ok(None);
+    }
+    read(kind, path).await.map(Some)
+}
+
+/// If the file is written meanwhile, its version is an old one, and it is read once more.
+async fn read(kind: MapKind, path: PathBuf) -> Result<(Version, Map), MapError> {
+    let read = move || {
+        let version = Version::from(std::fs::metadata(&path)?);
+        Ok((version, Map::read(kind, &path)?))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(ended)?
+}
+
+fn ended(error: tokio::task::JoinError) -> MapError {
+    std::io::Error::other(error).into()
+}

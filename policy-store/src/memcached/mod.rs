@@ -1,0 +1,57 @@
+//! memcached: a client that closes a connection on any doubt.
+
+mod connection;
+pub mod protocol;
+mod ring;
+mod server;
+mod store;
+
+use crate::RemoteOptions;
+
+pub use self::store::MemcachedStore;
+
+/// How memcached is asked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MemcachedOptions {
+    /// The servers. Each key is on one of them; when one is away, so are its keys.
+    pub servers: Vec<MemcachedServer>,
+    /// What each key begins with on the servers. Nothing.
+    pub prefix: String,
+    /// Deadline and breaker, for each server.
+    pub remote: RemoteOptions,
+    /// How many connections to each server there are at most. 16.
+    pub max_connections: usize,
+}
+
+impl MemcachedOptions {
+    /// These servers.
+    pub fn new(servers: impl IntoIterator<Item = MemcachedServer>) -> Self {
+        Self {
+            servers: servers.into_iter().collect(),
+            prefix: String::new(),
+            remote: RemoteOptions::default(),
+            max_connections: 16,
+        }
+    }
+}
+
+/// One of several servers.
+#[derive(Clone, Debug)]
+pub struct MemcachedServer {
+    /// What decides which keys it has. The order of servers does not matter, and one that is added or removed moves its
+    /// own share of the keys only.
+    pub name: String,
+    /// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket. The port is 11211 if it is not said.
+    pub address: String,
+}
+
+impl From<&str> for MemcachedServer {
+    /// One that is named by its address.
+    fn from(address: &str) -> Self {
+        Self {
+            name: address.to_owned(),
+            address: address.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! memcached's text protocol: commands as bytes, and replies out of them.
+
+use std::time::Duration;
+
+use crate::{MAX_VALUE_LEN, StoreError, store::MAX_NUMBER};
+
+/// How long a line of a reply may be: a key of 250 bytes, and numbers.
+const MAX_LINE: usize = 512;
+
+/// What a command asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expect<'a> {
+    /// The value of this key.
+    Value(&'a [u8]),
+    /// One line.
+    Line,
+}
+
+/// What a server says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// A value, and the number of its writing.
+    Value {
+        /// The value.
+        data: Vec<u8>,
+        /// What `cas` is told.
+        unique: u64,
+    },
+    /// No value.
+    End,
+    /// `STORED`
+    Stored,
+    /// `NOT_STORED`: there is a value already.
+    NotStored,
+    /// `EXISTS`: it was written again.
+    Exists,
+    /// `NOT_FOUND`
+    NotFound,
+    /// `DELETED`
+    Deleted,
+    /// A sum.
+    Number(u64),
+}
+
+/// Whether a server takes a key as it is: not empty, no blank, no control character.
+pub fn is_plain_key(key: &[u8]) -> bool {
+    !key.is_empty() && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
+}
+
+/// A command with a key that a server takes, and more words.
+pub fn command(verb: &str, key: &[u8], words: &str) -> Vec<u8> {
+    let mut out = verb.as_bytes().to_vec();
+    out.push(b' ');
+    out.extend_from_slice(key);
+    if !words.is_empty() {
+        out.push(b' ');
+        out.extend_from_slice(words.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// A command that writes a value. `exptime` is memcached's; `unique` is for `cas`.
+pub fn storage(verb: &str, key: &[u8], value: &[u8], exptime: i64, unique: Option<u64>) -> Vec<u8> {
+    let unique = unique
+        .map(|unique| format!(" {unique}"))
+        .unwrap_or_default();
+    let mut out = command(verb, key, &format!("0 {exptime} {}{unique}", value.len()));
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// When an entry ends, in memcached's terms: seconds from now, or of 1970 beyond 30 days. Its clock has seconds, and
+/// an entry of one second may be gone at once; so one second more.
+pub fn exptime(ttl: Option<Duration>, now_ms: u64) -> i64 {
+    const MONTH: u64 = 30 * 86_400;
+    let Some(ttl) = ttl else {
+        return 0;
+    };
+    let seconds = ttl
+        .as_secs()
+        .saturating_add(u64::from(ttl.subsec_nanos() > 0))
+        .saturating_add(1);
+    let exptime = if seconds < MONTH {
+        seconds
+    } else {
+        seconds.saturating_add(now_ms / 1000)
+    };
+    // A server may keep it in 32 bits.
+    i64::from(i32::try_from(exptime).unwrap_or(i32::MAX))
+}
+
+/// Reads a reply at the beginning of what has come: it and its length, or nothing if more has to come.
+///
+/// # Errors
+///
+/// What is no answer to this command, and what the server refuses.
+pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<(Reply, usize)>, StoreError> {
+    let Some(end) = bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') else {
+        if bytes.len() >= MAX_LINE {
+            return Err(unexpected(bytes));
+        }
+        return Ok(None);
+    };
+    let line = bytes.get(..end).and_then(|line| line.strip_suffix(b"\r"));
+    let line = line.ok_or_else(|| unexpected(bytes))?;
+    match expect {
+        Expect::Value(key) => parse_value(bytes, line, end + 1, key),
+        Expect::Line => parse_line(line).map(|reply| Some((reply, end + 1))),
+    }
+}
+
+/// `VALUE KEY FLAGS BYTES UNIQUE`, the value, `END`; or `END` alone.
+fn parse_value(
+    bytes: &[u8],
+    line: &[u8],
+    begin: usize,
+    key: &[u8],
+) -> Result<Option<(Reply, usize)>, StoreError> {
+    if line == b"END" {
+        return Ok(Some((Reply::End, begin)));
+    }
+    let Some(rest) = line.strip_prefix(b"VALUE ") else {
+        return Err(refusal(line));
+    };
+    // Another key's answer is that of another question.
+    let rest = rest
+        .strip_prefix(key)
+        .and_then(|rest| rest.strip_prefix(b" "));
+    let words = rest
+        .and_then(|rest| str::from_utf8(rest).ok())
+        .ok_or_else(|| unexpected(line))?;
+    let mut words = words.split(' ').map(digits);
+    let (Some(Some(_flags)), Some(Some(length)), Some(Some(unique)), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(unexpected(line));
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_VALUE_LEN {
+        return Err(StoreError::TooLarge {
+            size: length,
+            limit: MAX_VALUE_LEN,
+            unit: "bytes of a value",
+        });
+    }
+    const END: &[u8] = b"\r\nEND\r\n";
+    let Some(data) = bytes.get(begin..begin + length) else {
+        return Ok(None);
+    };
+    let after = bytes.get(begin + length..).unwrap_or_default();
+    let after = after.get(..END.len()).unwrap_or(after);
+    if !END.starts_with(after) {
+        return Err(unexpected(after));
+    }
+    let is_whole = after.len() == END.len();
+    Ok(is_whole.then(|| {
+        (
+            Reply::Value {
+                data: data.to_vec(),
+                unique,
+            },
+            begin + length + END.len(),
+        )
+    }))
+}
+
+fn parse_line(line: &[u8]) -> Result<Reply, StoreError> {
+    Ok(match line {
+        b"STORED" => Reply::Stored,
+        b"NOT_STORED" => Reply::NotStored,
+        b"EXISTS" => Reply::Exists,
+        b"NOT_FOUND" => Reply::NotFound,
+        b"DELETED" => Reply::Deleted,
+        _ => {
+            // A sum that has become shorter is filled with blanks.
+            let number = str::from_utf8(line)
+                .ok()
+                .and_then(|text| digits(text.trim_end_matches(' ')));
+            Reply::Number(number.ok_or_else(|| refusal(line))?)
+        }
+    })
+}
+
+fn digits(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
+}
+
+/// What the server says when it does not do what it is told.
+fn refusal(line: &[u8]) -> StoreError {
+    const NOT_A_NUMBER: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value";
+    let text = || String::from_utf8_lossy(line).into_owned();
+    if line.starts_with(NOT_A_NUMBER) {
+        StoreError::NotANumber
+    } else if line.starts_with(b"SERVER_ERROR object too large") {
+        StoreError::Refused(text())
+    } else if line.starts_with(b"SERVER_ERROR") {
+        StoreError::NotServing(text())
+    } else if line.starts_with(b"CLIENT_ERROR") {
+        StoreError::Refused(text())
+    } else {
+        unexpected(line)
+    }
+}
+
+fn unexpected(bytes: &[u8]) -> StoreError {
+    let shown = bytes.get(..60).unwrap_or(bytes);
+    StoreError::Protocol(shown.escape_ascii().to_string())
+}
+
+/// Whether a sum is one that all stores can have.
+pub(super) fn is_in_range(sum: u64) -> bool {
+    sum <= MAX_NUMBER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(data: &[u8], unique: u64) -> Reply {
+        Reply::Value {
+            data: data.to_vec(),
+            unique,
+        }
+    }
+
+    #[test]
+    fn replies_are_read_however_they_come() {
+        for (bytes, expect, reply) in [
+            (&b"END\r\n"[..], Expect::Value(b"k"), Reply::End),
+            (
+                b"VALUE k 0 1 7\r\nx\r\nEND\r\n",
+                Expect::Value(b"k"),
+                value(b"x", 7),
+            ),
+            (
+                b"VALUE k 0 0 7\r\n\r\nEND\r\n",
+                Expect::Value(b"k"),
+                value(b"", 7),
+            ),
+            (
+                b"VALUE k 0 7 7\r\n\r\nEND\r\n\r\nEND\r\n",
+                Expect::Value(b"k"),
+                value(b"\r\nEND\r\n", 7),
+            ),
+            (b"STORED\r\n", Expect::Line, Reply::Stored),
+            (b"NOT_STORED\r\n", Expect::Line, Reply::NotStored),
+            (b"EXISTS\r\n", Expect::Line, Reply::Exists),
+            (b"NOT_FOUND\r\n", Expect::Line, Reply::NotFound),
+            (b"DELETED\r\n", Expect::Line, Reply::Deleted),
+            (b"99 \r\n", Expect::Line, Reply::Number(99)),
+        ] {
+            for cut in 0..bytes.len() {
+                assert_eq!(parse(&bytes[..cut], expect).unwrap(), None);
+            }
+            let more = [bytes, b"more"].concat();
+            assert_eq!(parse(&more, expect).unwrap(), Some((reply, bytes.len())));
+        }
+    }
+
+    #[test]
+    fn what_answers_something_else_is_refused() {
+        for (bytes, expect, error) in [
+            (
+                &b"VALUE j 0 1 7\r\nx\r\nEND\r\n"[..],
+                Expect::Value(b"k"),
+                "unexpected answer: VALUE j 0 1 7",
+            ),
+            (
+                b"VALUE kk 0 1 7\r\nx\r\nEND\r\n",
+                Expect::Value(b"k"),
+                "unexpected answer: VALUE kk 0 1 7",
+            ),
+            (
+                b"VALUE k 0 1\r\nx\r\nEND\r\n",
+                Expect::Value(b"k"),
+                "unexpected answer: VALUE k 0 1",
+            ),
+            (
+                b"VALUE k 0 -1 7\r\nx\r\nEND\r\n",
+                Expect::Value(b"k"),
+                "unexpected answer: VALUE k 0 -1 7",
+            ),
+            (
+                b"VALUE k 0 1 7\r\nxy\r\nEND\r\n",
+                Expect::Value(b"k"),
+                r"unexpected answer: y\r\nEND\r",
+            ),
+            (
+                b"VALUE k 0 9999999 7\r\n",
+                Expect::Value(b"k"),
+                "9999999 bytes of a value, of which at most 1000000 are allowed",
+            ),
+            (
+                b"STORED\r\n",
+                Expect::Value(b"k"),
+                "unexpected answer: STORED",
+            ),
+            (b"END\r\n", Expect::Line, "unexpected answer: END"),
+            (b"END\n", Expect::Value(b"k"), r"unexpected answer: END\n"),
+            (b"ERROR\r\n", Expect::Line, "unexpected answer: ERROR"),
+            (
+                b"SERVER_ERROR out of memory storing object\r\n",
+                Expect::Line,
+                "cannot serve: SERVER_ERROR out of memory storing object",
+            ),
+            (
+                b"CLIENT_ERROR bad data chunk\r\n",
+                Expect::Line,
+                "refused: CLIENT_ERROR bad data chunk",
+            ),
+            (
+                b"99999999999999999999\r\n",
+                Expect::Line,
+                "unexpected answer: 99999999999999999999",
+            ),
+            (
+                &[b'x'; 600],
+                Expect::Line,
+                "unexpected answer: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            ),
+        ] {
+            assert_eq!(parse(bytes, expect).unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn an_entry_never_ends_before_its_time() {
+        let seconds = Duration::from_secs;
+        for (ttl, expected) in [
+            (None, 0),
+            (Some(Duration::ZERO), 1),
+            (Some(Duration::from_millis(1)), 2),
+            (Some(seconds(1)), 2),
+            (Some(Duration::from_millis(1001)), 3),
+            (Some(seconds(30 * 86_400)), 1_764_000_000 + 30 * 86_400 + 1),
+            (Some(Duration::MAX), i64::from(i32::MAX)),
+        ] {
+            assert_eq!(exptime(ttl, 1_764_000_000_999), expected, "{ttl:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_would_end_a_command_is_not_plain() {
+        for key in [&b""[..], b"a b", b"a\r\n", b"a\0", b"\x7f"] {
+            assert!(!is_plain_key(key));
+        }
+        assert!(is_plain_key(b"a,b@c:\xff"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Redis and Valkey: one server, sentinels, or a cluster.
+
+mod error;
+mod link;
+mod script;
+mod sentinel;
+mod store;
+
+use crate::{RemoteOptions, Secret};
+
+pub use self::store::RedisStore;
+
+/// How Redis is asked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// Where it is.
+    pub servers: RedisServers,
+    /// The user: none is Redis's default user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The number of the database. A cluster has 0 alone.
+    pub database: u32,
+    /// What each key begins with. Nothing.
+    pub prefix: String,
+    /// Deadline and breaker.
+    pub remote: RemoteOptions,
+}
+
+impl RedisOptions {
+    /// These servers.
+    pub fn new(servers: RedisServers) -> Self {
+        Self {
+            servers,
+            user: None,
+            password: None,
+            database: 0,
+            prefix: String::new(),
+            remote: RemoteOptions::default(),
+        }
+    }
+}
+
+/// Where Redis is. Addresses are `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RedisServers {
+    /// One server; its port is 6379 if it is not said.
+    One(String),
+    /// Sentinels that know the primary; their port is 26379 if it is not said.
+    Sentinels {
+        /// The sentinels.
+        addresses: Vec<String>,
+        /// What they call the primary.
+        service: String,
+        /// The sentinels' own password.
+        password: Option<Secret>,
+    },
+    /// Some servers of a cluster.
+    Cluster(Vec<String>),
+}

@@ -1,0 +1,273 @@
+//! A store on Redis or Valkey.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use redis::{Script, ScriptInvocation, cmd};
+
+use super::{RedisOptions, link::Link, script};
+use crate::{
+    Answer, Breaker, Event, Lock, Locked, MAX_DISTINCT, Store, StoreError, Usage, Windows,
+    guard::Guard,
+    store::{check_size, sum},
+    wall_clock::millis,
+    window::{check_event, counted, fingerprint},
+};
+
+/// The longest time to live: a hundred years. Redis refuses what its clock does not reach.
+const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
+
+/// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection. Each is
+/// one command or one script, and one round trip; windows slide by the server's clock.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    link: Arc<Link>,
+    guard: Arc<Guard>,
+    prefix: Arc<[u8]>,
+}
+
+impl RedisStore {
+    /// Connects when it is asked something.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none.
+    pub fn new(options: RedisOptions) -> Result<Self, StoreError> {
+        let link = Arc::new(Link::new(&options)?);
+        let for_probe = link.clone();
+        let probe = move || {
+            let link = for_probe.clone();
+            Box::pin(async move { link.command::<()>(&cmd("PING")).await }) as _
+        };
+        let guard = Guard::new(name(&options), options.remote, Box::new(probe));
+        Ok(Self {
+            link,
+            guard,
+            prefix: options.prefix.into_bytes().into(),
+        })
+    }
+
+    fn key(&self, key: &[u8]) -> Vec<u8> {
+        [&*self.prefix, key].concat()
+    }
+
+    async fn script<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        keys: &[&[u8]],
+        arguments: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let mut call = script.prepare_invoke();
+        for key in keys {
+            call.key(self.key(key));
+        }
+        for argument in arguments {
+            call.arg(*argument);
+        }
+        self.run(&call).await
+    }
+
+    async fn run<T: redis::FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, StoreError> {
+        self.guard.call(self.link.script(call)).await
+    }
+
+    async fn set_with(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        ttl: Option<Duration>,
+        if_absent: bool,
+    ) -> Result<bool, StoreError> {
+        check_size(key, value)?;
+        let mut command = cmd("SET");
+        command.arg(self.key(key)).arg(value);
+        if if_absent {
+            command.arg("NX");
+        }
+        if ttl.is_some() {
+            command.arg("PX").arg(milliseconds(ttl));
+        }
+        let done: Option<String> = self.guard.call(self.link.command(&command)).await?;
+        Ok(done.is_some())
+    }
+
+    async fn windows(
+        &self,
+        key: &[u8],
+        windows: &Windows,
+        kind: &str,
+        event: &[u8],
+    ) -> Result<Usage, StoreError> {
+        check_size(key, b"")?;
+        let mut call = script::COUNT.prepare_invoke();
+        call.key(self.key(key)).arg("").arg(kind).arg(event);
+        call.arg(u8::from(windows.counts_all()))
+            .arg(MAX_DISTINCT)
+            .arg(windows.span_ms());
+        for window in windows.iter() {
+            call.arg(window.length_ms()).arg(window.limit);
+        }
+        let answer: Vec<u64> = self.run(&call).await?;
+        match answer.split_first() {
+            Some((allowed, used)) if used.len() == windows.iter().len() => {
+                Ok(Usage::new(*allowed == 1, windows, used.iter().copied()))
+            }
+            _ => Err(StoreError::Protocol("not a number for each window".into())),
+        }
+    }
+}
+
+/// Where it is, for people.
+fn name(options: &RedisOptions) -> String {
+    match &options.servers {
+        super::RedisServers::One(address) => format!("redis {address}"),
+        super::RedisServers::Sentinels { service, .. } => format!("redis sentinel {service}"),
+        super::RedisServers::Cluster(nodes) => format!("redis cluster {}", nodes.join(" ")),
+    }
+}
+
+/// Nothing is no end.
+fn milliseconds(ttl: Option<Duration>) -> Vec<u8> {
+    let text = ttl.map(|ttl| millis(ttl).clamp(1, MAX_TTL_MS).to_string());
+    text.unwrap_or_default().into_bytes()
+}
+
+impl Store for RedisStore {
+    fn get<'a>(&'a self, key: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let mut command = cmd("GET");
+            command.arg(self.key(key));
+            let value: Option<Vec<u8>> = self.guard.call(self.link.command(&command)).await?;
+            Ok(value.map(Bytes::from))
+        })
+    }
+
+    fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.set_with(key, value, ttl, false).await?;
+            Ok(())
+        })
+    }
+
+    fn set_if_absent<'a>(
+        &'a self,
+        key: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(self.set_with(key, value, ttl, true))
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        key: &'a [u8],
+        expected: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let arguments = [expected, value, &milliseconds(ttl)];
+            self.script(&script::COMPARE_AND_SET, &[key], &arguments)
+                .await
+        })
+    }
+
+    fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
+        Box::pin(async move {
+            check_size(key, b"")?;
+            sum(0, delta)?;
+            let arguments = [delta.to_string().into_bytes(), milliseconds(ttl)];
+            let arguments = arguments.each_ref().map(Vec::as_slice);
+            let answer: String = self.script(&script::ADD, &[key], &arguments).await?;
+            match answer.as_str() {
+                "overflow" => Err(StoreError::Overflow),
+                "no number" => Err(StoreError::NotANumber),
+                sum => sum.parse().map_err(|_| StoreError::NotANumber),
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let mut command = cmd("DEL");
+            command.arg(self.key(key));
+            self.guard.call(self.link.command(&command)).await
+        })
+    }
+
+    fn compare_and_delete<'a>(&'a self, key: &'a [u8], expected: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            self.script(&script::COMPARE_AND_DELETE, &[key], &[expected])
+                .await
+        })
+    }
+
+    fn count<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        event: Event<'a>,
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            check_event(windows, event)?;
+            match event {
+                Event::Amount(amount) => {
+                    let amount = counted(amount).to_string();
+                    self.windows(key, windows, "amount", amount.as_bytes())
+                        .await
+                }
+                Event::Distinct(value) => {
+                    let value = fingerprint(value).to_be_bytes();
+                    self.windows(key, windows, "distinct", &value).await
+                }
+            }
+        })
+    }
+
+    fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
+        Box::pin(self.windows(key, windows, "show", b""))
+    }
+
+    fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
+        Box::pin(async move {
+            check_size(lock.key, lock.owner)?;
+            let arguments = [lock.owner, &milliseconds(Some(lock.ttl))];
+            let keys = [lock.key, key];
+            let answer: Vec<redis::Value> = self
+                .script(&script::LOCK_AND_GET, &keys, &arguments)
+                .await?;
+            let mut answer = answer.into_iter();
+            match (answer.next(), answer.next()) {
+                (Some(redis::Value::Int(0)), None) => Ok(Locked::Busy),
+                (Some(redis::Value::Int(1)), None) => Ok(Locked::Held(None)),
+                (Some(redis::Value::Int(1)), Some(redis::Value::BulkString(value))) => {
+                    Ok(Locked::Held(Some(value.into())))
+                }
+                _ => Err(StoreError::Protocol("no answer to a lock".into())),
+            }
+        })
+    }
+
+    fn set_and_unlock<'a>(
+        &'a self,
+        lock: Lock<'a>,
+        key: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let arguments = [lock.owner, value, &milliseconds(ttl)];
+            self.script(&script::SET_AND_UNLOCK, &[lock.key, key], &arguments)
+                .await
+        })
+    }
+
+    fn breakers(&self) -> Vec<Breaker> {
+        vec![self.guard.breaker().clone()]
+    }
+}

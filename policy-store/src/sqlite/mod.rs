@@ -1,0 +1,11 @@
+//! SQLite: a file, for queries and as a store.
+
+mod file;
+mod query;
+mod store;
+mod thread;
+
+pub use self::{
+    file::{Sqlite, SqliteOptions},
+    store::SqliteStore,
+};

@@ -1,0 +1,382 @@
+//! A store in a table of a database file: it survives a restart, and processes share it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    file::{Sqlite, error},
+    thread::Work,
+};
+use crate::{
+    Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
+    store::{check_size, number, sum},
+    wall_clock::{expiry_ms, now_ms},
+    window::{WindowState, check_event},
+};
+
+/// How many entries a file holds, if nothing else is said.
+const MAX_ENTRIES: u64 = 1_000_000;
+
+/// A store in the table `policy_store` of a file. Processes of one host may share it; a network's file system does
+/// not do for that. It is bounded: when it is full, entries whose time is over leave, and then those that were written
+/// longest ago.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    file: Sqlite,
+    max_entries: u64,
+    /// Writes since the table was last cleaned.
+    writes: Arc<AtomicU64>,
+}
+
+impl SqliteStore {
+    /// Makes the table if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being made.
+    pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
+        file.run(Work::Write, |connection| {
+            connection.execute_batch(TABLE).map_err(error)
+        })
+        .await?;
+        Ok(Self {
+            file,
+            max_entries: MAX_ENTRIES,
+            writes: Arc::default(),
+        })
+    }
+
+    /// How many entries it holds at most, give or take a sixty-fourth. 1,000,000.
+    pub fn max_entries(mut self, most: u64) -> Self {
+        self.max_entries = most.max(1);
+        self
+    }
+
+    /// The live entries whose keys begin so, at most so many, those written longest ago first.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Store`].
+    pub async fn entries(
+        &self,
+        prefix: &[u8],
+        most: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let prefix = prefix.to_vec();
+        self.read(move |connection, now| {
+            let query = "SELECT key, value FROM policy_store WHERE substr(key, 1, ?2) = ?1 \
+                AND (expires IS NULL OR expires > ?3) ORDER BY id LIMIT ?4";
+            let mut statement = connection.prepare_cached(query)?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let rows = statement.query_map(params![prefix, prefix.len(), now, most], |row| {
+                Ok((
+                    Bytes::from(row.get::<_, Vec<u8>>(0)?),
+                    Bytes::from(row.get::<_, Vec<u8>>(1)?),
+                ))
+            })?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Connection, u64) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.file
+            .run(Work::Read, move |connection| {
+                run(connection, now_ms()).map_err(error)
+            })
+            .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Table<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let every = (self.max_entries / 64).clamp(1, 4096);
+        let cleans = self
+            .writes
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(every);
+        let most = self.max_entries;
+        self.file
+            .run(Work::Write, move |connection| {
+                let table = Table {
+                    connection,
+                    now: now_ms(),
+                };
+                let result = run(&table);
+                if cleans {
+                    table.clean(most).map_err(error)?;
+                }
+                result
+            })
+            .await
+    }
+}
+
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS policy_store (
+        id INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        value BLOB NOT NULL,
+        expires INTEGER
+    );
+    CREATE INDEX IF NOT EXISTS policy_store_expires ON policy_store (expires) WHERE expires IS NOT NULL;
+";
+
+/// The table within a transaction.
+struct Table<'a> {
+    connection: &'a Connection,
+    now: u64,
+}
+
+impl Table<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        get(self.connection, key, self.now).map_err(error)
+    }
+
+    /// The row gets a new number, so that the lowest one was written longest ago.
+    fn set(&self, key: &[u8], value: &[u8], ttl: Option<Duration>) -> Result<(), StoreError> {
+        let query = "INSERT OR REPLACE INTO policy_store (key, value, expires) VALUES (?1, ?2, ?3)";
+        self.execute(query, params![key, value, expiry_ms(self.now, ttl)])?;
+        Ok(())
+    }
+
+    fn replace(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE policy_store SET value = ?2 WHERE key = ?1",
+            params![key, value],
+        )?;
+        Ok(())
+    }
+
+    /// True if it was there, and its time was not over.
+    fn delete(&self, key: &[u8]) -> Result<bool, StoreError> {
+        let was_there = self.get(key)?.is_some();
+        self.execute("DELETE FROM policy_store WHERE key = ?1", params![key])?;
+        Ok(was_there)
+    }
+
+    fn execute(&self, query: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        let mut statement = self.connection.prepare_cached(query).map_err(error)?;
+        statement.execute(params).map_err(error)
+    }
+
+    /// Deletes what is over, and what is too much, some of it at a time.
+    fn clean(&self, most: u64) -> rusqlite::Result<()> {
+        let over = "DELETE FROM policy_store WHERE id IN \
+            (SELECT id FROM policy_store WHERE expires <= ?1 ORDER BY expires LIMIT 8192)";
+        self.connection
+            .prepare_cached(over)?
+            .execute(params![self.now])?;
+        let count = "SELECT count(*) FROM policy_store";
+        let count: u64 = self
+            .connection
+            .prepare_cached(count)?
+            .query_row([], |row| row.get(0))?;
+        let oldest = "DELETE FROM policy_store WHERE id IN \
+            (SELECT id FROM policy_store ORDER BY id LIMIT ?1)";
+        let too_many = count.saturating_sub(most).min(8192);
+        if too_many > 0 {
+            self.connection
+                .prepare_cached(oldest)?
+                .execute(params![too_many])?;
+        }
+        Ok(())
+    }
+}
+
+fn get(connection: &Connection, key: &[u8], now: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let query =
+        "SELECT value FROM policy_store WHERE key = ?1 AND (expires IS NULL OR expires > ?2)";
+    let mut statement = connection.prepare_cached(query)?;
+    statement
+        .query_row(params![key, now], |row| row.get(0))
+        .optional()
+}
+
+impl Store for SqliteStore {
+    fn get<'a>(&'a self, key: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let key = key.to_vec();
+            let value = self
+                .read(move |connection, now| get(connection, &key, now))
+                .await?;
+            Ok(value.map(Bytes::from))
+        })
+    }
+
+    fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let (key, value) = (key.to_vec(), value.to_vec());
+            self.write(move |table| table.set(&key, &value, ttl)).await
+        })
+    }
+
+    fn set_if_absent<'a>(
+        &'a self,
+        key: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let (key, value) = (key.to_vec(), value.to_vec());
+            self.write(move |table| {
+                let is_absent = table.get(&key)?.is_none();
+                if is_absent {
+                    table.set(&key, &value, ttl)?;
+                }
+                Ok(is_absent)
+            })
+            .await
+        })
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        key: &'a [u8],
+        expected: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let (key, expected, value) = (key.to_vec(), expected.to_vec(), value.to_vec());
+            self.write(move |table| {
+                let is_expected = table.get(&key)? == Some(expected);
+                if is_expected {
+                    table.set(&key, &value, ttl)?;
+                }
+                Ok(is_expected)
+            })
+            .await
+        })
+    }
+
+    fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
+        Box::pin(async move {
+            check_size(key, b"")?;
+            let key = key.to_vec();
+            self.write(move |table| {
+                let Some(value) = table.get(&key)? else {
+                    let sum = sum(0, delta)?;
+                    table.set(&key, sum.to_string().as_bytes(), ttl)?;
+                    return Ok(sum);
+                };
+                let sum = sum(number(&value)?, delta)?;
+                table.replace(&key, sum.to_string().as_bytes())?;
+                Ok(sum)
+            })
+            .await
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let key = key.to_vec();
+            self.write(move |table| table.delete(&key)).await
+        })
+    }
+
+    fn compare_and_delete<'a>(&'a self, key: &'a [u8], expected: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let (key, expected) = (key.to_vec(), expected.to_vec());
+            self.write(move |table| Ok(table.get(&key)? == Some(expected) && table.delete(&key)?))
+                .await
+        })
+    }
+
+    fn count<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        event: Event<'a>,
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            check_size(key, b"")?;
+            check_event(windows, event)?;
+            let (key, windows) = (key.to_vec(), windows.clone());
+            let distinct = match event {
+                Event::Distinct(value) => Some(value.to_vec()),
+                Event::Amount(_) => None,
+            };
+            let amount = if let Event::Amount(amount) = event {
+                amount
+            } else {
+                0
+            };
+            self.write(move |table| {
+                let event = distinct
+                    .as_deref()
+                    .map_or(Event::Amount(amount), Event::Distinct);
+                let mut state = WindowState::decode(&table.get(&key)?.unwrap_or_default());
+                let usage = state.count(table.now, &windows, event);
+                let ttl = Duration::from_millis(windows.span_ms());
+                table.set(&key, &state.encode(), Some(ttl))?;
+                Ok(usage)
+            })
+            .await
+        })
+    }
+
+    fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
+            Ok(state.usage(now_ms(), windows))
+        })
+    }
+
+    fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
+        Box::pin(async move {
+            check_size(lock.key, lock.owner)?;
+            let (name, owner, ttl) = (lock.key.to_vec(), lock.owner.to_vec(), lock.ttl);
+            let key = key.to_vec();
+            self.write(move |table| {
+                if table.get(&name)?.is_some() {
+                    return Ok(Locked::Busy);
+                }
+                table.set(&name, &owner, Some(ttl))?;
+                Ok(Locked::Held(table.get(&key)?.map(Bytes::from)))
+            })
+            .await
+        })
+    }
+
+    fn set_and_unlock<'a>(
+        &'a self,
+        lock: Lock<'a>,
+        key: &'a [u8],
+        value: &'a [u8],
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            check_size(key, value)?;
+            let (name, owner) = (lock.key.to_vec(), lock.owner.to_vec());
+            let (key, value) = (key.to_vec(), value.to_vec());
+            self.write(move |table| {
+                if table.get(&name)? != Some(owner) {
+                    return Ok(false);
+                }
+                table.set(&key, &value, ttl)?;
+                table.delete(&name)
+            })
+            .await
+        })
+    }
+
+    fn breakers(&self) -> Vec<Breaker> {
+        vec![self.file.breaker().clone()]
+    }
+}

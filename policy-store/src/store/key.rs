@@ -1,0 +1,35 @@
+//! Keys of several parts, none of which can pass for others, and keys for servers that do not take all.
+
+use sha2::{Digest as _, Sha256};
+
+/// A key of a name and parts that a client may choose: each part is preceded by its length.
+///
+/// ```
+/// use policy_store::key;
+///
+/// assert_eq!(key("ticket", [&b"a@b.example"[..], b"192.0.2.1"]), b"ticket 11:a@b.example 9:192.0.2.1");
+/// // Pasted together these two would be the same.
+/// assert_ne!(key("ticket", [&b"a"[..], b"b,c"]), key("ticket", [&b"a,b"[..], b"c"]));
+/// ```
+pub fn key<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut key = name.as_bytes().to_vec();
+    for part in parts {
+        key.extend_from_slice(format!(" {}:", part.len()).as_bytes());
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// A key in at most so many bytes (71 or more) that pass a check: itself, or its hash. One that looks like a hash is
+/// hashed too, so that nobody can name another's.
+pub(crate) fn short_key(key: &[u8], longest: usize, passes: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    const MARK: &[u8] = b"sha256:";
+    if key.len() <= longest && !key.starts_with(MARK) && passes(key) {
+        return key.to_vec();
+    }
+    let mut short = MARK.to_vec();
+    for byte in Sha256::digest(key) {
+        short.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    short
+}

@@ -1,0 +1,115 @@
+//! memcached: the suite, several servers, and servers that fail.
+
+mod suite;
+mod support;
+
+use std::sync::Arc;
+
+use policy_store::{
+    BreakerState, MemcachedOptions, MemcachedServer, MemcachedStore, RemoteOptions, Store,
+    StoreError,
+};
+
+use crate::{
+    suite::{LONG, Tested},
+    support::{Server, faults, memcached},
+};
+
+fn store(servers: &[&Server], remote: RemoteOptions) -> MemcachedStore {
+    let servers = servers
+        .iter()
+        .enumerate()
+        .map(|(number, server)| MemcachedServer {
+            name: number.to_string(),
+            address: server.address().to_owned(),
+        });
+    let mut options = MemcachedOptions::new(servers);
+    options.remote = remote;
+    MemcachedStore::new(options).unwrap()
+}
+
+async fn two() -> (Tested, [Server; 2]) {
+    let servers = [memcached(), memcached()];
+    (
+        Arc::new(store(&[&servers[0], &servers[1]], RemoteOptions::default())),
+        servers,
+    )
+}
+
+store_suite!(tokio::test, two);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_fails_is_waited_for_no_longer_than_the_deadline() {
+    let mut server = memcached();
+    let store = store(&[&server], faults::remote());
+    let breaker = store.breakers().remove(0);
+    faults::survives(Arc::new(store), &mut server, &breaker).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_takes_its_own_keys_only() {
+    let (one, mut other) = (memcached(), memcached());
+    let store = store(&[&one, &other], faults::remote());
+    for number in 0..50_u8 {
+        store.set(&[number], &[number], LONG).await.unwrap();
+    }
+    other.kill();
+    let mut answered = 0;
+    for number in 0..50_u8 {
+        match store.get(&[number]).await {
+            Ok(value) => {
+                assert_eq!(value.as_deref(), Some(&[number][..]));
+                answered += 1;
+            }
+            Err(error) => assert!(error.is_outage(), "{error}"),
+        }
+    }
+    assert!((10..40).contains(&answered), "{answered}");
+    let states = store
+        .breakers()
+        .iter()
+        .map(|breaker| breaker.state())
+        .collect::<Vec<_>>();
+    assert_eq!(states[0], BreakerState::Closed);
+    assert_ne!(states[1], BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn keys_are_as_they_are_where_they_can_be() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = memcached();
+    let mut options = MemcachedOptions::new([server.address().into()]);
+    options.prefix = "mt-".into();
+    let store = MemcachedStore::new(options).unwrap();
+    store
+        .set(b"a@b,192.0.2.1", b"1764364701", LONG)
+        .await
+        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.address())
+        .await
+        .unwrap();
+    stream
+        .write_all(b"get mt-a@b,192.0.2.1\r\nquit\r\n")
+        .await
+        .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    assert_eq!(
+        reply,
+        "VALUE mt-a@b,192.0.2.1 0 10\r\n1764364701\r\nEND\r\n"
+    );
+}
+
+#[test]
+fn options_that_cannot_be_are_refused() {
+    let refused = |servers: &[&str], prefix: &str| {
+        let mut options = MemcachedOptions::new(servers.iter().map(|&address| address.into()));
+        options.prefix = prefix.into();
+        matches!(MemcachedStore::new(options), Err(StoreError::Refused(_)))
+    };
+    assert!(refused(&[], ""));
+    assert!(refused(&["host:x"], ""));
+    assert!(refused(&["host"], "a b"));
+    assert!(refused(&["host"], &"a".repeat(180)));
+    assert!(!refused(&["host"], "mt-"));
+}

@@ -1,0 +1,109 @@
+//! MariaDB and PostgreSQL, each with a database `mail` and a user `policy` that has a password.
+
+use std::fs;
+
+use super::{Server, free_port, process::run, text};
+
+pub const PASSWORD: &str = "geheim-7";
+
+/// MariaDB. The name to connect with is the second.
+pub fn mariadb() -> (Server, String) {
+    let port = free_port().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let data = text(&directory.path().join("data"));
+    run(
+        "mariadb-install-db",
+        &[
+            "--no-defaults",
+            "--user=root",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            &format!("--datadir={data}"),
+        ],
+    );
+    let first = directory.path().join("first.sql");
+    let user = format!("policy@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'");
+    let statements = format!(
+        "CREATE DATABASE IF NOT EXISTS mail;\nCREATE USER IF NOT EXISTS {user};\n\
+         GRANT ALL ON mail.* TO policy@'127.0.0.1';\n"
+    );
+    fs::write(&first, statements).unwrap();
+    let socket = text(&directory.path().join("socket"));
+    let server = Server::start_in(
+        directory,
+        &format!("127.0.0.1:{port}"),
+        &[
+            "mariadbd",
+            "--no-defaults",
+            "--user=root",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--innodb-flush-log-at-trx-commit=2",
+            &format!("--datadir={data}"),
+            &format!("--port={port}"),
+            &format!("--socket={socket}"),
+            &format!("--init-file={}", text(&first)),
+            &format!("--pid-file={socket}.pid"),
+        ],
+    );
+    (
+        server,
+        format!("mysql://policy:{PASSWORD}@127.0.0.1:{port}/mail"),
+    )
+}
+
+/// PostgreSQL, which root may not run.
+pub fn postgres() -> (Server, String) {
+    let port = free_port().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let home = text(directory.path());
+    let data = format!("{home}/data");
+    let password = format!("{home}/password");
+    fs::write(&password, PASSWORD).unwrap();
+    run("chown", &["-R", "postgres:", &home]);
+    let programs = fs::read_dir("/usr/lib/postgresql").unwrap();
+    let newest = programs
+        .map(|entry| entry.unwrap().path().join("bin"))
+        .max()
+        .unwrap();
+    let (initdb, postgres) = (text(&newest.join("initdb")), text(&newest.join("postgres")));
+    let pwfile = format!("--pwfile={password}");
+    let user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+    let words = [
+        "--username=policy",
+        "--auth=scram-sha-256",
+        "--no-sync",
+        "-E",
+        "UTF8",
+    ];
+    let make = [
+        &user[..],
+        &[&initdb, "-D", &data, &pwfile, "--locale=C"],
+        &words,
+    ]
+    .concat();
+    run("setpriv", &make);
+    let quick = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"];
+    let serve = [
+        &["setpriv"][..],
+        &user,
+        &[
+            "--pdeathsig",
+            "KILL",
+            &postgres,
+            "-D",
+            &data,
+            "-p",
+            &port,
+            "-k",
+            &home,
+        ],
+        &quick,
+    ]
+    .concat();
+    let server = Server::start_in(directory, &format!("127.0.0.1:{port}"), &serve);
+    (
+        server,
+        format!("postgres://policy:{PASSWORD}@127.0.0.1:{port}/postgres"),
+    )
+}

@@ -1,0 +1,139 @@
+//! A server as a child process: it is killed, stopped, and started again as a test wants it.
+
+use std::{
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A server and the files that it has.
+#[derive(Debug)]
+pub struct Server {
+    address: String,
+    command: Vec<String>,
+    child: Option<Child>,
+    directory: TempDir,
+}
+
+impl Server {
+    /// Starts a server that listens at an address, and waits until it does.
+    pub fn start(address: &str, command: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), address, command)
+    }
+
+    /// The same with files that were made before.
+    pub fn start_in(directory: TempDir, address: &str, command: &[&str]) -> Self {
+        let command = command.iter().map(|&word| word.to_owned()).collect();
+        let mut server = Self {
+            address: address.to_owned(),
+            command,
+            child: None,
+            directory,
+        };
+        server.start_again();
+        server
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// Starts it after `kill`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process is waited for, on a thread of the test"
+    )]
+    pub fn start_again(&mut self) {
+        let (program, arguments) = self.command.split_first().unwrap();
+        // It ends with whoever started it.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", program])
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("{program}: {error}")));
+        for _ in 0..4000 {
+            if TcpStream::connect(&self.address).is_ok() {
+                return;
+            }
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                panic!("{program} has ended: {status}");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{program} does not listen at {}", self.address);
+    }
+
+    /// Ends it at once, and closes its connections.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        if let Some(mut child) = self.child.take() {
+            child.wait().unwrap();
+        }
+    }
+
+    /// Has it hang: its connections stay, and nothing comes.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Signals all of its processes: PostgreSQL's have groups of their own.
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            let child = Pid::from_child(child);
+            for process in [descendants(child), vec![child]].concat() {
+                // It may have ended.
+                let _ = kill_process(process, signal);
+            }
+        }
+    }
+}
+
+/// The processes that a process has started, and those that they have.
+fn descendants(of: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{0}/task/{0}/children", of.as_raw_nonzero());
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let children = children
+        .split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    children
+        .flat_map(|child| [descendants(child), vec![child]].concat())
+        .collect()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a program to its end.
+pub fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+}
