@@ -120,7 +120,10 @@ mod tests {
         assert_eq!(many.len(), 258);
         assert_eq!(fitted(many.as_bytes()), &many.as_bytes()[6..]);
         let most = format!("x{}", &many[6..]);
-        assert_eq!((most.len(), fitted(most.as_bytes())), (253, most.clone().into_bytes()));
+        assert_eq!(
+            (most.len(), fitted(most.as_bytes())),
+            (253, most.clone().into_bytes())
+        );
         assert_eq!(fitted(b"a..b"), b"a..b");
     }
 }
