@@ -147,6 +147,7 @@ impl Name {
     }
 
     /// The bytes that the name takes in memory, about.
+    #[cfg(feature = "hickory")]
     pub(crate) fn size(&self) -> usize {
         self.wire.len()
     }

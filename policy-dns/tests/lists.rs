@@ -282,6 +282,22 @@ async fn a_list_that_does_not_answer_is_skipped_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_that_passes_its_test_is_asked_again_at_once() {
+    let (list, silent) = (list(options()), zone(&["!silent"]));
+    for _ in 0..3 {
+        list.check(&silent, &client()).await;
+    }
+    assert_eq!(
+        list.self_test(&HEALTHY.parse::<Table>().unwrap()).await,
+        Some(Status::Good)
+    );
+    assert_eq!(
+        told(&list.check(&zone(&["A 127.0.0.2"]), &client()).await),
+        "listed 127.0.0.2"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn errors_that_are_not_in_a_row_do_not_skip() {
     let mut options = options();
     options.skip_after = 1;

@@ -50,3 +50,27 @@ impl From<Name> for Subject {
         Self::Domain(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_domain_is_not_looked_for() {
+        for (text, is_domain) in [
+            ("mail.acme.test", true),
+            ("Acme.Test.", true),
+            ("1.acme.test", true),
+            ("localhost", false),
+            ("unknown", false),
+            ("", false),
+            (".", false),
+            ("192.0.2.1", false),
+            ("[192.0.2.1]", false),
+            ("2001:db8::1", false),
+            ("a..test", false),
+        ] {
+            assert_eq!(Subject::domain(text).is_some(), is_domain, "{text}");
+        }
+    }
+}

@@ -128,6 +128,7 @@ impl Data {
     }
 
     /// The bytes that the content takes in memory, about.
+    #[cfg(feature = "hickory")]
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::A(_) | Self::Aaaa(_) => 0,
