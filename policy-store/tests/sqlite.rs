@@ -116,17 +116,22 @@ async fn a_full_store_loses_what_was_written_longest_ago() {
     assert_eq!(store.entries(b"29", 5).await.unwrap().len(), 5);
 }
 
+async fn with_deadline(directory: &Path, ms: u64) -> Sqlite {
+    let mut options = options(directory);
+    options.remote.deadline = Duration::from_millis(ms);
+    options.remote.failures = 2;
+    Sqlite::open(options).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_lock_of_another_process_costs_a_call_its_deadline_and_then_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = options(directory.path());
-    options.remote.deadline = Duration::from_millis(100);
-    options.remote.failures = 2;
-    let file = Sqlite::open(options).await.unwrap();
+    let other = with_deadline(directory.path(), 3000).await;
+    let patient = SqliteStore::new(other.clone()).await.unwrap();
+    patient.set(b"key", b"value", LONG).await.unwrap();
+    let file = with_deadline(directory.path(), 300).await;
     let store = SqliteStore::new(file.clone()).await.unwrap();
-    store.set(b"key", b"value", LONG).await.unwrap();
 
-    let other = open(directory.path()).await;
     let hold = "INSERT INTO held SELECT count(*) FROM \
         (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)";
     other.execute("CREATE TABLE held (n)", &[]).await.unwrap();

@@ -1,6 +1,7 @@
 //! memcached: a client that closes a connection on any doubt.
 
 mod connection;
+mod entry;
 pub mod protocol;
 mod ring;
 mod server;

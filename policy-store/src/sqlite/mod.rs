@@ -3,6 +3,7 @@
 mod file;
 mod query;
 mod store;
+mod table;
 mod thread;
 
 pub use self::{

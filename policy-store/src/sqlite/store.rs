@@ -9,16 +9,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::{
     file::{Sqlite, error},
+    table::{CREATE, Table, get},
     thread::Work,
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
     store::{check_size, number, sum},
-    wall_clock::{expiry_ms, now_ms},
+    wall_clock::now_ms,
     window::{WindowState, check_event},
 };
 
@@ -44,7 +45,7 @@ impl SqliteStore {
     /// What keeps it from being made.
     pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
         file.run(Work::Write, |connection| {
-            connection.execute_batch(TABLE).map_err(error)
+            connection.execute_batch(CREATE).map_err(error)
         })
         .await?;
         Ok(Self {
@@ -122,87 +123,6 @@ impl SqliteStore {
             })
             .await
     }
-}
-
-const TABLE: &str = "
-    CREATE TABLE IF NOT EXISTS policy_store (
-        id INTEGER PRIMARY KEY,
-        key BLOB NOT NULL UNIQUE,
-        value BLOB NOT NULL,
-        expires INTEGER
-    );
-    CREATE INDEX IF NOT EXISTS policy_store_expires ON policy_store (expires) WHERE expires IS NOT NULL;
-";
-
-/// The table within a transaction.
-struct Table<'a> {
-    connection: &'a Connection,
-    now: u64,
-}
-
-impl Table<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        get(self.connection, key, self.now).map_err(error)
-    }
-
-    /// The row gets a new number, so that the lowest one was written longest ago.
-    fn set(&self, key: &[u8], value: &[u8], ttl: Option<Duration>) -> Result<(), StoreError> {
-        let query = "INSERT OR REPLACE INTO policy_store (key, value, expires) VALUES (?1, ?2, ?3)";
-        self.execute(query, params![key, value, expiry_ms(self.now, ttl)])?;
-        Ok(())
-    }
-
-    fn replace(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.execute(
-            "UPDATE policy_store SET value = ?2 WHERE key = ?1",
-            params![key, value],
-        )?;
-        Ok(())
-    }
-
-    /// True if it was there, and its time was not over.
-    fn delete(&self, key: &[u8]) -> Result<bool, StoreError> {
-        let was_there = self.get(key)?.is_some();
-        self.execute("DELETE FROM policy_store WHERE key = ?1", params![key])?;
-        Ok(was_there)
-    }
-
-    fn execute(&self, query: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
-        let mut statement = self.connection.prepare_cached(query).map_err(error)?;
-        statement.execute(params).map_err(error)
-    }
-
-    /// Deletes what is over, and what is too much, some of it at a time.
-    fn clean(&self, most: u64) -> rusqlite::Result<()> {
-        let over = "DELETE FROM policy_store WHERE id IN \
-            (SELECT id FROM policy_store WHERE expires <= ?1 ORDER BY expires LIMIT 8192)";
-        self.connection
-            .prepare_cached(over)?
-            .execute(params![self.now])?;
-        let count = "SELECT count(*) FROM policy_store";
-        let count: u64 = self
-            .connection
-            .prepare_cached(count)?
-            .query_row([], |row| row.get(0))?;
-        let oldest = "DELETE FROM policy_store WHERE id IN \
-            (SELECT id FROM policy_store ORDER BY id LIMIT ?1)";
-        let too_many = count.saturating_sub(most).min(8192);
-        if too_many > 0 {
-            self.connection
-                .prepare_cached(oldest)?
-                .execute(params![too_many])?;
-        }
-        Ok(())
-    }
-}
-
-fn get(connection: &Connection, key: &[u8], now: u64) -> rusqlite::Result<Option<Vec<u8>>> {
-    let query =
-        "SELECT value FROM policy_store WHERE key = ?1 AND (expires IS NULL OR expires > ?2)";
-    let mut statement = connection.prepare_cached(query)?;
-    statement
-        .query_row(params![key, now], |row| row.get(0))
-        .optional()
 }
 
 impl Store for SqliteStore {
