@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use policy_testing::process::hapolicy;
+
 use crate::PATIENCE;
 use crate::instance::Setup;
 
@@ -129,7 +131,7 @@ impl Drop for Proxy {
 
 /// Starts a daemon; it is ready, and listens there.
 fn start_daemon(arguments: &[String], errors: &Path) -> (Child, String) {
-    let mut child = Command::new(HAPOLICY)
+    let mut child = Command::new(hapolicy())
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -168,7 +170,7 @@ fn listen(output: ChildStdout, endpoints: &Sender<String>) {
 fn install(directory: &Path) -> PathBuf {
     let installed = directory.join("hapolicy");
     if !installed.exists() {
-        fs::copy(HAPOLICY, &installed).expect("room for a copy");
+        fs::copy(hapolicy(), &installed).expect("room for a copy");
         fs::set_permissions(&installed, Permissions::from_mode(0o755)).expect("our own");
     }
     installed
@@ -193,5 +195,3 @@ fn counted(program: &Path, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("our own");
     (script, starts)
 }
-
-const HAPOLICY: &str = env!("CARGO_BIN_EXE_hapolicy");
