@@ -13,7 +13,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Client, Daemon, Process, hapolicy, is_root, request},
+    process::{Client, Daemon, Process, copy_hapolicy, hapolicy, is_root, request},
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
@@ -171,8 +171,7 @@ impl Program {
     fn for_anybody() -> Self {
         let directory = TempDir::new().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let path = directory.path().join("hapolicy");
-        fs::copy(hapolicy(), &path).unwrap();
+        let path = copy_hapolicy(directory.path());
         // The number of a process is nobody else's, and so this number of a user.
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

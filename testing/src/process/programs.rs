@@ -1,6 +1,11 @@
 //! Where the programs are that the tests run.
 
-use std::{env, fs, path::PathBuf, sync::LazyLock};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
 
 /// The path of `hapolicy`.
 pub fn hapolicy() -> &'static str {
@@ -12,6 +17,20 @@ pub fn hapolicy() -> &'static str {
 pub fn policy_client() -> &'static str {
     static PATH: LazyLock<String> = LazyLock::new(|| path_of("policy-client"));
     &PATH
+}
+
+/// Copies `hapolicy` into a directory, for a user who cannot reach the original; its new path.
+///
+/// Another process writes the copy. This one must not: a child that another thread starts at the same time would hold the
+/// copy open for writing until it executes something, and so long the copy cannot be executed (`ETXTBSY`).
+pub fn copy_hapolicy(directory: &Path) -> PathBuf {
+    let copy = directory.join("hapolicy");
+    let status = Command::new("install")
+        .args(["--mode=755", hapolicy()])
+        .arg(&copy)
+        .status();
+    assert!(status.expect("install(1)").success(), "{}", copy.display());
+    copy
 }
 
 /// The path of a program of this workspace: cargo puts a profile's programs into one directory, and its tests into the

@@ -12,7 +12,7 @@ use std::{
 
 use policy_testing::{
     World,
-    process::{Client, Process, hapolicy, is_root},
+    process::{Client, Process, copy_hapolicy, is_root},
 };
 
 #[test]
@@ -28,8 +28,7 @@ fn nobody_else_gets_the_sockets_or_gives_connections() {
     // As if somebody had opened it to all.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(world.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let program = world.path("hapolicy");
-    fs::copy(hapolicy(), &program).unwrap();
+    let program = copy_hapolicy(world.dir.path());
     let mut stranger = Command::new(program);
     stranger
         .args(world.words(&["--listen", "inet:127.0.0.1:0"]))
