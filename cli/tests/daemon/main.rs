@@ -11,8 +11,8 @@ mod outage;
 mod refused;
 mod requests;
 mod signals;
-mod signals_amid_answers;
 mod start;
+mod stop;
 mod time;
 
 use policy_testing::stub::Stub;

@@ -8,5 +8,6 @@ mod codec;
 mod corpus;
 mod decode;
 mod example;
+mod generators;
 mod properties;
 mod support;

@@ -16,9 +16,9 @@ use nix::sched::{CloneFlags, unshare};
 use policy_testing::{
     World,
     process::{Client, Daemon, request},
-    stub::Stub,
 };
-use tempfile::TempDir;
+
+use crate::{service, unix};
 
 /// How many of them still get an answer.
 fn served(clients: &mut [Client]) -> usize {
@@ -57,14 +57,6 @@ fn in_a_network(addresses: &[&str], work: impl FnOnce() + Send) {
         work();
     };
     thread::scope(|scope| scope.spawn(work).join().expect("no panic"));
-}
-
-fn service(stub: &Stub) -> String {
-    format!("a={}", stub.address())
-}
-
-fn unix(dir: &TempDir) -> String {
-    format!("unix:{}", dir.path().join("policy.sock").display())
 }
 
 fn ip(text: &str) -> IpAddr {
