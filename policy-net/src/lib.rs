@@ -112,14 +112,12 @@ pub use policy_flow::{
 };
 pub use policy_ha::{Backend, Config, ConfigError, Mode, Preference, Status, Transition};
 pub use policy_proto::{Action, ActionSet, Limits, ProtocolState, Request, Response, attr};
-pub use policy_socket::{Endpoint, InvalidEndpoint};
+pub use policy_socket::{Endpoint, InvalidEndpoint, close_apart};
 pub use server::{
     BoxError, Clients, Connection, ConnectionError, Credentials, Drain, Handler, Peer,
     ServeOptions, accept, serve, serve_connection, serve_each, serve_with,
 };
-pub use socket::{
-    AcceptSender, BindOptions, Listener, Stream, UnixListener, UnixStream, close_apart,
-};
+pub use socket::{AcceptSender, BindOptions, Listener, Stream, UnixListener, UnixStream};
 pub use upstream::{Attempt, BackendConfig, Event, Exhausted, Session, Upstream};
 pub use {bytes, policy_flow, policy_ha, policy_proto};
 

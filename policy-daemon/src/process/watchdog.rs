@@ -58,7 +58,7 @@ impl Watchdog {
             {
                 None => notify(log, "WATCHDOG=1"),
                 Some(worker) => {
-                    let text = format!("worker {worker} does not turn: no sign of life");
+                    let text = format!("worker {worker} is stuck: no sign of life");
                     log.line(Level::Error, text);
                 }
             }

@@ -17,7 +17,7 @@ use crate::{ClientDriver, ClientId, clock::Time};
 /// Clients in the middle of a request that are to lose their places next, the last one first: several are found at
 /// once, since all are looked at.
 #[derive(Debug)]
-pub(super) struct Victims {
+pub(super) struct EvictionCandidates {
     found: Vec<(u32, Time)>,
     of: Option<Origin>,
     /// None was found: no other search before that, unless a request of anybody will do and one has begun since.
@@ -26,7 +26,7 @@ pub(super) struct Victims {
     pub(super) waits: bool,
 }
 
-impl Victims {
+impl EvictionCandidates {
     pub(super) const fn new() -> Self {
         Self {
             found: Vec::new(),
@@ -82,29 +82,29 @@ impl Clients {
     }
 
     fn longest_unfinished(&mut self, of: Option<Origin>) -> Option<u32> {
-        if self.victims.of != of {
-            self.victims.of = of;
-            self.victims.found.clear();
-            self.victims.not_before = Time::default();
+        if self.eviction.of != of {
+            self.eviction.of = of;
+            self.eviction.found.clear();
+            self.eviction.not_before = Time::default();
         }
         for _ in 0..2 {
-            while let Some((id, since)) = self.victims.found.pop() {
+            while let Some((id, since)) = self.eviction.found.pop() {
                 let client = self.slab.get(id)?;
                 if client.state == State::Rest && client.since == since {
                     return Some(id);
                 }
             }
             let now = self.clock.now;
-            let is_worth_while = of.is_none() && self.victims.waits;
-            if now < self.victims.not_before && !is_worth_while {
+            let is_worth_while = of.is_none() && self.eviction.waits;
+            if now < self.eviction.not_before && !is_worth_while {
                 return None;
             }
-            self.victims.waits = false;
+            self.eviction.waits = false;
             let (found, looked_at) = self.search(of);
-            self.victims.found = found;
-            if self.victims.found.is_empty() {
+            self.eviction.found = found;
+            if self.eviction.found.is_empty() {
                 let pause = PAUSE_PER_CLIENT.saturating_mul(looked_at).min(MAX_PAUSE);
-                self.victims.not_before = now.after(pause);
+                self.eviction.not_before = now.after(pause);
                 return None;
             }
         }

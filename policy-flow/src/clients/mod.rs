@@ -33,7 +33,7 @@ pub use memory::RequestMemory;
 pub use options::ClientOptions;
 
 use client::{Client, State};
-use evict::Victims;
+use evict::EvictionCandidates;
 use queue::Queue;
 use wait::{WAITS, Wait};
 
@@ -95,7 +95,7 @@ pub struct Clients {
     memory_at: Time,
     /// Requests that have had to wait for memory so far, and those that wait.
     waits: (u64, usize),
-    victims: Victims,
+    eviction: EvictionCandidates,
     /// Requests that have come whole.
     ready: VecDeque<(ClientId, Request)>,
     arena: Arena,
@@ -126,7 +126,7 @@ impl Clients {
             memory: RequestMemory::new(options.memory),
             memory_at: Time::NEVER,
             waits: (0, 0),
-            victims: Victims::new(),
+            eviction: EvictionCandidates::new(),
             ready: VecDeque::new(),
             arena: Arena::default(),
             decoder: options.decoder(),

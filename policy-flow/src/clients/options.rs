@@ -51,9 +51,10 @@ impl Default for ClientOptions {
 impl ClientOptions {
     pub(crate) fn decoder(&self) -> MessageDecoder {
         let decoder = MessageDecoder::new().with_limits(self.limits);
-        match self.lenient {
-            true => decoder.lenient(),
-            false => decoder,
+        if self.lenient {
+            decoder.lenient()
+        } else {
+            decoder
         }
     }
 }

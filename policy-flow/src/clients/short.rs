@@ -35,9 +35,10 @@ impl Clients {
     /// While somebody waits for memory it is looked at once in a while: other workers may have given some back, and
     /// unfinished requests may have become old.
     pub(super) fn arm_memory(&mut self) {
-        let pause = match self.memory.is_shared() {
-            true => PAUSE,
-            false => GRACE,
+        let pause = if self.memory.is_shared() {
+            PAUSE
+        } else {
+            GRACE
         };
         let at = self.clock.now.after(pause);
         self.timers.arm(&mut self.memory_at, at, Timer::Memory);

@@ -32,7 +32,7 @@ impl Clients {
         let now = self.clock.now;
         self.queues[wait as usize].push(&mut self.slab, id, now);
         self.arm(wait);
-        self.victims.waits |= wait == Wait::Rest;
+        self.eviction.waits |= wait == Wait::Rest;
         if matches!(wait, Wait::Short | Wait::ShortLarge) {
             self.waits.0 += 1;
             self.waits.1 += 1;

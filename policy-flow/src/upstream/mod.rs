@@ -306,9 +306,10 @@ impl Upstream {
         if ask.state == AskState::Free {
             return;
         }
-        match ask.due <= now {
-            true => self.ask_is_due(id, driver),
-            false => self.arm(id),
+        if ask.due <= now {
+            self.ask_is_due(id, driver)
+        } else {
+            self.arm(id)
         }
     }
 

@@ -3,13 +3,10 @@
 use std::{io, net::IpAddr, path::Path, time::Duration};
 
 use policy_flow::{Address, BackendConfig, TimedOut};
+use policy_socket::{SocketFileId, is_unread, keep_alive};
 use rustix::{
-    fs::stat,
     io::Errno,
-    net::{
-        RecvFlags, recv,
-        sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl},
-    },
+    net::{RecvFlags, recv},
 };
 use tokio::{
     net::TcpStream,
@@ -146,7 +143,8 @@ impl Connect for Connector {
                 let stream = TcpStream::connect(address).await?;
                 // A request is one write: there is nothing to gather.
                 stream.set_nodelay(true)?;
-                keep_alive(&stream);
+                // Where the system cannot do it, time-outs find out.
+                _ = keep_alive(&stream);
                 Ok(Stream::Tcp(stream))
             }
             (Endpoint::Unix(path), _) => connect_unix(path).await.map(Stream::Unix),
@@ -176,11 +174,8 @@ impl Connect for Connector {
                 Ok(list.into_iter().map(Address::Inet).collect())
             }
             Endpoint::Unix(path) => {
-                let file = stat(path)?;
-                Ok(vec![Address::Unix {
-                    device: file.st_dev,
-                    inode: file.st_ino,
-                }])
+                let SocketFileId { device, inode } = SocketFileId::at(path)?;
+                Ok(vec![Address::Unix { device, inode }])
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -192,24 +187,7 @@ impl Connect for Connector {
     }
 
     fn left_unread(&self, error: &io::Error) -> bool {
-        // Linux sets it when it closes a UNIX socket whose queue is not empty, and for nothing else.
-        cfg!(target_os = "linux")
-            && matches!(self.endpoint, Endpoint::Unix(_))
-            && Errno::from_io_error(error) == Some(Errno::CONNRESET)
-    }
-}
-
-/// Finds out that a server has gone without a word, also where nothing is asked of it.
-fn keep_alive(stream: &TcpStream) {
-    // Where the system cannot do it, time-outs find out.
-    _ = set_socket_keepalive(stream, true);
-    _ = set_tcp_keepidle(stream, KEEPALIVE);
-    _ = set_tcp_keepintvl(stream, KEEPALIVE);
-    _ = set_tcp_keepcnt(stream, 3);
-    #[cfg(target_os = "linux")]
-    {
-        let milliseconds = KEEPALIVE.as_millis() as u32;
-        _ = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds);
+        matches!(self.endpoint, Endpoint::Unix(_)) && is_unread(error)
     }
 }
 
@@ -232,8 +210,5 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 /// How soon a socket that was bound anew is found.
 const UNIX_REFRESH: Duration = Duration::from_secs(1);
-/// How long nothing may be heard of a server's machine, or a packet to it not be acknowledged, until it is asked for a
-/// sign, or given up.
-const KEEPALIVE: Duration = Duration::from_secs(15);
 /// As many addresses of a name as are tried.
 const MAX_ADDRESSES: usize = 8;

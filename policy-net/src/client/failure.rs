@@ -3,7 +3,7 @@
 use std::io;
 
 use policy_flow::Failure;
-use rustix::io::Errno;
+use policy_socket::is_local;
 
 use super::{Connect, resolver::NoThread};
 
@@ -18,23 +18,19 @@ pub(crate) fn failure(error: io::Error, connect: &impl Connect) -> Failure {
 
 /// Whether this side has run out of something.
 pub(crate) fn is_ours(error: &io::Error) -> bool {
-    let is_ours = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
     let no_thread = error.get_ref().is_some_and(|error| error.is::<NoThread>());
-    OURS.iter().any(is_ours) || no_thread
+    no_thread || is_local(error)
 }
-
-/// Descriptors and memory. Each of them is about this process or this machine.
-const OURS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
     fn what_this_side_has_run_out_of_is_no_peers_failure() {
-        for errno in OURS {
-            assert!(is_ours(&errno.into()), "{errno}");
-        }
+        assert!(is_ours(&Errno::MFILE.into()));
         let error = NoThread::error("policy.example", io::Error::from(Errno::AGAIN));
         assert_eq!(
             error.to_string(),

@@ -3,8 +3,7 @@
 mod bind;
 pub use bind::BindOptions;
 
-mod disposal;
-pub use disposal::close_apart;
+mod connected;
 
 mod listener;
 pub use listener::Listener;

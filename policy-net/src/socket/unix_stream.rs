@@ -14,6 +14,7 @@ use std::{
 
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use policy_socket::close_apart;
 use rustix::{
     cmsg_space,
     io::retry_on_intr,
@@ -27,7 +28,7 @@ use tokio::{
     task::coop::poll_proceed,
 };
 
-use super::disposal::{Connected, Unwanted, dispose};
+use super::connected::Connected;
 use crate::Credentials;
 
 /// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
@@ -184,14 +185,14 @@ fn receive(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
     let mut sent = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            sent.extend(descriptors.map(Unwanted::Sent));
+            sent.extend(descriptors);
         }
     }
     if sent.is_empty() {
         return Ok(received.bytes);
     }
     tracing::warn!("closing a connection: its peer has sent descriptors");
-    dispose(sent);
+    close_apart(sent);
     Err(io::ErrorKind::InvalidData.into())
 }
 

@@ -115,7 +115,7 @@ fn the_watchdog_is_fed_as_long_as_all_workers_turn() {
 
     // One of three stands still; the others serve on.
     let stopped = Stopped::thread(daemon.process.id(), "worker 1");
-    assert!(daemon.process.out.wait_lines(1, "worker 1 does not turn"));
+    assert!(daemon.process.out.wait_lines(1, "worker 1 is stuck"));
     let fed = || {
         manager
             .said()
@@ -124,7 +124,7 @@ fn the_watchdog_is_fed_as_long_as_all_workers_turn() {
             .count()
     };
     let before = fed();
-    assert!(daemon.process.out.wait_lines(4, "worker 1 does not turn"));
+    assert!(daemon.process.out.wait_lines(4, "worker 1 is stuck"));
     assert_eq!(fed(), before);
     drop(stopped);
     assert!(

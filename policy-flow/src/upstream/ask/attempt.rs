@@ -127,11 +127,11 @@ impl Upstream {
         let Some(backend) = self.backends.get(slot.index()) else {
             return false;
         };
-        let limit = match ask.tried.is_last_resort() {
-            false => attempt_limit(backend.timeout, left, unasked),
-            true => ask
-                .budget
-                .last_resort(clock.now, options, backend.timeout, unasked),
+        let limit = if ask.tried.is_last_resort() {
+            ask.budget
+                .last_resort(clock.now, options, backend.timeout, unasked)
+        } else {
+            attempt_limit(backend.timeout, left, unasked)
         };
         ask.id = Some(picked);
         ask.slot = slot;
@@ -141,9 +141,10 @@ impl Upstream {
         ask.until = clock.now.after(limit);
         ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
-        ask.wait_until = match is_sole {
-            true => ask.until,
-            false => clock.now.after(options.wait.min(limit)),
+        ask.wait_until = if is_sole {
+            ask.until
+        } else {
+            clock.now.after(options.wait.min(limit))
         };
         !limit.is_zero()
     }
@@ -192,9 +193,10 @@ impl Upstream {
         if is_news && !is_pending {
             self.observe_last(id, driver);
         }
-        match self.options.retry == Retry::Unsent && !failed.unsent {
-            true => self.exhaust(id, driver),
-            false => self.work.push_back(Work::Advance(id)),
+        if self.options.retry == Retry::Unsent && !failed.unsent {
+            self.exhaust(id, driver)
+        } else {
+            self.work.push_back(Work::Advance(id))
         }
     }
 

@@ -41,9 +41,10 @@ impl Upstream {
         let is_harmful = is_done && ended().nth(1).is_some();
         let mut is_forgiven = false;
         for attempt in pending() {
-            match is_harmful && self.forgives(attempt.slot) {
-                true => is_forgiven = true,
-                false => self.observe_failure(ask, attempt, driver),
+            if is_harmful && self.forgives(attempt.slot) {
+                is_forgiven = true
+            } else {
+                self.observe_failure(ask, attempt, driver)
             }
         }
         if is_forgiven && let Some(request) = &ask.request {

@@ -111,9 +111,10 @@ impl Probe {
         };
         let (action, answer) = (action.as_bytes(), answer.as_bytes());
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let answer = match action.iter().any(is_blank) {
-            true => answer,
-            false => answer.split(is_blank).next().unwrap_or_default(),
+        let answer = if action.iter().any(is_blank) {
+            answer
+        } else {
+            answer.split(is_blank).next().unwrap_or_default()
         };
         answer.eq_ignore_ascii_case(action)
     }
@@ -251,9 +252,10 @@ impl Upstream {
         driver: &mut impl BackendDriver,
     ) {
         let probe = self.check.as_ref().and_then(|check| check.probe.as_ref());
-        let result = match probe.is_none_or(|probe| probe.passes(&response)) {
-            true => Ok(()),
-            false => Err(CheckError::Unexpected(response)),
+        let result = if probe.is_none_or(|probe| probe.passes(&response)) {
+            Ok(())
+        } else {
+            Err(CheckError::Unexpected(response))
         };
         self.check_ended(id, result, driver);
     }

@@ -32,9 +32,10 @@ impl Set {
 
     /// The one with this number.
     pub(crate) fn find<'a>(current: &'a Self, old: &'a [Self], number: u32) -> Option<&'a Self> {
-        match current.number == number {
-            true => Some(current),
-            false => old.iter().find(|set| set.number == number),
+        if current.number == number {
+            Some(current)
+        } else {
+            old.iter().find(|set| set.number == number)
         }
     }
 

@@ -95,9 +95,10 @@ fn canonical(value: &[u8]) -> Cow<'_, [u8]> {
             text => Cow::Owned(text.to_owned()),
         };
     }
-    match value.iter().any(u8::is_ascii_uppercase) {
-        true => Cow::Owned(value.to_ascii_lowercase()),
-        false => Cow::Borrowed(value),
+    if value.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(value.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(value)
     }
 }
 

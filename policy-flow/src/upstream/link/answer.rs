@@ -122,17 +122,16 @@ impl Upstream {
         // What is large is copied: the answer may outlive what is counted for its connection.
         let response = self.apart(id, response);
         self.has_answered(id, after, driver);
-        match is_allowed {
-            true => self.answered(ask, slot, response, driver),
-            false => {
-                let failed = Failed {
-                    error: AttemptError::not_allowed(&response),
-                    unsent: false,
-                    was_closed: false,
-                    connected: true,
-                };
-                self.fail(ask, failed, driver);
-            }
+        if is_allowed {
+            self.answered(ask, slot, response, driver)
+        } else {
+            let failed = Failed {
+                error: AttemptError::not_allowed(&response),
+                unsent: false,
+                was_closed: false,
+                connected: true,
+            };
+            self.fail(ask, failed, driver);
         }
     }
 
@@ -243,9 +242,10 @@ fn after(decoder: &mut MessageDecoder, buf: &mut BytesMut) -> After {
             if matches!(&buf[..], b"\n" | b"\r\n") {
                 buf.advance(buf.len());
             }
-            match buf.is_empty() {
-                true => After::Nothing,
-                false => After::Other,
+            if buf.is_empty() {
+                After::Nothing
+            } else {
+                After::Other
             }
         }
         Err(_) => After::Other,

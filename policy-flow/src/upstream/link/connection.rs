@@ -135,9 +135,10 @@ impl Upstream {
                     return self.arm_link(id, accepted);
                 }
                 self.is_accepted(id);
-                match now < crowded {
-                    true => self.arm_link(id, crowded),
-                    false => self.is_unanswered(id, driver),
+                if now < crowded {
+                    self.arm_link(id, crowded)
+                } else {
+                    self.is_unanswered(id, driver)
                 }
             }
             _ => {}

@@ -96,13 +96,12 @@ impl Upstream {
             && partial.charge == 0
             && partial.buf.len() >= USUAL
         {
-            match self.memory.take(&mut backend.memory) {
-                true => partial.charge = self.memory.size,
-                false => {
-                    partial.waits = true;
-                    self.memory.waited += 1;
-                    self.memory.waiting.push_back(id);
-                }
+            if self.memory.take(&mut backend.memory) {
+                partial.charge = self.memory.size
+            } else {
+                partial.waits = true;
+                self.memory.waited += 1;
+                self.memory.waiting.push_back(id);
             }
         }
     }

@@ -18,9 +18,10 @@ impl Upstream {
             return Ok(());
         };
         self.refresh(slot, driver);
-        match self.try_acquire(id, driver)? {
-            true => Ok(()),
-            false => self.queue(id, false),
+        if self.try_acquire(id, driver)? {
+            Ok(())
+        } else {
+            self.queue(id, false)
         }
     }
 
@@ -33,9 +34,10 @@ impl Upstream {
         if let Some(ask) = self.asks.get_mut(id) {
             ask.is_fresh = true;
         }
-        match self.try_acquire(id, driver)? {
-            true => Ok(()),
-            false => self.queue(id, true),
+        if self.try_acquire(id, driver)? {
+            Ok(())
+        } else {
+            self.queue(id, true)
         }
     }
 
@@ -99,9 +101,10 @@ impl Upstream {
         let Some(ask) = self.asks.get_mut(id) else {
             return Ok(());
         };
-        match is_first {
-            true => backend.waiting.push_front(entry),
-            false => backend.waiting.push_back(entry),
+        if is_first {
+            backend.waiting.push_front(entry)
+        } else {
+            backend.waiting.push_back(entry)
         }
         ask.state = AskState::Queued;
         ask.due = ask.wait_until;
@@ -222,9 +225,10 @@ impl Upstream {
         id: u32,
         driver: &mut impl BackendDriver,
     ) -> Result<(), AttemptError> {
-        match self.try_acquire(id, driver)? {
-            true => Ok(()),
-            false => self.queue(id, true),
+        if self.try_acquire(id, driver)? {
+            Ok(())
+        } else {
+            self.queue(id, true)
         }
     }
 
