@@ -1,12 +1,8 @@
-//! The faults of networks and name servers, in a world of their own: see `support/world.sh`. As root.
-
-mod fault;
-mod process;
-mod support;
+//! The faults of networks and name servers, in a world of their own: see `testing/world.sh`. As root.
 
 use std::{env, net::UdpSocket, process::Command, thread};
 
-use support::{faults::Trouble, first::answer_names};
+use policy_testing::faults::{self, Fault, Trouble, WORLD_SCRIPT, answer_names};
 
 /// One test, since all that is changed is the same for the whole world.
 #[test]
@@ -16,9 +12,9 @@ fn a_fault_of_the_network_is_met_as_the_table_says() {
     }
     let socket = UdpSocket::bind("127.0.0.53:53").expect("nobody else is here");
     thread::spawn(move || answer_names(&socket));
-    let far = |fault: &support::faults::Fault| matches!(fault.trouble, Trouble::Far(_));
-    fault::check(far, false);
-    fault::check(far, true);
+    let far = |fault: &Fault| matches!(fault.trouble, Trouble::Far(_));
+    faults::check(far, false);
+    faults::check(far, true);
 }
 
 fn enter() {
@@ -27,14 +23,11 @@ fn enter() {
         "this test needs root: it makes a network of its own"
     );
     let home = tempfile::tempdir().expect("a directory");
-    let status = Command::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/support/world.sh"
-    ))
-    .arg(home.path())
-    .arg(env::current_exe().expect("the path of this test"))
-    .args(["--nocapture", "--test-threads=1"])
-    .status();
+    let status = Command::new(WORLD_SCRIPT)
+        .arg(home.path())
+        .arg(env::current_exe().expect("the path of this test"))
+        .args(["--nocapture", "--test-threads=1"])
+        .status();
     let status =
         status.expect("world.sh starts; it needs the Debian packages util-linux and iproute2");
     assert!(status.success(), "see above");

@@ -1,17 +1,16 @@
 //! 5,000 clients that begin requests and do not finish them, beside 16 honest ones.
 
-mod process;
-mod support;
-
 use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
 };
 
-use process::{Client, Daemon, request};
+use policy_testing::{
+    process::{self, Client, Daemon, request},
+    stub::{Reply, Script, Stub},
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use support::stub::{Reply, Script, Stub};
 
 /// Prints the latency of the honest clients with and without the slow ones: `--nocapture`. What was
 /// seen is under `benches/record/`.

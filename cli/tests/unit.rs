@@ -1,10 +1,8 @@
 //! The unit for systemd: what systemd itself thinks of it.
 
-mod process;
-
 use std::fs;
 
-use process::run;
+use policy_testing::process::{hapolicy, run};
 
 #[test]
 fn systemd_finds_little_exposed_and_nothing_wrong() {
@@ -13,7 +11,7 @@ fn systemd_finds_little_exposed_and_nothing_wrong() {
     for name in ["hapolicy.service", "hapolicy.socket"] {
         let text = fs::read_to_string(format!("../docs/{name}")).unwrap();
         // Where this system has the program.
-        let text = text.replace("/usr/local/sbin/hapolicy", process::HAPOLICY);
+        let text = text.replace("/usr/local/sbin/hapolicy", hapolicy());
         fs::write(path(name), text).unwrap();
     }
     let service = path("hapolicy.service");

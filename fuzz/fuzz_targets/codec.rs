@@ -7,7 +7,7 @@
 #![no_main]
 
 mod scripted_io;
-#[path = "../../policy-proto/tests/support/mod.rs"]
+#[allow(dead_code, reason = "each target uses its own part")]
 mod support;
 mod way;
 

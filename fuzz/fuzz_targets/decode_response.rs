@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../../policy-proto/tests/support/mod.rs"]
+#[allow(dead_code, reason = "each target uses its own part")]
 mod support;
 mod way;
 

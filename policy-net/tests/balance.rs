@@ -1,17 +1,14 @@
 //! Who is asked among services of one priority, what keeps requests together, and what an operator
 //! says.
 
-mod support;
-
 use policy_ha::Mode;
 use policy_net::{BackendConfig, Exhausted, Stick, Strategy, Upstream, UpstreamOptions};
 use policy_proto::Request;
+use policy_testing::pipe::{self, Manner, Server, ask, ms, s};
 use tokio::{
     task::JoinSet,
     time::{advance, sleep, timeout},
 };
-
-use support::{Manner, Server, ask, ms, s};
 
 const STRATEGIES: [&str; 3] = ["round-robin", "least-loaded", "hash:sender"];
 
@@ -148,7 +145,7 @@ async fn whoever_takes_over_keeps_the_rest_of_the_message_with_each_strategy() {
             upstream
                 .ids()
                 .into_iter()
-                .all(|id| support::is_up(&upstream, id))
+                .all(|id| pipe::is_up(&upstream, id))
         );
         for _ in 0..5 {
             assert_eq!(message.ask().await, other, "{strategy}");
@@ -233,10 +230,10 @@ async fn a_disabled_service_has_no_share_of_the_deadline() {
     let servers = [Manner::Hangs, Manner::Answers, Manner::Answers].map(Server::new);
     let mut options = UpstreamOptions::default();
     options.deadline = s(24);
-    let upstream = support::upstream(options, s(60), &[&servers[0], &servers[1], &servers[2]]);
+    let upstream = pipe::upstream(options, s(60), &[&servers[0], &servers[1], &servers[2]]);
     let last = upstream.ids()[2];
     upstream.set_mode(last, Mode::Disabled);
-    let (answered, took) = support::timed(ask(&upstream, 1)).await;
+    let (answered, took) = pipe::timed(ask(&upstream, 1)).await;
     assert_eq!((answered.unwrap(), took), (1, s(12)));
 }
 
@@ -293,5 +290,5 @@ fn with(balance: &str, servers: &[Server]) -> Upstream<Server> {
 }
 
 fn service(server: &Server, name: &str) -> BackendConfig<Server> {
-    support::backend(server, name)
+    pipe::backend(server, name)
 }

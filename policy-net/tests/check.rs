@@ -1,7 +1,5 @@
 //! Looking at services that are down beside the requests: what brings one back, and what that costs.
 
-mod support;
-
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,12 +8,13 @@ use std::{
 use policy_ha::Mode;
 use policy_net::{Check, Event, Probe, Upstream, UpstreamOptions};
 use policy_proto::Response;
+use policy_testing::pipe::{
+    Manner, Server, ask, is_up, ms, request, s, timed, upstream, upstream_of,
+};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
-
-use support::{Manner, Server, ask, is_up, ms, request, s, timed, upstream, upstream_of};
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_could_not_be_connected_to_is_back_before_a_request_asks_for_it() {

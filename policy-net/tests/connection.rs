@@ -1,7 +1,5 @@
 //! A server's side of one connection, without what a server makes of it.
 
-mod support;
-
 use std::{
     future::poll_fn,
     os::fd::OwnedFd,
@@ -15,14 +13,13 @@ use std::{
 
 use policy_net::{ClientOptions, Clients, Connection, Drain, Stream};
 use policy_proto::Response;
+use policy_testing::pipe::{mark_of, ms, request, s};
 use tokio::{
     io::{AsyncWriteExt, duplex},
     net::UnixStream,
     task::yield_now,
     time::timeout,
 };
-
-use support::{mark_of, ms, request, s};
 
 #[tokio::test]
 async fn a_closed_unix_socket_is_told_from_one_that_has_only_ended_also_when_writing_would_block() {

@@ -1,12 +1,9 @@
 //! The list of services changes while requests are under way.
 
-mod support;
-
 use policy_ha::Status;
 use policy_net::{BackendConfig, Upstream, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, backend, ms, s};
 use tokio::time::{advance, sleep};
-
-use support::{Manner, Server, ask, backend, ms, s};
 
 #[tokio::test(start_paused = true)]
 async fn services_that_stay_keep_health_counters_and_connections() {

@@ -1,13 +1,10 @@
 //! When everything is down: what that costs a request, and how it ends.
 
-mod support;
-
 use std::time::Duration;
 
 use policy_net::{Upstream, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, errors, ms, s, timed, upstream};
 use tokio::{task::JoinSet, time::advance};
-
-use support::{Manner, Server, ask, errors, ms, s, timed, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn hung_services_cost_a_request_its_bound_once_it_is_known_that_they_hang() {

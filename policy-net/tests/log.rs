@@ -1,8 +1,6 @@
 //! What a server logs of its connections, and at which level. It has a process of its own, since what is logged is the
 //! whole process's.
 
-mod support;
-
 use std::{
     fmt::{Debug, Write},
     sync::{Arc, Mutex},
@@ -10,14 +8,13 @@ use std::{
 };
 
 use policy_net::{Connector, Listener, Request, Response, ServeOptions, serve_with};
+use policy_testing::pipe::{mark_of, request, s};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
-
-use support::{mark_of, request, s};
 
 #[tokio::test]
 async fn what_ends_a_connection_is_logged_with_its_peer_and_cause() {

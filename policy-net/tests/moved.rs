@@ -1,7 +1,5 @@
 //! Servers that are somewhere else than they were.
 
-mod support;
-
 use std::{
     io::{Read, Write},
     os::unix::net::UnixListener,
@@ -10,8 +8,7 @@ use std::{
 };
 
 use policy_net::{BackendConfig, Connector, Endpoint, Upstream, UpstreamOptions};
-
-use support::{request, s};
+use policy_testing::pipe::{request, s};
 
 #[tokio::test]
 async fn a_unix_socket_that_was_bound_anew_is_asked_though_the_old_server_lives() {

@@ -1,7 +1,5 @@
 //! Runtimes that come and go while an upstream is used.
 
-mod support;
-
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -12,12 +10,11 @@ use std::{
 };
 
 use policy_net::{BackendConfig, Connector, Endpoint, Retry, Upstream, UpstreamOptions};
+use policy_testing::pipe::{request, s};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
 };
-
-use support::{request, s};
 
 #[test]
 fn a_connection_can_be_used_from_another_runtime_while_its_own_runs() {

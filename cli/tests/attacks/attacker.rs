@@ -14,10 +14,9 @@ use std::{
 };
 
 use nix::unistd::{Uid, setfsuid};
+use policy_testing::handover::send;
 use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
-
-use crate::handover_talk::send;
 
 /// A user that no system has.
 pub(crate) const ATTACKER: u32 = 31_337;

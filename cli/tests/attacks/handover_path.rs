@@ -5,11 +5,12 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
-use crate::{
-    attacker::Ground,
-    process::{HAPOLICY, is_root, run},
-    support::stub::{Script, Stub},
+use policy_testing::{
+    process::{hapolicy, is_root, run},
+    stub::{Script, Stub},
 };
+
+use crate::attacker::Ground;
 
 #[test]
 fn a_path_that_others_can_change_is_refused() {
@@ -65,7 +66,7 @@ fn a_path_that_others_can_change_is_refused() {
                 "-s",
                 &service,
             ];
-            let ended = run(HAPOLICY, &[&words[..], more].concat());
+            let ended = run(hapolicy(), &[&words[..], more].concat());
             match named {
                 Some(named) => {
                     assert_eq!(ended.code, Some(78), "{handover}: {ended:?}");

@@ -2,15 +2,6 @@
 //!
 //! Each attacker is another user, in namespaces of its own. All of it needs root.
 
-#[path = "../handover_talk/mod.rs"]
-mod handover_talk;
-#[path = "../process/mod.rs"]
-mod process;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../world/mod.rs"]
-mod world;
-
 mod attacker;
 mod handover_path;
 mod predecessor;

@@ -11,14 +11,14 @@ use std::{
     thread,
 };
 
+use policy_testing::{
+    World,
+    handover::{Predecessor, receive, send},
+    process::{Client, PATIENCE, Process, is_root},
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::{
-    attacker::{holding, lingering, socket_of_attacker},
-    handover_talk::{Predecessor, receive, send},
-    process::{Client, Process, is_root},
-    world::World,
-};
+use crate::attacker::{holding, lingering, socket_of_attacker};
 
 #[test]
 fn what_is_not_the_socket_that_was_asked_for_is_not_taken_and_the_daemon_binds_its_own() {
@@ -297,9 +297,7 @@ fn a_flood_of_connections_is_taken_no_faster_than_it_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let many = [connection.as_fd(); 100];
-    before
-        .set_write_timeout(Some(crate::process::PATIENCE))
-        .unwrap();
+    before.set_write_timeout(Some(PATIENCE)).unwrap();
     for _ in 0..2000 {
         send(&before, b"clients", &many).unwrap();
     }

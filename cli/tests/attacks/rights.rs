@@ -3,13 +3,13 @@
 use std::{fs, os::fd::AsFd, process::Command};
 
 use command_fds::{CommandFdExt, FdMapping};
-
-use crate::{
-    attacker::command_as,
-    process::{Daemon, HAPOLICY, Process, is_root, run},
-    support::stub::{Script, Stub},
-    world::World,
+use policy_testing::{
+    World,
+    process::{Daemon, Process, hapolicy, is_root, run},
+    stub::{Script, Stub},
 };
+
+use crate::attacker::command_as;
 
 #[test]
 fn no_thread_has_a_right_left_nor_a_way_to_get_one() {
@@ -61,7 +61,7 @@ fn no_thread_has_a_right_left_nor_a_way_to_get_one() {
 fn descriptors_of_the_starter_are_closed() {
     let stub = Stub::tcp(Script::default());
     let secret = tempfile::NamedTempFile::new().unwrap();
-    let mut command = Command::new(HAPOLICY);
+    let mut command = Command::new(hapolicy());
     command.args(["-L", "--listen", "inet:127.0.0.1:0", "-s"]);
     command.arg(format!("a={}", stub.address()));
     let mapping = |child_fd| FdMapping {
@@ -116,7 +116,7 @@ fn a_user_or_group_that_is_no_number_of_one_is_refused() {
         ["--user", "4294967295"],
     ] {
         let all = world.words(&[&words[..], &["--listen", "inet:127.0.0.1:0"]].concat());
-        let ended = run(HAPOLICY, &all);
+        let ended = run(hapolicy(), &all);
         assert_eq!(ended.code, Some(78), "{words:?}: {ended:?}");
         assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
     }

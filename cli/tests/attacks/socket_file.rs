@@ -5,11 +5,12 @@ use std::{
     os::unix::{fs::MetadataExt, net::UnixListener},
 };
 
-use crate::{
-    attacker::{ATTACKER, Ground, command_as, shell},
-    process::{Daemon, Ended, HAPOLICY, Process, is_root, run},
-    support::stub::{Script, Stub},
+use policy_testing::{
+    process::{Daemon, Ended, Process, hapolicy, is_root, run},
+    stub::{Script, Stub},
 };
+
+use crate::attacker::{ATTACKER, Ground, command_as, shell};
 
 /// A daemon in the attacker's directory, as in Postfix's `private/`, and its successors.
 struct Site {
@@ -37,7 +38,7 @@ impl Site {
 
     fn start(&self, mode: &str) -> Daemon {
         Daemon::of(
-            std::process::Command::new(HAPOLICY)
+            std::process::Command::new(hapolicy())
                 .arg("-L")
                 .args(self.words(mode)),
             1,
@@ -45,7 +46,7 @@ impl Site {
     }
 
     fn try_start(&self, mode: &str) -> Ended {
-        run(HAPOLICY, &self.words(mode))
+        run(hapolicy(), &self.words(mode))
     }
 }
 
@@ -130,7 +131,7 @@ fn nothing_is_undone_in_what_was_put_in_the_place_of_a_socket_meanwhile() {
     while flipping.is_running() || starts < 3 {
         // It has changed the mode when it finds that it may not become another user.
         let mut successor = std::process::Command::new("setpriv");
-        successor.args(["--bounding-set=-setuid", HAPOLICY]);
+        successor.args(["--bounding-set=-setuid", hapolicy()]);
         successor
             .args(site.words("0666"))
             .args(["--user", "nobody"]);
@@ -142,7 +143,7 @@ fn nothing_is_undone_in_what_was_put_in_the_place_of_a_socket_meanwhile() {
     assert_eq!(flipping.end().code, Some(0));
     // Without a link it comes as far as that, and nothing is left of it.
     let mut successor = std::process::Command::new("setpriv");
-    successor.args(["--bounding-set=-setuid", HAPOLICY]);
+    successor.args(["--bounding-set=-setuid", hapolicy()]);
     successor
         .args(site.words("0666"))
         .args(["--user", "nobody"]);
@@ -171,7 +172,7 @@ fn a_link_that_flips_while_successors_take_over_gains_nothing() {
     let mut taken_over = 0;
     while flipping.is_running() {
         let mode = ["0666", "0600"][taken_over % 2];
-        let mut successor = std::process::Command::new(HAPOLICY);
+        let mut successor = std::process::Command::new(hapolicy());
         let successor = Process::of(successor.arg("-L").args(site.words(mode)));
         // It takes over where it finds its socket, and leaves all as it is where it does not.
         if successor
@@ -258,10 +259,10 @@ fn the_socket_of_another_directory_does_not_get_the_mode_that_is_meant_for_this_
                 format!("a={}", stub.address()),
             ]
         };
-        let mut first = std::process::Command::new(HAPOLICY);
+        let mut first = std::process::Command::new(hapolicy());
         let first = Daemon::of(first.arg("-L").args(words("0660")), 2);
         shell(&ground.theirs, "mv place gone && ln -s ../roots place");
-        let ended = run(HAPOLICY, &words("0666"));
+        let ended = run(hapolicy(), &words("0666"));
         assert_eq!(ended.code, Some(71), "{owner}: {ended:?}");
         let found = fs::symlink_metadata(&roots).unwrap();
         let looks = (found.mode() & 0o7777, found.uid());
@@ -298,11 +299,11 @@ fn nor_does_it_where_the_daemon_is_an_ordinary_users() {
         ]
     };
     let first = Daemon::of(
-        command_as(USER, &own, &[HAPOLICY, "-L"]).args(words("0660")),
+        command_as(USER, &own, &[hapolicy(), "-L"]).args(words("0660")),
         2,
     );
     shell(&ground.theirs, "mv place gone && ln -s ../own place");
-    let ended = Process::of(command_as(USER, &own, &[HAPOLICY]).args(words("0666"))).end();
+    let ended = Process::of(command_as(USER, &own, &[hapolicy()]).args(words("0666"))).end();
     assert_eq!(ended.code, Some(71), "{ended:?}");
     let found = fs::symlink_metadata(own.join("policy")).unwrap();
     assert_eq!(found.mode() & 0o7777, 0o600);

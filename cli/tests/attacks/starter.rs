@@ -6,12 +6,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    attacker::{ATTACKER, Ground},
-    process::{Daemon, HAPOLICY, Output, Process, is_root},
-    support::stub::{Script, Stub},
-    world::World,
+use policy_testing::{
+    World,
+    process::{Daemon, Output, Process, hapolicy, is_root},
+    stub::{Script, Stub},
 };
+
+use crate::attacker::{ATTACKER, Ground};
 
 /// Whoever has the terminal can type into the shell of its user (TIOCSTI).
 #[test]
@@ -23,7 +24,8 @@ fn a_daemon_that_gives_up_root_leaves_the_terminal_and_the_directory_of_its_star
     let service = format!("a={}", world.stub.address());
     // As from an interactive shell, which makes each command the leader of a process group.
     let words = format!(
-        "set -m; {HAPOLICY} -L --listen inet:127.0.0.1:0 -s {service} --user nobody & wait"
+        "set -m; {} -L --listen inet:127.0.0.1:0 -s {service} --user nobody & wait",
+        hapolicy()
     );
     let mut command = Command::new("script");
     command.args([
@@ -73,7 +75,7 @@ fn a_starter_that_keeps_signals_out_does_not_keep_the_daemon_from_ending() {
     let service = format!("a={}", stub.address());
     let script = "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGINT)); exec @ARGV";
     let mut command = Command::new("perl");
-    command.args(["-MPOSIX", "-e", script, HAPOLICY, "-L", "-s", &service]);
+    command.args(["-MPOSIX", "-e", script, hapolicy(), "-L", "-s", &service]);
     command.args(["--listen", "inet:127.0.0.1:0"]);
     Daemon::of(&mut command, 1).stop();
 }
@@ -85,7 +87,7 @@ fn daemon_of(out: &Output, service: &str) -> i32 {
     let is_it = |number: &i32| {
         let words = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
-        words[0] == HAPOLICY.as_bytes() && words.contains(&service.as_bytes())
+        words[0] == hapolicy().as_bytes() && words.contains(&service.as_bytes())
     };
     numbers
         .find(is_it)
@@ -117,7 +119,14 @@ fn a_socket_is_bound_with_neither_the_groups_nor_the_capabilities_of_root() {
         let listen = format!("unix:{}/link/x.sock", ground.theirs.display());
         let script = format!("{start} \"$@\"");
         let words = [
-            "-c", &script, "sh", HAPOLICY, "--listen", &listen, "-s", &service,
+            "-c",
+            &script,
+            "sh",
+            hapolicy(),
+            "--listen",
+            &listen,
+            "-s",
+            &service,
         ];
         let ended = Process::of(Command::new("/bin/sh").args(words).stdin(Stdio::null())).end();
         assert_ne!(ended.code, Some(0), "{start}: {ended:?}");

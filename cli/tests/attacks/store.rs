@@ -9,13 +9,13 @@ use std::{
     },
 };
 
+use policy_testing::{
+    World,
+    process::{Client, Daemon, Manager, is_root},
+};
 use socket2::{Domain, SockAddr, Type};
 
-use crate::{
-    attacker::{holding, socket_of_attacker},
-    process::{Client, Daemon, Manager, is_root},
-    world::World,
-};
+use crate::attacker::{holding, socket_of_attacker};
 
 #[test]
 fn only_connections_are_taken_out_of_the_store() {

@@ -5,12 +5,13 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-use crate::{
-    attacker::command_as,
-    handover_talk::take_sockets,
+use policy_testing::{
+    World,
+    handover::take_sockets,
     process::{Process, is_root},
-    world::World,
 };
+
+use crate::attacker::command_as;
 
 /// Calls, and says what it gets.
 const CALL: &str = "socket(S, AF_UNIX, SOCK_SEQPACKET, 0) or die $!; \

@@ -1,8 +1,8 @@
 //! `--check`, the older spelling of `--check-config`: services as they are understood.
 
-use crate::{
-    process::{Daemon, Ended, HAPOLICY, run},
-    support::stub::{Script, Stub},
+use policy_testing::{
+    process::{Daemon, Ended, hapolicy, run},
+    stub::{Script, Stub},
 };
 
 #[test]
@@ -24,7 +24,7 @@ fn check_prints_the_services_as_they_are_understood() {
         "-s",
         "grün und=127.0.0.1:1:",
     ];
-    let ended = run(HAPOLICY, &args);
+    let ended = run(hapolicy(), &args);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     let expected = [
         "--service=plain=inet:127.0.0.1:10031:10:1:30s",
@@ -45,7 +45,7 @@ fn what_is_said_on_standard_error_cannot_command_a_terminal() {
         &["--check", "-s", "a=127.0.0.1:1:\u{9b}1m\u{202e}\u{1b}[1m"],
         &["a\u{9b}1m\u{202e}\u{1b}[1m"],
     ] {
-        let ended = run(HAPOLICY, args);
+        let ended = run(hapolicy(), args);
         let part = r"\xc2\x9b1m\xe2\x80\xae?[1m";
         assert!(ended.err.contains(part), "{args:?}: {ended:?}");
     }
@@ -60,7 +60,7 @@ fn check_uses_the_timeout_of_the_mode() {
         "--listen",
         "inet:127.0.0.1:0",
     ];
-    let ended = run(HAPOLICY, &args);
+    let ended = run(hapolicy(), &args);
     assert_eq!(ended.code, Some(0));
     assert_eq!(
         services_in(&ended),
@@ -88,7 +88,7 @@ fn a_field_that_is_wrong_is_named_in_a_warning_and_its_default_is_used() {
         (":::sixth", "fields"),
     ] {
         let service = format!("name=127.0.0.1:1:{fields}");
-        let ended = run(HAPOLICY, &["--check", "-s", &service]);
+        let ended = run(hapolicy(), &["--check", "-s", &service]);
         assert_eq!(ended.code, Some(0), "{service}: {ended:?}");
         let expected = ["--service=name=inet:127.0.0.1:1:10:1:30s"];
         assert_eq!(services_in(&ended), expected, "{service}");
@@ -111,7 +111,7 @@ fn check_names_each_invalid_service_and_ends_with_78() {
         "-s",
         "worse=2001:db8::1:25",
     ];
-    let ended = run(HAPOLICY, &args);
+    let ended = run(hapolicy(), &args);
     assert_eq!(ended.code, Some(78));
     assert_eq!(services_in(&ended).len(), 1, "{ended:?}");
     assert_eq!(ended.err.lines().count(), 2, "{ended:?}");
@@ -120,7 +120,7 @@ fn check_names_each_invalid_service_and_ends_with_78() {
 
 #[test]
 fn check_without_services_ends_with_78() {
-    let ended = run(HAPOLICY, &["--check"]);
+    let ended = run(hapolicy(), &["--check"]);
     assert_eq!((ended.code, services_in(&ended).len()), (Some(78), 0));
     assert_eq!(ended.err, "hapolicy: no valid service\n");
 }
@@ -128,12 +128,18 @@ fn check_without_services_ends_with_78() {
 #[test]
 fn check_shows_a_mode_that_is_not_the_usual_one_and_finds_one_of_nobody() {
     let services = ["--check", "-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:2"];
-    let ended = run(HAPOLICY, &[&services[..], &["--mode", "b=drain"]].concat());
+    let ended = run(
+        hapolicy(),
+        &[&services[..], &["--mode", "b=drain"]].concat(),
+    );
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("\n--mode=b=drain\n"), "{ended:?}");
     assert!(!ended.out.contains("--mode=a"), "{ended:?}");
 
-    let ended = run(HAPOLICY, &[&services[..], &["--mode", "c=drain"]].concat());
+    let ended = run(
+        hapolicy(),
+        &[&services[..], &["--mode", "c=drain"]].concat(),
+    );
     assert_eq!(ended.code, Some(78));
     assert!(ended.err.contains("'c'"), "{ended:?}");
 }
@@ -142,7 +148,7 @@ fn check_shows_a_mode_that_is_not_the_usual_one_and_finds_one_of_nobody() {
 fn check_shows_the_actions_of_a_service_and_finds_those_that_are_none() {
     let services = ["--check", "-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:2"];
     let ended = run(
-        HAPOLICY,
+        hapolicy(),
         &[&services[..], &["--actions", "b=DUNNO, 4xx,450,greylist"]].concat(),
     );
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -154,7 +160,10 @@ fn check_shows_the_actions_of_a_service_and_finds_those_that_are_none() {
         ("b=ok,,dunno", "actions 'ok,,dunno': "),
         ("b=ok,600", "nor the name of a restriction at byte 3"),
     ] {
-        let ended = run(HAPOLICY, &[&services[..], &["--actions", actions]].concat());
+        let ended = run(
+            hapolicy(),
+            &[&services[..], &["--actions", actions]].concat(),
+        );
         assert_eq!(ended.code, Some(78), "{actions}: {ended:?}");
         assert_eq!(ended.err.lines().count(), 1, "{actions}: {ended:?}");
         assert!(ended.err.contains(told), "{actions}: {ended:?}");
@@ -169,7 +178,7 @@ fn check_takes_sixty_four_services() {
     let check = |count: usize| {
         let mut args = services[..2 * count].to_vec();
         args.push("--check".to_owned());
-        run(HAPOLICY, &args)
+        run(hapolicy(), &args)
     };
     let ended = check(64);
     assert_eq!((ended.code, services_in(&ended).len()), (Some(0), 64));
@@ -187,7 +196,7 @@ fn a_name_given_twice_has_the_later_address_and_a_warning() {
         "-s",
         "a=127.0.0.1:2",
     ];
-    let ended = run(HAPOLICY, &args);
+    let ended = run(hapolicy(), &args);
     assert_eq!(ended.code, Some(0));
     assert_eq!(services_in(&ended), ["--service=a=inet:127.0.0.1:2:5:3:2s"]);
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
@@ -201,7 +210,7 @@ fn a_port_may_be_the_name_of_a_service() {
         return;
     }
     let ended = run(
-        HAPOLICY,
+        hapolicy(),
         &[
             "--check",
             "-s",
@@ -227,7 +236,7 @@ fn check_starts_nothing_and_binds_nothing() {
     let service = format!("a={}", stub.address());
     let daemon = Daemon::tcp(&["-s", &service]);
     let ended = run(
-        HAPOLICY,
+        hapolicy(),
         &["--check", "-s", &service, "--listen", daemon.endpoint()],
     );
     assert_eq!(ended.code, Some(0), "although the port is taken: {ended:?}");

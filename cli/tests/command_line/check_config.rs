@@ -2,13 +2,12 @@
 
 use std::fs;
 
+use policy_testing::process::{hapolicy, run};
 use tempfile::TempDir;
-
-use crate::process::{HAPOLICY, run};
 
 #[test]
 fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
-    let ended = run(HAPOLICY, &["--check-config", "-s", "a=127.0.0.1:1", "-l"]);
+    let ended = run(hapolicy(), &["--check-config", "-s", "a=127.0.0.1:1", "-l"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let drop_in = "\
 # mode: drop-in
@@ -54,7 +53,7 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
         "--handover",
         "unix:/run/hapolicy.handover",
     ];
-    let ended = run(HAPOLICY, &args);
+    let ended = run(hapolicy(), &args);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let daemon = "\
 # mode: daemon
@@ -169,13 +168,13 @@ fn what_is_probably_not_meant_is_a_warning_and_with_strict_the_status() {
         ),
     ] {
         let args = [&["--check-config", "-s", "a=localhost:1"], args].concat();
-        let ended = run(HAPOLICY, &args);
+        let ended = run(hapolicy(), &args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         let is_warning =
             |line: &str| line.starts_with("hapolicy: warning: ") && line.contains(said);
         assert!(ended.err.lines().any(is_warning), "{args:?}: {ended:?}");
         assert!(!ended.out.contains(said), "{args:?}: {ended:?}");
-        let strict = run(HAPOLICY, &[&args[..], &["--strict"]].concat());
+        let strict = run(hapolicy(), &[&args[..], &["--strict"]].concat());
         assert_eq!((strict.code, strict.err), (Some(78), ended.err), "{args:?}");
     }
 }
@@ -205,7 +204,7 @@ fn what_is_meant_is_no_warning() {
         ],
     ] {
         let args = [&["--check-config", "--strict", "-s", "a=127.0.0.1:1"], args].concat();
-        let ended = run(HAPOLICY, &args);
+        let ended = run(hapolicy(), &args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
     }
 }
@@ -229,7 +228,7 @@ fn quiet_prints_nothing_but_what_is_wrong() {
         ),
     ] {
         let loud = [&loud, args].concat();
-        let ended = run(HAPOLICY, &loud);
+        let ended = run(hapolicy(), &loud);
         assert!(ended.out.contains("--service=a="), "{ended:?}");
         assert_eq!(
             (ended.code, ended.err.as_str()),
@@ -237,7 +236,7 @@ fn quiet_prints_nothing_but_what_is_wrong() {
             "{loud:?}"
         );
         let quiet = [&loud[..], &["--quiet"]].concat();
-        let ended = run(HAPOLICY, &quiet);
+        let ended = run(hapolicy(), &quiet);
         let expected = (Some(code), "", said);
         assert_eq!(
             (ended.code, &*ended.out, &*ended.err),
@@ -256,7 +255,7 @@ fn a_path_that_is_too_long_for_a_socket_is_found_before_the_start() {
         &["--listen", &path, "-s", "a=127.0.0.1:1"],
         &["--listen", "inet:127.0.0.1:0", "-s", &format!("a={path}")],
     ] {
-        let ended = run(HAPOLICY, args);
+        let ended = run(hapolicy(), args);
         assert_eq!(ended.code, Some(78), "{args:?}: {ended:?}");
         let said = "the UNIX path has 120 bytes, the system takes 107";
         assert!(ended.err.contains(said), "{args:?}: {ended:?}");
@@ -286,7 +285,7 @@ fn a_daemon_refuses_to_start_with_the_part_of_a_service_that_is_at_fault() {
         ),
         ("grey1=127.0.0.1:0", "port '0' is not 1 to 65535"),
     ] {
-        let ended = run(HAPOLICY, &["--listen", "inet:127.0.0.1:0", "-s", service]);
+        let ended = run(hapolicy(), &["--listen", "inet:127.0.0.1:0", "-s", service]);
         let said = format!("hapolicy: invalid service '{service}': {fault}\n");
         assert_eq!((ended.code, ended.err), (Some(78), said));
     }

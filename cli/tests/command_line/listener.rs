@@ -1,10 +1,10 @@
 //! Options of a daemon that has no listener.
 
-use crate::process::{HAPOLICY, run};
+use policy_testing::process::{hapolicy, run};
 
 #[test]
 fn an_option_of_a_daemon_without_a_listener_ends_with_64_and_says_what_is_missing() {
-    let help = run(HAPOLICY, &["--help"]).out;
+    let help = run(hapolicy(), &["--help"]).out;
     let all = help
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("--"));
@@ -31,7 +31,7 @@ fn an_option_of_a_daemon_without_a_listener_ends_with_64_and_says_what_is_missin
         assert!(all.contains(&option), "{option}: {all:?}");
         let given = format!("--{option}={value}");
         let args = ["-s", "a=127.0.0.1:1", &given];
-        let ended = run(HAPOLICY, &args);
+        let ended = run(hapolicy(), &args);
         assert_eq!(ended.code, Some(64), "{option}: {ended:?}");
         assert_eq!(ended.err.lines().count(), 1, "{option}: {ended:?}");
         let named = format!("--{option} ");
@@ -41,7 +41,7 @@ fn an_option_of_a_daemon_without_a_listener_ends_with_64_and_says_what_is_missin
         );
         refused += 1;
         // The sockets of a service manager are not there when it is looked at.
-        let ended = run(HAPOLICY, &[&args[..], &["--check"]].concat());
+        let ended = run(hapolicy(), &[&args[..], &["--check"]].concat());
         let is_exposed = ended.err.contains("--handover");
         assert!(ended.code == Some(0) || is_exposed, "{option}: {ended:?}");
     }
@@ -61,7 +61,7 @@ fn the_options_of_both_modes_need_no_listener() {
         &["--mode=a=drain"],
         &["-l", "-v", "-d", "A"],
     ] {
-        let ended = run(HAPOLICY, &[&["-s", "a=127.0.0.1:1"], args].concat());
+        let ended = run(hapolicy(), &[&["-s", "a=127.0.0.1:1"], args].concat());
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         assert_eq!(ended.err, "", "{args:?}");
     }

@@ -1,10 +1,5 @@
 //! The command line of `hapolicy` as a shell sees it: exit statuses and what is printed where.
 
-#[path = "../process/mod.rs"]
-mod process;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod check;
 mod check_config;
 mod listener;
@@ -17,12 +12,12 @@ use std::{
     process::Command,
 };
 
-use process::{HAPOLICY, Process};
+use policy_testing::process::{Process, hapolicy};
 
 fn drop_in(args: &[&str], socket: UnixStream) -> Process {
     let socket = OwnedFd::from(socket);
     Process::untouched(
-        Command::new(HAPOLICY)
+        Command::new(hapolicy())
             .args(args)
             .stdin(socket.try_clone().unwrap())
             .stdout(socket.try_clone().unwrap())

@@ -2,11 +2,12 @@
 
 use std::os::unix::net::UnixStream;
 
-use crate::{
-    drop_in,
-    process::{Client, HAPOLICY, run},
-    support::stub::{Script, Stub},
+use policy_testing::{
+    process::{Client, hapolicy, run},
+    stub::{Script, Stub},
 };
+
+use crate::drop_in;
 
 #[test]
 fn a_value_that_looks_like_an_option_is_a_value() {
@@ -69,7 +70,7 @@ fn help_and_version_are_on_standard_output_and_no_error() {
         &["-l", "--help"],
         &["--listen", "inet:127.0.0.1:0", "--help"],
     ] {
-        let ended = run(HAPOLICY, args);
+        let ended = run(hapolicy(), args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
         for option in [
             "-s, --service",
@@ -97,7 +98,7 @@ fn help_and_version_are_on_standard_output_and_no_error() {
         }
     }
     for args in [&["--version"][..], &["--version", "-v"]] {
-        let ended = run(HAPOLICY, args);
+        let ended = run(hapolicy(), args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
         assert_eq!(
             ended.out,

@@ -2,11 +2,12 @@
 
 use std::os::unix::net::UnixStream;
 
-use crate::{
-    drop_in,
+use policy_testing::{
     process::{Client, request},
-    support::stub::{Script, Stub},
+    stub::{Script, Stub},
 };
+
+use crate::drop_in;
 
 #[test]
 fn an_invalid_service_is_left_out_by_a_drop_in_and_the_rest_works() {

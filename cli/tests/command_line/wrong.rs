@@ -1,11 +1,11 @@
 //! Wrong command lines.
 
-use crate::process::{Ended, HAPOLICY, run};
+use policy_testing::process::{Ended, hapolicy, run};
 
 #[test]
 fn a_wrong_command_line_ends_a_drop_in_with_1_and_one_line() {
     for (args, part) in wrong() {
-        assert_refused(&run(HAPOLICY, args), 1, part, args);
+        assert_refused(&run(hapolicy(), args), 1, part, args);
     }
 }
 
@@ -17,9 +17,9 @@ fn a_wrong_command_line_ends_a_daemon_with_64_and_one_line() {
             *args,
         ]
         .concat();
-        assert_refused(&run(HAPOLICY, &first), 64, part, &first);
+        assert_refused(&run(hapolicy(), &first), 64, part, &first);
         let first = [&["--listen=inet:127.0.0.1:0", "-s", "a=127.0.0.1:1"], *args].concat();
-        assert_refused(&run(HAPOLICY, &first), 64, part, &first);
+        assert_refused(&run(hapolicy(), &first), 64, part, &first);
     }
     let probe = &["--probe", "/dev/null"];
     let with = [
@@ -27,14 +27,24 @@ fn a_wrong_command_line_ends_a_daemon_with_64_and_one_line() {
         &probe[..],
     ]
     .concat();
-    assert_refused(&run(HAPOLICY, &with), 64, "--health-check DURATION", &with);
-    assert_refused(&run(HAPOLICY, probe), 64, "--probe is for a daemon", probe);
+    assert_refused(
+        &run(hapolicy(), &with),
+        64,
+        "--health-check DURATION",
+        &with,
+    );
+    assert_refused(
+        &run(hapolicy(), probe),
+        64,
+        "--probe is for a daemon",
+        probe,
+    );
     for args in [
         &["--listen"][..],
         &["-s", "a=127.0.0.1:1", "--listen"],
         &["--listen="],
     ] {
-        let ended = run(HAPOLICY, args);
+        let ended = run(hapolicy(), args);
         assert!(matches!(ended.code, Some(64 | 78)), "{args:?}: {ended:?}");
         assert_eq!(
             (ended.out.as_str(), ended.err.lines().count()),

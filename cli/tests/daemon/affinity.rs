@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
+use policy_testing::{
+    eventually,
     process::{Client, Daemon, request},
-    service,
-    support::{
-        eventually,
-        stub::{Reply, Script, Stub},
-    },
+    stub::{Reply, Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn requests_about_one_message_go_to_the_server_that_answered_its_first() {

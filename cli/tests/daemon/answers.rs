@@ -1,10 +1,11 @@
 //! Answers of services, good and bad: what is passed on, and what counts as a failure.
 
-use crate::{
+use policy_testing::{
     process::{self, Daemon, request},
-    service,
-    support::stub::{Reply, Script, Stub},
+    stub::{Reply, Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn invalid_answers_count_as_failures_and_the_next_server_is_asked() {

@@ -1,15 +1,13 @@
 //! Connections of clients: what they go on through, and how they end.
 
+use policy_testing::{
+    eventually,
+    process::{Daemon, request},
+    stub::{Reply, Script, Stub},
+};
 use tempfile::TempDir;
 
-use crate::{
-    process::{Daemon, request},
-    service,
-    support::{
-        eventually,
-        stub::{Reply, Script, Stub},
-    },
-};
+use crate::service;
 
 #[test]
 fn a_client_connection_goes_on_through_failures_and_default_actions() {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use policy_testing::{
+    process::{self, Daemon},
+    stub::{Script, Stub},
+};
 use tempfile::TempDir;
 
-use crate::{
-    process::{self, Daemon},
-    service,
-    support::stub::{Script, Stub},
-};
+use crate::service;
 
 #[test]
 fn connections_to_a_service_outlive_clients() {

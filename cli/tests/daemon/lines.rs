@@ -2,14 +2,13 @@
 
 use std::{path::Path, process::Command, process::Stdio};
 
-use crate::{
-    process::{self, Daemon, HAPOLICY, Process, Signal, request},
-    service,
-    support::{
-        eventually,
-        stub::{Reply, Script, Stub},
-    },
+use policy_testing::{
+    eventually,
+    process::{self, Daemon, Process, Signal, hapolicy, request},
+    stub::{Reply, Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn start_and_end_are_told_with_the_settings_and_the_services() {
@@ -138,14 +137,14 @@ fn a_daemon_without_a_log_says_so_once_on_standard_error() {
     let stub = Stub::tcp(Script::default());
     let service = service("a", &stub, "");
     let start = |args: &[&str]| {
-        let mut command = Command::new(HAPOLICY);
+        let mut command = Command::new(hapolicy());
         if Path::new("/dev/log").exists() {
             if !process::is_root() {
                 return None;
             }
             command = Command::new("unshare");
             let script = "mount --bind /dev/null /dev/log && exec \"$@\"";
-            command.args(["-m", "sh", "-c", script, "sh", HAPOLICY]);
+            command.args(["-m", "sh", "-c", script, "sh", hapolicy()]);
         }
         Some(Process::of(
             command

@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
+use policy_testing::{
+    eventually,
+    process::{self, Client, Daemon, hapolicy, request},
+    stub::{Reply, Script, Stub},
+};
 use tempfile::TempDir;
 
-use crate::{
-    process::{self, Client, Daemon, HAPOLICY, request},
-    service,
-    support::{
-        eventually,
-        stub::{Reply, Script, Stub},
-    },
-};
+use crate::service;
 
 #[test]
 fn a_change_of_state_is_one_line_and_a_warning_is_not_repeated() {
@@ -187,7 +185,7 @@ fn a_reader_of_the_log_that_stops_reading_stops_no_mail() {
     let dir = TempDir::new().unwrap();
     let endpoint = format!("unix:{}", dir.path().join("policy.sock").display());
     let mut daemon = process::Process::untouched(
-        std::process::Command::new(HAPOLICY)
+        std::process::Command::new(hapolicy())
             .args([
                 "-L",
                 "-v",

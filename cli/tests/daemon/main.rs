@@ -1,24 +1,21 @@
 //! `hapolicy --listen`, seen by its clients, by the services behind it, and in its log.
 
-#[path = "../process/mod.rs"]
-mod process;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod affinity;
 mod answers;
 mod clients;
 mod connections;
 mod lines;
+mod listen;
 mod log;
 mod outage;
 mod refused;
 mod requests;
 mod signals;
 mod start;
+mod stop;
 mod time;
 
-use support::stub::Stub;
+use policy_testing::stub::Stub;
 
 fn service(name: &str, stub: &Stub, fields: &str) -> String {
     format!("{name}={}{fields}", stub.address())

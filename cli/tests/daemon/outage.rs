@@ -1,10 +1,11 @@
 //! What is said while no service answers.
 
-use crate::{
+use policy_testing::{
     process::{self, Daemon},
-    service,
-    support::stub::{Script, Stub},
+    stub::{Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn requests_that_nobody_answers_are_told_and_counted() {

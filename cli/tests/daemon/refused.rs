@@ -1,12 +1,12 @@
 //! Clients that send something else than requests, and how the log names them and it.
 
+use policy_testing::{
+    process::{Client, Daemon, Signal},
+    stub::{Script, Stub},
+};
 use tempfile::TempDir;
 
-use crate::{
-    process::{Client, Daemon, Signal},
-    service,
-    support::stub::{Script, Stub},
-};
+use crate::service;
 
 #[test]
 fn what_a_client_speaks_instead_of_the_policy_protocol_is_named() {

@@ -1,10 +1,11 @@
 //! Requests, good and bad: what is forwarded, and what a bad one costs.
 
-use crate::{
+use policy_testing::{
     process::{self, Daemon, request},
-    service,
-    support::stub::{Script, Stub},
+    stub::{Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn a_request_of_another_type_gets_the_default_action_and_is_not_forwarded() {

@@ -4,12 +4,12 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-
-use crate::{
+use policy_testing::{
     process::{self, Daemon, Gate, request},
-    service,
-    support::stub::{Script, Stub},
+    stub::{Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn no_signal_but_those_that_stop_it_ends_a_daemon_amid_requests() {

@@ -1,10 +1,11 @@
 //! What a daemon starts with, and what it refuses.
 
-use crate::{
-    process::{self, Daemon, HAPOLICY, run},
-    service,
-    support::stub::{Script, Stub},
+use policy_testing::{
+    process::{self, Daemon, hapolicy, run},
+    stub::{Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn an_invalid_service_ends_the_start_with_78_and_one_line() {
@@ -32,7 +33,7 @@ fn an_invalid_service_ends_the_start_with_78_and_one_line() {
             "-s",
             invalid,
         ];
-        let ended = run(HAPOLICY, &args);
+        let ended = run(hapolicy(), &args);
         assert_eq!(ended.code, Some(78), "{invalid}: {ended:?}");
         assert_eq!(ended.err.lines().count(), 1, "{invalid}: {ended:?}");
         assert_eq!(ended.out, "", "{invalid}");
@@ -46,7 +47,7 @@ fn an_invalid_service_ends_the_start_with_78_and_one_line() {
 
 #[test]
 fn a_daemon_without_services_does_not_start() {
-    let ended = run(HAPOLICY, &["--listen", "inet:127.0.0.1:0"]);
+    let ended = run(hapolicy(), &["--listen", "inet:127.0.0.1:0"]);
     assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""));
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
 }
@@ -67,7 +68,7 @@ fn sixty_four_services_are_taken_and_one_more_is_not() {
     daemon.stop();
 
     let all = [&["--listen", "inet:127.0.0.1:0"], &services[..]].concat();
-    let ended = run(HAPOLICY, &all);
+    let ended = run(hapolicy(), &all);
     assert_eq!(ended.code, Some(78), "{ended:?}");
     assert!(ended.err.contains("s64"), "{ended:?}");
 }

@@ -1,10 +1,11 @@
 //! What services that hang cost.
 
-use crate::{
+use policy_testing::{
     process::{self, Daemon},
-    service,
-    support::stub::{Reply, Script, Stub},
+    stub::{Reply, Script, Stub},
 };
+
+use crate::service;
 
 #[test]
 fn the_deadline_bounds_what_hung_services_cost_together() {

@@ -2,13 +2,13 @@
 
 use std::{path::Path, process::Command};
 
+use policy_testing::process::hapolicy;
 use tempfile::TempDir;
 
 use crate::{
     block::{Kind, of_markdown, root},
     follow::Reader,
     machine::Machine,
-    process::HAPOLICY,
     uninstall::install_and_uninstall,
 };
 
@@ -28,7 +28,7 @@ fn a_fresh_clone_is_built_as_the_readme_says_and_what_is_built_can_be_installed_
         .find(|block| block.kind == Ok(Kind::Shell) && block.text.starts_with("cargo build"));
     let build = &build.expect("the README says how to build").text;
     // What it needs from elsewhere has been fetched for these tests. A directory for all runs, so that not all is built anew.
-    let target = Path::new(HAPOLICY)
+    let target = Path::new(hapolicy())
         .ancestors()
         .nth(2)
         .expect("a target directory");

@@ -1,11 +1,12 @@
 //! What the page on containers says of them, seen in one (see `docker.sh`).
 
+use policy_testing::within;
+
 use crate::{
     PATIENCE,
     block::Kind,
     follow::{Reader, blocks_of},
     machine::Machine,
-    support::within,
 };
 
 #[test]

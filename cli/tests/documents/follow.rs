@@ -2,12 +2,13 @@
 
 use std::{fs, path::Path};
 
+use policy_testing::within;
+
 use crate::{
     PATIENCE,
     block::{Block, Kind, blocks, root},
     machine::Machine,
     postfix::Postfix,
-    support::within,
 };
 
 #[test]

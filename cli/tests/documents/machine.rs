@@ -6,14 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
+use policy_testing::{
+    process::{Ended, Process, hapolicy, policy_client},
+    within,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{
-    block::root,
-    process::{Ended, HAPOLICY, POLICY_CLIENT, Process},
-    support::within,
-};
+use crate::block::root;
 
 /// A machine that runs until this is dropped: see `machine.sh`.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Machine {
 impl Machine {
     /// Boots one with the programs under test and the repository that they are of.
     pub fn boot() -> Self {
-        Self::boot_with(&root(), Path::new(HAPOLICY), Path::new(POLICY_CLIENT))
+        Self::boot_with(&root(), Path::new(hapolicy()), Path::new(policy_client()))
     }
 
     /// Boots one with these programs, which were built in this clone.

@@ -20,11 +20,7 @@ mod options;
 mod outage;
 mod paths;
 mod postfix;
-#[path = "../process/mod.rs"]
-mod process;
 mod statuses;
-#[path = "../support/mod.rs"]
-mod support;
 mod uninstall;
 
 /// Bounds a failure; nothing here takes as long.

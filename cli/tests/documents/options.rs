@@ -1,9 +1,8 @@
 //! Options in the running text, each `-s` among them: hapolicy takes them as they stand there.
 
-use crate::{
-    block::{Kind, Span, blocks, spans},
-    process::{HAPOLICY, run},
-};
+use policy_testing::process::{hapolicy, run};
+
+use crate::block::{Kind, Span, blocks, spans};
 
 #[test]
 fn options_in_the_documents_are_taken_as_they_stand() {
@@ -27,7 +26,7 @@ fn options_in_the_documents_are_taken_as_they_stand() {
                 args.extend([option, value].map(str::to_owned));
             }
         }
-        let ended = run(HAPOLICY, &args);
+        let ended = run(hapolicy(), &args);
         // What the span is about.
         let mut warnings = ended.err.lines();
         let expected = [

@@ -1,6 +1,8 @@
 //! Blocks of main.cf and master.cf, in Debian's Postfix on a machine of the test's own.
 
-use crate::{PATIENCE, machine::Machine, support::within};
+use policy_testing::within;
+
+use crate::{PATIENCE, machine::Machine};
 
 /// A Postfix whose configuration is a fresh one and that of one block at a time.
 #[derive(Debug)]

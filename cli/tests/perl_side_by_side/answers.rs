@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use policy_testing::stub::{Reply, Script};
+
 use super::case::{Case, Step, Why, case};
 use super::expect::Expect;
 use super::parts::{FULL, NONE, ask, timed_out};
-use crate::support::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = verbatim();

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use policy_testing::stub::Script;
+
 use super::expect::Expect;
 use super::program::Outcome;
-use crate::support::stub::Script;
 
 /// Built by [`case`] and the methods below; a plain record otherwise.
 pub struct Case {

@@ -3,7 +3,7 @@
 use super::case::{Case, Why, case};
 use super::expect::Expect;
 use super::parts::{Attempt, FULL, invalid};
-use crate::support::stub::Script;
+use policy_testing::stub::Script;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = attempts();

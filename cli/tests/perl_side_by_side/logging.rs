@@ -6,7 +6,7 @@ use super::parts::{
     Attempt, FULL, NONE, ask, attributes, invalid, opening, refused, timed_out, verbose,
 };
 use super::program::Outcome;
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = always();

@@ -3,7 +3,7 @@
 use super::case::{Case, Step, Why, case};
 use super::expect::Expect;
 use super::parts::{ASK, Attempt, FULL, NONE, invalid};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = requests();

@@ -3,7 +3,7 @@
 use super::case::{Aspect, Case, Why, case};
 use super::expect::Expect;
 use super::parts::{FULL, NONE, ask, refused};
-use crate::support::stub::Script;
+use policy_testing::stub::Script;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = priorities();

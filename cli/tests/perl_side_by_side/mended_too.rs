@@ -3,7 +3,7 @@
 use super::case::{Aspect, Case, Step, Syslog, Why, case};
 use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, USAGE, attributes};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = command_lines();

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use policy_testing::stub::Script;
+
 use super::case::{Case, Step, Why, case};
 use super::expect::Expect;
 use super::parts::{ASK, FULL, NONE, ask};
-use crate::support::stub::Script;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = contents();

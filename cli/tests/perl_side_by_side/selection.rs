@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use policy_testing::stub::Script;
+
 use super::case::{Aspect, Case, Why, case};
 use super::expect::Expect;
 use super::parts::{FULL, NONE, ask};
 use super::program::Outcome;
-use crate::support::stub::Script;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = tiers();

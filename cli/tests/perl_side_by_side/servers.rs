@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use policy_testing::{port::Port, stub::Stub};
+
 use super::case::{Case, Listen, Step};
 use super::program::Outcome;
-use crate::support::port::Port;
-use crate::support::stub::Stub;
 
 /// Fresh ones for each program.
 pub struct Servers(Vec<(&'static str, Server)>);

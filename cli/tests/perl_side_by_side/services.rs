@@ -3,7 +3,7 @@
 use super::case::{Case, Why, case};
 use super::expect::Expect;
 use super::parts::{Attempt, ERROR_AT_START, FULL, NONE, attributes, refused, timed_out};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = fields();

@@ -4,7 +4,7 @@
 use super::case::{Case, Stdio, Step, Syslog, Why, case};
 use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, ask, refused, timed_out, verbose};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = replies();

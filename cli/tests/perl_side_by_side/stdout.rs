@@ -4,7 +4,7 @@
 use super::case::{Case, Step, Syslog, Why, case};
 use super::expect::Expect;
 use super::parts::{Attempt, FULL, NONE, attributes, opening, refused, timed_out};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = kept();

@@ -3,7 +3,7 @@
 use super::case::{Aspect, Case, Step, Why, case};
 use super::expect::Expect;
 use super::parts::{FULL, NONE, ask, timed_out};
-use crate::support::stub::{Reply, Script};
+use policy_testing::stub::{Reply, Script};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = budget();

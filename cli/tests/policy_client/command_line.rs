@@ -1,6 +1,6 @@
 //! Command lines: wrong ones, help and version.
 
-use crate::process::{POLICY_CLIENT, run};
+use policy_testing::process::{policy_client, run};
 
 #[test]
 fn query_on_a_wrong_command_line_ends_with_64() {
@@ -39,7 +39,7 @@ fn query_on_a_wrong_command_line_ends_with_64() {
         &["serve", "unix:/tmp/x,mode=rw"],
         &["unknown"],
     ] {
-        let ended = run(POLICY_CLIENT, args);
+        let ended = run(policy_client(), args);
         assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
         assert_eq!(ended.out, "", "{args:?}");
         assert!(!ended.err.is_empty(), "{args:?}");
@@ -60,7 +60,7 @@ fn what_was_probably_meant_is_said() {
             "did you mean rcpt?",
         ),
     ] {
-        let ended = run(POLICY_CLIENT, args);
+        let ended = run(policy_client(), args);
         assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
         assert!(ended.err.trim_end().ends_with(meant), "{args:?}: {ended:?}");
     }
@@ -74,7 +74,7 @@ fn help_and_version_are_on_standard_output_and_no_error() {
         &["serve", "--help"],
         &["--version"],
     ] {
-        let ended = run(POLICY_CLIENT, args);
+        let ended = run(policy_client(), args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
         assert!(!ended.out.is_empty());
     }

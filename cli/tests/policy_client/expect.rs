@@ -1,11 +1,11 @@
 //! `policy-client query --expect`: whether the answer is the one that was meant.
 
-use crate::{
+use policy_testing::{
     process::Daemon,
-    query,
-    query::query_with_input,
-    support::stub::{Script, Stub},
+    stub::{Script, Stub},
 };
+
+use crate::{query, query::query_with_input};
 
 #[test]
 fn an_answer_that_is_not_the_expected_one_ends_with_1_and_is_printed_all_the_same() {

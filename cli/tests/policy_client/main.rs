@@ -1,20 +1,15 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
-#[path = "../process/mod.rs"]
-mod process;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod command_line;
 mod expect;
 mod preset;
 mod query;
 mod serve;
 
-use process::{Ended, POLICY_CLIENT, run};
+use policy_testing::process::{Ended, policy_client, run};
 
 fn query(args: &[&str]) -> Ended {
-    run(POLICY_CLIENT, &[&["query"], args].concat())
+    run(policy_client(), &[&["query"], args].concat())
 }
 
 fn assert_answered(ended: &Ended, out: &str) {

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use policy_proto::attr;
+use policy_testing::stub::{Script, Stub};
 
-use crate::{
-    assert_answered, query,
-    support::stub::{Script, Stub},
-};
+use crate::{assert_answered, query};
 
 #[test]
 fn a_preset_knows_at_each_stage_what_a_real_postfix_knows_there() {

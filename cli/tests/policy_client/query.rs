@@ -9,15 +9,14 @@ use std::{
     process::Command,
 };
 
+use policy_testing::{
+    process::{self, Ended, Process, policy_client},
+    stub::{Reply, Script, Stub},
+};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use crate::{
-    assert_answered,
-    process::{self, Ended, POLICY_CLIENT, Process},
-    query,
-    support::stub::{Reply, Script, Stub},
-};
+use crate::{assert_answered, query};
 
 #[test]
 fn query_prints_the_action_alone() {
@@ -46,7 +45,7 @@ fn query_prints_the_very_bytes_but_not_to_a_terminal() {
         &b"action=REJECT \x1b[2J\xc2\x9b1m\xff gr\xc3\xbcn\n\n"[..],
     ));
     let query = || {
-        let mut command = Command::new(POLICY_CLIENT);
+        let mut command = Command::new(policy_client());
         command.args(["query", &stub.address()]);
         command
     };
@@ -173,7 +172,7 @@ fn query_asks_what_comes_before_a_fault_on_standard_input() {
 fn query_asks_and_prints_before_standard_input_ends() {
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
     let (reader, mut writer) = pipe().unwrap();
-    let mut command = Command::new(POLICY_CLIENT);
+    let mut command = Command::new(policy_client());
     let process = Process::of(command.args(["query", &stub.address(), "-"]).stdin(reader));
     for (count, sender) in ["first", "second"].into_iter().enumerate() {
         write!(writer, "sender={sender}\n\n").unwrap();
@@ -188,7 +187,7 @@ fn query_asks_and_prints_before_standard_input_ends() {
 fn query_sends_any_bytes() {
     let stub = Stub::tcp(Script::default());
     let process = Process::of(
-        Command::new(POLICY_CLIENT)
+        Command::new(policy_client())
             .args(["query", &stub.address()])
             .arg(OsStr::from_bytes(b"helo_name=caf\xe9 \xff")),
     );
@@ -304,7 +303,7 @@ fn query_goes_on_after_a_request_that_was_not_answered() {
 pub(crate) fn query_with_input(args: &[&str], input: &str) -> Ended {
     let (reader, mut writer) = pipe().unwrap();
     let process = Process::of(
-        Command::new(POLICY_CLIENT)
+        Command::new(policy_client())
             .arg("query")
             .args(args)
             .stdin(reader),

@@ -1,12 +1,9 @@
 //! `policy-client serve`: what it answers and what it prints.
 
+use policy_testing::process::{Client, Ended, Process, Signal, policy_client, request, run};
 use tempfile::TempDir;
 
-use crate::{
-    assert_answered,
-    process::{Client, Ended, POLICY_CLIENT, Process, Signal, request, run},
-    query,
-};
+use crate::{assert_answered, query};
 
 #[test]
 fn serve_says_where_it_listens_and_answers_every_request_alike() {
@@ -36,7 +33,7 @@ fn serve_answers_dunno_unless_told_otherwise() {
 #[test]
 fn serve_cannot_listen_where_another_does() {
     let server = Server::start("inet:127.0.0.1:0", &[]);
-    let ended = run(POLICY_CLIENT, &["serve", &server.endpoint]);
+    let ended = run(policy_client(), &["serve", &server.endpoint]);
     assert_eq!(
         (ended.code, ended.out.as_str()),
         (Some(71), ""),
@@ -203,7 +200,7 @@ struct Server {
 
 impl Server {
     fn start(endpoint: &str, args: &[&str]) -> Self {
-        let process = Process::start(POLICY_CLIENT, &[&["serve", endpoint], args].concat());
+        let process = Process::start(policy_client(), &[&["serve", endpoint], args].concat());
         assert!(
             process.out.wait_lines(1, "listening on "),
             "{:?}",

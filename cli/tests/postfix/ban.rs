@@ -11,13 +11,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use policy_testing::process::hapolicy;
+use policy_testing::stub::{Reply, Script, Stub};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::PATIENCE;
 use crate::instance::{Processes, Setup};
 use crate::services::Seen;
 use crate::smtp::Smtp;
-use crate::support::stub::{Reply, Script, Stub};
 
 #[test]
 fn a_sender_cannot_have_another_address_banned_by_the_line_of_a_request() {
@@ -165,7 +166,7 @@ impl Daemon {
             .args(["--mount", "sh", "-c", WITH_A_LOG, "sh"])
             .arg(home)
             .args([
-                HAPOLICY,
+                hapolicy(),
                 "-v",
                 "--log-format",
                 format,
@@ -248,5 +249,3 @@ const HOSTILE: &str = "198.51.100.66";
 const HOSTILE_IPV6: &str = "2001:db8::66";
 /// Its mail is accepted.
 const INNOCENT: &str = "198.51.100.99";
-
-const HAPOLICY: &str = env!("CARGO_BIN_EXE_hapolicy");

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use policy_testing::within;
 use tempfile::TempDir;
 
-use crate::support::within;
 use crate::{PATIENCE, needs};
 
 /// What is to become a [`Postfix`]: its services are known before it starts.

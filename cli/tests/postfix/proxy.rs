@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use policy_testing::process::{copy_hapolicy, hapolicy};
+
 use crate::PATIENCE;
 use crate::instance::Setup;
 
@@ -129,7 +131,7 @@ impl Drop for Proxy {
 
 /// Starts a daemon; it is ready, and listens there.
 fn start_daemon(arguments: &[String], errors: &Path) -> (Child, String) {
-    let mut child = Command::new(HAPOLICY)
+    let mut child = Command::new(hapolicy())
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -162,16 +164,12 @@ fn listen(output: ChildStdout, endpoints: &Sender<String>) {
 }
 
 /// Puts hapolicy where the user nobody can reach it; returns its new path.
-///
-/// A daemon is not run from there: a process that another test starts just now may still hold the
-/// copy open for writing, and then it cannot be executed.
 fn install(directory: &Path) -> PathBuf {
     let installed = directory.join("hapolicy");
-    if !installed.exists() {
-        fs::copy(HAPOLICY, &installed).expect("room for a copy");
-        fs::set_permissions(&installed, Permissions::from_mode(0o755)).expect("our own");
+    if installed.exists() {
+        return installed;
     }
-    installed
+    copy_hapolicy(directory)
 }
 
 /// A program that adds a line to a file and becomes hapolicy; and that file.
@@ -193,5 +191,3 @@ fn counted(program: &Path, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("our own");
     (script, starts)
 }
-
-const HAPOLICY: &str = env!("CARGO_BIN_EXE_hapolicy");

@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use policy_testing::stub::{Reply, Script, Stub};
 use socket2::{Domain, Socket, Type};
 
 use crate::session::Session;
-use crate::support::stub::{Reply, Script, Stub};
 
 /// How the policy services are; the second one is well unless all are dead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,11 +1,9 @@
 //! Servers that may not answer with every action.
 
 use policy_net::{Attempt, AttemptError, Event, Retry, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, is_up, request, s, timed, upstream_of};
 
-use crate::{
-    id,
-    support::{Manner, Server, is_up, request, s, timed, upstream_of},
-};
+use crate::id;
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_allowed_is_passed_to_nobody_and_the_next_server_is_asked() {

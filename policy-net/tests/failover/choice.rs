@@ -1,12 +1,10 @@
 //! Who is asked.
 
 use policy_net::{Upstream, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, backend, errors, ms, request, s, upstream};
 use tokio::time::advance;
 
-use crate::{
-    ask_ok, id,
-    support::{Manner, Server, ask, backend, errors, ms, request, s, upstream},
-};
+use crate::{ask_ok, id};
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_down_gets_one_trial_per_backoff() {

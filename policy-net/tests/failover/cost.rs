@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use policy_net::{AttemptError, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, drop_in, errors, ms, s, timed, upstream};
 use tokio::time::sleep;
 
-use crate::{
-    ask_ok,
-    support::{Manner, Server, ask, drop_in, errors, ms, s, timed, upstream},
-};
+use crate::ask_ok;
 
 #[tokio::test(start_paused = true)]
 async fn a_black_hole_costs_one_timeout_and_then_nothing() {

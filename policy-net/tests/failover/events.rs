@@ -2,8 +2,7 @@
 
 use policy_ha::Transition;
 use policy_net::{Event, UpstreamOptions};
-
-use crate::support::{Manner, Server, request, s, upstream};
+use policy_testing::pipe::{Manner, Server, request, s, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn each_step_of_a_request_is_told_in_order() {

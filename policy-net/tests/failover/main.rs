@@ -1,9 +1,6 @@
 //! Failover on a clock that only moves when everyone waits: what each failure costs, to the
 //! millisecond, and who is blamed for it.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod allowed;
 mod choice;
 mod cost;
@@ -13,8 +10,7 @@ mod places;
 mod session;
 
 use policy_net::{Slot, Upstream};
-
-use support::{Server, ask};
+use policy_testing::pipe::{Server, ask};
 
 async fn ask_ok(upstream: &Upstream<Server>, mark: impl std::fmt::Display) -> usize {
     ask(upstream, mark).await.unwrap()

@@ -1,15 +1,13 @@
 //! Whose answer it is.
 
 use policy_net::UpstreamOptions;
+use policy_testing::pipe::{Manner, Server, ask, is_up, mark_of, ms, request, s, timed, upstream};
 use tokio::{
     task::JoinSet,
     time::{advance, timeout},
 };
 
-use crate::{
-    ask_ok, id,
-    support::{Manner, Server, ask, is_up, mark_of, ms, request, s, timed, upstream},
-};
+use crate::{ask_ok, id};
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_given_up_leaves_no_place_taken() {

@@ -2,11 +2,9 @@
 
 use policy_ha::Mode;
 use policy_net::UpstreamOptions;
+use policy_testing::pipe::{Manner, Server, is_up, ms, request, s, timed, upstream};
 
-use crate::{
-    ask_ok, id,
-    support::{Manner, Server, is_up, ms, request, s, timed, upstream},
-};
+use crate::{ask_ok, id};
 
 #[tokio::test(start_paused = true)]
 async fn running_out_of_descriptors_blames_nobody() {

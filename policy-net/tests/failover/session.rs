@@ -1,8 +1,7 @@
 //! A message's requests are kept together without code of the caller's, and errors say who was asked.
 
 use policy_net::{Request, Upstream, UpstreamOptions, attr};
-
-use crate::support::{Manner, Server, backend, ms, s, upstream};
+use policy_testing::pipe::{Manner, Server, backend, ms, s, upstream};
 
 /// A request about this message.
 fn about(instance: &str) -> Request {

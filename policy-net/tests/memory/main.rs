@@ -1,7 +1,5 @@
 //! A limit of memory: beyond it new requests wait, each for a time, and nothing is lost.
 
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
 mod model;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use policy_net::ClientOptions;
+use policy_testing::pipe::s;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
@@ -10,7 +11,6 @@ use tokio::{
 
 use crate::{
     SMALL, USUAL, for_usual,
-    support::s,
     world::{World, marks, quiet, runtime, wire},
 };
 

@@ -2,12 +2,10 @@
 
 use policy_ha::Mode;
 use policy_net::{AttemptError, BackendConfig, Slot, Upstream, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, errors, is_up, request, s};
 use tokio::task::JoinSet;
 
-use crate::{
-    support::{Manner, Server, errors, is_up, request, s},
-    world::quiet,
-};
+use crate::world::quiet;
 
 /// What one answer takes that is larger than usual.
 const LARGE: usize = (128 + 16) << 10;

@@ -1,6 +1,7 @@
 //! How long a request waits for memory.
 
 use policy_net::{ClientError, ClientOptions, Connection, ConnectionError};
+use policy_testing::pipe::s;
 use tokio::{
     io::AsyncWriteExt,
     time::{Instant, sleep, timeout},
@@ -8,7 +9,6 @@ use tokio::{
 
 use crate::{
     SMALL, for_usual,
-    support::s,
     world::{World, marks, quiet, wire},
 };
 

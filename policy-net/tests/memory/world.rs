@@ -7,6 +7,7 @@ use std::{
 
 use policy_net::{ClientOptions, Clients, Connection};
 use policy_proto::{Limits, Response};
+use policy_testing::pipe::{mark_of, ms};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime::{self, Runtime},
@@ -14,8 +15,6 @@ use tokio::{
     task::JoinHandle,
     time::sleep,
 };
-
-use crate::support::{mark_of, ms};
 
 pub(crate) struct World {
     pub(crate) clients: Clients,

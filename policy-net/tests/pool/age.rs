@@ -1,9 +1,8 @@
 //! Connections that nobody has needed for some time are closed.
 
 use policy_net::UpstreamOptions;
+use policy_testing::pipe::{Manner, Server, ask, ms, s, timed, upstream};
 use tokio::time::{advance, sleep};
-
-use crate::support::{Manner, Server, ask, ms, s, timed, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_used_for_a_minute_is_closed() {

@@ -1,9 +1,8 @@
 //! The blank line that ends an answer, and what comes instead of it.
 
 use policy_net::UpstreamOptions;
+use policy_testing::pipe::{Manner, Server, ask, ms, s, timed, upstream};
 use tokio::time::sleep;
-
-use crate::support::{Manner, Server, ask, ms, s, timed, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_owes_its_blank_line_is_not_used_before_it_has_come() {

@@ -7,13 +7,12 @@ use std::{
 };
 
 use policy_net::{Address, AttemptError, Client, Connect};
+use policy_testing::pipe::{Manner, Server, request, s};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf, duplex},
     task::coop,
     time::{sleep, timeout},
 };
-
-use crate::support::{Manner, Server, request, s};
 
 #[tokio::test]
 async fn a_task_that_has_used_up_its_budget_still_sees_that_a_connection_is_dead() {

@@ -1,8 +1,5 @@
 //! Connections that are kept: which one is used next, which one never again.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod age;
 mod blank_line;
 mod client;

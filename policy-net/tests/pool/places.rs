@@ -11,13 +11,12 @@ use std::{
 };
 
 use policy_net::{Address, AttemptError, BackendConfig, Connect, Upstream, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, errors, ms, request, s, timed, upstream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::{JoinSet, yield_now},
     time::{sleep, timeout},
 };
-
-use crate::support::{Manner, Server, ask, errors, ms, request, s, timed, upstream};
 
 #[tokio::test(start_paused = true)]
 async fn no_more_connections_are_opened_than_there_are_places() {

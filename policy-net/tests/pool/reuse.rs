@@ -1,9 +1,8 @@
 //! Which connection is used next, and what replaces one that has died.
 
 use policy_net::{AttemptError, UpstreamOptions};
+use policy_testing::pipe::{Manner, Server, ask, errors, request, s, upstream, upstream_keeping};
 use tokio::time::sleep;
-
-use crate::support::{Manner, Server, ask, errors, request, s, upstream, upstream_keeping};
 
 #[tokio::test(start_paused = true)]
 async fn the_connection_used_last_is_used_next() {

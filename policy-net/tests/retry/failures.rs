@@ -1,11 +1,9 @@
 //! What comes of each failure, over pipes.
 
 use policy_net::{AttemptError, Retry};
+use policy_testing::pipe::{Manner, Server, ask, errors, is_up, s, timed, upstream};
 
-use crate::{
-    support::{Manner, Server, ask, errors, is_up, s, timed, upstream},
-    with,
-};
+use crate::with;
 
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_acted_on_is_asked_again_only_if_that_is_wanted() {

@@ -15,12 +15,10 @@ use policy_ha::Status;
 use policy_net::{
     Address, Answer, AttemptError, BackendConfig, Connect, Exhausted, Retry, Upstream,
 };
+use policy_testing::pipe::{errors, request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{
-    support::{errors, request},
-    with,
-};
+use crate::with;
 
 #[tokio::test(start_paused = true)]
 async fn a_kept_connection_that_is_reset_within_an_answer_is_not_replaced() {

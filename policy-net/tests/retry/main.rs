@@ -1,8 +1,5 @@
 //! What is put to another server, and what is not, since somebody may have acted on it.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod failures;
 mod kept;
 mod sockets;

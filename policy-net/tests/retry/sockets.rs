@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use policy_ha::Status;
 use policy_net::{BackendConfig, Connector, Endpoint, Listener, Retry, Upstream};
+use policy_testing::pipe::request;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     task::JoinHandle,
 };
 
-use crate::{support::request, with};
+use crate::with;
 
 /// How a real server ends a connection: after it has read so many bytes of its last request.
 #[derive(Clone, Copy, Debug)]

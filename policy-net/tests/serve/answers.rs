@@ -1,13 +1,10 @@
 //! Each request is answered, in order, however it comes.
 
 use policy_net::{Client, Connector, Listener, Request, serve};
+use policy_testing::pipe::{request, s};
 use tokio::{io::AsyncWriteExt, sync::oneshot};
 
-use crate::{
-    both, echo, reply, rest,
-    support::{request, s},
-    tcp,
-};
+use crate::{both, echo, reply, rest, tcp};
 
 #[tokio::test]
 async fn requests_in_one_write_are_answered_in_order() {

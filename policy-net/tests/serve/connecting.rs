@@ -7,13 +7,10 @@ use std::{
 };
 
 use policy_net::{BindOptions, Client, Connector, Endpoint, Listener, ServeOptions, UnixListener};
+use policy_testing::pipe::{ms, request, s};
 use tokio::task::yield_now;
 
-use crate::{
-    Server, echo,
-    support::{ms, request, s},
-    tcp, unix,
-};
+use crate::{Server, echo, tcp, unix};
 
 #[tokio::test]
 async fn a_name_with_several_addresses_is_reached_at_the_one_that_listens() {

@@ -4,13 +4,10 @@ use std::{io, sync::Arc};
 
 use policy_net::{Connector, Drain, ServeOptions};
 use policy_proto::Request;
+use policy_testing::pipe::{mark_of, ms, request, s};
 use tokio::{io::AsyncWriteExt, sync::Semaphore, time::sleep};
 
-use crate::{
-    Server, echo, reply, rest, served,
-    support::{mark_of, ms, request, s},
-    tcp, unix,
-};
+use crate::{Server, echo, reply, rest, served, tcp, unix};
 
 #[tokio::test]
 async fn requests_under_way_are_answered_at_the_end_and_nothing_else_is() {

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use policy_net::{ServeOptions, Stream};
+use policy_testing::pipe::{mark_of, request};
 use tokio::{
     io::AsyncWriteExt,
     sync::{Semaphore, mpsc},
 };
 
-use crate::{
-    Server, echo, reply, rest,
-    support::{mark_of, request},
-    tcp, unix,
-};
+use crate::{Server, echo, reply, rest, tcp, unix};
 
 #[tokio::test]
 async fn the_work_for_a_client_that_has_gone_is_given_up() {

@@ -13,16 +13,13 @@ use policy_net::{
     BoxError, Clients, ConnectionError, Connector, Drain, Endpoint, Handler, Listener, Peer,
     Request, Response, ServeOptions, serve_connection, serve_each, serve_with,
 };
+use policy_testing::pipe::{request, s, timed};
 use tokio::{
     io::{AsyncWriteExt, duplex},
     time::sleep,
 };
 
-use crate::{
-    echo, reply, rest, served,
-    support::{request, s, timed},
-    tcp, unix,
-};
+use crate::{echo, reply, rest, served, tcp, unix};
 
 /// Says who asks.
 #[derive(Clone, Default)]

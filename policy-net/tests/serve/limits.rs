@@ -1,13 +1,10 @@
 //! Connections beyond the limit wait for a place.
 
 use policy_net::ServeOptions;
+use policy_testing::pipe::{mark_of, request};
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    Server, echo, reply, rest,
-    support::{mark_of, request},
-    tcp,
-};
+use crate::{Server, echo, reply, rest, tcp};
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_a_place() {

@@ -1,9 +1,6 @@
 //! Serving, on real TCP and UNIX sockets where sockets matter, over pipes and on a paused clock
 //! where time does.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod answers;
 mod connecting;
 mod end;
@@ -24,13 +21,12 @@ use policy_net::{
     BoxError, Clients, ConnectionError, Connector, Drain, Endpoint, Listener, Peer, Request,
     Response, ServeOptions, Stream, serve_connection, serve_with,
 };
+use policy_testing::pipe::{mark_of, s};
 use tokio::{
     io::{AsyncReadExt, duplex},
     sync::{oneshot, watch},
     task::JoinHandle,
 };
-
-use support::{mark_of, s};
 
 /// A server on a real socket.
 struct Server {

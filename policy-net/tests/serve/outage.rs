@@ -9,13 +9,10 @@ use policy_ha::Config;
 use policy_net::{
     BackendConfig, Client, Connector, Endpoint, ServeOptions, Upstream, UpstreamOptions,
 };
+use policy_testing::pipe::{ms, request, s};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{
-    Server, echo,
-    support::{ms, request, s},
-    tcp,
-};
+use crate::{Server, echo, tcp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back() {

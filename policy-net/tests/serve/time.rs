@@ -6,15 +6,13 @@ use policy_net::{
     ClientError, Clients, ConnectionError, Drain, Peer, ServeOptions, serve_connection,
 };
 use policy_proto::Response;
+use policy_testing::pipe::{ms, request, s, timed};
 use tokio::{
     io::{AsyncWriteExt, duplex},
     time::{sleep, timeout},
 };
 
-use crate::{
-    echo, reply, rest, served,
-    support::{ms, request, s, timed},
-};
+use crate::{echo, reply, rest, served};
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_request_is_cut_off() {

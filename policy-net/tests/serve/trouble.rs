@@ -2,12 +2,10 @@
 
 use policy_net::{ClientError, ConnectionError, Drain, ServeOptions};
 use policy_proto::{Limits, Request};
+use policy_testing::pipe::{mark_of, request};
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    both, echo, reply, rest, served,
-    support::{mark_of, request},
-};
+use crate::{both, echo, reply, rest, served};
 
 #[tokio::test]
 async fn a_handler_that_panics_costs_its_own_connection_only() {

@@ -2,10 +2,11 @@
 
 use std::{error::Error, path::Path, time::Duration};
 
+use policy_testing::{faults::well, stub::Stub};
+
 use crate::{
     client::{Got, Postfix, Try},
     program::{Program, Setting},
-    support::{faults::well, stub::Stub},
     syslog::Syslog,
 };
 

@@ -11,15 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use policy_testing::{
+    server::Server,
+    stub::{Reply, Script, Stub},
+};
 use rustix::process::Signal;
 
 use crate::{
     client::{Postfix, Try},
     program::{Program, Setting, lock},
-    support::{
-        server::Server,
-        stub::{Reply, Script, Stub},
-    },
     syslog::Syslog,
     verdict::{Worth, blame},
 };

@@ -16,13 +16,11 @@ mod syslog;
 mod table;
 mod verdict;
 
-#[path = "../../../../cli/tests/support/mod.rs"]
-mod support;
-
 use std::{error::Error, fs, net::UdpSocket, path::PathBuf, thread};
 
 use clap::Parser;
 use policy_benches::machine;
+use policy_testing::faults;
 
 use crate::{load::Scenario, program::Program, report::Report, syslog::Syslog};
 
@@ -46,7 +44,7 @@ struct Options {
 fn main() -> Result<(), Box<dyn Error>> {
     let Options { home, record, only } = Options::parse();
     let names = UdpSocket::bind("127.0.0.53:53")?;
-    thread::spawn(move || support::first::answer_names(&names));
+    thread::spawn(move || faults::answer_names(&names));
     let syslog = Syslog::start(&home)?;
 
     let scenarios = Scenario::ALL.into_iter();

@@ -2,15 +2,14 @@
 
 use std::{collections::VecDeque, path::Path, sync::Mutex, thread, time::Duration};
 
+use policy_testing::{
+    faults::{FAULTS, Fault, First, Means, well},
+    stub::Stub,
+};
+
 use crate::{
     client::{Postfix, Try},
     program::{Program, Setting, lock},
-    support::{
-        faults::well,
-        faults::{FAULTS, Fault},
-        first::{First, Means},
-        stub::Stub,
-    },
     syslog::Syslog,
     verdict::blame,
 };

@@ -1,0 +1,57 @@
+//! Where the programs are that the tests run.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+/// The path of `hapolicy`.
+pub fn hapolicy() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("hapolicy"));
+    &PATH
+}
+
+/// The path of `policy-client`.
+pub fn policy_client() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("policy-client"));
+    &PATH
+}
+
+/// Copies `hapolicy` into a directory, for a user who cannot reach the original; its new path.
+///
+/// Another process writes the copy. This one must not: a child that another thread starts at the same time would hold the
+/// copy open for writing until it executes something, and so long the copy cannot be executed (`ETXTBSY`).
+pub fn copy_hapolicy(directory: &Path) -> PathBuf {
+    let copy = directory.join("hapolicy");
+    let status = Command::new("install")
+        .args(["--mode=755", hapolicy()])
+        .arg(&copy)
+        .status();
+    assert!(status.expect("install(1)").success(), "{}", copy.display());
+    copy
+}
+
+/// The path of a program of this workspace: cargo puts a profile's programs into one directory, and its tests into the
+/// directory `deps` of that one.
+///
+/// # Panics
+///
+/// If it is not there. Cargo builds the programs of a package with the package's integration tests; for a test of
+/// another package they have to be built before.
+fn path_of(name: &str) -> String {
+    let test = env::current_exe().expect("the path of this test");
+    let mut directory: PathBuf = test.parent().expect("it is a file").to_owned();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    let program = directory.join(name);
+    assert!(
+        fs::metadata(&program).is_ok_and(|found| found.is_file()),
+        "no program {}: build it first, with `cargo build -p hapolicy` and this test's profile and target",
+        program.display()
+    );
+    let path = program.into_os_string().into_string();
+    path.expect("the target directory's path is UTF-8")
+}
