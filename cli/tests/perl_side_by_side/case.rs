@@ -1,24 +1,23 @@
 //! One case: what is run, what is sent, and what is expected of either program.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::expect::Expect;
-use super::program::Outcome;
-use crate::support::stub::Script;
+use crate::expect::{Expect, Expecting, expect};
+use crate::program::Outcome;
+use crate::texts::FULL;
+use crate::{Reply, Script};
 
 /// Built by [`case`] and the methods below; a plain record otherwise.
 pub struct Case {
-    /// The clause of `compat.md`, with a letter.
-    pub number: &'static str,
+    /// The number of its clause, with a letter, then what is shown.
     pub name: &'static str,
     /// `{A}` stands for the address of stub A, `{A.port}` for its port.
     pub args: Vec<Vec<u8>>,
     /// Before the others, for our program only: options that the Perl script does not have.
-    pub extra_args: Vec<&'static str>,
+    pub extra_args: &'static [&'static str],
     pub env: Vec<(&'static str, &'static str)>,
-    /// Files put over those of the system, with placeholders.
-    pub files: Vec<(&'static str, &'static str)>,
+    /// A file put over that of the system, with placeholders.
+    pub file: Option<(&'static str, &'static str)>,
     pub stubs: Vec<(&'static str, Listen)>,
     pub steps: Vec<Step>,
     pub stdio: Stdio,
@@ -30,9 +29,10 @@ pub struct Case {
     pub common: Expect,
     pub perl: Expect,
     pub ours: Expect,
-    pub reasons: Vec<Why>,
-    /// Aspects which chance decides; a check looks at them instead.
-    pub by_check: Vec<Aspect>,
+    /// What allows the differences: keys of [`REASONS`](crate::differences::REASONS).
+    pub reasons: Vec<&'static str>,
+    /// Aspects that chance decides; a check looks at them instead.
+    pub by_check: &'static [Aspect],
     pub checks: Vec<Check>,
     /// Whether the message of a wrong command line is due on our standard error.
     pub complains: bool,
@@ -71,7 +71,7 @@ pub enum Stdio {
 pub enum Syslog {
     Present,
     Absent,
-    /// Nobody reads.
+    /// Nothing reads.
     Hung,
 }
 
@@ -90,8 +90,8 @@ pub enum Step {
     /// What the stub does with later requests, one after the other.
     Set(&'static str, Vec<Script>),
     Sleep(Duration),
-    /// Remembers the time since the start under a name.
-    Mark(&'static str),
+    /// Remembers the time since the start.
+    Mark,
     /// The end of input; a socket still takes replies.
     Eof,
     /// Closes the socket altogether, as smtpd does.
@@ -110,55 +110,64 @@ pub enum Aspect {
     Seconds,
 }
 
-/// What allows a difference: a number of section 2, or a decision of `interfaces.md`.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Why {
-    Defect(u8),
-    Decided(&'static str),
+/// A table: the cases that a function makes of its rows.
+macro_rules! rows {
+    ($function:expr; $($($cell:expr),+;)+) => { [$($function($($cell),+)),+] };
 }
+pub(crate) use rows;
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Defect(number) => write!(f, "defect {number}"),
-            Self::Decided(key) => write!(f, "decided: {key}"),
-        }
-    }
-}
-
-pub fn case(number: &'static str, name: &'static str) -> Case {
+pub fn case(name: &'static str) -> Case {
     Case {
-        number,
         name,
         args: Vec::new(),
-        extra_args: Vec::new(),
+        extra_args: &[],
         env: Vec::new(),
-        files: Vec::new(),
+        file: None,
         stubs: Vec::new(),
         steps: Vec::new(),
         stdio: Stdio::Pipes,
         syslog: Syslog::Present,
         runs: 1,
         limit: Duration::from_secs(20),
-        common: Expect::new().status("exit 0"),
-        perl: Expect::new(),
-        ours: Expect::new(),
+        common: expect().status("exit 0"),
+        perl: expect(),
+        ours: expect(),
         reasons: Vec::new(),
-        by_check: Vec::new(),
+        by_check: &[],
         checks: Vec::new(),
         complains: false,
     }
 }
 
+/// One request, [`FULL`], to a stub A.
+pub fn asks(name: &'static str, args: &str) -> Case {
+    case(name).answering("A").args(args).send(FULL)
+}
+
+/// The same, which is forwarded as it is and answered.
+pub fn forwards(name: &'static str, args: &str) -> Case {
+    asks(name, args).answer("A").received("A", [FULL])
+}
+
 impl Case {
-    pub fn args<A: AsRef<[u8]>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        let args = args.into_iter().map(|arg| arg.as_ref().to_vec());
+    pub fn number(&self) -> &'static str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+
+    /// Arguments without blanks, with blanks between them.
+    pub fn args(mut self, args: &str) -> Self {
+        let args = args.split_whitespace().map(|arg| arg.as_bytes().to_vec());
         self.args.extend(args);
         self
     }
 
-    pub fn extra_args(mut self, args: &[&'static str]) -> Self {
-        self.extra_args.extend(args);
+    pub fn arg(mut self, arg: impl AsRef<[u8]>) -> Self {
+        self.args.push(arg.as_ref().to_vec());
+        self
+    }
+
+    pub fn extra_args(mut self, args: &'static [&'static str]) -> Self {
+        self.extra_args = args;
         self
     }
 
@@ -168,7 +177,7 @@ impl Case {
     }
 
     pub fn file(mut self, path: &'static str, content: &'static str) -> Self {
-        self.files.push((path, content));
+        self.file = Some((path, content));
         self
     }
 
@@ -177,14 +186,24 @@ impl Case {
         self
     }
 
-    /// A stub that answers its own name.
-    pub fn named(self, name: &'static str) -> Self {
-        self.stub(name, Script::answer(name))
+    /// Stubs that answer their own names, with blanks between.
+    pub fn answering(self, names: &'static str) -> Self {
+        let names = names.split(' ');
+        names.fold(self, |case, name| case.stub(name, Script::answer(name)))
     }
 
-    /// An address where nobody listens.
-    pub fn refusing(mut self, name: &'static str) -> Self {
-        self.stubs.push((name, Listen::Refusing));
+    /// Stubs that read and never answer.
+    pub fn hanging(self, names: &'static str) -> Self {
+        let names = names.split(' ');
+        names.fold(self, |case, name| {
+            case.stub(name, Script::reply(Reply::Hang))
+        })
+    }
+
+    /// Addresses where nothing listens.
+    pub fn refusing(mut self, names: &'static str) -> Self {
+        let stubs = names.split(' ').map(|name| (name, Listen::Refusing));
+        self.stubs.extend(stubs);
         self
     }
 
@@ -206,11 +225,9 @@ impl Case {
         Self { runs, ..self }
     }
 
-    pub fn limit(self, seconds: u64) -> Self {
-        Self {
-            limit: Duration::from_secs(seconds),
-            ..self
-        }
+    pub fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
     }
 
     pub fn step(mut self, step: Step) -> Self {
@@ -222,67 +239,68 @@ impl Case {
         self.step(Step::Send(bytes.as_ref().to_vec()))
     }
 
+    /// Sends one request after the other, each when the one before has its reply.
+    pub fn send_in_turn(mut self, requests: &[impl AsRef<[u8]>]) -> Self {
+        for (answered, request) in requests.iter().enumerate() {
+            if answered > 0 {
+                self = self.replies(answered);
+            }
+            self = self.send(request);
+        }
+        self
+    }
+
     /// Waits until there are that many replies in all; ten seconds at most.
     pub fn replies(self, count: usize) -> Self {
         self.step(Step::Replies(count, Duration::from_secs(10)))
+    }
+
+    /// What the stub does with the requests to come, one after the other.
+    pub fn set(self, stub: &'static str, scripts: impl Into<Vec<Script>>) -> Self {
+        self.step(Step::Set(stub, scripts.into()))
     }
 
     pub fn sleep(self, milliseconds: u64) -> Self {
         self.step(Step::Sleep(Duration::from_millis(milliseconds)))
     }
 
-    pub fn stdout(mut self, stdout: impl AsRef<[u8]>) -> Self {
-        self.common = self.common.stdout(stdout);
-        self
-    }
-
-    pub fn status(mut self, status: &str) -> Self {
-        self.common = self.common.status(status);
-        self
-    }
-
-    pub fn log<L: Into<String>>(mut self, log: impl IntoIterator<Item = L>) -> Self {
-        self.common = self.common.log(log);
-        self
-    }
-
-    pub fn received<R: AsRef<[u8]>>(
-        mut self,
-        stub: &'static str,
-        requests: impl IntoIterator<Item = R>,
-    ) -> Self {
-        self.common = self.common.received(stub, requests);
-        self
-    }
-
-    pub fn connections(mut self, stub: &'static str, count: usize) -> Self {
-        self.common = self.common.connections(stub, count);
-        self
-    }
-
-    pub fn seconds(mut self, least: f64, most: f64) -> Self {
-        self.common = self.common.seconds(least, most);
-        self
-    }
-
     /// Declares a difference: what Perl's script does, and what ours does.
-    pub fn differs(mut self, why: Why, perl: Expect, ours: Expect) -> Self {
+    pub fn differs(mut self, why: &'static str, perl: Expect, ours: Expect) -> Self {
         self.reasons.push(why);
         self.perl = self.perl.and(perl);
         self.ours = self.ours.and(ours);
         self
     }
 
-    /// Names another reason of a difference declared.
-    pub fn also(mut self, why: Why) -> Self {
+    /// A difference in the log alone.
+    pub fn log_differs<P: Into<String>, O: Into<String>>(
+        self,
+        why: &'static str,
+        perl: impl IntoIterator<Item = P>,
+        ours: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.differs(why, expect().log(perl), expect().log(ours))
+    }
+
+    /// A difference in one line of the log alone.
+    pub fn line_differs(self, why: &'static str, perl: &str, ours: &str) -> Self {
+        self.log_differs(why, [perl], [ours])
+    }
+
+    /// A difference on standard output alone.
+    pub fn stdout_differs(self, why: &'static str, perl: &str, ours: &str) -> Self {
+        self.differs(why, expect().stdout(perl), expect().stdout(ours))
+    }
+
+    /// Names another reason of a difference declared, or that of one that a check states.
+    pub fn because(mut self, why: &'static str) -> Self {
         self.reasons.push(why);
         self
     }
 
-    /// Has the check below look at an aspect that chance decides.
-    pub fn by_check(mut self, aspects: &[Aspect]) -> Self {
-        self.by_check.extend(aspects);
-        self
+    /// Has the checks look at aspects that chance decides.
+    pub fn by_check(self, by_check: &'static [Aspect]) -> Self {
+        Self { by_check, ..self }
     }
 
     pub fn check(
@@ -293,11 +311,26 @@ impl Case {
         self
     }
 
+    /// The same check of either program.
+    pub fn check_each(
+        self,
+        check: impl Fn(&Outcome) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.check(move |perl, ours| {
+            check(perl).map_err(|wrong| format!("perl: {wrong}"))?;
+            check(ours).map_err(|wrong| format!("ours: {wrong}"))
+        })
+    }
+
     /// Ours ends with a message on standard error.
-    pub fn complains(self) -> Self {
-        Self {
-            complains: true,
-            ..self
-        }
+    pub fn complains(mut self) -> Self {
+        self.complains = true;
+        self
+    }
+}
+
+impl Expecting for Case {
+    fn expected(&mut self) -> &mut Expect {
+        &mut self.common
     }
 }
