@@ -1,5 +1,7 @@
 //! One case: what is run, what is sent, and what is expected of either program.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::expect::{Expect, Expecting, expect};
@@ -8,6 +10,7 @@ use crate::texts::FULL;
 use crate::{Reply, Script};
 
 /// Built by [`case`] and the methods below; a plain record otherwise.
+#[derive(Default)]
 pub struct Case {
     /// The number of its clause, with a letter, then what is shown.
     pub name: &'static str,
@@ -18,7 +21,8 @@ pub struct Case {
     pub env: Vec<(&'static str, &'static str)>,
     /// A file put over that of the system, with placeholders.
     pub file: Option<(&'static str, &'static str)>,
-    pub stubs: Vec<(&'static str, Listen)>,
+    /// One that only the arguments name answers its own name.
+    pub stubs: BTreeMap<&'static str, Listen>,
     pub steps: Vec<Step>,
     pub stdio: Stdio,
     pub syslog: Syslog,
@@ -34,8 +38,6 @@ pub struct Case {
     /// Aspects that chance decides; a check looks at them instead.
     pub by_check: &'static [Aspect],
     pub checks: Vec<Check>,
-    /// Whether the message of a wrong command line is due on our standard error.
-    pub complains: bool,
 }
 
 /// A server of a case.
@@ -52,8 +54,9 @@ pub enum Listen {
 pub type Check = Box<dyn Fn(&Outcome, &Outcome) -> Result<(), String> + Send + Sync>;
 
 /// How the program's descriptors 0, 1 and 2 are connected.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Stdio {
+    #[default]
     Pipes,
     /// A socket pair for input, another for output.
     TwoSockets,
@@ -67,8 +70,9 @@ pub enum Stdio {
     File,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Syslog {
+    #[default]
     Present,
     Absent,
     /// Nothing reads.
@@ -112,39 +116,33 @@ pub enum Aspect {
 
 /// A table: the cases that a function makes of its rows.
 macro_rules! rows {
-    ($function:expr; $($($cell:expr),+;)+) => { [$($function($($cell),+)),+] };
+    ($function:expr; $($($cell:expr),+;)+) => { vec![$($function($($cell),+)),+] };
 }
-pub(crate) use rows;
 
-pub fn case(name: &'static str) -> Case {
-    Case {
+/// Cases, one after the other: first what is done, then what is expected.
+macro_rules! cases {
+    ($($case:expr;)+) => { vec![$($case),+] };
+}
+pub(crate) use {cases, rows};
+
+/// A case with these arguments, which have no blanks but between them.
+pub fn case(name: &'static str, args: &str) -> Case {
+    let case = Case {
         name,
-        args: Vec::new(),
-        extra_args: &[],
-        env: Vec::new(),
-        file: None,
-        stubs: Vec::new(),
-        steps: Vec::new(),
-        stdio: Stdio::Pipes,
-        syslog: Syslog::Present,
         runs: 1,
         limit: Duration::from_secs(20),
         common: expect().status("exit 0"),
-        perl: expect(),
-        ours: expect(),
-        reasons: Vec::new(),
-        by_check: &[],
-        checks: Vec::new(),
-        complains: false,
-    }
+        ..Case::default()
+    };
+    case.args(args)
 }
 
-/// One request, [`FULL`], to a stub A.
+/// One request, [`FULL`].
 pub fn asks(name: &'static str, args: &str) -> Case {
-    case(name).answering("A").args(args).send(FULL)
+    case(name, args).send(FULL)
 }
 
-/// The same, which is forwarded as it is and answered.
+/// One request, which a stub A gets as it is and answers.
 pub fn forwards(name: &'static str, args: &str) -> Case {
     asks(name, args).answer("A").received("A", [FULL])
 }
@@ -154,14 +152,21 @@ impl Case {
         self.name.split(' ').next().unwrap_or_default()
     }
 
-    /// Arguments without blanks, with blanks between them.
-    pub fn args(mut self, args: &str) -> Self {
-        let args = args.split_whitespace().map(|arg| arg.as_bytes().to_vec());
-        self.args.extend(args);
-        self
+    pub fn args(self, args: &str) -> Self {
+        args.split_whitespace().fold(self, Self::arg)
     }
 
     pub fn arg(mut self, arg: impl AsRef<[u8]>) -> Self {
+        let text = String::from_utf8_lossy(arg.as_ref());
+        for name in STUBS {
+            if ["}", ".port"]
+                .iter()
+                .any(|end| text.contains(&format!("{{{name}{end}")))
+            {
+                let answers = || Listen::Tcp(Script::answer(name));
+                self.stubs.entry(name).or_insert_with(answers);
+            }
+        }
         self.args.push(arg.as_ref().to_vec());
         self
     }
@@ -181,35 +186,27 @@ impl Case {
         self
     }
 
-    pub fn stub(mut self, name: &'static str, script: Script) -> Self {
-        self.stubs.push((name, Listen::Tcp(script)));
-        self
+    pub fn stub(self, name: &'static str, script: Script) -> Self {
+        self.listen(name, Listen::Tcp(script))
     }
 
-    /// Stubs that answer their own names, with blanks between.
-    pub fn answering(self, names: &'static str) -> Self {
-        let names = names.split(' ');
-        names.fold(self, |case, name| case.stub(name, Script::answer(name)))
-    }
-
-    /// Stubs that read and never answer.
+    /// Stubs that read and never answer, with blanks between their names.
     pub fn hanging(self, names: &'static str) -> Self {
-        let names = names.split(' ');
-        names.fold(self, |case, name| {
-            case.stub(name, Script::reply(Reply::Hang))
-        })
+        let hang = || Listen::Tcp(Script::reply(Reply::Hang));
+        names
+            .split(' ')
+            .fold(self, |case, name| case.listen(name, hang()))
     }
 
     /// Addresses where nothing listens.
-    pub fn refusing(mut self, names: &'static str) -> Self {
-        let stubs = names.split(' ').map(|name| (name, Listen::Refusing));
-        self.stubs.extend(stubs);
-        self
+    pub fn refusing(self, names: &'static str) -> Self {
+        names
+            .split(' ')
+            .fold(self, |case, name| case.listen(name, Listen::Refusing))
     }
 
-    /// A stub on a UNIX socket that answers its own name.
-    pub fn unix(mut self, name: &'static str) -> Self {
-        self.stubs.push((name, Listen::Unix(Script::answer(name))));
+    pub fn listen(mut self, name: &'static str, listen: Listen) -> Self {
+        self.stubs.insert(name, listen);
         self
     }
 
@@ -321,12 +318,6 @@ impl Case {
             check(ours).map_err(|wrong| format!("ours: {wrong}"))
         })
     }
-
-    /// Ours ends with a message on standard error.
-    pub fn complains(mut self) -> Self {
-        self.complains = true;
-        self
-    }
 }
 
 impl Expecting for Case {
@@ -334,3 +325,15 @@ impl Expecting for Case {
         &mut self.common
     }
 }
+
+/// What a check finds: `wrong`, unless something holds.
+pub fn ensure(holds: bool, wrong: impl Display) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(wrong.to_string())
+    }
+}
+
+/// The names of stubs.
+const STUBS: [&str; 6] = ["A", "A1", "A2", "B", "C", "D"];

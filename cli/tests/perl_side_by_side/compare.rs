@@ -11,8 +11,10 @@ pub fn compare(case: &Case, perl: &Outcome, ours: &Outcome) -> Vec<String> {
     let mut wrong = against_expected("perl", case, &case.perl, perl);
     wrong.extend(against_expected("ours", case, &case.ours, ours));
     wrong.extend(against_each_other(case, perl, ours));
-    // Ours is silent there, except when it ends because of a wrong command line.
-    if ours.stderr.is_empty() == case.complains {
+    // Ours is silent there, except when it is to end because of a wrong command line.
+    let status = case.ours.status.as_ref().or(case.common.status.as_ref());
+    let complains = status.is_some_and(|status| status == "exit 1");
+    if ours.stderr.is_empty() == complains {
         wrong.push(format!("ours: on standard error: {}", show(&ours.stderr)));
     }
     let checks = case.checks.iter().map(|check| check(perl, ours));

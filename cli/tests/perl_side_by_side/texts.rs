@@ -19,7 +19,7 @@ pub fn ask(mark: impl std::fmt::Display) -> String {
 }
 
 /// As many of them, each with its number, from 1.
-pub fn asks(count: usize) -> Vec<String> {
+pub fn numbered(count: usize) -> Vec<String> {
     (1..=count).map(ask).collect()
 }
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, case, rows};
-use crate::expect::{Expecting, expect, reply};
-use crate::texts::{FULL, ask, asks, timed_out};
+use crate::case::{Case, asks, case, cases, rows};
+use crate::expect::{Expecting, reply};
+use crate::texts::{FULL, ask, numbered, timed_out};
 use crate::{Reply, Script};
 
-pub const TABLES: super::Tables = &[verbatim, which_counts, late, own, connections, pieces];
+pub const TABLES: super::Tables = &[verbatim, counted, late, own, reused, pieces];
 
 /// One request, answered by this script, which yields this reply and nothing in the log.
 fn answered(name: &'static str, script: Script, reply: impl AsRef<[u8]>) -> Case {
-    let case = case(name).stub("A", script).args("-s A={A}:::9").send(FULL);
+    let case = asks(name, "-s A={A}:::9").stub("A", script);
     case.stdout(reply).quiet().asked("A", FULL)
 }
 
@@ -21,7 +21,7 @@ fn verbatim() -> Vec<Case> {
         answered(name, Script::bytes(reply.clone()), reply)
     };
     let long = "REJECT ".to_owned() + &"long ".repeat(2000);
-    let mut cases = Vec::from(rows! { same;
+    let mut cases = rows! { same;
         "3.5.a verbatim: an action with a text", b"REJECT 5.7.1 not you";
         "3.5.b verbatim: case is kept", b"dUnNo";
         "3.5.c verbatim: blanks at both ends", b"  REJECT  two  blanks \t ";
@@ -31,64 +31,33 @@ fn verbatim() -> Vec<Case> {
         "3.5.g verbatim: control bytes", b"REJECT \x01\x08\x1b[0m\x7f";
         "3.5.h verbatim: ten thousand bytes", long.as_bytes();
         "3.5.i verbatim: no action of Postfix", b"permit_mynetworks, reject";
-    });
+    };
     // Postfix may not take it: one warning per service.
-    cases.push(
-        same("3.5.j verbatim: 8-bit bytes", b"REJECT \xe9\xff").differs(
-            "an answer that is not UTF-8",
-            expect().quiet(),
-            expect().log(["warning: …A…"]),
-        ),
-    );
+    let bytes = same("3.5.j verbatim: 8-bit bytes", b"REJECT \xe9\xff");
+    cases.push(bytes.log_differs("an answer that is not UTF-8", [""; 0], ["warning: …A…"]));
     cases
 }
 
-fn which_counts() -> Vec<Case> {
+fn counted() -> Vec<Case> {
     let first = |name, answer: &str| answered(name, Script::bytes(answer), reply("first"));
-    vec![
-        first(
-            "3.5.k the first action= counts",
-            "action=first\naction=second\n\n",
-        ),
-        first(
-            "3.5.l later attributes are not used",
-            "action=first\nfoo=bar\nlog=yes\n\n",
-        ),
-        case("3.5.m a second reply is never used")
-            .stub("A", Script::answer("x"))
-            .args("-s A={A}:::9")
-            .set(
-                "A",
-                [
-                    Script::bytes("action=one\n\naction=surplus\n\n"),
-                    Script::answer("two"),
-                    Script::answer("three"),
-                ],
-            )
-            .send_in_turn(&asks(3))
-            .answers(["one", "two", "three"])
-            .quiet()
-            .received("A", asks(3)),
-    ]
+    cases! {
+        first("3.5.k the first action= counts", "action=first\naction=second\n\n");
+        first("3.5.l later attributes are not used", "action=first\nfoo=bar\nlog=yes\n\n");
+        case("3.5.m a second reply is never used", "-s A={A}:::9").stub("A", Script::answer("x"))
+            .set("A",
+                [Script::bytes("action=one\n\naction=surplus\n\n"), Script::answer("two"), Script::answer("three")])
+            .send_in_turn(&numbered(3))
+            .answers(["one", "two", "three"]).quiet().received("A", numbered(3));
+    }
 }
 
 fn late() -> Vec<Case> {
     let late = Script::answer("late").after(Duration::from_millis(1600));
-    vec![
-        case("3.5.n a late answer is never used")
-            .stub("A", late)
-            .args("-s A={A}:::1")
-            .send(ask(1))
-            .replies(1)
-            .set("A", [Script::answer("in time")])
-            .send(ask(2))
-            .replies(2)
-            .sleep(1000)
-            .send(ask(3))
-            .answers(["dunno", "in time", "in time"])
-            .log([timed_out("A")])
-            .received("A", asks(3)),
-    ]
+    cases! {
+        case("3.5.n a late answer is never used", "-s A={A}:::1").stub("A", late).send(ask(1)).replies(1)
+            .set("A", [Script::answer("in time")]).send(ask(2)).replies(2).sleep(1000).send(ask(3))
+            .answers(["dunno", "in time", "in time"]).log([timed_out("A")]).received("A", numbered(3));
+    }
 }
 
 fn own() -> Vec<Case> {
@@ -98,22 +67,18 @@ fn own() -> Vec<Case> {
         let mark = text.lines().find_map(|line| line.strip_prefix("queue_id="));
         reply(&format!("mark {}", mark.unwrap_or("none"))).into_bytes()
     }
-    vec![
-        case("3.5.o an answer for each of its own request")
-            .stub("A", Script::reply(Reply::Call(mark)))
-            .args("-s A={A}:::9")
-            .send(asks(20).concat())
-            .answers((1..=20).map(|n| format!("mark {n}")))
-            .quiet()
-            .connections("A", 20),
-    ]
+    cases! {
+        case("3.5.o an answer for each of its own request", "-s A={A}:::9")
+            .stub("A", Script::reply(Reply::Call(mark))).send(numbered(20).concat())
+            .answers((1..=20).map(|n| format!("mark {n}"))).quiet().connections("A", 20);
+    }
 }
 
-fn connections() -> Vec<Case> {
+fn reused() -> Vec<Case> {
     let twice = |name, script| {
-        let case = case(name).stub("A", script).args("-s A={A}:::9");
-        let case = case.send_in_turn(&asks(2)).answers(["A"; 2]).quiet();
-        case.received("A", asks(2))
+        let case = case(name, "-s A={A}:::9").stub("A", script);
+        let case = case.send_in_turn(&numbered(2)).answers(["A"; 2]).quiet();
+        case.received("A", numbered(2))
             .connections("A", 2)
             .seconds(0.0, 7.0)
     };
@@ -130,7 +95,6 @@ fn connections() -> Vec<Case> {
         "3.5.u the empty line comes late", Script::reply(late);
         "3.5.v the server sends on and on after its answer", says(&endless);
     }
-    .into()
 }
 
 fn pieces() -> Vec<Case> {
@@ -142,15 +106,12 @@ fn pieces() -> Vec<Case> {
     };
     let drip = Reply::Drip(action().into(), Duration::from_millis(10));
     let slow = Script::answer("REJECT me").after(Duration::from_secs(1));
-    vec![
-        cut("3.5.w in two pieces", &["action=REJE", "CT me\n\n"]),
-        cut("3.5.x cut in the name", &["act", "ion=REJECT me\n\n"]),
-        cut("3.5.y cut around the =", &["action", "=", "REJECT me\n\n"]),
-        cut(
-            "3.5.z cut at the line's end",
-            &["action=REJECT me", "\n", "\n"],
-        ),
-        answered("3.5.aa byte by byte", Script::reply(drip), action()),
-        answered("3.5.ab after a second", slow, action()).seconds(1.0, 7.0),
-    ]
+    cases! {
+        cut("3.5.w in two pieces", &["action=REJE", "CT me\n\n"]);
+        cut("3.5.x cut in the name", &["act", "ion=REJECT me\n\n"]);
+        cut("3.5.y cut around the =", &["action", "=", "REJECT me\n\n"]);
+        cut("3.5.z cut at the line's end", &["action=REJECT me", "\n", "\n"]);
+        answered("3.5.aa byte by byte", Script::reply(drip), action());
+        answered("3.5.ab after a second", slow, action()).seconds(1.0, 7.0);
+    }
 }

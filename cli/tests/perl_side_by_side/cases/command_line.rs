@@ -1,17 +1,11 @@
 //! Clause 1, the options and all their forms; the defects 16 and 17, command lines that are wrong.
 
-use crate::case::{Aspect, Case, asks, case, forwards, rows};
+use crate::Script;
+use crate::case::{Aspect, Case, asks, case, cases, forwards, rows};
 use crate::expect::{Expecting, expect, reply};
 use crate::texts::{ERROR_AT_START, FULL, first, refused, verbose};
 
-pub const TABLES: super::Tables = &[
-    forwarded,
-    logged,
-    defaults,
-    others,
-    wrong,
-    wrong_to_ours_only,
-];
+pub const TABLES: super::Tables = &[forwarded, logged, defaults, others, wrong, left_over];
 
 fn forwarded() -> Vec<Case> {
     let quiet = |name, args: &str| forwards(name, args).quiet();
@@ -25,13 +19,12 @@ fn forwarded() -> Vec<Case> {
         "3.1.q --stdout", "--stdout -s A={A}:";
         "3.1.t -Ls bundled", "-LsA={A}:";
     }
-    .into()
 }
 
 fn logged() -> Vec<Case> {
     let one_line = |name, args: &str| forwards(name, args).log([first("A").line()]);
     let all_lines = |name, args: &str| forwards(name, args).log(verbose("A"));
-    let mut cases = Vec::from(rows! { one_line;
+    let mut cases = rows! { one_line;
         "3.1.l -l", "-l -s A={A}:";
         "3.1.m --logging", "--logging -s A={A}:";
         "3.1.u any order: -s first", "-s A={A}: -d X -l";
@@ -41,7 +34,7 @@ fn logged() -> Vec<Case> {
         "3.1.ab -- ends the options", "-l -s A={A}: --";
         "3.1.ac long options may be abbreviated", "--log --serv=A={A}:";
         "3.1.ae short names with two dashes", "--l --s A={A}:";
-    });
+    };
     cases.extend(rows! { all_lines;
         "3.1.n -v", "-v -s A={A}:";
         "3.1.o --verbose", "--verbose -s A={A}:";
@@ -56,7 +49,7 @@ fn logged() -> Vec<Case> {
 /// The service refuses, so that the default action is seen.
 fn defaults() -> Vec<Case> {
     let default = |name, args: &str, action: &str| {
-        let case = case(name).refusing("A").args(args).args("-s A={A}:");
+        let case = case(name, args).refusing("A").args("-s A={A}:");
         case.send(FULL).answer(action).log([refused("A")])
     };
     rows! { default;
@@ -71,41 +64,31 @@ fn defaults() -> Vec<Case> {
         "3.1.af --def and --d", "--def=X --d Y", "Y";
         "3.1.au -d=A keeps the =", "-d=A", "=A";
     }
-    .into()
 }
 
 fn others() -> Vec<Case> {
-    vec![
-        case("3.1.aa -s may repeat")
-            .refusing("A")
-            .answering("B")
-            .args("-s A={A}:1 -s B={B}:2")
-            .send(FULL)
-            .answer("B")
-            .received("B", [FULL]),
-        case("3.1.at no service: the default action")
-            .args("-d X")
-            .send(FULL)
-            .answer("X")
-            .log_differs("defect 4", [""; 0], [ERROR_AT_START]),
+    cases! {
+        asks("3.1.aa -s may repeat", "-s A={A}:1 -s B={B}:2").refusing("A").answer("B").received("B", [FULL]);
+        asks("3.1.at no service: the default action", "-d X")
+            .answer("X").log_differs("defect 4", [""; 0], [ERROR_AT_START]);
         forwards("3.1.av -service=X is -s with ervice=X", "-l -service={A}:")
-            .log([first("A").line().replace("[A] (", "[ervice] (")]),
-        case("2.16.d --help is help")
-            .args("--help")
+            .log([first("A").line().replace("[A] (", "[ervice] (")]);
+        case("2.16.d --help is help", "--help")
             .quiet()
-            .differs(
-                "defect 16",
+            .differs("defect 16",
                 expect().stdout(USAGE).status("exit 1"),
-                expect().stdout("…hapolicy…--service…").status("exit 0"),
-            ),
-    ]
+                expect().stdout("…hapolicy…--service…").status("exit 0"));
+    }
 }
 
 /// Perl's script prints its usage on standard output, into the protocol, and logs nothing (defect 16).
 fn wrong() -> Vec<Case> {
     let wrong = |name, args: &str, error: &str| {
-        let case = asks(name, args).received("A", [""; 0]).status("exit 1");
-        case.complains().differs(
+        let case = asks(name, args)
+            .stub("A", Script::answer("A"))
+            .status("exit 1");
+        let case = case.received("A", [""; 0]);
+        case.differs(
             "defect 16",
             expect().stdout(USAGE).quiet(),
             expect().stdout("").log([format!("error: {error}")]),
@@ -126,19 +109,12 @@ fn wrong() -> Vec<Case> {
         "3.1.aq --default= with nothing", "-s A={A}: --default=", "Option default requires an argument";
         "3.1.ar a flag with a value", "-s A={A}: --logging=1", "Option logging does not take an argument";
     }
-    .into()
 }
 
 /// Defect 17: ours ends with a message where the script takes what is wrong.
-fn wrong_to_ours_only() -> Vec<Case> {
-    let refusing = |name| {
-        case(name)
-            .refusing("A")
-            .args("-s A={A}:")
-            .send(FULL)
-            .complains()
-    };
-    let left_over = |name, word: &str| {
+fn left_over() -> Vec<Case> {
+    let refusing = |name| asks(name, "-s A={A}:").refusing("A");
+    let word = |name, word: &str| {
         let error = format!("error: unexpected argument '{word}' found");
         refusing(name).args(word).stdout("").differs(
             "defect 17",
@@ -154,12 +130,12 @@ fn wrong_to_ours_only() -> Vec<Case> {
             expect().stdout("").status("exit 1"),
         )
     };
-    vec![
-        left_over("2.17.a a word left over is not read as a file", "/dev/null"),
-        left_over("2.17.b nor one that is no file", "/nonexistent"),
-        default("2.17.c -d ''", ""),
-        default("2.17.d a line feed in -d", "a\n\naction=b"),
-    ]
+    cases! {
+        word("2.17.a a word left over is not read as a file", "/dev/null");
+        word("2.17.b nor one that is no file", "/nonexistent");
+        default("2.17.c -d ''", "");
+        default("2.17.d a line feed in -d", "a\n\naction=b");
+    }
 }
 
 /// What Perl's Pod::Usage prints.

@@ -1,7 +1,7 @@
 //! Clause 8, `-L`, the log on standard output; the defect 13: Perl's taint mode kills the script at most lines there.
 
 use crate::Script;
-use crate::case::{Case, Step, Syslog, asks, case};
+use crate::case::{Case, Step, Syslog, asks, case, cases};
 use crate::expect::{Expecting, expect, reply};
 use crate::texts::{
     ASK, FULL, NOTHING, attributes, failed, first, garbage, invalid, invalid_service, lines,
@@ -30,64 +30,34 @@ fn steps(request: &str, about: &str, action: &str) -> Vec<String> {
 
 fn refusing() -> Vec<Case> {
     let to_a = |name, flags: &str, request: &str, lines: Vec<String>| {
-        let case = case(name)
-            .refusing("A")
-            .args(&format!("{flags} -s A={{A}}:"));
+        let case = case(name, &format!("{flags} -s A={{A}}:")).refusing("A");
         case.send(request).stdout(printed(lines, "dunno")).quiet()
     };
     let short = steps(ASK, NOTHING, "dunno");
-    vec![
-        to_a("3.8.z -L: a warning", "-L", FULL, vec![refused("A")]),
-        to_a(
-            "3.8.aa -L -l",
-            "-Ll",
-            FULL,
-            vec![refused("A"), failed("A").line()],
-        ),
-        to_a("3.8.ab -L -v", "-Lv", ASK, short),
-        to_a(
-            "3.8.ag -L without a /dev/log",
-            "-L",
-            FULL,
-            vec![refused("A")],
-        )
-        .syslog(Syslog::Absent),
-    ]
+    cases! {
+        to_a("3.8.z -L: a warning", "-L", FULL, vec![refused("A")]);
+        to_a("3.8.aa -L -l", "-Ll", FULL, vec![refused("A"), failed("A").line()]);
+        to_a("3.8.ab -L -v", "-Lv", ASK, short);
+        to_a("3.8.ag -L without a /dev/log", "-L", FULL, vec![refused("A")]).syslog(Syslog::Absent);
+    }
 }
 
 fn kept() -> Vec<Case> {
     let notice = unrecognized("junk");
-    vec![
-        asks("3.8.y -L: quiet when all is well", "-L -s A={A}:")
-            .answer("A")
-            .quiet(),
-        case("3.8.ac -L: a time-out")
-            .hanging("A")
-            .args("-L -s A={A}:::1")
-            .send(FULL)
-            .stdout(printed([timed_out("A")], "dunno"))
-            .quiet(),
+    cases! {
+        asks("3.8.y -L: quiet when all is well", "-L -s A={A}:").answer("A").quiet();
+        asks("3.8.ac -L: a time-out", "-L -s A={A}:::1").hanging("A")
+            .stdout(printed([timed_out("A")], "dunno")).quiet();
         asks("3.8.ad -L: no address", "-L -s B=0:1: -s A={A}:")
-            .stdout(printed(["warning: No address or port for 'B'"], "A"))
-            .quiet(),
-        case("3.8.ae -L: garbage")
-            .answering("A")
-            .args("-L -s A={A}:")
-            .send("garbage\n")
-            .send(FULL)
-            .stdout(printed([garbage("garbage")], "A"))
+            .stdout(printed(["warning: No address or port for 'B'"], "A")).quiet();
+        case("3.8.ae -L: garbage", "-L -s A={A}:").send("garbage\n").send(FULL)
+            .stdout(printed([garbage("garbage")], "A")).quiet().received("A", [FULL]);
+        case("3.8.af -L: another type", "-L -s A=127.0.0.1:1:").send("request=junk\n\n")
             .quiet()
-            .received("A", [FULL]),
-        case("3.8.af -L: another type")
-            .args("-L -s A=127.0.0.1:1:")
-            .send("request=junk\n\n")
-            .quiet()
-            .stdout_differs(
-                "defect 5",
+            .stdout_differs("defect 5",
                 "[LOG notice]: ignoring unrecognized request type: 'junk'\n",
-                &printed([&notice], "dunno"),
-            ),
-    ]
+                &printed([&notice], "dunno"));
+    }
 }
 
 /// The script dies: how, and what it has printed before.
@@ -105,54 +75,29 @@ fn dies() -> Vec<Case> {
         "2.13.b -L -v and an answer; the alarm goes off later",
         "-Lv -s A={A}:::2",
     );
-    let default = case("2.13.d -L -v and -d")
-        .refusing("A")
-        .args("-Lv -s A={A}: -d X");
+    let default = case("2.13.d -L -v and -d", "-Lv -s A={A}: -d X").refusing("A");
     let default = default.send(ASK).step(Step::Eof);
     let line = printed([first("A").line()], "A");
     let invalid = printed([invalid_service("x")], "A");
-    vec![
-        dies(logged, "exit 29", "", line),
-        dies(
-            alarm.replies(1).sleep(3000),
-            "signal 14",
-            "…action=dunno\n\n",
-            printed(verbose("A"), "A"),
-        ),
-        dies(
-            default,
-            "exit 111",
-            "…",
-            printed(steps(ASK, NOTHING, "X"), "X"),
-        ),
+    cases! {
+        dies(logged, "exit 29", "", line);
+        dies(alarm.replies(1).sleep(3000), "signal 14", "…action=dunno\n\n", printed(verbose("A"), "A"));
+        dies(default, "exit 111", "…", printed(steps(ASK, NOTHING, "X"), "X"));
         asks("2.13.c -L and an invalid service", "-L -s x -s A={A}:")
             .quiet()
-            .differs(
-                "defect 13",
+            .differs("defect 13",
                 expect().stdout("").status("exit 255").not_asked("A"),
-                expect().stdout(invalid).status("exit 0").asked("A", FULL),
-            ),
-    ]
+                expect().stdout(invalid).status("exit 0").asked("A", FULL));
+    }
 }
 
 /// The script loses what it should print.
 fn loses() -> Vec<Case> {
-    vec![
-        case("2.13.e -L: % is not a format")
-            .refusing("A")
-            .args("-Ll -s A={A}:")
-            .send(policy("sender=100%%d\n"))
-            .quiet()
-            .stdout_differs("defect 13", "…from: <100%d>…", "…from: <100%%d>…"),
-        case("2.13.f -L: the warning of an invalid answer")
+    cases! {
+        case("2.13.e -L: % is not a format", "-Ll -s A={A}:").refusing("A").send(policy("sender=100%%d\n"))
+            .quiet().stdout_differs("defect 13", "…from: <100%d>…", "…from: <100%%d>…");
+        asks("2.13.f -L: the warning of an invalid answer", "-L -s A={A}:::1")
             .stub("A", Script::bytes("bad\n"))
-            .args("-L -s A={A}:::1")
-            .send(FULL)
-            .quiet()
-            .stdout_differs(
-                "defect 13",
-                &reply("dunno"),
-                &printed([invalid("A", "bad")], "dunno"),
-            ),
-    ]
+            .quiet().stdout_differs("defect 13", &reply("dunno"), &printed([invalid("A", "bad")], "dunno"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The defect 19, and what is decided beside it: what a peer could forge a line with is escaped in the log.
 
 use crate::Script;
-use crate::case::{Case, case, rows};
+use crate::case::{Case, asks, case, cases, rows};
 use crate::expect::{Expecting, expect};
 use crate::texts::{FULL, NOTHING, first, garbage, invalid, policy, unrecognized};
 
@@ -15,10 +15,7 @@ const COMMANDS: &str = "other characters that command a terminal";
 fn attempts() -> Vec<Case> {
     let about = |name, why, request: &str, perl: &str, ours: &str| {
         let request = policy(request);
-        let case = case(name)
-            .answering("A")
-            .args("-l -s A={A}:")
-            .send(&request);
+        let case = case(name, "-l -s A={A}:").send(&request);
         let case = case.answer("A").received("A", [request]);
         let [perl, ours] = [perl, ours].map(|about| first("A").line_about(about));
         case.line_differs(why, &perl, &ours)
@@ -32,14 +29,11 @@ fn attempts() -> Vec<Case> {
     let both = |from: &str, to: &str| format!("client: [], helo: <>, from: <{from}>, to: <{to}>");
     let forged = "a> , client: v[203.0.113.8]@evil";
     let commands = "a\u{9b}1m\u{202e}b\u{2028}";
-    let controls = sender(
-        "2.19.b control characters are logged as ?",
-        "defect 19",
-        "a\x01\t\x1b[2J\x7f",
-        "a\x01\t\x1b[2J\x7f",
-        "a???[2J?",
-    );
-    let mut cases = vec![controls.because("control characters in the log")];
+    let controls = "a\x01\t\x1b[2J\x7f";
+    let logged = "2.19.b control characters are logged as ?";
+    let mut cases = cases! {
+        sender(logged, "defect 19", controls, controls, "a???[2J?").because("control characters in the log");
+    };
     cases.extend(rows! { sender;
         "2.19.a % is not doubled", "defect 19", "a%s 100%", "a%%s 100%%", "a%s 100%";
         "I.16 -l: a sender that plays the client", SYNTAX, forged, forged,
@@ -61,15 +55,11 @@ fn attempts() -> Vec<Case> {
 fn actions() -> Vec<Case> {
     let action = r"REJECT 'né' \n";
     let line = |action| first("A").action(action).line();
-    vec![
-        case("I.20 -l: quotes in an action")
-            .stub("A", Script::answer(action))
-            .args("-l -s A={A}:")
-            .send(FULL)
-            .answer(action)
-            .received("A", [FULL])
-            .line_differs(SYNTAX, &line(action), &line(r"REJECT \x27né\x27 \x5cn")),
-    ]
+    cases! {
+        asks("I.20 -l: quotes in an action", "-l -s A={A}:").stub("A", Script::answer(action))
+            .answer(action).received("A", [FULL])
+            .line_differs(SYNTAX, &line(action), &line(r"REJECT \x27né\x27 \x5cn"));
+    }
 }
 
 fn counts() -> Vec<Case> {
@@ -79,58 +69,40 @@ fn counts() -> Vec<Case> {
         lines[59] = lines[59].replace("queries: 60,", &format!("queries: {last},"));
         lines
     };
-    vec![
-        case("2.19.c queries are counted in integers")
-            .answering("A")
-            .args("-l -s A={A}::5")
-            .send(FULL.repeat(60))
-            .answers(["A"; 60])
-            .log_differs("defect 19", lines("59.9999999999999"), lines("60")),
-    ]
+    cases! {
+        case("2.19.c queries are counted in integers", "-l -s A={A}::5").send(FULL.repeat(60))
+            .answers(["A"; 60]).log_differs("defect 19", lines("59.9999999999999"), lines("60"));
+    }
 }
 
 /// The end of a quotation within it.
 fn quotations() -> Vec<Case> {
     let answer = |name, why, bytes: &[u8], perl: &str, ours: &str| {
-        let case = case(name)
-            .stub("A", Script::bytes(bytes))
-            .args("-s A={A}:::1")
-            .send(FULL);
+        let case = asks(name, "-s A={A}:::1").stub("A", Script::bytes(bytes));
         case.answer("dunno")
             .line_differs(why, &invalid("A", perl), &invalid("A", ours))
     };
-    let mut cases = Vec::from(rows! { answer;
+    let mut cases = rows! { answer;
         "I.22 the end of a quotation in an invalid answer", SYNTAX, b"it's \\\n", r"it's \", r"it\x27s \x5c";
         "I.24 an invalid answer that is not UTF-8", NOT_UTF8, b"\xe9t\xe9\n", "{e9}t{e9}", r"\xe9t\xe9";
+    };
+    let quoted = r#""quoted" 'x' \"#;
+    cases.extend(cases! {
+        case("I.21 the end of a quotation in garbage", "-s A={A}:").send(policy(&format!("{quoted}\n")))
+            .answer("A").received("A", [policy("")])
+            .line_differs(SYNTAX, &garbage(quoted), &garbage(r"\x22quoted\x22 'x' \x5c"));
+        case("I.23 the end of a quotation in another type", "-s A=127.0.0.1:1:").send("request=it's\n\n")
+            .differs("defect 5",
+                expect().stdout("").log([unrecognized("it's")]),
+                expect().answer("dunno").log([unrecognized(r"it\x27s")])).because(SYNTAX);
     });
-    cases.push(
-        case("I.21 the end of a quotation in garbage")
-            .answering("A")
-            .args("-s A={A}:")
-            .send(policy("\"quoted\" 'x' \\\n"))
-            .answer("A")
-            .received("A", [policy("")])
-            .line_differs(
-                SYNTAX,
-                &garbage(r#""quoted" 'x' \"#),
-                &garbage(r"\x22quoted\x22 'x' \x5c"),
-            ),
-    );
-    let kind = case("I.23 the end of a quotation in another type").args("-s A=127.0.0.1:1:");
-    let kind = kind.send("request=it's\n\n").differs(
-        "defect 5",
-        expect().stdout("").log([unrecognized("it's")]),
-        expect().answer("dunno").log([unrecognized(r"it\x27s")]),
-    );
-    cases.push(kind.because(SYNTAX));
     cases
 }
 
 fn names() -> Vec<Case> {
     let named = |name: &str| first("A").line().replacen("[A]", name, 1);
-    let name = case("I.25 a service's name in Latin 1")
-        .answering("A")
-        .args("-l -s");
-    let name = name.arg(b"gr\xfcn={A}:").send(FULL).answer("A");
-    vec![name.line_differs(NOT_UTF8, &named("[gr{fc}n]"), &named(r"[gr\xfcn]"))]
+    cases! {
+        asks("I.25 a service's name in Latin 1", "-l -s").arg(b"gr\xfcn={A}:")
+            .answer("A").line_differs(NOT_UTF8, &named("[gr{fc}n]"), &named(r"[gr\xfcn]"));
+    }
 }

@@ -2,52 +2,33 @@
 
 use std::time::Duration;
 
-use crate::case::{Aspect, Case, Step, case, rows};
+use crate::case::{Aspect, Case, Step, case, cases, ensure, rows};
 use crate::expect::{Expecting, expect, reply};
 use crate::texts::{ASK, FULL, NOTHING, first, garbage, policy, unrecognized};
 
-pub const TABLES: super::Tables = &[
-    other_types,
-    long,
-    order,
-    duplicates,
-    lines,
-    blank,
-    oversized,
-];
+pub const TABLES: super::Tables = &[types, long, order, duplicates, lines, blank, oversized];
 
 fn base(name: &'static str) -> Case {
-    case(name).answering("A").args("-s A={A}:")
+    case(name, "-s A={A}:")
 }
 
-fn other_types() -> Vec<Case> {
+fn types() -> Vec<Case> {
     let junk = "request=junk\nsasl_username=boss\n\n";
-    vec![
-        base("2.5.a another type of request is answered at once")
-            .args("-d X")
-            .send("request=junk\n\n")
-            .step(Step::Replies(1, Duration::from_secs(2)))
-            .send(FULL)
-            .log([unrecognized("junk")])
-            .received("A", [FULL])
-            .stdout_differs("defect 5", &reply("A"), &(reply("X") + &reply("A"))),
-        base("2.5.b a request without a type too")
-            .send("sender=x\n\n")
-            .log([unrecognized("<undef>")])
-            .received("A", [""; 0])
-            .stdout_differs("defect 5", "", &reply("dunno")),
+    cases! {
+        base("2.5.a another type of request is answered at once").args("-d X").send("request=junk\n\n")
+            .step(Step::Replies(1, Duration::from_secs(2))).send(FULL)
+            .log([unrecognized("junk")]).received("A", [FULL])
+            .stdout_differs("defect 5", &reply("A"), &(reply("X") + &reply("A")));
+        base("2.5.b a request without a type too").send("sender=x\n\n")
+            .log([unrecognized("<undef>")]).received("A", [""; 0])
+            .stdout_differs("defect 5", "", &reply("dunno"));
         base("2.6.a attributes of a request that was ignored do not leak into the next")
             .send([junk, ASK].concat())
             .log([unrecognized("junk")])
-            .differs(
-                "defect 6",
-                expect()
-                    .answer("A")
-                    .received("A", [policy("sasl_username=boss\n")]),
-                expect().answers(["dunno", "A"]).received("A", [ASK]),
-            )
-            .because("defect 5"),
-    ]
+            .differs("defect 6",
+                expect().answer("A").received("A", [policy("sasl_username=boss\n")]),
+                expect().answers(["dunno", "A"]).received("A", [ASK])).because("defect 5");
+    }
 }
 
 /// Defect 14: names and values are cut to 512 bytes.
@@ -61,40 +42,26 @@ fn long() -> Vec<Case> {
         )
     };
     let (value, n) = ("x".repeat(5000), "n".repeat(512));
-    vec![
-        forwarded(
-            "2.14.a long values are whole",
-            &format!("x={value}\n"),
-            &format!("x={}\n", &value[..512]),
-        ),
-        forwarded(
-            "2.14.b long names are whole",
-            &format!("{n}a=1\n{n}b=2\n"),
-            &format!("{n}=2\n"),
-        ),
-    ]
+    cases! {
+        forwarded("2.14.a long values are whole", &format!("x={value}\n"), &format!("x={}\n", &value[..512]));
+        forwarded("2.14.b long names are whole", &format!("{n}a=1\n{n}b=2\n"), &format!("{n}=2\n"));
+    }
 }
 
 fn order() -> Vec<Case> {
-    vec![
-        base("2.20.b attributes keep their order")
-            .env("PERL_HASH_SEED", "0")
-            .send(FULL.repeat(3))
+    cases! {
+        base("2.20.b attributes keep their order").env("PERL_HASH_SEED", "0").send(FULL.repeat(3))
             .step(Step::Eof)
-            .answers(["A"; 3])
-            .received("A", [FULL; 3])
-            .because("defect 20")
-            .by_check(&[Aspect::Received])
+            .answers(["A"; 3]).received("A", [FULL; 3]).because("defect 20").by_check(&[Aspect::Received])
             .check(|perl, ours| {
                 let [perl, ours] = [perl, ours].map(|side| side.seen.received["A"].iter());
                 if perl.clone().any(|request| request == FULL.as_bytes()) {
                     return Err("Perl kept the order: no difference".to_owned());
                 }
                 let kept = ours.clone().all(|request| request == FULL.as_bytes());
-                kept.then_some(())
-                    .ok_or("ours changed the order".to_owned())
-            }),
-    ]
+                ensure(kept, "ours changed the order")
+            });
+    }
 }
 
 fn duplicates() -> Vec<Case> {
@@ -102,30 +69,17 @@ fn duplicates() -> Vec<Case> {
     let about = NOTHING.replace("helo: <>", "helo: <h>");
     let line = |from| first("A").line_about(&about.replace("from: <>", from));
     let types = policy("request=junk\n");
-    vec![
-        case("I.1 duplicates go on as they came, and the first is logged")
-            .answering("A")
-            .args("-l -s A={A}:")
-            .send(&sent)
+    cases! {
+        case("I.1 duplicates go on as they came, and the first is logged", "-l -s A={A}:").send(&sent)
             .answer("A")
-            .differs(
-                "duplicates",
-                expect()
-                    .log([line("from: <2>")])
-                    .received("A", [policy("helo_name=h\nsender=2\n")]),
-                expect().log([line("from: <1>")]).received("A", [&sent]),
-            ),
-        base("I.2 the first type of two counts")
-            .send(&types)
-            .differs(
-                "duplicates",
-                expect()
-                    .stdout("")
-                    .log([unrecognized("junk")])
-                    .not_asked("A"),
-                expect().answer("A").quiet().asked("A", &types),
-            ),
-    ]
+            .differs("duplicates",
+                expect().log([line("from: <2>")]).received("A", [policy("helo_name=h\nsender=2\n")]),
+                expect().log([line("from: <1>")]).received("A", [&sent]));
+        base("I.2 the first type of two counts").send(&types)
+            .differs("duplicates",
+                expect().stdout("").log([unrecognized("junk")]).not_asked("A"),
+                expect().answer("A").quiet().asked("A", &types));
+    }
 }
 
 /// Lines that ours leaves out, with a notice: what Perl's script forwards instead, and logs not.
@@ -149,7 +103,6 @@ fn lines() -> Vec<Case> {
         "I.4 a CR that is not before the LF", "a CR within a line", "x=a\rb", "x=a?b", "sender=s\n";
         "I.5 a line that begins with =", "an empty name", "=x=y", "=x=y", "x=y\nsender=s\n";
     }
-    .into()
 }
 
 fn blank() -> Vec<Case> {
@@ -177,11 +130,8 @@ fn oversized() -> Vec<Case> {
     let many: String = (0..400)
         .map(|n| format!("attribute_{n}={}\n", "x".repeat(500)))
         .collect();
-    vec![
-        over(
-            "I.8 a line of a megabyte ends the process without a reply",
-            policy(&long),
-        ),
-        over("I.9 so does a request of 200 kB", policy(&many)),
-    ]
+    cases! {
+        over("I.8 a line of a megabyte ends the process without a reply", policy(&long));
+        over("I.9 so does a request of 200 kB", policy(&many));
+    }
 }

@@ -3,25 +3,16 @@
 use std::time::Duration;
 
 use crate::Script;
-use crate::case::{Aspect, Case, Step, case, rows};
+use crate::case::{Aspect, Case, Step, case, cases, ensure, rows};
 use crate::expect::{Expecting, reply};
-use crate::texts::{ASK, FULL, ask, asks, big_request, garbage, invalid, policy, unrecognized};
+use crate::texts::{ASK, FULL, ask, big_request, garbage, invalid, numbered, policy, unrecognized};
 
 pub const TABLES: super::Tables = &[
-    forwarded,
-    same,
-    noticed,
-    other_types,
-    cuts,
-    sequences,
-    memory,
-    flushed,
-    partial,
-    ends,
+    forwarded, same, noticed, types, cuts, sequences, memory, flushed, partial, ends,
 ];
 
 fn base(name: &'static str) -> Case {
-    case(name).answering("A").args("-s A={A}:")
+    case(name, "-s A={A}:")
 }
 
 /// What is sent, and what reaches the server.
@@ -37,26 +28,14 @@ fn forwarded() -> Vec<Case> {
     let crlf = FULL.replace('\n', "\r\n");
     let mixed = FULL.replace("=s@", "=\u{fc}s@").replace("org\n", "org\r\n");
     let type_last = "sender=x\nrequest=smtpd_access_policy\n\n";
-    vec![
-        forwards("3.4.a LF", FULL, FULL),
-        forwards("3.4.b CR LF, and LF to the server", &crlf, FULL),
-        forwards(
-            "3.4.c CR LF here and there",
-            &mixed,
-            mixed.replace('\r', ""),
-        ),
-        forwards(
-            "3.4.d a blank line of CR LF",
-            FULL.replace("\n\n", "\n\r\n"),
-            FULL,
-        ),
-        forwards("3.4.m a big request", big_request(), big_request()),
-        forwards(
-            "3.4.o the request's type may come last",
-            type_last,
-            type_last,
-        ),
-    ]
+    cases! {
+        forwards("3.4.a LF", FULL, FULL);
+        forwards("3.4.b CR LF, and LF to the server", &crlf, FULL);
+        forwards("3.4.c CR LF here and there", &mixed, mixed.replace('\r', ""));
+        forwards("3.4.d a blank line of CR LF", FULL.replace("\n\n", "\n\r\n"), FULL);
+        forwards("3.4.m a big request", big_request(), big_request());
+        forwards("3.4.o the request's type may come last", type_last, type_last);
+    }
 }
 
 /// These lines after the type are forwarded as they are.
@@ -76,7 +55,6 @@ fn same() -> Vec<Case> {
         "3.4.l control bytes", b"sender=\x01\x02\x07\x08\x0b\x0c\x1b[0m\x7f\n";
         "3.4.n all attributes of Postfix 3.12", POSTFIX.as_bytes();
     }
-    .into()
 }
 
 fn noticed() -> Vec<Case> {
@@ -95,10 +73,9 @@ fn noticed() -> Vec<Case> {
         "3.4.t garbage: a value without a name", "=x";
         "3.4.u garbage: 8-bit bytes", "gr\u{fc}n";
     }
-    .into()
 }
 
-fn other_types() -> Vec<Case> {
+fn types() -> Vec<Case> {
     let other = |name, kind: &str| {
         let case = base(name).send(format!("request={kind}\nsender=x\n\n"));
         let case = case.log([unrecognized(kind)]).not_asked("A");
@@ -109,7 +86,6 @@ fn other_types() -> Vec<Case> {
         "3.4.w nor the right one in capitals", "SMTPD_ACCESS_POLICY";
         "3.4.x nor with a blank at its end", "smtpd_access_policy ";
     }
-    .into()
 }
 
 fn cuts() -> Vec<Case> {
@@ -126,66 +102,47 @@ fn cuts() -> Vec<Case> {
     }
     let crlf = FULL.replace('\n', "\r\n").into_bytes();
     let (head, tail) = FULL.split_at(FULL.len() - 1);
-    let last = one("3.4.ax the last line feed after a second");
-    vec![
-        one("3.4.y byte by byte").step(Step::Bytewise(FULL.into())),
-        one("3.4.aw CR LF byte by byte").step(Step::Bytewise(crlf)),
-        pieces,
-        last.send(head).sleep(1000).send(tail),
-    ]
+    cases! {
+        pieces;
+        one("3.4.y byte by byte").step(Step::Bytewise(FULL.into()));
+        one("3.4.aw CR LF byte by byte").step(Step::Bytewise(crlf));
+        one("3.4.ax the last line feed after a second").send(head).sleep(1000).send(tail);
+    }
 }
 
 fn sequences() -> Vec<Case> {
-    let three = asks(3);
+    let three = numbered(3);
     let base = |name| {
-        let case = case(name).answering("A").args("-s A={A}:10:1:1");
+        let case = case(name, "-s A={A}:10:1:1");
         case.answers(["A"; 3])
             .quiet()
-            .received("A", asks(3))
+            .received("A", numbered(3))
             .connections("A", 3)
     };
     let (head, tail) = (&three.concat()[..60], &three.concat()[60..]);
     let idles = base("3.4.ad survives idling longer than a time-out");
-    vec![
-        base("3.4.aa pipelined in one write").send(three.concat()),
-        base("3.4.ab one after the other")
-            .send_in_turn(&three)
-            .replies(3),
-        base("3.4.ac one and a half, then the rest")
-            .send(head)
-            .replies(1)
-            .send(tail),
-        (1..=2)
-            .fold(idles, |case, n| case.sleep(1600).send(ask(n)).replies(n))
-            .sleep(1600)
-            .send(ask(3)),
-    ]
+    cases! {
+        base("3.4.aa pipelined in one write").send(three.concat());
+        base("3.4.ab one after the other").send_in_turn(&three).replies(3);
+        base("3.4.ac one and a half, then the rest").send(head).replies(1).send(tail);
+        (1..=2).fold(idles, |case, n| case.sleep(1600).send(ask(n)).replies(n)).sleep(1600).send(ask(3));
+    }
 }
 
 /// Attributes of one request do not get into the next.
 fn memory() -> Vec<Case> {
     let other = policy("sender=other\n");
-    vec![
-        base("3.4.ae nothing is carried over after an answer")
-            .send(FULL)
-            .send(ASK)
-            .send(&other)
-            .answers(["A"; 3])
-            .received("A", [FULL, ASK, &other]),
-        case("3.4.af nor after the default action")
-            .refusing("A")
-            .answering("B")
-            .args("-s A={A}:1 -s B={B}:2:1:1")
-            .set("B", [Script::bytes("no\n\n"), Script::answer("B")])
-            .send_in_turn(&[FULL, ASK])
-            .answers(["dunno", "B"])
-            .received("B", [FULL, ASK])
-            .by_check(&[Aspect::Log])
+    cases! {
+        base("3.4.ae nothing is carried over after an answer").send(FULL).send(ASK).send(&other)
+            .answers(["A"; 3]).received("A", [FULL, ASK, &other]);
+        case("3.4.af nor after the default action", "-s A={A}:1 -s B={B}:2:1:1").refusing("A")
+            .set("B", [Script::bytes("no\n\n"), Script::answer("B")]).send_in_turn(&[FULL, ASK])
+            .answers(["dunno", "B"]).received("B", [FULL, ASK]).by_check(&[Aspect::Log])
             .check_each(|side| {
                 let warned = side.log().contains(&invalid("B", "no"));
-                warned.then_some(()).ok_or("no warning about B".to_owned())
-            }),
-    ]
+                ensure(warned, "no warning about B")
+            });
+    }
 }
 
 fn flushed() -> Vec<Case> {
@@ -195,8 +152,7 @@ fn flushed() -> Vec<Case> {
     let case = case.step(Step::Mark).sleep(300).answer("A");
     vec![case.check_each(|side| {
         let soon = side.mark <= Duration::from_secs(5);
-        soon.then_some(())
-            .ok_or("the reply came only at the end".to_owned())
+        ensure(soon, "the reply came only at the end")
     })]
 }
 
@@ -212,38 +168,22 @@ fn partial() -> Vec<Case> {
         "3.4.aj after an attribute", "request=smtpd_access_policy\nsender=x\n";
         "3.4.ak after the first byte", "r";
     }
-    .into()
 }
 
 fn ends() -> Vec<Case> {
-    vec![
-        base("3.4.al after a request and a part of the next")
-            .send(FULL)
+    cases! {
+        base("3.4.al after a request and a part of the next").send(FULL)
             .send("request=smtpd_access_policy\nsender=x\n")
-            .answer("A")
-            .asked("A", FULL),
+            .answer("A").asked("A", FULL);
         base("3.4.am while the server is asked: its answer still comes")
-            .set("A", [Script::answer("late but good").held()])
-            .send(FULL)
-            .step(Step::Arrived("A", 1))
-            .step(Step::Eof)
-            .sleep(300)
-            .step(Step::Release("A"))
-            .answer("late but good")
-            .received("A", [FULL]),
-        base("3.4.an with requests that wait: all are answered")
-            .send(asks(3).concat())
-            .step(Step::Eof)
-            .answers(["A"; 3])
-            .received("A", asks(3)),
-        base("3.4.ao after idling")
-            .send(FULL)
-            .replies(1)
-            .sleep(500)
-            .step(Step::Eof)
-            .answer("A")
-            .seconds(0.5, 7.0),
-    ]
+            .set("A", [Script::answer("late but good").held()]).send(FULL).step(Step::Arrived("A", 1))
+            .step(Step::Eof).sleep(300).step(Step::Release("A"))
+            .answer("late but good").received("A", [FULL]);
+        base("3.4.an with requests that wait: all are answered").send(numbered(3).concat()).step(Step::Eof)
+            .answers(["A"; 3]).received("A", numbered(3));
+        base("3.4.ao after idling").send(FULL).replies(1).sleep(500).step(Step::Eof)
+            .answer("A").seconds(0.5, 7.0);
+    }
 }
 
 const POSTFIX: &str = "protocol_state=RCPT\nprotocol_name=ESMTP\nclient_address=2001:db8::1\n\
