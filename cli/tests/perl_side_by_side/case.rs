@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::expect::{Expect, Expecting, expect};
 use crate::program::Outcome;
+use crate::servers::Listen;
+use crate::stdio::Stdio;
 use crate::texts::FULL;
 use crate::{Reply, Script};
 
@@ -40,35 +42,8 @@ pub struct Case {
     pub checks: Vec<Check>,
 }
 
-/// A server of a case.
-#[derive(Clone, Debug)]
-pub enum Listen {
-    Tcp(Script),
-    /// `{A}` is `unix:/path`.
-    Unix(Script),
-    /// A port that refuses.
-    Refusing,
-}
-
 /// Looks at both outcomes, Perl's and ours, and says what is wrong.
 pub type Check = Box<dyn Fn(&Outcome, &Outcome) -> Result<(), String> + Send + Sync>;
-
-/// How the program's descriptors 0, 1 and 2 are connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Stdio {
-    #[default]
-    Pipes,
-    /// A socket pair for input, another for output.
-    TwoSockets,
-    /// One socket pair for input and output, a pipe for standard error.
-    OneSocket,
-    /// As spawn(8) does: one TCP connection for 0, 1 and 2, SIGPIPE ignored.
-    Spawn,
-    /// The same with a UNIX socket.
-    SpawnUnix,
-    /// Input from a file that holds all that the steps send.
-    File,
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Syslog {
@@ -159,10 +134,8 @@ impl Case {
     pub fn arg(mut self, arg: impl AsRef<[u8]>) -> Self {
         let text = String::from_utf8_lossy(arg.as_ref());
         for name in STUBS {
-            if ["}", ".port"]
-                .iter()
-                .any(|end| text.contains(&format!("{{{name}{end}")))
-            {
+            let [address, port] = ["}", ".port"].map(|end| format!("{{{name}{end}"));
+            if text.contains(&address) || text.contains(&port) {
                 let answers = || Listen::Tcp(Script::answer(name));
                 self.stubs.entry(name).or_insert_with(answers);
             }

@@ -9,11 +9,11 @@ use std::process::{Child, Command};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, Stdio, Step, Syslog};
+use crate::case::{Case, Step, Syslog};
 use crate::expect::Expect;
 use crate::reasons::without_reasons;
 use crate::servers::Servers;
-use crate::stdio::Wires;
+use crate::stdio::{Stdio, Wires};
 use crate::{syslog, world};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,9 +2,19 @@
 
 use std::path::Path;
 
-use crate::case::{Case, Listen, Step};
+use crate::case::{Case, Step};
 use crate::expect::Expect;
-use crate::{Port, Stub};
+use crate::{Port, Script, Stub};
+
+/// A server of a case.
+#[derive(Clone, Debug)]
+pub enum Listen {
+    Tcp(Script),
+    /// `{A}` is `unix:/path`.
+    Unix(Script),
+    /// A port that refuses.
+    Refusing,
+}
 
 /// Fresh ones for each program.
 pub struct Servers(Vec<(&'static str, Server)>);

@@ -14,7 +14,24 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use crate::case::{Stdio, Step};
+use crate::case::Step;
+
+/// How the program's descriptors 0, 1 and 2 are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Stdio {
+    #[default]
+    Pipes,
+    /// A socket pair for input, another for output.
+    TwoSockets,
+    /// One socket pair for input and output, a pipe for standard error.
+    OneSocket,
+    /// As spawn(8) does: one TCP connection for 0, 1 and 2, SIGPIPE ignored.
+    Spawn,
+    /// The same with a UNIX socket.
+    SpawnUnix,
+    /// Input from a file that holds all that the steps send.
+    File,
+}
 
 /// Input goes through it, output is collected in it.
 pub struct Wires {

@@ -1,8 +1,9 @@
 //! The defects 3, 4, 11 and 12, and what is decided beside them: numbers and addresses of services.
 
 use crate::Script;
-use crate::case::{Aspect, Case, Listen, asks, case, cases, forwards, rows};
+use crate::case::{Aspect, Case, asks, case, cases, forwards, rows};
 use crate::expect::{Expect, Expecting, expect};
+use crate::servers::Listen;
 use crate::texts::{Attempt, FULL, failed, first, invalid_service, numbered, refused};
 
 pub const TABLES: super::Tables = &[
@@ -134,8 +135,8 @@ fn kinds() -> Vec<Case> {
     cases! {
         asks("I.13 inet:host:port", "-s A=inet:{A}:5 -s B={B}:99999").refusing("B").by_check(&[Aspect::Log])
             .differs("inet: and unix:", unused.clone(), used.clone());
-        asks("I.14 unix:/path", "-l -s A={A}:5")
-            .listen("A", Listen::Unix(Script::answer("A"))).differs("inet: and unix:", unused.log(no_host), used.log(reached));
+        asks("I.14 unix:/path", "-l -s A={A}:5").listen("A", Listen::Unix(Script::answer("A")))
+            .differs("inet: and unix:", unused.log(no_host), used.log(reached));
     }
 }
 

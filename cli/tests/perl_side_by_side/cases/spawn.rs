@@ -1,8 +1,9 @@
 //! Clause 9 and the defect 16: under spawn(8), one socket is standard input, output and error. What the client gets is
 //! what counts, so nothing but replies may be in it.
 
-use crate::case::{Case, Stdio, Step, Syslog, asks, case, cases, rows};
+use crate::case::{Case, Step, Syslog, asks, case, cases, rows};
 use crate::expect::{Expecting, reply};
+use crate::stdio::Stdio;
 use crate::texts::{
     FULL, NOTHING, ask, first, garbage, invalid, invalid_service, numbered, policy, refused,
     timed_out, verbose,
