@@ -153,8 +153,11 @@ fn sort_attributes(log: &[String]) -> Vec<String> {
 }
 
 fn show_all(texts: &[Vec<u8>]) -> String {
-    let shown: Vec<String> = texts.iter().map(|text| show(text)).collect();
-    format!("{} of\n      {}", texts.len(), shown.join("\n      "))
+    if let [text] = texts {
+        return show(text);
+    }
+    let shown = texts.iter().map(|text| format!("\n      {}", show(text)));
+    format!("{} of{}", texts.len(), shown.collect::<String>())
 }
 
 /// Readable, and short: the middle of a long text tells nothing.
