@@ -1,26 +1,30 @@
 //! One case: what is run, what is sent, and what is expected of either program.
 
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
-use policy_testing::stub::Script;
-
-use super::expect::Expect;
-use super::program::Outcome;
+use crate::expect::{Expect, Expecting, expect};
+use crate::program::Outcome;
+use crate::servers::Listen;
+use crate::stdio::Stdio;
+use crate::texts::FULL;
+use crate::{Reply, Script};
 
 /// Built by [`case`] and the methods below; a plain record otherwise.
+#[derive(Default)]
 pub struct Case {
-    /// The clause of `compat.md`, with a letter.
-    pub number: &'static str,
+    /// The number of its clause, with a letter, then what is shown.
     pub name: &'static str,
     /// `{A}` stands for the address of stub A, `{A.port}` for its port.
     pub args: Vec<Vec<u8>>,
     /// Before the others, for our program only: options that the Perl script does not have.
-    pub extra_args: Vec<&'static str>,
+    pub extra_args: &'static [&'static str],
     pub env: Vec<(&'static str, &'static str)>,
-    /// Files put over those of the system, with placeholders.
-    pub files: Vec<(&'static str, &'static str)>,
-    pub stubs: Vec<(&'static str, Listen)>,
+    /// A file put over that of the system, with placeholders.
+    pub file: Option<(&'static str, &'static str)>,
+    /// One that only the arguments name answers its own name.
+    pub stubs: BTreeMap<&'static str, Listen>,
     pub steps: Vec<Step>,
     pub stdio: Stdio,
     pub syslog: Syslog,
@@ -31,48 +35,22 @@ pub struct Case {
     pub common: Expect,
     pub perl: Expect,
     pub ours: Expect,
-    pub reasons: Vec<Why>,
-    /// Aspects which chance decides; a check looks at them instead.
-    pub by_check: Vec<Aspect>,
+    /// What allows the differences: keys of [`REASONS`](crate::differences::REASONS).
+    pub reasons: Vec<&'static str>,
+    /// Aspects that chance decides; a check looks at them instead.
+    pub by_check: &'static [Aspect],
     pub checks: Vec<Check>,
-    /// Whether the message of a wrong command line is due on our standard error.
-    pub complains: bool,
-}
-
-/// A server of a case.
-#[derive(Clone, Debug)]
-pub enum Listen {
-    Tcp(Script),
-    /// `{A}` is `unix:/path`.
-    Unix(Script),
-    /// A port that refuses.
-    Refusing,
 }
 
 /// Looks at both outcomes, Perl's and ours, and says what is wrong.
 pub type Check = Box<dyn Fn(&Outcome, &Outcome) -> Result<(), String> + Send + Sync>;
 
-/// How the program's descriptors 0, 1 and 2 are connected.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stdio {
-    Pipes,
-    /// A socket pair for input, another for output.
-    TwoSockets,
-    /// One socket pair for input and output, a pipe for standard error.
-    OneSocket,
-    /// As spawn(8) does: one TCP connection for 0, 1 and 2, SIGPIPE ignored.
-    Spawn,
-    /// The same with a UNIX socket.
-    SpawnUnix,
-    /// Input from a file that holds all that the steps send.
-    File,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Syslog {
+    #[default]
     Present,
     Absent,
-    /// Nobody reads.
+    /// Nothing reads.
     Hung,
 }
 
@@ -91,8 +69,8 @@ pub enum Step {
     /// What the stub does with later requests, one after the other.
     Set(&'static str, Vec<Script>),
     Sleep(Duration),
-    /// Remembers the time since the start under a name.
-    Mark(&'static str),
+    /// Remembers the time since the start.
+    Mark,
     /// The end of input; a socket still takes replies.
     Eof,
     /// Closes the socket altogether, as smtpd does.
@@ -111,55 +89,63 @@ pub enum Aspect {
     Seconds,
 }
 
-/// What allows a difference: a number of section 2, or a decision of `interfaces.md`.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Why {
-    Defect(u8),
-    Decided(&'static str),
+/// A table: the cases that a function makes of its rows.
+macro_rules! rows {
+    ($function:expr; $($($cell:expr),+;)+) => { vec![$($function($($cell),+)),+] };
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Defect(number) => write!(f, "defect {number}"),
-            Self::Decided(key) => write!(f, "decided: {key}"),
-        }
-    }
+/// Cases, one after the other: first what is done, then what is expected.
+macro_rules! cases {
+    ($($case:expr;)+) => { vec![$($case),+] };
 }
+pub(crate) use {cases, rows};
 
-pub fn case(number: &'static str, name: &'static str) -> Case {
-    Case {
-        number,
+/// A case with these arguments, which have no blanks but between them.
+pub fn case(name: &'static str, args: &str) -> Case {
+    let case = Case {
         name,
-        args: Vec::new(),
-        extra_args: Vec::new(),
-        env: Vec::new(),
-        files: Vec::new(),
-        stubs: Vec::new(),
-        steps: Vec::new(),
-        stdio: Stdio::Pipes,
-        syslog: Syslog::Present,
         runs: 1,
         limit: Duration::from_secs(20),
-        common: Expect::new().status("exit 0"),
-        perl: Expect::new(),
-        ours: Expect::new(),
-        reasons: Vec::new(),
-        by_check: Vec::new(),
-        checks: Vec::new(),
-        complains: false,
-    }
+        common: expect().status("exit 0"),
+        ..Case::default()
+    };
+    case.args(args)
+}
+
+/// One request, [`FULL`].
+pub fn asks(name: &'static str, args: &str) -> Case {
+    case(name, args).send(FULL)
+}
+
+/// One request, which a stub A gets as it is and answers.
+pub fn forwards(name: &'static str, args: &str) -> Case {
+    asks(name, args).answer("A").received("A", [FULL])
 }
 
 impl Case {
-    pub fn args<A: AsRef<[u8]>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        let args = args.into_iter().map(|arg| arg.as_ref().to_vec());
-        self.args.extend(args);
+    pub fn number(&self) -> &'static str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+
+    pub fn args(self, args: &str) -> Self {
+        args.split_whitespace().fold(self, Self::arg)
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<[u8]>) -> Self {
+        let text = String::from_utf8_lossy(arg.as_ref());
+        for name in STUBS {
+            let [address, port] = ["}", ".port"].map(|end| format!("{{{name}{end}"));
+            if text.contains(&address) || text.contains(&port) {
+                let answers = || Listen::Tcp(Script::answer(name));
+                self.stubs.entry(name).or_insert_with(answers);
+            }
+        }
+        self.args.push(arg.as_ref().to_vec());
         self
     }
 
-    pub fn extra_args(mut self, args: &[&'static str]) -> Self {
-        self.extra_args.extend(args);
+    pub fn extra_args(mut self, args: &'static [&'static str]) -> Self {
+        self.extra_args = args;
         self
     }
 
@@ -169,29 +155,31 @@ impl Case {
     }
 
     pub fn file(mut self, path: &'static str, content: &'static str) -> Self {
-        self.files.push((path, content));
+        self.file = Some((path, content));
         self
     }
 
-    pub fn stub(mut self, name: &'static str, script: Script) -> Self {
-        self.stubs.push((name, Listen::Tcp(script)));
-        self
+    pub fn stub(self, name: &'static str, script: Script) -> Self {
+        self.listen(name, Listen::Tcp(script))
     }
 
-    /// A stub that answers its own name.
-    pub fn named(self, name: &'static str) -> Self {
-        self.stub(name, Script::answer(name))
+    /// Stubs that read and never answer, with blanks between their names.
+    pub fn hanging(self, names: &'static str) -> Self {
+        let hang = || Listen::Tcp(Script::reply(Reply::Hang));
+        names
+            .split(' ')
+            .fold(self, |case, name| case.listen(name, hang()))
     }
 
-    /// An address where nobody listens.
-    pub fn refusing(mut self, name: &'static str) -> Self {
-        self.stubs.push((name, Listen::Refusing));
-        self
+    /// Addresses where nothing listens.
+    pub fn refusing(self, names: &'static str) -> Self {
+        names
+            .split(' ')
+            .fold(self, |case, name| case.listen(name, Listen::Refusing))
     }
 
-    /// A stub on a UNIX socket that answers its own name.
-    pub fn unix(mut self, name: &'static str) -> Self {
-        self.stubs.push((name, Listen::Unix(Script::answer(name))));
+    pub fn listen(mut self, name: &'static str, listen: Listen) -> Self {
+        self.stubs.insert(name, listen);
         self
     }
 
@@ -207,11 +195,9 @@ impl Case {
         Self { runs, ..self }
     }
 
-    pub fn limit(self, seconds: u64) -> Self {
-        Self {
-            limit: Duration::from_secs(seconds),
-            ..self
-        }
+    pub fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
     }
 
     pub fn step(mut self, step: Step) -> Self {
@@ -223,67 +209,68 @@ impl Case {
         self.step(Step::Send(bytes.as_ref().to_vec()))
     }
 
+    /// Sends one request after the other, each when the one before has its reply.
+    pub fn send_in_turn(mut self, requests: &[impl AsRef<[u8]>]) -> Self {
+        for (answered, request) in requests.iter().enumerate() {
+            if answered > 0 {
+                self = self.replies(answered);
+            }
+            self = self.send(request);
+        }
+        self
+    }
+
     /// Waits until there are that many replies in all; ten seconds at most.
     pub fn replies(self, count: usize) -> Self {
         self.step(Step::Replies(count, Duration::from_secs(10)))
+    }
+
+    /// What the stub does with the requests to come, one after the other.
+    pub fn set(self, stub: &'static str, scripts: impl Into<Vec<Script>>) -> Self {
+        self.step(Step::Set(stub, scripts.into()))
     }
 
     pub fn sleep(self, milliseconds: u64) -> Self {
         self.step(Step::Sleep(Duration::from_millis(milliseconds)))
     }
 
-    pub fn stdout(mut self, stdout: impl AsRef<[u8]>) -> Self {
-        self.common = self.common.stdout(stdout);
-        self
-    }
-
-    pub fn status(mut self, status: &str) -> Self {
-        self.common = self.common.status(status);
-        self
-    }
-
-    pub fn log<L: Into<String>>(mut self, log: impl IntoIterator<Item = L>) -> Self {
-        self.common = self.common.log(log);
-        self
-    }
-
-    pub fn received<R: AsRef<[u8]>>(
-        mut self,
-        stub: &'static str,
-        requests: impl IntoIterator<Item = R>,
-    ) -> Self {
-        self.common = self.common.received(stub, requests);
-        self
-    }
-
-    pub fn connections(mut self, stub: &'static str, count: usize) -> Self {
-        self.common = self.common.connections(stub, count);
-        self
-    }
-
-    pub fn seconds(mut self, least: f64, most: f64) -> Self {
-        self.common = self.common.seconds(least, most);
-        self
-    }
-
     /// Declares a difference: what Perl's script does, and what ours does.
-    pub fn differs(mut self, why: Why, perl: Expect, ours: Expect) -> Self {
+    pub fn differs(mut self, why: &'static str, perl: Expect, ours: Expect) -> Self {
         self.reasons.push(why);
         self.perl = self.perl.and(perl);
         self.ours = self.ours.and(ours);
         self
     }
 
-    /// Names another reason of a difference declared.
-    pub fn also(mut self, why: Why) -> Self {
+    /// A difference in the log alone.
+    pub fn log_differs<P: Into<String>, O: Into<String>>(
+        self,
+        why: &'static str,
+        perl: impl IntoIterator<Item = P>,
+        ours: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.differs(why, expect().log(perl), expect().log(ours))
+    }
+
+    /// A difference in one line of the log alone.
+    pub fn line_differs(self, why: &'static str, perl: &str, ours: &str) -> Self {
+        self.log_differs(why, [perl], [ours])
+    }
+
+    /// A difference on standard output alone.
+    pub fn stdout_differs(self, why: &'static str, perl: &str, ours: &str) -> Self {
+        self.differs(why, expect().stdout(perl), expect().stdout(ours))
+    }
+
+    /// Names another reason of a difference declared, or that of one that a check states.
+    pub fn because(mut self, why: &'static str) -> Self {
         self.reasons.push(why);
         self
     }
 
-    /// Has the check below look at an aspect that chance decides.
-    pub fn by_check(mut self, aspects: &[Aspect]) -> Self {
-        self.by_check.extend(aspects);
-        self
+    /// Has the checks look at aspects that chance decides.
+    pub fn by_check(self, by_check: &'static [Aspect]) -> Self {
+        Self { by_check, ..self }
     }
 
     pub fn check(
@@ -294,11 +281,32 @@ impl Case {
         self
     }
 
-    /// Ours ends with a message on standard error.
-    pub fn complains(self) -> Self {
-        Self {
-            complains: true,
-            ..self
-        }
+    /// The same check of either program.
+    pub fn check_each(
+        self,
+        check: impl Fn(&Outcome) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.check(move |perl, ours| {
+            check(perl).map_err(|wrong| format!("perl: {wrong}"))?;
+            check(ours).map_err(|wrong| format!("ours: {wrong}"))
+        })
     }
 }
+
+impl Expecting for Case {
+    fn expected(&mut self) -> &mut Expect {
+        &mut self.common
+    }
+}
+
+/// What a check finds: `wrong`, unless something holds.
+pub fn ensure(holds: bool, wrong: impl Display) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(wrong.to_string())
+    }
+}
+
+/// The names of stubs.
+const STUBS: [&str; 6] = ["A", "A1", "A2", "B", "C", "D"];

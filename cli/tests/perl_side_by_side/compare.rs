@@ -1,214 +1,145 @@
-//! Holds two outcomes against each other and against what a case expects.
+//! The comparison of two outcomes with each other, and with what a case expects.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::case::{Aspect, Case};
-use super::expect::Expect;
-use super::program::Outcome;
+use crate::case::{Aspect, Case};
+use crate::expect::Expect;
+use crate::program::Outcome;
 
 /// Everything that is wrong with a case, a paragraph each.
 pub fn compare(case: &Case, perl: &Outcome, ours: &Outcome) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let sides = [("perl", perl, &case.perl), ("ours", ours, &case.ours)];
-    for (side, outcome, own) in sides {
-        let expected = case.common.clone().and(own.clone());
-        let is_perl = side == "perl";
-        wrong.extend(check_expected(&expected, outcome, is_perl).map(|w| format!("{side}: {w}")));
-        let complaints = outcome.complaints.iter().map(|c| format!("{side}: {c}"));
-        wrong.extend(complaints);
+    let mut wrong = against_expected("perl", case, &case.perl, perl);
+    wrong.extend(against_expected("ours", case, &case.ours, ours));
+    wrong.extend(against_each_other(case, perl, ours));
+    // Ours is silent there, except when it is to end because of a wrong command line.
+    let status = case.ours.status.as_ref().or(case.common.status.as_ref());
+    let complains = status.is_some_and(|status| status == "exit 1");
+    if ours.stderr.is_empty() == complains {
+        wrong.push(format!("ours: on standard error: {}", show(&ours.stderr)));
     }
-    wrong.extend(check_equal(case, perl, ours));
-    wrong.extend(check_stderr(case, ours));
-    for check in &case.checks {
-        if let Err(text) = check(perl, ours) {
-            wrong.push(text);
-        }
-    }
-    wrong.extend(declared_badly(case));
+    let checks = case.checks.iter().map(|check| check(perl, ours));
+    wrong.extend(checks.filter_map(Result::err));
     wrong
 }
 
-fn check_expected(
-    expected: &Expect,
-    outcome: &Outcome,
-    is_perl: bool,
-) -> impl Iterator<Item = String> {
-    let mut wrong = Vec::new();
-    if let Some(stdout) = &expected.stdout
-        && !matches(stdout, &outcome.stdout)
+/// Aspects, each with the name of its stub, as lists of texts.
+pub type Stated = BTreeMap<(Aspect, &'static str), Vec<Vec<u8>>>;
+
+/// What an expectation states, apart from times.
+pub fn stated(expect: &Expect) -> Stated {
+    let mut stated = Stated::new();
+    if let Some(stdout) = &expect.stdout {
+        stated.insert((Aspect::Stdout, ""), vec![stdout.clone()]);
+    }
+    if let Some(status) = &expect.status {
+        stated.insert((Aspect::Status, ""), vec![status.clone().into()]);
+    }
+    if let Some(log) = &expect.log {
+        let log = sort_attributes(log);
+        let log = log.into_iter().map(String::into_bytes).collect();
+        stated.insert((Aspect::Log, ""), log);
+    }
+    for (stub, requests) in &expect.received {
+        stated.insert((Aspect::Received, stub), requests.clone());
+    }
+    for (stub, count) in &expect.connections {
+        let count = count.to_string().into_bytes();
+        stated.insert((Aspect::Connections, stub), vec![count]);
+    }
+    if let Some((least, most)) = &expect.seconds {
+        let seconds = format!("{least} to {most}").into_bytes();
+        stated.insert((Aspect::Seconds, ""), vec![seconds]);
+    }
+    stated
+}
+
+fn against_expected(side: &str, case: &Case, own: &Expect, outcome: &Outcome) -> Vec<String> {
+    let complaints = outcome.complaints.iter();
+    let mut wrong: Vec<String> = complaints.map(|c| format!("{side}: {c}")).collect();
+    let expected = case.common.clone().and(own.clone());
+    let elapsed = outcome.elapsed.as_secs_f64();
+    if let Some((least, most)) = expected.seconds
+        && !(least..=most).contains(&elapsed)
     {
-        wrong.push(differ("stdout", &show(stdout), &show(&outcome.stdout)));
+        wrong.push(format!("{side}: {elapsed:.2} s, not {least} to {most}"));
     }
-    if let Some(status) = &expected.status
-        && *status != outcome.status
-    {
-        wrong.push(differ("status", status, &outcome.status));
+    let (mut expected, mut seen) = (stated(&expected), stated(&outcome.seen));
+    expected.remove(&(Aspect::Seconds, ""));
+    if side == "perl" {
+        sort_requests(&mut expected);
+        sort_requests(&mut seen);
     }
-    if let Some(log) = &expected.log {
-        let (expected, seen) = (sort_attributes(log), sort_attributes(&outcome.log));
-        let same = expected.len() == seen.len()
-            && expected
-                .iter()
-                .zip(&seen)
-                .all(|(e, s)| matches(e.as_bytes(), s.as_bytes()));
-        if !same {
-            wrong.push(differ("log", &lines(&expected), &lines(&seen)));
+    for (key @ (aspect, stub), expected) in &expected {
+        let seen = seen.get(key).unwrap_or_else(|| panic!("no stub {stub}"));
+        let is_text = matches!(aspect, Aspect::Stdout | Aspect::Log);
+        let same = |(pattern, text): (&Vec<u8>, &Vec<u8>)| {
+            pattern == text || is_text && matches(pattern, text)
+        };
+        if expected.len() != seen.len() || !expected.iter().zip(seen).all(same) {
+            let (expected, seen) = (show_all(expected), show_all(seen));
+            wrong.push(format!(
+                "{side}: {aspect:?} {stub}\n    expected: {expected}\n    seen:     {seen}"
+            ));
         }
     }
-    for (stub, requests) in &expected.received {
-        let mut expected = requests.clone();
-        let mut seen = outcome.requests_of(stub).to_vec();
-        if is_perl {
-            expected = sort_requests(&expected);
-            seen = sort_requests(&seen);
-        }
-        if expected != seen {
-            let what = format!("received by {stub}");
-            wrong.push(differ(&what, &show_all(&expected), &show_all(&seen)));
-        }
-    }
-    for (stub, count) in &expected.connections {
-        let seen = outcome.connections_of(stub);
-        if *count != seen {
-            let what = format!("connections to {stub}");
-            wrong.push(differ(&what, &count.to_string(), &seen.to_string()));
-        }
-    }
-    if let Some((least, most)) = expected.seconds {
-        let seen = outcome.elapsed.as_secs_f64();
-        if seen < least || seen > most {
-            let expected = format!("{least} to {most}");
-            wrong.push(differ("seconds", &expected, &format!("{seen:.2}")));
-        }
-    }
-    wrong.into_iter()
+    wrong
 }
 
 /// The two programs with each other, wherever no difference is declared.
-fn check_equal(case: &Case, perl: &Outcome, ours: &Outcome) -> Vec<String> {
+fn against_each_other(case: &Case, perl: &Outcome, ours: &Outcome) -> Vec<String> {
+    let (mut perl, mut ours) = (stated(&perl.seen), stated(&ours.seen));
+    sort_requests(&mut perl);
+    sort_requests(&mut ours);
+    let (differing, common) = (stated(&case.perl), stated(&case.common));
     let mut wrong = Vec::new();
-    let free = |aspect| {
-        differing(case).contains(&aspect)
-            || case.by_check.contains(&aspect)
-            || has_gaps(&case.common, aspect)
-    };
-    let mut unequal = |what: &str, perl: &str, ours: &str| {
-        wrong.push(format!("{what} differ\n    perl: {perl}\n    ours: {ours}"));
-    };
-    if !free(Aspect::Stdout) && perl.stdout != ours.stdout {
-        unequal("bytes on stdout", &show(&perl.stdout), &show(&ours.stdout));
-    }
-    if !free(Aspect::Status) && perl.status != ours.status {
-        unequal("statuses", &perl.status, &ours.status);
-    }
-    let (p, o) = (sort_attributes(&perl.log), sort_attributes(&ours.log));
-    if !free(Aspect::Log) && p != o {
-        unequal("logs", &lines(&p), &lines(&o));
-    }
-    for (stub, requests) in &perl.requests {
-        let (p, o) = (
-            sort_requests(requests),
-            sort_requests(ours.requests_of(stub)),
-        );
-        if !free(Aspect::Received) && p != o {
-            unequal(&format!("requests to {stub}"), &show_all(&p), &show_all(&o));
-        }
-    }
-    for (stub, count) in &perl.connections {
-        let seen = ours.connections_of(stub);
-        if !free(Aspect::Connections) && *count != seen {
-            let what = format!("connections to {stub}");
-            unequal(&what, &count.to_string(), &seen.to_string());
+    for ((aspect, stub), perl) in &perl {
+        let ours = &ours[&(*aspect, *stub)];
+        // A pattern that both match leaves something open, on purpose.
+        let gap = common
+            .iter()
+            .any(|((of, _), texts)| of == aspect && texts.iter().any(|t| has_gap(t)));
+        let is_free =
+            gap || differing.keys().any(|(of, _)| of == aspect) || case.by_check.contains(aspect);
+        if !is_free && perl != ours {
+            let (perl, ours) = (show_all(perl), show_all(ours));
+            wrong.push(format!(
+                "{aspect:?} {stub} differ\n    perl: {perl}\n    ours: {ours}"
+            ));
         }
     }
     wrong
 }
 
-/// Ours is silent there, except when it ends because of a wrong command line.
-fn check_stderr(case: &Case, ours: &Outcome) -> Option<String> {
-    let silent = ours.stderr.is_empty();
-    match case.complains {
-        true if silent => Some("ours: no message on standard error".to_owned()),
-        false if !silent => Some(format!("ours: on standard error: {}", show(&ours.stderr))),
-        _ => None,
-    }
-}
-
-/// A difference must be one: stated for both sides, not the same, and with a reason.
-fn declared_badly(case: &Case) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let (perl, ours) = (aspects(&case.perl), aspects(&case.ours));
-    if perl != ours {
-        wrong.push(format!(
-            "the case states {perl:?} for Perl, {ours:?} for ours"
-        ));
-    }
-    let same = case.perl.stdout.is_some() && case.perl.stdout == case.ours.stdout
-        || case.perl.status.is_some() && case.perl.status == case.ours.status
-        || case.perl.log.is_some() && case.perl.log == case.ours.log;
-    if same {
-        wrong.push("the case declares a difference that is none".to_owned());
-    }
-    if perl.is_empty() != case.reasons.is_empty() && case.by_check.is_empty() {
-        wrong.push("the case gives differences without reasons, or the reverse".to_owned());
-    }
-    wrong
-}
-
-fn differing(case: &Case) -> BTreeSet<Aspect> {
-    aspects(&case.perl)
-}
-
-fn aspects(expect: &Expect) -> BTreeSet<Aspect> {
-    let all = [
-        (Aspect::Stdout, expect.stdout.is_some()),
-        (Aspect::Status, expect.status.is_some()),
-        (Aspect::Log, expect.log.is_some()),
-        (Aspect::Received, !expect.received.is_empty()),
-        (Aspect::Connections, !expect.connections.is_empty()),
-        (Aspect::Seconds, expect.seconds.is_some()),
-    ];
-    all.into_iter()
-        .filter(|(_, stated)| *stated)
-        .map(|(aspect, _)| aspect)
-        .collect()
-}
-
-/// Whether the pattern that both match leaves something open, on purpose.
-fn has_gaps(expect: &Expect, aspect: Aspect) -> bool {
-    match aspect {
-        Aspect::Log => expect.log.iter().flatten().any(|line| line.contains('…')),
-        Aspect::Stdout => {
-            let stdout = expect.stdout.as_deref().unwrap_or_default();
-            stdout.windows("…".len()).any(|w| w == "…".as_bytes())
-        }
-        _ => false,
-    }
+fn has_gap(pattern: &[u8]) -> bool {
+    pattern.windows(GAP.len()).any(|window| window == GAP)
 }
 
 /// Whether a text is as the pattern says; `…` stands for any bytes.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let gap = "…".as_bytes();
-    let Some(place) = pattern.windows(gap.len()).position(|w| w == gap) else {
+    let Some(place) = pattern.windows(GAP.len()).position(|w| w == GAP) else {
         return pattern == text;
     };
     let Some(rest) = text.strip_prefix(&pattern[..place]) else {
         return false;
     };
-    let after = &pattern[place + gap.len()..];
+    let after = &pattern[place + GAP.len()..];
     (0..=rest.len()).any(|skip| matches(after, &rest[skip..]))
 }
 
-/// Lines of a request in one order: Perl sends them in that of its hash (defect 20).
-fn sort_requests(requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let sort = |request: &Vec<u8>| {
-        let mut lines: Vec<&[u8]> = request.split_inclusive(|b| *b == b'\n').collect();
-        // The blank line stays where it is: anywhere else would be a fault.
-        let end = lines.len().saturating_sub(1);
-        lines[..end].sort_unstable();
-        lines.concat()
-    };
-    requests.iter().map(sort).collect()
+/// Puts the lines of each request into one order: Perl sends them in that of its hash (defect 20).
+fn sort_requests(stated: &mut Stated) {
+    for ((aspect, _), requests) in stated {
+        if *aspect != Aspect::Received {
+            continue;
+        }
+        for request in requests {
+            let mut lines: Vec<&[u8]> = request.split_inclusive(|b| *b == b'\n').collect();
+            // The blank line stays where it is: anywhere else would be a fault.
+            let end = lines.len().saturating_sub(1);
+            lines[..end].sort_unstable();
+            *request = lines.concat();
+        }
+    }
 }
 
 /// The same for the lines that name one attribute each.
@@ -221,28 +152,24 @@ fn sort_attributes(log: &[String]) -> Vec<String> {
     sorted
 }
 
-fn differ(what: &str, expected: &str, seen: &str) -> String {
-    format!("{what}\n    expected: {expected}\n    seen:     {seen}")
-}
-
-fn show_all(requests: &[Vec<u8>]) -> String {
-    let shown: Vec<String> = requests.iter().map(|request| show(request)).collect();
-    format!("{} requests: {}", requests.len(), shown.join(" "))
+fn show_all(texts: &[Vec<u8>]) -> String {
+    if let [text] = texts {
+        return show(text);
+    }
+    let shown = texts.iter().map(|text| format!("\n      {}", show(text)));
+    format!("{} of{}", texts.len(), shown.collect::<String>())
 }
 
 /// Readable, and short: the middle of a long text tells nothing.
-pub fn show(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let count = text.chars().count();
-    if count <= 700 {
+fn show(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= 700 {
         return format!("{text:?}");
     }
-    let head: String = text.chars().take(300).collect();
-    let tail: String = text.chars().skip(count - 200).collect();
+    let head = String::from_iter(&chars[..300]);
+    let tail = String::from_iter(&chars[chars.len() - 200..]);
     format!("{head:?} ... {tail:?} ({} bytes)", bytes.len())
 }
 
-fn lines(log: &[String]) -> String {
-    let shown: Vec<String> = log.iter().map(|line| show(line.as_bytes())).collect();
-    format!("{} lines\n      {}", log.len(), shown.join("\n      "))
-}
+const GAP: &[u8] = "…".as_bytes();

@@ -1,9 +1,9 @@
-//! What a case says must be seen.
+//! Expectations: what must be seen of one program, or of both.
 
 use std::collections::BTreeMap;
 
-/// What may be seen of a run; what is `None` is only compared.
-#[derive(Clone, Default)]
+/// What may be seen of a run; an aspect that is not stated is only compared.
+#[derive(Clone, Debug, Default)]
 pub struct Expect {
     /// `…` in it stands for any bytes.
     pub stdout: Option<Vec<u8>>,
@@ -16,66 +16,97 @@ pub struct Expect {
     pub seconds: Option<(f64, f64)>,
 }
 
-impl Expect {
-    pub fn new() -> Self {
-        Self::default()
+/// Expects nothing yet.
+pub fn expect() -> Expect {
+    Expect::default()
+}
+
+/// What can be expected, of a case (by both programs) or of one program in it.
+pub trait Expecting: Sized {
+    fn expected(&mut self) -> &mut Expect;
+
+    fn stdout(mut self, stdout: impl AsRef<[u8]>) -> Self {
+        self.expected().stdout = Some(stdout.as_ref().to_vec());
+        self
     }
 
-    pub fn stdout(self, stdout: impl AsRef<[u8]>) -> Self {
-        Self {
-            stdout: Some(stdout.as_ref().to_vec()),
-            ..self
-        }
+    /// Nothing on standard output but replies with these actions.
+    fn answers<A: AsRef<str>>(self, actions: impl IntoIterator<Item = A>) -> Self {
+        let replies = actions.into_iter().map(|action| reply(action.as_ref()));
+        self.stdout(replies.collect::<String>())
     }
 
-    pub fn status(self, status: &str) -> Self {
-        Self {
-            status: Some(status.to_owned()),
-            ..self
-        }
+    /// Nothing on standard output but the reply with this action.
+    fn answer(self, action: &str) -> Self {
+        self.answers([action])
     }
 
-    pub fn log<L: Into<String>>(self, log: impl IntoIterator<Item = L>) -> Self {
-        Self {
-            log: Some(log.into_iter().map(Into::into).collect()),
-            ..self
-        }
+    fn status(mut self, status: &str) -> Self {
+        self.expected().status = Some(status.to_owned());
+        self
     }
 
-    pub fn received<R: AsRef<[u8]>>(
-        mut self,
-        stub: &'static str,
-        requests: impl IntoIterator<Item = R>,
-    ) -> Self {
+    fn log<L: Into<String>>(mut self, log: impl IntoIterator<Item = L>) -> Self {
+        self.expected().log = Some(log.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// An empty log.
+    fn quiet(self) -> Self {
+        self.log([""; 0])
+    }
+
+    fn received<R>(mut self, stub: &'static str, requests: impl IntoIterator<Item = R>) -> Self
+    where
+        R: AsRef<[u8]>,
+    {
         let requests = requests.into_iter().map(|r| r.as_ref().to_vec()).collect();
-        self.received.insert(stub, requests);
+        self.expected().received.insert(stub, requests);
         self
     }
 
-    pub fn connections(mut self, stub: &'static str, count: usize) -> Self {
-        self.connections.insert(stub, count);
+    fn connections(mut self, stub: &'static str, count: usize) -> Self {
+        self.expected().connections.insert(stub, count);
         self
     }
 
-    pub fn seconds(self, least: f64, most: f64) -> Self {
-        Self {
-            seconds: Some((least, most)),
-            ..self
-        }
+    /// One request in one connection.
+    fn asked(self, stub: &'static str, request: impl AsRef<[u8]>) -> Self {
+        self.received(stub, [request]).connections(stub, 1)
     }
 
-    /// `other` wins where it says something.
-    pub fn and(self, other: Self) -> Self {
-        let (mut received, mut connections) = (self.received, self.connections);
-        received.extend(other.received);
-        connections.extend(other.connections);
+    fn not_asked(self, stub: &'static str) -> Self {
+        self.received(stub, [""; 0]).connections(stub, 0)
+    }
+
+    fn seconds(mut self, least: f64, most: f64) -> Self {
+        self.expected().seconds = Some((least, most));
+        self
+    }
+}
+
+impl Expecting for Expect {
+    fn expected(&mut self) -> &mut Expect {
+        self
+    }
+}
+
+impl Expect {
+    /// `other` wins where it states something.
+    pub fn and(mut self, other: Self) -> Self {
+        self.received.extend(other.received);
+        self.connections.extend(other.connections);
         Self {
             stdout: other.stdout.or(self.stdout),
             status: other.status.or(self.status),
             log: other.log.or(self.log),
-            received,
-            connections,
             seconds: other.seconds.or(self.seconds),
+            ..self
         }
     }
+}
+
+/// A reply to Postfix.
+pub fn reply(action: &str) -> String {
+    format!("action={action}\n\n")
 }

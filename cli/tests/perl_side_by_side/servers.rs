@@ -2,17 +2,26 @@
 
 use std::path::Path;
 
-use policy_testing::{port::Port, stub::Stub};
+use crate::case::{Case, Step};
+use crate::expect::Expect;
+use crate::{Port, Script, Stub};
 
-use super::case::{Case, Listen, Step};
-use super::program::Outcome;
+/// A server of a case.
+#[derive(Clone, Debug)]
+pub enum Listen {
+    Tcp(Script),
+    /// `{A}` is `unix:/path`.
+    Unix(Script),
+    /// A port that refuses.
+    Refusing,
+}
 
 /// Fresh ones for each program.
 pub struct Servers(Vec<(&'static str, Server)>);
 
 enum Server {
     Stub(Stub),
-    /// Bound, so that nobody else gets the port, but not listening.
+    /// Bound, so that nothing else gets the port, but not listening.
     Refusing(Port),
 }
 
@@ -49,22 +58,20 @@ impl Servers {
 
     /// Puts addresses and ports in place of `{A}`, `{A.port}` and `{A.port + 65536}`.
     pub fn fill_in(&self, text: &[u8]) -> Vec<u8> {
-        let mut text = text.to_vec();
-        for (place, value) in self.places() {
-            text = replace(&text, place.as_bytes(), value.as_bytes());
-        }
-        text
+        let places = self.places();
+        places.iter().fold(text.to_vec(), |text, (place, value)| {
+            replace(&text, place, value)
+        })
     }
 
     /// The reverse, and the seconds of a delay as `N`.
     pub fn abstracted(&self, text: &[u8]) -> Vec<u8> {
         let mut text = text.to_vec();
         for (place, value) in self.places() {
-            text = replace(&text, value.as_bytes(), place.as_bytes());
+            text = replace(&text, &value, &place);
         }
         for seconds in 0..60 {
-            let delay = format!(", delay: {seconds}s, ");
-            text = replace(&text, delay.as_bytes(), b", delay: Ns, ");
+            text = replace(&text, &format!(", delay: {seconds}s, "), ", delay: Ns, ");
         }
         text
     }
@@ -73,9 +80,13 @@ impl Servers {
     fn places(&self) -> Vec<(String, String)> {
         let mut places = Vec::new();
         for (name, server) in &self.0 {
-            let (address, port) = server.address();
-            places.push((format!("{{{name}}}"), address));
-            if let Some(port) = port {
+            let address = match server {
+                Server::Stub(stub) => stub.address(),
+                Server::Refusing(port) => format!("127.0.0.1:{}", port.number()),
+            };
+            places.push((format!("{{{name}}}"), address.clone()));
+            let port = address.strip_prefix("127.0.0.1:");
+            if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
                 let over = u32::from(port) + 65_536;
                 places.push((format!("{{{name}.port}}"), port.to_string()));
                 places.push((format!("{{{name}.port + 65536}}"), over.to_string()));
@@ -84,14 +95,14 @@ impl Servers {
         places
     }
 
-    pub fn report(&self, outcome: &mut Outcome) {
-        outcome.stdout = self.abstracted(&outcome.stdout);
+    /// Adds what came to the stubs, and stops them.
+    pub fn report(&self, seen: &mut Expect) {
         for (name, server) in &self.0 {
             let Server::Stub(stub) = server else { continue };
             // A connection that was made is accepted, if a moment later.
             stub.stop();
-            outcome.requests.push((name, stub.requests()));
-            outcome.connections.push((name, stub.connections()));
+            seen.received.insert(name, stub.requests());
+            seen.connections.insert(name, stub.connections());
         }
     }
 
@@ -103,30 +114,12 @@ impl Servers {
     }
 }
 
-impl Server {
-    fn address(&self) -> (String, Option<u16>) {
-        match self {
-            Self::Stub(stub) => (stub.address(), address_port(stub)),
-            Self::Refusing(port) => {
-                let number = port.number();
-                (format!("127.0.0.1:{number}"), Some(number))
-            }
-        }
-    }
-}
-
-/// Only TCP has one.
-fn address_port(stub: &Stub) -> Option<u16> {
-    let address = stub.address();
-    address.strip_prefix("127.0.0.1:")?.parse().ok()
-}
-
-fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replace(text: &[u8], from: &str, to: &str) -> Vec<u8> {
     let mut result = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(place) = rest.windows(from.len()).position(|w| w == from) {
+    while let Some(place) = rest.windows(from.len()).position(|w| w == from.as_bytes()) {
         result.extend_from_slice(&rest[..place]);
-        result.extend_from_slice(to);
+        result.extend_from_slice(to.as_bytes());
         rest = &rest[place + from.len()..];
     }
     result.extend_from_slice(rest);

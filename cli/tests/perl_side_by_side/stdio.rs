@@ -7,20 +7,38 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio as ChildStdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::Socket;
 
-use super::case::{Stdio, Step};
+use crate::case::Step;
+
+/// How the program's descriptors 0, 1 and 2 are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Stdio {
+    #[default]
+    Pipes,
+    /// A socket pair for input, another for output.
+    TwoSockets,
+    /// One socket pair for input and output, a pipe for standard error.
+    OneSocket,
+    /// As spawn(8) does: one TCP connection for 0, 1 and 2, SIGPIPE ignored.
+    Spawn,
+    /// The same with a UNIX socket.
+    SpawnUnix,
+    /// Input from a file that holds all that the steps send.
+    File,
+}
 
 /// Input goes through it, output is collected in it.
 pub struct Wires {
     input: Input,
     /// The socket that output comes from, until a reader has it.
     output: Option<Arc<Socket>>,
-    collected: Arc<Collected>,
+    stdout: Arc<Collected>,
     stderr: Arc<Collected>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -37,7 +55,7 @@ struct Collected {
     bytes: Mutex<Vec<u8>>,
     changed: Condvar,
     /// The reader of a socket is to let go of it.
-    stopped: Mutex<bool>,
+    stopped: AtomicBool,
 }
 
 impl Wires {
@@ -58,8 +76,8 @@ impl Wires {
                 output = Some(ours);
             }
             Stdio::OneSocket | Stdio::Spawn | Stdio::SpawnUnix => {
-                let tcp = kind == Stdio::Spawn;
-                let (ours, theirs) = if tcp { tcp_pair() } else { pair() };
+                let is_tcp = kind == Stdio::Spawn;
+                let (ours, theirs) = if is_tcp { tcp_pair() } else { pair() };
                 command.stdin(theirs.try_clone().expect("dup"));
                 if kind != Stdio::OneSocket {
                     command.stderr(theirs.try_clone().expect("dup"));
@@ -81,34 +99,31 @@ impl Wires {
         Self {
             input,
             output,
-            collected: Arc::default(),
+            stdout: Arc::default(),
             stderr: Arc::default(),
             readers: Vec::new(),
         }
     }
 
     /// Takes the pipes of the child and begins to read.
-    pub fn start(&mut self, child: &Mutex<Child>) {
-        let mut child = child.lock().expect("no panic under the lock");
+    pub fn start(&mut self, child: &mut Child) {
         if let Some(stdin) = child.stdin.take() {
             self.input = Input::Pipe(stdin);
         }
         if let Some(socket) = self.output.take() {
             let timeout = Some(Duration::from_millis(20));
             socket.set_read_timeout(timeout).expect("SO_RCVTIMEO");
-            let collected = Arc::clone(&self.collected);
-            self.readers
-                .push(thread::spawn(move || collected.read(&*socket)));
-        } else {
-            let stdout = child.stdout.take().expect("a pipe");
-            let collected = Arc::clone(&self.collected);
-            self.readers
-                .push(thread::spawn(move || collected.read(stdout)));
+            let stdout = Arc::clone(&self.stdout);
+            let reader = thread::spawn(move || stdout.read(&*socket));
+            self.readers.push(reader);
         }
-        if let Some(stderr) = child.stderr.take() {
-            let collected = Arc::clone(&self.stderr);
-            self.readers
-                .push(thread::spawn(move || collected.read(stderr)));
+        if let Some(pipe) = child.stdout.take() {
+            let stdout = Arc::clone(&self.stdout);
+            self.readers.push(thread::spawn(move || stdout.read(pipe)));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            let stderr = Arc::clone(&self.stderr);
+            self.readers.push(thread::spawn(move || stderr.read(pipe)));
         }
     }
 
@@ -123,13 +138,9 @@ impl Wires {
 
     /// Waits until that many replies have come; the comparison tells if they have not.
     pub fn wait_replies(&self, count: usize, limit: Duration) {
-        let bytes = self
-            .collected
-            .bytes
-            .lock()
-            .expect("no panic under the lock");
         let few = |bytes: &mut Vec<u8>| bytes.windows(2).filter(|w| *w == b"\n\n").count() < count;
-        let waited = self.collected.changed.wait_timeout_while(bytes, limit, few);
+        let changed = &self.stdout.changed;
+        let waited = changed.wait_timeout_while(self.stdout.lock(), limit, few);
         drop(waited.expect("no panic under the lock"));
     }
 
@@ -143,24 +154,17 @@ impl Wires {
     }
 
     pub fn close(&mut self) {
-        if let Some(socket) = self.let_go() {
-            drop(socket);
-        }
+        drop(self.let_go());
     }
 
     pub fn reset(&mut self) {
-        if let Some(socket) = self.let_go() {
-            socket.set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
-        }
+        let socket = self.let_go().expect("an input that is a socket");
+        socket.set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
     }
 
     /// The last handle of the socket: its drop closes it.
     fn let_go(&mut self) -> Option<Socket> {
-        *self
-            .collected
-            .stopped
-            .lock()
-            .expect("no panic under the lock") = true;
+        self.stdout.stopped.store(true, Ordering::Release);
         for reader in self.readers.drain(..) {
             reader.join().expect("a reader does not panic");
         }
@@ -175,29 +179,28 @@ impl Wires {
         for reader in self.readers {
             reader.join().expect("a reader does not panic");
         }
-        let take = |collected: &Collected| {
-            let mut bytes = collected.bytes.lock().expect("no panic under the lock");
-            std::mem::take(&mut *bytes)
-        };
-        (take(&self.collected), take(&self.stderr))
+        let (mut stdout, mut stderr) = (self.stdout.lock(), self.stderr.lock());
+        (std::mem::take(&mut stdout), std::mem::take(&mut stderr))
     }
 }
 
 impl Collected {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().expect("no panic under the lock")
+    }
+
     fn read(&self, mut from: impl Read) {
         let mut buffer = [0; 16 * 1024];
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => return,
                 Ok(length) => {
-                    let mut bytes = self.bytes.lock().expect("no panic under the lock");
-                    bytes.extend_from_slice(&buffer[..length]);
-                    drop(bytes);
+                    self.lock().extend_from_slice(&buffer[..length]);
                     self.changed.notify_all();
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if *self.stopped.lock().expect("no panic under the lock") {
+                    if self.stopped.load(Ordering::Acquire) {
                         return;
                     }
                 }
