@@ -1,6 +1,8 @@
-//! What is measured, round by round, and what is made of it.
+//! Figures of each contestant, round by round, and what is made of them.
 
 use std::fmt;
+
+use policy_benches::report::median;
 
 use crate::{
     contestant::Contestant,
@@ -28,10 +30,8 @@ impl Case {
 }
 
 fn connections(number: usize) -> String {
-    match number {
-        1 => "1 connection".to_owned(),
-        _ => format!("{number} connections"),
-    }
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} connection{plural}")
 }
 
 /// As a heading.
@@ -80,7 +80,7 @@ pub(crate) struct Row {
 
 /// One case, and what all did.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct Comparison {
     pub(crate) case: Case,
     /// The machine's, when it was measured.
     pub(crate) load: String,
@@ -118,7 +118,7 @@ impl Sample {
     ];
 }
 
-impl Table {
+impl Comparison {
     /// Fills in how much latency each adds to that of the requests that go to a server directly.
     pub(crate) fn compare_with_direct(&mut self) {
         let direct = self.row(&Contestant::Direct).map(|row| row.samples.clone());
@@ -153,16 +153,6 @@ impl Row {
     }
 }
 
-/// Of an even number, the middle between two. NaN of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        length => f64::midpoint(values[(length - 1) / 2], values[length / 2]),
-    }
-}
-
 const fn figure(name: &'static str, decimals: usize, of: fn(&Sample) -> f64) -> Figure {
     Figure { name, decimals, of }
 }
@@ -189,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_the_median_of_those_of_each_round() {
-        let mut table = Table {
+        let mut table = Comparison {
             case: Case {
                 place: Place::Pinned,
                 transport: Transport::Tcp,

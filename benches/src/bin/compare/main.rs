@@ -9,20 +9,19 @@ mod calls;
 mod contest;
 mod contestant;
 mod figures;
-mod goals;
 mod idle;
 mod load;
 mod options;
-mod record;
 mod report;
 mod rounds;
-mod stream;
-mod stub;
 
 use std::{error::Error, fs, process::Command, time::Duration};
 
 use clap::Parser;
-use policy_benches::process::raise_descriptors;
+use policy_benches::{
+    process::raise_descriptors,
+    stub::{self, ANSWER, Reply},
+};
 use rustix::process::getuid;
 
 use crate::{
@@ -36,7 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     raise_descriptors()?;
     match options.alone {
         None => {}
-        Some(Alone::Stub { endpoints }) => return stub::run(&endpoints),
+        Some(Alone::Stub { endpoints }) => {
+            return Ok(stub::run(&endpoints, |_| Reply::Now(ANSWER.into()))?);
+        }
         Some(Alone::Load {
             endpoint,
             connections,
@@ -44,11 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             new,
         }) => {
             let to = Running::at(endpoint);
-            let mut load = Load::open(connections, &to)?;
-            if new {
-                load = load.each_its_own();
-            }
-            let answered = load.run(Duration::from_secs_f64(seconds))?;
+            let answered =
+                Load::open(connections, new, &to)?.run(Duration::from_secs_f64(seconds))?;
             println!("{answered}");
             return Ok(());
         }
@@ -56,10 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     install_peers()?;
     let options = options.complete();
     let outcome = contest::run(&options)?;
-    print!("{}", report::goals(&goals::reached(&outcome)));
-    print!("{}", report::workers(&outcome.tables));
+    print!("\n{}", report::summary(&outcome));
     if let Some(folder) = options.folder() {
-        record::write(&outcome, &folder)?;
+        report::write(&outcome, &folder)?;
     }
     Ok(())
 }
@@ -84,9 +81,10 @@ fn install_peers() -> Result<(), Box<dyn Error>> {
     run(&["update", "-q"])?;
     let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
     arguments.extend(packages);
-    match run(&arguments)?.success() {
-        true => Ok(()),
-        false => Err("apt-get install has failed".into()),
+    if run(&arguments)?.success() {
+        Ok(())
+    } else {
+        Err("apt-get install has failed".into())
     }
 }
 
