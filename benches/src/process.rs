@@ -152,14 +152,9 @@ pub fn resident(processes: &[Process]) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// How many descriptors a process has open.
-pub fn descriptors(process: &Process) -> io::Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{}/fd", process.id()))?.count())
-}
-
-/// How many threads a process has.
-pub fn threads(process: &Process) -> io::Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{}/task", process.id()))?.count())
+/// How many descriptors (`fd`) or threads (`task`) a process has.
+pub fn count(process: &Process, of: &str) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{}/{of}", process.id()))?.count())
 }
 
 /// Keeps this process, and those that it starts from now on, to one CPU; or to none.

@@ -1,7 +1,7 @@
 //! The daemon beside HAProxy, nginx and the Perl script, in interleaved rounds.
 //!
 //! ```text
-//! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin compare
+//! benches/compare --help
 //! ```
 
 mod arena;
@@ -15,14 +15,13 @@ mod options;
 mod report;
 mod rounds;
 
-use std::{error::Error, fs, process::Command, time::Duration};
+use std::{error::Error, time::Duration};
 
 use clap::Parser;
 use policy_benches::{
     process::raise_descriptors,
     stub::{self, ANSWER, Reply},
 };
-use rustix::process::getuid;
 
 use crate::{
     contestant::Running,
@@ -51,7 +50,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
-    install_peers()?;
     let options = options.complete();
     let outcome = contest::run(&options)?;
     print!("\n{}", report::summary(&outcome));
@@ -60,42 +58,3 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
-
-/// HAProxy, nginx, the Perl script and perf, from Debian's packages.
-fn install_peers() -> Result<(), Box<dyn Error>> {
-    let missing = PEERS
-        .iter()
-        .filter(|(_, file)| !fs::exists(file).unwrap_or(false));
-    let packages: Vec<_> = missing.map(|(package, _)| package).collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    if !getuid().is_root() {
-        return Err(format!("not installed: {packages:?}; as root this would be done now").into());
-    }
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command.args(arguments).status()
-    };
-    run(&["update", "-q"])?;
-    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
-    arguments.extend(packages);
-    if run(&arguments)?.success() {
-        Ok(())
-    } else {
-        Err("apt-get install has failed".into())
-    }
-}
-
-/// Debian's packages, and a file that shows each is there.
-const PEERS: [(&str, &str); 5] = [
-    ("haproxy", "/usr/sbin/haproxy"),
-    ("nginx-light", "/usr/sbin/nginx"),
-    (
-        "libnginx-mod-stream",
-        "/usr/lib/nginx/modules/ngx_stream_module.so",
-    ),
-    ("hapolicy", "/usr/sbin/hapolicy"),
-    ("linux-perf", "/usr/bin/perf"),
-];

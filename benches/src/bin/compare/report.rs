@@ -12,7 +12,7 @@ use crate::{
     calls::Calls,
     contest::Outcome,
     contestant::Contestant,
-    figures::{Case, Comparison, Figure, Row, Sample},
+    figures::{ADDED, CPU, Case, Comparison, FIGURES, Figure, P99, REQUESTS, Row},
     idle::Idle,
     options::{Part, Place},
 };
@@ -20,9 +20,9 @@ use crate::{
 /// One case.
 pub(crate) fn comparison(comparison: &Comparison) -> Table {
     let title = format!("### {} (load {})", comparison.case, comparison.load);
-    let mut table = Table::new(title, Sample::FIGURES.map(|figure| figure.name));
+    let mut table = Table::new(title, FIGURES.map(|figure| figure.name));
     for row in &comparison.rows {
-        let cells = Sample::FIGURES.map(|figure| {
+        let cells = FIGURES.map(|figure| {
             let median = number(row.median(&figure), figure.decimals);
             with_ratio(median, comparison.ratio(row, &figure))
         });
@@ -125,12 +125,9 @@ fn reached(outcome: &Outcome) -> Vec<(String, f64, Bound)> {
     {
         let case = &comparison.case;
         let bounds: &[(Figure, Bound)] = match (case.part, case.connections) {
-            (Part::Kept, 1) => &[(Sample::CPU, AtMost(0.80)), (Sample::ADDED, AtMost(0.8))],
-            (Part::Kept, 16 | 256) => &[
-                (Sample::CPU, AtMost(0.95)),
-                (Sample::REQUESTS, AtLeast(1.05)),
-            ],
-            (Part::New, _) => &[(Sample::CPU, AtMost(0.5)), (Sample::REQUESTS, AtLeast(1.8))],
+            (Part::Kept, 1) => &[(CPU, AtMost(0.80)), (ADDED, AtMost(0.8))],
+            (Part::Kept, 16 | 256) => &[(CPU, AtMost(0.95)), (REQUESTS, AtLeast(1.05))],
+            (Part::New, _) => &[(CPU, AtMost(0.5)), (REQUESTS, AtLeast(1.8))],
             _ => &[],
         };
         let ours = comparison.rows.iter().find(|row| row.contestant.is_ours());
@@ -157,7 +154,7 @@ fn reached(outcome: &Outcome) -> Vec<(String, f64, Bound)> {
 
 /// What more workers give, where there is more than one CPU for them.
 fn workers(comparisons: &[Comparison]) -> Table {
-    let figures = [Sample::REQUESTS, Sample::CPU];
+    let figures = [REQUESTS, CPU];
     let title = "### More workers: one → all, and the ratio round by round; not pinned\n\n\
                  The load and the servers have the same CPUs.";
     let mut table = Table::new(title, figures.each_ref().map(|figure| figure.name));
@@ -241,13 +238,13 @@ fn svg(comparisons: &[Comparison]) -> Result<String, Box<dyn Error>> {
         let ratio = |label: &str| Axis::linear(label).to(2.5); // Perl is far beyond.
         let panels: [(Axis, Value); 3] = [
             (ratio("CPU per request, x HAProxy"), |all, row| {
-                all.ratio(row, &Sample::CPU)
+                all.ratio(row, &CPU)
             }),
             (ratio("requests/s, x HAProxy"), |all, row| {
-                all.ratio(row, &Sample::REQUESTS)
+                all.ratio(row, &REQUESTS)
             }),
             (Axis::log("p99 latency, ms"), |_, row| {
-                row.median(&Sample::P99) / 1e3
+                row.median(&P99) / 1e3
             }),
         ];
         for (y, value) in panels {

@@ -67,15 +67,18 @@ fn measure(
     let others = Usage::of(others)? - before.1;
     let requests = answered.requests as f64;
     let cpu = |used: Usage| used.cpu.as_secs_f64() * 1e6 / requests;
-    Ok(Sample {
-        requests: requests / answered.time.as_secs_f64(),
-        latency: answered.percentiles(),
-        added: f64::NAN,
-        cpu: cpu(used),
-        cpu_of_all: cpu(used) + cpu(others),
-        switches: used.switches as f64 / requests,
-        resident: resident(&running.processes)? as f64,
-    })
+    let [p50, p99, p99_9] = answered.percentiles();
+    Ok([
+        requests / answered.time.as_secs_f64(),
+        p50,
+        p99,
+        p99_9,
+        f64::NAN,
+        cpu(used),
+        cpu(used) + cpu(others),
+        used.switches as f64 / requests,
+        resident(&running.processes)? as f64,
+    ])
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

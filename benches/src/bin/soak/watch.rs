@@ -16,7 +16,7 @@ use std::{
 };
 
 use policy_benches::{
-    process::{Process, descriptors, resident, threads},
+    process::{Process, count, resident},
     report::median,
 };
 
@@ -134,8 +134,8 @@ impl Sample {
     fn take(daemon: &Process) -> io::Result<Self> {
         Ok(Self {
             resident: resident(std::slice::from_ref(daemon))?,
-            descriptors: descriptors(daemon)?,
-            threads: threads(daemon)?,
+            descriptors: count(daemon, "fd")?,
+            threads: count(daemon, "task")?,
         })
     }
 }
