@@ -16,7 +16,7 @@ pub struct Connection {
     socket: Socket,
     read: Vec<u8>,
     /// The program at its other end, where it has one of its own.
-    process: Option<Process>,
+    _process: Option<Process>,
 }
 
 impl Connection {
@@ -25,13 +25,8 @@ impl Connection {
         Self {
             socket: socket.into(),
             read: Vec::new(),
-            process,
+            _process: process,
         }
-    }
-
-    /// The program at its other end, if it was given one.
-    pub const fn process(&mut self) -> Option<&mut Process> {
-        self.process.as_mut()
     }
 
     /// Sends these bytes. What was read so far belongs to no answer to them.
