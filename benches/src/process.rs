@@ -36,15 +36,12 @@ impl Process {
         Self::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
-    /// Starts it as `spawn(8)` does, with one socket for input and output. Our end of that.
+    /// Starts it as `spawn(8)` does, with one socket for input, output and errors. Our end of that.
     pub fn on_pair(command: &mut Command) -> io::Result<(UnixStream, Self)> {
         let (near, far) = UnixStream::pair()?;
         let far = OwnedFd::from(far);
-        let command = command
-            .stdin(far.try_clone()?)
-            .stdout(far)
-            .stderr(Stdio::null());
-        Ok((near, Self::spawn(command)?))
+        command.stdin(far.try_clone()?).stdout(far.try_clone()?);
+        Ok((near, Self::spawn(command.stderr(far))?))
     }
 
     /// Starts it with the inputs and outputs that the command has.
