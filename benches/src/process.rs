@@ -21,6 +21,15 @@ use crate::endpoint::Endpoint;
 #[derive(Debug)]
 pub struct Process(Child);
 
+/// The place of a spawned program's standard error.
+#[derive(Clone, Copy, Debug)]
+pub enum Errors {
+    /// Its client, as under `spawn(8)`.
+    ToClient,
+    /// Nowhere: the Perl script complains there if there is no system log.
+    Nowhere,
+}
+
 /// What all threads of a process have used so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
@@ -36,12 +45,16 @@ impl Process {
         Self::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
-    /// Starts it as `spawn(8)` does, with one socket for input, output and errors. Our end of that.
-    pub fn on_pair(command: &mut Command) -> io::Result<(UnixStream, Self)> {
+    /// Starts it as `spawn(8)` does, with one socket for input and output. Our end of that.
+    pub fn on_pair(command: &mut Command, errors: Errors) -> io::Result<(UnixStream, Self)> {
         let (near, far) = UnixStream::pair()?;
         let far = OwnedFd::from(far);
         command.stdin(far.try_clone()?).stdout(far.try_clone()?);
-        Ok((near, Self::spawn(command.stderr(far))?))
+        let errors = match errors {
+            Errors::ToClient => far.into(),
+            Errors::Nowhere => Stdio::null(),
+        };
+        Ok((near, Self::spawn(command.stderr(errors))?))
     }
 
     /// Starts it with the inputs and outputs that the command has.

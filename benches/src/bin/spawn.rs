@@ -16,7 +16,7 @@ use std::{
 use policy_benches::{
     connection::{Connection, whole},
     endpoint::Endpoints,
-    process::{Process, resident},
+    process::{Errors, Process, resident},
     report::{Table, median, number},
     samples::RCPT,
     stub::{self, ANSWER, Reply},
@@ -65,7 +65,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Starts the program, and asks it once.
 fn start(program: &Path, service: &str) -> Result<(Duration, u64), Box<dyn Error>> {
     let begin = Instant::now();
-    let (near, process) = Process::on_pair(Command::new(program).args(["-s", service]))?;
+    let (near, process) =
+        Process::on_pair(Command::new(program).args(["-s", service]), Errors::Nowhere)?;
     let mut connection = Connection::new(near, None);
     connection.send(RCPT)?;
     let answer = connection.read(Duration::from_secs(10), whole)?;

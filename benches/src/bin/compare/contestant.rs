@@ -11,7 +11,7 @@ use std::{
 
 use policy_benches::{
     endpoint::Endpoint,
-    process::{Process, raise_descriptors},
+    process::{Errors, Process, raise_descriptors},
 };
 
 use socket2::Socket;
@@ -186,7 +186,8 @@ impl Running {
             return Ok(());
         };
         while pairs.len() < connections {
-            let (near, process) = Process::on_pair(Command::new(PERL).args(services(servers)))?;
+            let (near, process) =
+                Process::on_pair(Command::new(PERL).args(services(servers)), Errors::Nowhere)?;
             self.processes.push(process);
             pairs.push(near);
         }

@@ -12,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use policy_benches::{connection::Connection, endpoint::Endpoint, process::Process};
+use policy_benches::{
+    connection::Connection,
+    endpoint::Endpoint,
+    process::{Errors, Process},
+};
 
 use crate::syslog::Syslog;
 
@@ -124,7 +128,7 @@ impl Running<'_> {
             Program::Perl => self.hapolicy(Path::new("/usr/sbin/hapolicy")),
             _ => self.hapolicy(&self.setting.home.join("hapolicy")),
         };
-        let (near, process) = Process::on_pair(command.uid(NOBODY).gid(NOBODY))?;
+        let (near, process) = Process::on_pair(command.uid(NOBODY).gid(NOBODY), Errors::ToClient)?;
         lock(&self.pids).push(process.id());
         Ok(Connection::new(near, Some(process)))
     }
