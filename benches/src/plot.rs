@@ -156,7 +156,6 @@ impl Plot {
         builder.caption(&self.title, ("sans-serif", 13)).margin(8);
         builder.x_label_area_size(34).y_label_area_size(50);
         let mut chart = builder.build_cartesian_2d(x, y)?;
-        let bottom = chart.plotting_area().get_pixel_range().1;
         if let Some((from, to)) = self.band {
             let y = chart.y_range();
             let band = Rectangle::new(
@@ -170,8 +169,8 @@ impl Plot {
             .y_desc(&self.y.label)
             .light_line_style(TRANSPARENT);
         mesh.x_label_formatter(&number).y_label_formatter(&number);
-        mesh.y_labels(((bottom.end - bottom.start) / 25).max(2) as usize)
-            .draw()?;
+        // On a logarithmic axis this many bring marks between the powers of 10.
+        mesh.y_labels(12).draw()?;
         for (name, points) in &self.lines {
             let colour = colour(
                 names
