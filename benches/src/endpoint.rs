@@ -1,14 +1,14 @@
-//! Where programs under measurement listen.
+//! Addresses at which programs under measurement listen.
 
 use std::{
-    fmt, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    os::unix::net::UnixStream,
+    fmt, fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     process::id,
     str::FromStr,
 };
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 /// A TCP port or a UNIX socket, written as hapolicy does.
@@ -30,12 +30,24 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whether somebody listens there.
-    pub fn is_taken(&self) -> bool {
-        match self {
-            Self::Tcp(address) => TcpStream::connect(address).is_ok(),
-            Self::Unix(path) => UnixStream::connect(path).is_ok(),
+    /// Connects, and waits until the connection stands.
+    pub fn connect(&self) -> io::Result<Socket> {
+        let (socket, address) = self.socket()?;
+        socket.connect(&address)?;
+        Ok(socket)
+    }
+
+    /// Listens with a queue for all the clients of a measurement. A socket file that is there is replaced.
+    pub fn listen(&self) -> io::Result<Socket> {
+        if let Self::Unix(path) = self {
+            // An error says that there is none.
+            _ = fs::remove_file(path);
         }
+        let (socket, address) = self.socket()?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
     }
 
     /// As policy services are written in hapolicy's `-s`.
@@ -44,6 +56,21 @@ impl Endpoint {
         match self {
             Self::Tcp(address) => address.to_string(),
             Self::Unix(_) => self.to_string(),
+        }
+    }
+
+    fn socket(&self) -> io::Result<(Socket, SockAddr)> {
+        match self {
+            Self::Tcp(address) => {
+                let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                // A message is written at once: there is nothing to be delayed. Accepted sockets inherit this.
+                socket.set_tcp_nodelay(true)?;
+                Ok((socket, (*address).into()))
+            }
+            Self::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                Ok((socket, SockAddr::unix(path)?))
+            }
         }
     }
 }
@@ -73,42 +100,37 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Gives out endpoints at which nobody listens.
+/// Free endpoints, and a directory that ends with them.
 #[derive(Debug)]
-pub struct Ground {
-    room: TempDir,
+pub struct Endpoints {
+    directory: TempDir,
     given: u32,
 }
 
-impl Ground {
-    /// With a directory for sockets, which goes with it.
-    ///
-    /// # Errors
-    ///
-    /// If there is no room for temporary files.
+impl Endpoints {
+    /// None is given yet.
     pub fn new() -> io::Result<Self> {
-        let room = TempDir::new()?;
-        Ok(Self { room, given: 0 })
+        let directory = TempDir::new()?;
+        Ok(Self {
+            directory,
+            given: 0,
+        })
     }
 
-    /// A directory for whatever goes with the endpoints.
+    /// The directory, for files that belong to the endpoints.
     #[must_use]
-    pub fn room(&self) -> PathBuf {
-        self.room.path().to_owned()
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
     }
 
     /// The path of another UNIX socket.
     pub fn unix(&mut self) -> Endpoint {
         self.given += 1;
-        Endpoint::Unix(self.room.path().join(self.given.to_string()))
+        Endpoint::Unix(self.directory.path().join(self.given.to_string()))
     }
 
     /// Another port of loopback, below those that the system gives to clients, of which thousands come
     /// and go in a measurement.
-    ///
-    /// # Errors
-    ///
-    /// If none can be had.
     pub fn tcp(&mut self) -> io::Result<Endpoint> {
         loop {
             self.given += 1;
@@ -123,3 +145,6 @@ impl Ground {
         }
     }
 }
+
+/// More than all the clients that come at once.
+const BACKLOG: i32 = 4096;

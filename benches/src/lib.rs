@@ -1,15 +1,16 @@
-//! What the benchmarks share: sample requests, our decoder and our balancer at work, peers, and plots.
+//! Parts that the benchmarks share: sample requests, operations, peers, processes, one stub, and one report.
 //!
-//! Three programs measure with it. `cargo bench` (criterion) is for work on one function; `--bin
-//! table` compares with the peers side by side, for the record; `--bin instructions` counts
-//! instructions, which do not drift, for CI.
+//! Criterion (`cargo bench`) times functions, beside the peers for the codec; `--bin instructions` counts
+//! instructions, which do not depend on how busy a machine is. The other programs measure whole processes.
 
-pub mod arriving;
+pub mod connection;
 pub mod endpoint;
 pub mod machine;
+pub mod operations;
 pub mod ours;
 pub mod peers;
 pub mod plot;
 pub mod process;
+pub mod report;
 pub mod samples;
-pub mod select;
+pub mod stub;

@@ -3,7 +3,8 @@
 use std::{
     fs, io,
     ops::Sub,
-    process::{Child, Command, ExitStatus, Stdio},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -20,6 +21,15 @@ use crate::endpoint::Endpoint;
 #[derive(Debug)]
 pub struct Process(Child);
 
+/// The place of a spawned program's standard error.
+#[derive(Clone, Copy, Debug)]
+pub enum Errors {
+    /// Its client, as under `spawn(8)`.
+    ToClient,
+    /// Nowhere: the Perl script complains there if there is no system log.
+    Nowhere,
+}
+
 /// What all threads of a process have used so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
@@ -31,22 +41,25 @@ pub struct Usage {
 
 impl Process {
     /// Starts it, and lets nobody read what it says.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be started.
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        Self::start_answering(command.stdout(Stdio::null()))
+        Self::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
-    /// The same, with the standard output that the command has.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be started.
-    pub fn start_answering(command: &mut Command) -> io::Result<Self> {
-        let child = command.stderr(Stdio::null()).spawn();
-        child.map(Self).map_err(|error| {
+    /// Starts it as `spawn(8)` does, with one socket for input and output. Our end of that.
+    pub fn on_pair(command: &mut Command, errors: Errors) -> io::Result<(UnixStream, Self)> {
+        let (near, far) = UnixStream::pair()?;
+        let far = OwnedFd::from(far);
+        command.stdin(far.try_clone()?).stdout(far.try_clone()?);
+        let errors = match errors {
+            Errors::ToClient => far.into(),
+            Errors::Nowhere => Stdio::null(),
+        };
+        Ok((near, Self::spawn(command.stderr(errors))?))
+    }
+
+    /// Starts it with the inputs and outputs that the command has.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        command.spawn().map(Self).map_err(|error| {
             let program = command.get_program().display();
             io::Error::new(error.kind(), format!("{program}: {error}"))
         })
@@ -58,11 +71,12 @@ impl Process {
         self.0.id()
     }
 
+    /// Its standard output, if that is a pipe and was not taken before.
+    pub const fn stdout(&mut self) -> Option<ChildStdout> {
+        self.0.stdout.take()
+    }
+
     /// Sends it a signal.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let number = i32::try_from(self.id()).ok();
         let pid = number.and_then(Pid::from_raw);
@@ -70,31 +84,19 @@ impl Process {
     }
 
     /// How it has ended, if it has.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not say.
     pub fn status(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
     }
 
     /// Until it ends.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not say.
     pub fn wait(&mut self) -> io::Result<()> {
         self.0.wait().map(drop)
     }
 
     /// Until it listens there.
-    ///
-    /// # Errors
-    ///
-    /// If it has ended, or does not in half a minute.
     pub fn wait_for(&mut self, endpoint: &Endpoint) -> Result<(), String> {
         let begin = Instant::now();
-        while !endpoint.is_taken() {
+        while endpoint.connect().is_err() {
             if let Ok(Some(status)) = self.0.try_wait() {
                 return Err(format!(
                     "what should listen at {endpoint} has ended: {status}"
@@ -118,10 +120,6 @@ impl Drop for Process {
 
 impl Usage {
     /// Of several processes together, by their numbers. What threads used that have ended is left out.
-    ///
-    /// # Errors
-    ///
-    /// If a process has ended.
     pub fn of(processes: impl IntoIterator<Item = u32>) -> io::Result<Self> {
         let mut usage = Self::default();
         for process in processes {
@@ -151,13 +149,10 @@ impl Sub for Usage {
     }
 }
 
-const START: Duration = Duration::from_secs(30);
+/// A silent name server costs HAProxy's start 20 s.
+const START: Duration = Duration::from_secs(60);
 
 /// Resident memory of all together in kB.
-///
-/// # Errors
-///
-/// If one has ended.
 pub fn resident(processes: &[Process]) -> io::Result<u64> {
     let mut sum = 0;
     for process in processes {
@@ -167,29 +162,12 @@ pub fn resident(processes: &[Process]) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// How many descriptors a process has open.
-///
-/// # Errors
-///
-/// If it has ended.
-pub fn descriptors(process: &Process) -> io::Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{}/fd", process.id()))?.count())
-}
-
-/// How many threads a process has.
-///
-/// # Errors
-///
-/// If it has ended.
-pub fn threads(process: &Process) -> io::Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{}/task", process.id()))?.count())
+/// How many descriptors (`fd`) or threads (`task`) a process has.
+pub fn count(process: &Process, of: &str) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{}/{of}", process.id()))?.count())
 }
 
 /// Keeps this process, and those that it starts from now on, to one CPU; or to none.
-///
-/// # Errors
-///
-/// If there is no such CPU.
 pub fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
     let mut one = CpuSet::new();
     let cpus = match to {
@@ -203,10 +181,6 @@ pub fn pin(to: Option<usize>, all: &CpuSet) -> io::Result<()> {
 }
 
 /// The CPUs that this process may use.
-///
-/// # Errors
-///
-/// If the system does not say.
 pub fn cpus() -> io::Result<CpuSet> {
     Ok(sched_getaffinity(None)?)
 }
@@ -220,10 +194,6 @@ pub fn last_of(cpus: &CpuSet) -> usize {
 
 /// Lets this process, and those that it starts, have as many descriptors as the system lets it; how
 /// many that is.
-///
-/// # Errors
-///
-/// If the system does not let it.
 pub fn raise_descriptors() -> io::Result<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

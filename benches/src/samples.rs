@@ -29,7 +29,7 @@ pub fn by_size() -> [(&'static str, Vec<u8>); 5] {
     ]
 }
 
-/// As many different requests, one behind the other, each of the same size.
+/// As many different requests, one after the other, each of the same size.
 #[must_use]
 pub fn typical(requests: usize) -> Vec<u8> {
     (0..requests).flat_map(typical_one).collect()

@@ -2,23 +2,18 @@
 //! many requests under way, and the laws that hold whatever happens.
 
 mod simulation {
-    mod history;
+    pub(crate) mod history;
     pub(crate) mod laws;
-    pub(crate) mod run;
     mod stories;
-    pub(crate) mod world;
 }
 
 use std::time::Duration;
 
 use policy_ha::{Backend, Config};
+use policy_simulation::{Balance, Client, Gap, Kind, Server, World};
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 
-use simulation::{
-    laws,
-    run::run,
-    world::{Balance, Client, Gap, Kind, Server, World},
-};
+use simulation::{history::run, laws};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)

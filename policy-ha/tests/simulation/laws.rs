@@ -5,10 +5,9 @@ pub(crate) use outage::trials;
 
 mod shares;
 
-use super::{
-    history::{History, Why},
-    world::{Balance, World},
-};
+use policy_simulation::{Balance, World};
+
+use super::history::{History, Why};
 
 /// All of them.
 pub(crate) fn hold(world: &World, history: &History) {
@@ -20,7 +19,9 @@ pub(crate) fn hold(world: &World, history: &History) {
     match world.balance {
         Balance::RoundRobin => shares::are_by_weight_between_any_two_changes(world, history),
         Balance::LeastLoaded => shares::of_what_is_under_way_are_by_weight(world, history),
-        Balance::Hash(_) => shares::of_keys_move_only_with_their_server(history),
+        Balance::Hash(_) | Balance::HashSkewed(_) => {
+            shares::of_keys_move_only_with_their_server(history)
+        }
     }
 }
 

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use policy_ha::{Backend, Config};
+use policy_simulation::{Balance, Client, End, Gap, Kind, Server, World};
 
 use super::{
-    history::{End, History, Request, Why},
+    history::{History, Request, Why, run},
     laws::{hold, trials},
-    run::run,
-    world::{Balance, Client, Gap, Kind, Server, World},
 };
 
 #[test]

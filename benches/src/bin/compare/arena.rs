@@ -1,4 +1,4 @@
-//! Where it takes place: some CPUs, one transport, and the policy servers behind everything.
+//! The setting of a comparison: some CPUs, one transport, and the policy servers behind everything.
 
 use std::{
     env,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use policy_benches::{
-    endpoint::{Endpoint, Ground},
+    endpoint::{Endpoint, Endpoints},
     process::{Process, last_of, pin},
 };
 use rustix::thread::CpuSet;
@@ -23,7 +23,7 @@ pub(crate) struct Arena {
     pub(crate) transport: Transport,
     servers: [Endpoint; 2],
     pub(crate) stub: Process,
-    ground: Ground,
+    endpoints: Endpoints,
 }
 
 impl Arena {
@@ -34,30 +34,31 @@ impl Arena {
         cpus: &CpuSet,
     ) -> Result<Self, Box<dyn Error>> {
         pin((place == Place::Pinned).then(|| last_of(cpus)), cpus)?;
-        let mut ground = Ground::new()?;
+        let mut endpoints = Endpoints::new()?;
         let servers = [
-            endpoint(&mut ground, transport)?,
-            endpoint(&mut ground, transport)?,
+            endpoint(&mut endpoints, transport)?,
+            endpoint(&mut endpoints, transport)?,
         ];
+        let stub = stub(&servers)?;
         Ok(Self {
             place,
             transport,
-            stub: stub(&servers)?,
             servers,
-            ground,
+            stub,
+            endpoints,
         })
     }
 
     pub(crate) fn start(&mut self, contestant: &Contestant) -> Result<Running, Box<dyn Error>> {
-        let listen = endpoint(&mut self.ground, self.transport)?;
-        contestant.start(&self.servers, &listen, &self.ground.room())
+        let listen = endpoint(&mut self.endpoints, self.transport)?;
+        contestant.start(&self.servers, &listen, &self.endpoints.directory())
     }
 }
 
-fn endpoint(ground: &mut Ground, transport: Transport) -> io::Result<Endpoint> {
+fn endpoint(endpoints: &mut Endpoints, transport: Transport) -> io::Result<Endpoint> {
     match transport {
-        Transport::Tcp => ground.tcp(),
-        Transport::Unix => Ok(ground.unix()),
+        Transport::Tcp => endpoints.tcp(),
+        Transport::Unix => Ok(endpoints.unix()),
     }
 }
 

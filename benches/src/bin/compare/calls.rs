@@ -40,19 +40,12 @@ impl Calls {
         time: Duration,
     ) -> Result<Self, Box<dyn Error>> {
         running.prepare(case.connections)?;
-        let mut load = Load::open(case.connections, running)?;
-        if case.part == Part::New {
-            load = load.each_its_own();
-        }
+        let mut load = Load::open(case.connections, case.part == Part::New, running)?;
         load.run(time / 5)?;
         let output = NamedTempFile::new()?;
-        let processes: Vec<_> = running
-            .processes
-            .iter()
-            .map(|p| p.id().to_string())
-            .collect();
-        let events: Vec<_> = CALLS
-            .iter()
+        let processes: Vec<_> = running.ids().map(|id| id.to_string()).collect();
+        let events = CALLS.split(' ').filter(|call| !call.is_empty());
+        let events: Vec<_> = events
             .map(|call| format!("syscalls:sys_enter_{call}"))
             .collect();
         let mut command = Command::new(PERF);
@@ -98,34 +91,8 @@ fn parse(text: &str) -> impl Iterator<Item = (String, f64)> {
 const PERF: &str = "/usr/bin/perf";
 const ALL: &str = "raw_syscalls:sys_enter";
 /// What a proxy may do for a request. All calls are counted in any case; these are told apart.
-const CALLS: [&str; 26] = [
-    "accept4",
-    "bind",
-    "clock_gettime",
-    "close",
-    "connect",
-    "epoll_ctl",
-    "epoll_wait",
-    "fcntl",
-    "futex",
-    "getsockname",
-    "getsockopt",
-    "ioctl",
-    "io_uring_enter",
-    "poll",
-    "read",
-    "readv",
-    "recvfrom",
-    "recvmsg",
-    "sendmsg",
-    "sendto",
-    "setsockopt",
-    "shutdown",
-    "socket",
-    "splice",
-    "write",
-    "writev",
-];
+const CALLS: &str = "accept4 bind clock_gettime close connect epoll_ctl epoll_wait fcntl futex getsockname getsockopt ioctl \
+    io_uring_enter poll read readv recvfrom recvmsg sendmsg sendto setsockopt shutdown socket splice write writev";
 const ATTACH: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! All that is to be measured, one after the other.
+//! The order in which all is measured.
 
 use std::{env, error::Error, iter, path::PathBuf, thread::available_parallelism};
 
@@ -8,7 +8,7 @@ use crate::{
     arena::Arena,
     calls::Calls,
     contestant::{Contestant, Running},
-    figures::{Case, Table},
+    figures::{Case, Comparison},
     idle::Idle,
     options::{Options, Part},
     report, rounds,
@@ -17,7 +17,7 @@ use crate::{
 /// What has come of it.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    pub(crate) tables: Vec<Table>,
+    pub(crate) comparisons: Vec<Comparison>,
     pub(crate) calls: Vec<Calls>,
     /// Where, and what.
     pub(crate) idle: Vec<(Case, Vec<Idle>)>,
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
             take_turns(options, &mut arena, &contestants, &mut outcome)?;
             if options.only.contains(&Part::Idle) {
                 let idle = idle(options, &mut arena, &contestants)?;
-                print!("{}", report::idle(&idle.0, &idle.1));
+                println!("\n{}", report::idle(&idle.0, &idle.1));
                 outcome.idle.push(idle);
             }
         }
@@ -89,15 +89,10 @@ fn take_turns(
     let new = case(Part::New, AT_A_TIME);
     for case in kept.clone().chain([new]) {
         if options.only.contains(&case.part) {
-            let table = rounds::play(
-                case,
-                &mut running,
-                arena.stub.id(),
-                options.rounds,
-                options.time(),
-            )?;
-            print!("{}", report::table(&table));
-            outcome.tables.push(table);
+            let (stub, rounds) = (arena.stub.id(), options.rounds);
+            let comparison = rounds::play(case, &mut running, stub, rounds, options.time())?;
+            println!("\n{}", report::comparison(&comparison));
+            outcome.comparisons.push(comparison);
         }
     }
     if !options.only.contains(&Part::Calls) {
@@ -111,7 +106,7 @@ fn take_turns(
                 outcome.calls.push(calls);
             }
         }
-        print!("{}", report::calls(&outcome.calls[before..]));
+        println!("\n{}", report::calls(&outcome.calls[before..]));
     }
     Ok(())
 }

@@ -1,23 +1,24 @@
-//! Who takes part, and how each is started: with as little to do as its configuration allows.
+//! The programs that are compared, and how each is started: with as little to do as its configuration allows.
 
 use std::{
     env,
     error::Error,
     fs, io,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use policy_benches::{
     endpoint::Endpoint,
-    process::{Process, raise_descriptors},
+    process::{Errors, Process, raise_descriptors},
 };
+
+use socket2::Socket;
 
 use crate::{
     figures::Case,
     options::{Part, Transport},
-    stream::Stream,
 };
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,13 +65,16 @@ impl Contestant {
             Self::Ours { workers, program } => {
                 // The one that was built with this, or another.
                 let own = env::current_exe().map(|own| own.with_file_name("hapolicy"));
-                let name = match own.is_ok_and(|own| own == *program) {
-                    true => "hapolicy".to_owned(),
-                    false => program.display().to_string(),
+                let is_own = own.is_ok_and(|own| own == *program);
+                let name = if is_own {
+                    "hapolicy".to_owned()
+                } else {
+                    program.display().to_string()
                 };
-                match workers {
-                    1 => name,
-                    _ => format!("{name}, {workers} workers"),
+                if *workers == 1 {
+                    name
+                } else {
+                    format!("{name}, {workers} workers")
                 }
             }
         }
@@ -92,19 +96,12 @@ impl Contestant {
 
     /// Whether it is the same program with more workers than this one's single one.
     pub(crate) fn has_more_workers_than(&self, one: &Self) -> bool {
-        match (self, one) {
-            (
-                Self::Ours {
-                    program,
-                    workers: 2..,
-                },
-                Self::Ours {
-                    program: other,
-                    workers: 1,
-                },
-            ) => program == other,
-            _ => false,
-        }
+        let [more, one] = [self, one].map(|contestant| match contestant {
+            Self::Ours { program, workers } => Some((program, *workers)),
+            _ => None,
+        });
+        more.zip(one)
+            .is_some_and(|(more, one)| more.0 == one.0 && more.1 > 1 && one.1 == 1)
     }
 
     /// Whether it is one process for all connections.
@@ -115,33 +112,33 @@ impl Contestant {
     /// How many idle connections it can have with so many descriptors. Those that do not share
     /// connections to the servers need two for each, and all have others open.
     pub(crate) const fn most_connections(&self, descriptors: u64) -> usize {
-        let each = match self {
-            Self::Ours { .. } => 1,
-            _ => 2,
+        let each = if matches!(self, Self::Ours { .. }) {
+            1
+        } else {
+            2
         };
         let most = descriptors.saturating_sub(500) / each;
         if most < 50_000 { most as usize } else { 50_000 }
     }
 
-    /// Starts it in front of these servers. Its files go into `room`.
+    /// Starts it in front of these servers. Its files go into `directory`.
     pub(crate) fn start(
         &self,
         servers: &[Endpoint],
         listen: &Endpoint,
-        room: &Path,
+        directory: &Path,
     ) -> Result<Running, Box<dyn Error>> {
         let mut command = match self {
-            Self::Direct => {
-                return Ok(Running::at(servers[0].clone()));
-            }
+            Self::Direct => return Ok(Running::at(servers[0].clone())),
             Self::Perl => {
+                let way = Way::Pairs(Vec::new(), servers.to_vec());
                 return Ok(Running {
                     processes: Vec::new(),
-                    way: Way::Pairs(Vec::new(), servers.to_vec()),
+                    way,
                 });
             }
             Self::Haproxy { threads } => {
-                let path = room.join("haproxy.cfg");
+                let path = directory.join("haproxy.cfg");
                 fs::write(
                     &path,
                     haproxy(*threads, servers, listen, raise_descriptors()?),
@@ -151,8 +148,8 @@ impl Contestant {
                 command
             }
             Self::Nginx => {
-                let path = room.join("nginx.conf");
-                fs::write(&path, nginx(servers, listen, room))?;
+                let path = directory.join("nginx.conf");
+                fs::write(&path, nginx(servers, listen, directory))?;
                 let mut command = Command::new("/usr/sbin/nginx");
                 command.args(["-e", "stderr", "-c"]).arg(path);
                 command
@@ -189,12 +186,9 @@ impl Running {
             return Ok(());
         };
         while pairs.len() < connections {
-            let (near, far) = UnixStream::pair()?;
-            let mut command = Command::new(PERL);
-            command.args(services(servers));
-            command.stdin(OwnedFd::from(far.try_clone()?));
-            let command = command.stdout(OwnedFd::from(far));
-            self.processes.push(Process::start_answering(command)?);
+            let (near, process) =
+                Process::on_pair(Command::new(PERL).args(services(servers)), Errors::Nowhere)?;
+            self.processes.push(process);
             pairs.push(near);
         }
         Ok(())
@@ -205,10 +199,10 @@ impl Running {
         self.processes.iter().map(Process::id)
     }
 
-    pub(crate) fn connect(&self, number: usize) -> io::Result<Stream> {
+    pub(crate) fn connect(&self, number: usize) -> io::Result<Socket> {
         match &self.way {
-            Way::To(endpoint) => Stream::connect(endpoint),
-            Way::Pairs(pairs, _) => Stream::from_std(pairs[number].try_clone()?),
+            Way::To(endpoint) => endpoint.connect(),
+            Way::Pairs(pairs, _) => Ok(pairs[number].try_clone()?.into()),
         }
     }
 }
@@ -249,7 +243,7 @@ fn haproxy_address(endpoint: &Endpoint) -> String {
 }
 
 /// One worker, which is the process itself, no log.
-fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
+fn nginx(servers: &[Endpoint], listen: &Endpoint, directory: &Path) -> String {
     let servers: String = servers
         .iter()
         .map(|server| format!("server {};", server.service()))
@@ -260,7 +254,7 @@ fn nginx(servers: &[Endpoint], listen: &Endpoint, room: &Path) -> String {
          events {{ worker_connections 48000; }}\n\
          stream {{ access_log off; upstream policy {{ {servers} }}\n\
          server {{ listen {} backlog=4096; proxy_pass policy; proxy_timeout 1h; }} }}\n",
-        room.display(),
+        directory.display(),
         listen.service()
     )
 }

@@ -1,6 +1,8 @@
-//! What is measured, round by round, and what is made of it.
+//! Figures of each contestant, round by round, and what is made of them.
 
 use std::fmt;
+
+use policy_benches::report::median;
 
 use crate::{
     contestant::Contestant,
@@ -28,10 +30,8 @@ impl Case {
 }
 
 fn connections(number: usize) -> String {
-    match number {
-        1 => "1 connection".to_owned(),
-        _ => format!("{number} connections"),
-    }
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} connection{plural}")
 }
 
 /// As a heading.
@@ -52,24 +52,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// What one contestant did in one round.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample {
-    /// Per second.
-    pub(crate) requests: f64,
-    /// p50, p99 and p99.9 in microseconds.
-    pub(crate) latency: [f64; 3],
-    /// How much more the p50 is than without a proxy in the same round.
-    pub(crate) added: f64,
-    /// User and system time of the proxy in microseconds per request.
-    pub(crate) cpu: f64,
-    /// The same with the load and the servers: on one CPU that nobody else uses, the throughput.
-    pub(crate) cpu_of_all: f64,
-    /// Context switches of the proxy per request.
-    pub(crate) switches: f64,
-    /// Memory of the proxy in kB, with the connections open.
-    pub(crate) resident: f64,
-}
+/// The figures of one contestant in one round, in the order of [`FIGURES`].
+pub(crate) type Sample = [f64; 9];
 
 /// What one contestant did in all rounds.
 #[derive(Debug)]
@@ -80,51 +64,51 @@ pub(crate) struct Row {
 
 /// One case, and what all did.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct Comparison {
     pub(crate) case: Case,
     /// The machine's, when it was measured.
     pub(crate) load: String,
     pub(crate) rows: Vec<Row>,
 }
 
-/// A figure: what it is called, with how many decimals it is shown, and where it is.
+/// A figure: its name, with how many decimals it is shown, and its place in a sample.
+#[derive(Clone, Copy)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) decimals: usize,
-    pub(crate) of: fn(&Sample) -> f64,
+    place: usize,
 }
 
-impl Sample {
-    pub(crate) const REQUESTS: Figure = figure("requests/s", 0, |sample| sample.requests);
-    pub(crate) const P50: Figure = figure("p50 us", 1, |sample| sample.latency[0]);
-    pub(crate) const P99: Figure = figure("p99 us", 0, |sample| sample.latency[1]);
-    pub(crate) const P99_9: Figure = figure("p99.9 us", 0, |sample| sample.latency[2]);
-    pub(crate) const ADDED: Figure = figure("added p50 us", 1, |sample| sample.added);
-    pub(crate) const CPU: Figure = figure("CPU us/request", 2, |sample| sample.cpu);
-    pub(crate) const CPU_OF_ALL: Figure = figure("of all", 2, |sample| sample.cpu_of_all);
-    pub(crate) const SWITCHES: Figure = figure("switches/request", 2, |sample| sample.switches);
-    pub(crate) const RESIDENT: Figure = figure("RSS kB", 0, |sample| sample.resident);
-    /// In the order in which they are shown.
-    pub(crate) const FIGURES: [Figure; 9] = [
-        Self::REQUESTS,
-        Self::P50,
-        Self::P99,
-        Self::P99_9,
-        Self::ADDED,
-        Self::CPU,
-        Self::CPU_OF_ALL,
-        Self::SWITCHES,
-        Self::RESIDENT,
-    ];
-}
+/// In the order in which they are shown.
+pub(crate) const FIGURES: [Figure; 9] = [
+    REQUESTS,
+    P50,
+    P99,
+    figure("p99.9 us", 0, 3),
+    ADDED,
+    CPU,
+    // With the load and the servers: on one CPU that nobody else uses, the throughput.
+    figure("of all", 2, 6),
+    // Context switches of the proxy.
+    figure("switches/request", 2, 7),
+    // Memory of the proxy, with the connections open.
+    figure("RSS kB", 0, 8),
+];
+pub(crate) const REQUESTS: Figure = figure("requests/s", 0, 0);
+pub(crate) const P50: Figure = figure("p50 us", 1, 1);
+pub(crate) const P99: Figure = figure("p99 us", 0, 2);
+/// How much more the p50 is than without a proxy in the same round.
+pub(crate) const ADDED: Figure = figure("added p50 us", 1, 4);
+/// User and system time of the proxy.
+pub(crate) const CPU: Figure = figure("CPU us/request", 2, 5);
 
-impl Table {
+impl Comparison {
     /// Fills in how much latency each adds to that of the requests that go to a server directly.
     pub(crate) fn compare_with_direct(&mut self) {
         let direct = self.row(&Contestant::Direct).map(|row| row.samples.clone());
         for row in &mut self.rows {
             for (sample, direct) in row.samples.iter_mut().zip(direct.iter().flatten()) {
-                sample.added = sample.latency[0] - direct.latency[0];
+                sample[ADDED.place] = sample[P50.place] - direct[P50.place];
             }
         }
     }
@@ -143,28 +127,22 @@ impl Table {
 
 impl Row {
     pub(crate) fn median(&self, figure: &Figure) -> f64 {
-        median(self.samples.iter().map(figure.of))
+        median(self.samples.iter().map(|sample| sample[figure.place]))
     }
 
     /// The median of the ratios to another one round by round.
     pub(crate) fn ratio_to(&self, other: &Self, figure: &Figure) -> f64 {
         let pairs = self.samples.iter().zip(&other.samples);
-        median(pairs.map(|(one, other)| (figure.of)(one) / (figure.of)(other)))
+        median(pairs.map(|(one, other)| one[figure.place] / other[figure.place]))
     }
 }
 
-/// Of an even number, the middle between two. NaN of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        length => f64::midpoint(values[(length - 1) / 2], values[length / 2]),
+const fn figure(name: &'static str, decimals: usize, place: usize) -> Figure {
+    Figure {
+        name,
+        decimals,
+        place,
     }
-}
-
-const fn figure(name: &'static str, decimals: usize, of: fn(&Sample) -> f64) -> Figure {
-    Figure { name, decimals, of }
 }
 
 #[cfg(test)]
@@ -172,15 +150,7 @@ mod tests {
     use super::*;
 
     fn row(contestant: Contestant, samples: &[(f64, f64)]) -> Row {
-        let sample = |&(cpu, p50): &(f64, f64)| Sample {
-            requests: 1.0,
-            latency: [p50, 0.0, 0.0],
-            added: f64::NAN,
-            cpu,
-            cpu_of_all: cpu,
-            switches: 0.0,
-            resident: 0.0,
-        };
+        let sample = |&(cpu, p50): &(f64, f64)| [1.0, p50, 0.0, 0.0, f64::NAN, cpu, cpu, 0.0, 0.0];
         Row {
             contestant,
             samples: samples.iter().map(sample).collect(),
@@ -189,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_the_median_of_those_of_each_round() {
-        let mut table = Table {
+        let mut table = Comparison {
             case: Case {
                 place: Place::Pinned,
                 transport: Transport::Tcp,
@@ -208,9 +178,9 @@ mod tests {
         };
         table.compare_with_direct();
         let nginx = &table.rows[2];
-        assert_eq!(nginx.median(&Sample::CPU), 2.0);
-        assert_eq!(table.ratio(nginx, &Sample::CPU), 1.0);
-        assert_eq!(nginx.median(&Sample::ADDED), 10.0);
-        assert_eq!(table.ratio(nginx, &Sample::ADDED), 0.5);
+        assert_eq!(nginx.median(&CPU), 2.0);
+        assert_eq!(table.ratio(nginx, &CPU), 1.0);
+        assert_eq!(nginx.median(&ADDED), 10.0);
+        assert_eq!(table.ratio(nginx, &ADDED), 0.5);
     }
 }

@@ -1,13 +1,15 @@
-//! What connections cost that do nothing: memory, and the CPU of those that do.
+//! Connections that do nothing: their memory, and the CPU that they cost those at work.
 
 use std::{error::Error, thread::sleep, time::Duration};
 
-use policy_benches::process::{Usage, raise_descriptors, resident};
+use policy_benches::{
+    process::{Usage, raise_descriptors, resident},
+    report::median,
+};
 
 use crate::{
     arena::Arena,
     contestant::{Contestant, Running},
-    figures::median,
     load::Load,
 };
 
@@ -15,8 +17,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Idle {
     pub(crate) contestant: Contestant,
-    /// How many connections were idle, and the memory in kB then.
-    pub(crate) resident: Vec<(usize, u64)>,
+    /// How many connections were idle in the end.
+    pub(crate) connections: usize,
+    /// The memory in kB with none and with all of them.
+    pub(crate) resident: [u64; 2],
     /// Microseconds per request without and with all the idle connections, round by round.
     pub(crate) cpu: Vec<[f64; 2]>,
 }
@@ -32,24 +36,22 @@ impl Idle {
         let quiet = arena.start(contestant)?;
         let crowded = arena.start(contestant)?;
         for running in [&quiet, &crowded] {
-            Load::open(ACTIVE, running)?.run(time)?;
+            Load::open(ACTIVE, false, running)?.run(time)?;
             sleep(SETTLE);
         }
         // The active ones find room beside them.
         let most = contestant.most_connections(raise_descriptors()?);
         let most = most.saturating_sub(2 * ACTIVE).min(MOST);
         let mut connections = Vec::new();
-        let mut memory = vec![(0, resident(&crowded.processes)?)];
-        for step in 1..=STEPS {
-            while (connections.len() + 1) * GROUP <= most * step / STEPS {
-                let mut group = Load::open(GROUP, &crowded)?;
-                // Each has asked once, as Postfix's connections have.
-                group.run(Duration::ZERO)?;
-                connections.push(group);
-            }
-            sleep(SETTLE);
-            memory.push((connections.len() * GROUP, resident(&crowded.processes)?));
+        let before = resident(&crowded.processes)?;
+        while (connections.len() + 1) * GROUP <= most {
+            let mut group = Load::open(GROUP, false, &crowded)?;
+            // Each has asked once, as Postfix's connections have.
+            group.run(Duration::ZERO)?;
+            connections.push(group);
         }
+        sleep(SETTLE);
+        let after = resident(&crowded.processes)?;
         let mut cpu = Vec::new();
         for _ in 0..rounds {
             cpu.push([
@@ -59,25 +61,16 @@ impl Idle {
         }
         Ok(Self {
             contestant: contestant.clone(),
-            resident: memory,
+            connections: connections.len() * GROUP,
+            resident: [before, after],
             cpu,
         })
     }
 
-    pub(crate) fn connections(&self) -> usize {
-        self.resident
-            .last()
-            .map_or(0, |(connections, _)| *connections)
-    }
-
-    /// Bytes for each.
+    /// Bytes for each; NaN where there is none.
     pub(crate) fn bytes(&self) -> f64 {
-        match (self.resident.first(), self.resident.last()) {
-            (Some((_, none)), Some((connections, all))) => {
-                all.saturating_sub(*none) as f64 * 1024.0 / *connections as f64
-            }
-            _ => f64::NAN,
-        }
+        let [before, after] = self.resident;
+        after.saturating_sub(before) as f64 * 1024.0 / self.connections as f64
     }
 
     /// The medians of the CPU without and with idle connections, and that of their ratios.
@@ -92,7 +85,7 @@ impl Idle {
 }
 
 fn cpu_per_request(running: &Running, time: Duration) -> Result<f64, Box<dyn Error>> {
-    let mut load = Load::open(ACTIVE, running)?;
+    let mut load = Load::open(ACTIVE, false, running)?;
     load.run(time / 5)?;
     let before = Usage::of(running.ids())?;
     let answered = load.run(time)?;
@@ -106,6 +99,5 @@ const ACTIVE: usize = 16;
 const MOST: usize = 10_000;
 /// How many of them are opened, and ask, at a time.
 const GROUP: usize = 50;
-const STEPS: usize = 4;
 /// For what is done later than at once.
 const SETTLE: Duration = Duration::from_millis(500);

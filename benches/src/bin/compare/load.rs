@@ -1,25 +1,30 @@
-//! What Postfix does, by many connections at once: each sends a request, waits for its answer, and
-//! sends the next. One thread that never waits for one of them.
+//! The load: many connections, each of which sends its next request when the answer to its last is there. One
+//! thread that never waits for one of them, so that it takes little from what is measured.
 
 use std::{
     error::Error,
     fmt,
-    io::{self, Read},
+    io::{self, Read, Write},
+    os::fd::AsRawFd,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use mio::{Events, Poll};
-use policy_benches::samples::{TYPICAL, typical};
+use mio::{Events, Interest, Poll, Token, unix::SourceFd};
+use policy_benches::{
+    samples::{TYPICAL, typical},
+    stub::ANSWER,
+};
+use socket2::Socket;
 
-use crate::{contestant::Running, stream::Stream, stub::ANSWER};
+use crate::contestant::Running;
 
 pub(crate) struct Load<'a> {
     poll: Poll,
     clients: Vec<Client>,
     /// What it is put on.
     to: &'a Running,
-    /// Different requests, one behind the other, and which is the next.
+    /// Different requests, one after the other, and which is the next.
     requests: Vec<u8>,
     next: usize,
     /// Whether each request gets a new connection.
@@ -31,18 +36,25 @@ pub(crate) struct Answered {
     pub(crate) requests: u64,
     pub(crate) time: Duration,
     /// In nanoseconds.
-    pub(crate) latency: Histogram<u64>,
+    latency: Histogram<u64>,
+}
+
+struct Client {
+    socket: Socket,
+    sent: Instant,
+    /// How much of the answer is there.
+    read: usize,
 }
 
 /// For those who watch one load.
 impl fmt::Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [p50, p99, p999] = self.percentiles();
+        let rate = self.requests as f64 / self.time.as_secs_f64();
+        let requests = self.requests;
         write!(
             f,
-            "{} requests, {:.0}/s, p50 {p50:.1} us, p99 {p99:.1}, p99.9 {p999:.1}",
-            self.requests,
-            self.requests as f64 / self.time.as_secs_f64()
+            "{requests} requests, {rate:.0}/s, p50 {p50:.1} us, p99 {p99:.1}, p99.9 {p999:.1}"
         )
     }
 }
@@ -54,41 +66,30 @@ impl Answered {
     }
 }
 
-struct Client {
-    stream: Stream,
-    sent: Instant,
-    /// How much of the answer is there.
-    read: usize,
-}
-
 impl<'a> Load<'a> {
-    /// Opens so many connections.
-    pub(crate) fn open(connections: usize, to: &'a Running) -> Result<Self, Box<dyn Error>> {
-        let poll = Poll::new()?;
-        let mut clients = Vec::with_capacity(connections);
+    /// Opens so many connections; if each request is to have its own, the first of each client.
+    pub(crate) fn open(
+        connections: usize,
+        once: bool,
+        to: &'a Running,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut load = Self {
+            poll: Poll::new()?,
+            clients: Vec::with_capacity(connections),
+            to,
+            requests: typical(REQUESTS),
+            next: 0,
+            once,
+        };
         for number in 0..connections {
-            let mut stream = to.connect(number)?;
-            stream.register(poll.registry(), number)?;
-            clients.push(Client {
-                stream,
+            let socket = load.connect(number)?;
+            load.clients.push(Client {
+                socket,
                 sent: Instant::now(),
                 read: 0,
             });
         }
-        Ok(Self {
-            poll,
-            clients,
-            to,
-            requests: typical(REQUESTS),
-            next: 0,
-            once: false,
-        })
-    }
-
-    /// Gives each request a connection of its own from now on.
-    pub(crate) fn each_its_own(mut self) -> Self {
-        self.once = true;
-        self
+        Ok(load)
     }
 
     /// Sends requests for that long, and waits for the answers of those under way.
@@ -116,9 +117,10 @@ impl<'a> Load<'a> {
                 let now = Instant::now();
                 let elapsed = now.duration_since(self.clients[number].sent);
                 latency.record(u64::try_from(elapsed.as_nanos())?)?;
-                match now.duration_since(begin) < time {
-                    true => self.send(number)?,
-                    false => under_way -= 1,
+                if now.duration_since(begin) < time {
+                    self.send(number)?;
+                } else {
+                    under_way -= 1;
                 }
             }
         }
@@ -129,24 +131,33 @@ impl<'a> Load<'a> {
         })
     }
 
+    fn connect(&self, number: usize) -> io::Result<Socket> {
+        let socket = self.to.connect(number)?;
+        socket.set_nonblocking(true)?;
+        let fd = socket.as_raw_fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), Token(number), Interest::READABLE)?;
+        Ok(socket)
+    }
+
     fn send(&mut self, number: usize) -> io::Result<()> {
         let request = &self.requests[self.next * TYPICAL..][..TYPICAL];
         self.next = (self.next + 1) % REQUESTS;
-        let client = &mut self.clients[number];
-        client.sent = Instant::now();
-        client.read = 0;
+        self.clients[number].sent = Instant::now();
+        self.clients[number].read = 0;
         if self.once {
-            client.stream = self.to.connect(number)?;
-            client.stream.register(self.poll.registry(), number)?;
+            self.clients[number].socket = self.connect(number)?;
         }
-        client.stream.write_all(request)
+        // What is under way to one peer is always less than its socket's buffer.
+        (&self.clients[number].socket).write_all(request)
     }
 }
 
 impl Client {
     /// Reads once; whether the whole answer is there now.
     fn read(&mut self, buffer: &mut [u8]) -> Result<bool, Box<dyn Error>> {
-        let read = match self.stream.read(buffer) {
+        let read = match (&self.socket).read(buffer) {
             Ok(0) => return Err("a connection was closed".into()),
             Ok(length) => &buffer[..length],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

@@ -1,7 +1,7 @@
 //! The daemon beside HAProxy, nginx and the Perl script, in interleaved rounds.
 //!
 //! ```text
-//! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin compare
+//! benches/compare --help
 //! ```
 
 mod arena;
@@ -9,21 +9,19 @@ mod calls;
 mod contest;
 mod contestant;
 mod figures;
-mod goals;
 mod idle;
 mod load;
 mod options;
-mod record;
 mod report;
 mod rounds;
-mod stream;
-mod stub;
 
-use std::{error::Error, fs, process::Command, time::Duration};
+use std::{error::Error, time::Duration};
 
 use clap::Parser;
-use policy_benches::process::raise_descriptors;
-use rustix::process::getuid;
+use policy_benches::{
+    process::raise_descriptors,
+    stub::{self, ANSWER, Reply},
+};
 
 use crate::{
     contestant::Running,
@@ -36,7 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     raise_descriptors()?;
     match options.alone {
         None => {}
-        Some(Alone::Stub { endpoints }) => return stub::run(&endpoints),
+        Some(Alone::Stub { endpoints }) => {
+            return Ok(stub::run(&endpoints, |_| Reply::Now(ANSWER.into()))?);
+        }
         Some(Alone::Load {
             endpoint,
             connections,
@@ -44,60 +44,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             new,
         }) => {
             let to = Running::at(endpoint);
-            let mut load = Load::open(connections, &to)?;
-            if new {
-                load = load.each_its_own();
-            }
-            let answered = load.run(Duration::from_secs_f64(seconds))?;
+            let answered =
+                Load::open(connections, new, &to)?.run(Duration::from_secs_f64(seconds))?;
             println!("{answered}");
             return Ok(());
         }
     }
-    install_peers()?;
     let options = options.complete();
     let outcome = contest::run(&options)?;
-    print!("{}", report::goals(&goals::reached(&outcome)));
-    print!("{}", report::workers(&outcome.tables));
+    print!("\n{}", report::summary(&outcome));
     if let Some(folder) = options.folder() {
-        record::write(&outcome, &folder)?;
+        report::write(&outcome, &folder)?;
     }
     Ok(())
 }
-
-/// HAProxy, nginx, the Perl script and perf, from Debian's packages.
-fn install_peers() -> Result<(), Box<dyn Error>> {
-    let missing = PEERS
-        .iter()
-        .filter(|(_, file)| !fs::exists(file).unwrap_or(false));
-    let packages: Vec<_> = missing.map(|(package, _)| package).collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    if !getuid().is_root() {
-        return Err(format!("not installed: {packages:?}; as root this would be done now").into());
-    }
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command.args(arguments).status()
-    };
-    run(&["update", "-q"])?;
-    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends"];
-    arguments.extend(packages);
-    match run(&arguments)?.success() {
-        true => Ok(()),
-        false => Err("apt-get install has failed".into()),
-    }
-}
-
-/// Debian's packages, and a file that shows each is there.
-const PEERS: [(&str, &str); 5] = [
-    ("haproxy", "/usr/sbin/haproxy"),
-    ("nginx-light", "/usr/sbin/nginx"),
-    (
-        "libnginx-mod-stream",
-        "/usr/lib/nginx/modules/ngx_stream_module.so",
-    ),
-    ("hapolicy", "/usr/sbin/hapolicy"),
-    ("linux-perf", "/usr/bin/perf"),
-];

@@ -1,13 +1,9 @@
 //! The command line.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use policy_benches::endpoint::Endpoint;
+use policy_benches::{endpoint::Endpoint, report::records};
 
 /// Compares hapolicy with HAProxy, nginx, and the Perl script, in interleaved rounds.
 #[derive(Debug, Parser)]
@@ -37,7 +33,7 @@ pub(crate) struct Options {
     /// Another hapolicy beside the one that was built with this. Repeatable
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) beside: Vec<PathBuf>,
-    /// Write it to this directory too: a page, all figures as JSON, and a plot as SVG [default: it is
+    /// Write it to this directory too: a page, its tables as JSON, and a plot as SVG [default: it is
     /// only printed]
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
@@ -112,8 +108,7 @@ impl Options {
 
     /// Where it is to be written.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        let record = || Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
-        self.write.clone().or_else(|| self.record.then(record))
+        self.write.clone().or_else(|| self.record.then(records))
     }
 
     /// Fills in what was not asked for.

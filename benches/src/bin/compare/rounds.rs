@@ -2,13 +2,14 @@
 
 use std::{error::Error, process, thread::sleep, time::Duration};
 
-use policy_benches::machine;
-
-use policy_benches::process::{Usage, resident};
+use policy_benches::{
+    machine,
+    process::{Usage, resident},
+};
 
 use crate::{
     contestant::{Contestant, Running},
-    figures::{Case, Row, Sample, Table},
+    figures::{Case, Comparison, Row, Sample},
     load::Load,
     options::Part,
 };
@@ -21,7 +22,7 @@ pub(crate) fn play(
     stub: u32,
     rounds: usize,
     time: Duration,
-) -> Result<Table, Box<dyn Error>> {
+) -> Result<Comparison, Box<dyn Error>> {
     let mut taking_part: Vec<_> = running
         .iter_mut()
         .filter(|(contestant, _)| contestant.is_fit_for(&case))
@@ -30,7 +31,7 @@ pub(crate) fn play(
         contestant: contestant.clone(),
         samples: Vec::with_capacity(rounds),
     });
-    let mut table = Table {
+    let mut comparison = Comparison {
         case,
         load: machine::load(),
         rows: rows.collect(),
@@ -41,13 +42,13 @@ pub(crate) fn play(
             let (contestant, running) = &mut *taking_part[number];
             let sample = measure(case, running, stub, time);
             let sample = sample.map_err(|error| format!("{}: {error}", contestant.name()))?;
-            table.rows[number].samples.push(sample);
+            comparison.rows[number].samples.push(sample);
             // Until what was closed is cleared away.
             sleep(PAUSE);
         }
     }
-    table.compare_with_direct();
-    Ok(table)
+    comparison.compare_with_direct();
+    Ok(comparison)
 }
 
 fn measure(
@@ -57,10 +58,7 @@ fn measure(
     time: Duration,
 ) -> Result<Sample, Box<dyn Error>> {
     running.prepare(case.connections)?;
-    let mut load = Load::open(case.connections, running)?;
-    if case.part == Part::New {
-        load = load.each_its_own();
-    }
+    let mut load = Load::open(case.connections, case.part == Part::New, running)?;
     load.run(time / 5)?;
     let others = [process::id(), stub];
     let before = (Usage::of(running.ids())?, Usage::of(others)?);
@@ -69,15 +67,18 @@ fn measure(
     let others = Usage::of(others)? - before.1;
     let requests = answered.requests as f64;
     let cpu = |used: Usage| used.cpu.as_secs_f64() * 1e6 / requests;
-    Ok(Sample {
-        requests: requests / answered.time.as_secs_f64(),
-        latency: answered.percentiles(),
-        added: f64::NAN,
-        cpu: cpu(used),
-        cpu_of_all: cpu(used) + cpu(others),
-        switches: used.switches as f64 / requests,
-        resident: resident(&running.processes)? as f64,
-    })
+    let [p50, p99, p99_9] = answered.percentiles();
+    Ok([
+        requests / answered.time.as_secs_f64(),
+        p50,
+        p99,
+        p99_9,
+        f64::NAN,
+        cpu(used),
+        cpu(used) + cpu(others),
+        used.switches as f64 / requests,
+        resident(&running.processes)? as f64,
+    ])
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,15 +1,14 @@
 //! A client that reads and repeats as Postfix does.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    mem::MaybeUninit,
+    io::{self, ErrorKind},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use socket2::Socket;
+use policy_benches::connection::Connection;
 
-use crate::program::{Process, Running};
+use crate::program::Running;
 
 /// What came of one try.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,61 +77,20 @@ impl<'a> Postfix<'a> {
                 Err(_) => return Got::NoConnection,
             },
         };
-        connection
-            .ask(sender)
-            .unwrap_or_else(|error| match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut => Got::Silence,
-                _ => Got::Closed,
-            })
+        ask(connection, sender).unwrap_or_else(|error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Got::Silence,
+            _ => Got::Closed,
+        })
     }
 }
 
-/// A connection, with what was read but does not belong to a reply yet.
-pub(crate) struct Connection {
-    socket: Socket,
-    read: Vec<u8>,
-    /// What ends with it.
-    _process: Option<Process>,
-}
-
-impl Connection {
-    pub(crate) fn new(socket: impl Into<Socket>, process: Option<Process>) -> Self {
-        Self {
-            socket: socket.into(),
-            read: Vec::new(),
-            _process: process,
-        }
+fn ask(connection: &mut Connection, sender: &str) -> io::Result<Got> {
+    // As Postfix takes it; and it forgets what it has read beyond a reply.
+    if connection.is_readable()? {
+        return Ok(Got::Closed);
     }
-
-    fn ask(&mut self, sender: &str) -> io::Result<Got> {
-        // As Postfix takes it; and it forgets what it has read beyond a reply.
-        if self.is_readable()? {
-            return Ok(Got::Closed);
-        }
-        self.read.clear();
-        (&self.socket).write_all(request(sender).as_bytes())?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(got) = scan(&self.read) {
-                return Ok(got);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            self.socket.set_read_timeout(Some(left))?;
-            let mut bytes = [0; 16384];
-            match (&self.socket).read(&mut bytes)? {
-                0 => return Ok(Got::Closed),
-                length => self.read.extend_from_slice(&bytes[..length]),
-            }
-        }
-    }
-
-    fn is_readable(&self) -> io::Result<bool> {
-        self.socket.set_nonblocking(true)?;
-        let peeked = self.socket.peek(&mut [MaybeUninit::uninit()]);
-        self.socket.set_nonblocking(false)?;
-        Ok(!peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
-    }
+    connection.send(request(sender).as_bytes())?;
+    connection.read(PATIENCE, scan)
 }
 
 fn request(sender: &str) -> String {

@@ -49,11 +49,17 @@ impl Scenario {
 /// What the clients of one program got.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// Of each request that is not poisonous: what came of it, after how many tries and how long.
-    pub(crate) requests: Vec<(Worth, usize, Duration)>,
-    /// The same of the poisonous ones.
-    pub(crate) poisonous: Vec<(Worth, usize, Duration)>,
+    /// Those that are not poisonous.
+    pub(crate) requests: Vec<Request>,
+    pub(crate) poisonous: Vec<Request>,
     pub(crate) blame: String,
+}
+
+/// One request: its worth in the end, after how many tries, and how long they took.
+pub(crate) struct Request {
+    pub(crate) worth: Worth,
+    pub(crate) tries: usize,
+    pub(crate) took: Duration,
 }
 
 /// All programs at a time: they wait more than they work.
@@ -206,19 +212,24 @@ impl Load<'_> {
     }
 }
 
-fn ask(client: &mut Postfix<'_>, sender: &str) -> (Worth, usize, Duration) {
+fn ask(client: &mut Postfix<'_>, sender: &str) -> Request {
     let begin = Instant::now();
     let tries: Vec<Try> = client.ask(sender);
-    (Worth::of(&tries, sender), tries.len(), begin.elapsed())
+    Request {
+        worth: Worth::of(&tries, sender),
+        tries: tries.len(),
+        took: begin.elapsed(),
+    }
 }
 
 fn hangs_on_poison(name: &'static str) -> Stub {
     fn reply(request: &[u8], answer: &str) -> Reply {
         // In any order: the Perl script shuffles attributes.
         let mut lines = request.split(|byte| *byte == b'\n');
-        match lines.any(|line| line.starts_with(b"sender=poison-")) {
-            true => Reply::Hang,
-            false => Reply::Bytes(answer.into()),
+        if lines.any(|line| line.starts_with(b"sender=poison-")) {
+            Reply::Hang
+        } else {
+            Reply::Bytes(answer.into())
         }
     }
     let choose: fn(&[u8]) -> Reply = match name {

@@ -11,7 +11,6 @@ mod descriptors;
 mod load;
 mod program;
 mod report;
-mod share;
 mod syslog;
 mod table;
 mod verdict;

@@ -4,19 +4,21 @@ use std::{
     error::Error,
     fs, io,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpStream},
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixStream, process::CommandExt},
-    },
+    os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::{client::Connection, syslog::Syslog};
+use policy_benches::{
+    connection::Connection,
+    endpoint::Endpoint,
+    process::{Errors, Process},
+};
+
+use crate::syslog::Syslog;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Program {
@@ -53,9 +55,6 @@ pub(crate) struct Running<'a> {
     pids: Mutex<Vec<u32>>,
 }
 
-/// It ends when it is dropped.
-pub(crate) struct Process(Child);
-
 impl Program {
     pub(crate) const ALL: [Self; 4] = [Self::Daemon, Self::DropIn, Self::Perl, Self::Haproxy];
 
@@ -85,7 +84,7 @@ impl Program {
             Self::DropIn | Self::Perl => return Ok(running),
             Self::Daemon => {
                 let mut command = running.hapolicy(&setting.home.join("hapolicy"));
-                let listen = format!("inet:{}", setting.listen());
+                let listen = setting.listen().to_string();
                 command.args(["-L", "--user", "nobody", "--listen", &listen]);
                 command
             }
@@ -101,16 +100,15 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut child = command.spawn()?;
-        let out = child.stdout.take().ok_or("it is piped")?;
+        let mut process = Process::spawn(&mut command)?;
+        let out = process.stdout().ok_or("it is piped")?;
         let said = Arc::clone(&running.said);
         thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 lock(&said).push(line);
             }
         });
-        let mut process = Process(child);
-        process.wait_for(setting.listen())?;
+        process.wait_for(&setting.listen())?;
         running._daemon = Some(process);
         if self == Self::Haproxy {
             // It is to have found its servers well.
@@ -124,33 +122,23 @@ impl Running<'_> {
     /// A new connection; under spawn(8) this is a new process.
     pub(crate) fn connect(&self) -> io::Result<Connection> {
         if self.program.is_daemon() {
-            return Ok(Connection::new(
-                TcpStream::connect(self.setting.listen())?,
-                None,
-            ));
+            return Ok(Connection::new(self.setting.listen().connect()?, None));
         }
-        let (near, far) = UnixStream::pair()?;
-        let far = OwnedFd::from(far);
-        let program = match self.program {
-            Program::Perl => Path::new("/usr/sbin/hapolicy"),
-            _ => &self.setting.home.join("hapolicy"),
+        let mut command = match self.program {
+            Program::Perl => self.hapolicy(Path::new("/usr/sbin/hapolicy")),
+            _ => self.hapolicy(&self.setting.home.join("hapolicy")),
         };
-        let mut command = self.hapolicy(program);
-        command.uid(NOBODY).gid(NOBODY);
-        command
-            .stdin(far.try_clone()?)
-            .stdout(far.try_clone()?)
-            .stderr(far);
-        let process = Process(command.spawn()?);
-        lock(&self.pids).push(process.0.id());
+        let (near, process) = Process::on_pair(command.uid(NOBODY).gid(NOBODY), Errors::ToClient)?;
+        lock(&self.pids).push(process.id());
         Ok(Connection::new(near, Some(process)))
     }
 
     /// All that it has said in its log.
     pub(crate) fn log(&self) -> Vec<String> {
-        match self.program.is_daemon() {
-            true => lock(&self.said).clone(),
-            false => self.setting.syslog.lines(&lock(&self.pids)),
+        if self.program.is_daemon() {
+            lock(&self.said).clone()
+        } else {
+            self.setting.syslog.lines(&lock(&self.pids))
         }
     }
 
@@ -183,44 +171,22 @@ impl Running<'_> {
 
 impl Setting<'_> {
     /// Ports below those that the system gives away, in a network that is ours.
-    fn listen(&self) -> SocketAddr {
-        ([127, 0, 0, 1], 20_000 + u16::from(self.number)).into()
+    fn listen(&self) -> Endpoint {
+        Endpoint::Tcp(([127, 0, 0, 1], self.port()).into())
+    }
+
+    fn port(&self) -> u16 {
+        20_000 + u16::from(self.number)
     }
 
     fn haproxy(&self) -> String {
         let address = |address: &str| address.replace("unix:", "unix@");
+        let balance = if self.shared { "roundrobin" } else { "first" };
         HAPROXY
-            .replace("{port}", &self.listen().port().to_string())
-            .replace(
-                "{balance}",
-                if self.shared { "roundrobin" } else { "first" },
-            )
+            .replace("{port}", &self.port().to_string())
+            .replace("{balance}", balance)
             .replace("{first}", &address(self.first))
             .replace("{second}", &address(self.second))
-    }
-}
-
-impl Process {
-    fn wait_for(&mut self, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
-        let begin = Instant::now();
-        while let Err(error) = TcpStream::connect(listen) {
-            if let Some(status) = self.0.try_wait()? {
-                return Err(format!("what should listen at {listen} has ended: {status}").into());
-            }
-            if begin.elapsed() > START {
-                return Err(error.into());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // An error says that it has ended already.
-        _ = self.0.kill();
-        _ = self.0.wait();
     }
 }
 
@@ -236,5 +202,3 @@ const TIMEOUT: u32 = 3;
 const NOBODY: u32 = 65_534;
 /// Its checks come once a second.
 const FIRST_CHECKS: Duration = Duration::from_millis(1500);
-/// A silent name server costs HAProxy's start 20 s.
-const START: Duration = Duration::from_secs(60);

@@ -1,18 +1,19 @@
-//! All of it as Markdown, and as JSON.
+//! All of it as tables, for readers and for programs.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
-use policy_benches::machine;
-use serde_json::{Value, json};
+use policy_benches::{
+    machine,
+    report::{Report as Page, Table, number},
+};
 
 use crate::{
     client::Try,
     descriptors,
-    load::{self, Scenario},
+    load::{self, Request, Scenario},
     program::{HAPROXY, Program},
-    share::Share,
-    table::{DURING, NEXT, Row},
-    verdict::{Worth, seconds, text, what},
+    table::{Cell, DURING, NEXT, Row},
+    verdict::{Worth, seconds, text},
 };
 
 /// All that was measured.
@@ -24,221 +25,187 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn markdown(&self) -> String {
-        let mut page = format!(
-            "# Faults on real sockets, {}\n\n{}. {}; {}.\n`benches/faults --record`\n\n{ABOUT}",
-            machine::today(),
-            machine::description(),
-            machine::command("haproxy", &["-v"]),
-            machine::command(
-                "dpkg-query",
-                &["-W", "-f", "Perl ${Package} ${Version}\n", "hapolicy"]
-            ),
-        );
-        for part in [
-            self.summary(),
-            self.answers(),
-            self.blames(),
-            self.under_load(),
-            self.few_descriptors(),
-        ] {
-            page += &part;
-        }
-        page + &format!("## HAProxy's configuration\n\n```\n{HAPROXY}```\n")
+        self.page().to_string()
     }
 
-    fn summary(&self) -> String {
-        let mut part = format!(
-            "## In short\n\nOf the {} requests that met a fault, and of those right behind them:\n\n",
+    pub(crate) fn json(&self) -> String {
+        self.page().json()
+    }
+
+    fn page(&self) -> Page {
+        let perl = ["-W", "-f", "Perl ${Package} ${Version}\n", "hapolicy"];
+        let versions = [
+            machine::command("haproxy", &["-v"]),
+            machine::command("dpkg-query", &perl),
+        ];
+        let mut page = Page::new(
+            "Faults on real sockets",
+            &versions,
+            "benches/faults --record",
+        );
+        page.text(ABOUT);
+        page.table(self.summary());
+        page.table(self.each("## What the client got", |cell| {
+            format!(
+                "{} / {}",
+                text(&cell.during, DURING),
+                text(&cell.next, NEXT)
+            )
+        }));
+        page.table(self.each("## Who was blamed", |cell| cell.blame.clone()));
+        page.text(&format!("## Under load: {} connections", load::CONNECTIONS));
+        for (scenario, outcomes) in &self.load {
+            page.table(under_load(*scenario, outcomes));
+        }
+        page.table(self.few_descriptors());
+        page.text(&format!("## HAProxy's configuration\n\n```\n{HAPROXY}```"));
+        page
+    }
+
+    fn summary(&self) -> Table {
+        let title = format!(
+            "## In short\n\nOf the {} requests that met a fault, and of those right after them:",
             self.rows.len()
         );
-        part += "| | answer at the first try | at the second | default action | 451 | wrong answer | slowest s |\n";
-        part += "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+        let head = [
+            "answer at the first try",
+            "at the second",
+            "default action",
+            "451",
+            "wrong answer",
+            "slowest s",
+        ];
+        let mut table = Table::new(title, head);
         for (column, program) in Program::ALL.iter().enumerate() {
-            for (which, behind) in [("", false), (", the next", true)] {
-                let tries = self.tries(column, behind);
-                let count = |worth: Worth, number: Option<usize>| {
-                    let matching = tries.iter().filter(|(tries, sender)| {
-                        Worth::of(tries, sender) == worth
-                            && number.is_none_or(|number| tries.len() == number)
+            let cells = || {
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.cells[column].as_ref())
+            };
+            let during: Vec<_> = cells().map(|cell| (&cell.during, DURING)).collect();
+            let next: Vec<_> = cells().map(|cell| (&cell.next, NEXT)).collect();
+            for (which, requests) in [("", during), (", the next", next)] {
+                let count = |worth: Worth, tries: &[usize]| {
+                    let matching = requests.iter().filter(|(all, sender)| {
+                        Worth::of(all, sender) == worth && tries.contains(&all.len())
                     });
-                    matching.count()
+                    matching.count().to_string()
                 };
                 let total = |tries: &[Try]| tries.iter().map(|one| one.took).sum::<Duration>();
-                let slowest = tries.iter().map(|(tries, _)| total(tries)).max();
-                writeln!(
-                    part,
-                    "| {}{which} | {} | {} | {} | {} | {} | {} |",
-                    program.name(),
-                    count(Worth::Answer, Some(1)),
-                    count(Worth::Answer, Some(2)),
-                    count(Worth::Default, None),
-                    count(Worth::Nothing, None),
-                    count(Worth::Wrong, None),
+                let slowest = requests.iter().map(|(tries, _)| total(tries)).max();
+                let cells = [
+                    count(Worth::Answer, &[1]),
+                    count(Worth::Answer, &[2]),
+                    count(Worth::Default, &[1, 2]),
+                    count(Worth::Nothing, &[1, 2]),
+                    count(Worth::Wrong, &[1, 2]),
                     seconds(slowest.unwrap_or_default()),
-                )
-                .expect("a string takes all");
+                ];
+                table.row(format!("{}{which}", program.name()), cells);
             }
         }
-        part + "\n"
+        table
     }
 
-    fn tries(&self, column: usize, behind: bool) -> Vec<(&[Try], &'static str)> {
-        let cells = self
-            .rows
-            .iter()
-            .filter_map(|row| row.cells[column].as_ref());
-        let tries = cells.map(|cell| match behind {
-            false => (&cell.during[..], DURING),
-            true => (&cell.next[..], NEXT),
-        });
-        tries.collect()
-    }
-
-    fn answers(&self) -> String {
-        let mut part = "## What the client got\n\n".to_owned() + &heading("fault");
+    /// A row for each fault, a column for each program.
+    fn each(&self, title: &str, of: impl Fn(&Cell) -> String) -> Table {
+        let mut table = Table::of_words(title, Program::ALL.map(Program::name));
         for row in &self.rows {
-            write!(part, "| {} |", row.name()).expect("a string takes all");
-            for cell in &row.cells {
-                let text = cell.as_ref().map(|cell| {
-                    let (during, next) = (text(&cell.during, DURING), text(&cell.next, NEXT));
-                    format!("{during} / {next}")
-                });
-                let text = text.as_deref().unwrap_or("-");
-                write!(part, " {text} |").expect("a string takes all");
-            }
-            part += "\n";
+            let cells = row
+                .cells
+                .iter()
+                .map(|cell| cell.as_ref().map_or_else(|| "-".to_owned(), &of));
+            table.row(row.name(), cells);
         }
-        part + "\n"
+        table
     }
 
-    fn blames(&self) -> String {
-        let mut part = "## Who was blamed\n\n".to_owned() + &heading("fault");
-        for row in &self.rows {
-            write!(part, "| {} |", row.name()).expect("a string takes all");
-            for cell in &row.cells {
-                let blame = cell.as_ref().map_or("-", |cell| &cell.blame);
-                write!(part, " {blame} |").expect("a string takes all");
-            }
-            part += "\n";
-        }
-        part + "\n"
-    }
-
-    fn under_load(&self) -> String {
-        let mut part = format!("## Under load: {} connections\n\n", load::CONNECTIONS);
-        for (scenario, outcomes) in &self.load {
-            writeln!(part, "### {}\n\n{}", capital(scenario.name()), Share::HEAD)
-                .expect("a string takes all");
-            for (program, outcome) in Program::ALL.iter().zip(outcomes) {
-                let kinds = [("", &outcome.requests), (", poison", &outcome.poisonous)];
-                for (kind, requests) in kinds.iter().filter(|(_, all)| !all.is_empty()) {
-                    let blame = if kind.is_empty() { &*outcome.blame } else { "" };
-                    let name = program.name();
-                    writeln!(part, "| {name}{kind} | {} | {blame} |", Share::of(requests))
-                        .expect("a string takes all");
-                }
-            }
-            part += "\n";
-        }
-        part
-    }
-
-    fn few_descriptors(&self) -> String {
-        let mut part = format!(
+    fn few_descriptors(&self) -> Table {
+        let title = format!(
             "## {} descriptors and {} clients\n\nEach client asks once and stays. `hapolicy` keeps \
              descriptors for\nits services and closes clients over its limit at once; HAProxy has them wait \
              until others have\ngone, which it closes when they are idle. Under spawn(8) each client has a \
-             process of its own.\n\n\
-             | | answer of a service | slowest s | default action | closed | nothing in 20 s | well again |\n\
-             | --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
+             process of its own.",
             descriptors::DESCRIPTORS,
             descriptors::CLIENTS,
         );
+        let head = [
+            "answer of a service",
+            "slowest s",
+            "default action",
+            "closed",
+            "nothing in 20 s",
+            "well again",
+        ];
+        let mut table = Table::new(title, head);
         for (program, outcome) in &self.descriptors {
-            let recovers = if outcome.recovers { "yes" } else { "**no**" };
-            writeln!(
-                part,
-                "| {} | {} | {} | {} | {} | {} | {recovers} |",
-                program.name(),
-                outcome.answered,
+            let cells = [
+                outcome.answered.to_string(),
                 seconds(outcome.slowest),
-                outcome.default,
-                outcome.closed,
-                outcome.waited
-            )
-            .expect("a string takes all");
+                outcome.default.to_string(),
+                outcome.closed.to_string(),
+                outcome.waited.to_string(),
+                if outcome.recovers { "yes" } else { "**no**" }.to_owned(),
+            ];
+            table.row(program.name(), cells);
         }
-        part + "\n"
-    }
-
-    /// One object, a line for each thing that was measured.
-    pub(crate) fn json(&self) -> String {
-        let tries = |tries: &[Try], sender: &str| -> Value {
-            let one = |one: &Try| json!({ "got": what(&one.got, sender), "seconds": one.took.as_secs_f64() });
-            tries.iter().map(one).collect()
-        };
-        let rows = self.rows.iter().flat_map(|row| {
-            let cells = Program::ALL.iter().zip(&row.cells);
-            cells.filter_map(move |(program, cell)| {
-                let cell = cell.as_ref()?;
-                Some(json!({
-                    "fault": row.fault.name,
-                    "kept": row.kept,
-                    "program": program.name(),
-                    "during": tries(&cell.during, DURING),
-                    "next": tries(&cell.next, NEXT),
-                    "blame": cell.blame,
-                }))
-            })
-        });
-        let load = self.load.iter().flat_map(|(scenario, outcomes)| {
-            let outcomes = Program::ALL.iter().zip(outcomes);
-            outcomes.map(|(program, outcome)| {
-                json!({
-                    "scenario": scenario.name(),
-                    "program": program.name(),
-                    "requests": Share::of(&outcome.requests).json(),
-                    "poisonous": Share::of(&outcome.poisonous).json(),
-                    "blame": outcome.blame,
-                })
-            })
-        });
-        let descriptors = self.descriptors.iter().map(|(program, outcome)| {
-            json!({
-                "program": program.name(),
-                "answered": outcome.answered,
-                "slowest_seconds": outcome.slowest.as_secs_f64(),
-                "default": outcome.default,
-                "closed": outcome.closed,
-                "waited": outcome.waited,
-                "recovers": outcome.recovers,
-            })
-        });
-        let lines = |values: Vec<Value>| {
-            let lines: Vec<_> = values.iter().map(Value::to_string).collect();
-            lines.join(",\n")
-        };
-        format!(
-            "{{\"date\":{},\"machine\":{},\n\"faults\":[\n{}\n],\n\"load\":[\n{}\n],\n\
-             \"descriptors\":[\n{}\n]}}\n",
-            json!(machine::today()),
-            json!(machine::description()),
-            lines(rows.collect()),
-            lines(load.collect()),
-            lines(descriptors.collect()),
-        )
+        table
     }
 }
 
-fn heading(first: &str) -> String {
-    let names = Program::ALL.map(Program::name).join(" | ");
-    format!("| {first} | {names} |\n| --- | --- | --- | --- | --- |\n")
+fn under_load(scenario: Scenario, outcomes: &[load::Outcome]) -> Table {
+    let head = [
+        "requests",
+        "answered by a service",
+        "default action",
+        "451",
+        "wrong",
+        "second try needed",
+        "median ms",
+        "p99 ms",
+        "slowest s",
+        "blamed",
+    ];
+    let (first, rest) = scenario.name().split_at(1);
+    let mut table = Table::new(format!("### {}{rest}", first.to_uppercase()), head);
+    for (program, outcome) in Program::ALL.iter().zip(outcomes) {
+        let kinds = [
+            ("", &outcome.requests, &*outcome.blame),
+            (", poison", &outcome.poisonous, ""),
+        ];
+        for (kind, requests, blame) in kinds {
+            if !requests.is_empty() {
+                table.row(format!("{}{kind}", program.name()), shares(requests, blame));
+            }
+        }
+    }
+    table
 }
 
-fn capital(text: &str) -> String {
-    let (first, rest) = text.split_at(1);
-    first.to_uppercase() + rest
+/// The outcome of many requests.
+fn shares(requests: &[Request], blame: &str) -> [String; 10] {
+    let mut times: Vec<_> = requests
+        .iter()
+        .map(|request| request.took.as_secs_f64())
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    let count = |is: &dyn Fn(&&Request) -> bool| requests.iter().filter(is).count().to_string();
+    let worth = |worth: Worth| count(&|request| request.worth == worth);
+    // One in a hundred is slower.
+    let [median, p99] = [times[times.len() / 2], times[times.len() * 99 / 100]];
+    [
+        times.len().to_string(),
+        worth(Worth::Answer),
+        worth(Worth::Default),
+        worth(Worth::Nothing),
+        worth(Worth::Wrong),
+        count(&|request| request.tries > 1),
+        number(median * 1e3, 1),
+        number(p99 * 1e3, 1),
+        number(times[times.len() - 1], 2),
+        blame.to_owned(),
+    ]
 }
 
-/// What this page says of itself.
+/// How to read it.
 const ABOUT: &str = include_str!("about.md");

@@ -35,7 +35,7 @@ impl Row {
 pub(crate) struct Cell {
     /// Of the request that met the fault.
     pub(crate) during: Vec<Try>,
-    /// Of the one right behind it.
+    /// Of the one right after it.
     pub(crate) next: Vec<Try>,
     pub(crate) blame: String,
 }
@@ -109,10 +109,8 @@ fn meet(
         client.ask("before");
     }
     // What it says at its start may be about a service, too.
-    let said = match first.is_always_in_trouble() || !program.is_daemon() {
-        true => 0,
-        false => running.log().len(),
-    };
+    let from_start = first.is_always_in_trouble() || !program.is_daemon();
+    let said = if from_start { 0 } else { running.log().len() };
     first.begin();
     let during = client.ask(DURING);
     let next = client.ask(NEXT);

@@ -1,4 +1,4 @@
-//! What an answer is worth, and who was blamed.
+//! The worth of an answer, and the blame in a log.
 
 use std::time::Duration;
 
@@ -84,9 +84,10 @@ pub(crate) fn blame(program: Program, log: &[String]) -> String {
             blames.push(blame);
         }
     }
-    match blames.is_empty() {
-        true => "nobody".to_owned(),
-        false => blames.join("; "),
+    if blames.is_empty() {
+        "nobody".to_owned()
+    } else {
+        blames.join("; ")
     }
 }
 

@@ -1,73 +1,51 @@
-//! What is counted, second by second and server by server, and what follows from it.
+//! Counts second by second and server by server, and the figures that follow from them.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
-use crate::{
-    run::WORK,
-    scene::{SECOND, SECONDS, SERVERS, Scene, weight},
-};
+use policy_simulation::{Attempt, End, Request, Watch};
+
+use crate::scene::{SECONDS, SERVERS, Scene, WORK};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Measures {
     seconds: Vec<Second>,
-    /// How many were under way at each server at each [`SAMPLE`]; until [`Self::complete`] by how many more
+    /// How many were under way at each server at each sample; until [`Self::complete`] by how many more
     /// than at the one before.
     under_way: Vec<[i32; SERVERS]>,
     /// Requests that no server answered.
     pub(crate) given_up: u64,
+    /// Of the balancer that is at work, when each request arrived.
+    arrived: Vec<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Second {
     arrived: u32,
     /// Attempts that failed, by when they began.
     wasted: u32,
     /// Requests that arrived then and were answered late.
     late: u32,
-    attempts: [u32; SERVERS],
+    attempts: Vec<u32>,
 }
 
 impl Measures {
     pub(crate) fn new() -> Self {
         let second = Second {
-            arrived: 0,
-            wasted: 0,
-            late: 0,
-            attempts: [0; SERVERS],
+            attempts: vec![0; SERVERS],
+            ..Second::default()
         };
         Self {
-            seconds: vec![second; SECONDS as usize],
-            under_way: vec![[0; SERVERS]; SECONDS as usize * SAMPLES],
+            seconds: vec![second; SECONDS],
+            under_way: vec![[0; SERVERS]; SECONDS * SAMPLES],
             given_up: 0,
+            arrived: Vec::new(),
         }
     }
 
-    pub(crate) fn arrived(&mut self, now: u64) {
-        self.second(now).arrived += 1;
-    }
-
-    pub(crate) fn attempted(&mut self, server: usize, began: u64, ends: u64, is_answered: bool) {
-        let second = self.second(began);
-        second.attempts[server] += 1;
-        second.wasted += u32::from(!is_answered);
-        if !is_answered {
-            // It is no work for a server that is lost to it.
-            return;
-        }
-        // It is seen by the samples between.
-        for (at, change) in [(began, 1), (ends, -1)] {
-            if let Some(sample) = self.under_way.get_mut((at / SAMPLE) as usize + 1) {
-                sample[server] += change;
-            }
-        }
-    }
-
-    pub(crate) fn answered(&mut self, arrived: u64, now: u64) {
-        self.second(arrived).late += u32::from(now - arrived > LATE);
-    }
-
-    pub(crate) const fn gave_up(&mut self) {
-        self.given_up += 1;
+    /// Another balancer begins. The balancers do not know of each other, and a server answers as soon however many
+    /// ask it: so each lives through the scene by itself, and what they do is added up.
+    pub(crate) fn begin(&mut self) {
+        self.arrived.clear();
     }
 
     /// All has been counted.
@@ -81,12 +59,8 @@ impl Measures {
         }
     }
 
-    fn second(&mut self, at: u64) -> &mut Second {
-        &mut self.seconds[(at / SECOND) as usize]
-    }
-
     pub(crate) fn requests(&self) -> u64 {
-        self.sum(0..SECONDS as usize, |second| second.arrived)
+        self.sum(0..SECONDS, |second| second.arrived)
     }
 
     /// Attempts that failed.
@@ -96,7 +70,7 @@ impl Measures {
 
     /// Requests whose answer took more than a second.
     pub(crate) fn late(&self) -> u64 {
-        self.sum(0..SECONDS as usize, |second| second.late)
+        self.sum(0..SECONDS, |second| second.late)
     }
 
     /// By how much the share of any server that was well all the while differs from its weight, as a
@@ -109,9 +83,9 @@ impl Measures {
         let well: Vec<_> = (0..SERVERS).filter(is_well).collect();
         let attempts = |server: usize| self.attempts(server, during.clone()) as f64;
         let all: f64 = well.iter().map(|&server| attempts(server)).sum();
-        let weights: f64 = well.iter().map(|&server| f64::from(weight(server))).sum();
+        let weights: f64 = well.iter().map(|&server| scene.weight(server)).sum();
         let error = |&server: &usize| {
-            let fair = all * f64::from(weight(server)) / weights;
+            let fair = all * scene.weight(server) / weights;
             (attempts(server) / fair - 1.0).abs()
         };
         well.iter().map(error).fold(0.0, f64::max)
@@ -130,7 +104,7 @@ impl Measures {
         let samples = &self.under_way[second * SAMPLES..][..SAMPLES];
         self.most(scene, second, |server| {
             let most = samples.iter().map(|sample| sample[server]).max();
-            f64::from(most.unwrap_or_default()) * SECOND as f64 / WORK
+            f64::from(most.unwrap_or_default()) / WORK.as_secs_f64()
         })
     }
 
@@ -157,11 +131,11 @@ impl Measures {
     fn most(&self, scene: &Scene, second: usize, of: impl Fn(usize) -> f64) -> f64 {
         let answers = |server: &usize| scene.answers(*server, second);
         let answering: Vec<_> = (0..SERVERS).filter(answers).collect();
-        let weights = answering.iter().map(|&server| f64::from(weight(server)));
+        let weights = answering.iter().map(|&server| scene.weight(server));
         let each = f64::from(self.seconds[second].arrived) / weights.sum::<f64>();
         let ratios = answering
             .iter()
-            .map(|&server| of(server) / (each * f64::from(weight(server))));
+            .map(|&server| of(server) / (each * scene.weight(server)));
         ratios.fold(0.0, f64::max)
     }
 
@@ -177,8 +151,50 @@ impl Measures {
     }
 }
 
-/// Microseconds between two looks at what is under way, and how many there are in a second.
-const SAMPLE: u64 = 100_000;
-const SAMPLES: usize = (SECOND / SAMPLE) as usize;
+impl Watch for Measures {
+    fn requested(&mut self, request: &Request) {
+        self.seconds[request.began.as_secs() as usize].arrived += 1;
+        self.arrived.push(request.began);
+    }
+
+    fn attempted(&mut self, attempt: &Attempt) {
+        let &Attempt {
+            server,
+            began,
+            ended,
+            end,
+            ..
+        } = attempt;
+        let is_answered = end == End::Answered;
+        // The last requests go on for longer than is looked at.
+        if let Some(second) = self.seconds.get_mut(began.as_secs() as usize) {
+            second.attempts[server] += 1;
+            second.wasted += u32::from(!is_answered);
+        }
+        // It is no work for a server that is lost to it.
+        let changes = if is_answered {
+            &[(began, 1), (ended, -1)][..]
+        } else {
+            &[]
+        };
+        for (at, change) in changes {
+            // It is seen by the samples between.
+            let sample = at.as_millis() as usize / (1000 / SAMPLES) + 1;
+            if let Some(sample) = self.under_way.get_mut(sample) {
+                sample[server] += change;
+            }
+        }
+    }
+
+    fn ended(&mut self, request: usize, at: Duration, is_answered: bool) {
+        let arrived = self.arrived[request];
+        self.given_up += u64::from(!is_answered);
+        let is_late = is_answered && at - arrived > LATE;
+        self.seconds[arrived.as_secs() as usize].late += u32::from(is_late);
+    }
+}
+
+/// How often in a second the requests under way are looked at.
+const SAMPLES: usize = 10;
 /// A request that takes longer is late.
-const LATE: u64 = SECOND;
+const LATE: Duration = Duration::from_secs(1);

@@ -1,98 +1,95 @@
 //! Two tables with a line for each scene and strategy, and a page of plots.
 
-use std::fmt::Write;
+use std::error::Error;
 
-use policy_benches::plot::{Axis, Plot, page};
+use policy_benches::{
+    plot::{Axis, Plot, page},
+    report::{Report, Table, number},
+};
 
 use crate::{
     measure::Measures,
-    run::Balance,
-    scene::{DISTURBED, SECONDS, SERVERS, Scene},
+    scene::{DISTURBED, SECONDS as END, SERVERS, Scene},
 };
 
 /// A strategy in a scene, and what came of it.
 pub(crate) struct Run {
     pub(crate) scene: Scene,
-    pub(crate) balance: Balance,
+    pub(crate) strategy: &'static str,
     pub(crate) measures: Measures,
 }
 
-pub(crate) fn tables(runs: &[Run], balancers: u64) -> String {
-    let mut text = "\
-| | share error before, % | in its last 100 s | in the 100 s after | at the end | steady after its start, s | after its end |\n\
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        .to_owned();
-    for run in runs {
-        writeln!(text, "{}", shares(run)).expect("a string takes all");
-    }
-    text += "\n\
-| | attempts in vain | a balancer, for each server | of a million requests | later than 1 s | most requests/s, x fair | most under way, x fair |\n\
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    for run in runs {
-        writeln!(text, "{}", costs(run, balancers)).expect("a string takes all");
-    }
-    text
-}
-
-fn shares(
-    Run {
+pub(crate) fn tables(runs: &[Run], balancers: u64) -> Report {
+    let head = [
+        "share error before, %",
+        "in its last 100 s",
+        "in the 100 s after",
+        "at the end",
+        "steady after its start, s",
+        "after its end",
+    ];
+    let mut shares = Table::new("", head);
+    let head = [
+        "attempts in vain",
+        "a balancer, for each server",
+        "of a million requests",
+        "later than 1 s",
+        "most requests/s, x fair",
+        "most under way, x fair",
+    ];
+    let mut costs = Table::new("", head);
+    for Run {
         scene,
-        balance,
+        strategy,
         measures,
-    }: &Run,
-) -> String {
-    let error = |during| 100.0 * measures.share_error(scene, during);
-    let steady = |phase| {
-        let is_quiet = scene.troubled() == 0;
-        let time = measures.until_steady(scene, phase);
-        let time = time.filter(|_| !is_quiet);
-        time.map_or_else(|| "-".to_owned(), |time| time.to_string())
-    };
-    format!(
-        "| {}, {} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} |",
-        scene.name,
-        balance.name(),
-        error(START - 50..START),
-        error(STOP - 100..STOP),
-        error(STOP..STOP + 100),
-        error(END - 100..END),
-        steady(START..STOP),
-        steady(STOP..END),
-    )
-}
-
-fn costs(
-    Run {
-        scene,
-        balance,
-        measures,
-    }: &Run,
-    balancers: u64,
-) -> String {
-    let wasted = measures.wasted(0..END) as f64;
-    let each = wasted / (balancers * scene.troubled().max(1)) as f64;
-    let million = measures.requests() as f64 / 1e6;
-    let most = |of: fn(&Measures, &Scene, usize) -> f64| {
-        // In the first second there is nothing under way yet.
-        let all = (1..END).map(|second| of(measures, scene, second));
-        all.fold(0.0, f64::max)
-    };
-    format!(
-        "| {}, {} | {wasted} | {each:.1} | {:.0} | {:.0} | {:.2} | {:.2} |",
-        scene.name,
-        balance.name(),
-        wasted / million,
-        measures.late() as f64 / million,
-        most(Measures::most_requests),
-        most(Measures::most_under_way),
-    )
+    } in runs
+    {
+        let name = format!("{}, {strategy}", scene.name);
+        let error = |during| number(100.0 * measures.share_error(scene, during), 1);
+        let steady = |phase| {
+            let time = measures
+                .until_steady(scene, phase)
+                .filter(|_| scene.troubled() > 0);
+            time.map_or_else(|| "-".to_owned(), |time| time.to_string())
+        };
+        let cells = [
+            error(START - 50..START),
+            error(STOP - 100..STOP),
+            error(STOP..STOP + 100),
+            error(END - 100..END),
+            steady(START..STOP),
+            steady(STOP..END),
+        ];
+        shares.row(&name, cells);
+        let wasted = measures.wasted(0..END) as f64;
+        let million = measures.requests() as f64 / 1e6;
+        let most = |of: fn(&Measures, &Scene, usize) -> f64| {
+            // In the first second there is nothing under way yet.
+            (1..END)
+                .map(|second| of(measures, scene, second))
+                .fold(0.0, f64::max)
+        };
+        let cells = [
+            number(wasted, 0),
+            number(wasted / (balancers * scene.troubled().max(1)) as f64, 1),
+            number(wasted / million, 0),
+            number(measures.late() as f64 / million, 0),
+            number(most(Measures::most_requests), 2),
+            number(most(Measures::most_under_way), 2),
+        ];
+        costs.row(&name, cells);
+    }
+    let mut report = Report::default();
+    report.table(shares);
+    report.table(costs);
+    report
 }
 
 /// Of a second.
 type Figure = fn(&Run, usize) -> f64;
 
 /// A column for each scene in which something happens.
-pub(crate) fn plots(runs: &[Run], balancers: u64) -> String {
+pub(crate) fn plots(runs: &[Run], balancers: u64) -> Result<String, Box<dyn Error>> {
     let rows: [(_, _, Figure); 3] = [
         ("most requests/s, x fair share", 1.0, |run, second| {
             run.measures.most_requests(&run.scene, second)
@@ -119,7 +116,7 @@ pub(crate) fn plots(runs: &[Run], balancers: u64) -> String {
                     (from as f64, most.fold(0.0, f64::max))
                 };
                 let points = (1..SHOWN).step_by(STEP).map(point);
-                plot = plot.line(run.balance.name(), points);
+                plot = plot.line(run.strategy, points);
             }
             plots.push(plot);
         }
@@ -131,9 +128,8 @@ pub(crate) fn plots(runs: &[Run], balancers: u64) -> String {
     page(&title, scenes.len(), &plots)
 }
 
-const START: usize = DISTURBED.start as usize;
-const STOP: usize = DISTURBED.end as usize;
-const END: usize = SECONDS as usize;
+const START: usize = DISTURBED.start;
+const STOP: usize = DISTURBED.end;
 /// Seconds.
 const SHOWN: usize = 600;
 /// Seconds of which the worst is shown.

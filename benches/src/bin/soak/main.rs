@@ -10,7 +10,6 @@
 
 mod client;
 mod service;
-mod trouble;
 mod watch;
 
 use std::{
@@ -18,24 +17,25 @@ use std::{
     error::Error,
     io,
     process::{Command, Stdio},
-    rc::Rc,
-    time::Duration,
+    thread::{self, sleep},
+    time::{Duration, Instant},
 };
 
 use clap::{Parser, Subcommand};
+use fastrand::Rng;
 use policy_benches::{
-    endpoint::{Endpoint, Ground},
+    endpoint::{Endpoint, Endpoints},
     machine,
     process::{Process, raise_descriptors},
+    stub,
 };
 use rustix::process::Signal;
-use tokio::{
-    runtime,
-    task::{JoinSet, LocalSet},
-    time::{Instant, sleep, sleep_until},
-};
 
-use crate::{client::Tally, trouble::Service, watch::Watch};
+use crate::{
+    client::{Client, Tally},
+    service::Service,
+    watch::Watch,
+};
 
 #[derive(Debug, Parser)]
 #[command(about, args_conflicts_with_subcommands = true)]
@@ -61,81 +61,77 @@ enum Role {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     match options.role {
         Some(Role::Service { endpoint, seed }) => {
-            LocalSet::new().block_on(&runtime, service::serve(&endpoint, seed))
+            let mut chance = Rng::with_seed(seed);
+            Ok(stub::run(&[endpoint], |request| {
+                service::reply(request, &mut chance)
+            })?)
         }
-        None => LocalSet::new().block_on(&runtime, soak(&options)),
+        None => soak(&options),
     }
 }
 
-async fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
+fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
     raise_descriptors()?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("{}, seed {seed}", machine::description());
-    let mut chance = fastrand::Rng::with_seed(seed);
-    let mut ground = Ground::new()?;
+    let mut chance = Rng::with_seed(seed);
+    let mut endpoints = Endpoints::new()?;
     let mut services = Vec::new();
     for number in 0..SERVICES {
-        let endpoint = match number % 2 {
-            0 => ground.tcp()?,
-            _ => ground.unix(),
+        let is_tcp = number % 2 == 0;
+        let endpoint = if is_tcp {
+            endpoints.tcp()?
+        } else {
+            endpoints.unix()
         };
         services.push(Service::start(endpoint, chance.fork())?);
     }
-    let listen = [ground.tcp()?, ground.unix()];
+    let listen = [endpoints.tcp()?, endpoints.unix()];
     let mut daemon = daemon(&services, &listen)?;
     for endpoint in &listen {
         daemon.wait_for(endpoint)?;
     }
 
     let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
-    let tally = Rc::new(Tally::default());
+    let tally = Tally::default();
     let mut watch = Watch::new(&daemon)?;
-    let mut failing = JoinSet::new();
-    for service in services {
-        failing.spawn_local(service.fail_until(end));
-    }
-    let mut clients = JoinSet::new();
-    for (number, endpoint) in (0..options.clients).zip(listen.iter().cycle()) {
-        let (endpoint, tally) = (endpoint.clone(), tally.clone());
-        clients.spawn_local(client::ask_until(
-            end,
-            number,
-            endpoint,
-            chance.fork(),
-            tally,
-        ));
-    }
-    while Instant::now() < end {
-        sleep_until(end.min(Instant::now() + watch::INTERVAL)).await;
-        watch.look(&daemon, &tally)?;
-    }
-    while let Some(ended) = clients.join_next().await {
-        ended?;
-    }
-    // Kept until the end, so that the daemon meets them well again.
-    let mut services = Vec::new();
-    while let Some(ended) = failing.join_next().await {
-        services.push(ended??);
-    }
-    watch.wait_for_rest(&daemon).await?;
+    thread::scope(|scope| {
+        let fail = |service: &mut Service| service.fail_until(end);
+        let failing: Vec<_> = services
+            .iter_mut()
+            .map(|service| scope.spawn(move || fail(service)))
+            .collect();
+        for (number, endpoint) in (0..options.clients).zip(listen.iter().cycle()) {
+            let client = Client {
+                number,
+                endpoint,
+                chance: chance.fork(),
+                tally: &tally,
+            };
+            scope.spawn(move || client.ask_until(end));
+        }
+        while Instant::now() < end {
+            sleep(watch::INTERVAL.min(end.saturating_duration_since(Instant::now())));
+            watch.look(&daemon, &tally)?;
+        }
+        failing
+            .into_iter()
+            .try_for_each(|failing| failing.join().expect("no panic in a service's thread"))
+    })?;
+    // The services run until here, so that the daemon meets them well again.
+    watch.wait_for_rest(&daemon)?;
     println!("{tally}");
     println!("{watch}");
     let faults: usize = services.iter().map(|service| service.faults).sum();
     println!("{faults} times a service was killed or stopped");
-    let failures = [tally.failure(), watch.failure(), stop(daemon).await?];
-    match failures
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("; ")
-    {
-        none if none.is_empty() => Ok(()),
-        failures => Err(failures.into()),
+    let failures = [tally.failure(), watch.failure(), stop(daemon)?];
+    let failures: Vec<_> = failures.into_iter().flatten().collect();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; ").into())
     }
 }
 
@@ -162,7 +158,7 @@ fn daemon(services: &[Service], listen: &[Endpoint]) -> Result<Process, Box<dyn 
 
 /// Ends the daemon. It waits for each connection's task before it does: one that was left over, though its
 /// client has gone, would hold it for as long as `--drain`.
-async fn stop(mut daemon: Process) -> io::Result<Option<String>> {
+fn stop(mut daemon: Process) -> io::Result<Option<String>> {
     if let Some(status) = daemon.status()? {
         return Ok(Some(format!("the daemon has ended before: {status}")));
     }
@@ -170,7 +166,7 @@ async fn stop(mut daemon: Process) -> io::Result<Option<String>> {
     let begin = Instant::now();
     while begin.elapsed() < END {
         match daemon.status()? {
-            None => sleep(Duration::from_millis(10)).await,
+            None => sleep(Duration::from_millis(10)),
             Some(status) if status.success() => {
                 println!("the daemon ended after {:?}", begin.elapsed());
                 return Ok(None);

@@ -1,107 +1,106 @@
-//! A policy server that answers with the request's own mark, and misbehaves at random.
+//! A policy service that answers with the request's own mark and misbehaves at random; and its process, which is
+//! killed and started again, or stopped and continued.
 
-use std::{cell::RefCell, error::Error, fs, io, rc::Rc, time::Duration};
-
-use fastrand::Rng;
-use policy_benches::endpoint::Endpoint;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, UnixListener},
-    task::spawn_local,
-    time::sleep,
+use std::{
+    env, io,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
-/// Until the process is killed, or whoever started it has ended.
-pub(crate) async fn serve(endpoint: &Endpoint, seed: u64) -> Result<(), Box<dyn Error>> {
-    std::thread::spawn(|| {
-        _ = io::copy(&mut io::stdin(), &mut io::sink());
-        std::process::exit(0);
-    });
-    let chance = Rc::new(RefCell::new(Rng::with_seed(seed)));
-    match endpoint {
-        Endpoint::Tcp(address) => {
-            let listener = TcpListener::bind(address).await?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                spawn_local(answer(stream, chance.clone()));
-            }
-        }
-        Endpoint::Unix(path) => {
-            // What the last one left, which was killed.
-            _ = fs::remove_file(path);
-            let listener = UnixListener::bind(path)?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                spawn_local(answer(stream, chance.clone()));
-            }
-        }
-    }
-}
+use fastrand::Rng;
+use policy_benches::{
+    endpoint::Endpoint,
+    process::Process,
+    stub::{
+        End::{Close, Keep},
+        Reply,
+    },
+};
+use rustix::process::Signal;
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, chance: Rc<RefCell<Rng>>) {
-    let mut request = Vec::with_capacity(2048);
-    loop {
-        request.clear();
-        while !request.ends_with(b"\n\n") {
-            if !matches!(stream.read_buf(&mut request).await, Ok(1..)) {
-                return;
-            }
-        }
-        let Some(mark) = mark(&request) else {
-            return;
-        };
-        let whole = [b"action=OK ", mark, b"\n\n"].concat();
-        let (what, when, half) = {
-            let mut chance = chance.borrow_mut();
-            let what = chance.u32(0..3000);
-            (what, chance.u64(500..1500), chance.usize(1..whole.len()))
-        };
-        let written = match what {
-            // Late: about when the daemon gives up, before it or after.
-            0 => {
-                sleep(Duration::from_millis(when)).await;
-                stream.write_all(&whole).await
-            }
-            // Closes in place of an answer, ...
-            1 => return,
-            // ... in the middle of it, ...
-            2 => {
-                _ = stream.write_all(&whole[..half]).await;
-                return;
-            }
-            // ... and behind it.
-            3 => {
-                _ = stream.write_all(&whole).await;
-                return;
-            }
-            // Hangs until it is given up.
-            4 => {
-                _ = stream.read_u8().await;
-                return;
-            }
-            5 => stream.write_all(b"220 hello\n").await,
-            // In two pieces.
-            6..=20 => {
-                let (begin, end) = whole.split_at(half);
-                let begun = stream.write_all(begin).await;
-                sleep(Duration::from_millis(1)).await;
-                begun.and(stream.write_all(end).await)
-            }
-            // An answer that nobody has asked for, behind it.
-            21 => {
-                let two = [&whole[..], b"action=OK nobody asked\n\n"].concat();
-                stream.write_all(&two).await
-            }
-            _ => stream.write_all(&whole).await,
-        };
-        if written.is_err() {
-            return;
-        }
-    }
-}
-
-/// The value of `instance`.
-fn mark(request: &[u8]) -> Option<&[u8]> {
+/// What is done with one request.
+pub(crate) fn reply(request: &[u8], chance: &mut Rng) -> Reply {
     let mut lines = request.split(|byte| *byte == b'\n');
-    lines.find_map(|line| line.strip_prefix(b"instance="))
+    let Some(mark) = lines.find_map(|line| line.strip_prefix(b"instance=")) else {
+        return Reply::Later(Vec::new(), Close);
+    };
+    let whole = [b"action=OK ", mark, b"\n\n"].concat();
+    let what = chance.u32(0..3000);
+    let half = chance.usize(1..whole.len());
+    let now = Duration::ZERO;
+    match what {
+        // Late: about when the daemon gives up, before it or after.
+        0 => Reply::Later(
+            vec![(Duration::from_millis(chance.u64(500..1500)), whole)],
+            Keep,
+        ),
+        // Closes in place of an answer, in the middle of it, and after it.
+        1 => Reply::Later(Vec::new(), Close),
+        2 => Reply::Later(vec![(now, whole[..half].to_vec())], Close),
+        3 => Reply::Later(vec![(now, whole)], Close),
+        // Hangs until it is given up.
+        4 => Reply::Later(Vec::new(), Keep),
+        5 => Reply::Now(b"220 hello\n".into()),
+        // In two pieces.
+        6..=20 => {
+            let (begin, end) = whole.split_at(half);
+            let pause = Duration::from_millis(1);
+            Reply::Later(vec![(now, begin.to_vec()), (pause, end.to_vec())], Keep)
+        }
+        // Followed by an answer that nobody has asked for.
+        21 => Reply::Now([&whole[..], b"action=OK nobody asked\n\n"].concat().into()),
+        _ => Reply::Now(whole.into()),
+    }
+}
+
+/// One that runs, but for the times when it does not.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) endpoint: Endpoint,
+    /// How often it has been killed or stopped.
+    pub(crate) faults: usize,
+    process: Process,
+    chance: Rng,
+}
+
+impl Service {
+    pub(crate) fn start(endpoint: Endpoint, mut chance: Rng) -> io::Result<Self> {
+        let process = start(&endpoint, chance.u64(..))?;
+        Ok(Self {
+            process,
+            endpoint,
+            faults: 0,
+            chance,
+        })
+    }
+
+    /// Lets it fail each few seconds. It is well again in the end.
+    pub(crate) fn fail_until(&mut self, end: Instant) -> io::Result<()> {
+        loop {
+            let well = Duration::from_millis(self.chance.u64(500..8000));
+            if Instant::now() + well >= end {
+                return Ok(());
+            }
+            sleep(well);
+            self.faults += 1;
+            let ill = Duration::from_millis(self.chance.u64(50..3000));
+            if self.chance.bool() {
+                self.process.signal(Signal::KILL)?;
+                self.process.wait()?;
+                sleep(ill);
+                self.process = start(&self.endpoint, self.chance.u64(..))?;
+            } else {
+                self.process.signal(Signal::STOP)?;
+                sleep(ill);
+                self.process.signal(Signal::CONT)?;
+            }
+        }
+    }
+}
+
+fn start(endpoint: &Endpoint, seed: u64) -> io::Result<Process> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["service", &endpoint.to_string(), &seed.to_string()]);
+    Process::start(command.stdin(Stdio::piped()))
 }

@@ -1,4 +1,4 @@
-//! What the daemon holds, each few seconds, and whether it grows.
+//! Memory, descriptors and threads of the daemon, each few seconds, and whether they grow.
 //!
 //! It has grown if it holds more in the last quarter of the time than in the second (medians: the first
 //! quarter fills caches and pools), memory by over 5 % and 1 MB, or descriptors by over a half: how many
@@ -9,10 +9,16 @@
 //! Each connection is one task of the daemon's, and holds its descriptors until it ends: with the
 //! descriptors the tasks are back where they began.
 
-use std::{fmt, io, time::Duration};
+use std::{
+    fmt, io,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
-use policy_benches::process::{Process, descriptors, resident, threads};
-use tokio::time::{Instant, sleep};
+use policy_benches::{
+    process::{Process, count, resident},
+    report::median,
+};
 
 use crate::client::Tally;
 
@@ -60,8 +66,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Until it has closed what it does not need, or a minute and a half.
-    pub(crate) async fn wait_for_rest(&mut self, daemon: &Process) -> io::Result<()> {
+    /// Waits until it has closed what it does not need, a minute and a half at most.
+    pub(crate) fn wait_for_rest(&mut self, daemon: &Process) -> io::Result<()> {
         let begin = Instant::now();
         loop {
             self.after = Sample::take(daemon)?;
@@ -69,7 +75,7 @@ impl Watch {
             if rests || begin.elapsed() > REST {
                 return Ok(());
             }
-            sleep(INTERVAL).await;
+            sleep(INTERVAL);
         }
     }
 
@@ -84,13 +90,10 @@ impl Watch {
         if late > early + early / 2 {
             failures.push(format!("descriptors grew from {early} to {late}"));
         }
+        let (before, after) = (self.before, self.after);
         for (what, before, after) in [
-            (
-                "descriptors",
-                self.before.descriptors,
-                self.after.descriptors,
-            ),
-            ("threads", self.before.threads, self.after.threads),
+            ("descriptors", before.descriptors, after.descriptors),
+            ("threads", before.threads, after.threads),
         ] {
             if after > before {
                 failures.push(format!("{before} {what} before, {after} after"));
@@ -105,9 +108,7 @@ impl Watch {
     }
 
     fn median(&self, quarter: usize, of: impl Fn(&Sample) -> u64) -> u64 {
-        let mut values: Vec<u64> = self.quarter(quarter).iter().map(of).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied().unwrap_or(0)
+        median(self.quarter(quarter).iter().map(|sample| of(sample) as f64)) as u64
     }
 }
 
@@ -133,8 +134,8 @@ impl Sample {
     fn take(daemon: &Process) -> io::Result<Self> {
         Ok(Self {
             resident: resident(std::slice::from_ref(daemon))?,
-            descriptors: descriptors(daemon)?,
-            threads: threads(daemon)?,
+            descriptors: count(daemon, "fd")?,
+            threads: count(daemon, "task")?,
         })
     }
 }

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use policy_ha::Config;
+use policy_simulation::{End, Ended, Kind, Trouble, World};
 
-use crate::simulation::{
-    history::{End, Ended, History, Why},
-    world::{Kind, Trouble, World},
-};
+use crate::simulation::history::{History, Why};
 
 use super::shares;
 

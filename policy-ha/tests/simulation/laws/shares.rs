@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::simulation::{
-    history::{History, Why},
-    world::{Balance, World},
-};
+use policy_simulation::{Balance, World};
+
+use crate::simulation::history::{History, Why};
 
 /// Round robin: as long as the same servers are up or due, each gets its weight of the requests that
 /// stick to nobody, give or take `n - 1` where all take part: also at once after one has gone or returned.
@@ -81,7 +80,7 @@ pub(crate) const fn are_by_turn(balance: Balance, is_up: bool) -> bool {
         Balance::RoundRobin => true,
         // Requests that hang there since before count as its load.
         Balance::LeastLoaded => !is_up,
-        Balance::Hash(_) => false,
+        Balance::Hash(_) | Balance::HashSkewed(_) => false,
     }
 }
 

@@ -1,19 +1,21 @@
-//! What is counted.
+//! Operations of the codec and the balancer, which criterion times and valgrind counts.
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Instant};
 
 use bytes::BytesMut;
-use policy_benches::{
-    ours,
-    samples::{ATTRIBUTES, Pieces, TYPICAL, by_size, typical},
-    select::{Selection, Strategy},
-};
+use policy_ha::{Backend, Balancer, Config, Outcome, Preference, Tried};
 use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
-use crate::TIMES;
+use crate::{
+    ours,
+    samples::{ATTRIBUTES, Pieces, TYPICAL, by_size, typical},
+};
+
+/// How often an operation is done at least; three times as often is the most.
+pub const TIMES: usize = 50;
 
 /// Each operation by its name: what is to be done so many times, with what has been prepared.
-pub(crate) const OPERATIONS: &[(&str, Operation)] = &[
+pub const OPERATIONS: &[(&str, Operation)] = &[
     ("decode, all in one buffer", |prepared, times| {
         let mut buf = prepared.buffer.split_to(times * TYPICAL);
         assert_eq!(ours::decode(&mut buf), times);
@@ -114,10 +116,12 @@ pub(crate) const OPERATIONS: &[(&str, Operation)] = &[
     }),
 ];
 
-pub(crate) type Operation = fn(&mut Prepared, usize);
+/// What is done so many times, with what was prepared.
+pub type Operation = fn(&mut Prepared, usize);
 
 /// The same for each operation, and however often it is done.
-pub(crate) struct Prepared {
+#[derive(Debug)]
+pub struct Prepared {
     stream: Vec<u8>,
     buffer: BytesMut,
     request: Request,
@@ -126,7 +130,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new() -> Self {
+    /// The same each time.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "nothing is a default here")]
+    pub fn new() -> Self {
         let stream = typical(3 * TIMES);
         let request = ours::requests(&stream[..TYPICAL]).remove(0);
         let text = String::from_utf8(stream[..TYPICAL].to_vec()).expect("ASCII");
@@ -158,9 +165,41 @@ fn parse(times: usize, text: &[u8]) {
     }
 }
 
+/// Picks one of so many backends, and observes an answer.
 fn serve(times: usize, strategy: Strategy, backends: u16) {
-    let mut selection = Selection::new(backends, 1);
+    let list = (0..backends).map(|_| Backend::new(10, 1));
+    let mut balancer = Balancer::new(Config::default(), list).expect("1 to 64 backends");
+    let loads: Vec<u32> = (0..u32::from(backends)).map(|n| n * n % 7).collect();
+    let now = Instant::now();
     for request in 0..times as u64 {
-        assert!(selection.serve(black_box(strategy), request).is_some());
+        let mut tried = Tried::new();
+        let (tried, none) = (&mut tried, Preference::None);
+        let picked = match black_box(strategy) {
+            Strategy::RoundRobin => balancer.pick(now, none, tried),
+            Strategy::LeastLoaded => {
+                balancer.pick_least_loaded(now, none, tried, |id| loads[id.index()])
+            }
+            Strategy::Hash => balancer.pick(now, Preference::Hash(request), tried),
+        };
+        balancer.observe(now, picked.expect("all are up"), Outcome::Success);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Strategy {
+    RoundRobin,
+    LeastLoaded,
+    Hash,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_can_be_done() {
+        for (_, operation) in OPERATIONS {
+            operation(&mut Prepared::new(), 10);
+        }
     }
 }

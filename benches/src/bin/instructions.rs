@@ -9,8 +9,6 @@
 //! the difference is its own, without what the process costs. The counts are of one compiler and
 //! one kind of processor: memchr and the C library choose by what it can do.
 
-mod operations;
-
 use std::{
     collections::BTreeMap,
     env,
@@ -21,12 +19,14 @@ use std::{
     thread,
 };
 
-use operations::{OPERATIONS, Prepared};
+use policy_benches::{
+    machine,
+    operations::{OPERATIONS, Prepared, TIMES},
+};
 
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/record/instructions.txt");
 /// How much more than is recorded may pass, in per cent.
 const TOLERANCE: u64 = 5;
-const TIMES: usize = 50;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -139,9 +139,7 @@ fn parsed(text: &str) -> Result<Counts, Box<dyn Error>> {
 }
 
 fn compiler() -> String {
-    let rustc = Command::new("rustc").arg("--version").output();
-    let version = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    version.unwrap_or_default()
+    machine::command("rustc", &["--version"])
 }
 
 #[cfg(test)]
@@ -161,12 +159,5 @@ mod tests {
         let mut operations: Vec<_> = OPERATIONS.iter().map(|(name, _)| *name).collect();
         operations.sort_unstable();
         assert_eq!(names, operations);
-    }
-
-    #[test]
-    fn each_operation_can_be_done() {
-        for (_, operation) in OPERATIONS {
-            operation(&mut Prepared::new(), 10);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a world: an event queue on virtual time, and the failover loop of each request.
+//! A world at work: an event queue on virtual time, and the failover loop of each request.
 
 use std::{
     cmp::Reverse,
@@ -8,24 +8,143 @@ use std::{
 
 use policy_ha::{BackendId, Balancer, Outcome, Preference, Status, Transition, Tried};
 
-use super::{
-    history::{Attempt, Change, End, Ended, History, Request, Why},
-    world::{Balance, Trouble, World},
-};
+use crate::world::{Balance, Trouble, World};
 
-pub(crate) fn run(world: &World) -> History {
+/// What is told of a world, in the order in which it happens. Requests and attempts are counted from 0.
+pub trait Watch {
+    /// A request begins.
+    fn requested(&mut self, request: &Request) {
+        _ = request;
+    }
+
+    /// A server is about to be picked for a request.
+    fn picks(&mut self, view: &View<'_>) {
+        _ = view;
+    }
+
+    /// A server is asked; how that will end is known already.
+    fn attempted(&mut self, attempt: &Attempt) {
+        _ = attempt;
+    }
+
+    /// A request has its answer, or nobody is left who could be asked.
+    fn ended(&mut self, request: usize, at: Duration, is_answered: bool) {
+        _ = (request, at, is_answered);
+    }
+
+    /// A server was found to be up, or down.
+    fn changed(&mut self, change: Change) {
+        _ = change;
+    }
+
+    /// A server's trouble is over.
+    fn trouble_ended(&mut self, ended: Ended) {
+        _ = ended;
+    }
+}
+
+/// A request, as it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Whose it is.
+    pub client: usize,
+    /// When it begins.
+    pub began: Duration,
+    /// Whether no server ever answers it.
+    pub is_poison: bool,
+    /// The server that answered the message's last request.
+    pub sticks_to: Option<usize>,
+    /// By which its server is chosen.
+    pub key: Option<u64>,
+    /// The how many-th of its client's.
+    n: u64,
+    tried: Tried,
+}
+
+/// The moment before a pick.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// As it is now.
+    pub balancer: &'a Balancer,
+    /// The balancer's time.
+    pub now: Instant,
+    /// Who was tried for this request.
+    pub tried: Tried,
+    /// How many requests each server has under way.
+    pub loads: &'a [u32],
+}
+
+/// A server that was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// For which request.
+    pub request: usize,
+    /// The first of a request is 0.
+    pub place: usize,
+    /// Which server.
+    pub server: usize,
+    /// When it began.
+    pub began: Duration,
+    /// When it will end.
+    pub ended: Duration,
+    /// How it will end.
+    pub end: End,
+    /// Whether the balancer had nobody else left.
+    pub is_last_resort: bool,
+}
+
+/// How an attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// With an answer.
+    Answered,
+    /// Without one.
+    Failed,
+    /// Dropped at the request's own deadline.
+    Dropped,
+}
+
+/// The balancer's mind about a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// When it changed.
+    pub at: Duration,
+    /// Which server.
+    pub server: usize,
+    /// Up from now on, or down.
+    pub is_up: bool,
+}
+
+/// The end of a server's trouble.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Which server.
+    pub server: usize,
+    /// Which of its troubles.
+    pub trouble: usize,
+    /// Since when it is believed to be down, and when it is due for a trial.
+    pub down: Option<(Duration, Duration)>,
+}
+
+/// Lets a world happen.
+///
+/// # Panics
+///
+/// If there are no servers, or more than 64.
+pub fn run(world: &World, watch: &mut impl Watch) {
     let backends = world.servers.iter().map(|server| server.backend);
-    let balancer = Balancer::new(world.config, backends).unwrap();
+    let balancer = Balancer::new(world.config, backends).expect("1 to 64 servers");
     let mut run = Run {
         world,
         ids: balancer.ids().collect(),
         balancer,
-        epoch: epoch(),
+        epoch: Instant::now(),
         queue: BinaryHeap::new(),
-        tried: Vec::new(),
+        requests: Vec::new(),
+        attempts: Vec::new(),
         last: vec![None; world.clients.len()],
         loads: vec![0; world.servers.len()],
-        history: History::default(),
+        watch,
     };
     for (index, server) in world.servers.iter().enumerate() {
         for (trouble, Trouble { until, .. }) in server.troubles.iter().enumerate() {
@@ -42,7 +161,6 @@ pub(crate) fn run(world: &World) -> History {
             Event::Ends(Reverse(attempt)) => run.ends(now, attempt),
         }
     }
-    run.history
 }
 
 /// In the order in which they happen at one moment, and of a kind the latest first: so who is refused at
@@ -56,22 +174,22 @@ enum Event {
     Arrives(usize, u64),
 }
 
-struct Run<'a> {
+struct Run<'a, W> {
     world: &'a World,
     balancer: Balancer,
     ids: Vec<BackendId>,
     epoch: Instant,
     queue: BinaryHeap<Reverse<(Duration, Event)>>,
-    /// Of each request.
-    tried: Vec<Tried>,
+    requests: Vec<Request>,
+    attempts: Vec<Attempt>,
     /// Who answered each client last.
     last: Vec<Option<usize>>,
     /// How many requests each server has under way.
     loads: Vec<u32>,
-    history: History,
+    watch: &'a mut W,
 }
 
-impl Run<'_> {
+impl<W: Watch> Run<'_, W> {
     fn push(&mut self, at: Duration, event: Event) {
         self.queue.push(Reverse((at, event)));
     }
@@ -81,7 +199,7 @@ impl Run<'_> {
             Status::Down { since, due } => Some((self.after(since), self.after(due))),
             _ => None,
         };
-        self.history.ends.push(Ended {
+        self.watch.trouble_ended(Ended {
             server,
             trouble,
             down,
@@ -95,35 +213,32 @@ impl Run<'_> {
             self.push(next, Event::Arrives(index, n + 1));
         }
         let sticks = !n.is_multiple_of(u64::from(client.message));
-        self.history.requests.push(Request {
+        let request = Request {
             client: index,
             began: now,
             is_poison: client.is_poison(n),
             sticks_to: self.last[index].filter(|_| sticks),
-            key: match self.world.balance {
-                Balance::Hash(keys) => Some(client.key(n, keys)),
-                _ => None,
-            },
-            ended: None,
-            is_answered: false,
-            attempts: Vec::new(),
-        });
-        self.tried.push(Tried::new());
-        self.ask(now, self.history.requests.len() - 1);
+            key: client.key(n, self.world.balance),
+            n,
+            tried: Tried::new(),
+        };
+        self.watch.requested(&request);
+        self.requests.push(request);
+        self.ask(now, self.requests.len() - 1);
     }
 
     fn ask(&mut self, now: Duration, number: usize) {
         let at = self.epoch + now;
-        let request = &mut self.history.requests[number];
-        let tried = &mut self.tried[number];
+        let request = &mut self.requests[number];
         let until = self.world.deadline.map(|deadline| request.began + deadline);
         let left = until.map_or(Duration::MAX, |until| until.saturating_sub(now));
-        let candidates = candidates(&self.balancer, self.world, at, *tried);
-        let status: Vec<_> = self
-            .ids
-            .iter()
-            .map(|&id| self.balancer.status(id))
-            .collect();
+        let view = View {
+            balancer: &self.balancer,
+            now: at,
+            tried: request.tried,
+            loads: &self.loads,
+        };
+        self.watch.picks(&view);
         let stick = request.sticks_to.map(|server| self.ids[server]);
         let preference = match (stick, request.key) {
             (None, None) => Preference::None,
@@ -131,6 +246,7 @@ impl Run<'_> {
             (None, Some(key)) => Preference::Hash(key),
             (Some(id), Some(key)) => Preference::StickOrHash(id, key),
         };
+        let tried = &mut request.tried;
         let load = |id: BackendId| self.loads[id.index()];
         let picked = match (left.is_zero(), self.world.balance) {
             (true, _) => None,
@@ -140,12 +256,14 @@ impl Run<'_> {
             _ => self.balancer.pick(at, preference, tried),
         };
         let Some(id) = picked else {
-            request.ended = Some(now);
+            self.watch.ended(number, now, false);
             return;
         };
 
         let server = id.index();
-        let (answers, is_answer) = self.world.servers[server].ask(now, request.is_poison);
+        let place = request.tried.len() - 1;
+        let chance = self.world.clients[request.client].part(request.n, 3 + place as u64);
+        let (answers, is_answer) = self.world.servers[server].ask(now, request.is_poison, chance);
         let limit = self.world.timeout.min(left);
         let (ended, end) = match (answers <= now + limit, is_answer) {
             (true, true) => (answers, End::Answered),
@@ -153,31 +271,19 @@ impl Run<'_> {
             (false, _) if limit < self.world.timeout => (now + limit, End::Dropped),
             (false, _) => (now + limit, End::Failed),
         };
-        let why = match status[server] {
-            Status::Up if stick == Some(id) => Why::Sticks,
-            Status::Up => Why::Up,
-            Status::Down { due, .. } if due <= at => Why::Trial,
-            _ => Why::LastResort,
-        };
-        assert_eq!(tried.is_last_resort(), why == Why::LastResort);
-        let attempt = self.history.attempts.len();
-        request.attempts.push(attempt);
-        self.history.attempts.push(Attempt {
+        let attempt = Attempt {
             request: number,
-            place: tried.len() - 1,
+            place,
             server,
             began: now,
             ended,
             end,
-            why,
-            candidates,
-            up: (0..)
-                .zip(&status)
-                .fold(0, |set, (at, is)| set | u64::from(*is == Status::Up) << at),
-            loads: self.loads.clone(),
-        });
+            is_last_resort: request.tried.is_last_resort(),
+        };
+        self.watch.attempted(&attempt);
         self.loads[server] += 1;
-        self.push(ended, Event::Ends(Reverse(attempt)));
+        self.attempts.push(attempt);
+        self.push(ended, Event::Ends(Reverse(self.attempts.len() - 1)));
     }
 
     fn ends(&mut self, now: Duration, attempt: usize) {
@@ -187,7 +293,7 @@ impl Run<'_> {
             began,
             end,
             ..
-        } = self.history.attempts[attempt];
+        } = self.attempts[attempt];
         let outcome = match end {
             End::Answered => Some(Outcome::Success),
             End::Failed => Some(Outcome::Failure { took: now - began }),
@@ -199,16 +305,15 @@ impl Run<'_> {
             outcome.and_then(|outcome| self.balancer.observe(self.epoch + now, id, outcome));
         if let Some(change) = change {
             let is_up = matches!(change, Transition::Up { .. });
-            self.history.changes.push(Change {
+            self.watch.changed(Change {
                 at: now,
                 server,
                 is_up,
             });
         }
         if end == End::Answered {
-            let request = &mut self.history.requests[request];
-            (request.ended, request.is_answered) = (Some(now), true);
-            self.last[request.client] = Some(server);
+            self.watch.ended(request, now, true);
+            self.last[self.requests[request].client] = Some(server);
         } else {
             self.ask(now, request);
         }
@@ -217,23 +322,4 @@ impl Run<'_> {
     fn after(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.epoch)
     }
-}
-
-/// As the documentation has it, and in the most naive way.
-fn candidates(balancer: &Balancer, world: &World, now: Instant, tried: Tried) -> u64 {
-    let open = || balancer.ids().filter(|&id| !tried.contains(id));
-    let is_up = |&id: &BackendId| balancer.status(id) == Status::Up;
-    let is_due =
-        |&id: &BackendId| matches!(balancer.status(id), Status::Down { due, .. } if due <= now);
-    let pays = tried.is_empty() || !open().any(|id| is_up(&id));
-    let usable = || open().filter(|id| is_up(id) || pays && is_due(id));
-    let priority = |id: BackendId| world.servers[id.index()].backend.priority;
-    let first = usable().map(priority).min();
-    let candidates = usable().filter(|&id| Some(priority(id)) == first);
-    candidates.fold(0, |set, id| set | 1 << id.index())
-}
-
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch")]
-fn epoch() -> Instant {
-    Instant::now()
 }
