@@ -16,5 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(value.len() <= bytes.len());
         }
     }
-    assert!(map.get(&[0xff; 70_000]).is_none_or(|value| value.len() <= bytes.len()));
+    assert!(
+        map.get(&[0xff; 70_000])
+            .is_none_or(|value| value.len() <= bytes.len())
+    );
 });

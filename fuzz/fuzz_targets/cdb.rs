@@ -25,8 +25,15 @@ fuzz_target!(|bytes: &[u8]| {
     match (Map::parse(MapKind::Cdb, &file), naive(records)) {
         (Ok(map), Some(pairs)) => {
             for (key, value) in &pairs {
-                let first = pairs.iter().find(|(other, _)| other == key).map(|(_, value)| value);
-                assert_eq!(map.get(key).as_deref(), first.map(Vec::as_slice), "{key:?} {value:?}");
+                let first = pairs
+                    .iter()
+                    .find(|(other, _)| other == key)
+                    .map(|(_, value)| value);
+                assert_eq!(
+                    map.get(key).as_deref(),
+                    first.map(Vec::as_slice),
+                    "{key:?} {value:?}"
+                );
             }
         }
         (Err(_), None) => {}
@@ -45,7 +52,10 @@ fn naive(mut records: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
         let key_end = 8_usize.checked_add(key)?;
         let data_end = key_end.checked_add(data)?;
         let trim = |bytes: &[u8]| bytes.strip_suffix(b"\0").unwrap_or(bytes).to_vec();
-        pairs.push((trim(records.get(8..key_end)?), trim(records.get(key_end..data_end)?)));
+        pairs.push((
+            trim(records.get(8..key_end)?),
+            trim(records.get(key_end..data_end)?),
+        ));
         records = &records[data_end..];
     }
     Some(pairs)

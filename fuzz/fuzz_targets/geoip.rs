@@ -11,7 +11,15 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = Countries::parse(bytes.to_vec()) else {
         return;
     };
-    for number in [0, 1, 0x0102_0304, 0x7f00_0001, 0x8000_0000, 0xc000_0201, u32::MAX] {
+    for number in [
+        0,
+        1,
+        0x0102_0304,
+        0x7f00_0001,
+        0x8000_0000,
+        0xc000_0201,
+        u32::MAX,
+    ] {
         let six = Ipv6Addr::from(u128::from(number) << 90 | u128::from(number));
         for address in [Ipv4Addr::from(number).into(), six.into()] {
             let country = file.country(address);

@@ -16,13 +16,19 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&way, bytes)) = bytes.split_first() else {
         return;
     };
-    let expect = if way & 1 == 0 { Expect::Value(b"k") } else { Expect::Line };
+    let expect = if way & 1 == 0 {
+        Expect::Value(b"k")
+    } else {
+        Expect::Line
+    };
     let whole = parse(bytes, expect);
     for end in 0..bytes.len() {
         match (parse(&bytes[..end], expect), &whole) {
             (Ok(None), _) => {}
             (Ok(part), Ok(whole)) => assert_eq!(part, *whole),
-            (Err(part), Err(whole)) => assert_eq!(part.to_string().is_empty(), whole.to_string().is_empty()),
+            (Err(part), Err(whole)) => {
+                assert_eq!(part.to_string().is_empty(), whole.to_string().is_empty())
+            }
             (part, whole) => panic!("{part:?}, but {whole:?}"),
         }
     }
@@ -47,7 +53,10 @@ fn windows(bytes: &[u8]) {
     for now in [0, 61_000, u64::MAX] {
         for event in [Event::Amount(1), Event::Distinct(bytes)] {
             let usage = state.count(now, &windows, event);
-            let within = usage.windows.iter().all(|window| window.used <= window.window.limit);
+            let within = usage
+                .windows
+                .iter()
+                .all(|window| window.used <= window.window.limit);
             assert!(!usage.allowed || within);
             assert_eq!(WindowState::decode(&state.encode()), state);
         }
