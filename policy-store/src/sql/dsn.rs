@@ -157,11 +157,11 @@ impl Dsn {
         Ok(())
     }
 
-    /// A path in the place of a host is a socket's, in PostgreSQL's own way.
+    /// A path in the place of a host is a socket's, in PostgreSQL's own way. An empty one is none.
     fn set_host(&mut self, value: &str) {
         if value.starts_with('/') {
             self.socket = Some(value.to_owned());
-        } else {
+        } else if !value.is_empty() {
             self.host = Some(value.to_owned());
         }
     }
@@ -203,10 +203,9 @@ fn set_positions(dsn: &mut Dsn, text: &str) -> Result<(), InvalidDsn> {
     }
     let mut parts = text.splitn(3, ':');
     dsn.database = parts.next().unwrap_or_default().to_owned();
-    dsn.host = parts
-        .next()
-        .filter(|host| !host.is_empty())
-        .map(str::to_owned);
+    if let Some(host) = parts.next() {
+        dsn.set_host(host);
+    }
     dsn.port = parts.next().map(port).transpose()?;
     Ok(())
 }
@@ -262,9 +261,7 @@ fn set_authority(dsn: &mut Dsn, text: &str) -> Result<(), InvalidDsn> {
             .split_once(':')
             .map_or((text, None), |(host, number)| (host, Some(number))),
     };
-    if !host.is_empty() {
-        dsn.set_host(&unescape(host)?);
-    }
+    dsn.set_host(&unescape(host)?);
     dsn.port = number
         .filter(|number| !number.is_empty())
         .map(port)

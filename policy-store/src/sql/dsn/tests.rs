@@ -49,6 +49,12 @@ fn names_in_both_forms_are_read() {
             "mysql mail host=db.example port=3307",
         ),
         (
+            "dbi:mysql:mail:/run/my.sock",
+            "mysql mail socket=/run/my.sock",
+        ),
+        ("dbi:mysql:mail::3307", "mysql mail port=3307"),
+        ("dbi:mysql:database=mail;host=", "mysql mail"),
+        (
             "dbi:mysql:mail;host=db.example",
             "mysql mail host=db.example",
         ),
