@@ -282,6 +282,6 @@ impl EventLoop {
 }
 
 /// As many events as are heard of at a time.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 200;
 /// How often the system is asked again in one turn, where it has more to tell.
 const MAX_REPEATS: usize = 16;

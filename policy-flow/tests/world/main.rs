@@ -63,6 +63,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             14_409_346_267_427,
             "an address that a name has no more is blamed, which was right",
         ),
+        (
+            55_002_832_226,
+            "a process stood still, its kept connection was closed, and the service is blamed for the time",
+        ),
     ] {
         let outcome = run::run(&draw::plan(seed), false);
         assert!(outcome.broken.is_none(), "WORLD_SEED={seed}: {fault}");

@@ -137,6 +137,7 @@ impl Upstream {
         ask.slot = slot;
         // What a backend that is down has kept may be dead without a word.
         ask.is_fresh = is_down;
+        ask.began_closed = false;
         ask.began = clock.now;
         ask.until = clock.now.after(limit);
         ask.granted = Time::NEVER;

@@ -5,7 +5,9 @@ use std::{io, time::Duration};
 use policy_ha::{BackendId, Preference, Tried};
 use policy_proto::Request;
 
-use crate::upstream::{AttemptError, ask::budget::Budget, link::addresses::Raced};
+use crate::upstream::{
+    AttemptError, ask::attempt::Failed, ask::budget::Budget, link::addresses::Raced,
+};
 use crate::{Slot, clock::Time};
 
 pub(crate) mod attempt;
@@ -31,6 +33,8 @@ pub(crate) struct Ask {
     pub(crate) slot: Slot,
     /// Over a new connection only.
     pub(crate) is_fresh: bool,
+    /// The attempt began with a kept connection, which turned out to be closed.
+    pub(crate) began_closed: bool,
     /// When the attempt began, and when it ends.
     pub(crate) began: Time,
     pub(crate) until: Time,
@@ -115,6 +119,7 @@ impl Ask {
             id: None,
             slot: Slot(0),
             is_fresh: false,
+            began_closed: false,
             began: Time::default(),
             until: Time::NEVER,
             granted: Time::NEVER,
@@ -127,11 +132,21 @@ impl Ask {
         }
     }
 
-    /// Whether the attempt waited for a permit for most of its time: that there is no answer says nothing about the
-    /// backend but that much is asked of it.
-    pub(crate) fn has_mostly_waited(&self) -> bool {
+    /// Why there is no answer, where most of the attempt's time was over before its connection was asked for: that says
+    /// nothing about the backend but that much is asked of it, or that a connection was closed while this process stood
+    /// still.
+    pub(crate) fn too_late(&self) -> Option<Failed> {
         let limit = self.until.since(self.began);
-        self.granted.since(self.began) > limit / 2
+        let is_late = self.granted.since(self.began) > limit / 2;
+        let error = if self.began_closed {
+            AttemptError::Closed
+        } else {
+            AttemptError::Busy
+        };
+        is_late.then(|| Failed {
+            was_closed: self.began_closed,
+            ..Failed::before(error)
+        })
     }
 
     /// A bit for each backend below 64 that was asked and did not answer.

@@ -286,8 +286,8 @@ impl Upstream {
         let Some(backend) = self.backends.get(ask.slot.index()) else {
             return;
         };
-        if ask.has_mostly_waited() {
-            return self.fail(id, Failed::before(AttemptError::Busy), driver);
+        if let Some(failed) = ask.too_late() {
+            return self.fail(id, failed, driver);
         }
         let host = backend.host.clone();
         let racing: Vec<u32> = ask

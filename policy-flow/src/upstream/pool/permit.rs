@@ -5,7 +5,7 @@
 //! permit gets an idle connection or opens a new one.
 
 use crate::upstream::{Ask, AskState, AttemptError, Upstream, Work, ask::attempt::Failed};
-use crate::{BackendDriver, Slot, slab::Slab};
+use crate::{BackendDriver, Slot, clock::Time, slab::Slab};
 
 impl Upstream {
     /// Gets a connection for a request, or has it wait for one.
@@ -33,6 +33,8 @@ impl Upstream {
     ) -> Result<(), AttemptError> {
         if let Some(ask) = self.asks.get_mut(id) {
             ask.is_fresh = true;
+            ask.began_closed = true;
+            ask.granted = Time::NEVER;
         }
         if self.try_acquire(id, driver)? {
             Ok(())
