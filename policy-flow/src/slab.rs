@@ -40,9 +40,13 @@ impl<T> Slab<T> {
         self.places.get_mut(place as usize)
     }
 
-    /// All places, free ones among them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter()
+    }
+
+    /// All places, free ones among them.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut()
     }
 
     /// A place is free, once [`recycle`](Self::recycle) is called.

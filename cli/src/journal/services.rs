@@ -105,6 +105,10 @@ impl Journal {
             AttemptError::LocalIo(cause) => ("own", format!("Could not ask {place}: {cause}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
+            AttemptError::StoodStill => {
+                let text = format!("No answer of {place} in time: this process stood still");
+                ("stood still", text)
+            }
             AttemptError::NoMemory => ("memory", format!("No memory for the answer of {place}")),
             AttemptError::NotAllowed { action } => {
                 let name = &counted.name;

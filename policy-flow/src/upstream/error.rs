@@ -51,6 +51,9 @@ pub enum AttemptError {
     /// time was left for an answer, which did not come.
     #[error("too many requests under way")]
     Busy,
+    /// This process stood still for most of the time that the backend had: it was stopped, or got no processor.
+    #[error("this process stood still")]
+    StoodStill,
     /// The time was over while its answer, of more than 1 KiB, waited for memory.
     #[error("no memory for the answer in time")]
     NoMemory,
@@ -58,7 +61,7 @@ pub enum AttemptError {
 
 impl AttemptError {
     /// Whether the failure tells something about the backend. It does not where this side has run out of connections,
-    /// descriptors, threads or memory.
+    /// descriptors, threads or memory, or stood still.
     ///
     /// ```
     /// use policy_flow::{AttemptError, TimedOut};
@@ -73,7 +76,7 @@ impl AttemptError {
     pub const fn blames_backend(&self) -> bool {
         !matches!(
             self,
-            Self::Busy | Self::NoMemory | Self::Local(_) | Self::LocalIo(_)
+            Self::Busy | Self::StoodStill | Self::NoMemory | Self::Local(_) | Self::LocalIo(_)
         )
     }
 
@@ -123,6 +126,7 @@ impl Clone for AttemptError {
             },
             Self::TimedOut(late) => Self::TimedOut(late.clone()),
             Self::Busy => Self::Busy,
+            Self::StoodStill => Self::StoodStill,
             Self::NoMemory => Self::NoMemory,
         }
     }

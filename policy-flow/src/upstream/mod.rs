@@ -39,7 +39,7 @@ use backend::Backend;
 use backend::exchange::Set;
 use link::memory::Memory;
 use link::{Link, LinkState};
-use times::{ACCEPTED, CROWDED, FULL_PAUSE, LEARNED, RACE_DELAY, SERVED, SETTLE};
+use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, RACE_DELAY, SERVED, SETTLE};
 
 /// Several backends as one, for one worker: a request is asked, attempt by attempt, until one of them has answered.
 ///
@@ -138,12 +138,30 @@ impl Upstream {
 
     /// What happens from now on happens then. Time does not go back: an earlier moment changes nothing.
     pub fn set_now(&mut self, now: Instant) {
-        self.clock.set(now);
+        let mut clock = self.clock;
+        clock.set(now);
+        self.set_clock(clock);
     }
 
     /// The same, as another part of the machine has found it.
-    pub(crate) const fn set_clock(&mut self, clock: Clock) {
-        self.clock = clock;
+    #[inline]
+    pub(crate) fn set_clock(&mut self, clock: Clock) {
+        let before = std::mem::replace(&mut self.clock, clock).now;
+        if self.timers.next() < clock.now {
+            self.timers_are_late(before);
+        }
+    }
+
+    /// Timers should have rung already. If it is long ago, this process has stood still, at most since it last knew the
+    /// time.
+    #[cold]
+    fn timers_are_late(&mut self, before: Time) {
+        let now = self.clock.now;
+        if now > self.timers.next().after(LATE) {
+            for ask in self.asks.iter_mut() {
+                ask.has_stood_still(before, now);
+            }
+        }
     }
 
     /// When [`tick`](Self::tick) is to be called at the latest; `None` if nothing is waited for.

@@ -179,6 +179,27 @@ fn a_process_that_was_paused_past_the_timeout_gives_the_answer_that_has_come() {
 }
 
 #[test]
+fn a_process_that_stood_still_blames_no_service_for_that_time() {
+    // The connection is opened meanwhile, or the one that was kept is closed.
+    for (requests, closes_idle, asked) in [(1, None, 1000), (2, Some(millis(1030)), 2082)] {
+        let mut world = plan([Service::default()]);
+        world.services[0].servers[0].way = millis(20);
+        world.services[0].servers[0].closes_idle = closes_idle;
+        world.clients = vec![
+            asks(secs(1), policy(requests)),
+            Client {
+                at: secs(50),
+                ..asks(secs(1), policy(1))
+            },
+        ];
+        world.pauses = vec![(0, Span::new(millis(asked + 1), secs(40)))];
+        let told = lives(&world);
+        assert_eq!((told.counts.downs, told.counts.defaults), (0, 1));
+        assert_eq!(told.reply(requests).by, Some(0));
+    }
+}
+
+#[test]
 fn with_unsent_a_server_that_closes_when_idle_costs_nothing() {
     let mut world = plan([Service::default()]);
     world.settings.retry = Retry::Unsent;

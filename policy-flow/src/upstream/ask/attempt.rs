@@ -1,5 +1,7 @@
 //! Who is asked next, for how long at most, and when a request has failed.
 
+use std::time::Duration;
+
 use policy_ha::{BackendId, Preference, Status};
 use policy_proto::Request;
 
@@ -140,6 +142,7 @@ impl Upstream {
         ask.began_closed = false;
         ask.began = clock.now;
         ask.until = clock.now.after(limit);
+        ask.stood_still = Duration::ZERO;
         ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
         ask.wait_until = if is_sole {
@@ -262,13 +265,7 @@ impl Upstream {
         self.finish(id, Ok(answer), failed, took);
     }
 
-    fn finish(
-        &mut self,
-        id: u32,
-        result: Result<Answer, Exhausted>,
-        failed: u64,
-        took: std::time::Duration,
-    ) {
+    fn finish(&mut self, id: u32, result: Result<Answer, Exhausted>, failed: u64, took: Duration) {
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };

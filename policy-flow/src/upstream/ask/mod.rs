@@ -38,6 +38,8 @@ pub(crate) struct Ask {
     /// When the attempt began, and when it ends.
     pub(crate) began: Time,
     pub(crate) until: Time,
+    /// For how long of the attempt this process stood still.
+    pub(crate) stood_still: Duration,
     /// When the attempt got a connection, or the permit for one.
     pub(crate) granted: Time,
     /// When its wait for a permit, or for a connection, ends.
@@ -122,6 +124,7 @@ impl Ask {
             began_closed: false,
             began: Time::default(),
             until: Time::NEVER,
+            stood_still: Duration::ZERO,
             granted: Time::NEVER,
             wait_until: Time::NEVER,
             due: Time::NEVER,
@@ -132,21 +135,30 @@ impl Ask {
         }
     }
 
-    /// Why there is no answer, where most of the attempt's time was over before its connection was asked for: that says
-    /// nothing about the backend but that much is asked of it, or that a connection was closed while this process stood
-    /// still.
+    /// Why there is no answer, where most of the attempt's time was not the backend's. Then it is not to blame: this
+    /// process stood still, or the attempt waited for a permit, or began with a kept connection that was closed late.
     pub(crate) fn too_late(&self) -> Option<Failed> {
-        let limit = self.until.since(self.began);
-        let is_late = self.granted.since(self.began) > limit / 2;
+        let most = self.until.since(self.began) / 2;
+        if self.stood_still > most {
+            return Some(Failed::before(AttemptError::StoodStill));
+        }
         let error = if self.began_closed {
             AttemptError::Closed
         } else {
             AttemptError::Busy
         };
-        is_late.then(|| Failed {
+        (self.granted.since(self.began) > most).then(|| Failed {
             was_closed: self.began_closed,
             ..Failed::before(error)
         })
+    }
+
+    /// This process stood still from then to then.
+    pub(crate) fn has_stood_still(&mut self, from: Time, to: Time) {
+        let is_under_way = !matches!(self.state, AskState::Free | AskState::Between);
+        if is_under_way {
+            self.stood_still += to.min(self.until).since(from.max(self.began));
+        }
     }
 
     /// A bit for each backend below 64 that was asked and did not answer.
