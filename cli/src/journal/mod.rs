@@ -13,7 +13,7 @@ use policy_daemon::log::{Level, Log, Suppressor, printable};
 use policy_flow::Event;
 use policy_proto::{Ignored, Request, Response, attr};
 
-use crate::args::{LogFormat, Service, shown};
+use crate::args::{LogFormat, Service, shown_size};
 
 pub(crate) mod admission;
 mod attempt;
@@ -159,7 +159,7 @@ impl Journal {
     pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
         match memory {
             Memory::UsedUp => {
-                let size = shown(bytes);
+                let size = shown_size(bytes);
                 let text = format!(
                     "memory for requests is used up (--max-memory {size}): new requests wait"
                 );
