@@ -23,7 +23,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            deadline: format!("{:?}", options.deadline),
+            deadline: format!("{:?}", options.failover.deadline),
         }
     }
 

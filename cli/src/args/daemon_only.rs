@@ -1,49 +1,33 @@
 //! Options that only a daemon has: one of them without a listener is a mistake, not a drop-in.
 
-use clap::{ArgMatches, Command, parser::ValueSource};
+use clap::{Arg, ArgMatches, parser::ValueSource};
 
-use crate::args::{Checking, FailoverArgs};
+use super::{Checking, FailoverArgs};
+
+/// Whether an option is for a daemon only: the help text has it under a heading of its own.
+pub(crate) fn is_of_a_daemon(option: &Arg) -> bool {
+    option.get_help_heading() == Some(DAEMON)
+}
 
 /// The first of them that was given, as it is written.
-pub(crate) fn daemon_option(
-    command: &Command,
+pub(super) fn daemon_option<'a>(
+    options: impl Iterator<Item = &'a Arg>,
     matches: &ArgMatches,
     failover: &FailoverArgs,
 ) -> Option<String> {
-    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let checks_services = |check: &Checking| matches!(check, Checking::Services(_));
-    let mut options = command.get_arguments().filter(|argument| {
-        let id = argument.get_id().as_str();
+    let mut given = options.filter(|option| {
+        let id = option.get_id().as_str();
         let is_daemons = match id {
             "check" => failover.check.iter().any(checks_services),
-            id => !OF_BOTH.contains(&id),
+            _ => is_of_a_daemon(option),
         };
-        is_daemons && is_given(id)
+        is_daemons && matches.value_source(id) == Some(ValueSource::CommandLine)
     });
-    let name = options.next()?.get_long()?;
+    let name = given.next()?.get_long()?;
     Some(format!("--{name}"))
 }
 
-/// What the drop-in takes as well. All others are the daemon's, also those that will be added.
-const OF_BOTH: [&str; 20] = [
-    "services",
-    "default",
-    "logging",
-    "verbose",
-    "stdout",
-    "listen",
-    "deadline",
-    "affinity",
-    "balance",
-    "retry",
-    "last_resort",
-    "max_connections",
-    "max_failures",
-    "mode",
-    "actions",
-    "check_config",
-    "strict",
-    "quiet",
-    "help",
-    "version",
-];
+/// The headings in the help text.
+pub(super) const BOTH: &str = "Options of both modes";
+pub(super) const DAEMON: &str = "Options of a daemon";

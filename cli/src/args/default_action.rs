@@ -36,6 +36,14 @@ impl DefaultAction {
             text => Response::new(text.to_vec()).map(Self::Reply),
         }
     }
+
+    /// The text that is read as this.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Reply(response) => response.as_bytes(),
+            Self::Close => b"close",
+        }
+    }
 }
 
 impl Default for DefaultAction {

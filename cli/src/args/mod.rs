@@ -1,43 +1,57 @@
 //! The command line of hapolicy.
 
-use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt};
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use policy_daemon::{DaemonOptions, log::LogTarget};
 
-use daemon_only::daemon_option;
 use perl::WrongWord;
 use usage::long_option;
 
 mod clients;
-mod daemon_only;
-mod default_action;
-mod failover;
-mod log_format;
-pub(crate) mod perl;
-mod probe;
-mod service;
-mod shutdown;
-mod usage;
-mod values;
-
 pub use clients::ClientArgs;
-pub(crate) use clients::shown;
+
+mod daemon_only;
+pub(crate) use daemon_only::is_of_a_daemon;
+use daemon_only::{BOTH, DAEMON};
+
+mod default_action;
 pub use default_action::DefaultAction;
+
+mod failover;
 pub use failover::{Checking, FailoverArgs};
+
+mod log_format;
 pub use log_format::LogFormat;
+
+mod network;
+mod perl;
+
+mod probe;
 pub use probe::InvalidProbe;
 pub(crate) use probe::read_probe;
+
+mod service;
 pub use service::{InvalidService, Service};
+
+mod shutdown;
 pub use shutdown::ShutdownArgs;
+
+mod usage;
 pub use usage::usage_line;
+
+mod values;
 pub use values::parse_duration;
+pub(crate) use values::{shown_duration, shown_size};
 
 /// hapolicy's command line.
 ///
-/// The options of the Perl script are read by its own rules (`getopt.rs`) and taken out before clap
+/// This is the one description of each option: its first paragraph is the help text, and with those that follow it is the
+/// section of the manual page. `--check-config` prints options by it, too.
+///
+/// The options of the Perl script are read by its own rules (`perl.rs`) and taken out before clap
 /// sees the rest; they stand here for the help text.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(
     name = "hapolicy",
     version,
@@ -46,69 +60,67 @@ pub use values::parse_duration;
     long_about = None,
     about = "Failover and load balancing for Postfix policy servers",
     after_help = "Without --listen, one connection on standard input and output is served, as under \
-                  Postfix's spawn(8). See hapolicy(1)."
+                  Postfix's spawn(8). See hapolicy(1).",
+    next_help_heading = BOTH
 )]
 #[non_exhaustive]
 pub struct Options {
-    /// The policy servers, each in the syntax of [`Service`](crate::args::Service).
-    #[arg(
-        short,
-        long = "service",
-        value_name = "SERVICE",
-        help = "A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or \
-                unix:/path. Repeatable"
-    )]
+    /// A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or unix:/path. May be
+    /// repeated
+    ///
+    /// There may be 64 of them, in the syntax of the section SERVICES.
+    #[arg(short, long = "service", value_name = "SERVICE")]
     pub services: Vec<OsString>,
     /// The action when no server answers; close gives none, and closes the connection
     /// [default: dunno]
+    ///
+    /// Requests that are not `smtpd_access_policy` get it, too. The last one counts. It must not be blank and must not
+    /// contain NUL, CR or LF. The word `close` alone is no action: the connection is closed, and Postfix takes its own
+    /// `default_action` for this server, after a second try.
     #[arg(short, long, value_name = "ACTION", value_parser = no_value)]
     pub default: Option<DefaultAction>,
-    /// Log each attempt
+    /// Log each attempt in a line; as a daemon, each request
     #[arg(short, long)]
     pub logging: bool,
-    /// Log everything
+    /// Log everything: attributes, connections, answers, and what -l logs
     #[arg(short, long)]
     pub verbose: bool,
     /// Log to standard output instead of syslog
+    ///
+    /// It is not to be used under spawn(8).
     #[arg(short = 'L', long)]
     pub stdout: bool,
-    /// A daemon's line of -l: one per request, as key=value; or the Perl script's, one per attempt
-    #[arg(long, value_name = "FORMAT", default_value = "key-value")]
-    pub log_format: LogFormat,
-    /// Where any number of connections is served, each in the syntax of [`ListenAddr`](policy_daemon::ListenAddr).
-    #[arg(
-        long,
-        value_name = "ENDPOINT",
-        help = "Serve any number of connections here: inet:HOST:PORT or \
-                unix:/path[,mode=0660][,owner=USER][,group=GROUP]. Repeatable"
-    )]
+    /// Whether the requests of one message go to the same server [default: message for a daemon, else none]
+    ///
+    /// With `message` the requests of one message, by their `instance`, go to the server that answered the last of
+    /// them, as long as it is up.
+    #[arg(long, value_name = "none|message", hide_possible_values = true)]
+    pub affinity: Option<Affinity>,
+    /// Serve any number of connections here: inet:HOST:PORT or unix:/path[,mode=0660][,owner=USER][,group=GROUP].
+    /// May be repeated
+    ///
+    /// Port 0 has the system choose one, which is logged. A UNIX socket that nobody listens on is replaced. A daemon
+    /// closes a connection at the first line that is no attribute (NAME=VALUE), with a warning and without an answer.
+    #[arg(long, help_heading = DAEMON, value_name = "ENDPOINT")]
     pub listen: Vec<String>,
-    /// Run as this user once the sockets are bound
-    #[arg(long, value_name = "USER[:GROUP]")]
+    /// Run as this user once the sockets are bound [default: no change]
+    #[arg(long, help_heading = DAEMON, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
     /// Threads that serve connections, 64 at most [default: 1, which serves tens of thousands of requests a second]
-    #[arg(long, value_name = "N", value_parser = workers)]
+    ///
+    /// Each keeps connections to the services of its own.
+    #[arg(long, help_heading = DAEMON, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
-    /// The longest that a request may take in all, below Postfix's 100 s
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = deadline)]
-    pub deadline: Duration,
-    /// What clients are granted.
+    /// The line of -l: one per request, as key=value; or the Perl script's, one per attempt
+    #[arg(long, help_heading = DAEMON, value_name = "key-value|classic", default_value = "key-value", hide_possible_values = true)]
+    pub log_format: LogFormat,
+    /// The limits of clients.
     #[command(flatten)]
     pub limits: ClientArgs,
-    /// How it ends.
+    /// The end of a daemon.
     #[command(flatten)]
     pub shutdown: ShutdownArgs,
-    /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
-    #[arg(skip)]
-    pub is_daemon: bool,
-    /// An option that only a daemon has.
-    #[arg(skip)]
-    pub(crate) daemon_option: Option<String>,
-    /// Whether the requests of one message go to the same server [default: message with --listen,
-    /// else none]
-    #[arg(long, value_name = "WHAT")]
-    pub affinity: Option<Affinity>,
-    /// Who is asked, and what happens when a service fails.
+    /// The choice of services.
     #[command(flatten)]
     pub failover: FailoverArgs,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
@@ -116,9 +128,18 @@ pub struct Options {
     pub(crate) help: (),
     #[arg(long, action = ArgAction::Version, help = "Print the version")]
     pub(crate) version: (),
+    /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
+    #[arg(skip)]
+    pub is_daemon: bool,
+    /// An option that only a daemon has, and that was given.
+    #[arg(skip)]
+    pub(crate) daemon_option: Option<String>,
+    /// The words of the options as they were given, if some are not the Perl script's.
+    #[arg(skip)]
+    pub(crate) given: Option<ArgMatches>,
 }
 
-/// What keeps requests together.
+/// The affinity of requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Affinity {
     /// Each request is on its own.
@@ -172,13 +193,11 @@ impl Options {
                 is_daemon: true,
             });
         }
-        match options.failover.missing() {
-            Some(text) => Err(Stopped {
-                stop: Stop::Usage(text.to_owned()),
-                is_daemon,
-            }),
-            None => Ok(options),
+        if let Some(text) = options.failover.missing() {
+            let stop = Stop::Usage(text.to_owned());
+            return Err(Stopped { stop, is_daemon });
         }
+        Ok(options)
     }
 
     /// The options of the daemon, with so many services.
@@ -211,7 +230,7 @@ impl Options {
         })?;
         // Building clap's command costs more than all the rest of a start under spawn(8).
         let mut options = if classic.rest.is_empty() {
-            Self::plain()
+            Self::default()
         } else {
             Self::extended(classic.rest)?
         };
@@ -232,37 +251,19 @@ impl Options {
         Ok(options)
     }
 
-    fn plain() -> Self {
-        Self {
-            services: Vec::new(),
-            default: None,
-            logging: false,
-            verbose: false,
-            stdout: false,
-            log_format: LogFormat::KeyValue,
-            listen: Vec::new(),
-            user: None,
-            workers: None,
-            deadline: DEADLINE,
-            limits: ClientArgs::default(),
-            shutdown: ShutdownArgs::default(),
-            is_daemon: false,
-            daemon_option: None,
-            affinity: None,
-            failover: FailoverArgs::default(),
-            help: (),
-            version: (),
-        }
-    }
-
     fn extended(words: Vec<OsString>) -> Result<Self, Stop> {
-        let name = std::iter::once(OsString::from("hapolicy"));
-        let parsed = Self::command()
-            .try_get_matches_from(name.chain(words))
+        let name = std::iter::once(OsString::from(NAME));
+        let mut command = Self::command();
+        let parsed = command
+            .try_get_matches_from_mut(name.chain(words))
             .and_then(|matches| {
                 let mut options = Self::from_arg_matches(&matches)?;
-                options.daemon_option =
-                    daemon_option(&Self::command(), &matches, &options.failover);
+                options.daemon_option = daemon_only::daemon_option(
+                    command.get_arguments(),
+                    &matches,
+                    &options.failover,
+                );
+                options.given = Some(matches);
                 Ok(options)
             });
         parsed.map_err(|error| {
@@ -275,7 +276,7 @@ impl Options {
     }
 }
 
-/// `--default` is taken out by `getopt`, so that clap never has a value to parse.
+/// `--default` is taken out by `perl.rs`, so that clap never has a value to parse.
 fn no_value(_: &str) -> Result<DefaultAction, String> {
     Err("taken before".to_owned())
 }
@@ -285,21 +286,24 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
         .parse()
         .map_err(|_| "not a number above 0".to_owned())?;
     match usize::from(number) {
-        ..=MOST_WORKERS => Ok(number),
-        _ => Err(format!("more than {MOST_WORKERS}")),
-    }
-}
-
-fn deadline(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        deadline if deadline.is_zero() => Err("must be longer than nothing".to_owned()),
-        deadline => Ok(deadline),
+        ..=MAX_WORKERS => Ok(number),
+        _ => Err(format!("more than {MAX_WORKERS}")),
     }
 }
 
 /// The name of the program in the log.
 pub const NAME: &str = "hapolicy";
 /// Far more than any machine has a use for: 64 are started at most.
-const MOST_WORKERS: usize = 1024;
-/// Ten seconds before Postfix gives up.
-const DEADLINE: Duration = Duration::from_secs(90);
+const MAX_WORKERS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_same_with_and_without_clap() {
+        let mut parsed = Options::extended(Vec::new()).unwrap();
+        parsed.given = None;
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Options::default()));
+    }
+}

@@ -1,26 +1,35 @@
-//! Options on how a daemon ends, and who comes after it.
+//! Options on how a daemon ends, and on the daemon after it.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use policy_socket::Endpoint;
 
-use crate::args::parse_duration;
+use super::{DAEMON, values::parse_duration};
 
-/// How a daemon ends, and who comes after it: a part of [`Options`](crate::args::Options).
+/// The part of [`Options`](crate::args::Options) on how a daemon ends, and on the daemon after it.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = DAEMON)]
 #[non_exhaustive]
 pub struct ShutdownArgs {
     /// How long requests under way may take once a daemon is to end
+    ///
+    /// That is below the time after which a service manager kills. A request that takes longer is cut off.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
-    /// Where a daemon hands its sockets and connections to the next one, which gives the same path
+    /// Where a daemon hands its sockets and connections to the next one, which gives the same path [default: none]
+    ///
+    /// The daemon takes over the listening sockets and the connections of the daemon that listens there, if there is
+    /// one, and hands over its own to the next one that asks. Clients notice nothing, unless a request takes longer
+    /// than `--drain`. If a daemon fails to start, the one before it goes on. A daemon before it that does not answer
+    /// is waited for for 3 seconds, and a successor has 30 seconds to get ready. A daemon that root has started hands
+    /// over to one that root has started only. Others must not be able to write to a directory on the way to the
+    /// socket.
     #[arg(long, value_name = "unix:/PATH", value_parser = unix_path)]
     pub handover: Option<PathBuf>,
 }
 
 impl Default for ShutdownArgs {
-    /// What holds without any option; a test compares it with clap's.
     fn default() -> Self {
         Self {
             drain: Duration::from_secs(30),
@@ -34,27 +43,5 @@ fn unix_path(text: &str) -> Result<PathBuf, String> {
         Ok(Endpoint::Unix(path)) => Ok(path),
         Ok(_) => Err("not unix:/path".to_owned()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        shutdown: ShutdownArgs,
-    }
-
-    #[test]
-    fn the_defaults_are_the_same_with_and_without_clap() {
-        let parsed = Command::try_parse_from(["hapolicy"]).unwrap().shutdown;
-        assert_eq!(
-            format!("{parsed:?}"),
-            format!("{:?}", ShutdownArgs::default())
-        );
     }
 }

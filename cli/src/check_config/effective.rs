@@ -1,15 +1,12 @@
 //! All that is effective, in the form in which it can be given, as postconf(1) does with `-n`.
 
-use std::time::Duration;
+use std::os::unix::ffi::OsStrExt;
 
-use clap::ValueEnum;
-use policy_flow::{BackendConfig, Retry};
-use policy_ha::Mode;
+use clap::{Arg, ArgMatches, CommandFactory, ValueEnum};
+use policy_flow::BackendConfig;
 
 use crate::{
-    args::{
-        Affinity, ClientArgs, DefaultAction, FailoverArgs, Options, Service, ShutdownArgs, shown,
-    },
+    args::{Options, Service, is_of_a_daemon, shown_duration},
     check_config::quoted::quoted,
     services::{Services, affinity},
 };
@@ -30,243 +27,110 @@ impl Effective<'_> {
         } else {
             "drop-in"
         };
-        let line = |option: &Given| match &option.value {
-            Some(value) => format!("--{}={}\n", option.name, quoted(value)),
-            None => format!("--{}\n", option.name),
+        let line = |(name, value): (String, Value)| match value {
+            Some(value) => format!("--{name}={}\n", quoted(&value)),
+            None => format!("--{name}\n"),
         };
-        let lines: String = self.given().iter().map(line).collect();
+        let lines: String = self.given().into_iter().map(line).collect();
         format!("# mode: {mode}\n{lines}")
     }
 
-    /// What the drop-in does not take is not there for it.
-    fn given(&self) -> Vec<Given> {
-        // Without `..`, so that no option is forgotten.
-        let Options {
-            services: _,
-            default,
-            logging,
-            verbose,
-            stdout,
-            listen,
-            user,
-            workers: _,
-            deadline,
-            limits,
-            shutdown,
-            is_daemon,
-            daemon_option: _,
-            log_format,
-            affinity: _,
-            failover,
-            help: (),
-            version: (),
-        } = self.options;
-        let mut lines = Lines::default();
-        for text in listen {
-            lines.option("listen", text);
-        }
-        for service in &self.services.valid {
-            lines.option("service", described(service));
-        }
-        lines.option(
-            "default",
-            match default.clone().unwrap_or_default() {
-                DefaultAction::Reply(response) => response.as_bytes().to_vec(),
-                DefaultAction::Close => b"close".to_vec(),
-            },
-        );
-        lines.option("deadline", duration(*deadline));
-        lines.option(
-            "affinity",
-            match affinity(self.options, self.services) {
-                Affinity::None => "none",
-                Affinity::Message => "message",
-            },
-        );
-        self.failover(failover, &mut lines);
-        if *is_daemon {
-            if let Some(user) = user {
-                lines.option("user", user);
-            }
-            lines.option("workers", self.workers.to_string());
-            let format = log_format.to_possible_value();
-            if let Some(format) = format {
-                lines.option("log-format", format.get_name());
-            }
-            self.limits(limits, &mut lines);
-            shutdown_lines(shutdown, &mut lines);
-        }
-        for (is_set, name) in [
-            (logging, "logging"),
-            (verbose, "verbose"),
-            (stdout, "stdout"),
-        ] {
-            if *is_set {
-                lines.0.push(Given { name, value: None });
+    /// The options that hold, in the order of the help text. The drop-in has none of a daemon's.
+    fn given(&self) -> Vec<(String, Value)> {
+        let mut command = Options::command();
+        let matches = match &self.options.given {
+            Some(matches) => matches.clone(),
+            // The Perl script's options do not go through clap.
+            None => command
+                .try_get_matches_from_mut(["hapolicy"])
+                .unwrap_or_default(),
+        };
+        let mut given = Vec::new();
+        for option in command.get_arguments() {
+            if self.options.is_daemon || !is_of_a_daemon(option) {
+                let name = option.get_long().unwrap_or_default();
+                let values = self.values(option, &matches).into_iter();
+                given.extend(values.map(|value| (name.to_owned(), value)));
             }
         }
-        lines.0
+        given
     }
 
-    /// How long connections are kept: to all services, and to those for which something else is said.
-    fn keep(&self, keep: &[(Option<String>, Duration)], lines: &mut Lines) {
-        let mut of_all = keep.iter().filter(|(name, _)| name.is_none());
-        let of_all = of_all.next_back().map(|(_, keep)| *keep);
-        let of_all = of_all.unwrap_or_else(|| BackendConfig::default().keep);
-        lines.option("keep", duration(of_all));
-        for service in &self.services.valid {
-            if let Some(keep) = service.keep.filter(|keep| *keep != of_all) {
-                let keep = format!("={}", duration(keep));
-                lines.option("keep", [&*service.name, keep.as_bytes()].concat());
+    /// The values of an option: those that were given or its default, unless something else holds.
+    fn values(&self, option: &Arg, matches: &ArgMatches) -> Vec<Value> {
+        let (options, services) = (self.options, &self.services.valid);
+        let flag = |is_set: bool| is_set.then_some(None).into_iter().collect();
+        let one =
+            |value: Option<String>| value.map(|value| Some(value.into())).into_iter().collect();
+        match option.get_id().as_str() {
+            "services" => services.iter().map(described).collect(),
+            "default" => vec![Some(
+                options
+                    .default
+                    .clone()
+                    .unwrap_or_default()
+                    .as_bytes()
+                    .to_vec(),
+            )],
+            "logging" => flag(options.logging),
+            "verbose" => flag(options.verbose),
+            "stdout" => flag(options.stdout),
+            "affinity" => {
+                let affinity = affinity(options, self.services).to_possible_value();
+                one(affinity.map(|value| value.get_name().to_owned()))
             }
-        }
-    }
-
-    fn failover(&self, failover: &FailoverArgs, lines: &mut Lines) {
-        let FailoverArgs {
-            balance,
-            retry,
-            last_resort,
-            max_connections,
-            max_age,
-            keep,
-            max_failures,
-            mode: _,
-            actions: _,
-            check_config: _,
-            strict: _,
-            quiet: _,
-            health_check: _,
-            check: _,
-            probe,
-            probe_action,
-        } = failover;
-        lines.option("balance", balance.to_string());
-        lines.option(
-            "retry",
-            match retry {
-                Retry::Unsent => "unsent",
-                _ => "always",
-            },
-        );
-        lines.option("last-resort", duration(*last_resort));
-        lines.option("max-connections", max_connections.to_string());
-        if self.options.is_daemon {
-            lines.option("max-age", duration(*max_age));
-            self.keep(keep, lines);
-        }
-        lines.option("max-failures", max_failures.to_string());
-        for service in &self.services.valid {
-            let mode: &[u8] = match service.mode {
-                Mode::Drain => b"=drain",
-                Mode::Disabled => b"=disabled",
-                _ => continue,
-            };
-            lines.option("mode", [&*service.name, mode].concat());
-        }
-        for service in &self.services.valid {
-            if let Some(actions) = &service.actions {
-                let list = format!("={actions}");
-                lines.option("actions", [&*service.name, list.as_bytes()].concat());
+            "actions" => services.iter().filter_map(actions).collect(),
+            "workers" => one(Some(self.workers.to_string())),
+            "max_clients" => one(self.max_clients.map(|most| most.to_string())),
+            "health_check" => one(options.failover.interval().map(shown_duration)),
+            // The older spelling of two others.
+            "check" => Vec::new(),
+            "keep" => {
+                let default = match options.failover.keep_of_all() {
+                    None => Some(shown_duration(BackendConfig::default().keep)),
+                    Some(_) => None,
+                };
+                let default = default.map(|keep| Some(keep.into()));
+                default.into_iter().chain(raw(option, matches)).collect()
             }
+            _ => raw(option, matches),
         }
-        if self.options.is_daemon {
-            if let Some(check) = failover.interval() {
-                lines.option("health-check", duration(check));
-            }
-            if let Some(probe) = probe {
-                lines.option("probe", probe.as_os_str().as_encoded_bytes());
-            }
-            if let Some(action) = probe_action {
-                lines.option("probe-action", action.as_bytes());
-            }
-        }
-    }
-
-    fn limits(&self, limits: &ClientArgs, lines: &mut Lines) {
-        let ClientArgs {
-            allow,
-            max_clients: _,
-            max_clients_per_address,
-            max_clients_per_user,
-            max_request,
-            max_memory,
-            request_timeout,
-            idle,
-        } = limits;
-        if !allow.is_empty() {
-            let nets: Vec<String> = allow.iter().map(ToString::to_string).collect();
-            lines.option("allow", nets.join(","));
-        }
-        if let Some(most) = self.max_clients {
-            lines.option("max-clients", most.to_string());
-        }
-        for (most, name) in [
-            (max_clients_per_address, "max-clients-per-address"),
-            (max_clients_per_user, "max-clients-per-user"),
-        ] {
-            if let Some(most) = most {
-                lines.option(name, most.to_string());
-            }
-        }
-        lines.option("max-request", shown(*max_request));
-        lines.option("max-memory", shown(*max_memory));
-        lines.option("request-timeout", duration(*request_timeout));
-        lines.option("idle", duration(*idle));
     }
 }
 
-fn shutdown_lines(shutdown: &ShutdownArgs, lines: &mut Lines) {
-    let ShutdownArgs { drain, handover } = shutdown;
-    lines.option("drain", duration(*drain));
-    if let Some(path) = handover {
-        lines.option(
-            "handover",
-            [b"unix:", path.as_os_str().as_encoded_bytes()].concat(),
-        );
+/// The bytes behind `=`; a flag has none.
+type Value = Option<Vec<u8>>;
+
+/// The values as they were written, or the default's.
+fn raw(option: &Arg, matches: &ArgMatches) -> Vec<Value> {
+    if !option.get_action().takes_values() {
+        return Vec::new();
     }
-}
-
-/// An option as it can be given.
-struct Given {
-    name: &'static str,
-    value: Option<Vec<u8>>,
-}
-
-#[derive(Default)]
-struct Lines(Vec<Given>);
-
-impl Lines {
-    fn option(&mut self, name: &'static str, value: impl AsRef<[u8]>) {
-        let value = Some(value.as_ref().to_vec());
-        self.0.push(Given { name, value });
+    let values = matches.try_get_raw(option.get_id().as_str());
+    let values = values.ok().flatten().into_iter().flatten();
+    let values: Vec<&[u8]> = values.map(OsStrExt::as_bytes).collect();
+    match option.get_value_delimiter() {
+        Some(_) if values.is_empty() => Vec::new(),
+        Some(delimiter) => vec![Some(values.join(delimiter.to_string().as_bytes()))],
+        None => values.iter().map(|value| Some(value.to_vec())).collect(),
     }
 }
 
 /// A service with all its fields.
-fn described(service: &Service) -> Vec<u8> {
-    let Service {
-        name,
-        endpoint,
-        backend,
-        timeout,
-        ..
-    } = service;
-    let (priority, weight, timeout) = (backend.priority, backend.weight, duration(*timeout));
-    let rest = format!("={endpoint}:{priority}:{weight}:{timeout}");
-    [name, rest.as_bytes()].concat()
+fn described(service: &Service) -> Value {
+    let (backend, timeout) = (service.backend, shown_duration(service.timeout));
+    let endpoint = &service.endpoint;
+    let rest = format!(
+        "={endpoint}:{}:{}:{timeout}",
+        backend.priority, backend.weight
+    );
+    Some([&service.name, rest.as_bytes()].concat())
 }
 
-/// A duration as it can be given.
-pub(super) fn duration(duration: Duration) -> String {
-    match (duration.as_secs(), duration.subsec_nanos()) {
-        (seconds, 0) => format!("{seconds}s"),
-        (0, nanos) if nanos % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
-        (seconds, nanos) => {
-            let text = format!("{seconds}.{nanos:09}");
-            format!("{}s", text.trim_end_matches('0'))
-        }
-    }
+/// The actions of a service, if it may not answer with any.
+fn actions(service: &Service) -> Option<Value> {
+    let list = format!("={}", service.actions.as_ref()?);
+    Some(Some([&service.name, list.as_bytes()].concat()))
 }
 
 #[cfg(test)]
@@ -291,7 +155,7 @@ mod tests {
                 most.map_or(1000, usize::from)
             }),
         };
-        let word = |Given { name, value }: Given| match value {
+        let word = |(name, value): (String, Value)| match value {
             Some(value) => [b"--", name.as_bytes(), b"=", &value].concat(),
             None => format!("--{name}").into_bytes(),
         };
@@ -303,17 +167,6 @@ mod tests {
         fn what_is_printed_can_be_given_and_comes_to_the_same(words in command_line()) {
             let printed = effective(words);
             prop_assert_eq!(effective(printed.clone()), printed);
-        }
-
-        #[test]
-        fn a_duration_is_read_as_it_is_written(millis in 0_u64..86_400_000, nanos in 0_u32..1_000_000) {
-            for time in [
-                Duration::from_millis(millis),
-                Duration::from_millis(millis) + Duration::from_nanos(nanos.into()),
-                Duration::from_secs(millis / 1000),
-            ] {
-                prop_assert_eq!(crate::args::parse_duration(&duration(time)), Ok(time));
-            }
         }
     }
 

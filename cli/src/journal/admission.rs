@@ -1,7 +1,7 @@
 //! Lines about clients that get no place, or lose it.
 
 use std::{
-    fmt,
+    fmt, io,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroUsize,
     time::Duration,
@@ -78,6 +78,12 @@ impl fmt::Display for Evicted {
 }
 
 impl Journal {
+    /// The system gives no connection.
+    pub(crate) fn cannot_accept(&self, error: &io::Error) {
+        let text = format!("cannot accept: {error}");
+        self.repeatable(Level::Warning, "cannot accept", ALL, text);
+    }
+
     /// A client has got no place.
     pub(crate) fn turned_away(&self, refusal: &Refusal) {
         let kind = match refusal {

@@ -59,4 +59,16 @@ impl Journal {
         let text = format!("closing a connection{from}: {why}");
         self.repeatable(Level::Warning, foreign.unwrap_or(kind), ALL, text);
     }
+
+    /// A peer has sent descriptors, which nobody has asked for.
+    pub(crate) fn descriptors_sent(&self) {
+        let text = "closing a connection: its peer has sent descriptors";
+        self.repeatable(Level::Warning, "descriptors", ALL, text.to_owned());
+    }
+
+    /// So many requests were still under way when the time for that was over.
+    pub(crate) fn cut_off(&self, count: usize) {
+        let text = format!("connections cut off at the end, count: {count}");
+        self.repeatable(Level::Warning, "cut off", ALL, text);
+    }
 }

@@ -1,13 +1,17 @@
-//! A daemon's line per request (`-l`), as `key=value`.
+//! Requests: what has come, and what has come of it.
 
 use std::time::Duration;
 
+use policy_daemon::log::Level;
 use policy_flow::Slot;
-use policy_proto::{Request, Response, attr};
+use policy_proto::{Ignored, Request, Response, attr};
 
-use crate::journal::{
-    Journal,
-    escape::{MAX_TEXT, MAX_VALUE, append_field},
+use crate::{
+    args::LogFormat,
+    journal::{
+        ALL, Journal,
+        line::{Place, escape, key_value},
+    },
 };
 
 /// What has come of a request.
@@ -23,210 +27,80 @@ pub(crate) struct Outcome<'a> {
     pub(crate) response: Option<&'a Response>,
 }
 
-/// The line.
-pub(super) fn line(journal: &Journal, request: &Request, outcome: &Outcome<'_>) -> String {
-    let Outcome {
-        answered,
-        failed,
-        took,
-        response,
-    } = *outcome;
-    let mut line = String::with_capacity(512);
-    for (name, limit) in ATTRIBUTES {
-        let value = request.get(name).unwrap_or_default();
-        append_field(&mut line, name, value, limit);
+impl Journal {
+    /// A request has come, and whether it is one for a policy server.
+    #[inline]
+    pub fn request(&self, request: &Request, is_policy: bool) {
+        if self.verbose || !is_policy {
+            self.say_request(request, is_policy);
+        }
     }
-    let name_of = |index: usize| journal.services.get(index).map(|counted| &*counted.name);
-    let service = answered.and_then(|backend| name_of(backend.index()));
-    let service = service.unwrap_or_default().as_bytes();
-    append_field(&mut line, "service", service, MAX_NAME);
-    let attempts = failed.count_ones() + u32::from(answered.is_some());
-    append_field(
-        &mut line,
-        "attempts",
-        attempts.to_string().as_bytes(),
-        MAX_WORD,
-    );
-    let is_failed = |index: &usize| failed & (1 << index) != 0;
-    let failed: Vec<&str> = (0..64).filter(is_failed).filter_map(name_of).collect();
-    append_field(&mut line, "failed", failed.join(",").as_bytes(), MAX_NAMES);
-    append_field(&mut line, "ms", millis(took).as_bytes(), MAX_WORD);
-    let action = response.map(Response::as_bytes).unwrap_or_default();
-    append_field(&mut line, "action", action, MAX_TEXT);
-    let by_default = match (answered, response) {
-        (Some(_), _) => "no",
-        (None, Some(_)) => "yes",
-        (None, None) => "close",
-    };
-    append_field(&mut line, "default", by_default.as_bytes(), MAX_WORD);
-    line
-}
 
-/// A time in milliseconds, with a tenth.
-pub(super) fn millis(time: Duration) -> String {
-    format!("{:.1}", time.as_secs_f64() * 1000.0)
-}
-
-/// What identifies a request, as Postfix calls it, and the bytes that it has as written.
-const ATTRIBUTES: [(&str, usize); 8] = [
-    (attr::QUEUE_ID, MAX_WORD),
-    (attr::INSTANCE, MAX_WORD),
-    (attr::PROTOCOL_STATE, MAX_WORD),
-    (attr::CLIENT_NAME, MAX_VALUE),
-    (attr::CLIENT_ADDRESS, MAX_WORD),
-    (attr::HELO_NAME, MAX_VALUE),
-    (attr::SENDER, MAX_VALUE),
-    (attr::RECIPIENT, MAX_VALUE),
-];
-/// No queue ID, instance, stage or address is as long.
-const MAX_WORD: usize = 128;
-/// The longest name of a service.
-const MAX_NAME: usize = 256;
-/// The longest list of them: the line has room for all that is before and behind.
-const MAX_NAMES: usize = 512;
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::args::Service;
-    use policy_daemon::log::{Log, printable};
-
-    const KEYS: [&str; 14] = [
-        "queue_id",
-        "instance",
-        "protocol_state",
-        "client_name",
-        "client_address",
-        "helo_name",
-        "sender",
-        "recipient",
-        "service",
-        "attempts",
-        "failed",
-        "ms",
-        "action",
-        "default",
-    ];
-
-    proptest! {
-        #[test]
-        fn no_value_can_write_a_field(
-            values in prop::collection::vec(value(), 8),
-            action in value(),
-            name in value(),
-        ) {
-            let line = line_about(&values, &action, &name);
-            prop_assert_eq!(&printable(&line), &line, "nothing is left to be escaped or cut");
-            let fields = fields(&line).ok_or_else(|| TestCaseError::fail(line.clone()))?;
-            let keys: Vec<&str> = fields.iter().map(|(key, _)| &**key).collect();
-            prop_assert_eq!(keys, KEYS.to_vec(), "{}", line);
-            for (value, (_, field)) in values.iter().zip(&fields) {
-                let value = without_controls(value);
-                let cut = field.strip_suffix(b"...").filter(|start| start.len() < value.len());
-                let same = *field == value || cut.is_some_and(|start| value.starts_with(start));
-                prop_assert!(same, "{} is not {}", field.escape_ascii(), value.escape_ascii());
+    #[cold]
+    fn say_request(&self, request: &Request, is_policy: bool) {
+        if self.verbose {
+            let mut attributes = request.attributes();
+            for (name, value) in attributes.by_ref().take(MAX_ATTRIBUTES) {
+                let attribute = escape(&[name, b"=", value].concat(), Place::Last);
+                self.log
+                    .line(Level::Info, format!("Attribute: {attribute}"));
             }
-            // A reader that looks for a key after a blank finds one place, the right one.
-            for key in &KEYS[1..] {
-                prop_assert_eq!(line.matches(&format!(" {key}=")).count(), 1, "{}: {}", key, &line);
+            // A line each of 64 Ki attributes would keep other clients waiting.
+            let more = attributes.count();
+            if more > 0 {
+                let text = format!("and {more} more attributes");
+                self.log.line(Level::Info, text);
             }
         }
-    }
-
-    #[test]
-    fn the_longest_values_leave_the_line_whole() {
-        let long = vec![b'"'; 16_000];
-        let line = line_about(&vec![long.clone(); 8], &long, &long);
-        assert_eq!(printable(&line), line);
-        assert_eq!(fields(&line).map(|fields| fields.len()), Some(KEYS.len()));
-    }
-
-    fn line_about(values: &[Vec<u8>], action: &[u8], name: &[u8]) -> String {
-        let names = ATTRIBUTES.iter().map(|(name, _)| *name);
-        let request = Request::from_attributes(names.zip(values)).unwrap();
-        let mut services =
-            vec![Service::parse(b"a=127.0.0.1:1", Duration::from_secs(1)).unwrap(); 64];
-        for service in &mut services {
-            service.name = name.to_vec();
-        }
-        let journal = Journal::new(Log::buffered(), services);
-        let response = Response::new([b"x", action].concat()).unwrap();
-        let outcome = Outcome {
-            answered: None,
-            failed: u64::MAX,
-            took: Duration::ZERO,
-            response: Some(&response),
-        };
-        line(&journal, &request, &outcome)
-    }
-
-    /// A reader of `key=value` as there are many: a value within quotation marks ends at the next one.
-    fn fields(mut rest: &str) -> Option<Vec<(String, Vec<u8>)>> {
-        let mut fields = Vec::new();
-        while !rest.is_empty() {
-            let (key, value) = rest.split_once('=')?;
-            let (value, end) = match value.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"')?,
-                None => value.split_at(value.find(' ').unwrap_or(value.len())),
+        if !is_policy {
+            let kind = match request.get(attr::REQUEST) {
+                None | Some(b"" | b"0") => b"<undef>",
+                Some(kind) => kind,
             };
-            fields.push((key.to_owned(), unescaped(value)?));
-            rest = match end {
-                "" => end,
-                end => end.strip_prefix(' ')?,
+            let kind = escape(kind, Place::Quoted('\''));
+            let text = format!("ignoring unrecognized request type: '{kind}'");
+            self.repeatable(Level::Notice, "type", ALL, text);
+        }
+    }
+
+    /// Lines of a request were no attributes.
+    pub fn ignored(&self, ignored: &Ignored) {
+        for line in &ignored.lines {
+            let line = escape(line, Place::Quoted('"'));
+            let text = format!("error: ignoring garbage \"{line}\"");
+            self.repeatable(Level::Notice, "garbage", ALL, text);
+        }
+        if ignored.more > 0 {
+            let text = format!("error: ignoring {} more lines of garbage", ignored.more);
+            self.repeatable(Level::Notice, "more garbage", ALL, text);
+        }
+    }
+
+    /// What a request has come to.
+    #[inline]
+    pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
+        if self.attempts || self.verbose {
+            self.say_reply(request, outcome);
+        }
+    }
+
+    #[cold]
+    fn say_reply(&self, request: &Request, outcome: &Outcome<'_>) {
+        if self.attempts && self.format == LogFormat::KeyValue {
+            let line = key_value::line(self, request, outcome);
+            self.log.line(Level::Info, line);
+        }
+        if self.verbose {
+            let text = match outcome.response {
+                Some(response) => {
+                    format!("Action: {}", escape(response.as_bytes(), Place::Last))
+                }
+                None => "No action: closing the connection".to_owned(),
             };
+            self.log.line(Level::Info, text);
         }
-        Some(fields)
-    }
-
-    fn unescaped(field: &str) -> Option<Vec<u8>> {
-        let mut parts = field.split('\\');
-        let mut bytes = parts.next()?.as_bytes().to_vec();
-        for part in parts {
-            let code = part.strip_prefix('x')?.get(..2)?;
-            bytes.push(u8::from_str_radix(code, 16).ok()?);
-            bytes.extend_from_slice(part.get(3..)?.as_bytes());
-        }
-        Some(bytes)
-    }
-
-    /// What is written as `?` cannot be read back.
-    fn without_controls(value: &[u8]) -> Vec<u8> {
-        let written = |byte: &u8| if byte.is_ascii_control() { b'?' } else { *byte };
-        value.iter().map(written).collect()
-    }
-
-    /// Any bytes that an attribute may have, most of them pieces of the line's own syntax.
-    fn value() -> impl Strategy<Value = Vec<u8>> {
-        let pieces = [
-            " ",
-            "=",
-            "\"",
-            "\\",
-            "\\x22",
-            "\u{a0}",
-            "\u{3000}",
-            "\u{85}",
-            "\u{202e}",
-            "\t",
-            "...",
-            "x",
-            "a@b",
-            "sender=",
-            " sender=",
-            "\" action=",
-            " default=no",
-            " client_address=203.0.113.8 ",
-        ];
-        let piece = prop_oneof![
-            4 => prop::sample::select(pieces.map(|piece| piece.as_bytes().to_vec()).to_vec()),
-            1 => any::<u8>().prop_map(|byte| vec![byte]),
-        ];
-        prop::collection::vec(piece, 0..40).prop_map(|pieces| {
-            let mut value = pieces.concat();
-            value.retain(|byte| !matches!(byte, 0 | b'\n' | b'\r'));
-            value
-        })
     }
 }
+
+/// Lines of `-v` for one request: Postfix sends about 30 attributes.
+const MAX_ATTRIBUTES: usize = 256;

@@ -1,6 +1,6 @@
 //! What is said of services rather than of requests.
 
-use std::{error::Error, io, sync::PoisonError, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use policy_daemon::log::{Change, Level};
 use policy_flow::{AttemptError, CheckError, Slot};
@@ -10,9 +10,8 @@ use policy_proto::{Request, attr};
 use crate::{
     args::LogFormat,
     journal::{
-        ALL, Counted, Journal,
-        escape::{Place, escape},
-        request::millis,
+        ALL, Journal,
+        line::{Place, escape, millis},
     },
 };
 
@@ -166,26 +165,6 @@ impl Journal {
         };
         let text = counted.place() + &what;
         suppressor.change(backend.index(), change, level, text);
-    }
-}
-
-impl Counted {
-    /// Notes why it failed, in as few words as the system has for it.
-    fn set_reason(&self, error: &AttemptError) {
-        let mut why = error as &dyn Error;
-        while let Some(source) = why.source() {
-            why = source;
-        }
-        let why = why.to_string();
-        let words = why.split(" (os error").next().unwrap_or_default();
-        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        words.clone_into(&mut reason);
-    }
-
-    /// Why it failed last.
-    pub(super) fn reason(&self) -> String {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        reason.clone()
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use policy_daemon::log::Level;
+
+use crate::{args::shown_size, journal::Journal};
+
 /// What is to be said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Memory {
@@ -68,6 +72,25 @@ impl Shortage {
                     self.lasts = None;
                     Memory::Free(waited)
                 })
+            }
+        }
+    }
+}
+
+impl Journal {
+    /// Requests have begun to wait for memory, of so many bytes in all, or do so no more.
+    pub(crate) fn memory(&self, memory: Memory, bytes: usize) {
+        match memory {
+            Memory::UsedUp => {
+                let size = shown_size(bytes);
+                let text = format!(
+                    "memory for requests is used up (--max-memory {size}): new requests wait"
+                );
+                self.log.line(Level::Warning, text);
+            }
+            Memory::Free(waited) => {
+                let text = format!("memory for requests is free again, {waited} have waited");
+                self.log.line(Level::Info, text);
             }
         }
     }

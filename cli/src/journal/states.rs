@@ -11,7 +11,7 @@ use crate::{
     args::DefaultAction,
     journal::{
         ALL, Journal,
-        escape::{Place, escape},
+        line::{Place, escape},
         outage::Over,
     },
 };

@@ -10,12 +10,10 @@ use crate::{
     journal::admission::Evicted,
     proxy::{
         Proxy,
-        connection::Read,
         driver::ClientSide,
         flow_io::FlowIo,
         message::{Context, Message},
-        table::Table,
-        token::Side,
+        socket::{Read, Side, Table},
     },
 };
 

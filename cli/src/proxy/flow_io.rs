@@ -6,9 +6,9 @@ use mio::event::Event;
 use policy_flow::{Flow, LinkId};
 
 use crate::proxy::{
-    connection::Read,
     driver::{ClientSide, Driver},
     failure,
+    socket::{Poller, Read, Side},
 };
 
 /// A state machine with its driver.
@@ -51,8 +51,17 @@ impl<C: ClientSide> FlowIo<C> {
         self.resume_links();
     }
 
+    /// Reports what the system has told of connections to backends.
+    pub(crate) fn link_events(&mut self, poller: &Poller) {
+        for event in poller.events() {
+            if let Some(index) = Side::Backends.index_of(event.token()) {
+                self.link_event(index, event);
+            }
+        }
+    }
+
     /// The system has told of something at a connection to a backend.
-    pub(crate) fn link_event(&mut self, index: usize, event: &Event) {
+    fn link_event(&mut self, index: usize, event: &Event) {
         let Some(connection) = self.driver.links.table.get(index) else {
             return;
         };

@@ -16,8 +16,7 @@ use crate::proxy::{
     failure,
     message::{Found, Inbox},
     resolver::Resolver,
-    table::Table,
-    token::Side,
+    socket::{Side, Table},
 };
 
 /// Where the backends are, for all workers.

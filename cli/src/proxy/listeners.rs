@@ -9,7 +9,7 @@ use std::{
 use mio::{Interest, Registry, unix::SourceFd};
 use policy_daemon::worker::{Listener, Origin};
 
-use crate::proxy::token;
+use crate::proxy::socket;
 
 /// The listening sockets of a worker.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Listeners {
         let mut all = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let descriptor = listener.as_fd().as_raw_fd();
-            let token = token::listener(index);
+            let token = socket::listener(index);
             registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
             let ready = false;
             all.push(Entry { listener, ready });

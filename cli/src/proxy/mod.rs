@@ -18,7 +18,6 @@
 
 mod accept;
 mod clients;
-mod connection;
 mod driver;
 mod event_loop;
 mod failure;
@@ -28,9 +27,8 @@ mod listeners;
 mod message;
 mod resolver;
 mod settings;
+mod socket;
 mod stdio;
-mod table;
-mod token;
 
 pub(crate) use event_loop::EventLoop;
 pub(crate) use links::Backends;

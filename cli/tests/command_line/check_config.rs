@@ -13,14 +13,14 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 # mode: drop-in
 --service=a=inet:127.0.0.1:1:10:1:30s
 --default=dunno
---deadline=90s
+--logging
 --affinity=none
+--deadline=90s
 --balance=round-robin
 --retry=always
 --last-resort=3s
 --max-connections=100
 --max-failures=1
---logging
 ";
     assert_eq!(ended.out, drop_in);
 
@@ -57,22 +57,11 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let daemon = "\
 # mode: daemon
---listen=inet:127.0.0.1:0
 --service=a=inet:127.0.0.1:1:5:1:10s
 --service=b=unix:/run/b:5:2:10s
 --default='DEFER_IF_PERMIT try later'
---deadline=90s
 --affinity=message
---balance=hash:sender
---retry=always
---last-resort=3s
---max-connections=100
---max-age=300s
---keep=60s
---keep=b=0s
---max-failures=1
---mode=b=drain
---health-check=5s
+--listen=inet:127.0.0.1:0
 --user=nobody
 --workers=2
 --log-format=key-value
@@ -84,6 +73,17 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 --idle=1200s
 --drain=30s
 --handover=unix:/run/hapolicy.handover
+--deadline=90s
+--balance=hash:sender
+--retry=always
+--last-resort=3s
+--max-connections=100
+--max-age=300s
+--keep=60s
+--keep=b=0s
+--max-failures=1
+--mode=b=drain
+--health-check=5s
 ";
     assert_eq!(ended.out, daemon);
 }

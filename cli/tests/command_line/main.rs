@@ -2,6 +2,7 @@
 
 mod check;
 mod check_config;
+mod described;
 mod listener;
 mod options;
 mod warnings;

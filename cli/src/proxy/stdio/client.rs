@@ -19,9 +19,8 @@ use rustix::{
 };
 
 use crate::proxy::{
-    connection::{Connection, Read},
     driver::ClientSide,
-    token::Side,
+    socket::{Connection, Read, Side},
 };
 
 /// Standard input and output.

@@ -1,24 +1,17 @@
 //! The drop-in: standard input and output as the only client.
 
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use mio::{Events, Interest, Poll, unix::SourceFd};
 use policy_daemon::{log::Log, worker};
 use policy_flow::{ClientId, Peer};
 
 use crate::proxy::{
     Proxy,
-    connection::Read,
     driver::Driver,
     flow_io::FlowIo,
     links::Links,
     message::{Inbox, Message},
-    token::{INBOX, Side, Source},
+    socket::{Poller, Read, Source},
 };
 
 mod client;
@@ -30,11 +23,8 @@ use client::Stdio;
 ///
 /// What the system says of the descriptors.
 pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
-    let poll = Poll::new()?;
-    let registry = Arc::new(poll.registry().try_clone()?);
     let inbox = Arc::new(Inbox::new()?);
-    let descriptor = inbox.as_fd().as_raw_fd();
-    registry.register(&mut SourceFd(&descriptor), INBOX, Interest::READABLE)?;
+    let (poller, registry) = Poller::new(EVENTS, &inbox)?;
     let client = Stdio::new(Arc::clone(&registry), log)?;
     let proxy = Arc::new(proxy);
     let links = Links::new(registry, Arc::clone(&proxy.backends), Arc::clone(&inbox));
@@ -43,8 +33,7 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let accepted = io.flow.accept(Peer::User(0), &mut io.driver);
     let client = accepted.map_err(io::Error::other)?;
     let mut session = Session {
-        poll,
-        events: Events::with_capacity(EVENTS),
+        poller,
         io,
         client,
         inbox,
@@ -56,8 +45,7 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
 }
 
 struct Session {
-    poll: Poll,
-    events: Events,
+    poller: Poller,
     io: FlowIo<Stdio>,
     client: ClientId,
     inbox: Arc<Inbox>,
@@ -71,11 +59,11 @@ impl Session {
         } else {
             self.io.flow.time_left()
         };
-        let is_complete = self.wait(patience)?;
+        let is_complete = self.poller.wait(patience)?;
         self.io.set_now();
         self.report();
         if !is_complete || self.io.is_due() {
-            self.wait(Some(Duration::ZERO))?;
+            self.poller.wait(Some(Duration::ZERO))?;
             self.report();
         }
         self.io.resume_links();
@@ -84,23 +72,11 @@ impl Session {
         Ok(())
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => Ok(self.events.iter().count() < EVENTS),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     fn report(&mut self) {
-        for event in &self.events {
-            if let Some(index) = Side::Backends.index_of(event.token()) {
-                self.io.link_event(index, event);
-            }
-        }
+        self.io.link_events(&self.poller);
         let mut has_messages = false;
         let mut is_gone = false;
-        for event in &self.events {
+        for event in self.poller.events() {
             match Source::of(event.token()) {
                 Source::Client(index) => {
                     let heard = self.io.driver.clients.heard(index, event);
@@ -118,7 +94,7 @@ impl Session {
         if has_messages {
             self.read_messages();
         }
-        self.events.clear();
+        self.poller.clear();
         if is_gone {
             // What it has sent before is read first.
             self.read();

@@ -1,5 +1,7 @@
 //! One connection to a backend.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use policy_proto::MessageDecoder;
 
@@ -20,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) opened: Time,
     /// Since when it is idle, or owes its blank line, or is asked.
     pub(crate) since: Time,
+    /// How long its last answer took.
+    pub(crate) took: Duration,
     /// It has answered before.
     pub(crate) is_reused: bool,
     /// A byte of the answer has come.
@@ -70,6 +74,7 @@ impl Link {
             address: Address::Other(0),
             opened: Time::NEVER,
             since: Time::NEVER,
+            took: Duration::ZERO,
             is_reused: false,
             heard: false,
             sent: false,

@@ -1,24 +1,23 @@
 //! One connection as an event loop knows it: a socket, what is known of its readiness, and what it has not taken.
 
 use std::{
-    io::{self, IoSliceMut},
-    mem::{self, MaybeUninit},
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    io, mem,
+    os::fd::{AsRawFd, OwnedFd},
 };
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
-use policy_socket::{close_apart, close_unix, refuses_rights};
+use policy_socket::{close_unix, refuses_rights};
 use rustix::{
-    cmsg_space,
-    io::{Errno, retry_on_intr},
+    io::Errno,
     net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recv,
-        recvmsg, send,
-        sockopt::{set_socket_oobinline, socket_domain},
+        AddressFamily,
+        sockopt::{set_socket_oobinline, socket_domain, socket_error},
     },
 };
+
+use super::calls::{peek, read, receive, write};
 
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.
@@ -146,8 +145,7 @@ impl Connection {
         let read = if self.brings_rights {
             receive(socket, room)
         } else {
-            retry_on_intr(|| recv(socket, &mut *room, RecvFlags::DONTWAIT))
-                .map(|(_, count)| Some(count))
+            read(socket, room).map(Some)
         };
         match read {
             Ok(Some(0)) => {
@@ -171,19 +169,14 @@ impl Connection {
 
     /// Whether something has come that has not been read, bytes or the end.
     pub(crate) fn has_input(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let peek = |socket: &OwnedFd| retry_on_intr(|| recv(socket, &mut [0; 1], flags));
-        self.socket
-            .as_ref()
-            .is_some_and(|socket| !matches!(peek(socket), Err(Errno::AGAIN)))
+        let socket = self.socket.as_ref();
+        socket.is_some_and(|socket| !matches!(peek(socket), Err(Errno::AGAIN)))
     }
 
     /// Whether bytes have come that have not been read.
     pub(crate) fn has_bytes(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let peek = |socket: &OwnedFd| retry_on_intr(|| recv(socket, &mut [0; 1], flags));
-        let found = self.socket.as_ref().map(peek);
-        matches!(found, Some(Ok((_, 1..))))
+        let socket = self.socket.as_ref();
+        socket.is_some_and(|socket| matches!(peek(socket), Ok(1..)))
     }
 
     /// Sends as much as the system takes, and keeps the rest.
@@ -239,7 +232,7 @@ impl Connection {
     /// Why it could not be opened, if it could not.
     pub(crate) fn connect_error(&self) -> Option<io::Error> {
         let socket = self.socket.as_ref()?;
-        match rustix::net::sockopt::socket_error(socket) {
+        match socket_error(socket) {
             Ok(Ok(())) => None,
             Ok(Err(error)) | Err(error) => Some(error.into()),
         }
@@ -276,36 +269,3 @@ impl Connection {
         }
     }
 }
-
-/// Reads, and has descriptors closed that were sent: with room for as many as can come at once, or the system would
-/// close the others here.
-fn receive(socket: &OwnedFd, room: &mut [u8]) -> rustix::io::Result<Option<usize>> {
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let slices = &mut [IoSliceMut::new(room)];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let received = retry_on_intr(|| recvmsg(socket, slices, &mut ancillary, flags))?;
-    let mut sent = Vec::new();
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            sent.extend(descriptors);
-        }
-    }
-    if sent.is_empty() {
-        return Ok(Some(received.bytes));
-    }
-    close_apart(sent);
-    Ok(None)
-}
-
-/// How much the system has taken.
-fn write(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    // Who writes to a peer that has gone is to get an error, not a signal.
-    match retry_on_intr(|| send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)) {
-        Err(Errno::AGAIN) => Ok(0),
-        sent => Ok(sent?),
-    }
-}
-
-/// `SCM_MAX_FD` of Linux.
-const MAX_DESCRIPTORS: usize = 253;

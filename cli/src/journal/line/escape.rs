@@ -5,7 +5,7 @@ use policy_daemon::log::{MAX_LINE, escaped};
 
 /// Where in a line a value stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(in crate::journal) enum Place {
     /// A client's name before brackets, or its address within.
     Client,
     /// A HELO name, a sender or a recipient, within `<` and `>`.
@@ -28,7 +28,7 @@ pub(super) enum Place {
 ///
 /// What is longer than the place's share of a line is cut, so that no value can push the later ones
 /// off the line's end.
-pub(super) fn escape(value: &[u8], place: Place) -> String {
+pub(in crate::journal) fn escape(value: &[u8], place: Place) -> String {
     let is_plain = || str::from_utf8(value).is_ok_and(|text| !text.contains(is_odd));
     match place {
         Place::Client if is_plain() => escaped(value, MAX_VALUE, |c| matches!(c, '[' | ']')),

@@ -6,10 +6,7 @@ use mio::{Registry, Token};
 use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
 
-use crate::proxy::{
-    connection::{Connection, Read},
-    token::Side,
-};
+use super::{Connection, Read, Side};
 
 /// The connections of one side.
 #[derive(Debug)]

@@ -1,0 +1,71 @@
+//! A service with its counters, as the log names it.
+
+use std::{
+    error::Error,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use policy_daemon::log::printable;
+use policy_flow::AttemptError;
+
+use crate::args::Service;
+
+/// A service with its counters.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) service: Service,
+    /// As it is logged.
+    pub(super) name: String,
+    pub(super) answers: AtomicU64,
+    pub(super) failed: AtomicU64,
+    /// Why it failed last.
+    reason: Mutex<String>,
+    /// It has answered with something else than UTF-8.
+    pub(super) said_not_utf8: AtomicBool,
+}
+
+impl Counted {
+    /// `'NAME' (ADDRESS)`.
+    pub(super) fn place(&self) -> String {
+        format!("'{}' ({})", self.name, self.service.address)
+    }
+
+    /// The numbers of its answers and of its failures.
+    pub(super) fn so_far(&self) -> (u64, u64) {
+        (self.answers.load(Relaxed), self.failed.load(Relaxed))
+    }
+
+    /// Notes why it failed, in as few words as the system has for it.
+    pub(super) fn set_reason(&self, error: &AttemptError) {
+        let mut why = error as &dyn Error;
+        while let Some(source) = why.source() {
+            why = source;
+        }
+        let why = why.to_string();
+        let words = why.split(" (os error").next().unwrap_or_default();
+        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        words.clone_into(&mut reason);
+    }
+
+    /// Why it failed last.
+    pub(super) fn reason(&self) -> String {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.clone()
+    }
+}
+
+impl From<Service> for Counted {
+    fn from(service: Service) -> Self {
+        Self {
+            name: printable(&service.name),
+            service,
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            reason: Mutex::default(),
+            said_not_utf8: AtomicBool::new(false),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The services of a command line: what each is, and what is wrong with some.
+
+use std::{os::unix::ffi::OsStrExt, time::Duration};
+
+use policy_daemon::log::{Level, Log};
+use policy_ha::Mode;
+
+use crate::{
+    args::{InvalidService, Options, Service},
+    journal::Journal,
+};
+
+mod proxy;
+pub(crate) use proxy::{affinity, checks};
+
+/// The services of a command line, and what was wrong with the others.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    pub(crate) valid: Vec<Service>,
+    pub(crate) invalid: Vec<Fault>,
+}
+
+/// What is wrong with a service.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// What the Perl script says of it, if it does.
+    perl: Option<Vec<u8>>,
+    /// What is at fault.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Fault {
+    fn new(service: &[u8], fault: &str) -> Self {
+        let end = format!("': {fault}");
+        Self {
+            perl: None,
+            text: [b"invalid service '", service, end.as_bytes()].concat(),
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self {
+            perl: None,
+            text: text.into_bytes(),
+        }
+    }
+}
+
+impl Services {
+    pub(crate) fn parse(options: &Options) -> Self {
+        let timeout = if options.is_daemon {
+            DAEMON_TIMEOUT
+        } else {
+            DROP_IN_TIMEOUT
+        };
+        let mut services = Self::default();
+        for text in &options.services {
+            services.add(text.as_bytes(), timeout);
+        }
+        for (name, mode) in &options.failover.mode {
+            services.set_mode(name, *mode);
+        }
+        for (name, list) in &options.failover.actions {
+            services.set_actions(name, list);
+        }
+        for (name, keep) in &options.failover.keep {
+            if let Some(name) = name {
+                services.set_keep(name, *keep);
+            }
+        }
+        services
+    }
+
+    fn set_mode(&mut self, name: &str, mode: Mode) {
+        if let Some(service) = self.named(name, || format!("--mode {name}={}", mode_name(mode))) {
+            service.mode = mode;
+        }
+    }
+
+    fn set_keep(&mut self, name: &str, keep: Duration) {
+        if let Some(service) = self.named(name, || format!("--keep {name}={keep:?}")) {
+            service.keep = Some(keep);
+        }
+    }
+
+    /// A service whose list cannot be read is left out: without its list it could answer with anything.
+    fn set_actions(&mut self, name: &str, list: &str) {
+        let Some(service) = self.named(name, || format!("--actions {name}={list}")) else {
+            return;
+        };
+        match list.parse() {
+            Ok(actions) => service.actions = Some(actions),
+            Err(error) => {
+                self.valid.retain(|service| service.name != name.as_bytes());
+                let text = format!("invalid service '{name}': actions '{list}': {error}");
+                self.invalid.push(Fault::from(text));
+            }
+        }
+    }
+
+    /// The service that an option names; if there is none, that is a fault.
+    fn named(&mut self, name: &str, option: impl FnOnce() -> String) -> Option<&mut Service> {
+        let mut valid = self.valid.iter_mut();
+        let service = valid.find(|service| service.name == name.as_bytes());
+        if service.is_none() {
+            let text = format!("{}: no service '{name}'", option());
+            self.invalid.push(Fault::from(text));
+        }
+        service
+    }
+
+    fn add(&mut self, text: &[u8], timeout: Duration) {
+        match Service::parse(text, timeout) {
+            Ok(service) => {
+                let full = self.valid.len() == MOST;
+                match self
+                    .valid
+                    .iter_mut()
+                    .find(|known| known.name == service.name)
+                {
+                    Some(known) => *known = service.replacing(known),
+                    None if full => {
+                        let fault = format!("there are more than {MOST}");
+                        self.invalid.push(Fault::new(text, &fault));
+                    }
+                    None => self.valid.push(service),
+                }
+            }
+            Err(error) => {
+                let perl = match error {
+                    InvalidService::ZeroHost | InvalidService::ZeroPort => {
+                        let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
+                        [b"No address or port for '", name, b"'"].concat()
+                    }
+                    _ => [b"ignoring invalid service '", text, b"'"].concat(),
+                };
+                self.invalid.push(Fault {
+                    perl: Some(perl),
+                    ..Fault::new(text, &error.to_string())
+                });
+            }
+        }
+    }
+
+    /// A journal that knows the services, after it has said what is wrong with some.
+    pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
+        for fault in &self.invalid {
+            for text in fault.perl.iter().chain([&fault.text]) {
+                log.line(Level::Warning, text);
+            }
+        }
+        for text in self.valid.iter().flat_map(|service| &service.warnings) {
+            log.line(Level::Warning, text);
+        }
+        if self.valid.is_empty() {
+            log.line(
+                Level::Error,
+                "no valid service: every request gets the default action",
+            );
+        }
+        Journal::new(log, self.valid.clone()).with_detail(options.logging, options.verbose)
+    }
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enabled => "enabled",
+        Mode::Drain => "drain",
+        Mode::Disabled => "disabled",
+    }
+}
+
+/// As many as a balancer takes.
+const MOST: usize = 64;
+/// As in the Perl script.
+const DROP_IN_TIMEOUT: Duration = Duration::from_secs(30);
+/// A daemon's clients share what one hung server costs.
+const DAEMON_TIMEOUT: Duration = Duration::from_secs(10);
