@@ -312,7 +312,24 @@ fn a_backend_that_is_slow_keeps_its_connections() {
 }
 
 #[test]
-fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_closed_a_second_later()
+fn a_process_that_stood_still_keeps_its_other_connections_and_its_service() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    for link in 0..2 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 1: b"]);
+    let done = proxy.stands_still(ms(10_101));
+    assert_eq!(done, ["close 1", "reply 0: action=DUNNO||"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["send 0: b"]);
+}
+
+#[test]
+fn a_connection_that_becomes_idle_is_closed_once_another_has_waited_twice_as_long_for_its_first_answer()
  {
     let mut proxy = Proxy::new(1);
     let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
@@ -323,7 +340,8 @@ fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_cl
     proxy.passes(ms(1_000));
     proxy.passes(ms(500));
     proxy.answer(0, DUNNO);
-    assert_eq!(proxy.passes(ms(500)), ["close 0"]);
+    assert_eq!(proxy.passes(ms(1_499)), [""; 0]);
+    assert_eq!(proxy.passes(ms(1)), ["close 0"]);
     assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
 }
 

@@ -248,8 +248,19 @@ impl Proxy {
         self.driver.take()
     }
 
-    /// So much time passes, in one step.
+    /// So much time passes, and each timer rings when it is due.
     pub(crate) fn passes(&mut self, time: Duration) -> Vec<String> {
+        let end = self.now + time;
+        while let Some(next) = self.flow.next_timer().filter(|next| *next < end) {
+            self.now = self.now.max(next);
+            self.flow.set_now(self.now);
+            self.flow.tick(&mut self.driver);
+        }
+        self.stands_still(end.saturating_duration_since(self.now))
+    }
+
+    /// So much time passes in one step.
+    pub(crate) fn stands_still(&mut self, time: Duration) -> Vec<String> {
         self.now += time;
         self.flow.set_now(self.now);
         self.flow.tick(&mut self.driver);

@@ -179,6 +179,26 @@ fn a_process_that_was_paused_past_the_timeout_gives_the_answer_that_has_come() {
 }
 
 #[test]
+fn a_server_that_takes_long_for_each_answer_is_not_taken_for_one_with_few_processes() {
+    for works in [1100, 1300, 2900] {
+        let mut world = plan([Service::default()]);
+        world.settings.deadline = secs(30);
+        world.services[0].servers[0].works = millis(works);
+        world.clients = (0..24)
+            .map(|nth| Client {
+                at: millis(150 * nth),
+                ..asks(millis(50 * nth), policy(5))
+            })
+            .collect();
+        let told = lives(&world);
+        told.is_well();
+        for reply in told.replies() {
+            assert!(reply.took < works + 50, "{reply:?}");
+        }
+    }
+}
+
+#[test]
 fn a_process_that_stood_still_blames_no_service_for_that_time() {
     // The connection is opened meanwhile, or the one that was kept is closed.
     for (requests, closes_idle, asked) in [(1, None, 1000), (2, Some(millis(1030)), 2082)] {

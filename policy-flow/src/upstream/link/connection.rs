@@ -1,6 +1,6 @@
 //! How a connection ends, by its backend, by a time-out, or since it is not wanted any more.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use crate::upstream::{
     AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, SERVED, TimedOut, Upstream,
@@ -157,6 +157,11 @@ impl Upstream {
             return;
         }
         let (slot, since) = (link.backend, link.since);
+        // A backend that takes long for each answer tells nothing by that.
+        let patience = since.after(CROWDED.max(self.slowest(slot) * 2));
+        if now < patience {
+            return self.arm_link(id, patience);
+        }
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
@@ -191,13 +196,22 @@ impl Upstream {
         self.drop_idle(slot, driver);
     }
 
+    /// How long the slowest of the last answers took, of those that its connections brought.
+    fn slowest(&self, slot: Slot) -> Duration {
+        let links = self.links.iter();
+        let links = links.filter(|link| link.backend == slot && link.state != LinkState::Free);
+        links.map(|link| link.took).max().unwrap_or_default()
+    }
+
     /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
     /// those: a request that takes long would not have been answered so soon after that.
     #[inline]
     pub(crate) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        if let Some(link) = self.links.get_mut(id)
-            && let Some((limit, at)) = link.room_made.take()
-        {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.took = self.clock.now.since(link.since);
+        if let Some((limit, at)) = link.room_made.take() {
             let slot = link.backend;
             self.learn_limit(slot, limit, at, driver);
         }
