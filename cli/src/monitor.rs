@@ -43,7 +43,7 @@ impl Monitor {
             let down_for = state.down_for(now).filter(|_| state.mode != Mode::Disabled);
             let minutes = down_for.map_or(0, |time| time.as_secs() / MINUTE.as_secs());
             if let Some(down_for) = down_for.filter(|_| minutes > *told) {
-                journal.still_down(index, down_for);
+                journal.still_down(index, down_for, state.is_untried_for(UNTRIED, now));
             }
             *told = minutes;
         }
@@ -71,10 +71,14 @@ impl Monitor {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// How long after it is due a trial is late: a request that might try the service comes sooner than that.
+const UNTRIED: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use policy_ha::Status;
 
     use super::*;
     use crate::proxy::tests::{Worker, proxy};
@@ -105,7 +109,7 @@ mod tests {
         assert_eq!(status, "a down 61s, b down 61s; 2 default actions");
         for name in ["a", "b"] {
             let begin = format!("[LOG warning]: '{name}' (127.0.0.1:1) is still down since ");
-            let end = " (61s): Connection refused";
+            let end = " (61s): Connection refused; no request has come to it lately";
             let is_told = |line: &&String| line.starts_with(&begin) && line.ends_with(end);
             assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
         }
@@ -132,6 +136,27 @@ mod tests {
         let (_, told) = tick(day);
         let since = told[0].split("since ").nth(1).unwrap();
         assert_eq!(since.find(" ("), Some("Nov 28 12:58:24".len()), "{since}");
+    }
+
+    #[test]
+    fn what_stays_down_although_it_is_asked_is_told_without_a_word_more() {
+        let (monitor, log) = monitor();
+        ask_in_vain(&monitor.proxy);
+        let state = &monitor.proxy.states()[0];
+        let Status::Down { due, .. } = state.status else {
+            panic!("it is down");
+        };
+        assert!(!state.is_untried_for(UNTRIED, due + UNTRIED - Duration::from_millis(1)));
+        assert!(state.is_untried_for(UNTRIED, due + UNTRIED));
+        monitor
+            .proxy
+            .journal
+            .still_down(0, Duration::from_secs(61), false);
+        let told = lines(&log);
+        assert!(
+            told.last().unwrap().ends_with("(61s): Connection refused"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -58,8 +58,13 @@ impl Journal {
     pub(super) fn crowded(&self, backend: Slot, limit: usize) {
         if let Some(counted) = self.services.get(backend.index()) {
             let place = counted.place();
+            let connections = if limit == 1 {
+                "connection"
+            } else {
+                "connections"
+            };
             let text = format!(
-                "{place} serves no more than {limit} connections at once: idle ones are closed for new ones \
+                "{place} serves no more than {limit} {connections} at once: idle ones are closed for new ones \
                  (--max-connections)"
             );
             self.repeatable(Level::Warning, "crowded", backend.index(), text);
@@ -104,6 +109,10 @@ impl Journal {
             AttemptError::LocalIo(cause) => ("own", format!("Could not ask {place}: {cause}")),
             AttemptError::TimedOut(what) => ("timeout", format!("Timeout for {place}: {what}")),
             AttemptError::Busy => ("busy", format!("All connections are in use for {place}")),
+            AttemptError::Opening => {
+                let text = format!("Connections to {place} are still being opened");
+                ("opening", text)
+            }
             AttemptError::StoodStill => {
                 let text = format!("No answer of {place} in time: this process stood still");
                 ("stood still", text)

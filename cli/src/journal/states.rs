@@ -37,6 +37,14 @@ impl State {
         }
     }
 
+    /// Whether it has been due for a trial for so long: no request has come to it, since others answer.
+    pub(crate) fn is_untried_for(&self, time: Duration, now: Instant) -> bool {
+        match self.status {
+            Status::Down { due, .. } => now.saturating_duration_since(due) >= time,
+            _ => false,
+        }
+    }
+
     fn mode(&self) -> &'static str {
         match self.mode {
             Mode::Enabled => "enabled",
@@ -93,7 +101,7 @@ impl Journal {
     }
 
     /// Says that a service is down, for so long by now.
-    pub(crate) fn still_down(&self, index: usize, down_for: Duration) {
+    pub(crate) fn still_down(&self, index: usize, down_for: Duration, is_untried: bool) {
         let Some(counted) = self.services.get(index) else {
             return;
         };
@@ -104,7 +112,12 @@ impl Journal {
         };
         let since = Local::now() - TimeDelta::from_std(down_for).unwrap_or_default();
         let (since, seconds) = (since.format(format), down_for.as_secs());
-        let text = format!("{place} is still down since {since} ({seconds}s): {reason}");
+        let untried = if is_untried {
+            "; no request has come to it lately"
+        } else {
+            ""
+        };
+        let text = format!("{place} is still down since {since} ({seconds}s): {reason}{untried}");
         self.log.line(Level::Warning, text);
     }
 

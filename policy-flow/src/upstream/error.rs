@@ -51,6 +51,9 @@ pub enum AttemptError {
     /// time was left for an answer, which did not come.
     #[error("too many requests under way")]
     Busy,
+    /// As many connections as may be opened at once are being opened, and none of them was open in time.
+    #[error("connections are still being opened")]
+    Opening,
     /// This process stood still for most of the time that the backend had: it was stopped, or got no processor.
     #[error("this process stood still")]
     StoodStill,
@@ -69,6 +72,7 @@ impl AttemptError {
     /// assert!(AttemptError::TimedOut(TimedOut::Connect(None)).blames_backend());
     /// assert!(AttemptError::Closed.blames_backend());
     /// assert!(!AttemptError::Busy.blames_backend());
+    /// assert!(!AttemptError::Opening.blames_backend());
     /// assert!(!AttemptError::NoMemory.blames_backend());
     /// assert!(!AttemptError::Local(std::io::Error::other("no descriptor is left")).blames_backend());
     /// ```
@@ -76,7 +80,12 @@ impl AttemptError {
     pub const fn blames_backend(&self) -> bool {
         !matches!(
             self,
-            Self::Busy | Self::StoodStill | Self::NoMemory | Self::Local(_) | Self::LocalIo(_)
+            Self::Busy
+                | Self::Opening
+                | Self::StoodStill
+                | Self::NoMemory
+                | Self::Local(_)
+                | Self::LocalIo(_)
         )
     }
 
@@ -126,6 +135,7 @@ impl Clone for AttemptError {
             },
             Self::TimedOut(late) => Self::TimedOut(late.clone()),
             Self::Busy => Self::Busy,
+            Self::Opening => Self::Opening,
             Self::StoodStill => Self::StoodStill,
             Self::NoMemory => Self::NoMemory,
         }

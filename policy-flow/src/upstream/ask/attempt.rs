@@ -309,7 +309,10 @@ impl Upstream {
         match ask.state {
             AskState::Free | AskState::Between => {}
             AskState::Queued if now < ask.wait_until => self.wait_no_more(id, driver),
-            AskState::Queued => self.fail(id, Failed::before(AttemptError::Busy), driver),
+            AskState::Queued => {
+                let error = self.why_queued(ask.slot);
+                self.fail(id, Failed::before(error), driver);
+            }
             AskState::Opening if now < ask.wait_until => self.race_on(id, driver),
             AskState::Opening => self.opening_timed_out(id, driver),
             AskState::Asking => self.answer_timed_out(id, driver),

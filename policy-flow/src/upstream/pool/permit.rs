@@ -124,6 +124,17 @@ impl Upstream {
         Ok(())
     }
 
+    /// Why requests wait for a connection to this backend.
+    pub(crate) fn why_queued(&self, slot: Slot) -> AttemptError {
+        let backend = self.backends.get(slot.index());
+        let is_opening = |opening: usize| opening >= self.options.max_opening.max(1);
+        if backend.is_some_and(|backend| is_opening(backend.opening)) {
+            AttemptError::Opening
+        } else {
+            AttemptError::Busy
+        }
+    }
+
     /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
     #[cold]
     pub(crate) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
