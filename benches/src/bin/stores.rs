@@ -89,7 +89,7 @@ async fn main() -> Result<(), Failure> {
             (What::Count, "count, three windows"),
         ] {
             let (one, many) = (rate(1, ask(what)).await?, rate(16, ask(what)).await?);
-            line(&format!("{name}: {verb}"), one, many);
+            line(&format!("{name}: {verb}"), one, Some(many));
         }
     }
     let client = redis::Client::open(format!("redis://{redis}"))?;

@@ -113,6 +113,12 @@ impl Journal {
                 let text = format!("Connections to {place} are still being opened");
                 ("opening", text)
             }
+            AttemptError::ClosedLate => {
+                let text = format!(
+                    "A kept connection to {place} was closed, and the time for a new one was over"
+                );
+                ("closed late", text)
+            }
             AttemptError::StoodStill => {
                 let text = format!("No answer of {place} in time: this process stood still");
                 ("stood still", text)

@@ -54,6 +54,10 @@ pub enum AttemptError {
     /// As many connections as may be opened at once are being opened, and none of them was open in time.
     #[error("connections are still being opened")]
     Opening,
+    /// A kept connection was closed before it brought an answer, and less than half of the time was left for a new one,
+    /// which brought none.
+    #[error("a kept connection was closed, too late for a new one")]
+    ClosedLate,
     /// This process stood still for most of the time that the backend had: it was stopped, or got no processor.
     #[error("this process stood still")]
     StoodStill,
@@ -82,6 +86,7 @@ impl AttemptError {
             self,
             Self::Busy
                 | Self::Opening
+                | Self::ClosedLate
                 | Self::StoodStill
                 | Self::NoMemory
                 | Self::Local(_)
@@ -136,6 +141,7 @@ impl Clone for AttemptError {
             Self::TimedOut(late) => Self::TimedOut(late.clone()),
             Self::Busy => Self::Busy,
             Self::Opening => Self::Opening,
+            Self::ClosedLate => Self::ClosedLate,
             Self::StoodStill => Self::StoodStill,
             Self::NoMemory => Self::NoMemory,
         }

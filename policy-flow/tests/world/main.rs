@@ -64,6 +64,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "an address that a name has no more is blamed, which was right",
         ),
         (
+            7_700_000_525_472,
+            "a service that had a request for a fraction of its time is said to have closed its connection",
+        ),
+        (
             55_002_832_226,
             "a process stood still, its kept connection was closed, and the service is blamed for the time",
         ),

@@ -5,9 +5,7 @@ use std::{io, time::Duration};
 use policy_ha::{BackendId, Preference, Tried};
 use policy_proto::Request;
 
-use crate::upstream::{
-    AttemptError, ask::attempt::Failed, ask::budget::Budget, link::addresses::Raced,
-};
+use crate::upstream::{AttemptError, ask::budget::Budget, link::addresses::Raced};
 use crate::{Slot, clock::Time};
 
 pub(crate) mod attempt;
@@ -137,20 +135,17 @@ impl Ask {
 
     /// Why there is no answer, where most of the attempt's time was not the backend's. Then it is not to blame: this
     /// process stood still, or the attempt waited for a permit, or began with a kept connection that was closed late.
-    pub(crate) fn too_late(&self) -> Option<Failed> {
+    pub(crate) fn too_late(&self) -> Option<AttemptError> {
         let most = self.until.since(self.began) / 2;
         if self.stood_still > most {
-            return Some(Failed::before(AttemptError::StoodStill));
-        }
-        let error = if self.began_closed {
-            AttemptError::Closed
+            Some(AttemptError::StoodStill)
+        } else if self.granted.since(self.began) <= most {
+            None
+        } else if self.began_closed {
+            Some(AttemptError::ClosedLate)
         } else {
-            AttemptError::Busy
-        };
-        (self.granted.since(self.began) > most).then(|| Failed {
-            was_closed: self.began_closed,
-            ..Failed::before(error)
-        })
+            Some(AttemptError::Busy)
+        }
     }
 
     /// This process stood still from then to then.

@@ -84,17 +84,12 @@ impl Upstream {
         let slot = link.backend;
         let waits_for_memory = link.partial.as_ref().is_some_and(|partial| partial.waits);
         let unsent = !link.heard && !link.sent;
-        let failed = match ask.too_late() {
-            _ if waits_for_memory => Failed::before(AttemptError::NoMemory),
-            Some(failed) => failed,
-            None => Failed::before(TimedOut::Answer { within }.into()),
+        let error = match ask.too_late() {
+            _ if waits_for_memory => AttemptError::NoMemory,
+            Some(error) => error,
+            None => TimedOut::Answer { within }.into(),
         };
-        let failed = Failed {
-            unsent,
-            connected: true,
-            ..failed
-        };
-        let is_blamed = failed.error.blames_backend() && !failed.was_closed;
+        let is_blamed = error.blames_backend();
         let is_dead = link.is_reused && !link.heard && is_blamed;
         if is_blamed {
             self.address_failed(id);
@@ -104,6 +99,12 @@ impl Upstream {
             // What lies between may have forgotten them all: those that are kept are not used up one by one.
             self.drop_idle(slot, driver);
         }
+        let failed = Failed {
+            error,
+            unsent,
+            was_closed: false,
+            connected: true,
+        };
         if let Some(ask) = self.asks.get_mut(ask_id) {
             ask.link = None;
         }

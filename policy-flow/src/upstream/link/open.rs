@@ -286,8 +286,8 @@ impl Upstream {
         let Some(backend) = self.backends.get(ask.slot.index()) else {
             return;
         };
-        if let Some(failed) = ask.too_late() {
-            return self.fail(id, failed, driver);
+        if let Some(error) = ask.too_late() {
+            return self.fail(id, Failed::before(error), driver);
         }
         let host = backend.host.clone();
         let racing: Vec<u32> = ask
