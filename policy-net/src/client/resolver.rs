@@ -7,10 +7,9 @@ use std::{
     thread,
 };
 
+use policy_socket::is_local;
 use thiserror::Error;
 use tokio::sync::oneshot;
-
-use super::failure::is_ours;
 
 /// No thread could be started, and so the server has not been asked.
 #[derive(Debug, Error)]
@@ -53,7 +52,7 @@ async fn on_a_thread(
 
 /// What this process has run out of. A resolver that cannot open its files says that there is no such name.
 fn exhausted() -> Option<io::Error> {
-    File::open("/").err().filter(is_ours)
+    File::open("/").err().filter(is_local)
 }
 
 #[cfg(test)]

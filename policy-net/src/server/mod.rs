@@ -34,8 +34,6 @@ mod gone;
 mod handler;
 pub use handler::Handler;
 
-mod next_request;
-
 mod options;
 pub use options::ServeOptions;
 

@@ -2,6 +2,7 @@
 
 mod error;
 mod link;
+mod open;
 mod script;
 mod sentinel;
 mod store;

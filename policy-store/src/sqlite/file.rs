@@ -8,7 +8,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::thread::{Thread, Work};
+use super::{
+    error::error,
+    thread::{Thread, Work},
+};
 use crate::{Breaker, RemoteOptions, StoreError, guard::Guard};
 
 /// Which file, and how it is used.
@@ -144,27 +147,5 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What SQLite says, as an error of ours.
-pub(super) fn error(error: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode as Code;
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(
-            Code::DatabaseBusy
-            | Code::DatabaseLocked
-            | Code::SystemIoFailure
-            | Code::DatabaseCorrupt
-            | Code::DiskFull
-            | Code::CannotOpen
-            | Code::NotADatabase
-            | Code::ReadOnly
-            | Code::PermissionDenied
-            | Code::OutOfMemory
-            | Code::FileLockingProtocolFailed,
-        ) => StoreError::NotServing(text),
-        _ => StoreError::Refused(text),
     }
 }

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::{
-    file::{Sqlite, error},
+    error::error,
+    file::Sqlite,
     table::{CREATE, Table, get},
     thread::Work,
 };

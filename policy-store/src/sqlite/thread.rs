@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::file::error;
+use super::error::error;
 use crate::StoreError;
 
 /// How much is done in one transaction, so that nobody waits for a long one.

@@ -10,11 +10,12 @@ use policy_benches::{
 
 use crate::{
     calls::Calls,
-    contest::Outcome,
+    case::Case,
     contestant::Contestant,
-    figures::{ADDED, CPU, Case, Comparison, FIGURES, Figure, P99, REQUESTS, Row},
+    figures::{ADDED, CPU, Comparison, FIGURES, Figure, P99, REQUESTS, Row},
     idle::Idle,
     options::{Part, Place},
+    outcome::Outcome,
 };
 
 /// One case.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::{InvalidResponse, grammar, shown::Shown};
+use super::shown::Shown;
+use crate::{InvalidResponse, grammar};
 
 /// What a policy server tells Postfix to do: one of access(5), to match and to build.
 ///

@@ -1,20 +1,11 @@
 //! The names of a client that its addresses confirm: the mechanism `ptr` and the macro `p` (RFC 7208, 5.5).
 
-use super::{evaluate::Evaluation, problem::Problem};
-use crate::{Name, Outcome, RecordType, Resolver};
-
-/// What is known of the client's names. They are found out once, so macros cannot multiply the questions.
-#[derive(Debug, Default)]
-pub(super) struct ClientNames {
-    /// The names that DNS gives for the address, at most so many as a term may look up.
-    names: Option<Vec<Name>>,
-    /// For each that was looked up, whether it has the address.
-    confirmed: Vec<(Name, bool)>,
-}
+use super::evaluation::Evaluation;
+use crate::{Name, Outcome, RecordType, Resolver, spf::problem::Problem};
 
 impl<R: Resolver> Evaluation<'_, R> {
     /// Whether the client has a confirmed name within `domain`.
-    pub(super) async fn has_name_within(&mut self, domain: &[u8]) -> Result<bool, Problem> {
+    pub(in crate::spf) async fn has_name_within(&mut self, domain: &[u8]) -> Result<bool, Problem> {
         let names = self.client_names().await?;
         let Ok(domain) = Name::parse(domain) else {
             return Ok(false);
@@ -28,7 +19,7 @@ impl<R: Resolver> Evaluation<'_, R> {
 
     /// The value of the macro `p`: the confirmed name that is `domain`, one within it, or any; `unknown` if there
     /// is none.
-    pub(super) async fn client_name(&mut self, domain: &[u8]) -> Result<Vec<u8>, Problem> {
+    pub(in crate::spf) async fn client_name(&mut self, domain: &[u8]) -> Result<Vec<u8>, Problem> {
         let names = self.client_names().await?;
         let names = self.confirmed(names).await?;
         let domain = Name::parse(domain).ok();

@@ -1,13 +1,16 @@
 //! The questions of a check, counted.
 
-use super::{evaluate::Evaluation, problem::Problem, request::normal};
-use crate::{Answer, Name, Outcome, Question, RecordType, Resolver};
+use super::evaluation::Evaluation;
+use crate::{
+    Answer, Name, Outcome, Question, RecordType, Resolver,
+    spf::{problem::Problem, request::normal},
+};
 
 impl<R: Resolver> Evaluation<'_, R> {
     /// Asks for a name that macros were expanded to, or none: the answer to a name that DNS cannot have is that
     /// it does not exist. Labels that are too long are cut, a name that is too long loses labels at its beginning
     /// (RFC 7208, 7.3).
-    pub(super) async fn look_up(
+    pub(in crate::spf) async fn look_up(
         &mut self,
         domain: &[u8],
         kind: RecordType,
@@ -19,7 +22,7 @@ impl<R: Resolver> Evaluation<'_, R> {
     }
 
     /// Asks for a name as it is.
-    pub(super) async fn look_up_name(
+    pub(in crate::spf) async fn look_up_name(
         &mut self,
         name: Name,
         kind: RecordType,
@@ -33,7 +36,7 @@ impl<R: Resolver> Evaluation<'_, R> {
     }
 
     /// Asks for several names at once. The answers have the names' order.
-    pub(super) async fn ask(
+    pub(in crate::spf) async fn ask(
         &mut self,
         names: impl IntoIterator<Item = Name>,
         kind: RecordType,
@@ -55,7 +58,7 @@ impl<R: Resolver> Evaluation<'_, R> {
     }
 
     /// Counts a term that asks DNS (RFC 7208, 4.6.4).
-    pub(super) fn count_term(&mut self) -> Result<(), Problem> {
+    pub(in crate::spf) fn count_term(&mut self) -> Result<(), Problem> {
         self.terms += 1;
         let most = self.options.max_dns_terms.min(MAX_TERMS);
         if self.terms > most {
@@ -66,7 +69,7 @@ impl<R: Resolver> Evaluation<'_, R> {
     }
 
     /// Counts an answer if it is void: no such name, or nothing at all.
-    pub(super) fn count_if_void(&mut self, answer: &Answer) -> Result<(), Problem> {
+    pub(in crate::spf) fn count_if_void(&mut self, answer: &Answer) -> Result<(), Problem> {
         if answer.outcome() != Outcome::NxDomain && !answer.section().is_empty() {
             return Ok(());
         }

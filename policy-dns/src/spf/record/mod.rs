@@ -1,24 +1,31 @@
 //! Records: `v=spf1` and its terms (RFC 7208, 4.6 and 12).
 
 use super::{
-    arguments::domain_spec,
-    macro_string::MacroString,
-    mechanism::Mechanism,
+    macros::MacroString,
     problem::Problem,
     scan::{self, printable},
 };
 
+mod arguments;
+mod mechanism;
+mod network;
+
+pub(super) use mechanism::{Mechanism, Test};
+pub(super) use network::{within_v4, within_v6};
+
+use arguments::domain_spec;
+
 /// A record, read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Record {
-    pub(super) mechanisms: Vec<Mechanism>,
-    pub(super) redirect: Option<MacroString>,
-    pub(super) explanation: Option<MacroString>,
+pub(in crate::spf) struct Record {
+    pub(in crate::spf) mechanisms: Vec<Mechanism>,
+    pub(in crate::spf) redirect: Option<MacroString>,
+    pub(in crate::spf) explanation: Option<MacroString>,
 }
 
 impl Record {
     /// Reads a text; none if it is no SPF record.
-    pub(super) fn parse(text: &[u8]) -> Option<Result<Self, Problem>> {
+    pub(in crate::spf) fn parse(text: &[u8]) -> Option<Result<Self, Problem>> {
         let (version, terms) = text.split_at_checked(VERSION.len())?;
         let is_spf =
             version.eq_ignore_ascii_case(VERSION) && matches!(terms.first(), None | Some(b' '));

@@ -1,14 +1,16 @@
 //! The arguments of mechanisms: domains, networks, prefix lengths (RFC 7208, 5).
 
-use super::{
-    macro_string::MacroString,
-    mechanism::{Prefixes, Test},
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::network::Prefixes;
+use crate::spf::{
+    macros::MacroString,
     problem::Problem,
     scan::{self, printable, run},
 };
 
 /// What follows the name of a mechanism.
-pub(super) struct Arguments<'a> {
+pub(in crate::spf) struct Arguments<'a> {
     term: &'a [u8],
     rest: &'a [u8],
     /// A colon was there, with something behind it.
@@ -17,7 +19,7 @@ pub(super) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     /// The arguments of `term`, of which `rest` follows the name.
-    pub(super) fn new(term: &'a [u8], rest: &'a [u8]) -> Self {
+    pub(in crate::spf) fn new(term: &'a [u8], rest: &'a [u8]) -> Self {
         match rest.strip_prefix(b":").filter(|value| !value.is_empty()) {
             Some(value) => Self {
                 term,
@@ -33,7 +35,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// Whether all is read.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::spf) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
@@ -46,12 +48,12 @@ impl<'a> Arguments<'a> {
         taken
     }
 
-    pub(super) fn required_domain(&mut self) -> Result<MacroString, Problem> {
+    pub(in crate::spf) fn required_domain(&mut self) -> Result<MacroString, Problem> {
         self.domain()?
             .ok_or_else(|| Problem::MissingDomain(printable(self.term)))
     }
 
-    pub(super) fn domain(&mut self) -> Result<Option<MacroString>, Problem> {
+    pub(in crate::spf) fn domain(&mut self) -> Result<Option<MacroString>, Problem> {
         if !self.has_value {
             return Ok(None);
         }
@@ -64,7 +66,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// `[ "/" number ] [ "//" number ]`.
-    pub(super) fn prefixes(&mut self) -> Result<Prefixes, Problem> {
+    pub(in crate::spf) fn prefixes(&mut self) -> Result<Prefixes, Problem> {
         let colon_alone = !self.has_value && self.term.contains(&b':');
         if colon_alone {
             return Err(Problem::JunkInMechanism(printable(self.term)));
@@ -100,7 +102,7 @@ impl<'a> Arguments<'a> {
             .ok_or_else(|| Problem::InvalidPrefix(version, printable(self.term)))
     }
 
-    pub(super) fn ip4(&mut self) -> Result<Test, Problem> {
+    pub(in crate::spf) fn ip4(&mut self) -> Result<(Ipv4Addr, u8), Problem> {
         let missing = || Problem::MissingAddress(4, printable(self.term));
         let found = self
             .has_value
@@ -108,10 +110,10 @@ impl<'a> Arguments<'a> {
             .flatten();
         let (address, length) = found.ok_or_else(missing)?;
         self.take(length);
-        Ok(Test::Ip4(address, self.prefix(4, 32)?.unwrap_or(32)))
+        Ok((address, self.prefix(4, 32)?.unwrap_or(32)))
     }
 
-    pub(super) fn ip6(&mut self) -> Result<Test, Problem> {
+    pub(in crate::spf) fn ip6(&mut self) -> Result<(Ipv6Addr, u8), Problem> {
         let missing = || Problem::MissingAddress(6, printable(self.term));
         let length = run(self.rest, |&byte| byte != b'/');
         let text = self.rest.get(..length).filter(|_| self.has_value);
@@ -119,11 +121,11 @@ impl<'a> Arguments<'a> {
             .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
             .ok_or_else(missing)?;
         self.take(length);
-        Ok(Test::Ip6(address, self.prefix(6, 128)?.unwrap_or(128)))
+        Ok((address, self.prefix(6, 128)?.unwrap_or(128)))
     }
 }
 
 /// Reads a domain-spec, of which a dot at the end is no part.
-pub(super) fn domain_spec(text: &[u8]) -> Result<MacroString, Problem> {
+pub(in crate::spf) fn domain_spec(text: &[u8]) -> Result<MacroString, Problem> {
     MacroString::parse(text.strip_suffix(b".").unwrap_or(text))
 }

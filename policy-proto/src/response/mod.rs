@@ -4,7 +4,16 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Action, InvalidResponse, Limits, grammar, shown::Shown};
+use crate::{InvalidResponse, Limits, grammar};
+
+mod action;
+pub use action::Action;
+
+mod action_set;
+pub use action_set::ActionSet;
+
+mod shown;
+use shown::Shown;
 
 /// A policy server's answer: the text of its action, valid by construction.
 ///

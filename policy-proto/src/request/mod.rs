@@ -4,10 +4,15 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{
-    InvalidAttribute,
-    attributes::{self, Attributes},
-};
+use crate::InvalidAttribute;
+
+mod accessors;
+
+mod attributes;
+pub use attributes::Attributes;
+
+mod state;
+pub use state::ProtocolState;
 
 /// A policy request: the bytes that arrived, proved valid.
 ///

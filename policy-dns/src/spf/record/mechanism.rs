@@ -2,26 +2,24 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
 };
 
-use super::{
-    SpfRequest, SpfResult, arguments::Arguments, macro_string::MacroString, problem::Problem,
-    scan::printable,
-};
+use super::{arguments::Arguments, network::Prefixes};
+use crate::spf::{SpfRequest, SpfResult, macros::MacroString, problem::Problem, scan::printable};
 
 /// A mechanism with its qualifier.
 ///
 /// It prints as Mail::SPF does: `-all`, `a:acme.test/24//64`, without what is the default.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Mechanism {
+pub(in crate::spf) struct Mechanism {
     /// The result where the mechanism matches.
-    pub(super) result: SpfResult,
-    pub(super) test: Test,
+    pub(in crate::spf) result: SpfResult,
+    pub(in crate::spf) test: Test,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Test {
+pub(in crate::spf) enum Test {
     All,
     Include(MacroString),
     A(Option<MacroString>, Prefixes),
@@ -32,16 +30,13 @@ pub(super) enum Test {
     Exists(MacroString),
 }
 
-/// The lengths of networks around the addresses of a host.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Prefixes {
-    pub(super) v4: u8,
-    pub(super) v6: u8,
-}
-
 impl Mechanism {
     /// Reads a term whose name, after a qualifier of `qualifier` bytes, takes `name` bytes.
-    pub(super) fn parse(term: &[u8], qualifier: usize, name: usize) -> Result<Self, Problem> {
+    pub(in crate::spf) fn parse(
+        term: &[u8],
+        qualifier: usize,
+        name: usize,
+    ) -> Result<Self, Problem> {
         let result = match term.first() {
             Some(b'-') => SpfResult::Fail,
             Some(b'~') => SpfResult::SoftFail,
@@ -61,8 +56,14 @@ impl Mechanism {
             b"a" => Test::A(arguments.domain()?, arguments.prefixes()?),
             b"mx" => Test::Mx(arguments.domain()?, arguments.prefixes()?),
             b"ptr" => Test::Ptr(arguments.domain()?),
-            b"ip4" => arguments.ip4()?,
-            b"ip6" => arguments.ip6()?,
+            b"ip4" => {
+                let (address, length) = arguments.ip4()?;
+                Test::Ip4(address, length)
+            }
+            b"ip6" => {
+                let (address, length) = arguments.ip6()?;
+                Test::Ip6(address, length)
+            }
             b"exists" => Test::Exists(arguments.required_domain()?),
             _ => return Err(Problem::UnknownMechanism(printable(&name))),
         };
@@ -73,7 +74,7 @@ impl Mechanism {
     }
 
     /// What it says of the client of a request if it matches, in Mail::SPF's words.
-    pub(super) fn explanation(&self, request: &SpfRequest) -> String {
+    pub(in crate::spf) fn explanation(&self, request: &SpfRequest) -> String {
         let by_default = if self.test == Test::All {
             " by default"
         } else {
@@ -105,27 +106,6 @@ impl Mechanism {
     }
 }
 
-impl Prefixes {
-    /// Whether `client` is in the network of `address`.
-    pub(super) fn contain(self, address: IpAddr, client: IpAddr) -> bool {
-        match (address, client) {
-            (IpAddr::V4(address), IpAddr::V4(client)) => within_v4(address, self.v4, client),
-            (IpAddr::V6(address), IpAddr::V6(client)) => within_v6(address, self.v6, client),
-            _ => false,
-        }
-    }
-}
-
-pub(super) fn within_v4(network: Ipv4Addr, length: u8, client: Ipv4Addr) -> bool {
-    let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-    (network.to_bits() ^ client.to_bits()) & mask == 0
-}
-
-pub(super) fn within_v6(network: Ipv6Addr, length: u8, client: Ipv6Addr) -> bool {
-    let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-    (network.to_bits() ^ client.to_bits()) & mask == 0
-}
-
 impl fmt::Display for Mechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.result {
@@ -155,18 +135,6 @@ impl fmt::Display for Test {
             Self::Ip6(address, 128) => write!(f, "ip6:{}", hex(*address)),
             Self::Ip6(address, length) => write!(f, "ip6:{}/{length}", hex(*address)),
         }
-    }
-}
-
-impl fmt::Display for Prefixes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.v4 != 32 {
-            write!(f, "/{}", self.v4)?;
-        }
-        if self.v6 != 128 {
-            write!(f, "//{}", self.v6)?;
-        }
-        Ok(())
     }
 }
 
@@ -266,21 +234,5 @@ mod tests {
         ] {
             assert_eq!(read(term).unwrap_err(), expected, "{term}");
         }
-    }
-
-    #[test]
-    fn networks_are_by_their_first_bits() {
-        let v4 = |length| within_v4([192, 0, 2, 1].into(), length, [192, 0, 3, 1].into());
-        assert_eq!([0, 1, 23, 24, 32].map(v4), [true, true, true, false, false]);
-        let (a, b) = (
-            "2001:db8::1".parse().unwrap(),
-            "2001:db8:8000::1".parse().unwrap(),
-        );
-        assert_eq!(
-            [0, 32, 33, 128].map(|length| within_v6(a, length, b)),
-            [true, true, false, false]
-        );
-        let prefixes = Prefixes { v4: 0, v6: 0 };
-        assert!(!prefixes.contain("::1".parse().unwrap(), "192.0.2.1".parse().unwrap()));
     }
 }

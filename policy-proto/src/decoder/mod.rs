@@ -1,17 +1,20 @@
 //! The streaming decoder of requests and responses.
 
-use std::mem;
-
 use bytes::{Buf, BytesMut};
 
-use crate::{
-    DecodeError, Ignored, Limits, Request, Response,
-    cursor::Cursor,
-    grammar,
-    lines::{check, leading_action, plain_action, rewritten, without_cr},
-    metering::looked_at,
-    scan::Verdict,
-};
+use crate::{DecodeError, Limits, Request, Response};
+
+mod cursor;
+mod ignored;
+mod lines;
+mod requests;
+mod responses;
+mod scan;
+
+pub use ignored::Ignored;
+
+use cursor::Cursor;
+use lines::without_cr;
 
 /// Reads requests, or responses, out of a stream of bytes, however it is cut.
 ///
@@ -246,114 +249,6 @@ impl MessageDecoder {
             return Err(error);
         }
         step(self).inspect_err(|error| self.failed = Some(*error))
-    }
-
-    fn next_request(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        loop {
-            if !self.cursor.doubtful {
-                match self.cursor.scan.advance(buf, self.limits) {
-                    Verdict::End(end) => {
-                        self.cursor = Cursor::default();
-                        let message = buf.split_to(end + 1).freeze();
-                        return Ok(Some(Request::from_valid(message)));
-                    }
-                    Verdict::More => return Ok(None),
-                    Verdict::Doubt => self.cursor.doubtful = true,
-                }
-            }
-            match self.next_request_by_line(buf)? {
-                // A blank line has been skipped: behind it the fast path tries anew.
-                None if !self.cursor.doubtful => {}
-                request => return Ok(request),
-            }
-        }
-    }
-
-    /// The same where the fast path has given up.
-    #[inline(never)]
-    fn next_request_by_line(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
-        while let Some(end) = self.line_end(buf)? {
-            let offset = self.cursor.line;
-            let (line, cr) = without_cr(&buf[offset..end]);
-            self.cursor.rewrite |= cr;
-            if line.is_empty() && self.cursor.begun {
-                let message = buf.split_to(end + 1);
-                let message = if mem::take(&mut self.cursor).rewrite {
-                    rewritten(&message)
-                } else {
-                    message.freeze()
-                };
-                return Ok(Some(Request::from_valid(message)));
-            }
-            if line.is_empty() && offset == 0 {
-                buf.advance(end + 1);
-                self.cursor = Cursor::default();
-                return Ok(None);
-            }
-            if line.is_empty() {
-                // Behind lines that are left out it belongs to the message: these have to count towards
-                // its limit, or they could come for ever.
-                self.cursor.rewrite = true;
-            } else if let Err(error) = check(line, offset) {
-                if !self.lenient {
-                    return Err(error);
-                }
-                self.cursor.rewrite = true;
-                let others = self.cursor.ignored;
-                self.ignored.get_or_insert_default().push(line, others);
-                self.cursor.ignored += 1;
-            } else {
-                self.cursor.begun = true;
-            }
-            self.cursor.next_line(end);
-        }
-        Ok(None)
-    }
-
-    /// The next response, if all of it has come at once with its blank line, as it does as a rule.
-    fn whole_response(&self, buf: &mut BytesMut) -> Option<Response> {
-        if !self.cursor.is_new() || self.owed.is_some() || self.failed.is_some() {
-            return None;
-        }
-        let length = leading_action(buf)?.len();
-        let line = grammar::ACTION.len() + length;
-        let is_within = line <= self.limits.line && line + 2 <= self.limits.message;
-        if buf.get(line + 1) != Some(&b'\n') || !is_within {
-            return None;
-        }
-        buf.advance(grammar::ACTION.len());
-        let action = buf.split_to(length).freeze();
-        buf.advance(2);
-        Some(Response::from_valid(action))
-    }
-
-    fn next_response(&mut self, buf: &mut BytesMut) -> Result<Option<Response>, DecodeError> {
-        if !self.skip_owed(buf)? {
-            return Ok(None);
-        }
-        while let Some(end) = self.line_end(buf)? {
-            let offset = self.cursor.line;
-            let (line, _) = without_cr(&buf[offset..end]);
-            looked_at(line.len());
-            let text = match plain_action(line) {
-                Some(text) => Some(text),
-                None => grammar::response_line(line, offset)?,
-            };
-            if let Some(text) = text {
-                let to = offset + line.len();
-                let text = to - text.len()..to;
-                // As a rule the blank line has come with it.
-                let is_whole = buf.get(end + 1) == Some(&b'\n') && end + 1 < self.limits.message;
-                buf.advance(text.start);
-                let action = buf.split_to(text.len()).freeze();
-                buf.advance(end + 1 - text.end + usize::from(is_whole));
-                self.cursor = Cursor::default();
-                self.owed = (!is_whole).then_some(end + 1);
-                return Ok(Some(Response::from_valid(action)));
-            }
-            self.cursor.next_line(end);
-        }
-        Ok(None)
     }
 
     fn skip_owed(&mut self, buf: &mut BytesMut) -> Result<bool, DecodeError> {

@@ -4,26 +4,19 @@ use std::pin::Pin;
 
 use super::{
     SpfOptions, SpfRequest, SpfResult, Verdict,
-    macro_string::MacroString,
-    mechanism::{Mechanism, Test, within_v4, within_v6},
+    macros::MacroString,
     problem::Problem,
-    ptr::ClientNames,
-    record::Record,
+    record::{Mechanism, Record, Test, within_v4, within_v6},
     scan::printable,
 };
 use crate::{Name, RecordType, Resolver};
 
-/// One check, with all that it has counted so far.
-#[derive(Debug)]
-pub(super) struct Evaluation<'a, R> {
-    pub(super) resolver: &'a R,
-    pub(super) request: &'a SpfRequest,
-    pub(super) options: &'a SpfOptions,
-    pub(super) terms: u32,
-    pub(super) void_look_ups: u32,
-    pub(super) look_ups: u32,
-    pub(super) client_names: ClientNames,
-}
+mod evaluation;
+mod explain;
+mod look_up;
+mod ptr;
+
+use evaluation::Evaluation;
 
 /// How the evaluation of a domain's record ended.
 #[derive(Debug)]
@@ -43,20 +36,12 @@ enum Stop {
     End(End),
 }
 
-pub(super) async fn evaluate(
+pub(in crate::spf) async fn evaluate(
     resolver: &impl Resolver,
     request: &SpfRequest,
     options: &SpfOptions,
 ) -> Verdict {
-    let mut evaluation = Evaluation {
-        resolver,
-        request,
-        options,
-        terms: 0,
-        void_look_ups: 0,
-        look_ups: 0,
-        client_names: ClientNames::default(),
-    };
+    let mut evaluation = Evaluation::new(resolver, request, options);
     let end = evaluation.check_host(request.domain.clone(), false).await;
     let authority_explanation = match end {
         End {
@@ -312,15 +297,6 @@ impl<R: Resolver> Evaluation<'_, R> {
         match end.result {
             SpfResult::None => Err(Problem::Redirected(printable(&domain)).into()),
             _ => Ok(end),
-        }
-    }
-
-    /// The type of the client's address.
-    pub(super) fn address_type(&self) -> RecordType {
-        if self.request.client.is_ipv4() {
-            RecordType::A
-        } else {
-            RecordType::Aaaa
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How far a decoder has come in its buffer.
 
-use crate::{DecodeError, Limits, metering::line_feed, scan::Scan};
+use super::scan::Scan;
+use crate::{DecodeError, Limits, metering::line_feed};
 
 /// How far the message at the beginning of the buffer has been read.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,18 +1,20 @@
 //! What macros expand to in a check: the targets of mechanisms, and explanations (RFC 7208, 6.2 and 7).
 
-use super::{
-    SpfOptions,
-    evaluate::Evaluation,
-    macro_string::{MacroString, Values},
-    problem::Problem,
-    request::normal,
-    scan::printable,
+use super::evaluation::Evaluation;
+use crate::{
+    RecordType, Resolver,
+    spf::{
+        SpfOptions,
+        macros::{MacroString, Values},
+        problem::Problem,
+        request::normal,
+        scan::printable,
+    },
 };
-use crate::{RecordType, Resolver};
 
 impl<R: Resolver> Evaluation<'_, R> {
     /// What the domain has to say, if it is a text that can be used (6.2).
-    pub(super) async fn explanation(
+    pub(in crate::spf) async fn explanation(
         &mut self,
         domain: &MacroString,
         authority: &[u8],
@@ -27,7 +29,7 @@ impl<R: Resolver> Evaluation<'_, R> {
         self.explain(&text, authority).await.ok()
     }
 
-    pub(super) async fn default_explanation(&mut self, authority: &[u8]) -> String {
+    pub(in crate::spf) async fn default_explanation(&mut self, authority: &[u8]) -> String {
         let text = self.options.default_explanation.clone();
         self.explain(text.as_bytes(), authority)
             .await
@@ -41,7 +43,7 @@ impl<R: Resolver> Evaluation<'_, R> {
         Ok(text)
     }
 
-    pub(super) async fn target(
+    pub(in crate::spf) async fn target(
         &mut self,
         domain: Option<&MacroString>,
         authority: &[u8],
@@ -52,7 +54,7 @@ impl<R: Resolver> Evaluation<'_, R> {
         }
     }
 
-    pub(super) async fn expand(
+    pub(in crate::spf) async fn expand(
         &mut self,
         domain: &MacroString,
         authority: &[u8],
