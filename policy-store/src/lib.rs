@@ -55,6 +55,7 @@
 //! output and no state holds a password.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod error;
