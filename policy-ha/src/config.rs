@@ -1,4 +1,4 @@
-//! When a backend counts as down, and what is wrong with a list of them.
+//! The settings of a balancer: when a backend counts as down; and faults of a list of backends.
 
 use std::{error::Error, fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Who is least loaded, for its weight.
+//! The least loaded backend, for its weight.
 
 use crate::{BackendId, bits::ones};
 

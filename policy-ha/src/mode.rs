@@ -1,4 +1,4 @@
-//! What an operator says about a backend.
+//! The mode of a backend, which an operator sets.
 
 /// What an operator says about a backend, whatever its health is.
 ///

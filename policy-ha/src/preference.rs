@@ -1,4 +1,4 @@
-//! What a request wishes for.
+//! The preference of a request for some backends.
 
 use crate::BackendId;
 

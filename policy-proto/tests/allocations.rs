@@ -1,4 +1,4 @@
-//! What is allocated, and what is not.
+//! Allocations of the codec, counted.
 //!
 //! Counted is each time that this thread takes memory from the global allocator. A change of size
 //! counts as well, since the counter has no `realloc` of its own: it takes anew, and copies. A connection

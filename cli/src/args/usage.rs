@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in one line, and what was probably meant.
+//! Faults of a command line in one line each, with the option that was probably meant.
 
 use clap::{
     Error,

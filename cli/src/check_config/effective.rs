@@ -1,4 +1,4 @@
-//! All that is effective, in the form in which it can be given, as postconf(1) does with `-n`.
+//! The options that hold, in the form in which they can be given, as postconf(1) prints settings with `-n`.
 
 use std::os::unix::ffi::OsStrExt;
 

@@ -1,4 +1,4 @@
-//! What a client speaks that does not speak the policy protocol, as its first bytes tell.
+//! Other protocols, known by the first bytes of a client.
 
 /// The protocol that a connection begins with, if it is one that is often sent to a wrong port.
 pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {

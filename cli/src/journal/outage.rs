@@ -1,4 +1,4 @@
-//! That no service answers, and since when: requests that got the default action for that.
+//! Outages: no service answers, and requests get the default action.
 
 use std::{
     sync::{

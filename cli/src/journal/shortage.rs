@@ -1,4 +1,4 @@
-//! When requests wait for memory, and when that is over: each is worth one line in the log.
+//! Shortages of memory: a line when requests begin to wait for memory, and one when none waits any more.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 

@@ -1,4 +1,4 @@
-//! What is said of the states of all services together, and of requests that none of them answers.
+//! Lines about the states of all services together, and about requests that none of them answers.
 
 use std::time::{Duration, Instant};
 

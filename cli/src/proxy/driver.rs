@@ -1,4 +1,4 @@
-//! What the state machine has done for it: on sockets, and in the log.
+//! The driver of the state machine: it sends, connects and logs.
 
 use std::{io, sync::Arc, time::Instant};
 

@@ -1,4 +1,4 @@
-//! Which failures of a connection tell something about its backend.
+//! Failures of a connection: those of the backend, and those of this process.
 
 use std::{fs::File, io};
 

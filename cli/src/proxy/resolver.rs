@@ -1,4 +1,4 @@
-//! Looks up names by the system's resolver, each on a thread of its own, since that may take long.
+//! The look-up of names by the system's resolver, each on a thread of its own, since it may take long.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! What a daemon that root starts keeps of its starter: root's terminal, directory and groups.
+//! A daemon that root starts, and its starter's terminal, directory and groups.
 
 use std::{
     fs::{self, Permissions},

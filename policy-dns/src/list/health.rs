@@ -1,4 +1,4 @@
-//! What is known of a list's health, shared by all that ask it.
+//! The health of a list, shared by all that ask it.
 
 use std::{
     net::Ipv4Addr,

@@ -1,4 +1,4 @@
-//! What counts as listed, and when a list is skipped.
+//! Options of a list: the codes that count as listed, and when the list is skipped.
 
 use std::time::Duration;
 

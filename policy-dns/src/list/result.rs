@@ -1,4 +1,4 @@
-//! What came of asking a list.
+//! The result of asking a list.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What is looked for in a list.
+//! The subject that is looked for in a list: an address or a domain.
 
 use std::net::IpAddr;
 

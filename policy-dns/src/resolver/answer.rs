@@ -1,4 +1,4 @@
-//! What came of a question.
+//! The answer to a question: an outcome, and records.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

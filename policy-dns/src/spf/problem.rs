@@ -1,4 +1,4 @@
-//! Why a check ends without a decision, in Mail::SPF's words.
+//! Problems that end a check without a decision, in Mail::SPF's words.
 
 use thiserror::Error;
 

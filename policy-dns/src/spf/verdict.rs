@@ -1,4 +1,4 @@
-//! What came of a check.
+//! The verdict of a check.
 
 use std::fmt;
 

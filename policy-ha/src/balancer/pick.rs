@@ -1,4 +1,4 @@
-//! Who is asked next.
+//! The choice of the next backend.
 
 use std::time::Instant;
 

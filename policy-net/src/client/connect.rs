@@ -1,4 +1,4 @@
-//! How connections to a policy server are opened: the seam between failover and sockets.
+//! The opening of connections to a policy server: the seam between failover and sockets.
 
 use std::{fmt, io};
 

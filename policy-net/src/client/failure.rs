@@ -1,4 +1,4 @@
-//! Whose failure an error of the system is.
+//! Failures of a connection: those of the peer, and those of this side.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Looking up the addresses of a name, on a thread of its own.
+//! The look-up of a name's addresses, on a thread of its own.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! What a connection sends and has received, and what the state machine has its task do.
+//! The wire of a connection: what it sends and has received, and the driver of the state machine for it.
 
 use std::{
     io,

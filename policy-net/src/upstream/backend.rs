@@ -1,4 +1,4 @@
-//! What is said of one backend: its name, how to connect to it, and how it is asked.
+//! The configuration of one backend: its name, its connector, and how it is asked.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Looking at backends that are down, as a future.
+//! The check of backends that are down, as a future.
 
 use std::{future::poll_fn, mem, task::Poll};
 

@@ -1,4 +1,4 @@
-//! What the state machine has the tasks of an upstream do.
+//! The driver of the state machine for an upstream: what is done at once, and what is deferred to tasks.
 
 use std::{io, mem, sync::Arc, task::Waker};
 

@@ -1,4 +1,4 @@
-//! Why no backend answered, with the name of each that was asked.
+//! Errors of requests that no backend answered, with the name of each backend that was asked.
 
 use std::{error::Error, fmt, sync::Arc};
 

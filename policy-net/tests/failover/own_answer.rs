@@ -1,4 +1,4 @@
-//! Whose answer it is.
+//! Answers and their requests: none goes to another one.
 
 use policy_net::UpstreamOptions;
 use policy_testing::pipe::{Manner, Server, ask, is_up, mark_of, ms, request, s, timed, upstream};

@@ -1,4 +1,4 @@
-//! How far a decoder has come in its buffer.
+//! The place of a decoder in its buffer.
 
 use super::scan::Scan;
 use crate::{DecodeError, Limits, metering::line_feed};

@@ -1,4 +1,4 @@
-//! What the decoder does with one whole line of a request.
+//! One whole line of a request, checked and cleaned.
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2, memchr3};

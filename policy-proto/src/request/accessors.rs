@@ -1,4 +1,4 @@
-//! What a request says, as types: only where one prevents mistakes. Each is named after its attribute,
+//! Attributes of a request as types: only where a type prevents mistakes. Each is named after its attribute,
 //! where its source stands: [`attr`].
 
 use std::{net::IpAddr, str::FromStr, sync::LazyLock};

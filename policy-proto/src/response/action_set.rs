@@ -1,4 +1,4 @@
-//! Which actions a policy server may answer with: the test of an answer against a list of words.
+//! Sets of actions that a policy server may answer with: the test of an answer against a list of words.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! Opens one connection to a server.
+//! The opening of one connection to a server.
 
 use std::time::Duration;
 

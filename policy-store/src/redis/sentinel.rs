@@ -1,4 +1,4 @@
-//! Finds the primary that most sentinels name, and that says of itself that it is one.
+//! The search for the primary that most sentinels name, and that says of itself that it is one.
 //!
 //! All sentinels are asked at once: one that hangs would otherwise cost each search its deadline.
 

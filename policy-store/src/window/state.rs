@@ -1,4 +1,4 @@
-//! What is remembered of one key's events: a value that any store can hold.
+//! The state that is remembered of one key's events: a value that any store can hold.
 
 use super::{Event, Usage, Windows, amounts::Amounts, distinct::Distinct};
 use crate::{MAX_DISTINCT, StoreError};

@@ -1,4 +1,4 @@
-//! How a policy server made of pipes behaves, well or not.
+//! The manner of a policy server made of pipes, good or bad.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What Postfix sends at each stage of an SMTP session, for policy servers that look at more than a few
+//! The attributes that Postfix sends at each stage of an SMTP session, for policy servers that look at more than a few
 //! attributes.
 
 use std::{fmt, str::FromStr};

@@ -1,4 +1,4 @@
-//! What a command line may say, and probably does not mean.
+//! Warnings of a command line that says what is probably not meant.
 
 use std::time::Duration;
 

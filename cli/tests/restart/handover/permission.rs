@@ -1,4 +1,4 @@
-//! Who may take over, and whose connections are kept.
+//! Permission to take over, and connections that are kept.
 
 use std::{
     fs,

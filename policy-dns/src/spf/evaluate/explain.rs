@@ -1,4 +1,4 @@
-//! What macros expand to in a check: the targets of mechanisms, and explanations (RFC 7208, 6.2 and 7).
+//! The expansion of macros in a check: the targets of mechanisms, and explanations (RFC 7208, 6.2 and 7).
 
 use super::evaluation::Evaluation;
 use crate::{
