@@ -256,7 +256,7 @@ impl Balancer {
         }
     }
 
-    /// What an operator said last about a backend; [`Enabled`](Mode::Enabled) at first. One that
+    /// The last word of an operator about a backend; [`Enabled`](Mode::Enabled) at first. One that
     /// this balancer does not have is [`Disabled`](Mode::Disabled): it is never offered.
     pub const fn mode(&self, id: BackendId) -> Mode {
         if self.enabled & id.bit() != 0 {

@@ -125,7 +125,7 @@ pub enum ConfigError {
     Weight {
         /// Which backend, counted from 0.
         index: usize,
-        /// What was found.
+        /// The weight that was found.
         weight: u16,
     },
     /// Two backends have the same [key](Backend::key), or one has the place of another as its key:

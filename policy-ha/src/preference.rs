@@ -2,7 +2,7 @@
 
 use crate::BackendId;
 
-/// What a request wishes for. It is a wish: no answer is given up for it.
+/// The wish of a request. It is no more than a wish: no answer is given up for it.
 ///
 /// ```
 /// use std::time::Instant;
@@ -32,7 +32,7 @@ use crate::BackendId;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Preference {
-    /// Whoever's turn it is.
+    /// The backend whose turn it is.
     #[default]
     None,
     /// This backend first if it is up, whatever its priority; then as for [`None`](Self::None).

@@ -63,7 +63,7 @@ impl RoundRobin {
         share.map_or(1, |share| u64::from(share.weight.unsigned_abs()))
     }
 
-    /// Who is next among these candidates of one tier; a tie goes to the lowest index.
+    /// The next one among these candidates of one tier; a tie goes to the lowest index.
     pub(crate) fn next(&mut self, candidates: u64) -> Option<usize> {
         let mut total = 0;
         let mut winner = None;

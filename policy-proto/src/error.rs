@@ -171,7 +171,7 @@ pub enum InvalidResponse {
     Incomplete {
         /// The word of access(5).
         action: &'static str,
-        /// What is missing.
+        /// The part that is missing.
         needs: &'static str,
     },
 }

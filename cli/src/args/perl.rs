@@ -14,7 +14,7 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-/// What the Perl script's options say.
+/// The values of the Perl script's options.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Classic {
     pub(crate) services: Vec<OsString>,

@@ -29,7 +29,7 @@ use crate::args::parse_duration;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Service {
-    /// What the log calls it: any bytes without `=`.
+    /// Its name in the log: any bytes without `=`.
     pub name: Vec<u8>,
     /// The address as it was written, without `inet:`.
     pub address: String,
@@ -39,15 +39,15 @@ pub struct Service {
     pub backend: Backend,
     /// The longest attempt, 0.1 to 3600 s.
     pub timeout: Duration,
-    /// What it may be asked: everything, unless something else is said elsewhere.
+    /// The requests that it may be asked: all, unless `--mode` says something else.
     pub mode: Mode,
-    /// What it may answer with; `None` is anything, unless something else is said elsewhere.
+    /// The actions that it may answer with, if `--actions` names some.
     pub actions: Option<ActionSet>,
-    /// How long an unused connection to it is kept; `None` is the default, unless something else is said elsewhere.
+    /// How long an unused connection to it is kept, if `--keep` names it.
     pub keep: Option<Duration>,
-    /// What was not as it should be, and what is used instead; it quotes the text as it was given.
+    /// Lines about fields that cannot be read, and the values that are used instead; they quote the text as it was given.
     pub warnings: Vec<Vec<u8>>,
-    /// Nothing stood behind the address, so that a later service of the same name inherits.
+    /// Nothing stood after the address, so that a later service of the same name inherits.
     bare: bool,
 }
 

@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// What a command line comes to, as a command line.
+    /// The effective options of a command line, as a command line.
     fn effective(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let words = words.into_iter().map(OsString::from_vec);
         let options = Options::parse(words, false).unwrap();

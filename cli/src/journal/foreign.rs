@@ -20,7 +20,7 @@ pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// What a request is instead that was given up before it had come whole: it may have no line feed, and its client waits for
+/// The protocol of a request that was given up before it had come whole: it may have no line feed, and its client waits for
 /// an answer to it.
 pub(crate) fn foreign_begin(first: &[u8]) -> &'static str {
     match first {

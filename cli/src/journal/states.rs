@@ -80,7 +80,7 @@ impl Journal {
         }
     }
 
-    /// The same at the end of the daemon.
+    /// Says at the end of the daemon that an outage is over.
     pub(crate) fn say_last_end_of_outage(&self, now: Instant, default: &DefaultAction) {
         if let Some(over) = self.outage.ended_at_last(now) {
             self.answer_again(over, default);
@@ -127,7 +127,7 @@ impl Journal {
         }
     }
 
-    /// The same for a service manager, in one line.
+    /// The states for a service manager, in one line.
     pub(crate) fn status(&self, states: &[State], now: Instant) -> String {
         let one = |(counted, state): (&super::Counted, &State)| {
             let name = &counted.name;

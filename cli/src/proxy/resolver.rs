@@ -76,7 +76,7 @@ impl Resolver {
     }
 }
 
-/// The same for one more worker.
+/// A copy for one more worker.
 fn again(found: &Found) -> Found {
     let again = |error: &io::Error| match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

@@ -9,7 +9,7 @@ use std::{
 use super::{Data, Outcome::*, Question, Record, RecordType};
 use crate::Name;
 
-/// What came of a question: an outcome, and the records that belong to it.
+/// The answer to a question: an outcome, and the records that belong to it.
 ///
 /// The records are those of the name that was asked for and of the names that it stands for: a server's records
 /// of other names are not in it.

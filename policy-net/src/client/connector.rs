@@ -65,7 +65,7 @@ impl Connector {
         }
     }
 
-    /// The same, but IPv4 addresses come before IPv6 ones.
+    /// Has IPv4 addresses come before IPv6 ones.
     #[must_use]
     pub const fn ipv4_first(mut self) -> Self {
         self.ipv4_first = true;
@@ -124,7 +124,7 @@ impl Connector {
         Some(Address::Inet((address, *port).into()))
     }
 
-    /// What is looked up.
+    /// The name that is looked up.
     fn host(&self) -> String {
         match &self.endpoint {
             Endpoint::Inet { host, .. } => host.clone(),

@@ -32,7 +32,7 @@ pub(crate) async fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>
     on_a_thread(name, move || host.to_socket_addrs().map(Iterator::collect)).await
 }
 
-/// What comes of this, which may block. Tokio's threads are not for it: where none can be started, its runtime panics.
+/// The result of a function that may block. Tokio's threads are not for it: where none can be started, its runtime panics.
 async fn on_a_thread(
     name: &str,
     look_up: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
@@ -50,7 +50,7 @@ async fn on_a_thread(
     receiver.await.map_err(io::Error::other)?
 }
 
-/// What this process has run out of. A resolver that cannot open its files says that there is no such name.
+/// The resource that this process has run out of. A resolver that cannot open its files says that there is no such name.
 fn exhausted() -> Option<io::Error> {
     File::open("/").err().filter(is_local)
 }

@@ -135,7 +135,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// What has come and is no request. After an error of [`request`](Self::request) it tells what the
+    /// The bytes that have come and are no request. After an error of [`request`](Self::request) it tells what the
     /// client sent instead of one: at most its first 512 bytes.
     ///
     /// ```
@@ -157,7 +157,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         &self.received
     }
 
-    /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
+    /// The stream that it was made of, once [`request`](Self::request) has returned `None`: nothing that came
     /// over it is lost then, so that it can be served by somebody else.
     pub fn into_inner(self) -> Io {
         self.wire.io
@@ -217,7 +217,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
 }
 
 pin_project! {
-    /// What an idle connection waits for. An async block would do the same, but be larger.
+    /// The wait of an idle connection for a request. An async block would do the same, but be larger.
     struct NextRequest<'a, Io, D> {
         connection: &'a mut Connection<Io>,
         #[pin]

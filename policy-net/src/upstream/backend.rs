@@ -86,7 +86,7 @@ impl<C: Connect> BackendConfig<C> {
         self
     }
 
-    /// What the state machine is told of it, and who connects.
+    /// The part for the state machine, and the part that connects.
     pub(super) fn into_parts(self) -> (policy_flow::BackendConfig, Target<C>) {
         let Self {
             name,

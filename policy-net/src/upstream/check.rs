@@ -16,7 +16,7 @@ impl<C: Connect> Upstream<C> {
     /// all the backend's own timeout. The connection is kept for requests. A check that fails puts
     /// off the backend's next trial by a request for as long as it took.
     ///
-    /// What an operator has disabled is not looked at.
+    /// A backend that an operator has disabled is not looked at.
     ///
     /// `on_event` is told of checks and what comes of them, and of all else that is on the way of no request; at most
     /// 1,024 events wait for this future to be polled, others are lost.

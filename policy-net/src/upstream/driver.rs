@@ -10,7 +10,7 @@ use policy_flow::{
 use super::{Attempt, Connect, Event, Exhausted, backend::Target, link::Link};
 use crate::{slab::Slab, small_list::SmallList};
 
-/// What the state machine calls. What may call back is deferred until no lock is held.
+/// The driver of the state machine. Calls that may call back are deferred until no lock is held.
 pub(super) struct Driver<C: Connect> {
     /// By [`Slot`].
     targets: Vec<Target<C>>,
@@ -36,7 +36,7 @@ pub(super) struct Waiter {
     pub(super) is_done: bool,
 }
 
-/// Who wants to know of what is on the way of no request.
+/// The listener for events that are on the way of no request.
 #[derive(Default)]
 pub(super) struct Watcher {
     /// Which one it is, from 1: a later one takes the place of an earlier one. 0 if there is none.
@@ -46,13 +46,13 @@ pub(super) struct Watcher {
     pub(super) events: SmallList<Event>,
 }
 
-/// What is done once no lock is held.
+/// Work that is done once no lock is held.
 pub(super) struct Deferred<C: Connect> {
     pub(super) wakes: SmallList<Waker>,
     pub(super) tasks: SmallList<Task<C>>,
 }
 
-/// What a task of its own is needed for.
+/// Work that needs a task of its own.
 pub(super) enum Task<C: Connect> {
     /// A connection is to be opened to this address, and read from.
     Connect {

@@ -24,7 +24,7 @@ use policy_flow::{AttemptError, Slot};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exhausted {
-    /// Who was asked, in order, and what came of it.
+    /// The backends that were asked, in order, and what came of each.
     pub attempts: Vec<Attempt>,
 }
 

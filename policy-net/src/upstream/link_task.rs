@@ -24,11 +24,11 @@ pub(super) trait Tell<Io> {
     fn tell(&self, id: LinkId, link: &Arc<Link<Io>>, news: News<'_>) -> Option<usize>;
 }
 
-/// What has happened to a connection.
+/// News of a connection.
 pub(super) enum News<'a> {
     Connected,
     Data(&'a [u8]),
-    /// What was left of a request is sent.
+    /// The rest of a request is sent.
     Flushed,
     Ended,
     Failed(Failure),

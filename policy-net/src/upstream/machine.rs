@@ -19,7 +19,7 @@ use super::{
 };
 use crate::timer::{Ring, Timer, now};
 
-/// What the clones of an upstream share.
+/// The part of an upstream that its clones share.
 pub(super) struct Inner<C: Connect> {
     me: Weak<Self>,
     machine: Mutex<Machine<C>>,

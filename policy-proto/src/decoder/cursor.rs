@@ -6,7 +6,7 @@ use crate::{DecodeError, Limits, metering::line_feed};
 /// How far the message at the beginning of the buffer has been read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cursor {
-    /// What the fast path knows.
+    /// The knowledge of the fast path.
     pub(crate) scan: Scan,
     /// The fast path has given it up: it is read line by line.
     pub(crate) doubtful: bool,

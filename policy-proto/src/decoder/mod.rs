@@ -44,7 +44,7 @@ use lines::without_cr;
 pub struct MessageDecoder {
     limits: Limits,
     lenient: bool,
-    /// What is known of the message at the beginning of the buffer.
+    /// The place in the message at the beginning of the buffer.
     cursor: Cursor,
     /// Lines that were no attributes, for the caller's log.
     ignored: Option<Box<Ignored>>,
@@ -67,7 +67,7 @@ impl MessageDecoder {
         Self::default()
     }
 
-    /// The same with other limits.
+    /// Sets other limits.
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -83,7 +83,7 @@ impl MessageDecoder {
         self
     }
 
-    /// The same, but lines of a request that are no attributes are left out of it instead of being
+    /// Sets leniency: lines of a request that are no attributes are left out of it instead of being
     /// an error, and kept for [`take_ignored`](Self::take_ignored).
     ///
     /// A proxy that replaces a lenient program wants this; a policy server does not, since Postfix
@@ -110,7 +110,7 @@ impl MessageDecoder {
     ///
     /// # Errors
     ///
-    /// What is wrong, and where; see [`DecodeError`]. The same again on every later call: a stream
+    /// [`DecodeError`] says what is wrong, and where. The same again on every later call: a stream
     /// is lost after an error. Lines that are left out count towards the message's limit until a
     /// request ends.
     ///

@@ -37,7 +37,7 @@ impl MessageDecoder {
         }
     }
 
-    /// The same where the fast path has given up.
+    /// The next request where the fast path has given up.
     #[inline(never)]
     fn next_request_by_line(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, DecodeError> {
         while let Some(end) = self.line_end(buf)? {

@@ -28,7 +28,7 @@ pub(crate) struct Scan {
     carry: Carry,
 }
 
-/// What is found.
+/// The verdict on the bytes so far.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// A valid request, up to the line feed of its blank line, which is here.
@@ -39,7 +39,7 @@ pub(crate) enum Verdict {
     Doubt,
 }
 
-/// What a block passes on to the next one: 0 or 1 each.
+/// The carry of a block to the next one: 0 or 1 each.
 #[derive(Clone, Copy, Debug)]
 struct Carry {
     /// The next byte begins a line.
@@ -155,7 +155,7 @@ impl Default for Scan {
 }
 
 impl Bitmap {
-    /// What follows for the next block if every line that ends in this one is an attribute. A blank line
+    /// The carry to the next block if every line that ends in this one is an attribute. A blank line
     /// is none.
     #[inline(always)]
     fn judge(self, carry: Carry) -> Option<Carry> {
@@ -179,7 +179,7 @@ impl Bitmap {
         self.feeds << 1 | carry.begins
     }
 
-    /// What it means that not all lines of this block, which begins at `offset`, are attributes.
+    /// The verdict if not all lines of this block, which begins at `offset`, are attributes.
     #[cold]
     #[inline(never)]
     fn verdict(self, block: &[u8; BLOCK], offset: usize, carry: Carry) -> Verdict {

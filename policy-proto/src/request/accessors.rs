@@ -11,7 +11,7 @@ impl Request {
     /// The message that this request is about, by the name that Postfix gives it: all requests of one delivery have the
     /// same. `None` if it is missing or empty.
     ///
-    /// The same as [`get`](Self::get) finds, in a quarter of the time: a proxy asks for it with each request.
+    /// The value that [`get`](Self::get) finds, in a quarter of the time: a proxy asks for it with each request.
     ///
     /// ```
     /// use policy_proto::Request;

@@ -135,7 +135,7 @@ impl Request {
         &self.0
     }
 
-    /// The same, shared and without a copy.
+    /// The bytes, shared and without a copy.
     ///
     /// ```
     /// use policy_proto::Request;

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use super::shown::Shown;
 use crate::{InvalidResponse, grammar};
 
-/// What a policy server tells Postfix to do: one of access(5), to match and to build.
+/// An action that a policy server tells Postfix to take: one of access(5), to match and to build.
 ///
 /// The command is compared without case. Its text is optional unless said otherwise, and empty where
 /// there is none; behind a rejection it may begin with an enhanced status code, as in
@@ -53,7 +53,7 @@ pub enum Action<'a> {
     Status {
         /// 400 to 599.
         code: u16,
-        /// What the client is told. Required.
+        /// The text that the client is told. Required.
         text: &'a [u8],
     },
     /// `DISCARD`: claim success and deliver nothing.
@@ -141,7 +141,7 @@ impl<'a> Action<'a> {
         })
     }
 
-    /// What Postfix needs of its text, and is missing.
+    /// The part that Postfix needs of its text, and that is missing.
     ///
     /// Source: `check_table_result` in Postfix's `smtpd_check.c`.
     pub(crate) fn check(self) -> Result<(), InvalidResponse> {
@@ -159,7 +159,7 @@ impl<'a> Action<'a> {
         Err(InvalidResponse::Incomplete { action, needs })
     }
 
-    /// What follows its word, or the whole of what has none.
+    /// The text after its word, or the whole of an action without one.
     const fn text(self) -> &'a [u8] {
         match self {
             Self::Ok | Self::Relay | Self::Dunno => b"",

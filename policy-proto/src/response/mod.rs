@@ -133,7 +133,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// What is no header, and as for [`new`](Self::new).
+    /// A text that is no header, and as for [`new`](Self::new).
     ///
     /// ```
     /// use policy_proto::Response;
@@ -148,7 +148,7 @@ impl Response {
         Action::Prepend(header.as_ref()).try_into()
     }
 
-    /// The same answer in other memory, which holds a copy of its text: so it need not keep what it was
+    /// This answer in other memory, which holds a copy of its text: so it need not keep what it was
     /// read into. `None` if that is another text.
     ///
     /// ```

@@ -34,7 +34,7 @@ impl Stage {
         known.map(attribute).collect()
     }
 
-    /// What Postfix says there in a plain session of one message to one recipient.
+    /// The value that Postfix sends there in a plain session of one message to one recipient.
     fn value(self, name: &str, postfix: Version, instance: &str) -> String {
         use Stage::{Connect, Data, Ehlo, EndOfMessage, Etrn, Helo, Mail, Rcpt, Vrfy};
 

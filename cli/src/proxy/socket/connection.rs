@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     is_read: bool,
     /// It is being opened.
     pub(crate) is_connecting: bool,
-    /// What the system has not taken.
+    /// Bytes that the system has not taken.
     backlog: Option<Box<Backlog>>,
 }
 
@@ -48,7 +48,7 @@ struct Backlog {
     sent: usize,
 }
 
-/// What has come over a connection.
+/// The result of a read.
 #[derive(Debug)]
 pub(crate) enum Read {
     /// So many bytes.

@@ -21,7 +21,7 @@ use client::Stdio;
 ///
 /// # Errors
 ///
-/// What the system says of the descriptors.
+/// Errors of the system about the descriptors.
 pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let inbox = Arc::new(Inbox::new()?);
     let (poller, registry) = Poller::new(EVENTS, &inbox)?;

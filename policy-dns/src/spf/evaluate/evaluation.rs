@@ -17,7 +17,7 @@ pub(super) struct Evaluation<'a, R> {
     pub(super) client_names: ClientNames,
 }
 
-/// What is known of the client's names. They are found out once, so macros cannot multiply the questions.
+/// The names of the client, as far as they are known. They are found out once, so macros cannot multiply the questions.
 #[derive(Debug, Default)]
 pub(super) struct ClientNames {
     /// The names that DNS gives for the address, at most so many as a term may look up.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl<R: Resolver> Evaluation<'_, R> {
-    /// What the domain has to say, if it is a text that can be used (6.2).
+    /// The explanation of the domain, if it is a text that can be used (6.2).
     pub(in crate::spf) async fn explanation(
         &mut self,
         domain: &MacroString,

@@ -88,7 +88,7 @@ impl<R: Resolver> Evaluation<'_, R> {
         })
     }
 
-    /// What the evaluation comes to: the mechanism that matched and the explanation, or a problem.
+    /// The end of the evaluation: the mechanism that matched and the explanation, or a problem.
     fn end(
         &self,
         authority: Vec<u8>,

@@ -21,7 +21,7 @@ pub(super) struct Macro {
     delimiters: Vec<u8>,
 }
 
-/// What macros stand for.
+/// The values of macros.
 #[derive(Debug)]
 pub(in crate::spf) struct Values<'a> {
     pub(in crate::spf) request: &'a SpfRequest,

@@ -9,7 +9,7 @@ use crate::spf::{
     scan::{self, printable, run},
 };
 
-/// What follows the name of a mechanism.
+/// The text after the name of a mechanism.
 pub(in crate::spf) struct Arguments<'a> {
     term: &'a [u8],
     rest: &'a [u8],

@@ -73,7 +73,7 @@ impl Mechanism {
         Ok(Self { result, test })
     }
 
-    /// What it says of the client of a request if it matches, in Mail::SPF's words.
+    /// Its sentence about the client of a request if it matches, in Mail::SPF's words.
     pub(in crate::spf) fn explanation(&self, request: &SpfRequest) -> String {
         let by_default = if self.test == Test::All {
             " by default"
