@@ -1,5 +1,4 @@
-//! The policy server of `examples/check.rs`, with a name server of its own.
-#![cfg(feature = "hickory")]
+//! The policy server of this example, with a name server of its own.
 
 use std::sync::Arc;
 
@@ -10,9 +9,7 @@ use policy_dns::{
 use policy_proto::Request;
 use policy_testing::NameServer;
 
-#[path = "../examples/check.rs"]
-#[expect(dead_code, reason = "the test serves no socket")]
-mod check;
+use super::answer;
 
 const ZONE: &str = r#"
     192.0.2.66@bl.spamcop.net     A 127.0.0.2
@@ -58,7 +55,7 @@ async fn a_policy_server_checks_lists_and_spf() {
             ("sender", sender),
         ];
         let request = Request::from_attributes(attributes).unwrap();
-        let response = check::answer(dns.clone(), Arc::clone(&lists), request)
+        let response = answer(dns.clone(), Arc::clone(&lists), request)
             .await
             .unwrap();
         assert_eq!(String::from_utf8_lossy(response.as_bytes()), expected);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 type Lists = [Arc<DnsList>];
 
-pub(crate) async fn answer(
+async fn answer(
     dns: DnsResolver,
     lists: Arc<Lists>,
     request: Request,
@@ -55,3 +55,6 @@ async fn main() -> Result<(), BoxError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
