@@ -27,7 +27,7 @@ pub(super) struct Link {
     servers: Servers,
     settings: RedisConnectionInfo,
     deadline: Duration,
-    /// Whoever connects has it; the others wait, within their own deadlines.
+    /// The call that connects has it; the others wait, within their own deadlines.
     current: Mutex<Option<(u64, Connection)>>,
     /// The connection that a call waited too long for: its server may be gone without a word.
     suspect: AtomicU64,

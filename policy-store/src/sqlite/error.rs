@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 
-/// What SQLite says, as an error of ours.
+/// An error of SQLite as one of a store.
 pub(super) fn error(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     let text = error.to_string();

@@ -43,7 +43,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// What keeps it from being made.
+    /// The error that keeps it from being made.
     pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
         file.run(Work::Write, |connection| {
             connection.execute_batch(CREATE).map_err(error)

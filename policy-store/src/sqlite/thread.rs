@@ -24,7 +24,7 @@ pub(super) enum Work {
     Write,
 }
 
-/// What is to be done with the connection. What it gives is told how the transaction ended.
+/// Work with the connection. Its result is told how the transaction ended.
 type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
 type Finish = Box<dyn FnOnce(&Result<(), StoreError>)>;
 
