@@ -12,7 +12,7 @@ use crate::BackendId;
 /// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 3])?;
 /// let now = Instant::now();
 ///
-/// // Whoever answered the first request of a message gets the others too.
+/// // The backend that answered the first request of a message gets the others too.
 /// let mut affinity = Preference::default();
 /// assert_eq!(affinity, Preference::None);
 /// let id = balancer.pick(now, affinity, &mut Tried::new()).unwrap();

@@ -145,7 +145,7 @@ impl<C: ClientSide> Driver<C> {
                 time,
                 ..
             } => self.clients.evicted(peer, waiting, time),
-            // It is looked for: what comes and goes is said once.
+            // The monitor looks for it: a shortage that comes and goes is logged once.
             ClientEvent::MemoryUsedUp => {}
             _ => {}
         }

@@ -14,7 +14,7 @@ use policy_testing::{
 
 use crate::attacker::{ATTACKER, Ground};
 
-/// Whoever has the terminal can type into the shell of its user (TIOCSTI).
+/// A process that has the terminal can type into the shell of its user (TIOCSTI).
 #[test]
 fn a_daemon_that_gives_up_root_leaves_the_terminal_and_the_directory_of_its_starter() {
     if !is_root() {

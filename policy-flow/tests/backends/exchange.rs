@@ -22,7 +22,7 @@ fn a_backend_that_stays_keeps_its_connections_and_one_that_goes_is_closed() {
         proxy.connected(link);
     }
     proxy.answer(0, DUNNO);
-    // The other one is asked. Both were asked once, whoever was first.
+    // The other one is asked. Both were asked once, in either order.
     let ids: Vec<BackendId> = proxy.shared.balancer().ids().collect();
     let (stays, goes) = (ids[0], ids[1]);
     proxy.shared.balancer().set_mode(stays, Mode::Drain);

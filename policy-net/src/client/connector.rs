@@ -26,7 +26,7 @@ use crate::{Endpoint, Stream, UnixStream};
 /// Several addresses are tried 250 ms apart, as RFC 8305 says, and the first that is connected is used. One that failed
 /// or hung goes behind the others. At most eight are used.
 ///
-/// A connection over a UNIX socket whose queue is full is tried until the time is over. A socket that was bound anew
+/// A connection over a UNIX socket whose queue is full is tried until the time is over. A socket that was bound again
 /// under the same path is another server: it is found within a second.
 ///
 /// ```
@@ -208,7 +208,7 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 
 /// How long to wait for room in the queue of a UNIX socket: a few requests' time.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
-/// How soon a socket that was bound anew is found.
+/// How soon a socket that was bound again is found.
 const UNIX_REFRESH: Duration = Duration::from_secs(1);
 /// As many addresses of a name as are tried.
 const MAX_ADDRESSES: usize = 8;

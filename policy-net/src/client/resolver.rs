@@ -40,7 +40,7 @@ async fn on_a_thread(
     let (sender, receiver) = oneshot::channel();
     let look_up = move || {
         let list = look_up().map_err(|error| exhausted().unwrap_or(error));
-        // Whoever waited may have gone.
+        // The task that waited may have gone.
         _ = sender.send(list);
     };
     let thread = thread::Builder::new().name("look-up".to_owned());

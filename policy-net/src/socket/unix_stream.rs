@@ -62,7 +62,7 @@ use crate::Credentials;
 #[derive(Debug)]
 pub struct UnixStream {
     socket: AsyncFd<Arc<OwnedFd>>,
-    /// The source that tells of room to write, where there was none. Another descriptor, since whoever waits to
+    /// The source that tells of room to write, where there was none. Another descriptor, since a task that waits to
     /// read is to wait on undisturbed.
     room: Option<Box<AsyncFd<OwnedFd>>>,
     /// The last to be dropped: it closes the socket.

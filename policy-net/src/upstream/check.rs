@@ -7,7 +7,7 @@ use policy_flow::Check;
 use super::{Connect, Event, Upstream, machine::Inner};
 
 impl<C: Connect> Upstream<C> {
-    /// Looks at the backends that are down, for ever, and brings those back that pass. Spawn it
+    /// Looks at the backends that are down, without an end, and brings those back that pass. Spawn it
     /// beside a server that lives long: nothing spawns it. It is cancel safe; dropping it ends all checks that are under way. There is one such look at a time: a
     /// later call takes the place of an earlier one.
     ///

@@ -88,7 +88,7 @@ async fn a_thousand_requests_at_once_each_get_their_own_answer() {
         answered > 300 && gone > 30,
         "{answered} {unanswered} {gone}"
     );
-    // Whoever was left over is not holding a place either.
+    // A request that was left over is not holding a place either.
     for server in &servers {
         server.becomes(Manner::Answers);
     }

@@ -30,7 +30,7 @@ impl MessageDecoder {
                 }
             }
             match self.next_request_by_line(buf)? {
-                // A blank line has been skipped: behind it the fast path tries anew.
+                // A blank line has been skipped: behind it the fast path tries again.
                 None if !self.cursor.doubtful => {}
                 request => return Ok(request),
             }
@@ -60,7 +60,7 @@ impl MessageDecoder {
             }
             if line.is_empty() {
                 // Behind lines that are left out it belongs to the message: these have to count towards
-                // its limit, or they could come for ever.
+                // its limit, or they could come without an end.
                 self.cursor.rewrite = true;
             } else if let Err(error) = check(line, offset) {
                 if !self.lenient {

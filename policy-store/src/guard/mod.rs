@@ -116,7 +116,7 @@ impl Guard {
             loop {
                 sleep(wait).await;
                 wait = wait.saturating_mul(2).min(longest);
-                // Whoever had the remote is gone.
+                // The user of the remote is gone.
                 let Some(guard) = trial.0.upgrade() else {
                     return;
                 };

@@ -60,7 +60,7 @@ impl Thread {
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
         let run = move |connection: Result<&Connection, StoreError>| -> Finish {
-            // Whoever asked has given up.
+            // The caller has given up.
             if sender.is_closed() {
                 return Box::new(|_| {});
             }

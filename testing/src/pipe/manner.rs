@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a server behaves. A connection looks at it anew for each request.
+/// How a server behaves. A connection looks at it for each request.
 #[derive(Clone, Copy, Debug)]
 pub enum Manner {
     /// Nobody listens.

@@ -65,7 +65,7 @@ pub(super) fn append_field(line: &mut String, key: &str, value: &[u8], limit: us
     }
 }
 
-/// Whether a value with this character is not plain. Whoever reads a log may take any blank of Unicode
+/// Whether a value with this character is not plain. A reader of a log may take any blank of Unicode
 /// for one; a control character is written as something else.
 fn is_odd(c: char) -> bool {
     (c.is_whitespace() && !c.is_control()) || matches!(c, '"' | '\\' | '<' | '>' | ',')

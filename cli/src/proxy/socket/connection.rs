@@ -261,7 +261,7 @@ impl Connection {
         };
         let is_closed_apart = closed.brings_rights && !closed.is_read;
         if closed.is_shared || is_closed_apart {
-            // What the system tells of it later would be taken for that of the next connection with its token.
+            // News of the system about it would later be taken for that of the next connection with its token.
             _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
         }
         if is_closed_apart {

@@ -96,7 +96,7 @@ impl Session {
         }
         self.poller.clear();
         if is_gone {
-            // What it has sent before is read first.
+            // Bytes that it has sent before are read first.
             self.read();
             self.io.flow.client_gone(self.client, &mut self.io.driver);
         }
