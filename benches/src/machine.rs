@@ -1,4 +1,4 @@
-//! When and where something is measured: what a record begins with.
+//! The time and the machine of a measurement, with which a record begins.
 
 use std::{fs, process::Command, thread};
 

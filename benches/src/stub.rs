@@ -46,7 +46,7 @@ pub fn run(endpoints: &[Endpoint], reply: impl FnMut(&[u8]) -> Reply) -> io::Res
     serve(&listeners?, reply)
 }
 
-/// Serves the clients of these listeners for ever.
+/// Serves the clients of these listeners without an end.
 pub fn serve(listeners: &[Socket], mut reply: impl FnMut(&[u8]) -> Reply) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let register = |socket: &Socket, token| {

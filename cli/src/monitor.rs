@@ -1,4 +1,4 @@
-//! Looks at the services once a second, beside the requests: logs states that last and lines that were held back.
+//! The monitor: once a second, beside the requests, it logs states that last and lines that were held back.
 
 use std::{
     sync::Arc,

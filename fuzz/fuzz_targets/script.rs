@@ -1,4 +1,4 @@
-//! What an input means to the balancer's target: its bytes one after the other, and zeros when they are over.
+//! An input as the balancer's target reads it: its bytes one after the other, and zeros when they are over.
 
 use std::time::Duration;
 

@@ -33,6 +33,7 @@
 //! Linux only: it uses eventfd(2), and the kernel's word on the maker of a socket.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod daemon;
 mod error;

@@ -56,7 +56,7 @@ impl<H> TokioService<H> {
         }
     }
 
-    /// The same with other limits. The memory for requests counts for each worker. How many clients there may be at once is
+    /// Sets other limits. The memory for requests counts for each worker. How many clients there may be at once is
     /// an option of the daemon.
     #[must_use]
     pub fn with_options(self, options: ServeOptions) -> Self {

@@ -28,6 +28,7 @@
 //! `public-suffix` is `RegisteredDomain`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

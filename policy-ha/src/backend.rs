@@ -1,6 +1,6 @@
 //! A backend, as the balancer is told of it, and its place in the list.
 
-/// What the balancer knows about one server: how early and how often to ask it. Where the server
+/// The balancer's knowledge of one server: how early and how often to ask it. Where the server
 /// is, and how it is spoken to, stays with the caller. The struct may grow: start from [`new`](Self::new).
 ///
 /// ```
@@ -27,7 +27,7 @@ pub struct Backend {
     ///
     /// [`MAX_WEIGHT`]: Self::MAX_WEIGHT
     pub weight: u16,
-    /// Who this is for [`Preference::Hash`](crate::Preference::Hash), for instance the
+    /// The identity for [`Preference::Hash`](crate::Preference::Hash), for instance the
     /// [`key`](crate::key()) of its name. No two backends of a balancer may have the same.
     ///
     /// Default: `None`, its place in the list. That is good for as long as the list stays as it is;

@@ -182,7 +182,7 @@ impl Balancer {
     ///
     /// `now` is the end of the attempt. An id that this balancer does not have is ignored.
     ///
-    /// The attempt need not be one that was [picked](Self::pick). Whoever knows from elsewhere that
+    /// The attempt need not be one that was [picked](Self::pick). A caller that knows from elsewhere that
     /// a backend answers, by a check of its own or because it told so, reports a
     /// [success](Outcome::Success) and brings it back before its trial; what it knows of failures
     /// counts as well.
@@ -256,7 +256,7 @@ impl Balancer {
         }
     }
 
-    /// What an operator said last about a backend; [`Enabled`](Mode::Enabled) at first. One that
+    /// The last word of an operator about a backend; [`Enabled`](Mode::Enabled) at first. One that
     /// this balancer does not have is [`Disabled`](Mode::Disabled): it is never offered.
     pub const fn mode(&self, id: BackendId) -> Mode {
         if self.enabled & id.bit() != 0 {

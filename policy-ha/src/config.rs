@@ -1,4 +1,4 @@
-//! When a backend counts as down, and what is wrong with a list of them.
+//! The settings of a balancer: when a backend counts as down; and faults of a list of backends.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -38,7 +38,7 @@ pub struct Config {
     /// is up, and is asked all the same when none is. More may suit backends whose answers depend
     /// on state that the others lack.
     ///
-    /// 0 is refused: whoever writes it most likely means "never", and 1 would be the opposite.
+    /// 0 is refused: a user who writes it most likely means "never", and 1 would be the opposite.
     pub max_failures: u32,
     /// The shortest time between going down and the first trial. Default: 1 second, long enough
     /// for the trials of a server that refuses connections to cost nothing, short enough for a
@@ -125,7 +125,7 @@ pub enum ConfigError {
     Weight {
         /// Which backend, counted from 0.
         index: usize,
-        /// What was found.
+        /// The weight that was found.
         weight: u16,
     },
     /// Two backends have the same [key](Backend::key), or one has the place of another as its key:

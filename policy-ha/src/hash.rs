@@ -1,4 +1,4 @@
-//! The one hash of this crate. It stands in for chance, so it must never change: whoever compares
+//! The one hash of this crate. It stands in for chance, so it must never change: a program that compares
 //! two releases, or two machines, relies on the same seed giving the same order.
 
 /// The `n`th number, counted from 0, of the splitmix64 sequence that starts at `seed`.

@@ -33,7 +33,7 @@ pub enum Outcome {
     },
 }
 
-/// What an outcome changed: to be logged, once, by the caller.
+/// The change that an outcome brought: to be logged, once, by the caller.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ pub enum Status {
     },
 }
 
-/// What is remembered of one backend.
+/// The memory of one backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     state: State,

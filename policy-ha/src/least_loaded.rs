@@ -1,4 +1,4 @@
-//! Who is least loaded, for its weight.
+//! The least loaded backend, for its weight.
 
 use crate::{BackendId, bits::ones};
 
@@ -7,7 +7,7 @@ use crate::{BackendId, bits::ones};
 ///
 /// The least loaded *with* that request is the one whose `(load + 1) / weight` is the lowest. If it
 /// got them all, then backends at rest would not share by weight: the heaviest would always win. So
-/// whoever is below that *without* the request, `load / weight`, is as good a choice, and the
+/// a backend that is below that *without* the request, `load / weight`, is as good a choice, and the
 /// caller lets them take turns. Among equal weights these are just those with the lowest load; and
 /// with nothing under way it is everybody.
 pub(crate) fn least_loaded(

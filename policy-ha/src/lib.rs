@@ -198,7 +198,7 @@
 //! is one point in time per backend. It is no defence where the poisonous request is the only one
 //! under way, but there the loss is a turn, not an answer.
 //!
-//! **Evidence from elsewhere** counts like that of a request. Whoever checks a server that is down,
+//! **Evidence from elsewhere** counts like that of a request. A caller that checks a server that is down,
 //! by connecting to it or with a request of his own, reports the outcome, and so brings it back
 //! before its trial. What he should not do is to report less as a success than requests need:
 //! a server that accepts connections and does not answer would come back to fail, again and again.

@@ -1,6 +1,6 @@
-//! What an operator says about a backend.
+//! The mode of a backend, which an operator sets.
 
-/// What an operator says about a backend, whatever its health is.
+/// An operator's word about a backend, whatever its health is.
 ///
 /// An operator's word is above the law that every request is offered every backend: a server that
 /// is being rebuilt may well answer, and wrongly. If none is enabled, nobody is asked. Health goes

@@ -1,8 +1,8 @@
-//! What a request wishes for.
+//! The preference of a request for some backends.
 
 use crate::BackendId;
 
-/// What a request wishes for. It is a wish: no answer is given up for it.
+/// The wish of a request. It is no more than a wish: no answer is given up for it.
 ///
 /// ```
 /// use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::BackendId;
 /// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 3])?;
 /// let now = Instant::now();
 ///
-/// // Whoever answered the first request of a message gets the others too.
+/// // The backend that answered the first request of a message gets the others too.
 /// let mut affinity = Preference::default();
 /// assert_eq!(affinity, Preference::None);
 /// let id = balancer.pick(now, affinity, &mut Tried::new()).unwrap();
@@ -32,7 +32,7 @@ use crate::BackendId;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Preference {
-    /// Whoever's turn it is.
+    /// The backend whose turn it is.
     #[default]
     None,
     /// This backend first if it is up, whatever its priority; then as for [`None`](Self::None).

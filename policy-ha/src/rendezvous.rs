@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rendezvous {
-    /// Who each is, spread over all bits.
+    /// The identity of each, spread over all bits.
     salts: Box<[u64]>,
     /// The weights that occur, the highest first, and who has them.
     by_weight: Box<[(u64, u64)]>,
@@ -42,7 +42,7 @@ impl Rendezvous {
         }
     }
 
-    /// Who of these candidates is asked for the key.
+    /// The one of these candidates that is asked for the key.
     pub(crate) fn winner(&self, key: u64, candidates: u64) -> Option<usize> {
         // Keys and salts are hashed by a bijection: no two draw the same number.
         let draw = |index| (mix(key ^ self.salts[index]), index);

@@ -15,7 +15,7 @@ pub(crate) struct RoundRobin {
 #[derive(Clone, Copy, Debug)]
 struct Share {
     weight: i32,
-    /// What all credits of a tier add up to is 0, whoever the candidates are.
+    /// What all credits of a tier add up to is 0, whichever the candidates are.
     ///
     /// Nor can any of them drift away. Let `n` be the number of backends in the tier, `total` the
     /// sum of its weights and `s(k)` the sum of its `k` highest credits. A turn can only raise `s(k)`
@@ -63,7 +63,7 @@ impl RoundRobin {
         share.map_or(1, |share| u64::from(share.weight.unsigned_abs()))
     }
 
-    /// Who is next among these candidates of one tier; a tie goes to the lowest index.
+    /// The next one among these candidates of one tier; a tie goes to the lowest index.
     pub(crate) fn next(&mut self, candidates: u64) -> Option<usize> {
         let mut total = 0;
         let mut winner = None;

@@ -1,4 +1,4 @@
-//! What an operator does: modes, and a list that changes.
+//! The operator's part: modes, and a list that changes.
 
 mod support;
 

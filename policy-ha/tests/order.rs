@@ -1,4 +1,4 @@
-//! Who is asked next: stories of a few requests, one rule each.
+//! The order in which backends are asked: stories of a few requests, one rule each.
 
 mod support;
 

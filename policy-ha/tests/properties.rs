@@ -131,7 +131,7 @@ proptest! {
             prop_assert_eq!(new.status(id), old.status(ids[place]));
             prop_assert_eq!(new.mode(id), old.mode(ids[place]));
         }
-        // Whoever left is as if disabled: all others have the order that they had.
+        // A backend that left is as if disabled: all others have the order that they had.
         for &id in ids.iter().filter(|id| !stays.contains(&id.index())) {
             old.set_mode(id, Mode::Disabled);
         }

@@ -68,7 +68,7 @@
 //! [`Upstream::check`], which looks at servers that are down. Without it each is tried by a request now and then.
 //!
 //! Times are of tokio's clock, which tests can pause. A time that is too long for the clock, such
-//! as [`Duration::MAX`](std::time::Duration::MAX), is for ever.
+//! as [`Duration::MAX`](std::time::Duration::MAX), has no end.
 //!
 //! What goes wrong with a peer is returned. Only what a server cannot return is logged, with
 //! `tracing`:

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant as TokioInstant, sleep_until},
 };
 
-/// What is rung.
+/// A receiver of the timer's ring.
 pub(crate) trait Ring: Send + Sync + 'static {
     /// Does what time brings, and sets the timer again.
     fn ring(&self);

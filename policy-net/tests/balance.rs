@@ -1,5 +1,5 @@
-//! Who is asked among services of one priority, what keeps requests together, and what an operator
-//! says.
+//! The choice among services of one priority, affinity, and an operator's
+//! modes.
 
 use policy_ha::Mode;
 use policy_net::{BackendConfig, Exhausted, Stick, Strategy, Upstream, UpstreamOptions};

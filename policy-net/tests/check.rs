@@ -1,4 +1,4 @@
-//! Looking at services that are down beside the requests: what brings one back, and what that costs.
+//! Checks of services that are down, beside the requests: what brings one back, and what that costs.
 
 use std::{
     sync::{Arc, Mutex},

@@ -1,4 +1,4 @@
-//! When everything is down: what that costs a request, and how it ends.
+//! Requests while everything is down: their cost, and their end.
 
 use std::time::Duration;
 

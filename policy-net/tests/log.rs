@@ -1,4 +1,4 @@
-//! What a server logs of its connections, and at which level. It has a process of its own, since what is logged is the
+//! The log of a server's connections, and its levels. It has a process of its own, since what is logged is the
 //! whole process's.
 
 use std::{

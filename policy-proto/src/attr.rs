@@ -29,7 +29,7 @@ pub const REVERSE_CLIENT_NAME: &str = "reverse_client_name";
 pub const SERVER_ADDRESS: &str = "server_address";
 /// The port that the client connected to. Postfix 3.2.
 pub const SERVER_PORT: &str = "server_port";
-/// What the client said in HELO or EHLO: any bytes.
+/// The name that the client gave in HELO or EHLO: any bytes.
 pub const HELO_NAME: &str = "helo_name";
 /// The envelope sender; empty for a bounce, and before MAIL.
 pub const SENDER: &str = "sender";

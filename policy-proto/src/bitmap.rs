@@ -1,4 +1,4 @@
-//! Where line feeds and equal signs are, 64 bytes at a time.
+//! Bitmaps of line feeds and equal signs, for 64 bytes at a time.
 
 use wide::{CmpEq, u8x32};
 

@@ -1,4 +1,4 @@
-//! What can be wrong with bytes that are to be decoded, or with parts of a message.
+//! Errors of bytes that are to be decoded, and of parts of a message.
 
 use thiserror::Error;
 
@@ -171,7 +171,7 @@ pub enum InvalidResponse {
     Incomplete {
         /// The word of access(5).
         action: &'static str,
-        /// What is missing.
+        /// The part that is missing.
         needs: &'static str,
     },
 }

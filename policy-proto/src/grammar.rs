@@ -96,17 +96,17 @@ fn is_forbidden(byte: u8) -> bool {
     matches!(byte, 0 | b'\r' | b'\n')
 }
 
-/// What ends a command word.
+/// A byte that ends a command word.
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// What Postfix skips behind it: `ISSPACE`, but for the line ends that cannot come here.
+/// A byte that Postfix skips after it: `ISSPACE`, but for the line ends that cannot come here.
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | 0x0b | 0x0c)
 }
 
-/// What is wrong where the grammar stopped.
+/// The error where the grammar stopped.
 fn flaw(rest: &[u8], offset: usize) -> DecodeError {
     match rest.first() {
         None => DecodeError::NoEquals { offset },

@@ -152,16 +152,9 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod action;
-pub use action::Action;
-
-mod action_set;
-pub use action_set::ActionSet;
-
 pub mod attr;
 
-mod attributes;
-pub use attributes::Attributes;
+mod bitmap;
 
 #[cfg(feature = "tokio-util")]
 mod codec;
@@ -170,43 +163,25 @@ mod codec;
 pub use codec::{ClientCodec, CodecError, ServerCodec};
 
 mod decoder;
-pub use decoder::MessageDecoder;
+pub use decoder::{Ignored, MessageDecoder};
 
 mod error;
 pub use error::{DecodeError, InvalidActionSet, InvalidAttribute, InvalidResponse, InvalidXtext};
 
 mod grammar;
 
-mod ignored;
-pub use ignored::Ignored;
-
 mod limits;
 pub use limits::Limits;
 
-mod lines;
-
-mod bitmap;
-
-mod cursor;
+mod metering;
 
 pub mod protocol;
 
 mod request;
-pub use request::Request;
+pub use request::{Attributes, ProtocolState, Request};
 
 mod response;
-pub use response::Response;
-
-mod scan;
-
-mod shown;
-
-mod state;
-pub use state::ProtocolState;
-
-mod accessors;
-
-mod metering;
+pub use response::{Action, ActionSet, Response};
 
 pub mod xtext;
 

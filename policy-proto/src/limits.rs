@@ -1,4 +1,4 @@
-//! How long a line and a message may be.
+//! The limits of a line and of a message.
 
 /// How long a line and a message may grow before a peer is refused.
 ///

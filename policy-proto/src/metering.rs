@@ -1,4 +1,4 @@
-//! How much the decoder looks at, counted by tests: work is told in bytes, since a time says little.
+//! The bytes that the decoder looks at, counted by tests: work is told in bytes, since a time says little.
 
 use memchr::memchr;
 

@@ -99,7 +99,7 @@
 //!
 //! A server in trouble sends nothing and closes the connection. Then Postfix
 //!
-//! 1. waits for a second (`smtpd_policy_service_retry_delay`), connects anew and repeats the request, once
+//! 1. waits for a second (`smtpd_policy_service_retry_delay`), connects again and repeats the request, once
 //!    (`smtpd_policy_service_try_limit` is 2),
 //! 2. and then takes `smtpd_policy_service_default_action`: a reply of
 //!    `451 4.3.5 Server configuration problem`, so that the mail comes later.

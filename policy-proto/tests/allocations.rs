@@ -1,7 +1,7 @@
-//! What is allocated, and what is not.
+//! Allocations of the codec, counted.
 //!
 //! Counted is each time that this thread takes memory from the global allocator. A change of size
-//! counts as well, since the counter has no `realloc` of its own: it takes anew, and copies. A connection
+//! counts as well, since the counter has no `realloc` of its own: it takes another place, and copies. A connection
 //! is warm once it has answered a request: its buffer has its size then, and is a shared one.
 
 use allocation_counter::measure;

@@ -1,4 +1,4 @@
-//! Where a server is: `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket.
+//! Addresses of servers: `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What a call of a store, a database or a directory can come to instead of an answer.
+//! Errors of a call of a store, a database or a directory.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What policy servers remember and look up.
+//! Stores and look-ups for policy servers, each with a deadline.
 //!
 //! A policy server counts messages, keeps tickets and sessions, and asks databases, directories and files. All of that
 //! can fail while mail has to be answered. Each call of this crate has a deadline, each remote a [`Breaker`] that
@@ -55,6 +55,7 @@
 //! output and no state holds a password.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod error;

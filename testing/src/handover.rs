@@ -1,4 +1,4 @@
-//! What two daemons say to each other at a handover, said by a test.
+//! The messages of two daemons at a handover, sent by a test.
 pub use policy_daemon::fd_passing::{receive, send};
 
 use std::{

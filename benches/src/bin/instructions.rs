@@ -1,4 +1,4 @@
-//! How many instructions each operation of the codec and the balancer takes, counted by valgrind: the same on a busy
+//! Instructions of each operation of the codec and the balancer, counted by valgrind: the same on a busy
 //! machine. Fails if one takes over 5 % more than is recorded.
 //!
 //! ```text

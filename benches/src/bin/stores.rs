@@ -1,4 +1,4 @@
-//! What a store costs beside the bare client of the same server: calls per second and time per call, with 1 and with 16
+//! The cost of a store beside the bare client of the same server: calls per second and time per call, with 1 and with 16
 //! callers. Starts redis-server and memcached on free ports; `--record` writes the table below `benches/record/`.
 //!
 //! ```text

@@ -2,7 +2,7 @@
 
 use policy_proto::{InvalidResponse, Response};
 
-/// What a client gets when no policy server answers: `-d`.
+/// The action that a client gets when no policy server answers: `-d`.
 ///
 /// ```
 /// use hapolicy::DefaultAction;
@@ -29,7 +29,7 @@ impl DefaultAction {
     ///
     /// # Errors
     ///
-    /// What can be no action: blank, with a NUL or a line break, or too long.
+    /// A text that can be no action: blank, with a NUL or a line break, or too long.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidResponse> {
         match text {
             b"close" => Ok(Self::Close),

@@ -14,7 +14,7 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-/// What the Perl script's options say.
+/// The values of the Perl script's options.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Classic {
     pub(crate) services: Vec<OsString>,
@@ -46,7 +46,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, WrongWord> {
         };
         match word.as_bytes() {
             b"--" => {
-                // What follows are words even if it looks like options.
+                // The rest are words even if they look like options.
                 classic.rest.push(word);
                 classic.rest.extend(words.by_ref());
             }

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in one line, and what was probably meant.
+//! Faults of a command line in one line each, with the option that was probably meant.
 
 use clap::{
     Error,
@@ -48,7 +48,7 @@ fn suggestion(error: &Error) -> Option<String> {
     }
 }
 
-/// What was probably meant by a word that is no bundle of one-letter options: `-listen` by `--listen`.
+/// The option that was probably meant by a word that is no bundle of one-letter options: `-listen` by `--listen`.
 pub(crate) fn long_option(word: &[u8], known: impl Iterator<Item = String>) -> Option<String> {
     let name = word
         .strip_prefix(b"-")?

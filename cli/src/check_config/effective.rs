@@ -1,4 +1,4 @@
-//! All that is effective, in the form in which it can be given, as postconf(1) does with `-n`.
+//! The options that hold, in the form in which they can be given, as postconf(1) prints settings with `-n`.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// What a command line comes to, as a command line.
+    /// The effective options of a command line, as a command line.
     fn effective(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let words = words.into_iter().map(OsString::from_vec);
         let options = Options::parse(words, false).unwrap();

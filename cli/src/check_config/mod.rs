@@ -95,7 +95,7 @@ pub fn check_config(options: &Options) -> bool {
     findings.errors == 0 && (findings.warnings == 0 || !options.failover.strict)
 }
 
-/// What is to be said on standard error.
+/// The lines for standard error.
 #[derive(Default)]
 struct Findings {
     lines: Vec<String>,

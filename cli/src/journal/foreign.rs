@@ -1,4 +1,4 @@
-//! What a client speaks that does not speak the policy protocol, as its first bytes tell.
+//! Other protocols, known by the first bytes of a client.
 
 /// The protocol that a connection begins with, if it is one that is often sent to a wrong port.
 pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
@@ -20,7 +20,7 @@ pub(crate) fn foreign_protocol(first: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// What a request is instead that was given up before it had come whole: it may have no line feed, and its client waits for
+/// The protocol of a request that was given up before it had come whole: it may have no line feed, and its client waits for
 /// an answer to it.
 pub(crate) fn foreign_begin(first: &[u8]) -> &'static str {
     match first {

@@ -1,4 +1,4 @@
-//! That no service answers, and since when: requests that got the default action for that.
+//! Outages: no service answers, and requests get the default action.
 
 use std::{
     sync::{
@@ -74,7 +74,7 @@ impl Outage {
         self.close(&mut self.state(), now)
     }
 
-    /// The same at the end of the daemon, when it is said however soon it follows another one.
+    /// The outage that is over at the end of the daemon, when it is said however soon it follows another one.
     pub(super) fn ended_at_last(&self, now: Instant) -> Option<Over> {
         let mut state = self.state();
         state.said = None;

@@ -1,4 +1,4 @@
-//! Why a client's connection is closed.
+//! Lines about client connections that are closed, with the reason.
 
 use policy_daemon::log::Level;
 use policy_flow::{ClientError, Peer};

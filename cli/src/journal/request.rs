@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What has come of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome<'a> {
     /// The service that answered.
@@ -76,7 +76,7 @@ impl Journal {
         }
     }
 
-    /// What a request has come to.
+    /// A request has its outcome.
     #[inline]
     pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
         if self.attempts || self.verbose {

@@ -1,4 +1,4 @@
-//! What is said of services rather than of requests.
+//! Lines about services: failures, changes of state, and probes.
 
 use std::{error::Error, io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! When requests wait for memory, and when that is over: each is worth one line in the log.
+//! Shortages of memory: a line when requests begin to wait for memory, and one when none waits any more.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -6,7 +6,7 @@ use policy_daemon::log::Level;
 
 use crate::{args::shown_size, journal::Journal};
 
-/// What is to be said.
+/// A change that is to be logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Memory {
     /// All is in use, and requests have begun to wait.
@@ -103,7 +103,7 @@ const QUIET: u32 = 10;
 mod tests {
     use super::*;
 
-    /// What is said of so many who have waited, and wait, at each look.
+    /// The changes, where so many have waited, and wait, at each look.
     fn said(looks: &[(u64, usize)]) -> Vec<(usize, Memory)> {
         let mut shortage = Shortage::default();
         let said = |(at, &(waited, waiting))| Some((at, shortage.look(waited, waiting)?));

@@ -1,4 +1,4 @@
-//! What is said of the states of all services together, and of requests that none of them answers.
+//! Lines about the states of all services together, and about requests that none of them answers.
 
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,7 @@ impl Journal {
         }
     }
 
-    /// The same at the end of the daemon.
+    /// Says at the end of the daemon that an outage is over.
     pub(crate) fn say_last_end_of_outage(&self, now: Instant, default: &DefaultAction) {
         if let Some(over) = self.outage.ended_at_last(now) {
             self.answer_again(over, default);
@@ -140,7 +140,7 @@ impl Journal {
         }
     }
 
-    /// The same for a service manager, in one line.
+    /// The states for a service manager, in one line.
     pub(crate) fn status(&self, states: &[State], now: Instant) -> String {
         let one = |(counted, state): (&super::Counted, &State)| {
             let name = &counted.name;

@@ -1,4 +1,4 @@
-//! What the state machine has done for it: on sockets, and in the log.
+//! The driver of the state machine: it sends, connects and logs.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     proxy::{Proxy, links::Links},
 };
 
-/// What the state machine has done for it.
+/// The driver of the state machine.
 #[derive(Debug)]
 pub(crate) struct Driver<C> {
     pub(crate) clients: C,
@@ -35,7 +35,7 @@ pub(crate) trait ClientSide {
     fn evicted(&mut self, peer: Peer, waiting: Waiting, time: std::time::Duration);
     /// Another worker is to look at its state machine.
     fn wake(&mut self, worker: usize);
-    /// Who it is, where the log is to name it.
+    /// The peer, where the log is to name it.
     fn named(&self, peer: Peer) -> Option<Peer>;
 }
 
@@ -145,7 +145,7 @@ impl<C: ClientSide> Driver<C> {
                 time,
                 ..
             } => self.clients.evicted(peer, waiting, time),
-            // It is looked for: what comes and goes is said once.
+            // The monitor looks for it: a shortage that comes and goes is logged once.
             ClientEvent::MemoryUsedUp => {}
             _ => {}
         }

@@ -104,7 +104,7 @@ impl EventLoop {
         self.state == State::Serving
     }
 
-    /// What it has of the backends' connections is free for other workers.
+    /// Its permits for connections to backends are free for other workers.
     fn end(&mut self) {
         self.state = State::Ended;
         self.listeners.end(self.poller.registry());

@@ -1,11 +1,11 @@
-//! Which failures of a connection tell something about its backend.
+//! Failures of a connection: those of the backend, and those of this process.
 
 use std::{fs::File, io};
 
 use policy_flow::Failure;
 use policy_socket::{is_local, is_unread};
 
-/// What has failed, where nothing was read or sent yet.
+/// The failure, where nothing was read or sent yet.
 pub(crate) fn of_connecting(error: io::Error) -> Failure {
     if is_local(&error) {
         Failure::Local(error)
@@ -14,7 +14,7 @@ pub(crate) fn of_connecting(error: io::Error) -> Failure {
     }
 }
 
-/// What has failed over a connection.
+/// The failure of a connection.
 pub(crate) fn of_connection(error: io::Error, is_unix: bool) -> Failure {
     if is_unix && is_unread(&error) {
         Failure::Unread(error)

@@ -119,7 +119,7 @@ impl Links {
     }
 }
 
-/// The file of a UNIX socket: one that was bound anew is another one.
+/// The file of a UNIX socket: one that was bound again is another one.
 fn find_file(path: &Path) -> Found {
     match SocketFileId::at(path) {
         Ok(SocketFileId { device, inode }) => Ok(vec![Address::Unix { device, inode }]),

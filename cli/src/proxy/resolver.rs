@@ -1,4 +1,4 @@
-//! Looks up names by the system's resolver, each on a thread of its own, since that may take long.
+//! The look-up of names by the system's resolver, each on a thread of its own, since it may take long.
 
 use std::{
     collections::HashMap,
@@ -76,7 +76,7 @@ impl Resolver {
     }
 }
 
-/// The same for one more worker.
+/// A copy for one more worker.
 fn again(found: &Found) -> Found {
     let again = |error: &io::Error| match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

@@ -19,7 +19,7 @@ pub struct Proxy {
     pub(crate) default: DefaultAction,
     pub(crate) journal: Arc<Journal>,
     pub(crate) settings: Settings,
-    /// What requests and answers may take in memory, as the log says it.
+    /// The memory that requests and answers may take, for the log.
     pub(crate) max_memory: usize,
     /// The health of the services; `None` where no valid one was given.
     pub(crate) shared: Option<Shared>,
@@ -32,7 +32,7 @@ pub struct Proxy {
     pub(crate) memory_waits: Vec<MemoryWaits>,
 }
 
-/// What the options say of clients and services.
+/// The options for clients and services.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) affinity: bool,

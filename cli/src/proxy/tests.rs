@@ -17,7 +17,7 @@ use crate::{
     services::Services,
 };
 
-/// What answers the requests of a daemon with these options; its log waits to be taken.
+/// The proxy of a daemon with these options; its log waits to be taken.
 pub(crate) fn proxy(words: &[&str]) -> (Arc<Proxy>, Log) {
     let words = ["--listen", "inet:127.0.0.1:0"].iter().chain(words);
     let options = Options::parse(words.map(Into::into), false).unwrap();
@@ -72,7 +72,7 @@ impl Worker {
     }
 }
 
-/// What Postfix sends about one message, at its stages.
+/// The requests of Postfix about one message, at its stages.
 const REQUESTS: [&[u8]; 3] = [
     include_bytes!("../../../policy-proto/tests/data/009-mail-tls.req"),
     include_bytes!("../../../policy-proto/tests/data/010-rcpt-tls.req"),

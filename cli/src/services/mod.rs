@@ -20,12 +20,12 @@ pub(crate) struct Services {
     pub(crate) invalid: Vec<Fault>,
 }
 
-/// What is wrong with a service.
+/// A fault of a service.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// What the Perl script says of it, if it does.
+    /// The Perl script's line about it, if it has one.
     perl: Option<Vec<u8>>,
-    /// What is at fault.
+    /// The part that is at fault.
     pub(crate) text: Vec<u8>,
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn socket_of_attacker(domain: Domain, kind: Type) -> Socket {
     socket.unwrap()
 }
 
-/// A connection that takes a minute to be closed by whoever closes it last, as long as the second is kept.
+/// A connection that takes a minute to be closed by the process that closes it last, as long as the second is kept.
 pub(crate) fn lingering() -> (TcpStream, impl Sized) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What local users, the daemon's own user, and a hostile daemon before it try against a daemon that root starts.
+//! Attacks of local users, the daemon's own user, and a hostile predecessor on a daemon that root starts.
 //!
 //! Each attacker is another user, in namespaces of its own. All of it needs root.
 

@@ -312,7 +312,7 @@ fn a_flood_of_connections_is_taken_no_faster_than_it_is_served() {
     daemon.stop();
 }
 
-/// Whoever is not root may not be root's predecessor.
+/// A process of another user may not be root's predecessor.
 #[test]
 fn root_takes_nothing_from_a_daemon_of_another_user() {
     if !is_root() {

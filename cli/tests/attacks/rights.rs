@@ -1,4 +1,4 @@
-//! What a daemon that gave up root has left, and what it was left by its starter.
+//! The rights of a daemon that gave up root, and descriptors that its starter left open.
 
 use std::{fs, os::fd::AsFd, process::Command};
 

@@ -1,4 +1,4 @@
-//! What a daemon that root starts keeps of its starter: root's terminal, directory and groups.
+//! A daemon that root starts, and its starter's terminal, directory and groups.
 
 use std::{
     fs::{self, Permissions},
@@ -14,7 +14,7 @@ use policy_testing::{
 
 use crate::attacker::{ATTACKER, Ground};
 
-/// Whoever has the terminal can type into the shell of its user (TIOCSTI).
+/// A process that has the terminal can type into the shell of its user (TIOCSTI).
 #[test]
 fn a_daemon_that_gives_up_root_leaves_the_terminal_and_the_directory_of_its_starter() {
     if !is_root() {

@@ -58,7 +58,7 @@ fn only_connections_are_taken_out_of_the_store() {
     daemon.stop();
 }
 
-/// Whoever stores a descriptor chooses its name.
+/// The process that stores a descriptor chooses its name.
 #[test]
 fn what_was_stored_under_the_name_of_the_managers_socket_is_neither_served_nor_does_it_hinder_the_start()
  {

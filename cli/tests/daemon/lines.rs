@@ -1,4 +1,4 @@
-//! What a daemon says of itself, and the line of each request.
+//! Lines about the daemon itself, and the line of each request.
 
 use std::{path::Path, process::Command, process::Stdio};
 

@@ -1,4 +1,4 @@
-//! What is logged, how often, and that it stops no mail.
+//! The log: its lines, how often they come, and that it stops no mail.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is said while no service answers.
+//! The log while no service answers.
 
 use policy_testing::{
     process::{self, Daemon},

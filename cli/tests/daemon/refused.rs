@@ -62,7 +62,7 @@ fn a_tls_hello_is_named_when_it_comes() {
             let end = cuts.get(piece + 1).copied().unwrap_or(hello.len());
             client.try_send(&hello[*cut..end]);
             if end < 2 {
-                // Whoever has answered others meanwhile has read this.
+                // A daemon that has answered others meanwhile has read this.
                 assert_eq!(daemon.connect().ask_about("x"), "dunno");
             }
         }

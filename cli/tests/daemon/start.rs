@@ -1,4 +1,4 @@
-//! What a daemon starts with, and what it refuses.
+//! The start of a daemon, and options that end it.
 
 use policy_testing::{
     process::{self, Daemon, hapolicy, run},

@@ -1,4 +1,4 @@
-//! What services that hang cost.
+//! The cost of services that hang.
 
 use policy_testing::{
     process::{self, Daemon},

@@ -27,7 +27,7 @@ fn a_fresh_clone_is_built_as_the_readme_says_and_what_is_built_can_be_installed_
         .iter()
         .find(|block| block.kind == Ok(Kind::Shell) && block.text.starts_with("cargo build"));
     let build = &build.expect("the README says how to build").text;
-    // What it needs from elsewhere has been fetched for these tests. A directory for all runs, so that not all is built anew.
+    // What it needs from elsewhere has been fetched for these tests. A directory for all runs, so that not all is built again.
     let target = Path::new(hapolicy())
         .ancestors()
         .nth(2)

@@ -1,4 +1,4 @@
-//! What the page on containers says of them, seen in one (see `docker.sh`).
+//! The page on containers, followed in one (see `docker.sh`).
 
 use policy_testing::within;
 

@@ -1,4 +1,4 @@
-//! Who is asked when a service fails, and what that costs a request, with one client and with many.
+//! Failover: the service that is asked when one fails, and the cost to a request, with one client and with many.
 
 mod echo_server;
 mod health_check;

@@ -1,5 +1,5 @@
 //! Each request gets its own answer or the next server's, never another request's: whatever comes late,
-//! twice or unasked, and whoever leaves in the middle.
+//! twice or unasked, and clients that leave in the middle.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},

@@ -76,7 +76,7 @@ fn a_service_killed_ten_times_costs_no_request_its_answer_nor_more_than_one_fail
         );
     }
     assert_eq!(attempts.len(), answers.len());
-    // Whoever failed did so at once: it refused, or closed. None of it was the other's fault.
+    // A service that failed did so at once: it refused, or closed. None of it was the other's fault.
     let warnings = warnings(&log).join("\n");
     assert!(!warnings.contains("Timeout"), "{warnings}");
     assert!(!warnings.contains("'other'"), "{warnings}");

@@ -1,4 +1,4 @@
-//! What hapolicy does when the system has no memory for a socket: that is no service's fault, and ends nothing but
+//! A system without memory for a socket: that is no service's fault, and ends nothing but
 //! the attempt that needed one.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What a daemon grants each client: whom it serves, how large a request may be, and how long all may take.
+//! The limits of each client: its address, the size of a request, and all times.
 
 use std::{net::IpAddr, thread, time::Duration};
 

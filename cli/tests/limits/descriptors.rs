@@ -1,4 +1,4 @@
-//! How many descriptors a daemon may have, and what it does when there are no more.
+//! The limit of descriptors, and a daemon that has no more of them.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What a daemon takes at most: clients, connections, memory; and that whoever takes more costs nobody else anything.
+//! The limits of a daemon: clients, connections, memory; and that a client at a limit costs the others nothing.
 
 mod clients;
 mod descriptors;

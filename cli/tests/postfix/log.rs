@@ -1,4 +1,4 @@
-//! What a verbose Postfix logs about a policy endpoint.
+//! The log of a verbose Postfix about a policy endpoint.
 
 /// How many connections Postfix made to it.
 pub fn connections(log: &str, endpoint: &str) -> usize {

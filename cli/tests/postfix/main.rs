@@ -3,7 +3,7 @@
 //! Each test has a Postfix of its own and sends the same messages through every combination of
 //! {the services' condition} x {1, 3 recipients}, TLS and SMTPUTF8 once. Time is not asserted,
 //! since machines differ: Postfix pauses a second exactly when it makes a connection to its policy
-//! server anew, so its connections are counted, and its log is searched for what it says then.
+//! server again, so its connections are counted, and its log is searched for what it says then.
 //!
 //! Must be run as root; the Debian packages postfix, openssl and fail2ban must be installed.
 #![allow(unreachable_pub, reason = "the modules of a test have no outside")]

@@ -1,4 +1,4 @@
-//! What the machine must have.
+//! The programs that the machine must have.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! What the programs are made of: the smaller one is, the sooner it starts.
+//! The size of the programs: the smaller one is, the sooner it starts.
 
 use std::fs;
 

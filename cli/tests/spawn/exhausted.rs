@@ -1,4 +1,4 @@
-//! What hapolicy does when threads or descriptors run out: that is nobody's fault but its own, and ends nothing
+//! A drop-in without threads or descriptors: that is nobody's fault but its own, and ends nothing
 //! but the attempt that needed one.
 
 use std::{

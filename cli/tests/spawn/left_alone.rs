@@ -1,4 +1,4 @@
-//! What it leaves as it found it.
+//! Signals, descriptors and files that the drop-in leaves as it found them.
 
 use std::{
     fs,

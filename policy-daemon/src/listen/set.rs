@@ -1,4 +1,4 @@
-//! All sockets that a daemon listens with: while it serves, hands them over, or ends.
+//! The set of sockets that a daemon listens with: while it serves, hands them over, or ends.
 
 use std::{
     io,

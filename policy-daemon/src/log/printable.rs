@@ -43,7 +43,7 @@ pub fn printable_json(json: &str) -> String {
     shown
 }
 
-/// The same as [`printable`] in at most `limit` bytes, or the three of `...` where `limit` is less, with the characters that `is_syntax` names written as `\xNN` as
+/// A text as [`printable`] gives it, in at most `limit` bytes, or the three of `...` where `limit` is less. The characters that `is_syntax` names are written as `\xNN` as
 /// well: those that delimit the text where it will stand.
 ///
 /// The cut is made after a whole character and a whole escape.

@@ -1,4 +1,4 @@
-//! All workers of a daemon: they are told messages, and connections are shared out among them.
+//! The workers of a daemon: they are told messages, and connections are shared out among them.
 
 use std::{
     io,

@@ -63,7 +63,7 @@ impl RegisteredDomain {
         &self.name
     }
 
-    /// Its first label, which whoever registered it has chosen.
+    /// Its first label, which its owner has chosen.
     #[must_use]
     pub fn label(&self) -> &[u8] {
         self.name.labels().next().unwrap_or_default()

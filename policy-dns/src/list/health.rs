@@ -1,4 +1,4 @@
-//! What is known of a list's health, shared by all that ask it.
+//! The health of a list, shared by all that ask it.
 
 use std::{
     net::Ipv4Addr,
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{DeadZone, ListError, ListResult, Release, Skipped, breaker::Breaker};
 
-/// What is known of a list's health.
+/// The health of a list, as far as it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
@@ -111,7 +111,7 @@ pub(super) struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// What came of it.
+    /// Reports the result of asking the list.
     pub(super) fn report(self, result: &ListResult) {
         let mut state = self
             .health

@@ -1,4 +1,4 @@
-//! What is known of lists: which are dead, which are parts of others, and what their codes mean.
+//! Facts about known lists: which are dead, which are parts of others, and the meaning of their codes.
 
 use super::{Class, ListOptions};
 

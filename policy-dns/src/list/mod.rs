@@ -88,7 +88,7 @@ impl DnsList {
         Ok(Self::new(Zone::parse(zone)?, Kind::Domains, options))
     }
 
-    /// The same list asked with a key, which is never shown: `key` below the zone.
+    /// This list asked with a key, which is never shown: `key` below the zone.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl DnsList {
         self.options.classes.get(index).map(|class| &*class.name)
     }
 
-    /// What is known of the list's health.
+    /// The health of the list, as far as it is known.
     #[must_use]
     pub fn status(&self) -> Status {
         self.health.status()
@@ -177,7 +177,7 @@ impl DnsList {
         ListResult::Listed(listed)
     }
 
-    /// What an answer means; none if it means that nothing is listed.
+    /// The meaning of an answer; none if it means that nothing is listed.
     fn classify(&self, answer: &Answer) -> Result<Option<Listed>, ListError> {
         let codes: Vec<_> = answer.codes().collect();
         let outcome = answer.outcome();

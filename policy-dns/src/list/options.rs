@@ -1,10 +1,10 @@
-//! What counts as listed, and when a list is skipped.
+//! Options of a list: the codes that count as listed, and when the list is skipped.
 
 use std::time::Duration;
 
 use super::{Codes, CodesError, Release, Subject};
 
-/// What counts as listed, and when a list is skipped.
+/// Options of a list: the codes that count as listed, and when the list is skipped.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ListOptions {
@@ -89,9 +89,9 @@ pub enum SelfTest {
     Standard,
     /// Others, for a list without these.
     With {
-        /// What has to be listed.
+        /// The subject that has to be listed.
         listed: Subject,
-        /// What must not be listed.
+        /// The subject that must not be listed.
         unlisted: Subject,
     },
     /// Not at all.

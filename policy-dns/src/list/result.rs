@@ -1,4 +1,4 @@
-//! What came of asking a list.
+//! The result of asking a list.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::Failing;
 use crate::Outcome;
 
-/// What came of asking a list.
+/// The result of asking a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ListResult {

@@ -1,10 +1,10 @@
-//! What is looked for in a list.
+//! The subject that is looked for in a list: an address or a domain.
 
 use std::net::IpAddr;
 
 use crate::Name;
 
-/// What is looked for in a list: an address or a domain.
+/// The subject that is looked for in a list: an address or a domain.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Subject {
     /// An address. One that is an IPv4 address in the clothes of IPv6 (`::ffff:192.0.2.1`) counts as that.

@@ -1,4 +1,4 @@
-//! What came of a question.
+//! The answer to a question: an outcome, and records.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -6,10 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Data, Outcome::*, Question, Record, RecordType};
+use super::{
+    Data,
+    Outcome::{self, *},
+    Question, Record, RecordType,
+};
 use crate::Name;
 
-/// What came of a question: an outcome, and the records that belong to it.
+/// The answer to a question: an outcome, and the records that belong to it.
 ///
 /// The records are those of the name that was asked for and of the names that it stands for: a server's records
 /// of other names are not in it.
@@ -32,54 +36,6 @@ pub struct Answer {
     kind: Option<RecordType>,
     section: Arc<[Record]>,
     ttl: Duration,
-}
-
-/// How a question ended.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// There are records of the type that was asked for.
-    Records,
-    /// The name exists, but has no records of the type.
-    NoData,
-    /// The name does not exist.
-    NxDomain,
-    /// The server could not find out.
-    ServFail,
-    /// The server does not want to answer.
-    Refused,
-    /// Another response code (RFC 6895, 2.3), or an answer that cannot be read: FORMERR, 1.
-    Failed(u16),
-    /// No server has answered in time.
-    Timeout,
-    /// No server can be reached, or there are too few resources to ask one.
-    Unreachable,
-}
-
-impl Outcome {
-    /// Whether the question was answered: there are such records, or there are none.
-    #[must_use]
-    pub fn is_answer(self) -> bool {
-        matches!(self, Records | NoData | NxDomain)
-    }
-
-    /// The name of the response code, as `dig` prints it; `RCODE16` and the like for those without a name here.
-    #[must_use]
-    pub fn code(self) -> String {
-        let name = match self {
-            Records | NoData => "NOERROR",
-            NxDomain => "NXDOMAIN",
-            ServFail => "SERVFAIL",
-            Refused => "REFUSED",
-            Failed(1) => "FORMERR",
-            Failed(4) => "NOTIMP",
-            Failed(9) => "NOTAUTH",
-            Failed(code) => return format!("RCODE{code}"),
-            Timeout => "TIMEOUT",
-            Unreachable => "UNREACHABLE",
-        };
-        name.into()
-    }
 }
 
 impl Answer {
@@ -247,104 +203,4 @@ fn belonging(question: &Question, mut section: Vec<Record>) -> Vec<Record> {
 pub(crate) const MAX_ALIASES: usize = 8;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(text: &str) -> Name {
-        Name::parse(text).unwrap()
-    }
-
-    fn record(owner: &str, ttl: u32, data: Data) -> Record {
-        Record {
-            name: name(owner),
-            ttl,
-            data,
-        }
-    }
-
-    fn address(owner: &str, last: u8) -> Record {
-        record(owner, 300, Data::A([192, 0, 2, last].into()))
-    }
-
-    fn alias(owner: &str, target: &str) -> Record {
-        record(owner, 60, Data::Cname(name(target)))
-    }
-
-    fn answer(outcome: Outcome, section: Vec<Record>) -> Answer {
-        let question = Question::new(name("a.test"), RecordType::A);
-        Answer::from_section(&question, outcome, section, Duration::from_secs(1000))
-    }
-
-    #[test]
-    fn records_of_other_names_and_types_are_left_out() {
-        let text = record("a.test", 300, Data::Txt(vec![]));
-        let got = answer(
-            Records,
-            vec![address("b.test", 1), address("A.test", 2), text],
-        );
-        assert_eq!(got.section(), [address("a.test", 2)]);
-        assert_eq!(
-            answer(Records, vec![address("b.test", 1)]).outcome(),
-            NoData
-        );
-    }
-
-    #[test]
-    fn a_chain_is_followed_in_any_order() {
-        let section = vec![
-            address("c.test", 3),
-            alias("b.test", "c.test"),
-            alias("a.test", "b.test"),
-        ];
-        let got = answer(Records, section);
-        assert_eq!(
-            got.addresses().collect::<Vec<_>>(),
-            ["192.0.2.3".parse::<IpAddr>().unwrap()]
-        );
-        assert_eq!(got.ttl(), Duration::from_secs(60));
-        assert_eq!(got.aliases().count(), 2);
-    }
-
-    #[test]
-    fn a_loop_ends_without_data() {
-        let got = answer(
-            Records,
-            vec![alias("a.test", "b.test"), alias("b.test", "a.test")],
-        );
-        assert_eq!((got.outcome(), got.aliases().count()), (NoData, 2));
-    }
-
-    #[test]
-    fn a_chain_without_end_is_cut() {
-        let link = |index: usize| match index {
-            0 => alias("a.test", "x1.test"),
-            index => alias(&format!("x{index}.test"), &format!("x{}.test", index + 1)),
-        };
-        let mut section: Vec<_> = (0..100).map(link).collect();
-        section.push(address("x100.test", 1));
-        let got = answer(Records, section);
-        assert_eq!(
-            (got.outcome(), got.aliases().count()),
-            (NoData, MAX_ALIASES + 1)
-        );
-    }
-
-    #[test]
-    fn failures_keep_what_came_with_them_apart() {
-        let got = answer(ServFail, vec![address("a.test", 1)]);
-        assert_eq!(
-            (got.outcome(), got.section().len(), got.addresses().count()),
-            (ServFail, 1, 0)
-        );
-        let got = answer(NxDomain, vec![alias("a.test", "b.test")]);
-        assert_eq!((got.outcome(), got.aliases().count()), (NxDomain, 1));
-    }
-
-    #[test]
-    fn an_alias_itself_can_be_asked_for() {
-        let question = Question::new(name("a.test"), RecordType::Cname);
-        let section = vec![alias("a.test", "b.test"), alias("b.test", "c.test")];
-        let got = Answer::from_section(&question, Records, section, Duration::MAX);
-        assert_eq!((got.outcome(), got.records().count()), (Records, 1));
-    }
-}
+mod tests;

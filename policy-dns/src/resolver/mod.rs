@@ -3,6 +3,7 @@
 mod answer;
 #[cfg(feature = "hickory")]
 mod dns;
+mod outcome;
 mod record;
 mod table;
 mod until;
@@ -11,9 +12,10 @@ use std::{future::Future, sync::Arc};
 
 use tokio::time::Instant;
 
-pub use answer::{Answer, Outcome};
+pub use answer::Answer;
 #[cfg(feature = "hickory")]
 pub use dns::{DecodeError, Decoded, DnsOptions, DnsResolver, ResolvConfError};
+pub use outcome::Outcome;
 pub use record::{Data, Question, Record, RecordType};
 pub use table::{Fault, Found, Table, ZoneError};
 pub use until::Until;

@@ -28,16 +28,11 @@
 //! explanation. All of them together take [`SpfOptions::timeout`] at most; then the result is
 //! [`SpfResult::TempError`]. What a macro expands to is at most 4096 bytes.
 
-mod arguments;
 mod evaluate;
-mod explain;
 mod header;
-mod look_up;
-mod macro_string;
-mod mechanism;
+mod macros;
 mod options;
 mod problem;
-mod ptr;
 mod record;
 mod request;
 mod scan;

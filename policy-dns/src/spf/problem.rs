@@ -1,4 +1,4 @@
-//! Why a check ends without a decision, in Mail::SPF's words.
+//! Problems that end a check without a decision, in Mail::SPF's words.
 
 use thiserror::Error;
 
@@ -61,7 +61,7 @@ pub(super) enum Problem {
 }
 
 impl Problem {
-    /// What came of a look-up that was not answered.
+    /// The problem of a look-up that was not answered.
     pub(super) fn look_up(outcome: Outcome, kind: RecordType, name: &[u8]) -> Self {
         let name = printable(name);
         match outcome {

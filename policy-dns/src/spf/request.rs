@@ -1,4 +1,4 @@
-//! What is to be checked: a client's address and the identity that it uses.
+//! The request of a check: a client's address and the identity that it uses.
 
 use std::{fmt, net::IpAddr};
 

@@ -1,4 +1,4 @@
-//! What came of a check.
+//! The verdict of a check.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl fmt::Display for SpfResult {
     }
 }
 
-/// What came of a check: the result, why, and how to say it.
+/// The verdict of a check: the result, the reason, and how to say it.
 ///
 /// All texts are printable ASCII: other bytes are written as `\xNN`. So they fit into a reply, a header or a log
 /// line as they are.
@@ -85,7 +85,7 @@ impl Verdict {
         &self.local_explanation
     }
 
-    /// What the domain, or [`SpfOptions::default_explanation`](super::SpfOptions::default_explanation), tells a
+    /// The text that the domain, or [`SpfOptions::default_explanation`](super::SpfOptions::default_explanation), tells a
     /// sender whose result is [`SpfResult::Fail`], at most 512 bytes; none with other results.
     ///
     /// The text is the domain owner's, not the receiver's: a reply should say so (RFC 7208, 6.2).

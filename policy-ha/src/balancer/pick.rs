@@ -1,4 +1,4 @@
-//! Who is asked next.
+//! The choice of the next backend.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Balancer {
-    /// Who is to be asked next for a request, which has `tried` others before: noted there too.
+    /// The backend to be asked next for a request, which has `tried` others before: noted there too.
     /// `None` when the request has been offered every backend that is [enabled](crate::Mode).
     ///
     /// The order is: the backend that the request [sticks to](Preference::Stick); those that are up

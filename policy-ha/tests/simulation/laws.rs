@@ -1,4 +1,4 @@
-//! What holds in every world, as assertions over its history.
+//! Laws that hold in every world, as assertions over its history.
 
 mod outage;
 pub(crate) use outage::trials;

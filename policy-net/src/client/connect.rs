@@ -1,4 +1,4 @@
-//! How connections to a policy server are opened: the seam between failover and sockets.
+//! The opening of connections to a policy server: the seam between failover and sockets.
 
 use std::{fmt, io};
 
@@ -43,7 +43,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Connect: fmt::Debug + Send + Sync + 'static {
-    /// What a connection is. It is polled by a task of its own, and dropped to be closed: that must not call the
+    /// The type of a connection. It is polled by a task of its own, and dropped to be closed: that must not call the
     /// [`Upstream`](crate::Upstream).
     type Io: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static;
 

@@ -26,7 +26,7 @@ use crate::{Endpoint, Stream, UnixStream};
 /// Several addresses are tried 250 ms apart, as RFC 8305 says, and the first that is connected is used. One that failed
 /// or hung goes behind the others. At most eight are used.
 ///
-/// A connection over a UNIX socket whose queue is full is tried until the time is over. A socket that was bound anew
+/// A connection over a UNIX socket whose queue is full is tried until the time is over. A socket that was bound again
 /// under the same path is another server: it is found within a second.
 ///
 /// ```
@@ -65,7 +65,7 @@ impl Connector {
         }
     }
 
-    /// The same, but IPv4 addresses come before IPv6 ones.
+    /// Has IPv4 addresses come before IPv6 ones.
     #[must_use]
     pub const fn ipv4_first(mut self) -> Self {
         self.ipv4_first = true;
@@ -124,7 +124,7 @@ impl Connector {
         Some(Address::Inet((address, *port).into()))
     }
 
-    /// What is looked up.
+    /// The name that is looked up.
     fn host(&self) -> String {
         match &self.endpoint {
             Endpoint::Inet { host, .. } => host.clone(),
@@ -208,7 +208,7 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 
 /// How long to wait for room in the queue of a UNIX socket: a few requests' time.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
-/// How soon a socket that was bound anew is found.
+/// How soon a socket that was bound again is found.
 const UNIX_REFRESH: Duration = Duration::from_secs(1);
 /// As many addresses of a name as are tried.
 const MAX_ADDRESSES: usize = 8;

@@ -1,4 +1,4 @@
-//! Whose failure an error of the system is.
+//! Failures of a connection: those of the peer, and those of this side.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use policy_socket::is_local;
 
 use super::{Connect, resolver::NoThread};
 
-/// What an error of a connection means.
+/// The failure that an error of a connection means.
 pub(crate) fn failure(error: io::Error, connect: &impl Connect) -> Failure {
     match (is_ours(&error), connect.left_unread(&error)) {
         (true, _) => Failure::Local(error),

@@ -36,7 +36,7 @@ use wire::{Wire, failure_of, poll_rest};
 
 /// One connection to a policy server, for one request at a time.
 ///
-/// What a server sends before it is asked first is taken for its answer; later it ends the connection.
+/// Bytes that a server sends before it is asked first are taken for its answer; later it ends the connection.
 ///
 /// ```
 /// use policy_net::{Client, Request};
@@ -66,7 +66,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Client<Io> {
         Self::with_limits(io, Limits::default())
     }
 
-    /// The same with other limits for answers.
+    /// A client with other limits for answers.
     pub fn with_limits(io: Io, limits: Limits) -> Self {
         let mut options = UpstreamOptions::default();
         options.deadline = Duration::MAX;

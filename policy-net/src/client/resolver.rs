@@ -1,4 +1,4 @@
-//! Looking up the addresses of a name, on a thread of its own.
+//! The look-up of a name's addresses, on a thread of its own.
 
 use std::{
     fs::File,
@@ -7,10 +7,9 @@ use std::{
     thread,
 };
 
+use policy_socket::is_local;
 use thiserror::Error;
 use tokio::sync::oneshot;
-
-use super::failure::is_ours;
 
 /// No thread could be started, and so the server has not been asked.
 #[derive(Debug, Error)]
@@ -33,7 +32,7 @@ pub(crate) async fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>
     on_a_thread(name, move || host.to_socket_addrs().map(Iterator::collect)).await
 }
 
-/// What comes of this, which may block. Tokio's threads are not for it: where none can be started, its runtime panics.
+/// The result of a function that may block. Tokio's threads are not for it: where none can be started, its runtime panics.
 async fn on_a_thread(
     name: &str,
     look_up: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
@@ -41,7 +40,7 @@ async fn on_a_thread(
     let (sender, receiver) = oneshot::channel();
     let look_up = move || {
         let list = look_up().map_err(|error| exhausted().unwrap_or(error));
-        // Whoever waited may have gone.
+        // The task that waited may have gone.
         _ = sender.send(list);
     };
     let thread = thread::Builder::new().name("look-up".to_owned());
@@ -51,9 +50,9 @@ async fn on_a_thread(
     receiver.await.map_err(io::Error::other)?
 }
 
-/// What this process has run out of. A resolver that cannot open its files says that there is no such name.
+/// The resource that this process has run out of. A resolver that cannot open its files says that there is no such name.
 fn exhausted() -> Option<io::Error> {
-    File::open("/").err().filter(is_ours)
+    File::open("/").err().filter(is_local)
 }
 
 #[cfg(test)]

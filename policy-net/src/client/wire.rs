@@ -18,7 +18,7 @@ pub(super) struct Wire<Io> {
     pub(super) io: Option<Io>,
     /// Its number, once it has been used.
     pub(super) link: Option<LinkId>,
-    /// What has not been taken of a request.
+    /// The rest of a request that has not been taken.
     pub(super) rest: BytesMut,
     pub(super) is_unsent: bool,
     pub(super) waker: Waker,

@@ -56,7 +56,7 @@ pub(super) struct Machine {
     pub(super) entries: Entries,
 }
 
-/// What is known of each connection beside the state machine.
+/// The knowledge of each connection beside the state machine.
 pub(super) struct Entries {
     all: Slab<Entry>,
     /// The entry of each client of the state machine.

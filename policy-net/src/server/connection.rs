@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use pin_project_lite::pin_project;
 use policy_flow::ClientId;
 use policy_proto::{Ignored, Request};
 use tokio::{
@@ -18,7 +19,6 @@ use tokio::{
 use super::{
     clients::{Clients, End},
     error::ConnectionError,
-    next_request::NextRequest,
     registration::{Registration, State},
     wire::{Driver, Wire},
 };
@@ -99,7 +99,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    pub(super) fn poll_request(
+    fn poll_request(
         &mut self,
         cx: &mut Context<'_>,
         is_drained: bool,
@@ -135,7 +135,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// What has come and is no request. After an error of [`request`](Self::request) it tells what the
+    /// The bytes that have come and are no request. After an error of [`request`](Self::request) it tells what the
     /// client sent instead of one: at most its first 512 bytes.
     ///
     /// ```
@@ -157,7 +157,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         &self.received
     }
 
-    /// What it was made of, once [`request`](Self::request) has returned `None`: nothing that came
+    /// The stream that it was made of, once [`request`](Self::request) has returned `None`: nothing that came
     /// over it is lost then, so that it can be served by somebody else.
     pub fn into_inner(self) -> Io {
         self.wire.io
@@ -171,7 +171,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 
     /// Whether nothing has come of a request.
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.registration.is_idle()
     }
 
@@ -212,6 +212,40 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 Some(error) => Err(error.into()),
                 None => Ok(()),
             },
+        }
+    }
+}
+
+pin_project! {
+    /// The wait of an idle connection for a request. An async block would do the same, but be larger.
+    struct NextRequest<'a, Io, D> {
+        connection: &'a mut Connection<Io>,
+        #[pin]
+        drain: D,
+        is_drained: bool,
+    }
+}
+
+impl<Io, D> Future for NextRequest<'_, Io, D>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+    D: Future<Output = ()>,
+{
+    type Output = Result<Option<Request>, ConnectionError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let request = this.connection.poll_request(cx, *this.is_drained);
+        // Of a request that has begun the rest is waited for, whatever `drain` says: it is only asked while
+        // the connection is idle, which is what it may want to know.
+        if request.is_ready() || *this.is_drained || !this.connection.is_idle() {
+            return request;
+        }
+        *this.is_drained = this.drain.poll(cx).is_ready();
+        if *this.is_drained {
+            this.connection.poll_request(cx, true)
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a connection ends, and how that is logged.
+//! The errors that end a connection, and their level in the log.
 
 use std::{error::Error, io, time::Duration};
 

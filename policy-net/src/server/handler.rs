@@ -1,4 +1,4 @@
-//! What answers requests: a trait, which closures implement.
+//! The handler that answers requests: a trait, which closures implement.
 
 use std::sync::Arc;
 

@@ -34,8 +34,6 @@ mod gone;
 mod handler;
 pub use handler::Handler;
 
-mod next_request;
-
 mod options;
 pub use options::ServeOptions;
 
@@ -53,7 +51,7 @@ mod wire;
 /// nothing more is accepted, requests under way are answered, and idle connections are closed. It
 /// has the default limits of [`ServeOptions`]; for others, see [`serve_with`].
 ///
-/// What ends a connection is logged: [`ConnectionError::log`] has the levels.
+/// The end of a connection is logged: [`ConnectionError::log`] has the levels.
 ///
 /// ```
 /// use policy_net::{Client, Connector, Listener, Request, Response, attr, serve};
@@ -87,7 +85,7 @@ pub async fn serve(
     serve_with(listener, handler, &ServeOptions::default(), shutdown).await;
 }
 
-/// The same with other limits.
+/// Serves as [`serve`] does, with other limits.
 ///
 /// ```no_run
 /// use policy_net::{Listener, Response, ServeOptions, serve_with};
@@ -112,7 +110,7 @@ pub async fn serve_with(
     serve_each(listener, |_| Arc::clone(&handler), options, shutdown).await;
 }
 
-/// The same with a handler of its own for each connection, which keeps what is to be known of that connection alone. It
+/// Serves with a handler of its own for each connection, which keeps what is to be known of that connection alone. It
 /// is dropped when the connection ends.
 ///
 /// Postfix keeps a connection for several messages, and sends all requests about one message over the same one.

@@ -21,11 +21,11 @@ use crate::ClientOptions;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// What clients are granted: limits, time and memory.
+    /// The limits of clients: size, time and memory.
     pub clients: ClientOptions,
     /// How long a handler may take for an answer; then the work on it is dropped and the connection closed. 95 s by
     /// default: Postfix waits for 100 s (`smtpd_policy_service_timeout`), and what comes later is answered to nobody.
-    /// [`Duration::MAX`] is for ever.
+    /// [`Duration::MAX`] has no end.
     pub deadline: Duration,
     /// Connections at once; more wait in the system's queue. 10,000 by default: idle ones cost
     /// little but memory, and a busy Postfix has some hundreds. Descriptors are limited by the

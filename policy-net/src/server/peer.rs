@@ -1,10 +1,10 @@
-//! Who is at the other end of a connection.
+//! The peer at the other end of a connection.
 
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use crate::{Endpoint, Stream};
 
-/// Who is at the other end of a connection, and which one it is: what a [`Handler`](crate::Handler) is told beside the
+/// The peer at the other end of a connection, and the connection's number: a [`Handler`](crate::Handler) is told it beside the
 /// request. As a rule that is Postfix; the mail client stands in the request.
 ///
 /// It is written as logs have it.
@@ -66,7 +66,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// What the system says: over TCP, that the peer has gone already.
+    /// Errors of the system: over TCP, that the peer has gone already.
     pub fn of(stream: &Stream) -> io::Result<Self> {
         Ok(match stream {
             Stream::Tcp(stream) => Self::inet(stream.peer_addr()?),
@@ -83,14 +83,14 @@ impl Peer {
         }
     }
 
-    /// The same, accepted here.
+    /// This peer, accepted by the listener at this endpoint.
     #[must_use]
     pub fn with_listener(mut self, endpoint: impl Into<Arc<Endpoint>>) -> Self {
         self.listener = Some(endpoint.into());
         self
     }
 
-    /// The same with this number.
+    /// This peer with this number of its connection.
     #[must_use]
     pub const fn with_connection(mut self, number: u64) -> Self {
         self.connection = number;

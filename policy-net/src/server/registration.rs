@@ -18,7 +18,7 @@ pub(super) struct Registration {
     pub(super) entry: usize,
 }
 
-/// What the state machine says of a connection.
+/// The state of a connection, by the state machine.
 pub(super) enum State {
     /// So many bytes may be read.
     Open {
@@ -65,7 +65,7 @@ impl Registration {
         });
     }
 
-    /// What the state machine says, which wakes this task when that changes.
+    /// The state, whose change wakes this task.
     pub(super) fn look(&mut self, cx: &Context<'_>) -> State {
         let Self {
             clients,

@@ -30,7 +30,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         self.respond(send).await
     }
 
-    /// The same with bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
+    /// Sends bytes as they are. Postfix takes whatever is not a reply to its request for a failure.
     ///
     /// # Errors
     ///

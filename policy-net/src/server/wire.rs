@@ -1,4 +1,4 @@
-//! What a connection sends and has received, and what the state machine has its task do.
+//! The wire of a connection: what it sends and has received, and the driver of the state machine for it.
 
 use std::{
     io,
@@ -13,11 +13,11 @@ use tokio::io::AsyncWrite;
 
 use super::clients::Entries;
 
-/// What a connection sends and has received.
+/// The bytes that a connection sends and has received.
 #[derive(Debug)]
 pub(super) struct Wire<Io> {
     pub(super) io: Io,
-    /// What is left of a reply.
+    /// The rest of a reply.
     pub(super) rest: BytesMut,
     /// It has failed.
     pub(super) error: Option<io::Error>,
@@ -69,7 +69,7 @@ impl<Io: AsyncWrite + Unpin> Wire<Io> {
     }
 }
 
-/// What the state machine has this connection's task do.
+/// The driver of the state machine for this connection's task.
 pub(super) struct Driver<'a, 'b, Io> {
     pub(super) wire: &'a mut Wire<Io>,
     pub(super) cx: &'a mut Context<'b>,

@@ -14,9 +14,9 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 
-/// What the file of a UNIX socket is to be like. The struct may grow: start from the defaults, and say what differs.
+/// The mode and the owner of a UNIX socket's file. The struct may grow: start from the defaults, and say what differs.
 ///
-/// Whoever is to connect needs the right to write to the file and to search its directory. Postfix connects as the user
+/// A program that is to connect needs the right to write to the file and to search its directory. Postfix connects as the user
 /// `postfix`, and with `chroot` from below its queue directory only:
 ///
 /// ```no_run

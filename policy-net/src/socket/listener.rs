@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Endpoint, Peer};
 
-/// What connections come from: a listening TCP or UNIX socket, or a [queue](Self::queue). A socket that was bound
+/// The source of connections: a listening TCP or UNIX socket, or a [queue](Self::queue). A socket that was bound
 /// elsewhere, by a service manager say, becomes one with `from`.
 #[derive(Debug)]
 pub struct Listener(Kind);
@@ -28,7 +28,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What the system says; [`AddrInUse`](io::ErrorKind::AddrInUse) where somebody listens, or the file of a UNIX
+    /// Errors of the system; [`AddrInUse`](io::ErrorKind::AddrInUse) where somebody listens, or the file of a UNIX
     /// socket is none.
     ///
     /// ```
@@ -44,7 +44,7 @@ impl Listener {
         Self::bind_with(endpoint, &BindOptions::default()).await
     }
 
-    /// The same with a mode and an owner for the file of a UNIX socket.
+    /// Binds with a mode and an owner for the file of a UNIX socket.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What the system says; a UNIX socket without a path, or none at all.
+    /// Errors of the system; a UNIX socket without a path, or none at all.
     pub fn endpoint(&self) -> io::Result<Endpoint> {
         match &self.0 {
             Kind::Tcp(listener) => {
@@ -136,7 +136,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What the system says: this one connection is lost, or descriptors have run out.
+    /// Errors of the system: this one connection is lost, or descriptors have run out.
     pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match &self.0 {
             Kind::Tcp(listener) => {

@@ -34,7 +34,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     ///
     /// ```
     /// use policy_net::Stream;

@@ -22,7 +22,7 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     ///
     /// # Panics
     ///
@@ -35,7 +35,7 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     pub async fn accept(&self) -> io::Result<UnixStream> {
         let accept = |listener: &net::UnixListener| listener.accept();
         let (stream, _) = self.0.async_io(Interest::READABLE, accept).await?;
@@ -47,7 +47,7 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     pub fn local_addr(&self) -> io::Result<net::SocketAddr> {
         self.0.get_ref().local_addr()
     }

@@ -33,7 +33,7 @@ use crate::Credentials;
 
 /// A connected UNIX stream socket, as tokio's is one, but that does not wake this process for nothing.
 ///
-/// Whoever has asked Linux for room to write in such a socket is told of it each time that the other
+/// A process that has asked Linux for room to write in such a socket is told of it each time that the other
 /// side has read something, also where there was room all the time (`unix_write_space` in
 /// `net/unix/af_unix.c`): a process that waits for an answer is woken once by its own request being
 /// read. Here room is asked for only where there is none, over a second descriptor for as long as that lasts;
@@ -62,7 +62,7 @@ use crate::Credentials;
 #[derive(Debug)]
 pub struct UnixStream {
     socket: AsyncFd<Arc<OwnedFd>>,
-    /// What tells of room to write, where there was none. Another descriptor, since whoever waits to
+    /// The source that tells of room to write, where there was none. Another descriptor, since a task that waits to
     /// read is to wait on undisturbed.
     room: Option<Box<AsyncFd<OwnedFd>>>,
     /// The last to be dropped: it closes the socket.
@@ -75,7 +75,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     ///
     /// # Panics
     ///
@@ -94,7 +94,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     pub fn peer_credentials(&self) -> io::Result<Option<Credentials>> {
         #[cfg(target_os = "linux")]
         {
@@ -107,11 +107,11 @@ impl UnixStream {
         Ok(None)
     }
 
-    /// What it was made of, which no runtime looks after any more, and which still does not block.
+    /// The socket that it was made of, which no runtime looks after any more, and which still does not block.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the system.
     pub fn into_std(self) -> io::Result<net::UnixStream> {
         let Self {
             socket,
@@ -132,7 +132,7 @@ pub(crate) fn registered<T: Owner>(socket: T, interest: Interest) -> io::Result<
     AsyncFd::with_interest(socket, interest)
 }
 
-/// What owns its descriptor, alone or with others.
+/// A type that owns its descriptor, alone or with others.
 pub(crate) trait Owner: AsRawFd {}
 
 impl Owner for OwnedFd {}

@@ -31,7 +31,7 @@ impl<C: Connect> Upstream<C> {
         self.ask_with(request, None, |_| {})
     }
 
-    /// The same, and tells what happens on the way: `on_event` is called by the task that polls the returned future, soon
+    /// Asks, and tells what happens on the way: `on_event` is called by the task that polls the returned future, soon
     /// after something has happened. `stick` is `None` unless the request belongs to others: then what
     /// [`Answer::stick`] of the last one says.
     ///

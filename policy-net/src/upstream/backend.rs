@@ -1,4 +1,4 @@
-//! What is said of one backend: its name, how to connect to it, and how it is asked.
+//! The configuration of one backend: its name, its connector, and how it is asked.
 
 use std::{sync::Arc, time::Duration};
 
@@ -86,7 +86,7 @@ impl<C: Connect> BackendConfig<C> {
         self
     }
 
-    /// What the state machine is told of it, and who connects.
+    /// The part for the state machine, and the part that connects.
     pub(super) fn into_parts(self) -> (policy_flow::BackendConfig, Target<C>) {
         let Self {
             name,

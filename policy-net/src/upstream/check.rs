@@ -1,4 +1,4 @@
-//! Looking at backends that are down, as a future.
+//! The check of backends that are down, as a future.
 
 use std::{future::poll_fn, mem, task::Poll};
 
@@ -7,7 +7,7 @@ use policy_flow::Check;
 use super::{Connect, Event, Upstream, machine::Inner};
 
 impl<C: Connect> Upstream<C> {
-    /// Looks at the backends that are down, for ever, and brings those back that pass. Spawn it
+    /// Looks at the backends that are down, without an end, and brings those back that pass. Spawn it
     /// beside a server that lives long: nothing spawns it. It is cancel safe; dropping it ends all checks that are under way. There is one such look at a time: a
     /// later call takes the place of an earlier one.
     ///
@@ -16,7 +16,7 @@ impl<C: Connect> Upstream<C> {
     /// all the backend's own timeout. The connection is kept for requests. A check that fails puts
     /// off the backend's next trial by a request for as long as it took.
     ///
-    /// What an operator has disabled is not looked at.
+    /// A backend that an operator has disabled is not looked at.
     ///
     /// `on_event` is told of checks and what comes of them, and of all else that is on the way of no request; at most
     /// 1,024 events wait for this future to be polled, others are lost.

@@ -1,33 +1,23 @@
-//! What the state machine has the tasks of an upstream do.
+//! The driver of the state machine for an upstream: what is done at once, and what is deferred to tasks.
 
-use std::{
-    io, mem,
-    pin::Pin,
-    sync::{Arc, Weak},
-    task::Waker,
-};
+use std::{io, mem, sync::Arc, task::Waker};
 
 use policy_flow::{
     Address, Answer, AskId, BackendDriver, Connecting, Done, Event as FlowEvent, Failure, LinkId,
     Sent, Slot,
 };
-use tokio::runtime::Handle;
 
-use super::{
-    Attempt, Connect, Event, Exhausted, backend::Target, link::Link, link_task::LinkTask,
-    machine::Inner, resolve::LookUp,
-};
+use super::{Attempt, Connect, Event, Exhausted, backend::Target, link::Link};
 use crate::{slab::Slab, small_list::SmallList};
 
-/// What the state machine calls. What may call back is deferred until no lock is held.
+/// The driver of the state machine. Calls that may call back are deferred until no lock is held.
 pub(super) struct Driver<C: Connect> {
-    upstream: Weak<Inner<C>>,
     /// By [`Slot`].
     targets: Vec<Target<C>>,
     links: Vec<Option<Known<C>>>,
     pub(super) waiters: Slab<Waiter>,
     pub(super) watcher: Watcher,
-    deferred: Deferred,
+    deferred: Deferred<C>,
 }
 
 struct Known<C: Connect> {
@@ -46,7 +36,7 @@ pub(super) struct Waiter {
     pub(super) is_done: bool,
 }
 
-/// Who wants to know of what is on the way of no request.
+/// The listener for events that are on the way of no request.
 #[derive(Default)]
 pub(super) struct Watcher {
     /// Which one it is, from 1: a later one takes the place of an earlier one. 0 if there is none.
@@ -56,30 +46,37 @@ pub(super) struct Watcher {
     pub(super) events: SmallList<Event>,
 }
 
-#[derive(Default)]
-pub(super) struct Deferred {
-    wakes: SmallList<Waker>,
-    tasks: SmallList<Task>,
+/// Work that is done once no lock is held.
+pub(super) struct Deferred<C: Connect> {
+    pub(super) wakes: SmallList<Waker>,
+    pub(super) tasks: SmallList<Task<C>>,
 }
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Work that needs a task of its own.
+pub(super) enum Task<C: Connect> {
+    /// A connection is to be opened to this address, and read from.
+    Connect {
+        id: LinkId,
+        link: Arc<Link<C::Io>>,
+        connect: Arc<C>,
+        address: Address,
+    },
+    /// The addresses of a backend are to be looked up.
+    LookUp { backend: Slot, connect: Arc<C> },
+}
 
-impl Deferred {
-    pub(super) fn run(self) {
-        self.wakes.into_iter().for_each(Waker::wake);
-        for task in self.tasks {
-            // Outside of a runtime it is dropped, and says what has become of it.
-            if let Ok(runtime) = Handle::try_current() {
-                runtime.spawn(task);
-            }
+impl<C: Connect> Default for Deferred<C> {
+    fn default() -> Self {
+        Self {
+            wakes: SmallList::default(),
+            tasks: SmallList::default(),
         }
     }
 }
 
 impl<C: Connect> Driver<C> {
-    pub(super) fn new(upstream: Weak<Inner<C>>, targets: Vec<Target<C>>) -> Self {
+    pub(super) fn new(targets: Vec<Target<C>>) -> Self {
         Self {
-            upstream,
             targets,
             links: Vec::new(),
             waiters: Slab::new(),
@@ -117,7 +114,7 @@ impl<C: Connect> Driver<C> {
         &self.targets
     }
 
-    pub(super) fn take_deferred(&mut self) -> Deferred {
+    pub(super) fn take_deferred(&mut self) -> Deferred<C> {
         mem::take(&mut self.deferred)
     }
 
@@ -171,21 +168,18 @@ impl<C: Connect> BackendDriver for Driver<C> {
             return Err(Failure::Peer(io::ErrorKind::NotFound.into()));
         };
         let link = Arc::new(Link::new());
-        let task = LinkTask {
-            upstream: Weak::clone(&self.upstream),
-            connect: Arc::clone(&connect),
+        self.deferred.tasks.push(Task::Connect {
             id,
             link: Arc::clone(&link),
-            room: 0,
-            is_over: false,
-        };
+            connect: Arc::clone(&connect),
+            address,
+        });
         if self.links.len() <= id.index() {
             self.links.resize_with(id.index() + 1, || None);
         }
         if let Some(place) = self.links.get_mut(id.index()) {
             *place = Some(Known { link, connect });
         }
-        self.deferred.tasks.push(Box::pin(task.run(address)));
         Ok(Connecting::Pending)
     }
 
@@ -220,9 +214,8 @@ impl<C: Connect> BackendDriver for Driver<C> {
     }
 
     fn resolve(&mut self, backend: Slot) {
-        let look_up = LookUp::new(Weak::clone(&self.upstream), backend);
         if let Some(connect) = self.connect_of(backend) {
-            self.deferred.tasks.push(Box::pin(look_up.run(connect)));
+            self.deferred.tasks.push(Task::LookUp { backend, connect });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Why no backend answered, with the name of each that was asked.
+//! Errors of requests that no backend answered, with the name of each backend that was asked.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -24,7 +24,7 @@ use policy_flow::{AttemptError, Slot};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exhausted {
-    /// Who was asked, in order, and what came of it.
+    /// The backends that were asked, in order, and what came of each.
     pub attempts: Vec<Attempt>,
 }
 

@@ -1,4 +1,4 @@
-//! What happens on the way to an answer, for logs and counters.
+//! Events on the way to an answer, for logs and counters.
 
 use std::{io, time::Duration};
 
@@ -6,7 +6,7 @@ use policy_flow::{AttemptError, CheckError, Slot};
 use policy_ha::Transition;
 use policy_proto::Response;
 
-/// What happens on the way to an answer, for logs and counters. [`Upstream::ask`](crate::Upstream::ask) tells what
+/// An event on the way to an answer, for logs and counters. [`Upstream::ask`](crate::Upstream::ask) tells what
 /// happens on the way of its request, [`Upstream::check`](crate::Upstream::check) the rest.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -18,9 +18,9 @@ pub enum Event {
     /// An attempt ended with an answer.
     #[non_exhaustive]
     Answered {
-        /// Who answered.
+        /// The backend that answered.
         backend: Slot,
-        /// What.
+        /// The answer.
         response: Response,
         /// How long the attempt took.
         took: Duration,
@@ -28,7 +28,7 @@ pub enum Event {
     /// An attempt failed.
     #[non_exhaustive]
     Failed {
-        /// Who was asked.
+        /// The backend that was asked.
         backend: Slot,
         /// Why it failed.
         error: AttemptError,
@@ -72,7 +72,7 @@ pub enum Event {
     /// A look-up failed, and older addresses are used on.
     #[non_exhaustive]
     StaleAddresses {
-        /// Whose.
+        /// The backend.
         backend: Slot,
         /// Why.
         error: io::Error,
@@ -80,7 +80,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The same for whoever is told of it later; `None` for what is told to nobody.
+    /// A copy for a listener that is told of it later; `None` for an event that is told to nobody.
     pub(super) fn of(event: policy_flow::Event<'_>) -> Option<Self> {
         use policy_flow::Event as FlowEvent;
 

@@ -22,7 +22,7 @@ pub(super) struct Half<Io> {
     /// Nothing until it is open, and once it is closed.
     pub(super) io: Option<Io>,
     pub(super) is_closed: bool,
-    /// What the system has not taken of a request.
+    /// The rest of a request that the system has not taken.
     rest: BytesMut,
     is_unsent: bool,
     /// It cannot be written to.
@@ -100,7 +100,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Link<Io> {
         mem::replace(&mut half.waker, Waker::noop().clone())
     }
 
-    /// What wakes its task.
+    /// The waker of its task.
     pub(super) fn waker(&self) -> Waker {
         self.lock().waker.clone()
     }
@@ -177,12 +177,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Half<Io> {
     }
 }
 
-/// What has happened to a connection.
+/// An event of a connection.
 pub(super) enum Happened<'a> {
     Data(&'a [u8]),
     Ended,
     Failed(io::Error),
-    /// What was left of a request is sent.
+    /// The rest of a request is sent.
     Flushed,
     /// The state machine has closed it.
     Closed,

@@ -5,7 +5,7 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::pin,
-    sync::{Arc, Weak},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,25 +14,57 @@ use tokio::io::ReadBuf;
 
 use super::{
     Connect,
-    driver::Driver,
     link::{Happened, Link},
-    machine::Inner,
 };
 use crate::client::failure;
 
-/// The task of a connection.
-pub(super) struct LinkTask<C: Connect> {
-    pub(super) upstream: Weak<Inner<C>>,
-    pub(super) connect: Arc<C>,
-    pub(super) id: LinkId,
-    pub(super) link: Arc<Link<C::Io>>,
-    /// As many bytes may be read.
-    pub(super) room: usize,
-    /// The state machine knows that it has ended.
-    pub(super) is_over: bool,
+/// The state machine, as it is told of a connection.
+pub(super) trait Tell<Io> {
+    /// Tells what has happened: how many bytes may be read then. `None` once the state machine is not interested.
+    fn tell(&self, id: LinkId, link: &Arc<Link<Io>>, news: News<'_>) -> Option<usize>;
 }
 
-impl<C: Connect> LinkTask<C> {
+/// News of a connection.
+pub(super) enum News<'a> {
+    Connected,
+    Data(&'a [u8]),
+    /// The rest of a request is sent.
+    Flushed,
+    Ended,
+    Failed(Failure),
+    /// Nothing: it waits for memory.
+    Waiting,
+}
+
+/// The task of a connection.
+pub(super) struct LinkTask<C: Connect, U: Tell<C::Io>> {
+    upstream: U,
+    connect: Arc<C>,
+    id: LinkId,
+    link: Arc<Link<C::Io>>,
+    /// As many bytes may be read.
+    room: usize,
+    /// The state machine knows that it has ended.
+    is_over: bool,
+}
+
+impl<C: Connect, U: Tell<C::Io>> LinkTask<C, U> {
+    pub(super) const fn new(
+        upstream: U,
+        id: LinkId,
+        link: Arc<Link<C::Io>>,
+        connect: Arc<C>,
+    ) -> Self {
+        Self {
+            upstream,
+            connect,
+            id,
+            link,
+            room: 0,
+            is_over: false,
+        }
+    }
+
     /// Opens the connection, and reads from it to its end.
     pub(super) async fn run(mut self, address: Address) {
         let connect = Arc::clone(&self.connect);
@@ -57,10 +89,7 @@ impl<C: Connect> LinkTask<C> {
                 }
             }
         }
-        self.tell(|flow, id, driver| {
-            flow.connected(id, driver);
-            flow.room(id)
-        });
+        self.tell(News::Connected);
         poll_fn(|cx| self.poll(cx)).await;
     }
 
@@ -70,23 +99,14 @@ impl<C: Connect> LinkTask<C> {
         while !self.is_over {
             if self.room == 0 {
                 // It waits for memory, and is woken when there is some.
-                self.tell(|flow, id, _| flow.room(id));
+                self.tell(News::Waiting);
             }
             let mut buf = ReadBuf::uninit(&mut bytes[..self.room.min(READ)]);
             match ready!(self.link.poll(&mut buf, cx)) {
-                Happened::Data(data) => self.tell(|flow, id, driver| {
-                    flow.data(id, data, driver);
-                    flow.room(id)
-                }),
-                Happened::Ended => self.tell(|flow, id, driver| {
-                    flow.ended(id, driver);
-                    0
-                }),
+                Happened::Data(data) => self.tell(News::Data(data)),
+                Happened::Ended => self.tell(News::Ended),
                 Happened::Failed(error) => self.failed(error),
-                Happened::Flushed => self.tell(|flow, id, _| {
-                    flow.link_flushed(id);
-                    flow.room(id)
-                }),
+                Happened::Flushed => self.tell(News::Flushed),
                 Happened::Closed => self.is_over = true,
             }
         }
@@ -95,38 +115,21 @@ impl<C: Connect> LinkTask<C> {
 
     fn failed(&mut self, error: io::Error) {
         let failure = failure(error, &*self.connect);
-        self.tell(|flow, id, driver| {
-            flow.link_failed(id, failure, driver);
-            0
-        });
+        self.tell(News::Failed(failure));
     }
 
-    /// Tells the state machine, as long as it is interested; how much may be read then.
-    fn tell(
-        &mut self,
-        tell: impl FnOnce(&mut policy_flow::Upstream, LinkId, &mut Driver<C>) -> usize,
-    ) {
-        let room = self.upstream.upgrade().and_then(|upstream| {
-            upstream.with(|flow, driver| {
-                let room = driver
-                    .is_current(self.id, &self.link)
-                    .then(|| tell(flow, self.id, driver));
-                room.filter(|_| driver.is_current(self.id, &self.link))
-            })
-        });
+    fn tell(&mut self, news: News<'_>) {
+        let room = self.upstream.tell(self.id, &self.link, news);
         self.room = room.unwrap_or(0);
         self.is_over |= room.is_none();
     }
 }
 
-impl<C: Connect> Drop for LinkTask<C> {
+impl<C: Connect, U: Tell<C::Io>> Drop for LinkTask<C, U> {
     fn drop(&mut self) {
         if !self.is_over {
             let ended = Failure::Local(io::Error::other("the runtime of the connection has ended"));
-            self.tell(|flow, id, driver| {
-                flow.link_failed(id, ended, driver);
-                0
-            });
+            self.tell(News::Failed(ended));
         }
     }
 }

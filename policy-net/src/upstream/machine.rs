@@ -1,14 +1,25 @@
-//! The state machine of an upstream behind its lock, and its timer.
+//! The state machine of an upstream in its lock, with its timer and its tasks.
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Waker,
 };
 
-use super::{Connect, backend::Target, driver::Driver};
+use policy_flow::LinkId;
+use tokio::runtime::Handle;
+
+use super::{
+    Connect,
+    backend::Target,
+    driver::{Deferred, Driver, Task},
+    link::Link,
+    link_task::{LinkTask, News, Tell},
+    resolve::LookUp,
+};
 use crate::timer::{Ring, Timer, now};
 
-/// What the clones of an upstream share.
+/// The part of an upstream that its clones share.
 pub(super) struct Inner<C: Connect> {
     me: Weak<Self>,
     machine: Mutex<Machine<C>>,
@@ -26,7 +37,7 @@ impl<C: Connect> Inner<C> {
             me: Weak::clone(me),
             machine: Mutex::new(Machine {
                 flow,
-                driver: Driver::new(Weak::clone(me), targets),
+                driver: Driver::new(targets),
             }),
             timer: Timer::default(),
         })
@@ -63,8 +74,57 @@ impl<C: Connect> Inner<C> {
         };
         self.timer
             .set(next, || Weak::clone(&self.me) as Weak<dyn Ring>);
-        deferred.run();
+        self.run(deferred);
         result
+    }
+
+    fn run(&self, deferred: Deferred<C>) {
+        deferred.wakes.into_iter().for_each(Waker::wake);
+        for task in deferred.tasks {
+            let upstream = Weak::clone(&self.me);
+            match task {
+                Task::Connect {
+                    id,
+                    link,
+                    connect,
+                    address,
+                } => spawn(LinkTask::new(upstream, id, link, connect).run(address)),
+                Task::LookUp { backend, connect } => {
+                    let tell = move |found| {
+                        if let Some(upstream) = upstream.upgrade() {
+                            upstream.with(|flow, driver| flow.resolved(backend, found, driver));
+                        }
+                    };
+                    spawn(LookUp::new(tell).run(connect));
+                }
+            }
+        }
+    }
+}
+
+/// Outside of a runtime a task is dropped, and says what has become of it.
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(task);
+    }
+}
+
+impl<C: Connect> Tell<C::Io> for Weak<Inner<C>> {
+    fn tell(&self, id: LinkId, link: &Arc<Link<C::Io>>, news: News<'_>) -> Option<usize> {
+        self.upgrade()?.with(|flow, driver| {
+            if !driver.is_current(id, link) {
+                return None;
+            }
+            match news {
+                News::Connected => flow.connected(id, driver),
+                News::Data(data) => flow.data(id, data, driver),
+                News::Flushed => flow.link_flushed(id),
+                News::Ended => flow.ended(id, driver),
+                News::Failed(failure) => flow.link_failed(id, failure, driver),
+                News::Waiting => {}
+            }
+            driver.is_current(id, link).then(|| flow.room(id))
+        })
     }
 }
 

@@ -91,7 +91,7 @@ impl<C: Connect> Upstream<C> {
     /// connections. Each comes with its number here, or `None` if it is new. What is said of it besides is taken over,
     /// but for how to connect to it and where it is: a backend whose address has changed is a new one.
     ///
-    /// What is under way ends as it began. Connections to backends that do not stay are closed when they are not in use.
+    /// Requests under way end as they began. Connections to backends that do not stay are closed when they are not in use.
     /// All clones go by the new list. The numbers of all backends, in the order of the list.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl<C: Connect> Upstream<C> {
             .look(|flow, _| Some(flow.status(flow.id(backend)?)))
     }
 
-    /// What has come of the attempts at this backend; nothing if it is not listed any more.
+    /// The counts of the attempts at this backend; nothing if it is not listed any more.
     #[must_use]
     pub fn counts(&self, backend: Slot) -> Counts {
         self.inner.look(|flow, _| {
@@ -218,7 +218,7 @@ impl<C: Connect> Upstream<C> {
         });
     }
 
-    /// What was said last of a backend, [`Mode::Enabled`] at first. `None` if it is not listed any more.
+    /// The mode of a backend, [`Mode::Enabled`] at first. `None` if it is not listed any more.
     #[must_use]
     pub fn mode(&self, backend: Slot) -> Option<Mode> {
         self.inner

@@ -1,49 +1,37 @@
 //! The task that looks up where a backend is.
 
-use std::{
-    io,
-    sync::{Arc, Weak},
-};
+use std::{io, sync::Arc};
 
-use policy_flow::{Address, Failure, Slot};
+use policy_flow::{Address, Failure};
 
-use super::{Connect, machine::Inner};
+use super::Connect;
 use crate::client::failure;
 
-/// Looks up where a backend is.
-pub(super) struct LookUp<C: Connect> {
-    upstream: Weak<Inner<C>>,
-    backend: Slot,
-    is_over: bool,
-}
+/// The task that looks up where a backend is, and tells it.
+pub(super) struct LookUp<T: FnOnce(Found)>(Option<T>);
 
-impl<C: Connect> LookUp<C> {
-    pub(super) const fn new(upstream: Weak<Inner<C>>, backend: Slot) -> Self {
-        Self {
-            upstream,
-            backend,
-            is_over: false,
-        }
+type Found = Result<Vec<Address>, Failure>;
+
+impl<T: FnOnce(Found)> LookUp<T> {
+    pub(super) const fn new(tell: T) -> Self {
+        Self(Some(tell))
     }
 
-    pub(super) async fn run(mut self, connect: Arc<C>) {
+    pub(super) async fn run(mut self, connect: Arc<impl Connect>) {
         let found = connect.resolve().await;
         self.end(found.map_err(|error| failure(error, &*connect)));
     }
 
-    fn end(&mut self, found: Result<Vec<Address>, Failure>) {
-        self.is_over = true;
-        if let Some(upstream) = self.upstream.upgrade() {
-            upstream.with(|flow, driver| flow.resolved(self.backend, found, driver));
+    fn end(&mut self, found: Found) {
+        if let Some(tell) = self.0.take() {
+            tell(found);
         }
     }
 }
 
-impl<C: Connect> Drop for LookUp<C> {
+impl<T: FnOnce(Found)> Drop for LookUp<T> {
     fn drop(&mut self) {
-        if !self.is_over {
-            let ended = Failure::Local(io::Error::other("the runtime of the look-up has ended"));
-            self.end(Err(ended));
-        }
+        let ended = io::Error::other("the runtime of the look-up has ended");
+        self.end(Err(Failure::Local(ended)));
     }
 }

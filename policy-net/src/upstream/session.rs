@@ -35,7 +35,7 @@ pub struct Session<C: Connect> {
     last: Mutex<Last>,
 }
 
-/// What the last request was about, and who answered it.
+/// The last request's message, and the backend that answered it.
 #[derive(Debug, Default)]
 struct Last {
     /// The buffer is used again.
@@ -64,7 +64,7 @@ impl<C: Connect> Session<C> {
         self.ask_with(request, |_| {}).await
     }
 
-    /// The same, and tells what happens on the way.
+    /// Asks, and tells what happens on the way.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Who is asked.
+//! The service that is asked.
 
 use policy_net::{Upstream, UpstreamOptions};
 use policy_testing::pipe::{Manner, Server, ask, backend, errors, ms, request, s, upstream};

@@ -1,4 +1,4 @@
-//! What a failure costs.
+//! The cost of a failure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is told of a request.
+//! Events of a request.
 
 use policy_ha::Transition;
 use policy_net::{Event, UpstreamOptions};

@@ -1,4 +1,4 @@
-//! Whose answer it is.
+//! Answers and their requests: none goes to another one.
 
 use policy_net::UpstreamOptions;
 use policy_testing::pipe::{Manner, Server, ask, is_up, mark_of, ms, request, s, timed, upstream};
@@ -88,7 +88,7 @@ async fn a_thousand_requests_at_once_each_get_their_own_answer() {
         answered > 300 && gone > 30,
         "{answered} {unanswered} {gone}"
     );
-    // Whoever was left over is not holding a place either.
+    // A request that was left over is not holding a place either.
     for server in &servers {
         server.becomes(Manner::Answers);
     }

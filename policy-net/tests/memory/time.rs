@@ -1,4 +1,4 @@
-//! How long a request waits for memory.
+//! The time that a request waits for memory.
 
 use policy_net::{ClientError, ClientOptions, Connection, ConnectionError};
 use policy_testing::pipe::s;

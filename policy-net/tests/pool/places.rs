@@ -1,4 +1,4 @@
-//! How many connections there may be, and who waits for one.
+//! The limit of connections, and requests that wait for one.
 
 use std::{
     io,

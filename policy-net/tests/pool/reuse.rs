@@ -1,4 +1,4 @@
-//! Which connection is used next, and what replaces one that has died.
+//! The connection that is used next, and the one that replaces a dead one.
 
 use policy_net::{AttemptError, UpstreamOptions};
 use policy_testing::pipe::{Manner, Server, ask, errors, request, s, upstream, upstream_keeping};

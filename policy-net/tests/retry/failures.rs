@@ -1,4 +1,4 @@
-//! What comes of each failure, over pipes.
+//! The outcome of each failure, over pipes.
 
 use policy_net::{AttemptError, Retry};
 use policy_testing::pipe::{Manner, Server, ask, errors, is_up, s, timed, upstream};

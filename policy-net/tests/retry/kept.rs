@@ -98,7 +98,7 @@ struct Scripted {
     /// Who waits for bytes.
     reader: Arc<Mutex<Option<Waker>>>,
     writes: usize,
-    /// The number of the write, counted anew by each connection, that fails.
+    /// The number of the write, counted by each connection, that fails.
     broken: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What is put to another server, and what is not, since somebody may have acted on it.
+//! Requests that are put to another server, and those that are not, since somebody may have acted on them.
 
 mod failures;
 mod kept;

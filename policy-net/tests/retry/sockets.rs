@@ -1,4 +1,4 @@
-//! What the system says of real sockets.
+//! Failures as the system tells them of real sockets.
 
 use std::time::Duration;
 

@@ -122,7 +122,7 @@ async fn a_stale_socket_is_replaced_and_has_the_mode_and_owner_that_are_wanted()
 #[tokio::test]
 async fn an_owner_that_cannot_be_given_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
-    // No file system takes this one, whoever asks.
+    // No file system takes this one, whatever the user.
     let mut options = BindOptions::default();
     options.owner = Some(u32::MAX - 1);
     let endpoint = Endpoint::Unix(dir.path().join("policy.sock"));

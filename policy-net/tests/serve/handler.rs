@@ -1,4 +1,4 @@
-//! What a handler is told, how long it may take, and what it may keep.
+//! A handler's view: what it is told, how long it may take, and what it may keep.
 
 use std::{
     future::pending,

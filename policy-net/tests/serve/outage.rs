@@ -1,4 +1,4 @@
-//! All together: clients, a proxy, and services of which one dies and comes back.
+//! A whole chain: clients, a proxy, and services of which one dies and comes back.
 
 use std::sync::{
     Arc,

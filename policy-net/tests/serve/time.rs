@@ -1,4 +1,4 @@
-//! How long a client may be idle, and how slow.
+//! Time-outs of a client that is idle or slow.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What Postfix does with the text of an action, as a table: access(5) and `check_table_result`.
+//! The meaning of an action's text to Postfix, as a table: access(5) and `check_table_result`.
 
 use policy_proto::{Action, InvalidResponse, Response};
 

@@ -6,7 +6,7 @@ use maxminddb::{PathElement, Reader};
 
 use super::{Country, GeoError};
 
-/// What stands before a file's description of itself, within its last 128 KiB.
+/// The mark before a file's description of itself, within its last 128 KiB.
 const MARK: &[u8] = b"\xab\xcd\xefMaxMind.com";
 
 pub(super) fn is_mmdb(bytes: &[u8]) -> bool {

@@ -34,11 +34,11 @@ impl Countries {
         Self::parse(read_file(path.as_ref(), MAX_FILE).map_err(GeoError::Read)?)
     }
 
-    /// The same with the bytes of a file.
+    /// Reads the bytes of a file.
     ///
     /// # Errors
     ///
-    /// What has no countries.
+    /// Bytes that have no countries.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, GeoError> {
         #[cfg(feature = "geo")]
         if mmdb::is_mmdb(&bytes) {

@@ -13,7 +13,7 @@ pub enum BreakerState {
     Closed,
     /// The remote is away: calls fail at once, until a trial in the background succeeds.
     Open,
-    /// The same for calls, while a trial is under way.
+    /// Calls are refused, while a trial is under way.
     Trying,
 }
 
@@ -25,7 +25,7 @@ pub struct BreakerStatus {
     pub state: BreakerState,
     /// When it was closed or opened last. A trial does not change it.
     pub since: Instant,
-    /// What the last failure was while the breaker is not closed.
+    /// The last failure, while the breaker is not closed.
     pub error: Option<Arc<str>>,
     /// How many calls in a row have failed.
     failures: u32,
@@ -59,7 +59,7 @@ impl Breaker {
         &self.name
     }
 
-    /// What is so now.
+    /// The status now.
     pub fn status(&self) -> BreakerStatus {
         self.status.borrow().clone()
     }

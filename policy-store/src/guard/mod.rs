@@ -48,7 +48,7 @@ impl Default for RemoteOptions {
 pub(crate) type Probe =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
-/// What each call to one remote goes through.
+/// The guard that each call to one remote goes through.
 pub(crate) struct Guard {
     breaker: Breaker,
     options: RemoteOptions,
@@ -116,7 +116,7 @@ impl Guard {
             loop {
                 sleep(wait).await;
                 wait = wait.saturating_mul(2).min(longest);
-                // Whoever had the remote is gone.
+                // The user of the remote is gone.
                 let Some(guard) = trial.0.upgrade() else {
                     return;
                 };

@@ -27,7 +27,7 @@ pub struct DirectoryOptions {
     pub starttls: bool,
     /// The certificates of one's own authority, in PEM form. None: those that the system trusts.
     pub authority: Option<PathBuf>,
-    /// Who binds. Nobody: no bind.
+    /// The name that binds. `None`: no bind.
     pub bind_dn: Option<String>,
     /// With which password.
     pub password: Option<Secret>,

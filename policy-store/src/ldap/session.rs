@@ -21,7 +21,7 @@ const SIZE_LIMIT: u32 = 4;
 
 pub(super) struct Session {
     ldap: Ldap,
-    /// What reads and writes. It ends with the session, and the connection with it.
+    /// The task that reads and writes. It ends with the session, and the connection with it.
     task: AbortHandle,
 }
 

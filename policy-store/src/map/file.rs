@@ -52,7 +52,7 @@ struct State {
     error: Option<MapError>,
 }
 
-/// What changes when a file is written or replaced.
+/// The marks of a file that change when it is written or replaced.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Version {
     device: u64,
@@ -103,7 +103,7 @@ impl MapFile {
         })
     }
 
-    /// What the table has for a key. It never waits for the file.
+    /// The value of a key in the table. It never waits for the file.
     pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.map().get(key).map(|value| value.into_owned())
     }

@@ -18,7 +18,7 @@ pub use self::file::MapFile;
 /// How large a file of a map may be: 256 MiB.
 pub(crate) const MAX_FILE: u64 = 256 << 20;
 
-/// What kind of table a file is, by Postfix's names.
+/// The kind of a table, by Postfix's names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MapKind {
@@ -39,7 +39,7 @@ pub enum MapKind {
 }
 
 impl MapKind {
-    /// What Postfix adds to a file's name.
+    /// The suffix that Postfix adds to a file's name.
     fn suffix(self) -> &'static str {
         match self {
             Self::Hash => ".db",
@@ -94,7 +94,7 @@ impl Map {
     ///
     /// # Errors
     ///
-    /// What is no table of this kind, with the line if the file has lines.
+    /// Bytes that are no table of this kind, with the line if the file has lines.
     pub fn parse(kind: MapKind, bytes: &[u8]) -> Result<Self, MapError> {
         Ok(Self(match kind {
             MapKind::Hash => Table::Keys(without_zeros(bdb::read(bytes)?)),
@@ -108,7 +108,7 @@ impl Map {
         }))
     }
 
-    /// What the table has for a key: none if nothing. Keys of tables with keys are looked up in lower case, as Postfix
+    /// The value of a key: none if the table has none. Keys of tables with keys are looked up in lower case, as Postfix
     /// does; what they are in the file was made so by `postmap`. `$1` in the text of an expression is replaced.
     pub fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         match &self.0 {
@@ -190,7 +190,7 @@ pub enum MapError {
     Format {
         /// Which format.
         format: &'static str,
-        /// What is wrong.
+        /// The fault.
         what: &'static str,
     },
     /// A line that is none of this kind.
@@ -198,7 +198,7 @@ pub enum MapError {
     Line {
         /// The line's number, from 1 on.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         what: String,
     },
 }

@@ -142,7 +142,7 @@ impl Regexp {
     }
 }
 
-/// What stands in a rule.
+/// The pattern of a rule.
 struct Pattern<'a> {
     pattern: &'a [u8],
     flags: &'a [u8],

@@ -17,7 +17,7 @@ pub use self::store::MemcachedStore;
 pub struct MemcachedOptions {
     /// The servers. Each key is on one of them; when one is away, so are its keys.
     pub servers: Vec<MemcachedServer>,
-    /// What each key begins with on the servers. Nothing.
+    /// The beginning of each key on the servers. Empty by default.
     pub prefix: String,
     /// Deadline and breaker, for each server.
     pub remote: RemoteOptions,
@@ -40,7 +40,7 @@ impl MemcachedOptions {
 /// One of several servers.
 #[derive(Clone, Debug)]
 pub struct MemcachedServer {
-    /// What decides which keys it has. The order of servers does not matter, and one that is added or removed moves its
+    /// The name that decides which keys it has. The order of servers does not matter, and one that is added or removed moves its
     /// own share of the keys only.
     pub name: String,
     /// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket. The port is 11211 if it is not said.

@@ -7,7 +7,7 @@ use crate::{MAX_VALUE_LEN, StoreError, store::MAX_NUMBER};
 /// How long a line of a reply may be: a key of 250 bytes, and numbers.
 const MAX_LINE: usize = 512;
 
-/// What a command asks for.
+/// The kind of reply that a command asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expect<'a> {
     /// The value of this key.
@@ -16,14 +16,14 @@ pub enum Expect<'a> {
     Line,
 }
 
-/// What a server says.
+/// The reply of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reply {
     /// A value, and the number of its writing.
     Value {
         /// The value.
         data: Vec<u8>,
-        /// What `cas` is told.
+        /// The number for `cas`.
         unique: u64,
     },
     /// No value.
@@ -95,7 +95,7 @@ pub fn exptime(ttl: Option<Duration>, now_ms: u64) -> i64 {
 ///
 /// # Errors
 ///
-/// What is no answer to this command, and what the server refuses.
+/// A reply that is no answer to this command, and a refusal of the server.
 pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<(Reply, usize)>, StoreError> {
     let Some(end) = bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') else {
         if bytes.len() >= MAX_LINE {
@@ -188,7 +188,7 @@ fn digits(text: &str) -> Option<u64> {
     is_number.then(|| text.parse().ok())?
 }
 
-/// What the server says when it does not do what it is told.
+/// The error of a server that does not do what it is told.
 fn refusal(line: &[u8]) -> StoreError {
     const NOT_A_NUMBER: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value";
     let text = || String::from_utf8_lossy(line).into_owned();

@@ -1,4 +1,4 @@
-//! Which server has a key: each has many places on a ring, and a key belongs to the next place.
+//! The ring that tells which server has a key: each has many places on it, and a key belongs to the next place.
 
 use crate::window::fingerprint;
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::MemoryOptions;
 
-/// What an entry takes beside its key and value: its places in three collections.
+/// The memory of an entry beside its key and value: its places in three collections.
 const OVERHEAD: usize = 200;
 
 #[derive(Debug)]

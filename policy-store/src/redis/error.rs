@@ -1,4 +1,4 @@
-//! What Redis says, as errors of ours.
+//! Errors of Redis as those of a store.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 

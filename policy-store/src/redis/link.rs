@@ -7,8 +7,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
-    IntoConnectionInfo as _, RedisConnectionInfo, RedisError, ScriptInvocation,
+    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _,
+    RedisConnectionInfo, RedisError, ScriptInvocation,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
@@ -18,7 +18,8 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     RedisOptions, RedisServers,
     error::error,
-    sentinel::{connect_primary, open},
+    open::{config, open},
+    sentinel::connect_primary,
 };
 use crate::{Secret, StoreError, address::Address};
 
@@ -26,7 +27,7 @@ pub(super) struct Link {
     servers: Servers,
     settings: RedisConnectionInfo,
     deadline: Duration,
-    /// Whoever connects has it; the others wait, within their own deadlines.
+    /// The call that connects has it; the others wait, within their own deadlines.
     current: Mutex<Option<(u64, Connection)>>,
     /// The connection that a call waited too long for: its server may be gone without a word.
     suspect: AtomicU64,
@@ -189,13 +190,6 @@ impl Drop for Use<'_> {
             self.link.suspect.store(self.number, Ordering::Relaxed);
         }
     }
-}
-
-/// The deadline is that of the whole call, which ends the wait for an answer.
-pub(super) fn config(deadline: Duration) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(deadline))
-        .set_response_timeout(None)
 }
 
 fn cluster(nodes: Vec<ConnectionInfo>, deadline: Duration) -> Result<ClusterClient, StoreError> {

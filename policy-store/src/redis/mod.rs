@@ -2,6 +2,7 @@
 
 mod error;
 mod link;
+mod open;
 mod script;
 mod sentinel;
 mod store;
@@ -22,7 +23,7 @@ pub struct RedisOptions {
     pub password: Option<Secret>,
     /// The number of the database. A cluster has 0 alone.
     pub database: u32,
-    /// What each key begins with. Nothing.
+    /// The beginning of each key. Empty by default.
     pub prefix: String,
     /// Deadline and breaker.
     pub remote: RemoteOptions,
@@ -52,7 +53,7 @@ pub enum RedisServers {
     Sentinels {
         /// The sentinels.
         addresses: Vec<String>,
-        /// What they call the primary.
+        /// Their name for the primary.
         service: String,
         /// The sentinels' own password.
         password: Option<Secret>,

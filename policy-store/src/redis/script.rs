@@ -1,4 +1,4 @@
-//! What Redis does in one step: scripts in its own language.
+//! Scripts that Redis runs in one step, in its own language.
 
 use std::sync::LazyLock;
 

@@ -1,15 +1,16 @@
-//! Finds the primary that most sentinels name, and that says of itself that it is one.
+//! The search for the primary that most sentinels name, and that says of itself that it is one.
 //!
 //! All sentinels are asked at once: one that hangs would otherwise cost each search its deadline.
 
 use std::{collections::HashMap, io, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection,
-};
+use redis::{ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection};
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{error::error, link::config};
+use super::{
+    error::error,
+    open::{config, open},
+};
 use crate::StoreError;
 
 /// Connects to the primary; `wait` bounds the question to the sentinels, and each try to connect.
@@ -83,15 +84,4 @@ async fn connect_if_primary(
             )))
         }
     }
-}
-
-pub(super) async fn open(
-    server: ConnectionInfo,
-    config: &AsyncConnectionConfig,
-) -> Result<MultiplexedConnection, StoreError> {
-    let client = Client::open(server).map_err(error)?;
-    client
-        .get_multiplexed_async_connection_with_config(config)
-        .await
-        .map_err(error)
 }

@@ -44,7 +44,7 @@ pub struct Dsn {
     pub user: Option<String>,
     /// The password.
     pub password: Option<Secret>,
-    /// What was said besides, and means nothing here: such as `mysql_enable_utf8`.
+    /// Settings that mean nothing here, such as `mysql_enable_utf8`.
     pub ignored: Vec<String>,
 }
 

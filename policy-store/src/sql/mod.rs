@@ -44,7 +44,7 @@ pub trait Sql: fmt::Debug + Send + Sync {
     /// As those of [`rows`](Self::rows).
     fn execute<'a>(&'a self, query: &'a str, params: &'a [Value]) -> Answer<'a, u64>;
 
-    /// Whose SQL it is.
+    /// The dialect of its SQL.
     fn dialect(&self) -> Dialect;
 
     /// How long a call may take.
@@ -54,7 +54,7 @@ pub trait Sql: fmt::Debug + Send + Sync {
     fn breaker(&self) -> &Breaker;
 }
 
-/// Whose SQL it is, where they differ.
+/// The dialect of SQL, where they differ.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Dialect {

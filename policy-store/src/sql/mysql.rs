@@ -249,7 +249,7 @@ fn fraction(micros: u32) -> String {
     }
 }
 
-/// What the server says, or what became of the connection. Neither holds the password.
+/// The error of the server, or of the connection. Neither holds the password.
 fn error(error: mysql_async::Error) -> StoreError {
     match error {
         mysql_async::Error::Server(error) => match error.code {

@@ -141,7 +141,7 @@ impl fmt::Debug for Postgres {
     }
 }
 
-/// What the server says, or what became of the connection.
+/// The error of the server, or of the connection.
 fn error(error: tokio_postgres::Error) -> StoreError {
     let Some(db) = error.as_db_error() else {
         let cause = std::error::Error::source(&error);

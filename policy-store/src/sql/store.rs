@@ -44,7 +44,7 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// What keeps it from being made, if it is not there.
+    /// The error that keeps it from being made, if it is not there.
     pub async fn new(sql: Arc<dyn Sql>) -> Result<Self, StoreError> {
         let table = Table::of(sql.dialect())?;
         let mut made = Ok(0);

@@ -7,7 +7,7 @@ pub type Row = Vec<Value>;
 
 /// A value that is asked with, or that came.
 ///
-/// What a database calls a date, a decimal, an address or JSON comes as its text; whole numbers beyond 63 bits as well.
+/// A date, a decimal, an address or JSON of a database comes as its text; whole numbers beyond 63 bits as well.
 /// A text is any bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

@@ -8,7 +8,10 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::thread::{Thread, Work};
+use super::{
+    error::error,
+    thread::{Thread, Work},
+};
 use crate::{Breaker, RemoteOptions, StoreError, guard::Guard};
 
 /// Which file, and how it is used.
@@ -20,7 +23,7 @@ pub struct SqliteOptions {
     /// Whether a file is made if there is none. Yes.
     pub create: bool,
     /// Whether the file is set to SQLite's write-ahead log, which lets readers go on while something is written. Yes.
-    /// What was written is there after a crash of the process; after one of the machine the last moments may be lost.
+    /// A value that was written is there after a crash of the process; after one of the machine the last moments may be lost.
     /// Otherwise the file's own mode stays, and each commit waits for the disk.
     pub write_ahead: bool,
     /// Deadline and breaker: for a file that another process keeps locked. `deadline` is also SQLite's busy time-out.
@@ -59,7 +62,7 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// What keeps it from being opened, or read as a database.
+    /// The error that keeps it from being opened, or read as a database.
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let options = Arc::new(options);
         let for_thread = options.clone();
@@ -144,27 +147,5 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What SQLite says, as an error of ours.
-pub(super) fn error(error: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode as Code;
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(
-            Code::DatabaseBusy
-            | Code::DatabaseLocked
-            | Code::SystemIoFailure
-            | Code::DatabaseCorrupt
-            | Code::DiskFull
-            | Code::CannotOpen
-            | Code::NotADatabase
-            | Code::ReadOnly
-            | Code::PermissionDenied
-            | Code::OutOfMemory
-            | Code::FileLockingProtocolFailed,
-        ) => StoreError::NotServing(text),
-        _ => StoreError::Refused(text),
     }
 }

@@ -7,10 +7,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::{
-    file::{Sqlite, error},
-    thread::Work,
-};
+use super::{error::error, file::Sqlite, thread::Work};
 use crate::{Answer, Breaker, Dialect, Row, Sql, StoreError, Value, sql::RowLimit};
 
 impl Sql for Sqlite {

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::{
-    file::{Sqlite, error},
+    error::error,
+    file::Sqlite,
     table::{CREATE, Table, get},
     thread::Work,
 };
@@ -42,7 +43,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// What keeps it from being made.
+    /// The error that keeps it from being made.
     pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
         file.run(Work::Write, |connection| {
             connection.execute_batch(CREATE).map_err(error)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::file::error;
+use super::error::error;
 use crate::{StoreError, wall_clock::expiry_ms};
 
 pub(super) const CREATE: &str = "

@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::file::error;
+use super::error::error;
 use crate::StoreError;
 
 /// How much is done in one transaction, so that nobody waits for a long one.
@@ -24,7 +24,7 @@ pub(super) enum Work {
     Write,
 }
 
-/// What is to be done with the connection. What it gives is told how the transaction ended.
+/// Work with the connection. Its result is told how the transaction ended.
 type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
 type Finish = Box<dyn FnOnce(&Result<(), StoreError>)>;
 
@@ -60,7 +60,7 @@ impl Thread {
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
         let run = move |connection: Result<&Connection, StoreError>| -> Finish {
-            // Whoever asked has given up.
+            // The caller has given up.
             if sender.is_closed() {
                 return Box::new(|_| {});
             }

@@ -74,7 +74,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Checks an event against all windows of a key, and counts it if it is allowed, in one step.
     ///
     /// The key is for windows alone: other values of it are lost, and [`get`](Self::get) does not read it. One key
-    /// counts amounts or distinct values; the other kind of event starts anew.
+    /// counts amounts or distinct values; the other kind of event starts from nothing.
     fn count<'a>(
         &'a self,
         key: &'a [u8],
@@ -137,13 +137,13 @@ pub trait Store: fmt::Debug + Send + Sync {
 pub struct Lock<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// Who has it: a text that nobody else uses.
+    /// The owner: a text that nobody else uses.
     pub owner: &'a [u8],
     /// After how long it is anybody's.
     pub ttl: Duration,
 }
 
-/// What came of taking a lock.
+/// The result of taking a lock.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Locked {
     /// It is taken, and this is the value.
@@ -182,5 +182,5 @@ pub(crate) fn sum(value: u64, delta: u64) -> Result<u64, StoreError> {
     sum.ok_or(StoreError::Overflow)
 }
 
-/// What all stores can count to.
+/// The largest number that all stores can count to.
 pub(crate) const MAX_NUMBER: u64 = i64::MAX as u64;

@@ -8,7 +8,7 @@ pub(super) struct Amounts {
     pub(super) windows: Vec<(u64, Vec<Slot>)>,
 }
 
-/// What was counted within one slot.
+/// The count within one slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Slot {
     /// Which slot since 1970, or since a store began.

@@ -183,7 +183,7 @@ pub(crate) fn slot_ms(length_ms: u64) -> u64 {
     length_ms.div_ceil(SLOTS).max(1)
 }
 
-/// What is counted.
+/// An event that is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Event<'a> {
     /// So many: 1 message, its recipients, its bytes.
@@ -193,7 +193,7 @@ pub enum Event<'a> {
     Distinct(&'a [u8]),
 }
 
-/// What the windows of a key hold.
+/// The counts in the windows of a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -222,7 +222,7 @@ impl Usage {
     }
 }
 
-/// What one window holds.
+/// The count in one window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct WindowUsage {

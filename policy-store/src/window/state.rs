@@ -1,4 +1,4 @@
-//! What is remembered of one key's events: a value that any store can hold.
+//! The state that is remembered of one key's events: a value that any store can hold.
 
 use super::{Event, Usage, Windows, amounts::Amounts, distinct::Distinct};
 use crate::{MAX_DISTINCT, StoreError};
@@ -10,7 +10,7 @@ const MAX_AMOUNT: u64 = 1 << 40;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct WindowState(pub(super) Kind);
 
-/// What the events are.
+/// The events.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) enum Kind {
     /// None so far.
@@ -47,7 +47,7 @@ impl WindowState {
         }
     }
 
-    /// What the windows hold at a time.
+    /// The counts in the windows at a time.
     pub fn usage(&self, now: u64, windows: &Windows) -> Usage {
         let used = |length| match &self.0 {
             Kind::Empty => 0,
@@ -89,7 +89,7 @@ pub(crate) fn counted(amount: u64) -> u64 {
     amount.min(MAX_AMOUNT)
 }
 
-/// What is remembered of a value. Whoever may choose values cannot find one that passes for a given other one.
+/// The fingerprint of a value. A client that may choose values cannot find one that passes for a given other one.
 pub(crate) fn fingerprint(value: &[u8]) -> u64 {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(value);

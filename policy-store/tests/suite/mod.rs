@@ -1,4 +1,4 @@
-//! What every store does, as cases that run against each of them.
+//! The behaviour of every store, as cases that run against each of them.
 #![allow(
     dead_code,
     unreachable_pub,

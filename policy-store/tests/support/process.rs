@@ -57,7 +57,7 @@ impl Server {
     )]
     pub fn start_again(&mut self) {
         let (program, arguments) = self.command.split_first().unwrap();
-        // It ends with whoever started it.
+        // It ends with the process that started it.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", program])
             .args(arguments)

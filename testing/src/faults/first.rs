@@ -131,7 +131,7 @@ impl First {
         }
     }
 
-    /// Whoever asks it from now on is answered, if it is not always in trouble.
+    /// A client that asks it from now on is answered, if it is not always in trouble.
     pub fn end(&self) {
         match (self.trouble, &self.site) {
             (Trouble::Unplugged, Site::Stub(stub)) => stub.drop_packets(false),

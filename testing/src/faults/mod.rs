@@ -32,7 +32,7 @@ pub struct Fault {
 pub enum Trouble {
     /// It meets each request like this.
     Meets(fn() -> Script),
-    /// It starts anew, and meets each connection like this.
+    /// It starts again, and meets each connection like this.
     Restarts(fn() -> Script),
     /// The same on a UNIX socket.
     RestartsUnix(fn() -> Script),

@@ -1,8 +1,8 @@
-//! How a policy server made of pipes behaves, well or not.
+//! The manner of a policy server made of pipes, good or bad.
 
 use std::time::Duration;
 
-/// How a server behaves. A connection looks at it anew for each request.
+/// How a server behaves. A connection looks at it for each request.
 #[derive(Clone, Copy, Debug)]
 pub enum Manner {
     /// Nobody listens.

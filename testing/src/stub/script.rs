@@ -1,4 +1,4 @@
-//! What a stub does: an answer, good or bad, and when.
+//! The script of a stub: an answer, good or bad, and when.
 
 use std::time::Duration;
 

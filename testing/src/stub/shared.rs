@@ -1,4 +1,4 @@
-//! What a stub and its threads share: the scripts, the record of what came, and whether it stops.
+//! The state that a stub and its threads share: the scripts, the record of what came, and whether it stops.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

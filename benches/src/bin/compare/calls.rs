@@ -14,8 +14,8 @@ use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::{
+    case::Case,
     contestant::{Contestant, Running},
-    figures::Case,
     load::Load,
     options::Part,
 };

@@ -7,21 +7,13 @@ use policy_benches::process::cpus;
 use crate::{
     arena::Arena,
     calls::Calls,
+    case::Case,
     contestant::{Contestant, Running},
-    figures::{Case, Comparison},
     idle::Idle,
     options::{Options, Part},
+    outcome::Outcome,
     report, rounds,
 };
-
-/// What has come of it.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) comparisons: Vec<Comparison>,
-    pub(crate) calls: Vec<Calls>,
-    /// Where, and what.
-    pub(crate) idle: Vec<(Case, Vec<Idle>)>,
-}
 
 /// Measures all, and prints each part when it is there.
 pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {

@@ -17,7 +17,7 @@ use policy_benches::{
 use socket2::Socket;
 
 use crate::{
-    figures::Case,
+    case::Case,
     options::{Part, Transport},
 };
 

@@ -1,56 +1,8 @@
 //! Figures of each contestant, round by round, and what is made of them.
 
-use std::fmt;
-
 use policy_benches::report::median;
 
-use crate::{
-    contestant::Contestant,
-    options::{Part, Place, Transport},
-};
-
-/// All that is the same for those who are measured side by side.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Case {
-    pub(crate) place: Place,
-    pub(crate) transport: Transport,
-    pub(crate) part: Part,
-    pub(crate) connections: usize,
-}
-
-impl Case {
-    /// Without what does not matter to the goals.
-    pub(crate) fn short(&self) -> String {
-        let transport = self.transport;
-        match self.part {
-            Part::New => format!("{transport}, a new connection per request"),
-            _ => format!("{transport}, {}", connections(self.connections)),
-        }
-    }
-}
-
-fn connections(number: usize) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} connection{plural}")
-}
-
-/// As a heading.
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (place, transport, connections) = (self.place, self.transport, self.connections);
-        match (self.part, connections) {
-            (Part::Idle, _) => write!(
-                f,
-                "{place}, {transport}, {connections} at work beside idle ones"
-            ),
-            (Part::New, _) => write!(
-                f,
-                "{place}, {transport}, {connections} at a time, a new one per request"
-            ),
-            _ => write!(f, "{place}, {}", self.short()),
-        }
-    }
-}
+use crate::{case::Case, contestant::Contestant};
 
 /// The figures of one contestant in one round, in the order of [`FIGURES`].
 pub(crate) type Sample = [f64; 9];
@@ -148,6 +100,7 @@ const fn figure(name: &'static str, decimals: usize, place: usize) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::{Part, Place, Transport};
 
     fn row(contestant: Contestant, samples: &[(f64, f64)]) -> Row {
         let sample = |&(cpu, p50): &(f64, f64)| [1.0, p50, 0.0, 0.0, f64::NAN, cpu, cpu, 0.0, 0.0];

@@ -6,12 +6,14 @@
 
 mod arena;
 mod calls;
+mod case;
 mod contest;
 mod contestant;
 mod figures;
 mod idle;
 mod load;
 mod options;
+mod outcome;
 mod report;
 mod rounds;
 

@@ -10,11 +10,12 @@ use policy_benches::{
 
 use crate::{
     calls::Calls,
-    contest::Outcome,
+    case::Case,
     contestant::Contestant,
-    figures::{ADDED, CPU, Case, Comparison, FIGURES, Figure, P99, REQUESTS, Row},
+    figures::{ADDED, CPU, Comparison, FIGURES, Figure, P99, REQUESTS, Row},
     idle::Idle,
     options::{Part, Place},
+    outcome::Outcome,
 };
 
 /// One case.
@@ -282,7 +283,7 @@ fn with_ratio(value: String, ratio: f64) -> String {
 
 const ABOUT: &str = "\
 Medians of interleaved rounds; in brackets the median of the ratios to HAProxy (one thread) round by round. CPU is user and system
-time of the proxy alone; `of all` is that of the load and the servers too: on one CPU it tells the throughput, whoever else uses that CPU.
+time of the proxy alone; `of all` is that of the load and the servers too: on one CPU it tells the throughput, whatever else uses that CPU.
 Requests of 697 bytes, answers of 20; each client sends its next request when the answer to its last is there. Two policy servers
 behind each, the same for all, over the same transport as in front. HAProxy: TCP mode, roundrobin, no log, no checks, else its
 defaults. nginx: stream, one worker, no log. Perl hapolicy: as spawn(8) runs it, a process for each connection over a socket pair,

@@ -8,8 +8,9 @@ use policy_benches::{
 };
 
 use crate::{
+    case::Case,
     contestant::{Contestant, Running},
-    figures::{Case, Comparison, Row, Sample},
+    figures::{Comparison, Row, Sample},
     load::Load,
     options::Part,
 };

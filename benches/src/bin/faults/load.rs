@@ -19,7 +19,8 @@ use rustix::process::Signal;
 
 use crate::{
     client::{Postfix, Try},
-    program::{Program, Setting, lock},
+    lock::lock,
+    program::{Program, Setting},
     syslog::Syslog,
     verdict::{Worth, blame},
 };

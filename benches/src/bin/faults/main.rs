@@ -9,6 +9,7 @@
 mod client;
 mod descriptors;
 mod load;
+mod lock;
 mod program;
 mod report;
 mod syslog;

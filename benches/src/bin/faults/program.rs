@@ -7,7 +7,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -18,7 +18,7 @@ use policy_benches::{
     process::{Errors, Process},
 };
 
-use crate::syslog::Syslog;
+use crate::{lock::lock, syslog::Syslog};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Program {
@@ -188,10 +188,6 @@ impl Setting<'_> {
             .replace("{first}", &address(self.first))
             .replace("{second}", &address(self.second))
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no panic under the lock")
 }
 
 /// HAProxy's configuration.

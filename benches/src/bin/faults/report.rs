@@ -1,4 +1,4 @@
-//! All of it as tables, for readers and for programs.
+//! The tables of the record, for readers and for programs.
 
 use std::time::Duration;
 

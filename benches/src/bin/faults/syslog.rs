@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::program::lock;
+use crate::lock::lock;
 
 /// What came so far.
 #[derive(Clone, Debug, Default)]

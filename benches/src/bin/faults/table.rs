@@ -9,7 +9,8 @@ use policy_testing::{
 
 use crate::{
     client::{Postfix, Try},
-    program::{Program, Setting, lock},
+    lock::lock,
+    program::{Program, Setting},
     syslog::Syslog,
     verdict::blame,
 };

@@ -1,85 +1,72 @@
-//! What Postfix sends at each stage of an SMTP session, for policy servers that look at more than a few
+//! The attributes that Postfix sends at each stage of an SMTP session, for policy servers that look at more than a few
 //! attributes.
 
 use std::{fmt, str::FromStr};
 
-use clap::ValueEnum;
-use policy_proto::attr;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use policy_proto::{ProtocolState, attr};
 
 /// A stage of the SMTP session, in the words of `protocol_state`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Stage {
-    Connect,
-    Ehlo,
-    Helo,
-    Mail,
-    Rcpt,
-    Data,
-    EndOfMessage,
-    Vrfy,
-    Etrn,
+pub(crate) fn stage() -> impl TypedValueParser<Value = ProtocolState> {
+    let names = [
+        "connect",
+        "ehlo",
+        "helo",
+        "mail",
+        "rcpt",
+        "data",
+        "end-of-message",
+        "vrfy",
+        "etrn",
+    ];
+    let stage = |name: String| ProtocolState::parse(name.to_ascii_uppercase().as_bytes());
+    PossibleValuesParser::new(names).try_map(move |name| stage(name).ok_or("no stage"))
 }
 
-impl Stage {
-    /// All attributes that this Postfix sends at this stage, in its order, but for the instance: that is
-    /// the one that ties requests together, so each request has its own.
-    pub(crate) fn attributes(
-        self,
-        postfix: Version,
-        instance: &str,
-    ) -> Vec<(&'static str, String)> {
-        let version = Some((postfix.major, postfix.minor));
-        let known = attr::ALL.iter().filter(|name| attr::since(name) <= version);
-        let attribute = |name: &&'static str| (*name, self.value(name, postfix, instance));
-        known.map(attribute).collect()
-    }
+/// All attributes that this Postfix sends at this stage, in its order, but for the instance: that is
+/// the one that ties requests together, so each request has its own.
+pub(crate) fn attributes(
+    stage: ProtocolState,
+    postfix: Version,
+    instance: &str,
+) -> Vec<(&'static str, String)> {
+    let version = Some((postfix.major, postfix.minor));
+    let known = attr::ALL.iter().filter(|name| attr::since(name) <= version);
+    let attribute = |name: &&'static str| (*name, value(stage, name, postfix, instance));
+    known.map(attribute).collect()
+}
 
-    /// What Postfix says there in a plain session of one message to one recipient.
-    fn value(self, name: &str, postfix: Version, instance: &str) -> String {
-        use Stage::{Connect, Data, Ehlo, EndOfMessage, Etrn, Helo, Mail, Rcpt, Vrfy};
+/// The value that Postfix sends there in a plain session of one message to one recipient.
+fn value(stage: ProtocolState, name: &str, postfix: Version, instance: &str) -> String {
+    use ProtocolState::{Connect, Data, Ehlo, EndOfMessage, Etrn, Helo, Mail, Rcpt, Vrfy};
 
-        let value = match (name, self) {
-            (attr::REQUEST, _) => attr::SMTPD_ACCESS_POLICY,
-            (attr::PROTOCOL_STATE, _) => self.state(),
-            // Postfix says SMTP until it has accepted an EHLO.
-            (attr::PROTOCOL_NAME, Connect | Ehlo | Helo) => "SMTP",
-            (attr::PROTOCOL_NAME, _) => "ESMTP",
-            (attr::CLIENT_ADDRESS, _) => "192.0.2.1",
-            (attr::CLIENT_NAME | attr::REVERSE_CLIENT_NAME, _) => "client.example.net",
-            (attr::CLIENT_PORT, _) => "50123",
-            (attr::SERVER_ADDRESS, _) => "198.51.100.1",
-            (attr::SERVER_PORT, _) => "25",
-            (attr::HELO_NAME, Ehlo | Helo | Mail | Rcpt | Data | EndOfMessage | Vrfy | Etrn) => {
-                "client.example.net"
-            }
-            (attr::SENDER, Mail | Rcpt | Data | EndOfMessage) => "sender@example.net",
-            (attr::RECIPIENT, Rcpt | Data | EndOfMessage | Vrfy) => "recipient@example.org",
-            (attr::RECIPIENT_COUNT, Data | EndOfMessage) => "1",
-            (attr::QUEUE_ID, Data | EndOfMessage) => "4F0B098E7FB",
-            (attr::INSTANCE, Rcpt | Data | EndOfMessage) => instance,
-            (attr::SIZE, Mail | Rcpt | Data | EndOfMessage) => "1234",
-            (attr::ETRN_DOMAIN, Etrn) => "example.org",
-            (attr::COMPATIBILITY_LEVEL, _) => "3.6",
-            (attr::MAIL_VERSION, _) => return format!("{postfix}.0"),
-            (attr::RECIPIENT_COUNT | attr::SIZE | attr::ENCRYPTION_KEYSIZE, _) => "0",
-            _ => "",
-        };
-        value.to_owned()
-    }
-
-    fn state(self) -> &'static str {
-        match self {
-            Self::Connect => "CONNECT",
-            Self::Ehlo => "EHLO",
-            Self::Helo => "HELO",
-            Self::Mail => "MAIL",
-            Self::Rcpt => "RCPT",
-            Self::Data => "DATA",
-            Self::EndOfMessage => "END-OF-MESSAGE",
-            Self::Vrfy => "VRFY",
-            Self::Etrn => "ETRN",
+    let value = match (name, stage) {
+        (attr::REQUEST, _) => attr::SMTPD_ACCESS_POLICY,
+        (attr::PROTOCOL_STATE, _) => stage.as_str(),
+        // Postfix says SMTP until it has accepted an EHLO.
+        (attr::PROTOCOL_NAME, Connect | Ehlo | Helo) => "SMTP",
+        (attr::PROTOCOL_NAME, _) => "ESMTP",
+        (attr::CLIENT_ADDRESS, _) => "192.0.2.1",
+        (attr::CLIENT_NAME | attr::REVERSE_CLIENT_NAME, _) => "client.example.net",
+        (attr::CLIENT_PORT, _) => "50123",
+        (attr::SERVER_ADDRESS, _) => "198.51.100.1",
+        (attr::SERVER_PORT, _) => "25",
+        (attr::HELO_NAME, Ehlo | Helo | Mail | Rcpt | Data | EndOfMessage | Vrfy | Etrn) => {
+            "client.example.net"
         }
-    }
+        (attr::SENDER, Mail | Rcpt | Data | EndOfMessage) => "sender@example.net",
+        (attr::RECIPIENT, Rcpt | Data | EndOfMessage | Vrfy) => "recipient@example.org",
+        (attr::RECIPIENT_COUNT, Data | EndOfMessage) => "1",
+        (attr::QUEUE_ID, Data | EndOfMessage) => "4F0B098E7FB",
+        (attr::INSTANCE, Rcpt | Data | EndOfMessage) => instance,
+        (attr::SIZE, Mail | Rcpt | Data | EndOfMessage) => "1234",
+        (attr::ETRN_DOMAIN, Etrn) => "example.org",
+        (attr::COMPATIBILITY_LEVEL, _) => "3.6",
+        (attr::MAIL_VERSION, _) => return format!("{postfix}.0"),
+        (attr::RECIPIENT_COUNT | attr::SIZE | attr::ENCRYPTION_KEYSIZE, _) => "0",
+        _ => "",
+    };
+    value.to_owned()
 }
 
 /// A version of Postfix, `3.7`.

@@ -16,13 +16,13 @@ use policy_daemon::log::{printable, printable_json};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };
-use policy_proto::{MessageDecoder, Request, Response, attr};
+use policy_proto::{MessageDecoder, ProtocolState, Request, Response, attr};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
 
 use crate::{
     DATA, UNAVAILABLE, UNEXPECTED, USAGE, fail,
-    preset::{Stage, Version},
+    preset::{Version, attributes, stage},
 };
 
 /// Asks a policy server and prints its action, one line per request.
@@ -45,8 +45,8 @@ pub(crate) struct Query {
     #[arg(long)]
     json: bool,
     /// Send all that Postfix sends at this stage; attributes on the command line replace its values
-    #[arg(long, value_name = "STAGE")]
-    preset: Option<Stage>,
+    #[arg(long, value_name = "STAGE", value_parser = stage())]
+    preset: Option<ProtocolState>,
     /// The Postfix whose attributes --preset sends
     #[arg(
         long,
@@ -141,7 +141,7 @@ impl Query {
             .unwrap_or_default();
         let instance = format!("{:x}.{:x}.0", process::id(), since_epoch.as_micros());
         let defaults = match self.preset {
-            Some(stage) => stage.attributes(self.postfix, &instance),
+            Some(stage) => attributes(stage, self.postfix, &instance),
             None => vec![
                 (attr::REQUEST, attr::SMTPD_ACCESS_POLICY.to_owned()),
                 (attr::PROTOCOL_STATE, "RCPT".to_owned()),

@@ -1,4 +1,4 @@
-//! What a command line may say, and probably does not mean.
+//! Warnings of a command line that says what is probably not meant.
 
 use std::time::Duration;
 
@@ -106,5 +106,5 @@ fn hash(balance: &Strategy) -> Vec<Vec<u8>> {
 const SKIPS: &str = "while no server answers, all restrictions that follow in the list are skipped; DUNNO skips none";
 /// `smtpd_policy_service_timeout`, as long as nobody sets it.
 const POSTFIX: Duration = Duration::from_secs(100);
-/// What an attempt is given, if the deadline leaves it.
+/// The least time of an attempt, if the deadline leaves it.
 const LEAST_ATTEMPT: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use policy_proto::{Request, attr};
 
-/// What policy servers remember of a probe that is not about nobody.
+/// A line for each thing that policy servers remember of a probe that is not about nobody.
 pub(super) fn side_effects(request: &Request) -> impl Iterator<Item = String> {
     let value = |name: &str| {
         let value = request.get(name).filter(|value| !value.is_empty())?;

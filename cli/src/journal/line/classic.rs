@@ -5,7 +5,7 @@ use policy_proto::{Request, attr};
 use super::{Place, escape};
 use crate::journal::counted::Counted;
 
-/// What an attempt came to: `action` is empty where it failed. `delay` is the time since the request came,
+/// The line of an attempt: `action` is empty where it failed. `delay` is the time since the request came,
 /// with its unit.
 pub(in crate::journal) fn line(
     counted: &Counted,
@@ -99,7 +99,7 @@ mod tests {
             .then_some([client, address, helo, sender, recipient, action])
     }
 
-    /// The same from the other end.
+    /// A reader that begins at the other end.
     fn fields_from_the_end(line: &str) -> Option<[&str; 6]> {
         let (rest, action) = line.strip_suffix('\'')?.rsplit_once(">, action: '")?;
         let (rest, recipient) = rest.rsplit_once(">, to: <")?;

@@ -26,7 +26,7 @@ pub(in crate::journal) enum Place {
 ///   other address `'`, `[` and `]` are escaped as well.
 /// - `[` and `]` are always escaped in a client's name: no host has them.
 ///
-/// What is longer than the place's share of a line is cut, so that no value can push the later ones
+/// A value that is longer than the place's share of a line is cut, so that no value can push the later ones
 /// off the line's end.
 pub(in crate::journal) fn escape(value: &[u8], place: Place) -> String {
     let is_plain = || str::from_utf8(value).is_ok_and(|text| !text.contains(is_odd));
@@ -65,7 +65,7 @@ pub(super) fn append_field(line: &mut String, key: &str, value: &[u8], limit: us
     }
 }
 
-/// Whether a value with this character is not plain. Whoever reads a log may take any blank of Unicode
+/// Whether a value with this character is not plain. A reader of a log may take any blank of Unicode
 /// for one; a control character is written as something else.
 fn is_odd(c: char) -> bool {
     (c.is_whitespace() && !c.is_control()) || matches!(c, '"' | '\\' | '<' | '>' | ',')

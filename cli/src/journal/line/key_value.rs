@@ -51,7 +51,7 @@ pub(in crate::journal) fn line(
     line
 }
 
-/// What identifies a request, as Postfix calls it, and the bytes that it has as written.
+/// The attributes that identify a request, and the bytes that each may have as written.
 const ATTRIBUTES: [(&str, usize); 8] = [
     (attr::QUEUE_ID, MAX_WORD),
     (attr::INSTANCE, MAX_WORD),

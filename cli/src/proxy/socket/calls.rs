@@ -49,7 +49,7 @@ pub(super) fn receive(socket: &OwnedFd, room: &mut [u8]) -> rustix::io::Result<O
 
 /// How much the system has taken.
 pub(super) fn write(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-    // Who writes to a peer that has gone is to get an error, not a signal.
+    // A process that writes to a peer that has gone is to get an error, not a signal.
     match retry_on_intr(|| send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)) {
         Err(Errno::AGAIN) => Ok(0),
         sent => Ok(sent?),

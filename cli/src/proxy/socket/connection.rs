@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     is_read: bool,
     /// It is being opened.
     pub(crate) is_connecting: bool,
-    /// What the system has not taken.
+    /// Bytes that the system has not taken.
     backlog: Option<Box<Backlog>>,
 }
 
@@ -48,7 +48,7 @@ struct Backlog {
     sent: usize,
 }
 
-/// What has come over a connection.
+/// The result of a read.
 #[derive(Debug)]
 pub(crate) enum Read {
     /// So many bytes.
@@ -261,7 +261,7 @@ impl Connection {
         };
         let is_closed_apart = closed.brings_rights && !closed.is_read;
         if closed.is_shared || is_closed_apart {
-            // What the system tells of it later would be taken for that of the next connection with its token.
+            // News of the system about it would later be taken for that of the next connection with its token.
             _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
         }
         if is_closed_apart {

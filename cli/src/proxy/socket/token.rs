@@ -2,7 +2,7 @@
 
 use mio::Token;
 
-/// What an event is about.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
     /// A backend's connection.

@@ -52,7 +52,7 @@ enum Output {
     File(BorrowedFd<'static>),
 }
 
-/// What an event at standard input or output says.
+/// The news of an event at standard input or output.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Heard {
     pub(super) is_flushed: bool,

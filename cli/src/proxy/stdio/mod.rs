@@ -21,7 +21,7 @@ use client::Stdio;
 ///
 /// # Errors
 ///
-/// What the system says of the descriptors.
+/// Errors of the system about the descriptors.
 pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let inbox = Arc::new(Inbox::new()?);
     let (poller, registry) = Poller::new(EVENTS, &inbox)?;
@@ -96,7 +96,7 @@ impl Session {
         }
         self.poller.clear();
         if is_gone {
-            // What it has sent before is read first.
+            // Bytes that it has sent before are read first.
             self.read();
             self.io.flow.client_gone(self.client, &mut self.io.driver);
         }

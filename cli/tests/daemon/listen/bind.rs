@@ -1,4 +1,4 @@
-//! What is bound, and what cannot be.
+//! Sockets that are bound, and addresses that cannot be.
 
 use std::{fs, net::SocketAddr, path::Path};
 

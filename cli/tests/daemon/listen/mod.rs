@@ -1,4 +1,4 @@
-//! Where the daemon listens and as whom it runs: what it binds, refuses, owns and removes.
+//! Listeners: the sockets that a daemon binds, refuses, owns and removes, and the user as whom it runs.
 
 mod bind;
 mod container;

@@ -27,7 +27,7 @@ fn requests_are_answered_by_any_number_of_workers() {
     }
 }
 
-/// Whoever accepts them: with one socket for all that may be one worker.
+/// Connections are accepted by any of them: with one socket for all that may be one worker.
 #[test]
 fn connections_are_shared_out_among_the_workers() {
     let stub = Stub::tcp(Script::default());

@@ -1,4 +1,4 @@
-//! All places are taken: who leaves, and who is not let in.
+//! Clients that leave or are refused when all places are taken.
 
 use policy_testing::{
     World, eventually,

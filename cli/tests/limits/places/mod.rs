@@ -1,4 +1,4 @@
-//! How many clients there may be at once, who gets a place, and who has to leave for it.
+//! Places for clients: their number, and the clients that get one or have to leave one.
 
 mod attack;
 mod full;

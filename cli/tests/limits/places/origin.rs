@@ -1,4 +1,4 @@
-//! How many connections one address, one network and one user may have.
+//! Limits of connections from one address, one network and one user.
 
 use policy_testing::{
     World, eventually,

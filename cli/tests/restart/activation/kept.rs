@@ -1,4 +1,4 @@
-//! What the manager keeps.
+//! Connections that the manager keeps.
 
 use std::os::unix::net::UnixListener;
 

@@ -1,4 +1,4 @@
-//! What is passed.
+//! Sockets that the manager passes.
 
 use std::{
     fs,

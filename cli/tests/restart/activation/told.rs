@@ -1,4 +1,4 @@
-//! What the manager is told.
+//! Messages to the manager.
 
 use std::{
     fs,

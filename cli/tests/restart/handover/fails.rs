@@ -100,7 +100,7 @@ fn a_successor_that_does_not_start_leaves_the_sockets_their_files_and_their_mode
     second.stop();
 }
 
-/// Whoever ends last: the daemon to which they were passed, after a successor that did not start, or a
+/// The one that ends last: the daemon to which they were passed, after a successor that did not start, or a
 /// successor to which that one has handed them over.
 #[test]
 fn sockets_of_a_service_manager_listen_on_when_all_have_ended() {

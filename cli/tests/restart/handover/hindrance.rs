@@ -1,4 +1,4 @@
-//! What can stand in the way of a handover.
+//! Hindrances to a handover.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who may take over, and whose connections are kept.
+//! Permission to take over, and connections that are kept.
 
 use std::{
     fs,
@@ -65,7 +65,7 @@ fn a_daemon_that_gave_up_root_hands_over_to_one_that_root_starts() {
     second.stop();
 }
 
-/// Whoever an `--allow` no longer names has no connection left from before.
+/// A client that an `--allow` no longer names has no connection left from before.
 #[test]
 fn a_connection_that_is_handed_over_is_asked_whose_it_is() {
     let Some(own) = own_address() else {

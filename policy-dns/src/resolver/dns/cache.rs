@@ -106,7 +106,7 @@ impl Entries {
     }
 }
 
-/// What an entry takes besides its names and records, about.
+/// The memory that an entry takes besides its names and records, about.
 const OVERHEAD: usize = 256;
 /// How many entries of `by_age` may be of answers that were replaced since, at least.
 const SLACK: usize = 64;

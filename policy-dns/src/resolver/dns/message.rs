@@ -221,5 +221,5 @@ fn proto_type(kind: RecordType) -> rr::RecordType {
     }
 }
 
-/// What fits through any path without fragments (DNS flag day 2020).
+/// A size that fits through any path without fragments (DNS flag day 2020).
 const UDP_PAYLOAD: u16 = 1232;

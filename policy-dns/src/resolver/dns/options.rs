@@ -1,4 +1,4 @@
-//! Which servers are asked, and the limits.
+//! The servers that are asked, and the limits.
 
 use std::{
     io,

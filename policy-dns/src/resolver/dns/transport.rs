@@ -80,6 +80,6 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     Ok(query.decode(&message)?)
 }
 
-/// What the query says that it takes; a server may send more.
+/// The size that the query asks for; a server may send more.
 const MAX_UDP: usize = 4096;
 const FORMERR: u16 = 1;

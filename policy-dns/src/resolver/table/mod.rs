@@ -49,7 +49,7 @@ pub struct Table {
     asked: Mutex<Vec<Question>>,
 }
 
-/// What goes wrong with a question.
+/// A fault of a question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -69,19 +69,19 @@ pub enum Fault {
     WrongName,
 }
 
-/// What a [`Table`] has for a question.
+/// The entry of a [`Table`] for a question.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Found {
     /// The outcome as the zone has it, or as a fault wants it.
     pub outcome: Outcome,
     /// The records of the answer section, aliases included.
     pub records: Vec<Record>,
-    /// What goes wrong.
+    /// The faults of the question.
     pub faults: Vec<Fault>,
 }
 
 impl Table {
-    /// What the zone has for a question, without delay. Aliases are followed, up to 16.
+    /// The answer of the zone to a question, without delay. Aliases are followed, up to 16.
     #[must_use]
     pub fn find(&self, question: &Question) -> Found {
         let mut found = Found {

@@ -1,4 +1,4 @@
-//! What a server costs that is away or hangs, and how it comes back.
+//! The cost of a server that is away or hangs, and its return.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who gets how much, by each strategy.
+//! The share of each server, by each strategy.
 
 use std::collections::HashMap;
 

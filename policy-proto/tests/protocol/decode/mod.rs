@@ -1,4 +1,4 @@
-//! What the decoder makes of streams, as a table: each row whole, byte by byte and cut in two at
+//! Streams and what the decoder makes of them, as a table: each row whole, byte by byte and cut in two at
 //! every place.
 
 use policy_proto::{Limits, MessageDecoder};

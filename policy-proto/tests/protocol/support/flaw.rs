@@ -1,4 +1,4 @@
-//! What is wrong with a stream, as the tests write it: the variants of an error may grow fields, so other crates cannot
+//! Flaws of a stream, as the tests write them: the variants of an error may grow fields, so other crates cannot
 //! build them.
 
 use policy_proto::DecodeError;

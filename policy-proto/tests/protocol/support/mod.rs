@@ -1,4 +1,4 @@
-//! What the tests and the fuzz targets share: a naive decoder as oracle, and a driver for the real one.
+//! Parts that the tests and the fuzz targets share: a naive decoder as oracle, and a driver for the real one.
 
 pub(crate) mod drive;
 pub(crate) mod flaw;

@@ -24,7 +24,7 @@ const MAX_STATEMENTS: usize = 64;
 
 pub(super) struct Session {
     client: Client,
-    /// What reads and writes. It ends with the session, and the connection with it.
+    /// The task that reads and writes. It ends with the session, and the connection with it.
     task: AbortHandle,
     statements: Mutex<HashMap<String, Arc<Prepared>>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Session {
 struct Prepared {
     /// As it was asked for.
     statement: Statement,
-    /// The same with each column that we do not read as text.
+    /// The statement with each column that we do not read as text.
     readable: Option<Statement>,
 }
 

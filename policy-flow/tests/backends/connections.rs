@@ -1,0 +1,208 @@
+//! Connections of a backend: those that are kept, and those that a backend serves at once.
+
+use policy_flow::{Address, BackendConfig, ClientOptions, UpstreamOptions};
+use policy_ha::{BackendId, Mode};
+
+use crate::{
+    DUNNO, named,
+    support::{Proxy, ms},
+};
+
+#[test]
+fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 2: b"]);
+    let done = proxy.passes(ms(10_000));
+    assert_eq!(
+        done,
+        ["close 2", "close 0", "close 1", "reply 0: action=DUNNO||"]
+    );
+}
+
+#[test]
+fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    // Two processes serve two connections, and wait for the next request of each.
+    proxy.answer(0, DUNNO);
+    proxy.answer(1, DUNNO);
+    proxy.passes(ms(20));
+    assert_eq!(proxy.passes(ms(980)), ["close 0", "close 1"]);
+    assert_eq!(proxy.driver.take_events(), [""; 0], "it may hang");
+    assert_eq!(proxy.answer(2, DUNNO), ["reply 2: action=DUNNO||"]);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    proxy.ask(clients[0], "b");
+    proxy.ask(clients[1], "b");
+    assert_eq!(
+        proxy.ask(clients[2], "b"),
+        [""; 0],
+        "it waits for one of the two"
+    );
+}
+
+#[test]
+fn a_backend_that_is_slow_keeps_its_connections() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(1_000));
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 2: b"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["send 1: b"]);
+    assert_eq!(proxy.driver.take_events(), [""; 0]);
+}
+
+#[test]
+fn a_process_that_stood_still_keeps_its_other_connections_and_its_service() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    for link in 0..2 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "b"), ["send 1: b"]);
+    let done = proxy.stands_still(ms(10_101));
+    assert_eq!(done, ["close 1", "reply 0: action=DUNNO||"]);
+    assert_eq!(proxy.ask(clients[1], "b"), ["send 0: b"]);
+}
+
+#[test]
+fn a_connection_that_becomes_idle_is_closed_once_another_has_waited_twice_as_long_for_its_first_answer()
+ {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    proxy.passes(ms(1_000));
+    proxy.passes(ms(500));
+    proxy.answer(0, DUNNO);
+    assert_eq!(proxy.passes(ms(1_499)), [""; 0]);
+    assert_eq!(proxy.passes(ms(1)), ["close 0"]);
+    assert_eq!(proxy.answer(1, DUNNO), ["reply 1: action=DUNNO||"]);
+}
+
+#[test]
+fn a_request_that_waits_at_a_full_socket_gets_the_connection_that_becomes_idle() {
+    let mut proxy = Proxy::new(1);
+    let (one, two) = (proxy.client(), proxy.client());
+    proxy.ask(one, "a");
+    proxy.connected(0);
+    proxy.driver.is_full = true;
+    assert_eq!(proxy.ask(two, "b"), ["connect 1 to 0"]);
+    let done = proxy.answer(0, DUNNO);
+    assert_eq!(done, ["send 0: b", "reply 0: action=DUNNO||"]);
+    assert_eq!(proxy.answer(0, DUNNO), ["reply 1: action=DUNNO||"]);
+    let id = proxy.shared.balancer().ids().next().unwrap();
+    assert_eq!(proxy.shared.open(id), 1);
+}
+
+#[test]
+fn one_that_needs_a_new_connection_keeps_no_other_from_an_idle_one() {
+    let mut options = UpstreamOptions::default();
+    options.max_opening = 1;
+    let backends = vec![BackendConfig::default()];
+    let mut proxy = Proxy::with(backends, options, ClientOptions::default());
+    let clients: Vec<_> = (0..4).map(|_| proxy.client()).collect();
+    for (link, client) in (0..3).zip(&clients) {
+        proxy.ask(*client, "a");
+        proxy.connected(link);
+        proxy.passes(ms(20));
+    }
+    for link in 0..3 {
+        proxy.answer(link, DUNNO);
+    }
+    assert_eq!(proxy.ask(clients[0], "x"), ["send 2: x"]);
+    assert_eq!(proxy.ask(clients[1], "y"), ["send 1: y"]);
+    assert_eq!(proxy.ended(1), ["close 1", "connect 3 to 0"]);
+    assert_eq!(proxy.ask(clients[2], "z"), ["send 0: z"]);
+    assert_eq!(
+        proxy.ended(0),
+        ["close 0"],
+        "it waits until that one is accepted"
+    );
+    assert_eq!(proxy.ask(clients[3], "w"), [""; 0]);
+    let done = proxy.answer(2, DUNNO);
+    assert_eq!(done, ["send 2: w", "reply 0: action=DUNNO||"]);
+}
+
+#[test]
+fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt() {
+    let mut proxy = Proxy::new(2);
+    proxy
+        .shared
+        .balancer()
+        .set_mode(BackendId::new(1).unwrap(), Mode::Disabled);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for (link, client) in clients.iter().enumerate() {
+        proxy.ask(*client, "a");
+        proxy.connected(u32::try_from(link).unwrap());
+    }
+    // It is learned that the backend serves two.
+    proxy.answer(0, DUNNO);
+    proxy.answer(1, DUNNO);
+    proxy.passes(ms(20));
+    proxy.passes(ms(980));
+    proxy.answer(2, DUNNO);
+    assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
+    // That is believed until this attempt fails.
+    proxy.passes(ms(59_400));
+    proxy.ask(clients[0], "b");
+    proxy.ask(clients[1], "b");
+    proxy.driver.take();
+    assert_eq!(proxy.ask(clients[2], "b"), [""; 0], "it waits");
+    let opened = proxy.passes(ms(1_000));
+    assert_eq!(opened, ["connect 0 to 0"], "one more is tried");
+    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=DUNNO||"]);
+    assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
+}
+
+#[test]
+fn requests_that_are_given_up_while_they_wait_leave_nothing_behind() {
+    let mut options = UpstreamOptions::default();
+    options.max_connections = 1;
+    let mut is_there = BackendConfig::default();
+    is_there.address = Some(Address::Other(0));
+    for backend in [named(), is_there] {
+        let has_name = !backend.host.is_empty();
+        let mut proxy = Proxy::with(vec![backend], options.clone(), ClientOptions::default());
+        if !has_name {
+            let first = proxy.client();
+            proxy.ask(first, "a");
+        }
+        let mut sizes = [0; 2].map(|_| {
+            for _ in 0..100 {
+                let client = proxy.client();
+                proxy.ask(client, "b");
+                proxy.flow.client_gone(client, &mut proxy.driver);
+                proxy.passes(ms(0));
+            }
+            format!("{:?}", proxy.flow.upstream()).len()
+        });
+        // Numbers have become longer, and timers are still set.
+        sizes[0] += 500;
+        assert!(sizes[1] < sizes[0], "{sizes:?}, has a name: {has_name}");
+    }
+}

@@ -1,0 +1,25 @@
+//! Errors of SQLite as those of a store.
+
+use crate::StoreError;
+
+/// An error of SQLite as one of a store.
+pub(super) fn error(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode as Code;
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(
+            Code::DatabaseBusy
+            | Code::DatabaseLocked
+            | Code::SystemIoFailure
+            | Code::DatabaseCorrupt
+            | Code::DiskFull
+            | Code::CannotOpen
+            | Code::NotADatabase
+            | Code::ReadOnly
+            | Code::PermissionDenied
+            | Code::OutOfMemory
+            | Code::FileLockingProtocolFailed,
+        ) => StoreError::NotServing(text),
+        _ => StoreError::Refused(text),
+    }
+}
