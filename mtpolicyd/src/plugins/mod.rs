@@ -1,0 +1,52 @@
+//! The plugins, by their modules' names. Each is a file of its own.
+
+mod action;
+mod add_score_header;
+mod clear_fields;
+mod condition;
+mod eval;
+mod score_action;
+mod set_field;
+mod sql_user_config;
+
+use crate::{config::Section, plugin::Plugin};
+
+/// What a module's name stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// A plugin, and how one is made of its parameters.
+    Plugin(fn(&mut Section<'_>) -> Box<dyn Plugin>),
+    /// A plugin of the original that there is none of, and why.
+    Gone(&'static str),
+}
+
+/// Each module, in the order of the alphabet: one line each.
+const MODULES: &[(&str, Kind)] = &[
+    ("Action", Kind::Plugin(action::new)),
+    ("AddScoreHeader", Kind::Plugin(add_score_header::new)),
+    ("ClearFields", Kind::Plugin(clear_fields::new)),
+    ("Condition", Kind::Plugin(condition::new)),
+    (
+        "CtIpRep",
+        Kind::Gone("the service behind it, ctipd, ended in 2023"),
+    ),
+    ("Eval", Kind::Plugin(eval::new)),
+    ("SaAwlAction", Kind::Gone(SA_AWL)),
+    ("SaAwlLookup", Kind::Gone(SA_AWL)),
+    ("ScoreAction", Kind::Plugin(score_action::new)),
+    ("SetField", Kind::Plugin(set_field::new)),
+    ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
+];
+
+/// The module of this name; case counts.
+pub(crate) fn find(module: &str) -> Option<Kind> {
+    let found = MODULES.iter().find(|(name, _)| *name == module);
+    found.map(|(_, kind)| *kind)
+}
+
+/// The names of all modules.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
+}
+
+const SA_AWL: &str = "SpamAssassin has replaced the file that it reads, AWL by TxRep";
