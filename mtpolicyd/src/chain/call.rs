@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Instant};
 
 use policy_proto::Request;
+use tokio::time::Instant as Deadline;
 
 use super::{Key, Link, Score, Scoring, Trace, TraceStep, number};
 use crate::{plugin::PluginError, services::Services, session::Session};
@@ -19,6 +20,7 @@ pub struct Call<'r> {
     /// The level of messages of the plugin that runs.
     log_level: u8,
     trace: Option<&'r mut Trace>,
+    deadline: Option<Deadline>,
 }
 
 /// What is known when a plugin begins.
@@ -39,7 +41,21 @@ impl<'r> Call<'r> {
             session,
             log_level: DEFAULT_LOG_LEVEL,
             trace: None,
+            deadline: None,
         }
+    }
+
+    /// The same with an end: a plugin that has not answered by then has failed.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Deadline) -> Self {
+        let deadline = Some(deadline);
+        Self { deadline, ..self }
+    }
+
+    /// When the time of the request is over.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 
     /// The same, and each step of each plugin is written down.
