@@ -229,14 +229,9 @@ impl<'r> Call<'r> {
 /// The value of an attribute; the last one where the request has several.
 #[must_use]
 pub fn attribute<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
-    let mut all = request.attributes();
-    let mut found = None;
-    while let Some((attribute, value)) = all.next() {
-        if attribute == name.as_bytes() {
-            found = Some(value);
-        }
-    }
-    found
+    let named = |(attribute, _): &(&[u8], &[u8])| *attribute == name.as_bytes();
+    let last = request.attributes().filter(named).last();
+    last.map(|(_, value)| value)
 }
 
 /// How long the detail of a score may be before nothing more is added.

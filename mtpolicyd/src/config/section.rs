@@ -285,7 +285,7 @@ impl<'s> Section<'s> {
     }
 
     /// A store in memory of this block alone.
-    pub(crate) fn memory(&mut self) -> StoreHandle {
+    pub(crate) fn memory(&self) -> StoreHandle {
         let store = MemoryStore::new(MemoryOptions::default());
         StoreHandle::new(OWN_MEMORY, Arc::new(store))
     }

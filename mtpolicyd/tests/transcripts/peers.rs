@@ -31,7 +31,7 @@ impl Peers {
         let mut config = case
             .config
             .replace("@TMP@", &directory.display().to_string());
-        peers.files(case, directory, &config);
+        files(case, directory);
         for (standard, program, module) in [
             ("127.0.0.1:11211", "memcached", "Memcached"),
             ("127.0.0.1:6379", "redis-server", "Redis"),
@@ -70,44 +70,6 @@ impl Peers {
         number
     }
 
-    fn files(&mut self, case: &Case, directory: &Path, _: &str) {
-        let pairs = |kind| match case.need(kind) {
-            Some(Value::Object(map)) => map,
-            _ => serde_json::Map::new(),
-        };
-        for (name, text) in pairs("files") {
-            fs::write(directory.join(name), text.as_str().unwrap()).unwrap();
-        }
-        for (name, statements) in pairs("sqlite") {
-            let statements: Vec<_> = statements
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|text| text.as_str().unwrap())
-                .collect();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let path = directory.join(name);
-            runtime.block_on(async {
-                use policy_store::Sql as _;
-                let file = policy_store::Sqlite::open(policy_store::SqliteOptions::new(path))
-                    .await
-                    .unwrap();
-                for statement in statements {
-                    file.execute(statement, &[]).await.unwrap();
-                }
-            });
-        }
-        for (name, text) in pairs("postmap") {
-            let path = directory.join(name);
-            fs::write(&path, text.as_str().unwrap()).unwrap();
-            let path = format!("hash:{}", path.display());
-            assert_eq!(run("postmap", &[&path]).code, Some(0));
-        }
-    }
-
     fn server(&mut self, program: &str, port: u16, directory: &Path) {
         let port = port.to_string();
         let mut command = Command::new(program);
@@ -134,6 +96,45 @@ impl Peers {
             eventually(|| TcpStream::connect(&address).is_ok()),
             "{program}"
         );
+    }
+}
+
+/// Writes the files and makes the tables that the case needs.
+fn files(case: &Case, directory: &Path) {
+    let pairs = |kind| match case.need(kind) {
+        Some(Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    for (name, text) in pairs("files") {
+        fs::write(directory.join(name), text.as_str().unwrap()).unwrap();
+    }
+    for (name, statements) in pairs("sqlite") {
+        let statements: Vec<_> = statements
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let path = directory.join(name);
+        runtime.block_on(async {
+            use policy_store::Sql as _;
+            let file = policy_store::Sqlite::open(policy_store::SqliteOptions::new(path))
+                .await
+                .unwrap();
+            for statement in statements {
+                file.execute(statement, &[]).await.unwrap();
+            }
+        });
+    }
+    for (name, text) in pairs("postmap") {
+        let path = directory.join(name);
+        fs::write(&path, text.as_str().unwrap()).unwrap();
+        let path = format!("hash:{}", path.display());
+        assert_eq!(run("postmap", &[&path]).code, Some(0));
     }
 }
 

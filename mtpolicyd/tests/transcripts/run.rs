@@ -119,7 +119,10 @@ fn run(case: &Case, port: u16, compat: bool, directory: &Path) {
                 assert_eq!(found, *rows, "{}: {query}", case.number);
             }
             Step::Other(value) if value.get("expect_closed").is_some() => {}
-            step => panic!("{}: cannot do {step:?}", case.number),
+            Step::Clock(seconds) => {
+                panic!("{}: the clock cannot be set by {seconds} s", case.number)
+            }
+            Step::Other(value) => panic!("{}: cannot do {value}", case.number),
         }
     }
 }
