@@ -26,10 +26,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("AddScoreHeader", Kind::Plugin(add_score_header::new)),
     ("ClearFields", Kind::Plugin(clear_fields::new)),
     ("Condition", Kind::Plugin(condition::new)),
-    (
-        "CtIpRep",
-        Kind::Gone("the service behind it, ctipd, ended in 2023"),
-    ),
+    ("CtIpRep", Kind::Gone(CTIPD)),
     ("Eval", Kind::Plugin(eval::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
@@ -49,4 +46,5 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().map(|(name, _)| *name)
 }
 
+const CTIPD: &str = "the service behind it, ctipd, ended in 2023";
 const SA_AWL: &str = "SpamAssassin has replaced the file that it reads, AWL by TxRep";
