@@ -5,8 +5,11 @@ mod add_score_header;
 mod clear_fields;
 mod condition;
 mod eval;
+mod rbl;
+mod rbl_action;
 mod score_action;
 mod set_field;
+mod shared;
 mod sql_user_config;
 
 use crate::{config::Section, plugin::Plugin};
@@ -31,6 +34,8 @@ const MODULES: &[(&str, Kind)] = &[
         Kind::Gone("the service behind it, ctipd, ended in 2023"),
     ),
     ("Eval", Kind::Plugin(eval::new)),
+    ("RBL", Kind::Plugin(rbl::new)),
+    ("RBLAction", Kind::Plugin(rbl_action::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),

@@ -1,0 +1,4 @@
+//! Plugins with what they look up in DNS, in stores and in files, each parameter with what it changes.
+
+mod rbl;
+mod support;
