@@ -4,6 +4,7 @@ mod action;
 mod add_score_header;
 mod clear_fields;
 mod condition;
+mod dbl;
 mod eval;
 mod rbl;
 mod rbl_action;
@@ -33,6 +34,7 @@ const MODULES: &[(&str, Kind)] = &[
         "CtIpRep",
         Kind::Gone("the service behind it, ctipd, ended in 2023"),
     ),
+    ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),

@@ -1,4 +1,5 @@
 //! Plugins with what they look up in DNS, in stores and in files, each parameter with what it changes.
 
+mod dbl;
 mod rbl;
 mod support;
