@@ -11,6 +11,7 @@ mod rbl_action;
 mod score_action;
 mod set_field;
 mod shared;
+mod spf;
 mod sql_user_config;
 
 use crate::{config::Section, plugin::Plugin};
@@ -41,6 +42,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),
+    ("SPF", Kind::Plugin(spf::new)),
     ("SetField", Kind::Plugin(set_field::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
 ];

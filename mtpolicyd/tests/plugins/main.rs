@@ -2,4 +2,5 @@
 
 mod dbl;
 mod rbl;
+mod spf;
 mod support;
