@@ -6,6 +6,7 @@ mod clear_fields;
 mod condition;
 mod dbl;
 mod eval;
+mod greylist;
 mod rbl;
 mod rbl_action;
 mod score_action;
@@ -37,6 +38,7 @@ const MODULES: &[(&str, Kind)] = &[
     ),
     ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
+    ("Greylist", Kind::Plugin(greylist::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
