@@ -6,6 +6,8 @@ mod clear_fields;
 mod condition;
 mod dbl;
 mod eval;
+mod geoip_action;
+mod geoip_lookup;
 mod greylist;
 mod rbl;
 mod rbl_action;
@@ -38,6 +40,8 @@ const MODULES: &[(&str, Kind)] = &[
     ),
     ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
+    ("GeoIPAction", Kind::Plugin(geoip_action::new)),
+    ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
     ("Greylist", Kind::Plugin(greylist::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),
