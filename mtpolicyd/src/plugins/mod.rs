@@ -9,6 +9,7 @@ mod eval;
 mod geoip_action;
 mod geoip_lookup;
 mod greylist;
+mod honeypot;
 mod rbl;
 mod rbl_action;
 mod score_action;
@@ -43,6 +44,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("GeoIPAction", Kind::Plugin(geoip_action::new)),
     ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
     ("Greylist", Kind::Plugin(greylist::new)),
+    ("Honeypot", Kind::Plugin(honeypot::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),

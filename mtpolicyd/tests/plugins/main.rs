@@ -3,6 +3,8 @@
 mod dbl;
 mod geoip;
 mod greylist;
+mod honeypot;
 mod rbl;
+mod reload;
 mod spf;
 mod support;
