@@ -12,6 +12,7 @@ mod greylist;
 mod honeypot;
 mod rbl;
 mod rbl_action;
+mod regex_list;
 mod score_action;
 mod set_field;
 mod shared;
@@ -47,6 +48,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("Honeypot", Kind::Plugin(honeypot::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),
+    ("RegexList", Kind::Plugin(regex_list::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),

@@ -5,6 +5,7 @@ mod geoip;
 mod greylist;
 mod honeypot;
 mod rbl;
+mod regex_list;
 mod reload;
 mod spf;
 mod support;
