@@ -18,6 +18,7 @@ mod set_field;
 mod shared;
 mod spf;
 mod sql_user_config;
+mod stress;
 
 use crate::{config::Section, plugin::Plugin};
 
@@ -55,6 +56,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("SPF", Kind::Plugin(spf::new)),
     ("SetField", Kind::Plugin(set_field::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
+    ("Stress", Kind::Plugin(stress::new)),
 ];
 
 /// The module of this name; case counts.

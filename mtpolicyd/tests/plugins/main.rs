@@ -8,4 +8,5 @@ mod rbl;
 mod regex_list;
 mod reload;
 mod spf;
+mod stress;
 mod support;
