@@ -6,6 +6,7 @@ mod clear_fields;
 mod condition;
 mod dbl;
 mod eval;
+mod fail2ban;
 mod geoip_action;
 mod geoip_lookup;
 mod greylist;
@@ -43,6 +44,7 @@ const MODULES: &[(&str, Kind)] = &[
     ),
     ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
+    ("Fail2Ban", Kind::Plugin(fail2ban::new)),
     ("GeoIPAction", Kind::Plugin(geoip_action::new)),
     ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
     ("Greylist", Kind::Plugin(greylist::new)),

@@ -1,6 +1,7 @@
 //! Plugins with what they look up in DNS, in stores and in files, each parameter with what it changes.
 
 mod dbl;
+mod fail2ban;
 mod geoip;
 mod greylist;
 mod honeypot;
