@@ -4,10 +4,22 @@ mod action;
 mod add_score_header;
 mod clear_fields;
 mod condition;
+mod dbl;
 mod eval;
+mod fail2ban;
+mod geoip_action;
+mod geoip_lookup;
+mod greylist;
+mod honeypot;
+mod rbl;
+mod rbl_action;
+mod regex_list;
 mod score_action;
 mod set_field;
+mod shared;
+mod spf;
 mod sql_user_config;
+mod stress;
 
 use crate::{config::Section, plugin::Plugin};
 
@@ -27,12 +39,23 @@ const MODULES: &[(&str, Kind)] = &[
     ("ClearFields", Kind::Plugin(clear_fields::new)),
     ("Condition", Kind::Plugin(condition::new)),
     ("CtIpRep", Kind::Gone(CTIPD)),
+    ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
+    ("Fail2Ban", Kind::Plugin(fail2ban::new)),
+    ("GeoIPAction", Kind::Plugin(geoip_action::new)),
+    ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
+    ("Greylist", Kind::Plugin(greylist::new)),
+    ("Honeypot", Kind::Plugin(honeypot::new)),
+    ("RBL", Kind::Plugin(rbl::new)),
+    ("RBLAction", Kind::Plugin(rbl_action::new)),
+    ("RegexList", Kind::Plugin(regex_list::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),
+    ("SPF", Kind::Plugin(spf::new)),
     ("SetField", Kind::Plugin(set_field::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
+    ("Stress", Kind::Plugin(stress::new)),
 ];
 
 /// The module of this name; case counts.
