@@ -1,10 +1,12 @@
 //! The plugins, by their modules' names. Each is a file of its own.
 
+mod accounting;
 mod action;
 mod add_score_header;
 mod clear_fields;
 mod condition;
 mod eval;
+mod quota;
 mod score_action;
 mod set_field;
 mod sql_user_config;
@@ -22,6 +24,7 @@ pub(crate) enum Kind {
 
 /// Each module, in the order of the alphabet: one line each.
 const MODULES: &[(&str, Kind)] = &[
+    ("Accounting", Kind::Plugin(accounting::new)),
     ("Action", Kind::Plugin(action::new)),
     ("AddScoreHeader", Kind::Plugin(add_score_header::new)),
     ("ClearFields", Kind::Plugin(clear_fields::new)),
@@ -31,6 +34,7 @@ const MODULES: &[(&str, Kind)] = &[
         Kind::Gone("the service behind it, ctipd, ended in 2023"),
     ),
     ("Eval", Kind::Plugin(eval::new)),
+    ("Quota", Kind::Plugin(quota::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),

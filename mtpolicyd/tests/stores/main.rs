@@ -1,0 +1,5 @@
+//! The plugins that have databases, maps and other servers behind them: each parameter of each.
+
+mod accounting;
+mod quota;
+mod world;
