@@ -9,6 +9,7 @@ mod eval;
 mod quota;
 mod score_action;
 mod set_field;
+mod sql_list;
 mod sql_user_config;
 
 use crate::{config::Section, plugin::Plugin};
@@ -39,6 +40,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),
     ("SetField", Kind::Plugin(set_field::new)),
+    ("SqlList", Kind::Plugin(sql_list::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
 ];
 

@@ -2,4 +2,6 @@
 
 mod accounting;
 mod quota;
+mod sql_list;
+mod sql_user_config;
 mod world;
