@@ -6,6 +6,7 @@ mod add_score_header;
 mod clear_fields;
 mod condition;
 mod eval;
+mod ldap_user_config;
 mod quota;
 mod score_action;
 mod set_field;
@@ -35,6 +36,7 @@ const MODULES: &[(&str, Kind)] = &[
         Kind::Gone("the service behind it, ctipd, ended in 2023"),
     ),
     ("Eval", Kind::Plugin(eval::new)),
+    ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
     ("Quota", Kind::Plugin(quota::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
