@@ -7,6 +7,8 @@ mod clear_fields;
 mod condition;
 mod eval;
 mod ldap_user_config;
+mod map_handle;
+mod postfix_map;
 mod quota;
 mod score_action;
 mod set_field;
@@ -37,6 +39,7 @@ const MODULES: &[(&str, Kind)] = &[
     ),
     ("Eval", Kind::Plugin(eval::new)),
     ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
+    ("PostfixMap", Kind::Plugin(postfix_map::new)),
     ("Quota", Kind::Plugin(quota::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
