@@ -9,6 +9,7 @@ mod eval;
 mod ldap_user_config;
 mod map_handle;
 mod postfix_map;
+mod proxy;
 mod quota;
 mod score_action;
 mod set_field;
@@ -40,6 +41,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("Eval", Kind::Plugin(eval::new)),
     ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
     ("PostfixMap", Kind::Plugin(postfix_map::new)),
+    ("Proxy", Kind::Plugin(proxy::new)),
     ("Quota", Kind::Plugin(quota::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),

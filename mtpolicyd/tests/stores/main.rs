@@ -2,6 +2,7 @@
 
 mod accounting;
 mod postfix_map;
+mod proxy;
 mod quota;
 mod sql_list;
 mod sql_user_config;
