@@ -9,10 +9,12 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
+pub mod args;
 pub mod chain;
 pub mod config;
 pub mod config_general;
 pub mod connection;
+pub mod daemon;
 pub mod journal;
 pub mod plugin;
 mod plugins;

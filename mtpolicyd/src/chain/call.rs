@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Instant};
 
 use policy_proto::Request;
+use tokio::time::Instant as Deadline;
 
 use super::{Key, Link, Score, Scoring, Trace, TraceStep, number};
 use crate::{plugin::PluginError, services::Services, session::Session};
@@ -19,6 +20,7 @@ pub struct Call<'r> {
     /// The level of messages of the plugin that runs.
     log_level: u8,
     trace: Option<&'r mut Trace>,
+    deadline: Option<Deadline>,
 }
 
 /// What is known when a plugin begins.
@@ -39,7 +41,21 @@ impl<'r> Call<'r> {
             session,
             log_level: DEFAULT_LOG_LEVEL,
             trace: None,
+            deadline: None,
         }
+    }
+
+    /// The same with an end: a plugin that has not answered by then has failed.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Deadline) -> Self {
+        let deadline = Some(deadline);
+        Self { deadline, ..self }
+    }
+
+    /// When the time of the request is over.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 
     /// The same, and each step of each plugin is written down.
@@ -213,14 +229,9 @@ impl<'r> Call<'r> {
 /// The value of an attribute; the last one where the request has several.
 #[must_use]
 pub fn attribute<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
-    let mut all = request.attributes();
-    let mut found = None;
-    while let Some((attribute, value)) = all.next() {
-        if attribute == name.as_bytes() {
-            found = Some(value);
-        }
-    }
-    found
+    let named = |(attribute, _): &(&[u8], &[u8])| *attribute == name.as_bytes();
+    let last = request.attributes().filter(named).last();
+    last.map(|(_, value)| value)
 }
 
 /// How long the detail of a score may be before nothing more is added.

@@ -31,9 +31,21 @@ pub use template::fill;
 mod trace;
 pub use trace::{Trace, TraceStep};
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
-use crate::plugin::{Plugin, PluginError, Step, Work};
+use tokio::time::timeout_at;
+
+use crate::{
+    plugin::{Plugin, PluginError, Step, Work},
+    services::Services,
+};
+
+/// How many plugins have failed.
+pub type Counted<'a> = Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
 
 /// Plugins in their order.
 #[derive(Debug, Default)]
@@ -86,7 +98,13 @@ impl Chain {
     pub async fn run(&self, call: &mut Call<'_>) -> Result<Option<Verdict>, PluginError> {
         for link in &self.links {
             let before = call.enter(link);
-            let result = link.plugin.run(call).await;
+            let result = match call.deadline() {
+                None => link.plugin.run(call).await,
+                // What needs no waiting still has its turn after the end.
+                Some(deadline) => timeout_at(deadline, link.plugin.run(call))
+                    .await
+                    .unwrap_or(Err(PluginError::Timeout)),
+            };
             call.leave(link, before, &result);
             let action = match result {
                 Ok(action) => action,
@@ -98,6 +116,24 @@ impl Chain {
             }
         }
         Ok(None)
+    }
+
+    /// Does the scheduled work of all plugins, and says how many have failed. Each failure is logged.
+    pub fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> Counted<'a> {
+        Box::pin(async move {
+            let mut failed = 0;
+            for link in &self.links {
+                if let Err(error) = link.plugin.cron(task, services).await {
+                    let text = format!("plugin {} failed in cron: {error}", link.name);
+                    services.journal.failed(&text);
+                    failed += 1;
+                }
+                if let Some(chain) = link.plugin.nested() {
+                    failed += chain.cron(task, services).await;
+                }
+            }
+            failed
+        })
     }
 
     /// What the plugins ask ahead, those of nested chains included where `nested` says so.
@@ -122,8 +158,6 @@ impl Link {
         };
         let action = match self.on_error {
             OnError::Close => return Err(error),
-            // After the end of the request's time nothing more is looked up.
-            _ if error.is_timeout() && !call.services().compat => return Err(error),
             OnError::Continue => None,
             OnError::Dunno => Some("dunno".to_owned()),
             OnError::Defer => Some(DEFER.to_owned()),

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 use super::{Section, listen};
 use crate::chain::number;
 
@@ -25,6 +27,8 @@ pub struct Globals {
     pub syslog_ident: String,
     /// Where it listens, as [`ListenAddr`](policy_daemon::ListenAddr) reads it.
     pub listen: Vec<String>,
+    /// The networks whose clients may connect; needed where it listens on more than this machine's own addresses. New.
+    pub allow: Vec<IpNet>,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a connection may be idle; `None` is no limit.
@@ -81,6 +85,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
             Duration::ZERO
         })
     };
+    let listen = listen::read(section, &host);
+    let allow = listen::allow(section, &listen);
     let request_timeout = seconds(section, "request_timeout", "20");
     let keepalive_timeout = seconds(section, "keepalive_timeout", "60");
     Globals {
@@ -91,7 +97,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         log_level: u8::try_from(level).unwrap_or(u8::MAX),
         log_file: log_file(section),
         syslog_ident: section.text_or("syslog_ident", "mtpolicyd"),
-        listen: listen::read(section, &host),
+        listen,
+        allow,
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),

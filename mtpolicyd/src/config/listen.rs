@@ -1,5 +1,8 @@
 //! The option `port`: where the daemon listens. Source: Net::Server's `port`.
 
+use ipnet::IpNet;
+use policy_daemon::ListenAddr;
+
 use super::Section;
 
 /// The addresses, as `--listen` has them. `host` is for ports that stand alone.
@@ -23,6 +26,34 @@ pub(super) fn read(section: &mut Section<'_>, host: &str) -> Vec<String> {
         section.error("port", "`port` names no address to listen at");
     }
     all
+}
+
+/// The networks in `allow`. The original serves everybody who can connect: without the option so does this.
+pub(super) fn allow(section: &mut Section<'_>, listen: &[String]) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in section.list("allow") {
+        let address = || item.parse::<std::net::IpAddr>().map(IpNet::from).ok();
+        match item.parse().ok().or_else(address) {
+            Some(network) => networks.push(network),
+            None => section.error("allow", format!("`allow`: `{item}` is no network")),
+        }
+    }
+    let is_exposed = |text: &String| {
+        text.parse()
+            .is_ok_and(|address: ListenAddr| address.is_exposed())
+    };
+    if networks.is_empty() && listen.iter().any(is_exposed) {
+        section.warning(
+            "port",
+            "other machines can connect here: `allow` says which ones may",
+        );
+        networks.extend(
+            ["0.0.0.0/0", "::/0"]
+                .iter()
+                .filter_map(|all| all.parse::<IpNet>().ok()),
+        );
+    }
+    networks
 }
 
 /// One item. A star, or a port after a lone colon, is every address of IPv4 and IPv6.

@@ -140,10 +140,22 @@ impl<'s> Section<'s> {
         Scoring::new(self.text_or("score_field", "score"))
     }
 
-    /// A list, separated by commas with or without blanks. Empty if it is not given.
+    /// A list, separated by commas with or without blanks. Empty if it is not given. The original keeps blanks at both ends
+    /// of the list, so that its first word is none that anybody has; so does `--compat`.
     pub fn list(&mut self, key: &str) -> Vec<String> {
         let text = self.text(key).unwrap_or_default();
-        let items = text.trim().split(',').map(|item| item.trim().to_owned());
+        let text = if self.compat() { &text } else { text.trim() };
+        let count = text.split(',').count();
+        let item = |(index, item): (usize, &str)| {
+            let item = if index > 0 { item.trim_start() } else { item };
+            let item = if index + 1 < count {
+                item.trim_end()
+            } else {
+                item
+            };
+            item.to_owned()
+        };
+        let items = text.split(',').enumerate().map(item);
         items.filter(|item| !item.is_empty()).collect()
     }
 
@@ -273,7 +285,7 @@ impl<'s> Section<'s> {
     }
 
     /// A store in memory of this block alone.
-    pub(crate) fn memory(&mut self) -> StoreHandle {
+    pub(crate) fn memory(&self) -> StoreHandle {
         let store = MemoryStore::new(MemoryOptions::default());
         StoreHandle::new(OWN_MEMORY, Arc::new(store))
     }

@@ -142,10 +142,11 @@ fn cache(section: &mut Section<'_>) -> SessionCache {
             return SessionCache::none();
         }
     };
-    let mut options = SessionOptions::default();
-    options.expire = Duration::from_secs(section.count("expire", 300));
-    options.lock_wait = Duration::from_micros(section.count("lock_wait", 50));
-    options.lock_max_retry = u32::try_from(section.count("lock_max_retry", 50)).unwrap_or(u32::MAX);
-    options.lock_timeout = Duration::from_secs(section.count("lock_timeout", 10));
+    let options = SessionOptions {
+        expire: Duration::from_secs(section.count("expire", 300)),
+        lock_wait: Duration::from_micros(section.count("lock_wait", 50)),
+        lock_max_retry: u32::try_from(section.count("lock_max_retry", 50)).unwrap_or(u32::MAX),
+        lock_timeout: Duration::from_secs(section.count("lock_timeout", 10)),
+    };
     SessionCache::new(store, options)
 }
