@@ -1,5 +1,6 @@
 //! The plugins, by their modules' names. Each is a file of its own.
 
+mod accounting;
 mod action;
 mod add_score_header;
 mod clear_fields;
@@ -11,13 +12,20 @@ mod geoip_action;
 mod geoip_lookup;
 mod greylist;
 mod honeypot;
+mod ldap_user_config;
+mod map_handle;
+mod postfix_map;
+mod proxy;
+mod quota;
 mod rbl;
 mod rbl_action;
 mod regex_list;
 mod score_action;
 mod set_field;
 mod shared;
+mod smtp_verify;
 mod spf;
+mod sql_list;
 mod sql_user_config;
 mod stress;
 
@@ -34,6 +42,7 @@ pub(crate) enum Kind {
 
 /// Each module, in the order of the alphabet: one line each.
 const MODULES: &[(&str, Kind)] = &[
+    ("Accounting", Kind::Plugin(accounting::new)),
     ("Action", Kind::Plugin(action::new)),
     ("AddScoreHeader", Kind::Plugin(add_score_header::new)),
     ("ClearFields", Kind::Plugin(clear_fields::new)),
@@ -46,14 +55,20 @@ const MODULES: &[(&str, Kind)] = &[
     ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
     ("Greylist", Kind::Plugin(greylist::new)),
     ("Honeypot", Kind::Plugin(honeypot::new)),
+    ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
+    ("PostfixMap", Kind::Plugin(postfix_map::new)),
+    ("Proxy", Kind::Plugin(proxy::new)),
+    ("Quota", Kind::Plugin(quota::new)),
     ("RBL", Kind::Plugin(rbl::new)),
     ("RBLAction", Kind::Plugin(rbl_action::new)),
     ("RegexList", Kind::Plugin(regex_list::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),
-    ("SPF", Kind::Plugin(spf::new)),
     ("SetField", Kind::Plugin(set_field::new)),
+    ("SMTPVerify", Kind::Plugin(smtp_verify::new)),
+    ("SPF", Kind::Plugin(spf::new)),
+    ("SqlList", Kind::Plugin(sql_list::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
     ("Stress", Kind::Plugin(stress::new)),
 ];
