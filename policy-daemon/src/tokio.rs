@@ -1,8 +1,11 @@
 //! A service of policy requests on tokio: a runtime for each worker, with the connections of `policy-net`.
 
+mod local_endpoint;
+
 use std::{
     future::poll_fn,
     io,
+    num::NonZeroU64,
     os::fd::{AsRawFd, OwnedFd},
     sync::Arc,
     task::Poll,
@@ -20,6 +23,7 @@ use tokio::{
     time::{Instant, interval, sleep, sleep_until},
 };
 
+use self::local_endpoint::local_endpoint;
 use crate::{
     log::{ALL, Level},
     service::{Service, Worker},
@@ -45,6 +49,7 @@ use crate::{
 pub struct TokioService<H> {
     handler: Arc<H>,
     options: ServeOptions,
+    max_requests: Option<NonZeroU64>,
 }
 
 impl<H> TokioService<H> {
@@ -53,6 +58,7 @@ impl<H> TokioService<H> {
         Self {
             handler: Arc::new(handler),
             options: ServeOptions::default(),
+            max_requests: None,
         }
     }
 
@@ -61,6 +67,15 @@ impl<H> TokioService<H> {
     #[must_use]
     pub fn with_options(self, options: ServeOptions) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same, and each connection is closed after so many replies. Without a limit by default.
+    #[must_use]
+    pub fn with_max_requests(self, max_requests: Option<NonZeroU64>) -> Self {
+        Self {
+            max_requests,
+            ..self
+        }
     }
 }
 
@@ -74,6 +89,7 @@ impl<H: Handler + 'static> Service for TokioService<H> {
             context,
             handler: Arc::clone(&self.handler),
             options: self.options,
+            max_requests: self.max_requests,
         })
     }
 }
@@ -85,6 +101,7 @@ pub struct TokioWorker<H> {
     context: WorkerContext<()>,
     handler: Arc<H>,
     options: ServeOptions,
+    max_requests: Option<NonZeroU64>,
 }
 
 impl<H: Handler + 'static> Worker for TokioWorker<H> {
@@ -94,6 +111,7 @@ impl<H: Handler + 'static> Worker for TokioWorker<H> {
             mut context,
             handler,
             options,
+            max_requests,
         } = self;
         runtime.block_on(async move {
             let listeners = context.take_listeners().into_iter().map(readable);
@@ -104,6 +122,7 @@ impl<H: Handler + 'static> Worker for TokioWorker<H> {
             let server = Server {
                 handler,
                 clients: Clients::new(options),
+                max_requests,
                 context: Arc::new(context),
                 listeners,
                 queue: sender,
@@ -120,6 +139,7 @@ impl<H: Handler + 'static> Worker for TokioWorker<H> {
 struct Server<H> {
     handler: Arc<H>,
     clients: Clients,
+    max_requests: Option<NonZeroU64>,
     context: Arc<WorkerContext<()>>,
     /// None once it drains.
     listeners: Vec<AsyncFd<Listener>>,
@@ -221,7 +241,12 @@ impl<H: Handler + 'static> Server<H> {
         let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
         let context = Arc::clone(&self.context);
         let mut drain = self.drain.subscribe();
+        let mut replies_left = self.max_requests.map_or(u64::MAX, NonZeroU64::get);
         async move {
+            let peer = match local_endpoint(&stream) {
+                Some(endpoint) => peer.with_listener(endpoint),
+                None => peer,
+            };
             let _place = OpenConnection(Arc::clone(&context));
             let deadline = clients.options().deadline;
             let failed = |error: String| {
@@ -248,7 +273,8 @@ impl<H: Handler + 'static> Server<H> {
                 };
                 match response {
                     Ok(response) => {
-                        if connection.reply(&response).await.is_err() {
+                        replies_left -= 1;
+                        if connection.reply(&response).await.is_err() || replies_left == 0 {
                             return;
                         }
                     }

@@ -51,11 +51,21 @@ impl NameServer {
     /// The zone cannot be read, or no port is free.
     #[must_use]
     pub fn start(zone: &str) -> Self {
+        Self::start_at("127.0.0.1:0".parse().expect("an address"), zone)
+    }
+
+    /// The same at this address: for programs that ask at port 53 of what resolv.conf names.
+    ///
+    /// # Panics
+    ///
+    /// The zone cannot be read, or the address is not free.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, zone: &str) -> Self {
         let shared = Arc::new(Shared {
             zone: Mutex::new(read(zone)),
             questions: Mutex::default(),
         });
-        let (udp, tcp) = bind().expect("a free port");
+        let (udp, tcp) = bind(address).expect("a free port");
         let address = udp
             .local_addr()
             .expect("the address of a socket that is bound");
@@ -117,10 +127,10 @@ impl Drop for NameServer {
 }
 
 /// UDP and TCP on the same port.
-fn bind() -> io::Result<(net::UdpSocket, net::TcpListener)> {
+fn bind(address: SocketAddr) -> io::Result<(net::UdpSocket, net::TcpListener)> {
     let mut last = io::Error::other("no port is free");
     for _ in 0..100 {
-        let udp = net::UdpSocket::bind("127.0.0.1:0")?;
+        let udp = net::UdpSocket::bind(address)?;
         match net::TcpListener::bind(udp.local_addr()?) {
             Ok(tcp) => {
                 udp.set_nonblocking(true)?;

@@ -1,0 +1,199 @@
+//! A chain of plugins: they run in their order until one of them answers.
+//!
+//! Everything here is free of I/O. What a plugin looks up, it looks up itself.
+
+mod call;
+pub use call::{Call, attribute};
+
+mod key;
+pub use key::Key;
+
+mod log_line;
+pub use log_line::log_line;
+
+pub mod number;
+
+mod on_error;
+pub use on_error::OnError;
+
+mod pattern;
+pub use pattern::Pattern;
+
+mod score;
+pub use score::{Score, Scoring};
+
+mod setting;
+pub use setting::Setting;
+
+mod template;
+pub use template::fill;
+
+mod trace;
+pub use trace::{Trace, TraceStep};
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
+
+use tokio::time::timeout_at;
+
+use crate::{
+    plugin::{Plugin, PluginError, Step, Work},
+    services::Services,
+};
+
+/// How many plugins have failed.
+pub type Counted<'a> = Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
+
+/// Plugins in their order.
+#[derive(Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+/// A plugin with its name.
+#[derive(Debug)]
+pub struct Link {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its module.
+    pub module: Arc<str>,
+    /// What comes of its errors.
+    pub on_error: OnError,
+    /// The level of the plugin's own messages, `log_level`; 4 by default.
+    pub log_level: u8,
+    /// The plugin.
+    pub plugin: Box<dyn Plugin>,
+}
+
+/// The answer of a chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// The name of the plugin of this chain that answered, or in whose nested chain another one did.
+    pub plugin: Arc<str>,
+    /// Its action.
+    pub action: String,
+}
+
+impl Chain {
+    /// These plugins.
+    #[must_use]
+    pub fn new(links: Vec<Link>) -> Self {
+        Self { links }
+    }
+
+    /// The plugins, in their order.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Runs the plugins until one of them answers. `None`: none did.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a plugin whose `on_error` does not say how to go on.
+    pub async fn run(&self, call: &mut Call<'_>) -> Result<Option<Verdict>, PluginError> {
+        for link in &self.links {
+            let before = call.enter(link);
+            let result = match call.deadline() {
+                None => link.plugin.run(call).await,
+                // What needs no waiting still has its turn after the end.
+                Some(deadline) => timeout_at(deadline, link.plugin.run(call))
+                    .await
+                    .unwrap_or(Err(PluginError::Timeout)),
+            };
+            call.leave(link, before, &result);
+            let action = match result {
+                Ok(action) => action,
+                Err(error) => link.recover(error, call)?,
+            };
+            if let Some(action) = action {
+                let plugin = Arc::clone(&link.name);
+                return Ok(Some(Verdict { plugin, action }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Does the scheduled work of all plugins, and says how many have failed. Each failure is logged.
+    pub fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> Counted<'a> {
+        Box::pin(async move {
+            let mut failed = 0;
+            for link in &self.links {
+                if let Err(error) = link.plugin.cron(task, services).await {
+                    let text = format!("plugin {} failed in cron: {error}", link.name);
+                    services.journal.failed(&text);
+                    failed += 1;
+                }
+                if let Some(chain) = link.plugin.nested() {
+                    failed += chain.cron(task, services).await;
+                }
+            }
+            failed
+        })
+    }
+
+    /// What the plugins ask ahead, those of nested chains included where `nested` says so.
+    pub fn prefetch<'a>(&'a self, call: &Call<'a>, nested: bool) -> Vec<Work<'a>> {
+        let mut works = Vec::new();
+        for link in &self.links {
+            works.extend(link.plugin.prefetch(call));
+            if let Some(chain) = link.plugin.nested().filter(|_| nested) {
+                works.extend(chain.prefetch(call, nested));
+            }
+        }
+        works
+    }
+}
+
+impl Link {
+    /// What comes of an error: an action, or that the next plugin has its turn.
+    fn recover(&self, error: PluginError, call: &Call<'_>) -> Result<Option<String>, PluginError> {
+        let error = PluginError::Nested {
+            plugin: Arc::clone(&self.name),
+            error: Box::new(error),
+        };
+        let action = match self.on_error {
+            OnError::Close => return Err(error),
+            OnError::Continue => None,
+            OnError::Dunno => Some("dunno".to_owned()),
+            OnError::Defer => Some(DEFER.to_owned()),
+        };
+        call.services().journal.failed(&error.to_string());
+        Ok(action)
+    }
+}
+
+/// A plugin's answer that needs no waiting.
+#[must_use]
+pub fn answer<'a>(action: Option<String>) -> Step<'a> {
+    Box::pin(ready(Ok(action)))
+}
+
+/// A plugin's error that needs no waiting.
+#[must_use]
+pub fn failure<'a>(error: PluginError) -> Step<'a> {
+    Box::pin(ready(Err(error)))
+}
+
+/// What most plugins do in the end: answer with the action, or else have the nested chain answer.
+#[must_use]
+pub fn answer_or_nested<'a>(
+    action: Option<String>,
+    nested: Option<&'a Chain>,
+    call: &'a mut Call<'_>,
+) -> Step<'a> {
+    match (action, nested) {
+        (None, Some(chain)) => Box::pin(async move {
+            let verdict = chain.run(call).await?;
+            Ok(verdict.map(|verdict| verdict.action))
+        }),
+        (action, _) => answer(action),
+    }
+}
+
+/// The answer of `on_error = defer`: nothing is said against the mail.
+const DEFER: &str = "defer_if_permit the mail cannot be checked now, try again later";

@@ -1,0 +1,113 @@
+//! Numbers as Perl reads and prints them.
+
+/// The number at the beginning of a text; 0 where there is none. Source: perlnumber(1).
+///
+/// ```
+/// use mtpolicyd::chain::number::parse;
+///
+/// assert_eq!([" 12abc", "abc", "-1.5e1x", ".5", "1e", "+3"].map(parse), [12.0, 0.0, -15.0, 0.5, 1.0, 3.0]);
+/// ```
+#[must_use]
+pub fn parse(text: &str) -> f64 {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\x0b']);
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    for (word, value) in [("inf", f64::INFINITY), ("nan", f64::NAN)] {
+        if unsigned
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+        {
+            return if text.starts_with('-') { -value } else { value };
+        }
+    }
+    text.get(..length(text))
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0.0)
+}
+
+/// Whether the whole text is a number, as Moose's type `Num` wants it: `[-+]?digits[.digits][exponent]`.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    !text.is_empty() && length(text) == text.len() && !text.ends_with('.')
+}
+
+/// Whether the whole text is a whole number, as Moose's type `Int` wants it.
+#[must_use]
+pub fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The number as Perl prints it: with at most 15 significant digits.
+///
+/// ```
+/// use mtpolicyd::chain::number::print;
+///
+/// assert_eq!(print(0.1 + 0.2), "0.3");
+/// assert_eq!(print(1_000_000.0 + 0.000_001), "1000000.000001");
+/// assert_eq!([-10.0, 1e15, 1e16, 1e-5, 0.0001].map(print), ["-10", "1e+15", "1e+16", "1e-05", "0.0001"]);
+/// ```
+#[must_use]
+pub fn print(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    if !number.is_finite() {
+        let name = if number.is_nan() { "NaN" } else { "Inf" };
+        return format!("{}{name}", if number < 0.0 { "-" } else { "" });
+    }
+    let scientific = format!("{number:.*e}", DIGITS - 1);
+    let Some((mantissa, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..15).contains(&exponent) {
+        let decimals = usize::try_from(14 - exponent).unwrap_or(0);
+        return without_zeros(&format!("{number:.decimals$}")).to_owned();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!(
+        "{}e{sign}{:02}",
+        without_zeros(mantissa),
+        exponent.unsigned_abs()
+    )
+}
+
+fn without_zeros(text: &str) -> &str {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
+}
+
+/// How many bytes at the beginning are a decimal number.
+fn length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let sign = usize::from(text.starts_with(['+', '-']));
+    let whole = digits(sign);
+    let mut end = sign + whole;
+    if bytes.get(end) == Some(&b'.') {
+        let decimals = digits(end + 1);
+        if whole + decimals == 0 {
+            return 0;
+        }
+        end += 1 + decimals;
+    } else if whole == 0 {
+        return 0;
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let exponent = digits(end + 1 + sign);
+        if exponent > 0 {
+            end += 1 + sign + exponent;
+        }
+    }
+    end
+}
+
+/// `%.15g`.
+const DIGITS: usize = 15;

@@ -1,0 +1,64 @@
+//! What a check of the configuration finds.
+
+use std::fmt;
+
+use crate::config_general::Place;
+
+/// Something that is wrong in a configuration, or will surprise.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Whether the daemon does not start.
+    pub is_error: bool,
+    /// Where.
+    pub place: Place,
+    /// What was found, and what was meant.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = if self.is_error { "error" } else { "warning" };
+        write!(f, "{}: {severity}: {}", self.place, self.text)
+    }
+}
+
+/// All findings of a check, in the order in which they were made.
+#[derive(Clone, Debug, Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Adds an error: the daemon does not start.
+    pub fn error(&mut self, place: &Place, text: impl Into<String>) {
+        self.push(true, place, text.into());
+    }
+
+    /// Adds a warning.
+    pub fn warning(&mut self, place: &Place, text: impl Into<String>) {
+        self.push(false, place, text.into());
+    }
+
+    /// Whether there is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.is_error)
+    }
+
+    /// All of them, by file and line.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Finding> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_by(|a, b| {
+            let key = |finding: &Finding| (finding.place.line, finding.place.column);
+            a.place.file.cmp(&b.place.file).then(key(a).cmp(&key(b)))
+        });
+        all
+    }
+
+    fn push(&mut self, is_error: bool, place: &Place, text: String) {
+        self.0.push(Finding {
+            is_error,
+            place: place.clone(),
+            text,
+        });
+    }
+}

@@ -1,0 +1,154 @@
+//! The global options.
+
+use std::{path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{Section, listen};
+use crate::chain::number;
+
+/// The global options, those of the original first.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Globals {
+    /// The user to run as.
+    pub user: Option<String>,
+    /// The groups to run as.
+    pub groups: Vec<String>,
+    /// The file with the number of the process.
+    pub pid_file: Option<PathBuf>,
+    /// The root directory.
+    pub chroot: Option<PathBuf>,
+    /// 0 to 4.
+    pub log_level: u8,
+    /// A file for the log, instead of syslog.
+    pub log_file: Option<PathBuf>,
+    /// The name in syslog.
+    pub syslog_ident: String,
+    /// Where it listens, as [`ListenAddr`](policy_daemon::ListenAddr) reads it.
+    pub listen: Vec<String>,
+    /// The networks whose clients may connect; needed where it listens on more than this machine's own addresses. New.
+    pub allow: Vec<IpNet>,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long a connection may be idle; `None` is no limit.
+    pub keepalive_timeout: Option<Duration>,
+    /// How many requests there may be on a connection; 0 is no limit.
+    pub max_keepalive: u64,
+    /// Whether `policy_context` chooses the virtual host.
+    pub vhost_by_policy_context: bool,
+    /// Which questions to DNS are asked ahead.
+    pub dns_prefetch: Prefetch,
+}
+
+/// Which questions to DNS are asked ahead, while the plugins before run.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Prefetch {
+    /// Those of all plugins, nested ones too.
+    All,
+    /// Those of the plugins that surely have their turn if none before answers: not the nested ones. The default.
+    #[default]
+    Lists,
+    /// None: each is asked when its plugin has its turn, as in the original.
+    Off,
+}
+
+pub(super) fn read(section: &mut Section<'_>) -> Globals {
+    for key in [
+        "min_servers",
+        "min_spare_servers",
+        "max_spare_servers",
+        "max_servers",
+        "max_requests",
+        "program_name",
+    ] {
+        if section.text(key).is_some() {
+            section.warning(
+                key,
+                format!("`{key}` means nothing here: one process serves all connections"),
+            );
+        }
+    }
+    let facility = section.text_or("syslog_facility", "mail");
+    if facility != "mail" {
+        section.warning(
+            "syslog_facility",
+            format!("`syslog_facility` is {facility}, but the log goes to mail"),
+        );
+    }
+    let host = section.text_or("host", "127.0.0.1");
+    let level = section.count("log_level", 2);
+    let seconds = |section: &mut Section<'_>, key, default| {
+        let seconds = section.score_or(key, default).value();
+        Duration::try_from_secs_f64(seconds).unwrap_or_else(|_| {
+            section.error(key, format!("`{key}` is no time in seconds"));
+            Duration::ZERO
+        })
+    };
+    let listen = listen::read(section, &host);
+    let allow = listen::allow(section, &listen);
+    let request_timeout = seconds(section, "request_timeout", "20");
+    let keepalive_timeout = seconds(section, "keepalive_timeout", "60");
+    Globals {
+        user: section.text("user"),
+        groups: words(section.text("group")),
+        pid_file: section.text("pid_file").map(PathBuf::from),
+        chroot: section.text("chroot").map(PathBuf::from),
+        log_level: u8::try_from(level).unwrap_or(u8::MAX),
+        log_file: log_file(section),
+        syslog_ident: section.text_or("syslog_ident", "mtpolicyd"),
+        listen,
+        allow,
+        request_timeout: no_zero(request_timeout),
+        keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
+        max_keepalive: section.count("max_keepalive", 0),
+        vhost_by_policy_context: section
+            .text("vhost_by_policy_context")
+            .is_some_and(|text| number::parse(&text) != 0.0),
+        dns_prefetch: dns_prefetch(section),
+    }
+}
+
+/// An alarm of 0 seconds is none. Postfix waits for 100 s.
+fn no_zero(time: Duration) -> Duration {
+    if time.is_zero() {
+        Duration::from_secs(95)
+    } else {
+        time
+    }
+}
+
+/// Net::Server separates groups by commas and blanks.
+fn words(text: Option<String>) -> Vec<String> {
+    let text = text.unwrap_or_default();
+    let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+fn log_file(section: &mut Section<'_>) -> Option<PathBuf> {
+    let file = section
+        .text("log_file")
+        .filter(|file| file != "Sys::Syslog" && !file.is_empty())?;
+    if !file.starts_with('/') {
+        section.warning(
+            "log_file",
+            format!("`log_file` is `{file}`, which is relative to the working directory"),
+        );
+    }
+    Some(file.into())
+}
+
+fn dns_prefetch(section: &mut Section<'_>) -> Prefetch {
+    match section.text_or("dns_prefetch", "lists").as_str() {
+        "all" => Prefetch::All,
+        "lists" => Prefetch::Lists,
+        "off" => Prefetch::Off,
+        other => {
+            section.error(
+                "dns_prefetch",
+                format!("`dns_prefetch` is `{other}`: use one of all, lists, off"),
+            );
+            Prefetch::Off
+        }
+    }
+}

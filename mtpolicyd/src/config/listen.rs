@@ -1,0 +1,111 @@
+//! The option `port`: where the daemon listens. Source: Net::Server's `port`.
+
+use ipnet::IpNet;
+use policy_daemon::ListenAddr;
+
+use super::Section;
+
+/// The addresses, as `--listen` has them. `host` is for ports that stand alone.
+pub(super) fn read(section: &mut Section<'_>, host: &str) -> Vec<String> {
+    let text = section.text_or("port", "127.0.0.1:12345");
+    let mut all = Vec::new();
+    for item in text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+    {
+        match address(item, host) {
+            Some(addresses) => all.extend(addresses),
+            None => section.error(
+                "port",
+                format!("`port`: `{item}` is no port, HOST:PORT, [ADDRESS]:PORT or /PATH|unix"),
+            ),
+        }
+    }
+    if all.is_empty() {
+        section.error("port", "`port` names no address to listen at");
+    }
+    all
+}
+
+/// The networks in `allow`. The original serves everybody who can connect: without the option so does this.
+pub(super) fn allow(section: &mut Section<'_>, listen: &[String]) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in section.list("allow") {
+        let address = || item.parse::<std::net::IpAddr>().map(IpNet::from).ok();
+        match item.parse().ok().or_else(address) {
+            Some(network) => networks.push(network),
+            None => section.error("allow", format!("`allow`: `{item}` is no network")),
+        }
+    }
+    let is_exposed = |text: &String| {
+        text.parse()
+            .is_ok_and(|address: ListenAddr| address.is_exposed())
+    };
+    if networks.is_empty() && listen.iter().any(is_exposed) {
+        section.warning(
+            "port",
+            "other machines can connect here: `allow` says which ones may",
+        );
+        networks.extend(
+            ["0.0.0.0/0", "::/0"]
+                .iter()
+                .filter_map(|all| all.parse::<IpNet>().ok()),
+        );
+    }
+    networks
+}
+
+/// One item. A star, or a port after a lone colon, is every address of IPv4 and IPv6.
+fn address(item: &str, host: &str) -> Option<Vec<String>> {
+    let item = item
+        .strip_suffix("/tcp")
+        .or_else(|| item.strip_suffix("|tcp"))
+        .unwrap_or(item);
+    if let Some(path) = item
+        .strip_suffix("|unix")
+        .or_else(|| item.strip_suffix("/unix"))
+    {
+        return path
+            .starts_with('/')
+            .then(|| vec![format!("unix:{path},mode=0666")]);
+    }
+    if item.starts_with('/') {
+        return Some(vec![format!("unix:{item},mode=0666")]);
+    }
+    let (host, port) = match item.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None => (host, item),
+    };
+    let port: u16 = port.parse().ok()?;
+    match host {
+        "" | "*" => Some(vec![format!("inet:[::]:{port}")]),
+        host if host.contains(':') && !host.starts_with('[') => {
+            Some(vec![format!("inet:[{host}]:{port}")])
+        }
+        host => Some(vec![format!("inet:{host}:{port}")]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn each_form_of_net_server_is_an_address() {
+        for (item, expected) in [
+            ("12345", Some("inet:127.0.0.1:12345")),
+            (":12345", Some("inet:[::]:12345")),
+            ("*:12345", Some("inet:[::]:12345")),
+            ("localhost:12345", Some("inet:localhost:12345")),
+            ("[::1]:12345", Some("inet:[::1]:12345")),
+            ("12345/tcp", Some("inet:127.0.0.1:12345")),
+            ("/run/mt.sock|unix", Some("unix:/run/mt.sock,mode=0666")),
+            ("mail", None),
+            ("127.0.0.1:99999", None),
+        ] {
+            let found = address(item, "127.0.0.1").map(|all| all.join(" "));
+            assert_eq!(found.as_deref(), expected, "{item}");
+        }
+    }
+}

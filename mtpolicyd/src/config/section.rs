@@ -1,0 +1,338 @@
+//! The parameters of one block, read with their types: the only way in which a plugin sees the configuration.
+
+mod shared;
+
+use std::{collections::HashSet, sync::Arc};
+
+use policy_store::{MemoryOptions, MemoryStore};
+
+use super::{Build, similar::similar};
+use crate::{
+    chain::{Chain, Key, Pattern, Score, Scoring, Setting, number},
+    config_general::{Block, Entry, Place, Value},
+    connection::{DirectoryHandle, OWN_MEMORY, SqlHandle, StoreHandle},
+};
+
+/// The parameters of a block.
+///
+/// Each method reads one parameter. What is missing or has the wrong type is noted with its place, and the method returns a
+/// value that will not be used, since the daemon does not start then. Parameters that nobody has asked for are noted as
+/// unknown at the end.
+#[derive(Debug)]
+pub struct Section<'s> {
+    name: Arc<str>,
+    block: &'s Block,
+    place: &'s Place,
+    build: &'s mut Build,
+    asked: HashSet<String>,
+}
+
+impl<'s> Section<'s> {
+    /// The parameters of the block with this name.
+    pub(crate) fn new(
+        name: &str,
+        block: &'s Block,
+        place: &'s Place,
+        build: &'s mut Build,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            block,
+            place,
+            build,
+            asked: HashSet::new(),
+        }
+    }
+
+    /// The name of the block: the plugin's, with which it is logged and scored.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// Whether everything is to be as in the original (`--compat`).
+    #[must_use]
+    pub fn compat(&self) -> bool {
+        self.build.compat
+    }
+
+    /// A text; `None` if it is not given.
+    pub fn text(&mut self, key: &str) -> Option<String> {
+        match &self.entry(key)?.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Absent => None,
+            Value::Block(_) => {
+                self.error(key, format!("`{key}` is a block, but a value is wanted"));
+                None
+            }
+        }
+    }
+
+    /// A text with a default. The key without a value is an error, as in the original.
+    pub fn text_or(&mut self, key: &str, default: &str) -> String {
+        let entry = self.entry(key);
+        if entry.is_some_and(|entry| entry.value == Value::Absent) {
+            self.error(key, format!("`{key}` has no value"));
+        }
+        self.text(key).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// A text that has to be given.
+    pub fn required(&mut self, key: &str) -> String {
+        if self.entry(key).is_none() {
+            let text = format!("`{key}` is missing in `{}`", self.name);
+            self.build.findings.error(self.place, text);
+        }
+        self.text_or(key, "")
+    }
+
+    /// A switch: `1` is on, `0` and nothing are off.
+    pub fn flag(&mut self, key: &str, default: bool) -> bool {
+        match self.text(key).as_deref() {
+            None => default,
+            Some("1") => true,
+            Some("0" | "") => false,
+            Some(other) => {
+                self.error(key, format!("`{key}` is `{other}`, but 1 or 0 is wanted"));
+                default
+            }
+        }
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, key: &str, default: i64) -> i64 {
+        let Some(text) = self.text(key) else {
+            return default;
+        };
+        let number = text.parse().ok().filter(|_| number::is_integer(&text));
+        if number.is_none() {
+            self.error(
+                key,
+                format!("`{key}` is `{text}`, but a whole number is wanted"),
+            );
+        }
+        number.unwrap_or(default)
+    }
+
+    /// A whole number that is not negative, such as a time in seconds.
+    pub fn count(&mut self, key: &str, default: u64) -> u64 {
+        let signed = self.integer(key, i64::try_from(default).unwrap_or(i64::MAX));
+        if signed < 0 {
+            self.error(key, format!("`{key}` is negative"));
+        }
+        u64::try_from(signed).unwrap_or(default)
+    }
+
+    /// A number, and what plugins add to the score.
+    pub fn score(&mut self, key: &str) -> Option<Score> {
+        let text = self.text(key)?;
+        if !number::is_number(&text) {
+            self.error(key, format!("`{key}` is `{text}`, but a number is wanted"));
+        }
+        Some(Score::new(text))
+    }
+
+    /// A number with a default, and what plugins add to the score.
+    pub fn score_or(&mut self, key: &str, default: &str) -> Score {
+        self.score(key).unwrap_or_else(|| Score::new(default))
+    }
+
+    /// The field of the session in which the plugin sums up scores: `score_field`.
+    pub fn scoring(&mut self) -> Scoring {
+        Scoring::new(self.text_or("score_field", "score"))
+    }
+
+    /// A list, separated by commas with or without blanks. Empty if it is not given. The original keeps blanks at both ends
+    /// of the list, so that its first word is none that anybody has; so does `--compat`.
+    pub fn list(&mut self, key: &str) -> Vec<String> {
+        let text = self.text(key).unwrap_or_default();
+        let text = if self.compat() { &text } else { text.trim() };
+        let count = text.split(',').count();
+        let item = |(index, item): (usize, &str)| {
+            let item = if index > 0 { item.trim_start() } else { item };
+            let item = if index + 1 < count {
+                item.trim_end()
+            } else {
+                item
+            };
+            item.to_owned()
+        };
+        let items = text.split(',').enumerate().map(item);
+        items.filter(|item| !item.is_empty()).collect()
+    }
+
+    /// An action for Postfix. One that Postfix does not know is a warning.
+    pub fn action(&mut self, key: &str) -> Option<String> {
+        let action = self.text(key)?;
+        super::action::check(&action, key, self);
+        Some(action)
+    }
+
+    /// The name of a value: an attribute of the request, or a field of the session. It has to be given.
+    pub fn key(&mut self, key: &str) -> Key {
+        let name = Key::parse(&self.required(key));
+        if let Key::Unknown { scope, .. } = &name {
+            let text = format!(
+                "there is no scope `{scope}`, only request (r) and session (s): each request will fail here"
+            );
+            self.warning(key, text);
+        }
+        name
+    }
+
+    /// A regular expression.
+    pub fn pattern(&mut self, key: &str) -> Option<Pattern> {
+        let text = self.text(key)?;
+        match Pattern::compile(&text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                self.error(key, format!("`{key}` is no regular expression: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A text that a field of the session may override: the parameter, and `uc_` before its name.
+    pub fn setting(&mut self, key: &str, default: Option<&str>) -> Setting {
+        let value = self.text(key).or_else(|| default.map(str::to_owned));
+        Setting::new(value, self.text(&format!("uc_{key}")))
+    }
+
+    /// The same for a number.
+    pub fn score_setting(&mut self, key: &str, default: Option<&str>) -> Setting {
+        _ = self.score(key);
+        self.setting(key, default)
+    }
+
+    /// The same for an action.
+    pub fn action_setting(&mut self, key: &str, default: Option<&str>) -> Setting {
+        _ = self.action(key);
+        self.setting(key, default)
+    }
+
+    /// The same for one of some words. Any other word is a warning: it means what `otherwise` says.
+    pub fn mode(&mut self, key: &str, default: &str, words: &[&str], otherwise: &str) -> Setting {
+        let setting = self.setting(key, Some(default));
+        if let Some(word) = setting.configured().filter(|word| !words.contains(word)) {
+            let text = format!(
+                "`{key}` is `{word}`, which means {otherwise}: use one of {}",
+                words.join(", ")
+            );
+            self.warning(key, text);
+        }
+        setting
+    }
+
+    /// The switch `enabled` of most plugins, `on` by default. Only `off` turns a plugin off.
+    pub fn enabled(&mut self) -> Setting {
+        self.mode("enabled", "on", &["on", "off"], "on")
+    }
+
+    /// The chain in the block: its `<Plugin>` blocks.
+    pub fn chain(&mut self) -> Option<Chain> {
+        let plugins = self.entry("Plugin")?;
+        super::chain::build(plugins, self.build)
+    }
+
+    /// A block in the block, such as Greylist's `<Ticket>`.
+    pub fn block(&mut self, key: &str) -> Option<Section<'_>> {
+        let entry = self.entry(key)?;
+        if let Value::Block(block) = &entry.value {
+            return Some(Section::new(key, block, &entry.place, self.build));
+        }
+        self.error(key, format!("`{key}` is a value, but a block is wanted"));
+        None
+    }
+
+    /// A store behind the connection that a parameter names: memory, memcached, Redis, or a database.
+    pub fn store(&mut self, key: &str, default: &str) -> StoreHandle {
+        let name = self.text_or(key, default);
+        let found = self.build.connections.store(&name);
+        self.connected(key, &name, found, "Memory, Memcached, Redis or Sql")
+    }
+
+    /// A database behind the connection that a parameter names.
+    pub fn sql(&mut self, key: &str, default: &str) -> SqlHandle {
+        let name = self.text_or(key, default);
+        let found = self.build.connections.sql(&name);
+        self.connected(key, &name, found, "Sql")
+    }
+
+    /// A directory behind the connection that a parameter names.
+    pub fn directory(&mut self, key: &str, default: &str) -> DirectoryHandle {
+        let name = self.text_or(key, default);
+        let found = self.build.connections.directory(&name);
+        self.connected(key, &name, found, "Ldap")
+    }
+
+    /// Notes an error at a parameter, or at the block if it is not given.
+    pub fn error(&mut self, key: &str, text: impl Into<String>) {
+        let place = self.place_of(key);
+        self.build.findings.error(&place, text);
+    }
+
+    /// Notes a warning at a parameter, or at the block if it is not given.
+    pub fn warning(&mut self, key: &str, text: impl Into<String>) {
+        let place = self.place_of(key);
+        self.build.findings.warning(&place, text);
+    }
+
+    /// Notes what is skipped at a start with a warning, and is an error in `--check-config`.
+    pub fn skipped(&mut self, key: &str, text: impl Into<String>) {
+        if self.build.is_check {
+            self.error(key, text);
+        } else {
+            self.warning(key, text);
+        }
+    }
+
+    /// A store in memory of this block alone.
+    pub(crate) fn memory(&self) -> StoreHandle {
+        let store = MemoryStore::new(MemoryOptions::default());
+        StoreHandle::new(OWN_MEMORY, Arc::new(store))
+    }
+
+    /// Blocks that others read.
+    pub(crate) fn ignore(&mut self, keys: &[&str]) {
+        self.asked.extend(keys.iter().map(|key| (*key).to_owned()));
+    }
+
+    /// Notes the parameters that nobody has asked for.
+    pub(crate) fn finish(self) {
+        for entry in &self.block.entries {
+            if self.asked.contains(&entry.key) {
+                continue;
+            }
+            let hint = similar(&entry.key, self.asked.iter().map(String::as_str));
+            let hint = hint.map_or_else(String::new, |key| format!(": did you mean `{key}`?"));
+            let text = format!("`{}` means nothing in `{}`{hint}", entry.key, self.name);
+            self.build.findings.warning(&entry.place, text);
+        }
+    }
+
+    fn entry(&mut self, key: &str) -> Option<&'s Entry> {
+        if !self.asked.contains(key) {
+            self.asked.insert(key.to_owned());
+        }
+        self.block.get(key)
+    }
+
+    fn connected<T: crate::connection::Missing>(
+        &mut self,
+        key: &str,
+        name: &str,
+        found: Option<T>,
+        modules: &str,
+    ) -> T {
+        found.unwrap_or_else(|| {
+            let text = format!("there is no <Connection {name}> with a module {modules}");
+            self.error(key, text);
+            T::missing()
+        })
+    }
+
+    fn place_of(&self, key: &str) -> Place {
+        let entry = self.block.get(key);
+        entry.map_or_else(|| self.place.clone(), |entry| entry.place.clone())
+    }
+}

@@ -1,0 +1,77 @@
+//! All connections of a configuration, by name.
+
+use std::sync::Arc;
+
+use policy_store::Store;
+
+use super::{DirectoryHandle, SqlHandle, StoreHandle};
+
+/// All connections of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Vec<Connection>);
+
+/// A connection with its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
+    /// Its parameters as the configuration has them: a reload keeps a connection whose parameters stay. No `Debug` shows
+    /// them.
+    pub(crate) parameters: Parameters,
+}
+
+/// What a connection leads to.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Store(Arc<dyn Store>),
+    Database(SqlHandle),
+    Directory(DirectoryHandle),
+}
+
+/// Parameters that may hold a password.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parameters(..)")
+    }
+}
+
+impl Connections {
+    pub(crate) fn push(&mut self, connection: Connection) {
+        self.0.push(connection);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Connection> {
+        self.0.iter().find(|connection| &*connection.name == name)
+    }
+
+    /// The store behind the connection of this name; a database is one as well.
+    #[must_use]
+    pub fn store(&self, name: &str) -> Option<StoreHandle> {
+        match &self.get(name)?.kind {
+            Kind::Store(store) => Some(StoreHandle::new(name, Arc::clone(store))),
+            Kind::Database(database) => Some(StoreHandle::of_database(database.clone())),
+            Kind::Directory(_) => None,
+        }
+    }
+
+    /// The database behind the connection of this name.
+    #[must_use]
+    pub fn sql(&self, name: &str) -> Option<SqlHandle> {
+        match &self.get(name)?.kind {
+            Kind::Database(database) => Some(database.clone()),
+            Kind::Store(_) | Kind::Directory(_) => None,
+        }
+    }
+
+    /// The directory behind the connection of this name.
+    #[must_use]
+    pub fn directory(&self, name: &str) -> Option<DirectoryHandle> {
+        match &self.get(name)?.kind {
+            Kind::Directory(directory) => Some(directory.clone()),
+            Kind::Store(_) | Kind::Database(_) => None,
+        }
+    }
+}

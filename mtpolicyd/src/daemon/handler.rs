@@ -1,0 +1,241 @@
+//! Answers requests: chooses the virtual host, locks the session, runs the chain, writes the log line.
+
+use std::{
+    future::poll_fn,
+    path::Path,
+    pin::pin,
+    sync::{Arc, PoisonError, RwLock},
+    task::Poll,
+    time::Instant,
+};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use policy_net::{BoxError, Endpoint, Handler, Peer};
+use policy_proto::{Request, Response};
+
+use crate::{
+    chain::{Call, Trace, Verdict, attribute, log_line},
+    config::{Config, Prefetch, VirtualHost},
+    plugin::PluginError,
+    services::Services,
+    session::{Held, Session, SessionError},
+};
+
+/// Answers requests by a configuration, which may be replaced while it does.
+#[derive(Debug)]
+pub struct Server {
+    config: RwLock<Arc<Config>>,
+    services: Services,
+    dry_run: bool,
+}
+
+impl Server {
+    /// A server with this configuration. With `dry_run` each answer is `dunno`.
+    #[must_use]
+    pub fn new(config: Config, services: Services, dry_run: bool) -> Self {
+        Self {
+            config: RwLock::new(Arc::new(config)),
+            services,
+            dry_run,
+        }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on requests are answered by this configuration; those in progress by the one before.
+    pub fn replace(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// What all requests share.
+    #[must_use]
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The verdict on a request, with its session locked meanwhile.
+    pub(super) async fn decide(
+        &self,
+        config: &Config,
+        host: &VirtualHost,
+        request: &Request,
+        trace: Option<&mut Trace>,
+    ) -> Result<Option<Verdict>, PluginError> {
+        let mut held = self.open_session(config, request).await?;
+        let verdict = self
+            .run_chain(config, host, request, &mut held.session, trace)
+            .await;
+        if let Err(error) = config.sessions.close(held).await {
+            self.services.journal.failed(&error.to_string());
+        }
+        verdict
+    }
+
+    /// The session of the request. Where the store is away, requests go on with an empty one.
+    async fn open_session(&self, config: &Config, request: &Request) -> Result<Held, PluginError> {
+        let instance = attribute(request, "instance").map(String::from_utf8_lossy);
+        match config.sessions.open(instance.as_deref()).await {
+            Ok(held) => Ok(held),
+            Err(error) if self.services.compat => Err(PluginError::Other(error.to_string())),
+            Err(error) => {
+                let more = match error {
+                    SessionError::Busy(_) => "another request has it, this one goes on without",
+                    SessionError::Store(_) => "requests go on without sessions",
+                };
+                self.services.journal.failed(&format!("{error}: {more}"));
+                Ok(Held::default())
+            }
+        }
+    }
+
+    async fn run_chain(
+        &self,
+        config: &Config,
+        host: &VirtualHost,
+        request: &Request,
+        session: &mut Session,
+        trace: Option<&mut Trace>,
+    ) -> Result<Option<Verdict>, PluginError> {
+        let deadline = tokio::time::Instant::now() + config.globals.request_timeout;
+        let mut call = Call::new(request, session, &self.services).with_deadline(deadline);
+        if let Some(trace) = trace {
+            call = call.with_trace(trace);
+        }
+        let ahead = match config.globals.dns_prefetch {
+            _ if self.services.compat => Vec::new(),
+            Prefetch::Off => Vec::new(),
+            Prefetch::Lists => host.chain.prefetch(&call, false),
+            Prefetch::All => host.chain.prefetch(&call, true),
+        };
+        let mut run = pin!(host.chain.run(&mut call));
+        if ahead.is_empty() {
+            return run.await;
+        }
+        let mut ahead: FuturesUnordered<_> = ahead.into_iter().collect();
+        poll_fn(|cx| {
+            let verdict = run.as_mut().poll(cx);
+            if verdict.is_pending() {
+                while let Poll::Ready(Some(())) = ahead.poll_next_unpin(cx) {}
+            }
+            verdict
+        })
+        .await
+    }
+
+    async fn answer(&self, request: &Request, peer: &Peer) -> Result<Response, BoxError> {
+        let begin = Instant::now();
+        let config = self.config();
+        let host = choose(&config, request, peer.listener())?;
+        let verdict = self.decide(&config, host, request, None).await?;
+        let (journal, compat) = (&self.services.journal, self.services.compat);
+        if journal.is_logged(1) {
+            let mut line = log_line(
+                &host.name,
+                request,
+                verdict.as_ref(),
+                begin.elapsed(),
+                compat,
+            );
+            if self.dry_run {
+                line.push_str(" (dry run: answered dunno)");
+            }
+            journal.line(1, &line);
+        }
+        let action = verdict
+            .filter(|_| !self.dry_run)
+            .map(|verdict| verdict.action);
+        Ok(response(action.as_deref().unwrap_or("dunno"))?)
+    }
+}
+
+impl Handler for Server {
+    async fn handle(&self, request: Request, peer: &Peer) -> Result<Response, BoxError> {
+        self.answer(&request, peer).await
+    }
+}
+
+/// The virtual host for a request: by `policy_context` where that is on, else by where it came.
+pub(super) fn choose<'c>(
+    config: &'c Config,
+    request: &Request,
+    listener: Option<&Endpoint>,
+) -> Result<&'c VirtualHost, PluginError> {
+    let context = attribute(request, "policy_context").filter(|context| !context.is_empty());
+    if let Some(context) = context.filter(|_| config.globals.vhost_by_policy_context) {
+        let named = config
+            .hosts
+            .iter()
+            .find(|host| host.name.as_bytes() == context);
+        if let Some(host) = named {
+            return Ok(host);
+        }
+    }
+    let by_key = match listener {
+        Some(Endpoint::Inet { port, .. }) => by_key(config, &port.to_string()),
+        Some(Endpoint::Unix(path)) => by_path(config, path),
+        _ => None,
+    };
+    by_key.ok_or_else(|| {
+        let place = listener.map_or_else(|| "?".to_owned(), ToString::to_string);
+        PluginError::Other(format!("no virtual host defined for port {place}"))
+    })
+}
+
+fn by_key<'c>(config: &'c Config, key: &str) -> Option<&'c VirtualHost> {
+    config.hosts.iter().find(|host| host.key == key)
+}
+
+/// The kernel knows the path by which the socket was bound, which may lead through a descriptor of its directory.
+fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
+    by_key(config, &path.to_string_lossy()).or_else(|| {
+        let mut same_name = config.hosts.iter().filter(|host| {
+            host.key.starts_with('/') && Path::new(&host.key).file_name() == path.file_name()
+        });
+        same_name.next().filter(|_| same_name.next().is_none())
+    })
+}
+
+/// The action as an answer that Postfix can read: in one line, and not blank.
+fn response(action: &str) -> Result<Response, policy_proto::InvalidResponse> {
+    let is_plain = !action.contains(['\0', '\n', '\r']);
+    let mut action = if is_plain {
+        action.to_owned()
+    } else {
+        action.replace(['\0', '\n', '\r'], " ")
+    };
+    if action.trim().is_empty() {
+        return Ok(Response::dunno());
+    }
+    let mut end = MAX_ACTION.min(action.len());
+    while !action.is_char_boundary(end) {
+        end -= 1;
+    }
+    action.truncate(end);
+    Response::new(action)
+}
+
+/// How long an action may be, in bytes.
+const MAX_ACTION: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::response;
+
+    #[test]
+    fn an_action_is_one_line_that_postfix_can_read() {
+        let long = "x".repeat(9000);
+        for (action, answer) in [
+            ("reject  a  b ", "reject  a  b "),
+            ("reject a\nb\r\n", "reject a b  "),
+            (" ", "DUNNO"),
+            ("", "DUNNO"),
+            (&long, &long[..8192]),
+        ] {
+            assert_eq!(response(action).unwrap().as_str(), Some(answer));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The daemon: from the command line to the end of the process.
+
+mod background;
+mod explain;
+mod handler;
+mod pid_file;
+mod service;
+mod start;
+mod tasks;
+
+pub use handler::Server;
+pub use tasks::run;

@@ -1,0 +1,56 @@
+//! The server as a service of a daemon: its workers, its reload, its state for the log.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use policy_daemon::{Service, TokioService, TokioWorker, WorkerContext, worker::Workers};
+
+use super::handler::Server;
+use crate::config::{LoadOptions, load};
+
+/// The server as a service.
+#[derive(Debug)]
+pub(super) struct MtpolicydService {
+    pub(super) tokio: TokioService<Arc<Server>>,
+    pub(super) server: Arc<Server>,
+    pub(super) path: PathBuf,
+    pub(super) log_level: Option<u8>,
+    pub(super) compat: bool,
+}
+
+impl Service for MtpolicydService {
+    type Message = ();
+    type Worker = TokioWorker<Arc<Server>>;
+
+    fn worker(&self, context: WorkerContext<()>) -> io::Result<Self::Worker> {
+        self.tokio.worker(context)
+    }
+
+    /// All or nothing: with an error the configuration stays. Connections with the same parameters live on.
+    fn reload(&self, _: &Workers<()>) -> bool {
+        let journal = &self.server.services().journal;
+        let previous = self.server.config();
+        let options = LoadOptions {
+            compat: self.compat,
+            is_check: false,
+            previous: Some(&previous),
+        };
+        let (config, findings) = load(&self.path, options);
+        for finding in findings.sorted() {
+            journal.line(u8::from(!finding.is_error), &finding.to_string());
+        }
+        let Some(config) = config else {
+            journal.line(
+                0,
+                "SIGHUP: the configuration has errors, that of before stays",
+            );
+            return true;
+        };
+        if config.globals.listen != previous.globals.listen {
+            journal.warning("SIGHUP: `port` has changed, which needs a restart");
+        }
+        journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
+        self.server.replace(config);
+        journal.line(1, "SIGHUP: the configuration is reloaded");
+        true
+    }
+}

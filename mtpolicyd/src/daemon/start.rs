@@ -1,0 +1,152 @@
+//! The start of the daemon, with the privileges of the starter, and its life.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use policy_daemon::{
+    Daemon, DaemonOptions, Inherited, StartError, TokioService,
+    log::{Level, LogTarget},
+};
+use policy_dns::{DnsOptions, DnsResolver};
+use policy_net::ServeOptions;
+
+use super::{background, handler::Server, pid_file::PidFile, service::MtpolicydService};
+use crate::{
+    args::Args,
+    config::{Config, Findings, Globals},
+    journal::Journal,
+    services::{Dns, Services},
+};
+
+/// Serves until a signal ends the daemon.
+pub(super) fn serve(
+    args: &Args,
+    config: Config,
+    findings: &Findings,
+    inherited: Inherited,
+) -> Result<ExitCode, StartError> {
+    let globals = config.globals.clone();
+    let pid_file = globals.pid_file.as_deref().map(absolute);
+    if args.is_background_child {
+        background::detach();
+    }
+    let is_stdout = redirect_log(args, &globals)?;
+    let options = daemon_options(&globals, is_stdout)?;
+    let daemon = Daemon::prepare(&options, inherited)?;
+    let level = args.log_level.unwrap_or(globals.log_level);
+    let journal = Journal::new(Arc::clone(daemon.log()), level);
+    for finding in findings.sorted() {
+        daemon.log().log().line(
+            Level::Warning,
+            finding.to_string().replace(": warning: ", ": "),
+        );
+    }
+    let resolver = DnsOptions::from_system().unwrap_or_else(|error| {
+        journal.warning(&format!("{error}: DNS is asked at 127.0.0.1"));
+        DnsOptions::new([([127, 0, 0, 1], 53).into()])
+    });
+    let services = Services {
+        dns: Dns::Servers(DnsResolver::new(resolver)),
+        compat: args.compat,
+        journal,
+        clock_offset: Duration::ZERO,
+    };
+    let server = Arc::new(Server::new(config, services, args.dry_run));
+    let pid_file = pid_file.map(|path| {
+        PidFile::write(&path).map_err(StartError::system(format!("pid_file {}", path.display())))
+    });
+    let _pid_file = pid_file.transpose()?;
+    if let Some(root) = &globals.chroot {
+        change_root(root).map_err(StartError::system(format!("chroot {}", root.display())))?;
+    }
+    let service = MtpolicydService {
+        tokio: TokioService::new(Arc::clone(&server))
+            .with_options(serve_options(&globals))
+            .with_max_requests(NonZeroU64::new(globals.max_keepalive)),
+        server,
+        path: absolute(&args.config()),
+        log_level: args.log_level,
+        compat: args.compat,
+    };
+    if args.is_background_child {
+        background::ready().map_err(StartError::system("cannot go into the background"))?;
+    }
+    daemon.serve(service)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn daemon_options(globals: &Globals, is_stdout: bool) -> Result<DaemonOptions, StartError> {
+    let mut options = DaemonOptions::new(&globals.syslog_ident);
+    options.log = if is_stdout {
+        LogTarget::Stdout
+    } else {
+        LogTarget::Syslog
+    };
+    options.listen.clone_from(&globals.listen);
+    options.allow.clone_from(&globals.allow);
+    options.user = match (&globals.user, globals.groups.is_empty()) {
+        (Some(user), true) => Some(user.clone()),
+        (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
+        (None, _) => None,
+    };
+    // An ordinary user that is the one to run as needs no change.
+    if !rustix::process::geteuid().is_root() {
+        options.user = None;
+    }
+    Ok(options)
+}
+
+fn serve_options(globals: &Globals) -> ServeOptions {
+    let mut options = ServeOptions::default();
+    options.clients.idle = globals.keepalive_timeout.unwrap_or(YEAR);
+    options.clients.memory = Some(MEMORY);
+    // The chain has its own limit, before this one.
+    options.deadline = options
+        .deadline
+        .max(globals.request_timeout + Duration::from_secs(5));
+    options
+}
+
+/// Puts standard error, or the file of the log, in the place of standard output: that is where lines go. False where they
+/// go to syslog.
+fn redirect_log(args: &Args, globals: &Globals) -> Result<bool, StartError> {
+    let redirected = match &globals.log_file {
+        Some(path) => {
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            let file =
+                opened.map_err(StartError::system(format!("log_file {}", path.display())))?;
+            // The background's starter reads standard output until the daemon is ready.
+            if args.is_background_child {
+                return Ok(false);
+            }
+            rustix::stdio::dup2_stdout(&file)
+        }
+        None if args.foreground && !args.is_background_child => {
+            rustix::stdio::dup2_stdout(rustix::stdio::stderr())
+        }
+        None => return Ok(false),
+    };
+    redirected.map_err(|error| StartError::system("cannot write the log")(error.into()))?;
+    Ok(true)
+}
+
+fn change_root(root: &Path) -> io::Result<()> {
+    rustix::process::chroot(root)?;
+    std::env::set_current_dir("/")
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// No limit: nobody is idle for so long.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// What requests and replies may take in memory, in bytes.
+const MEMORY: usize = 64 << 20;

@@ -1,0 +1,171 @@
+//! What the command line asks for: a daemon, or a check, a dump, scheduled work, an explanation.
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use policy_daemon::{Inherited, StartError, log::printable};
+
+use super::{background, explain, start};
+use crate::{
+    args::{Args, Task, USAGE},
+    chain::Chain,
+    config::{Config, Findings, LoadOptions, load},
+    config_general,
+    journal::Journal,
+    services::{Dns, Services},
+};
+
+/// Does what the command line asks for, to the end of the process.
+#[must_use]
+pub fn run(args: &Args, inherited: Inherited) -> ExitCode {
+    for warning in &args.warnings {
+        eprintln!("{}", printable(warning));
+    }
+    let path = args.config();
+    match &args.task {
+        Some(Task::Help) => show(USAGE),
+        Some(Task::Version) => show(concat!("mtpolicyd ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(Task::Parse) => parse(&path),
+        _ if !path.is_file() => {
+            eprintln!(
+                "configuration file {} does not exist!",
+                printable(path.to_string_lossy().as_bytes())
+            );
+            ExitCode::from(if args.task == Some(Task::Check) {
+                CONFIGURATION
+            } else {
+                1
+            })
+        }
+        Some(Task::Check) => check(args, &path),
+        task => {
+            let options = LoadOptions {
+                compat: args.compat,
+                ..LoadOptions::default()
+            };
+            let (config, findings) = load(&path, options);
+            let Some(config) = config else {
+                say(&findings);
+                return ExitCode::from(1);
+            };
+            match task {
+                Some(Task::Dump) => dump(&config),
+                Some(Task::Cron(tasks)) => cron(args, &config, tasks),
+                Some(Task::Explain) => explain::run(args, config),
+                _ => daemon(args, config, &findings, inherited),
+            }
+        }
+    }
+}
+
+fn daemon(args: &Args, config: Config, findings: &Findings, inherited: Inherited) -> ExitCode {
+    if !args.foreground && !args.is_background_child {
+        return background::start().unwrap_or_else(|error| {
+            eprintln!("mtpolicyd: cannot start: {error}");
+            ExitCode::from(SYSTEM)
+        });
+    }
+    start::serve(args, config, findings, inherited).unwrap_or_else(|error: StartError| {
+        eprintln!("mtpolicyd: {}", printable(error.line()));
+        ExitCode::from(error.exit_status())
+    })
+}
+
+fn show(text: &str) -> ExitCode {
+    // Standard output may be closed.
+    _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn parse(path: &Path) -> ExitCode {
+    match config_general::read_file(path) {
+        Ok(parsed) => show(&(parsed.to_json() + "\n")),
+        Err(error) => {
+            eprintln!(
+                "{}: error: {}",
+                error.place,
+                printable(error.message.trim_end())
+            );
+            ExitCode::from(CONFIGURATION)
+        }
+    }
+}
+
+fn check(args: &Args, path: &Path) -> ExitCode {
+    let options = LoadOptions {
+        compat: args.compat,
+        is_check: true,
+        previous: None,
+    };
+    let (_, findings) = load(path, options);
+    say(&findings);
+    let is_refused = findings.has_errors() || (args.strict && !findings.sorted().is_empty());
+    if is_refused {
+        ExitCode::from(CONFIGURATION)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn say(findings: &Findings) {
+    for finding in findings.sorted() {
+        eprintln!("{}", printable(finding.to_string()));
+    }
+}
+
+fn dump(config: &Config) -> ExitCode {
+    let mut text = "----- Virtual Hosts -----\n".to_owned();
+    for host in &config.hosts {
+        text.push_str(&format!("{} ({})\n", host.key, host.name));
+        dump_chain(&host.chain, 1, &mut text);
+    }
+    show(&text)
+}
+
+fn dump_chain(chain: &Chain, depth: usize, text: &mut String) {
+    for link in chain.links() {
+        text.push_str(&format!(
+            "{}{} ({})\n",
+            "  ".repeat(depth),
+            link.name,
+            link.module
+        ));
+        if let Some(nested) = link.plugin.nested() {
+            dump_chain(nested, depth + 1, text);
+        }
+    }
+}
+
+/// Runs the scheduled work of all plugins. The status is 1 if one has failed; the original has 0 always.
+fn cron(args: &Args, config: &Config, tasks: &[String]) -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return ExitCode::from(SYSTEM);
+    };
+    let services = Services {
+        compat: args.compat,
+        journal: Journal::buffered(),
+        ..Services::for_tests(Dns::none())
+    };
+    let failed = runtime.block_on(async {
+        let mut failed = 0;
+        for host in &config.hosts {
+            for task in tasks {
+                failed += host.chain.cron(task, &services).await;
+            }
+        }
+        failed
+    });
+    let lines = services.journal.log().take_buffered();
+    _ = std::io::stderr().write_all(&lines);
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
+}
+
+// sysexits(3)
+const SYSTEM: u8 = 71;
+const CONFIGURATION: u8 = 78;

@@ -1,0 +1,79 @@
+//! The log of the daemon, with the levels of the original: 0 errors, 1 each request and warnings, 2 notices, 3 connections,
+//! 4 details.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering::Relaxed},
+};
+
+use policy_daemon::log::{ALL, Level, Log, Suppressor};
+
+/// The log.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    log: Arc<Suppressor>,
+    level: AtomicU8,
+}
+
+impl Journal {
+    /// Writes lines of this level and below.
+    #[must_use]
+    pub fn new(log: Arc<Suppressor>, level: u8) -> Self {
+        let level = AtomicU8::new(level);
+        Self(Arc::new(Inner { log, level }))
+    }
+
+    /// A log that is kept in memory, of level 2.
+    #[must_use]
+    pub fn buffered() -> Self {
+        Self::new(Arc::new(Suppressor::new(Log::buffered())), 2)
+    }
+
+    /// From now on lines of this level and below are written.
+    pub fn set_level(&self, level: u8) {
+        self.0.level.store(level, Relaxed);
+    }
+
+    /// Whether lines of this level are written.
+    #[must_use]
+    pub fn is_logged(&self, level: u8) -> bool {
+        level <= self.0.level.load(Relaxed)
+    }
+
+    /// Writes a line of this level.
+    pub fn line(&self, level: u8, text: &str) {
+        if self.is_logged(level) {
+            let level = if level == 0 {
+                Level::Error
+            } else {
+                Level::Info
+            };
+            self.0.log.log().line(level, text);
+        }
+    }
+
+    /// Writes that a request could not be checked, or a part of it. Repeats within 10 s are counted.
+    pub fn failed(&self, text: &str) {
+        self.0
+            .log
+            .line(Level::Error, "request", ALL, text.to_owned());
+    }
+
+    /// Writes a warning. Repeats within 10 s are counted.
+    pub fn warning(&self, text: &str) {
+        if self.is_logged(1) {
+            self.0
+                .log
+                .line(Level::Warning, "warning", ALL, text.to_owned());
+        }
+    }
+
+    /// The log behind it.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        self.0.log.log()
+    }
+}

@@ -1,0 +1,27 @@
+//! A modular policy server for Postfix: a drop-in for mtpolicyd 2.05.
+//!
+//! A configuration names virtual hosts, each with a chain of [plugins](plugin). A request runs through the chain of its virtual
+//! host until a plugin answers; what plugins find out about a mail is in its [`Session`], where later plugins and later requests
+//! about the mail find it.
+//!
+//! The parts, from the inside out: [`config_general`] reads the file's grammar, [`config`] its meaning, [`chain`] runs
+//! plugins, [`session`] keeps sessions, [`connection`] leads to stores and databases.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+
+pub mod args;
+pub mod chain;
+pub mod config;
+pub mod config_general;
+pub mod connection;
+pub mod daemon;
+pub mod journal;
+pub mod plugin;
+mod plugins;
+pub mod services;
+pub mod session;
+
+pub use chain::{Call, Chain};
+pub use plugin::{Plugin, PluginError, Step};
+pub use services::Services;
+pub use session::Session;

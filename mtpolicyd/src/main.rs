@@ -1,0 +1,24 @@
+//! mtpolicyd, a modular policy server for Postfix.
+
+use std::process::ExitCode;
+
+use mtpolicyd::{args::Args, daemon};
+use policy_daemon::Inherited;
+
+fn main() -> ExitCode {
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            eprintln!("mtpolicyd: LISTEN_FDS: {error}");
+            return ExitCode::from(78);
+        }
+    };
+    let words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let args = Args::parse(words);
+    if args.task.is_none() && (args.foreground || args.is_background_child) {
+        inherited.close_others();
+    }
+    daemon::run(&args, inherited)
+}

@@ -1,0 +1,129 @@
+//! What a plugin is: the trait that each one implements, what it is given, and what it answers.
+//!
+//! A plugin lives in a file of its own below `plugins/`, has a constructor that reads its parameters out of a
+//! [`Section`](crate::config::Section), and a line in the table of `plugins/mod.rs`. It does no I/O but through what it is
+//! given: handles of connections from the section, and the [`Services`] of the call.
+//!
+//! ```
+//! use mtpolicyd::{Call, Plugin, Step, chain::answer, config::Section};
+//!
+//! /// Answers that a client without a name is to come again.
+//! #[derive(Debug)]
+//! struct Nameless {
+//!     action: String,
+//! }
+//!
+//! impl Nameless {
+//!     /// A parameter that is missing or wrong is said by the section, with its place; the plugin is then not used.
+//!     fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
+//!         Box::new(Self { action: section.text_or("action", "defer no name") })
+//!     }
+//! }
+//!
+//! impl Plugin for Nameless {
+//!     fn run<'a>(&'a self, call: &'a mut Call<'_>) -> Step<'a> {
+//!         let is_nameless = call.text("client_name").is_none_or(|name| name == "unknown");
+//!         answer(is_nameless.then(|| self.action.clone()))
+//!     }
+//! }
+//! ```
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use policy_store::StoreError;
+use thiserror::Error;
+
+use crate::{
+    chain::{Call, Chain},
+    services::Services,
+};
+
+/// What a plugin comes to: an action, which ends the chain, or nothing, and the next plugin has its turn.
+pub type Step<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, PluginError>> + Send + 'a>>;
+
+/// Something that is done beside a request, such as questions asked ahead.
+pub type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// What a scheduled task comes to.
+pub type CronStep<'a> = Pin<Box<dyn Future<Output = Result<(), PluginError>> + Send + 'a>>;
+
+/// One check of a chain.
+///
+/// One value serves all requests at once, so it holds no state of a request: that is in the [`Call`] and its session.
+pub trait Plugin: fmt::Debug + Send + Sync {
+    /// Looks at a request. The future may be dropped at any await, when the request's time is over: what must not be left
+    /// half-way is one call of a store.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the plugin from an answer: the parameter `on_error` says what comes of it.
+    fn run<'a>(&'a self, call: &'a mut Call<'_>) -> Step<'a>;
+
+    /// Asks the questions to DNS that [`run`](Self::run) may ask, all at once, while plugins before this one run. The answers
+    /// are not returned: they are in the resolver's cache when `run` asks. `None`, the default, where there are none.
+    fn prefetch<'a>(&'a self, call: &Call<'a>) -> Option<Work<'a>> {
+        _ = call;
+        None
+    }
+
+    /// Does the scheduled work of `mtpolicyd --cron TASK`, where TASK is `hourly`, `daily` and the like. Nothing by default.
+    /// Those of nested chains are run by the chain.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from its work: it is logged, and the next plugin has its turn.
+    fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> CronStep<'a> {
+        _ = (task, services);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The chain inside it, if it has one.
+    fn nested(&self) -> Option<&Chain> {
+        None
+    }
+}
+
+/// Why a plugin has no answer.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// A connection of the configuration has failed.
+    #[error("{connection}: {error}")]
+    Store {
+        /// Its name in the configuration.
+        connection: Arc<str>,
+        /// What came.
+        error: StoreError,
+    },
+    /// Something else, in words.
+    #[error("{0}")]
+    Other(String),
+    /// The time of the request is over.
+    #[error("Request timeout!")]
+    Timeout,
+    /// A plugin of a nested chain has failed.
+    #[error("plugin {plugin} failed: {error}")]
+    Nested {
+        /// The plugin's name.
+        plugin: Arc<str>,
+        /// Its error.
+        error: Box<Self>,
+    },
+}
+
+impl PluginError {
+    /// An error in words.
+    pub fn other(text: impl Into<String>) -> Self {
+        Self::Other(text.into())
+    }
+
+    /// Whether the time of the request is over, here or in a nested chain.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Nested { error, .. } => error.is_timeout(),
+            Self::Store { .. } | Self::Other(_) => false,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Counters in a database, by attribute, value and period: what `Accounting` writes and `Quota` reads.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{
+    DateTime, Local,
+    format::{Item, StrftimeItems},
+};
+use policy_store::Value;
+
+use super::table::Table;
+use crate::{config::Section, connection::SqlHandle, plugin::PluginError};
+
+/// What a counter counts: a column of the table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Metric {
+    Count,
+    Recipients,
+    Size,
+    SizeOfRecipients,
+}
+
+impl Metric {
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
+        ("count", Self::Count),
+        ("count_rcpt", Self::Recipients),
+        ("size", Self::Size),
+        ("size_rcpt", Self::SizeOfRecipients),
+    ];
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let found = Self::ALL.into_iter().find(|(of, _)| *of == name);
+        found.map(|(_, metric)| metric)
+    }
+}
+
+/// The tables of all attributes, with one prefix and one period.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    database: SqlHandle,
+    prefix: String,
+    engine: String,
+    period: String,
+    /// Tables that are known to be there.
+    tables: Mutex<HashMap<String, Arc<Table>>>,
+}
+
+impl Counters {
+    pub(crate) fn new(section: &mut Section<'_>) -> Self {
+        let counters = Self {
+            database: section.sql("db", "db"),
+            prefix: section.text_or("table_prefix", "acct_"),
+            engine: section.text_or("mysql_engine", "MyISAM"),
+            period: section.text_or("time_pattern", "%Y-%m"),
+            tables: Mutex::default(),
+        };
+        let is_word = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        if !is_word(&counters.engine) {
+            let text = format!("`mysql_engine` is `{}`: no name", counters.engine);
+            section.error("mysql_engine", text);
+        }
+        if StrftimeItems::new(&counters.period).any(|item| item == Item::Error) {
+            let text = format!(
+                "`time_pattern` is `{}`: no pattern of strftime",
+                counters.period
+            );
+            section.error("time_pattern", text);
+        }
+        counters
+    }
+
+    /// Notes a name that no table has.
+    pub(crate) fn check(&self, key: &str, field: &str, section: &mut Section<'_>) {
+        if table_name(&self.prefix, field).is_none() {
+            section.error(
+                key,
+                format!(
+                    "`{}{field}` is no name of a table: letters, digits, `_`, `-` and `.`",
+                    self.prefix
+                ),
+            );
+        }
+    }
+
+    /// Adds to the counters of a value, in one step.
+    pub(crate) async fn add(
+        &self,
+        field: &str,
+        value: &str,
+        now: u64,
+        amounts: [i64; 4],
+    ) -> Result<(), PluginError> {
+        let table = self.table(field).await?;
+        let database = self.database.get().await.map_err(|e| self.failed(e))?;
+        let (value, period) = self.key(value, now)?;
+        table
+            .add(&*database, value, period, amounts)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    /// The counter of a value; 0 if there is none.
+    pub(crate) async fn read(
+        &self,
+        field: &str,
+        value: &str,
+        now: u64,
+        metric: Metric,
+    ) -> Result<i64, PluginError> {
+        let table = self.table(field).await?;
+        let database = self.database.get().await.map_err(|e| self.failed(e))?;
+        let (value, period) = self.key(value, now)?;
+        let row = table.read(&*database, value, period).await;
+        let row = row.map_err(|error| self.failed(error))?;
+        Ok(row
+            .get(metric as usize)
+            .and_then(Value::int)
+            .unwrap_or(0)
+            .max(0))
+    }
+
+    /// The table of an attribute: made if it is missing.
+    async fn table(&self, field: &str) -> Result<Arc<Table>, PluginError> {
+        if let Some(table) = self.tables().get(field) {
+            return Ok(Arc::clone(table));
+        }
+        let Some(name) = table_name(&self.prefix, field) else {
+            let text = format!("{}{field} is no name of a table", self.prefix);
+            return Err(PluginError::Other(text));
+        };
+        let database = self.database.get().await.map_err(|e| self.failed(e))?;
+        let opened = Table::open(&*database, &name, &self.engine).await;
+        let table = Arc::new(opened.map_err(|error| {
+            let error = self.failed(error);
+            PluginError::Other(format!(
+                "sql table {name} does not exist and creating it failed: {error}"
+            ))
+        })?);
+        let mut tables = self.tables();
+        // Names may come from a user's configuration.
+        if tables.len() < MAX_TABLES {
+            tables.insert(field.to_owned(), Arc::clone(&table));
+        }
+        Ok(table)
+    }
+
+    fn key(&self, value: &str, now: u64) -> Result<(Value, Value), PluginError> {
+        let period = period(&self.period, now)
+            .ok_or_else(|| PluginError::other("the time cannot be written with time_pattern"))?;
+        Ok((
+            Value::from(shortened(value)),
+            Value::from(shortened(&period)),
+        ))
+    }
+
+    fn failed(&self, error: policy_store::StoreError) -> PluginError {
+        self.database.failed(error)
+    }
+
+    fn tables(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Table>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table's name: one that needs no quotes but those that are around it.
+fn table_name(prefix: &str, field: &str) -> Option<String> {
+    let name = format!("{prefix}{field}");
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_name = !field.is_empty() && name.len() <= MAX_NAME && name.bytes().all(is_usual);
+    is_name.then_some(name)
+}
+
+/// The local time in this pattern.
+fn period(pattern: &str, now: u64) -> Option<String> {
+    let time = DateTime::from_timestamp(i64::try_from(now).ok()?, 0)?.with_timezone(&Local);
+    let mut text = String::new();
+    write!(text, "{}", time.format(pattern)).ok()?;
+    Some(text)
+}
+
+/// As much as the column holds.
+fn shortened(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_KEY).map(|(at, _)| at);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// `VARCHAR(255)`.
+const MAX_KEY: usize = 255;
+/// The longest name in MariaDB, and nearly so in PostgreSQL (63).
+const MAX_NAME: usize = 63;
+/// More tables are looked for each time.
+const MAX_TABLES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_a_name_that_cannot_leave_its_quotes() {
+        for (field, is_name) in [
+            ("sender", true),
+            ("a-b.c_1", true),
+            ("", false),
+            ("a b", false),
+            ("a`b", false),
+            ("a\"b", false),
+            ("ä", false),
+            (&"a".repeat(58), true),
+            (&"a".repeat(59), false),
+        ] {
+            assert_eq!(table_name("acct_", field).is_some(), is_name, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_the_local_time_in_a_pattern() {
+        let now = 1_764_380_799;
+        let local = DateTime::from_timestamp(1_764_380_799, 0)
+            .unwrap()
+            .with_timezone(&Local);
+        for pattern in ["%Y-%m", "%Y-%m-%d", "%G-W%V", "%H", "plain", ""] {
+            let expected = local.format(pattern).to_string();
+            assert_eq!(
+                period(pattern, now).as_deref(),
+                Some(&*expected),
+                "{pattern}"
+            );
+        }
+        assert_eq!(period("%Q", now), None);
+        assert_eq!(period("%Y", u64::MAX), None);
+    }
+
+    #[test]
+    fn a_value_is_cut_at_what_the_column_holds() {
+        assert_eq!(shortened(&"é".repeat(255)), "é".repeat(255));
+        assert_eq!(shortened(&"é".repeat(256)), "é".repeat(255));
+    }
+}

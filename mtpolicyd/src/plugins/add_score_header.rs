@@ -1,0 +1,48 @@
+//! `AddScoreHeader`: adds a header with the score to the mail, once for each mail.
+
+use crate::{
+    chain::{Call, Scoring, Setting, answer, number},
+    config::Section,
+    plugin::{Plugin, Step},
+};
+
+#[derive(Debug)]
+struct AddScoreHeader {
+    scoring: Scoring,
+    spam_score: Setting,
+    header_name: String,
+    done: String,
+}
+
+pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
+    let scoring = section.scoring();
+    let done = format!("score-{}-tag", scoring.field());
+    Box::new(AddScoreHeader {
+        scoring,
+        spam_score: section.score_setting("spam_score", Some("5")),
+        header_name: section.text_or("header_name", "X-MtScore"),
+        done,
+    })
+}
+
+impl Plugin for AddScoreHeader {
+    fn run<'a>(&'a self, call: &'a mut Call<'_>) -> Step<'a> {
+        if call.is_done(&self.done) {
+            return answer(Some("dunno".to_owned()));
+        }
+        let session = call.session();
+        let score = self.scoring.text(session);
+        let threshold = self.spam_score.number(session).unwrap_or_default();
+        let is_spam = number::parse(score) >= threshold;
+        let verdict = if is_spam { "YES" } else { "NO" };
+        let mut action = format!("PREPEND {}: {verdict} score={score}", self.header_name);
+        if let Some(detail) = self
+            .scoring
+            .detail(session)
+            .filter(|detail| !detail.is_empty())
+        {
+            action.push_str(&format!(" [{detail}]"));
+        }
+        answer(Some(action))
+    }
+}

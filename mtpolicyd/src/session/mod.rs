@@ -1,0 +1,95 @@
+//! What is kept from one request about a mail to the next one.
+
+mod cache;
+pub use cache::{Held, SessionCache, SessionError, SessionOptions};
+
+use serde_json::{Map, Value};
+
+/// Fields and their texts: scores, what `SetField` and the like set, results that are kept, and what is done already.
+///
+/// There are some tens of fields as a rule, so they are in a list.
+///
+/// ```
+/// use mtpolicyd::Session;
+///
+/// let mut session = Session::default();
+/// session.set("mark", "yes");
+/// let copy = Session::decode(&session.encode()).ok_or("no session")?;
+/// assert_eq!(copy.get("mark"), Some("yes"));
+/// # Ok::<(), &str>(())
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Session {
+    fields: Vec<(String, String)>,
+}
+
+impl Session {
+    /// The text of a field.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(name, _)| name == field);
+        found.map(|(_, text)| text.as_str())
+    }
+
+    /// Gives a field a text. A session has at most 1,000 fields; more are left out.
+    pub fn set(&mut self, field: &str, text: impl Into<String>) {
+        if let Some((_, old)) = self.fields.iter_mut().find(|(name, _)| name == field) {
+            *old = text.into();
+        } else if self.fields.len() < MAX_FIELDS {
+            self.fields.push((field.to_owned(), text.into()));
+        }
+    }
+
+    /// Takes fields away.
+    pub fn remove(&mut self, is_removed: impl Fn(&str) -> bool) {
+        self.fields.retain(|(name, _)| !is_removed(name));
+    }
+
+    /// The fields and their texts, in the order in which they were set first.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// A field that holds a list of texts.
+    #[must_use]
+    pub fn list(&self, field: &str) -> Option<Vec<String>> {
+        serde_json::from_str(self.get(field)?).ok()
+    }
+
+    /// Gives a field a list of texts.
+    pub fn set_list(&mut self, field: &str, texts: &[String]) {
+        let list: Value = texts.iter().cloned().map(Value::String).collect();
+        self.set(field, list.to_string());
+    }
+
+    /// The session as JSON, for a store.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let fields = self.fields.iter().cloned();
+        let fields: Map<_, _> = fields
+            .map(|(name, text)| (name, Value::String(text)))
+            .collect();
+        Value::Object(fields).to_string().into_bytes()
+    }
+
+    /// A session from a store; `None` if it is none: another program's, or one that is too large.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_SIZE {
+            return None;
+        }
+        let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+        let mut session = Self::default();
+        for (name, value) in fields {
+            session.set(&name, value.as_str()?);
+        }
+        Some(session)
+    }
+}
+
+/// Far more than any configuration sets.
+const MAX_FIELDS: usize = 1000;
+/// How large a session in a store may be, in bytes.
+pub(crate) const MAX_SIZE: usize = 256 << 10;

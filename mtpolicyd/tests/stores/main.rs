@@ -1,0 +1,9 @@
+//! The plugins that have databases, maps and other servers behind them: each parameter of each.
+
+mod accounting;
+mod postfix_map;
+mod proxy;
+mod quota;
+mod sql_list;
+mod sql_user_config;
+mod world;

@@ -1,0 +1,232 @@
+//! A configuration and the requests that run through it, with a session for each mail.
+
+use std::{cell::RefCell, collections::BTreeMap, fmt::Write as _, path::Path};
+
+use mtpolicyd::{
+    Call, Services, Session,
+    config::{Config, LoadOptions, load_text},
+    services::Dns,
+};
+use policy_net::Request;
+use policy_store::Value;
+use tempfile::TempDir;
+
+/// A configuration, and what is known of each mail.
+pub struct World {
+    pub config: Config,
+    pub services: Services,
+    pub directory: TempDir,
+    sessions: RefCell<BTreeMap<String, Session>>,
+}
+
+/// One case: what it shows, the plugin's parameters, and requests with their answers.
+pub type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// How plugins and connections are written around a case's parameters.
+pub struct Frame<'a> {
+    pub module: &'a str,
+    /// Statements that the database begins with.
+    pub sql: &'a [&'a str],
+    /// Parameters that each case has.
+    pub always: &'a str,
+    /// Plugins before it.
+    pub before: &'a str,
+    /// Plugins behind it. The last one answers `ok`.
+    pub behind: &'a str,
+}
+
+impl Frame<'_> {
+    pub const fn of(module: &str) -> Frame<'_> {
+        Frame {
+            module,
+            sql: &[],
+            always: "",
+            before: "",
+            behind: "",
+        }
+    }
+
+    pub fn plugins(&self, parameters: &str) -> String {
+        let Self {
+            module,
+            always,
+            before,
+            behind,
+            ..
+        } = self;
+        format!(
+            "{before}\n<Plugin p>\nmodule={module}\n{always}\n{parameters}\n</Plugin>\n{behind}\n\
+            <Plugin end>\nmodule=Action\naction=ok\n</Plugin>\n"
+        )
+    }
+
+    pub async fn world(&self, parameters: &str) -> World {
+        let world = World::new(CONNECTIONS, &self.plugins(parameters));
+        for statement in self.sql {
+            world.execute(statement).await;
+        }
+        world
+    }
+
+    /// Runs all cases, each in a world of its own.
+    pub async fn check(&self, cases: &[Case<'_>]) {
+        for (name, parameters, requests) in cases {
+            let world = self.world(parameters).await;
+            for (index, (request, expected)) in requests.iter().enumerate() {
+                let answer = world.ask(request).await;
+                assert_eq!(&answer, expected, "{name}, request {index}: {request}");
+            }
+        }
+    }
+
+    /// What is said of the parameters when the configuration is read.
+    pub fn findings(&self, parameters: &str, compat: bool) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let text = text(directory.path(), CONNECTIONS, &self.plugins(parameters));
+        let options = LoadOptions {
+            compat,
+            ..LoadOptions::default()
+        };
+        let (_, findings) = load_text("test", &text, options);
+        let lines = findings.sorted().into_iter().map(ToString::to_string);
+        lines
+            .map(|line| {
+                let after_place = line.splitn(4, ':').nth(3).unwrap_or(&line);
+                after_place.trim().to_owned()
+            })
+            .collect()
+    }
+}
+
+impl World {
+    pub fn new(connections: &str, plugins: &str) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), connections, plugins)
+    }
+
+    pub fn in_directory(directory: TempDir, connections: &str, plugins: &str) -> Self {
+        let text = text(directory.path(), connections, plugins);
+        let (config, findings) = load_text("test", &text, LoadOptions::default());
+        let config = config.unwrap_or_else(|| panic!("{:#?}", findings.sorted()));
+        Self {
+            config,
+            services: Services::for_tests(Dns::Table(Default::default())),
+            directory,
+            sessions: RefCell::default(),
+        }
+    }
+
+    /// The same files with another configuration.
+    pub fn again(self, connections: &str, plugins: &str) -> Self {
+        Self::in_directory(self.directory, connections, plugins)
+    }
+
+    /// What the original does in everything.
+    pub fn compat(mut self) -> Self {
+        self.services.compat = true;
+        self
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The answer to the common request with changes such as `sender=a@x size=(absent)`; an error is `closed: ...`.
+    pub async fn ask(&self, changes: &str) -> String {
+        let request = request(changes);
+        let instance = request.get("instance").map(String::from_utf8_lossy);
+        let instance = instance.unwrap_or_default().into_owned();
+        let mut session = self
+            .sessions
+            .borrow()
+            .get(&instance)
+            .cloned()
+            .unwrap_or_default();
+        let result = {
+            let mut call = Call::new(&request, &mut session, &self.services);
+            self.config.hosts[0].chain.run(&mut call).await
+        };
+        if !instance.is_empty() {
+            self.sessions.borrow_mut().insert(instance, session);
+        }
+        match result {
+            Ok(Some(verdict)) => verdict.action,
+            Ok(None) => "dunno".to_owned(),
+            Err(error) => format!("closed: {error}"),
+        }
+    }
+
+    /// The same for many at once.
+    pub async fn ask_owned(&self, changes: String) -> String {
+        self.ask(&changes).await
+    }
+
+    /// A field of a mail's session.
+    pub fn field(&self, instance: &str, field: &str) -> Option<String> {
+        let sessions = self.sessions.borrow();
+        sessions.get(instance)?.get(field).map(str::to_owned)
+    }
+
+    pub async fn execute(&self, statement: &str) {
+        let database = self.config.connections.sql("db").unwrap();
+        let database = database.get().await.unwrap();
+        database.execute(statement, &[]).await.unwrap();
+    }
+
+    /// The rows of a query, each as a line with blanks between its values.
+    pub async fn rows(&self, query: &str) -> Vec<String> {
+        let database = self.config.connections.sql("db").unwrap();
+        let database = database.get().await.unwrap();
+        let rows = database.rows(query, &[]).await.unwrap();
+        let text = |value: &Value| {
+            let text = value.text().unwrap_or_default();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        rows.iter()
+            .map(|row| row.iter().map(text).collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+}
+
+/// A database file and a store in memory.
+pub const CONNECTIONS: &str = "<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n\
+    <Connection limits>\nmodule=Memory\n</Connection>\n";
+
+/// The common request with changes.
+pub fn request(changes: &str) -> Request {
+    let mut attributes: Vec<(String, String)> = COMMON
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    for change in changes.split_whitespace() {
+        let (name, value) = change.split_once('=').unwrap();
+        attributes.retain(|(of, _)| of != name);
+        if value != "(absent)" {
+            // A blank within a value is written as `+`.
+            attributes.push((name.to_owned(), value.replace('+', " ")));
+        }
+    }
+    Request::from_attributes(attributes).unwrap()
+}
+
+fn text(directory: &Path, connections: &str, plugins: &str) -> String {
+    let mut text = connections.to_owned();
+    write!(
+        text,
+        "<VirtualHost 12345>\nname=test\n{plugins}\n</VirtualHost>\n"
+    )
+    .unwrap();
+    text.replace("@TMP@", directory.to_str().unwrap())
+}
+
+const COMMON: [(&str, &str); 10] = [
+    ("request", "smtpd_access_policy"),
+    ("protocol_state", "RCPT"),
+    ("sender", "carol@acme.example"),
+    ("recipient", "dave@ours.example"),
+    ("recipient_count", "0"),
+    ("client_address", "100.64.2.10"),
+    ("client_name", "mail.acme.example"),
+    ("instance", "1"),
+    ("sasl_username", ""),
+    ("size", "12345"),
+];

@@ -1,0 +1,177 @@
+//! A case of `tests/data/transcripts.txt`.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+/// A case.
+#[derive(Debug, Default)]
+pub(crate) struct Case {
+    pub(crate) number: String,
+    pub(crate) name: String,
+    pub(crate) config: String,
+    /// What it needs, by the word before the colon.
+    pub(crate) needs: Vec<(String, String)>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What is done, in its order.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A request: how it differs from the common one, or its bytes; the connection; the answers, `None` for none.
+    Ask {
+        changes: String,
+        connection: usize,
+        answer: Option<String>,
+        by_default: Option<Option<String>>,
+    },
+    /// The clock is set forward.
+    Clock(u64),
+    /// A query and its rows.
+    Sql(String, Value),
+    /// Something else, as JSON.
+    Other(Value),
+}
+
+impl Case {
+    pub(crate) fn all() -> Vec<Self> {
+        let text = fs::read_to_string(data("transcripts.txt")).unwrap();
+        let mut all: Vec<Self> = Vec::new();
+        for line in text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
+            if let Some(rest) = line.strip_prefix("   ") {
+                all.last_mut().expect("a name comes first").add(rest);
+            } else {
+                let (number, name) = line.split_once(' ').expect("a number and a name");
+                all.push(Self {
+                    number: number.to_owned(),
+                    name: name.to_owned(),
+                    ..Self::default()
+                });
+            }
+        }
+        all
+    }
+
+    pub(crate) fn find(number: &str) -> Self {
+        let found = Self::all().into_iter().find(|case| case.number == number);
+        found.unwrap_or_else(|| panic!("no case {number}"))
+    }
+
+    pub(crate) fn need(&self, kind: &str) -> Option<Value> {
+        let text = &self.needs.iter().find(|(name, _)| name == kind)?.1;
+        Some(serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}")))
+    }
+
+    /// The lines of a zone.
+    pub(crate) fn zone(&self) -> Vec<&str> {
+        let lines = self.needs.iter().filter(|(name, _)| name == "dns");
+        lines.map(|(_, text)| text.as_str()).collect()
+    }
+
+    fn add(&mut self, line: &str) {
+        if let Some(config) = line.strip_prefix('|') {
+            self.config
+                .push_str(config.strip_prefix(' ').unwrap_or(config));
+            self.config.push('\n');
+        } else if let Some(changes) = line.strip_prefix("> ") {
+            let (changes, connection) = match changes.split_once(" [connection ") {
+                Some((changes, number)) => (changes, number.trim_end_matches(']').parse().unwrap()),
+                None => (changes, 0),
+            };
+            self.steps.push(Step::Ask {
+                changes: changes.to_owned(),
+                connection,
+                answer: None,
+                by_default: None,
+            });
+        } else if let Some(own) = line.strip_prefix("<* ") {
+            let Some(Step::Ask { by_default, .. }) = self.steps.last_mut() else {
+                panic!("{line}")
+            };
+            *by_default = Some(answer_of(own));
+        } else if let Some(text) = line.strip_prefix("< ") {
+            let Some(Step::Ask { answer, .. }) = self.steps.last_mut() else {
+                panic!("{line}")
+            };
+            *answer = answer_of(text);
+        } else if let Some(seconds) = line.strip_prefix("(clock + ") {
+            self.steps.push(Step::Clock(
+                seconds.trim_end_matches(" s)").parse().unwrap(),
+            ));
+        } else if let Some(query) = line.strip_prefix("sql: ") {
+            let (query, rows) = query.split_once(" -> ").expect("a query and rows");
+            self.steps.push(Step::Sql(
+                query.to_owned(),
+                serde_json::from_str(rows).unwrap(),
+            ));
+        } else if line.starts_with('{') {
+            self.steps
+                .push(Step::Other(serde_json::from_str(line).unwrap()));
+        } else {
+            let (kind, text) = line.split_once(": ").unwrap_or_else(|| panic!("{line}"));
+            self.needs.push((kind.to_owned(), text.to_owned()));
+        }
+    }
+}
+
+fn answer_of(text: &str) -> Option<String> {
+    (text != "(connection closed, no answer)").then(|| text.to_owned())
+}
+
+/// The bytes of a request.
+pub(crate) fn request(changes: &str) -> Vec<u8> {
+    if let Some(raw) = changes
+        .strip_prefix('\'')
+        .and_then(|raw| raw.strip_suffix('\''))
+    {
+        return raw.replace("\\n", "\n").into_bytes();
+    }
+    let common = fs::read_to_string(data("common.req")).unwrap();
+    let mut lines: Vec<String> = common.lines().map(str::to_owned).collect();
+    for (name, value) in changed(changes) {
+        let at = lines
+            .iter()
+            .position(|line| line.split('=').next() == Some(&name));
+        let at = at.unwrap_or_else(|| panic!("no attribute {name}"));
+        if value == "(absent)" {
+            lines.remove(at);
+        } else {
+            lines[at] = format!("{name}={value}");
+        }
+    }
+    (lines.join("\n") + "\n\n").into_bytes()
+}
+
+/// `a=1 b=2`. A value may have blanks: what has no `=` after an attribute's name belongs to the value before.
+fn changed(changes: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    if changes == "(common request)" {
+        return all;
+    }
+    for word in changes.split(' ') {
+        match word.split_once('=') {
+            Some((name, value))
+                if name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
+            {
+                all.push((name.to_owned(), value.to_owned()));
+            }
+            _ => {
+                let last = &mut all.last_mut().expect("an attribute").1;
+                last.push(' ');
+                last.push_str(word);
+            }
+        }
+    }
+    all
+}
+
+pub(crate) fn data(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/data", name]
+        .iter()
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! What a case needs beside the program: servers of Debian's, files, tables.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use policy_testing::{
+    eventually,
+    port::Port,
+    process::{Process, run},
+};
+use serde_json::Value;
+
+use crate::{case::Case, zone};
+
+/// The peers of a case; they end with it.
+#[derive(Default)]
+pub(crate) struct Peers {
+    processes: Vec<Process>,
+    pub(crate) dns: Option<policy_testing::NameServer>,
+    ports: Vec<Port>,
+}
+
+impl Peers {
+    /// Starts all that the configuration names, and gives the configuration with their ports.
+    pub(crate) fn start(case: &Case, directory: &Path) -> (Self, String) {
+        let mut peers = Self::default();
+        let mut config = case
+            .config
+            .replace("@TMP@", &directory.display().to_string());
+        files(case, directory);
+        for (standard, program, module) in [
+            ("127.0.0.1:11211", "memcached", "Memcached"),
+            ("127.0.0.1:6379", "redis-server", "Redis"),
+        ] {
+            if !case
+                .config
+                .contains(&format!("<Connection {}>", module.to_lowercase()))
+            {
+                continue;
+            }
+            let port = peers.port();
+            peers.server(program, port, directory);
+            if config.contains(standard) {
+                config = config.replace(standard, &format!("127.0.0.1:{port}"));
+            } else {
+                let module = format!("module = \"{module}\"\n");
+                config = config.replacen(
+                    &module,
+                    &format!("{module}  server = \"127.0.0.1:{port}\"\n"),
+                    1,
+                );
+            }
+        }
+        if !case.zone().is_empty() {
+            let zone = zone::translate(&case.zone());
+            peers.dns = Some(policy_testing::NameServer::start_at(name_server(), &zone));
+        }
+        (peers, config)
+    }
+
+    /// A port that nobody else gets.
+    pub(crate) fn port(&mut self) -> u16 {
+        let port = Port::any();
+        let number = port.number();
+        self.ports.push(port);
+        number
+    }
+
+    fn server(&mut self, program: &str, port: u16, directory: &Path) {
+        let port = port.to_string();
+        let mut command = Command::new(program);
+        match program {
+            "memcached" => {
+                command.args(["-l", "127.0.0.1", "-p", &port, "-U", "0", "-u", "nobody"])
+            }
+            _ => command
+                .args([
+                    "--port",
+                    &port,
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--dir",
+                ])
+                .arg(directory),
+        };
+        self.processes
+            .push(Process::of(command.stdin(Stdio::null())));
+        let address = format!("127.0.0.1:{port}");
+        assert!(
+            eventually(|| TcpStream::connect(&address).is_ok()),
+            "{program}"
+        );
+    }
+}
+
+/// Writes the files and makes the tables that the case needs.
+fn files(case: &Case, directory: &Path) {
+    let pairs = |kind| match case.need(kind) {
+        Some(Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    for (name, text) in pairs("files") {
+        fs::write(directory.join(name), text.as_str().unwrap()).unwrap();
+    }
+    for (name, statements) in pairs("sqlite") {
+        let statements: Vec<_> = statements
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let path = directory.join(name);
+        runtime.block_on(async {
+            use policy_store::Sql as _;
+            let file = policy_store::Sqlite::open(policy_store::SqliteOptions::new(path))
+                .await
+                .unwrap();
+            for statement in statements {
+                file.execute(statement, &[]).await.unwrap();
+            }
+        });
+    }
+    for (name, text) in pairs("postmap") {
+        let path = directory.join(name);
+        fs::write(&path, text.as_str().unwrap()).unwrap();
+        let path = format!("hash:{}", path.display());
+        assert_eq!(run("postmap", &[&path]).code, Some(0));
+    }
+}
+
+/// An address of the loopback network for each test's own name server: programs ask at port 53.
+fn name_server() -> std::net::SocketAddr {
+    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let process = std::process::id().to_le_bytes();
+    (
+        [127, process[0] | 1, process[1], NEXT.fetch_add(1, Relaxed)],
+        53,
+    )
+        .into()
+}
