@@ -8,6 +8,7 @@
 //! | [`dns`] | what DNS has to answer for a request, asked all at once |
 //! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
 //! | [`policy`] | the answer to a request |
+//! | [`program`] | the command line, the daemon, spawn(8) |
 //! | [`score`] | 23 steps over a request and what DNS has said, without DNS |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
@@ -20,5 +21,6 @@ pub mod memory;
 pub mod number;
 pub mod perl;
 pub mod policy;
+pub mod program;
 pub mod regex;
 pub mod score;

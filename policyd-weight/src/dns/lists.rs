@@ -135,7 +135,11 @@ impl Lists {
                     .filter(|_| !is_skipped(&list.option.zone))
             })
             .collect();
-        let checks = asked.iter().copied().flatten().map(|list| (list, subject));
+        let checks: Vec<(&DnsList, &Subject)> = asked
+            .iter()
+            .flatten()
+            .map(|list| (*list, subject))
+            .collect();
         let mut results = check_all(resolver, checks).await.into_iter();
         let facts = lists.iter().zip(&asked).map(|(list, asked)| match asked {
             None if list.list.is_none() => ListFact::NotListed,
