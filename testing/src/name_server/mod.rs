@@ -51,11 +51,27 @@ impl NameServer {
     /// The zone cannot be read, or no port is free.
     #[must_use]
     pub fn start(zone: &str) -> Self {
+        let (udp, tcp) = bind().expect("a free port");
+        Self::serve(zone, udp, tcp)
+    }
+
+    /// Starts a server at an address, such as port 53 of a network namespace.
+    ///
+    /// # Panics
+    ///
+    /// The zone cannot be read, or the address is taken.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, zone: &str) -> Self {
+        let udp = net::UdpSocket::bind(address).expect("a free address");
+        let (udp, tcp) = with_tcp(udp).expect("a free address");
+        Self::serve(zone, udp, tcp)
+    }
+
+    fn serve(zone: &str, udp: net::UdpSocket, tcp: net::TcpListener) -> Self {
         let shared = Arc::new(Shared {
             zone: Mutex::new(read(zone)),
             questions: Mutex::default(),
         });
-        let (udp, tcp) = bind().expect("a free port");
         let address = udp
             .local_addr()
             .expect("the address of a socket that is bound");
@@ -121,16 +137,20 @@ fn bind() -> io::Result<(net::UdpSocket, net::TcpListener)> {
     let mut last = io::Error::other("no port is free");
     for _ in 0..100 {
         let udp = net::UdpSocket::bind("127.0.0.1:0")?;
-        match net::TcpListener::bind(udp.local_addr()?) {
-            Ok(tcp) => {
-                udp.set_nonblocking(true)?;
-                tcp.set_nonblocking(true)?;
-                return Ok((udp, tcp));
-            }
+        match with_tcp(udp) {
+            Ok(sockets) => return Ok(sockets),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// A socket for TCP on the same port.
+fn with_tcp(udp: net::UdpSocket) -> io::Result<(net::UdpSocket, net::TcpListener)> {
+    let tcp = net::TcpListener::bind(udp.local_addr()?)?;
+    udp.set_nonblocking(true)?;
+    tcp.set_nonblocking(true)?;
+    Ok((udp, tcp))
 }
 
 async fn serve_udp(socket: Arc<UdpSocket>, shared: &Arc<Shared>) {
