@@ -59,7 +59,7 @@ impl Scoring<'_> {
         self.rate = number::round(self.rate);
         if config.debug {
             self.text.push_str(&format!(
-                "  <helo_ips: {}>",
+                " <helo_ips: {}>",
                 self.from.all_addresses.trim_end_matches(' ')
             ));
         }

@@ -3,7 +3,10 @@
 //! `perl.txt` was observed and written down, `more.txt` was recorded. With the feature `interop` the Perl program of
 //! Debian's package is run beside, and has to answer so as well. `POLICYD_WEIGHT_RECORD=1` prints what it answers.
 
-#![allow(unreachable_pub, reason = "a program of its own: its parts see each other")]
+#![allow(
+    unreachable_pub,
+    reason = "a program of its own: its parts see each other"
+)]
 
 mod case;
 mod program;
@@ -16,7 +19,11 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::{case::Case, program::Kind, syslog::Syslog};
+use crate::{
+    case::{Case, Step},
+    program::Kind,
+    syslog::Syslog,
+};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -87,23 +94,31 @@ fn check(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Result<(), libte
     Err(lines.collect::<Vec<_>>().join("\n").into())
 }
 
+/// Prints what the Perl program answers, as a transcript: requests alone are enough as the input.
 fn record(case: &Case, number: u16, log: &Syslog) -> Result<(), libtest_mimic::Failed> {
-    let results = run::run(case, Kind::Perl, number, log);
-    let lines = results
-        .iter()
-        .map(|(_, got)| run::shown(got))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let zone = case
-        .zone
-        .iter()
-        .map(|line| format!("   dns: {line}\n"))
-        .collect::<String>();
-    let config = case
-        .config
-        .lines()
-        .map(|line| format!("   config: {line}\n"))
-        .collect::<String>();
-    println!("{}\n{config}{zone}{lines}", case.name);
+    let mut case = case.clone();
+    let steps = std::mem::take(&mut case.steps).into_iter();
+    case.steps = steps
+        .filter(|step| !matches!(step, Step::Answer(_) | Step::Log(_)))
+        .flat_map(|step| {
+            let log = matches!(step, Step::Request(_)).then(|| Step::Log(String::new()));
+            [Some(step), log].into_iter().flatten()
+        })
+        .collect();
+    let results = run::run(&case, Kind::Perl, number, log);
+    let got: Vec<_> = results
+        .into_iter()
+        .map(|(_, got)| got)
+        .filter(|step| *step != Step::Log(String::new()))
+        .collect();
+    let mut text = format!("{}\n", case.name);
+    text.extend(
+        case.config
+            .lines()
+            .map(|line| format!("   config: {line}\n")),
+    );
+    text.extend(case.zone.iter().map(|line| format!("   dns: {line}\n")));
+    text.extend(got.iter().map(|step| run::shown(step) + "\n"));
+    print!("{text}");
     Ok(())
 }

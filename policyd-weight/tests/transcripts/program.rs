@@ -5,7 +5,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -85,10 +85,6 @@ impl Program {
             thread::sleep(Duration::from_millis(20));
         }
     }
-
-    pub fn directory(&self) -> PathBuf {
-        self.directory.path().to_owned()
-    }
 }
 
 impl Drop for Program {
@@ -151,6 +147,7 @@ impl Connection {
                 Ok(0) => return None,
                 Ok(length) => answer.extend_from_slice(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("no answer: {error}"),
             }
         }
