@@ -1,0 +1,319 @@
+//! The caches: clients that were rejected (SPAM), and clients that were accepted (HAM).
+//!
+//! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named, and for
+//! processes of spawn(8), each request asks the store instead.
+
+mod entry;
+mod store;
+mod table;
+
+use std::{
+    io,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use policy_store::{SqliteStore, Store, key};
+
+pub use entry::{Ham, Spam};
+pub use store::{OpenError, open_file, open_store};
+
+use crate::{config::CacheOptions, mail::Mail, score::Cached};
+use table::Table;
+
+/// What is known of a client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Known {
+    /// It was rejected: the answer.
+    Spam(String),
+    /// It was accepted, and is without a question to DNS: the score.
+    Hard(String),
+    /// It was accepted, if no list has it now: the score.
+    Soft(String),
+}
+
+/// The caches of a process.
+#[derive(Debug, Default)]
+pub struct Cache {
+    tables: Mutex<Tables>,
+    backing: OnceLock<Backing>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    spam: Table<Spam>,
+    ham: Table<Ham>,
+}
+
+/// What is behind the tables in memory.
+#[derive(Debug)]
+pub enum Backing {
+    /// A file, written after the fact.
+    File(SqliteStore),
+    /// A store that is asked in the place of the tables.
+    Shared(Box<dyn Store>),
+}
+
+impl Cache {
+    /// Puts something behind the tables, once: the entries of a file are taken over.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub async fn attach(&self, backing: Backing) -> Result<(), policy_store::StoreError> {
+        if let Backing::File(file) = &backing {
+            let entries = file.entries(b"", MAX_RESTORED).await?;
+            let mut tables = self.tables();
+            for (key, value) in entries {
+                let text = |bytes: &[u8]| {
+                    bytes
+                        .iter()
+                        .map(|&byte| char::from(byte))
+                        .collect::<String>()
+                };
+                let (key, value) = (text(&key), text(&value));
+                if let Some((key, entry)) = key.strip_prefix(SPAM).zip(Spam::decode(&value)) {
+                    tables.spam.restore(key.to_owned(), entry);
+                } else if let Some((key, entry)) = key.strip_prefix(HAM).zip(Ham::decode(&value)) {
+                    tables.ham.restore(key.to_owned(), entry);
+                }
+            }
+        }
+        // A second one is dropped.
+        _ = self.backing.set(backing);
+        Ok(())
+    }
+
+    /// What is known of a mail's client.
+    pub async fn ask(
+        &self,
+        mail: &Mail,
+        options: &CacheOptions,
+        compat: bool,
+        now: i64,
+    ) -> Option<Known> {
+        if options.spam_size == 0 && options.ham_size == 0 {
+            return None;
+        }
+        if let Some(Backing::Shared(store)) = self.backing.get() {
+            return store::ask(store.as_ref(), mail, options, compat, now).await;
+        }
+        let mut tables = self.tables();
+        for key in spam_keys(mail) {
+            let Some(entry) = tables.spam.get_mut(&key) else {
+                continue;
+            };
+            match entry.ask(options, now) {
+                Some(retries) => return Some(Known::Spam(answer(entry, retries, options, compat))),
+                None => tables.spam.remove(&key),
+            }
+        }
+        let entry = tables.ham.get_mut(&ham_key(mail))?;
+        let is_hard = entry.ask(options, now);
+        let rate = entry.rate.clone();
+        Some(if is_hard {
+            Known::Hard(rate)
+        } else {
+            Known::Soft(rate)
+        })
+    }
+
+    /// Takes what a score has found. How many old entries have gone, of which table.
+    pub async fn learn(
+        &self,
+        mail: &Mail,
+        cached: &Cached,
+        options: &CacheOptions,
+        now: i64,
+    ) -> Option<Purged> {
+        if let Some(Backing::Shared(store)) = self.backing.get() {
+            store::learn(store.as_ref(), mail, cached, options, now).await;
+            return None;
+        }
+        let mut tables = self.tables();
+        let (count, table) = match cached {
+            Cached::Spam {
+                by_sender,
+                rate,
+                reason,
+            } => {
+                tables.spam.insert(
+                    spam_key(mail, *by_sender),
+                    Spam::new(rate, reason, options, now),
+                );
+                (
+                    tables
+                        .spam
+                        .purge(options.spam_size, options.spam_max_size, |entry| entry.seen),
+                    "SPAM",
+                )
+            }
+            Cached::Ham { rate } => {
+                tables
+                    .ham
+                    .insert(ham_key(mail), Ham::new(rate, options, now));
+                (
+                    tables
+                        .ham
+                        .purge(options.ham_size, options.ham_max_size, |entry| entry.seen),
+                    "HAM",
+                )
+            }
+        };
+        (count > 0).then_some(Purged { count, table })
+    }
+
+    /// Writes what has changed into the file, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written; what was not written is lost, and the tables hold on.
+    pub async fn flush(&self) -> Result<(), policy_store::StoreError> {
+        let Some(Backing::File(file)) = self.backing.get() else {
+            return Ok(());
+        };
+        let changes: Vec<_> = {
+            let mut tables = self.tables();
+            let spam = tables.spam.take_changes(Spam::encode);
+            let ham = tables.ham.take_changes(Ham::encode);
+            let named = |prefix: &'static str| {
+                move |(key, value): (String, Option<String>)| {
+                    (
+                        bytes(&format!("{prefix}{key}")),
+                        value.map(|value| bytes(&value)),
+                    )
+                }
+            };
+            spam.into_iter()
+                .map(named(SPAM))
+                .chain(ham.into_iter().map(named(HAM)))
+                .collect()
+        };
+        let writes = changes.iter().map(|(key, value)| async move {
+            match value {
+                Some(value) => file.set(key, value, Some(KEPT)).await,
+                None => file.delete(key).await.map(|_| ()),
+            }
+        });
+        // All that waits at one time is one transaction.
+        for written in futures_util::future::join_all(writes).await {
+            written?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all clients. False where the store is shared, and stays as it is.
+    pub fn clear(&self) -> bool {
+        let mut tables = self.tables();
+        tables.spam.clear();
+        tables.ham.clear();
+        !matches!(self.backing.get(), Some(Backing::Shared(_)))
+    }
+
+    /// The entries as `-s` prints them: `blocked: KEY RATE RETRIES TIME` and `pass: KEY RATE USES TIME TIME TIME`.
+    #[must_use]
+    pub fn entries(&self) -> Vec<String> {
+        let tables = self.tables();
+        let spam = tables.spam.sorted().into_iter().map(|(key, entry)| {
+            format!(
+                "blocked: {key} {} {} {}",
+                entry.rate, entry.retries, entry.seen
+            )
+        });
+        let ham = tables
+            .ham
+            .sorted()
+            .into_iter()
+            .map(|(key, entry)| format!("pass: {key} {}", entry.encode()));
+        spam.chain(ham).collect()
+    }
+
+    fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Old entries that have gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Purged {
+    /// How many.
+    pub count: usize,
+    /// `SPAM` or `HAM`.
+    pub table: &'static str,
+}
+
+/// The answer to a client that was rejected before.
+fn answer(entry: &Spam, retries: i64, options: &CacheOptions, compat: bool) -> String {
+    let CacheOptions {
+        reject_message,
+        retry_seconds,
+        ..
+    } = options;
+    let reason = if compat || entry.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" Reason: {}", entry.reason)
+    };
+    format!(
+        "{reject_message} - retrying too fast. penalty: {retry_seconds} seconds x {retries} retries.{reason}"
+    )
+}
+
+fn spam_keys(mail: &Mail) -> [String; 2] {
+    [spam_key(mail, false), spam_key(mail, true)]
+}
+
+fn spam_key(mail: &Mail, by_sender: bool) -> String {
+    let has_domain = mail
+        .from_domain
+        .as_ref()
+        .is_some_and(|domain| !domain.is_empty());
+    if by_sender && has_domain {
+        format!("{}-{}", mail.ip, mail.from)
+    } else {
+        mail.ip.clone()
+    }
+}
+
+fn ham_key(mail: &Mail) -> String {
+    format!(
+        "{}-{}",
+        mail.ip,
+        mail.from_domain.as_deref().unwrap_or_default()
+    )
+}
+
+/// The key of a store: an entry of one kind.
+fn shared_key(kind: &str, text: &str) -> Vec<u8> {
+    key(&format!("policyd-weight-{kind}"), [text.as_bytes()])
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    text.chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+        .collect()
+}
+
+/// The seconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// An error of a store as one of the system.
+pub(crate) fn io_error(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
+
+const SPAM: &str = "spam:";
+const HAM: &str = "ham:";
+/// More than the tables hold at most.
+const MAX_RESTORED: usize = 2_000_000;
+/// After so long without a change an entry is forgotten.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Stores behind the caches: a file, or one that several hosts share.
+
+use std::path::Path;
+
+use policy_store::{
+    Driver, Dsn, InvalidDsn, RedisOptions, RedisServers, RedisStore, Secret, Sqlite, SqliteOptions,
+    SqliteStore, Store, StoreError,
+};
+use thiserror::Error;
+
+use super::{Ham, KEPT, Known, Spam, answer, bytes, ham_key, shared_key, spam_key, spam_keys};
+use crate::{config::CacheOptions, mail::Mail, score::Cached};
+
+/// Why a store is not to be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A name that cannot be read.
+    #[error("$CACHE_STORE: {0}")]
+    Name(String),
+    /// A database whose name cannot be read.
+    #[error("$CACHE_STORE: {0}")]
+    Database(#[from] InvalidDsn),
+    /// The store says so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The file of a host's cache.
+///
+/// # Errors
+///
+/// What keeps it from being opened.
+pub async fn open_file(path: &Path) -> Result<SqliteStore, OpenError> {
+    let file = Sqlite::open(SqliteOptions::new(path)).await?;
+    Ok(SqliteStore::new(file).await?)
+}
+
+/// A store that several hosts share: `redis://[:PASSWORD@]HOST[:PORT][/DATABASE]`, `sqlite:PATH`, and with the features
+/// `mysql` and `postgres` `mysql://..` and `postgres://..`.
+///
+/// # Errors
+///
+/// A name that cannot be read, and what keeps a database from being used. Redis is connected to when it is asked.
+pub async fn open_store(name: &str) -> Result<Box<dyn Store>, OpenError> {
+    if let Some(rest) = name.strip_prefix("redis://") {
+        return Ok(Box::new(RedisStore::new(redis(rest)?)?));
+    }
+    let dsn: Dsn = name.parse()?;
+    match dsn.driver {
+        Driver::Sqlite => Ok(Box::new(open_file(Path::new(&dsn.database)).await?)),
+        #[cfg(feature = "mysql")]
+        Driver::Mysql => {
+            let database = policy_store::Mysql::new(&dsn, policy_store::SqlOptions::default())?;
+            Ok(Box::new(
+                policy_store::SqlStore::new(std::sync::Arc::new(database)).await?,
+            ))
+        }
+        #[cfg(feature = "postgres")]
+        Driver::Postgres => {
+            let database = policy_store::Postgres::new(&dsn, policy_store::SqlOptions::default())?;
+            Ok(Box::new(
+                policy_store::SqlStore::new(std::sync::Arc::new(database)).await?,
+            ))
+        }
+        #[allow(
+            unreachable_patterns,
+            reason = "with both features all drivers are there"
+        )]
+        driver => Err(OpenError::Name(format!("this build has no {driver:?}"))),
+    }
+}
+
+fn redis(text: &str) -> Result<RedisOptions, OpenError> {
+    let (text, database) = text.split_once('/').unwrap_or((text, ""));
+    let (user, address) = text
+        .rsplit_once('@')
+        .map_or((None, text), |(user, address)| (Some(user), address));
+    if address.is_empty() {
+        return Err(OpenError::Name(
+            "a host is missing: redis://HOST[:PORT][/DATABASE]".into(),
+        ));
+    }
+    let mut options = RedisOptions::new(RedisServers::One(address.to_owned()));
+    if let Some((user, password)) = user.map(|user| user.split_once(':').unwrap_or(("", user))) {
+        options.user = Some(user.to_owned()).filter(|user| !user.is_empty());
+        options.password = Some(Secret::from(password));
+    }
+    if !database.is_empty() {
+        let number = database.parse();
+        options.database = number
+            .map_err(|_| OpenError::Name(format!("'{database}' is no number of a database")))?;
+    }
+    Ok(options)
+}
+
+/// Asks a store. One that does not answer knows nothing.
+pub(super) async fn ask(
+    store: &dyn Store,
+    mail: &Mail,
+    options: &CacheOptions,
+    compat: bool,
+    now: i64,
+) -> Option<Known> {
+    for key in spam_keys(mail) {
+        let key = shared_key("spam", &key);
+        let Some((old, mut entry)) = get(store, &key, Spam::decode).await else {
+            continue;
+        };
+        match entry.ask(options, now) {
+            Some(retries) => {
+                // Another host may have counted at the same time: one of both counts.
+                _ = store
+                    .compare_and_set(&key, &old, &bytes(&entry.encode()), Some(KEPT))
+                    .await;
+                return Some(Known::Spam(answer(&entry, retries, options, compat)));
+            }
+            None => _ = store.delete(&key).await,
+        }
+    }
+    let key = shared_key("ham", &ham_key(mail));
+    let (old, mut entry) = get(store, &key, Ham::decode).await?;
+    let is_hard = entry.ask(options, now);
+    _ = store
+        .compare_and_set(&key, &old, &bytes(&entry.encode()), Some(KEPT))
+        .await;
+    Some(if is_hard {
+        Known::Hard(entry.rate)
+    } else {
+        Known::Soft(entry.rate)
+    })
+}
+
+/// Tells a store. One that does not answer learns nothing.
+pub(super) async fn learn(
+    store: &dyn Store,
+    mail: &Mail,
+    cached: &Cached,
+    options: &CacheOptions,
+    now: i64,
+) {
+    let (key, value) = match cached {
+        Cached::Spam {
+            by_sender,
+            rate,
+            reason,
+        } => (
+            shared_key("spam", &spam_key(mail, *by_sender)),
+            Spam::new(rate, reason, options, now).encode(),
+        ),
+        Cached::Ham { rate } => (
+            shared_key("ham", &ham_key(mail)),
+            Ham::new(rate, options, now).encode(),
+        ),
+    };
+    _ = store.set(&key, &bytes(&value), Some(KEPT)).await;
+}
+
+/// The bytes of an entry and what they mean.
+async fn get<E>(
+    store: &dyn Store,
+    key: &[u8],
+    decode: impl Fn(&str) -> Option<E>,
+) -> Option<(Vec<u8>, E)> {
+    let value = store.get(key).await.ok().flatten()?;
+    let text: String = value.iter().map(|&byte| char::from(byte)).collect();
+    Some((value.to_vec(), decode(&text)?))
+}

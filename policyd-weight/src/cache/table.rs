@@ -1,0 +1,129 @@
+//! Entries by their keys, of which the oldest go when there are too many.
+
+use std::collections::{HashMap, HashSet};
+
+/// A bounded table.
+#[derive(Debug)]
+pub(super) struct Table<E> {
+    entries: HashMap<String, E>,
+    /// What has changed since it was written last.
+    changed: HashSet<String>,
+}
+
+impl<E> Default for Table<E> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            changed: HashSet::new(),
+        }
+    }
+}
+
+impl<E> Table<E> {
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut E> {
+        let entry = self.entries.get_mut(key)?;
+        if !self.changed.contains(key) {
+            self.changed.insert(key.to_owned());
+        }
+        Some(entry)
+    }
+
+    pub(super) fn insert(&mut self, key: String, entry: E) {
+        self.changed.insert(key.clone());
+        self.entries.insert(key, entry);
+    }
+
+    pub(super) fn remove(&mut self, key: &str) {
+        if self.entries.remove(key).is_some() {
+            self.changed.insert(key.to_owned());
+        }
+    }
+
+    /// Above `max` entries, those that were seen longest ago go down to `size`. How many.
+    pub(super) fn purge(&mut self, size: usize, max: usize, seen: impl Fn(&E) -> i64) -> usize {
+        if self.entries.len() <= max {
+            return 0;
+        }
+        let mut by_age: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (seen(entry), key.clone()))
+            .collect();
+        by_age.sort_unstable();
+        let count = self.entries.len().saturating_sub(size);
+        for (_, key) in by_age.into_iter().take(count) {
+            self.remove(&key);
+        }
+        count
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.changed
+            .extend(self.entries.drain().map(|(key, _)| key));
+    }
+
+    /// Entries in the order of their keys.
+    pub(super) fn sorted(&self) -> Vec<(&String, &E)> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries
+    }
+
+    /// What has changed since the last time; none where the entry is gone.
+    pub(super) fn take_changes(
+        &mut self,
+        encode: impl Fn(&E) -> String,
+    ) -> Vec<(String, Option<String>)> {
+        let changed = self.changed.drain();
+        changed
+            .map(|key| (self.entries.get(&key).map(&encode), key))
+            .map(|(value, key)| (key, value))
+            .collect()
+    }
+
+    /// Takes over what was written: it has not changed, and entries that are newer stay.
+    pub(super) fn restore(&mut self, key: String, entry: E) {
+        if !self.changed.contains(&key) {
+            self.entries.insert(key, entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_entries_go() {
+        let mut table = Table::default();
+        for age in 0..5 {
+            table.insert(format!("k{age}"), age);
+            assert_eq!(table.purge(2, 4, |age| *age), if age == 4 { 3 } else { 0 });
+        }
+        let left: Vec<_> = table
+            .sorted()
+            .into_iter()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        assert_eq!(left, ["k3", "k4"]);
+    }
+
+    #[test]
+    fn changes_are_told_once() {
+        let mut table = Table::default();
+        table.insert("a".into(), 1);
+        table.restore("b".into(), 2);
+        assert_eq!(
+            table.take_changes(i32::to_string),
+            [("a".to_owned(), Some("1".to_owned()))]
+        );
+        assert_eq!(table.take_changes(i32::to_string), []);
+        table.clear();
+        let mut changes = table.take_changes(i32::to_string);
+        changes.sort();
+        assert_eq!(changes, [("a".to_owned(), None), ("b".to_owned(), None)]);
+        table.insert("a".into(), 3);
+        table.restore("a".into(), 1);
+        assert_eq!(table.get_mut("a").copied(), Some(3));
+    }
+}

@@ -1,0 +1,388 @@
+//! What is wrong with the values of options, though each can be read.
+
+use policy_dns::{
+    Name,
+    list::{dead_zone, part_of},
+};
+
+use super::{Config, ListOption, Loaded, Source, seconds};
+use crate::perl::{Value, distance};
+
+/// Something that an administrator wants to know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Finding {
+    /// The configuration does not work so.
+    Error(String),
+    /// It works, and hardly as it is meant.
+    Warning(String),
+}
+
+impl Finding {
+    /// `error` or `warning`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Error(_) => "error",
+            Self::Warning(_) => "warning",
+        }
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Error(text) | Self::Warning(text) => text,
+        }
+    }
+}
+
+/// Looks at all values.
+#[must_use]
+pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
+    let config = Config::new(&loaded.options, source.compat);
+    let mut findings = vec![];
+    numbers(loaded, &mut findings);
+    lists(&config, loaded, &mut findings);
+    levels(&config, &mut findings);
+    texts(&config, loaded, &mut findings);
+    names(&config, loaded, &mut findings);
+    without_meaning(loaded, &mut findings);
+    findings
+}
+
+fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
+    findings.push(Finding::Warning(text.into()));
+}
+
+/// Options that are numbers by default have to be numbers.
+fn numbers(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    for (name, default) in &loaded.defaults.scalars {
+        let value = loaded.options.scalar(name);
+        let is_number = matches!(default, Value::Integer(_) | Value::Float(_));
+        let text = value.to_string();
+        let begins = text
+            .trim_start()
+            .trim_start_matches(['-', '+'])
+            .starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        if is_number && !begins {
+            warn(
+                findings,
+                format!("${name} is no number: '{text}' counts as 0"),
+            );
+        } else if is_number && !value.number().is_finite() {
+            findings.push(Finding::Error(format!("${name} is not finite")));
+        }
+    }
+    for name in ["PTIME", "TEMP_PTIME"] {
+        let text = loaded.options.scalar(name).to_string();
+        if seconds(&text).is_none() {
+            warn(
+                findings,
+                format!(
+                    "${name} is no time: '{text}': write a number and s, m, h or d, as in '3h'"
+                ),
+            );
+        }
+    }
+}
+
+fn lists(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+    for (name, all) in [
+        ("dnsbl_score", &config.lists),
+        ("rhsbl_score", &config.domain_lists),
+    ] {
+        let count = loaded.options.array(name).len();
+        if count % 4 != 0 {
+            warn(
+                findings,
+                format!(
+                    "@{name} has {count} items: each list has four, its name, two scores and a name for the log"
+                ),
+            );
+        }
+        for list in all {
+            list_itself(name, list, config.compat, findings);
+        }
+    }
+}
+
+fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec<Finding>) {
+    let zone = &list.zone;
+    if let Some(error) = &list.bad_codes {
+        findings.push(Finding::Error(format!("@{option}: {error}")));
+    }
+    match Name::parse(zone) {
+        Ok(name) if name.labels().count() > 1 => {}
+        _ => findings.push(Finding::Error(format!(
+            "@{option}: '{zone}' is no name of a list"
+        ))),
+    }
+    if let Some(dead) = dead_zone(zone) {
+        let since = dead
+            .since
+            .map(|since| format!(" since {since}"))
+            .unwrap_or_default();
+        let then = if compat {
+            "it may list everybody"
+        } else {
+            "it is not asked"
+        };
+        warn(
+            findings,
+            format!("@{option}: the list {zone} is dead{since}: {then}; take it out"),
+        );
+    } else if let Some(whole) = part_of(zone) {
+        warn(
+            findings,
+            format!("@{option}: the list {zone} is a part of {whole}: ask that one, with codes"),
+        );
+    }
+    if let Some((_, who)) = REGISTERED
+        .iter()
+        .find(|(registered, _)| zone.ends_with(registered))
+    {
+        warn(
+            findings,
+            format!("@{option}: the list {zone} answers registered name servers only: see {who}"),
+        );
+    }
+    if !list.hit.value.is_finite() || !list.miss.value.is_finite() {
+        findings.push(Finding::Error(format!(
+            "@{option}: a score of {zone} is not finite"
+        )));
+    }
+}
+
+/// Levels that no sum reaches.
+fn levels(config: &Config, findings: &mut Vec<Finding>) {
+    let scores = &config.scores;
+    let on_all_lists: f64 = config
+        .lists
+        .iter()
+        .map(|list| list.hit.value.max(list.miss.value).max(0.0))
+        .sum();
+    let fixed = [
+        &scores.client_ip_eq_helo,
+        &scores.helo,
+        &scores.helo_from_mx_eq_ip,
+        &scores.helo_numeric,
+        &scores.verified_helo,
+        &scores.unverified_helo,
+        &scores.failed_helo,
+        &scores.helo_seems_dialup,
+        &scores.failed_helo_seems_dialup,
+        &scores.client_seems_dialup,
+        &scores.multiparted,
+        &scores.anonymous,
+        &scores.bogus_mx,
+        &scores.random_sender,
+        &scores.rhsbl_penalty,
+        &scores.enforce_dyndns,
+    ];
+    let fixed: f64 = fixed.iter().map(|scores| scores.hit.value.max(0.0)).sum();
+    let domains: f64 = config
+        .domain_lists
+        .iter()
+        .map(|list| list.hit.value.max(0.0))
+        .sum();
+    // Each check adds the sum of the lists again, and the penalty of the sender's domain is squared.
+    let most = (on_all_lists + fixed) * 20.0 + domains + fixed * fixed;
+    if most < config.reject_level {
+        warn(
+            findings,
+            format!(
+                "no sum reaches $REJECTLEVEL {}: nobody is rejected by it",
+                config.reject_level
+            ),
+        );
+    }
+    if on_all_lists < config.reject_level && !config.lists.is_empty() {
+        let text = format!(
+            "a client on all lists has {on_all_lists} points of these, less than $REJECTLEVEL {}: other checks decide",
+            config.reject_level
+        );
+        warn(findings, text);
+    }
+    let bonus: f64 = config.lists.iter().map(|list| list.miss.value).sum();
+    if config.reject_level <= bonus {
+        warn(
+            findings,
+            format!(
+                "a client on no list has {bonus} points, which reaches $REJECTLEVEL {}",
+                config.reject_level
+            ),
+        );
+    }
+    if config.defer_level <= config.reject_level && !config.defer_strings.is_empty() {
+        warn(
+            findings,
+            "$DEFER_LEVEL is not above $REJECTLEVEL: nothing is deferred for $DEFER_STRING",
+        );
+    }
+}
+
+/// Answers that Postfix has to understand.
+fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let answers = [
+        "REJECTMSG",
+        "MAXDNSBLMSG",
+        "DNSERRMSG",
+        "CACHEREJECTMSG",
+        "DEFER_ACTION",
+    ];
+    for name in answers {
+        let text = loaded.options.scalar(name).to_string();
+        let word = text.split_ascii_whitespace().next().unwrap_or_default();
+        let is_code = word.len() == 3
+            && word.starts_with(['4', '5'])
+            && word.bytes().all(|byte| byte.is_ascii_digit());
+        let is_action = policy_proto::Action::parse(word.as_bytes())
+            .keyword()
+            .is_some();
+        if !is_code && !is_action && !text.trim_start().to_ascii_lowercase().starts_with("rc:") {
+            warn(
+                findings,
+                format!(
+                    "${name} begins with '{word}', which is no code and no action of access(5)"
+                ),
+            );
+        }
+        if text.contains(['\n', '\r', '\0']) {
+            findings.push(Finding::Error(format!(
+                "${name} has more than one line: Postfix takes one"
+            )));
+        }
+    }
+    for (result, _) in &config.spf_scores {
+        if !SPF_RESULTS.contains(&result.as_str()) {
+            findings.push(Finding::Error(format!(
+                "@spf_score: '{result}' is no result: {} are",
+                SPF_RESULTS.join(", ")
+            )));
+        }
+    }
+    if !config.country_scores.is_empty() && !loaded.options.scalar("COUNTRY_DB").is_true() {
+        findings.push(Finding::Error(
+            "@country_score needs $COUNTRY_DB, a file of countries".into(),
+        ));
+    }
+}
+
+/// Names in `$DEFER_STRING` that no text of a score has.
+fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let lists = config
+        .lists
+        .iter()
+        .chain(&config.domain_lists)
+        .flat_map(|list| ["IN_", "NOT_IN_", ""].map(|prefix| format!("{prefix}{}=", list.name)));
+    let known: Vec<String> = lists
+        .chain(ITEMS.iter().map(|item| format!("{item}=")))
+        .collect();
+    for text in &config.defer_strings {
+        if known.iter().any(|known| known.starts_with(text.as_str())) {
+            continue;
+        }
+        let meant = known
+            .iter()
+            .map(|known| (distance(known, text), known))
+            .min();
+        let meant = meant.filter(|(distance, _)| *distance <= 1 + text.len() / 4);
+        let meant = meant
+            .map(|(_, meant)| format!(": did you mean '{meant}'?"))
+            .unwrap_or_default();
+        warn(
+            findings,
+            format!("$DEFER_STRING: no score has '{text}' in its text{meant}"),
+        );
+    }
+    let address = loaded.options.scalar("BIND_ADDRESS").to_string();
+    let is_all = address.trim().eq_ignore_ascii_case("all") || address.is_empty();
+    if !is_all && address.parse::<std::net::IpAddr>().is_err() {
+        findings.push(Finding::Error(format!(
+            "$BIND_ADDRESS is no address: '{address}'"
+        )));
+    }
+}
+
+/// Options of the Perl program's processes and sockets.
+fn without_meaning(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    for name in WITHOUT_MEANING {
+        if loaded.options.scalar(name) != loaded.defaults.scalar(name) {
+            warn(
+                findings,
+                format!("${name} has no meaning here: see policyd-weight.conf(5)"),
+            );
+        }
+    }
+}
+
+/// Options that are read, and mean nothing.
+const WITHOUT_MEANING: [&str; 10] = [
+    "MIN_PROC",
+    "CHILDIDLE",
+    "PUDP",
+    "USE_NET_DNS",
+    "IPC_TIMEOUT",
+    "MAXIDLECACHE",
+    "syslog_socktype",
+    "syslog_options",
+    "syslog_priority",
+    "syslog_facility",
+];
+
+/// Lists that answer those only who have registered.
+const REGISTERED: [(&str, &str); 4] = [
+    (
+        "b.barracudacentral.org",
+        "https://www.barracudacentral.org/rbl",
+    ),
+    ("bl.score.senderscore.com", "https://knowledge.validity.com"),
+    ("dnsbl.invaluement.com", "https://www.invaluement.com"),
+    ("truncate.gbudb.net", "https://www.gbudb.com"),
+];
+
+/// The results of SPF (RFC 7208, 2.6).
+pub(crate) const SPF_RESULTS: [&str; 7] = [
+    "none",
+    "neutral",
+    "pass",
+    "fail",
+    "softfail",
+    "temperror",
+    "permerror",
+];
+
+/// What the texts of scores are made of, beside the names of lists.
+const ITEMS: [&str; 31] = [
+    "CL_IP_EQ_FROM_MX",
+    "CL_IP_EQ_HELO_MX",
+    "CL_IP_EQ_FROM_IP",
+    "CL_IP_EQ_HELO_IP",
+    "CL_IP_EQ_HELO_NUMERIC",
+    "BAD_MX",
+    "BOGUS_MX",
+    "HELO_IP_IN_CL_SUBNET",
+    "HELO_IP_IN_CL16_SUBNET",
+    "CL_IP_NE_HELO",
+    "NO_MX_A_RECS_FOUND",
+    "HELO_NUMERIC",
+    "FROM/MX_MATCHES_HELO(DOMAIN)",
+    "FROM/MX_MATCHES_NOT_HELO(DOMAIN)",
+    "CL_HOSTNAME_MATCHES_FROM(DOMAIN)",
+    "FROM/MX_MATCHES_UNVR_HELO(DOMAIN)_OR_CL_NAME(DOMAIN)",
+    "FROM/MX_MATCHES_NOT_UNVR_HELO(DOMAIN)_NOR_CL_NAME(DOMAIN)",
+    "MAIL_SEEMS_FORGED",
+    "FROM_NOT_FAILED_HELO(DOMAIN)",
+    "CL_SEEMS_DIALUP",
+    "REV_IP_EQ_HELO",
+    "REV_IP_EQ_HELO_DOMAIN",
+    "NO_DNS_RECORDS",
+    "RESOLVED_IP_IS_NOT_HELO",
+    "HELO_SEEMS_DIALUP",
+    "NOK_HELO_SEEMS_DIALUP",
+    "FROM_NBDY_ANON",
+    "CLIENT_NOT_MX/A_FROM_DOMAIN",
+    "CLIENT/24_NOT_MX/A_FROM_DOMAIN",
+    "FROM_MULTIPARTED",
+    "RANDOM_SENDER",
+];

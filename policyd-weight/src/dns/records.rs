@@ -1,0 +1,128 @@
+//! Records of names: hosts that take mail, addresses, names of addresses.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use futures_util::future::{join, join_all};
+use policy_dns::{Answer, Name, Question, RecordType, Resolver};
+
+use crate::{
+    mail::expanded,
+    score::{Family, Lookup},
+};
+
+/// What names have.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) exchanges: HashMap<String, Lookup>,
+    pub(super) addresses: HashMap<(String, Family), Lookup>,
+}
+
+/// The hosts that take mail for names, and the addresses of these and of the names.
+pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Records {
+    let of_name = |name: String| async move {
+        let parsed = super::name(&name);
+        // The hosts are asked for as soon as they are known.
+        let hosts = async {
+            let exchanges = exchanges(resolver, parsed.clone()).await;
+            let hosts: Vec<_> = match &exchanges {
+                Lookup::Answer(hosts) => hosts
+                    .iter()
+                    .filter(|host| !host.is_empty())
+                    .take(MAX_HOSTS)
+                    .cloned()
+                    .collect(),
+                Lookup::Failed => vec![],
+            };
+            let of_hosts = join_all(hosts.into_iter().map(|host| of_host(resolver, host))).await;
+            (exchanges, of_hosts)
+        };
+        let ((exchanges, of_hosts), own) = join(hosts, of_host(resolver, name.clone())).await;
+        (name, exchanges, of_hosts, own)
+    };
+    let mut records = Records::default();
+    let mut names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for (name, exchanges, of_hosts, own) in join_all(names.into_iter().map(of_name)).await {
+        records.exchanges.insert(name, exchanges);
+        records
+            .addresses
+            .extend(of_hosts.into_iter().chain([own]).flatten());
+    }
+    records
+}
+
+type OfHost = [((String, Family), Lookup); 2];
+
+async fn of_host(resolver: &impl Resolver, host: String) -> OfHost {
+    let name = super::name(&host);
+    let (v4, v6) = join(
+        addresses(resolver, name.clone(), RecordType::A),
+        addresses(resolver, name, RecordType::Aaaa),
+    )
+    .await;
+    [((host.clone(), Family::V4), v4), ((host, Family::V6), v6)]
+}
+
+async fn exchanges(resolver: &impl Resolver, name: Option<Name>) -> Lookup {
+    let text = |name: &Name| {
+        name.to_bytes()
+            .into_iter()
+            .map(char::from)
+            .collect::<String>()
+    };
+    lookup(resolver, name, RecordType::Mx, |answer| {
+        answer.exchanges().map(|(_, name)| text(name)).collect()
+    })
+    .await
+}
+
+async fn addresses(resolver: &impl Resolver, name: Option<Name>, kind: RecordType) -> Lookup {
+    lookup(resolver, name, kind, |answer| {
+        answer
+            .addresses()
+            .map(|address| expanded(&address.to_string()))
+            .collect()
+    })
+    .await
+}
+
+/// What is no name has no records.
+async fn lookup(
+    resolver: &impl Resolver,
+    name: Option<Name>,
+    kind: RecordType,
+    records: impl Fn(&Answer) -> Vec<String>,
+) -> Lookup {
+    let Some(name) = name else {
+        return Lookup::Answer(vec![]);
+    };
+    let answer = resolver.ask(Question::new(name, kind)).await;
+    if answer.outcome().is_answer() {
+        Lookup::Answer(records(&answer))
+    } else {
+        Lookup::Failed
+    }
+}
+
+/// The names of an address.
+pub(super) async fn pointers(resolver: &impl Resolver, address: Option<IpAddr>) -> Vec<String> {
+    let Some(address) = address else {
+        return vec![];
+    };
+    let answer = resolver
+        .ask(Question::new(Name::reverse(address), RecordType::Ptr))
+        .await;
+    let names = answer.pointers().take(MAX_HOSTS);
+    names
+        .map(|name| {
+            name.to_bytes()
+                .into_iter()
+                .map(|byte| char::from(byte.to_ascii_lowercase()))
+                .collect()
+        })
+        .collect()
+}
+
+/// How many hosts of a domain, and names of an address, are looked at.
+const MAX_HOSTS: usize = 16;

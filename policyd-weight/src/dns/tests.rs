@@ -1,0 +1,243 @@
+//! What is asked for a request, against a name server.
+
+use policy_testing::NameServer;
+
+use super::*;
+use crate::{
+    config::DefaultSet,
+    mail::Attributes,
+    perl::evaluate,
+    score::{Family, ListFact, Lookup},
+};
+
+fn dns(server: &NameServer, text: &str, compat: bool) -> (Config, Dns) {
+    let text = format!(
+        "$NS = '{}'; $DNS_RETRIES = 0; $DNS_RETRY_IVAL = 1; {text}",
+        server.address()
+    );
+    let options = evaluate(
+        text.as_bytes(),
+        &DefaultSet::Debian.options(compat).unwrap(),
+    )
+    .unwrap()
+    .options;
+    let config = Config::new(&options, compat);
+    let dns = Dns::new(&config, &options, None).unwrap();
+    (config, dns)
+}
+
+fn mail(address: &str, helo: &str, sender: &str) -> Mail {
+    Mail::new(&Attributes {
+        client_address: address.into(),
+        helo_name: helo.into(),
+        sender: sender.into(),
+        ..Attributes::default()
+    })
+}
+
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+fn found(records: &[&str]) -> Lookup {
+    Lookup::Answer(records.iter().map(|&record| record.to_owned()).collect())
+}
+
+const GOOD: &str = "2.0.0.127.bl.test A 127.0.0.2\n192.0.2.9@bl.test A 127.0.0.3\n";
+const ONE: &str = "@dnsbl_score = ('bl.test', 3, -1, 'BL'); @rhsbl_score = ();";
+
+#[tokio::test]
+async fn all_names_are_asked_for_at_once() {
+    let server = NameServer::start(
+        "acme.test MX 10 mail.acme.test\nmail.acme.test A 192.0.2.1\nmail.acme.test AAAA 2001:db8::1\n\
+         1.2.0.192.in-addr.arpa PTR Mail.Acme.test\nsf.test !servfail",
+    );
+    let (config, dns) = dns(&server, ONE, false);
+    let mail = mail("192.0.2.1", "mail.acme.test", "x@sf.test");
+    let facts = dns.facts(&config, &mail, deadline()).await;
+    assert_eq!(facts.exchanges["acme.test"], found(&["mail.acme.test"]));
+    assert_eq!(facts.exchanges["sf.test"], Lookup::Failed);
+    assert_eq!(
+        facts.addresses[&("mail.acme.test".into(), Family::V4)],
+        found(&["192.0.2.1"])
+    );
+    let v6 = found(&["2001:0db8:0000:0000:0000:0000:0000:0001"]);
+    assert_eq!(facts.addresses[&("mail.acme.test".into(), Family::V6)], v6);
+    assert_eq!(facts.pointers, ["mail.acme.test"]);
+}
+
+#[tokio::test]
+async fn lists_are_trusted_once_they_have_passed_their_test() {
+    for (zone, expected, told) in [
+        (GOOD, ListFact::Listed { is_trusted: true }, None),
+        // It has no test entry.
+        (
+            "192.0.2.9@bl.test A 127.0.0.3",
+            ListFact::Skipped,
+            Some("the list has lost its test entry"),
+        ),
+        (
+            "*.bl.test A 127.0.0.2",
+            ListFact::Skipped,
+            Some("the list has what it must not have"),
+        ),
+        ("*.bl.test !silent", ListFact::Error, None),
+    ] {
+        let server = NameServer::start(zone);
+        let (config, dns) = dns(&server, ONE, false);
+        let told_of = Mutex::new(vec![]);
+        dns.lists()
+            .test_once(dns.resolver(), |status| {
+                told_of.lock().unwrap().push(status)
+            })
+            .await;
+        let facts = dns
+            .lists()
+            .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
+            .await;
+        assert_eq!(facts, [expected], "{zone}");
+        let told_of: Vec<_> = told_of
+            .into_inner()
+            .unwrap()
+            .into_iter()
+            .map(|status| status.skipped)
+            .collect();
+        assert_eq!(
+            told_of,
+            told.map(|told| Some(told.to_owned()))
+                .into_iter()
+                .collect::<Vec<_>>(),
+            "{zone}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn as_the_perl_program_any_record_is_a_hit() {
+    for (zone, expected) in [
+        (
+            "192.0.2.9@bl.test A 198.51.100.1",
+            ListFact::Listed { is_trusted: true },
+        ),
+        ("192.0.2.9@bl.test !servfail", ListFact::NotListed),
+        ("192.0.2.9@bl.test !silent", ListFact::Error),
+        ("", ListFact::NotListed),
+    ] {
+        let server = NameServer::start(zone);
+        let (config, dns) = dns(&server, ONE, true);
+        dns.lists().test_once(dns.resolver(), |_| ()).await;
+        assert_eq!(
+            dns.lists()
+                .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
+                .await,
+            [expected],
+            "{zone}"
+        );
+        assert!(server.questions().len() <= 1, "no test");
+    }
+}
+
+#[tokio::test]
+async fn as_the_perl_program_a_list_with_errors_is_skipped_for_some_requests() {
+    let server = NameServer::start("*.bl.test !silent");
+    let (config, dns) = dns(
+        &server,
+        &format!("{ONE} $BL_ERROR_SKIP = 1; $BL_SKIP_RELEASE = 3; $DNS_RETRY_IVAL = 0.1;"),
+        true,
+    );
+    let mut all = vec![];
+    for _ in 0..6 {
+        let facts = dns
+            .lists()
+            .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
+            .await;
+        dns.lists().count_errors(&config, &facts);
+        all.extend(facts);
+    }
+    use ListFact::{Error, Skipped};
+    assert_eq!(all, [Error, Error, Skipped, Skipped, Error, Error]);
+}
+
+#[tokio::test]
+async fn a_dead_list_is_not_asked() {
+    let server = NameServer::start("*.njabl.org A 127.0.0.2");
+    let (config, dns) = dns(
+        &server,
+        "@dnsbl_score = ('dnsbl.njabl.org', 4, 0, 'NJ'); @rhsbl_score = ();",
+        false,
+    );
+    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    assert_eq!(
+        dns.lists()
+            .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
+            .await,
+        [ListFact::Dead]
+    );
+    assert_eq!(server.questions(), []);
+}
+
+#[tokio::test]
+async fn codes_of_one_list_are_lists_of_their_own() {
+    let server = NameServer::start(
+        "2.0.0.127.zen.test A 127.0.0.2\n2.0.0.127.zen.test A 127.0.0.10\n192.0.2.9@zen.test A 127.0.0.10",
+    );
+    let lists = "@dnsbl_score = ('zen.test=127.0.0.2-9', 4, -1, 'SBL', 'zen.test=127.0.0.10-11', 3, 0, 'DYN_PBL'); @rhsbl_score = ();";
+    let (config, dns) = dns(&server, lists, false);
+    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    let before = server.questions().len();
+    let facts = dns
+        .lists()
+        .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
+        .await;
+    assert_eq!(
+        facts,
+        [ListFact::NotListed, ListFact::Listed { is_trusted: true }]
+    );
+    assert_eq!(server.questions().len() - before, 1, "one question");
+}
+
+#[tokio::test]
+async fn the_time_of_a_request_bounds_all_its_questions() {
+    let server = NameServer::start("*.test !silent");
+    let (config, dns) = dns(&server, "$DNS_RETRIES = 9;", false);
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let facts = dns
+        .facts(&config, &mail("192.0.2.1", "a.test", "x@b.test"), deadline)
+        .await;
+    assert_eq!(facts.exchanges["b.test"], Lookup::Failed);
+}
+
+#[tokio::test]
+async fn spf_is_asked_for_where_it_has_a_score() {
+    let server = NameServer::start("acme.test TXT \"v=spf1 -all\"");
+    for (text, expected) in [("", None), ("@spf_score = ('fail', 3);", Some("fail"))] {
+        let (config, dns) = dns(&server, text, false);
+        let facts = dns
+            .facts(
+                &config,
+                &mail("192.0.2.1", "h.test", "x@acme.test"),
+                deadline(),
+            )
+            .await;
+        assert_eq!(facts.spf.as_deref(), expected);
+    }
+}
+
+#[test]
+fn name_servers_have_ports() {
+    for (text, expected) in [
+        ("192.0.2.1", Some("192.0.2.1:53")),
+        ("192.0.2.1:5353", Some("192.0.2.1:5353")),
+        ("2001:db8::1", Some("[2001:db8::1]:53")),
+        ("[2001:db8::1]:5353", Some("[2001:db8::1]:5353")),
+        ("ns.test", None),
+    ] {
+        assert_eq!(
+            server(text),
+            expected.map(|text| text.parse().unwrap()),
+            "{text}"
+        );
+    }
+}
+
+use std::sync::Mutex;

@@ -1,0 +1,26 @@
+//! policyd-weight: a score for each client of Postfix, by DNS lists, HELO name, sender and reverse names.
+//!
+//! | part | what it holds |
+//! | --- | --- |
+//! | [`perl`] | the language of configuration files: a part of Perl |
+//! | [`config`] | options as typed values, sets of defaults, what is wrong with a file |
+//! | [`mail`] | a request, and what follows from it alone |
+//! | [`dns`] | what DNS has to answer for a request, asked all at once |
+//! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
+//! | [`policy`] | the answer to a request |
+//! | [`program`] | the command line, the daemon, spawn(8) |
+//! | [`score`] | 23 steps over a request and what DNS has said, without DNS |
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
+
+pub mod cache;
+pub mod config;
+pub mod dns;
+pub mod mail;
+pub mod memory;
+pub mod number;
+pub mod perl;
+pub mod policy;
+pub mod program;
+pub mod regex;
+pub mod score;

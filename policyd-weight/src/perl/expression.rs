@@ -1,0 +1,357 @@
+//! Expressions: numbers, texts, lists, variables, arithmetic and assignments.
+
+use super::{
+    Problem, Value,
+    interpreter::Interpreter,
+    operator::{self, Binary},
+    value::Values,
+    variables::Variable,
+};
+
+/// What an expression is, and the variable that can be set where it stands.
+pub(super) struct Operand {
+    pub(super) values: Values,
+    target: Option<Target>,
+    /// Whether it does nothing on its own.
+    pub(super) is_idle: bool,
+    position: usize,
+}
+
+impl Operand {
+    /// A variable that was declared just now.
+    pub(super) fn of_variable(variable: Variable, position: usize) -> Self {
+        let values = if variable.is_array {
+            Values::Array(vec![])
+        } else {
+            Values::Scalar(Value::Undefined)
+        };
+        Self {
+            values,
+            target: Some(Target::Variable(variable)),
+            is_idle: false,
+            position,
+        }
+    }
+
+    /// The array that the operand is.
+    pub(super) fn array(&self) -> Option<Variable> {
+        match &self.target {
+            Some(Target::Variable(variable)) if variable.is_array => Some(variable.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone)]
+enum Target {
+    Variable(Variable),
+    Element(Variable, usize),
+}
+
+impl Interpreter {
+    /// Expressions with commas between them. As a statement the last one counts.
+    pub(super) fn list(&mut self) -> Result<Vec<Operand>, Problem> {
+        let mut operands = vec![];
+        loop {
+            while self.comma() {}
+            if self.is_at_end_of_list() {
+                return Ok(operands);
+            }
+            operands.push(self.assignment()?);
+            if !self.comma() {
+                return Ok(operands);
+            }
+        }
+    }
+
+    fn comma(&mut self) -> bool {
+        self.cursor.take(",") || self.cursor.take("=>")
+    }
+
+    fn is_at_end_of_list(&mut self) -> bool {
+        self.cursor.skip_blanks();
+        matches!(self.cursor.peek(), None | Some(')' | ';' | ']' | '}'))
+    }
+
+    /// `NAME = ..`, `NAME .= ..` and the like, or a value.
+    pub(super) fn assignment(&mut self) -> Result<Operand, Problem> {
+        self.deeper()?;
+        let left = self.binary(0)?;
+        self.cursor.skip_blanks();
+        let at = self.cursor.position();
+        let operand = match self.assignment_operator() {
+            None => left,
+            Some(operator) => {
+                let Some(target) = left.target else {
+                    return Err(self
+                        .cursor
+                        .problem(left.position, "only a variable can be set"));
+                };
+                let right = self.assignment()?;
+                let values = self.assign(&target, operator, right.values, at)?;
+                Operand {
+                    values,
+                    target: Some(target),
+                    is_idle: false,
+                    position: left.position,
+                }
+            }
+        };
+        self.depth -= 1;
+        Ok(operand)
+    }
+
+    /// An operator that sets: none for `=` itself within.
+    fn assignment_operator(&mut self) -> Option<Option<Binary>> {
+        if self.cursor.is_at("==") || self.cursor.is_at("=>") || self.cursor.is_at("=~") {
+            return None;
+        }
+        if self.cursor.take("=") {
+            return Some(None);
+        }
+        let (operator, length) = operator::at(&self.cursor)?;
+        let sets = self.cursor.ahead(length) == Some('=') && operator != Binary::Equal;
+        sets.then(|| {
+            self.cursor.advance(length + 1);
+            Some(operator)
+        })
+    }
+
+    fn assign(
+        &mut self,
+        target: &Target,
+        operator: Option<Binary>,
+        right: Values,
+        at: usize,
+    ) -> Result<Values, Problem> {
+        let variable = match target {
+            Target::Element(array, index) => {
+                let mut values = self.scope.array(array);
+                if values.len() <= *index {
+                    values.resize(index + 1, Value::Undefined);
+                }
+                let old = values.get(*index).cloned().unwrap_or_default();
+                let new = self.combined(operator, old, right.scalar(), at)?;
+                if let Some(place) = values.get_mut(*index) {
+                    *place = new.clone();
+                }
+                self.set_array(array, values);
+                return Ok(Values::Scalar(new));
+            }
+            Target::Variable(variable) => variable,
+        };
+        if !variable.is_array {
+            let old = self.scope.scalar(variable);
+            let new = self.combined(operator, old, right.scalar(), at)?;
+            if !self.is_stopped {
+                self.scope.set_scalar(variable, new.clone());
+            }
+            return Ok(Values::Scalar(new));
+        }
+        if operator.is_some() {
+            return Err(self
+                .cursor
+                .problem(at, "an array is set by `=`, and added to by `push`"));
+        }
+        let values = right.list();
+        self.set_array(variable, values.clone());
+        Ok(Values::Array(values))
+    }
+
+    pub(super) fn set_array(&mut self, variable: &Variable, values: Vec<Value>) {
+        if !self.is_stopped {
+            self.scope.set_array(variable, values);
+        }
+    }
+
+    fn combined(
+        &self,
+        operator: Option<Binary>,
+        old: Value,
+        new: Value,
+        at: usize,
+    ) -> Result<Value, Problem> {
+        match operator {
+            None => Ok(new),
+            Some(operator) => {
+                let combined = operator.apply(&old, &new);
+                combined.map_err(|message| self.cursor.problem(at, message))
+            }
+        }
+    }
+
+    /// Values with operators between them that bind at least so tightly.
+    fn binary(&mut self, least: u8) -> Result<Operand, Problem> {
+        let mut left = self.unary()?;
+        loop {
+            self.cursor.skip_blanks();
+            let at = self.cursor.position();
+            let Some((operator, length)) = operator::at(&self.cursor) else {
+                return Ok(left);
+            };
+            // `NAME .= ..` is for the assignment.
+            let sets = operator != Binary::Equal
+                && self.cursor.ahead(length) == Some('=')
+                && self.cursor.ahead(length + 1) != Some('=');
+            if sets || operator.level() < least {
+                return Ok(left);
+            }
+            self.cursor.advance(length);
+            let right = if operator == Binary::Power {
+                self.unary()?
+            } else {
+                self.binary(operator.level() + 1)?
+            };
+            let value = operator.apply(&left.values.scalar(), &right.values.scalar());
+            let value = value.map_err(|message| self.cursor.problem(at, message))?;
+            left = Operand {
+                values: Values::Scalar(value),
+                target: None,
+                is_idle: true,
+                position: left.position,
+            };
+        }
+    }
+
+    fn unary(&mut self) -> Result<Operand, Problem> {
+        self.cursor.skip_blanks();
+        let position = self.cursor.position();
+        let sign = self.cursor.peek().filter(|c| matches!(c, '-' | '+'));
+        let Some(sign) = sign else {
+            return self.primary();
+        };
+        self.cursor.advance(1);
+        if self.cursor.peek() == Some(sign) {
+            return Err(self
+                .cursor
+                .problem(position, format!("`{sign}{sign}` is not read here")));
+        }
+        self.deeper()?;
+        // `-2**2` is -4.
+        let operand = self.binary(Binary::Power.level())?;
+        self.depth -= 1;
+        if sign == '+' {
+            return Ok(operand);
+        }
+        let value = operand.values.scalar();
+        let negated = Binary::Subtract.apply(&Value::Integer(0), &value);
+        let negated = negated.map_err(|message| self.cursor.problem(position, message))?;
+        Ok(Operand {
+            values: Values::Scalar(negated),
+            target: None,
+            is_idle: true,
+            position,
+        })
+    }
+
+    pub(super) fn operand(position: usize, values: Values) -> Operand {
+        Operand {
+            values,
+            target: None,
+            is_idle: true,
+            position,
+        }
+    }
+
+    /// `$NAME`, `@NAME`, `$NAME[3]`.
+    pub(super) fn variable(&mut self) -> Result<Operand, Problem> {
+        let position = self.cursor.position();
+        let is_array = self.cursor.next() == Some('@');
+        let braced = self.cursor.peek() == Some('{');
+        self.cursor.advance(usize::from(braced));
+        let name = self.cursor.word();
+        if name.is_empty() || (braced && !self.cursor.take("}")) {
+            let message = "a name has to follow: `$NAME`, or `@NAME` for a list";
+            return Err(self.cursor.problem(position, message));
+        }
+        if self.cursor.peek() == Some('{') || self.cursor.is_at("->") {
+            let message = "hashes and references are not read here: write the value itself";
+            return Err(self.cursor.problem(position, message));
+        }
+        let is_element = !is_array && self.cursor.peek() == Some('[');
+        let variable = Variable {
+            is_array: is_array || is_element,
+            name,
+        };
+        if !self.scope.knows(&variable) {
+            return Err(self.unknown(position, &variable));
+        }
+        if is_element {
+            return self.element(position, variable);
+        }
+        let values = if is_array {
+            Values::Array(self.scope.array(&variable))
+        } else {
+            Values::Scalar(self.scope.scalar(&variable))
+        };
+        Ok(Operand {
+            values,
+            target: Some(Target::Variable(variable)),
+            is_idle: true,
+            position,
+        })
+    }
+
+    fn element(&mut self, position: usize, array: Variable) -> Result<Operand, Problem> {
+        self.cursor.advance(1);
+        let index = self.assignment()?.values.scalar().number();
+        if !self.cursor.take("]") {
+            return Err(self
+                .cursor
+                .problem(self.cursor.position(), "`]` is missing"));
+        }
+        let values = self.scope.array(&array);
+        #[expect(clippy::cast_precision_loss, reason = "no array is so long")]
+        let from_end = if index < 0.0 {
+            index + values.len() as f64
+        } else {
+            index
+        };
+        if !(0.0..MAX_INDEX).contains(&from_end) {
+            return Err(self.cursor.problem(position, "there is no such element"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked above"
+        )]
+        let index = from_end as usize;
+        let value = values.get(index).cloned().unwrap_or_default();
+        Ok(Operand {
+            values: Values::Scalar(value),
+            target: Some(Target::Element(array, index)),
+            is_idle: true,
+            position,
+        })
+    }
+
+    pub(super) fn unknown(&self, position: usize, variable: &Variable) -> Problem {
+        let shown = variable.shown();
+        let meant = self.scope.suggestion(variable);
+        let meant = meant
+            .map(|meant| format!("; did you mean `{meant}`?"))
+            .unwrap_or_default();
+        let own = format!("a variable of your own begins with `my {shown}`");
+        self.cursor.problem(
+            position,
+            format!("there is no option `{shown}`{meant} ({own})"),
+        )
+    }
+
+    /// An expression within an expression: a file cannot fill the stack.
+    pub(super) fn deeper(&mut self) -> Result<(), Problem> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.cursor.problem(
+                self.cursor.position(),
+                "too many parentheses within parentheses",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How deep parentheses may nest.
+const MAX_DEPTH: usize = 60;
+/// The elements of an array that can be set by their number.
+const MAX_INDEX: f64 = 4096.0;

@@ -1,0 +1,156 @@
+//! Why a request has its answer: the steps of its score, as a table or as JSON.
+
+use std::ops::ControlFlow;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{NotAnswered, Policy, restriction_class, without_score};
+use crate::{
+    mail::{Attributes, Mail},
+    number,
+    score::Row,
+};
+
+/// A step of a score.
+pub type Step = Row;
+
+/// The steps of a score, and the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The steps in their order.
+    pub steps: Vec<Step>,
+    /// The answer.
+    pub action: String,
+    /// The sum, if there is one.
+    pub rate: Option<String>,
+}
+
+impl Policy {
+    /// Why a request would be answered as it would: without caches and memory, and nothing is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnswered`].
+    pub async fn explain(&self, attributes: &Attributes) -> Result<Explanation, NotAnswered> {
+        if attributes.request != "smtpd_access_policy" {
+            return Err(NotAnswered::Type(attributes.request.clone()));
+        }
+        let settings = self.settings();
+        let mail = Mail::new(attributes);
+        if let Some(action) = without_score(&mail) {
+            return Ok(Explanation {
+                steps: vec![],
+                action,
+                rate: None,
+            });
+        }
+        let deadline = Instant::now() + settings.config().request_timeout;
+        match self.score(&settings, &mail, false, deadline).await? {
+            ControlFlow::Break(decision) => Ok(Explanation {
+                steps: decision.rows,
+                action: restriction_class(decision.action),
+                rate: Some(decision.rate),
+            }),
+            // Not without a cached score.
+            ControlFlow::Continue(()) => Ok(Explanation {
+                steps: vec![],
+                action: String::new(),
+                rate: None,
+            }),
+        }
+    }
+}
+
+impl Explanation {
+    /// A table: step, what was looked up, what came, points, sum.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut rows = vec![["step", "looked up", "result", "points", "sum"].map(str::to_owned)];
+        rows.extend(self.steps.iter().map(|row| {
+            let sum = number::print(number::round(row.sum));
+            [
+                row.step.to_owned(),
+                row.looked_up.clone(),
+                row.result.clone(),
+                row.points.clone(),
+                sum,
+            ]
+        }));
+        let width = |column: usize| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+        };
+        let widths: Vec<_> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
+        let mut text = String::new();
+        for row in &rows {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, &width))| {
+                    if column < 3 {
+                        format!("{cell:<width$}")
+                    } else {
+                        format!("{cell:>width$}")
+                    }
+                });
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
+        if self.steps.is_empty() {
+            text.clear();
+        }
+        text + &format!("action={}\n", self.action)
+    }
+
+    /// The same as JSON, in one line.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let steps = self.steps.iter().map(|row| {
+            json!({
+                "name": row.step,
+                "looked_up": row.looked_up,
+                "result": row.result,
+                "points": if row.points.is_empty() { json!(null) } else { json!(number::read(&row.points)) },
+                "sum": number::round(row.sum),
+            })
+        });
+        let steps: Vec<_> = steps.collect();
+        json!({ "steps": steps, "rate": self.rate, "action": self.action }).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_its_columns_below_each_other() {
+        let row = |step, looked_up: &str, result: &str, points: &str, sum| Row {
+            step,
+            looked_up: looked_up.into(),
+            result: result.into(),
+            points: points.into(),
+            sum,
+        };
+        let explanation = Explanation {
+            steps: vec![
+                row("list", "bl.test", "IN_BL", "3.75", 3.75),
+                row("sum", "", "", "", 3.75),
+            ],
+            action: "550 no".into(),
+            rate: Some("3.75".into()),
+        };
+        let table = "step  looked up  result  points   sum\n\
+                     list  bl.test    IN_BL     3.75  3.75\n\
+                     sum                              3.75\n\
+                     action=550 no\n";
+        assert_eq!(explanation.table(), table);
+        let json: serde_json::Value = serde_json::from_str(&explanation.json()).unwrap();
+        assert_eq!(json["steps"][0]["points"], 3.75);
+        assert_eq!(json["action"], "550 no");
+    }
+}

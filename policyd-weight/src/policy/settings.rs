@@ -1,0 +1,144 @@
+//! The settings that hold for requests: the file's options, typed, and what asks DNS by them.
+
+use std::sync::Arc;
+
+use policy_daemon::log::{Level, Log};
+use policy_store::Countries;
+
+use super::one_line;
+use crate::{
+    config::{Config, Finding, Loaded, Source, check, load},
+    dns::Dns,
+    perl::Variables,
+};
+
+/// Settings of a file.
+#[derive(Debug)]
+pub struct Settings {
+    source: Source,
+    loaded: Loaded,
+    findings: Vec<Finding>,
+    config: Config,
+    dns: Dns,
+}
+
+impl Settings {
+    /// Reads the file, and prepares what its options need. What was known before stays: the health of lists, answers of
+    /// DNS.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, with a value, or with a file that it names.
+    pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
+        let loaded = load(&source)?;
+        let findings = check(&source, &loaded);
+        let shown = source.shown();
+        if let Some(error) = findings
+            .iter()
+            .find(|finding| finding.kind() == "error")
+            .filter(|_| !source.compat)
+        {
+            return Err(format!("{shown}:1:1: error: {}", error.text()));
+        }
+        let mut config = Config::new(&loaded.options, source.compat);
+        if loaded.ignored.is_some() {
+            config
+                .answer_prefix
+                .push_str(" using builtin defaults due to config-error");
+        }
+        let dns = Dns::new(&config, &loaded.options, before.map(|before| &before.dns));
+        let dns = dns.map_err(|error| format!("{shown}:1:1: error: {error}"))?;
+        let countries =
+            countries(&loaded.options).map_err(|error| format!("{shown}:1:1: error: {error}"))?;
+        Ok(Self {
+            dns: dns.with_countries(countries),
+            source,
+            loaded,
+            findings,
+            config,
+        })
+    }
+
+    /// Where the options come from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The options that requests depend on.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All options.
+    #[must_use]
+    pub fn options(&self) -> &Variables {
+        &self.loaded.options
+    }
+
+    /// What asks DNS.
+    #[must_use]
+    pub fn dns(&self) -> &Dns {
+        &self.dns
+    }
+
+    /// With `compat`: the fault for which the whole file is ignored.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.loaded.ignored.as_deref()
+    }
+
+    /// Findings and oddities, as `FILE:LINE:COLUMN: KIND: ..`.
+    #[must_use]
+    pub fn reports(&self) -> Vec<String> {
+        let shown = self.source.shown();
+        let findings = self
+            .findings
+            .iter()
+            .map(|finding| format!("{shown}:1:1: {}: {}", finding.kind(), finding.text()));
+        self.loaded
+            .warnings
+            .iter()
+            .cloned()
+            .chain(findings)
+            .collect()
+    }
+
+    pub(super) fn max_requests(&self) -> usize {
+        let number = self.loaded.options.scalar("MAX_PROC").number();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and 10,000"
+        )]
+        let number = number.clamp(1.0, 10_000.0) as usize;
+        number
+    }
+
+    pub(super) fn default_response(&self) -> String {
+        self.loaded.options.scalar("DEFAULT_RESPONSE").to_string()
+    }
+
+    /// Writes faults, findings and oddities into the log.
+    pub fn log_findings(&self, log: &Log) {
+        if let Some(fault) = self.fault() {
+            log.line(Level::Warning, format!("conf-err: {}", one_line(fault)));
+            log.line(Level::Warning, "conf-err: falling back to builtin defaults");
+        }
+        for report in self.reports() {
+            log.line(Level::Notice, one_line(&report));
+        }
+    }
+}
+
+/// The file of countries, if one is named.
+fn countries(options: &Variables) -> Result<Option<Arc<Countries>>, String> {
+    let path = options.scalar("COUNTRY_DB").to_string();
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let countries =
+        Countries::open(&path).map_err(|error| format!("$COUNTRY_DB {path}: {error}"))?;
+    Ok(Some(Arc::new(countries)))
+}

@@ -1,0 +1,84 @@
+//! The socket of the running daemon's cache, for `-s` and `-k`: lines of the Perl program's cache.
+//!
+//! A line is `5 QUERY`: `stats` is answered by the entries and `EOF`, `kill` empties the cache. The socket is in a
+//! directory of the daemon's user, and answers that user and root alone.
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+
+use crate::policy::Policy;
+
+/// Listens at a path. A socket that nobody listens at is replaced.
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::other("socket exists and is connectable"));
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers one connection at a time, for a short time.
+pub(super) async fn serve(listener: &UnixListener, policy: &Arc<Policy>) {
+    let own = rustix::process::geteuid().as_raw();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        let is_allowed = stream
+            .peer_cred()
+            .is_ok_and(|peer| [0, own].contains(&peer.uid()));
+        if is_allowed {
+            // A client that is gone, or does not read, has no answer.
+            _ = timeout(MAX_TIME, answer(stream, policy)).await;
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = vec![];
+    (&mut stream)
+        .take(MAX_LINE)
+        .read_until(b'\n', &mut line)
+        .await?;
+    let line = String::from_utf8_lossy(&line)
+        .trim_end()
+        .to_ascii_lowercase();
+    let answer = match line.split(' ').nth(1) {
+        Some("stats") => {
+            let entries = policy
+                .cache()
+                .entries()
+                .into_iter()
+                .map(|entry| entry + "\n");
+            format!("stats \n{}EOF\n", entries.collect::<String>())
+        }
+        Some("kill") if policy.cache().clear() => {
+            policy
+                .cache()
+                .flush()
+                .await
+                .map_err(crate::cache::io_error)?;
+            policy.log().info("cache killed");
+            "kill \n".to_owned()
+        }
+        Some("kill") => "kill shared\n".to_owned(),
+        _ => format!("unknown cache request: {line}\nEOF\n"),
+    };
+    stream.write_all(&crate::policy::bytes(&answer)).await?;
+    stream.shutdown().await
+}
+
+const MAX_TIME: Duration = Duration::from_secs(5);
+const MAX_LINE: u64 = 4096;

@@ -1,0 +1,98 @@
+//! The requests of a daemon's connections.
+
+use std::{sync::Arc, time::Duration};
+
+use policy_net::{BoxError, Handler, Peer};
+use policy_proto::{Request, Response};
+use tokio::{sync::watch, time::timeout};
+
+use crate::{
+    mail::Attributes,
+    policy::{Policy, bytes},
+};
+
+/// Answers requests.
+#[derive(Clone, Debug)]
+pub(super) struct WeightHandler {
+    pub(super) policy: Arc<Policy>,
+    /// Whether the cache has been read.
+    pub(super) ready: watch::Receiver<bool>,
+}
+
+impl Handler for WeightHandler {
+    async fn handle(&self, request: Request, _: &Peer) -> Result<Response, BoxError> {
+        if !*self.ready.borrow() {
+            let mut ready = self.ready.clone();
+            // A cache that cannot be read in time is none.
+            _ = timeout(MAX_WAIT, ready.wait_for(|ready| *ready)).await;
+        }
+        let mut attributes = Attributes::default();
+        for (name, value) in request.attributes() {
+            attributes.set(name, value);
+        }
+        log_attributes(&self.policy, || {
+            request
+                .attributes()
+                .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                .collect()
+        });
+        let action = self.policy.answer(&attributes).await?;
+        Ok(Response::new(printable(&action))?)
+    }
+}
+
+/// With `$VERBOSE`, the attributes in the order of their names.
+pub(super) fn log_attributes(
+    policy: &Policy,
+    attributes: impl FnOnce() -> Vec<(Vec<u8>, Vec<u8>)>,
+) {
+    if !policy.settings().config().verbose {
+        return;
+    }
+    let mut attributes = attributes();
+    attributes.sort();
+    for (name, value) in attributes {
+        let line = [&b"debug: Attribute: "[..], &name, b"=", &value]
+            .concat()
+            .to_ascii_lowercase();
+        policy.log().info(line);
+    }
+}
+
+/// An answer's bytes in one line, whatever the options and the client have in them.
+pub(super) fn printable(action: &str) -> Vec<u8> {
+    let mut line = bytes(action);
+    line.truncate(MAX_ANSWER);
+    for byte in &mut line {
+        if matches!(byte, 0 | b'\n' | b'\r') {
+            *byte = b'?';
+        }
+    }
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return b"DUNNO".to_vec();
+    }
+    line
+}
+
+/// How long the first requests wait until the cache is read.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+/// How long an answer may be: below what the protocol's reader takes.
+const MAX_ANSWER: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_one_line() {
+        for (action, expected) in [
+            ("550 a\nb\0c", &b"550 a?b?c"[..]),
+            ("", b"DUNNO"),
+            ("  ", b"DUNNO"),
+            ("550 \u{fc}", b"550 \xfc"),
+        ] {
+            assert_eq!(printable(action), expected);
+        }
+        assert_eq!(printable(&"x".repeat(10_000)).len(), MAX_ANSWER);
+    }
+}

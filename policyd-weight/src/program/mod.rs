@@ -1,0 +1,240 @@
+//! The program: what each action of the command line does.
+
+mod args;
+mod client;
+mod control;
+mod daemon;
+mod handler;
+mod maintenance;
+mod paths;
+mod pid_file;
+mod spawn;
+
+use std::{
+    env,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use policy_daemon::log::Log;
+use serde_json::{Value, json};
+
+pub use args::{Action, Args, USAGE, WrongArgs};
+
+use crate::{
+    config::{self, DefaultSet, Source},
+    policy::{Policy, Settings, bytes},
+};
+
+/// Why the program ends, beside success.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Exit {
+    status: u8,
+    message: String,
+}
+
+impl Exit {
+    /// The configuration does not work.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self {
+            status: 78,
+            message: message.into(),
+        }
+    }
+
+    /// As the Perl program ends where it dies.
+    pub(crate) fn died(message: impl Into<String>) -> Self {
+        Self {
+            status: 255,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn with_status(status: u8, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let words = env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let args = match Args::parse(words) {
+        Ok(args) => args,
+        Err(wrong) => {
+            print(&format!("{}\n", wrong.message));
+            print(if wrong.with_usage { USAGE } else { "" });
+            return ExitCode::from(wrong.status);
+        }
+    };
+    match act(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => {
+            if !exit.message.is_empty() {
+                // Nobody reads it: nothing is to be done.
+                _ = writeln!(io::stderr(), "{}", exit.message);
+            }
+            ExitCode::from(exit.status)
+        }
+    }
+}
+
+fn act(args: &Args) -> Result<(), Exit> {
+    match args.action {
+        Action::Help => print(USAGE),
+        Action::Version => print(&version()),
+        Action::Defaults => {
+            let set = args.defaults.unwrap_or(DefaultSet::Debian);
+            print(&set.text());
+        }
+        Action::ParseConfig => return parse_config(args),
+        Action::CheckConfig => return check_config(args),
+        Action::Explain => return explain(args),
+        Action::Spawn | Action::Start | Action::Stop | Action::Restart | Action::Reload => {
+            return daemon::act(args);
+        }
+    }
+    Ok(())
+}
+
+/// Where the options come from: a path that holds wherever the process goes.
+fn source(args: &Args) -> Source {
+    let path = args.file.clone().or_else(config::find);
+    let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
+    Source::new(path, args.defaults, args.compat)
+}
+
+fn settings(args: &Args) -> Result<Settings, Exit> {
+    Settings::load(source(args), None).map_err(Exit::config)
+}
+
+fn parse_config(args: &Args) -> Result<(), Exit> {
+    // The set of the file's kind; a fault is an error with `--compat` as well.
+    let source = Source {
+        compat: false,
+        ..Source::new(args.file.clone(), args.defaults, true)
+    };
+    let defaults = source
+        .defaults
+        .options(true)
+        .map_err(|problem| Exit::config(problem.to_string()))?;
+    let path = source.path.clone().unwrap_or_default();
+    let text = std::fs::read(&path)
+        .map_err(|error| Exit::config(format!("{}:1:1: error: {error}", path.display())))?;
+    let evaluated = crate::perl::evaluate(&text, &defaults)
+        .map_err(|problem| Exit::config(problem.report(&path.display().to_string(), "error")))?;
+    let changed = evaluated
+        .options
+        .changed_from(&defaults)
+        .into_iter()
+        .map(|(name, values)| {
+            let is_array = name.starts_with('@');
+            let value = if is_array {
+                json!(values)
+            } else {
+                json!(values.concat())
+            };
+            (name, value)
+        });
+    let changed: serde_json::Map<String, Value> = changed.collect();
+    print(&format!("{}\n", json!({ "changed": changed })));
+    Ok(())
+}
+
+fn check_config(args: &Args) -> Result<(), Exit> {
+    let source = source(args);
+    let loaded = config::load(&source).map_err(Exit::config)?;
+    let shown = source.shown();
+    let findings = config::check(&source, &loaded);
+    let mut lines = loaded.warnings.clone();
+    if let Some(fault) = &loaded.ignored {
+        lines.push(fault.clone());
+    }
+    lines.extend(
+        findings
+            .iter()
+            .map(|finding| format!("{shown}:1:1: {}: {}", finding.kind(), finding.text())),
+    );
+    let has_error =
+        loaded.ignored.is_some() || findings.iter().any(|finding| finding.kind() == "error");
+    let lines = lines.join("\n");
+    if has_error {
+        return Err(Exit::config(lines));
+    }
+    if !lines.is_empty() {
+        _ = writeln!(io::stderr(), "{lines}");
+    }
+    let seen = format!("{shown}: no error, {} defaults\n", source.defaults);
+    // What a name server or a file says is looked at as well.
+    Settings::load(source, None).map_err(Exit::config)?;
+    print(&seen);
+    Ok(())
+}
+
+fn explain(args: &Args) -> Result<(), Exit> {
+    let policy = Policy::new(settings(args)?, Log::buffered());
+    let mut text = vec![];
+    let read = io::stdin().lock().take(MAX_REQUEST).read_to_end(&mut text);
+    read.map_err(|error| Exit::with_status(71, format!("cannot read standard input: {error}")))?;
+    let mut attributes = crate::mail::Attributes::default();
+    for line in text
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    {
+        if let Some(at) = line.iter().position(|&byte| byte == b'=') {
+            let (name, value) = line.split_at(at);
+            attributes.set(name, value.get(1..).unwrap_or_default());
+        }
+    }
+    let explained = runtime()?.block_on(policy.explain(&attributes));
+    let explanation = explained.map_err(|error| Exit::died(error.to_string()))?;
+    let shown = if args.json {
+        explanation.json() + "\n"
+    } else {
+        explanation.table()
+    };
+    _ = io::stdout().lock().write_all(&bytes_or_text(&shown));
+    Ok(())
+}
+
+/// The bytes of a text whose characters are bytes; its UTF-8 where they are not.
+fn bytes_or_text(text: &str) -> Vec<u8> {
+    if text.chars().all(|c| u32::from(c) < 256) {
+        bytes(text)
+    } else {
+        text.as_bytes().to_vec()
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Exit::with_status(71, format!("cannot start: {error}")))
+}
+
+fn version() -> String {
+    format!(
+        "policyd-weight version: {}, the score of 0.1.15\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn print(text: &str) {
+    // Nobody reads it: nothing is to be done.
+    _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// The path of a directory's file.
+fn within(directory: &str, name: &str) -> PathBuf {
+    PathBuf::from(directory).join(name)
+}
+
+/// More than a request may have.
+const MAX_REQUEST: u64 = 1 << 20;

@@ -1,0 +1,188 @@
+//! Paths that only root and the daemon's user may have made.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use super::{Exit, within};
+use crate::perl::Variables;
+
+/// The paths of a configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    pub(super) directory: PathBuf,
+    pub(super) pid_file: PathBuf,
+    /// The socket of `-s` and `-k`; none where there is to be none.
+    pub(super) socket: Option<PathBuf>,
+    pub(super) user: String,
+    pub(super) group: String,
+}
+
+impl Paths {
+    pub(super) fn new(options: &Variables, debug: bool) -> Self {
+        let text = |name: &str| options.scalar(name).to_string();
+        let suffix = if debug { ".debug" } else { "" };
+        let pid_file = if debug && !Uid::effective().is_root() {
+            "/tmp/policyd-weight.pid.debug".to_owned()
+        } else {
+            format!("{}{suffix}", text("PIDFILE"))
+        };
+        let socket = Some(text("SPATH")).filter(|path| !path.is_empty());
+        let user = text("USER");
+        let group = Some(text("GROUP")).filter(|group| !group.is_empty());
+        Self {
+            directory: text("LOCKPATH").into(),
+            pid_file: pid_file.into(),
+            socket: socket.map(|path| format!("{path}{suffix}").into()),
+            group: group.unwrap_or_else(|| user.clone()),
+            user,
+        }
+    }
+
+    /// The file of the cache; none where nothing is to outlive the process.
+    pub(super) fn cache_file(&self) -> Option<PathBuf> {
+        self.socket.as_ref()?;
+        Some(within(&self.directory.to_string_lossy(), "cache.sqlite"))
+    }
+
+    pub(super) fn uid(&self) -> Option<Uid> {
+        User::from_name(&self.user).ok()?.map(|user| user.uid)
+    }
+
+    fn gid(&self) -> Option<Gid> {
+        Group::from_name(&self.group).ok()?.map(|group| group.gid)
+    }
+
+    /// Refuses links, paths of other users, and what every user can write to.
+    pub(super) fn check(&self) -> Result<(), Exit> {
+        let lock = self.directory.join("cache_lock");
+        let paths = [
+            Some(&self.directory),
+            Some(&self.pid_file),
+            self.socket.as_ref(),
+            Some(&lock),
+        ];
+        paths
+            .into_iter()
+            .flatten()
+            .try_for_each(|path| self.check_path(path))
+    }
+
+    fn check_path(&self, path: &Path) -> Result<(), Exit> {
+        // A slash at the end would have the link followed.
+        let path: PathBuf = path.components().collect();
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            return Ok(());
+        };
+        let shown = path.display();
+        if found.is_symlink() {
+            let text = format!(
+                "master: init:: {shown} is a symbolic link. Symbolic links are not expected and not allowed within policyd-weight. Exiting!"
+            );
+            return Err(Exit::died(text));
+        }
+        let is_own =
+            |id: u32, own: u32, user: Option<u32>| id == 0 || id == own || Some(id) == user;
+        let (uid, gid) = (found.uid(), found.gid());
+        let owner = is_own(uid, Uid::effective().as_raw(), self.uid().map(Uid::as_raw));
+        let group = is_own(gid, Gid::effective().as_raw(), self.gid().map(Gid::as_raw));
+        if !owner || !group {
+            return Err(Exit::died(format!(
+                "master: init:: {shown} is owned by UID {uid}, GID {gid}. Exiting!"
+            )));
+        }
+        if found.permissions().mode() & 0o002 != 0 {
+            return Err(Exit::died(format!(
+                "master: init:: {shown} is world writeable. Exiting!"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes the directory for the daemon's user alone.
+    pub(super) fn make_directory(&self, as_user: bool) -> Result<(), Exit> {
+        let shown = self.directory.display();
+        let failed = |error: std::io::Error| {
+            Exit::died(format!("daemon: error while creating {shown}: {error}"))
+        };
+        if !self.directory.is_dir() {
+            DirBuilder::new()
+                .mode(0o700)
+                .create(&self.directory)
+                .map_err(failed)?;
+        }
+        self.check_path(&self.directory)?;
+        if !as_user {
+            return Ok(());
+        }
+        let Some(uid) = self.uid() else {
+            return Err(Exit::died(format!("User {} doesn't exist!", self.user)));
+        };
+        // No link: checked, and the directory above is root's.
+        let uid = rustix::process::Uid::from_raw(uid.as_raw());
+        rustix::fs::chownat(
+            rustix::fs::CWD,
+            &self.directory.components().collect::<PathBuf>(),
+            Some(uid),
+            None,
+            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(|error| failed(error.into()))?;
+        let directory = fs::File::open(&self.directory).map_err(failed)?;
+        directory
+            .set_permissions(fs::Permissions::from_mode(0o700))
+            .map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::{config::DefaultSet, perl::evaluate};
+
+    fn paths(directory: &Path) -> Paths {
+        let text = format!(
+            "$LOCKPATH = '{0}/lock/'; $SPATH = $LOCKPATH.'/s'; $PIDFILE = '{0}/pid';",
+            directory.display()
+        );
+        let options = evaluate(text.as_bytes(), &DefaultSet::Debian.options(true).unwrap())
+            .unwrap()
+            .options;
+        Paths::new(&options, false)
+    }
+
+    #[test]
+    fn what_others_can_change_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = paths(directory.path());
+        assert_eq!(paths.check(), Ok(()));
+        paths.make_directory(false).unwrap();
+        assert_eq!(paths.check(), Ok(()));
+
+        fs::write(&paths.pid_file, "1").unwrap();
+        fs::set_permissions(&paths.pid_file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(
+            paths
+                .check()
+                .unwrap_err()
+                .message
+                .ends_with("/pid is world writeable. Exiting!")
+        );
+        fs::remove_file(&paths.pid_file).unwrap();
+
+        symlink("/etc/passwd", directory.path().join("lock/s")).unwrap();
+        assert!(
+            paths
+                .check()
+                .unwrap_err()
+                .message
+                .contains("lock/s is a symbolic link.")
+        );
+    }
+}

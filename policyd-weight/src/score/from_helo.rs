@@ -1,0 +1,183 @@
+//! Step 11: whether the sender's domain and the HELO name belong together.
+
+use policy_dns::{Name, RegisteredDomain};
+
+use super::{HeloState, Scoring};
+use crate::number;
+
+/// What is compared, each with a dot before and behind it.
+struct Compared {
+    /// What the sender's domain is without the name of its registry, the last label.
+    from: String,
+    /// The HELO name without the name of its registry.
+    helo: String,
+    /// The last label of that.
+    helo_domain: String,
+}
+
+impl Scoring<'_> {
+    /// The first that applies; nothing if the client takes mail for the sender's domain.
+    pub(super) fn sender_against_helo(&mut self) {
+        if self.from.is_mx {
+            return;
+        }
+        let compared = self.compared();
+        let Compared {
+            from,
+            helo,
+            helo_domain,
+        } = &compared;
+        self.text.push_str(&format!(
+            " (check from: {from} - helo: {helo} - helo-domain: {helo_domain}) "
+        ));
+        let looked_up = format!("{from} in {helo}");
+        let (mail, scores) = (self.mail, &self.config.scores);
+        let names_agree = helo.contains(from.as_str()) || from.contains(helo.as_str());
+        let is_exchange = self.from.mx_names.contains(helo_domain.as_str());
+        let client_has_from = mail.client_name.contains(from.as_str());
+        let penalty = self.from.bogus_penalty * self.from.bogus_penalty;
+        let may_be_unverified = !mail.helo_is_address;
+        let step = "sender against HELO";
+        if self.helo.state == HeloState::Verified {
+            if names_agree || is_exchange || self.from.addresses.contains(&mail.ip) {
+                self.add(
+                    step,
+                    &looked_up,
+                    "FROM/MX_MATCHES_HELO(DOMAIN)",
+                    &scores.verified_helo.miss,
+                );
+            } else {
+                let hit = scores.verified_helo.hit.value;
+                let score =
+                    number::round(hit + self.list_sum / 4.0 + penalty + self.helo.numeric_score);
+                self.add_number(step, &looked_up, "FROM/MX_MATCHES_NOT_HELO(DOMAIN)", score);
+                self.from.needs_client_check = true;
+            }
+        } else if client_has_from && may_be_unverified {
+            self.add(
+                step,
+                &looked_up,
+                "CL_HOSTNAME_MATCHES_FROM(DOMAIN)",
+                &scores.helo_in_subnet.miss,
+            );
+            self.helo.state = HeloState::Verified;
+            self.helo.needs_reverse_check = false;
+            self.helo.is_unverified = false;
+            self.from.needs_client_check = false;
+        } else if self.helo.is_unverified && may_be_unverified {
+            if names_agree || is_exchange || client_has_from {
+                let item = "FROM/MX_MATCHES_UNVR_HELO(DOMAIN)_OR_CL_NAME(DOMAIN)";
+                self.add(step, &looked_up, item, &scores.unverified_helo.miss);
+            } else {
+                let item = "FROM/MX_MATCHES_NOT_UNVR_HELO(DOMAIN)_NOR_CL_NAME(DOMAIN)";
+                let score = scores.unverified_helo.hit.value + self.list_sum + penalty;
+                self.add_number(step, &looked_up, item, score);
+                self.from.needs_client_check = true;
+            }
+        } else if names_agree {
+            self.add(
+                step,
+                &looked_up,
+                "MAIL_SEEMS_FORGED",
+                &scores.failed_helo.hit,
+            );
+        } else {
+            let score = scores.failed_helo.hit.value + 0.5 + self.list_sum;
+            self.add_number(step, &looked_up, "FROM_NOT_FAILED_HELO(DOMAIN)", score);
+        }
+    }
+
+    fn compared(&self) -> Compared {
+        let mail = self.mail;
+        let domain = mail.checked_domain().unwrap_or(&mail.from);
+        let registered = |name: &str| {
+            if self.config.compat {
+                None
+            } else {
+                without_suffix(name)
+            }
+        };
+        let from = match registered(domain) {
+            Some(name) => last_label(&name).to_owned(),
+            None => match by_pattern(domain) {
+                Some(name) => last_label(name).to_owned(),
+                None => domain.to_owned(),
+            },
+        };
+        let helo = registered(&mail.helo)
+            .unwrap_or_else(|| by_pattern(&mail.helo).unwrap_or(&mail.helo).to_owned());
+        Compared {
+            from: format!(".{from}."),
+            helo_domain: format!(".{}.", last_label(&helo)),
+            helo: format!(".{helo}."),
+        }
+    }
+}
+
+fn last_label(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, label)| label)
+}
+
+/// The name without its public suffix.
+fn without_suffix(name: &str) -> Option<String> {
+    let parsed = Name::parse(name.as_bytes()).ok()?;
+    let is_numeric = name
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b".[]:".contains(&byte));
+    let registered = RegisteredDomain::of(&parsed).filter(|_| !is_numeric)?;
+    let suffix = registered.name().labels().count().checked_sub(1)?;
+    let labels: Vec<_> = name.trim_end_matches('.').split('.').collect();
+    Some(labels.get(..labels.len().checked_sub(suffix)?)?.join("."))
+}
+
+/// The name without what looks like the name of its registry: `.xx.yy`, `.com.xx`, `.org.xx`, `.net.xx`, or two to
+/// five letters. None if it has nothing like that.
+fn by_pattern(name: &str) -> Option<&str> {
+    let (rest, last) = name.rsplit_once('.')?;
+    let is_letters =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if last.len() == 2
+        && is_letters(last)
+        && let Some((before, label)) = rest.rsplit_once('.')
+        && ((label.len() == 2 && is_letters(label)) || ["com", "org", "net"].contains(&label))
+    {
+        return Some(before);
+    }
+    (is_letters(last) && (2..=5).contains(&last.len())).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_are_taken_off_by_pattern() {
+        for (name, expected) in [
+            ("mail.acme.test", Some("mail.acme")),
+            ("acme.co.uk", Some("acme")),
+            ("acme.com.br", Some("acme")),
+            ("acme.gov.br", Some("acme.gov")),
+            ("acme.museum", None),
+            ("acme.x", None),
+            ("acme.t3st", None),
+            ("co.uk", Some("co")),
+            ("localhost", None),
+        ] {
+            assert_eq!(by_pattern(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn public_suffixes_are_taken_off() {
+        for (name, expected) in [
+            ("mail.acme.gov.br", Some("mail.acme")),
+            ("acme.co.uk", Some("acme")),
+            ("acme.museum", Some("acme")),
+            ("co.uk", None),
+            ("localhost", None),
+            ("192.0.2.1", None),
+        ] {
+            assert_eq!(without_suffix(name).as_deref(), expected, "{name}");
+        }
+    }
+}

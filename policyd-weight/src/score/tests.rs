@@ -1,0 +1,1 @@
+//! The steps of the score, each with facts and without DNS.
