@@ -152,18 +152,6 @@ impl Upstream {
         }
     }
 
-    /// Timers should have rung already. If it is long ago, this process has stood still, at most since it last knew the
-    /// time.
-    #[cold]
-    fn timers_are_late(&mut self, before: Time) {
-        let now = self.clock.now;
-        if now > self.timers.next().after(LATE) {
-            for ask in self.asks.iter_mut() {
-                ask.has_stood_still(before, now);
-            }
-        }
-    }
-
     /// When [`tick`](Self::tick) is to be called at the latest; `None` if nothing is waited for.
     #[must_use]
     pub fn next_timer(&self) -> Option<Instant> {

@@ -11,6 +11,7 @@ use crate::{Slot, clock::Time};
 pub(crate) mod attempt;
 pub(crate) mod blame;
 pub(crate) mod budget;
+pub(crate) mod late;
 pub(crate) mod retry;
 
 #[derive(Debug)]
@@ -130,29 +131,6 @@ impl Ask {
             link: None,
             opening: Opening::default(),
             attempts: Vec::new(),
-        }
-    }
-
-    /// Why there is no answer, where most of the attempt's time was not the backend's. Then it is not to blame: this
-    /// process stood still, or the attempt waited for a permit, or began with a kept connection that was closed late.
-    pub(crate) fn too_late(&self) -> Option<AttemptError> {
-        let most = self.until.since(self.began) / 2;
-        if self.stood_still > most {
-            Some(AttemptError::StoodStill)
-        } else if self.granted.since(self.began) <= most {
-            None
-        } else if self.began_closed {
-            Some(AttemptError::ClosedLate)
-        } else {
-            Some(AttemptError::Busy)
-        }
-    }
-
-    /// This process stood still from then to then.
-    pub(crate) fn has_stood_still(&mut self, from: Time, to: Time) {
-        let is_under_way = !matches!(self.state, AskState::Free | AskState::Between);
-        if is_under_way {
-            self.stood_still += to.min(self.until).since(from.max(self.began));
         }
     }
 
