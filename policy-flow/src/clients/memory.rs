@@ -63,6 +63,11 @@ impl RequestMemory {
         self.0.usual.take(USUAL)
     }
 
+    /// The same whether there is memory or not: for what has been read already, by each worker once at most.
+    pub(crate) fn take_usual_anyway(&self) {
+        self.0.usual.used.fetch_add(USUAL, SeqCst);
+    }
+
     pub(crate) fn has_usual(&self) -> bool {
         self.0.usual.fits(self.0.usual.used.load(SeqCst), USUAL)
     }

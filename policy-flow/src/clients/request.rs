@@ -39,7 +39,11 @@ impl Clients {
     /// A request begins, and is whole as a rule.
     pub(super) fn begins(&mut self, id: u32, data: &[u8], driver: &mut impl ClientDriver) {
         self.unwait(id, Wait::Idle);
-        if !self.memory.take_usual() {
+        // More than one byte was read since there was memory. Another worker may have taken that meanwhile, but what has
+        // been read may be a whole request, after which nothing comes.
+        if data.len() > 1 {
+            self.memory.take_usual_anyway();
+        } else if !self.memory.take_usual() {
             return self.fall_short(id, data, driver);
         }
         if let Some(client) = self.slab.get_mut(id) {
