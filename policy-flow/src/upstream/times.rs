@@ -16,6 +16,8 @@ pub(super) const CROWDED: Duration = Duration::from_secs(1);
 pub(super) const SERVED: Duration = Duration::from_millis(500);
 /// How long it is believed that a backend serves no more connections than that.
 pub(super) const LEARNED: Duration = Duration::from_secs(60);
+/// How long it is remembered that an answer took long.
+pub(super) const OF_LATE: Duration = Duration::from_secs(60);
 /// How late a timer rings where this process did not just run a little late, but stood still.
 pub(super) const LATE: Duration = Duration::from_millis(100);
 /// How soon a UNIX socket whose queue is full is tried again.

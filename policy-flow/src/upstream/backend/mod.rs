@@ -9,7 +9,9 @@ use std::{
 use policy_proto::ActionSet;
 
 use crate::clock::Time;
-use crate::upstream::{BackendConfig, link::addresses::Addresses, pool::shared::SharedBackend};
+use crate::upstream::{
+    BackendConfig, OF_LATE, link::addresses::Addresses, pool::shared::SharedBackend,
+};
 
 pub(crate) mod check;
 pub(crate) mod exchange;
@@ -42,6 +44,8 @@ pub(crate) struct Backend {
     pub(crate) opening: usize,
     /// New connections that have waited for an answer for too long: idle ones are closed for them.
     pub(crate) unanswered: usize,
+    /// How long the slowest answer of late took over a connection that was kept, and until when that counts.
+    pub(crate) slowest: (Duration, Time),
     /// As many connections of this worker as it has been seen to serve at once, and until when that is believed.
     pub(crate) learned: Option<(usize, Time)>,
     /// Bytes of memory that its answers take.
@@ -72,6 +76,7 @@ impl Backend {
             yields: false,
             opening: 0,
             unanswered: 0,
+            slowest: (Duration::ZERO, Time::ZERO),
             learned: None,
             memory: 0,
             trim: Time::NEVER,
@@ -105,6 +110,20 @@ impl Backend {
         self.is_short = may_take && !has_taken;
         self.taken += usize::from(has_taken);
         has_taken
+    }
+
+    /// An answer over a kept connection has taken so long.
+    #[inline]
+    pub(crate) fn has_taken(&mut self, time: Duration, now: Time) {
+        let (slowest, until) = self.slowest;
+        if time >= slowest || until <= now {
+            self.slowest = (time, now.after(OF_LATE));
+        }
+    }
+
+    pub(crate) fn slowest(&self, now: Time) -> Duration {
+        let (slowest, until) = self.slowest;
+        if now < until { slowest } else { Duration::ZERO }
     }
 
     /// The connections that this worker opens without a wait.

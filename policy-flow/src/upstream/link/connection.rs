@@ -1,10 +1,10 @@
 //! How a connection ends, by its backend, by a time-out, or since it is not wanted any more.
 
-use std::{mem, time::Duration};
+use std::mem;
 
 use crate::upstream::{
-    AskState, AttemptError, CROWDED, Event, LEARNED, LinkState, Retry, SERVED, TimedOut, Upstream,
-    Work, ask::attempt::Failed,
+    AskState, AttemptError, CROWDED, LinkState, Retry, TimedOut, Upstream, Work,
+    ask::attempt::Failed,
 };
 use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
 
@@ -139,101 +139,10 @@ impl Upstream {
                 if now < crowded {
                     self.arm_link(id, crowded)
                 } else {
-                    self.is_unanswered(id, driver)
+                    self.look_at_unanswered(id, driver)
                 }
             }
             _ => {}
-        }
-    }
-
-    /// A new connection waits for its first answer while others are idle: its backend may serve no more than those, one
-    /// with each of its processes. They are closed, and for a while no more are opened without a wait.
-    fn is_unanswered(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        let (worker, is_shared) = (self.worker, self.shared().is_shared());
-        let Some(link) = self.links.get(id) else {
-            return;
-        };
-        if link.heard || link.is_unanswered {
-            return;
-        }
-        let (slot, since) = (link.backend, link.since);
-        // A backend that takes long for each answer tells nothing by that.
-        let patience = since.after(CROWDED.max(self.slowest(slot) * 2));
-        if now < patience {
-            return self.arm_link(id, patience);
-        }
-        let Some(backend) = self.backends.get_mut(slot.index()) else {
-            return;
-        };
-        // One that has just been answered says nothing: others may be answered in this moment.
-        let oldest = backend.idle.front().and_then(|idle| self.links.get(*idle));
-        let is_kept = oldest.is_some_and(|idle| idle.since.after(SERVED) <= now);
-        if !is_kept && backend.unanswered == 0 {
-            // All are busy, as far as can be told. One that waits for long is looked at less and less often.
-            let again = CROWDED.max(now.since(since) / 8);
-            if is_shared && let Some(other) = backend.shared.ask_to_shed(worker) {
-                // Another worker keeps one, and may have that process.
-                self.call(other, driver);
-            }
-            return self.arm_link(id, now.after(again));
-        }
-        backend.unanswered += 1;
-        if let Some(link) = self.links.get_mut(id) {
-            link.is_unanswered = true;
-        }
-        if !is_kept {
-            return;
-        }
-        // As many as have been served, whichever of the others waits for longest.
-        let links = self.links.iter();
-        let served = links.filter(|link| {
-            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
-        });
-        let limit = served.count().max(1);
-        if let Some(link) = self.links.get_mut(id) {
-            link.room_made = Some((limit, now));
-        }
-        self.drop_idle(slot, driver);
-    }
-
-    /// How long the slowest of the last answers took, of those that its connections brought.
-    fn slowest(&self, slot: Slot) -> Duration {
-        let links = self.links.iter();
-        let links = links.filter(|link| link.backend == slot && link.state != LinkState::Free);
-        links.map(|link| link.took).max().unwrap_or_default()
-    }
-
-    /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
-    /// those: a request that takes long would not have been answered so soon after that.
-    #[inline]
-    pub(crate) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        let Some(link) = self.links.get_mut(id) else {
-            return;
-        };
-        link.took = self.clock.now.since(link.since);
-        if let Some((limit, at)) = link.room_made.take() {
-            let slot = link.backend;
-            self.learn_limit(slot, limit, at, driver);
-        }
-    }
-
-    #[cold]
-    fn learn_limit(&mut self, slot: Slot, limit: usize, at: Time, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        if now.since(at) > SERVED {
-            return;
-        }
-        let Some(backend) = self.backends.get_mut(slot.index()) else {
-            return;
-        };
-        let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
-        backend.learned = Some((limit, now.after(LEARNED)));
-        if is_news {
-            driver.event(Event::Crowded {
-                backend: slot,
-                limit,
-            });
         }
     }
 

@@ -1,7 +1,5 @@
 //! One connection to a backend.
 
-use std::time::Duration;
-
 use bytes::BytesMut;
 use policy_proto::MessageDecoder;
 
@@ -10,6 +8,7 @@ use crate::{Address, Slot, clock::Time};
 pub(crate) mod addresses;
 pub(crate) mod answer;
 pub(crate) mod connection;
+pub(crate) mod crowd;
 pub(crate) mod look_up;
 pub(crate) mod memory;
 pub(crate) mod open;
@@ -22,8 +21,6 @@ pub(crate) struct Link {
     pub(crate) opened: Time,
     /// Since when it is idle, or owes its blank line, or is asked.
     pub(crate) since: Time,
-    /// How long its last answer took.
-    pub(crate) took: Duration,
     /// It has answered before.
     pub(crate) is_reused: bool,
     /// A byte of the answer has come.
@@ -74,7 +71,6 @@ impl Link {
             address: Address::Other(0),
             opened: Time::NEVER,
             since: Time::NEVER,
-            took: Duration::ZERO,
             is_reused: false,
             heard: false,
             sent: false,

@@ -236,8 +236,7 @@ impl Upstream {
         ask.state = AskState::Asking;
         ask.link = Some(id);
         ask.due = ask.until;
-        self.timers
-            .arm(&mut ask.armed, ask.due, crate::upstream::Timer::Ask(ask_id));
+        self.arm(ask_id);
         Ok(())
     }
 
