@@ -39,7 +39,7 @@ use backend::Backend;
 use backend::exchange::Set;
 use link::memory::Memory;
 use link::{Link, LinkState};
-use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, RACE_DELAY, SERVED, SETTLE};
+use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, OF_LATE, RACE_DELAY, SERVED, SETTLE};
 
 /// Several backends as one, for one worker: a request is asked, attempt by attempt, until one of them has answered.
 ///
@@ -146,9 +146,9 @@ impl Upstream {
     /// The same, as another part of the machine has found it.
     #[inline]
     pub(crate) fn set_clock(&mut self, clock: Clock) {
-        let before = std::mem::replace(&mut self.clock, clock).now;
+        self.clock = clock;
         if self.timers.next() < clock.now {
-            self.timers_are_late(before);
+            self.timers_are_late();
         }
     }
 
@@ -319,10 +319,17 @@ impl Upstream {
         }
     }
 
-    /// Its timer rings when it is due, at the latest.
+    /// Its timer rings when it is due, at the latest, and in the middle of the attempt: if it is late then, this process
+    /// stands still.
     fn arm(&mut self, id: u32) {
+        let now = self.clock.now;
         if let Some(ask) = self.asks.get_mut(id) {
-            self.timers.arm(&mut ask.armed, ask.due, Timer::Ask(id));
+            let at = if now < ask.middle {
+                ask.due.min(ask.middle)
+            } else {
+                ask.due
+            };
+            self.timers.arm(&mut ask.armed, at, Timer::Ask(id));
         }
     }
 

@@ -220,6 +220,15 @@ fn a_process_that_stood_still_blames_no_service_for_that_time() {
 }
 
 #[test]
+fn a_service_that_hangs_is_blamed_though_the_process_stood_still_at_the_end() {
+    let mut world = plan([ill(Duration::ZERO, Trouble::Hangs)]);
+    world.clients = vec![asks(secs(1), policy(1))];
+    // The attempt ends after 10 s.
+    world.pauses = vec![(0, Span::new(millis(10_900), secs(1)))];
+    assert_eq!(lives(&world).counts.downs, 1);
+}
+
+#[test]
 fn with_unsent_a_server_that_closes_when_idle_costs_nothing() {
     let mut world = plan([Service::default()]);
     world.settings.retry = Retry::Unsent;
@@ -259,6 +268,41 @@ fn a_prefork_server_with_fewer_processes_than_connections_answers_all() {
     assert_eq!(told.count("is crowded beyond 5"), 1);
     let mut replies = told.replies().into_iter();
     assert!(replies.all(|reply| reply.took < if reply.sent < 21_000 { 2_200 } else { 500 }));
+}
+
+#[test]
+fn a_prefork_server_that_is_slow_answers_as_many_as_it_can() {
+    for (processes, works, clients) in [(3, 1500, 12), (5, 2500, 12), (3, 600, 12)] {
+        let mut world = plan([Service::default()]);
+        world.settings.deadline = secs(30);
+        world.services[0].servers[0].processes = Some(processes);
+        world.services[0].servers[0].works = millis(works);
+        world.clients = vec![asks(secs(15), policy(4)); clients];
+        lives(&world).is_well();
+    }
+}
+
+#[test]
+fn a_server_with_a_slow_answer_now_and_then_is_not_taken_for_one_with_few_processes() {
+    let mut world = plan([Service::default()]);
+    world.settings.deadline = secs(30);
+    world.services[0].servers[0].troubles = (1..20)
+        .map(|nth| {
+            (
+                Span::new(secs(3 * nth), millis(2)),
+                Trouble::Slow(millis(1200)),
+            )
+        })
+        .collect();
+    world.clients = (0..20)
+        .map(|nth| Client {
+            at: millis(7 * nth),
+            ..asks(millis(60), policy(600))
+        })
+        .collect();
+    let told = lives(&world);
+    told.is_well();
+    assert_eq!(told.count("is crowded"), 0);
 }
 
 #[test]

@@ -142,6 +142,8 @@ impl Upstream {
         ask.began_closed = false;
         ask.began = clock.now;
         ask.until = clock.now.after(limit);
+        ask.waits_to_open = false;
+        ask.middle = clock.now.after(limit / 2);
         ask.stood_still = Duration::ZERO;
         ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
@@ -310,7 +312,7 @@ impl Upstream {
             AskState::Free | AskState::Between => {}
             AskState::Queued if now < ask.wait_until => self.wait_no_more(id, driver),
             AskState::Queued => {
-                let error = self.why_queued(ask.slot);
+                let error = ask.why_queued();
                 self.fail(id, Failed::before(error), driver);
             }
             AskState::Opening if now < ask.wait_until => self.race_on(id, driver),

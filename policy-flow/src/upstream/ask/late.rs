@@ -5,32 +5,41 @@ use crate::clock::Time;
 use crate::upstream::{AskState, AttemptError, LATE, Upstream, ask::Ask};
 
 impl Upstream {
-    /// Timers should have rung already. If it is long ago, this process has stood still, at most since it last knew the
-    /// time.
+    /// Timers should have rung already. If it is long ago, this process has stood still since then, as far as is known.
     #[cold]
-    pub(crate) fn timers_are_late(&mut self, before: Time) {
-        let now = self.clock.now;
-        if now > self.timers.next().after(LATE) {
+    pub(crate) fn timers_are_late(&mut self) {
+        let (now, since) = (self.clock.now, self.timers.next());
+        if now > since.after(LATE) {
             for ask in self.asks.iter_mut() {
-                ask.has_stood_still(before, now);
+                ask.has_stood_still(since, now);
             }
         }
     }
 }
 
 impl Ask {
-    /// Why there is no answer, where most of the attempt's time was not the backend's. Then it is not to blame: this
-    /// process stood still, or the attempt waited for a permit, or began with a kept connection that was closed late.
+    /// Why there is no answer, where much of the attempt's time was not the backend's. Then it is not to blame: this
+    /// process stood still for a quarter of it for certain, or half of it was over before there was a connection to ask
+    /// over: it waited for that, or began with a kept one that was closed late.
     pub(crate) fn too_late(&self) -> Option<AttemptError> {
-        let most = self.until.since(self.began) / 2;
-        if self.stood_still > most {
+        let limit = self.until.since(self.began);
+        if self.stood_still >= limit / 4 {
             Some(AttemptError::StoodStill)
-        } else if self.granted.since(self.began) <= most {
+        } else if self.granted.since(self.began) <= limit / 2 {
             None
         } else if self.began_closed {
             Some(AttemptError::ClosedLate)
         } else {
-            Some(AttemptError::Busy)
+            Some(self.why_queued())
+        }
+    }
+
+    /// Why it waits, or has waited, for a connection.
+    pub(crate) const fn why_queued(&self) -> AttemptError {
+        if self.waits_to_open {
+            AttemptError::Opening
+        } else {
+            AttemptError::Busy
         }
     }
 

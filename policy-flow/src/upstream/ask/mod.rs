@@ -37,7 +37,11 @@ pub(crate) struct Ask {
     /// When the attempt began, and when it ends.
     pub(crate) began: Time,
     pub(crate) until: Time,
-    /// For how long of the attempt this process stood still.
+    /// It was queued since as many connections were being opened as may be.
+    pub(crate) waits_to_open: bool,
+    /// The middle of the attempt's time.
+    pub(crate) middle: Time,
+    /// For how long of the attempt this process stood still for certain.
     pub(crate) stood_still: Duration,
     /// When the attempt got a connection, or the permit for one.
     pub(crate) granted: Time,
@@ -123,6 +127,8 @@ impl Ask {
             began_closed: false,
             began: Time::default(),
             until: Time::NEVER,
+            waits_to_open: false,
+            middle: Time::NEVER,
             stood_still: Duration::ZERO,
             granted: Time::NEVER,
             wait_until: Time::NEVER,

@@ -109,6 +109,7 @@ impl Upstream {
             backend.waiting.push_back(entry)
         }
         ask.state = AskState::Queued;
+        ask.waits_to_open = backend.opening >= self.options.max_opening.max(1);
         ask.due = ask.wait_until;
         if backend.learned.is_some_and(|(_, until)| now < until) {
             // What was learned may be wrong, or not true any more: time is left to see.
@@ -122,17 +123,6 @@ impl Upstream {
         }
         self.arm(id);
         Ok(())
-    }
-
-    /// Why requests wait for a connection to this backend.
-    pub(crate) fn why_queued(&self, slot: Slot) -> AttemptError {
-        let backend = self.backends.get(slot.index());
-        let is_opening = |opening: usize| opening >= self.options.max_opening.max(1);
-        if backend.is_some_and(|backend| is_opening(backend.opening)) {
-            AttemptError::Opening
-        } else {
-            AttemptError::Busy
-        }
     }
 
     /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
