@@ -32,7 +32,7 @@ use super::{
 /// ```
 /// use policy_net::{Clients, Connection, Drain, Response};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// ///
+///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// let (mut client, server) = tokio::io::duplex(4096);
 /// client.write_all(b"instance=a\n\ninstance=b\n\n").await?;
