@@ -52,6 +52,7 @@ pub(crate) use values::{shown_duration, shown_size};
 /// The options of the Perl script are read by its own rules (`perl.rs`) and taken out before clap
 /// sees the rest; they stand here for the help text.
 #[derive(Debug, Default, Parser)]
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts are no Markdown")]
 #[command(
     name = "hapolicy",
     version,
