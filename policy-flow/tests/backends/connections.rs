@@ -62,7 +62,7 @@ fn a_backend_that_is_slow_keeps_its_connections() {
 fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_closed_a_second_later()
  {
     let mut proxy = Proxy::new(1);
-    let clients = asking(&mut proxy, 2);
+    asking(&mut proxy, 2);
     proxy.passes(ms(1_000));
     proxy.passes(ms(500));
     proxy.answer(0, DUNNO);
