@@ -24,6 +24,7 @@ use crate::{
 ///
 /// [`StartError`]: everything that can fail comes before anything is taken over.
 pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
+    let daemon_options = options.daemon();
     let services = Services::parse(options);
     if let Some(fault) = services.invalid.first() {
         let text = String::from_utf8_lossy(&fault.text).into_owned();
@@ -34,7 +35,6 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
         return Err(StartError::Configuration(text));
     }
     let check = checks(options)?;
-    let daemon_options = options.daemon(services.valid.len());
     let daemon = Daemon::prepare(&daemon_options, inherited)?;
 
     let journal = services

@@ -25,7 +25,7 @@ fn run() -> Result<(), StartError> {
     options.log = LogTarget::Stdout;
     options.workers = NonZeroUsize::MIN.saturating_add(1);
     options.max_clients = NonZeroUsize::new(500);
-    options.user = Some("nobody".to_owned()).filter(|_| is_root());
+    options.user = Some("nobody".to_owned()).filter(|_| rustix::process::geteuid().is_root());
     Daemon::prepare(&options, inherited)?.serve(TokioService::new(answer))
 }
 
@@ -34,8 +34,4 @@ async fn answer(request: Request) -> Result<Response, BoxError> {
         Some(sender) if sender.ends_with(b"@spam.example") => Ok(Response::reject("spam")?),
         _ => Ok(Response::dunno()),
     }
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }

@@ -70,6 +70,12 @@ fn ask(client: &mut TcpStream, sender: &str) -> String {
 }
 
 #[test]
+fn the_example_fits_forty_lines() {
+    let lines = include_str!("../examples/limited.rs").lines().count();
+    assert!(lines <= 40, "{lines} lines");
+}
+
+#[test]
 fn a_client_is_served_on_over_the_same_connection_when_the_server_is_restarted() {
     let directory = tempfile::tempdir().unwrap();
     let handover = directory.path().join("handover");

@@ -52,6 +52,7 @@ pub(crate) use values::{shown_duration, shown_size};
 /// The options of the Perl script are read by its own rules (`perl.rs`) and taken out before clap
 /// sees the rest; they stand here for the help text.
 #[derive(Debug, Default, Parser)]
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts are no Markdown")]
 #[command(
     name = "hapolicy",
     version,
@@ -200,8 +201,8 @@ impl Options {
         Ok(options)
     }
 
-    /// The options of the daemon, with so many services.
-    pub(crate) fn daemon(&self, services: usize) -> DaemonOptions {
+    /// The options of the daemon.
+    pub(crate) fn daemon(&self) -> DaemonOptions {
         let mut daemon = DaemonOptions::new(NAME);
         daemon.log = if self.stdout {
             LogTarget::Stdout
@@ -215,7 +216,7 @@ impl Options {
         daemon.user.clone_from(&self.user);
         daemon.drain = self.shutdown.drain;
         daemon.handover.clone_from(&self.shutdown.handover);
-        daemon.reserved_fds = services * self.failover.max_connections;
+        daemon.reserved_fds = self.services.len() * self.failover.max_connections;
         daemon
     }
 

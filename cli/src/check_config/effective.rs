@@ -149,7 +149,7 @@ mod tests {
         let effective = Effective {
             options: &options,
             services: &services,
-            workers: options.daemon(0).workers(),
+            workers: options.daemon().workers(),
             max_clients: options.is_daemon.then(|| {
                 let most = options.limits.max_clients;
                 most.map_or(1000, usize::from)

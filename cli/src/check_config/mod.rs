@@ -34,7 +34,7 @@ pub fn check_config(options: &Options) -> bool {
         findings.error("no valid service");
     }
     let mut listeners = Vec::new();
-    let daemon = options.daemon(services.valid.len());
+    let daemon = options.daemon();
     for address in daemon.listen_addrs() {
         match address {
             Ok(address) => listeners.push(address),

@@ -1,6 +1,6 @@
 //! Connections of a backend: those that are kept, and those that a backend serves at once.
 
-use policy_flow::{Address, BackendConfig, ClientOptions, UpstreamOptions};
+use policy_flow::{Address, BackendConfig, ClientId, ClientOptions, UpstreamOptions};
 use policy_ha::{BackendId, Mode};
 
 use crate::{
@@ -11,11 +11,7 @@ use crate::{
 #[test]
 fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
     let mut proxy = Proxy::new(1);
-    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
-    for (link, client) in clients.iter().enumerate() {
-        proxy.ask(*client, "a");
-        proxy.connected(u32::try_from(link).unwrap());
-    }
+    let clients = asking(&mut proxy, 3);
     for link in 0..3 {
         proxy.answer(link, DUNNO);
     }
@@ -30,11 +26,7 @@ fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
 #[test]
 fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
     let mut proxy = Proxy::new(1);
-    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
-    for (link, client) in clients.iter().enumerate() {
-        proxy.ask(*client, "a");
-        proxy.connected(u32::try_from(link).unwrap());
-    }
+    let clients = asking(&mut proxy, 3);
     // Two processes serve two connections, and wait for the next request of each.
     proxy.answer(0, DUNNO);
     proxy.answer(1, DUNNO);
@@ -55,11 +47,7 @@ fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
 #[test]
 fn a_backend_that_is_slow_keeps_its_connections() {
     let mut proxy = Proxy::new(1);
-    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
-    for (link, client) in clients.iter().enumerate() {
-        proxy.ask(*client, "a");
-        proxy.connected(u32::try_from(link).unwrap());
-    }
+    let clients = asking(&mut proxy, 3);
     proxy.passes(ms(1_000));
     proxy.passes(ms(1_000));
     for link in 0..3 {
@@ -91,11 +79,7 @@ fn a_process_that_stood_still_keeps_its_other_connections_and_its_service() {
 fn a_connection_that_becomes_idle_while_another_waits_for_its_first_answer_is_closed_a_second_later()
  {
     let mut proxy = Proxy::new(1);
-    let clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
-    for (link, client) in clients.iter().enumerate() {
-        proxy.ask(*client, "a");
-        proxy.connected(u32::try_from(link).unwrap());
-    }
+    asking(&mut proxy, 2);
     proxy.passes(ms(1_000));
     proxy.passes(ms(500));
     proxy.answer(0, DUNNO);
@@ -154,11 +138,7 @@ fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt
         .shared
         .balancer()
         .set_mode(BackendId::new(1).unwrap(), Mode::Disabled);
-    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
-    for (link, client) in clients.iter().enumerate() {
-        proxy.ask(*client, "a");
-        proxy.connected(u32::try_from(link).unwrap());
-    }
+    let clients = asking(&mut proxy, 3);
     // It is learned that the backend serves two.
     proxy.answer(0, DUNNO);
     proxy.answer(1, DUNNO);
@@ -204,4 +184,15 @@ fn requests_that_are_given_up_while_they_wait_leave_nothing_behind() {
         sizes[0] += 500;
         assert!(sizes[1] < sizes[0], "{sizes:?}, has a name: {has_name}");
     }
+}
+
+/// So many clients that have asked, each over a connection of its own.
+fn asking(proxy: &mut Proxy, count: u32) -> Vec<ClientId> {
+    let ask = |link| {
+        let client = proxy.client();
+        proxy.ask(client, "a");
+        proxy.connected(link);
+        client
+    };
+    (0..count).map(ask).collect()
 }
