@@ -1,5 +1,7 @@
 //! A backend that serves fewer connections at once than it takes: a process serves each, and there are not more of them.
 
+use std::time::Duration;
+
 use crate::upstream::{CROWDED, Event, LEARNED, LinkState, SERVED, Upstream};
 use crate::{BackendDriver, Slot, clock::Time};
 
@@ -15,12 +17,20 @@ impl Upstream {
         if link.heard || link.is_unanswered {
             return;
         }
+        let LinkState::Asking(ask) = link.state else {
+            return;
+        };
         let (slot, since) = (link.backend, link.since);
+        let Some(limit) = self.asks.get(ask).map(|ask| ask.until.since(ask.began)) else {
+            return;
+        };
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
-        // A backend that takes long for its answers tells nothing by that.
-        let patience = since.after(CROWDED.max(backend.slowest(now) * 2));
+        // A backend that takes long for its answers tells nothing by that. But time has to be left for the answer of a
+        // process that becomes free.
+        let usual = (backend.slowest(now) * 2).min(limit / 4);
+        let patience = since.after(CROWDED.max(usual));
         if now < patience {
             return self.arm_link(id, patience);
         }
@@ -63,27 +73,33 @@ impl Upstream {
             return;
         };
         let (slot, room_made) = (link.backend, link.room_made.take());
+        let took = self.clock.now.since(link.since);
         // The first answer of a connection may have waited until a process was free.
-        if link.is_reused {
-            let took = self.clock.now.since(link.since);
-            if let Some(backend) = self.backends.get_mut(slot.index()) {
-                backend.has_taken(took, self.clock.now);
-            }
+        if link.is_reused
+            && let Some(backend) = self.backends.get_mut(slot.index())
+        {
+            backend.has_taken(took, self.clock.now);
         }
         if let Some((limit, at)) = room_made {
-            self.learn_limit(slot, limit, at, driver);
+            self.learn_limit(slot, limit, (at, took), driver);
         }
     }
 
     #[cold]
-    fn learn_limit(&mut self, slot: Slot, limit: usize, at: Time, driver: &mut impl BackendDriver) {
+    fn learn_limit(
+        &mut self,
+        slot: Slot,
+        limit: usize,
+        (at, took): (Time, Duration),
+        driver: &mut impl BackendDriver,
+    ) {
         let now = self.clock.now;
-        if now.since(at) > SERVED {
-            return;
-        }
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        if now.since(at) > SERVED || took < backend.slowest(now) * 2 {
+            return;
+        }
         let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
         backend.learned = Some((limit, now.after(LEARNED)));
         if is_news {
