@@ -1,4 +1,4 @@
-//! What a plugin is: the trait that each one implements, what it is given, and what it answers.
+//! The trait of plugins, with what a plugin is given and what it answers.
 //!
 //! A plugin lives in a file of its own below `plugins/`, has a constructor that reads its parameters out of a
 //! [`Section`](crate::config::Section), and a line in the table of `plugins/mod.rs`. It does no I/O but through what it is

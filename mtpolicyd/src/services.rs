@@ -1,4 +1,4 @@
-//! What all requests share: the resolver, the clock, the log and the manner of answering.
+//! Services that all requests share: the resolver, the clock, the log and the manner of answering.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! What the last mails were answered, for their next recipients. All connections share it.
+//! The answers to the last mails, for their next recipients. All connections share it.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! What comes of an error of a plugin: the parameter `on_error`.
+//! The effect of a plugin's error: the parameter `on_error`.
 
 /// What comes of an error of a plugin.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -1,4 +1,4 @@
-//! What each plugin did with a request, for `--explain`.
+//! The trace of a request: what each plugin did with it, for `--explain`.
 
 use std::{sync::Arc, time::Duration};
 

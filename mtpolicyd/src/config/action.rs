@@ -1,4 +1,4 @@
-//! Whether Postfix knows an action.
+//! Actions that Postfix knows.
 
 use policy_proto::Action;
 

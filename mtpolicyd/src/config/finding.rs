@@ -1,4 +1,4 @@
-//! What a check of the configuration finds.
+//! Findings of a check of the configuration.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! All connections of a configuration, by name.
+//! The connections of a configuration, by name.
 
 use std::sync::Arc;
 

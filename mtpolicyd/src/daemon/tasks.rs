@@ -1,4 +1,4 @@
-//! What the command line asks for: a daemon, or a check, a dump, scheduled work, an explanation.
+//! The tasks of the command line: a daemon, or a check, a dump, scheduled work, an explanation.
 
 use std::{io::Write, path::Path, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! Where sessions are kept, and the lock that keeps two requests about one mail apart.
+//! The cache of sessions, and the lock that keeps two requests about one mail apart.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! What is kept from one request about a mail to the next one.
+//! The session of a mail, which is kept from one request about it to the next one.
 
 mod cache;
 pub use cache::{Held, SessionCache, SessionError, SessionOptions};

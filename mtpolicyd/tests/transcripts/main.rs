@@ -1,4 +1,4 @@
-//! What the original answered is what ours answers: each transcript against the real program, by default and with `--compat`.
+//! Answers of the original as ours: each transcript against the real program, by default and with `--compat`.
 //!
 //! Cases that need DNS, or servers of Debian's, are run with the feature `interop`, as root.
 

@@ -1,4 +1,4 @@
-//! What a case needs beside the program: servers of Debian's, files, tables.
+//! The peers of a case beside the program: servers of Debian's, files, tables.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What is remembered of a client, and how it ages. Times are seconds since 1970.
+//! The memory of a client, and how it ages. Times are seconds since 1970.
 
 use crate::config::CacheOptions;
 

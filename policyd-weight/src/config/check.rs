@@ -1,4 +1,4 @@
-//! What is wrong with the values of options, though each can be read.
+//! Faults in the values of options that can be read.
 
 use policy_dns::{
     Name,

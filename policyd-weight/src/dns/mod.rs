@@ -1,4 +1,4 @@
-//! What DNS has to answer for a request, asked all at once.
+//! The questions of a request to DNS, asked all at once, and their answers.
 
 mod lists;
 mod records;

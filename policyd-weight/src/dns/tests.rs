@@ -1,4 +1,4 @@
-//! What is asked for a request, against a name server.
+//! The questions of a request, against a name server.
 
 use policy_testing::NameServer;
 

@@ -1,4 +1,4 @@
-//! What a variable of a configuration holds: Perl's scalars.
+//! The values of a configuration's variables: Perl's scalars.
 
 use std::fmt;
 

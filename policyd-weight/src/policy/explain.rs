@@ -1,4 +1,4 @@
-//! Why a request has its answer: the steps of its score, as a table or as JSON.
+//! The explanation of an answer: the steps of its score, as a table or as JSON.
 
 use std::ops::ControlFlow;
 

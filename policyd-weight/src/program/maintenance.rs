@@ -1,4 +1,4 @@
-//! What a daemon does beside its requests: the cache's file and socket, the tests of lists.
+//! The maintenance of a daemon beside its requests: the cache's file and socket, the tests of lists.
 
 use std::{
     io,

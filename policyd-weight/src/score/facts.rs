@@ -1,4 +1,4 @@
-//! What DNS has said about a request, before the score is made of it.
+//! Facts of DNS about a request, before the score is made of them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the blocks of a configuration have in common, and a reload keeps: stores in memory, and DNS lists.
+//! Parts that the blocks of a configuration share, and a reload keeps: stores in memory, and DNS lists.
 
 use std::sync::Arc;
 

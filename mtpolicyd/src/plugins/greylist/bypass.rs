@@ -1,4 +1,4 @@
-//! Who is not greylisted: what has been found out about the mail before says enough.
+//! Mail that is not greylisted: what has been found out about it before says enough.
 
 use crate::{
     chain::{Call, Score, Scoring},

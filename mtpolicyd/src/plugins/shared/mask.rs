@@ -1,4 +1,4 @@
-//! Which clients count as one: those in the same network.
+//! Networks of clients that count as one client.
 
 use std::net::IpAddr;
 

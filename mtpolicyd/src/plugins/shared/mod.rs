@@ -1,4 +1,4 @@
-//! What several plugins are made of.
+//! Parts that several plugins are made of.
 
 mod code_scores;
 pub(super) use code_scores::CodeScores;

@@ -1,4 +1,4 @@
-//! What a result of SPF leads to: a line of the log, a score and an action.
+//! The effect of a result of SPF: a line of the log, a score and an action.
 
 use policy_dns::spf::{Scope, SpfResult, Verdict};
 
