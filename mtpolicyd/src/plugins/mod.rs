@@ -7,6 +7,7 @@ mod clear_fields;
 mod condition;
 mod eval;
 mod ldap_user_config;
+mod limit;
 mod map_handle;
 mod postfix_map;
 mod proxy;
@@ -40,6 +41,7 @@ const MODULES: &[(&str, Kind)] = &[
     ),
     ("Eval", Kind::Plugin(eval::new)),
     ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
+    ("Limit", Kind::Plugin(limit::new)),
     ("PostfixMap", Kind::Plugin(postfix_map::new)),
     ("Proxy", Kind::Plugin(proxy::new)),
     ("Quota", Kind::Plugin(quota::new)),
