@@ -41,7 +41,8 @@ pub struct DaemonOptions {
     pub max_clients: Option<NonZeroUsize>,
     /// Threads that serve connections, one by default; 64 are started at most.
     pub workers: NonZeroUsize,
-    /// `USER[:GROUP]` to run as once the sockets are bound.
+    /// `USER[:GROUP[,GROUP...]]` to run as once the sockets are bound. With several groups the process has these and no
+    /// others of the user's.
     pub user: Option<String>,
     /// The time of requests in progress at the end, 30 s by default: below the 90 s after which systemd kills a service.
     pub drain: Duration,

@@ -472,3 +472,30 @@ async fn lists_are_tested_at_once_and_hourly() {
     );
     assert_eq!(table.asked().len(), 16);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_ahead_counts_no_errors() {
+    let table: Table = "192.0.2.9@list.test !servfail\n192.0.2.10@list.test A 127.0.0.2"
+        .parse()
+        .unwrap();
+    let mut with_text = options();
+    with_text.text = true;
+    let list = list(with_text);
+    let subject = |text: &str| Subject::from(text.parse::<std::net::IpAddr>().unwrap());
+    for _ in 0..10 {
+        list.ask_ahead(&table, &subject("192.0.2.9")).await;
+    }
+    assert_eq!(list.status(), Status::Untested);
+    assert_eq!(table.asked().len(), 10);
+    // The text is asked for as well.
+    list.ask_ahead(&table, &subject("192.0.2.10")).await;
+    assert_eq!(table.asked().len(), 12);
+    // Nothing is asked of a list that errors have skipped.
+    for _ in 0..3 {
+        list.check(&table, &subject("192.0.2.9")).await;
+    }
+    assert_eq!(list.status(), Status::Skipped);
+    let asked = table.asked().len();
+    list.ask_ahead(&table, &subject("192.0.2.10")).await;
+    assert_eq!(table.asked().len(), asked);
+}

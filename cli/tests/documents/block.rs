@@ -41,6 +41,8 @@ pub enum Kind {
     Options,
     /// `text`: what is shown, and not copied.
     Text,
+    /// `mtpolicyd.conf` and `exchange`: a configuration of mtpolicyd, and what it answers. mtpolicyd's tests run them.
+    Mtpolicyd,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,
+                ["mtpolicyd.conf" | "exchange"] => Self::Mtpolicyd,
                 _ => return Err(text.to_owned()),
             },
         )

@@ -156,7 +156,7 @@ impl Reader {
                 block.text
             )),
             // See options.rs.
-            Kind::Options | Kind::Text => Ok(()),
+            Kind::Options | Kind::Text | Kind::Mtpolicyd => Ok(()),
         }
     }
 

@@ -9,6 +9,9 @@ mod globals;
 pub use globals::{Globals, Prefetch};
 mod legacy;
 mod listen;
+mod lists;
+pub(crate) use lists::ListKind;
+pub use lists::Lists;
 mod section;
 pub use section::Section;
 mod similar;
@@ -32,6 +35,8 @@ pub struct Config {
     pub connections: Connections,
     /// Where sessions are kept.
     pub sessions: SessionCache,
+    /// The DNS lists that plugins ask.
+    pub lists: Lists,
     /// The virtual hosts, in their order.
     pub hosts: Vec<VirtualHost>,
 }
@@ -43,7 +48,8 @@ pub struct LoadOptions<'c> {
     pub compat: bool,
     /// It is only checked: what is skipped at a start is an error.
     pub is_check: bool,
-    /// The configuration before: connections whose parameters stay live on, and so does the session cache.
+    /// The configuration before: connections and DNS lists whose parameters stay live on, and so
+    /// does the session cache.
     pub previous: Option<&'c Config>,
 }
 
@@ -52,6 +58,9 @@ pub struct LoadOptions<'c> {
 pub(crate) struct Build {
     pub(crate) findings: Findings,
     pub(crate) connections: Connections,
+    pub(crate) lists: Lists,
+    /// Those of the configuration before.
+    pub(crate) previous: (Connections, Lists),
     pub(crate) compat: bool,
     pub(crate) is_check: bool,
 }
@@ -106,6 +115,9 @@ fn build(mut parsed: Parsed, file: &str, options: LoadOptions<'_>) -> (Option<Co
     let mut build = Build {
         compat: options.compat,
         is_check: options.is_check,
+        previous: options.previous.map_or_else(Default::default, |config| {
+            (config.connections.clone(), config.lists.clone())
+        }),
         ..Build::default()
     };
     for (place, text) in std::mem::take(&mut parsed.warnings) {
@@ -133,6 +145,7 @@ fn build(mut parsed: Parsed, file: &str, options: LoadOptions<'_>) -> (Option<Co
         globals,
         sessions: previous.map_or_else(|| sessions.clone(), |config| config.sessions.or(&sessions)),
         connections: build.connections,
+        lists: build.lists,
         hosts,
     });
     (config, build.findings)

@@ -1,5 +1,7 @@
 //! The parameters of one block, read with their types: the only way in which a plugin sees the configuration.
 
+mod shared;
+
 use std::{collections::HashSet, sync::Arc};
 
 use policy_store::{MemoryOptions, MemoryStore};

@@ -5,17 +5,30 @@ mod action;
 mod add_score_header;
 mod clear_fields;
 mod condition;
+mod dbl;
 mod eval;
+mod fail2ban;
+mod geoip_action;
+mod geoip_lookup;
+mod greylist;
+mod honeypot;
 mod ldap_user_config;
 mod limit;
 mod map_handle;
 mod postfix_map;
 mod proxy;
 mod quota;
+mod rbl;
+mod rbl_action;
+mod regex_list;
 mod score_action;
 mod set_field;
+mod shared;
+mod smtp_verify;
+mod spf;
 mod sql_list;
 mod sql_user_config;
+mod stress;
 
 use crate::{config::Section, plugin::Plugin};
 
@@ -35,22 +48,31 @@ const MODULES: &[(&str, Kind)] = &[
     ("AddScoreHeader", Kind::Plugin(add_score_header::new)),
     ("ClearFields", Kind::Plugin(clear_fields::new)),
     ("Condition", Kind::Plugin(condition::new)),
-    (
-        "CtIpRep",
-        Kind::Gone("the service behind it, ctipd, ended in 2023"),
-    ),
+    ("CtIpRep", Kind::Gone(CTIPD)),
+    ("DBL", Kind::Plugin(dbl::new)),
     ("Eval", Kind::Plugin(eval::new)),
+    ("Fail2Ban", Kind::Plugin(fail2ban::new)),
+    ("GeoIPAction", Kind::Plugin(geoip_action::new)),
+    ("GeoIPLookup", Kind::Plugin(geoip_lookup::new)),
+    ("Greylist", Kind::Plugin(greylist::new)),
+    ("Honeypot", Kind::Plugin(honeypot::new)),
     ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
     ("Limit", Kind::Plugin(limit::new)),
     ("PostfixMap", Kind::Plugin(postfix_map::new)),
     ("Proxy", Kind::Plugin(proxy::new)),
     ("Quota", Kind::Plugin(quota::new)),
+    ("RBL", Kind::Plugin(rbl::new)),
+    ("RBLAction", Kind::Plugin(rbl_action::new)),
+    ("RegexList", Kind::Plugin(regex_list::new)),
     ("SaAwlAction", Kind::Gone(SA_AWL)),
     ("SaAwlLookup", Kind::Gone(SA_AWL)),
     ("ScoreAction", Kind::Plugin(score_action::new)),
     ("SetField", Kind::Plugin(set_field::new)),
+    ("SMTPVerify", Kind::Plugin(smtp_verify::new)),
+    ("SPF", Kind::Plugin(spf::new)),
     ("SqlList", Kind::Plugin(sql_list::new)),
     ("SqlUserConfig", Kind::Plugin(sql_user_config::new)),
+    ("Stress", Kind::Plugin(stress::new)),
 ];
 
 /// The module of this name; case counts.
@@ -64,4 +86,5 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().map(|(name, _)| *name)
 }
 
+const CTIPD: &str = "the service behind it, ctipd, ended in 2023";
 const SA_AWL: &str = "SpamAssassin has replaced the file that it reads, AWL by TxRep";

@@ -110,6 +110,7 @@ impl RunAs {
 
     fn groups(&self) -> nix::Result<Vec<Gid>> {
         match &self.name {
+            _ if !self.more.is_empty() => Ok([&[self.gid][..], &self.more].concat()),
             Some(name) => getgrouplist(name, self.gid),
             None => Ok(vec![self.gid]),
         }

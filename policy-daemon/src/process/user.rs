@@ -44,7 +44,7 @@ fn known_or_number(name: &str) -> Option<(Uid, Option<User>)> {
     }
 }
 
-/// The user to run as: `USER[:GROUP]`.
+/// The user to run as: `USER[:GROUP[,GROUP...]]`. With several groups the user has these and no others.
 #[derive(Debug)]
 pub(crate) struct RunAs {
     /// As it was written.
@@ -54,6 +54,8 @@ pub(crate) struct RunAs {
     pub(crate) uid: Uid,
     /// The group that is given, or the user's own; for a user that the system does not know, the group of the same number.
     pub(crate) gid: Gid,
+    /// The groups after the first one.
+    pub(crate) more: Vec<Gid>,
 }
 
 impl RunAs {
@@ -63,6 +65,9 @@ impl RunAs {
             Some((name, group)) => (name, Some(group)),
             None => (text, None),
         };
+        let mut groups = group_name.unwrap_or_default().split(',');
+        let group_name = group_name.and_then(|_| groups.next());
+        let more = groups.map(group).collect::<Option<Vec<_>>>()?;
         let (uid, user) = known_or_number(name)?;
         let own_group = user.as_ref().map(|user| user.gid);
         let gid = match group_name {
@@ -75,6 +80,7 @@ impl RunAs {
             name: name.flatten(),
             uid,
             gid,
+            more,
         })
     }
 }

@@ -157,6 +157,19 @@ impl DnsList {
         result
     }
 
+    /// Asks ahead what a [`check`](Self::check) asks, for a resolver that keeps answers. Errors do not count: those of
+    /// the check do. Nothing is asked while the list is skipped.
+    pub async fn ask_ahead(&self, resolver: &impl Resolver, subject: &Subject) {
+        if let Some(Ok(name)) = self.name_of(subject)
+            && matches!(self.status(), Status::Untested | Status::Good)
+        {
+            match Instant::now().checked_add(self.options.timeout) {
+                Some(deadline) => self.ask(&resolver.until(deadline), name).await,
+                None => self.ask(resolver, name).await,
+            };
+        }
+    }
+
     async fn ask(&self, resolver: &impl Resolver, name: Name) -> ListResult {
         let answer = resolver
             .ask(Question::new(name.clone(), RecordType::A))

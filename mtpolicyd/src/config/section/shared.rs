@@ -1,0 +1,53 @@
+//! What the blocks of a configuration have in common, and a reload keeps: stores in memory, and DNS lists.
+
+use std::sync::Arc;
+
+use policy_dns::list::DnsList;
+use policy_store::{MemoryOptions, MemoryStore};
+
+use super::Section;
+use crate::{
+    config::ListKind,
+    connection::{Connection, Kind, Parameters, StoreHandle},
+};
+
+impl Section<'_> {
+    /// A store in memory that all blocks have in common that ask for it by this name, and that a reload keeps.
+    pub(crate) fn shared_memory(&mut self, name: &str) -> StoreHandle {
+        // No connection of a configuration can have a name with a line end in it.
+        let hidden = format!("memory\n{name}");
+        if self.build.connections.get(&hidden).is_none() {
+            let previous = self.build.previous.0.get(&hidden).cloned();
+            let connection = previous.unwrap_or_else(|| Connection {
+                name: hidden.as_str().into(),
+                kind: Kind::Store(Arc::new(MemoryStore::new(MemoryOptions::default()))),
+                parameters: Parameters(Vec::new()),
+            });
+            self.build.connections.push(connection);
+        }
+        let store = self.build.connections.store(&hidden);
+        store.unwrap_or_else(|| self.memory())
+    }
+
+    /// Whether the configuration has a connection of this name.
+    pub(crate) fn has_connection(&self, name: &str) -> bool {
+        self.build.connections.get(name).is_some()
+    }
+
+    /// A DNS list of this zone: the one that another plugin, or the configuration before, has with the same options.
+    pub(crate) fn shared_list(
+        &mut self,
+        zone: &str,
+        kind: ListKind,
+        list: DnsList,
+    ) -> Arc<DnsList> {
+        let build = &mut *self.build;
+        if let Some(list) = build.lists.find(zone, kind, &list) {
+            return list;
+        }
+        let previous = build.previous.1.find(zone, kind, &list);
+        let list = previous.unwrap_or_else(|| Arc::new(list));
+        build.lists.push(zone, kind, &list);
+        list
+    }
+}

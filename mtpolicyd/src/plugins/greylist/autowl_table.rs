@@ -1,0 +1,203 @@
+//! The auto whitelist's table in a database: that of the original, with an index that keeps pairs apart.
+
+use policy_store::{Dialect, Sql, StoreError, Value};
+use tokio::sync::OnceCell;
+
+use crate::{connection::SqlHandle, plugin::PluginError};
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct AutowlTable {
+    database: SqlHandle,
+    name: String,
+    /// Seconds after which a client that does not come is forgotten.
+    expire: i64,
+    /// Whether there is a unique index, once that is known.
+    is_unique: OnceCell<bool>,
+    compat: bool,
+}
+
+impl AutowlTable {
+    pub(super) fn new(database: SqlHandle, name: &str, days: u64, compat: bool) -> Self {
+        Self {
+            database,
+            name: name.to_owned(),
+            expire: integer(days).saturating_mul(86_400),
+            is_unique: OnceCell::new(),
+            compat,
+        }
+    }
+
+    /// The count of a pair; none if there is no row, or an old one.
+    pub(super) async fn get(
+        &self,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<Option<i64>, PluginError> {
+        let name = &self.name;
+        let query = format!(
+            "SELECT count FROM {name} WHERE sender_domain=? AND client_ip=? AND last_seen >= ?"
+        );
+        let oldest = Value::Int(integer(now).saturating_sub(self.expire));
+        let params = [Value::from(domain), Value::from(client), oldest];
+        let work = async {
+            let (database, _) = self.ready().await?;
+            database.rows(&query, &params).await
+        };
+        let rows = work.await.map_err(|error| self.database.failed(error))?;
+        Ok(rows.first().and_then(|row| row.first()?.int()))
+    }
+
+    /// Adds one to the count of a pair; a row that is old begins at one.
+    pub(super) async fn count(
+        &self,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<(), PluginError> {
+        let work = async {
+            let (database, is_unique) = self.ready().await?;
+            if is_unique && !self.compat {
+                self.upsert(&*database, now, domain, client).await
+            } else {
+                self.update(&*database, now, domain, client).await
+            }
+        };
+        work.await.map_err(|error| self.database.failed(error))
+    }
+
+    /// Deletes the rows of clients that have not come for long.
+    pub(super) async fn expire(&self, now: u64) -> Result<(), PluginError> {
+        let query = format!("DELETE FROM {} WHERE last_seen < ?", self.name);
+        let params = [Value::Int(integer(now).saturating_sub(self.expire))];
+        let work = async {
+            let (database, _) = self.ready().await?;
+            database.execute(&query, &params).await
+        };
+        work.await.map_err(|error| self.database.failed(error))?;
+        Ok(())
+    }
+
+    async fn upsert(
+        &self,
+        database: &dyn Sql,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<(), StoreError> {
+        let name = &self.name;
+        // From left to right: the old time is compared before it is set.
+        let count = format!("CASE WHEN {name}.last_seen < ? THEN 1 ELSE {name}.count + 1 END");
+        let conflict = if database.dialect() == Dialect::Mysql {
+            "ON DUPLICATE KEY UPDATE"
+        } else {
+            "ON CONFLICT (client_ip, sender_domain) DO UPDATE SET"
+        };
+        let query = format!(
+            "INSERT INTO {name} (sender_domain, client_ip, count, last_seen) VALUES (?, ?, 1, ?) \
+             {conflict} count = {count}, last_seen = ?"
+        );
+        let now = integer(now);
+        let params = [
+            Value::from(domain),
+            Value::from(client),
+            Value::Int(now),
+            Value::Int(now.saturating_sub(self.expire)),
+            Value::Int(now),
+        ];
+        database.execute(&query, &params).await?;
+        Ok(())
+    }
+
+    /// For a table whose pairs nobody keeps apart. The original's never inserts.
+    async fn update(
+        &self,
+        database: &dyn Sql,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<(), StoreError> {
+        let name = &self.name;
+        let update = format!(
+            "UPDATE {name} SET count=count+1, last_seen=? WHERE sender_domain=? AND client_ip=?"
+        );
+        let now = Value::Int(integer(now));
+        let params = [now.clone(), Value::from(domain), Value::from(client)];
+        if database.execute(&update, &params).await? > 0 || self.compat {
+            return Ok(());
+        }
+        let insert = format!(
+            "INSERT INTO {name} (sender_domain, client_ip, count, last_seen) VALUES (?, ?, 1, ?)"
+        );
+        let params = [Value::from(domain), Value::from(client), now];
+        database.execute(&insert, &params).await?;
+        Ok(())
+    }
+
+    /// The database with the table, and whether pairs are unique in it.
+    async fn ready(&self) -> Result<(std::sync::Arc<dyn Sql>, bool), StoreError> {
+        let database = self.database.get().await?;
+        let is_unique = self.is_unique.get_or_try_init(|| self.prepare(&*database));
+        let is_unique = *is_unique.await?;
+        Ok((database, is_unique))
+    }
+
+    /// Makes the table, and the index in a table of the original. A user who may not do so uses the table as it is.
+    async fn prepare(&self, database: &dyn Sql) -> Result<bool, StoreError> {
+        let (name, dialect) = (&self.name, database.dialect());
+        let create = format!("CREATE TABLE IF NOT EXISTS {name} ({})", columns(dialect));
+        is_done(database, &create).await?;
+        if self.compat {
+            return Ok(false);
+        }
+        if dialect == Dialect::Mysql {
+            // The original's table has the index there.
+            return Ok(true);
+        }
+        let index = format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS {name}_domain_ip ON {name} (client_ip, sender_domain)"
+        );
+        if is_done(database, &index).await? {
+            return Ok(true);
+        }
+        // Of rows for one pair the latest stays.
+        let merge = format!(
+            "DELETE FROM {name} WHERE id NOT IN \
+             (SELECT MAX(id) FROM {name} GROUP BY client_ip, sender_domain)"
+        );
+        Ok(is_done(database, &merge).await? && is_done(database, &index).await?)
+    }
+}
+
+/// Whether the database has done it; an error if it is away.
+async fn is_done(database: &dyn Sql, statement: &str) -> Result<bool, StoreError> {
+    match database.execute(statement, &[]).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_outage() => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn columns(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Mysql => {
+            "id INT NOT NULL AUTO_INCREMENT, sender_domain VARCHAR(255) NOT NULL, \
+             client_ip VARCHAR(39) NOT NULL, count INT UNSIGNED NOT NULL, \
+             last_seen INT UNSIGNED NOT NULL, PRIMARY KEY (id), \
+             UNIQUE KEY domain_ip (client_ip, sender_domain), KEY (client_ip), KEY (sender_domain)"
+        }
+        Dialect::Postgres => {
+            "id BIGSERIAL PRIMARY KEY, sender_domain VARCHAR(255) NOT NULL, \
+             client_ip VARCHAR(39) NOT NULL, count BIGINT NOT NULL, last_seen BIGINT NOT NULL"
+        }
+        _ => {
+            "id INTEGER PRIMARY KEY AUTOINCREMENT, sender_domain VARCHAR(255) NOT NULL, \
+             client_ip VARCHAR(39) NOT NULL, count INT UNSIGNED NOT NULL, last_seen INTEGER NOT NULL"
+        }
+    }
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

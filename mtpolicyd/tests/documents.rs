@@ -1,0 +1,149 @@
+//! Each block of the manual is run: a configuration passes the check and starts, and its exchange comes out as printed.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use policy_testing::{
+    port::Port,
+    process::{Client, Process},
+};
+
+fn docs(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../docs", name]
+        .iter()
+        .collect()
+}
+
+/// The blocks of the manual: line, kind and text.
+fn blocks() -> Vec<(usize, String, String)> {
+    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String, String)> = None;
+    for (index, line) in manual.lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(kind), None) => open = Some((index + 1, kind.to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some((_, _, text))) => text.push_str(&format!("{line}\n")),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn each_configuration_of_the_manual_answers_as_printed() {
+    let blocks = blocks();
+    let mut count = 0;
+    for (index, (line, kind, config)) in blocks
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| block.1 == "mtpolicyd.conf")
+    {
+        let (_, next, exchange) = &blocks[index + 1];
+        assert_eq!(
+            (kind.as_str(), next.as_str()),
+            ("mtpolicyd.conf", "exchange"),
+            "line {line}"
+        );
+        follow(*line, config, exchange);
+        count += 1;
+    }
+    assert!(count > 4, "{count}");
+}
+
+fn follow(line: usize, config: &str, exchange: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let port = Port::any();
+    let number = port.number().to_string();
+    let path = directory.path().join("mtpolicyd.conf");
+    let config = config.replace("<VirtualHost 12345>", &format!("<VirtualHost {number}>"));
+    fs::write(&path, format!("port = {number}\n{config}")).unwrap();
+    let program = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+        command
+            .args(words)
+            .arg("-c")
+            .arg(&path)
+            .current_dir(directory.path());
+        Process::of(command.stdin(Stdio::null()))
+    };
+    let checked = program(&["--check-config"]).end();
+    assert_eq!(checked.code, Some(0), "line {line}: {}", checked.err);
+    let daemon = program(&["-f"]);
+    assert!(
+        daemon.err.wait_lines(1, "listening on "),
+        "line {line}: {}",
+        daemon.err.text()
+    );
+    let mut client = Client::connect(&format!("127.0.0.1:{number}"));
+    for printed in exchange.lines() {
+        if let Some(attributes) = printed.strip_prefix("> ") {
+            let attributes = attributes.replace(' ', "\n");
+            client.send(format!("request=smtpd_access_policy\n{attributes}\n\n").as_bytes());
+        } else {
+            let reply = client
+                .reply()
+                .map(|reply| String::from_utf8(reply).unwrap());
+            let expected = printed.strip_prefix("< ").unwrap();
+            assert_eq!(
+                reply.as_deref().map(str::trim_end),
+                Some(expected),
+                "line {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_block_is_of_a_kind_that_is_run_or_shown() {
+    for (line, kind, _) in blocks() {
+        assert!(
+            ["mtpolicyd.conf", "exchange", "text"].contains(&kind.as_str()),
+            "line {line}: {kind}"
+        );
+    }
+}
+
+#[test]
+fn the_shipped_configuration_has_nothing_to_be_said_about() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+    command
+        .args(["--check-config", "--strict", "-c"])
+        .arg(docs("mtpolicyd.conf"));
+    let ended = Process::of(command.stdin(Stdio::null())).end();
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+}
+
+/// Each module has a section of the manual, and each section's module is there.
+#[test]
+fn each_plugin_has_its_section() {
+    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+    let table =
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/plugins/mod.rs"))
+            .unwrap();
+    let modules = table
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+    let headings: Vec<_> = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect();
+    let documented: Vec<_> = headings
+        .iter()
+        .flat_map(|heading| heading.split(", "))
+        .collect();
+    let modules: Vec<_> = modules.collect();
+    let missing: Vec<_> = modules
+        .iter()
+        .filter(|module| !documented.contains(module))
+        .collect();
+    let unknown: Vec<_> = documented
+        .iter()
+        .filter(|name| !modules.contains(name))
+        .collect();
+    assert_eq!((missing, unknown), (Vec::new(), Vec::new()));
+    assert!(modules.len() > 10);
+}
