@@ -25,6 +25,8 @@ pub struct Section<'s> {
     place: &'s Place,
     build: &'s mut Build,
     asked: HashSet<String>,
+    /// Errors are warnings: of what the original ignores.
+    is_lenient: bool,
 }
 
 impl<'s> Section<'s> {
@@ -41,7 +43,13 @@ impl<'s> Section<'s> {
             place,
             build,
             asked: HashSet::new(),
+            is_lenient: false,
         }
+    }
+
+    /// The same for a block that stands for keys of mtpolicyd 1.x, which 2.x ignores: its errors are warnings.
+    pub(crate) fn lenient(self, is_lenient: bool) -> Self {
+        Self { is_lenient, ..self }
     }
 
     /// The name of the block: the plugin's, with which it is logged and scored.
@@ -80,8 +88,7 @@ impl<'s> Section<'s> {
     /// A text that has to be given.
     pub fn required(&mut self, key: &str) -> String {
         if self.entry(key).is_none() {
-            let text = format!("`{key}` is missing in `{}`", self.name);
-            self.build.findings.error(self.place, text);
+            self.error(key, format!("`{key}` is missing in `{}`", self.name));
         }
         self.text_or(key, "")
     }
@@ -268,7 +275,11 @@ impl<'s> Section<'s> {
     /// Notes an error at a parameter, or at the block if it is not given.
     pub fn error(&mut self, key: &str, text: impl Into<String>) {
         let place = self.place_of(key);
-        self.build.findings.error(&place, text);
+        if self.is_lenient {
+            self.build.findings.warning(&place, text);
+        } else {
+            self.build.findings.error(&place, text);
+        }
     }
 
     /// Notes a warning at a parameter, or at the block if it is not given.
