@@ -251,6 +251,27 @@ impl<'s> Section<'s> {
         None
     }
 
+    /// Named blocks in the block, such as Limit's `<Class NAME>`, in their order.
+    pub fn blocks(&mut self, key: &str, mut each: impl FnMut(&mut Section<'_>)) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        let Value::Block(named) = &entry.value else {
+            self.error(key, format!("`{key}` is a value, but a block is wanted"));
+            return;
+        };
+        for entry in &named.entries {
+            if let Value::Block(block) = &entry.value {
+                let mut section = Section::new(&entry.key, block, &entry.place, self.build);
+                each(&mut section);
+                section.finish();
+            } else {
+                let text = format!("a <{key}> needs a name, as in <{key} {}>", entry.key);
+                self.build.findings.error(&entry.place, text);
+            }
+        }
+    }
+
     /// A store behind the connection that a parameter names: memory, memcached, Redis, or a database.
     pub fn store(&mut self, key: &str, default: &str) -> StoreHandle {
         let name = self.text_or(key, default);

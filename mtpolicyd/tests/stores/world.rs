@@ -126,6 +126,11 @@ impl World {
         self
     }
 
+    /// The configuration as a file has it.
+    pub fn text(&self, plugins: &str) -> String {
+        text(self.directory.path(), CONNECTIONS, plugins)
+    }
+
     pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join(name)
     }
