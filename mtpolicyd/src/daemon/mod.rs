@@ -4,6 +4,7 @@ mod background;
 mod explain;
 mod handler;
 mod limits;
+mod list_tests;
 mod pid_file;
 mod service;
 mod start;

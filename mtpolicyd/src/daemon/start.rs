@@ -17,7 +17,10 @@ use policy_daemon::{
 use policy_dns::{DnsOptions, DnsResolver};
 use policy_net::ServeOptions;
 
-use super::{background, handler::Server, pid_file::PidFile, service::MtpolicydService};
+use super::{
+    background, handler::Server, list_tests::ListTests, pid_file::PidFile,
+    service::MtpolicydService,
+};
 use crate::{
     args::Args,
     config::{Config, Findings, Globals},
@@ -74,6 +77,7 @@ pub(super) fn serve(
         path: absolute(&args.config()),
         log_level: args.log_level,
         compat: args.compat,
+        list_tests: ListTests::default(),
     };
     if args.is_background_child {
         background::ready().map_err(StartError::system("cannot go into the background"))?;

@@ -3,6 +3,7 @@
 //! Cases that need DNS, or servers of Debian's, are run with the feature `interop`, as root.
 
 mod case;
+mod in_process;
 mod peers;
 mod run;
 mod zone;
@@ -62,7 +63,6 @@ cases! {
     quota_blocks "M22";
     #[cfg_attr(not(feature = "interop"), ignore = "needs memcached")]
     greylisting_with_memcached "M23";
-    #[cfg_attr(not(feature = "interop"), ignore = "needs memcached and a clock that can be set")]
     greylisting_learns_who_comes_again "M24";
     #[cfg_attr(not(feature = "interop"), ignore = "needs Redis")]
     greylisting_with_redis "M25";
