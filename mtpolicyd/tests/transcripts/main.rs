@@ -3,8 +3,10 @@
 //! Cases that need DNS, or servers of Debian's, are run with the feature `interop`, as root.
 
 mod case;
+mod directory_server;
 mod in_process;
 mod peers;
+mod policy_server;
 mod run;
 mod zone;
 

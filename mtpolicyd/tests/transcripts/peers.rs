@@ -15,7 +15,7 @@ use policy_testing::{
 };
 use serde_json::Value;
 
-use crate::{case::Case, zone};
+use crate::{case::Case, directory_server, policy_server, zone};
 
 /// The peers of a case; they end with it.
 #[derive(Default)]
@@ -65,6 +65,23 @@ impl Peers {
         if !case.zone().is_empty() {
             let zone = zone::translate(&case.zone()) + TEST_ENTRIES;
             peers.dns = Some(policy_testing::NameServer::start_at(name_server(), &zone));
+        }
+        if let Some(servers) = case.need("policy_servers") {
+            for server in servers.as_object().unwrap().values() {
+                let port = peers.port();
+                let standard = format!("127.0.0.1:{}", server["port"]);
+                config = config.replace(&standard, &format!("127.0.0.1:{port}"));
+                policy_server::start(port, server["answer"].as_str().unwrap());
+            }
+        }
+        if let Some(entries) = case.need("ldap") {
+            let port = peers.port();
+            config = config.replace("port = 389", &format!("port = {port}"));
+            peers.processes.push(directory_server::start(
+                port,
+                &entries["entries"],
+                directory,
+            ));
         }
         if let Some((_, name)) = case.config.split_once("socket=@TMP@/") {
             let path = directory.join(name.lines().next().unwrap());
