@@ -271,7 +271,7 @@ fn full(usage: &Usage, amount: u64, windows: &Windows) -> Option<Full> {
     let more = if windows.counts_all() { 0 } else { amount };
     let mut all = usage.windows.iter();
     let found = all.find(|of| of.used.saturating_add(more) > of.window.limit);
-    let found = found.or(usage.windows.first())?;
+    let found = found.or_else(|| usage.windows.first())?;
     Some(Full {
         window: found.window,
         used: found.used,

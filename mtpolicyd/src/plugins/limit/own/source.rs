@@ -86,12 +86,12 @@ impl Sources {
         if let Ok(Some(text)) = self.recent.get(user.as_bytes()).await {
             return Ok(lossy(&text));
         }
-        let mut found = self.from_database(user).await?;
+        let mut found = self.ask_database(user).await?;
         if found.is_none() {
-            found = self.from_directory(user).await?;
+            found = self.ask_directory(user).await?;
         }
         if found.is_none() {
-            found = self.from_store(user).await?;
+            found = self.ask_store(user).await?;
         }
         let text = found.unwrap_or_default();
         if !self.keep.is_zero() {
@@ -104,7 +104,7 @@ impl Sources {
         Ok(text)
     }
 
-    async fn from_database(&self, user: &str) -> Result<Option<String>, PluginError> {
+    async fn ask_database(&self, user: &str) -> Result<Option<String>, PluginError> {
         let Some((database, query)) = &self.database else {
             return Ok(None);
         };
@@ -118,7 +118,7 @@ impl Sources {
         Ok(value.and_then(Value::text).map(|text| lossy(&text)))
     }
 
-    async fn from_directory(&self, user: &str) -> Result<Option<String>, PluginError> {
+    async fn ask_directory(&self, user: &str) -> Result<Option<String>, PluginError> {
         let Some(place) = &self.directory else {
             return Ok(None);
         };
@@ -136,7 +136,7 @@ impl Sources {
         Ok(value.map(|text| lossy(text)))
     }
 
-    async fn from_store(&self, user: &str) -> Result<Option<String>, PluginError> {
+    async fn ask_store(&self, user: &str) -> Result<Option<String>, PluginError> {
         let Some((handle, prefix)) = &self.store else {
             return Ok(None);
         };
