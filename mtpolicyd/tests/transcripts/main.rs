@@ -19,7 +19,7 @@ macro_rules! cases {
             $(#[$attribute])*
             #[test]
             fn $name() {
-                run::both($number);
+                run::all($number);
             }
         )*
 
