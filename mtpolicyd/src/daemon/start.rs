@@ -59,6 +59,7 @@ pub(super) fn serve(
         dns: Dns::Servers(DnsResolver::new(resolver)),
         compat: args.compat,
         journal,
+        clock: None,
         clock_offset: Duration::ZERO,
     };
     let server = Arc::new(Server::new(config, services, args.dry_run));

@@ -8,7 +8,7 @@ use mtpolicyd::{
     config::{LoadOptions, load_text},
     services::Dns,
 };
-use policy_proto::Decoder;
+use policy_proto::MessageDecoder;
 
 use crate::{
     case::{Case, Step, request},
@@ -47,7 +47,7 @@ pub(crate) fn run(case: &Case, compat: bool, directory: &Path) {
             } => {
                 let expected = by_default.as_ref().filter(|_| !compat).unwrap_or(answer);
                 let mut bytes = request(changes).as_slice().into();
-                let request = Decoder::default().request(&mut bytes).unwrap().unwrap();
+                let request = MessageDecoder::new().request(&mut bytes).unwrap().unwrap();
                 // Each request of such a case has an instance of its own.
                 let mut session = Session::default();
                 let mut call = Call::new(&request, &mut session, &services);
