@@ -119,12 +119,7 @@ impl Metric {
                 all.extend(named.filter(|recipient| !all.contains(recipient)));
                 Some(all)
             }
-            Self::Addresses => Some(
-                address()
-                    .map(|address| network(address))
-                    .into_iter()
-                    .collect(),
-            ),
+            Self::Addresses => Some(address().map(network).into_iter().collect()),
             Self::Countries(file) => {
                 let country = address().zip(file.as_ref());
                 let country = country.and_then(|(address, file)| file.country(address));
