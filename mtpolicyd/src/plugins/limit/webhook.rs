@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// `http://HOST[:PORT][/PATH]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(super) struct Url {
     host: String,
     port: u16,
@@ -40,6 +40,12 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A path may hold a secret.
         write!(f, "http://{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
