@@ -44,6 +44,13 @@ pub enum Task {
     Parse,
     /// `--explain`: a request on standard input.
     Explain,
+    /// `limits show KEY` and `limits reset KEY`.
+    Limits {
+        /// Whose.
+        key: String,
+        /// Whether they are emptied.
+        is_reset: bool,
+    },
 }
 
 impl Args {
@@ -57,6 +64,9 @@ impl Args {
     /// assert_eq!(args.config.as_deref(), Some("/etc/mt.conf".as_ref()));
     /// assert_eq!(args.log_level, Some(4));
     /// assert_eq!(args.warnings, ["Unknown option: no-such"]);
+    ///
+    /// let args = Args::parse(["-c", "mt.conf", "limits", "reset", "alice"].map(String::from));
+    /// assert_eq!(args.task, Some(Task::Limits { key: "alice".to_owned(), is_reset: true }));
     /// ```
     #[must_use]
     pub fn parse(words: impl IntoIterator<Item = String>) -> Self {
@@ -65,6 +75,10 @@ impl Args {
         while let Some(word) = words.next() {
             if word == "--" {
                 break;
+            }
+            if word == "limits" {
+                args.limits(words.next(), words.next());
+                continue;
             }
             let Some(option) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
                 args.warnings.push(format!("Unknown argument: {word}"));
@@ -116,6 +130,21 @@ impl Args {
             "json" => self.json = true,
             "background-child" => self.is_background_child = true,
             _ => {}
+        }
+    }
+
+    fn limits(&mut self, verb: Option<String>, key: Option<String>) {
+        match (verb.as_deref(), key) {
+            (Some(verb @ ("show" | "reset")), Some(key)) => {
+                let is_reset = verb == "reset";
+                self.task = Some(Task::Limits { key, is_reset });
+            }
+            // A daemon is not what was wanted.
+            _ => {
+                self.warnings
+                    .push("limits: use `show KEY` or `reset KEY`".to_owned());
+                self.task = Some(Task::Help);
+            }
         }
     }
 
@@ -195,4 +224,5 @@ pub const USAGE: &str = "\
 mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground] [-l|--loglevel=<level>] [-d|--dump_vhosts]
           [-t|--cron=<task1,hourly,daily,...>] [--check-config [--strict]] [--parse-config=<file>]
           [--explain [--json]] [--dry-run] [--compat] [--version]
+mtpolicyd [-c <file>] limits show|reset <key>
 ";

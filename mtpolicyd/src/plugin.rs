@@ -47,6 +47,19 @@ pub type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// What a scheduled task comes to.
 pub type CronStep<'a> = Pin<Box<dyn Future<Output = Result<(), PluginError>> + Send + 'a>>;
 
+/// What `mtpolicyd limits` is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitOrder<'a> {
+    /// Whose counters: a user, an address, as the plugin's own key has it.
+    pub key: &'a str,
+    /// Whether they are emptied, and not shown.
+    pub is_reset: bool,
+}
+
+/// The lines that are shown; none if nothing is counted.
+pub type LimitStep<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<String>, PluginError>> + Send + 'a>>;
+
 /// One check of a chain.
 ///
 /// One value serves all requests at once, so it holds no state of a request: that is in the [`Call`] and its session.
@@ -75,6 +88,16 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> CronStep<'a> {
         _ = (task, services);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What `mtpolicyd limits` shows or resets. `None`, the default: the plugin counts nothing by key.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from its counters.
+    fn limits<'a>(&'a self, order: LimitOrder<'a>) -> Option<LimitStep<'a>> {
+        _ = order;
+        None
     }
 
     /// The chain inside it, if it has one.

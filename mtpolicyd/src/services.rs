@@ -18,18 +18,21 @@ pub struct Services {
     pub compat: bool,
     /// The log.
     pub journal: Journal,
-    /// How far the clock is ahead of the system's. Zero, but in tests of what happens later.
+    /// The time that a clock shows that stands still, for tests; the system's clock goes on.
+    pub clock: Option<SystemTime>,
+    /// How far the clock is ahead of that. Zero, but in tests of what happens later.
     pub clock_offset: Duration,
 }
 
 impl Services {
-    /// Services with this resolver, and a log that is kept in memory: for tests and examples.
+    /// Services with this resolver, a log that is kept in memory, and a clock that stands still: for tests and examples.
     #[must_use]
     pub fn for_tests(dns: Dns) -> Self {
         Self {
             dns,
             compat: false,
             journal: Journal::buffered(),
+            clock: Some(SystemTime::now()),
             clock_offset: Duration::ZERO,
         }
     }
@@ -37,7 +40,7 @@ impl Services {
     /// Seconds since 1970.
     #[must_use]
     pub fn now(&self) -> u64 {
-        let now = SystemTime::now() + self.clock_offset;
+        let now = self.clock.unwrap_or_else(SystemTime::now) + self.clock_offset;
         now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 }

@@ -4,12 +4,20 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
+use mtpolicyd::{
+    Call, Services, Session,
+    config::{LoadOptions, load_text},
+    services::Dns,
+};
+use policy_proto::Request;
 use policy_testing::{
     port::Port,
     process::{Client, Process},
 };
+use tokio::runtime::Builder;
 
 fn docs(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../docs", name]
@@ -43,15 +51,51 @@ fn each_configuration_of_the_manual_answers_as_printed() {
         .filter(|(_, block)| block.1 == "mtpolicyd.conf")
     {
         let (_, next, exchange) = &blocks[index + 1];
+        count += 1;
+        if next == "zone" {
+            let (_, last, printed) = &blocks[index + 2];
+            assert_eq!(last, "exchange", "line {line}");
+            follow_with_zone(*line, config, exchange, printed);
+            continue;
+        }
         assert_eq!(
             (kind.as_str(), next.as_str()),
             ("mtpolicyd.conf", "exchange"),
             "line {line}"
         );
         follow(*line, config, exchange);
-        count += 1;
     }
     assert!(count > 4, "{count}");
+}
+
+/// The chain of a configuration whose DNS is a zone, without a daemon around it.
+fn follow_with_zone(line: usize, config: &str, zone: &str, exchange: &str) {
+    let text = format!("port = 12345\n{config}");
+    let (config, findings) = load_text("manual", &text, LoadOptions::default());
+    assert!(
+        findings.sorted().is_empty(),
+        "line {line}: {:?}",
+        findings.sorted()
+    );
+    let config = config.unwrap();
+    let services = Services::for_tests(Dns::Table(Arc::new(zone.parse().unwrap())));
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut answer = String::new();
+    for printed in exchange.lines() {
+        if let Some(attributes) = printed.strip_prefix("> ") {
+            let pairs = attributes
+                .split(' ')
+                .map(|pair| pair.split_once('=').unwrap());
+            let request = Request::from_attributes(pairs).unwrap();
+            let mut session = Session::default();
+            let mut call = Call::new(&request, &mut session, &services);
+            let verdict = runtime.block_on(config.hosts[0].chain.run(&mut call));
+            let action = verdict.unwrap().map(|verdict| verdict.action);
+            answer = format!("< action={}", action.as_deref().unwrap_or("dunno"));
+        } else {
+            assert_eq!(answer, printed, "line {line}");
+        }
+    }
 }
 
 fn follow(line: usize, config: &str, exchange: &str) {
@@ -101,7 +145,7 @@ fn follow(line: usize, config: &str, exchange: &str) {
 fn each_block_is_of_a_kind_that_is_run_or_shown() {
     for (line, kind, _) in blocks() {
         assert!(
-            ["mtpolicyd.conf", "exchange", "text"].contains(&kind.as_str()),
+            ["mtpolicyd.conf", "exchange", "text", "zone"].contains(&kind.as_str()),
             "line {line}: {kind}"
         );
     }

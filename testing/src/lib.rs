@@ -14,6 +14,7 @@
 
 #[cfg(feature = "process")]
 pub mod faults;
+pub mod geoip;
 #[cfg(feature = "process")]
 pub mod handover;
 #[cfg(feature = "dns")]

@@ -41,7 +41,8 @@ pub enum Kind {
     Options,
     /// `text`: what is shown, and not copied.
     Text,
-    /// `mtpolicyd.conf` and `exchange`: a configuration of mtpolicyd, and what it answers. mtpolicyd's tests run them.
+    /// `mtpolicyd.conf`, `zone` and `exchange`: a configuration of mtpolicyd, what DNS knows, and what is answered.
+    /// mtpolicyd's tests run them.
     Mtpolicyd,
 }
 
@@ -59,7 +60,7 @@ impl Kind {
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,
-                ["mtpolicyd.conf" | "exchange"] => Self::Mtpolicyd,
+                ["mtpolicyd.conf" | "exchange" | "zone"] => Self::Mtpolicyd,
                 _ => return Err(text.to_owned()),
             },
         )

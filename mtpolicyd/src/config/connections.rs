@@ -31,7 +31,8 @@ pub(super) fn build(entry: &Entry, build: &mut Build, previous: Option<&Connecti
             build.findings.error(&entry.place, text);
             continue;
         };
-        let mut section = Section::new(&entry.key, block, &entry.place, build);
+        let is_old = build.old_blocks.contains(&entry.key);
+        let mut section = Section::new(&entry.key, block, &entry.place, build).lenient(is_old);
         let made = kind(&mut section);
         section.finish();
         let Some(made) = made else { continue };

@@ -37,7 +37,10 @@ pub(super) fn convert(parsed: &mut Parsed, build: &mut Build) {
             .into_iter()
             .map(|(key, value)| entry(key, value, &place))
             .collect();
-        if !add(root, old, Block { entries }, &place) {
+        if add(root, old, Block { entries }, &place) {
+            let name = old.name.unwrap_or(old.kind);
+            build.old_blocks.insert(name.to_owned());
+        } else {
             let text = format!("{} is there as well, and wins", old.form());
             build.findings.warning(&place, text);
         }

@@ -51,6 +51,12 @@ impl Lists {
         self.0.iter().map(|entry| &*entry.list)
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tests all lists at once and then hourly (RFC 5782, 5), and logs each change of a list once. It never ends; dropping
     /// the future ends it.
     pub async fn keep_tested(&self, services: &Services) {

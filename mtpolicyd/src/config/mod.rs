@@ -18,7 +18,7 @@ mod similar;
 mod vhosts;
 pub use vhosts::VirtualHost;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use crate::{
     config_general::{self, Parsed, Place},
@@ -63,6 +63,8 @@ pub(crate) struct Build {
     pub(crate) previous: (Connections, Lists),
     pub(crate) compat: bool,
     pub(crate) is_check: bool,
+    /// The blocks that stand for keys of mtpolicyd 1.x.
+    pub(crate) old_blocks: HashSet<String>,
 }
 
 /// Reads a file. There is a configuration unless a finding is an error.

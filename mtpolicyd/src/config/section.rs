@@ -1,16 +1,15 @@
 //! The parameters of one block, read with their types: the only way in which a plugin sees the configuration.
 
+mod connected;
+mod settings;
 mod shared;
 
 use std::{collections::HashSet, sync::Arc};
 
-use policy_store::{MemoryOptions, MemoryStore};
-
 use super::{Build, similar::similar};
 use crate::{
-    chain::{Chain, Key, Pattern, Score, Scoring, Setting, number},
+    chain::{Chain, Key, Pattern, Score, Scoring, number},
     config_general::{Block, Entry, Place, Value},
-    connection::{DirectoryHandle, OWN_MEMORY, SqlHandle, StoreHandle},
 };
 
 /// The parameters of a block.
@@ -25,6 +24,8 @@ pub struct Section<'s> {
     place: &'s Place,
     build: &'s mut Build,
     asked: HashSet<String>,
+    /// Errors are warnings: of what the original ignores.
+    is_lenient: bool,
 }
 
 impl<'s> Section<'s> {
@@ -41,7 +42,13 @@ impl<'s> Section<'s> {
             place,
             build,
             asked: HashSet::new(),
+            is_lenient: false,
         }
+    }
+
+    /// The same for a block that stands for keys of mtpolicyd 1.x, which 2.x ignores: its errors are warnings.
+    pub(crate) fn lenient(self, is_lenient: bool) -> Self {
+        Self { is_lenient, ..self }
     }
 
     /// The name of the block: the plugin's, with which it is logged and scored.
@@ -80,8 +87,7 @@ impl<'s> Section<'s> {
     /// A text that has to be given.
     pub fn required(&mut self, key: &str) -> String {
         if self.entry(key).is_none() {
-            let text = format!("`{key}` is missing in `{}`", self.name);
-            self.build.findings.error(self.place, text);
+            self.error(key, format!("`{key}` is missing in `{}`", self.name));
         }
         self.text_or(key, "")
     }
@@ -192,42 +198,6 @@ impl<'s> Section<'s> {
         }
     }
 
-    /// A text that a field of the session may override: the parameter, and `uc_` before its name.
-    pub fn setting(&mut self, key: &str, default: Option<&str>) -> Setting {
-        let value = self.text(key).or_else(|| default.map(str::to_owned));
-        Setting::new(value, self.text(&format!("uc_{key}")))
-    }
-
-    /// The same for a number.
-    pub fn score_setting(&mut self, key: &str, default: Option<&str>) -> Setting {
-        _ = self.score(key);
-        self.setting(key, default)
-    }
-
-    /// The same for an action.
-    pub fn action_setting(&mut self, key: &str, default: Option<&str>) -> Setting {
-        _ = self.action(key);
-        self.setting(key, default)
-    }
-
-    /// The same for one of some words. Any other word is a warning: it means what `otherwise` says.
-    pub fn mode(&mut self, key: &str, default: &str, words: &[&str], otherwise: &str) -> Setting {
-        let setting = self.setting(key, Some(default));
-        if let Some(word) = setting.configured().filter(|word| !words.contains(word)) {
-            let text = format!(
-                "`{key}` is `{word}`, which means {otherwise}: use one of {}",
-                words.join(", ")
-            );
-            self.warning(key, text);
-        }
-        setting
-    }
-
-    /// The switch `enabled` of most plugins, `on` by default. Only `off` turns a plugin off.
-    pub fn enabled(&mut self) -> Setting {
-        self.mode("enabled", "on", &["on", "off"], "on")
-    }
-
     /// The chain in the block: its `<Plugin>` blocks.
     pub fn chain(&mut self) -> Option<Chain> {
         let plugins = self.entry("Plugin")?;
@@ -244,31 +214,35 @@ impl<'s> Section<'s> {
         None
     }
 
-    /// A store behind the connection that a parameter names: memory, memcached, Redis, or a database.
-    pub fn store(&mut self, key: &str, default: &str) -> StoreHandle {
-        let name = self.text_or(key, default);
-        let found = self.build.connections.store(&name);
-        self.connected(key, &name, found, "Memory, Memcached, Redis or Sql")
-    }
-
-    /// A database behind the connection that a parameter names.
-    pub fn sql(&mut self, key: &str, default: &str) -> SqlHandle {
-        let name = self.text_or(key, default);
-        let found = self.build.connections.sql(&name);
-        self.connected(key, &name, found, "Sql")
-    }
-
-    /// A directory behind the connection that a parameter names.
-    pub fn directory(&mut self, key: &str, default: &str) -> DirectoryHandle {
-        let name = self.text_or(key, default);
-        let found = self.build.connections.directory(&name);
-        self.connected(key, &name, found, "Ldap")
+    /// Named blocks in the block, such as Limit's `<Class NAME>`, in their order.
+    pub fn blocks(&mut self, key: &str, mut each: impl FnMut(&mut Section<'_>)) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        let Value::Block(named) = &entry.value else {
+            self.error(key, format!("`{key}` is a value, but a block is wanted"));
+            return;
+        };
+        for entry in &named.entries {
+            if let Value::Block(block) = &entry.value {
+                let mut section = Section::new(&entry.key, block, &entry.place, self.build);
+                each(&mut section);
+                section.finish();
+            } else {
+                let text = format!("a <{key}> needs a name, as in <{key} {}>", entry.key);
+                self.build.findings.error(&entry.place, text);
+            }
+        }
     }
 
     /// Notes an error at a parameter, or at the block if it is not given.
     pub fn error(&mut self, key: &str, text: impl Into<String>) {
         let place = self.place_of(key);
-        self.build.findings.error(&place, text);
+        if self.is_lenient {
+            self.build.findings.warning(&place, text);
+        } else {
+            self.build.findings.error(&place, text);
+        }
     }
 
     /// Notes a warning at a parameter, or at the block if it is not given.
@@ -284,12 +258,6 @@ impl<'s> Section<'s> {
         } else {
             self.warning(key, text);
         }
-    }
-
-    /// A store in memory of this block alone.
-    pub(crate) fn memory(&self) -> StoreHandle {
-        let store = MemoryStore::new(MemoryOptions::default());
-        StoreHandle::new(OWN_MEMORY, Arc::new(store))
     }
 
     /// Blocks that others read.
@@ -315,20 +283,6 @@ impl<'s> Section<'s> {
             self.asked.insert(key.to_owned());
         }
         self.block.get(key)
-    }
-
-    fn connected<T: crate::connection::Missing>(
-        &mut self,
-        key: &str,
-        name: &str,
-        found: Option<T>,
-        modules: &str,
-    ) -> T {
-        found.unwrap_or_else(|| {
-            let text = format!("there is no <Connection {name}> with a module {modules}");
-            self.error(key, text);
-            T::missing()
-        })
     }
 
     fn place_of(&self, key: &str) -> Place {

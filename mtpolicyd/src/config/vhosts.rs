@@ -120,7 +120,11 @@ pub(super) fn session_cache(root: &Block, build: &mut Build) -> SessionCache {
         );
         return SessionCache::none();
     };
-    let mut section = Section::new("SessionCache", block, &entry.place, build);
+    let is_old = build.old_blocks.contains("SessionCache");
+    if is_old && build.connections.store("memcached").is_none() {
+        return SessionCache::none();
+    }
+    let mut section = Section::new("SessionCache", block, &entry.place, build).lenient(is_old);
     let cache = cache(&mut section);
     section.finish();
     cache

@@ -44,6 +44,7 @@ fn explain(args: &Args, config: Config) -> Result<String, String> {
         dns: Dns::Servers(DnsResolver::new(servers)),
         compat: args.compat,
         journal: Journal::new(Arc::new(Suppressor::new(Log::buffered())), 0),
+        clock: None,
         clock_offset: Duration::ZERO,
     };
     let server = Server::new(config, services, false);

@@ -3,6 +3,8 @@
 mod background;
 mod explain;
 mod handler;
+mod limits;
+mod list_tests;
 mod pid_file;
 mod service;
 mod start;

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use policy_daemon::{Service, TokioService, TokioWorker, WorkerContext, worker::Workers};
 
-use super::handler::Server;
+use super::{handler::Server, list_tests::ListTests};
 use crate::config::{LoadOptions, load};
 
 /// The server as a service.
@@ -15,6 +15,7 @@ pub(super) struct MtpolicydService {
     pub(super) path: PathBuf,
     pub(super) log_level: Option<u8>,
     pub(super) compat: bool,
+    pub(super) list_tests: ListTests,
 }
 
 impl Service for MtpolicydService {
@@ -23,6 +24,12 @@ impl Service for MtpolicydService {
 
     fn worker(&self, context: WorkerContext<()>) -> io::Result<Self::Worker> {
         self.tokio.worker(context)
+    }
+
+    /// The process has its final user by now.
+    fn tick(&self) -> Option<String> {
+        self.list_tests.start(&self.server);
+        None
     }
 
     /// All or nothing: with an error the configuration stays. Connections with the same parameters live on.
@@ -50,6 +57,7 @@ impl Service for MtpolicydService {
         }
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
         self.server.replace(config);
+        self.list_tests.reloaded();
         journal.line(1, "SIGHUP: the configuration is reloaded");
         true
     }

@@ -17,7 +17,10 @@ use policy_daemon::{
 use policy_dns::{DnsOptions, DnsResolver};
 use policy_net::ServeOptions;
 
-use super::{background, handler::Server, pid_file::PidFile, service::MtpolicydService};
+use super::{
+    background, handler::Server, list_tests::ListTests, pid_file::PidFile,
+    service::MtpolicydService,
+};
 use crate::{
     args::Args,
     config::{Config, Findings, Globals},
@@ -56,6 +59,7 @@ pub(super) fn serve(
         dns: Dns::Servers(DnsResolver::new(resolver)),
         compat: args.compat,
         journal,
+        clock: None,
         clock_offset: Duration::ZERO,
     };
     let server = Arc::new(Server::new(config, services, args.dry_run));
@@ -74,6 +78,7 @@ pub(super) fn serve(
         path: absolute(&args.config()),
         log_level: args.log_level,
         compat: args.compat,
+        list_tests: ListTests::default(),
     };
     if args.is_background_child {
         background::ready().map_err(StartError::system("cannot go into the background"))?;

@@ -13,6 +13,7 @@ mod geoip_lookup;
 mod greylist;
 mod honeypot;
 mod ldap_user_config;
+mod limit;
 mod map_handle;
 mod postfix_map;
 mod proxy;
@@ -56,6 +57,7 @@ const MODULES: &[(&str, Kind)] = &[
     ("Greylist", Kind::Plugin(greylist::new)),
     ("Honeypot", Kind::Plugin(honeypot::new)),
     ("LdapUserConfig", Kind::Plugin(ldap_user_config::new)),
+    ("Limit", Kind::Plugin(limit::new)),
     ("PostfixMap", Kind::Plugin(postfix_map::new)),
     ("Proxy", Kind::Plugin(proxy::new)),
     ("Quota", Kind::Plugin(quota::new)),

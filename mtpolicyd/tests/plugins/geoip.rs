@@ -1,39 +1,16 @@
 //! GeoIPLookup and GeoIPAction.
 
-use std::{fs, net::Ipv4Addr};
+use std::fs;
+
+use policy_testing::geoip::{CN, DE, US, geoip_dat};
 
 use crate::support::{Checker, found};
 
-const CN: u32 = 48;
-const DE: u32 = 56;
-const US: u32 = 225;
-
-/// A `GeoIP.dat` of these networks: each bit is a node.
 fn countries(networks: &[(&str, u8, u32)]) -> Vec<u8> {
-    const FIRST: u32 = 16_776_960;
-    let mut nodes = vec![[FIRST; 2]];
-    for (address, length, country) in networks {
-        let bits = address.parse::<Ipv4Addr>().unwrap().to_bits();
-        let mut node = 0;
-        for depth in 0..*length {
-            let side = (bits << depth >> 31) as usize;
-            if depth + 1 == *length {
-                nodes[node][side] = FIRST + country;
-            } else if nodes[node][side] >= FIRST {
-                nodes.push([nodes[node][side]; 2]);
-                nodes[node][side] = nodes.len() as u32 - 1;
-                node = nodes.len() - 1;
-            } else {
-                node = nodes[node][side] as usize;
-            }
-        }
-    }
-    let branches = nodes.iter().flatten();
-    let mut bytes: Vec<u8> = branches
-        .flat_map(|branch| branch.to_le_bytes()[..3].to_vec())
-        .collect();
-    bytes.extend_from_slice(b"\0\0\0A description\xff\xff\xff\x01");
-    bytes
+    let networks = networks.iter();
+    let networks =
+        networks.map(|(address, length, number)| (address.parse().unwrap(), *length, *number));
+    geoip_dat(&networks.collect::<Vec<_>>())
 }
 
 fn file() -> (tempfile::TempDir, String) {

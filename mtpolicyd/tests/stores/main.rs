@@ -1,6 +1,7 @@
 //! The plugins that have databases, maps and other servers behind them: each parameter of each.
 
 mod accounting;
+mod limit;
 mod postfix_map;
 mod proxy;
 mod quota;

@@ -12,31 +12,31 @@ use policy_store::Value;
 use tempfile::TempDir;
 
 /// A configuration, and what is known of each mail.
-pub struct World {
-    pub config: Config,
-    pub services: Services,
-    pub directory: TempDir,
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) services: Services,
+    pub(crate) directory: TempDir,
     sessions: RefCell<BTreeMap<String, Session>>,
 }
 
 /// One case: what it shows, the plugin's parameters, and requests with their answers.
-pub type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+pub(crate) type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
 
 /// How plugins and connections are written around a case's parameters.
-pub struct Frame<'a> {
-    pub module: &'a str,
+pub(crate) struct Frame<'a> {
+    pub(crate) module: &'a str,
     /// Statements that the database begins with.
-    pub sql: &'a [&'a str],
+    pub(crate) sql: &'a [&'a str],
     /// Parameters that each case has.
-    pub always: &'a str,
+    pub(crate) always: &'a str,
     /// Plugins before it.
-    pub before: &'a str,
+    pub(crate) before: &'a str,
     /// Plugins behind it. The last one answers `ok`.
-    pub behind: &'a str,
+    pub(crate) behind: &'a str,
 }
 
 impl Frame<'_> {
-    pub const fn of(module: &str) -> Frame<'_> {
+    pub(crate) const fn of(module: &str) -> Frame<'_> {
         Frame {
             module,
             sql: &[],
@@ -46,7 +46,7 @@ impl Frame<'_> {
         }
     }
 
-    pub fn plugins(&self, parameters: &str) -> String {
+    pub(crate) fn plugins(&self, parameters: &str) -> String {
         let Self {
             module,
             always,
@@ -60,7 +60,7 @@ impl Frame<'_> {
         )
     }
 
-    pub async fn world(&self, parameters: &str) -> World {
+    pub(crate) async fn world(&self, parameters: &str) -> World {
         let world = World::new(CONNECTIONS, &self.plugins(parameters));
         for statement in self.sql {
             world.execute(statement).await;
@@ -69,7 +69,7 @@ impl Frame<'_> {
     }
 
     /// Runs all cases, each in a world of its own.
-    pub async fn check(&self, cases: &[Case<'_>]) {
+    pub(crate) async fn check(&self, cases: &[Case<'_>]) {
         for (name, parameters, requests) in cases {
             let world = self.world(parameters).await;
             for (index, (request, expected)) in requests.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Frame<'_> {
     }
 
     /// What is said of the parameters when the configuration is read.
-    pub fn findings(&self, parameters: &str, compat: bool) -> Vec<String> {
+    pub(crate) fn findings(&self, parameters: &str, compat: bool) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();
         let text = text(directory.path(), CONNECTIONS, &self.plugins(parameters));
         let options = LoadOptions {
@@ -99,11 +99,11 @@ impl Frame<'_> {
 }
 
 impl World {
-    pub fn new(connections: &str, plugins: &str) -> Self {
+    pub(crate) fn new(connections: &str, plugins: &str) -> Self {
         Self::in_directory(tempfile::tempdir().unwrap(), connections, plugins)
     }
 
-    pub fn in_directory(directory: TempDir, connections: &str, plugins: &str) -> Self {
+    pub(crate) fn in_directory(directory: TempDir, connections: &str, plugins: &str) -> Self {
         let text = text(directory.path(), connections, plugins);
         let (config, findings) = load_text("test", &text, LoadOptions::default());
         let config = config.unwrap_or_else(|| panic!("{:#?}", findings.sorted()));
@@ -116,22 +116,27 @@ impl World {
     }
 
     /// The same files with another configuration.
-    pub fn again(self, connections: &str, plugins: &str) -> Self {
+    pub(crate) fn again(self, connections: &str, plugins: &str) -> Self {
         Self::in_directory(self.directory, connections, plugins)
     }
 
     /// What the original does in everything.
-    pub fn compat(mut self) -> Self {
+    pub(crate) fn compat(mut self) -> Self {
         self.services.compat = true;
         self
     }
 
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
+    /// The configuration as a file has it.
+    pub(crate) fn text(&self, plugins: &str) -> String {
+        text(self.directory.path(), CONNECTIONS, plugins)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join(name)
     }
 
     /// The answer to the common request with changes such as `sender=a@x size=(absent)`; an error is `closed: ...`.
-    pub async fn ask(&self, changes: &str) -> String {
+    pub(crate) async fn ask(&self, changes: &str) -> String {
         let request = request(changes);
         let instance = request.get("instance").map(String::from_utf8_lossy);
         let instance = instance.unwrap_or_default().into_owned();
@@ -156,24 +161,24 @@ impl World {
     }
 
     /// The same for many at once.
-    pub async fn ask_owned(&self, changes: String) -> String {
+    pub(crate) async fn ask_owned(&self, changes: String) -> String {
         self.ask(&changes).await
     }
 
     /// A field of a mail's session.
-    pub fn field(&self, instance: &str, field: &str) -> Option<String> {
+    pub(crate) fn field(&self, instance: &str, field: &str) -> Option<String> {
         let sessions = self.sessions.borrow();
         sessions.get(instance)?.get(field).map(str::to_owned)
     }
 
-    pub async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         let database = self.config.connections.sql("db").unwrap();
         let database = database.get().await.unwrap();
         database.execute(statement, &[]).await.unwrap();
     }
 
     /// The rows of a query, each as a line with blanks between its values.
-    pub async fn rows(&self, query: &str) -> Vec<String> {
+    pub(crate) async fn rows(&self, query: &str) -> Vec<String> {
         let database = self.config.connections.sql("db").unwrap();
         let database = database.get().await.unwrap();
         let rows = database.rows(query, &[]).await.unwrap();
@@ -188,11 +193,11 @@ impl World {
 }
 
 /// A database file and a store in memory.
-pub const CONNECTIONS: &str = "<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n\
+pub(crate) const CONNECTIONS: &str = "<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n\
     <Connection limits>\nmodule=Memory\n</Connection>\n";
 
 /// The common request with changes.
-pub fn request(changes: &str) -> Request {
+pub(crate) fn request(changes: &str) -> Request {
     let mut attributes: Vec<(String, String)> = COMMON
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

@@ -27,10 +27,28 @@ pub(crate) enum Step {
     },
     /// The clock is set forward.
     Clock(u64),
-    /// A query and its rows.
-    Sql(String, Value),
+    /// A query and its rows; whether they are ours by default, or the original's.
+    Sql(String, Value, Rows),
     /// Something else, as JSON.
     Other(Value),
+}
+
+/// When rows are expected: `sql*` has those that differ by default.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rows {
+    Original,
+    CompatOnly,
+    DefaultOnly,
+}
+
+impl Rows {
+    pub(crate) fn count(self, compat: bool) -> bool {
+        match self {
+            Self::Original => true,
+            Self::CompatOnly => compat,
+            Self::DefaultOnly => !compat,
+        }
+    }
 }
 
 impl Case {
@@ -102,11 +120,12 @@ impl Case {
                 seconds.trim_end_matches(" s)").parse().unwrap(),
             ));
         } else if let Some(query) = line.strip_prefix("sql: ") {
-            let (query, rows) = query.split_once(" -> ").expect("a query and rows");
-            self.steps.push(Step::Sql(
-                query.to_owned(),
-                serde_json::from_str(rows).unwrap(),
-            ));
+            self.steps.push(sql(query, Rows::Original));
+        } else if let Some(query) = line.strip_prefix("sql*: ") {
+            if let Some(Step::Sql(_, _, rows)) = self.steps.last_mut() {
+                *rows = Rows::CompatOnly;
+            }
+            self.steps.push(sql(query, Rows::DefaultOnly));
         } else if line.starts_with('{') {
             self.steps
                 .push(Step::Other(serde_json::from_str(line).unwrap()));
@@ -115,6 +134,15 @@ impl Case {
             self.needs.push((kind.to_owned(), text.to_owned()));
         }
     }
+}
+
+fn sql(query: &str, rows_of: Rows) -> Step {
+    let (query, rows) = query.split_once(" -> ").expect("a query and rows");
+    Step::Sql(
+        query.to_owned(),
+        serde_json::from_str(rows).unwrap(),
+        rows_of,
+    )
 }
 
 fn answer_of(text: &str) -> Option<String> {

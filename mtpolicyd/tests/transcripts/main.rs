@@ -3,7 +3,10 @@
 //! Cases that need DNS, or servers of Debian's, are run with the feature `interop`, as root.
 
 mod case;
+mod directory_server;
+mod in_process;
 mod peers;
+mod policy_server;
 mod run;
 mod zone;
 
@@ -16,7 +19,7 @@ macro_rules! cases {
             $(#[$attribute])*
             #[test]
             fn $name() {
-                run::both($number);
+                run::all($number);
             }
         )*
 
@@ -62,7 +65,6 @@ cases! {
     quota_blocks "M22";
     #[cfg_attr(not(feature = "interop"), ignore = "needs memcached")]
     greylisting_with_memcached "M23";
-    #[cfg_attr(not(feature = "interop"), ignore = "needs memcached and a clock that can be set")]
     greylisting_learns_who_comes_again "M24";
     #[cfg_attr(not(feature = "interop"), ignore = "needs Redis")]
     greylisting_with_redis "M25";

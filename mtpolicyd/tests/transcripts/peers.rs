@@ -3,24 +3,28 @@
 use std::{
     fs,
     net::TcpStream,
+    os::unix::net::UnixListener,
     path::Path,
     process::{Command, Stdio},
 };
 
 use policy_testing::{
-    eventually,
+    eventually, geoip,
     port::Port,
     process::{Process, run},
 };
 use serde_json::Value;
 
-use crate::{case::Case, zone};
+use crate::{case::Case, directory_server, policy_server, zone};
 
 /// The peers of a case; they end with it.
 #[derive(Default)]
 pub(crate) struct Peers {
     processes: Vec<Process>,
     pub(crate) dns: Option<policy_testing::NameServer>,
+    pub(crate) redis: Option<u16>,
+    /// The socket of fail2ban.
+    pub(crate) sink: Option<UnixListener>,
     ports: Vec<Port>,
 }
 
@@ -44,6 +48,9 @@ impl Peers {
             }
             let port = peers.port();
             peers.server(program, port, directory);
+            if module == "Redis" {
+                peers.redis = Some(port);
+            }
             if config.contains(standard) {
                 config = config.replace(standard, &format!("127.0.0.1:{port}"));
             } else {
@@ -56,8 +63,29 @@ impl Peers {
             }
         }
         if !case.zone().is_empty() {
-            let zone = zone::translate(&case.zone());
+            let zone = zone::translate(&case.zone()) + TEST_ENTRIES;
             peers.dns = Some(policy_testing::NameServer::start_at(name_server(), &zone));
+        }
+        if let Some(servers) = case.need("policy_servers") {
+            for server in servers.as_object().unwrap().values() {
+                let port = peers.port();
+                let standard = format!("127.0.0.1:{}", server["port"]);
+                config = config.replace(&standard, &format!("127.0.0.1:{port}"));
+                policy_server::start(port, server["answer"].as_str().unwrap());
+            }
+        }
+        if let Some(entries) = case.need("ldap") {
+            let port = peers.port();
+            config = config.replace("port = 389", &format!("port = {port}"));
+            peers.processes.push(directory_server::start(
+                port,
+                &entries["entries"],
+                directory,
+            ));
+        }
+        if let Some((_, name)) = case.config.split_once("socket=@TMP@/") {
+            let path = directory.join(name.lines().next().unwrap());
+            peers.sink = Some(UnixListener::bind(path).unwrap());
         }
         (peers, config)
     }
@@ -99,6 +127,16 @@ impl Peers {
     }
 }
 
+/// What lists have to have for their tests, which are done by default.
+const TEST_ENTRIES: &str = "\
+127.0.0.2@list.example A 127.0.0.2
+127.0.0.2@wl.example A 127.0.0.2
+127.0.0.2@zen.example A 127.0.0.2
+127.0.0.2@sorbs.example A 127.0.0.2
+127.0.0.2@spamcop.example A 127.0.0.2
+test.dlist.example A 127.0.1.2
+";
+
 /// Writes the files and makes the tables that the case needs.
 fn files(case: &Case, directory: &Path) {
     let pairs = |kind| match case.need(kind) {
@@ -129,6 +167,21 @@ fn files(case: &Case, directory: &Path) {
                 file.execute(statement, &[]).await.unwrap();
             }
         });
+    }
+    let networks = pairs("geoip");
+    if !networks.is_empty() {
+        let network = |(network, country): (String, Value)| {
+            let (address, length) = network.split_once('/').unwrap();
+            let number = match country.as_str().unwrap() {
+                "CN" => geoip::CN,
+                "DE" => geoip::DE,
+                "US" => geoip::US,
+                other => panic!("the number of {other}"),
+            };
+            (address.parse().unwrap(), length.parse().unwrap(), number)
+        };
+        let networks: Vec<_> = networks.into_iter().map(network).collect();
+        fs::write(directory.join("geo.dat"), geoip::geoip_dat(&networks)).unwrap();
     }
     for (name, text) in pairs("postmap") {
         let path = directory.join(name);

@@ -1,6 +1,6 @@
 //! The health of lists: tests, errors in a row, lists that have ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use policy_dns::{
     Name, Outcome, Table,
@@ -238,7 +238,7 @@ async fn what_is_asked_ahead_counts_no_errors() {
     let mut with_text = options();
     with_text.text = true;
     let list = list(with_text);
-    let subject = |text: &str| Subject::from(text.parse::<std::net::IpAddr>().unwrap());
+    let subject = |text: &str| Subject::from(text.parse::<IpAddr>().unwrap());
     for _ in 0..10 {
         list.ask_ahead(&table, &subject("192.0.2.9")).await;
     }

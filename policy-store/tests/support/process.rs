@@ -51,7 +51,8 @@ impl Server {
     }
 
     /// Starts it after `kill`.
-    #[expect(
+    // Other crates that include this file allow the method anyway.
+    #[allow(
         clippy::disallowed_methods,
         reason = "a process is waited for, on a thread of the test"
     )]

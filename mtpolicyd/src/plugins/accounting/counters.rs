@@ -11,6 +11,7 @@ use chrono::{
     format::{Item, StrftimeItems},
 };
 use policy_store::Value;
+use tokio::sync::OnceCell;
 
 use super::table::Table;
 use crate::{config::Section, connection::SqlHandle, plugin::PluginError};
@@ -45,8 +46,8 @@ pub(crate) struct Counters {
     prefix: String,
     engine: String,
     period: String,
-    /// Tables that are known to be there.
-    tables: Mutex<HashMap<String, Arc<Table>>>,
+    /// Tables that are known to be there, by attribute.
+    tables: Mutex<HashMap<String, Arc<OnceCell<Arc<Table>>>>>,
 }
 
 impl Counters {
@@ -128,29 +129,36 @@ impl Counters {
             .max(0))
     }
 
-    /// The table of an attribute: made if it is missing.
+    /// The table of an attribute: made if it is missing, once for all who ask.
     async fn table(&self, field: &str) -> Result<Arc<Table>, PluginError> {
-        if let Some(table) = self.tables().get(field) {
-            return Ok(Arc::clone(table));
-        }
         let Some(name) = table_name(&self.prefix, field) else {
             let text = format!("{}{field} is no name of a table", self.prefix);
             return Err(PluginError::Other(text));
         };
-        let database = self.database.get().await.map_err(|e| self.failed(e))?;
-        let opened = Table::open(&*database, &name, &self.engine).await;
-        let table = Arc::new(opened.map_err(|error| {
-            let error = self.failed(error);
-            PluginError::Other(format!(
-                "sql table {name} does not exist and creating it failed: {error}"
-            ))
-        })?);
-        let mut tables = self.tables();
-        // Names may come from a user's configuration.
-        if tables.len() < MAX_TABLES {
-            tables.insert(field.to_owned(), Arc::clone(&table));
-        }
-        Ok(table)
+        let cell = {
+            let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            // Names may come from a user's configuration.
+            if tables.len() < MAX_TABLES || tables.contains_key(field) {
+                Arc::clone(tables.entry(field.to_owned()).or_default())
+            } else {
+                Arc::default()
+            }
+        };
+        let open = async || {
+            let database = self.database.get().await.map_err(|e| self.failed(e))?;
+            let opened = Table::open(&*database, &name, &self.engine).await;
+            opened.map(Arc::new).map_err(|error| {
+                let is_outage = error.is_outage();
+                let error = self.failed(error);
+                if is_outage {
+                    return error;
+                }
+                PluginError::Other(format!(
+                    "sql table {name} does not exist and creating it failed: {error}"
+                ))
+            })
+        };
+        cell.get_or_try_init(open).await.map(Arc::clone)
     }
 
     fn key(&self, value: &str, now: u64) -> Result<(Value, Value), PluginError> {
@@ -164,10 +172,6 @@ impl Counters {
 
     fn failed(&self, error: policy_store::StoreError) -> PluginError {
         self.database.failed(error)
-    }
-
-    fn tables(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Table>>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

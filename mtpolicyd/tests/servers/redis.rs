@@ -1,0 +1,96 @@
+//! Redis.
+
+use policy_store::Store as _;
+
+use super::{
+    support::redis,
+    world::{Frame, World},
+};
+
+#[tokio::test]
+async fn two_hosts_have_one_limit_and_a_user_may_have_another() {
+    let server = redis::one();
+    let connections = format!(
+        "<Connection limits>\nmodule=Redis\nserver={}\n</Connection>\n",
+        server.address()
+    );
+    let plugins = Frame::of("Limit").plugins(
+        "limits=7/1h\ncount_at=RCPT\naction=\"reject over\"\nlimits_store=limits\nlimits_prefix=limits:",
+    );
+    let hosts = [
+        World::new(&connections, &plugins),
+        World::new(&connections, &plugins),
+    ];
+    let store = hosts[0].config.connections.store("limits").unwrap();
+    let store = store.get().await.unwrap();
+    store.set(b"limits:two@x", b"2/1h", None).await.unwrap();
+    for (sender, most) in [("a@x", 7), ("two@x", 2)] {
+        let ask = |index: usize| {
+            hosts[index % 2].ask_owned(format!("instance={sender}{index} sender={sender}"))
+        };
+        let answers = futures_util::future::join_all((0..20).map(ask)).await;
+        let passed = answers.iter().filter(|answer| *answer == "ok").count();
+        let denied = answers.iter().filter(|answer| *answer == "reject over");
+        assert_eq!((passed, denied.count()), (most, 20 - most), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_metric_is_counted() {
+    let server = redis::one();
+    let connections = format!(
+        "<Connection limits>\nmodule=Redis\nserver={}\n</Connection>\n",
+        server.address()
+    );
+    for (metric, parameters, requests) in [
+        (
+            "messages",
+            "limits=1/1h",
+            &["instance=1", "instance=1 recipient=b@x", "instance=2"][..],
+        ),
+        (
+            "recipients",
+            "limits=2/1h",
+            &[
+                "instance=1",
+                "instance=1 recipient=b@x",
+                "instance=1 recipient=c@x",
+            ],
+        ),
+        (
+            "bytes",
+            "limits=100/1h",
+            &[
+                "instance=1 size=60",
+                "instance=2 size=40",
+                "instance=3 size=1",
+            ],
+        ),
+        (
+            "distinct_recipients",
+            "limits=1/1h",
+            &["instance=1", "instance=2", "instance=3 recipient=b@x"],
+        ),
+        (
+            "addresses",
+            "limits=1/1h\nkey=sender",
+            &[
+                "instance=1",
+                "instance=2",
+                "instance=3 client_address=192.0.2.1",
+            ],
+        ),
+    ] {
+        let frame = Frame::of("Limit");
+        let text = format!("{parameters}\nmetric={metric}\ncount_at=RCPT\naction=\"reject over\"");
+        // Each has a name of its own, since the store is one.
+        let plugins = frame
+            .plugins(&text)
+            .replace("<Plugin p>", &format!("<Plugin {metric}>"));
+        let world = World::new(&connections, &plugins);
+        for (index, request) in requests.iter().enumerate() {
+            let expected = if index == 2 { "reject over" } else { "ok" };
+            assert_eq!(world.ask(request).await, expected, "{metric}: {request}");
+        }
+    }
+}

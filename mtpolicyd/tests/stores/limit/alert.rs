@@ -1,0 +1,155 @@
+//! Who is told when somebody is blocked for the first time.
+
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use super::FRAME;
+
+const ALWAYS: &str = "limits=\"1/1m\"\ncount_at=RCPT\naction=\"reject over\"\n";
+
+#[tokio::test]
+async fn a_command_is_run_once_in_a_window_without_a_shell_or_an_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let (script, pipe) = (directory.path().join("told"), directory.path().join("pipe"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let text = format!(
+        "#!/bin/sh\nfor word; do echo \"$word\"; done > {pipe}\n",
+        pipe = pipe.display()
+    );
+    let text = text.replace("echo", "echo \"${HOME-none}\"");
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    let command = format!(
+        "on_block_command=\"{} '%KEY% is' %LIMIT% %USED%\"",
+        script.display()
+    );
+    let world = FRAME.world(&format!("{ALWAYS}{command}")).await;
+    let mut told = Vec::new();
+    for (instance, sender) in [
+        (1, "a@x;id"),
+        (2, "a@x;id"),
+        (3, "a@x;id"),
+        (4, "b@x"),
+        (5, "b@x"),
+    ] {
+        let answer = world
+            .ask(&format!("instance={instance} sender={sender}"))
+            .await;
+        // Of each sender the second mail is the first that is blocked.
+        if answer == "reject over" && (instance == 2 || instance == 5) {
+            told.push(read(&pipe).await);
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "none a@x;id is\nnone 1/1m\nnone 1\n",
+            "none b@x is\nnone 1/1m\nnone 1\n"
+        ]
+    );
+}
+
+/// What is written into a pipe, to its end.
+async fn read(pipe: &Path) -> String {
+    let pipe = pipe.to_owned();
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe));
+    read.await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_web_server_is_told_once_in_a_window_and_can_know_who_says_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let world = FRAME
+        .world(&format!(
+            "{ALWAYS}on_block_url=http://{address}/hook?a=1\non_block_secret=geheim"
+        ))
+        .await;
+    for (instance, sender) in [(1, "a@x"), (2, "a@x"), (3, "a@x"), (4, "b@x"), (5, "b@x")] {
+        world
+            .ask(&format!("instance={instance} sender={sender}"))
+            .await;
+    }
+    let mut bodies = Vec::new();
+    for _ in 0..2 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"}") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .await
+            .unwrap();
+        let request = String::from_utf8(request).unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /hook?a=1 HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\nHost: {address}\r\n")), "{head}");
+        assert!(
+            head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())),
+            "{head}"
+        );
+        assert!(
+            head.contains("\r\nX-Mtpolicyd-Signature: sha256="),
+            "{head}"
+        );
+        let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["time"].take().as_u64().unwrap() > 1_700_000_000);
+        bodies.push(body);
+    }
+    bodies.sort_by_key(|body| body["key"].as_str().map(str::to_owned));
+    let expected = ["a@x", "b@x"].map(|key| {
+        serde_json::json!({
+            "limit": "p", "by": "sender", "key": key, "metric": "messages", "window": "1/1m", "used": 1, "time": null,
+        })
+    });
+    assert_eq!(bodies, expected);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_logged_and_holds_nobody_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let parameters = format!("{ALWAYS}on_block_url=http://{address}/secret");
+    for (number, (answer, expected)) in [
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n",
+            "status 302",
+        ),
+        ("HTTP/1.1 500 Sorry\r\n\r\n", "status 500"),
+        ("220 mail ESMTP\r\n", "no answer of HTTP"),
+        ("", "no answer of HTTP"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Repeats of a warning are only counted: each case has a log of its own.
+        let world = FRAME.world(&parameters).await;
+        for instance in [1, 2] {
+            let request = format!("instance={number}.{instance}");
+            world.ask(&request).await;
+        }
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        // It ends when the other side has logged what came, or is about to.
+        _ = stream.read_to_end(&mut rest).await;
+        let line = format!("limit p: http://{address}: {expected}");
+        let logged = world.services.journal.log();
+        let mut text = String::new();
+        for _ in 0..1000 {
+            text.push_str(&String::from_utf8_lossy(&logged.take_buffered()));
+            if text.contains(&line) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+}
