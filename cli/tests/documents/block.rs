@@ -77,7 +77,9 @@ pub fn documents() -> Vec<(String, String)> {
     let is_document = |path: &PathBuf| {
         let extension = path.extension();
         // Those of the other programs are tested with them.
-        let is_ours = !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("policyd-weight"));
+        let is_ours = !path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("policyd-weight"));
         is_ours && extension.is_some_and(|extension| extension == "md" || extension == "1")
     };
     let mut paths: Vec<_> = pages.filter(is_document).collect();

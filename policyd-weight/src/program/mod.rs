@@ -112,7 +112,9 @@ fn source(args: &Args) -> Source {
 /// The settings, of a path that holds wherever the process goes.
 fn settings(args: &Args) -> Result<Settings, Exit> {
     let mut source = source(args);
-    source.path = source.path.map(|path| std::path::absolute(&path).unwrap_or(path));
+    source.path = source
+        .path
+        .map(|path| std::path::absolute(&path).unwrap_or(path));
     Settings::load(source, None).map_err(Exit::config)
 }
 
