@@ -112,6 +112,7 @@ fn source(args: &Args) -> Source {
 /// The settings, of a path that holds wherever the process goes.
 fn settings(args: &Args) -> Result<Settings, Exit> {
     let mut source = source(args);
+    source.debug = args.debug;
     source.path = source
         .path
         .map(|path| std::path::absolute(&path).unwrap_or(path));
