@@ -104,6 +104,19 @@ impl World {
         }
     }
 
+    /// Waits until a file with another text for accepted clients has been read.
+    fn wait_until_known(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut number = 0;
+        while !self
+            .ask(&good(&format!("w{number}")))
+            .contains("known client")
+        {
+            assert!(Instant::now() < deadline, "not read again");
+            number += 1;
+        }
+    }
+
     fn ask(&self, request: &str) -> String {
         ask(&mut self.connect(), request)
     }
@@ -168,13 +181,7 @@ fn an_init_script_starts_restarts_reloads_and_stops_it() {
 
     world.configure("$POSCACHEMSG = 'known client';");
     assert!(world.run(&["reload"]).status.success());
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !world
-        .ask(&good(&format!("r{:?}", Instant::now())))
-        .contains("known client")
-    {
-        assert!(Instant::now() < deadline, "not reloaded");
-    }
+    world.wait_until_known();
 
     let restarted = world.run(&["restart"]);
     assert!(restarted.status.success(), "{}", text(&restarted.stderr));
@@ -212,8 +219,21 @@ fn a_fault_in_the_file_keeps_the_settings_of_before() {
         world.run(&["-k"]).status.code() == Some(78),
         "the command line reads the file as well"
     );
-    thread::sleep(Duration::from_millis(1500));
-    assert!(world.ask(&good("2")).ends_with("; rate: -4.6"));
+    let pid = fs::read_to_string(world.directory.path().join("pid")).unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        world
+            .ask(&good("2"))
+            .ends_with("using cached result; rate: -4.6")
+    );
+    world.configure("$POSCACHEMSG = 'known client';");
+    world.wait_until_known();
 }
 
 #[test]
@@ -261,8 +281,9 @@ fn recipients_of_one_mail_are_known_on_all_connections() {
 
 #[test]
 fn a_hanging_name_server_delays_only_who_asks_for_its_names() {
-    let world =
-        World::new("$DNS_RETRIES = 0; $DNS_RETRY_IVAL = 1; $POSCACHESIZE = 0; $MAX_PROC = 200;");
+    let world = World::new(
+        "$DNS_RETRIES = 0; $DNS_RETRY_IVAL = 6; $REQUEST_TIMEOUT = '7s'; $POSCACHESIZE = 0; $MAX_PROC = 200;",
+    );
     let _running = world.start();
     world.ask(&good("warm"));
     let (done, finished) = std::sync::mpsc::channel();
@@ -354,11 +375,13 @@ fn an_explanation_shows_each_step() {
     };
     let table = explain(&["--explain"]);
     assert!(table.starts_with("step "), "{table}");
-    assert!(
-        table.lines().any(|line| line.starts_with("list ")
-            && line.contains("IN_BL")
-            && line.ends_with("4.35  4.35")),
-        "{table}"
+    let of_list = table
+        .lines()
+        .find(|line| line.starts_with("list "))
+        .unwrap();
+    assert_eq!(
+        of_list.split_whitespace().collect::<Vec<_>>(),
+        ["list", "bl.test", "IN_BL", "4.35", "4.35"]
     );
     assert!(table.contains("\naction=550 Mail appeared"), "{table}");
     let json: serde_json::Value = serde_json::from_str(&explain(&["--explain", "--json"])).unwrap();
