@@ -3,7 +3,7 @@
 //! `cargo bench -p policyd-weight --features interop`, as root, with Debian's package `policyd-weight`.
 #![allow(
     dead_code,
-    missing_docs,
+    unreachable_pub,
     reason = "the parts of the transcripts' test do more than is used here"
 )]
 

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -507,5 +507,5 @@ fn the_daemon_has_given_up_its_privileges() {
         status.contains(&format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}")),
         "{status}"
     );
-    assert!(Path::new(&world.directory.path().join("lock/cache.sqlite")).exists());
+    assert!(world.directory.path().join("lock/cache.sqlite").exists());
 }
