@@ -80,7 +80,11 @@ pub fn documents() -> Vec<(String, String)> {
     let pages = pages.map(|entry| entry.expect("a document").path());
     let is_document = |path: &PathBuf| {
         let extension = path.extension();
-        extension.is_some_and(|extension| extension == "md" || extension == "1")
+        // Those of the other programs are tested with them.
+        let is_ours = !path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("policyd-weight"));
+        is_ours && extension.is_some_and(|extension| extension == "md" || extension == "1")
     };
     let mut paths: Vec<_> = pages.filter(is_document).collect();
     paths.sort();

@@ -20,6 +20,8 @@ pub struct Source {
     pub defaults: DefaultSet,
     /// Whether the Perl program's rules hold: its options alone, and its defaults in the place of a file with a fault.
     pub compat: bool,
+    /// Whether the program is debugged (`-d`): more is logged, whatever the file says.
+    pub debug: bool,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
             path,
             defaults: defaults.unwrap_or(otherwise),
             compat,
+            debug: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod check;
 mod defaults;
 mod file;
+mod known;
 mod list_option;
 
 pub use check::{Finding, check};

@@ -41,6 +41,7 @@ impl Settings {
             return Err(format!("{shown}:1:1: error: {}", error.text()));
         }
         let mut config = Config::new(&loaded.options, source.compat);
+        config.debug |= source.debug;
         if loaded.ignored.is_some() {
             config
                 .answer_prefix

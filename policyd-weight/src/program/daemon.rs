@@ -232,6 +232,8 @@ fn daemon_options(
     } else {
         LogTarget::Syslog
     };
+    // Questions to DNS, each with a socket.
+    daemon.reserved_fds = 300;
     let is_loopback = address
         .parse()
         .is_ok_and(|address: std::net::IpAddr| address.is_loopback());

@@ -103,28 +103,29 @@ fn act(args: &Args) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Where the options come from: a path that holds wherever the process goes.
+/// Where the options come from.
 fn source(args: &Args) -> Source {
     let path = args.file.clone().or_else(config::find);
-    let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
     Source::new(path, args.defaults, args.compat)
 }
 
+/// The settings, of a path that holds wherever the process goes.
 fn settings(args: &Args) -> Result<Settings, Exit> {
-    Settings::load(source(args), None).map_err(Exit::config)
+    let mut source = source(args);
+    source.debug = args.debug;
+    source.path = source
+        .path
+        .map(|path| std::path::absolute(&path).unwrap_or(path));
+    Settings::load(source, None).map_err(Exit::config)
 }
 
 fn parse_config(args: &Args) -> Result<(), Exit> {
-    // The set of the file's kind; a fault is an error with `--compat` as well.
-    let source = Source {
-        compat: false,
-        ..Source::new(args.file.clone(), args.defaults, true)
-    };
-    let defaults = source
-        .defaults
+    // A fault is an error with `--compat` as well, and options of our own are none of the Perl program's.
+    let set = args.defaults.unwrap_or(DefaultSet::Debian);
+    let defaults = set
         .options(true)
         .map_err(|problem| Exit::config(problem.to_string()))?;
-    let path = source.path.clone().unwrap_or_default();
+    let path = args.file.clone().unwrap_or_default();
     let text = std::fs::read(&path)
         .map_err(|error| Exit::config(format!("{}:1:1: error: {error}", path.display())))?;
     let evaluated = crate::perl::evaluate(&text, &defaults)

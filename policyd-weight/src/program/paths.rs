@@ -126,7 +126,7 @@ impl Paths {
         let uid = rustix::process::Uid::from_raw(uid.as_raw());
         rustix::fs::chownat(
             rustix::fs::CWD,
-            &self.directory.components().collect::<PathBuf>(),
+            self.directory.components().collect::<PathBuf>(),
             Some(uid),
             None,
             rustix::fs::AtFlags::SYMLINK_NOFOLLOW,

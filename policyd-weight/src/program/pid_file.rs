@@ -48,10 +48,6 @@ pub(super) fn has_ended(pid: Pid, mut each_second: impl FnMut()) -> bool {
         if tenth % 10 == 0 {
             each_second();
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the command line waits, and nothing else"
-        )]
         sleep(Duration::from_millis(100));
     }
     false

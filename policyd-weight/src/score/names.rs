@@ -82,7 +82,7 @@ impl Scoring<'_> {
                 break;
             }
         }
-        found.bad_mx |= side == Side::From && self.from_is_bogus();
+        found.bad_mx |= side == Side::From && self.has_bogus_domain();
         if !found.client {
             self.host(side, name, facts, found)?;
         }
@@ -91,7 +91,7 @@ impl Scoring<'_> {
             self.add_number("bad MX", name, "BAD_MX", score * self.list_sum);
             found.bad_mx_scored = true;
         }
-        if side == Side::From && !self.from.bogus_mx && self.from_is_bogus() {
+        if side == Side::From && !self.from.bogus_mx && self.has_bogus_domain() {
             let penalty = score + self.list_sum;
             self.add_number("bogus MX", name, "BOGUS_MX", penalty);
             self.from.bogus_mx = true;
@@ -179,7 +179,7 @@ impl Scoring<'_> {
     }
 
     /// Whether the sender's domain has no address, or a private one.
-    fn from_is_bogus(&self) -> bool {
+    fn has_bogus_domain(&self) -> bool {
         let addresses = &self.from.addresses;
         !addresses.contains(|c: char| c.is_ascii_digit())
             || PRIVATE
