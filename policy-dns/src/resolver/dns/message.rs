@@ -8,7 +8,7 @@ use hickory_proto::{
 };
 use thiserror::Error;
 
-use super::super::{Data, Outcome, Question, Record, RecordType};
+use super::super::{Data, Outcome, Question, Record, RecordType, answer::belonging};
 use crate::Name;
 
 /// A query with an id by chance, ready to be sent.
@@ -108,7 +108,8 @@ impl Decoded {
                 _ => None,
             });
         let records: Vec<_> = message.answers.iter().filter_map(our_record).collect();
-        let has_records = records
+        // What is said of other names is no answer.
+        let has_records = belonging(question, records.clone())
             .iter()
             .any(|record| record.data.kind() == question.kind);
         // A "no" without an SOA must not be kept (RFC 2308, 5).
