@@ -242,3 +242,20 @@ async fn what_does_not_belong_to_a_question_keeps_no_answer() {
     assert_eq!(queries.load(Ordering::Relaxed), 2);
     server.abort();
 }
+
+#[tokio::test]
+async fn an_alias_that_is_followed_is_kept() {
+    let server = NameServer::start(ZONE);
+    let resolver = resolver([server.address()]);
+    for _ in 0..2 {
+        let answer = ask(&resolver, "hop.test", RecordType::A).await;
+        assert_eq!(answer.addresses().count(), 1);
+    }
+    assert_eq!(server.questions().len(), 3);
+    // One that leads in a circle says neither what there is nor that there is nothing.
+    let before = server.questions().len();
+    for _ in 0..2 {
+        ask(&resolver, "spin.test", RecordType::A).await;
+    }
+    assert_eq!(server.questions().len(), before + 4);
+}

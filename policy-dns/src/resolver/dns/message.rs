@@ -112,20 +112,22 @@ impl Decoded {
         let has_records = belonging(question, records.clone())
             .iter()
             .any(|record| record.data.kind() == question.kind);
-        // A "no" without an SOA must not be kept (RFC 2308, 5).
-        let ttl = if has_records {
+        let mut decoded = Self {
+            outcome,
+            is_truncated: metadata.truncation,
+            is_negative_proven: soa.is_some(),
+            ttl: Duration::ZERO,
+            records,
+        };
+        // A "no" without an SOA must not be kept (RFC 2308, 5); an alias that leads on is none.
+        let ttl = if has_records || decoded.unfollowed_alias(question).is_some() {
             u32::MAX
         } else {
             soa.unwrap_or(0)
         };
-        let ttl = records.iter().map(|record| record.ttl).fold(ttl, u32::min);
-        Ok(Self {
-            outcome,
-            is_truncated: metadata.truncation,
-            is_negative_proven: soa.is_some(),
-            ttl: Duration::from_secs(ttl.into()),
-            records,
-        })
+        let ttls = decoded.records.iter().map(|record| record.ttl);
+        decoded.ttl = Duration::from_secs(ttls.fold(ttl, u32::min).into());
+        Ok(decoded)
     }
 
     /// The outcome by the response code: [`Outcome::Records`] for any success.
