@@ -226,7 +226,7 @@ impl DnsList {
     fn name_of(&self, subject: &Subject) -> Option<Result<Name, NameError>> {
         let name = match (self.kind, subject) {
             (Kind::Addresses, Subject::Address(address)) => {
-                Name::reversed_below(*address, self.zone.name())
+                Name::reversed_below(address.to_canonical(), self.zone.name())
             }
             (Kind::Domains, Subject::Domain(domain)) => domain.below(self.zone.name()),
             _ => return None,

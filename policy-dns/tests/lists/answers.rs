@@ -130,6 +130,11 @@ async fn subjects_are_looked_for_below_the_zone() {
         asked(addresses(), mapped).await,
         not_listed("9.2.0.192.list.test/A")
     );
+    let as_it_is = Subject::Address("::ffff:192.0.2.9".parse().unwrap());
+    assert_eq!(
+        asked(addresses(), as_it_is).await,
+        not_listed("9.2.0.192.list.test/A")
+    );
     let nibbles = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.list.test/A";
     assert_eq!(
         asked(addresses(), "2001:db8::1".parse::<IpAddr>().unwrap().into()).await,
