@@ -185,6 +185,24 @@ async fn texts_are_asked_for_when_something_is_listed() {
 }
 
 #[tokio::test]
+async fn a_key_with_a_dot_at_its_end_is_not_shown_either() {
+    let mut with_text = options();
+    with_text.text = true;
+    let list = DnsList::addresses("list.test", with_text)
+        .unwrap()
+        .with_key("S3cret.")
+        .unwrap();
+    let table: Table = "192.0.2.9@s3cret.list.test A 127.0.0.2
+        192.0.2.9@s3cret.list.test TXT \"your key s3cret\""
+        .parse()
+        .unwrap();
+    let ListResult::Listed(listed) = list.check(&table, &client()).await else {
+        panic!()
+    };
+    assert_eq!(listed.texts(), [b"your key ***".to_vec()]);
+}
+
+#[tokio::test]
 async fn a_key_is_never_shown() {
     let list = DnsList::addresses(
         "s3cret.zen.dq.spamhaus.net",
