@@ -47,6 +47,7 @@ pub enum Failing {
 #[derive(Debug)]
 pub(super) struct Health {
     dead: Option<&'static DeadZone>,
+    has_test: bool,
     state: Mutex<State>,
 }
 
@@ -58,10 +59,16 @@ struct State {
 }
 
 impl Health {
-    pub(super) fn new(dead: Option<&'static DeadZone>, skip_after: u32, release: Release) -> Self {
+    pub(super) fn new(
+        dead: Option<&'static DeadZone>,
+        has_test: bool,
+        skip_after: u32,
+        release: Release,
+    ) -> Self {
         let breaker = Breaker::new(skip_after, release);
         Self {
             dead,
+            has_test,
             state: Mutex::new(State {
                 breaker,
                 failing: None,
@@ -121,7 +128,10 @@ impl Permit<'_> {
         match result {
             ListResult::Error(error) => {
                 state.breaker.failed(Instant::now());
-                if let ListError::Outside(code) = error {
+                // Only a test brings back a list that fails.
+                if let ListError::Outside(code) = error
+                    && self.health.has_test
+                {
                     state.failing = Some(Failing::Outside(*code));
                 }
             }

@@ -100,7 +100,8 @@ impl DnsList {
 
     fn new(zone: Zone, kind: Kind, options: ListOptions) -> Self {
         let dead = dead_zone(zone.shown()).filter(|_| options.skip_dead);
-        let health = Health::new(dead, options.skip_after, options.release);
+        let has_test = options.self_test != SelfTest::Off;
+        let health = Health::new(dead, has_test, options.skip_after, options.release);
         Self {
             zone,
             kind,

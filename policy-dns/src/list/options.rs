@@ -94,6 +94,6 @@ pub enum SelfTest {
         /// The subject that must not be listed.
         unlisted: Subject,
     },
-    /// Not at all.
+    /// Not at all. The list is skipped after errors in a row alone.
     Off,
 }

@@ -59,7 +59,7 @@ pub enum ListError {
     #[error("the list does not answer us: {0}")]
     Blocked(Ipv4Addr),
     /// An address outside of 127.0.0.0/8, as of a domain that is parked. The list is skipped until it passes its
-    /// test.
+    /// test; one without a test as after other errors, since nothing else would bring it back.
     #[error("the answer {0} is no code")]
     Outside(Ipv4Addr),
 }
