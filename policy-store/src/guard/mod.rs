@@ -33,6 +33,14 @@ pub struct RemoteOptions {
     pub retry_max: Duration,
 }
 
+impl RemoteOptions {
+    /// The deadline as libraries and servers can be told it: they keep it in 32 bits.
+    #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+    pub(crate) fn deadline_to_tell(&self) -> Duration {
+        self.deadline.min(Duration::from_secs(86_400))
+    }
+}
+
 impl Default for RemoteOptions {
     fn default() -> Self {
         Self {
