@@ -34,7 +34,8 @@ pub struct DirectoryOptions {
     pub password: Option<Secret>,
     /// Deadline and breaker.
     pub remote: RemoteOptions,
-    /// How many connections there are at most. 4.
+    /// How many connections there are at most. 4: a look-up takes milliseconds, and directories bound what one client
+    /// may open.
     pub max_connections: usize,
     /// How many entries an answer may have; more are cut off, by the server too. 2: enough to know that an entry is
     /// the only one.

@@ -23,9 +23,10 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MemoryOptions {
-    /// How many entries. 1,000,000.
+    /// How many entries. 1,000,000, more than the bytes allow of all but the smallest.
     pub max_entries: usize,
-    /// How many bytes of keys and values, with 200 for each entry. 64 MiB. An entry that is larger is refused.
+    /// How many bytes of keys and values, with 200 for each entry. 64 MiB: some 250,000 counters. An entry that is
+    /// larger is refused.
     pub max_bytes: usize,
 }
 
