@@ -91,7 +91,7 @@ impl SqlStore {
     /// True if a row was changed.
     async fn write(&self, query: &str, params: &[Value]) -> Result<bool, StoreError> {
         if self.writes.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
-            // What only makes room does not keep anything from being written.
+            // Making room must not keep anything from being written.
             let _ = self.sql.execute(self.table.clean, &[time(now_ms())]).await;
         }
         Ok(self.sql.execute(query, params).await? > 0)

@@ -61,10 +61,10 @@ pub struct Decoded {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// It is another one's answer: its id or its question differ, or it is no answer at all.
+    /// The message has another id or another question, or is no answer at all.
     #[error("not an answer to this question")]
     OtherQuestion,
-    /// It breaks the rules of DNS.
+    /// The message breaks the rules of DNS.
     #[error("malformed message")]
     Malformed,
 }
@@ -108,7 +108,7 @@ impl Decoded {
                 _ => None,
             });
         let records: Vec<_> = message.answers.iter().filter_map(our_record).collect();
-        // What is said of other names is no answer.
+        // Records of other names are no answer.
         let has_records = belonging(question, records.clone())
             .iter()
             .any(|record| record.data.kind() == question.kind);
