@@ -1,7 +1,14 @@
 //! The resolver against a name server that lies.
 #![cfg(feature = "hickory")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use policy_dns::{Answer, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver};
 use policy_testing::NameServer;
@@ -200,4 +207,55 @@ async fn a_text_that_does_not_fit_comes_over_tcp() {
     let answer = ask(&resolver([server.address()]), "long.test", RecordType::Txt).await;
     assert_eq!(answer.texts().next().unwrap().len(), 3000);
     assert_eq!(server.questions().len(), 2);
+}
+
+/// Answers each query over UDP with an address of another name.
+async fn other_owner(socket: tokio::net::UdpSocket, queries: Arc<AtomicUsize>) {
+    let mut buffer = [0; 512];
+    while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+        queries.fetch_add(1, Ordering::Relaxed);
+        // The header says one question, one answer, nothing else; the option of the query is left out.
+        let question = &buffer[12..length - 11];
+        let mut reply = buffer[..2].to_vec();
+        reply.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        reply.extend_from_slice(question);
+        reply.extend(
+            b"\x05other\x04test\x00\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04\xc0\x00\x02\x01",
+        );
+        let _ = socket.send_to(&reply, peer).await;
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_belong_to_a_question_keeps_no_answer() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (address, queries) = (socket.local_addr().unwrap(), Arc::default());
+    let server = tokio::spawn(other_owner(socket, Arc::clone(&queries)));
+    let resolver = resolver([address]);
+    for _ in 0..2 {
+        let answer = ask(&resolver, "asked.test", RecordType::A).await;
+        assert_eq!(
+            (answer.outcome(), answer.ttl()),
+            (Outcome::NoData, Duration::ZERO)
+        );
+    }
+    assert_eq!(queries.load(Ordering::Relaxed), 2);
+    server.abort();
+}
+
+#[tokio::test]
+async fn an_alias_that_is_followed_is_kept() {
+    let server = NameServer::start(ZONE);
+    let resolver = resolver([server.address()]);
+    for _ in 0..2 {
+        let answer = ask(&resolver, "hop.test", RecordType::A).await;
+        assert_eq!(answer.addresses().count(), 1);
+    }
+    assert_eq!(server.questions().len(), 3);
+    // One that leads in a circle says neither what there is nor that there is nothing.
+    let before = server.questions().len();
+    for _ in 0..2 {
+        ask(&resolver, "spin.test", RecordType::A).await;
+    }
+    assert_eq!(server.questions().len(), before + 4);
 }

@@ -259,6 +259,29 @@ async fn explanations_fit_into_a_reply() {
 }
 
 #[tokio::test]
+async fn reasons_have_a_bound_whatever_a_record_says() {
+    let strings = |text: &str| vec![format!("\"{text}\""); 250].join(" ");
+    for record in [
+        format!("\"v=spf1 \" \"-=\" {}", strings(&"x".repeat(250))),
+        format!(
+            "\"v=spf1 exists:\" {} \".test\"",
+            strings(&"\\200".repeat(250))
+        ),
+        format!("\"v=spf1 -a:\" {} \".test\"", strings("label.")),
+    ] {
+        let zone = table(&format!("a.test TXT {record}\n*.test A {CLIENT}"));
+        let verdict = check(&zone, "carol@a.test").await;
+        assert!(
+            verdict.local_explanation().len() <= 1024,
+            "{}",
+            verdict.local_explanation().len()
+        );
+        assert!(verdict.mechanism().unwrap_or_default().len() <= 1024);
+        assert!(verdict.received_spf().len() <= 1536);
+    }
+}
+
+#[tokio::test]
 async fn a_default_explanation_with_a_mistake_is_replaced() {
     let mut options = SpfOptions::default();
     for (text, expected) in [

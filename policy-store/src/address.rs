@@ -1,6 +1,6 @@
 //! Addresses of servers: `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket.
 
-use std::path::PathBuf;
+use std::{net::Ipv6Addr, path::PathBuf};
 
 use crate::StoreError;
 
@@ -27,10 +27,29 @@ impl Address {
         let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
         let address = parts.and_then(|(host, number)| {
             let port = number.map_or(Some(default_port), port)?;
-            (!host.is_empty()).then(|| Self::Inet(host.to_owned(), port))
+            is_host(host).then(|| Self::Inet(host.to_owned(), port))
         });
-        let shown: String = text.chars().take(80).collect();
-        address.ok_or_else(|| StoreError::Refused(format!("`{shown}` is no address of a server")))
+        address.ok_or_else(|| StoreError::Refused(refusal(text)))
+    }
+}
+
+/// A name, or an address, also with the interface that it is reached by.
+fn is_host(text: &str) -> bool {
+    let is_name = |text: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        !text.is_empty() && text.bytes().all(is_letter)
+    };
+    let (address, interface) = text.split_once('%').unwrap_or((text, "-"));
+    is_name(text) || (address.parse::<Ipv6Addr>().is_ok() && is_name(interface))
+}
+
+/// A text that may be a URL with a password in it is not repeated.
+fn refusal(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:[]".contains(&byte);
+    if text.len() <= 80 && text.bytes().all(is_plain) {
+        format!("`{text}` is no address of a server")
+    } else {
+        "no address of a server: it is HOST, HOST:PORT, [ADDRESS]:PORT or a path".into()
     }
 }
 
@@ -54,8 +73,30 @@ mod tests {
             ("host:0", None),
             ("host:65536", None),
             ("[::1]8", None),
+            ("db_1.example", inet("db_1.example", 7)),
+            ("fe80::1%eth0", inet("fe80::1%eth0", 7)),
+            ("[fe80::1%eth0]:8", inet("fe80::1%eth0", 8)),
+            ("redis://localhost", None),
+            ("redis://user:geheim@host:6379", None),
+            ("user:geheim@host", None),
+            ("a b", None),
+            ("1:2:3", None),
         ] {
             assert_eq!(Address::parse(text, 7).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_repeated() {
+        for text in [
+            "redis://user:geheim@host",
+            "user:geheim@host",
+            "geheim host",
+        ] {
+            let error = Address::parse(text, 7).unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+        let error = Address::parse("host:x", 7).unwrap_err().to_string();
+        assert!(error.contains("`host:x`"), "{error}");
     }
 }

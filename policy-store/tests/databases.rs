@@ -6,7 +6,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use policy_store::{
-    Dsn, Mysql, Postgres, RemoteOptions, Sql, SqlOptions, SqlStore, StoreError, Value,
+    Dsn, Mysql, Postgres, RemoteOptions, Sql, SqlOptions, SqlStore, Store, StoreError, Value,
 };
 
 use crate::support::{Server, databases, faults};
@@ -272,4 +272,34 @@ async fn a_statement_that_takes_too_long_is_ended_on_the_server_too() {
             async || matches!(sql.rows(running, &[]).await, Ok(rows) if rows == [[Value::Int(0)]]);
         assert!(suite::eventually(is_over).await, "{query} goes on");
     }
+}
+
+/// Many entries whose time is over are deleted some at a time: all at once would take longer than a call may.
+async fn cleans_some_at_a_time(sql: Arc<dyn Sql>, many: &str) {
+    let store = SqlStore::new(sql.clone()).await.unwrap();
+    sql.execute(many, &[]).await.unwrap();
+    for _ in 0..1024 {
+        store.set(b"key", b"value", suite::LONG).await.unwrap();
+    }
+    let left = row(&*sql, "SELECT count(*) FROM policy_store", &[]).await;
+    assert_eq!(left, (10_001 - 8192).to_string());
+}
+
+#[tokio::test]
+async fn mariadb_is_cleaned_some_entries_at_a_time() {
+    let (_server, name) = databases::mariadb();
+    let sql = mysql(&name, patient());
+    is_up(&*sql).await;
+    let many = "INSERT INTO policy_store SELECT seq, '', 0, 0 FROM seq_1_to_10000";
+    cleans_some_at_a_time(sql, many).await;
+}
+
+#[tokio::test]
+async fn postgresql_is_cleaned_some_entries_at_a_time() {
+    let (_server, name) = databases::postgres();
+    let sql = postgres(&name, patient());
+    is_up(&*sql).await;
+    let many = "INSERT INTO policy_store SELECT seq::text::bytea, '', 0, 0 \
+        FROM generate_series(1, 10000) AS seq";
+    cleans_some_at_a_time(sql, many).await;
 }

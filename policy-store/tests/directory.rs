@@ -132,6 +132,20 @@ async fn a_wrong_password_is_said_and_not_shown() {
     assert!(!shown.contains("geheim"), "{shown}");
 }
 
+#[test]
+fn a_name_without_a_password_is_refused() {
+    for password in [None, Some("".into())] {
+        let mut options = DirectoryOptions::new("localhost");
+        options.bind_dn = Some("cn=admin,dc=example".into());
+        options.password = password;
+        let refused = Directory::new(options);
+        assert!(
+            matches!(refused, Err(StoreError::Refused(_))),
+            "{refused:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_the_server_has_closed_is_replaced() {
     let server = directory::slapd("idletimeout 1");

@@ -3,7 +3,10 @@
 mod suite;
 mod support;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use policy_store::{
     BreakerState, MemcachedOptions, MemcachedServer, MemcachedStore, RemoteOptions, Store,
@@ -98,6 +101,38 @@ async fn keys_are_as_they_are_where_they_can_be() {
         reply,
         "VALUE mt-a@b,192.0.2.1 0 10\r\n1764364701\r\nEND\r\n"
     );
+}
+
+/// Answers the first command, and of the next one a part; then it closes. Counts the commands, over all connections.
+async fn halves(listener: tokio::net::TcpListener, commands: Arc<AtomicUsize>) {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    while let Ok((stream, _)) = listener.accept().await {
+        let mut stream = BufReader::new(stream);
+        for reply in ["1\r\n", "2"] {
+            let mut line = String::new();
+            if !matches!(stream.read_line(&mut line).await, Ok(1..)) {
+                break;
+            }
+            commands.fetch_add(1, Ordering::Relaxed);
+            if stream.write_all(reply.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_reply_has_begun_is_not_sent_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let commands = Arc::<AtomicUsize>::default();
+    let server = tokio::spawn(halves(listener, commands.clone()));
+    let store = MemcachedStore::new(MemcachedOptions::new([address.as_str().into()])).unwrap();
+    assert_eq!(store.add(b"key", 1, LONG).await.unwrap(), 1);
+    let error = store.add(b"key", 1, LONG).await.unwrap_err();
+    assert!(matches!(error, StoreError::Connection(_)), "{error}");
+    assert_eq!(commands.load(Ordering::Relaxed), 2);
+    server.abort();
 }
 
 #[test]

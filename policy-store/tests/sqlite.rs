@@ -116,6 +116,17 @@ async fn a_full_store_loses_what_was_written_longest_ago() {
     assert_eq!(store.entries(b"29", 5).await.unwrap().len(), 5);
 }
 
+#[tokio::test]
+async fn a_deadline_may_be_as_long_as_there_are_durations() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = options(directory.path());
+    options.remote.deadline = Duration::MAX;
+    let file = Sqlite::open(options).await.unwrap();
+    let store = SqliteStore::new(file).await.unwrap();
+    store.set(b"key", b"value", LONG).await.unwrap();
+    assert!(store.get(b"key").await.unwrap().is_some());
+}
+
 async fn with_deadline(directory: &Path, ms: u64) -> Sqlite {
     let mut options = options(directory);
     options.remote.deadline = Duration::from_millis(ms);

@@ -14,15 +14,15 @@ use super::{DeadZone, ListError, ListResult, Release, Skipped, breaker::Breaker}
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
-    /// It was not tested so far, or could not be. It is asked.
+    /// The list was not tested so far, or could not be. Checks ask it.
     Untested,
-    /// It has passed its test.
+    /// The list has passed its test.
     Good,
-    /// It has failed its test, or given an answer that is none. It is not asked until it passes a test.
+    /// The list has failed its test, or given an answer that is none. Checks skip it until it passes a test.
     Failing(Failing),
-    /// It does not answer: after too many errors in a row it is skipped for a while.
+    /// The list does not answer: after too many errors in a row checks skip it for a while.
     Skipped,
-    /// It is known to be dead, and never asked.
+    /// The list is known to be dead, and never asked.
     Dead(&'static DeadZone),
 }
 
@@ -30,10 +30,10 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, Eq, Error, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Failing {
-    /// What has to be listed is not.
+    /// The entry that has to be listed is not.
     #[error("the list has lost its test entry")]
     EntryMissing,
-    /// What must not be listed is.
+    /// An entry that must not be listed is.
     #[error("the list has what it must not have")]
     ListsAll,
     /// The list does not answer our questions.
@@ -47,6 +47,7 @@ pub enum Failing {
 #[derive(Debug)]
 pub(super) struct Health {
     dead: Option<&'static DeadZone>,
+    has_test: bool,
     state: Mutex<State>,
 }
 
@@ -58,10 +59,16 @@ struct State {
 }
 
 impl Health {
-    pub(super) fn new(dead: Option<&'static DeadZone>, skip_after: u32, release: Release) -> Self {
+    pub(super) fn new(
+        dead: Option<&'static DeadZone>,
+        has_test: bool,
+        skip_after: u32,
+        release: Release,
+    ) -> Self {
         let breaker = Breaker::new(skip_after, release);
         Self {
             dead,
+            has_test,
             state: Mutex::new(State {
                 breaker,
                 failing: None,
@@ -121,7 +128,10 @@ impl Permit<'_> {
         match result {
             ListResult::Error(error) => {
                 state.breaker.failed(Instant::now());
-                if let ListError::Outside(code) = error {
+                // Only a test brings back a list that fails.
+                if let ListError::Outside(code) = error
+                    && self.health.has_test
+                {
                     state.failing = Some(Failing::Outside(*code));
                 }
             }

@@ -100,7 +100,8 @@ impl DnsList {
 
     fn new(zone: Zone, kind: Kind, options: ListOptions) -> Self {
         let dead = dead_zone(zone.shown()).filter(|_| options.skip_dead);
-        let health = Health::new(dead, options.skip_after, options.release);
+        let has_test = options.self_test != SelfTest::Off;
+        let health = Health::new(dead, has_test, options.skip_after, options.release);
         Self {
             zone,
             kind,
@@ -239,7 +240,7 @@ impl DnsList {
     fn name_of(&self, subject: &Subject) -> Option<Result<Name, NameError>> {
         let name = match (self.kind, subject) {
             (Kind::Addresses, Subject::Address(address)) => {
-                Name::reversed_below(*address, self.zone.name())
+                Name::reversed_below(address.to_canonical(), self.zone.name())
             }
             (Kind::Domains, Subject::Domain(domain)) => domain.below(self.zone.name()),
             _ => return None,

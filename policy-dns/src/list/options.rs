@@ -17,11 +17,13 @@ pub struct ListOptions {
     pub rule: AnswerRule,
     /// Whether the list's texts are asked for when something is listed. Default: no.
     pub text: bool,
-    /// How long a check may take. Default: 5 s.
+    /// How long a check may take. Default: 5 s, one try of a resolver.
     pub timeout: Duration,
-    /// After how many errors in a row a list is skipped, on the next one. Default: 2.
+    /// After how many errors in a row a list is skipped, on the next one. Default: 2, since one answer gets lost at
+    /// times.
     pub skip_after: u32,
-    /// When a list that was skipped is asked again. Default: after 60 s.
+    /// When a list that was skipped is asked again. Default: after 60 s, so that a list that is away costs one client
+    /// a minute its time.
     pub release: Release,
     /// Whether a list that is known to be dead is never asked. Default: yes.
     pub skip_dead: bool,
@@ -94,6 +96,6 @@ pub enum SelfTest {
         /// The subject that must not be listed.
         unlisted: Subject,
     },
-    /// Not at all.
+    /// Not at all. The list is skipped after errors in a row alone.
     Off,
 }

@@ -11,9 +11,9 @@ use crate::Outcome;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ListResult {
-    /// It is listed.
+    /// The subject is listed.
     Listed(Listed),
-    /// It is not listed, or with a code that is in no class.
+    /// The subject is not listed, or with a code that is in no class.
     NotListed,
     /// The list did not tell.
     Error(ListError),
@@ -59,7 +59,7 @@ pub enum ListError {
     #[error("the list does not answer us: {0}")]
     Blocked(Ipv4Addr),
     /// An address outside of 127.0.0.0/8, as of a domain that is parked. The list is skipped until it passes its
-    /// test.
+    /// test; one without a test as after other errors, since nothing else would bring it back.
     #[error("the answer {0} is no code")]
     Outside(Ipv4Addr),
 }
@@ -68,13 +68,13 @@ pub enum ListError {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Skipped {
-    /// It is for addresses, and this is a domain, or the other way round.
+    /// The list is for addresses and the subject a domain, or the other way round.
     #[error("the list is for others")]
     OtherKind,
     /// The list is known to be dead.
     #[error("the list is dead")]
     Dead,
-    /// It fails its test.
+    /// The list fails its test.
     #[error("{0}")]
     Failing(Failing),
     /// Too many errors in a row.

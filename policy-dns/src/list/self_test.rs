@@ -98,7 +98,7 @@ fn judge(
 /// Tests lists at once, and again and again after a time; the usual one is an hour. `changed` is told of each
 /// status that has changed, so that it can be logged once.
 ///
-/// It never ends; dropping the future ends it.
+/// The future never ends by itself; dropping it ends the tests.
 pub async fn keep_tested<L: AsRef<DnsList>>(
     lists: &[L],
     resolver: &impl Resolver,

@@ -7,7 +7,7 @@ use crate::Name;
 /// The subject that is looked for in a list: an address or a domain.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Subject {
-    /// An address. One that is an IPv4 address in the clothes of IPv6 (`::ffff:192.0.2.1`) counts as that.
+    /// An address. An IPv4 address that is written as one of IPv6 (`::ffff:192.0.2.1`) counts as IPv4.
     Address(IpAddr),
     /// A domain.
     Domain(Name),

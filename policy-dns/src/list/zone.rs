@@ -42,11 +42,13 @@ impl Zone {
     }
 
     pub(super) fn with_key(self, key: &str) -> Result<Self, NameError> {
-        let name = Name::parse(key)?.below(&self.name)?;
+        // As it stands in names: in lower case, without a dot at the end.
+        let key = Name::parse(key)?;
+        let labels = key.labels().map(String::from_utf8_lossy);
         Ok(Self {
-            name,
+            name: key.below(&self.name)?,
             shown: self.shown,
-            key: Some(key.to_ascii_lowercase()),
+            key: Some(labels.collect::<Vec<_>>().join(".")),
         })
     }
 

@@ -76,7 +76,11 @@ impl Answer {
             .map(|record| record.ttl)
             .min()
             .unwrap_or(u32::MAX);
-        let ttl = ttl.min(Duration::from_secs(least.into()));
+        let ttl = if outcome.is_answer() {
+            ttl.min(Duration::from_secs(least.into()))
+        } else {
+            Duration::ZERO
+        };
         Self {
             outcome,
             kind: Some(question.kind),
@@ -85,13 +89,21 @@ impl Answer {
         }
     }
 
+    /// The answer, to be kept no longer than for `time`.
+    #[cfg(feature = "hickory")]
+    pub(super) fn within(self, time: Duration) -> Self {
+        let ttl = self.ttl.min(time);
+        Self { ttl, ..self }
+    }
+
     /// How the question ended.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// For how long the answer may be kept. Zero for failures.
+    /// For how long the answer may be kept from now on: one that a resolver has kept has what is left. Zero for
+    /// failures.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         self.ttl
@@ -174,7 +186,7 @@ impl Answer {
 }
 
 /// The records of the question's name and of what it stands for, in their order.
-fn belonging(question: &Question, mut section: Vec<Record>) -> Vec<Record> {
+pub(super) fn belonging(question: &Question, mut section: Vec<Record>) -> Vec<Record> {
     let mut names = vec![question.name.clone()];
     if question.kind != RecordType::Cname {
         // An alias that comes before the one that leads to it is found in the next round.

@@ -46,7 +46,7 @@ pub use verdict::{SpfResult, Verdict};
 
 /// Whether the client may use the identity of a request.
 ///
-/// It does not fail: errors of DNS and of records are results. Dropping the future gives the check up.
+/// A check does not fail: errors of DNS and of records are results. Dropping the future gives it up.
 pub async fn check(
     resolver: &impl Resolver,
     request: &SpfRequest,

@@ -73,13 +73,14 @@ impl Verdict {
         self.request.scope
     }
 
-    /// The mechanism that matched, such as `-all` or `ip4:192.0.2.0/24`; none if the result has another reason.
+    /// The mechanism that matched, such as `-all` or `ip4:192.0.2.0/24`, at most 1024 bytes; none if the result has
+    /// another reason.
     #[must_use]
     pub fn mechanism(&self) -> Option<&str> {
         self.mechanism.as_deref()
     }
 
-    /// Why, in Mail::SPF's words: for the log and for the receiver's own replies.
+    /// Why, in Mail::SPF's words, at most 1024 bytes: for the log and for the receiver's own replies.
     #[must_use]
     pub fn local_explanation(&self) -> &str {
         &self.local_explanation

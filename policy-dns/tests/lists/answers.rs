@@ -130,6 +130,11 @@ async fn subjects_are_looked_for_below_the_zone() {
         asked(addresses(), mapped).await,
         not_listed("9.2.0.192.list.test/A")
     );
+    let as_it_is = Subject::Address("::ffff:192.0.2.9".parse().unwrap());
+    assert_eq!(
+        asked(addresses(), as_it_is).await,
+        not_listed("9.2.0.192.list.test/A")
+    );
     let nibbles = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.list.test/A";
     assert_eq!(
         asked(addresses(), "2001:db8::1".parse::<IpAddr>().unwrap().into()).await,
@@ -177,6 +182,24 @@ async fn texts_are_asked_for_when_something_is_listed() {
     list.check(&table, &"192.0.2.11".parse::<IpAddr>().unwrap().into())
         .await;
     assert_eq!(table.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn a_key_with_a_dot_at_its_end_is_not_shown_either() {
+    let mut with_text = options();
+    with_text.text = true;
+    let list = DnsList::addresses("list.test", with_text)
+        .unwrap()
+        .with_key("S3cret.")
+        .unwrap();
+    let table: Table = "192.0.2.9@s3cret.list.test A 127.0.0.2
+        192.0.2.9@s3cret.list.test TXT \"your key s3cret\""
+        .parse()
+        .unwrap();
+    let ListResult::Listed(listed) = list.check(&table, &client()).await else {
+        panic!()
+    };
+    assert_eq!(listed.texts(), [b"your key ***".to_vec()]);
 }
 
 #[tokio::test]

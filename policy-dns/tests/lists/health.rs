@@ -179,6 +179,27 @@ async fn an_address_that_is_no_code_disables_the_list() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_list_without_a_test_comes_back_from_an_answer_that_is_no_code() {
+    let mut untested = options();
+    (untested.self_test, untested.skip_after) = (SelfTest::Off, 0);
+    let list = list(untested);
+    let parked = zone(&["A 192.0.2.80"]);
+    assert_eq!(
+        told(&list.check(&parked, &client()).await),
+        "error: the answer 192.0.2.80 is no code"
+    );
+    assert_eq!(
+        told(&list.check(&parked, &client()).await),
+        "skipped: too many errors in a row"
+    );
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(
+        told(&list.check(&zone(&["A 127.0.0.2"]), &client()).await),
+        "listed 127.0.0.2"
+    );
+}
+
 #[tokio::test]
 async fn a_dead_list_is_never_asked() {
     let table: Table = "192.0.2.9@spam.dnsbl.sorbs.net A 127.0.0.6"

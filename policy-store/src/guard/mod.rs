@@ -27,10 +27,19 @@ pub struct RemoteOptions {
     pub deadline: Duration,
     /// After how many calls in a row that failed the breaker opens. 3: a restart closes one connection, or two.
     pub failures: u32,
-    /// How long after that the remote is tried for the first time; twice as long after each trial that fails. 250 ms.
+    /// How long after that the remote is tried for the first time; twice as long after each trial that fails. 250 ms;
+    /// less than 10 ms counts as that.
     pub retry_min: Duration,
     /// The longest wait between two trials. 2 s: a trial is one small question.
     pub retry_max: Duration,
+}
+
+impl RemoteOptions {
+    /// The deadline as libraries and servers can be told it: they keep it in 32 bits.
+    #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+    pub(crate) fn deadline_to_tell(&self) -> Duration {
+        self.deadline.min(Duration::from_secs(86_400))
+    }
 }
 
 impl Default for RemoteOptions {
@@ -43,6 +52,9 @@ impl Default for RemoteOptions {
         }
     }
 }
+
+/// Without any wait a task would do nothing else than try.
+const MIN_RETRY: Duration = Duration::from_millis(10);
 
 /// One question that shows whether the remote is back.
 pub(crate) type Probe =
@@ -110,7 +122,8 @@ impl Guard {
             return;
         };
         let trial = Trial(Arc::downgrade(&this));
-        let (mut wait, longest) = (self.options.retry_min, self.options.retry_max);
+        let [mut wait, longest] =
+            [self.options.retry_min, self.options.retry_max].map(|wait| wait.max(MIN_RETRY));
         tokio::spawn(async move {
             drop(this);
             loop {

@@ -155,3 +155,27 @@ async fn the_trials_end_with_the_guard() {
     // The last sender is gone once the task is.
     while watch.changed().await.is_ok() {}
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_between_trials_is_a_short_one() {
+    let trials = Arc::new(Mutex::new(0));
+    let probe = {
+        let trials = trials.clone();
+        move || {
+            *trials.lock().unwrap() += 1;
+            Box::pin(async { fails().await }) as Pin<Box<_>>
+        }
+    };
+    let mut options = RemoteOptions::default();
+    (options.retry_min, options.retry_max) = (Duration::ZERO, Duration::ZERO);
+    let guard = Guard::new("test".into(), options, Box::new(probe));
+    for _ in 0..3 {
+        let _ = guard.call(fails()).await;
+    }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*trials.lock().unwrap(), 0);
+    sleep(Duration::from_secs(1)).await;
+    assert!((1..=100).contains(&*trials.lock().unwrap()));
+}

@@ -29,11 +29,13 @@ pub struct DirectoryOptions {
     pub authority: Option<PathBuf>,
     /// The name that binds. `None`: no bind.
     pub bind_dn: Option<String>,
-    /// With which password.
+    /// With which password. A name without one is refused: servers take that bind for an anonymous one
+    /// (RFC 4513, 5.1.2).
     pub password: Option<Secret>,
     /// Deadline and breaker.
     pub remote: RemoteOptions,
-    /// How many connections there are at most. 4.
+    /// How many connections there are at most. 4: a look-up takes milliseconds, and directories bound what one client
+    /// may open.
     pub max_connections: usize,
     /// How many entries an answer may have; more are cut off, by the server too. 2: enough to know that an entry is
     /// the only one.
@@ -76,8 +78,15 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// Certificates that cannot be read.
+    /// Certificates that cannot be read, a name that binds without a password.
     pub fn new(options: DirectoryOptions) -> Result<Self, StoreError> {
+        let password = options.password.as_ref();
+        let has_password = password.is_some_and(|password| !password.reveal().is_empty());
+        if options.bind_dn.as_deref().is_some_and(|dn| !dn.is_empty()) && !has_password {
+            return Err(StoreError::Refused(
+                "a name that binds without a password".into(),
+            ));
+        }
         let authority = options.authority.as_deref().filter(|_| options.starttls);
         let tls = authority.map(tls_config).transpose()?;
         let name = format!("ldap {}:{}", options.host, options.port);

@@ -51,18 +51,23 @@ impl Connection {
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Whether nothing has come since commands were sent last.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Sends commands and reads one reply to each. After an error the connection is of no use.
     pub(super) async fn exchange(
         &mut self,
         commands: &[u8],
         expected: &[Expect<'_>],
     ) -> Result<Vec<Reply>, StoreError> {
+        self.buffer.clear();
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(commands).await?,
             Stream::Unix(stream) => stream.write_all(commands).await?,
         }
         let mut replies = Vec::with_capacity(expected.len());
-        self.buffer.clear();
         let mut done = 0;
         for expect in expected {
             loop {

@@ -21,7 +21,8 @@ pub struct MemcachedOptions {
     pub prefix: String,
     /// Deadline and breaker, for each server.
     pub remote: RemoteOptions,
-    /// How many connections to each server there are at most. 16.
+    /// How many connections to each server there are at most. 16: a call has one for a round trip, and others wait for
+    /// it within their deadline.
     pub max_connections: usize,
 }
 

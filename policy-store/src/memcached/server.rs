@@ -71,9 +71,10 @@ impl Remote {
                     lease.keep(connection);
                     return Ok(replies);
                 }
-                // It was closed meanwhile, and the others too. Once more is safe: a server that was started again has
-                // forgotten all, and one that closes unused connections has read nothing.
-                Err(StoreError::Connection(_)) => self.pool.clear(),
+                // The connection was closed meanwhile, and the others too. Once more is safe: a server that was started again has
+                // forgotten all, and one that closes unused connections has read nothing. If a reply had begun, the
+                // command was done.
+                Err(StoreError::Connection(_)) if connection.is_unanswered() => self.pool.clear(),
                 Err(error) => return Err(error),
             }
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::MemoryOptions;
+use crate::{StoreError, store::check_limit};
 
 /// The memory of an entry beside its key and value: its places in three collections.
 const OVERHEAD: usize = 200;
@@ -65,16 +66,27 @@ impl Entries {
             .filter_map(move |key| Some((key, self.get(key, now)?)))
     }
 
-    pub(super) fn set(&mut self, key: &[u8], value: &[u8], ttl: Option<Duration>, now: Instant) {
+    pub(super) fn set(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        ttl: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         // A time too long for the clock is for good.
         let end = ttl.and_then(|ttl| now.checked_add(ttl.max(Duration::from_millis(1))));
-        self.write(key, value, end, now);
+        self.write(key, value, end, now)
     }
 
     /// Gives an entry another value, and leaves its time as it is.
-    pub(super) fn replace(&mut self, key: &[u8], value: &[u8], now: Instant) {
+    pub(super) fn replace(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        now: Instant,
+    ) -> Result<(), StoreError> {
         let end = self.by_key.get(key).and_then(|entry| entry.end);
-        self.write(key, value, end, now);
+        self.write(key, value, end, now)
     }
 
     /// True if it was there, and its time was not over.
@@ -82,10 +94,18 @@ impl Entries {
         self.take(key).is_some_and(|entry| !entry.is_over(now))
     }
 
-    fn write(&mut self, key: &[u8], value: &[u8], end: Option<Instant>, now: Instant) {
+    fn write(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        end: Option<Instant>,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let size = key.len() + value.len() + OVERHEAD;
+        // All others would leave, and it would still be too large.
+        check_limit(size, self.options.max_bytes, "bytes of an entry")?;
         self.take(key);
         let key = Bytes::copy_from_slice(key);
-        let size = key.len() + value.len() + OVERHEAD;
         self.make_room(size, now);
         self.writings += 1;
         let writing = self.writings;
@@ -102,6 +122,7 @@ impl Entries {
                 writing,
             },
         );
+        Ok(())
     }
 
     fn make_room(&mut self, size: usize, now: Instant) {

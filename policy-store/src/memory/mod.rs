@@ -23,9 +23,10 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MemoryOptions {
-    /// How many entries. 1,000,000.
+    /// How many entries. 1,000,000, more than the bytes allow of all but the smallest.
     pub max_entries: usize,
-    /// How many bytes of keys and values, with 200 for each entry. 64 MiB.
+    /// How many bytes of keys and values, with 200 for each entry. 64 MiB: some 250,000 counters. An entry that is
+    /// larger is refused.
     pub max_bytes: usize,
 }
 
@@ -116,8 +117,7 @@ impl Store for MemoryStore {
         answer(move || {
             check_size(key, value)?;
             let (mut entries, now) = self.lock();
-            entries.set(key, value, ttl, now);
-            Ok(())
+            entries.set(key, value, ttl, now)
         })
     }
 
@@ -132,7 +132,7 @@ impl Store for MemoryStore {
             let (mut entries, now) = self.lock();
             let is_absent = entries.get(key, now).is_none();
             if is_absent {
-                entries.set(key, value, ttl, now);
+                entries.set(key, value, ttl, now)?;
             }
             Ok(is_absent)
         })
@@ -150,7 +150,7 @@ impl Store for MemoryStore {
             let (mut entries, now) = self.lock();
             let is_expected = entries.get(key, now).is_some_and(|value| value == expected);
             if is_expected {
-                entries.set(key, value, ttl, now);
+                entries.set(key, value, ttl, now)?;
             }
             Ok(is_expected)
         })
@@ -162,11 +162,11 @@ impl Store for MemoryStore {
             let (mut entries, now) = self.lock();
             let Some(value) = entries.get(key, now) else {
                 let sum = sum(0, delta)?;
-                entries.set(key, sum.to_string().as_bytes(), ttl, now);
+                entries.set(key, sum.to_string().as_bytes(), ttl, now)?;
                 return Ok(sum);
             };
             let sum = sum(number(value)?, delta)?;
-            entries.replace(key, sum.to_string().as_bytes(), now);
+            entries.replace(key, sum.to_string().as_bytes(), now)?;
             Ok(sum)
         })
     }
@@ -202,7 +202,7 @@ impl Store for MemoryStore {
             let mut state = state.unwrap_or_default();
             let usage = state.count(self.clock_ms(now), windows, event);
             let ttl = Duration::from_millis(windows.span_ms());
-            entries.set(key, &state.encode(), Some(ttl), now);
+            entries.set(key, &state.encode(), Some(ttl), now)?;
             Ok(usage)
         })
     }
@@ -224,7 +224,7 @@ impl Store for MemoryStore {
             if entries.get(lock.key, now).is_some() {
                 return Ok(Locked::Busy);
             }
-            entries.set(lock.key, lock.owner, Some(lock.ttl), now);
+            entries.set(lock.key, lock.owner, Some(lock.ttl), now)?;
             Ok(Locked::Held(entries.get(key, now).cloned()))
         })
     }

@@ -90,3 +90,16 @@ async fn windows_slide_with_the_paused_clock() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(store.count(b"a", &windows, event).await.unwrap().allowed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_larger_than_the_store_is_refused_and_moves_nothing() {
+    let store = store(usize::MAX, 1000);
+    store.set(b"a", b"1", None).await.unwrap();
+    let error = store.set(b"b", &[0; 1000], None).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    let error = store.set_if_absent(b"b", &[0; 1000], None).await;
+    assert!(matches!(error, Err(StoreError::TooLarge { .. })));
+    let error = store.compare_and_set(b"a", b"1", &[0; 1000], None).await;
+    assert!(matches!(error, Err(StoreError::TooLarge { .. })));
+    assert_eq!(keys(&store).await, ["a"]);
+}

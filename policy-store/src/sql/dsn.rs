@@ -1,5 +1,7 @@
 //! Names of databases: DBI's, and URLs.
 
+mod conninfo;
+
 use std::fmt;
 
 use crate::Secret;
@@ -182,14 +184,16 @@ fn dbi(text: &str) -> Result<Dsn, InvalidDsn> {
         set_positions(&mut dsn, rest)?;
         return Ok(dsn);
     }
-    // DBD::Pg takes blanks as well as semicolons.
-    let is_separator = |char| char == ';' || (driver == Driver::Postgres && char == ' ');
-    for item in rest.split(is_separator).filter(|item| !item.is_empty()) {
+    if driver == Driver::Postgres {
+        conninfo::set_all(&mut dsn, rest)?;
+        return Ok(dsn);
+    }
+    for item in rest.split(';').filter(|item| !item.is_empty()) {
         match item.split_once('=') {
             Some((key, value)) => dsn.set(key.trim(), value)?,
             // DBD::mysql: the first one may be the database alone.
             None if dsn.database.is_empty() => set_positions(&mut dsn, item)?,
-            None => dsn.ignored.push(item.to_owned()),
+            None => dsn.ignored.push(WITHOUT_VALUE.to_owned()),
         }
     }
     Ok(dsn)
@@ -225,6 +229,10 @@ fn url(text: &str) -> Result<Dsn, InvalidDsn> {
     } else {
         let rest = rest.strip_prefix("//").ok_or(InvalidDsn::Syntax)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // A slash in a password ends the host too early: what follows is no name of a database.
+        if path.contains(['/', '@']) {
+            return Err(InvalidDsn::Syntax);
+        }
         dsn.database = unescape(path)?;
         // A password may hold an `@` that is not escaped; a host does not.
         let (login, host) = authority
@@ -240,8 +248,10 @@ fn url(text: &str) -> Result<Dsn, InvalidDsn> {
         set_authority(&mut dsn, host)?;
     }
     for item in query.split('&').filter(|item| !item.is_empty()) {
-        let (key, value) = item.split_once('=').unwrap_or((item, ""));
-        dsn.set(&unescape(key)?, &unescape(value)?)?;
+        match item.split_once('=') {
+            Some((key, value)) => dsn.set(&unescape(key)?, &unescape(value)?)?,
+            None => dsn.ignored.push(WITHOUT_VALUE.to_owned()),
+        }
     }
     Ok(dsn)
 }
@@ -292,6 +302,9 @@ fn unescape(text: &str) -> Result<String, InvalidDsn> {
     }
     String::from_utf8(out).map_err(|_| InvalidDsn::Escape)
 }
+
+/// The place of an item without `=` among what is ignored: it may be the rest of a password with a separator in it.
+const WITHOUT_VALUE: &str = "an item without a value";
 
 #[cfg(test)]
 mod tests;

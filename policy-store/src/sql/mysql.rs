@@ -82,7 +82,7 @@ impl Remote {
 
     /// The server ends what nobody waits for any more. MariaDB and MySQL have different names for that.
     async fn limit_statements(&self, connection: &mut Conn) -> Result<(), StoreError> {
-        let limit = millis(self.options.remote.deadline);
+        let limit = millis(self.options.remote.deadline_to_tell());
         let mariadb = format!("SET SESSION max_statement_time = {}", limit as f64 / 1000.0);
         let mysql = format!("SET SESSION max_execution_time = {limit}");
         match connection.query_drop(mariadb).await {

@@ -56,7 +56,8 @@ impl Postgres {
             connect.password(password.reveal());
         }
         // The server ends what nobody waits for any more.
-        let limit = format!("-c statement_timeout={}", millis(options.remote.deadline));
+        let limit = millis(options.remote.deadline_to_tell());
+        let limit = format!("-c statement_timeout={limit}");
         connect
             .dbname(&dsn.database)
             .options(&limit)

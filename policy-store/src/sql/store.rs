@@ -23,7 +23,7 @@ use crate::{
 /// How often a change is tried that others always forestall.
 const MAX_TRIES: u32 = 64;
 
-/// After how many writes entries whose time is over are deleted.
+/// After how many writes entries whose time is over are deleted: more at a time than can have come.
 const CLEAN_EVERY: u64 = 1024;
 
 /// How long a key of the table may be.
@@ -91,9 +91,8 @@ impl SqlStore {
     /// True if a row was changed.
     async fn write(&self, query: &str, params: &[Value]) -> Result<bool, StoreError> {
         if self.writes.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
-            self.sql
-                .execute(self.table.clean, &[time(now_ms())])
-                .await?;
+            // Making room must not keep anything from being written.
+            let _ = self.sql.execute(self.table.clean, &[time(now_ms())]).await;
         }
         Ok(self.sql.execute(query, params).await? > 0)
     }

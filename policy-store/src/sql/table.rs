@@ -21,7 +21,7 @@ pub(super) struct Table {
     pub(super) delete: &'static str,
     /// id, now, expected data
     pub(super) delete_value: &'static str,
-    /// now
+    /// now. Some of them at a time: after a long time all would take longer than a call may, and none would leave.
     pub(super) clean: &'static str,
 }
 
@@ -46,7 +46,6 @@ const REPLACE: &str = "UPDATE policy_store SET data = ?, changes = changes + 1 \
     WHERE id = ? AND data = ? AND expires > ?";
 const DELETE: &str = "DELETE FROM policy_store WHERE id = ? AND expires > ?";
 const DELETE_VALUE: &str = "DELETE FROM policy_store WHERE id = ? AND expires > ? AND data = ?";
-const CLEAN: &str = "DELETE FROM policy_store WHERE expires <= ?";
 
 static MYSQL: Table = Table {
     create: &[
@@ -68,7 +67,7 @@ static MYSQL: Table = Table {
     replace: REPLACE,
     delete: DELETE,
     delete_value: DELETE_VALUE,
-    clean: CLEAN,
+    clean: "DELETE FROM policy_store WHERE expires <= ? ORDER BY expires LIMIT 8192",
 };
 
 static POSTGRES: Table = Table {
@@ -88,5 +87,6 @@ static POSTGRES: Table = Table {
     replace: REPLACE,
     delete: DELETE,
     delete_value: DELETE_VALUE,
-    clean: CLEAN,
+    clean: "DELETE FROM policy_store WHERE id IN \
+        (SELECT id FROM policy_store WHERE expires <= ? ORDER BY expires LIMIT 8192)",
 };

@@ -66,7 +66,9 @@ impl Sqlite {
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let options = Arc::new(options);
         let for_thread = options.clone();
-        let thread = Thread::spawn(options.remote.deadline, move || connect(&for_thread))?;
+        let thread = Thread::spawn(options.remote.deadline_to_tell(), move || {
+            connect(&for_thread)
+        })?;
         let for_probe = thread.clone();
         let probe = move || {
             let thread = for_probe.clone();
@@ -120,7 +122,7 @@ fn connect(options: &SqliteOptions) -> Result<Connection, StoreError> {
     flags.set(rusqlite::OpenFlags::SQLITE_OPEN_CREATE, options.create);
     let connection = Connection::open_with_flags(&options.path, flags).map_err(error)?;
     connection
-        .busy_timeout(options.remote.deadline)
+        .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
     if options.write_ahead {
         // A database in memory, or on a file system without shared memory, says another mode: it works as well.

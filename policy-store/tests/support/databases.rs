@@ -11,6 +11,8 @@ pub fn mariadb() -> (Server, String) {
     let port = free_port().to_string();
     let directory = tempfile::tempdir().unwrap();
     let data = text(&directory.path().join("data"));
+    // A server that starts deletes the temporary tables of all that share the directory.
+    let temporary = format!("--tmpdir={}", text(directory.path()));
     run(
         "mariadb-install-db",
         &[
@@ -18,6 +20,7 @@ pub fn mariadb() -> (Server, String) {
             "--user=root",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            &temporary,
             &format!("--datadir={data}"),
         ],
     );
@@ -39,6 +42,7 @@ pub fn mariadb() -> (Server, String) {
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=2",
+            &temporary,
             &format!("--datadir={data}"),
             &format!("--port={port}"),
             &format!("--socket={socket}"),

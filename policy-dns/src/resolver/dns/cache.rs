@@ -43,11 +43,12 @@ impl Cache {
         }
     }
 
-    /// The answer that is kept for a question, unless its time is over.
+    /// The answer that is kept for a question, with what is left of its time, unless that is over.
     pub(super) fn get(&self, question: &Question) -> Option<Answer> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.by_question.get(question)?;
-        (Instant::now() < entry.until).then(|| entry.answer.clone())
+        let left = entry.until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| entry.answer.clone().within(left))
     }
 
     /// Keeps an answer for a time.
@@ -114,7 +115,7 @@ const SLACK: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Name, Outcome, RecordType};
+    use crate::{Data, Name, Outcome, Record, RecordType};
 
     fn question(index: usize) -> Question {
         Question::new(
@@ -144,6 +145,22 @@ mod tests {
         );
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(cache.get(&question(1)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_says_what_is_left_of_its_time() {
+        let cache = Cache::new(10_000);
+        let record = Record {
+            name: question(1).name,
+            ttl: 300,
+            data: Data::A([192, 0, 2, 1].into()),
+        };
+        let ttl = Duration::from_secs(300);
+        let answer = Answer::from_section(&question(1), Outcome::Records, vec![record], ttl);
+        cache.put(question(1), &answer, ttl);
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let left = cache.get(&question(1)).map(|answer| answer.ttl());
+        assert_eq!(left, Some(Duration::from_secs(200)));
     }
 
     #[tokio::test(start_paused = true)]

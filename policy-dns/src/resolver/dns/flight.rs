@@ -48,14 +48,14 @@ impl Flights {
         }
         state.number += 1;
         let number = state.number;
-        let landing = Landing {
+        let registration = Registration {
             flights: self.clone(),
             question: question.clone(),
             number,
         };
         let asking = ask();
         let asking: Asking = Box::pin(async move {
-            let _landing = landing;
+            let _registration = registration;
             asking.await
         });
         let shared = asking.shared();
@@ -69,13 +69,13 @@ impl Flights {
 }
 
 /// Takes a question off the list when it is answered or given up.
-struct Landing {
+struct Registration {
     flights: Flights,
     question: Question,
     number: u64,
 }
 
-impl Drop for Landing {
+impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self
             .flights

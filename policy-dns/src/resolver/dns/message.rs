@@ -8,7 +8,7 @@ use hickory_proto::{
 };
 use thiserror::Error;
 
-use super::super::{Data, Outcome, Question, Record, RecordType};
+use super::super::{Data, Outcome, Question, Record, RecordType, answer::belonging};
 use crate::Name;
 
 /// A query with an id by chance, ready to be sent.
@@ -61,10 +61,10 @@ pub struct Decoded {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// It is another one's answer: its id or its question differ, or it is no answer at all.
+    /// The message has another id or another question, or is no answer at all.
     #[error("not an answer to this question")]
     OtherQuestion,
-    /// It breaks the rules of DNS.
+    /// The message breaks the rules of DNS.
     #[error("malformed message")]
     Malformed,
 }
@@ -108,23 +108,26 @@ impl Decoded {
                 _ => None,
             });
         let records: Vec<_> = message.answers.iter().filter_map(our_record).collect();
-        let has_records = records
+        // Records of other names are no answer.
+        let has_records = belonging(question, records.clone())
             .iter()
             .any(|record| record.data.kind() == question.kind);
-        // A "no" without an SOA must not be kept (RFC 2308, 5).
-        let ttl = if has_records {
+        let mut decoded = Self {
+            outcome,
+            is_truncated: metadata.truncation,
+            is_negative_proven: soa.is_some(),
+            ttl: Duration::ZERO,
+            records,
+        };
+        // A "no" without an SOA must not be kept (RFC 2308, 5); an alias that leads on is none.
+        let ttl = if has_records || decoded.unfollowed_alias(question).is_some() {
             u32::MAX
         } else {
             soa.unwrap_or(0)
         };
-        let ttl = records.iter().map(|record| record.ttl).fold(ttl, u32::min);
-        Ok(Self {
-            outcome,
-            is_truncated: metadata.truncation,
-            is_negative_proven: soa.is_some(),
-            ttl: Duration::from_secs(ttl.into()),
-            records,
-        })
+        let ttls = decoded.records.iter().map(|record| record.ttl);
+        decoded.ttl = Duration::from_secs(ttls.fold(ttl, u32::min).into());
+        Ok(decoded)
     }
 
     /// The outcome by the response code: [`Outcome::Records`] for any success.

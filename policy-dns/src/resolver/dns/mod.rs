@@ -134,7 +134,12 @@ impl Shared {
         };
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
-        while asked.len() < MAX_ALIASES && !asked.contains(&name) {
+        loop {
+            // A circle, or a chain that is too long, says neither what there is nor that there is nothing.
+            if asked.len() == MAX_ALIASES || asked.contains(&name) {
+                ttl = Duration::ZERO;
+                break;
+            }
             asked.push(name.clone());
             let next = Question::new(name, question.kind);
             let decoded = match self.exchange(&next).await {

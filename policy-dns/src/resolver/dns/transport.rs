@@ -60,7 +60,7 @@ async fn over_udp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     loop {
         let length = socket.recv(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
-        // What does not belong to the question may be forged: the answer may still come.
+        // A message that does not belong to the question may be forged: the answer may still come.
         match query.decode(datagram) {
             Err(DecodeError::OtherQuestion) => {}
             result => return Ok(result?),

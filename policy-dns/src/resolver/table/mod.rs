@@ -36,7 +36,8 @@ pub use text::ZoneError;
 /// ```
 ///
 /// `!refused` and `!alias-only`, which does not follow an alias, are there as well. `!truncated` (over UDP),
-/// `!wrong-id` and `!wrong-name` are for a name server in tests, and the last two are as good as silence here. A fault below `*.` holds for each name there.
+/// `!wrong-id` and `!wrong-name` are for a name server in tests, and the last two are as good as silence here. A
+/// fault below `*.` holds for each name there.
 ///
 /// Time is tokio's: with the clock paused a delay takes none. [`asked`](Self::asked) is the list of all
 /// questions, which grows without a bound.
@@ -192,7 +193,7 @@ impl Resolver for Table {
             match fault {
                 Fault::Delay(delay) => sleep(delay).await,
                 Fault::Silent | Fault::WrongId | Fault::WrongName => {
-                    sleep(PATIENCE).await;
+                    sleep(SILENCE_TIMEOUT).await;
                     return Answer::without_records(Outcome::Timeout);
                 }
                 Fault::Outcome(_) | Fault::Truncated | Fault::AliasOnly => {}
@@ -207,7 +208,7 @@ fn wildcard(zone: &Name) -> Option<Name> {
 }
 
 /// How long a question that nobody answers takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

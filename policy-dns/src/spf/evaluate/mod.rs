@@ -137,12 +137,12 @@ impl<R: Resolver> Evaluation<'_, R> {
         };
         let mechanism = matched
             .filter(|_| stop.is_none())
-            .map(|mechanism| mechanism.to_string());
+            .map(|mechanism| bounded(mechanism.to_string()));
         let explanation = explanation.filter(|_| result == SpfResult::Fail);
         End {
             result,
             mechanism,
-            local_explanation: format!("{at}: {reason}"),
+            local_explanation: bounded(format!("{at}: {reason}")),
             authority,
             explanation,
         }
@@ -227,6 +227,16 @@ impl<R: Resolver> Evaluation<'_, R> {
     }
 }
 
+/// A text with what a record says in it, of which a record of 64 KiB can make four times as much.
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_REASON {
+        // The text is ASCII.
+        text.truncate(MAX_REASON - CUT.len());
+        text.push_str(CUT);
+    }
+    text
+}
+
 /// A mechanism that matches, and what the domain has to say then.
 struct Matched {
     mechanism: Mechanism,
@@ -238,3 +248,7 @@ impl From<Problem> for Stop {
         Self::Problem(problem)
     }
 }
+
+/// Two names of the most bytes, and a sentence about them. Postfix takes replies of 10 KiB at most.
+const MAX_REASON: usize = 1024;
+const CUT: &str = "...";

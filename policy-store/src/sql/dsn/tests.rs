@@ -76,6 +76,14 @@ fn names_in_both_forms_are_read() {
             "postgres mail socket=/run/postgresql",
         ),
         (
+            "dbi:Pg:dbname = mail  host = 127.0.0.1",
+            "postgres mail host=127.0.0.1",
+        ),
+        (
+            r"dbi:Pg:dbname='my mail';user=u password='a;b \'\\ c'",
+            r"postgres my mail user=u password=a;b '\ c",
+        ),
+        (
             "dbi:Pg:dbname=mail;sslmode=prefer",
             "postgres mail ignored=sslmode",
         ),
@@ -114,6 +122,19 @@ fn what_is_no_name_is_refused_with_the_reason() {
         ("postgres://[::1/mail", "neither dbi:DRIVER:... nor a URL"),
         ("postgres://[::1]x/mail", "neither dbi:DRIVER:... nor a URL"),
         (
+            r"dbi:Pg:dbname='my mail' password='it''s'",
+            "neither dbi:DRIVER:... nor a URL",
+        ),
+        ("dbi:Pg:dbname='mail", "neither dbi:DRIVER:... nor a URL"),
+        (
+            "dbi:Pg:dbname=mail geheim",
+            "neither dbi:DRIVER:... nor a URL",
+        ),
+        (
+            "mysql://user:12/geheim@db.example/mail",
+            "neither dbi:DRIVER:... nor a URL",
+        ),
+        (
             "dbi:Oracle:mail",
             "no driver `Oracle`: SQLite, mysql, MariaDB and Pg are known",
         ),
@@ -151,4 +172,13 @@ fn what_is_no_name_is_refused_with_the_reason() {
 fn a_password_is_not_shown() {
     let dsn: Dsn = "mysql://user:geheim@db.example/mail".parse().unwrap();
     assert!(!format!("{dsn:?}").contains("geheim"));
+    // The rest of a password with a separator in it, which is not escaped.
+    for text in [
+        "dbi:mysql:database=mail;password=a;geheim",
+        "mysql://db.example/mail?password=a&geheim",
+        "mysql://user:12/geheim@db.example/mail",
+    ] {
+        let dsn = text.parse::<Dsn>();
+        assert!(!format!("{dsn:?}").contains("geheim"), "{dsn:?}");
+    }
 }
