@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for (chain, plugins) in [("Action", ACTION), ("simple7", SIMPLE7)] {
         for connections in [1, 16] {
-            let mut samples = vec![Vec::new(); programs.len()];
+            let mut samples: Vec<_> = programs.iter().map(|_| Vec::new()).collect();
             let mut daemons = Vec::new();
             for (index, (_, program)) in programs.iter().enumerate() {
                 daemons.push(Daemon::start(program, plugins, directory.path(), index)?);
