@@ -259,3 +259,16 @@ async fn an_alias_that_is_followed_is_kept() {
     }
     assert_eq!(server.questions().len(), before + 4);
 }
+
+#[tokio::test]
+async fn an_answer_says_no_longer_time_than_the_options() {
+    let server = NameServer::start("a.test 4294967295 A 192.0.2.1");
+    let mut options = DnsOptions::new([server.address()]);
+    options.max_ttl = Duration::from_secs(600);
+    options.max_negative_ttl = Duration::from_secs(30);
+    let resolver = DnsResolver::new(options);
+    for (name, most) in [("a.test", 600), ("none.test", 30)] {
+        let answer = ask(&resolver, name, RecordType::A).await;
+        assert_eq!(answer.ttl(), Duration::from_secs(most), "{name}");
+    }
+}

@@ -123,6 +123,7 @@ impl Shared {
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),
             _ => options.failure_ttl,
         };
+        let answer = answer.within(time);
         self.cache.put(question, &answer, time);
         answer
     }
