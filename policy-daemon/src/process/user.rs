@@ -65,8 +65,8 @@ impl RunAs {
             Some((name, group)) => (name, Some(group)),
             None => (text, None),
         };
-        let mut groups = group_name.unwrap_or_default().split(',');
-        let group_name = group_name.and_then(|_| groups.next());
+        let mut groups = group_name.into_iter().flat_map(|list| list.split(','));
+        let group_name = groups.next();
         let more = groups.map(group).collect::<Option<Vec<_>>>()?;
         let (uid, user) = known_or_number(name)?;
         let own_group = user.as_ref().map(|user| user.gid);
