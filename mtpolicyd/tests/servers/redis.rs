@@ -1,7 +1,5 @@
 //! Redis.
 
-use policy_store::Store as _;
-
 use super::{
     support::redis,
     world::{Frame, World},
