@@ -65,8 +65,11 @@ pub(crate) fn all(number: &str) {
         run(&case, port, manner, directory.path(), &peers);
         assert!(process.is_running());
         process.signal(Signal::TERM);
-        let ended = process.end();
-        assert!(is_original || ended.code == Some(0), "{ended:?}");
+        // Children of the original may hold its output for a while.
+        if !is_original {
+            let ended = process.end();
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+        }
     }
 }
 
@@ -90,7 +93,7 @@ fn command(config: &Path, manner: Manner, peers: &Peers, directory: &Path) -> Co
         Some(server) => {
             let resolv_conf = directory.join("resolv.conf");
             let text = format!(
-                "nameserver {}\noptions timeout:1 attempts:2\n",
+                "nameserver {}\noptions timeout:5 attempts:2\n",
                 server.address().ip()
             );
             fs::write(&resolv_conf, text).unwrap();
