@@ -105,7 +105,9 @@ pub fn postgres() -> (Server, String) {
         &quick,
     ]
     .concat();
-    let server = Server::start_in(directory, &format!("127.0.0.1:{port}"), &serve);
+    let is_ready = text(&newest.join("pg_isready"));
+    let ready = [&is_ready, "-h", "127.0.0.1", "-p", &port];
+    let server = Server::start_until(&ready, directory, &format!("127.0.0.1:{port}"), &serve);
     (
         server,
         format!("postgres://policy:{PASSWORD}@127.0.0.1:{port}/postgres"),

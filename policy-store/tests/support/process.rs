@@ -15,6 +15,8 @@ use tempfile::TempDir;
 pub struct Server {
     address: String,
     command: Vec<String>,
+    /// A program that succeeds once the server serves: one that listens may do so later.
+    ready: Vec<String>,
     child: Option<Child>,
     directory: TempDir,
 }
@@ -27,10 +29,21 @@ impl Server {
 
     /// The same with files that were made before.
     pub fn start_in(directory: TempDir, address: &str, command: &[&str]) -> Self {
-        let command = command.iter().map(|&word| word.to_owned()).collect();
+        Self::start_until(&[], directory, address, command)
+    }
+
+    /// The same, and waits until this program succeeds.
+    pub fn start_until(
+        ready: &[&str],
+        directory: TempDir,
+        address: &str,
+        command: &[&str],
+    ) -> Self {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut server = Self {
             address: address.to_owned(),
-            command,
+            command: owned(command),
+            ready: owned(ready),
             child: None,
             directory,
         };
@@ -69,7 +82,7 @@ impl Server {
             .spawn();
         self.child = Some(child.unwrap_or_else(|error| panic!("{program}: {error}")));
         for _ in 0..4000 {
-            if TcpStream::connect(&self.address).is_ok() {
+            if TcpStream::connect(&self.address).is_ok() && self.is_ready() {
                 return;
             }
             if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
@@ -78,6 +91,18 @@ impl Server {
             thread::sleep(Duration::from_millis(5));
         }
         panic!("{program} does not listen at {}", self.address);
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a process is waited for, on a thread of the test"
+    )]
+    fn is_ready(&self) -> bool {
+        let Some((program, arguments)) = self.ready.split_first() else {
+            return true;
+        };
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
     }
 
     /// Ends it at once, and closes its connections.
