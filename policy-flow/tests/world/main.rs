@@ -64,6 +64,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "an address that a name has no more is blamed, which was right",
         ),
         (
+            9_900_000_435_400,
+            "a service that went down for a request that it was killed by is asked no more, without last resorts",
+        ),
+        (
             7_700_000_525_472,
             "a service that had a request for a fraction of its time is said to have closed its connection",
         ),

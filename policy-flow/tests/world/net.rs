@@ -149,7 +149,7 @@ pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
     pub(crate) begun: Option<Duration>,
     pub(crate) replied: bool,
-    /// Services that were up when it began.
+    /// Services that were up when it began, and have not gone down since.
     pub(crate) up: u64,
     /// Who is to be asked first, since it answered the last one of its message, and is up.
     pub(crate) stick: Option<usize>,

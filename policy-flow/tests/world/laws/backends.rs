@@ -199,6 +199,11 @@ pub(crate) fn said(net: &mut Net<'_>, worker: usize, event: &Said<'_>) {
                         format!("service {service}: {because:?}")
                     });
                 }
+                // Requests under way go by that from now on.
+                let requests = net.requests.iter_mut();
+                for request in requests.filter(|request| !request.replied) {
+                    request.up &= !(1 << service);
+                }
             }
         }
         Said::Harmful {
