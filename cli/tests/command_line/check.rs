@@ -40,14 +40,24 @@ fn check_prints_the_services_as_they_are_understood() {
 
 #[test]
 fn what_is_said_on_standard_error_cannot_command_a_terminal() {
-    for args in [
-        &["--check", "-s", "a\u{9b}1m\u{202e}\u{1b}[1m=x"][..],
-        &["--check", "-s", "a=127.0.0.1:1:\u{9b}1m\u{202e}\u{1b}[1m"],
-        &["a\u{9b}1m\u{202e}\u{1b}[1m"],
+    let shown = r"\xc2\x9b1m\xe2\x80\xae?[1m";
+    // Where another crate has clap's colours built, clap leaves escape sequences out by itself.
+    let left_out = r"\xc2\x9b1m\xe2\x80\xae'";
+    for (args, parts) in [
+        (
+            &["--check", "-s", "a\u{9b}1m\u{202e}\u{1b}[1m=x"][..],
+            [shown; 2],
+        ),
+        (
+            &["--check", "-s", "a=127.0.0.1:1:\u{9b}1m\u{202e}\u{1b}[1m"],
+            [shown; 2],
+        ),
+        (&["a\u{9b}1m\u{202e}\u{1b}[1m"], [shown, left_out]),
     ] {
         let ended = run(hapolicy(), args);
-        let part = r"\xc2\x9b1m\xe2\x80\xae?[1m";
-        assert!(ended.err.contains(part), "{args:?}: {ended:?}");
+        let is_shown = parts.iter().any(|part| ended.err.contains(part));
+        assert!(is_shown, "{args:?}: {ended:?}");
+        assert!(!ended.err.contains(['\u{1b}', '\u{9b}', '\u{202e}']));
     }
 }
 
