@@ -1,7 +1,7 @@
 //! Config::General's grammar, as mtpolicyd uses it: text becomes a tree of keys, values and blocks.
 //!
-//! Reading has two steps, as in the original. [`lines`] turns files into entries: it removes comments, joins lines, collects
-//! here documents and follows includes. [`tree`] nests the entries into blocks and separates keys from values. Source:
+//! Reading has two steps, as in the original. `lines` turns files into entries: it removes comments, joins lines, collects
+//! here documents and follows includes. `tree` nests the entries into blocks and separates keys from values. Source:
 //! Config::General 2.65 with `-AllowMultiOptions no`.
 
 mod entry;
