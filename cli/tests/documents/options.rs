@@ -56,7 +56,8 @@ fn option_blocks() -> Vec<(String, String)> {
 /// Code in the running text that begins with an option of hapolicy.
 fn options() -> Vec<(String, String)> {
     let mut spans = spans();
-    spans.retain(|span| span.text.starts_with('-') && !span.place.contains(".1:"));
+    let is_ours = |place: &str| !place.contains(".1:") && !place.starts_with("docs/mtpolicyd");
+    spans.retain(|span| span.text.starts_with('-') && is_ours(&span.place));
     let pair = |span: Span| (span.place, span.text);
     spans.into_iter().map(pair).collect()
 }
