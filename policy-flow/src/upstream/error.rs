@@ -58,7 +58,8 @@ pub enum AttemptError {
     /// which brought none.
     #[error("a kept connection was closed, too late for a new one")]
     ClosedLate,
-    /// This process stood still for most of the time that the backend had: it was stopped, or got no processor.
+    /// This process stood still for a quarter of the attempt at least: it was stopped, or got no processor. It is known
+    /// by a timer that rings more than 100 ms late.
     #[error("this process stood still")]
     StoodStill,
     /// The time was over while its answer, of more than 1 KiB, waited for memory.

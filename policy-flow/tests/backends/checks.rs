@@ -41,6 +41,28 @@ fn a_backend_that_refused_is_up_again_when_it_can_be_connected_to() {
 }
 
 #[test]
+fn a_check_is_judged_by_its_own_time() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    let upstream = proxy.flow.upstream_mut().unwrap();
+    upstream.check(Check::new(Duration::from_secs(60)));
+    let other = proxy.client();
+    proxy.ask(client, "a");
+    proxy.driver.refuses = true;
+    proxy.ask(other, "b");
+    proxy.driver.refuses = false;
+    proxy.driver.take_events();
+    // The request that this process stood still in, and then a check.
+    proxy.stands_still(ms(10_101));
+    let told = proxy.driver.take_events();
+    assert!(told[0].ends_with("this process stood still"), "{told:?}");
+    assert_eq!(proxy.passes(ms(60_000)), ["connect 0 to 0", "close 0"]);
+    let told = proxy.driver.take_events();
+    assert!(told[0].starts_with("0 did not pass: "), "{told:?}");
+    assert!(told[0].ends_with("timed out"), "{told:?}");
+}
+
+#[test]
 fn a_probe_wants_an_answer_and_this_one() {
     let mut proxy = Proxy::new(1);
     let client = proxy.client();

@@ -12,7 +12,7 @@ use crate::upstream::{
     ask::{Ask, Attempt},
     attempt_limit,
 };
-use crate::{AskId, BackendDriver, Slot, clock::Time};
+use crate::{AskId, BackendDriver, Slot};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -137,21 +137,13 @@ impl Upstream {
         };
         ask.id = Some(picked);
         ask.slot = slot;
+        ask.begin_attempt(clock.now, limit);
         // What a backend that is down has kept may be dead without a word.
         ask.is_fresh = is_down;
-        ask.began_closed = false;
-        ask.began = clock.now;
-        ask.until = clock.now.after(limit);
-        ask.waits_to_open = false;
-        ask.middle = clock.now.after(limit / 2);
-        ask.stood_still = Duration::ZERO;
-        ask.granted = Time::NEVER;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
-        ask.wait_until = if is_sole {
-            ask.until
-        } else {
-            clock.now.after(options.wait.min(limit))
-        };
+        if !is_sole {
+            ask.wait_until = clock.now.after(options.wait.min(limit));
+        }
         !limit.is_zero()
     }
 

@@ -140,6 +140,20 @@ impl Ask {
         }
     }
 
+    /// An attempt begins now, and may take so long. Nothing is left of the one before.
+    #[inline]
+    pub(crate) fn begin_attempt(&mut self, now: Time, limit: Duration) {
+        self.began = now;
+        self.middle = now.after(limit / 2);
+        self.until = now.after(limit);
+        self.wait_until = self.until;
+        self.granted = Time::NEVER;
+        self.is_fresh = false;
+        self.began_closed = false;
+        self.waits_to_open = false;
+        self.stood_still = Duration::ZERO;
+    }
+
     /// A bit for each backend below 64 that was asked and did not answer.
     pub(crate) fn failed(&self) -> u64 {
         let bits = self

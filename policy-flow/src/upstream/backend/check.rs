@@ -225,10 +225,8 @@ impl Upstream {
             ask.set = self.current.number;
             ask.id = Some(id);
             ask.slot = slot;
+            ask.begin_attempt(now, timeout);
             ask.is_fresh = true;
-            ask.began = now;
-            ask.until = now.after(timeout);
-            ask.wait_until = ask.until;
         }
         self.refresh(slot, driver);
         match self.try_acquire(index, driver) {
