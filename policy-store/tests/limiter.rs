@@ -57,7 +57,7 @@ fn program() -> PathBuf {
 
 #[expect(clippy::disallowed_methods, reason = "a process is waited for")]
 fn ask(socket: &Path, user: &str) -> String {
-    let mut stream = (0..2000)
+    let mut stream = (0..12_000)
         .find_map(|_| {
             let stream = UnixStream::connect(socket).ok();
             if stream.is_none() {

@@ -84,6 +84,41 @@ async fn two_handles_of_one_file_lose_no_count() {
     assert_eq!(store.add(b"sum", 0, LONG).await.unwrap(), 160);
 }
 
+/// Each file is new: SQLite does not wait by itself when two processes change the mode of one file.
+#[tokio::test]
+async fn a_start_waits_longer_than_a_call_for_a_file_that_another_process_has_locked() {
+    for lock in ["BEGIN IMMEDIATE; CREATE TABLE other (n)", "BEGIN EXCLUSIVE"] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = options(directory.path());
+        options.remote.deadline = Duration::from_millis(20);
+        let other = rusqlite::Connection::open(&options.path).unwrap();
+        other.execute_batch(lock).unwrap();
+        let opened = tokio::spawn(async { SqliteStore::new(Sqlite::open(options).await?).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        other.execute_batch("COMMIT").unwrap();
+        let store = opened.await.unwrap().unwrap();
+
+        other
+            .execute_batch(lock.trim_end_matches("CREATE TABLE other (n)"))
+            .unwrap();
+        let error = store.set(b"key", b"value", LONG).await.unwrap_err();
+        assert!(error.is_outage(), "{error}");
+    }
+}
+
+/// A table that is there need not be written.
+#[tokio::test]
+async fn a_store_opens_while_another_process_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = store(directory.path()).await;
+    first.set(b"key", b"value", LONG).await.unwrap();
+    let options = options(directory.path());
+    let other = rusqlite::Connection::open(&options.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let second = store(directory.path()).await;
+    assert!(second.get(b"key").await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn a_new_file_is_its_owners_alone() {
     let directory = tempfile::tempdir().unwrap();

@@ -23,3 +23,12 @@ pub(super) fn error(error: rusqlite::Error) -> StoreError {
         _ => StoreError::Refused(text),
     }
 }
+
+/// Whether another process has the file locked, which does the connection no harm.
+pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked)
+    )
+}

@@ -1,15 +1,12 @@
 //! A database file, and the thread that has it open.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use rusqlite::Connection;
 
 use super::{
     error::error,
+    open::{connect, patience_at_start},
     thread::{Thread, Work},
 };
 use crate::{Breaker, RemoteOptions, StoreError, guard::Guard};
@@ -58,7 +55,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file.
+    /// Opens the file. A start is no request: while another process has the file locked, it waits for ten seconds, or for
+    /// the deadline if that is longer.
     ///
     /// # Errors
     ///
@@ -66,8 +64,10 @@ impl Sqlite {
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
         let options = Arc::new(options);
         let for_thread = options.clone();
-        let thread = Thread::spawn(options.remote.deadline_to_tell(), move || {
-            connect(&for_thread)
+        let deadline = options.remote.deadline_to_tell();
+        let at_start = patience_at_start(&options);
+        let thread = Thread::spawn(deadline, at_start, move |patience| {
+            connect(&for_thread, patience)
         })?;
         let for_probe = thread.clone();
         let probe = move || {
@@ -81,7 +81,7 @@ impl Sqlite {
             options,
             guard,
         };
-        file.run(Work::Read, |connection| {
+        file.run_at_start(|connection| {
             let read = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
             read.map_err(error)
         })
@@ -102,6 +102,22 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         self.guard.call(self.thread.run(work, run)).await
     }
+
+    /// Does something before the first request. It may wait for a lock for longer than a call.
+    pub(super) async fn run_at_start<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let options = self.options.clone();
+        let patient = move |connection: &Connection| {
+            let wait = |time| connection.busy_timeout(time).map_err(error);
+            wait(patience_at_start(&options))?;
+            let result = run(connection);
+            wait(options.remote.deadline_to_tell())?;
+            result
+        };
+        self.thread.run(Work::Read, patient).await
+    }
 }
 
 impl fmt::Debug for Sqlite {
@@ -110,44 +126,5 @@ impl fmt::Debug for Sqlite {
             .debug_struct("Sqlite")
             .field("path", &self.options.path)
             .finish_non_exhaustive()
-    }
-}
-
-fn connect(options: &SqliteOptions) -> Result<Connection, StoreError> {
-    if options.create && options.path != Path::new(":memory:") {
-        make_private(&options.path)?;
-    }
-    let mut flags =
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags.set(rusqlite::OpenFlags::SQLITE_OPEN_CREATE, options.create);
-    let connection = Connection::open_with_flags(&options.path, flags).map_err(error)?;
-    connection
-        .busy_timeout(options.remote.deadline_to_tell())
-        .map_err(error)?;
-    if options.write_ahead {
-        // A database in memory, or on a file system without shared memory, says another mode: it works as well.
-        connection
-            .query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))
-            .map_err(error)?;
-        connection
-            .execute_batch("PRAGMA synchronous=NORMAL")
-            .map_err(error)?;
-    }
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-/// Makes an empty file that only its owner can read; SQLite would let the umask decide.
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod open;
 mod query;
 mod store;
 mod table;

@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use super::{
     error::error,
     file::Sqlite,
-    table::{CREATE, Table, get},
+    table::{Table, create, get},
     thread::Work,
 };
 use crate::{
@@ -39,16 +39,14 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Makes the table if it is missing.
+    /// Makes the table if it is missing. As [`Sqlite::open`], it waits ten seconds for a file that is locked.
     ///
     /// # Errors
     ///
     /// The error that keeps it from being made.
     pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
-        file.run(Work::Write, |connection| {
-            connection.execute_batch(CREATE).map_err(error)
-        })
-        .await?;
+        file.run_at_start(|connection| create(connection).map_err(error))
+            .await?;
         Ok(Self {
             file,
             max_entries: MAX_ENTRIES,

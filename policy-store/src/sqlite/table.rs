@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::error::error;
 use crate::{StoreError, wall_clock::expiry_ms};
 
-pub(super) const CREATE: &str = "
+const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS policy_store (
         id INTEGER PRIMARY KEY,
         key BLOB NOT NULL UNIQUE,
@@ -16,6 +16,19 @@ pub(super) const CREATE: &str = "
     );
     CREATE INDEX IF NOT EXISTS policy_store_expires ON policy_store (expires) WHERE expires IS NOT NULL;
 ";
+
+/// Makes the table and its index if they are missing; only then does it wait for others that write.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let index = "SELECT 1 FROM sqlite_master WHERE name = 'policy_store_expires'";
+    let is_there = connection
+        .query_row(index, [], |_| Ok(()))
+        .optional()?
+        .is_some();
+    if is_there {
+        return Ok(());
+    }
+    connection.execute_batch(CREATE)
+}
 
 /// The table within a transaction.
 pub(super) struct Table<'a> {

@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::error::error;
+use super::error::{error, is_locked};
 use crate::StoreError;
 
 /// How much is done in one transaction, so that nobody waits for a long one.
@@ -40,15 +40,17 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    /// Nobody waits for longer than `longest`. `connect` opens the database, again after an error that the connection may not survive.
+    /// Nobody waits for longer than `longest`, but at the start. `connect` opens the database within the time that it is
+    /// told, and again after an error that the connection may not survive.
     pub(super) fn spawn(
         longest: Duration,
-        connect: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+        at_start: Duration,
+        connect: impl Fn(Duration) -> Result<Connection, StoreError> + Send + 'static,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name("sqlite".into())
-            .spawn(move || serve(&connect, longest, queue))?;
+            .spawn(move || serve(&connect, longest, at_start, queue))?;
         Ok(Self { jobs })
     }
 
@@ -87,17 +89,20 @@ impl fmt::Debug for Thread {
 }
 
 fn serve(
-    connect: &dyn Fn() -> Result<Connection, StoreError>,
+    connect: &dyn Fn(Duration) -> Result<Connection, StoreError>,
     longest: Duration,
+    at_start: Duration,
     mut queue: mpsc::Receiver<Job>,
 ) {
     let mut connection = None;
+    let mut patience = at_start;
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         let opened = match connection.take() {
             Some(opened) => Ok(opened),
-            None => connect(),
+            None => connect(patience),
         };
+        patience = longest;
         match opened {
             Ok(opened) => {
                 let end = Instant::now() + longest;
@@ -172,13 +177,4 @@ fn fail(error: &StoreError, jobs: impl IntoIterator<Item = Job>) {
     for job in jobs {
         (job.run)(Err(error.clone()))(&Ok(()));
     }
-}
-
-/// A lock of another process does the connection no harm.
-fn is_locked(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
-    matches!(
-        error.sqlite_error_code(),
-        Some(DatabaseBusy | DatabaseLocked)
-    )
 }

@@ -1,0 +1,77 @@
+//! The opening of a database file, which other processes may have locked.
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    error::{error, is_locked},
+    file::SqliteOptions,
+};
+use crate::StoreError;
+
+/// Several processes that start at one moment make and change a new file one after the other, on a slow disk too.
+const AT_START: Duration = Duration::from_secs(10);
+
+/// How long a start waits for a file that another process has locked.
+pub(super) fn patience_at_start(options: &SqliteOptions) -> Duration {
+    options.remote.deadline_to_tell().max(AT_START)
+}
+
+/// Opens the file. While it is locked, the thread waits for as long as `patience`.
+pub(super) fn connect(
+    options: &SqliteOptions,
+    patience: Duration,
+) -> Result<Connection, StoreError> {
+    if options.create && options.path != Path::new(":memory:") {
+        make_private(&options.path)?;
+    }
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, options.create);
+    let connection = Connection::open_with_flags(&options.path, flags).map_err(error)?;
+    connection
+        .busy_timeout(options.remote.deadline_to_tell())
+        .map_err(error)?;
+    if options.write_ahead {
+        set_write_ahead(&connection, patience).map_err(error)?;
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Makes an empty file that only its owner can read; SQLite would let the umask decide.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// SQLite's busy time-out does not apply to a change of the mode: it reads the file first, and fails at once if it
+/// cannot write then (`sqlite3BtreeSetVersion`, `sqlite3BtreeBeginTrans` in its btree.c).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread of the file, on which no connection is served"
+)]
+fn set_write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let end = Instant::now() + patience;
+    // A database in memory, or on a file system without shared memory, says another mode: it works as well.
+    while let Err(error) = connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())) {
+        if !is_locked(&error) || Instant::now() >= end {
+            return Err(error);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    connection.execute_batch("PRAGMA synchronous=NORMAL")
+}
