@@ -78,8 +78,8 @@ run() {
     echo $! >"$container/process"
     # Docker takes longer to come back than this program to start; without a log it does not say when it has.
     tries=0
-    while ! grep -q "listening on" "$container/log" && [ -n "$(first "$container")" ] && [ "$tries" -lt 100 ]; do
-        sleep 0.02
+    while ! grep -q "listening on" "$container/log" && kill -0 "$!" 2>/dev/null && [ "$tries" -lt 600 ]; do
+        sleep 0.05
         tries=$((tries + 1))
     done
     basename "$container"
