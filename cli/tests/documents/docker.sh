@@ -76,9 +76,9 @@ run() {
         exec env -i PATH=/usr/local/bin:/usr/bin /usr/sbin/chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
     ' sh "$container" "$volume" "$@" </dev/null >"$container/log" 2>&1 &
     echo $! >"$container/process"
-    # Docker takes longer to come back than this program to start; without a log it does not say when it has.
+    # Docker takes longer to come back than this program to start. Without a log it says only that there is none.
     tries=0
-    while ! grep -q "listening on" "$container/log" && kill -0 "$!" 2>/dev/null && [ "$tries" -lt 600 ]; do
+    while ! grep -q -e "listening on" -e "no log" "$container/log" && kill -0 "$!" 2>/dev/null && [ "$tries" -lt 600 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done
