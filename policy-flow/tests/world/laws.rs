@@ -99,7 +99,8 @@ fn nobody_waits_in_vain(net: &mut Net<'_>) {
             .filter(|conn| conn.state == ConnState::Open)
     };
     let idle = open().position(|conn| {
-        let has_news = conn.eof || conn.reset || !conn.rx.is_empty() || !conn.wire.is_empty();
+        // A server that is killed takes the end of its answer back, and the worker waits for that until it knows.
+        let has_news = conn.is_over || !conn.rx.is_empty() || !conn.wire.is_empty();
         conn.told && conn.was_used && !conn.is_busy && !has_news
     });
     if waiting.count() > 0 && idle.is_some() {

@@ -72,6 +72,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "a service that had a request for a fraction of its time is said to have closed its connection",
         ),
         (
+            2_997_064,
+            "a connection is taken for idle whose server was killed before it sent the end of its answer",
+        ),
+        (
             55_002_832_226,
             "a process stood still, its kept connection was closed, and the service is blamed for the time",
         ),
