@@ -76,6 +76,10 @@ fn worlds_that_broke_a_law_once_break_none() {
             "a connection is taken for idle whose server was killed before it sent the end of its answer",
         ),
         (
+            71_017_156,
+            "a worker that had let another one come first waits for ever for a permit that is free",
+        ),
+        (
             55_002_832_226,
             "a process stood still, its kept connection was closed, and the service is blamed for the time",
         ),

@@ -247,7 +247,10 @@ impl Upstream {
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return false;
         };
+        // The other worker may want none any more.
+        backend.yields &= backend.shared.wanted_by(self.worker).is_some();
         if backend.yields {
+            backend.is_short = true;
             return false;
         }
         if backend.take_permit(limit, max) {

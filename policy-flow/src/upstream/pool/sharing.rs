@@ -8,9 +8,11 @@ impl Upstream {
     /// it is another worker's, if that waits for one.
     pub(crate) fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let max = self.options.max_connections;
-        let Some(backend) = self.backends.get(slot.index()) else {
+        let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        // Who comes later here need not come after the other worker: nobody might call this one again.
+        backend.yields = false;
         backend.shared.want(self.worker, false);
         let Some(other) = backend.shared.wanted_by(self.worker) else {
             return;
