@@ -41,9 +41,14 @@ impl Class {
             return Self::Close;
         };
         // Most answers by far, and so no more than a comparison.
-        if response.as_bytes().eq_ignore_ascii_case(b"dunno") {
-            return Self::Dunno;
+        match response.as_bytes().split_at_checked(b"dunno".len()) {
+            Some((b"DUNNO" | b"dunno", [] | [b' ' | b'\t', ..])) => Self::Dunno,
+            _ => Self::of_rarer(response),
         }
+    }
+
+    #[cold]
+    fn of_rarer(response: &Response) -> Self {
         match response.action() {
             Action::Dunno => Self::Dunno,
             Action::Ok | Action::Relay => Self::Ok,
@@ -84,6 +89,8 @@ mod tests {
             ("dunno", Class::Dunno),
             ("DUNNO", Class::Dunno),
             ("dunno text", Class::Dunno),
+            ("DUNNO\ttext", Class::Dunno),
+            ("dunnotext", Class::Restriction),
             ("OK", Class::Ok),
             ("permit", Class::Ok),
             ("1234", Class::Ok),

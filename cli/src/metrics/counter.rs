@@ -33,9 +33,9 @@ pub(crate) struct Durations {
 impl Durations {
     #[inline]
     pub(crate) fn add(&self, time: Duration) {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let bound = BOUNDS.iter().position(|bound| nanoseconds <= *bound);
-        if let Some(count) = self.counts.get(bound.unwrap_or(BOUNDS.len())) {
+        let seconds = time.as_secs().saturating_mul(1_000_000_000);
+        let nanoseconds = seconds.saturating_add(u64::from(time.subsec_nanos()));
+        if let Some(count) = self.counts.get(bucket_of(nanoseconds)) {
             count.add(1);
         }
         self.nanoseconds.add(nanoseconds);
@@ -94,9 +94,47 @@ const BOUNDS: [u64; 16] = [
     100_000_000_000,
 ];
 
+/// The number of bounds below a time, without a search: each is at least twice the one before, so that between two powers
+/// of two there is one at most.
+#[inline]
+fn bucket_of(nanoseconds: u64) -> usize {
+    let bits = (u64::BITS - nanoseconds.leading_zeros()) as usize;
+    let below = BELOW.get(bits).copied().unwrap_or_default() as usize;
+    let is_above = BOUNDS.get(below).is_some_and(|bound| nanoseconds > *bound);
+    below + usize::from(is_above)
+}
+
+/// For numbers of so many bits: how many bounds are below all of them.
+const BELOW: [u8; 65] = {
+    let mut below = [0; 65];
+    let mut bits = 1;
+    while bits < 65 {
+        let least = 1 << (bits - 1);
+        let mut count = 0;
+        while count < BOUNDS.len() && BOUNDS[count] < least {
+            count += 1;
+        }
+        below[bits] = count as u8;
+        bits += 1;
+    }
+    below
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
+        let around = BOUNDS
+            .iter()
+            .flat_map(|bound| [bound - 1, *bound, bound + 1]);
+        let powers = (0..64).flat_map(|bits| [(1 << bits) - 1, 1 << bits]);
+        for time in around.chain(powers).chain([u64::MAX]) {
+            let searched = BOUNDS.iter().position(|bound| time <= *bound);
+            assert_eq!(bucket_of(time), searched.unwrap_or(BOUNDS.len()), "{time}");
+        }
+    }
 
     #[test]
     fn times_of_all_workers_are_counted_up_to_each_bound() {
