@@ -18,6 +18,7 @@ pub use check_config::check_config;
 mod journal;
 pub use journal::Journal;
 
+mod metrics;
 mod monitor;
 
 mod proxy;

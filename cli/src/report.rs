@@ -38,6 +38,9 @@ impl Report {
         for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listening on {endpoint}"));
         }
+        for endpoint in daemon.admin {
+            log.line(Level::Info, format!("metrics at {endpoint}"));
+        }
         if let Some(text) = proxy.nobody_to_ask() {
             log.line(Level::Warning, text);
         }

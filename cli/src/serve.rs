@@ -6,11 +6,12 @@ use std::{
     time::Instant,
 };
 
-use policy_daemon::{Daemon, Inherited, Service, StartError, Started, WorkerContext};
+use policy_daemon::{Daemon, Inherited, Service, StartError, Started, WorkerContext, admin::Admin};
 use policy_flow::Check;
 
 use crate::{
     args::Options,
+    metrics::ProxyMetrics,
     monitor::Monitor,
     proxy::{EventLoop, Message, Proxy},
     report::Report,
@@ -76,6 +77,11 @@ impl Service for ProxyService {
 
     fn stopped(&self, daemon: &Started<'_>) {
         self.report.end(&self.proxy, daemon);
+    }
+
+    fn admin(&self) -> Option<Arc<dyn Admin>> {
+        let proxy = Arc::clone(&self.proxy);
+        Some(Arc::new(ProxyMetrics { proxy }))
     }
 
     fn tick(&self) -> Option<String> {

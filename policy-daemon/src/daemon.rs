@@ -2,16 +2,14 @@
 
 use std::{io, sync::Arc};
 
-use policy_socket::Endpoint;
-
 use crate::{
+    admin::AdminStart,
     error::StartError,
-    listen::socket::ListenSocket,
     log::{Level, Log, Suppressor},
     options::DaemonOptions,
     process::signals::{self, Signals},
     restart::server::HandoverServer,
-    running::{Event, Running},
+    running::{Endpoints, Event, Running},
     service::{Service, Worker},
     start::{activation::Inherited, resources::Resources},
     worker::{Inbox, MaxClients, Shared, WorkerContext, standby},
@@ -81,7 +79,7 @@ impl Daemon {
         let cannot_start = || StartError::system("cannot start");
         resources.max_clients.announce(log.log());
         let count = options.workers();
-        let shared = Shared::new(count, options.allow, resources.max_clients, log);
+        let shared = Shared::new(count, options.allow.clone(), resources.max_clients, log);
         let shared = Arc::new(shared.map_err(cannot_start())?);
         let events = Arc::new(Inbox::new().map_err(cannot_start())?);
         let sockets = resources.sockets.clients();
@@ -92,10 +90,8 @@ impl Daemon {
         });
         let workers: Vec<_> = workers.collect::<io::Result<_>>().map_err(cannot_start())?;
         let signals = Signals::new().map_err(cannot_start())?;
-        let endpoints = sockets.iter().map(ListenSocket::endpoint);
-        let endpoints: Vec<Endpoint> = endpoints
-            .collect::<io::Result<_>>()
-            .map_err(cannot_start())?;
+        let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
+        let admin = AdminStart::prepare(&options, &service, &resources.sockets, &shared)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
         let handover = handover.transpose().map_err(cannot_start())?;
@@ -104,12 +100,12 @@ impl Daemon {
         // From here on nothing fails: each thread exists, and waits for its work.
         let (running, server) = Running::new(
             service,
-            options.name,
+            &options,
             endpoints,
-            options.drain,
             resources,
             shared,
             events,
+            admin.map(AdminStart::begin),
         );
         for (thread, worker) in workers {
             _ = thread.send(worker);

@@ -17,8 +17,8 @@ use crate::listen::address::InvalidListenAddr;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A `--listen` that cannot be read.
-    #[error("--listen {0}")]
+    /// A `--listen` or `--admin`, with its value, that cannot be read.
+    #[error("{0}")]
     Listen(String, #[source] InvalidListenAddr),
     /// A listener that other machines can reach, without `--allow`.
     #[error(

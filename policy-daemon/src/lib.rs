@@ -24,6 +24,8 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
+//! The [`admin`] listener shows metrics and health over HTTP, on a thread of its own.
+//!
 //! # Features
 //!
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
@@ -35,6 +37,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod admin;
 mod daemon;
 mod error;
 mod listen;

@@ -5,6 +5,7 @@ use std::{io, num::NonZeroUsize, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
+    admin,
     error::StartError,
     listen::address::ListenAddr,
     log::LogTarget,
@@ -13,8 +14,8 @@ use crate::{
     worker::MaxClients,
 };
 
-/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--allow`, `--user`,
-/// `--max-clients`, `--handover`.
+/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--admin`, `--allow`,
+/// `--user`, `--max-clients`, `--handover`.
 ///
 /// ```
 /// use policy_daemon::DaemonOptions;
@@ -35,6 +36,9 @@ pub struct DaemonOptions {
     pub log: LogTarget,
     /// The addresses to listen at, as [`ListenAddr`] reads them.
     pub listen: Vec<String>,
+    /// The addresses of the [admin](crate::admin) listener, which a service has that implements
+    /// [`Service::admin`](crate::Service::admin).
+    pub admin: Vec<String>,
     /// The networks of TCP clients that are served; needed for listeners that other machines can reach.
     pub allow: Vec<IpNet>,
     /// Clients at once; `None` allows as many as descriptors are left for, at most 16,384.
@@ -60,6 +64,7 @@ impl DaemonOptions {
             name: name.into(),
             log: LogTarget::Syslog,
             listen: Vec::new(),
+            admin: Vec::new(),
             allow: Vec::new(),
             max_clients: None,
             workers: NonZeroUsize::MIN,
@@ -80,7 +85,14 @@ impl DaemonOptions {
     pub fn listen_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
         let has_allow = !self.allow.is_empty();
         let texts = self.listen.iter();
-        texts.map(move |text| listen_addr(text, has_allow))
+        texts.map(move |text| listen_addr("--listen", text, has_allow))
+    }
+
+    /// The addresses of the admin listener, each checked.
+    pub fn admin_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
+        let has_allow = !self.allow.is_empty();
+        let texts = self.admin.iter();
+        texts.map(move |text| listen_addr("--admin", text, has_allow))
     }
 
     /// Checks that only the starter can change where the path of `handover` leads.
@@ -112,7 +124,11 @@ impl DaemonOptions {
         let sockets = |address: &ListenAddr| address.addresses().map_or(1, |all| all.len().max(1));
         let sockets = addresses.iter().map(sockets).sum::<usize>() + passed;
         // Each has a descriptor here as well, and over UNIX sockets another one of its directory.
-        let own = self.workers() * (sockets + 6) + 2 * sockets + 16;
+        let mut own = self.workers() * (sockets + 6) + 2 * sockets + 16;
+        if !self.admin.is_empty() {
+            // Each name may have two addresses.
+            own += 4 * self.admin.len() + admin::MAX_CLIENTS + 1;
+        }
         let capacity = fd::capacity(own, self.reserved_fds)?;
         Ok(MaxClients::new(self.max_clients, capacity))
     }

@@ -15,9 +15,11 @@ use rustix::{
 };
 
 use crate::{
+    admin::AdminHandle,
     error::StartError,
-    listen::set::ListenSet,
+    listen::{set::ListenSet, socket::ListenSocket},
     log::{ALL, Level, Log},
+    options::DaemonOptions,
     process::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},
@@ -37,12 +39,33 @@ pub(crate) enum Event {
     WorkerEnded,
 }
 
+/// The addresses where a daemon listens.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) clients: Vec<Endpoint>,
+    pub(crate) admin: Vec<Endpoint>,
+}
+
+impl Endpoints {
+    /// Those of all sockets.
+    pub(crate) fn of(sockets: &ListenSet) -> io::Result<Self> {
+        let of = |sockets: &[ListenSocket]| {
+            let endpoints = sockets.iter().map(ListenSocket::endpoint);
+            endpoints.collect::<io::Result<_>>()
+        };
+        Ok(Self {
+            clients: of(sockets.clients())?,
+            admin: of(sockets.admin())?,
+        })
+    }
+}
+
 /// A daemon that has taken over. Nothing in here keeps it from serving.
 #[derive(Debug)]
 pub(crate) struct Running<S: Service> {
     service: S,
     name: String,
-    endpoints: Vec<Endpoint>,
+    endpoints: Endpoints,
     drain: Duration,
     sockets: Arc<ListenSet>,
     shared: Arc<Shared<S::Message>>,
@@ -50,6 +73,7 @@ pub(crate) struct Running<S: Service> {
     /// Whether a service manager stores connections for the next process.
     has_store: bool,
     shutdown: Shutdown,
+    admin: Option<AdminHandle>,
     /// Tells the manager that this is the end.
     stopping: Option<JoinHandle<()>>,
     status: Status,
@@ -95,12 +119,12 @@ impl<S: Service> Running<S> {
     /// Takes over the committed resources. With it comes the server for successors, if there may be one.
     pub(crate) fn new(
         service: S,
-        name: String,
-        endpoints: Vec<Endpoint>,
-        drain: Duration,
+        options: &DaemonOptions,
+        endpoints: Endpoints,
         resources: Resources,
         shared: Arc<Shared<S::Message>>,
         events: Arc<Inbox<Event>>,
+        admin: Option<AdminHandle>,
     ) -> (Self, Option<HandoverServer<S::Message>>) {
         let has_store = resources.sockets.has_manager_owned() && systemd::has_manager();
         let sockets = Arc::new(resources.sockets);
@@ -116,15 +140,16 @@ impl<S: Service> Running<S> {
         });
         let running = Self {
             service,
-            name,
+            name: options.name.clone(),
             endpoints,
-            drain,
+            drain: options.drain,
             sockets,
             workers: shared.workers.len(),
             shared,
             events,
             has_store,
             shutdown: Shutdown::No,
+            admin,
             stopping: None,
             status: Status::default(),
             has_failed: false,
@@ -217,7 +242,12 @@ impl<S: Service> Running<S> {
 
     fn learn(&mut self, event: Event) {
         match event {
-            Event::Succeeded => self.drain(),
+            Event::Succeeded => {
+                if let Some(admin) = &self.admin {
+                    admin.stop();
+                }
+                self.drain();
+            }
             Event::WorkerEnded => {
                 self.workers = self.workers.saturating_sub(1);
                 // A worker that has failed has logged its error: the others end as well.
@@ -250,6 +280,9 @@ impl<S: Service> Running<S> {
             return;
         }
         self.shutdown = Shutdown::Draining;
+        if let Some(admin) = &self.admin {
+            admin.set_stopping();
+        }
         let drain = self.drain;
         self.shared.workers.send_all(|| Message::Drain(drain));
         // Each worker has a descriptor of its own: the socket would listen until the last one has closed it.
@@ -289,7 +322,8 @@ impl<S: Service> Running<S> {
         Started {
             name: &self.name,
             workers: self.shared.workers.len(),
-            endpoints: &self.endpoints,
+            endpoints: &self.endpoints.clients,
+            admin: &self.endpoints.admin,
             log: self.log(),
         }
     }

@@ -1,10 +1,11 @@
 //! The two traits of a program that is to be a daemon: its service, and a worker of that.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use policy_socket::Endpoint;
 
 use crate::{
+    admin::Admin,
     log::Log,
     worker::{WorkerContext, Workers},
 };
@@ -32,6 +33,11 @@ pub trait Service {
     /// The daemon has ended: no worker is left. By default the log says so.
     fn stopped(&self, daemon: &Started<'_>) {
         daemon.log_stop();
+    }
+
+    /// What the service shows at the [admin](crate::admin) listener. Without it there is none.
+    fn admin(&self) -> Option<Arc<dyn Admin>> {
+        None
     }
 
     /// Called once a second. Returns the text that the service manager is to show, when it has changed.
@@ -72,6 +78,8 @@ pub struct Started<'a> {
     pub workers: usize,
     /// The addresses where it listens, with the ports that the system has chosen.
     pub endpoints: &'a [Endpoint],
+    /// The addresses of the [admin](crate::admin) listener.
+    pub admin: &'a [Endpoint],
     /// The log.
     pub log: &'a Log,
 }
@@ -82,6 +90,9 @@ impl Started<'_> {
         self.log.info(format!("{name} starts, workers: {workers}"));
         for endpoint in self.endpoints {
             self.log.info(format!("listening on {endpoint}"));
+        }
+        for endpoint in self.admin {
+            self.log.info(format!("metrics at {endpoint}"));
         }
     }
 

@@ -104,6 +104,14 @@ pub struct Options {
     /// closes a connection at the first line that is no attribute (NAME=VALUE), with a warning and without an answer.
     #[arg(long, help_heading = DAEMON, value_name = "ENDPOINT")]
     pub listen: Vec<String>,
+    /// Show metrics and health over HTTP here, in the syntax of --listen. May be repeated
+    ///
+    /// `/metrics` has Prometheus' text format, and OpenMetrics for a client that asks for it. `/healthz` says 200 as long
+    /// as the process serves. `/readyz` says 200 while new mail is looked after, and 503 with the reason while the daemon
+    /// stops, or where every service is down or may not be asked. Nothing can be changed here. A thread of its own serves
+    /// it. An address that is not on loopback needs `--allow`, as with `--listen`.
+    #[arg(long, help_heading = DAEMON, value_name = "ENDPOINT")]
+    pub admin: Vec<String>,
     /// Run as this user once the sockets are bound [default: no change]
     #[arg(long, help_heading = DAEMON, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
@@ -210,6 +218,7 @@ impl Options {
             LogTarget::Syslog
         };
         daemon.listen.clone_from(&self.listen);
+        daemon.admin.clone_from(&self.admin);
         daemon.allow.clone_from(&self.limits.allow);
         daemon.max_clients = self.limits.max_clients;
         daemon.workers = self.workers.unwrap_or(NonZeroUsize::MIN);

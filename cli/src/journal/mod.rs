@@ -78,6 +78,11 @@ impl Journal {
         }
     }
 
+    /// The names of the services, in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(|counted| counted.name.as_str())
+    }
+
     /// Where the lines go.
     #[must_use]
     pub fn log(&self) -> &Log {

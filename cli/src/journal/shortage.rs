@@ -23,6 +23,13 @@ pub(crate) struct MemoryWaits {
 }
 
 impl MemoryWaits {
+    /// Those that have had to wait.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
+    }
+}
+
+impl MemoryWaits {
     /// As many as so far. As a rule nothing changes: what others read is not written then.
     pub(crate) fn set(&self, begun: u64, now: usize) {
         if self.begun.load(Relaxed) != begun {

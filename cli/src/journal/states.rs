@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) mode: Mode,
     pub(crate) status: Status,
     pub(crate) counts: Counts,
+    /// Connections to it, idle ones among them.
+    pub(crate) connections: usize,
 }
 
 impl State {

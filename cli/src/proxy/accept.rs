@@ -63,6 +63,7 @@ impl EventLoop {
         if !has_moved {
             let all = self.context.max_clients();
             let refusal = admission::Refusal::new(peer, refusal, all);
+            self.io.driver.metrics.client_turned_away();
             self.journal().turned_away(&refusal);
         }
     }

@@ -9,6 +9,7 @@ use policy_flow::{
 
 use crate::{
     journal::Outcome,
+    metrics::WorkerMetrics,
     proxy::{Proxy, links::Links},
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Driver<C> {
     pub(crate) clients: C,
     pub(crate) links: Links,
     pub(crate) proxy: Arc<Proxy>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
     /// When the request of each client came, where that is logged.
     begun: Vec<Option<Instant>>,
 }
@@ -40,10 +42,12 @@ pub(crate) trait ClientSide {
 }
 
 impl<C> Driver<C> {
-    pub(crate) const fn new(clients: C, links: Links, proxy: Arc<Proxy>) -> Self {
+    /// The driver of this worker, counted from 0.
+    pub(crate) fn new(clients: C, links: Links, proxy: Arc<Proxy>, worker: usize) -> Self {
         Self {
             clients,
             links,
+            metrics: proxy.worker_metrics(worker),
             proxy,
             begun: Vec::new(),
         }
@@ -94,6 +98,9 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
         } = event
         {
             self.proxy.journal.request(request, is_policy);
+            if !is_policy {
+                self.metrics.unrecognized();
+            }
             self.begins(client);
         } else if let ClientEvent::Replied {
             request,
@@ -105,9 +112,10 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
         } = event
         {
             let proxy = &self.proxy;
+            let is_unanswered = answered.is_none() && request.is_access_policy();
             if answered.is_some() {
                 proxy.journal.answered(&proxy.default);
-            } else if proxy.shared.is_some() && request.is_access_policy() {
+            } else if proxy.shared.is_some() && is_unanswered {
                 proxy.journal.unanswered(|| proxy.states(), &proxy.default);
             }
             let outcome = Outcome {
@@ -116,6 +124,7 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
                 took,
                 response,
             };
+            self.metrics.replied(&outcome, is_unanswered);
             proxy.journal.replied(request, &outcome);
         } else {
             self.rare_client_event(&event);
@@ -135,6 +144,7 @@ impl<C: ClientSide> Driver<C> {
                 received,
                 ..
             } => {
+                self.metrics.client_refused();
                 let peer = self.clients.named(peer);
                 let is_lenient = proxy.settings.is_lenient;
                 proxy.journal.refused(peer, error, received, is_lenient);
@@ -144,7 +154,10 @@ impl<C: ClientSide> Driver<C> {
                 waiting,
                 time,
                 ..
-            } => self.clients.evicted(peer, waiting, time),
+            } => {
+                self.metrics.client_evicted();
+                self.clients.evicted(peer, waiting, time);
+            }
             // The monitor looks for it: a shortage that comes and goes is logged once.
             ClientEvent::MemoryUsedUp => {}
             _ => {}
@@ -189,6 +202,7 @@ impl<C: ClientSide> BackendDriver for Driver<C> {
     fn event(&mut self, event: Event<'_>) {
         let begun = &self.begun;
         let begun = |owner: u64| *begun.get(usize::try_from(owner).ok()?)?;
+        self.metrics.event(&event);
         self.proxy.journal.event(&event, begun);
     }
 }

@@ -72,7 +72,7 @@ impl EventLoop {
             Arc::clone(&context),
         );
         let links = Links::new(registry, Arc::clone(&proxy.backends), inbox);
-        let driver = Driver::new(clients, links, Arc::clone(proxy));
+        let driver = Driver::new(clients, links, Arc::clone(proxy), context.index());
         let mut flow = proxy.flow(context.index());
         if let Some((upstream, check)) = flow.upstream_mut().zip(check) {
             upstream.check(check);

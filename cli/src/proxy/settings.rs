@@ -10,6 +10,7 @@ use policy_flow::{
 use crate::{
     args::DefaultAction,
     journal::{Journal, State, shortage::MemoryWaits},
+    metrics::WorkerMetrics,
     proxy::links::Backends,
 };
 
@@ -30,6 +31,8 @@ pub struct Proxy {
     pub(crate) memory: RequestMemory,
     /// For each worker: requests that wait for memory.
     pub(crate) memory_waits: Vec<MemoryWaits>,
+    /// For each worker: what it counts.
+    pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
 }
 
 /// The options for clients and services.
@@ -67,6 +70,12 @@ impl Proxy {
         Flow::new(options, clients, upstream)
     }
 
+    /// What this worker counts.
+    pub(crate) fn worker_metrics(&self, worker: usize) -> Arc<WorkerMetrics> {
+        let metrics = self.metrics.get(worker).map(Arc::clone);
+        metrics.unwrap_or_else(|| Arc::new(WorkerMetrics::new(0)))
+    }
+
     /// The services as they are now.
     pub(crate) fn states(&self) -> Vec<State> {
         let Some(shared) = &self.shared else {
@@ -77,6 +86,7 @@ impl Proxy {
             mode: balancer.mode(id),
             status: balancer.status(id),
             counts: shared.counts(id),
+            connections: shared.open(id),
         };
         balancer.ids().map(state).collect()
     }

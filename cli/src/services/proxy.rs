@@ -19,6 +19,7 @@ use super::Services;
 use crate::{
     args::{Affinity, Options, Service, read_probe},
     journal::{Journal, shortage::MemoryWaits},
+    metrics::WorkerMetrics,
     proxy::{Backends, Proxy, Resolver, Settings},
 };
 
@@ -71,6 +72,9 @@ impl Services {
             }),
             memory: RequestMemory::new(memory),
             memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
+            metrics: (0..workers.max(1))
+                .map(|_| Arc::new(WorkerMetrics::new(self.valid.len())))
+                .collect(),
             backends: Arc::new(Backends {
                 endpoints: endpoints.collect(),
                 resolver: Arc::new(Resolver::new(!options.is_daemon)),

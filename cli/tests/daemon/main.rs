@@ -1,5 +1,6 @@
 //! `hapolicy --listen`, seen by its clients, by the services behind it, and in its log.
 
+mod admin;
 mod affinity;
 mod answers;
 mod clients;

@@ -13,6 +13,8 @@ use super::{handover_socket::HandoverSocket, socket::ListenSocket};
 #[derive(Debug)]
 pub(crate) struct ListenSet {
     clients: Vec<ListenSocket>,
+    /// Those of `--admin`.
+    admin: Vec<ListenSocket>,
     /// The socket over which a successor asks for a handover.
     handover: Option<ListenSocket>,
     /// New connections are refused: too late for a successor.
@@ -20,9 +22,14 @@ pub(crate) struct ListenSet {
 }
 
 impl ListenSet {
-    pub(crate) fn new(clients: Vec<ListenSocket>, handover: Option<ListenSocket>) -> Self {
+    pub(crate) fn new(
+        clients: Vec<ListenSocket>,
+        admin: Vec<ListenSocket>,
+        handover: Option<ListenSocket>,
+    ) -> Self {
         Self {
             clients,
+            admin,
             handover,
             has_ended: Mutex::new(false),
         }
@@ -31,6 +38,11 @@ impl ListenSet {
     /// The sockets for clients.
     pub(crate) fn clients(&self) -> &[ListenSocket] {
         &self.clients
+    }
+
+    /// The sockets of `--admin`.
+    pub(crate) fn admin(&self) -> &[ListenSocket] {
+        &self.admin
     }
 
     /// The socket for handovers.
@@ -45,7 +57,8 @@ impl ListenSet {
 
     /// All of them, to be committed.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ListenSocket> {
-        self.clients.iter_mut().chain(&mut self.handover)
+        let clients = self.clients.iter_mut();
+        clients.chain(&mut self.admin).chain(&mut self.handover)
     }
 
     /// Descriptors of all of them, for a successor.
@@ -55,8 +68,8 @@ impl ListenSet {
         if *has_ended {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let clients = self.clients.iter();
-        let named = clients.map(|socket| (socket, socket.requested().to_string()));
+        let named = self.clients.iter().chain(&self.admin);
+        let named = named.map(|socket| (socket, socket.requested().to_string()));
         let handover = self.handover.iter();
         let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
         named.map(|(socket, name)| socket.share(name)).collect()
@@ -72,11 +85,13 @@ impl ListenSet {
         }
     }
 
-    /// Refuses new connections, unless another process has the sockets.
+    /// Refuses new connections, unless another process has the sockets. Those of `--admin` serve to the end: a daemon that
+    /// stops says so there.
     pub(crate) fn end(&self) {
         let mut has_ended = self.has_ended();
         *has_ended = true;
-        self.all().for_each(ListenSocket::refuse);
+        let clients = self.clients.iter();
+        clients.chain(&self.handover).for_each(ListenSocket::refuse);
     }
 
     /// Removes the files of UNIX sockets that belong to this process alone.
@@ -85,7 +100,7 @@ impl ListenSet {
     }
 
     fn all(&self) -> impl Iterator<Item = &ListenSocket> {
-        self.clients.iter().chain(&self.handover)
+        self.clients.iter().chain(&self.admin).chain(&self.handover)
     }
 
     fn has_ended(&self) -> MutexGuard<'_, bool> {
@@ -112,7 +127,7 @@ mod tests {
             let listen: ListenAddr = "inet:127.0.0.1:0".parse().unwrap();
             let bound = listen.bind().unwrap();
             let address = bound[0].address().unwrap();
-            (ListenSet::new(bound, None), address)
+            (ListenSet::new(bound, Vec::new(), None), address)
         };
         let (first, address) = bind();
         first.end();

@@ -12,6 +12,8 @@ use super::{
 pub(super) struct Buffer {
     lines: String,
     lost: u64,
+    /// All that were lost since the start.
+    pub(super) lost_in_all: u64,
 }
 
 impl Buffer {
@@ -20,6 +22,7 @@ impl Buffer {
             self.lines.push_str(line);
         } else {
             self.lost += 1;
+            self.lost_in_all += 1;
         }
     }
 

@@ -139,6 +139,16 @@ impl Log {
         self.line(Level::Info, text);
     }
 
+    /// The lines that were lost since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        match &*self.0 {
+            Sink::Syslog(syslog) => lock(syslog).lost_in_all(),
+            Sink::Buffer(buffer) => lock(buffer).lost_in_all,
+            Sink::Stdout(stdout) => stdout.lost_in_all(),
+        }
+    }
+
     /// Takes the lines of a [buffered](Self::buffered) log.
     #[must_use]
     pub fn take_buffered(&self) -> Vec<u8> {

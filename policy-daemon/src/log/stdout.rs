@@ -23,14 +23,50 @@ pub(super) struct Stdout {
     lines: SyncSender<Message>,
     /// The bytes of the lines that wait, and of the one that is being written.
     waiting: Arc<AtomicUsize>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
+}
+
+/// The number of lost lines.
+#[derive(Debug, Default)]
+struct Lost {
+    /// Those that no line has reported yet.
+    unreported: AtomicU64,
+    /// Those that some line has reported, written or on its way.
+    reported: AtomicU64,
+}
+
+impl Lost {
+    /// A line is lost: one of those of the log, or one that reported so many.
+    fn add(&self, line: Kind) {
+        match line {
+            Kind::Line => self.unreported.fetch_add(1, Relaxed),
+            Kind::Report(count) => {
+                self.unreported.fetch_add(count, Relaxed);
+                self.reported.fetch_sub(count, Relaxed)
+            }
+        };
+    }
+
+    /// Takes those that no line has reported, for a line that does.
+    fn report(&self) -> Option<u64> {
+        let count = self.unreported.swap(0, Relaxed);
+        self.reported.fetch_add(count, Relaxed);
+        (count > 0).then_some(count)
+    }
+}
+
+/// The kind of a line.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Line,
+    /// It reports so many lost ones.
+    Report(u64),
 }
 
 #[derive(Debug)]
 enum Message {
-    /// A box has no spare room that would not be counted. With the line comes the number of those that are lost
-    /// if it is.
-    Line(Box<str>, u64),
+    /// A box has no spare room that would not be counted.
+    Line(Box<str>, Kind),
     Flush(SyncSender<()>),
 }
 
@@ -38,7 +74,7 @@ impl Stdout {
     /// Has a thread write to `output`.
     pub(super) fn new(output: impl Write + Send + 'static) -> Self {
         let (lines, queue) = mpsc::sync_channel(MAX_LINES);
-        let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lost::default()));
         let (written, unwritten) = (Arc::clone(&waiting), Arc::clone(&lost));
         let writer = move || {
             let mut output = WholeLines {
@@ -47,9 +83,9 @@ impl Stdout {
             };
             for message in queue {
                 match message {
-                    Message::Line(line, count) => {
+                    Message::Line(line, kind) => {
                         if output.write(line.as_bytes()).is_err() {
-                            unwritten.fetch_add(count, Relaxed);
+                            unwritten.add(kind);
                         }
                         written.fetch_sub(line.len(), Relaxed);
                     }
@@ -68,13 +104,21 @@ impl Stdout {
 
     pub(super) fn send(&self, line: String) {
         self.report_lost();
-        self.try_send(line, 1);
+        self.try_send(line, Kind::Line);
+    }
+
+    /// The lines that were lost since the start.
+    pub(super) fn lost_in_all(&self) -> u64 {
+        let Lost {
+            unreported,
+            reported,
+        } = &*self.lost;
+        unreported.load(Relaxed) + reported.load(Relaxed)
     }
 
     fn report_lost(&self) {
-        let lost = self.lost.swap(0, Relaxed);
-        if lost > 0 {
-            self.try_send(lost_line(lost), lost);
+        if let Some(count) = self.lost.report() {
+            self.try_send(lost_line(count), Kind::Report(count));
         }
     }
 
@@ -87,18 +131,18 @@ impl Stdout {
         }
     }
 
-    /// Sends a line that stands for so many, if there is room for it.
-    fn try_send(&self, line: String, count: u64) {
+    /// Sends a line, if there is room for it.
+    fn try_send(&self, line: String, kind: Kind) {
         let length = line.len();
         let waiting = self
             .waiting
             .fetch_add(length, Relaxed)
             .saturating_add(length);
-        let line = Message::Line(line.into_boxed_str(), count);
+        let line = Message::Line(line.into_boxed_str(), kind);
         let fits = waiting <= MAX_WAITING && self.lines.try_send(line).is_ok();
         if !fits {
             self.waiting.fetch_sub(length, Relaxed);
-            self.lost.fetch_add(count, Relaxed);
+            self.lost.add(kind);
         }
     }
 }
@@ -186,7 +230,7 @@ mod tests {
                 let waiting = stdout.waiting.load(Relaxed);
                 assert!(waiting <= MAX_WAITING, "{waiting} bytes of {length}");
             }
-            let lost = stdout.lost.load(Relaxed);
+            let lost = stdout.lost_in_all();
             assert!(lost > 0, "of {lines} lines of {length} bytes");
             // Its thread ends with the last line.
             drop(stdout);

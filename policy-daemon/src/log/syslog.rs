@@ -21,7 +21,10 @@ pub(crate) struct Syslog {
     /// Its texts have prefixes, as Postfix's do.
     is_daemon: bool,
     socket: Option<Socket>,
+    /// Lost lines that no line has reported yet.
     lost: u64,
+    /// All that were lost since the start.
+    lost_in_all: u64,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ impl Syslog {
             is_daemon: false,
             socket: None,
             lost: 0,
+            lost_in_all: 0,
         }
     }
 
@@ -77,7 +81,13 @@ impl Syslog {
         }
         if self.try_send(level, text).is_err() {
             self.lost += 1;
+            self.lost_in_all += 1;
         }
+    }
+
+    /// The lines that were lost since the start.
+    pub(crate) const fn lost_in_all(&self) -> u64 {
+        self.lost_in_all
     }
 
     fn try_send(&mut self, level: Level, text: &str) -> io::Result<()> {

@@ -52,6 +52,7 @@ impl Resources {
         renounce_new_privileges().map_err(cannot_start())?;
         let run_as = options.run_as()?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
+        let admin_addresses = options.admin_addrs().collect::<Result<Vec<_>, _>>()?;
         let passed = inherited.listening.len();
         let max_clients = options
             .capacity(&addresses, passed)
@@ -61,7 +62,7 @@ impl Resources {
             None => (None, None),
             Some(path) => {
                 options.check_handover()?;
-                match find_predecessor(path, &addresses, &trusted_uids) {
+                match find_predecessor(path, &addresses, &admin_addresses, &trusted_uids) {
                     Ok(found) => (found, None),
                     Err(error) => (None, Some(error)),
                 }
@@ -72,6 +73,7 @@ impl Resources {
             predecessor: &mut predecessor,
         };
         let clients = sockets.for_clients(inherited.listening, addresses)?;
+        let admin = sockets.for_admin(&admin_addresses)?;
         let handover = options.handover.as_deref();
         let handover = handover
             .map(|path| sockets.for_handover(path))
@@ -81,7 +83,7 @@ impl Resources {
         }
         Ok(Self {
             max_clients,
-            sockets: ListenSet::new(clients, handover),
+            sockets: ListenSet::new(clients, admin, handover),
             predecessor,
             handover_error,
             trusted_uids,
@@ -130,6 +132,7 @@ impl Resources {
 fn find_predecessor(
     path: &Path,
     addresses: &[ListenAddr],
+    admin: &[ListenAddr],
     trusted: &[u32],
 ) -> io::Result<Option<Predecessor>> {
     let Some(found) = Predecessor::find(path, trusted)? else {
@@ -139,6 +142,7 @@ fn find_predecessor(
     let named = |address: &ListenAddr| address.endpoint.to_string();
     let mut wanted: Vec<_> = addresses
         .iter()
+        .chain(admin)
         .map(|address| (named(address), address, Type::STREAM))
         .collect();
     wanted.push((HANDOVER.to_owned(), &handover, Type::SEQPACKET));

@@ -29,12 +29,33 @@ impl Sockets<'_> {
     ) -> Result<Vec<ListenSocket>, StartError> {
         let passed = passed.into_iter().map(|socket| self.check_passed(socket));
         let mut sockets = passed.collect::<Result<Vec<_>, _>>()?;
-        let count = sockets.len();
-        for (address, text) in addresses.into_iter().zip(&self.options.listen) {
-            let passed = sockets.get(..count).unwrap_or_default();
+        let options = self.options;
+        let found = self.at(&addresses, &options.listen, &sockets)?;
+        sockets.extend(found);
+        Ok(sockets)
+    }
+
+    /// The sockets of `--admin`.
+    pub(super) fn for_admin(
+        &mut self,
+        addresses: &[ListenAddr],
+    ) -> Result<Vec<ListenSocket>, StartError> {
+        let options = self.options;
+        self.at(addresses, &options.admin, &[])
+    }
+
+    /// The sockets at these addresses, which were given as these texts, but for those that were passed.
+    fn at(
+        &mut self,
+        addresses: &[ListenAddr],
+        texts: &[String],
+        passed: &[ListenSocket],
+    ) -> Result<Vec<ListenSocket>, StartError> {
+        let mut sockets = Vec::new();
+        for (address, text) in addresses.iter().zip(texts) {
             let found = match &address.endpoint {
-                Endpoint::Inet { .. } => self.inet(&address, passed),
-                _ => self.unix(&address, passed),
+                Endpoint::Inet { .. } => self.inet(address, passed),
+                _ => self.unix(address, passed),
             };
             sockets.extend(found.map_err(StartError::system(format!("cannot bind {text}")))?);
         }
@@ -103,13 +124,18 @@ impl Sockets<'_> {
     }
 }
 
-/// The address that a `--listen` means.
-pub(crate) fn listen_addr(text: &str, has_allow: bool) -> Result<ListenAddr, StartError> {
+/// The address that a `--listen` means, or another option like it.
+pub(crate) fn listen_addr(
+    option: &str,
+    text: &str,
+    has_allow: bool,
+) -> Result<ListenAddr, StartError> {
+    let given = || format!("{option} {text}");
     let address: ListenAddr = text
         .parse()
-        .map_err(|error| StartError::Listen(text.to_owned(), error))?;
+        .map_err(|error| StartError::Listen(given(), error))?;
     if address.is_exposed() && !has_allow {
-        return Err(StartError::Exposed(format!("--listen {text}")));
+        return Err(StartError::Exposed(given()));
     }
     Ok(address)
 }

@@ -29,7 +29,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(socket: &ListenSocket) -> io::Result<Self> {
+    pub(crate) fn new(socket: &ListenSocket) -> io::Result<Self> {
         let listener = socket.listener()?;
         let is_unix = matches!(socket.requested(), Endpoint::Unix(_));
         if is_unix {

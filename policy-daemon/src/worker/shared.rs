@@ -31,7 +31,7 @@ pub(crate) struct Shared<M> {
     pub(crate) workers: Workers<M>,
     pub(crate) handoff: ConnectionHandoff,
     pub(crate) log: Arc<Suppressor>,
-    pub(super) max_clients: MaxClients,
+    pub(crate) max_clients: MaxClients,
     pub(super) watchdog: Option<Arc<Watchdog>>,
     admission: Admission,
     /// The process that is about to take over, or 0. It connects only to check whose socket this is.
@@ -75,7 +75,7 @@ impl<M> Shared<M> {
     }
 
     /// Whether this client is served; if not, the log says why.
-    pub(super) fn allows(&self, peer: Peer, origin: Origin) -> bool {
+    pub(crate) fn allows(&self, peer: Peer, origin: Origin) -> bool {
         let checked = self.admission.check(peer, origin);
         if let Err(NotAllowed(address)) = checked {
             let text = format!("closing a connection from {address}: not in --allow");

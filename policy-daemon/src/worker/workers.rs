@@ -117,7 +117,7 @@ impl<M> Workers<M> {
     }
 
     /// Connections that all workers serve.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         let connections = self.all.iter();
         let connections = connections.map(|worker| worker.connections.load(Relaxed));
         connections.sum()

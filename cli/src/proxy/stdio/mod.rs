@@ -29,7 +29,7 @@ pub(crate) fn serve_stdio(proxy: Proxy, log: Log) -> io::Result<()> {
     let proxy = Arc::new(proxy);
     let links = Links::new(registry, Arc::clone(&proxy.backends), Arc::clone(&inbox));
     let flow = proxy.flow(0);
-    let mut io = FlowIo::new(flow, Driver::new(client, links, proxy));
+    let mut io = FlowIo::new(flow, Driver::new(client, links, proxy, 0));
     let accepted = io.flow.accept(Peer::User(0), &mut io.driver);
     let client = accepted.map_err(io::Error::other)?;
     let mut session = Session {

@@ -1,6 +1,10 @@
 //! A successor takes over, wherever it listens.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+};
 
 use policy_testing::{
     World,
@@ -43,6 +47,50 @@ fn a_successor_gets_the_sockets_and_the_connections_and_the_daemon_before_it_end
         "removed by the last"
     );
     assert!(fs::symlink_metadata(world.path("handover.sock")).is_err());
+}
+
+#[test]
+fn a_successor_gets_the_admin_listener_at_once() {
+    let world = World::new();
+    let gate = Gate::new();
+    let socket = world.path("admin.sock");
+    let admin = format!("unix:{}", socket.display());
+    let service = format!("gate={}:::60", gate.address);
+    let start = || world.start(&[&*world.unix()], &["--admin", &admin, "-s", &service]);
+    let replies = || {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let counts = answer.lines();
+        let mut counts =
+            counts.filter_map(|line| line.strip_prefix("hapolicy_request_duration_seconds_count "));
+        counts.next().map(str::to_owned)
+    };
+    let first = start();
+    gate.release("early");
+    let mut early = first.connect();
+    early.send(&request(&[("sender", "early")]));
+    assert_eq!(early.action(), "early");
+    assert_eq!(replies().as_deref(), Some("1"));
+    // The first one has a request to finish, and leaves the listener to the second one all the same.
+    let late = first.connect();
+    late.send(&request(&[("sender", "late")]));
+    assert!(gate.wait_arrived(2));
+    let second = start();
+    assert!(first.process.out.wait_lines(1, "handing over to process"));
+    for _ in 0..20 {
+        assert_eq!(replies().as_deref(), Some("0"));
+    }
+    gate.release("late");
+    first.ended_well();
+    assert_eq!(
+        replies().as_deref(),
+        Some("0"),
+        "the socket is the second one's"
+    );
+    second.stop();
+    assert!(!socket.exists(), "removed by the last");
 }
 
 #[test]

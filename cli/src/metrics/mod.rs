@@ -1,0 +1,13 @@
+//! The metrics of the proxy: what workers count, and what is read when somebody asks.
+//!
+//! Each worker counts for itself. The thread of `--admin` adds up what they have counted. Labels are names of services
+//! and words of this program, so that no client and no mail can make their number grow.
+
+mod class;
+mod collector;
+mod counter;
+mod failure;
+mod worker;
+
+pub(crate) use collector::ProxyMetrics;
+pub(crate) use worker::WorkerMetrics;

@@ -1,0 +1,151 @@
+//! The thread of the admin listener: it accepts connections, and has each served by a thread of its own.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use policy_socket::Peer;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
+use super::{connection, pages::Pages};
+use crate::{
+    log::{ALL, Level},
+    worker::{Inbox, Listener, Shared},
+};
+
+/// The thread's only message: it is to end, since another process has the listeners.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stop;
+
+/// The work of the thread.
+pub(super) struct AdminServer<M> {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) pages: Arc<Pages>,
+    pub(super) shared: Arc<Shared<M>>,
+    pub(super) inbox: Arc<Inbox<Stop>>,
+}
+
+impl<M> AdminServer<M> {
+    /// Serves until it is told to stop.
+    pub(super) fn run(self) {
+        let served = Arc::new(AtomicUsize::new(0));
+        loop {
+            match self.wait() {
+                Ok(Ready::Stop) => return,
+                Ok(Ready::Listeners(ready)) => {
+                    for listener in ready.into_iter().filter_map(|at| self.listeners.get(at)) {
+                        self.accept(listener, &served);
+                    }
+                }
+                Err(error) => self.pause(&error),
+            }
+        }
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
+        let watch = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
+        let mut watched = vec![watch(self.inbox.as_fd())];
+        watched.extend(
+            self.listeners
+                .iter()
+                .map(|listener| watch(listener.as_fd())),
+        );
+        match poll(&mut watched, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Ready::Listeners(Vec::new())),
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = watched.iter().map(|watched| !watched.revents().is_empty());
+        if ready.next().is_some_and(|has_message| has_message) {
+            return Ok(Ready::Stop);
+        }
+        let ready = ready.enumerate().filter(|(_, is_ready)| *is_ready);
+        Ok(Ready::Listeners(ready.map(|(at, _)| at).collect()))
+    }
+
+    fn accept(&self, listener: &Listener, served: &Arc<AtomicUsize>) {
+        let connection = match listener.accept() {
+            Ok(connection) => connection,
+            Err(error) if is_passing(&error) => return,
+            Err(error) => return self.pause(&error),
+        };
+        let Some(peer) = Peer::of(&connection) else {
+            return;
+        };
+        if !self.shared.allows(peer, listener.origin()) {
+            return;
+        }
+        if served.load(Relaxed) >= MAX_CLIENTS {
+            let text = format!("closing a connection to --admin: {MAX_CLIENTS} others are open");
+            self.shared
+                .log
+                .line(Level::Warning, "admin full", ALL, text);
+            return;
+        }
+        if let Err(error) = self.serve(connection, Arc::clone(served)) {
+            self.pause(&error);
+        }
+    }
+
+    fn serve(&self, connection: OwnedFd, served: Arc<AtomicUsize>) -> io::Result<()> {
+        let pages = Arc::clone(&self.pages);
+        served.fetch_add(1, Relaxed);
+        let place = Place(served);
+        let serve = move || {
+            let _place = place;
+            // A client that has gone needs no line in the log.
+            _ = connection::serve(connection, &pages);
+        };
+        // A thread that cannot be started drops the place with the closure.
+        thread::Builder::new()
+            .name("admin client".to_owned())
+            .spawn(serve)?;
+        Ok(())
+    }
+
+    /// The system has no descriptor or no thread: another try a moment later.
+    fn pause(&self, error: &io::Error) {
+        let text = format!("--admin cannot serve: {error}");
+        self.shared.log.line(Level::Warning, "admin", ALL, text);
+        thread::sleep(PAUSE);
+    }
+}
+
+/// What the thread has been woken for.
+enum Ready {
+    Stop,
+    /// Connections wait at these listeners.
+    Listeners(Vec<usize>),
+}
+
+/// The place of one client, until its connection is closed.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Whether accepting failed for want of a connection: another thread or process has it, or its client has gone.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    matches!(
+        error.kind(),
+        WouldBlock | Interrupted | ConnectionAborted | ConnectionReset
+    )
+}
+
+/// A scraper, some probes and an administrator.
+pub(crate) const MAX_CLIENTS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(100);
