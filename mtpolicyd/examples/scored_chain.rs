@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use mtpolicyd::{
-    Call, Services, Session,
-    chain::Trace,
-    config::{LoadOptions, load_text},
-    services::Dns,
+    Call, Services, Session, chain::Trace, config::LoadOptions, load::load_text, services::Dns,
 };
 use policy_proto::Request;
 

@@ -4,8 +4,8 @@
 //! host until a plugin answers; what plugins find out about a mail is in its [`Session`], where later plugins and later requests
 //! about the mail find it.
 //!
-//! The parts, from the inside out: [`config_general`] reads the file's grammar, [`config`] its meaning, [`chain`] runs
-//! plugins, [`session`] keeps sessions, [`connection`] leads to stores and databases.
+//! The parts, from the inside out: [`config_general`] reads the file's grammar, [`config`] its meaning, [`load`] gives that the
+//! plugins, [`chain`] runs them, [`session`] keeps sessions, [`connection`] leads to stores and databases.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 
@@ -15,13 +15,16 @@ pub mod config;
 pub mod config_general;
 pub mod connection;
 pub mod daemon;
+mod error;
 pub mod journal;
+pub mod load;
 pub mod plugin;
 mod plugins;
 pub mod services;
 pub mod session;
 
 pub use chain::{Call, Chain};
-pub use plugin::{Plugin, PluginError, Step};
+pub use error::PluginError;
+pub use plugin::{Plugin, Step};
 pub use services::Services;
 pub use session::Session;

@@ -1,4 +1,5 @@
-//! The trait of plugins, with what a plugin is given and what it answers.
+//! The trait of plugins, with what a plugin is given and what it answers; and the chain, which is made of plugins as a plugin
+//! may have a chain inside it.
 //!
 //! A plugin lives in a file of its own below `plugins/`, has a constructor that reads its parameters out of a
 //! [`Section`](crate::config::Section), and a line in the table of `plugins/mod.rs`. It does no I/O but through what it is
@@ -30,11 +31,9 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use policy_store::StoreError;
-use thiserror::Error;
-
+pub use crate::error::PluginError;
 use crate::{
-    chain::{Call, Chain},
+    chain::{call::Call, on_error::OnError},
     services::Services,
 };
 
@@ -106,47 +105,37 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     }
 }
 
-/// Why a plugin has no answer.
-#[derive(Clone, Debug, Error)]
-#[non_exhaustive]
-pub enum PluginError {
-    /// A connection of the configuration has failed.
-    #[error("{connection}: {error}")]
-    Store {
-        /// Its name in the configuration.
-        connection: Arc<str>,
-        /// What came.
-        error: StoreError,
-    },
-    /// Something else, in words.
-    #[error("{0}")]
-    Other(String),
-    /// The time of the request is over.
-    #[error("Request timeout!")]
-    Timeout,
-    /// A plugin of a nested chain has failed.
-    #[error("plugin {plugin} failed: {error}")]
-    Nested {
-        /// The plugin's name.
-        plugin: Arc<str>,
-        /// Its error.
-        error: Box<Self>,
-    },
+/// Plugins in their order.
+#[derive(Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
 }
 
-impl PluginError {
-    /// An error in words.
-    pub fn other(text: impl Into<String>) -> Self {
-        Self::Other(text.into())
+/// A plugin with its name.
+#[derive(Debug)]
+pub struct Link {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its module.
+    pub module: Arc<str>,
+    /// What comes of its errors.
+    pub on_error: OnError,
+    /// The level of the plugin's own messages, `log_level`; 4 by default.
+    pub log_level: u8,
+    /// The plugin.
+    pub plugin: Box<dyn Plugin>,
+}
+
+impl Chain {
+    /// These plugins.
+    #[must_use]
+    pub fn new(links: Vec<Link>) -> Self {
+        Self { links }
     }
 
-    /// Whether the time of the request is over, here or in a nested chain.
+    /// The plugins, in their order.
     #[must_use]
-    pub fn is_timeout(&self) -> bool {
-        match self {
-            Self::Timeout => true,
-            Self::Nested { error, .. } => error.is_timeout(),
-            Self::Store { .. } | Self::Other(_) => false,
-        }
+    pub fn links(&self) -> &[Link] {
+        &self.links
     }
 }

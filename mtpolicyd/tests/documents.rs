@@ -7,11 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use mtpolicyd::{
-    Call, Services, Session,
-    config::{LoadOptions, load_text},
-    services::Dns,
-};
+use mtpolicyd::{Call, Services, Session, config::LoadOptions, load::load_text, services::Dns};
 use policy_proto::Request;
 use policy_testing::{
     port::Port,

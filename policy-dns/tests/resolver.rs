@@ -11,7 +11,7 @@ use std::{
 };
 
 use policy_dns::{Answer, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver};
-use policy_testing::NameServer;
+use policy_testing::{Edns, NameServer};
 
 const ZONE: &str = r#"
     acme.test 60        MX 10 mail.acme.test
@@ -106,6 +106,20 @@ async fn outcomes_are_told_apart() {
     }
     let texts = ask(&resolver, "user=a.b_c.test", Txt).await;
     assert_eq!(texts.texts().collect::<Vec<_>>(), [b"onetwo \x80"]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_edns_is_asked_without() {
+    let server = NameServer::start(ZONE);
+    for edns in [Edns::FormErr, Edns::FormErrAlone, Edns::NotImp] {
+        server.set_edns(edns);
+        let resolver = resolver([server.address()]);
+        let answer = ask(&resolver, "mail.acme.test", RecordType::A).await;
+        assert_eq!(answer.outcome(), Outcome::Records, "{edns:?}");
+        // What it does not understand without it either is the answer.
+        let answer = ask(&resolver, "odd.test", RecordType::A).await;
+        assert_eq!(answer.outcome(), Outcome::Failed(4), "{edns:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use policy_flow::{ClientId, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal};
+use policy_flow::{
+    ClientId, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal, RequestMemory,
+};
 use policy_proto::Response;
 use support::{Proxy, Recorder, ms};
 
@@ -248,4 +250,40 @@ fn unfinished_requests_leave_their_memory_to_others_after_a_second() {
     assert_eq!(server.driver.take_events(), told, "one is enough");
     server.data(other, &WHOLE[1..]);
     assert_eq!(server.clients.take_request().unwrap().0, other);
+}
+
+#[test]
+fn memory_is_looked_for_often_only_where_another_worker_may_give_some_back() {
+    // The owner of the process's memory keeps a handle of it, and is no worker.
+    let worker = |memory: &RequestMemory| {
+        let mut server = Server::new(10, ClientOptions::default());
+        let others = PlaceLimits {
+            all: 1,
+            per_address: None,
+            per_user: None,
+        };
+        let unused = Clients::new(server.now, ClientOptions::default(), Places::new(others));
+        let clients = std::mem::replace(&mut server.clients, unused);
+        server.clients = clients.with_memory(memory.clone());
+        server
+    };
+    let wakes_up_after = |server: &mut Server| {
+        let (first, second) = (server.accept(1).unwrap(), server.accept(2).unwrap());
+        server.data(first, b"r");
+        server.data(second, b"r");
+        assert_eq!(server.clients.short_of_memory(), 1);
+        server.clients.next_timer().unwrap() - server.now
+    };
+    let memory = RequestMemory::new(Some(1));
+    assert_eq!(wakes_up_after(&mut worker(&memory)), ms(1_000), "one");
+    let memory = RequestMemory::new(Some(1));
+    let _other = worker(&memory);
+    assert_eq!(wakes_up_after(&mut worker(&memory)), ms(10), "two");
+    let memory = RequestMemory::new(Some(1));
+    drop(worker(&memory));
+    assert_eq!(
+        wakes_up_after(&mut worker(&memory)),
+        ms(1_000),
+        "one is left"
+    );
 }

@@ -6,7 +6,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use policy_store::{
-    Event, RedisOptions, RedisServers, RedisStore, RemoteOptions, Secret, Store, StoreError,
+    Event, Lock, RedisOptions, RedisServers, RedisStore, RemoteOptions, Secret, Store, StoreError,
     Windows, fuzzing::WindowState,
 };
 
@@ -69,6 +69,38 @@ async fn a_user_a_password_and_a_database_are_used_and_not_shown() {
         .await
         .unwrap();
     assert_eq!(value, "value");
+}
+
+#[tokio::test]
+async fn a_value_of_another_program_that_is_too_large_is_refused_and_harms_no_other_call() {
+    let server = servers::one();
+    let store = RedisStore::new(options(&server, RemoteOptions::default())).unwrap();
+    let client = redis::Client::open(format!("redis://{}/", server.address())).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let mut set = redis::cmd("SET");
+    set.arg("large").arg(vec![b'\n'; 5_000_000]);
+    let _: () = set.query_async(&mut other).await.unwrap();
+    store.set(b"key", b"value", LONG).await.unwrap();
+    let lock = Lock {
+        key: b"lock",
+        owner: b"me",
+        ttl: Duration::from_secs(5),
+    };
+    let (large, locked, small) = tokio::join!(
+        store.get(b"large"),
+        store.lock_and_get(lock, b"large"),
+        store.get(b"key"),
+    );
+    let is_refused = |error: StoreError| {
+        let StoreError::TooLarge { size, limit, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((size, limit), (5_000_000, 1_000_000));
+        assert!(!error.is_outage());
+    };
+    is_refused(large.unwrap_err());
+    is_refused(locked.unwrap_err());
+    assert_eq!(small.unwrap().as_deref(), Some(&b"value"[..]));
 }
 
 fn watched_store(watched: &servers::Watched) -> RedisStore {

@@ -20,7 +20,7 @@ pub mod handover;
 #[cfg(feature = "dns")]
 mod name_server;
 #[cfg(feature = "dns")]
-pub use name_server::NameServer;
+pub use name_server::{Edns, NameServer};
 
 #[cfg(feature = "pipe")]
 pub mod pipe;

@@ -1,12 +1,17 @@
 //! One request on its way through a chain: its attributes, its session, and what all requests share.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use policy_proto::Request;
 use tokio::time::Instant as Deadline;
 
-use super::{Key, Link, Score, Scoring, Trace, TraceStep, number};
-use crate::{plugin::PluginError, services::Services, session::Session};
+use super::{
+    key::Key,
+    number,
+    score::{Score, Scoring},
+    trace::{Trace, TraceStep},
+};
+use crate::{error::PluginError, services::Services, session::Session};
 
 /// One request on its way through a chain.
 ///
@@ -193,22 +198,19 @@ impl<'r> Call<'r> {
         }
     }
 
-    pub(super) fn enter(&mut self, link: &Link) -> Before {
-        let log_level = std::mem::replace(&mut self.log_level, link.log_level);
+    /// Notes that a plugin begins.
+    pub(super) fn enter(&mut self, name: &Arc<str>, module: &Arc<str>, log_level: u8) -> Before {
+        let log_level = std::mem::replace(&mut self.log_level, log_level);
         let score = Scoring::default().score(self.session);
         let step = self.trace.as_mut().map(|trace| {
-            let index = trace.open(&link.name, &link.module);
+            let index = trace.open(name, module);
             (index, Instant::now(), score)
         });
         Before { log_level, step }
     }
 
-    pub(super) fn leave(
-        &mut self,
-        _: &Link,
-        before: Before,
-        result: &Result<Option<String>, PluginError>,
-    ) {
+    /// Notes what came of the plugin that began last.
+    pub(super) fn leave(&mut self, before: Before, result: &Result<Option<String>, PluginError>) {
         self.log_level = before.log_level;
         let score = Scoring::default().score(self.session);
         if let (Some(trace), Some((index, begin, score_before))) = (&mut self.trace, before.step) {

@@ -2,7 +2,7 @@
 //!
 //! Everything here is free of I/O. What a plugin looks up, it looks up itself.
 
-mod call;
+pub(crate) mod call;
 pub use call::{Call, attribute};
 
 mod key;
@@ -13,7 +13,7 @@ pub use log_line::log_line;
 
 pub mod number;
 
-mod on_error;
+pub(crate) mod on_error;
 pub use on_error::OnError;
 
 mod pattern;
@@ -39,34 +39,15 @@ use std::{
 
 use tokio::time::timeout_at;
 
+pub use crate::plugin::{Chain, Link};
 use crate::{
-    plugin::{Plugin, PluginError, Step, Work},
+    error::PluginError,
+    plugin::{Step, Work},
     services::Services,
 };
 
 /// How many plugins have failed.
 pub type Counted<'a> = Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
-
-/// Plugins in their order.
-#[derive(Debug, Default)]
-pub struct Chain {
-    links: Vec<Link>,
-}
-
-/// A plugin with its name.
-#[derive(Debug)]
-pub struct Link {
-    /// Its name in the configuration.
-    pub name: Arc<str>,
-    /// Its module.
-    pub module: Arc<str>,
-    /// What comes of its errors.
-    pub on_error: OnError,
-    /// The level of the plugin's own messages, `log_level`; 4 by default.
-    pub log_level: u8,
-    /// The plugin.
-    pub plugin: Box<dyn Plugin>,
-}
 
 /// The answer of a chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,26 +59,14 @@ pub struct Verdict {
 }
 
 impl Chain {
-    /// These plugins.
-    #[must_use]
-    pub fn new(links: Vec<Link>) -> Self {
-        Self { links }
-    }
-
-    /// The plugins, in their order.
-    #[must_use]
-    pub fn links(&self) -> &[Link] {
-        &self.links
-    }
-
     /// Runs the plugins until one of them answers. `None`: none did.
     ///
     /// # Errors
     ///
     /// The first error of a plugin whose `on_error` does not say how to go on.
     pub async fn run(&self, call: &mut Call<'_>) -> Result<Option<Verdict>, PluginError> {
-        for link in &self.links {
-            let before = call.enter(link);
+        for link in self.links() {
+            let before = call.enter(&link.name, &link.module, link.log_level);
             let result = match call.deadline() {
                 None => link.plugin.run(call).await,
                 // What needs no waiting still has its turn after the end.
@@ -105,7 +74,7 @@ impl Chain {
                     .await
                     .unwrap_or(Err(PluginError::Timeout)),
             };
-            call.leave(link, before, &result);
+            call.leave(before, &result);
             let action = match result {
                 Ok(action) => action,
                 Err(error) => link.recover(error, call)?,
@@ -122,7 +91,7 @@ impl Chain {
     pub fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> Counted<'a> {
         Box::pin(async move {
             let mut failed = 0;
-            for link in &self.links {
+            for link in self.links() {
                 if let Err(error) = link.plugin.cron(task, services).await {
                     let text = format!("plugin {} failed in cron: {error}", link.name);
                     services.journal.failed(&text);
@@ -139,7 +108,7 @@ impl Chain {
     /// What the plugins ask ahead, those of nested chains included where `nested` says so.
     pub fn prefetch<'a>(&'a self, call: &Call<'a>, nested: bool) -> Vec<Work<'a>> {
         let mut works = Vec::new();
-        for link in &self.links {
+        for link in self.links() {
             works.extend(link.plugin.prefetch(call));
             if let Some(chain) = link.plugin.nested().filter(|_| nested) {
                 works.extend(chain.prefetch(call, nested));

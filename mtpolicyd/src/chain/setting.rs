@@ -1,6 +1,6 @@
 //! Parameters that a field of the session may override: `uc_NAME`.
 
-use super::Score;
+use super::score::Score;
 use crate::session::Session;
 
 /// A parameter, and the field of the session that overrides it where it has a value.

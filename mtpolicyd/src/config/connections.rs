@@ -7,7 +7,7 @@ use policy_store::{
     MemoryOptions, MemoryStore, RedisOptions, RedisServers, RedisStore, Secret, StoreError,
 };
 
-use super::{Build, Section, similar::similar};
+use super::{build::Build, section::Section, similar::similar};
 use crate::{
     config_general::{Block, Entry, Value},
     connection::{Connection, Connections, DirectoryHandle, Kind, Parameters, SqlHandle},

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{Section, listen};
+use super::{listen, section::Section};
 use crate::chain::number;
 
 /// The global options, those of the original first.

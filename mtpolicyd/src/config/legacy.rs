@@ -1,6 +1,6 @@
 //! The global keys of mtpolicyd 1.x, in the blocks that they mean.
 
-use super::Build;
+use super::build::Build;
 use crate::config_general::{Block, Entry, Parsed, Place, Value};
 
 /// Puts the blocks into the configuration that old keys stand for, and notes the new form. Blocks that are there win.

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use policy_daemon::ListenAddr;
 
-use super::Section;
+use super::section::Section;
 
 /// The addresses, as `--listen` has them. `host` is for ports that stand alone.
 pub(super) fn read(section: &mut Section<'_>, host: &str) -> Vec<String> {

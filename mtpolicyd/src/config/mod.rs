@@ -1,7 +1,9 @@
-//! The configuration: read whole, checked at once, and every finding said with its place.
+//! The configuration: read whole, checked at once, and every finding said with its place. Plugins are above it: how a chain
+//! is built of them is passed in.
 
 mod action;
-mod chain;
+mod build;
+pub(crate) use build::{Build, ChainBuilder};
 mod connections;
 mod finding;
 pub use finding::{Finding, Findings};
@@ -15,13 +17,14 @@ pub use lists::Lists;
 mod section;
 pub use section::Section;
 mod similar;
+pub(crate) use similar::similar;
 mod vhosts;
 pub use vhosts::VirtualHost;
 
-use std::{collections::HashSet, path::Path};
+use std::collections::HashSet;
 
 use crate::{
-    config_general::{self, Parsed, Place},
+    config_general::{Parsed, Place},
     connection::Connections,
     session::SessionCache,
 };
@@ -53,74 +56,29 @@ pub struct LoadOptions<'c> {
     pub previous: Option<&'c Config>,
 }
 
-/// What plugins and blocks are built with.
-#[derive(Debug, Default)]
-pub(crate) struct Build {
-    pub(crate) findings: Findings,
-    pub(crate) connections: Connections,
-    pub(crate) lists: Lists,
-    /// Those of the configuration before.
-    pub(crate) previous: (Connections, Lists),
-    pub(crate) compat: bool,
-    pub(crate) is_check: bool,
-    /// The blocks that stand for keys of mtpolicyd 1.x.
-    pub(crate) old_blocks: HashSet<String>,
-}
-
-/// Reads a file. There is a configuration unless a finding is an error.
-///
-/// ```
-/// use mtpolicyd::config::{LoadOptions, load};
-///
-/// let directory = tempfile::tempdir()?;
-/// let path = directory.path().join("mtpolicyd.conf");
-/// let text = "<VirtualHost 12345>\nname=test\n<Plugin a>\nmodule=Action\nactoin=dunno\n</Plugin>\n</VirtualHost>\n";
-/// std::fs::write(&path, text)?;
-/// let (config, findings) = load(&path, LoadOptions::default());
-/// assert!(config.is_none());
-/// let texts: Vec<_> = findings.sorted().iter().map(ToString::to_string).collect();
-/// assert!(texts[0].ends_with("mtpolicyd.conf:3:1: error: `action` is missing in `a`"), "{texts:?}");
-/// assert!(texts[1].contains(":5:1: warning: `actoin` means nothing in `a`: did you mean `action`?"), "{texts:?}");
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[must_use]
-pub fn load(path: &Path, options: LoadOptions<'_>) -> (Option<Config>, Findings) {
-    match config_general::read_file(path) {
-        Ok(parsed) => build(parsed, &path.to_string_lossy(), options),
-        Err(error) => {
-            let mut findings = Findings::default();
-            findings.error(&error.place, error.message.trim_end());
-            (None, findings)
-        }
-    }
-}
-
-/// Reads a text that is in no file.
-#[must_use]
-pub fn load_text(name: &str, text: &str, options: LoadOptions<'_>) -> (Option<Config>, Findings) {
-    match config_general::read_text(name, text) {
-        Ok(parsed) => build(parsed, name, options),
-        Err(error) => {
-            let mut findings = Findings::default();
-            findings.error(&error.place, error.message.trim_end());
-            (None, findings)
-        }
-    }
-}
-
-fn build(mut parsed: Parsed, file: &str, options: LoadOptions<'_>) -> (Option<Config>, Findings) {
+/// Reads what the grammar has left of a file. There is a configuration unless a finding is an error.
+pub(crate) fn read(
+    mut parsed: Parsed,
+    file: &str,
+    options: LoadOptions<'_>,
+    chain: ChainBuilder,
+) -> (Option<Config>, Findings) {
     let place = Place {
         file: file.into(),
         line: 1,
         column: 1,
     };
     let mut build = Build {
-        compat: options.compat,
-        is_check: options.is_check,
+        chain,
+        findings: Findings::default(),
+        connections: Connections::default(),
+        lists: Lists::default(),
         previous: options.previous.map_or_else(Default::default, |config| {
             (config.connections.clone(), config.lists.clone())
         }),
-        ..Build::default()
+        compat: options.compat,
+        is_check: options.is_check,
+        old_blocks: HashSet::new(),
     };
     for (place, text) in std::mem::take(&mut parsed.warnings) {
         build.findings.warning(&place, text);

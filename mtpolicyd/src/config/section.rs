@@ -6,7 +6,7 @@ mod shared;
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Build, similar::similar};
+use super::{action, build::Build, similar::similar};
 use crate::{
     chain::{Chain, Key, Pattern, Score, Scoring, number},
     config_general::{Block, Entry, Place, Value},
@@ -170,7 +170,9 @@ impl<'s> Section<'s> {
     /// An action for Postfix. One that Postfix does not know is a warning.
     pub fn action(&mut self, key: &str) -> Option<String> {
         let action = self.text(key)?;
-        super::action::check(&action, key, self);
+        if let Some(warning) = action::warning(&action, key) {
+            self.warning(key, warning);
+        }
         Some(action)
     }
 
@@ -201,7 +203,7 @@ impl<'s> Section<'s> {
     /// The chain in the block: its `<Plugin>` blocks.
     pub fn chain(&mut self) -> Option<Chain> {
         let plugins = self.entry("Plugin")?;
-        super::chain::build(plugins, self.build)
+        (self.build.chain)(plugins, self.build)
     }
 
     /// A block in the block, such as Greylist's `<Ticket>`.

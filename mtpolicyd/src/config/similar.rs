@@ -1,7 +1,7 @@
 //! "Did you mean": the word that is most like another one.
 
 /// The word that differs least, if it differs little.
-pub(super) fn similar<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn similar<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let distances =
         words.map(|other| (distance(&word.to_lowercase(), &other.to_lowercase()), other));
     let (least, other) = distances.min()?;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Build, Globals, Section};
+use super::{build::Build, globals::Globals, section::Section};
 use crate::{
     chain::Chain,
     config_general::{Block, Entry, Place, Value},

@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc};
 
 use policy_store::{Directory, MemoryOptions, MemoryStore, Store, StoreError};
 
-use crate::plugin::PluginError;
+use crate::error::PluginError;
 
 /// A store behind a named connection. Databases are opened when they are first needed, so that a file belongs to the user that
 /// the daemon runs as, and a daemon starts while a server is away.

@@ -12,7 +12,7 @@ use policy_store::{
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::no_connection;
-use crate::plugin::PluginError;
+use crate::error::PluginError;
 
 /// A database behind a named connection: opened when it is first needed.
 #[derive(Clone, Debug)]

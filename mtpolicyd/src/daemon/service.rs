@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, sync::Arc};
 use policy_daemon::{Service, TokioService, TokioWorker, WorkerContext, worker::Workers};
 
 use super::{handler::Server, list_tests::ListTests};
-use crate::config::{LoadOptions, load};
+use crate::{config::LoadOptions, load::load};
 
 /// The server as a service.
 #[derive(Debug)]

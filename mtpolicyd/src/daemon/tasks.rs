@@ -8,9 +8,10 @@ use super::{background, explain, limits, start};
 use crate::{
     args::{Args, Task, USAGE},
     chain::Chain,
-    config::{Config, Findings, LoadOptions, load},
+    config::{Config, Findings, LoadOptions},
     config_general,
     journal::Journal,
+    load::load,
     services::{Dns, Services},
 };
 

@@ -3,6 +3,7 @@
 mod accounting;
 mod action;
 mod add_score_header;
+pub(crate) mod chain;
 mod clear_fields;
 mod condition;
 mod dbl;

@@ -1,6 +1,6 @@
 //! A reload keeps what plugins know.
 
-use mtpolicyd::config::{LoadOptions, load_text};
+use mtpolicyd::{config::LoadOptions, load::load_text};
 use policy_dns::list::Status;
 
 use crate::support::Checker;

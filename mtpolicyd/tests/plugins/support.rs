@@ -9,7 +9,8 @@ use std::{
 use mtpolicyd::{
     Call, Services, Session,
     chain::Trace,
-    config::{Config, LoadOptions, load_text},
+    config::{Config, LoadOptions},
+    load::load_text,
     services::Dns,
 };
 use policy_dns::Table;

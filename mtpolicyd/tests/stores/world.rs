@@ -4,7 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, fmt::Write as _, path::Path};
 
 use mtpolicyd::{
     Call, Services, Session,
-    config::{Config, LoadOptions, load_text},
+    config::{Config, LoadOptions},
+    load::load_text,
     services::Dns,
 };
 use policy_net::Request;

@@ -3,11 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use mtpolicyd::{
-    Call, Services, Session,
-    config::{LoadOptions, load_text},
-    services::Dns,
-};
+use mtpolicyd::{Call, Services, Session, config::LoadOptions, load::load_text, services::Dns};
 use policy_proto::MessageDecoder;
 
 use crate::{

@@ -52,7 +52,7 @@ impl Clients {
 
     /// A client has waited for too long.
     #[cold]
-    pub(super) fn is_late(&mut self, id: u32, wait: Wait, driver: &mut impl ClientDriver) {
+    pub(super) fn time_out(&mut self, id: u32, wait: Wait, driver: &mut impl ClientDriver) {
         match wait {
             Wait::Idle => self.close(id, driver),
             Wait::Rest => self.refuse(id, &ClientError::TooSlow, driver),

@@ -1,8 +1,11 @@
 //! The memory that requests may take: beyond it new ones wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 /// The memory that requests may take, of all workers together. Clones are the same.
@@ -30,6 +33,8 @@ pub struct RequestMemory(Arc<Parts>);
 struct Parts {
     usual: Part,
     large: Part,
+    /// How many [`Clients`](super::Clients) take from it.
+    users: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -50,12 +55,8 @@ impl RequestMemory {
         Self(Arc::new(Parts {
             usual: Part::new(usual),
             large: Part::new(large),
+            users: AtomicUsize::new(0),
         }))
-    }
-
-    /// Whether others have a part in it: then some of it may become free without a word.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
     }
 
     /// Whether there is memory for one more request of a usual size: then it is taken.
@@ -88,6 +89,36 @@ impl RequestMemory {
 
     pub(crate) fn used(&self) -> usize {
         self.0.usual.used.load(SeqCst) + self.0.large.used.load(SeqCst)
+    }
+}
+
+/// The memory as the clients of one worker use it.
+#[derive(Debug)]
+pub(crate) struct UsedMemory(RequestMemory);
+
+impl UsedMemory {
+    pub(crate) fn new(memory: RequestMemory) -> Self {
+        memory.0.users.fetch_add(1, SeqCst);
+        Self(memory)
+    }
+
+    /// Whether other workers use it as well: then some of it may become free without a word.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.0.users.load(SeqCst) > 1
+    }
+}
+
+impl Deref for UsedMemory {
+    type Target = RequestMemory;
+
+    fn deref(&self) -> &RequestMemory {
+        &self.0
+    }
+}
+
+impl Drop for UsedMemory {
+    fn drop(&mut self) {
+        self.0.0.users.fetch_sub(1, SeqCst);
     }
 }
 

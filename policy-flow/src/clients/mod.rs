@@ -34,6 +34,7 @@ pub use options::ClientOptions;
 
 use client::{Client, State};
 use evict::EvictionCandidates;
+use memory::UsedMemory;
 use queue::Queue;
 use wait::{WAITS, Wait};
 
@@ -90,7 +91,7 @@ pub struct Clients {
     timers: Timers<Timer>,
     slab: Slab<Client>,
     queues: [Queue; WAITS],
-    memory: RequestMemory,
+    memory: UsedMemory,
     /// When it is looked for memory that others have given back.
     memory_at: Time,
     /// Requests that have had to wait for memory so far, and those that wait.
@@ -123,7 +124,7 @@ impl Clients {
             timers: Timers::new(),
             slab: Slab::new(),
             queues: [const { Queue::new() }; WAITS],
-            memory: RequestMemory::new(options.memory),
+            memory: UsedMemory::new(RequestMemory::new(options.memory)),
             memory_at: Time::NEVER,
             waits: (0, 0),
             eviction: EvictionCandidates::new(),
@@ -140,7 +141,7 @@ impl Clients {
     /// The same with memory that the workers of a process share.
     #[must_use]
     pub fn with_memory(mut self, memory: RequestMemory) -> Self {
-        self.memory = memory;
+        self.memory = UsedMemory::new(memory);
         self
     }
 
@@ -179,7 +180,7 @@ impl Clients {
             while let Some(first) = self.queue(wait).first()
                 && self.time_is_over(first, wait)
             {
-                self.is_late(first, wait, driver);
+                self.time_out(first, wait, driver);
             }
             self.arm(wait);
         }

@@ -18,13 +18,13 @@ impl Clients {
         };
         if client.state == State::Idle && data.first().is_some_and(|byte| *byte > b'\r') {
             // As a rule.
-            return self.begins(id, data, driver);
+            return self.begin(id, data, driver);
         }
         match client.state {
             State::Free => {}
             // A blank line begins no request, needs no memory, and does not keep a client from being idle.
             State::Idle if without_blank_lines(data).is_empty() => {}
-            State::Idle => self.begins(id, data, driver),
+            State::Idle => self.begin(id, data, driver),
             State::Rest => {
                 if let Some(partial) = &mut client.partial {
                     partial.buf.extend_from_slice(data);
@@ -37,7 +37,7 @@ impl Clients {
     }
 
     /// A request begins, and is whole as a rule.
-    pub(super) fn begins(&mut self, id: u32, data: &[u8], driver: &mut impl ClientDriver) {
+    pub(super) fn begin(&mut self, id: u32, data: &[u8], driver: &mut impl ClientDriver) {
         self.unwait(id, Wait::Idle);
         // More than one byte was read since there was memory. Another worker may have taken that meanwhile, but what has
         // been read may be a whole request, after which nothing comes.

@@ -97,7 +97,7 @@ impl Clients {
             }
             self.unwait(id, Wait::ShortLarge);
             self.make_room(id, size);
-            self.goes_on(id, driver);
+            self.resume(id, driver);
         }
         while let Some(id) = self.queue(Wait::Short).first() {
             if !self.memory.take_usual() {
@@ -107,12 +107,12 @@ impl Clients {
             if let Some(client) = self.slab.get_mut(id) {
                 client.usual = true;
             }
-            self.goes_on(id, driver);
+            self.resume(id, driver);
         }
     }
 
     /// The rest of its request is read now. Its time begins anew.
-    fn goes_on(&mut self, id: u32, driver: &mut impl ClientDriver) {
+    fn resume(&mut self, id: u32, driver: &mut impl ClientDriver) {
         self.set(id, State::Rest);
         self.wait(id, Wait::Rest);
         driver.resume_client(ClientId(id));

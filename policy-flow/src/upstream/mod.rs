@@ -20,6 +20,7 @@ mod link;
 mod options;
 mod pool;
 mod status;
+mod tick;
 mod timed_out;
 mod times;
 
@@ -39,6 +40,7 @@ use backend::Backend;
 use backend::exchange::Set;
 use link::memory::Memory;
 use link::{Link, LinkState};
+use tick::Timer;
 use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, OF_LATE, RACE_DELAY, SERVED, SETTLE};
 
 /// Several backends as one, for one worker: a request is asked, attempt by attempt, until one of them has answered.
@@ -51,10 +53,10 @@ use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, OF_LATE, RACE_DELAY, S
 ///
 /// | what | where |
 /// | --- | --- |
-/// | who is asked next, for how long, and when a request has failed | `ask/attempt.rs`, `ask/budget.rs` |
+/// | who is asked next, for how long, and when a request has failed | `ask/failover.rs`, `ask/budget.rs` |
 /// | which connection is used, who waits for one | `pool/permit.rs`, `pool/idle.rs` |
 /// | how workers share permits | `pool/sharing.rs` |
-/// | how one is opened: addresses, the race between them | `link/open.rs`, `link/addresses.rs` |
+/// | how one is opened: addresses, the race between them | `link/open.rs`, `link/race.rs`, `link/addresses.rs` |
 /// | what comes over it | `link/answer.rs`, `link/connection.rs` |
 /// | whose fault a failure is | `ask/blame.rs` |
 /// | what looks at backends that are down | `backend/check.rs` |
@@ -80,16 +82,6 @@ pub struct Upstream {
     check: Option<Check>,
     serial: u32,
     under_way: usize,
-}
-
-/// What rings.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Timer {
-    Ask(u32),
-    Link(u32),
-    /// Idle connections of this backend may have become too old.
-    Trim(u32),
-    Check(u32),
 }
 
 /// What is done before an event is over: in turn and not nested, so that one failure that leads to the next does not
@@ -148,7 +140,7 @@ impl Upstream {
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
         if self.timers.next() < clock.now {
-            self.timers_are_late();
+            self.note_late_timers();
         }
     }
 
@@ -160,23 +152,6 @@ impl Upstream {
 
     pub(crate) fn next_time(&self) -> Time {
         self.timers.next()
-    }
-
-    /// Does what time brings. To be called after all that has been heard until now was reported, also what came in the
-    /// same moment: data counts before a time-out. After a pause of the process everything that has arrived is to be
-    /// read first.
-    pub fn tick(&mut self, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        while let Some((at, timer)) = self.timers.ring(now) {
-            match timer {
-                Timer::Ask(ask) => self.ask_rings(ask, at, driver),
-                Timer::Link(link) => self.link_rings(link, at, driver),
-                Timer::Trim(slot) => self.trim(Slot(slot), driver),
-                Timer::Check(slot) => self.check_rings(Slot(slot), driver),
-            }
-            self.work_off(driver);
-        }
-        self.links.recycle();
     }
 
     /// Lets the numbers of connections that have ended be given to others before the next [`tick`](Self::tick). For a
@@ -218,19 +193,19 @@ impl Upstream {
 
     /// A connection that was being opened is open.
     pub fn connected(&mut self, link: LinkId, driver: &mut impl BackendDriver) {
-        self.has_connected(link.0, driver);
+        self.use_connected(link.0, driver);
         self.work_off(driver);
     }
 
     /// This has come over a connection; not more than [`room`](Self::room) said, so that memory has a limit.
     pub fn data(&mut self, link: LinkId, data: &[u8], driver: &mut impl BackendDriver) {
-        self.has_data(link.0, data, driver);
+        self.receive(link.0, data, driver);
         self.work_off(driver);
     }
 
     /// The backend has closed a connection, after all that it sent.
     pub fn ended(&mut self, link: LinkId, driver: &mut impl BackendDriver) {
-        self.has_ended(link.0, None, driver);
+        self.end_link(link.0, None, driver);
         self.work_off(driver);
     }
 
@@ -241,7 +216,7 @@ impl Upstream {
         failure: crate::Failure,
         driver: &mut impl BackendDriver,
     ) {
-        self.has_ended(link.0, Some(failure), driver);
+        self.end_link(link.0, Some(failure), driver);
         self.work_off(driver);
     }
 
@@ -259,13 +234,13 @@ impl Upstream {
         found: Result<Vec<crate::Address>, crate::Failure>,
         driver: &mut impl BackendDriver,
     ) {
-        self.has_resolved(backend, found, driver);
+        self.take_addresses(backend, found, driver);
         self.work_off(driver);
     }
 
     /// Another worker has called this one ([`BackendDriver::wake`]).
     pub fn woken(&mut self, driver: &mut impl BackendDriver) {
-        self.is_called(driver);
+        self.answer_call(driver);
         self.work_off(driver);
     }
 
@@ -298,44 +273,6 @@ impl Upstream {
                 Work::Serve(slot) => self.serve(slot, driver),
                 Work::Advance(ask) => self.advance(ask, driver),
             }
-        }
-    }
-
-    fn ask_rings(&mut self, id: u32, at: Time, driver: &mut impl BackendDriver) {
-        let now = self.clock.now;
-        let Some(ask) = self.asks.get_mut(id) else {
-            return;
-        };
-        if ask.armed == at {
-            ask.armed = Time::NEVER;
-        }
-        if ask.state == AskState::Free {
-            return;
-        }
-        if ask.due <= now {
-            self.ask_is_due(id, driver)
-        } else {
-            self.arm(id)
-        }
-    }
-
-    /// Its timer rings when it is due, at the latest, and in the middle of the attempt: if it is late then, this process
-    /// stands still.
-    fn arm(&mut self, id: u32) {
-        let now = self.clock.now;
-        if let Some(ask) = self.asks.get_mut(id) {
-            let at = if now < ask.middle {
-                ask.due.min(ask.middle)
-            } else {
-                ask.due
-            };
-            self.timers.arm(&mut ask.armed, at, Timer::Ask(id));
-        }
-    }
-
-    fn arm_link(&mut self, id: u32, at: Time) {
-        if let Some(link) = self.links.get_mut(id) {
-            self.timers.arm(&mut link.armed, at, Timer::Link(id));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Connections of a backend: those that are kept, and those that a backend serves at once.
 
+use std::time::Duration;
+
 use policy_flow::{Address, BackendConfig, ClientId, ClientOptions, UpstreamOptions};
 use policy_ha::{BackendId, Mode};
 
@@ -26,14 +28,11 @@ fn a_time_out_over_a_connection_that_was_kept_closes_the_others_that_are() {
 #[test]
 fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
     let mut proxy = Proxy::new(1);
-    let clients = asking(&mut proxy, 3);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
     // Two processes serve two connections, and wait for the next request of each.
-    proxy.answer(0, DUNNO);
-    proxy.answer(1, DUNNO);
-    proxy.passes(ms(20));
-    assert_eq!(proxy.passes(ms(980)), ["close 0", "close 1"]);
-    assert_eq!(proxy.driver.take_events(), [""; 0], "it may hang");
-    assert_eq!(proxy.answer(2, DUNNO), ["reply 2: action=DUNNO||"]);
+    keeps_the_last_waiting(&mut proxy, &clients, ms(1_000));
+    assert_eq!(proxy.driver.take_events(), [""; 0], "it may be slow");
+    keeps_the_last_waiting(&mut proxy, &clients, ms(1_000));
     assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
     proxy.ask(clients[0], "b");
     proxy.ask(clients[1], "b");
@@ -42,6 +41,26 @@ fn a_connection_that_is_not_answered_while_others_are_idle_has_them_closed() {
         [""; 0],
         "it waits for one of the two"
     );
+}
+
+#[test]
+fn an_answer_that_is_slow_now_and_then_is_not_taken_for_a_limit_of_connections() {
+    let mut proxy = Proxy::new(1);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
+    for _ in 0..3 {
+        // Others are closed for it, and its answer comes soon after that, by chance.
+        keeps_the_last_waiting(&mut proxy, &clients, ms(1_200));
+        for link in ask_all(&mut proxy, &clients) {
+            proxy.answer(link, DUNNO);
+        }
+        assert_eq!(proxy.driver.take_events(), [""; 0], "three were served");
+        proxy
+            .flow
+            .upstream_mut()
+            .unwrap()
+            .close_idle(&mut proxy.driver);
+        proxy.passes(ms(1));
+    }
 }
 
 #[test]
@@ -138,13 +157,10 @@ fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt
         .shared
         .balancer()
         .set_mode(BackendId::new(1).unwrap(), Mode::Disabled);
-    let clients = asking(&mut proxy, 3);
+    let clients: Vec<_> = (0..3).map(|_| proxy.client()).collect();
     // It is learned that the backend serves two.
-    proxy.answer(0, DUNNO);
-    proxy.answer(1, DUNNO);
-    proxy.passes(ms(20));
-    proxy.passes(ms(980));
-    proxy.answer(2, DUNNO);
+    keeps_the_last_waiting(&mut proxy, &clients, ms(1_000));
+    keeps_the_last_waiting(&mut proxy, &clients, ms(1_000));
     assert_eq!(proxy.driver.take_events(), ["0 serves 2"]);
     // That is believed until this attempt fails.
     proxy.passes(ms(59_400));
@@ -153,8 +169,13 @@ fn a_request_whose_attempt_has_failed_is_not_given_a_connection_for_that_attempt
     proxy.driver.take();
     assert_eq!(proxy.ask(clients[2], "b"), [""; 0], "it waits");
     let opened = proxy.passes(ms(1_000));
-    assert_eq!(opened, ["connect 0 to 0"], "one more is tried");
-    assert_eq!(proxy.failed(0), ["close 0", "reply 2: action=DUNNO||"]);
+    assert!(opened[0].starts_with("connect"), "one more is tried");
+    let link = link_of(&opened);
+    let done = [
+        format!("close {link}"),
+        "reply 2: action=DUNNO||".to_owned(),
+    ];
+    assert_eq!(proxy.failed(link), done);
     assert_eq!(proxy.shared.open(BackendId::new(0).unwrap()), 2);
 }
 
@@ -195,4 +216,37 @@ fn asking(proxy: &mut Proxy, count: u32) -> Vec<ClientId> {
         client
     };
     (0..count).map(ask).collect()
+}
+
+/// The connection that the first of these steps is about.
+fn link_of(done: &[String]) -> u32 {
+    let number = done[0].split([' ', ':']).nth(1);
+    number.and_then(|number| number.parse().ok()).unwrap()
+}
+
+/// Each of these clients asks at once, and this is the connection that its request goes over.
+fn ask_all(proxy: &mut Proxy, clients: &[ClientId]) -> Vec<u32> {
+    let ask = |client: &ClientId| {
+        let done = proxy.ask(*client, "a");
+        let link = link_of(&done);
+        if done[0].starts_with("connect") {
+            proxy.connected(link);
+        }
+        link
+    };
+    clients.iter().map(ask).collect()
+}
+
+/// Three clients ask at once. Two have their answers at once, and their connections become idle; the last one has its
+/// answer after so long, a second at least.
+fn keeps_the_last_waiting(proxy: &mut Proxy, clients: &[ClientId], time: Duration) {
+    let links = ask_all(proxy, clients);
+    proxy.answer(links[0], DUNNO);
+    proxy.answer(links[1], DUNNO);
+    proxy.passes(ms(20));
+    let closed = proxy.passes(ms(980));
+    assert_eq!(closed, [0, 1].map(|nth| format!("close {}", links[nth])));
+    assert_eq!(proxy.driver.take_events(), [""; 0], "it may hang");
+    proxy.passes(time - ms(1_000));
+    assert_eq!(proxy.answer(links[2], DUNNO), ["reply 2: action=DUNNO||"]);
 }

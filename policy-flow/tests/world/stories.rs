@@ -306,6 +306,35 @@ fn a_server_with_a_slow_answer_now_and_then_is_not_taken_for_one_with_few_proces
 }
 
 #[test]
+fn a_server_that_is_slow_over_a_new_connection_now_and_then_is_not_taken_for_one_with_few_processes()
+ {
+    let mut world = plan([Service::default()]);
+    world.settings.deadline = secs(30);
+    world.services[0].keep = secs(5);
+    world.services[0].servers[0].works = millis(30);
+    // Every ten seconds three come at once, and one more while they are worked on, which is slow. Six seconds later four
+    // come at once, and all have their answers at once.
+    let slow = |nth: u64| {
+        (
+            Span::new(millis(10_000 * nth + 8), millis(15)),
+            Trouble::Slow(millis(1_200)),
+        )
+    };
+    world.services[0].servers[0].troubles = (0..10).map(slow).collect();
+    let burst = |nth: u64| [0, 0, 0, 10, 6_000, 6_000, 6_000, 6_000].map(|at| 10_000 * nth + at);
+    world.clients = (0..10)
+        .flat_map(burst)
+        .map(|at| Client {
+            at: millis(at),
+            ..asks(Duration::ZERO, policy(1))
+        })
+        .collect();
+    let told = lives(&world);
+    told.is_well();
+    assert_eq!(told.count("is crowded"), 0);
+}
+
+#[test]
 fn one_request_that_hangs_is_not_taken_for_a_limit_of_connections() {
     let mut world = plan([ill(Duration::ZERO, Trouble::Hangs), reserve()]);
     world.services[0].servers[0].troubles[0].0.until = secs(1);

@@ -24,6 +24,14 @@ impl Entry {
             .unwrap_or_default()
     }
 
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        let of_values = |values: &[Vec<u8>]| values.iter().map(Vec::len).sum::<usize>();
+        let attributes = self.attributes.iter();
+        let sizes = attributes.map(|(name, values)| name.len() + of_values(values));
+        self.dn.len() + sizes.sum::<usize>()
+    }
+
     /// The library's own reader takes it for granted that a server sends what it should.
     pub(super) fn read(entry: ResultEntry) -> Option<Self> {
         let mut parts = entry.0.match_id(4)?.expect_constructed()?.into_iter();

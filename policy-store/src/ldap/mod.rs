@@ -61,6 +61,9 @@ impl DirectoryOptions {
 
 /// A directory. Connections are made when they are needed and kept; one that the server has closed is replaced, and one
 /// whose answer did not come whole is closed.
+///
+/// An answer of more than 1 MB is [`TooLarge`](StoreError::TooLarge). Of an entry that is larger by itself, what comes
+/// until the deadline is kept in memory until then: the library that is used reads entries whole.
 #[derive(Clone)]
 pub struct Directory {
     remote: Arc<Remote>,
@@ -142,7 +145,7 @@ impl Remote {
         let (lease, kept) = self.pool.take().await?;
         let kept = kept.map(|(session, _)| session);
         if let Some(mut session) = kept
-            && !session.is_closed()
+            && !session.is_closed().await
         {
             match session
                 .search(

@@ -1,14 +1,13 @@
 //! A connection to a directory, encrypted and bound.
 
-use std::{io, path::Path, sync::Arc};
+use std::{future::Future, io, path::Path, pin::Pin, sync::Arc, task::Poll};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
-use tokio::task::AbortHandle;
 
 use super::{DirectoryOptions, Entry};
-use crate::StoreError;
+use crate::{StoreError, store::check_limit};
 
 /// Results that are none of the question's fault: busy, unavailable, unwilling, a limit of time.
 const NOT_SERVING: [u32; 4] = [3, 51, 52, 80];
@@ -19,10 +18,14 @@ const LOGIN: [u32; 4] = [8, 13, 48, 49];
 /// More entries than were asked for.
 const SIZE_LIMIT: u32 = 4;
 
+/// How much the entries of an answer may have: what a store's value may have, which is a photograph and a page of text.
+const MAX_ANSWER: usize = crate::MAX_VALUE_LEN;
+
 pub(super) struct Session {
     ldap: Ldap,
-    /// The task that reads and writes. It ends with the session, and the connection with it.
-    task: AbortHandle,
+    /// Reads and writes. It runs only while a question is under way: the library keeps whatever has come, and nobody would
+    /// bound what a server sends to a connection that is not used.
+    drive: Pin<Box<dyn Future<Output = ldap3::result::Result<()>> + Send>>,
 }
 
 impl Session {
@@ -47,31 +50,26 @@ impl Session {
         let (connection, ldap) = LdapConnAsync::with_settings(settings, &url)
             .await
             .map_err(error)?;
-        let task = tokio::spawn(async move {
-            // What ends it is seen by who asks next.
-            let _ = connection.drive().await;
-        });
         let mut session = Self {
             ldap,
-            task: task.abort_handle(),
+            drive: Box::pin(connection.drive()),
         };
         if let Some(dn) = &options.bind_dn {
             let password = options
                 .password
                 .as_ref()
                 .map_or("", |password| password.reveal());
-            let result = session
-                .ldap
-                .simple_bind(dn, password)
-                .await
-                .map_err(error)?;
-            check(&result)?;
+            let Self { ldap, drive } = &mut session;
+            let bind = async { ldap.simple_bind(dn, password).await.map_err(error) };
+            check(&driven(drive, bind).await?)?;
         }
         Ok(session)
     }
 
-    pub(super) fn is_closed(&mut self) -> bool {
-        self.ldap.is_closed()
+    /// Whether the server has closed the connection while it was not used, or has sent what nobody asked for until it did.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        let drive = &mut self.drive;
+        std::future::poll_fn(|context| Poll::Ready(drive.as_mut().poll(context).is_ready())).await
     }
 
     pub(super) async fn search(
@@ -87,40 +85,61 @@ impl Session {
         } else {
             Scope::Subtree
         };
+        let Self { ldap, drive } = self;
         let limit = i32::try_from(most).unwrap_or(i32::MAX);
-        self.ldap
-            .with_search_options(SearchOptions::new().sizelimit(limit));
-        let stream = self
-            .ldap
-            .streaming_search(base, scope, filter, attributes.to_vec())
-            .await;
-        let mut stream = stream.map_err(error)?;
-        let mut entries = Vec::new();
-        while let Some(found) = stream.next().await.map_err(error)? {
-            // Of a referral to another server nothing is made.
-            if found.is_ref() || found.is_intermediate() {
-                continue;
-            }
-            if entries.len() == most {
-                return Err(StoreError::Protocol(
-                    "more entries than were asked for".into(),
-                ));
-            }
-            let entry = Entry::read(found);
-            entries.push(entry.ok_or_else(|| StoreError::Protocol("no entry".into()))?);
-        }
-        let result = stream.finish().await;
-        if result.rc != SIZE_LIMIT {
-            check(&result)?;
-        }
-        Ok(entries)
+        ldap.with_search_options(SearchOptions::new().sizelimit(limit));
+        driven(drive, search(ldap, base, scope, filter, attributes, most)).await
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.task.abort();
+/// Reads and writes until there is an answer.
+async fn driven<T>(
+    drive: &mut Pin<Box<dyn Future<Output = ldap3::result::Result<()>> + Send>>,
+    question: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::select! {
+        biased;
+        answer = question => answer,
+        ended = drive => Err(match ended {
+            Ok(()) => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
+            Err(failure) => error(failure),
+        }),
     }
+}
+
+async fn search(
+    ldap: &mut Ldap,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[&str],
+    most: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let stream = ldap
+        .streaming_search(base, scope, filter, attributes.to_vec())
+        .await;
+    let mut stream = stream.map_err(error)?;
+    let (mut entries, mut size) = (Vec::new(), 0);
+    while let Some(found) = stream.next().await.map_err(error)? {
+        // Of a referral to another server nothing is made.
+        if found.is_ref() || found.is_intermediate() {
+            continue;
+        }
+        if entries.len() == most {
+            return Err(StoreError::Protocol(
+                "more entries than were asked for".into(),
+            ));
+        }
+        let entry = Entry::read(found).ok_or_else(|| StoreError::Protocol("no entry".into()))?;
+        size += entry.size();
+        check_limit(size, MAX_ANSWER, "bytes of entries")?;
+        entries.push(entry);
+    }
+    let result = stream.finish().await;
+    if result.rc != SIZE_LIMIT {
+        check(&result)?;
+    }
+    Ok(entries)
 }
 
 /// A client that trusts the certificates of a file alone.

@@ -1,22 +1,38 @@
 //! A table that is read again when its file changes.
 
 use std::{
-    fs::Metadata,
+    fs::{File, Metadata},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
-use super::{Map, MapError, MapKind};
+use super::{MAX_FILE, Map, MapError, MapKind, read_open};
 
 /// How often a file is looked at, at most.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a file that is locked is waited for at the start. `postmap` writes a million keys in some seconds.
+const MAX_LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a lock is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// A table in a file. At most once a second a look-up has the file looked at, apart from the caller; if it is another
 /// one, or was written, it is read, and takes the place of the one before. One that cannot be read leaves it there.
+///
+/// A `hash:` file is written in place by `postmap`, which has it locked meanwhile: it is read under the lock that
+/// Postfix's own readers take, and not before it is whole. Source: `INTERNAL_LOCK` in Postfix's sys_defs.h, mkmap_open.c.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -79,14 +95,14 @@ impl MapFile {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or is no such table.
+    /// A file that cannot be read, is no such table, or is locked by another program for more than ten seconds.
     pub async fn open(kind: MapKind, path: impl AsRef<Path>) -> Result<Self, MapError> {
         let mut path = path.as_ref().as_os_str().to_owned();
         if !path.as_encoded_bytes().ends_with(kind.suffix().as_bytes()) {
             path.push(kind.suffix());
         }
         let path = PathBuf::from(path);
-        let (version, map) = read(kind, path.clone()).await?;
+        let (version, map) = read_at_start(kind, path.clone()).await?;
         let state = State {
             map: Arc::new(map),
             seen: Some(version),
@@ -184,18 +200,114 @@ async fn read_if_new(
     if seen == Some(version) {
         return Ok(None);
     }
-    read(kind, path).await.map(Some)
+    // While it is locked, the table before stays, and the file is looked at again.
+    read(kind, path).await
 }
 
-/// If the file is written meanwhile, its version is an old one, and it is read once more.
-async fn read(kind: MapKind, path: PathBuf) -> Result<(Version, Map), MapError> {
+async fn read_at_start(kind: MapKind, path: PathBuf) -> Result<(Version, Map), MapError> {
+    let end = Instant::now() + MAX_LOCK_WAIT;
+    loop {
+        if let Some(read) = read(kind, path.clone()).await? {
+            return Ok(read);
+        }
+        if Instant::now() >= end {
+            return Err(MapError::Locked);
+        }
+        sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// `None` while somebody has it locked. If the file is written meanwhile by a program that does not lock it, its version is
+/// an old one, and it is read once more.
+async fn read(kind: MapKind, path: PathBuf) -> Result<Option<(Version, Map)>, MapError> {
     let read = move || {
-        let version = Version::from(std::fs::metadata(&path)?);
-        Ok((version, Map::read(kind, &path)?))
+        let file = File::open(&path)?;
+        if !try_lock(&file)? {
+            return Ok(None);
+        }
+        let version = Version::from(file.metadata()?);
+        let bytes = read_open(&file, MAX_FILE)?;
+        // Closing it ends the lock: the table is built without.
+        drop(file);
+        Ok(Some((version, Map::parse(kind, &bytes)?)))
     };
     tokio::task::spawn_blocking(read).await.map_err(ended)?
 }
 
+/// Whether the file could be locked. Who writes waits until it has been read.
+fn try_lock(file: &File) -> Result<bool, MapError> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        // A file system without locks.
+        Err(Errno::NOLCK | Errno::NOTSUP | Errno::INVAL | Errno::NOSYS) => Ok(true),
+        Err(error) => Err(std::io::Error::from(error).into()),
+    }
+}
+
 fn ended(error: tokio::task::JoinError) -> MapError {
     std::io::Error::other(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use tempfile::TempDir;
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    /// A file that another program writes, and has locked.
+    fn locked(text: &str) -> (TempDir, PathBuf, File) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access");
+        fs::write(&path, text).unwrap();
+        let writer = File::options().append(true).open(&path).unwrap();
+        flock(&writer, FlockOperation::LockExclusive).unwrap();
+        (directory, path, writer)
+    }
+
+    /// Has the file looked at once more.
+    async fn look(map: &MapFile) {
+        advance(INTERVAL).await;
+        map.map();
+        while map.inner.lock().is_looking {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_waited_for() {
+        let (_directory, path, mut writer) = locked("a 1\n");
+        let open = || MapFile::open(MapKind::Texthash, &path);
+        assert!(timeout(Duration::from_secs(5), open()).await.is_err());
+        assert!(
+            matches!(open().await, Err(MapError::Locked)),
+            "not for ever"
+        );
+        writer.write_all(b"b 2\n").unwrap();
+        drop(writer);
+        let map = open().await.unwrap();
+        assert_eq!(map.get(b"b").as_deref(), Some(&b"2"[..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_file_is_being_written_the_table_before_stays() {
+        let (_directory, path, writer) = locked("a 1\nb 2\n");
+        drop(writer);
+        let map = MapFile::open(MapKind::Texthash, &path).await.unwrap();
+        let mut writer = File::options().write(true).open(&path).unwrap();
+        flock(&writer, FlockOperation::LockExclusive).unwrap();
+        writer.set_len(0).unwrap();
+        writer.write_all(b"a 3\n").unwrap();
+        look(&map).await;
+        assert_eq!(map.get(b"b").as_deref(), Some(&b"2"[..]));
+        assert!(map.error().is_none());
+        writer.write_all(b"b 4\n").unwrap();
+        drop(writer);
+        look(&map).await;
+        assert_eq!(map.get(b"a").as_deref(), Some(&b"3"[..]));
+        assert_eq!(map.get(b"b").as_deref(), Some(&b"4"[..]));
+    }
 }

@@ -115,6 +115,17 @@ fn an_expression_that_would_take_for_ever_does_not_match() {
 
 #[cfg(feature = "regexp")]
 #[test]
+fn many_expressions_that_would_take_for_ever_end_the_look_up() {
+    let key = format!("{}!", "a".repeat(60));
+    for (count, value) in [(9, "!$"), (10, "-")] {
+        let text = "^(a+)+$\n".repeat(count) + "!$\n";
+        let map = Map::parse(MapKind::RegexpList, text.as_bytes()).unwrap();
+        assert_eq!(found(&map, &key), value, "{count}");
+    }
+}
+
+#[cfg(feature = "regexp")]
+#[test]
 fn what_is_no_expression_is_refused() {
     for (text, error) in [
         ("/a", "line 1: no end of the expression"),

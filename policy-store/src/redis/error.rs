@@ -2,7 +2,8 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::StoreError;
+use super::bounded::TOO_LARGE;
+use crate::{MAX_VALUE_LEN, StoreError};
 
 pub(super) fn error(error: RedisError) -> StoreError {
     let text = || error.to_string();
@@ -24,6 +25,11 @@ pub(super) fn error(error: RedisError) -> StoreError {
         },
         ErrorKind::Extension => match error.code() {
             Some("NOAUTH" | "WRONGPASS") => StoreError::Login(text()),
+            Some(TOO_LARGE) => StoreError::TooLarge {
+                size: size(&error),
+                limit: MAX_VALUE_LEN,
+                unit: "bytes",
+            },
             Some("OOM" | "MISCONF" | "NOREPLICAS" | "UNKILLABLE" | "BUSY") => {
                 StoreError::NotServing(text())
             }
@@ -32,4 +38,10 @@ pub(super) fn error(error: RedisError) -> StoreError {
         // A connection, a name that the sentinels do not know yet, a cluster without a node.
         _ => StoreError::from(std::io::Error::other(text())),
     }
+}
+
+/// How large a value is for which an error stands.
+fn size(error: &RedisError) -> usize {
+    let size = error.detail().and_then(|detail| detail.trim().parse().ok());
+    size.unwrap_or(usize::MAX)
 }

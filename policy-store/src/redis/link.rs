@@ -9,7 +9,6 @@ use std::{
 use redis::{
     Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _,
     RedisConnectionInfo, RedisError, ScriptInvocation,
-    aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
 };
@@ -18,7 +17,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     RedisOptions, RedisServers,
     error::error,
-    open::{config, open},
+    open::{Single, open},
     sentinel::connect_primary,
 };
 use crate::{Secret, StoreError, address::Address};
@@ -42,7 +41,7 @@ enum Servers {
 
 #[derive(Clone)]
 enum Connection {
-    One(MultiplexedConnection),
+    One(Single),
     Cluster(ClusterConnection),
 }
 
@@ -83,7 +82,7 @@ impl Link {
         let (number, connection) = self.connection().await?;
         let mut use_of = Use::new(self, number);
         let result = match connection {
-            Connection::One(mut connection) => command.query_async(&mut connection).await,
+            Connection::One(mut one) => command.query_async(&mut one.connection).await,
             Connection::Cluster(mut connection) => command.query_async(&mut connection).await,
         };
         use_of.ended();
@@ -98,7 +97,7 @@ impl Link {
         let (number, connection) = self.connection().await?;
         let mut use_of = Use::new(self, number);
         let result = match connection {
-            Connection::One(mut connection) => script.invoke_async(&mut connection).await,
+            Connection::One(mut one) => script.invoke_async(&mut one.connection).await,
             Connection::Cluster(mut connection) => script.invoke_async(&mut connection).await,
         };
         use_of.ended();
@@ -125,7 +124,7 @@ impl Link {
         Ok(match &self.servers {
             Servers::One(address) => {
                 let server = info(address.clone(), &self.settings)?;
-                Connection::One(open(server, &config(self.deadline)).await?)
+                Connection::One(open(server, self.deadline).await?)
             }
             Servers::Sentinels(sentinels, service) => {
                 let server = |address| info(address, &self.settings);

@@ -1,5 +1,6 @@
 //! Redis and Valkey: one server, sentinels, or a cluster.
 
+mod bounded;
 mod error;
 mod link;
 mod open;
@@ -11,7 +12,9 @@ use crate::{RemoteOptions, Secret};
 
 pub use self::store::RedisStore;
 
-/// How Redis is asked.
+/// How Redis is asked. A value that another program has stored and that is larger than
+/// [`MAX_VALUE_LEN`](crate::MAX_VALUE_LEN) is not read into memory, but is
+/// [`TooLarge`](crate::StoreError::TooLarge).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RedisOptions {
@@ -58,6 +61,7 @@ pub enum RedisServers {
         /// The sentinels' own password.
         password: Option<Secret>,
     },
-    /// Some servers of a cluster.
+    /// Some servers of a cluster. Here the library that is used connects by itself: an answer that is larger than a value
+    /// may be is refused as well, but only when it has come, so that a hostile node costs memory until the deadline.
     Cluster(Vec<String>),
 }

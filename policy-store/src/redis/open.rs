@@ -1,26 +1,62 @@
 //! The opening of one connection to a server.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    task::AbortHandle,
+    time::timeout,
+};
 
-use super::error::error;
+use super::{bounded::Bounded, error::error};
 use crate::StoreError;
 
-pub(super) async fn open(
-    server: ConnectionInfo,
-    config: &AsyncConnectionConfig,
-) -> Result<MultiplexedConnection, StoreError> {
-    let client = Client::open(server).map_err(error)?;
-    client
-        .get_multiplexed_async_connection_with_config(config)
-        .await
-        .map_err(error)
+/// A connection, which all its clones share, and the task that reads and writes. The last clone ends the task.
+#[derive(Clone)]
+pub(super) struct Single {
+    pub(super) connection: MultiplexedConnection,
+    _task: Arc<Task>,
 }
 
-/// The deadline is that of the whole call, which ends the wait for an answer.
-pub(super) fn config(deadline: Duration) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(deadline))
-        .set_response_timeout(None)
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Connects and logs in within `wait`.
+pub(super) async fn open(server: ConnectionInfo, wait: Duration) -> Result<Single, StoreError> {
+    let connect = async {
+        match server.addr() {
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                log_in(&server, stream).await
+            }
+            ConnectionAddr::Unix(path) => log_in(&server, UnixStream::connect(path).await?).await,
+            _ => Err(StoreError::Refused("an address of another kind".into())),
+        }
+    };
+    let connected = timeout(wait, connect).await;
+    connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+}
+
+async fn log_in<S>(server: &ConnectionInfo, stream: S) -> Result<Single, StoreError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // The deadline of the whole call ends the wait for an answer.
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let settings = server.redis_settings();
+    let made = MultiplexedConnection::new_with_config(settings, Bounded::new(stream), config).await;
+    let (connection, drive) = made.map_err(error)?;
+    let task = Task(tokio::spawn(drive).abort_handle());
+    Ok(Single {
+        connection,
+        _task: Arc::new(task),
+    })
 }

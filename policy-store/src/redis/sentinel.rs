@@ -4,12 +4,12 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use redis::{ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection};
+use redis::{ConnectionAddr, ConnectionInfo};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     error::error,
-    open::{config, open},
+    open::{Single, open},
 };
 use crate::StoreError;
 
@@ -19,7 +19,7 @@ pub(super) async fn connect_primary(
     service: &str,
     server: impl Fn(ConnectionAddr) -> Result<ConnectionInfo, StoreError>,
     wait: Duration,
-) -> Result<MultiplexedConnection, StoreError> {
+) -> Result<Single, StoreError> {
     let mut last = StoreError::NotServing(format!("no sentinel names a primary of `{service}`"));
     for address in named(sentinels, service, wait).await {
         let (host, port) = &address;
@@ -56,19 +56,19 @@ async fn ask(
     service: &str,
     wait: Duration,
 ) -> Result<Option<(String, u16)>, StoreError> {
-    let mut connection = open(sentinel, &config(wait)).await?;
+    let mut sentinel = open(sentinel, wait).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("get-master-addr-by-name").arg(service);
-    question.query_async(&mut connection).await.map_err(error)
+    question
+        .query_async(&mut sentinel.connection)
+        .await
+        .map_err(error)
 }
 
-async fn connect_if_primary(
-    server: ConnectionInfo,
-    wait: Duration,
-) -> Result<MultiplexedConnection, StoreError> {
-    let mut connection = open(server, &config(wait)).await?;
+async fn connect_if_primary(server: ConnectionInfo, wait: Duration) -> Result<Single, StoreError> {
+    let mut server = open(server, wait).await?;
     let role: Vec<redis::Value> = redis::cmd("ROLE")
-        .query_async(&mut connection)
+        .query_async(&mut server.connection)
         .await
         .map_err(error)?;
     let role = role
@@ -76,7 +76,7 @@ async fn connect_if_primary(
         .next()
         .and_then(|role| redis::from_redis_value(role).ok());
     match role {
-        Some(role) if role == "master" => Ok(connection),
+        Some(role) if role == "master" => Ok(server),
         role => {
             let role: String = role.unwrap_or_default();
             Err(StoreError::NotServing(format!(

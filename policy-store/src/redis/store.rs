@@ -120,6 +120,12 @@ impl RedisStore {
     }
 }
 
+/// A value that was stored by another program may be too large.
+fn read(value: Vec<u8>) -> Result<Bytes, StoreError> {
+    check_size(b"", &value)?;
+    Ok(value.into())
+}
+
 /// Where it is, for people.
 fn name(options: &RedisOptions) -> String {
     match &options.servers {
@@ -141,7 +147,7 @@ impl Store for RedisStore {
             let mut command = cmd("GET");
             command.arg(self.key(key));
             let value: Option<Vec<u8>> = self.guard.call(self.link.command(&command)).await?;
-            Ok(value.map(Bytes::from))
+            value.map(read).transpose()
         })
     }
 
@@ -245,7 +251,7 @@ impl Store for RedisStore {
                 (Some(redis::Value::Int(0)), None) => Ok(Locked::Busy),
                 (Some(redis::Value::Int(1)), None) => Ok(Locked::Held(None)),
                 (Some(redis::Value::Int(1)), Some(redis::Value::BulkString(value))) => {
-                    Ok(Locked::Held(Some(value.into())))
+                    read(value).map(|value| Locked::Held(Some(value)))
                 }
                 _ => Err(StoreError::Protocol("no answer to a lock".into())),
             }

@@ -3,12 +3,10 @@
 mod error;
 mod file;
 mod open;
+mod options;
 mod query;
 mod store;
 mod table;
 mod thread;
 
-pub use self::{
-    file::{Sqlite, SqliteOptions},
-    store::SqliteStore,
-};
+pub use self::{file::Sqlite, options::SqliteOptions, store::SqliteStore};

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     error::{error, is_locked},
-    file::SqliteOptions,
+    options::SqliteOptions,
 };
 use crate::StoreError;
 

@@ -5,7 +5,7 @@ mod reply;
 use std::{
     io,
     net::{self, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use tokio::{
     time::sleep,
 };
 
+pub use reply::Edns;
 use reply::Query;
 
 /// A name server on a free port of 127.0.0.1, over UDP and TCP, until it is dropped.
@@ -40,6 +41,7 @@ pub struct NameServer {
 #[derive(Debug, Default)]
 struct Shared {
     zone: Mutex<Table>,
+    edns: Mutex<Edns>,
     questions: Mutex<Vec<Question>>,
 }
 
@@ -63,6 +65,7 @@ impl NameServer {
     pub fn start_at(address: SocketAddr, zone: &str) -> Self {
         let shared = Arc::new(Shared {
             zone: Mutex::new(read(zone)),
+            edns: Mutex::default(),
             questions: Mutex::default(),
         });
         let (udp, tcp) = bind(address).expect("a free port");
@@ -107,6 +110,11 @@ impl NameServer {
     /// The zone cannot be read.
     pub fn set_zone(&self, zone: &str) {
         *lock(&self.shared.zone) = read(zone);
+    }
+
+    /// What it answers from now on to a query that has EDNS.
+    pub fn set_edns(&self, edns: Edns) {
+        *lock(&self.shared.edns) = edns;
     }
 
     /// The questions that came so far, in their order; those over TCP as well.
@@ -208,7 +216,8 @@ async fn answer(query: &Query, shared: &Shared, is_udp: bool) -> Option<Vec<u8>>
     if found.faults.contains(&Fault::Silent) {
         None
     } else {
-        Some(query.reply(&found, is_udp))
+        let refused = query.refused_for_edns(*lock(&shared.edns));
+        refused.or_else(|| Some(query.reply(&found, is_udp)))
     }
 }
 
@@ -217,6 +226,6 @@ fn read(zone: &str) -> Table {
         .unwrap_or_else(|error: ZoneError| panic!("{error}"))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

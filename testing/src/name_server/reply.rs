@@ -9,6 +9,20 @@ use hickory_proto::{
 };
 use policy_dns::{Data, Fault, Found, Name, Outcome, Question, Record, RecordType};
 
+/// What a server answers to a query that has EDNS.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Edns {
+    /// As to any other query.
+    #[default]
+    Known,
+    /// FORMERR, with the question.
+    FormErr,
+    /// FORMERR, and nothing else.
+    FormErrAlone,
+    /// NOTIMP, with the question.
+    NotImp,
+}
+
 /// A query that came in.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -32,6 +46,22 @@ impl Query {
 
     pub(super) fn question(&self) -> &Question {
         &self.question
+    }
+
+    /// The message that says that the query is not understood, if it has EDNS and the server does not know that.
+    pub(super) fn refused_for_edns(&self, edns: Edns) -> Option<Vec<u8>> {
+        let code = match edns {
+            Edns::Known => return None,
+            Edns::FormErr | Edns::FormErrAlone => ResponseCode::FormErr,
+            Edns::NotImp => ResponseCode::NotImp,
+        };
+        self.message.edns.as_ref()?;
+        let mut reply = Message::response(self.message.metadata.id, self.message.metadata.op_code);
+        reply.metadata.response_code = code;
+        if edns != Edns::FormErrAlone {
+            reply.add_queries(self.message.queries.clone());
+        }
+        reply.to_vec().ok()
     }
 
     /// The message that answers with what was found.

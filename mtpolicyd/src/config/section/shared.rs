@@ -7,7 +7,7 @@ use policy_store::{MemoryOptions, MemoryStore};
 
 use super::Section;
 use crate::{
-    config::ListKind,
+    config::lists::ListKind,
     connection::{Connection, Kind, Parameters, StoreHandle},
 };
 

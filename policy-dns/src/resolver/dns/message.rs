@@ -21,14 +21,25 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn new(question: &Question) -> Result<Self, DecodeError> {
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_PAYLOAD);
+        Self::with(question, Some(edns))
+    }
+
+    /// The query for a server that does not know EDNS.
+    pub(super) fn without_edns(question: &Question) -> Result<Self, DecodeError> {
+        Self::with(question, None)
+    }
+
+    fn with(question: &Question, edns: Option<Edns>) -> Result<Self, DecodeError> {
         let labels = question.name.labels().collect::<Vec<_>>();
         let name = rr::Name::from_labels(labels).map_err(|_| DecodeError::Malformed)?;
         let mut message = Message::query();
         message.metadata.recursion_desired = true;
         message.add_query(ProtoQuery::query(name, proto_type(question.kind)));
-        let mut edns = Edns::new();
-        edns.set_max_payload(UDP_PAYLOAD);
-        message.set_edns(edns);
+        if let Some(edns) = edns {
+            message.set_edns(edns);
+        }
         let bytes = message.to_vec().map_err(|_| DecodeError::Malformed)?;
         Ok(Self {
             question: question.clone(),
@@ -82,14 +93,18 @@ impl Decoded {
         }
         let message = Message::from_vec(message).map_err(|_| DecodeError::Malformed)?;
         let metadata = message.metadata;
-        let [query] = &*message.queries else {
-            return Err(DecodeError::OtherQuestion);
-        };
         let is_answer =
             metadata.message_type == MessageType::Response && metadata.op_code == OpCode::Query;
-        let is_question = query.query_type() == proto_type(question.kind)
-            && query.query_class() == rr::DNSClass::IN
-            && our_name(query.name()).as_ref() == Some(&question.name);
+        let is_question = match &*message.queries {
+            [query] => {
+                query.query_type() == proto_type(question.kind)
+                    && query.query_class() == rr::DNSClass::IN
+                    && our_name(query.name()).as_ref() == Some(&question.name)
+            }
+            // A server that does not understand a query need not repeat its question.
+            [] => is_not_understood(metadata.response_code),
+            _ => false,
+        };
         if !is_answer || !is_question {
             return Err(DecodeError::OtherQuestion);
         }
@@ -148,6 +163,12 @@ impl Decoded {
         self.ttl
     }
 
+    /// Whether the server says that it does not understand the query, as one does that does not know EDNS.
+    pub(super) fn knows_no_edns(&self) -> bool {
+        let codes = NOT_UNDERSTOOD.map(|code| Outcome::Failed(code.into()));
+        codes.contains(&self.outcome)
+    }
+
     /// The answer section, of any names; see [`Answer::from_section`](crate::Answer::from_section).
     #[must_use]
     pub fn into_records(self) -> Vec<Record> {
@@ -188,6 +209,10 @@ impl Decoded {
     }
 }
 
+fn is_not_understood(code: ResponseCode) -> bool {
+    NOT_UNDERSTOOD.contains(&code)
+}
+
 fn our_record(record: &rr::Record) -> Option<Record> {
     let data = match &record.data {
         RData::A(address) => Data::A(address.0),
@@ -223,6 +248,9 @@ fn proto_type(kind: RecordType) -> rr::RecordType {
         RecordType::Txt => rr::RecordType::TXT,
     }
 }
+
+/// The codes of servers that do not understand a query (RFC 6891, 7).
+const NOT_UNDERSTOOD: [ResponseCode; 2] = [ResponseCode::FormErr, ResponseCode::NotImp];
 
 /// A size that fits through any path without fragments (DNS flag day 2020).
 const UDP_PAYLOAD: u16 = 1232;

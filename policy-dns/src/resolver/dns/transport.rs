@@ -31,15 +31,24 @@ impl TransportError {
     }
 }
 
-/// Asks a server. It waits as long as no answer comes.
+/// Asks a server, and one that does not know EDNS once more without it (RFC 6891, 6.2.2). It waits as long as no answer
+/// comes.
 pub(super) async fn ask(
     server: SocketAddr,
     question: &Question,
 ) -> Result<Decoded, TransportError> {
-    let query = Query::new(question)?;
-    let decoded = over_udp(server, &query).await?;
+    let decoded = ask_with(server, &Query::new(question)?).await?;
+    if decoded.knows_no_edns() {
+        ask_with(server, &Query::without_edns(question)?).await
+    } else {
+        Ok(decoded)
+    }
+}
+
+async fn ask_with(server: SocketAddr, query: &Query) -> Result<Decoded, TransportError> {
+    let decoded = over_udp(server, query).await?;
     if decoded.is_truncated() {
-        over_tcp(server, &query).await
+        over_tcp(server, query).await
     } else {
         Ok(decoded)
     }

@@ -7,11 +7,11 @@ use crate::upstream::{AskState, AttemptError, LATE, Upstream, ask::Ask};
 impl Upstream {
     /// Timers should have rung already. If it is long ago, this process has stood still since then, as far as is known.
     #[cold]
-    pub(crate) fn timers_are_late(&mut self) {
+    pub(crate) fn note_late_timers(&mut self) {
         let (now, since) = (self.clock.now, self.timers.next());
         if now > since.after(LATE) {
             for ask in self.asks.iter_mut() {
-                ask.has_stood_still(since, now);
+                ask.add_pause(since, now);
             }
         }
     }
@@ -44,7 +44,7 @@ impl Ask {
     }
 
     /// This process stood still from then to then.
-    pub(crate) fn has_stood_still(&mut self, from: Time, to: Time) {
+    pub(crate) fn add_pause(&mut self, from: Time, to: Time) {
         let is_under_way = !matches!(self.state, AskState::Free | AskState::Between);
         if is_under_way {
             self.stood_still += to.min(self.until).since(from.max(self.began));

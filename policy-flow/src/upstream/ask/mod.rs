@@ -8,9 +8,11 @@ use policy_proto::Request;
 use crate::upstream::{AttemptError, ask::budget::Budget, link::addresses::Raced};
 use crate::{Slot, clock::Time};
 
-pub(crate) mod attempt;
+pub(crate) mod begin;
 pub(crate) mod blame;
 pub(crate) mod budget;
+pub(crate) mod failover;
+pub(crate) mod finish;
 pub(crate) mod late;
 pub(crate) mod retry;
 

@@ -273,7 +273,7 @@ impl Upstream {
         if result.is_ok()
             && let Some(link) = ask.link.take()
         {
-            self.accepted(link);
+            self.note_first_answer(link);
             self.keep(link, driver);
         } else {
             self.leave_attempt(id, driver);

@@ -46,6 +46,9 @@ pub(crate) struct Backend {
     pub(crate) unanswered: usize,
     /// How long the slowest answer of late took over a connection that was kept, and until when that counts.
     pub(crate) slowest: (Duration, Time),
+    /// As many connections of this worker as it seems to serve at once, and until when that counts: it has been seen
+    /// once, and a slow answer looks the same.
+    pub(crate) suspected: Option<(usize, Time)>,
     /// As many connections of this worker as it has been seen to serve at once, and until when that is believed.
     pub(crate) learned: Option<(usize, Time)>,
     /// Bytes of memory that its answers take.
@@ -77,6 +80,7 @@ impl Backend {
             opening: 0,
             unanswered: 0,
             slowest: (Duration::ZERO, Time::ZERO),
+            suspected: None,
             learned: None,
             memory: 0,
             trim: Time::NEVER,
@@ -114,7 +118,7 @@ impl Backend {
 
     /// An answer over a kept connection has taken so long.
     #[inline]
-    pub(crate) fn has_taken(&mut self, time: Duration, now: Time) {
+    pub(crate) fn record_time(&mut self, time: Duration, now: Time) {
         let (slowest, until) = self.slowest;
         if time >= slowest || until <= now {
             self.slowest = (time, now.after(OF_LATE));

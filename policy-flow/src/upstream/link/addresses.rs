@@ -62,7 +62,7 @@ impl Addresses {
     }
 
     /// Whether they are to be looked up now. If so that counts as begun.
-    pub(crate) fn is_due(&mut self, now: Time) -> bool {
+    pub(crate) fn begin_look_up(&mut self, now: Time) -> bool {
         let is_due = self.refresh_at <= now && !self.is_looking;
         self.is_looking |= is_due;
         is_due

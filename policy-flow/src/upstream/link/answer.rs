@@ -8,7 +8,7 @@ use policy_proto::{DecodeError, MessageDecoder, Response};
 use crate::BackendDriver;
 use crate::upstream::{
     AttemptError, LinkState, SETTLE, Upstream,
-    ask::attempt::Failed,
+    ask::failover::Failed,
     link::{Link, Partial},
 };
 
@@ -34,29 +34,29 @@ enum After {
 }
 
 impl Upstream {
-    pub(crate) fn has_data(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
+    pub(crate) fn receive(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         if let LinkState::Asking(ask) = link.state {
             let data = without_late_line(link, data);
             if !data.is_empty() {
-                self.has_answer_data(id, ask, data, driver);
+                self.receive_answer(id, ask, data, driver);
             }
         } else {
-            self.has_unasked_data(id, data, driver);
+            self.receive_unasked(id, data, driver);
         }
     }
 
     /// Something has come over a connection that is asked nothing.
     #[cold]
-    fn has_unasked_data(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
+    fn receive_unasked(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         match link.state {
             LinkState::Free | LinkState::Connecting(_) | LinkState::Asking(_) => {}
-            LinkState::Settling => self.settles(id, data, driver),
+            LinkState::Settling => self.settle(id, data, driver),
             LinkState::Idle => {
                 // One newline too many, in a packet of its own, does no harm. Anything else is not to be taken for the
                 // answer to the next request.
@@ -67,7 +67,7 @@ impl Upstream {
         }
     }
 
-    fn has_answer_data(&mut self, id: u32, ask: u32, data: &[u8], driver: &mut impl BackendDriver) {
+    fn receive_answer(&mut self, id: u32, ask: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -101,7 +101,7 @@ impl Upstream {
             }
         };
         let (response, after) = match read {
-            Read::More => return self.wants_memory(id),
+            Read::More => return self.charge_memory(id),
             Read::Answer(response, after) => (response, after),
             Read::Invalid(error) => return self.answer_failed(id, ask, error, driver),
         };
@@ -121,7 +121,7 @@ impl Upstream {
         }
         // What is large is copied: the answer may outlive what is counted for its connection.
         let response = self.apart(id, response);
-        self.has_answered(id, after, driver);
+        self.release_link(id, after, driver);
         if is_allowed {
             self.answered(ask, slot, response, driver)
         } else {
@@ -136,9 +136,9 @@ impl Upstream {
     }
 
     /// A connection has brought an answer: it is kept, once its blank line has come.
-    fn has_answered(&mut self, id: u32, after: After, driver: &mut impl BackendDriver) {
+    fn release_link(&mut self, id: u32, after: After, driver: &mut impl BackendDriver) {
         self.learn(id, driver);
-        self.accepted(id);
+        self.note_first_answer(id);
         let now = self.clock.now;
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -162,7 +162,7 @@ impl Upstream {
 
     /// More has come after an answer that owes its blank line.
     #[cold]
-    fn settles(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
+    fn settle(&mut self, id: u32, data: &[u8], driver: &mut impl BackendDriver) {
         let Some(partial) = self
             .links
             .get_mut(id)

@@ -4,13 +4,13 @@ use std::mem;
 
 use crate::upstream::{
     AskState, AttemptError, CROWDED, LinkState, Retry, TimedOut, Upstream, Work,
-    ask::attempt::Failed,
+    ask::failover::Failed,
 };
 use crate::{BackendDriver, Failure, LinkId, Slot, clock::Time};
 
 impl Upstream {
     /// A connection has been closed by its backend, or failed.
-    pub(crate) fn has_ended(
+    pub(crate) fn end_link(
         &mut self,
         id: u32,
         failure: Option<Failure>,
@@ -135,7 +135,7 @@ impl Upstream {
                 if now < accepted {
                     return self.arm_link(id, accepted);
                 }
-                self.is_accepted(id);
+                self.accept_link(id);
                 if now < crowded {
                     self.arm_link(id, crowded)
                 } else {
@@ -148,8 +148,8 @@ impl Upstream {
 
     /// A connection has brought its first answer.
     #[inline]
-    pub(crate) fn accepted(&mut self, id: u32) {
-        self.is_accepted(id);
+    pub(crate) fn note_first_answer(&mut self, id: u32) {
+        self.accept_link(id);
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_unanswered)
             && let Some(backend) = self.backends.get_mut(link.backend.index())
@@ -160,17 +160,17 @@ impl Upstream {
 
     /// A connection has been accepted, as far as can be told: more may be opened.
     #[inline]
-    fn is_accepted(&mut self, id: u32) {
+    fn accept_link(&mut self, id: u32) {
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_opening)
         {
             let slot = link.backend;
-            self.has_opened(slot);
+            self.end_opening(slot);
         }
     }
 
     #[cold]
-    fn has_opened(&mut self, slot: Slot) {
+    fn end_opening(&mut self, slot: Slot) {
         if let Some(backend) = self.backends.get_mut(slot.index()) {
             backend.opening -= 1;
             if !backend.waiting.is_empty() {
@@ -189,7 +189,7 @@ impl Upstream {
         let was_idle = link.state == LinkState::Idle;
         if was_idle && let Some(backend) = self.backends.get_mut(slot.index()) {
             backend.idle.retain(|other| *other != id);
-            self.keeps(slot);
+            self.tell_idle(slot);
         }
         self.close_link(id, driver);
         self.give_back_permit(slot, driver);
@@ -198,7 +198,7 @@ impl Upstream {
     /// Closes a connection. Its permit is somebody else's.
     #[cold]
     pub(crate) fn close_link(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        self.accepted(id);
+        self.note_first_answer(id);
         self.drop_partial(id, driver);
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -240,7 +240,7 @@ impl Upstream {
                     backend.looking.retain(|(other, _)| *other != id);
                 }
                 if counts {
-                    self.has_opened(slot);
+                    self.end_opening(slot);
                 }
                 self.give_back_permit(slot, driver);
             }

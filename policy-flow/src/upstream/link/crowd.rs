@@ -54,19 +54,15 @@ impl Upstream {
             return;
         }
         // As many as have been served, whichever of the others waits for longest.
-        let links = self.links.iter();
-        let served = links.filter(|link| {
-            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
-        });
-        let limit = served.count().max(1);
+        let limit = self.served(slot).max(1);
         if let Some(link) = self.links.get_mut(id) {
             link.room_made = Some((limit, now));
         }
         self.drop_idle(slot, driver);
     }
 
-    /// A connection has been answered. If others had been closed for it just before, its backend serves no more than
-    /// those: a request that takes long would not have been answered so soon after that.
+    /// A connection has been answered. If others had been closed for it just before, its backend may serve no more than
+    /// those.
     #[inline]
     pub(crate) fn learn(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let Some(link) = self.links.get_mut(id) else {
@@ -75,16 +71,43 @@ impl Upstream {
         let (slot, room_made) = (link.backend, link.room_made.take());
         let took = self.clock.now.since(link.since);
         // The first answer of a connection may have waited until a process was free.
-        if link.is_reused
-            && let Some(backend) = self.backends.get_mut(slot.index())
-        {
-            backend.has_taken(took, self.clock.now);
-        }
+        let is_first = !link.is_reused;
         if let Some((limit, at)) = room_made {
             self.learn_limit(slot, limit, (at, took), driver);
+        } else if is_first {
+            self.doubt_limit(slot);
+        } else if let Some(backend) = self.backends.get_mut(slot.index()) {
+            backend.record_time(took, self.clock.now);
         }
     }
 
+    /// A new connection has been answered while others stay open. If those are as many as the backend seemed to serve at
+    /// once, it serves more.
+    #[cold]
+    fn doubt_limit(&mut self, slot: Slot) {
+        let Some(backend) = self.backends.get(slot.index()) else {
+            return;
+        };
+        if let Some((limit, _)) = backend.suspected
+            && self.served(slot) > limit
+            && let Some(backend) = self.backends.get_mut(slot.index())
+        {
+            backend.suspected = None;
+        }
+    }
+
+    /// Connections of a backend that have been answered, or begun to be.
+    fn served(&self, slot: Slot) -> usize {
+        let links = self.links.iter();
+        let served = links.filter(|link| {
+            link.backend == slot && link.state != LinkState::Free && (link.is_reused || link.heard)
+        });
+        served.count()
+    }
+
+    /// A connection for which others had been closed has been answered. A request that takes long, and ends in that moment
+    /// by chance, looks the same: so the limit is learned where several waited, or when it is seen for the second time
+    /// and no more connections were answered at once meanwhile.
     #[cold]
     fn learn_limit(
         &mut self,
@@ -100,8 +123,15 @@ impl Upstream {
         if now.since(at) > SERVED || took < backend.slowest(now) * 2 {
             return;
         }
-        let is_news = backend.learned.is_none_or(|(_, until)| until <= now);
+        let counts = |seen: Option<(usize, Time)>| seen.is_some_and(|(_, until)| now < until);
+        let is_news = !counts(backend.learned);
+        if is_news && !counts(backend.suspected) && backend.unanswered < MANY {
+            backend.suspected = Some((limit, now.after(LEARNED)));
+            return;
+        }
         backend.learned = Some((limit, now.after(LEARNED)));
+        // Once it is not believed any more, being seen once more is enough for a while.
+        backend.suspected = Some((limit, now.after(LEARNED * 2)));
         if is_news {
             driver.event(Event::Crowded {
                 backend: slot,
@@ -110,3 +140,6 @@ impl Upstream {
         }
     }
 }
+
+/// As many new connections without an answer are no chance.
+const MANY: usize = 3;

@@ -3,7 +3,7 @@
 use std::{io, mem};
 
 use crate::upstream::{
-    AskState, AttemptError, Event, Upstream, ask::attempt::Failed, error::again,
+    AskState, AttemptError, Event, Upstream, ask::failover::Failed, error::again,
 };
 use crate::{Address, BackendDriver, Failure, Slot};
 
@@ -12,7 +12,7 @@ impl Upstream {
     pub(crate) fn refresh(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         if let Some(backend) = self.backends.get_mut(slot.index())
-            && backend.addresses.is_due(now)
+            && backend.addresses.begin_look_up(now)
         {
             driver.resolve(slot);
         }
@@ -20,7 +20,7 @@ impl Upstream {
 
     /// A look-up has ended.
     #[cold]
-    pub(crate) fn has_resolved(
+    pub(crate) fn take_addresses(
         &mut self,
         slot: Slot,
         found: Result<Vec<Address>, Failure>,

@@ -82,7 +82,7 @@ impl Upstream {
     }
 
     /// An answer has grown beyond what is not counted: it takes memory for all that it may be, or waits for it.
-    pub(crate) fn wants_memory(&mut self, id: u32) {
+    pub(crate) fn charge_memory(&mut self, id: u32) {
         if self.memory.limit.is_none() {
             return;
         }

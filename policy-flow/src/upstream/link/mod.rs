@@ -12,6 +12,7 @@ pub(crate) mod crowd;
 pub(crate) mod look_up;
 pub(crate) mod memory;
 pub(crate) mod open;
+pub(crate) mod race;
 
 #[derive(Debug)]
 pub(crate) struct Link {

@@ -10,7 +10,7 @@ impl Upstream {
             let backend = self.backends.get_mut(slot.index())?;
             let keep = backend.keep;
             let id = backend.idle.pop_back()?;
-            self.keeps(slot);
+            self.tell_idle(slot);
             let link = self.links.get_mut(id)?;
             // It holds its permit, and is in no list.
             link.state = LinkState::Settling;
@@ -66,7 +66,7 @@ impl Upstream {
             self.work.push_back(Work::Serve(slot));
         }
         if is_shared {
-            self.keeps(slot);
+            self.tell_idle(slot);
             // Another worker may have begun to want one before it could see this one.
             if self.backends.get(slot.index()).is_some_and(gives) {
                 self.drop_link(id, driver);

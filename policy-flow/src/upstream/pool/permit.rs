@@ -4,7 +4,7 @@
 //! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
 //! permit gets an idle connection or opens a new one.
 
-use crate::upstream::{Ask, AskState, AttemptError, Upstream, Work, ask::attempt::Failed};
+use crate::upstream::{Ask, AskState, AttemptError, Upstream, Work, ask::failover::Failed};
 use crate::{BackendDriver, Slot, clock::Time, slab::Slab};
 
 impl Upstream {
@@ -191,7 +191,7 @@ impl Upstream {
         }
         if !has_waiting || !backend.is_short {
             // Those that wait until a connection of this worker's own has been accepted need no permit of others.
-            return self.wants_no_more(slot, driver);
+            return self.pass_permits_on(slot, driver);
         }
         backend.shared.want(worker, true);
         if backend.shared.open() < max {

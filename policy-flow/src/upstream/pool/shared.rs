@@ -196,7 +196,7 @@ impl SharedBackend {
     }
 
     /// This worker keeps idle connections, or does not any more.
-    pub(crate) fn keeps(&self, worker: usize, keeps: bool) {
+    pub(crate) fn set_keeping(&self, worker: usize, keeps: bool) {
         set(&self.idle, worker, keeps);
     }
 

@@ -6,7 +6,7 @@ use crate::{BackendDriver, Slot};
 impl Upstream {
     /// Nobody here waits for a permit. Those who did may have given up after one had come free, or cannot use it yet: then
     /// it is another worker's, if that waits for one.
-    pub(crate) fn wants_no_more(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
+    pub(crate) fn pass_permits_on(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let max = self.options.max_connections;
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
@@ -52,7 +52,7 @@ impl Upstream {
     }
 
     /// Another worker wants an idle connection closed, or has made a permit free.
-    pub(crate) fn is_called(&mut self, driver: &mut impl BackendDriver) {
+    pub(crate) fn answer_call(&mut self, driver: &mut impl BackendDriver) {
         self.shared().called(self.worker);
         for index in 0..self.backends.len() {
             let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
@@ -76,11 +76,13 @@ impl Upstream {
     }
 
     /// Tells the other workers whether this one keeps idle connections.
-    pub(crate) fn keeps(&self, slot: Slot) {
+    pub(crate) fn tell_idle(&self, slot: Slot) {
         if self.shared().is_shared()
             && let Some(backend) = self.backends.get(slot.index())
         {
-            backend.shared.keeps(self.worker, !backend.idle.is_empty());
+            backend
+                .shared
+                .set_keeping(self.worker, !backend.idle.is_empty());
         }
     }
 

@@ -1,18 +1,12 @@
-//! Who is asked next, for how long at most, and when a request has failed.
+//! The failover rule: who is asked next, for how long at most, and when a request has failed.
 
-use std::time::Duration;
+use policy_ha::{BackendId, Status};
 
-use policy_ha::{BackendId, Preference, Status};
-use policy_proto::Request;
-
+use crate::BackendDriver;
 use crate::upstream::{
-    Answer, AskState, AttemptError, Done, Event, Exhausted, Kind, Retry, Set, Stick, Strategy,
-    Upstream, Work,
-    ask::budget::Budget,
-    ask::{Ask, Attempt},
-    attempt_limit,
+    AskState, AttemptError, Event, Exhausted, Kind, Retry, Set, Strategy, Upstream, Work,
+    ask::Attempt, attempt_limit,
 };
-use crate::{AskId, BackendDriver, Slot};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -40,46 +34,6 @@ impl Failed {
 }
 
 impl Upstream {
-    pub(crate) fn begin(&mut self, request: Request, stick: Option<Stick>, kind: Kind) -> AskId {
-        let now = self.clock.now;
-        let key = self.options.strategy.key(&request);
-        let preference = self.preference(stick, key);
-        self.serial = self.serial.wrapping_add(1);
-        self.under_way += 1;
-        self.current.asks += 1;
-        let set = self.current.number;
-        let serial = self.serial;
-        let index = self.asks.take(Ask::new);
-        if let Some(ask) = self.asks.get_mut(index) {
-            ask.serial = serial;
-            ask.state = AskState::Between;
-            ask.kind = kind;
-            ask.request = Some(request);
-            ask.set = set;
-            ask.preference = preference;
-            ask.key = key;
-            ask.tried = policy_ha::Tried::new();
-            ask.budget = Budget::new(now);
-            ask.began = now;
-        }
-        AskId { index, serial }
-    }
-
-    /// What a request is to wish for: who answered the last one of its message, unless that had another key.
-    fn preference(&self, stick: Option<Stick>, key: Option<u64>) -> Preference {
-        let id = |stick: Stick| self.current.id(stick.backend);
-        match (key, stick) {
-            (Some(key), Some(stick)) if stick.key == Some(key) => match id(stick) {
-                Some(id) => Preference::StickOrHash(id, key),
-                None => Preference::Hash(key),
-            },
-            // Who answered for another key, or without one, has no part in this one.
-            (Some(key), _) => Preference::Hash(key),
-            (None, Some(stick)) => id(stick).map_or(Preference::None, Preference::Stick),
-            (None, None) => Preference::None,
-        }
-    }
-
     /// Puts a request to the next backend, if there is one and time for it.
     pub(crate) fn advance(&mut self, id: u32, driver: &mut impl BackendDriver) {
         if !self.next_attempt(id) {
@@ -218,84 +172,8 @@ impl Upstream {
         self.finish(id, result, failed, took);
     }
 
-    /// A backend has answered, and may answer so.
-    pub(crate) fn answered(
-        &mut self,
-        id: u32,
-        slot: Slot,
-        response: policy_proto::Response,
-        driver: &mut impl BackendDriver,
-    ) {
-        let now = self.clock.now;
-        let Some(ask) = self.asks.get(id) else {
-            return;
-        };
-        let (Kind::Request(owner), Some(backend_id)) = (ask.kind, ask.id) else {
-            return self.check_answered(id, response, driver);
-        };
-        if let Some(request) = &ask.request {
-            let event = Event::Answered {
-                backend: slot,
-                request,
-                owner,
-                response: &response,
-                took: now.since(ask.began),
-            };
-            driver.event_for(owner, event);
-        }
-        let (kind, set) = (ask.kind, ask.set);
-        let (key, took) = (ask.key, now.since(ask.budget.begin));
-        let has_failed = !ask.attempts.is_empty();
-        let failed = ask.failed();
-        self.observe_success(kind, set, backend_id, slot, driver);
-        if has_failed {
-            self.settle_blame(id, true, driver);
-        }
-        let answer = Answer {
-            backend: slot,
-            response,
-            stick: Stick { backend: slot, key },
-        };
-        self.finish(id, Ok(answer), failed, took);
-    }
-
-    fn finish(&mut self, id: u32, result: Result<Answer, Exhausted>, failed: u64, took: Duration) {
-        let Some(ask) = self.asks.get_mut(id) else {
-            return;
-        };
-        if let (Kind::Request(owner), Some(request)) = (ask.kind, ask.request.take()) {
-            self.done.push_back(Done {
-                ask: AskId {
-                    index: id,
-                    serial: ask.serial,
-                },
-                owner,
-                request,
-                result,
-                took,
-                failed,
-            });
-        }
-        self.end(id);
-    }
-
-    /// Nothing of a request is left but its number.
-    pub(crate) fn end(&mut self, id: u32) {
-        let Some(ask) = self.asks.get_mut(id) else {
-            return;
-        };
-        ask.state = AskState::Free;
-        ask.request = None;
-        ask.attempts.clear();
-        ask.link = None;
-        let set = ask.set;
-        self.asks.free_now(id);
-        self.under_way -= 1;
-        self.leave_set(set);
-    }
-
     /// A request, or its attempt, comes to its end, in whichever state it is.
-    pub(crate) fn ask_is_due(&mut self, id: u32, driver: &mut impl BackendDriver) {
+    pub(crate) fn time_out_ask(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let Some(ask) = self.asks.get(id) else {
             return;

@@ -1,14 +1,14 @@
 //! `<Plugin>` blocks become a chain.
 
-use super::{Build, Section, similar::similar};
+use super::{Kind, find, names};
 use crate::{
     chain::{Chain, Link, OnError},
+    config::{Build, Section, similar},
     config_general::{Block, Entry, Place, Value},
-    plugins::{self, Kind},
 };
 
 /// Builds the chain of a block `Plugin`, which holds the named blocks.
-pub(super) fn build(plugins: &Entry, build: &mut Build) -> Option<Chain> {
+pub(crate) fn build(plugins: &Entry, build: &mut Build) -> Option<Chain> {
     let Value::Block(named) = &plugins.value else {
         build
             .findings
@@ -37,7 +37,7 @@ fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<L
     let on_error = on_error(&mut section);
     let log_level = u8::try_from(section.integer("log_level", 4)).unwrap_or(u8::MAX);
     _ = section.text("vhost_name");
-    let kind = plugins::find(&module);
+    let kind = find(&module);
     let plugin = match kind {
         Some(Kind::Plugin(new)) => new(&mut section),
         Some(Kind::Gone(reason)) => {
@@ -45,7 +45,7 @@ fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<L
             return None;
         }
         None => {
-            let hint = similar(&module, plugins::names());
+            let hint = similar(&module, names());
             let hint = hint.map_or_else(String::new, |name| format!(": did you mean {name}?"));
             let text = format!("there is no module `{module}` in this build of mtpolicyd{hint}");
             section.error("module", text);

@@ -2,48 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use policy_proto::{Request, Response};
-
 use crate::{
-    Address, ClientDriver, ClientEvent, ClientId, Clients, Done, Driver, Failure, LinkId, Peer,
-    Refusal, Slot, Upstream,
-    clock::Time,
-    foreign::{TLS_HANDSHAKE, is_foreign},
-    message::message_of,
+    Address, ClientDriver, ClientId, Clients, Driver, Failure, LinkId, Peer, Refusal, Slot,
+    Upstream, clock::Time, foreign::TLS_HANDSHAKE,
 };
 
-/// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
-///
-/// ```
-/// use policy_flow::FlowOptions;
-///
-/// let options = FlowOptions::default();
-/// assert!(options.affinity);
-/// assert_eq!(options.default.unwrap().as_str(), Some("DUNNO"));
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FlowOptions {
-    /// Whether the requests of one message, by their `instance`, go to the backend that answered the last. True by
-    /// default.
-    pub affinity: bool,
-    /// The reply where no backend answers; `None` closes the connection instead. `DUNNO` by default: the mail goes on
-    /// to the next restriction.
-    pub default: Option<Response>,
-    /// Whether a request whose first line is that of another protocol, an HTTP request say, closes the connection. True
-    /// by default.
-    pub strict: bool,
-}
+mod options;
+mod request;
 
-impl Default for FlowOptions {
-    fn default() -> Self {
-        Self {
-            affinity: true,
-            default: Some(Response::dunno()),
-            strict: true,
-        }
-    }
-}
+pub use options::FlowOptions;
 
 /// A whole proxy, for one worker.
 #[derive(Debug)]
@@ -268,77 +235,4 @@ impl Flow {
             self.finish(done, driver);
         }
     }
-
-    fn begin(&mut self, client: ClientId, request: Request, driver: &mut impl Driver) {
-        if self.options.strict && is_foreign(&request) {
-            return self
-                .clients
-                .refuse_foreign(client, request.as_bytes(), driver);
-        }
-        let is_policy = request.is_access_policy();
-        driver.client_event(ClientEvent::Request {
-            client,
-            request: &request,
-            is_policy,
-        });
-        match &mut self.upstream {
-            Some(upstream) if is_policy => {
-                let message = if self.options.affinity {
-                    message_of(&request)
-                } else {
-                    None
-                };
-                let stick = self.clients.stick(client, message);
-                let ask = upstream.ask(request, stick, u64::from(client.0), driver);
-                self.clients.set_ask(client, ask);
-            }
-            _ => self.reply(client, &request, Reply::default(), driver),
-        }
-    }
-
-    fn finish(&mut self, done: Done, driver: &mut impl Driver) {
-        let client = ClientId(u32::try_from(done.owner).unwrap_or(u32::MAX));
-        let answer = done.result.ok();
-        let stick = answer.as_ref().map(|answer| answer.stick);
-        self.clients.set_stick(client, stick);
-        let reply = Reply {
-            answered: answer.map(|answer| (answer.backend, answer.response)),
-            failed: done.failed,
-            took: done.took,
-        };
-        self.reply(client, &done.request, reply, driver);
-    }
-
-    fn reply(
-        &mut self,
-        client: ClientId,
-        request: &Request,
-        reply: Reply,
-        driver: &mut impl Driver,
-    ) {
-        let answered = reply.answered.as_ref();
-        let response = answered
-            .map(|(_, response)| response)
-            .or(self.options.default.as_ref());
-        driver.client_event(ClientEvent::Replied {
-            client,
-            request,
-            took: reply.took,
-            answered: answered.map(|(backend, _)| *backend),
-            failed: reply.failed,
-            response,
-        });
-        match response {
-            Some(response) => self.clients.reply(client, response, driver),
-            None => self.clients.end(client, driver),
-        }
-    }
-}
-
-/// What has come of a request.
-#[derive(Debug, Default)]
-struct Reply {
-    answered: Option<(Slot, Response)>,
-    failed: u64,
-    took: Duration,
 }

@@ -1,0 +1,25 @@
+//! The things that plugins and blocks are built with: what is there already, and what is noted on the way.
+
+use std::collections::HashSet;
+
+use super::{finding::Findings, lists::Lists};
+use crate::{chain::Chain, config_general::Entry, connection::Connections};
+
+/// Builds the chain of a block `Plugin`, which holds the named blocks. `None`: it holds something else, which is noted.
+pub(crate) type ChainBuilder = fn(&Entry, &mut Build) -> Option<Chain>;
+
+/// What plugins and blocks are built with.
+#[derive(Debug)]
+pub(crate) struct Build {
+    /// How a block `Plugin` becomes a chain.
+    pub(crate) chain: ChainBuilder,
+    pub(crate) findings: Findings,
+    pub(crate) connections: Connections,
+    pub(crate) lists: Lists,
+    /// Those of the configuration before.
+    pub(crate) previous: (Connections, Lists),
+    pub(crate) compat: bool,
+    pub(crate) is_check: bool,
+    /// The blocks that stand for keys of mtpolicyd 1.x.
+    pub(crate) old_blocks: HashSet<String>,
+}

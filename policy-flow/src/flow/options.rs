@@ -1,0 +1,36 @@
+//! The options of a proxy.
+
+use policy_proto::Response;
+
+/// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
+///
+/// ```
+/// use policy_flow::FlowOptions;
+///
+/// let options = FlowOptions::default();
+/// assert!(options.affinity);
+/// assert_eq!(options.default.unwrap().as_str(), Some("DUNNO"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FlowOptions {
+    /// Whether the requests of one message, by their `instance`, go to the backend that answered the last. True by
+    /// default.
+    pub affinity: bool,
+    /// The reply where no backend answers; `None` closes the connection instead. `DUNNO` by default: the mail goes on
+    /// to the next restriction.
+    pub default: Option<Response>,
+    /// Whether a request whose first line is that of another protocol, an HTTP request say, closes the connection. True
+    /// by default.
+    pub strict: bool,
+}
+
+impl Default for FlowOptions {
+    fn default() -> Self {
+        Self {
+            affinity: true,
+            default: Some(Response::dunno()),
+            strict: true,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The end of a request: a backend has answered, or nobody has.
+
+use std::time::Duration;
+
+use policy_proto::Response;
+
+use crate::upstream::{Answer, AskState, Done, Event, Exhausted, Kind, Stick, Upstream};
+use crate::{AskId, BackendDriver, Slot};
+
+impl Upstream {
+    /// A backend has answered, and may answer so.
+    pub(crate) fn answered(
+        &mut self,
+        id: u32,
+        slot: Slot,
+        response: Response,
+        driver: &mut impl BackendDriver,
+    ) {
+        let now = self.clock.now;
+        let Some(ask) = self.asks.get(id) else {
+            return;
+        };
+        let (Kind::Request(owner), Some(backend_id)) = (ask.kind, ask.id) else {
+            return self.check_answered(id, response, driver);
+        };
+        if let Some(request) = &ask.request {
+            let event = Event::Answered {
+                backend: slot,
+                request,
+                owner,
+                response: &response,
+                took: now.since(ask.began),
+            };
+            driver.event_for(owner, event);
+        }
+        let (kind, set) = (ask.kind, ask.set);
+        let (key, took) = (ask.key, now.since(ask.budget.begin));
+        let has_failed = !ask.attempts.is_empty();
+        let failed = ask.failed();
+        self.observe_success(kind, set, backend_id, slot, driver);
+        if has_failed {
+            self.settle_blame(id, true, driver);
+        }
+        let answer = Answer {
+            backend: slot,
+            response,
+            stick: Stick { backend: slot, key },
+        };
+        self.finish(id, Ok(answer), failed, took);
+    }
+
+    /// What has come of a request is told to whom it belongs.
+    pub(super) fn finish(
+        &mut self,
+        id: u32,
+        result: Result<Answer, Exhausted>,
+        failed: u64,
+        took: Duration,
+    ) {
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        if let (Kind::Request(owner), Some(request)) = (ask.kind, ask.request.take()) {
+            self.done.push_back(Done {
+                ask: AskId {
+                    index: id,
+                    serial: ask.serial,
+                },
+                owner,
+                request,
+                result,
+                took,
+                failed,
+            });
+        }
+        self.end(id);
+    }
+
+    /// Nothing of a request is left but its number.
+    pub(crate) fn end(&mut self, id: u32) {
+        let Some(ask) = self.asks.get_mut(id) else {
+            return;
+        };
+        ask.state = AskState::Free;
+        ask.request = None;
+        ask.attempts.clear();
+        ask.link = None;
+        let set = ask.set;
+        self.asks.free_now(id);
+        self.under_way -= 1;
+        self.leave_set(set);
+    }
+}
