@@ -221,7 +221,7 @@ fn texts_of_the_source(directory: &Path, patterns: &mut Vec<(String, String)>) {
                 let text = if let Some(text) = literal(argument) {
                     text
                 } else if argument.contains("&text") || argument.ends_with("text)") {
-                    let (_, before) = source[..at].rsplit_once("let text = ").unwrap_or_default();
+                    let (_, before) = source[..at].rsplit_once("let text =").unwrap_or_default();
                     let Some(text) = literal(before) else {
                         continue;
                     };

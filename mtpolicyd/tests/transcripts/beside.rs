@@ -137,8 +137,9 @@ macro_rules! files {
 }
 
 files! {
-    #[cfg_attr(not(feature = "interop"), ignore = "needs Postfix")]
     plugins;
+    #[cfg_attr(not(feature = "interop"), ignore = "needs Postfix")]
+    maps;
     on_error;
     databases;
     #[cfg_attr(not(feature = "interop"), ignore = "needs root")]
