@@ -1,11 +1,11 @@
 //! Services that all requests share: the resolver, the clock, the log and the manner of answering.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_dns::{Answer, DnsResolver, Question, Resolver, Table};
+use policy_dns::{Answer, DnsOptions, DnsResolver, Question, Resolver, Table};
 
 use crate::journal::Journal;
 
@@ -48,13 +48,32 @@ impl Services {
 /// Whom DNS is asked.
 #[derive(Clone, Debug)]
 pub enum Dns {
-    /// Name servers.
-    Servers(DnsResolver),
+    /// Name servers, which a reload may replace.
+    Servers(Arc<RwLock<DnsResolver>>),
     /// A table, for tests.
     Table(Arc<Table>),
 }
 
 impl Dns {
+    /// The name servers of these options.
+    #[must_use]
+    pub fn servers(options: DnsOptions) -> Self {
+        Self::Servers(Arc::new(RwLock::new(DnsResolver::new(options))))
+    }
+
+    /// From now on other name servers are asked; false where they are the same. Questions in progress keep theirs.
+    pub fn replace(&self, options: DnsOptions) -> bool {
+        let Self::Servers(servers) = self else {
+            return false;
+        };
+        let mut servers = servers.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *servers.options() != options;
+        if is_other {
+            *servers = DnsResolver::new(options);
+        }
+        is_other
+    }
+
     /// Nobody: each name is unknown.
     #[must_use]
     pub fn none() -> Self {
@@ -65,7 +84,13 @@ impl Dns {
 impl Resolver for Dns {
     async fn ask(&self, question: Question) -> Answer {
         match self {
-            Self::Servers(resolver) => resolver.ask(question).await,
+            Self::Servers(servers) => {
+                let resolver = servers
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                resolver.ask(question).await
+            }
             Self::Table(table) => table.ask(question).await,
         }
     }

@@ -574,3 +574,35 @@ fn the_command_line_is_the_originals() {
         (Some(0), "Unknown option: no-such-option\n")
     );
 }
+
+#[test]
+fn a_client_that_leaves_gives_its_session_back_as_it_was() {
+    // Nobody answers here.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let plugins = format!(
+        "<Plugin slow>\nmodule=Condition\nkey=sender\nmatch=slow@x\n\
+         <Plugin mark>\nmodule=SetField\nkey=mark\nvalue=yes\n</Plugin>\n\
+         <Plugin wait>\nmodule=Proxy\nhost={silent}\ntimeout=60\n</Plugin>\n</Plugin>\n\
+         <Plugin marked>\nmodule=Condition\nkey=s:mark\nmatch=yes\naction=reject marked\n</Plugin>\n"
+    );
+    let world = World::new(&format!(
+        "request_timeout=60\n<SessionCache>\nmodule=Memory\nlock_timeout=3600\n</SessionCache>\n{}",
+        host(&plugins)
+    ));
+    let process = world.serve(&[]);
+    let client = world.connect();
+    client.send(b"request=smtpd_access_policy\ninstance=i\nsender=slow@x\n\n");
+    // The lock is held: this one has an empty session.
+    assert!(eventually(|| {
+        world.ask("instance=i").as_deref() == Some("action=dunno")
+            && !process
+                .err
+                .lines("could not acquire lock for session i")
+                .is_empty()
+    }));
+    client.reset();
+    assert!(eventually(|| {
+        world.ask("instance=i").as_deref() == Some("action=reject marked")
+    }));
+}

@@ -2,16 +2,18 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
 };
 
-use mtpolicyd::{Call, Services, Session, config::LoadOptions, load::load_text, services::Dns};
+use mtpolicyd::{
+    Call, Services, Session, chain::Pattern, config::LoadOptions, load::load_text, services::Dns,
+};
 use policy_proto::Request;
 use policy_testing::{
     port::Port,
-    process::{Client, Process},
+    process::{Client, Process, Signal, is_root},
 };
 use tokio::runtime::Builder;
 
@@ -186,4 +188,208 @@ fn each_plugin_has_its_section() {
         .collect();
     assert_eq!((missing, unknown), (Vec::new(), Vec::new()));
     assert!(modules.len() > 10);
+}
+
+/// Whatever a word in capitals of the manual stands for.
+const ANY: &str = "[A-Z]+(:[A-Z]+)*";
+
+/// The texts that the source hands to the log, as patterns of what the manual calls them.
+fn texts_of_the_source(directory: &Path, patterns: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts_of_the_source(&path, patterns);
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for call in [".warning(", ".failed(", ".warn(", "journal.line("] {
+            // A section's warning is a finding, which has a key first.
+            for (at, _) in source.match_indices(call) {
+                let place = format!("{}: {call}", path.display());
+                let receiver = source[..at].rsplit([' ', '\n']).next().unwrap();
+                let argument = &source[at + call.len()..];
+                let argument = &argument[..argument.find(';').unwrap_or(argument.len())];
+                let is_log =
+                    receiver.contains("journal") || call.contains("journal") || call == ".warn(";
+                if !is_log || receiver.ends_with("fn") {
+                    continue;
+                }
+                let text = if let Some(text) = literal(argument) {
+                    text
+                } else if argument.contains("&text") || argument.ends_with("text)") {
+                    let (_, before) = source[..at].rsplit_once("let text =").unwrap_or_default();
+                    let Some(text) = literal(before) else {
+                        continue;
+                    };
+                    text
+                } else {
+                    continue;
+                };
+                patterns.push((place, pattern_of(&text)));
+            }
+        }
+    }
+}
+
+/// The first text in quotes.
+fn literal(code: &str) -> Option<String> {
+    let (_, rest) = code.split_once('"')?;
+    Some(rest.split('"').next().unwrap().to_owned())
+}
+
+fn pattern_of(text: &str) -> String {
+    let mut pattern = "^".to_owned();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        pattern.push_str(&escaped(before));
+        pattern.push_str(ANY);
+        rest = after.split_once('}').unwrap().1;
+    }
+    pattern + &escaped(rest) + "$"
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for char in text.chars() {
+        if !char.is_alphanumeric() && char.is_ascii() {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}
+
+/// The lines that the manual lists.
+fn lines_of_the_manual() -> Vec<String> {
+    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+    let (_, section) = manual.split_once("\n## The log\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1));
+    let lines = rows.flat_map(|cell| cell.split("`, `"));
+    let text = |line: &str| line.trim_matches('`').replace("\\`", "`");
+    lines
+        .map(text)
+        .filter(|line| line.contains(char::is_whitespace) || line.contains(':'))
+        .collect()
+}
+
+/// Lines whose text is made elsewhere: the one of a request, findings, and errors of plugins and sessions.
+const MADE_ELSEWHERE: &[&str] = &[
+    "NAME: instance=ID, type=TYPE, t=Nms, plugin=PLUGIN, result=ACTION",
+    "plugin NAME failed: REASON",
+    "connection NAME is back",
+    "could not acquire lock for session ID: another request has it, this one goes on without",
+    "session cache: REASON: requests go on without sessions",
+    "session cache: REASON",
+    "closing a connection from ADDRESS without an answer: the handler has failed: REASON",
+    "FILE:LINE is left out, it is no expression: REASON",
+    "FILE:LINE:COLUMN: TEXT",
+];
+
+#[test]
+fn each_line_of_the_log_has_a_row_and_each_row_a_line() {
+    let mut patterns = Vec::new();
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    texts_of_the_source(&source, &mut patterns);
+    assert!(patterns.len() > 20, "{patterns:?}");
+    let lines = lines_of_the_manual();
+    let is_match =
+        |pattern: &str, line: &str| Pattern::compile(pattern).unwrap().is_match(line.as_bytes());
+    for (place, pattern) in &patterns {
+        let has_row = lines.iter().any(|line| is_match(pattern, line));
+        assert!(has_row, "no row for {pattern}, {place}");
+    }
+    for line in &lines {
+        let has_source = patterns.iter().any(|(_, pattern)| is_match(pattern, line));
+        assert!(
+            has_source || MADE_ELSEWHERE.contains(&line.as_str()),
+            "no line for `{line}`"
+        );
+    }
+    for line in MADE_ELSEWHERE {
+        assert!(lines.iter().any(|other| other == line), "{line}");
+    }
+}
+
+/// The command lines of a document's blocks of kind `text`, with the heading before them.
+fn commands(document: &str) -> Vec<String> {
+    let text = fs::read_to_string(document).unwrap();
+    let mut lines = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        if let Some(kind) = line.strip_prefix("```") {
+            is_open = !is_open && kind == "text";
+        } else if is_open {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// Runs the program as a line says, with a configuration of the repository in the place of the installed one.
+fn run_as_said(words: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let port = Port::any();
+    let shipped = fs::read_to_string(docs("mtpolicyd.conf")).unwrap();
+    let shipped = shipped.replace("12345", &port.number().to_string());
+    let user = if is_root() { "nobody" } else { "" };
+    let shipped = shipped.replace("user = mtpolicyd", &format!("user = {user}"));
+    let shipped = shipped.replace("group = mtpolicyd", "group = nogroup");
+    let path = directory.path().join("mtpolicyd.conf");
+    fs::write(&path, shipped).unwrap();
+    let words = words.replace("/etc/mtpolicyd/mtpolicyd.conf", &path.display().to_string());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+    command
+        .args(words.split_whitespace())
+        .current_dir(directory.path());
+    let process = Process::of(command.stdin(Stdio::null()));
+    if words.contains("-f") {
+        assert!(
+            process.err.wait_lines(1, "listening on "),
+            "{}",
+            process.err.text()
+        );
+        process.signal(Signal::TERM);
+    }
+    assert_eq!(process.end().code, Some(0), "{words}");
+}
+
+#[test]
+fn the_commands_of_the_manual_and_of_the_front_page_are_those_that_work() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut run = 0;
+    for document in ["docs/mtpolicyd.md", "README.md"] {
+        let lines = commands(&root.join(document).display().to_string());
+        let mut made_user = false;
+        for line in lines {
+            let words = line.split_once("mtpolicyd -- ").map(|(_, words)| words);
+            let words = words.or_else(|| line.strip_prefix("mtpolicyd "));
+            if let Some(words) = words {
+                run_as_said(words);
+                run += 1;
+            }
+            made_user |= line.starts_with("adduser ") && line.ends_with(" mtpolicyd");
+            if line.starts_with("install ") && line.contains("mtpolicyd") {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let source = words[words.len() - 2];
+                let is_there = source == "target/release/mtpolicyd" || root.join(source).is_file();
+                assert!(is_there, "{document}: {source}");
+                assert!(
+                    made_user || !line.contains("-g mtpolicyd"),
+                    "{document}: the user is made before"
+                );
+                run += 1;
+            }
+        }
+    }
+    assert!(run >= 6, "{run}");
+    // The unit and the block of installation name the same places.
+    let unit = fs::read_to_string(docs("mtpolicyd.service")).unwrap();
+    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+    for place in ["/usr/local/sbin/mtpolicyd", "/etc/mtpolicyd/mtpolicyd.conf"] {
+        assert!(unit.contains(place) && manual.contains(place), "{place}");
+    }
 }

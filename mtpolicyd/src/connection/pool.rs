@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy_store::Store;
+use policy_store::{Breaker, Store};
 
 use super::{DirectoryHandle, SqlHandle, StoreHandle};
 
@@ -45,6 +45,28 @@ impl Connections {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Connection> {
         self.0.iter().find(|connection| &*connection.name == name)
+    }
+
+    /// What is known of the servers behind the connections, with the connection's name. A database that nothing has needed
+    /// yet has none.
+    pub(crate) fn breakers(&self) -> Vec<(&str, Breaker)> {
+        let breakers = |connection: &Connection| match &connection.kind {
+            Kind::Store(store) => store.breakers(),
+            Kind::Database(database) => database.breaker().into_iter().collect(),
+            Kind::Directory(directory) => {
+                let directory = directory.get().ok();
+                directory
+                    .map(|directory| directory.breaker().clone())
+                    .into_iter()
+                    .collect()
+            }
+        };
+        let mut all = Vec::new();
+        for connection in &self.0 {
+            let of_it = breakers(connection).into_iter();
+            all.extend(of_it.map(|breaker| (&*connection.name, breaker)));
+        }
+        all
     }
 
     /// The store behind the connection of this name; a database is one as well.

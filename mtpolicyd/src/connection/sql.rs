@@ -6,8 +6,8 @@ use std::{
 };
 
 use policy_store::{
-    Driver, Dsn, Mysql, Postgres, Sql, SqlOptions, SqlStore, Sqlite, SqliteOptions, SqliteStore,
-    Store, StoreError,
+    Breaker, Driver, Dsn, Mysql, Postgres, Sql, SqlOptions, SqlStore, Sqlite, SqliteOptions,
+    SqliteStore, Store, StoreError,
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -90,6 +90,14 @@ impl SqlHandle {
             Ok(store)
         };
         self.0.store.get_or_try_init(make).await.map(Arc::clone)
+    }
+
+    /// What is known of the server; `None` while nothing has needed it.
+    pub(crate) fn breaker(&self) -> Option<Breaker> {
+        Some(match self.0.opened.get()? {
+            Opened::File(file) => file.breaker().clone(),
+            Opened::Server(server) => server.breaker().clone(),
+        })
     }
 
     /// An error of the database, as that of a plugin.

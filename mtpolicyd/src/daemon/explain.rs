@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use policy_daemon::log::{Log, Suppressor, printable, printable_json};
-use policy_dns::{DnsOptions, DnsResolver};
+use policy_dns::DnsOptions;
 use policy_proto::{MessageDecoder, Request};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn explain(args: &Args, config: Config) -> Result<String, String> {
     let request = read()?;
     let servers = DnsOptions::from_system().map_err(|error| error.to_string())?;
     let services = Services {
-        dns: Dns::Servers(DnsResolver::new(servers)),
+        dns: Dns::servers(servers),
         compat: args.compat,
         journal: Journal::new(Arc::new(Suppressor::new(Log::buffered())), 0),
         clock: None,

@@ -1,6 +1,7 @@
 //! The daemon: from the command line to the end of the process.
 
 mod background;
+mod connection_states;
 mod explain;
 mod handler;
 mod limits;

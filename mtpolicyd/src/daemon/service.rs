@@ -4,7 +4,9 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use policy_daemon::{Service, TokioService, TokioWorker, WorkerContext, worker::Workers};
 
-use super::{handler::Server, list_tests::ListTests};
+use policy_dns::DnsOptions;
+
+use super::{connection_states::ConnectionStates, handler::Server, list_tests::ListTests};
 use crate::{config::LoadOptions, load::load};
 
 /// The server as a service.
@@ -16,6 +18,7 @@ pub(super) struct MtpolicydService {
     pub(super) log_level: Option<u8>,
     pub(super) compat: bool,
     pub(super) list_tests: ListTests,
+    pub(super) connection_states: ConnectionStates,
 }
 
 impl Service for MtpolicydService {
@@ -29,6 +32,9 @@ impl Service for MtpolicydService {
     /// The process has its final user by now.
     fn tick(&self) -> Option<String> {
         self.list_tests.start(&self.server);
+        let journal = &self.server.services().journal;
+        self.connection_states
+            .say_changes(&self.server.config().connections, journal);
         None
     }
 
@@ -56,9 +62,30 @@ impl Service for MtpolicydService {
             journal.warning("SIGHUP: `port` has changed, which needs a restart");
         }
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
+        self.reload_name_servers();
         self.server.replace(config);
         self.list_tests.reloaded();
         journal.line(1, "SIGHUP: the configuration is reloaded");
         true
+    }
+}
+
+impl MtpolicydService {
+    /// With other name servers in `/etc/resolv.conf` the cache is empty; without, it stays.
+    fn reload_name_servers(&self) {
+        let services = self.server.services();
+        match DnsOptions::from_system() {
+            Ok(options) => {
+                if services.dns.replace(options) {
+                    let text =
+                        "SIGHUP: /etc/resolv.conf names other servers, which are asked from now on";
+                    services.journal.line(1, text);
+                }
+            }
+            Err(error) => {
+                let text = format!("SIGHUP: {error}: the name servers of before stay");
+                services.journal.warning(&text);
+            }
+        }
     }
 }

@@ -14,12 +14,12 @@ use policy_daemon::{
     Daemon, DaemonOptions, Inherited, StartError, TokioService,
     log::{Level, LogTarget},
 };
-use policy_dns::{DnsOptions, DnsResolver};
+use policy_dns::DnsOptions;
 use policy_net::ServeOptions;
 
 use super::{
-    background, handler::Server, list_tests::ListTests, pid_file::PidFile,
-    service::MtpolicydService,
+    background, connection_states::ConnectionStates, handler::Server, list_tests::ListTests,
+    pid_file::PidFile, service::MtpolicydService,
 };
 use crate::{
     args::Args,
@@ -56,7 +56,7 @@ pub(super) fn serve(
         DnsOptions::new([([127, 0, 0, 1], 53).into()])
     });
     let services = Services {
-        dns: Dns::Servers(DnsResolver::new(resolver)),
+        dns: Dns::servers(resolver),
         compat: args.compat,
         journal,
         clock: None,
@@ -79,6 +79,7 @@ pub(super) fn serve(
         log_level: args.log_level,
         compat: args.compat,
         list_tests: ListTests::default(),
+        connection_states: ConnectionStates::default(),
     };
     if args.is_background_child {
         background::ready().map_err(StartError::system("cannot go into the background"))?;

@@ -30,7 +30,7 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     })
 }
 
-fn read(path: &Path) -> Result<(Countries, Vec<String>), String> {
+pub(super) fn read(path: &Path) -> Result<(Countries, Vec<String>), String> {
     let countries = Countries::open(path).map_err(|error| error.to_string())?;
     Ok((countries, Vec::new()))
 }

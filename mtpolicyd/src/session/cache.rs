@@ -10,7 +10,7 @@ use std::{
 
 use policy_store::{Lock, Locked, StoreError};
 use thiserror::Error;
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
 
 use super::{MAX_SIZE, Session};
 use crate::connection::StoreHandle;
@@ -50,12 +50,37 @@ pub struct SessionCache {
 }
 
 /// A session with its lock.
+///
+/// A client that leaves has its request dropped at any await. The session is then kept as it is, so that what is done stays
+/// done, and its lock is given back, apart from the request.
 #[derive(Debug, Default)]
 pub struct Held {
     /// The session.
     pub session: Session,
-    /// The instance and the owner of the lock; `None` where nothing is kept.
-    lock: Option<(String, String)>,
+    /// `None` where nothing is kept, or where it is given back.
+    lock: Option<HeldLock>,
+}
+
+#[derive(Debug)]
+struct HeldLock {
+    instance: String,
+    owner: String,
+    cache: SessionCache,
+    /// Whether the session has come.
+    is_open: bool,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (Some(lock), Ok(runtime)) = (self.lock.take(), Handle::try_current()) else {
+            return;
+        };
+        let session = std::mem::take(&mut self.session);
+        runtime.spawn(async move {
+            // A lock that cannot be given back ends by itself.
+            _ = lock.release(&session).await;
+        });
+    }
 }
 
 /// Why there is no session.
@@ -114,23 +139,35 @@ impl SessionCache {
         let store = handle.get().await?;
         let owner = format!("{:x}.{:x}", self.owner, self.locks.fetch_add(1, Relaxed));
         let lock_key = lock_key(instance);
+        let mut held = Held {
+            session: Session::default(),
+            lock: Some(HeldLock {
+                instance: instance.to_owned(),
+                owner: owner.clone(),
+                cache: self.clone(),
+                is_open: false,
+            }),
+        };
         for attempt in 1..options.lock_max_retry.max(2) {
             let lock = Lock {
                 key: lock_key.as_bytes(),
                 owner: owner.as_bytes(),
                 ttl: options.lock_timeout,
             };
-            match store.lock_and_get(lock, instance.as_bytes()).await? {
+            let locked = store.lock_and_get(lock, instance.as_bytes()).await;
+            match locked.inspect_err(|_| held.lock = None)? {
                 Locked::Held(value) => {
                     let session = value.as_deref().and_then(Session::decode);
-                    return Ok(Held {
-                        session: session.unwrap_or_default(),
-                        lock: Some((instance.to_owned(), owner)),
-                    });
+                    held.session = session.unwrap_or_default();
+                    if let Some(lock) = &mut held.lock {
+                        lock.is_open = true;
+                    }
+                    return Ok(held);
                 }
                 Locked::Busy => sleep(options.lock_wait.saturating_mul(attempt)).await,
             }
         }
+        held.lock = None;
         Err(SessionError::Busy(instance.to_owned()))
     }
 
@@ -139,17 +176,30 @@ impl SessionCache {
     /// # Errors
     ///
     /// [`SessionError`]; the lock ends by itself.
-    pub async fn close(&self, held: Held) -> Result<(), SessionError> {
-        let (Some((handle, options)), Some((instance, owner))) = (&self.store, held.lock) else {
+    pub async fn close(&self, mut held: Held) -> Result<(), SessionError> {
+        let Some(lock) = held.lock.take() else {
+            return Ok(());
+        };
+        lock.release(&held.session).await
+    }
+}
+
+impl HeldLock {
+    async fn release(&self, session: &Session) -> Result<(), SessionError> {
+        let Some((handle, options)) = &self.cache.store else {
             return Ok(());
         };
         let store = handle.get().await?;
-        let lock_key = lock_key(&instance);
-        let value = held.session.encode();
+        let lock_key = lock_key(&self.instance);
+        let owner = self.owner.as_bytes();
+        let value = session.encode();
+        if !self.is_open || value.len() > MAX_SIZE {
+            store.compare_and_delete(lock_key.as_bytes(), owner).await?;
+        }
+        if !self.is_open {
+            return Ok(());
+        }
         if value.len() > MAX_SIZE {
-            store
-                .compare_and_delete(lock_key.as_bytes(), owner.as_bytes())
-                .await?;
             return Err(StoreError::TooLarge {
                 size: value.len(),
                 limit: MAX_SIZE,
@@ -159,13 +209,12 @@ impl SessionCache {
         }
         let lock = Lock {
             key: lock_key.as_bytes(),
-            owner: owner.as_bytes(),
+            owner,
             ttl: options.lock_timeout,
         };
         let ttl = Some(options.expire);
-        store
-            .set_and_unlock(lock, instance.as_bytes(), &value, ttl)
-            .await?;
+        let instance = self.instance.as_bytes();
+        store.set_and_unlock(lock, instance, &value, ttl).await?;
         Ok(())
     }
 }

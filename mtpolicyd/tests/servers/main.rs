@@ -1,10 +1,16 @@
-//! The plugins in front of real servers: MariaDB, PostgreSQL, Redis, slapd, and files that `postmap` has written.
+//! The plugins in front of real servers: MariaDB, PostgreSQL, Redis, memcached, slapd, and files that `postmap` has written.
 
+mod daemon;
 mod databases;
 mod directory;
+mod faults;
+mod mail_system;
 mod maps;
+mod postfix;
 mod redis;
+mod reload;
 mod support;
+mod webhook;
 #[allow(dead_code, reason = "the tests without servers use all of it")]
 #[path = "../stores/world.rs"]
 mod world;

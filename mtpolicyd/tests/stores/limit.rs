@@ -6,6 +6,8 @@ mod own;
 mod parameters;
 mod windows;
 
+use std::time::Duration;
+
 use super::world::{Case, Frame};
 
 const FRAME: Frame<'static> = Frame {
@@ -188,6 +190,36 @@ async fn countries_of_one_account_are_counted() {
         ("instance=5 client_address=200.0.0.1 sender=b@x", PASSED),
     ];
     check(&[("countries", &parameters, requests)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_countries_that_changes_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("geo.dat");
+    let one_country = [&two_countries()[..3], &two_countries()[..3]].concat();
+    std::fs::write(&file, one_country).unwrap();
+    let parameters = format!(
+        "limits=1/1d\ncount_at=RCPT\nmetric=countries\nkey=sender\naction=\"reject over\"\ndatabase={}",
+        file.display()
+    );
+    let world = FRAME.world(&parameters).await;
+    for number in 0..1000 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let mut answers = Vec::new();
+        for address in ["10.0.0.1", "200.0.0.1"] {
+            let request =
+                format!("instance={number}{address} sender={number} client_address={address}");
+            answers.push(world.ask(&request).await);
+        }
+        if answers == [PASSED, DENIED] {
+            assert!(number > 0);
+            return;
+        }
+        assert_eq!(answers, [PASSED, PASSED]);
+        std::fs::write(&file, two_countries()).unwrap();
+        tokio::task::spawn_blocking(|| {}).await.unwrap();
+    }
+    panic!("the other file is never read");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
+use crate::run::Manner;
+
 /// A case.
 #[derive(Debug, Default)]
 pub(crate) struct Case {
@@ -18,12 +20,11 @@ pub(crate) struct Case {
 /// What is done, in its order.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// A request: how it differs from the common one, or its bytes; the connection; the answers, `None` for none.
+    /// A request: how it differs from the common one, or its bytes; the connection; the answers.
     Ask {
         changes: String,
         connection: usize,
-        answer: Option<String>,
-        by_default: Option<Option<String>>,
+        answers: Answers,
     },
     /// The clock is set forward.
     Clock(u64),
@@ -31,6 +32,32 @@ pub(crate) enum Step {
     Sql(String, Value, Rows),
     /// Something else, as JSON.
     Other(Value),
+}
+
+/// The answers to a request, `None` for none, where the connection is closed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers {
+    original: Option<String>,
+    compat: Option<Option<String>>,
+    default: Option<Option<String>>,
+    /// The row of the manual's table that says why ours differs.
+    pub(crate) row: Option<u32>,
+}
+
+impl Answers {
+    pub(crate) fn of(&self, manner: Manner) -> Option<&str> {
+        let own = match manner {
+            Manner::Original => None,
+            Manner::Compat => self.compat.as_ref(),
+            Manner::Default => self.default.as_ref(),
+        };
+        own.unwrap_or(&self.original).as_deref()
+    }
+
+    /// Whether `--compat` answers as the original, where the default does not.
+    pub(crate) fn is_compat_alike(&self) -> bool {
+        self.compat.is_none()
+    }
 }
 
 /// When rows are expected: `sql*` has those that differ by default.
@@ -42,18 +69,23 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    pub(crate) fn count(self, compat: bool) -> bool {
+    pub(crate) fn count(self, manner: Manner) -> bool {
         match self {
             Self::Original => true,
-            Self::CompatOnly => compat,
-            Self::DefaultOnly => !compat,
+            Self::CompatOnly => manner != Manner::Default,
+            Self::DefaultOnly => manner == Manner::Default,
         }
     }
 }
 
 impl Case {
     pub(crate) fn all() -> Vec<Self> {
-        let text = fs::read_to_string(data("transcripts.txt")).unwrap();
+        Self::read("transcripts.txt")
+    }
+
+    /// The cases of a file of `tests/data`.
+    pub(crate) fn read(file: &str) -> Vec<Self> {
+        let text = fs::read_to_string(data(file)).unwrap();
         let mut all: Vec<Self> = Vec::new();
         for line in text
             .lines()
@@ -89,6 +121,14 @@ impl Case {
         lines.map(|(_, text)| text.as_str()).collect()
     }
 
+    /// The answers to the last request.
+    fn answers(&mut self) -> &mut Answers {
+        match self.steps.last_mut() {
+            Some(Step::Ask { answers, .. }) => answers,
+            other => panic!("an answer after {other:?}"),
+        }
+    }
+
     fn add(&mut self, line: &str) {
         if let Some(config) = line.strip_prefix('|') {
             self.config
@@ -102,19 +142,21 @@ impl Case {
             self.steps.push(Step::Ask {
                 changes: changes.to_owned(),
                 connection,
-                answer: None,
-                by_default: None,
+                answers: Answers::default(),
             });
-        } else if let Some(own) = line.strip_prefix("<* ") {
-            let Some(Step::Ask { by_default, .. }) = self.steps.last_mut() else {
-                panic!("{line}")
-            };
-            *by_default = Some(answer_of(own));
+        } else if let Some(text) = line.strip_prefix("<* ") {
+            let (row, text) = row_of(text);
+            let answers = self.answers();
+            answers.default = Some(answer_of(text));
+            answers.row = row;
+        } else if let Some(text) = line.strip_prefix("<+ ") {
+            let (row, text) = row_of(text);
+            let answers = self.answers();
+            answers.default = Some(answer_of(text));
+            answers.compat = Some(answer_of(text));
+            answers.row = row;
         } else if let Some(text) = line.strip_prefix("< ") {
-            let Some(Step::Ask { answer, .. }) = self.steps.last_mut() else {
-                panic!("{line}")
-            };
-            *answer = answer_of(text);
+            self.answers().original = answer_of(text);
         } else if let Some(seconds) = line.strip_prefix("(clock + ") {
             self.steps.push(Step::Clock(
                 seconds.trim_end_matches(" s)").parse().unwrap(),
@@ -136,6 +178,14 @@ impl Case {
     }
 }
 
+/// `[7] action=...`: the row of the manual that an answer of ours has.
+fn row_of(text: &str) -> (Option<u32>, &str) {
+    let found = text
+        .strip_prefix('[')
+        .and_then(|text| text.split_once("] "));
+    found.map_or((None, text), |(row, text)| (row.parse().ok(), text))
+}
+
 fn sql(query: &str, rows_of: Rows) -> Step {
     let (query, rows) = query.split_once(" -> ").expect("a query and rows");
     Step::Sql(
@@ -155,7 +205,7 @@ pub(crate) fn request(changes: &str) -> Vec<u8> {
         .strip_prefix('\'')
         .and_then(|raw| raw.strip_suffix('\''))
     {
-        return raw.replace("\\n", "\n").into_bytes();
+        return raw.replace("\\r", "\r").replace("\\n", "\n").into_bytes();
     }
     let common = fs::read_to_string(data("common.req")).unwrap();
     let mut lines: Vec<String> = common.lines().map(str::to_owned).collect();

@@ -8,10 +8,11 @@ use policy_proto::MessageDecoder;
 
 use crate::{
     case::{Case, Step, request},
-    run::{is_expected, rows_of},
+    run::{Manner, is_expected, rows_of},
 };
 
-pub(crate) fn run(case: &Case, compat: bool, directory: &Path) {
+pub(crate) fn run(case: &Case, manner: Manner, directory: &Path) {
+    let compat = manner == Manner::Compat;
     let config = case
         .config
         .replace("@TMP@", &directory.display().to_string())
@@ -31,17 +32,14 @@ pub(crate) fn run(case: &Case, compat: bool, directory: &Path) {
     for step in &case.steps {
         match step {
             Step::Clock(seconds) => services.clock_offset += Duration::from_secs(*seconds),
-            Step::Sql(query, rows, of) if of.count(compat) => {
+            Step::Sql(query, rows, of) if of.count(manner) => {
                 assert_eq!(rows_of(&directory.join("db.sqlite"), query), *rows);
             }
             Step::Sql(..) => {}
             Step::Ask {
-                changes,
-                answer,
-                by_default,
-                ..
+                changes, answers, ..
             } => {
-                let expected = by_default.as_ref().filter(|_| !compat).unwrap_or(answer);
+                let expected = answers.of(manner);
                 let mut bytes = request(changes).as_slice().into();
                 let request = MessageDecoder::new().request(&mut bytes).unwrap().unwrap();
                 // Each request of such a case has an instance of its own.
@@ -51,7 +49,7 @@ pub(crate) fn run(case: &Case, compat: bool, directory: &Path) {
                 let action = verdict.unwrap().map(|verdict| verdict.action);
                 let found = format!("action={}", action.as_deref().unwrap_or("dunno"));
                 assert!(
-                    is_expected(Some(&found), expected.as_deref()),
+                    is_expected(Some(&found), expected),
                     "{} compat: {compat}: {changes}: {found} and not {expected:?}",
                     case.number
                 );

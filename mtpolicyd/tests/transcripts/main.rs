@@ -2,12 +2,14 @@
 //!
 //! Cases that need DNS, or servers of Debian's, are run with the feature `interop`, as root.
 
+mod beside;
 mod case;
 mod directory_server;
 mod in_process;
 mod peers;
 mod policy_server;
 mod run;
+mod start;
 mod zone;
 
 use case::Case;

@@ -23,6 +23,7 @@ pub(crate) struct Peers {
     processes: Vec<Process>,
     pub(crate) dns: Option<policy_testing::NameServer>,
     pub(crate) redis: Option<u16>,
+    pub(crate) memcached: Option<u16>,
     /// The socket of fail2ban.
     pub(crate) sink: Option<UnixListener>,
     ports: Vec<Port>,
@@ -40,16 +41,16 @@ impl Peers {
             ("127.0.0.1:11211", "memcached", "Memcached"),
             ("127.0.0.1:6379", "redis-server", "Redis"),
         ] {
-            if !case
-                .config
-                .contains(&format!("<Connection {}>", module.to_lowercase()))
-            {
+            let block = format!("<Connection {}>", module.to_lowercase());
+            if !case.config.contains(&block) && !case.config.contains(standard) {
                 continue;
             }
             let port = peers.port();
             peers.server(program, port, directory);
             if module == "Redis" {
                 peers.redis = Some(port);
+            } else {
+                peers.memcached = Some(port);
             }
             if config.contains(standard) {
                 config = config.replace(standard, &format!("127.0.0.1:{port}"));
@@ -130,6 +131,7 @@ impl Peers {
 /// What lists have to have for their tests, which are done by default.
 const TEST_ENTRIES: &str = "\
 127.0.0.2@list.example A 127.0.0.2
+127.0.0.2@other.example A 127.0.0.2
 127.0.0.2@wl.example A 127.0.0.2
 127.0.0.2@zen.example A 127.0.0.2
 127.0.0.2@sorbs.example A 127.0.0.2

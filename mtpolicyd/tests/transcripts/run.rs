@@ -22,54 +22,68 @@ use crate::{
 
 /// Whose program runs a case, and how.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Manner {
+pub(crate) enum Manner {
     Default,
     Compat,
     /// The Perl program, where it is installed: what the transcripts say is what it does.
     Original,
 }
 
-const PERL: &str = "/usr/bin/mtpolicyd";
+impl Manner {
+    /// Each of them; the original's where it is installed.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let has_original = cfg!(feature = "interop") && Path::new(PERL).exists();
+        let all = [Self::Default, Self::Compat, Self::Original];
+        all.into_iter()
+            .filter(move |manner| *manner != Self::Original || has_original)
+    }
+}
+
+pub(crate) const PERL: &str = "/usr/bin/mtpolicyd";
 
 /// Runs it by default, with `--compat`, and by the original.
 pub(crate) fn all(number: &str) {
-    for manner in [Manner::Default, Manner::Compat, Manner::Original] {
-        let is_original = manner == Manner::Original;
-        if is_original && !(cfg!(feature = "interop") && Path::new(PERL).exists()) {
-            continue;
-        }
+    for manner in Manner::all() {
         let case = Case::find(number);
         let directory = tempfile::tempdir().unwrap();
         if case.steps.iter().any(|step| matches!(step, Step::Clock(_))) {
             // The clock of another process cannot be set.
-            if !is_original {
-                in_process::run(&case, manner == Manner::Compat, directory.path());
+            if manner != Manner::Original {
+                in_process::run(&case, manner, directory.path());
             }
             continue;
         }
-        let (mut peers, mut config) = Peers::start(&case, directory.path());
-        let port = peers.port();
-        config = config.replace("12345", &port.to_string());
-        if !config.lines().any(|line| line.starts_with("port =")) {
-            config = format!("port = 127.0.0.1:{port}\n{config}");
-        }
-        let path = directory.path().join("mtpolicyd.conf");
-        fs::write(&path, format!("log_level = 1\n{config}")).unwrap();
-        let mut process = Process::of(&mut command(&path, manner, &peers, directory.path()));
-        if is_original {
-            wait_for(port, &mut process);
-        } else {
-            let is_ready = process.err.wait_lines(1, "listening on ");
-            assert!(is_ready, "{}", process.err.text());
-        }
-        run(&case, port, manner, directory.path(), &peers);
-        assert!(process.is_running());
-        process.signal(Signal::TERM);
-        // Children of the original may hold its output for a while.
-        if !is_original {
-            let ended = process.end();
-            assert_eq!(ended.code, Some(0), "{ended:?}");
-        }
+        serve(&case, manner, directory.path(), |port, peers| {
+            run(&case, port, manner, directory.path(), peers);
+        });
+    }
+}
+
+/// Starts the program with the configuration of a case, has it asked, and ends it.
+pub(crate) fn serve(case: &Case, manner: Manner, directory: &Path, ask: impl FnOnce(u16, &Peers)) {
+    let is_original = manner == Manner::Original;
+    let (mut peers, mut config) = Peers::start(case, directory);
+    let port = peers.port();
+    config = config.replace("12345", &port.to_string());
+    if !config.lines().any(|line| line.starts_with("port =")) {
+        config = format!("port = 127.0.0.1:{port}\n{config}");
+    }
+    let path = directory.join("mtpolicyd.conf");
+    fs::write(&path, format!("log_level = 1\n{config}")).unwrap();
+    let mut process = Process::of(&mut command(&path, manner, &peers, directory));
+    if is_original {
+        wait_for(port, &mut process);
+    } else {
+        let is_ready = process.err.wait_lines(1, "listening on ");
+        assert!(is_ready, "{}", process.err.text());
+    }
+    ask(port, &peers);
+    assert!(process.is_running());
+    process.signal(Signal::TERM);
+    // Children of the original may hold its output for a while.
+    if !is_original {
+        let ended = process.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 }
 
@@ -112,7 +126,6 @@ fn command(config: &Path, manner: Manner, peers: &Peers, directory: &Path) -> Co
 }
 
 fn run(case: &Case, port: u16, manner: Manner, directory: &Path, peers: &Peers) {
-    let compat = manner != Manner::Default;
     let endpoint = format!("127.0.0.1:{port}");
     let mut connections: HashMap<usize, Client> = HashMap::new();
     for step in &case.steps {
@@ -120,10 +133,9 @@ fn run(case: &Case, port: u16, manner: Manner, directory: &Path, peers: &Peers) 
             Step::Ask {
                 changes,
                 connection,
-                answer,
-                by_default,
+                answers,
             } => {
-                let expected = by_default.as_ref().filter(|_| !compat).unwrap_or(answer);
+                let expected = answers.of(manner);
                 let client = connections
                     .entry(*connection)
                     .or_insert_with(|| Client::connect(&endpoint));
@@ -136,13 +148,13 @@ fn run(case: &Case, port: u16, manner: Manner, directory: &Path, peers: &Peers) 
                 }
                 let found = reply.as_deref().map(|reply| reply.trim_end_matches('\n'));
                 assert!(
-                    is_expected(found, expected.as_deref()),
+                    is_expected(found, expected),
                     "{} {}, {manner:?}: {changes}: {found:?} and not {expected:?}",
                     case.number,
                     case.name
                 );
             }
-            Step::Sql(query, rows, of) if of.count(compat) => {
+            Step::Sql(query, rows, of) if of.count(manner) => {
                 let found = rows_of(&directory.join("db.sqlite"), query);
                 assert_eq!(found, *rows, "{}: {query}", case.number);
             }
@@ -177,7 +189,7 @@ pub(crate) fn is_expected(found: Option<&str>, expected: Option<&str>) -> bool {
     number.is_some_and(|number| number <= most.parse().unwrap())
 }
 
-fn redis(peers: &Peers, words: &serde_json::Value) {
+pub(crate) fn redis(peers: &Peers, words: &serde_json::Value) {
     let mut command = Command::new("redis-cli");
     command.args(["-p", &peers.redis.unwrap().to_string()]);
     for word in words.as_array().unwrap() {
@@ -212,8 +224,11 @@ pub(crate) fn rows_of(path: &Path, query: &str) -> serde_json::Value {
         let file = policy_store::Sqlite::open(policy_store::SqliteOptions::new(path))
             .await
             .unwrap();
-        file.rows(query, &[]).await.unwrap()
+        file.rows(query, &[]).await
     });
+    let Ok(rows) = rows else {
+        return json!("no such table");
+    };
     let value = |value: &Value| match value {
         Value::Int(number) => json!(number),
         other => json!(

@@ -1,13 +1,16 @@
 //! Whom a limit tells that it blocks somebody: a command, or a web server. Nobody waits for either.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use policy_store::Secret;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::{process::Command, sync::Semaphore, time::timeout};
 
-use super::webhook::{Url, post};
+use super::{
+    tls::Tls,
+    webhook::{Url, post},
+};
 use crate::{config::Section, journal::Journal};
 
 /// What is told.
@@ -27,6 +30,7 @@ pub(super) struct Notice {
 pub(super) struct Alert {
     command: Vec<String>,
     url: Option<Url>,
+    tls: Option<Tls>,
     secret: Option<Secret>,
     /// How many may be under way.
     places: Arc<Semaphore>,
@@ -55,11 +59,21 @@ impl Alert {
             }
             url
         });
+        let authorities = section.text_or("on_block_cafile", AUTHORITIES);
+        let is_https = url.as_ref().is_some_and(|url| url.is_https);
+        let tls = is_https.then(|| {
+            Tls::new(Path::new(&authorities)).map_err(|error| {
+                let text = format!("`on_block_cafile`: {authorities}: {error}");
+                section.error("on_block_cafile", text);
+            })
+        });
+        let tls = tls.and_then(Result::ok);
         let secret = section.text("on_block_secret").map(Secret::from);
         let is_none = command.is_empty() && url.is_none();
         (!is_none).then(|| Self {
             command,
             url,
+            tls,
             secret,
             places: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
         })
@@ -79,7 +93,8 @@ impl Alert {
         let command = command
             .next()
             .map(|program| (program, command.collect::<Vec<_>>()));
-        let (url, secret, body) = (self.url.clone(), self.secret.clone(), notice.json());
+        let (url, tls) = (self.url.clone(), self.tls.clone());
+        let (secret, body) = (self.secret.clone(), notice.json());
         tokio::spawn(async move {
             let _place = place;
             if let Some((program, arguments)) = command
@@ -88,7 +103,7 @@ impl Alert {
                 journal.warning(&format!("limit {limit}: {program}: {error}"));
             }
             if let Some(url) = url
-                && let Err(error) = within(post(&url, secret.as_ref(), &body)).await
+                && let Err(error) = within(post(&url, tls.as_ref(), secret.as_ref(), &body)).await
             {
                 journal.warning(&format!("limit {limit}: {url}: {error}"));
             }
@@ -165,6 +180,8 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// Where Debian has the authorities that it trusts.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// How long a command or a web server may take.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How many notices of one limit may be under way.

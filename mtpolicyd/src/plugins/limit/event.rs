@@ -1,10 +1,14 @@
 //! What is counted of a mail, and at which request about it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::Path};
 
 use policy_store::{Countries, MAX_DISTINCT};
 
-use crate::{chain::Call, config::Section};
+use crate::{
+    chain::Call,
+    config::Section,
+    plugins::{geoip_lookup, shared::WatchedFile},
+};
 
 /// The state of the SMTP dialogue at which a mail counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,14 +44,14 @@ impl State {
 }
 
 /// What is counted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Metric {
     Messages,
     Recipients,
     Bytes,
     DistinctRecipients,
     Addresses,
-    Countries(Option<Arc<Countries>>),
+    Countries(Option<WatchedFile<Countries>>),
 }
 
 impl PartialEq for Metric {
@@ -122,7 +126,9 @@ impl Metric {
             Self::Addresses => Some(address().map(network).into_iter().collect()),
             Self::Countries(file) => {
                 let country = address().zip(file.as_ref());
-                let country = country.and_then(|(address, file)| file.country(address));
+                let country = country.and_then(|(address, file)| {
+                    file.get(&call.services().journal).country(address)
+                });
                 Some(
                     country
                         .map(|country| country.to_string())
@@ -134,10 +140,10 @@ impl Metric {
     }
 }
 
-fn countries(section: &mut Section<'_>) -> Option<Arc<Countries>> {
+fn countries(section: &mut Section<'_>) -> Option<WatchedFile<Countries>> {
     let path = section.text_or("database", "/var/lib/GeoIP/GeoLite2-Country.mmdb");
-    match Countries::open(&path) {
-        Ok(countries) => Some(Arc::new(countries)),
+    match WatchedFile::open(Path::new(&path), geoip_lookup::read) {
+        Ok((countries, _)) => Some(countries),
         Err(error) => {
             section.error("database", format!("`database`: {path}: {error}"));
             None

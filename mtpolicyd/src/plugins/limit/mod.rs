@@ -23,6 +23,8 @@ use own::Own;
 mod subject;
 use subject::{Subject, Subjects};
 
+mod tls;
+
 mod webhook;
 
 use std::{sync::Arc, time::Duration};

@@ -6,13 +6,16 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use policy_store::Secret;
 use sha2::Sha256;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-/// `http://HOST[:PORT][/PATH]`.
+use super::tls::Tls;
+
+/// `http://HOST[:PORT][/PATH]`, or with `https`.
 #[derive(Clone, Eq, PartialEq)]
 pub(super) struct Url {
+    pub(super) is_https: bool,
     host: String,
     port: u16,
     path: String,
@@ -20,15 +23,21 @@ pub(super) struct Url {
 
 impl Url {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("http://")?;
+        let (scheme, rest) = text.split_once("://")?;
+        let (is_https, usual) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return None,
+        };
         let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-            _ => (authority, 80),
+            _ => (authority, usual),
         };
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let is_whole = !host.is_empty() && !host.contains('@') && port != 0;
         (is_whole && is_plain(text)).then(|| Self {
+            is_https,
             host: host.to_owned(),
             port,
             path: path.to_owned(),
@@ -39,7 +48,8 @@ impl Url {
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A path may hold a secret.
-        write!(f, "http://{}:{}", self.host, self.port)
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -49,11 +59,34 @@ impl fmt::Debug for Url {
     }
 }
 
-/// Posts a body. It is done when a status of 200 to 299 comes; no other address is followed.
-pub(super) async fn post(url: &Url, secret: Option<&Secret>, body: &str) -> Result<(), String> {
+/// Posts a body. It is done when a status of 200 to 299 comes; no other address is followed. With `https` the server's
+/// certificate is verified, for which `tls` has to be there.
+pub(super) async fn post(
+    url: &Url,
+    tls: Option<&Tls>,
+    secret: Option<&Secret>,
+    body: &str,
+) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
-    let mut stream = TcpStream::connect((host, url.port)).await.map_err(text)?;
+    let stream = TcpStream::connect((host, url.port)).await.map_err(text)?;
+    match tls {
+        Some(tls) => {
+            let stream = tls.connect(host, stream).await.map_err(text)?;
+            exchange(stream, url, secret, body).await
+        }
+        None if url.is_https => Err("there is no certificate of an authority".to_owned()),
+        None => exchange(stream, url, secret, body).await,
+    }
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    url: &Url,
+    secret: Option<&Secret>,
+    body: &str,
+) -> Result<(), String> {
+    let text = |error: std::io::Error| error.to_string();
     let signature = secret.map_or_else(String::new, |secret| {
         format!(
             "X-Mtpolicyd-Signature: sha256={}\r\n",
@@ -70,6 +103,7 @@ pub(super) async fn post(url: &Url, secret: Option<&Secret>, body: &str) -> Resu
     );
     let request = [head.as_bytes(), body.as_bytes()].concat();
     stream.write_all(&request).await.map_err(text)?;
+    stream.flush().await.map_err(text)?;
     let mut answer = Vec::new();
     let mut head = stream.take(MAX_ANSWER);
     while !answer.contains(&b'\n') {
@@ -113,6 +147,7 @@ mod tests {
     fn an_address_has_a_host_and_may_have_a_port_and_a_path() {
         let url = |host: &str, port, path: &str| {
             Some(Url {
+                is_https: port == 443 || port == 8443,
                 host: host.to_owned(),
                 port,
                 path: path.to_owned(),
@@ -126,7 +161,9 @@ mod tests {
             ),
             ("http://[::1]:8080/", url("[::1]", 8080, "/")),
             ("http://[::1]/", url("[::1]", 80, "/")),
-            ("https://a.example/", None),
+            ("https://a.example/", url("a.example", 443, "/")),
+            ("https://[::1]:8443/x", url("[::1]", 8443, "/x")),
+            ("HTTP://a.example/", None),
             ("ftp://a.example/", None),
             ("http://", None),
             ("http://:80/", None),

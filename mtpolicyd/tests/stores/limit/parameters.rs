@@ -184,7 +184,7 @@ fn what_cannot_work_is_said_when_the_configuration_is_read() {
         ),
         (
             "limits=1/1m\nmetric=countries\ndatabase=/nonexistent",
-            "error: `database`: /nonexistent: cannot be read",
+            "error: `database`: /nonexistent: No such file or directory (os error 2)",
         ),
         (
             "limits=1/1m\nlimits_ldap=none\nlimits_filter=(uid=%s)",

@@ -1,0 +1,53 @@
+//! A reload reads `/etc/resolv.conf` again.
+
+use std::{fs, net::SocketAddr};
+
+use policy_testing::NameServer;
+
+use super::daemon::Daemon;
+
+/// Programs ask at port 53 of what the file names.
+fn server(last: u8, code: &str) -> NameServer {
+    let process = std::process::id().to_le_bytes();
+    let address = SocketAddr::from(([127, process[0] | 1, process[1] | 128, last], 53));
+    let zone = format!(
+        "192.0.2.1@list.example A {code}\n127.0.0.2@list.example A 127.0.0.2\n192.0.2.1@list.example TXT {code}\n"
+    );
+    NameServer::start_at(address, &zone)
+}
+
+#[test]
+fn the_name_servers_of_resolv_conf_are_read_again() {
+    let servers = [server(1, "127.0.0.3"), server(2, "127.0.0.4")];
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    let write = |server: &NameServer| {
+        fs::write(&file, format!("nameserver {}\n", server.address().ip())).unwrap();
+    };
+    write(&servers[0]);
+    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+    let name = file.display().to_string();
+    let before = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        &name,
+    ];
+    let list = "<Plugin list>\nmodule = RBL\ndomain = list.example\nself_test = 0\n</Plugin>";
+    let daemon = Daemon::start_as(&before, "", list);
+    let ask = || daemon.ask(&[("client_address", "192.0.2.1")]);
+    let answer = |code: &str| format!("reject delivery from 192.0.2.1 rejected ({code})");
+    assert_eq!(ask(), answer("127.0.0.3"));
+    // Nothing has changed: what is known stays.
+    daemon.reload(1);
+    assert_eq!(daemon.count("names other servers"), 0);
+    write(&servers[1]);
+    assert_eq!(ask(), answer("127.0.0.3"));
+    daemon.reload(2);
+    assert_eq!(daemon.count("names other servers"), 1);
+    assert_eq!(ask(), answer("127.0.0.4"));
+}
