@@ -207,7 +207,13 @@ impl Cache {
         let mut tables = self.tables();
         tables.spam.clear();
         tables.ham.clear();
-        !matches!(self.backing.get(), Some(Backing::Shared(_)))
+        !self.is_shared()
+    }
+
+    /// Whether each request asks a store, which others ask as well.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backing.get(), Some(Backing::Shared(_)))
     }
 
     /// The entries as `-s` prints them: `blocked: KEY RATE RETRIES TIME` and `pass: KEY RATE USES TIME TIME TIME`.

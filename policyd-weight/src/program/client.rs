@@ -16,6 +16,9 @@ pub(super) fn show(paths: &Paths) -> Result<(), Exit> {
     print("*** querying cache for content stats:\n");
     let entries = match ask(paths, "5 stats\n") {
         Some(answer) => {
+            if answer.starts_with("stats shared") {
+                return Err(shared("its entries are not listed"));
+            }
             let lines = answer
                 .lines()
                 .filter(|line| line.starts_with("blocked: ") || line.starts_with("pass: "));
@@ -35,11 +38,8 @@ pub(super) fn show(paths: &Paths) -> Result<(), Exit> {
 /// Forgets all clients.
 pub(super) fn empty(paths: &Paths) -> Result<(), Exit> {
     if let Some(answer) = ask(paths, "5 kill\n") {
-        if answer.contains("shared") {
-            return Err(Exit::with_status(
-                1,
-                "the cache is in $CACHE_STORE, which other hosts share: it stays as it is",
-            ));
+        if answer.starts_with("kill shared") {
+            return Err(shared("it stays as it is"));
         }
         return Ok(());
     }
@@ -71,6 +71,13 @@ pub(super) fn empty(paths: &Paths) -> Result<(), Exit> {
         })?;
     }
     Ok(())
+}
+
+fn shared(consequence: &str) -> Exit {
+    Exit::with_status(
+        1,
+        format!("the cache is in $CACHE_STORE, which other hosts share: {consequence}"),
+    )
 }
 
 fn existing_file(paths: &Paths) -> Option<std::path::PathBuf> {

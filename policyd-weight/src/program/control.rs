@@ -3,7 +3,13 @@
 //! A line is `5 QUERY`: `stats` is answered by the entries and `EOF`, `kill` empties the cache. The socket is in a
 //! directory of the daemon's user, and answers that user and root alone.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -13,8 +19,30 @@ use tokio::{
 
 use crate::policy::Policy;
 
+/// The socket, whose file goes with it.
+#[derive(Debug)]
+pub(super) struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl Drop for ControlSocket {
+    /// Leaves the file of a daemon that was started meanwhile.
+    fn drop(&mut self) {
+        if file_id(&self.path).is_ok_and(|file| file == self.file) {
+            _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn file_id(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// Listens at a path. A socket that nobody listens at is replaced.
-pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::other("socket exists and is connectable"));
     }
@@ -24,14 +52,18 @@ pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    Ok(ControlSocket {
+        listener,
+        file: file_id(path)?,
+        path: path.to_owned(),
+    })
 }
 
 /// Answers one connection at a time, for a short time.
-pub(super) async fn serve(listener: &UnixListener, policy: &Arc<Policy>) {
+pub(super) async fn serve(socket: &ControlSocket, policy: &Arc<Policy>) {
     let own = rustix::process::geteuid().as_raw();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, _)) = socket.listener.accept().await else {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         };
@@ -56,6 +88,7 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
         .trim_end()
         .to_ascii_lowercase();
     let answer = match line.split(' ').nth(1) {
+        Some("stats") if policy.cache().is_shared() => "stats shared\nEOF\n".to_owned(),
         Some("stats") => {
             let entries = policy
                 .cache()

@@ -107,9 +107,6 @@ impl Maintenance {
             _ = stopped => {}
         }
         self.flush().await;
-        if let Some(socket) = &self.socket {
-            _ = std::fs::remove_file(socket);
-        }
     }
 
     async fn write_changes(&self) {
@@ -135,7 +132,7 @@ impl Maintenance {
             return std::future::pending().await;
         };
         match control::bind(path) {
-            Ok(listener) => control::serve(&listener, &self.policy).await,
+            Ok(socket) => control::serve(&socket, &self.policy).await,
             Err(error) => {
                 let text = format!("no socket for -s and -k at {}: {error}", path.display());
                 self.policy.log().line(Level::Warning, text);

@@ -1,0 +1,116 @@
+//! What is remembered: shown, emptied, shared, and there again after a restart.
+
+use policy_testing::within;
+
+use super::{
+    PATIENCE,
+    world::{GOOD, World, bad, good, has, text},
+};
+
+#[test]
+fn the_cache_of_the_running_daemon_is_shown_and_emptied() {
+    let world = World::new("");
+    let _running = world.start();
+    assert!(world.ask(&bad("1")).starts_with("action=550 "));
+    let cached = world.ask(&bad("2"));
+    // Why, and how often, is in the answer.
+    assert!(
+        cached.contains(
+            "[cached] - retrying too fast. penalty: 30 seconds x 1 retries. Reason: IN_BL=4.35 "
+        ),
+        "{cached}"
+    );
+    assert_eq!(world.ask(&good("3")), GOOD);
+    let shown = text(&world.run(&["-s"]).stdout);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines[0], "*** querying cache for content stats:");
+    assert!(
+        lines[1].starts_with("blocked: 100.70.1.1 ")
+            && lines[2].starts_with("pass: 100.64.2.10-acme.test -4.6 60 "),
+        "{shown}"
+    );
+    assert!(world.run(&["-k"]).status.success());
+    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    assert_eq!(world.ask(&good("4")), GOOD);
+}
+
+#[test]
+fn recipients_of_one_mail_are_known_on_all_connections() {
+    let world = World::new("");
+    let _running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    let rejected = world.ask(&bad("2"));
+    assert_eq!(
+        world.ask(&good("1")),
+        "action=DUNNO multirecipient-mail - already accepted by previous query"
+    );
+    assert_eq!(
+        world.ask(&bad("2")),
+        format!("{rejected} (multirecipient mail)")
+    );
+}
+
+#[test]
+fn requests_on_standard_input_share_the_cache() {
+    let world = World::new("");
+    let spawn = |input: &str| world.feed(&[], input);
+    let first = spawn(&(good("1") + "nonsense\n" + &good("1")));
+    let expected = format!(
+        "{GOOD}\n\naction=DUNNO multirecipient-mail - already accepted by previous query\n\n"
+    );
+    assert_eq!(text(&first.stdout), expected);
+    assert_eq!(
+        text(&spawn(&good("2")).stdout),
+        "action=PREPEND X-policyd-weight: using cached result; rate: -4.6\n\n"
+    );
+    let wrong = spawn("request=other\n\n");
+    assert_eq!(
+        (wrong.status.code(), text(&wrong.stdout).as_str()),
+        (Some(255), "")
+    );
+}
+
+/// Nothing is lost but what came in the last second.
+#[test]
+fn the_cache_outlives_a_daemon_that_is_killed() {
+    let world = World::new("");
+    let mut running = world.start();
+    assert!(world.ask(&bad("1")).starts_with("action=550 "));
+    assert_eq!(world.ask(&good("2")), GOOD);
+    let is_written = |client: &str| {
+        let files = ["lock/cache.sqlite", "lock/cache.sqlite-wal"];
+        files.iter().any(|file| has(&world.path(file), client))
+    };
+    let written = within(PATIENCE, || {
+        is_written("100.70.1.1") && is_written("100.64.2.10-acme.test")
+    });
+    assert!(written, "the file has no entries");
+    running.kill();
+    drop(running);
+
+    // Where no daemon runs, the file is shown.
+    let shown = text(&world.run(&["-s"]).stdout);
+    assert!(
+        shown.contains("\nblocked: 100.70.1.1 ")
+            && shown.contains("\npass: 100.64.2.10-acme.test "),
+        "{shown}"
+    );
+    let running = world.start();
+    assert!(
+        world
+            .ask(&bad("3"))
+            .contains(" [cached] - retrying too fast.")
+    );
+    assert!(
+        world
+            .ask(&good("4"))
+            .ends_with("using cached result; rate: -4.6")
+    );
+    drop(running);
+
+    // Where no daemon runs, the file is emptied.
+    assert!(world.run(&["-k"]).status.success());
+    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    let _running = world.start();
+    assert_eq!(world.ask(&good("5")), GOOD);
+}

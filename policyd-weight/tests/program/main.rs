@@ -1,0 +1,21 @@
+//! The command line, the daemon and spawn(8), as an administrator, an init script and Postfix see them.
+//!
+//! Must be run as root. A Postfix of the tests' own is the one of `cli/tests/postfix`.
+
+#![allow(
+    unreachable_pub,
+    reason = "a program of its own: its parts see each other"
+)]
+
+mod cache;
+mod command_line;
+mod init_script;
+mod life;
+mod load;
+#[path = "../../../cli/tests/postfix/needs.rs"]
+mod needs;
+mod postfix;
+mod stores;
+mod world;
+
+use world::PATIENCE;

@@ -1,0 +1,253 @@
+//! A Postfix that asks: as a daemon, and under spawn(8).
+
+use std::{net::SocketAddrV4, process::Command, sync::mpsc, thread};
+
+use policyd_weight::regex::compile;
+
+#[path = "../../../cli/tests/postfix/instance.rs"]
+#[allow(dead_code, reason = "what is shared is used here in part")]
+mod instance;
+#[path = "../../../cli/tests/postfix/log.rs"]
+#[allow(dead_code, reason = "what is shared is used here in part")]
+mod log;
+#[path = "../../../cli/tests/postfix/smtp.rs"]
+#[allow(dead_code, reason = "what is shared is used here in part")]
+mod smtp;
+
+use instance::{Processes, Setup};
+use smtp::Smtp;
+
+use super::world::{PROGRAM, Running, World};
+
+/// How Postfix reaches it.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    Daemon,
+    Spawn,
+}
+
+/// An SMTP server that asks it about recipients, as the manual has it.
+fn add_server(setup: &mut Setup, mode: Mode, world: &World) -> (SocketAddrV4, Option<Running>) {
+    let (endpoint, running) = match mode {
+        Mode::Daemon => (
+            format!("inet:127.0.0.1:{}", world.port()),
+            Some(world.start()),
+        ),
+        Mode::Spawn => (add_spawn(setup, world), None),
+    };
+    let server = setup.add_smtpd(Processes::OnePerSession, &endpoint);
+    for stage in ["client", "helo", "sender", "data", "end_of_data"] {
+        setup.add_option(&format!("smtpd_{stage}_restrictions="));
+    }
+    // A session may be another client's.
+    setup.add_option("smtpd_authorized_xclient_hosts=127.0.0.0/8");
+    setup.add_option("smtpd_client_connection_count_limit=0");
+    (server, running)
+}
+
+/// Under spawn(8) it runs as nobody, with a copy of the program that nobody can read, and a directory of nobody's.
+fn add_spawn(setup: &mut Setup, world: &World) -> String {
+    let program = setup.path().join("policyd-weight");
+    for (words, path) in [
+        (&["-m", "755", PROGRAM][..], &program),
+        (
+            &["-d", "-m", "700", "-o", "nobody", "-g", "nogroup"],
+            &world.path("lock"),
+        ),
+    ] {
+        let made = Command::new("install").args(words).arg(path).status();
+        assert!(made.unwrap().success(), "{words:?}");
+    }
+    let file = world.file().display().to_string();
+    setup.add_spawn("weight", &program, &["-f".to_owned(), file])
+}
+
+/// A client of Postfix, whose address and name are those that it says.
+struct Session(Smtp);
+
+impl Session {
+    fn begin(server: SocketAddrV4, client: &str, name: &str, helo: &str, sender: &str) -> Self {
+        let (smtp, _) = Smtp::connect(server);
+        let mut session = Self(smtp);
+        session.say("EHLO me", "250");
+        session.say(&format!("XCLIENT NAME={name} ADDR={client}"), "220");
+        session.say(&format!("EHLO {helo}"), "250");
+        session.say(&format!("MAIL FROM:<{sender}>"), "250");
+        session
+    }
+
+    fn say(&mut self, command: &str, expected: &str) {
+        let reply = self.0.command(command);
+        assert!(reply.starts_with(expected), "{command}: {reply}");
+    }
+
+    /// The reply to a recipient.
+    fn recipient(&mut self, name: &str) -> String {
+        self.0.command(&format!("RCPT TO:<{name}@example.org>"))
+    }
+
+    fn send(mut self) {
+        self.say("DATA", "354");
+        self.say("Subject: hello\r\n\r\nhello\r\n.", "250");
+        self.say("QUIT", "221");
+    }
+}
+
+const MAIL_SEEMS: &str = "Recipient address rejected: Mail appeared to be SPAM or forged. Ask your Mail/DNS-Administrator \
+    to correct HELO and DNS MX settings or to get removed from DNSBLs";
+
+fn decides_by_score(mode: Mode) {
+    let world = World::new("");
+    let mut setup = Setup::new();
+    let (server, running) = add_server(&mut setup, mode, &world);
+    let mut postfix = setup.start();
+    let good = |sender| {
+        Session::begin(
+            server,
+            "100.64.2.10",
+            "mail.acme.test",
+            "mail.acme.test",
+            sender,
+        )
+    };
+    let bad = |sender| Session::begin(server, "100.70.1.1", "[UNAVAILABLE]", "h.acme.test", sender);
+
+    let mut session = good("carol@acme.test");
+    for recipient in ["dave", "erin"] {
+        assert_eq!(session.recipient(recipient), "250 2.1.5 Ok");
+    }
+    session.send();
+    let mut session = good("dora@acme.test");
+    assert_eq!(session.recipient("dave"), "250 2.1.5 Ok");
+    session.send();
+
+    let mut session = bad("carol@acme.test");
+    let reply = session.recipient("dave");
+    let names =
+        "; MTA helo: h.acme.test, MTA hostname: unknown[100.70.1.1] (helo/hostname mismatch)";
+    assert!(
+        reply.starts_with(&format!(
+            "550 5.7.1 <dave@example.org>: {MAIL_SEEMS}{names}"
+        )),
+        "{reply}"
+    );
+    let reply = session.recipient("erin");
+    assert!(reply.ends_with("(multirecipient mail)"), "{reply}");
+    let reply = bad("dora@acme.test").recipient("dave");
+    assert!(
+        reply.contains(
+            " [cached] - retrying too fast. penalty: 30 seconds x 1 retries. Reason: IN_BL=4.35 "
+        ),
+        "{reply}"
+    );
+
+    let mut session = bad("");
+    assert_eq!(session.recipient("dave"), "250 2.1.5 Ok");
+    session.send();
+    let mut session = Session::begin(
+        server,
+        "100.70.1.2",
+        "[UNAVAILABLE]",
+        "nothing",
+        "x@nothing",
+    );
+    let reply = session.recipient("dave");
+    let nothing = "450 4.7.1 <dave@example.org>: Recipient address rejected: No DNS entries for your MTA, HELO and Domain.";
+    assert!(reply.starts_with(nothing), "{reply}");
+    drop(session);
+
+    assert!(postfix.deliver(3), "{}", postfix.log());
+    postfix.stop();
+    drop(running);
+    let log = postfix.log();
+    for header in [
+        "PREPEND X-policyd-weight:  NOT_IN_BL=-1.5 CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
+        "PREPEND X-policyd-weight: using cached result; rate: -4.6",
+        "DUNNO multirecipient-mail - already accepted by previous query",
+        "DUNNO NULL (<>) Sender",
+    ] {
+        assert!(log.contains(header), "{header}: {log}");
+    }
+    // What programs that read Postfix' log look for: collectd's example, Munin's postfix_mailstats, pflogsumm.
+    for pattern in [
+        r"smtpd\[.+?NOQUEUE: reject:\s+RCPT from\s+(.+?)\[(.+?)\]:.+?<(.+?)>:\s+Recipient address rejected: Mail appeared to be SPAM or forged.+?from=<(.+?)>",
+        r"reject: RCPT from (\S+): 550 5\.7\.1 <dave@example\.org>: Recipient address rejected: (.*); from=<(\S*)>",
+        r"450 4\.7\.1.*rejected: No DNS entries for your MTA, HELO and Domain",
+    ] {
+        let regex = compile(pattern).unwrap();
+        assert!(regex.is_match(log.as_bytes()), "{pattern}: {log}");
+    }
+    assert_eq!(log::complaints(&log).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn as_a_daemon_it_decides_by_score() {
+    decides_by_score(Mode::Daemon);
+}
+
+#[test]
+fn under_spawn_it_decides_by_score() {
+    decides_by_score(Mode::Spawn);
+}
+
+/// A hundred clients at once, and each tenth has a sender of whose name DNS says nothing: these come last, and all come.
+fn hanging_names_delay_nobody_else(mode: Mode) {
+    const SESSIONS: usize = 100;
+    let world = World::new(
+        "$DNS_RETRIES = 0; $DNS_RETRY_IVAL = 60; $REQUEST_TIMEOUT = '40s'; $POSCACHESIZE = 0; $MAX_PROC = 200;",
+    );
+    let mut setup = Setup::new();
+    let (server, running) = add_server(&mut setup, mode, &world);
+    let mut postfix = setup.start();
+    let name = "mail.acme.test";
+    let sessions = thread::scope(|scope| {
+        let begun: Vec<_> = (0..SESSIONS)
+            .map(|number| {
+                scope.spawn(move || {
+                    let hangs = number % 10 == 0;
+                    let sender = if hangs {
+                        format!("x@h{number}.slow.test")
+                    } else {
+                        "carol@acme.test".to_owned()
+                    };
+                    let session = Session::begin(server, "100.64.2.10", name, name, &sender);
+                    (hangs, session)
+                })
+            })
+            .collect();
+        let sessions = begun.into_iter().map(|begun| begun.join().unwrap());
+        sessions.collect::<Vec<_>>()
+    });
+    let (done, finished) = mpsc::channel();
+    thread::scope(|scope| {
+        for (hangs, mut session) in sessions {
+            let done = done.clone();
+            scope.spawn(move || done.send((hangs, session.recipient("dave"))).unwrap());
+        }
+    });
+    postfix.stop();
+    drop(running);
+    drop(done);
+    let order: Vec<(bool, String)> = finished.iter().collect();
+    let hanging: Vec<bool> = order.iter().map(|(hangs, _)| *hangs).collect();
+    let expected: Vec<bool> = (0..SESSIONS)
+        .map(|place| place >= SESSIONS - SESSIONS / 10)
+        .collect();
+    assert_eq!(hanging, expected);
+    assert!(
+        order.iter().all(|(_, reply)| reply == "250 2.1.5 Ok"),
+        "{order:?}"
+    );
+    let log = postfix.log();
+    assert_eq!(log::complaints(&log).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn as_a_daemon_hanging_names_delay_nobody_else() {
+    hanging_names_delay_nobody_else(Mode::Daemon);
+}
+
+#[test]
+fn under_spawn_hanging_names_delay_nobody_else() {
+    hanging_names_delay_nobody_else(Mode::Spawn);
+}
