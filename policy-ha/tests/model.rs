@@ -241,7 +241,7 @@ fn is_spread(wait: Duration, base: Duration) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 3 / 2))]
 
     #[test]
     fn the_balancer_does_as_the_model_does(

@@ -164,7 +164,7 @@ async fn lines_that_are_left_out_are_told_whatever_comes_behind_them() {
         let (mut answered, mut told) = (0, Vec::new());
         loop {
             let request = connection.request(drain.begun()).await;
-            told.extend(connection.take_ignored().lines);
+            told.extend(connection.take_skipped().lines);
             match request {
                 Ok(Some(_)) => {
                     answered += 1;

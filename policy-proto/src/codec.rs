@@ -94,7 +94,7 @@ impl codec::Decoder for ServerCodec {
     fn decode(&mut self, buf: &mut BytesMut) -> Result<Option<Request>, CodecError> {
         let request = self.decoder.request(buf)?;
         // Nobody asks a codec for them, and they must not pile up.
-        self.decoder.take_ignored();
+        self.decoder.take_skipped();
         Ok(request)
     }
 

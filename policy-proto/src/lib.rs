@@ -163,7 +163,7 @@ mod codec;
 pub use codec::{ClientCodec, CodecError, ServerCodec};
 
 mod decoder;
-pub use decoder::{Ignored, MessageDecoder};
+pub use decoder::{MessageDecoder, SkippedLines};
 
 mod error;
 pub use error::{DecodeError, InvalidActionSet, InvalidAttribute, InvalidResponse, InvalidXtext};

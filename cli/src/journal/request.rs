@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use policy_daemon::log::Level;
 use policy_flow::Slot;
-use policy_proto::{Ignored, Request, Response, attr};
+use policy_proto::{Request, Response, SkippedLines, attr};
 
 use crate::{
     args::LogFormat,
@@ -64,7 +64,7 @@ impl Journal {
     }
 
     /// Lines of a request were no attributes.
-    pub fn ignored(&self, ignored: &Ignored) {
+    pub fn ignored(&self, ignored: &SkippedLines) {
         for line in &ignored.lines {
             let line = escape(line, Place::Quoted('"'));
             let text = format!("error: ignoring garbage \"{line}\"");

@@ -137,7 +137,7 @@ impl<C: ClientSide> Driver<C> {
     fn rare_client_event(&mut self, event: &ClientEvent<'_>) {
         let proxy = &self.proxy;
         match *event {
-            ClientEvent::Ignored(ignored) => proxy.journal.ignored(ignored),
+            ClientEvent::SkippedLines(ignored) => proxy.journal.ignored(ignored),
             ClientEvent::Refused {
                 peer,
                 error,

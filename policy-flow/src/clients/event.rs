@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_proto::{DecodeError, Ignored, Request, Response};
+use policy_proto::{DecodeError, Request, Response, SkippedLines};
 use thiserror::Error;
 
 use crate::{ClientId, Peer, Slot};
@@ -42,7 +42,7 @@ pub enum Waiting {
 #[non_exhaustive]
 pub enum ClientEvent<'a> {
     /// Lines of a request were no attributes, and are left out.
-    Ignored(&'a Ignored),
+    SkippedLines(&'a SkippedLines),
     /// A request has come whole, and whether it is one for a policy server.
     #[non_exhaustive]
     Request {

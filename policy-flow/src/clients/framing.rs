@@ -42,7 +42,7 @@ impl Clients {
         let decoded = self.decoder.request(&mut self.arena.buf);
         let is_lenient = self.options.lenient;
         if is_lenient && !matches!(decoded, Ok(None)) {
-            report_ignored(self.decoder.take_ignored(), driver);
+            report_skipped(self.decoder.take_skipped(), driver);
         }
         if decoded.is_err() || !self.arena.buf.is_empty() || !matches!(decoded, Ok(Some(_))) {
             let decoder = mem::replace(&mut self.decoder, self.options.decoder());
@@ -74,7 +74,7 @@ impl Clients {
         let decoded = partial.decoder.request(&mut partial.buf);
         let is_lenient = self.options.lenient;
         if is_lenient && !matches!(decoded, Ok(None)) {
-            report_ignored(partial.decoder.take_ignored(), driver);
+            report_skipped(partial.decoder.take_skipped(), driver);
         }
         let request = decoded?;
         if partial.buf.is_empty() && (request.is_some() || !is_lenient) {
@@ -91,7 +91,7 @@ impl Clients {
         if let Some(client) = self.slab.get_mut(id)
             && let Some(partial) = &mut client.partial
         {
-            report_ignored(partial.decoder.take_ignored(), driver);
+            report_skipped(partial.decoder.take_skipped(), driver);
         }
     }
 
@@ -119,9 +119,9 @@ impl Clients {
     }
 }
 
-fn report_ignored(ignored: policy_proto::Ignored, driver: &mut impl ClientDriver) {
+fn report_skipped(ignored: policy_proto::SkippedLines, driver: &mut impl ClientDriver) {
     if !ignored.is_empty() {
-        driver.client_event(ClientEvent::Ignored(&ignored));
+        driver.client_event(ClientEvent::SkippedLines(&ignored));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use policy_flow::ClientId;
-use policy_proto::{Ignored, Request};
+use policy_proto::{Request, SkippedLines};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
@@ -166,7 +166,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     /// Lines of the last request, and of the beginning of the next one, that were no attributes, where
     /// that is [allowed](policy_flow::ClientOptions::lenient): the first ones, and a count of the others. To be taken
     /// before the next request is waited for.
-    pub fn take_ignored(&mut self) -> Ignored {
+    pub fn take_skipped(&mut self) -> SkippedLines {
         mem::take(&mut self.wire.ignored)
     }
 

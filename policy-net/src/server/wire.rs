@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use policy_flow::{ClientDriver, ClientEvent, ClientId, Sent};
-use policy_proto::{Ignored, Request};
+use policy_proto::{Request, SkippedLines};
 use tokio::io::AsyncWrite;
 
 use super::clients::Entries;
@@ -27,7 +27,7 @@ pub(super) struct Wire<Io> {
     pub(super) is_unsent: bool,
     /// The next request, if it has come whole.
     pub(super) request: Option<Request>,
-    pub(super) ignored: Ignored,
+    pub(super) ignored: SkippedLines,
     /// The client will send no more. It may still wait for a reply.
     pub(super) ended: bool,
 }
@@ -41,7 +41,7 @@ impl<Io> Wire<Io> {
             is_replying: false,
             is_unsent: false,
             request: None,
-            ignored: Ignored::default(),
+            ignored: SkippedLines::default(),
             ended: false,
         }
     }
@@ -117,9 +117,9 @@ impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
 
     fn client_event(&mut self, event: ClientEvent<'_>) {
         match event {
-            ClientEvent::Ignored(new) => {
+            ClientEvent::SkippedLines(new) => {
                 let ignored = &mut self.wire.ignored;
-                let room = Ignored::MAX_LINES.saturating_sub(ignored.lines.len());
+                let room = SkippedLines::MAX_LINES.saturating_sub(ignored.lines.len());
                 let kept = new.lines.iter().take(room);
                 ignored.lines.extend(kept.cloned());
                 ignored.more += new.more + new.lines.len().saturating_sub(room) as u64;

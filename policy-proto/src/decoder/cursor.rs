@@ -19,7 +19,7 @@ pub(crate) struct Cursor {
     /// Its bytes are not yet a valid request: it has lines that end in CR LF or are left out.
     pub(crate) rewrite: bool,
     /// Lines of it that are left out.
-    pub(crate) ignored: usize,
+    pub(crate) skipped: usize,
 }
 
 impl Cursor {

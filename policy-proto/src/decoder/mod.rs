@@ -5,13 +5,13 @@ use bytes::{Buf, BytesMut};
 use crate::{DecodeError, Limits, Request, Response};
 
 mod cursor;
-mod ignored;
 mod lines;
 mod requests;
 mod responses;
 mod scan;
+mod skipped;
 
-pub use ignored::Ignored;
+pub use skipped::SkippedLines;
 
 use cursor::Cursor;
 use lines::without_cr;
@@ -47,7 +47,7 @@ pub struct MessageDecoder {
     /// The place in the message at the beginning of the buffer.
     cursor: Cursor,
     /// Lines that were no attributes, for the caller's log.
-    ignored: Option<Box<Ignored>>,
+    skipped: Option<Box<SkippedLines>>,
     /// Bytes of the last response that have been taken, while its blank line is still owed.
     owed: Option<usize>,
     failed: Option<DecodeError>,
@@ -84,7 +84,7 @@ impl MessageDecoder {
     }
 
     /// Sets leniency: lines of a request that are no attributes are left out of it instead of being
-    /// an error, and kept for [`take_ignored`](Self::take_ignored).
+    /// an error, and kept for [`take_skipped`](Self::take_skipped).
     ///
     /// A proxy that replaces a lenient program wants this; a policy server does not, since Postfix
     /// never sends such lines.
@@ -97,7 +97,7 @@ impl MessageDecoder {
     /// let mut buf = BytesMut::from("EHLO there\nrequest=smtpd_access_policy\n\n");
     /// let request = decoder.request(&mut buf)?.expect("a whole request");
     /// assert_eq!(request.as_bytes(), b"request=smtpd_access_policy\n\n");
-    /// assert_eq!(decoder.take_ignored().lines, ["EHLO there"]);
+    /// assert_eq!(decoder.take_skipped().lines, ["EHLO there"]);
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
     #[must_use]
@@ -220,7 +220,7 @@ impl MessageDecoder {
     }
 
     /// The lines that were left out since the last call: of each request the first
-    /// [8](Ignored::MAX_LINES), and a count of the others. Always empty for a strict decoder.
+    /// [8](SkippedLines::MAX_LINES), and a count of the others. Always empty for a strict decoder.
     ///
     /// Take them after each call of [`request`](Self::request). Until then no more than these are
     /// kept, whatever comes.
@@ -232,13 +232,13 @@ impl MessageDecoder {
     /// let mut decoder = MessageDecoder::new().lenient();
     /// let mut buf = BytesMut::from("one\n=two\r\na=3\n\n");
     /// decoder.request(&mut buf)?;
-    /// assert_eq!(decoder.take_ignored().lines, ["one", "=two"]);
-    /// assert!(decoder.take_ignored().is_empty());
+    /// assert_eq!(decoder.take_skipped().lines, ["one", "=two"]);
+    /// assert!(decoder.take_skipped().is_empty());
     /// # Ok::<(), policy_proto::DecodeError>(())
     /// ```
-    pub fn take_ignored(&mut self) -> Ignored {
-        let ignored = self.ignored.take();
-        ignored.map(|ignored| *ignored).unwrap_or_default()
+    pub fn take_skipped(&mut self) -> SkippedLines {
+        let skipped = self.skipped.take();
+        skipped.map(|skipped| *skipped).unwrap_or_default()
     }
 
     fn fallible<T>(

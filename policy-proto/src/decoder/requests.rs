@@ -67,9 +67,9 @@ impl MessageDecoder {
                     return Err(error);
                 }
                 self.cursor.rewrite = true;
-                let others = self.cursor.ignored;
-                self.ignored.get_or_insert_default().push(line, others);
-                self.cursor.ignored += 1;
+                let others = self.cursor.skipped;
+                self.skipped.get_or_insert_default().push(line, others);
+                self.cursor.skipped += 1;
             } else {
                 self.cursor.begun = true;
             }

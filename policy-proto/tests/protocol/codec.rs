@@ -108,8 +108,6 @@ fn an_error_of_the_connection_says_what_it_is() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn codecs_find_what_the_decoder_finds(stream in stream(), cuts in vec(any::<usize>(), 0..6)) {
         let pieces = drive::cut(&stream, &cuts);

@@ -10,7 +10,8 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    // 1024, unless PROPTEST_CASES says another number than 256.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 4))]
 
     #[test]
     fn requests_are_those_of_the_naive_decoder_however_they_are_cut(

@@ -196,8 +196,8 @@ fn lines_that_were_left_out_are_told_once() {
     decoder
         .request(&mut BytesMut::from("bad\na=1\n\n"))
         .unwrap();
-    decoder.take_ignored();
-    assert!(decoder.take_ignored().is_empty());
+    decoder.take_skipped();
+    assert!(decoder.take_skipped().is_empty());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_long_line_that_is_left_out_is_told_by_its_first_512_bytes() {
         let line = "x".repeat(length);
         let mut buf = BytesMut::from(&*format!("{line}\na=1\n\n"));
         decoder.request(&mut buf).unwrap().unwrap();
-        assert_eq!(decoder.take_ignored().lines, [&line[..length.min(512)]]);
+        assert_eq!(decoder.take_skipped().lines, [&line[..length.min(512)]]);
     }
 }
 
@@ -232,9 +232,9 @@ fn lines_that_nobody_takes_are_no_more_than_eight_in_all() {
     let mut decoder = MessageDecoder::new().lenient();
     let mut buf = BytesMut::from(&*"bad\nworse\na=1\n\n".repeat(100));
     while decoder.request(&mut buf).unwrap().is_some() {}
-    let ignored = decoder.take_ignored();
+    let ignored = decoder.take_skipped();
     assert_eq!((ignored.lines.len(), ignored.more), (8, 192));
-    assert!(!ignored.is_empty() && decoder.take_ignored().is_empty());
+    assert!(!ignored.is_empty() && decoder.take_skipped().is_empty());
 }
 
 #[test]
@@ -270,5 +270,5 @@ fn lines_that_are_left_out_count_until_a_request_ends_whatever_blank_lines_are_b
         decoder.request(&mut buf).err().map(Flaw::from)
     });
     assert_eq!(error, Some(Flaw::MessageTooLong { limit: 100 }));
-    assert_eq!(decoder.take_ignored().lines.len(), 8);
+    assert_eq!(decoder.take_skipped().lines.len(), 8);
 }

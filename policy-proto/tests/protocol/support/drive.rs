@@ -13,7 +13,7 @@ pub(crate) fn requests<'a>(
     let (mut kept, mut more) = (Vec::new(), 0);
     let (messages, end) = all(&mut decoder, pieces, |decoder, buf| {
         let request = decoder.request(buf);
-        let ignored = decoder.take_ignored();
+        let ignored = decoder.take_skipped();
         kept.extend(ignored.lines.into_iter().map(Vec::from));
         more += ignored.more;
         Ok(request?.map(|request| request.as_bytes().to_vec()))

@@ -7,20 +7,20 @@ use bytes::Bytes;
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use policy_proto::{MessageDecoder, Ignored};
+/// use policy_proto::{MessageDecoder, SkippedLines};
 ///
 /// let mut decoder = MessageDecoder::new().lenient();
 /// let mut buf = BytesMut::from(&b"x\n".repeat(1000)[..]);
 /// assert_eq!(decoder.request(&mut buf)?, None);
 ///
-/// let ignored = decoder.take_ignored();
-/// assert_eq!(ignored.lines, ["x"; Ignored::MAX_LINES]);
-/// assert_eq!(ignored.more, 992);
+/// let skipped = decoder.take_skipped();
+/// assert_eq!(skipped.lines, ["x"; SkippedLines::MAX_LINES]);
+/// assert_eq!(skipped.more, 992);
 /// # Ok::<(), policy_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Ignored {
+pub struct SkippedLines {
     /// The first lines of a request, at most [`MAX_LINES`](Self::MAX_LINES), in order and without their
     /// ends. A longer one than [`MAX_LINE`](Self::MAX_LINE) is cut.
     pub lines: Vec<Bytes>,
@@ -28,7 +28,7 @@ pub struct Ignored {
     pub more: u64,
 }
 
-impl Ignored {
+impl SkippedLines {
     /// As many lines of one request are kept: enough to see what a client speaks.
     pub const MAX_LINES: usize = 8;
     /// As many bytes of a line are kept: enough for a line of a log.
