@@ -126,7 +126,7 @@ const OF_THE_DAY: &[(&str, usize)] = &[
         r": decided action=PREPEND X-policyd-weight: using cached result;",
         1,
     ),
-    (r"decided action=(PREPEND|DUNNO)", 6),
+    (r"decided action=(PREPEND|DUNNO)", 5),
     (r"decided action=4\d\d ", 1),
     (r"rate: -?[\d.]+", 6),
     (r" IN_[A-Z_]+=", 2),
