@@ -249,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_asked_for_what_follows_the_first_sign() {
+        let mail = mail("x@b@c.test", "", "192.0.2.1");
+        assert_eq!(
+            (mail.checked_domain(), mail.listed_domain()),
+            (Some("c.test"), Some("b@c.test"))
+        );
+    }
+
+    #[test]
     fn addresses_are_printed_in_full() {
         for (address, ip, network, sixteen) in [
             ("192.0.2.1", "192.0.2.1", "192.0.2.", "192.0."),

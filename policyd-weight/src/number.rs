@@ -151,6 +151,12 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_fifteen_digits_and_zero_no_sign() {
+        assert_eq!(print(0.123_456_789_012_345), "0.123456789012345");
+        assert_eq!(print(-0.0), "0");
+    }
+
+    #[test]
     fn texts_are_read_as_numbers_up_to_the_first_other_character() {
         for (text, number) in [
             ("", 0.0),
@@ -186,6 +192,8 @@ mod tests {
             (-6.1, "-6.1"),
             (1e20, "1e+20"),
             (0.000_123_456, "0.0001235"),
+            // The sign is no digit.
+            (-12.345_67, "-12.346"),
         ] {
             assert_eq!(print(round(number)), text);
         }

@@ -100,46 +100,158 @@ fn each_block_of_the_manual_is_right() {
             }
             "main.cf" => postfix("main.cf", &block, &["-n"]),
             "master.cf" => postfix("master.cf", &block, &["-M"]),
+            "install" => install(&block),
             _ => panic!("a block of no kind: {kind}"),
         }
         kinds.push(kind);
     }
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds, ["console", "main.cf", "master.cf", "perl"]);
+    assert_eq!(
+        kinds,
+        ["console", "install", "main.cf", "master.cf", "perl"]
+    );
 }
 
-/// The texts of all lines of the log that the sources have are in the manual's table.
+/// Each line of the installation is run, in `/etc` and `/usr/local` of its own: the build stands for the release's.
+fn install(block: &str) {
+    let lines: Vec<&str> = block.lines().collect();
+    let place = |text: &str| lines.iter().position(|line| line.contains(text));
+    assert!(lines[0].ends_with("-p policyd-weight"), "{block}");
+    assert!(place("adduser").unwrap() < place("install").unwrap());
+    let program = env!("CARGO_BIN_EXE_policyd-weight");
+    let script = lines[1..]
+        .join("\n")
+        .replace("target/release/policyd-weight", program);
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-ec"])
+        .arg(format!("{LAYERS}{script}\n{INSTALLED}"))
+        .arg("sh")
+        .arg(directory.path())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("the Debian package util-linux");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success()
+            && printed.contains("/etc/policyd-weight.conf: no error, modern defaults"),
+        "{output:?}"
+    );
+    // A unit of this program that systemd takes.
+    assert!(printed.contains("\nverified\n"), "{output:?}");
+}
+
+const LAYERS: &str = r#"
+mount --make-rprivate /
+mount -t tmpfs none "$1"
+for name in etc usr/local; do
+    mkdir -p "$1/$name/upper" "$1/$name/work"
+    mount -t overlay -o "lowerdir=/$name,upperdir=$1/$name/upper,workdir=$1/$name/work" overlay "/$name"
+done
+PATH=/usr/local/sbin:$PATH
+set -x
+"#;
+
+const INSTALLED: &str = r#"
+set +x
+id polw >/dev/null
+test "$(stat -c %a /usr/local/sbin/policyd-weight)" = 755
+if command -v systemd-analyze >/dev/null; then
+    test -z "$(systemd-analyze verify --man=no /etc/systemd/system/policyd-weight.service 2>&1)"
+fi
+echo verified
+"#;
+
+/// The calls that write a line into the log, and the text of each: the next one, or the last one before the call.
+fn lines_of_sources() -> Vec<(String, String)> {
+    let mut files = vec![];
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    let mut lines = vec![];
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for call in [".info(", ".line(Level::", ".line(\n"] {
+            for (at, _) in text.match_indices(call) {
+                let end = text[at..]
+                    .find(";\n")
+                    .or_else(|| text[at..].find(",\n"))
+                    .unwrap();
+                let literal = literals(&text[at..at + end])
+                    .into_iter()
+                    .next()
+                    .or_else(|| literals(&text[text[..at].rfind("fn ").unwrap()..at]).pop());
+                let place = format!("{}: {}", path.display(), &text[at..at + end]);
+                lines.push((place, literal.unwrap_or_default()));
+            }
+        }
+    }
+    lines
+}
+
+/// The texts in quotes that are words of a line.
+fn literals(source: &str) -> Vec<String> {
+    let parts: Vec<&str> = source.split('"').collect();
+    let odd = parts.iter().skip(1).step_by(2);
+    odd.filter(|text| text.contains(' '))
+        .map(|text| (*text).to_owned())
+        .collect()
+}
+
+/// Each line of the log that the sources write has its row in the manual, and each row its line.
 #[test]
 fn each_line_of_the_log_has_its_row() {
     let manual = manual();
-    for text in [
-        "started and daemonized. conf:",
-        "listening on ",
-        " reloaded",
-        "cache: purged ",
-        "cache killed",
-        " is asked again",
-        " is skipped: ",
-        "the cache is in memory only: ",
-        "the cache's file cannot be written: ",
-        "no socket for -s and -k at ",
-        "conf-err: ",
-        "ignoring garbage: ",
+    let log = manual.split("\n## Log\n").nth(1).unwrap();
+    let log = log.split("\n## ").next().unwrap();
+    // What stands for itself below the calls of the sources.
+    let own = [
+        "decided action=",
+        "weighted check: ",
         "unrecognized request type: '",
-        "no more requests: ",
-        "Got SIGTERM. Daemon terminated.",
-        "the configuration stays as it was: ",
-        "no cache's file and no tests of lists: ",
-    ] {
-        let rows = manual
-            .lines()
-            .filter(|line| line.starts_with("| ") && line.contains('`'));
-        assert!(rows.clone().any(|row| row.contains(text)), "{text}");
+        "FILE:LINE:COLUMN: warning: TEXT",
+    ];
+    let mut known: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
+    let lines = lines_of_sources();
+    assert!(lines.len() > 15, "{lines:?}");
+    for (place, literal) in lines {
+        // One of `own`: its text is made elsewhere.
+        let made = ["error.to_string()", "bytes(line)", "one_line(&report)"];
+        if made.iter().any(|made| place.contains(made)) {
+            continue;
+        }
+        // The longest part without a value.
+        let fixed = literal
+            .split(['{', '}'])
+            .step_by(2)
+            .max_by_key(|part| part.len());
+        let fixed = fixed.unwrap_or_default().trim_end().to_owned();
+        assert!(!fixed.is_empty(), "no text: {place}");
+        assert!(log.contains(&fixed), "no row of '{fixed}': {place}");
+        known.push(fixed);
+    }
+    let texts = log
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'));
+    for row in texts {
+        let cell = row.split(" | ").nth(1).unwrap();
+        assert!(
+            known.iter().any(|text| cell.contains(text.as_str())),
+            "no line of {cell}"
+        );
     }
 }
 
-/// What a log analyser looks for.
 #[test]
 fn manual_pages_can_be_read() {
     for page in ["policyd-weight.8", "policyd-weight.conf.5"] {

@@ -92,6 +92,70 @@ const DAY: &[(&str, &str, &str, &str, &[&str])] = &[
     ),
 ];
 
+/// What logwatch's filter of Postfix' log passes over.
+const PASSED_OVER: &[&str] = &[
+    r"^weighted check",
+    r"^policyd-weight .* started and daemonized",
+    r"^(cache|child|master): ",
+    r"^cache (?:spawned|killed)",
+    r"^Daemon terminated",
+];
+
+/// What it counts, `; delay: Ns` being taken off before: a code and its text, or one of these.
+const COUNTED: &[&str] = &[
+    r"^(\d+)\s+(.*)$",
+    r"^DUNNO\s+",
+    r"^PREPEND X-policyd-weight:\s+",
+];
+
+/// What it knows of the parts of a reject, between semicolons.
+const PROBLEMS: &[&str] = &[
+    r"^Mail appeared to be SPAM or forged\. Ask your Mail/DNS-Administrator to correct HELO and DNS MX settings or to get removed from DNSBLs",
+    r"^MTA helo: .* \(helo/hostname mismatch\)",
+    r"^No DNS entries for your MTA, HELO and Domain\. Contact YOUR administrator\s+",
+    // The request's own part, and the last one of the list.
+    r"^<client=",
+];
+
+/// What else is looked for in the whole log of a day: Artica's, collectd's and Munin's patterns.
+const OF_THE_DAY: &[(&str, usize)] = &[
+    (r"postfix/policyd-weight\[.+?SPAM", 2),
+    (r"postfix/policyd-weight\[.+?decided action=550", 2),
+    (r": decided action=DUNNO NULL", 1),
+    (
+        r": decided action=PREPEND X-policyd-weight: using cached result;",
+        1,
+    ),
+    (r"decided action=(PREPEND|DUNNO)", 5),
+    (r"decided action=4\d\d ", 1),
+    (r"rate: -?[\d.]+", 6),
+    (r" IN_[A-Z_]+=", 2),
+    (r" NOT_IN_[A-Z_]+=", 2),
+];
+
+/// Whether logwatch knows a line: an administrator is told of all others.
+fn check_logwatch(line: &str) {
+    let is_match = |pattern: &str, text: &str| compile(pattern).unwrap().is_match(text.as_bytes());
+    if PASSED_OVER.iter().any(|pattern| is_match(pattern, line)) {
+        return;
+    }
+    let action = line.strip_prefix("decided action=").expect(line);
+    let (action, delay) = action.rsplit_once("; delay: ").expect(line);
+    assert!(is_match(r"^\d+s$", delay), "{line}");
+    assert!(
+        COUNTED.iter().any(|pattern| is_match(pattern, action)),
+        "{line}"
+    );
+    if let Some((_, reject)) = action.split_once(' ').filter(|_| is_match(r"^\d", action)) {
+        for part in reject.split("; ") {
+            assert!(
+                PROBLEMS.iter().any(|pattern| is_match(pattern, part)),
+                "{part}"
+            );
+        }
+    }
+}
+
 const SCORE: &str =
     r"weighted check:  .*; <client=\S+\[[\d.]+\]> <helo=\S*> <from=\S*> <to=\S+>; rate: -?[\d.]+$";
 const DECISION: &str =
@@ -110,6 +174,7 @@ async fn patterns_of_analysers_match_each_line() {
     let settings = Settings::load(Source::new(Some(path), None, false), None).unwrap();
     let log = Log::buffered();
     let policy = Policy::new(settings, log.clone());
+    let mut day = String::new();
     for (number, (client, helo, sender, recipient, patterns)) in DAY.iter().enumerate() {
         let mut attributes = Attributes::default();
         // Two recipients of the first mail.
@@ -131,10 +196,26 @@ async fn patterns_of_analysers_match_each_line() {
             let regex = compile(&format!("(?m){pattern}")).unwrap();
             assert!(regex.is_match(lines.as_bytes()), "{pattern}\n{lines}");
         }
+        for line in lines.lines() {
+            // `[LOG info]: TEXT`, which syslog has with the program's name before it.
+            let (_, line) = line.split_once("]: ").unwrap();
+            check_logwatch(line);
+            day.push_str(&format!(
+                "Nov 29 07:00:00 mx postfix/policyd-weight[99]: {line}\n"
+            ));
+        }
         assert_eq!(
             lines.lines().count(),
             1 + usize::from(patterns.contains(&SCORE)),
             "{lines}"
         );
+    }
+    for (pattern, least) in OF_THE_DAY {
+        let regex = compile(pattern).unwrap();
+        let count = day
+            .lines()
+            .filter(|line| regex.is_match(line.as_bytes()))
+            .count();
+        assert!(count >= *least, "{pattern}: {count}\n{day}");
     }
 }

@@ -4,6 +4,7 @@
 //! processes of spawn(8), each request asks the store instead.
 
 mod entry;
+mod keys;
 mod store;
 mod table;
 
@@ -13,12 +14,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_store::{SqliteStore, Store, key};
+use policy_store::{SqliteStore, Store};
 
 pub use entry::{Ham, Spam};
 pub use store::{OpenError, open_file, open_store};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
+use keys::{bytes, ham_key, spam_key, spam_keys};
 use table::Table;
 
 /// What is known of a client.
@@ -263,41 +265,6 @@ fn answer(entry: &Spam, retries: i64, options: &CacheOptions, compat: bool) -> S
     format!(
         "{reject_message} - retrying too fast. penalty: {retry_seconds} seconds x {retries} retries.{reason}"
     )
-}
-
-fn spam_keys(mail: &Mail) -> [String; 2] {
-    [spam_key(mail, false), spam_key(mail, true)]
-}
-
-fn spam_key(mail: &Mail, by_sender: bool) -> String {
-    let has_domain = mail
-        .from_domain
-        .as_ref()
-        .is_some_and(|domain| !domain.is_empty());
-    if by_sender && has_domain {
-        format!("{}-{}", mail.ip, mail.from)
-    } else {
-        mail.ip.clone()
-    }
-}
-
-fn ham_key(mail: &Mail) -> String {
-    format!(
-        "{}-{}",
-        mail.ip,
-        mail.from_domain.as_deref().unwrap_or_default()
-    )
-}
-
-/// The key of a store: an entry of one kind.
-fn shared_key(kind: &str, text: &str) -> Vec<u8> {
-    key(&format!("policyd-weight-{kind}"), [text.as_bytes()])
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    text.chars()
-        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
-        .collect()
 }
 
 /// The seconds since 1970.

@@ -8,7 +8,10 @@ use policy_store::{
 };
 use thiserror::Error;
 
-use super::{Ham, KEPT, Known, Spam, answer, bytes, ham_key, shared_key, spam_key, spam_keys};
+use super::{
+    Ham, KEPT, Known, Spam, answer,
+    keys::{bytes, ham_key, shared_key, spam_key, spam_keys},
+};
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 
 /// Why a store is not to be had.

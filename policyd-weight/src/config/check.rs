@@ -7,38 +7,11 @@ use policy_dns::{
 
 use super::{
     Config, ListOption, Loaded, Source,
+    finding::{Finding, warn},
     known::{ITEMS, REGISTERED, SPF_RESULTS, WITHOUT_MEANING},
     seconds,
 };
 use crate::perl::{Value, distance};
-
-/// Something that an administrator wants to know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Finding {
-    /// The configuration does not work so.
-    Error(String),
-    /// It works, and hardly as it is meant.
-    Warning(String),
-}
-
-impl Finding {
-    /// `error` or `warning`.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Error(_) => "error",
-            Self::Warning(_) => "warning",
-        }
-    }
-
-    /// The sentence.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Error(text) | Self::Warning(text) => text,
-        }
-    }
-}
 
 /// Looks at all values.
 #[must_use]
@@ -52,10 +25,6 @@ pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     names(&config, loaded, &mut findings);
     without_meaning(loaded, &mut findings);
     findings
-}
-
-fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
-    findings.push(Finding::Warning(text.into()));
 }
 
 /// Options that are numbers by default have to be numbers.

@@ -3,12 +3,14 @@
 mod check;
 mod defaults;
 mod file;
+mod finding;
 mod known;
 mod list_option;
 
-pub use check::{Finding, check};
+pub use check::check;
 pub use defaults::DefaultSet;
 pub use file::{Loaded, Source, find, load};
+pub use finding::Finding;
 pub use list_option::ListOption;
 
 use std::time::Duration;

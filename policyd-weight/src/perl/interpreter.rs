@@ -3,7 +3,7 @@
 use super::{
     Problem, Value, Variables,
     cursor::Cursor,
-    expression::Operand,
+    operand::Operand,
     quote::{Interpolation, single},
     value::Values,
     variables::{Scope, Variable},
@@ -160,7 +160,7 @@ impl Interpreter {
             '0'..='9' | '.' => self.number(position),
             '\'' => {
                 let quoted = self.cursor.delimited("the text")?;
-                Ok(Self::operand(
+                Ok(Operand::of_values(
                     position,
                     Values::Scalar(single(&quoted).into()),
                 ))
@@ -194,7 +194,10 @@ impl Interpreter {
                 self.cursor.advance(1);
             }
             self.warn(position, "this variable has no value");
-            return Ok(Self::operand(position, Values::Scalar(Value::Undefined)));
+            return Ok(Operand::of_values(
+                position,
+                Values::Scalar(Value::Undefined),
+            ));
         }
         self.variable()
     }
@@ -220,13 +223,13 @@ impl Interpreter {
         if operands.len() == 1
             && let Some(only) = operands.pop()
         {
-            return Ok(Self::operand(position, only.values));
+            return Ok(Operand::of_values(position, only.values));
         }
         let values = operands
             .into_iter()
             .flat_map(|operand| operand.values.list())
             .collect();
-        Ok(Self::operand(position, Values::List(values)))
+        Ok(Operand::of_values(position, Values::List(values)))
     }
 
     pub(super) fn double(&mut self, position: usize) -> Result<Operand, Problem> {
@@ -237,7 +240,7 @@ impl Interpreter {
             warnings: &mut self.warnings,
         };
         let text = interpolation.text(&quoted)?;
-        Ok(Self::operand(position, Values::Scalar(text.into())))
+        Ok(Operand::of_values(position, Values::Scalar(text.into())))
     }
 
     /// A variable of the file's own: `my $NAME`, `our @NAME`.

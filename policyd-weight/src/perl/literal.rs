@@ -2,8 +2,8 @@
 
 use super::{
     Problem, Value,
-    expression::Operand,
     interpreter::{Interpreter, refusal},
+    operand::Operand,
     quote::{Interpolation, single},
     value::Values,
 };
@@ -48,7 +48,7 @@ impl Interpreter {
                 Err(_) => Value::Float(crate::number::read(&text)),
             }
         };
-        Ok(Self::operand(position, Values::Scalar(value)))
+        Ok(Operand::of_values(position, Values::Scalar(value)))
     }
 
     fn digits_into(&mut self, text: &mut String, radix: u32) {
@@ -132,11 +132,16 @@ impl Interpreter {
             return self.word_quote(position, &word);
         }
         if self.is_before_arrow() {
-            return Ok(Self::operand(position, Values::Scalar(word.into())));
+            return Ok(Operand::of_values(position, Values::Scalar(word.into())));
         }
         match word.as_str() {
             "my" | "our" => return self.declaration(position),
-            "undef" => return Ok(Self::operand(position, Values::Scalar(Value::Undefined))),
+            "undef" => {
+                return Ok(Operand::of_values(
+                    position,
+                    Values::Scalar(Value::Undefined),
+                ));
+            }
             _ => {}
         }
         if let Some(message) = refusal(&word) {
@@ -184,7 +189,7 @@ impl Interpreter {
                 return Err(self.cursor.problem(position, message));
             }
         };
-        Ok(Self::operand(position, values))
+        Ok(Operand::of_values(position, values))
     }
 
     /// What follows `qr`.
@@ -229,6 +234,6 @@ impl Interpreter {
             return Err(self.cursor.problem(position, message));
         }
         self.warn(position, message);
-        Ok(Self::operand(position, Values::List(vec![])))
+        Ok(Operand::of_values(position, Values::List(vec![])))
     }
 }

@@ -7,6 +7,8 @@ mod cursor;
 mod expression;
 mod interpreter;
 mod literal;
+mod name;
+mod operand;
 mod operator;
 mod problem;
 mod quote;

@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{NotAnswered, Policy, restriction_class, without_score};
+use super::{
+    NotAnswered, Policy,
+    answer::{restriction_class, without_score},
+};
 use crate::{
     mail::{Attributes, Mail},
     number,

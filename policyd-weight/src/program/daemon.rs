@@ -1,18 +1,16 @@
 //! The actions of the daemon: start, stop, restart, reload.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::Arc,
 };
 
 use nix::unistd::Uid;
 use policy_daemon::{
-    Daemon, DaemonOptions, Inherited, Service, StartError, Started, TokioService, WorkerContext,
-    log::{Level, Log, LogTarget},
-    worker::Workers,
+    Daemon, DaemonOptions, Inherited, StartError,
+    log::{Log, LogTarget},
 };
 use rustix::process::Signal;
 use tokio::sync::watch;
@@ -20,9 +18,11 @@ use tokio::sync::watch;
 use super::{
     Action, Args, Exit, client,
     handler::WeightHandler,
-    maintenance::{Maintenance, Running},
+    maintenance::Maintenance,
     paths::Paths,
-    pid_file, print, settings, spawn,
+    pid_file, print,
+    service::{READY, WeightService},
+    settings, spawn,
 };
 use crate::policy::{Policy, Settings};
 
@@ -184,19 +184,10 @@ fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<
         ready,
     };
     let handler = WeightHandler {
-        policy: Arc::clone(&policy),
+        policy,
         ready: is_ready,
     };
-    let service = WeightService {
-        inner: TokioService::new(handler),
-        policy,
-        state: Mutex::new(State {
-            modified,
-            maintenance: Some(maintenance),
-            running: None,
-        }),
-        is_detached: args.detached,
-    };
+    let service = WeightService::new(handler, modified, maintenance, args.detached);
     let served = daemon.serve(service).map_err(fatal);
     pid_file::remove_own(&paths.pid_file);
     served
@@ -256,108 +247,3 @@ fn daemon_options(
     }
     Ok(daemon)
 }
-
-/// The service of the daemon.
-struct WeightService {
-    inner: TokioService<WeightHandler>,
-    policy: Arc<Policy>,
-    state: Mutex<State>,
-    is_detached: bool,
-}
-
-struct State {
-    /// When the file was changed that was read, or found to have a fault.
-    modified: Option<SystemTime>,
-    /// What is started once the daemon has its user.
-    maintenance: Option<Maintenance>,
-    running: Option<Running>,
-}
-
-impl WeightService {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the file again if it has changed since, or if it is to be read anyway.
-    fn reload_file(&self, always: bool) {
-        let modified = self.policy.settings().source().modified();
-        let mut state = self.state();
-        if always || (modified.is_some() && modified != state.modified) {
-            state.modified = modified;
-            drop(state);
-            self.policy.reload();
-        }
-    }
-}
-
-impl Service for WeightService {
-    type Message = ();
-    type Worker = <TokioService<WeightHandler> as Service>::Worker;
-
-    fn worker(&self, context: WorkerContext<()>) -> io::Result<Self::Worker> {
-        self.inner.worker(context)
-    }
-
-    fn started(&self, daemon: &Started<'_>) {
-        let shown = self.policy.settings().source().shown();
-        let (uid, gid) = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
-        let text = format!(
-            "policyd-weight {} started and daemonized. conf:{shown}; GID:{gid} EGID:{gid} UID:{uid} EUID:{uid}; taint mode: 0",
-            env!("CARGO_PKG_VERSION")
-        );
-        daemon.log.info(text);
-        for endpoint in daemon.endpoints {
-            daemon.log.info(format!("listening on {endpoint}"));
-        }
-        let maintenance = self.state().maintenance.take();
-        match maintenance.map(Maintenance::start) {
-            Some(Ok(running)) => self.state().running = Some(running),
-            Some(Err(error)) => {
-                self.policy.log().line(
-                    Level::Error,
-                    format!("no cache's file and no tests of lists: {error}"),
-                );
-            }
-            None => {}
-        }
-        if self.is_detached {
-            // The starter waits for the word, and nobody reads what comes after.
-            let mut output = io::stdout().lock();
-            _ = output.write_all(READY).and_then(|()| output.flush());
-            if let Ok(null) = rustix::fs::open(
-                "/dev/null",
-                rustix::fs::OFlags::RDWR,
-                rustix::fs::Mode::empty(),
-            ) {
-                _ = rustix::stdio::dup2_stdout(&null);
-                _ = rustix::stdio::dup2_stderr(&null);
-            }
-        }
-    }
-
-    fn stopped(&self, daemon: &Started<'_>) {
-        if let Some(running) = self.state().running.take() {
-            running.stop();
-        }
-        daemon
-            .log
-            .line(Level::Warning, "Got SIGTERM. Daemon terminated.");
-    }
-
-    fn tick(&self) -> Option<String> {
-        self.reload_file(false);
-        None
-    }
-
-    fn reload(&self, _: &Workers<()>) -> bool {
-        // The Perl program reads a file that has changed only.
-        self.reload_file(!self.policy.settings().config().compat);
-        true
-    }
-}
-
-/// The word of a daemon that serves.
-const READY: &[u8] = b" done\n";

@@ -157,6 +157,7 @@ mod tests {
             ("acme.co.uk", Some("acme")),
             ("acme.com.br", Some("acme")),
             ("acme.gov.br", Some("acme.gov")),
+            ("acme.co.net", Some("acme.co")),
             ("acme.museum", None),
             ("acme.x", None),
             ("acme.t3st", None),

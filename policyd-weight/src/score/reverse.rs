@@ -135,6 +135,7 @@ mod tests {
             ("localhost.test", "localhost", true),
             ("rev", "rev", false),
             ("a.rev.test", "x.y.a.other", true),
+            ("rev.other", "rev.foo.test", true),
             ("", "", false),
         ] {
             assert_eq!(is_same_domain(name, helo), expected, "{name} {helo}");

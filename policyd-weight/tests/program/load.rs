@@ -8,7 +8,7 @@ use super::world::{World, good, request};
 const MAILS: usize = 100;
 
 fn hangs(number: usize) -> bool {
-    number % 10 == 0
+    number.is_multiple_of(10)
 }
 
 /// Options of a daemon that waits long for DNS, remembers no accepted client, and asks for all mails at once.

@@ -204,7 +204,7 @@ fn hanging_names_delay_nobody_else(mode: Mode) {
         let begun: Vec<_> = (0..SESSIONS)
             .map(|number| {
                 scope.spawn(move || {
-                    let hangs = number % 10 == 0;
+                    let hangs = number.is_multiple_of(10);
                     let sender = if hangs {
                         format!("x@h{number}.slow.test")
                     } else {

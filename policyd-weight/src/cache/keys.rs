@@ -1,0 +1,40 @@
+//! The keys of clients, in memory and in stores.
+
+use policy_store::key;
+
+use crate::mail::Mail;
+
+pub(super) fn spam_keys(mail: &Mail) -> [String; 2] {
+    [spam_key(mail, false), spam_key(mail, true)]
+}
+
+pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
+    let has_domain = mail
+        .from_domain
+        .as_ref()
+        .is_some_and(|domain| !domain.is_empty());
+    if by_sender && has_domain {
+        format!("{}-{}", mail.ip, mail.from)
+    } else {
+        mail.ip.clone()
+    }
+}
+
+pub(super) fn ham_key(mail: &Mail) -> String {
+    format!(
+        "{}-{}",
+        mail.ip,
+        mail.from_domain.as_deref().unwrap_or_default()
+    )
+}
+
+/// The key of a store: an entry of one kind.
+pub(super) fn shared_key(kind: &str, text: &str) -> Vec<u8> {
+    key(&format!("policyd-weight-{kind}"), [text.as_bytes()])
+}
+
+pub(super) fn bytes(text: &str) -> Vec<u8> {
+    text.chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! One request: the memory, the cache, the lists and names, and what is remembered of the decision.
+
+use std::ops::ControlFlow;
+
+use policy_daemon::log::Level;
+use policy_dns::Resolver;
+use tokio::time::{Instant, timeout_at};
+
+use super::{NotAnswered, Policy, Settings, bytes};
+use crate::{
+    cache::{Known, now},
+    config::Config,
+    mail::{Attributes, Mail},
+    memory::Remembered,
+    score::{Decision, Scoring, Verdict},
+};
+
+impl Policy {
+    /// The answer to a request, with its lines in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnswered`].
+    pub async fn answer(&self, attributes: &Attributes) -> Result<String, NotAnswered> {
+        if attributes.request != "smtpd_access_policy" {
+            let error = NotAnswered::Type(attributes.request.clone());
+            self.log.line(Level::Warning, bytes(&error.to_string()));
+            return Err(error);
+        }
+        let start = now();
+        let settings = self.settings();
+        let config = settings.config();
+        let action = restriction_class(self.decide(&settings, attributes).await?);
+        let trace = attributes.trace(config.debug);
+        let delay = now().saturating_sub(start);
+        self.log.info(bytes(&format!(
+            "decided action={action}; {trace}; delay: {delay}s"
+        )));
+        Ok(action)
+    }
+
+    async fn decide(
+        &self,
+        settings: &Settings,
+        attributes: &Attributes,
+    ) -> Result<String, NotAnswered> {
+        let config = settings.config();
+        let mail = Mail::new(attributes);
+        if let Some(action) = without_score(&mail) {
+            return Ok(action);
+        }
+        match self.memory.get(&mail.key, &config.reject_message) {
+            Some(Remembered::Accepted) => {
+                return Ok("DUNNO multirecipient-mail - already accepted by previous query".into());
+            }
+            Some(Remembered::Rejected(text)) => return Ok(format!("{text} (multirecipient mail)")),
+            None => {}
+        }
+        let known = self
+            .cache
+            .ask(&mail, &config.cache, config.compat, now())
+            .await;
+        let accepted = |rate: &str| {
+            format!(
+                "{} {}; rate:{rate}",
+                config.answer_prefix, config.cache.ham_message
+            )
+        };
+        match &known {
+            Some(Known::Spam(text)) => {
+                self.memory.rejected(&mail.key, Some(text), text);
+                return Ok(text.clone());
+            }
+            Some(Known::Hard(rate)) => {
+                self.memory.accepted(&mail.key);
+                return Ok(accepted(&format!("hard: {rate}")));
+            }
+            Some(Known::Soft(_)) | None => {}
+        }
+        let deadline = Instant::now() + config.request_timeout;
+        let Ok(Ok(_permit)) = timeout_at(deadline, self.under_way.acquire()).await else {
+            return Ok(settings.default_response());
+        };
+        let soft = match &known {
+            Some(Known::Soft(rate)) if config.cache.ham_size > 0 => Some(rate.as_str()),
+            _ => None,
+        };
+        match self
+            .score(settings, &mail, soft.is_some(), deadline)
+            .await?
+        {
+            ControlFlow::Continue(()) => {
+                self.memory.accepted(&mail.key);
+                Ok(accepted(&format!(" {}", soft.unwrap_or_default())))
+            }
+            ControlFlow::Break(decision) => {
+                let action = decision.action.clone();
+                self.take(config, &mail, decision).await;
+                Ok(action)
+            }
+        }
+    }
+
+    /// The score of a mail. None where lists alone are to be asked, and have not decided.
+    pub(super) async fn score(
+        &self,
+        settings: &Settings,
+        mail: &Mail,
+        lists_first: bool,
+        deadline: Instant,
+    ) -> Result<ControlFlow<Decision>, NotAnswered> {
+        let (config, dns) = (settings.config(), settings.dns());
+        let resolver = dns.resolver().until(deadline);
+        let lists = async {
+            dns.lists()
+                .test_once(&resolver, |status| self.list_changed(&status))
+                .await;
+            dns.lists().facts(config, &resolver, mail).await
+        };
+        let lists_only = lists_first || config.lists_only;
+        let (facts_of_lists, mut facts) = if lists_only {
+            (lists.await, None)
+        } else {
+            let (lists, facts) =
+                futures_util::future::join(lists, dns.facts(config, mail, deadline)).await;
+            (lists, Some(facts))
+        };
+        let mut scoring = Scoring::new(config, mail);
+        let decided = scoring.lists(&facts_of_lists);
+        let considered = facts_of_lists
+            .get(..scoring.lists_considered())
+            .unwrap_or_default();
+        dns.lists().count_errors(config, considered);
+        if let ControlFlow::Break(decision) = decided {
+            return Ok(ControlFlow::Break(decision));
+        }
+        if lists_first && !scoring.is_listed() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if config.compat && has_long_label(mail) {
+            return Err(NotAnswered::Label);
+        }
+        if facts.is_none() {
+            facts = Some(dns.facts(config, mail, deadline).await);
+        }
+        Ok(ControlFlow::Break(
+            scoring.finish(&facts.unwrap_or_default()),
+        ))
+    }
+
+    /// Logs and remembers a decision.
+    async fn take(&self, config: &Config, mail: &Mail, decision: Decision) {
+        if let Some(line) = &decision.log {
+            self.log.info(bytes(line));
+        }
+        match decision.verdict {
+            Verdict::Accepted => self.memory.accepted(&mail.key),
+            Verdict::Rejected => {
+                self.memory
+                    .rejected(&mail.key, decision.reject_text.as_deref(), &decision.action);
+            }
+            Verdict::Undecided => {}
+        }
+        let Some(cached) = &decision.cached else {
+            return;
+        };
+        if let Some(purged) = self.cache.learn(mail, cached, &config.cache, now()).await {
+            let text = format!(
+                "cache: purged {} from {} cache, time: 0s",
+                purged.count, purged.table
+            );
+            self.log.info(text);
+        }
+    }
+}
+
+/// What needs no score: bounces, and mail for who answers for the host.
+pub(super) fn without_score(mail: &Mail) -> Option<String> {
+    if mail.from.is_empty() {
+        return Some("DUNNO NULL (<>) Sender".into());
+    }
+    let recipient = &mail.recipient;
+    let is_for_host = recipient.starts_with("postmaster@") || recipient.starts_with("abuse@");
+    is_for_host.then(|| format!("DUNNO mail for {recipient}"))
+}
+
+/// Of `rc: NAME, text` the name is the answer.
+pub(super) fn restriction_class(action: String) -> String {
+    if !action.contains("rc:") {
+        return action;
+    }
+    let begin = action.trim_start_matches([' ', '\t']);
+    let Some(rest) = begin
+        .get(..3)
+        .filter(|word| word.eq_ignore_ascii_case("rc:"))
+        .and_then(|_| begin.get(3..))
+    else {
+        return action;
+    };
+    let rest = rest.trim_start_matches([' ', '\t']);
+    match rest.find([',', ';', ' ', '.']) {
+        Some(end) => rest.get(..end).unwrap_or_default().to_owned(),
+        None => action,
+    }
+}
+
+fn has_long_label(mail: &Mail) -> bool {
+    let names = [mail.checked_domain().unwrap_or_default(), &mail.helo];
+    names
+        .iter()
+        .any(|name| name.contains('.') && name.split('.').any(|label| label.len() > 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_restriction_class_the_name_is_answered() {
+        for (action, expected) in [
+            ("rc: greylist, some text", "greylist"),
+            (" RC:greylist; MTA helo", " RC:greylist; MTA helo"),
+            ("Rc: a rc: b", "a"),
+            ("rc:greylist", "rc:greylist"),
+            ("550 no rc: x", "550 no rc: x"),
+        ] {
+            assert_eq!(restriction_class(action.into()), expected, "{action}");
+        }
+    }
+
+    #[test]
+    fn a_label_has_63_characters_at_most() {
+        for (length, is_long) in [(63, false), (64, true)] {
+            let mut attributes = Attributes::default();
+            attributes.set(
+                b"sender",
+                format!("x@{}.test", "a".repeat(length)).as_bytes(),
+            );
+            assert_eq!(has_long_label(&Mail::new(&attributes)), is_long, "{length}");
+        }
+    }
+}
