@@ -606,3 +606,29 @@ fn a_client_that_leaves_gives_its_session_back_as_it_was() {
         world.ask("instance=i").as_deref() == Some("action=reject marked")
     }));
 }
+
+#[test]
+fn a_plugin_that_takes_too_long_has_failed() {
+    // Nobody answers here.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    for (on_error, answer) in [
+        ("", None),
+        ("on_error=continue\n", Some("action=reject end")),
+        ("on_error=dunno\n", Some("action=dunno")),
+    ] {
+        let world = World::new(&format!(
+            "request_timeout=0.2\n{}",
+            host(&format!(
+                "<Plugin p>\nmodule=Proxy\nhost={silent}\ntimeout=60\n{on_error}</Plugin>\n\
+                 <Plugin e>\nmodule=Action\naction=reject end\n</Plugin>\n"
+            ))
+        ));
+        let process = world.serve(&[]);
+        assert_eq!(world.ask("sender=a@x").as_deref(), answer, "{on_error}");
+        let is_said = process
+            .err
+            .wait_lines(1, "plugin p failed: Request timeout!");
+        assert!(is_said, "{}", process.err.text());
+    }
+}
