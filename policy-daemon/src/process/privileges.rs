@@ -3,13 +3,12 @@
 use std::io;
 
 use nix::unistd::{
-    Gid, Uid, getgrouplist, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid,
+    Gid, Pid, Uid, getgrouplist, getgroups, getpgid, getppid, getresgid, getresuid, setgroups,
+    setpgid, setresgid, setresuid, setsid,
 };
 use rustix::{
     fs::{Mode, OFlags},
-    process::{
-        DumpableBehavior, chdir, geteuid, getpgid, getppid, set_dumpable_behavior, setpgid, setsid,
-    },
+    process::{DumpableBehavior, chdir, geteuid, set_dumpable_behavior},
     termios::isatty,
     thread::{
         CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
@@ -66,8 +65,13 @@ fn leave_starter() -> io::Result<()> {
     // The leader of a process group cannot leave its session: it joins its parent's group first. The leader of a
     // session has no other terminal than its own.
     if setsid().is_err() {
-        let parent = getppid().and_then(|parent| getpgid(Some(parent)).ok());
-        _ = parent.map(|group| setpgid(None, Some(group)));
+        // A parent, or its group, that is outside of this namespace of processes has the number 0 here.
+        let is_here = |process: &Pid| process.as_raw() > 0;
+        let parent = Some(getppid()).filter(is_here);
+        let group = parent.and_then(|parent| getpgid(Some(parent)).ok());
+        if let Some(group) = group.filter(is_here) {
+            _ = setpgid(Pid::from_raw(0), group);
+        }
         _ = setsid();
     }
     Ok(())

@@ -34,6 +34,22 @@ fn a_client_whose_process_has_no_number_here_is_served() {
     );
 }
 
+/// It leads a group, so that it has to join another one before it can leave its session.
+#[test]
+fn a_daemon_starts_whose_parents_group_has_no_number_here() {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let mut command = Command::new("unshare");
+    let script = "perl -e 'setpgrp; exec @ARGV' -- \"$@\" & wait";
+    command.args(["--pid", "--fork", "--kill-child", "sh", "-c", script, "sh"]);
+    command.args([hapolicy(), "-L", "--user", "nobody"]);
+    command.args(["--listen", &format!("{},mode=0666", unix(&dir))]);
+    let daemon = Daemon::of(command.args(SERVICE).stdin(Stdio::null()), 1);
+    assert_eq!(daemon.connect().ask_about("x"), "dunno");
+}
+
 #[test]
 fn numbers_of_users_need_no_list_of_users() {
     if !is_root() {
