@@ -81,16 +81,20 @@ impl Stdout {
                 output,
                 torn: false,
             };
-            for message in queue {
-                match message {
-                    Message::Line(line, kind) => {
-                        if output.write(line.as_bytes()).is_err() {
-                            unwritten.add(kind);
-                        }
-                        written.fetch_sub(line.len(), Relaxed);
+            let mut handle = |message| match message {
+                Message::Line(line, kind) => {
+                    if output.write(line.as_bytes()).is_err() {
+                        unwritten.add(kind);
                     }
-                    Message::Flush(done) => _ = done.send(()),
+                    written.fetch_sub(line.len(), Relaxed);
                 }
+                Message::Flush(done) => _ = done.send(()),
+            };
+            while let Ok(first) = queue.recv() {
+                handle(first);
+                queue.try_iter().for_each(&mut handle);
+                // Waking a thread costs a request more than its line does. Lines that come meanwhile need not.
+                thread::sleep(PAUSE);
             }
         };
         // Without the thread every line is lost, and counted.
@@ -207,6 +211,8 @@ fn lost_line(count: u64) -> String {
 
 /// Lines that may wait, however short they are: each costs some bytes besides its own.
 const MAX_LINES: usize = 4096;
+/// How long lines gather. So many do not come in that time.
+const PAUSE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
