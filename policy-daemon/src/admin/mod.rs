@@ -7,7 +7,7 @@
 //! | `/readyz` | 200 while it takes new work; 503 with the reason while it stops, or where the service cannot work |
 //!
 //! A thread of its own serves it, so that no request waits for a page. A client that is slow, or sends something else
-//! than HTTP, costs nobody but itself: it has ten seconds, and eight clients at once are served.
+//! than HTTP, costs nobody but itself: it has eleven seconds, and eight clients at once are served.
 
 mod connection;
 mod daemon_metrics;
