@@ -8,12 +8,16 @@
 
 mod args;
 pub use args::{
-    Affinity, Checking, ClientArgs, DefaultAction, FailoverArgs, InvalidProbe, InvalidService,
-    LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration, usage_line,
+    Affinity, Checking, ClientArgs, ConfigArgs, DefaultAction, FailoverArgs, InvalidProbe,
+    InvalidService, LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration,
+    usage_line,
 };
 
 mod check_config;
-pub use check_config::check_config;
+pub use check_config::{check_config, print_config};
+
+mod config;
+pub use config::Findings;
 
 mod journal;
 pub use journal::Journal;

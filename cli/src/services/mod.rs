@@ -50,11 +50,7 @@ impl From<String> for Fault {
 
 impl Services {
     pub(crate) fn parse(options: &Options) -> Self {
-        let timeout = if options.is_daemon {
-            DAEMON_TIMEOUT
-        } else {
-            DROP_IN_TIMEOUT
-        };
+        let timeout = default_timeout(options.is_daemon);
         let mut services = Self::default();
         for text in &options.services {
             services.add(text.as_bytes(), timeout);
@@ -164,7 +160,16 @@ impl Services {
     }
 }
 
-fn mode_name(mode: Mode) -> &'static str {
+/// The time-out of a service that says none.
+pub(crate) const fn default_timeout(is_daemon: bool) -> Duration {
+    if is_daemon {
+        DAEMON_TIMEOUT
+    } else {
+        DROP_IN_TIMEOUT
+    }
+}
+
+pub(crate) const fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Enabled => "enabled",
         Mode::Drain => "drain",
