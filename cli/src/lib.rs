@@ -28,6 +28,7 @@ mod monitor;
 mod proxy;
 pub use proxy::Proxy;
 
+mod reload;
 mod report;
 pub mod serve;
 mod services;

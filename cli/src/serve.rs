@@ -2,19 +2,22 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
 };
 
-use policy_daemon::{Daemon, Inherited, Service, StartError, Started, WorkerContext, admin::Admin};
+use policy_daemon::{
+    Daemon, Inherited, Reloading, Service, StartError, Started, WorkerContext, admin::Admin,
+    log::Level,
+};
 use policy_flow::Check;
 
 use crate::{
     args::Options,
     metrics::ProxyMetrics,
     monitor::Monitor,
-    proxy::{EventLoop, Message, Proxy},
-    report::Report,
+    proxy::{CurrentProxy, EventLoop, Message},
+    reload::Reload,
     services::{Services, checks},
 };
 
@@ -26,16 +29,9 @@ use crate::{
 /// [`StartError`]: everything that can fail comes before anything is taken over.
 pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
     let daemon_options = options.daemon();
-    let services = Services::parse(options);
-    if let Some(fault) = services.invalid.first() {
-        let text = String::from_utf8_lossy(&fault.text).into_owned();
-        return Err(StartError::Configuration(text));
-    }
-    if services.valid.is_empty() {
-        let text = "no service: give at least one with -s".to_owned();
-        return Err(StartError::Configuration(text));
-    }
+    let services = Services::for_daemon(options)?;
     let check = checks(options)?;
+    let reload = Reload::new(options, inherited.has_listeners());
     let daemon = Daemon::prepare(&daemon_options, inherited)?;
 
     let journal = services
@@ -43,21 +39,22 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
         .for_daemon(options.log_format, Arc::clone(daemon.log()));
     let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
     let proxy = Arc::new(services.proxy(options, journal, workers, clients.number()));
+    let current = CurrentProxy::new(proxy);
     daemon.serve(ProxyService {
-        monitor: Mutex::new(Monitor::new(Arc::clone(&proxy))),
-        report: Report::new(options),
+        monitor: Mutex::new(Monitor::new(current.clone())),
+        reload: Mutex::new(reload),
         check,
-        proxy,
+        current,
     })
 }
 
 /// The proxy, as the daemon runs it.
 #[derive(Debug)]
 struct ProxyService {
-    proxy: Arc<Proxy>,
+    current: CurrentProxy,
     check: Option<Check>,
-    report: Report,
     monitor: Mutex<Monitor>,
+    reload: Mutex<Reload>,
 }
 
 impl Service for ProxyService {
@@ -68,20 +65,20 @@ impl Service for ProxyService {
         // One worker looks at services that are down.
         let is_last = context.index() + 1 == context.workers().len();
         let check = self.check.clone().filter(|_| is_last);
-        EventLoop::new(context, &self.proxy, check)
+        EventLoop::new(context, &self.current.get(), check)
     }
 
     fn started(&self, daemon: &Started<'_>) {
-        self.report.start(&self.proxy, daemon);
+        self.current.get().say_start(daemon);
     }
 
     fn stopped(&self, daemon: &Started<'_>) {
-        self.report.end(&self.proxy, daemon);
+        self.current.get().say_end(daemon);
     }
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
-        let proxy = Arc::clone(&self.proxy);
-        Some(Arc::new(ProxyMetrics { proxy }))
+        let current = self.current.clone();
+        Some(Arc::new(ProxyMetrics { current }))
     }
 
     fn tick(&self) -> Option<String> {
@@ -90,6 +87,46 @@ impl Service for ProxyService {
     }
 
     fn report(&self) {
-        self.proxy.report();
+        self.current.get().report();
+    }
+
+    fn reload_with(&self, daemon: &Reloading<'_, Message>) -> bool {
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reload.has_file() {
+            return false;
+        }
+        let before = self.current.get();
+        let (done, ended) = mpsc::channel();
+        if let Some((exchange, listeners)) = reload.again(&before, daemon, done.clone()) {
+            let workers = daemon.workers();
+            let log = before.journal.log();
+            let exchange = Arc::new(exchange);
+            self.current.set(Arc::clone(&exchange.proxy));
+            let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
+            monitor.renew(&exchange.kept);
+            workers.tell_all(|| Message::Exchange(Arc::clone(&exchange)));
+            let mut messages = workers.len();
+            if !listeners.is_same() {
+                let message = |listeners| Message::Listen(listeners, done.clone());
+                let (opened, closed) = daemon.listen(listeners, message);
+                messages += workers.len();
+                for endpoint in opened {
+                    log.line(Level::Info, format!("listening on {endpoint}"));
+                }
+                for endpoint in closed {
+                    log.line(Level::Info, format!("not listening on {endpoint} any more"));
+                }
+            }
+            // What is said next is true then, unless one stands still.
+            let until = Instant::now() + PATIENCE;
+            for _ in 0..messages {
+                _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+            }
+            log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
+        }
+        true
     }
 }
+
+/// How long workers are waited for that are to go by other settings: each does so in its next turn.
+const PATIENCE: Duration = Duration::from_secs(1);

@@ -82,9 +82,11 @@ impl Daemon {
         let shared = Shared::new(count, options.allow.clone(), resources.max_clients, log);
         let shared = Arc::new(shared.map_err(cannot_start())?);
         let events = Arc::new(Inbox::new().map_err(cannot_start())?);
-        let sockets = resources.sockets.clients();
         let workers = (0..count).map(|index| {
-            let worker = service.worker(WorkerContext::new(&shared, index, sockets)?)?;
+            let sockets = &resources.sockets;
+            let context =
+                sockets.with_clients(|sockets| WorkerContext::new(&shared, index, sockets))?;
+            let worker = service.worker(context)?;
             let thread = spawn_worker(index, shared.log.log(), &events)?;
             Ok((thread, worker))
         });

@@ -44,6 +44,7 @@ mod listen;
 pub mod log;
 mod options;
 mod process;
+mod reloading;
 mod restart;
 mod running;
 mod service;
@@ -63,6 +64,7 @@ pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
+pub use reloading::{NextListeners, Reloading};
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]

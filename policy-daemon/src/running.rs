@@ -24,6 +24,7 @@ use crate::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},
     },
+    reloading::Reloading,
     restart::server::HandoverServer,
     service::{Service, Started},
     start::resources::Resources,
@@ -54,7 +55,7 @@ impl Endpoints {
             endpoints.collect::<io::Result<_>>()
         };
         Ok(Self {
-            clients: of(sockets.clients())?,
+            clients: sockets.with_clients(of)?,
             admin: of(sockets.admin())?,
         })
     }
@@ -64,9 +65,8 @@ impl Endpoints {
 #[derive(Debug)]
 pub(crate) struct Running<S: Service> {
     service: S,
-    name: String,
+    options: DaemonOptions,
     endpoints: Endpoints,
-    drain: Duration,
     sockets: Arc<ListenSet>,
     shared: Arc<Shared<S::Message>>,
     events: Arc<Inbox<Event>>,
@@ -140,9 +140,8 @@ impl<S: Service> Running<S> {
         });
         let running = Self {
             service,
-            name: options.name.clone(),
+            options: options.clone(),
             endpoints,
-            drain: options.drain,
             sockets,
             workers: shared.workers.len(),
             shared,
@@ -216,13 +215,9 @@ impl<S: Service> Running<S> {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Report => self.service.report(),
-            Command::Reload => {
-                if !self.service.reload(&self.shared.workers) {
-                    let text =
-                        "SIGHUP: the options are read at the start only, a restart is needed";
-                    self.notice("reload", ALL, text.to_owned());
-                }
-            }
+            // One that ends takes up nothing more.
+            Command::Reload if self.shutdown != Shutdown::No => {}
+            Command::Reload => self.reload(),
             Command::Unknown(number) => {
                 let about = usize::try_from(number).unwrap_or(ALL);
                 let text = format!("{} is ignored", name_of(number));
@@ -237,6 +232,28 @@ impl<S: Service> Running<S> {
                 }
                 Shutdown::AtOnce => {}
             },
+        }
+    }
+
+    fn reload(&mut self) {
+        let has_manager = systemd::has_manager();
+        if has_manager {
+            systemd::reloading(self.log());
+        }
+        let reloading = Reloading {
+            shared: &self.shared,
+            sockets: &self.sockets,
+            options: &self.options,
+        };
+        if !self.service.reload_with(&reloading) {
+            let text = "SIGHUP: the options are read at the start only, a restart is needed";
+            self.notice("reload", ALL, text.to_owned());
+        }
+        if let Ok(endpoints) = Endpoints::of(&self.sockets) {
+            self.endpoints = endpoints;
+        }
+        if has_manager {
+            notify(self.log(), "READY=1");
         }
     }
 
@@ -283,7 +300,7 @@ impl<S: Service> Running<S> {
         if let Some(admin) = &self.admin {
             admin.set_stopping();
         }
-        let drain = self.drain;
+        let drain = self.options.drain;
         self.shared.workers.send_all(|| Message::Drain(drain));
         // Each worker has a descriptor of its own: the socket would listen until the last one has closed it.
         self.sockets.end();
@@ -320,7 +337,7 @@ impl<S: Service> Running<S> {
 
     fn started(&self) -> Started<'_> {
         Started {
-            name: &self.name,
+            name: &self.options.name,
             workers: self.shared.workers.len(),
             endpoints: &self.endpoints.clients,
             admin: &self.endpoints.admin,

@@ -7,6 +7,7 @@ use policy_socket::Endpoint;
 use crate::{
     admin::Admin,
     log::Log,
+    reloading::Reloading,
     worker::{WorkerContext, Workers},
 };
 
@@ -53,6 +54,11 @@ pub trait Service {
     fn reload(&self, workers: &Workers<Self::Message>) -> bool {
         _ = workers;
         false
+    }
+
+    /// SIGHUP, for a service that may listen at other addresses after it. By default it calls [`reload`](Self::reload).
+    fn reload_with(&self, daemon: &Reloading<'_, Self::Message>) -> bool {
+        self.reload(daemon.workers())
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) use values::{shown_duration, shown_size};
 ///
 /// The options of the Perl script are read by its own rules (`perl.rs`) and taken out before clap
 /// sees the rest; they stand here for the help text.
-#[derive(Debug, Default, Parser)]
+#[derive(Clone, Debug, Default, Parser)]
 #[allow(rustdoc::broken_intra_doc_links, reason = "help texts are no Markdown")]
 #[command(
     name = "hapolicy",
@@ -156,6 +156,9 @@ pub struct Options {
     /// What the configuration file says, if there is one.
     #[arg(skip)]
     pub(crate) file: Option<Config>,
+    /// The whole command line.
+    #[arg(skip)]
+    pub(crate) words: Vec<OsString>,
     /// The words of the options as they were given, if some are not the Perl script's.
     #[arg(skip)]
     pub(crate) given: Option<ArgMatches>,
@@ -202,7 +205,8 @@ impl Options {
         let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
         let is_daemon = passed || words.iter().any(listens);
         let stopped = |stop| Stopped { stop, is_daemon };
-        let options = Self::parse_words(words).map_err(stopped)?;
+        let mut options = Self::parse_words(words.clone()).map_err(stopped)?;
+        options.words = words;
         match options.config.config.clone() {
             Some(path) => options.with_file(&path, passed).map_err(stopped),
             None => options.checked(passed),
@@ -237,6 +241,7 @@ impl Options {
             verbose: self.verbose || other.verbose,
             stdout: self.stdout || other.stdout,
             config: other.config.clone(),
+            words: other.words.clone(),
             failover: FailoverArgs {
                 check_config: other.failover.only_checks(),
                 strict: other.failover.strict,

@@ -8,6 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod difference;
+pub(crate) use difference::{Change, differences};
+
 mod files;
 mod finding;
 mod reader;

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -16,6 +16,8 @@ use crate::args::Service;
 /// A service with its counters.
 #[derive(Debug)]
 pub(super) struct Counted {
+    /// Its number in this process: lines about it are the same line in each worker, whatever its place there is.
+    pub(super) id: usize,
     pub(super) service: Service,
     /// As it is logged.
     pub(super) name: String,
@@ -28,6 +30,18 @@ pub(super) struct Counted {
 }
 
 impl Counted {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            name: printable(&service.name),
+            service,
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            reason: Mutex::default(),
+            said_not_utf8: AtomicBool::new(false),
+        }
+    }
+
     /// `'NAME' (ADDRESS)`.
     pub(super) fn place(&self) -> String {
         format!("'{}' ({})", self.name, self.service.address)
@@ -57,15 +71,5 @@ impl Counted {
     }
 }
 
-impl From<Service> for Counted {
-    fn from(service: Service) -> Self {
-        Self {
-            name: printable(&service.name),
-            service,
-            answers: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            reason: Mutex::default(),
-            said_not_utf8: AtomicBool::new(false),
-        }
-    }
-}
+/// The number of the next service of this process.
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use policy_daemon::log::{ALL, Level, Log, Suppressor};
 
-use crate::args::{LogFormat, Service};
+use crate::{
+    args::{LogFormat, Service},
+    proxy::put,
+};
 
 pub(crate) mod admission;
 mod counted;
@@ -31,7 +34,7 @@ use outage::Outage;
 #[derive(Debug)]
 pub struct Journal {
     log: Log,
-    services: Vec<Counted>,
+    services: Vec<Arc<Counted>>,
     /// A line per attempt.
     attempts: bool,
     /// Everything.
@@ -40,7 +43,7 @@ pub struct Journal {
     format: LogFormat,
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
-    outage: Outage,
+    outage: Arc<Outage>,
 }
 
 impl Journal {
@@ -49,13 +52,50 @@ impl Journal {
     pub fn new(log: Log, services: Vec<Service>) -> Self {
         Self {
             log,
-            services: services.into_iter().map(Counted::from).collect(),
+            services: counted(services),
             attempts: false,
             verbose: false,
             format: LogFormat::Classic,
             suppressor: None,
-            outage: Outage::default(),
+            outage: Arc::default(),
         }
+    }
+
+    /// A journal of other services, which goes on in this one's place. Each comes with its index in this one, if it was
+    /// among them: then it keeps its counters.
+    pub(crate) fn renewed(&self, services: Vec<Service>, kept: &[Option<usize>]) -> Self {
+        let mut all = counted(services);
+        for (counted, kept) in all.iter_mut().zip(kept) {
+            if let Some(known) = kept.and_then(|index| self.services.get(index)) {
+                *counted = Arc::clone(known);
+            }
+        }
+        self.of(all)
+    }
+
+    /// A journal of the same services in the order in which a worker knows them: each with its place there. At other
+    /// places are those of `before`, which requests may still be with.
+    pub(crate) fn ordered(&self, places: &[usize], before: &Self) -> Self {
+        let mut services = before.services.clone();
+        put(&mut services, places, &self.services);
+        self.of(services)
+    }
+
+    fn of(&self, services: Vec<Arc<Counted>>) -> Self {
+        Self {
+            log: self.log.clone(),
+            services,
+            attempts: self.attempts,
+            verbose: self.verbose,
+            format: self.format,
+            suppressor: self.suppressor.clone(),
+            outage: Arc::clone(&self.outage),
+        }
+    }
+
+    /// The services, in their order.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().map(|counted| &counted.service)
     }
 
     /// With a line per attempt (`-l`), or with all there is to say (`-v`).
@@ -76,6 +116,11 @@ impl Journal {
             format,
             ..self
         }
+    }
+
+    /// With lines of requests in this format.
+    pub(crate) fn with_format(self, format: LogFormat) -> Self {
+        Self { format, ..self }
     }
 
     /// The names of the services, in their order.
@@ -103,4 +148,10 @@ impl Journal {
             suppressor.write_held_back(now, all);
         }
     }
+}
+
+/// The services, with counters.
+fn counted(services: Vec<Service>) -> Vec<Arc<Counted>> {
+    let services = services.into_iter().map(Counted::new);
+    services.map(Arc::new).collect()
 }

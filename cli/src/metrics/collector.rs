@@ -16,16 +16,22 @@ use crate::{
         class::Class,
         counter::{Counter, Histogram},
         failure::Failure,
-        worker::{ServiceMetrics, WorkerMetrics},
+        service::ServiceMetrics,
+        worker::WorkerMetrics,
     },
-    proxy::Proxy,
+    proxy::{CurrentProxy, Proxy},
     report::nobody_to_ask,
 };
 
-/// The metrics of the proxy.
+/// The metrics of the proxy, as it is when somebody asks.
 #[derive(Clone, Debug)]
 pub(crate) struct ProxyMetrics {
-    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) current: CurrentProxy,
+}
+
+/// The metrics of the proxy of some settings.
+struct Snapshot {
+    proxy: Arc<Proxy>,
 }
 
 impl Admin for ProxyMetrics {
@@ -36,7 +42,7 @@ impl Admin for ProxyMetrics {
     }
 
     fn not_ready(&self) -> Option<String> {
-        let states = self.proxy.states();
+        let states = self.current.get().states();
         if let Some(text) = nobody_to_ask(states.iter().map(|state| state.mode)) {
             return Some(text.to_owned());
         }
@@ -48,13 +54,15 @@ impl Admin for ProxyMetrics {
 impl Collector for ProxyMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut writer = Writer { encoder };
-        self.requests(&mut writer)?;
-        self.clients(&mut writer)?;
-        self.services(&mut writer)
+        let proxy = self.current.get();
+        let snapshot = Snapshot { proxy };
+        snapshot.requests(&mut writer)?;
+        snapshot.clients(&mut writer)?;
+        snapshot.services(&mut writer)
     }
 }
 
-impl ProxyMetrics {
+impl Snapshot {
     fn requests(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let proxy = &*self.proxy;
         let replies = Class::ALL.map(|class| {
@@ -106,11 +114,12 @@ impl ProxyMetrics {
     fn services(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let proxy = &*self.proxy;
         let names = || proxy.journal.names().enumerate();
-        let workers = || proxy.metrics.iter();
-        let sum = |at: usize, count: &dyn Fn(&ServiceMetrics) -> u64| {
-            let services = workers().filter_map(|worker| worker.services.get(at));
-            services.map(count).sum::<u64>()
+        let workers = |at: usize| {
+            let service = proxy.service_metrics.get(at);
+            service.into_iter().flatten().map(|service| &**service)
         };
+        let sum =
+            |at: usize, count: &dyn Fn(&ServiceMetrics) -> u64| workers(at).map(count).sum::<u64>();
 
         let answered = names().map(|(at, name)| {
             let count = sum(at, &|service| service.answered.get());
@@ -126,8 +135,7 @@ impl ProxyMetrics {
         writer.counters("attempts", help, answered.chain(failed))?;
 
         let took = names().map(|(at, name)| {
-            let times = workers().filter_map(move |worker| worker.services.get(at));
-            let times = times.map(|service| &service.took);
+            let times = workers(at).map(|service| &service.took);
             ([("service", name)], Histogram::of(times))
         });
         let help = "Time of an attempt at a service, whatever came of it";

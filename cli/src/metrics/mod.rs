@@ -7,7 +7,9 @@ mod class;
 mod collector;
 mod counter;
 mod failure;
+mod service;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use service::{ServiceMetrics, ServiceTable};
 pub(crate) use worker::WorkerMetrics;

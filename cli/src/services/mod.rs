@@ -2,7 +2,10 @@
 
 use std::{os::unix::ffi::OsStrExt, time::Duration};
 
-use policy_daemon::log::{Level, Log};
+use policy_daemon::{
+    StartError,
+    log::{Level, Log},
+};
 use policy_ha::Mode;
 
 use crate::{
@@ -67,6 +70,24 @@ impl Services {
             }
         }
         services
+    }
+
+    /// The services of a daemon, which starts with a fault in none of them.
+    pub(crate) fn for_daemon(options: &Options) -> Result<Self, StartError> {
+        let services = Self::parse(options);
+        if let Some(fault) = services.invalid.first() {
+            let text = String::from_utf8_lossy(&fault.text).into_owned();
+            return Err(StartError::Configuration(text));
+        }
+        if services.valid.is_empty() {
+            let how = match options.file {
+                Some(_) => "as [service.NAME]",
+                None => "with -s",
+            };
+            let text = format!("no service: give at least one {how}");
+            return Err(StartError::Configuration(text));
+        }
+        Ok(services)
     }
 
     fn set_mode(&mut self, name: &str, mode: Mode) {

@@ -115,6 +115,34 @@ fn a_command_line_is_converted_and_a_wrong_one_is_not() {
 }
 
 #[test]
+fn the_files_in_the_documents_have_no_fault_and_nothing_to_warn_of() {
+    let read = |name: &str| fs::read_to_string(format!("../docs/{name}")).unwrap();
+    let (manual, page) = (read("hapolicy.md"), read("hapolicy.toml.5"));
+    let blocks = manual
+        .split("\n```toml ")
+        .skip(1)
+        .map(|block| (block, "\n```"));
+    let displays = page
+        .split("block: toml ")
+        .skip(1)
+        .map(|block| (block, "\n.Ed"));
+    let mut checked = 0;
+    for (block, end) in blocks.chain(displays) {
+        let (_, text) = block.split_once('\n').unwrap();
+        let text = text.trim_start_matches(".Bd -literal -offset indent\n");
+        let (_dir, path) = file(text.split_once(end).unwrap().0);
+        let ended = run(
+            hapolicy(),
+            &["--check-config", "--strict", "--quiet", "--config", &path],
+        );
+        let expected = (Some(0), "", "");
+        assert_eq!((ended.code, &*ended.out, &*ended.err), expected, "{text}");
+        checked += 1;
+    }
+    assert!(checked > 1);
+}
+
+#[test]
 fn beside_a_file_there_are_no_other_settings() {
     let (_dir, path) = file("[service.a]\naddress = \"127.0.0.1:1\"\n");
     for (args, said) in [

@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod outage;
 mod refused;
+mod reload;
 mod requests;
 mod signals;
 mod start;
