@@ -36,7 +36,7 @@ impl Clients {
     }
 
     /// Other times, also for those that wait already. One whose time is over by that is closed with the next tick.
-    pub(crate) fn renew_times(&mut self, times: ClientTimes) {
+    pub fn renew_times(&mut self, times: ClientTimes) {
         let ClientTimes {
             idle,
             request,
