@@ -28,6 +28,7 @@
 //!
 //! # Features
 //!
+//! - `clap`: `command_line::usage_line`, an error of clap in one line.
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
 //! - `tracing`: `log::TracingLayer` writes the events of libraries as lines of the log.
@@ -38,6 +39,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
+pub mod command_line;
 mod daemon;
 mod error;
 mod listen;

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt};
 
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use policy_daemon::{DaemonOptions, log::LogTarget};
+use policy_daemon::{DaemonOptions, command_line::usage_line, log::LogTarget};
 
 use perl::WrongWord;
 use usage::long_option;
@@ -38,10 +38,8 @@ mod shutdown;
 pub use shutdown::ShutdownArgs;
 
 mod usage;
-pub use usage::usage_line;
 
 mod values;
-pub use values::parse_duration;
 pub(crate) use values::{shown_duration, shown_size};
 
 /// hapolicy's command line.

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use policy_daemon::command_line::parse_duration;
 use policy_socket::Endpoint;
 
-use super::{DAEMON, values::parse_duration};
+use super::DAEMON;
 
 /// The part of [`Options`](crate::args::Options) on how a daemon ends, and on the daemon after it.
 #[derive(Args, Clone, Debug)]
