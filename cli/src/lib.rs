@@ -18,6 +18,8 @@ pub use check_config::check_config;
 mod journal;
 pub use journal::Journal;
 
+mod control;
+pub mod ctl;
 mod metrics;
 mod monitor;
 

@@ -24,7 +24,8 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
-//! The [`admin`] listener shows metrics and health over HTTP, on a thread of its own.
+//! The [`admin`] listener shows metrics and health over HTTP, and the [`control`] socket takes commands, both on threads of
+//! their own.
 //!
 //! # Features
 //!
@@ -40,6 +41,7 @@
 
 pub mod admin;
 pub mod command_line;
+pub mod control;
 mod daemon;
 mod error;
 mod listen;
@@ -49,6 +51,7 @@ mod process;
 mod restart;
 mod running;
 mod service;
+mod side;
 mod start;
 #[cfg(feature = "tokio")]
 mod tokio;

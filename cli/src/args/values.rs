@@ -1,8 +1,9 @@
-//! Durations and sizes, as they are read from a command line and shown in its form.
+//! Durations, sizes and paths, as they are read from a command line and shown in its form.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use policy_daemon::command_line::parse_duration;
+use policy_socket::Endpoint;
 
 /// A duration that is longer than nothing.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -39,6 +40,15 @@ pub(crate) fn shown_size(bytes: usize) -> String {
     match fitting.next() {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => bytes.to_string(),
+    }
+}
+
+/// The path of a UNIX socket: `unix:/path`.
+pub(super) fn unix_path(text: &str) -> Result<PathBuf, String> {
+    match text.parse::<Endpoint>() {
+        Ok(Endpoint::Unix(path)) => Ok(path),
+        Ok(_) => Err("not unix:/path".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

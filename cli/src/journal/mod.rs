@@ -83,6 +83,24 @@ impl Journal {
         self.services.iter().map(|counted| counted.name.as_str())
     }
 
+    /// A service, as it was given.
+    pub(crate) fn service(&self, index: usize) -> Option<&Service> {
+        self.services.get(index).map(|counted| &counted.service)
+    }
+
+    /// Why a service failed last: nothing where it never has.
+    pub(crate) fn reason(&self, index: usize) -> String {
+        self.services
+            .get(index)
+            .map(Counted::reason)
+            .unwrap_or_default()
+    }
+
+    /// Since when a service has been up; `None` where it has never been down.
+    pub(crate) fn up_since(&self, index: usize) -> Option<Instant> {
+        self.services.get(index).and_then(Counted::up_since)
+    }
+
     /// Where the lines go.
     #[must_use]
     pub fn log(&self) -> &Log {

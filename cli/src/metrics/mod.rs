@@ -7,7 +7,10 @@ mod class;
 mod collector;
 mod counter;
 mod failure;
+mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use counter::Histogram;
+pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;
