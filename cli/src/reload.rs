@@ -37,26 +37,30 @@ impl Reload {
     }
 
     /// Reads the file, and logs what has changed, or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in a line.
     pub(crate) fn again(
         &mut self,
         before: &Proxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Option<(Exchange, NextListeners)> {
+    ) -> Result<(Exchange, NextListeners), String> {
         let log = before.journal.log();
         match self.read(before, daemon, done) {
             Ok((options, exchange, listeners)) => {
                 self.say_changes(&options, log);
                 self.options = options.with_start_of(&self.options);
-                Some((exchange, listeners))
+                Ok((exchange, listeners))
             }
             Err(lines) => {
-                for line in lines {
+                for line in &lines {
                     log.line(Level::Error, line);
                 }
                 let text = "SIGHUP: the configuration has errors, the settings of before stay";
                 log.line(Level::Error, text);
-                None
+                Err(lines.join("; "))
             }
         }
     }
@@ -106,6 +110,7 @@ impl Options {
     /// These options, but for those that hold from a start to an end.
     fn with_start_of(mut self, other: &Self) -> Self {
         self.admin.clone_from(&other.admin);
+        self.control.clone_from(&other.control);
         self.user.clone_from(&other.user);
         self.workers = other.workers;
         self.stdout = other.stdout;
@@ -132,7 +137,8 @@ fn shown(options: &Options) -> String {
 }
 
 /// Settings that hold from a start to an end.
-const NEEDS_RESTART: [&str; 12] = [
+const NEEDS_RESTART: [&str; 13] = [
+    "control",
     "admin",
     "user",
     "workers",

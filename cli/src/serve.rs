@@ -8,15 +8,15 @@ use std::{
 
 use policy_daemon::{
     Daemon, Inherited, Reloading, Service, StartError, Started, WorkerContext, admin::Admin,
-    log::Level,
+    control::Control, log::Level,
 };
-use policy_flow::Check;
 
 use crate::{
     args::Options,
+    control::{ProxyControl, Reloads},
     metrics::ProxyMetrics,
     monitor::Monitor,
-    proxy::{CurrentProxy, EventLoop, Message},
+    proxy::{CurrentProxy, EventLoop, Message, Proxy},
     reload::Reload,
     services::{Services, checks},
 };
@@ -38,12 +38,12 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
         .journal(daemon.log().log().clone(), options)
         .for_daemon(options.log_format, Arc::clone(daemon.log()));
     let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
-    let proxy = Arc::new(services.proxy(options, journal, workers, clients.number()));
-    let current = CurrentProxy::new(proxy);
+    let proxy = services.proxy(options, journal, workers, clients.number());
+    let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),
         reload: Mutex::new(reload),
-        check,
+        reloads: Reloads::default(),
         current,
     })
 }
@@ -52,9 +52,9 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
 #[derive(Debug)]
 struct ProxyService {
     current: CurrentProxy,
-    check: Option<Check>,
     monitor: Mutex<Monitor>,
     reload: Mutex<Reload>,
+    reloads: Reloads,
 }
 
 impl Service for ProxyService {
@@ -64,8 +64,9 @@ impl Service for ProxyService {
     fn worker(&self, context: WorkerContext<Message>) -> io::Result<EventLoop> {
         // One worker looks at services that are down.
         let is_last = context.index() + 1 == context.workers().len();
-        let check = self.check.clone().filter(|_| is_last);
-        EventLoop::new(context, &self.current.get(), check)
+        let proxy = self.current.get();
+        let check = proxy.check.clone().filter(|_| is_last);
+        EventLoop::new(context, &proxy, check)
     }
 
     fn started(&self, daemon: &Started<'_>) {
@@ -81,6 +82,12 @@ impl Service for ProxyService {
         Some(Arc::new(ProxyMetrics { current }))
     }
 
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        let current = self.current.clone();
+        let reloads = self.reloads.clone();
+        Some(Arc::new(ProxyControl { current, reloads }))
+    }
+
     fn tick(&self) -> Option<String> {
         let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
         monitor.tick(Instant::now())
@@ -93,37 +100,45 @@ impl Service for ProxyService {
     fn reload_with(&self, daemon: &Reloading<'_, Message>) -> bool {
         let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         if !reload.has_file() {
+            let text = "the options are read at the start only: there is no --config";
+            self.reloads.ended(Some(text.to_owned()));
             return false;
         }
         let before = self.current.get();
         let (done, ended) = mpsc::channel();
-        if let Some((exchange, listeners)) = reload.again(&before, daemon, done.clone()) {
-            let workers = daemon.workers();
-            let log = before.journal.log();
-            let exchange = Arc::new(exchange);
-            self.current.set(Arc::clone(&exchange.proxy));
-            let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
-            monitor.renew(&exchange.kept);
-            workers.tell_all(|| Message::Exchange(Arc::clone(&exchange)));
-            let mut messages = workers.len();
-            if !listeners.is_same() {
-                let message = |listeners| Message::Listen(listeners, done.clone());
-                let (opened, closed) = daemon.listen(listeners, message);
-                messages += workers.len();
-                for endpoint in opened {
-                    log.line(Level::Info, format!("listening on {endpoint}"));
-                }
-                for endpoint in closed {
-                    log.line(Level::Info, format!("not listening on {endpoint} any more"));
-                }
+        let (exchange, listeners) = match reload.again(&before, daemon, done.clone()) {
+            Ok(next) => next,
+            Err(fault) => {
+                self.reloads.ended(Some(fault));
+                return true;
             }
-            // What is said next is true then, unless one stands still.
-            let until = Instant::now() + PATIENCE;
-            for _ in 0..messages {
-                _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        };
+        let workers = daemon.workers();
+        let log = before.journal.log();
+        let exchange = Arc::new(exchange);
+        self.current.set(Arc::clone(&exchange.proxy));
+        let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
+        monitor.renew(&exchange.kept);
+        workers.tell_all(|| Message::Exchange(Arc::clone(&exchange)));
+        let mut messages = workers.len();
+        if !listeners.is_same() {
+            let message = |listeners| Message::Listen(listeners, done.clone());
+            let (opened, closed) = daemon.listen(listeners, message);
+            messages += workers.len();
+            for endpoint in opened {
+                log.line(Level::Info, format!("listening on {endpoint}"));
             }
-            log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
+            for endpoint in closed {
+                log.line(Level::Info, format!("not listening on {endpoint} any more"));
+            }
         }
+        // What is said next is true then, unless one stands still.
+        let until = Instant::now() + PATIENCE;
+        for _ in 0..messages {
+            _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
+        self.reloads.ended(None);
         true
     }
 }

@@ -24,10 +24,12 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
-//! The [`admin`] listener shows metrics and health over HTTP, on a thread of its own.
+//! The [`admin`] listener shows metrics and health over HTTP, and the [`control`] socket takes commands, both on threads of
+//! their own.
 //!
 //! # Features
 //!
+//! - `clap`: `command_line::usage_line`, an error of clap in one line.
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
 //! - `tracing`: `log::TracingLayer` writes the events of libraries as lines of the log.
@@ -38,6 +40,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
+pub mod command_line;
+pub mod control;
 mod daemon;
 mod error;
 mod listen;
@@ -48,6 +52,7 @@ mod reloading;
 mod restart;
 mod running;
 mod service;
+mod side;
 mod start;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
+use policy_daemon::command_line::parse_duration;
 use policy_proto::ActionSet;
 use toml::{
     Spanned,
@@ -12,7 +13,7 @@ use super::{
     suggest::did_you_mean,
     value::{Value, Wrong, text, texts},
 };
-use crate::args::{Service, parse_duration};
+use crate::args::Service;
 
 /// A fault of a table: the key that it is about, if it is about one.
 pub(super) type Fault = (Option<String>, Wrong);

@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use policy_daemon::log::printable;
@@ -25,6 +26,8 @@ pub(super) struct Counted {
     pub(super) failed: AtomicU64,
     /// Why it failed last.
     reason: Mutex<String>,
+    /// Since when it has been up; `None` where it has never been down.
+    up_since: Mutex<Option<Instant>>,
     /// It has answered with something else than UTF-8.
     pub(super) said_not_utf8: AtomicBool,
 }
@@ -38,7 +41,24 @@ impl Counted {
             answers: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             reason: Mutex::default(),
+            up_since: Mutex::default(),
             said_not_utf8: AtomicBool::new(false),
+        }
+    }
+
+    /// The same service, of which something else is said by now. What was counted so far is counted on.
+    pub(super) fn renewed(&self, service: Service) -> Self {
+        let (answers, failed) = self.so_far();
+        let up_since = *self.up_since.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            service,
+            answers: answers.into(),
+            failed: failed.into(),
+            reason: Mutex::new(self.reason()),
+            up_since: Mutex::new(up_since),
+            said_not_utf8: self.said_not_utf8.load(Relaxed).into(),
         }
     }
 
@@ -62,6 +82,17 @@ impl Counted {
         let words = why.split(" (os error").next().unwrap_or_default();
         let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         words.clone_into(&mut reason);
+    }
+
+    /// It is up again.
+    pub(super) fn set_up(&self, now: Instant) {
+        let mut since = self.up_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = Some(now);
+    }
+
+    /// Since when it has been up; `None` where it has never been down.
+    pub(super) fn up_since(&self) -> Option<Instant> {
+        *self.up_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why it failed last.

@@ -52,7 +52,11 @@ impl Journal {
     pub fn new(log: Log, services: Vec<Service>) -> Self {
         Self {
             log,
-            services: counted(services),
+            services: services
+                .into_iter()
+                .map(Counted::new)
+                .map(Arc::new)
+                .collect(),
             attempts: false,
             verbose: false,
             format: LogFormat::Classic,
@@ -64,12 +68,14 @@ impl Journal {
     /// A journal of other services, which goes on in this one's place. Each comes with its index in this one, if it was
     /// among them: then it keeps its counters.
     pub(crate) fn renewed(&self, services: Vec<Service>, kept: &[Option<usize>]) -> Self {
-        let mut all = counted(services);
-        for (counted, kept) in all.iter_mut().zip(kept) {
-            if let Some(known) = kept.and_then(|index| self.services.get(index)) {
-                *counted = Arc::clone(known);
-            }
-        }
+        let counted = |(service, kept): (Service, &Option<usize>)| {
+            let known = kept.and_then(|index| self.services.get(index));
+            Arc::new(match known {
+                Some(known) => known.renewed(service),
+                None => Counted::new(service),
+            })
+        };
+        let all = services.into_iter().zip(kept).map(counted).collect();
         self.of(all)
     }
 
@@ -128,6 +134,24 @@ impl Journal {
         self.services.iter().map(|counted| counted.name.as_str())
     }
 
+    /// A service, as it was given.
+    pub(crate) fn service(&self, index: usize) -> Option<&Service> {
+        self.services.get(index).map(|counted| &counted.service)
+    }
+
+    /// Why a service failed last: nothing where it never has.
+    pub(crate) fn reason(&self, index: usize) -> String {
+        self.services
+            .get(index)
+            .map(Counted::reason)
+            .unwrap_or_default()
+    }
+
+    /// Since when a service has been up; `None` where it has never been down.
+    pub(crate) fn up_since(&self, index: usize) -> Option<Instant> {
+        self.services.get(index).and_then(Counted::up_since)
+    }
+
     /// Where the lines go.
     #[must_use]
     pub fn log(&self) -> &Log {
@@ -148,10 +172,4 @@ impl Journal {
             suppressor.write_held_back(now, all);
         }
     }
-}
-
-/// The services, with counters.
-fn counted(services: Vec<Service>) -> Vec<Arc<Counted>> {
-    let services = services.into_iter().map(Counted::new);
-    services.map(Arc::new).collect()
 }

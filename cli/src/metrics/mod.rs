@@ -8,8 +8,11 @@ mod collector;
 mod counter;
 mod failure;
 mod service;
+mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use counter::Histogram;
 pub(crate) use service::{ServiceMetrics, ServiceTable};
+pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, mpsc::Sender};
 
-use policy_flow::{Check, ClientTimes, Slot};
+use policy_flow::{ClientTimes, Slot};
 
 use crate::{
     metrics::ServiceTable,
@@ -16,8 +16,6 @@ pub(crate) struct Exchange {
     pub(crate) proxy: Arc<Proxy>,
     /// For each service its index in the list before, if it was there.
     pub(crate) kept: Vec<Option<usize>>,
-    /// How services that are down are looked at.
-    pub(crate) check: Option<Check>,
     /// Each worker says here that it goes by them.
     pub(crate) done: Sender<()>,
 }
@@ -25,9 +23,7 @@ pub(crate) struct Exchange {
 impl EventLoop {
     /// Goes by other settings from now on.
     pub(super) fn exchange(&mut self, exchange: &Exchange) {
-        let Exchange {
-            proxy, kept, check, ..
-        } = exchange;
+        let Exchange { proxy, kept, .. } = exchange;
         let flow = &mut self.io.flow;
         flow.renew(proxy.flow_options());
         flow.renew_times(ClientTimes::from(proxy.settings.clients));
@@ -44,7 +40,7 @@ impl EventLoop {
         // One worker looks at services that are down.
         if worker + 1 == self.context.workers().len() {
             upstream.end_checks(&mut self.io.driver);
-            if let Some(check) = check {
+            if let Some(check) = &proxy.check {
                 upstream.check(check.clone());
             }
         }

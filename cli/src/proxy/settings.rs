@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use policy_flow::{
-    BackendConfig, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
+    BackendConfig, Check, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
     Upstream, UpstreamOptions,
 };
 
@@ -20,6 +20,8 @@ pub struct Proxy {
     pub(crate) default: DefaultAction,
     pub(crate) journal: Arc<Journal>,
     pub(crate) settings: Settings,
+    /// How services that are down are looked at, with `--health-check`.
+    pub(crate) check: Option<Check>,
     /// The memory that requests and answers may take, for the log.
     pub(crate) max_memory: usize,
     /// The health of the services; `None` where no valid one was given.
@@ -102,6 +104,7 @@ impl Proxy {
             mode: balancer.mode(id),
             status: balancer.status(id),
             counts: shared.counts(id),
+            weight: balancer.weight(id),
             connections: shared.open(id),
         };
         balancer.ids().map(state).collect()

@@ -13,7 +13,7 @@ use policy_flow::{
     Address, BackendConfig, Check, ClientOptions, PlaceLimits, Places, RequestMemory, Shared,
     UpstreamOptions,
 };
-use policy_ha::BackendId;
+use policy_ha::{Backend, BackendId};
 use policy_socket::Endpoint;
 
 use super::Services;
@@ -42,6 +42,7 @@ impl Services {
         Proxy {
             default: options.default.clone().unwrap_or_default(),
             journal: Arc::new(journal),
+            check: None,
             max_memory: options.limits.max_memory,
             settings,
             shared,
@@ -82,12 +83,12 @@ impl Services {
                 of_before(&|known| known.name == *name && known.endpoint == *endpoint)
             })
             .collect();
-        let backends = settings.services.iter().map(|service| service.backend);
-        let ids = kept.iter().map(|kept| kept.and_then(BackendId::new));
-        let config = settings.upstream.balancer.with_seed(seed());
+        let was: Vec<_> = kept
+            .iter()
+            .map(|kept| kept.and_then(|index| known.get(index).copied()))
+            .collect();
         let shared = before.shared.as_ref()?;
-        let shared = shared.renewed(config, backends.zip(ids)).ok()?;
-        self.set_modes(&shared);
+        let shared = self.renewed(&settings.upstream, shared, &kept, &was)?;
         // One that has moved is counted on: it has its name.
         let service_metrics = self.valid.iter().map(|service| {
             let index = of_before(&|known| known.name == service.name);
@@ -99,6 +100,7 @@ impl Services {
         let proxy = Proxy {
             default: options.default.clone().unwrap_or_default(),
             journal: Arc::new(journal.with_format(options.log_format)),
+            check,
             settings,
             shared: Some(shared),
             service_metrics: service_metrics.collect(),
@@ -111,9 +113,43 @@ impl Services {
         Some(Exchange {
             proxy: Arc::new(proxy),
             kept,
-            check,
             done,
         })
+    }
+
+    /// The health of services that stay. A weight or a mode that a command has set stays as well, unless the setting is
+    /// another one.
+    fn renewed(
+        &self,
+        upstream: &UpstreamOptions,
+        before: &Shared,
+        kept: &[Option<usize>],
+        was: &[Option<&Service>],
+    ) -> Option<Shared> {
+        let services = || self.valid.iter().zip(was);
+        let backends: Vec<_> = {
+            let balancer = before.balancer();
+            let backend =
+                |((service, was), kept): ((&Service, &Option<&Service>), &Option<usize>)| {
+                    let (mut backend, id) = (keyed(service), kept.and_then(BackendId::new));
+                    let is_as_before = was.is_some_and(|was| was.backend.weight == backend.weight);
+                    if let Some(id) = id.filter(|_| is_as_before) {
+                        backend.weight = balancer.weight(id);
+                    }
+                    (backend, id)
+                };
+            services().zip(kept).map(backend).collect()
+        };
+        let config = upstream.balancer.with_seed(seed());
+        let shared = before.renewed(config, backends).ok()?;
+        let mut balancer = shared.balancer();
+        for (id, (service, was)) in balancer.ids().zip(services()) {
+            if was.is_none_or(|was| was.mode != service.mode) {
+                balancer.set_mode(id, service.mode);
+            }
+        }
+        drop(balancer);
+        Some(shared)
     }
 
     fn settings(&self, options: &Options, workers: usize) -> Settings {
@@ -148,6 +184,11 @@ impl Services {
     }
 }
 
+/// The service in the balancer: its name tells it from the others, so that a list may change and keys stay.
+fn keyed(service: &Service) -> Backend {
+    service.backend.with_key(policy_ha::key([&service.name]))
+}
+
 /// What each worker counts of a new service.
 fn counters(workers: usize) -> Vec<Arc<ServiceMetrics>> {
     (0..workers.max(1)).map(|_| Arc::default()).collect()
@@ -156,8 +197,7 @@ fn counters(workers: usize) -> Vec<Arc<ServiceMetrics>> {
 /// The settings of one service.
 fn config(service: &Service, options: &Options) -> BackendConfig {
     let mut config = BackendConfig::default();
-    // Its name tells it from the others, so that a list may change and keys stay.
-    config.backend = service.backend.with_key(policy_ha::key([&service.name]));
+    config.backend = keyed(service);
     config.timeout = service.timeout;
     config.accepts = service.actions.clone();
     config.keep = match service.keep.or_else(|| options.failover.keep_of_all()) {

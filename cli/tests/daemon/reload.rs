@@ -9,7 +9,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Client, Daemon, Manager, Signal, hapolicy, request},
+    process::{Client, Daemon, Manager, Signal, hapolicy, request, run},
     stub::{Script, Stub},
     within,
 };
@@ -286,6 +286,55 @@ fn listeners_come_and_go_and_clients_of_one_that_is_gone_stay() {
         .lines()
         .filter(|line| line.contains("listened on inet:"));
     assert_eq!(listened.count(), 1, "{log}");
+}
+
+#[test]
+fn a_command_reloads_and_says_what_came_of_it_and_what_a_command_has_set_stays() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let socket = dir.path().join("control");
+    let settings = |weight: &str| {
+        let control = format!("control = \"unix:{}\"\n", socket.display());
+        control + &service("a", &stub, weight)
+    };
+    let configured = Configured::start(&settings(""));
+    let ctl = |words: &[&str]| {
+        let socket = socket.to_str().unwrap();
+        run(hapolicy(), &[&["ctl", "--socket", socket], words].concat())
+    };
+    assert_eq!(ctl(&["drain", "a"]).code, Some(0));
+    assert_eq!(ctl(&["weight", "a", "7"]).code, Some(0));
+    fs::write(
+        &configured.path,
+        with_listener(&settings("timeout = \"5s\"")),
+    )
+    .unwrap();
+    let done = ctl(&["reload"]);
+    let expected = (Some(0), "the configuration is reloaded\n", "");
+    assert_eq!((done.code, &*done.out, &*done.err), expected);
+    let status = ctl(&["status", "--json"]).out;
+    assert!(
+        status.contains("\"mode\":\"drain\"") && status.contains("\"weight\":7"),
+        "{status}"
+    );
+
+    fs::write(&configured.path, with_listener("deadlin = 5\n")).unwrap();
+    let refused = ctl(&["reload"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let said = "hapolicy.toml:2:1: error: unknown key `deadlin`";
+    assert!(refused.err.contains(said), "{refused:?}");
+    fs::write(
+        &configured.path,
+        with_listener(&settings("weight = 2\nmode = \"disabled\"")),
+    )
+    .unwrap();
+    assert_eq!(ctl(&["reload"]).code, Some(0));
+    let status = ctl(&["status", "--json"]).out;
+    assert!(
+        status.contains("\"mode\":\"disabled\"") && status.contains("\"weight\":2"),
+        "{status}"
+    );
+    configured.daemon.stop();
 }
 
 #[test]

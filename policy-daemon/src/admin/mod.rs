@@ -14,14 +14,12 @@ mod daemon_metrics;
 mod format;
 mod http;
 mod pages;
-mod server;
 mod start;
 
 use std::fmt;
 
 pub use prometheus_client::registry::Registry;
 
-pub(crate) use server::MAX_CLIENTS;
 pub(crate) use start::{AdminHandle, AdminStart};
 
 /// What a service shows at the admin listener. Its methods run on the thread of that listener.

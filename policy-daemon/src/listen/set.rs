@@ -15,6 +15,8 @@ pub(crate) struct ListenSet {
     clients: Mutex<Clients>,
     /// Those of `--admin`.
     admin: Vec<ListenSocket>,
+    /// That of `--control`.
+    control: Option<ListenSocket>,
     /// The socket over which a successor asks for a handover.
     handover: Option<ListenSocket>,
 }
@@ -31,6 +33,7 @@ impl ListenSet {
     pub(crate) fn new(
         clients: Vec<ListenSocket>,
         admin: Vec<ListenSocket>,
+        control: Option<ListenSocket>,
         handover: Option<ListenSocket>,
     ) -> Self {
         let clients = Clients {
@@ -40,6 +43,7 @@ impl ListenSet {
         Self {
             clients: Mutex::new(clients),
             admin,
+            control,
             handover,
         }
     }
@@ -65,6 +69,11 @@ impl ListenSet {
         &self.admin
     }
 
+    /// The socket of `--control`.
+    pub(crate) fn control(&self) -> Option<&ListenSocket> {
+        self.control.as_ref()
+    }
+
     /// The socket for handovers.
     pub(crate) fn handover(&self) -> Option<&Socket> {
         self.handover.as_ref().map(ListenSocket::socket)
@@ -80,8 +89,8 @@ impl ListenSet {
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ListenSocket> {
         let clients = self.clients.get_mut();
         let clients = clients.unwrap_or_else(PoisonError::into_inner);
-        let clients = clients.sockets.iter_mut();
-        clients.chain(&mut self.admin).chain(&mut self.handover)
+        let clients = clients.sockets.iter_mut().chain(&mut self.admin);
+        clients.chain(&mut self.control).chain(&mut self.handover)
     }
 
     /// Descriptors of all of them, for a successor.
@@ -91,7 +100,11 @@ impl ListenSet {
         if clients.has_ended {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let named = clients.sockets.iter().chain(&self.admin);
+        let named = clients
+            .sockets
+            .iter()
+            .chain(&self.admin)
+            .chain(&self.control);
         let named = named.map(|socket| (socket, socket.requested().to_string()));
         let handover = self.handover.iter();
         let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
@@ -109,8 +122,8 @@ impl ListenSet {
         }
     }
 
-    /// Refuses new connections, unless another process has the sockets. Those of `--admin` serve to the end: a daemon that
-    /// stops says so there.
+    /// Refuses new connections, unless another process has the sockets. Those of `--admin` and `--control`
+    /// serve to the end: a daemon that stops says so there.
     pub(crate) fn end(&self) {
         let mut clients = self.clients();
         clients.has_ended = true;
@@ -127,7 +140,7 @@ impl ListenSet {
 
     /// Those that are not for clients.
     fn others(&self) -> impl Iterator<Item = &ListenSocket> {
-        self.admin.iter().chain(&self.handover)
+        self.admin.iter().chain(&self.control).chain(&self.handover)
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -152,7 +165,7 @@ mod tests {
             let listen: ListenAddr = "inet:127.0.0.1:0".parse().unwrap();
             let bound = listen.bind().unwrap();
             let address = bound[0].address().unwrap();
-            (ListenSet::new(bound, Vec::new(), None), address)
+            (ListenSet::new(bound, Vec::new(), None, None), address)
         };
         let (first, address) = bind();
         first.end();

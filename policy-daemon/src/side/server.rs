@@ -1,4 +1,4 @@
-//! The thread of the admin listener: it accepts connections, and has each served by a thread of its own.
+//! The thread of a side listener: it accepts connections, and has each served by a thread of its own.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{connection, pages::Pages};
+use super::ServeClient;
 use crate::{
     log::{ALL, Level},
     worker::{Inbox, Listener, Shared},
@@ -28,14 +28,16 @@ use crate::{
 pub(super) struct Stop;
 
 /// The work of the thread.
-pub(super) struct AdminServer<M> {
+pub(super) struct SideServer<M> {
+    /// The option that it is there for, such as `--admin`.
+    pub(super) option: &'static str,
     pub(super) listeners: Vec<Listener>,
-    pub(super) pages: Arc<Pages>,
+    pub(super) serve: Arc<ServeClient>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) inbox: Arc<Inbox<Stop>>,
 }
 
-impl<M> AdminServer<M> {
+impl<M> SideServer<M> {
     /// Serves until it is told to stop.
     pub(super) fn run(self) {
         let served = Arc::new(AtomicUsize::new(0));
@@ -86,37 +88,35 @@ impl<M> AdminServer<M> {
             return;
         }
         if served.load(Relaxed) >= MAX_CLIENTS {
-            let text = format!("closing a connection to --admin: {MAX_CLIENTS} others are open");
-            self.shared
-                .log
-                .line(Level::Warning, "admin full", ALL, text);
+            let option = self.option;
+            let text = format!("closing a connection to {option}: {MAX_CLIENTS} others are open");
+            self.shared.log.line(Level::Warning, "side full", ALL, text);
             return;
         }
-        if let Err(error) = self.serve(connection, Arc::clone(served)) {
+        if let Err(error) = self.serve(connection, peer, Arc::clone(served)) {
             self.pause(&error);
         }
     }
 
-    fn serve(&self, connection: OwnedFd, served: Arc<AtomicUsize>) -> io::Result<()> {
-        let pages = Arc::clone(&self.pages);
+    fn serve(&self, connection: OwnedFd, peer: Peer, served: Arc<AtomicUsize>) -> io::Result<()> {
+        let serve = Arc::clone(&self.serve);
         served.fetch_add(1, Relaxed);
         let place = Place(served);
         let serve = move || {
             let _place = place;
-            // A client that has gone needs no line in the log.
-            _ = connection::serve(connection, &pages);
+            serve(connection, peer);
         };
         // A thread that cannot be started drops the place with the closure.
         thread::Builder::new()
-            .name("admin client".to_owned())
+            .name("side client".to_owned())
             .spawn(serve)?;
         Ok(())
     }
 
     /// The system has no descriptor or no thread: another try a moment later.
     fn pause(&self, error: &io::Error) {
-        let text = format!("--admin cannot serve: {error}");
-        self.shared.log.line(Level::Warning, "admin", ALL, text);
+        let text = format!("{} cannot serve: {error}", self.option);
+        self.shared.log.line(Level::Warning, self.option, ALL, text);
         thread::sleep(PAUSE);
     }
 }
@@ -146,6 +146,6 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// A scraper, some probes and an administrator.
+/// A scraper, some probes, some administrators.
 pub(crate) const MAX_CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(100);

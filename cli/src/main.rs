@@ -3,7 +3,9 @@
 
 use std::{io::Write, os::fd::AsFd, process::ExitCode};
 
-use hapolicy::{Findings, NAME, Options, Stop, Stopped, check_config, print_config, serve, spawn};
+use hapolicy::{
+    Findings, NAME, Options, Stop, Stopped, check_config, ctl, print_config, serve, spawn,
+};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
@@ -11,11 +13,14 @@ use policy_daemon::{
 use rustix::fs::FileType;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1).peekable();
+    if words.next_if(|word| word == "ctl").is_some() {
+        return ctl::run(words);
+    }
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return fail_daemon(&format!("LISTEN_FDS: {error}"), CONFIGURATION, false),
     };
-    let words = std::env::args_os().skip(1);
     let options = match Options::parse(words, inherited.has_listeners()) {
         Ok(options) => options,
         Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),
