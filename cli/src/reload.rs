@@ -40,13 +40,13 @@ impl Reload {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in a line.
+    /// What is wrong with it, a line each.
     pub(crate) fn again(
         &mut self,
         before: &Proxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Result<(Exchange, NextListeners), String> {
+    ) -> Result<(Exchange, NextListeners), Vec<String>> {
         let log = before.journal.log();
         match self.read(before, daemon, done) {
             Ok((options, exchange, listeners)) => {
@@ -60,7 +60,7 @@ impl Reload {
                 }
                 let text = "SIGHUP: the configuration has errors, the settings of before stay";
                 log.line(Level::Error, text);
-                Err(lines.join("; "))
+                Err(lines)
             }
         }
     }

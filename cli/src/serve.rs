@@ -7,13 +7,13 @@ use std::{
 };
 
 use policy_daemon::{
-    Daemon, Inherited, Reloading, Service, StartError, Started, WorkerContext, admin::Admin,
-    control::Control, log::Level,
+    Daemon, Inherited, Reloaded, Reloading, Service, StartError, Started, WorkerContext,
+    admin::Admin, control::Control, log::Level,
 };
 
 use crate::{
     args::Options,
-    control::{ProxyControl, Reloads},
+    control::ProxyControl,
     metrics::ProxyMetrics,
     monitor::Monitor,
     proxy::{CurrentProxy, EventLoop, Message, Proxy},
@@ -43,7 +43,6 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),
         reload: Mutex::new(reload),
-        reloads: Reloads::default(),
         current,
     })
 }
@@ -54,7 +53,6 @@ struct ProxyService {
     current: CurrentProxy,
     monitor: Mutex<Monitor>,
     reload: Mutex<Reload>,
-    reloads: Reloads,
 }
 
 impl Service for ProxyService {
@@ -84,8 +82,7 @@ impl Service for ProxyService {
 
     fn control(&self) -> Option<Arc<dyn Control>> {
         let current = self.current.clone();
-        let reloads = self.reloads.clone();
-        Some(Arc::new(ProxyControl { current, reloads }))
+        Some(Arc::new(ProxyControl { current }))
     }
 
     fn tick(&self) -> Option<String> {
@@ -97,21 +94,16 @@ impl Service for ProxyService {
         self.current.get().report();
     }
 
-    fn reload_with(&self, daemon: &Reloading<'_, Message>) -> bool {
+    fn reload_with(&self, daemon: &Reloading<'_, Message>) -> Reloaded {
         let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         if !reload.has_file() {
-            let text = "the options are read at the start only: there is no --config";
-            self.reloads.ended(Some(text.to_owned()));
-            return false;
+            return Reloaded::Unsupported;
         }
         let before = self.current.get();
         let (done, ended) = mpsc::channel();
         let (exchange, listeners) = match reload.again(&before, daemon, done.clone()) {
             Ok(next) => next,
-            Err(fault) => {
-                self.reloads.ended(Some(fault));
-                return true;
-            }
+            Err(lines) => return Reloaded::Failed(lines),
         };
         let workers = daemon.workers();
         let log = before.journal.log();
@@ -138,8 +130,7 @@ impl Service for ProxyService {
             _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
         log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
-        self.reloads.ended(None);
-        true
+        Reloaded::Done
     }
 }
 

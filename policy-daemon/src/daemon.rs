@@ -96,7 +96,7 @@ impl Daemon {
         let signals = Signals::new().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
         let admin = AdminStart::prepare(&options, &service, &resources.sockets, &shared)?;
-        let control = control::prepare(&service, &resources.sockets, &shared)?;
+        let control = control::prepare(&service, &resources.sockets, &shared, &events)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
         let handover = handover.transpose().map_err(cannot_start())?;

@@ -69,7 +69,7 @@ pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
-pub use reloading::{NextListeners, Reloading};
+pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]

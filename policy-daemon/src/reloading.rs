@@ -22,6 +22,18 @@ pub struct Reloading<'a, M> {
     pub(crate) options: &'a DaemonOptions,
 }
 
+/// The result of reading options again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Reloaded {
+    /// The service cannot do that, which the log says.
+    Unsupported,
+    /// The options hold that were read.
+    Done,
+    /// They have faults, and those of before hold on: the faults, a line each, which the service has logged.
+    Failed(Vec<String>),
+}
+
 /// The addresses where a daemon is to listen, with the sockets for them. Dropping it leaves all as it was.
 #[derive(Debug)]
 pub struct NextListeners {

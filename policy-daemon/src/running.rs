@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -24,7 +24,7 @@ use crate::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},
     },
-    reloading::Reloading,
+    reloading::{Reloaded, Reloading},
     restart::server::HandoverServer,
     service::{Service, Started},
     side::SideHandle,
@@ -33,12 +33,14 @@ use crate::{
 };
 
 /// News from other threads for the main thread.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// A successor serves.
     Succeeded,
     /// A worker has ended.
     WorkerEnded,
+    /// An administrator has the options read again, and waits for the result.
+    Reload(Sender<Reloaded>),
 }
 
 /// The addresses where a daemon listens.
@@ -237,9 +239,7 @@ impl<S: Service> Running<S> {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Report => self.service.report(),
-            // One that ends takes up nothing more.
-            Command::Reload if self.shutdown != Shutdown::No => {}
-            Command::Reload => self.reload(),
+            Command::Reload => _ = self.reload(),
             Command::Unknown(number) => {
                 let about = usize::try_from(number).unwrap_or(ALL);
                 let text = format!("{} is ignored", name_of(number));
@@ -257,7 +257,11 @@ impl<S: Service> Running<S> {
         }
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Reloaded {
+        // One that ends takes up nothing more.
+        if self.shutdown != Shutdown::No {
+            return Reloaded::Failed(vec!["it is stopping".to_owned()]);
+        }
         let has_manager = systemd::has_manager();
         if has_manager {
             systemd::reloading(self.log());
@@ -267,7 +271,8 @@ impl<S: Service> Running<S> {
             sockets: &self.sockets,
             options: &self.options,
         };
-        if !self.service.reload_with(&reloading) {
+        let reloaded = self.service.reload_with(&reloading);
+        if reloaded == Reloaded::Unsupported {
             let text = "SIGHUP: the options are read at the start only, a restart is needed";
             self.notice("reload", ALL, text.to_owned());
         }
@@ -277,6 +282,7 @@ impl<S: Service> Running<S> {
         if has_manager {
             notify(self.log(), "READY=1");
         }
+        reloaded
     }
 
     fn learn(&mut self, event: Event) {
@@ -284,6 +290,11 @@ impl<S: Service> Running<S> {
             Event::Succeeded => {
                 self.side.stop();
                 self.drain();
+            }
+            Event::Reload(reply) => {
+                let reloaded = self.reload();
+                // Who has asked may have gone.
+                _ = reply.send(reloaded);
             }
             Event::WorkerEnded => {
                 self.workers = self.workers.saturating_sub(1);

@@ -8,7 +8,7 @@ use crate::{
     admin::Admin,
     control::Control,
     log::Log,
-    reloading::Reloading,
+    reloading::{Reloaded, Reloading},
     worker::{WorkerContext, Workers},
 };
 
@@ -63,8 +63,12 @@ pub trait Service {
     }
 
     /// SIGHUP, for a service that may listen at other addresses after it. By default it calls [`reload`](Self::reload).
-    fn reload_with(&self, daemon: &Reloading<'_, Self::Message>) -> bool {
-        self.reload(daemon.workers())
+    fn reload_with(&self, daemon: &Reloading<'_, Self::Message>) -> Reloaded {
+        if self.reload(daemon.workers()) {
+            Reloaded::Done
+        } else {
+            Reloaded::Unsupported
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! The commands of an administrator, which `hapolicy ctl` sends to a daemon.
 
 mod latency;
-mod reload;
-pub(crate) use reload::Reloads;
-
 mod status;
 mod trial;
 
@@ -18,7 +15,6 @@ use crate::proxy::{CurrentProxy, Proxy};
 #[derive(Debug)]
 pub(crate) struct ProxyControl {
     pub(crate) current: CurrentProxy,
-    pub(crate) reloads: Reloads,
 }
 
 /// The commands, carried out on a proxy.
@@ -28,9 +24,6 @@ struct Commands {
 
 impl Control for ProxyControl {
     fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String> {
-        if words == ["reload"] {
-            return self.reloads.ask();
-        }
         let proxy = self.current.get();
         Commands { proxy }.command(words, daemon)
     }

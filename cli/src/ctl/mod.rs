@@ -141,7 +141,10 @@ fn print(text: &str) {
 }
 
 fn fail(text: &str, status: u8) -> ExitCode {
-    eprintln!("{NAME} ctl: {}", printable(text));
+    // Faults of a configuration have a line each.
+    for line in text.lines() {
+        eprintln!("{NAME} ctl: {}", printable(line));
+    }
     ExitCode::from(status)
 }
 
