@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    iter,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use super::{
+    batch::{Batch, Kind, WholeLines},
     level::Level,
     line::{MAX_WAITING, lost, prefixed, tagged},
 };
@@ -55,14 +57,6 @@ impl Lost {
     }
 }
 
-/// The kind of a line.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Line,
-    /// It reports so many lost ones.
-    Report(u64),
-}
-
 #[derive(Debug)]
 enum Message {
     /// A box has no spare room that would not be counted.
@@ -77,22 +71,27 @@ impl Stdout {
         let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lost::default()));
         let (written, unwritten) = (Arc::clone(&waiting), Arc::clone(&lost));
         let writer = move || {
-            let mut output = WholeLines {
-                output,
-                torn: false,
-            };
-            let mut handle = |message| match message {
-                Message::Line(line, kind) => {
-                    if output.write(line.as_bytes()).is_err() {
-                        unwritten.add(kind);
-                    }
-                    written.fetch_sub(line.len(), Relaxed);
-                }
-                Message::Flush(done) => _ = done.send(()),
+            let mut output = WholeLines::new(output);
+            let mut batch = Batch::default();
+            let mut write = |batch: &mut Batch| {
+                output.write_batch(batch, |kind| unwritten.add(kind));
+                written.fetch_sub(batch.bytes.len(), Relaxed);
+                batch.clear();
             };
             while let Ok(first) = queue.recv() {
-                handle(first);
-                queue.try_iter().for_each(&mut handle);
+                for message in iter::once(first).chain(queue.try_iter()) {
+                    match message {
+                        Message::Line(line, kind) => batch.push(&line, kind),
+                        Message::Flush(done) => {
+                            write(&mut batch);
+                            _ = done.send(());
+                        }
+                    }
+                    if batch.bytes.len() >= FULL {
+                        write(&mut batch);
+                    }
+                }
+                write(&mut batch);
                 // Waking a thread costs a request more than its line does. Lines that come meanwhile need not.
                 thread::sleep(PAUSE);
             }
@@ -151,43 +150,6 @@ impl Stdout {
     }
 }
 
-/// Writes lines so that no two become one, also where a file system is full in the middle of one.
-struct WholeLines<W> {
-    output: W,
-    /// The last line has a beginning and no end.
-    torn: bool,
-}
-
-impl<W: Write> WholeLines<W> {
-    /// Writes a line with its line feed, after one for the line before where that has none.
-    ///
-    /// # Errors
-    ///
-    /// Errors of the system. Nothing of this line was written, or a part.
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.write_all(b"\n")?;
-            self.torn = false;
-        }
-        self.write_all(line)
-    }
-
-    fn write_all(&mut self, mut rest: &[u8]) -> io::Result<()> {
-        while !rest.is_empty() {
-            match self.output.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    rest = rest.get(written..).unwrap_or_default();
-                    self.torn = !rest.is_empty();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Standard output without the standard library's buffer, which would keep what could not be written, and write it
 /// later.
 #[derive(Debug)]
@@ -211,6 +173,8 @@ fn lost_line(count: u64) -> String {
 
 /// Lines that may wait, however short they are: each costs some bytes besides its own.
 const MAX_LINES: usize = 4096;
+/// Bytes that are written at once at the latest: as many as a pipe takes.
+const FULL: usize = 65536;
 /// How long lines gather. So many do not come in that time.
 const PAUSE: Duration = Duration::from_millis(1);
 
