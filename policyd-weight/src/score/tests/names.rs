@@ -31,6 +31,18 @@ fn names_belong_to_the_client_or_not() {
             "A shop.test=100.66.1.1; A relay.carrier.test=100.65.9.1",
             " HELO_IP_IN_CL_SUBNET=-1.2 (check from: .shop. - helo: .relay.carrier. - helo-domain: .carrier.)  FROM/MX_MATCHES_NOT_HELO(DOMAIN)=1; rate: -3.2",
         ),
+        // The names agree, although no host of the sender's takes mail.
+        (
+            ["100.65.9.78", "unknown", "h.aonly.test", "x@aonly.test"],
+            "A aonly.test=100.64.9.9; A h.aonly.test=100.65.1.1; PTR host.else.test",
+            " HELO_IP_IN_CL16_SUBNET=-0.41 (check from: .aonly. - helo: .h.aonly. - helo-domain: .aonly.)  FROM/MX_MATCHES_UNVR_HELO(DOMAIN)_OR_CL_NAME(DOMAIN)=-1.5 RESOLVED_IP_IS_NOT_HELO=1.5; rate: -3.41",
+        ),
+        // An address without a digit is none, as in the original.
+        (
+            ["100.64.2.10", "unknown", "h.aonly.test", "x@six.test"],
+            "AAAA six.test=fdaa:bbbb:cccc:dddd:eeee:ffff:aaaa:bbbb; A h.aonly.test=100.64.2.10",
+            " BOGUS_MX=2.1 CL_IP_EQ_HELO_IP=-2 (check from: .six. - helo: .h.aonly. - helo-domain: .aonly.)  FROM/MX_MATCHES_NOT_HELO(DOMAIN)=5.41; rate: 2.51",
+        ),
         (
             ["100.70.7.4", "unknown", "localhost", "x@localhost"],
             "",
@@ -99,6 +111,16 @@ fn errors_of_dns_let_a_request_through() {
                 "PREPEND X-policyd-weight: passed - too many local DNS-errors in multi.surbl.org lookups",
             ),
         ],
+    );
+    // A sender's domain that is the client's address needs no host, but an answer of DNS.
+    check(
+        &config(true, "$MAXDNSERR = 2; @dnsbl_score = ();"),
+        &[Row {
+            mail: ["100.70.7.7", "unknown", "foo.test", "x@100.70.7.7"],
+            lists: "",
+            dns: "!MX 100.70.7.7; !MX 70.7.7",
+            score: "PREPEND X-policyd-weight: passed - too many local DNS-errors in FROM MX lookups for 70.7.7",
+        }],
     );
 }
 
