@@ -38,7 +38,7 @@ impl Daemon {
         let resources = Resources::take(options, inherited)?;
         let log = Log::daemon(&options.name, options.log);
         log.report_panics();
-        log.warn_if_unreachable(&options.name);
+        log.warn_if_unreachable(&options.name, options.log_hint);
         if let Some(error) = &resources.handover_error {
             let text = format!("no handover from the daemon before: {error}");
             log.line(Level::Warning, text);

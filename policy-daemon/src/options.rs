@@ -35,6 +35,9 @@ pub struct DaemonOptions {
     pub name: String,
     /// The place of its log; syslog by default.
     pub log: LogTarget,
+    /// What a start says on standard error where there is no `/dev/log`: the option by which lines go somewhere else.
+    /// `-L writes to standard output` by default.
+    pub log_hint: &'static str,
     /// The addresses to listen at, as [`ListenAddr`] reads them.
     pub listen: Vec<String>,
     /// The addresses of the [admin](crate::admin) listener, which a service has that implements
@@ -67,6 +70,7 @@ impl DaemonOptions {
         Self {
             name: name.into(),
             log: LogTarget::Syslog,
+            log_hint: "-L writes to standard output",
             listen: Vec::new(),
             admin: Vec::new(),
             control: None,

@@ -20,21 +20,29 @@ pub struct Attributes {
 impl Attributes {
     /// Takes an attribute. The last one of a name counts.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let place = match name.to_ascii_lowercase().as_slice() {
-            b"request" => &mut self.request,
-            b"client_address" => &mut self.client_address,
-            b"client_name" => &mut self.client_name,
-            b"helo_name" => &mut self.helo_name,
-            b"sender" => &mut self.sender,
-            b"recipient" => &mut self.recipient,
-            b"instance" => &mut self.instance,
-            _ => return,
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let place = if is("request") {
+            &mut self.request
+        } else if is("client_address") {
+            &mut self.client_address
+        } else if is("client_name") {
+            &mut self.client_name
+        } else if is("helo_name") {
+            &mut self.helo_name
+        } else if is("sender") {
+            &mut self.sender
+        } else if is("recipient") {
+            &mut self.recipient
+        } else if is("instance") {
+            &mut self.instance
+        } else {
+            return;
         };
         // The end of a longer value is cut: no name and no address is so long.
-        let value = value.iter().take(MAX_VALUE);
-        *place = value
-            .map(|byte| char::from(byte.to_ascii_lowercase()))
-            .collect();
+        let value = value.get(..MAX_VALUE).unwrap_or(value);
+        let characters = value.iter().map(|&byte| char::from(byte));
+        *place = characters.collect();
+        place.make_ascii_lowercase();
     }
 
     /// The client, HELO name, sender and recipient, as in lines of the log.

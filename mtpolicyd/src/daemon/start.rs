@@ -95,6 +95,7 @@ fn daemon_options(globals: &Globals, is_stdout: bool) -> Result<DaemonOptions, S
     } else {
         LogTarget::Syslog
     };
+    options.log_hint = "--foreground writes to standard error";
     options.listen.clone_from(&globals.listen);
     options.allow.clone_from(&globals.allow);
     options.user = match (&globals.user, globals.groups.is_empty()) {

@@ -86,10 +86,10 @@ impl Log {
         Self::to(Sink::Buffer(Mutex::default()))
     }
 
-    /// Reports on standard error, once, that no line arrives.
-    pub(crate) fn warn_if_unreachable(&self, name: &str) {
+    /// Reports on standard error, once, that no line arrives, and what helps.
+    pub(crate) fn warn_if_unreachable(&self, name: &str, hint: &str) {
         if let Some(error) = self.open_error() {
-            eprintln!("{name}: no log: {DEV_LOG}: {error}; -L writes to standard output");
+            eprintln!("{name}: no log: {DEV_LOG}: {error}; {hint}");
         }
     }
 

@@ -36,6 +36,7 @@ mod zone;
 
 use std::fmt;
 
+use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::time::Instant;
 
 use crate::{Answer, Name, NameError, Outcome, Question, RecordType, Resolver};
@@ -257,7 +258,9 @@ pub async fn check_all<'a>(
     let checks = checks
         .into_iter()
         .map(|(list, subject)| list.check(resolver, subject));
-    futures_util::future::join_all(checks).await
+    // An answer wakes the check of its list alone.
+    let checks: FuturesOrdered<_> = checks.collect();
+    checks.collect().await
 }
 
 /// Without the key.

@@ -1,6 +1,12 @@
 //! A deadline around a resolver, for one request with all its questions.
 
-use tokio::time::{Instant, timeout_at};
+use std::{
+    pin::{Pin, pin},
+    sync::OnceLock,
+};
+
+use futures_util::future::{Either, FutureExt, Shared, select};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Answer, Outcome, Question, Resolver};
 
@@ -9,11 +15,17 @@ use super::{Answer, Outcome, Question, Resolver};
 pub struct Until<'a, R> {
     resolver: &'a R,
     deadline: Instant,
+    /// One timer for all questions: each of its own would wake the runtime.
+    over: OnceLock<Shared<Pin<Box<Sleep>>>>,
 }
 
 impl<'a, R> Until<'a, R> {
     pub(super) fn new(resolver: &'a R, deadline: Instant) -> Self {
-        Self { resolver, deadline }
+        Self {
+            resolver,
+            deadline,
+            over: OnceLock::new(),
+        }
     }
 }
 
@@ -23,9 +35,13 @@ impl<R: Resolver> Resolver for Until<'_, R> {
         if Instant::now() >= self.deadline {
             return Answer::without_records(Outcome::Timeout);
         }
-        match timeout_at(self.deadline, self.resolver.ask(question)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::without_records(Outcome::Timeout),
+        let over = self
+            .over
+            .get_or_init(|| Box::pin(sleep_until(self.deadline)).shared())
+            .clone();
+        match select(pin!(self.resolver.ask(question)), over).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Answer::without_records(Outcome::Timeout),
         }
     }
 }

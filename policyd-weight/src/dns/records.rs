@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use futures_util::future::{join, join_all};
+use futures_util::{
+    future::join,
+    stream::{FuturesUnordered, StreamExt},
+};
 use policy_dns::{Answer, Name, Question, RecordType, Resolver};
 
 use crate::{
@@ -33,8 +36,11 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
                     .collect(),
                 Lookup::Failed => vec![],
             };
-            let of_hosts = join_all(hosts.into_iter().map(|host| of_host(resolver, host))).await;
-            (exchanges, of_hosts)
+            let of_hosts: FuturesUnordered<_> = hosts
+                .into_iter()
+                .map(|host| of_host(resolver, host))
+                .collect();
+            (exchanges, of_hosts.collect::<Vec<_>>().await)
         };
         let ((exchanges, of_hosts), own) = join(hosts, of_host(resolver, name.clone())).await;
         (name, exchanges, of_hosts, own)
@@ -43,7 +49,9 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
     let mut names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     names.sort_unstable();
     names.dedup();
-    for (name, exchanges, of_hosts, own) in join_all(names.into_iter().map(of_name)).await {
+    // An answer wakes its name alone.
+    let mut found: FuturesUnordered<_> = names.into_iter().map(of_name).collect();
+    while let Some((name, exchanges, of_hosts, own)) = found.next().await {
         records.exchanges.insert(name, exchanges);
         records
             .addresses

@@ -212,31 +212,4 @@ fn has_long_label(mail: &Mail) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_restriction_class_the_name_is_answered() {
-        for (action, expected) in [
-            ("rc: greylist, some text", "greylist"),
-            (" RC:greylist; MTA helo", " RC:greylist; MTA helo"),
-            ("Rc: a rc: b", "a"),
-            ("rc:greylist", "rc:greylist"),
-            ("550 no rc: x", "550 no rc: x"),
-        ] {
-            assert_eq!(restriction_class(action.into()), expected, "{action}");
-        }
-    }
-
-    #[test]
-    fn a_label_has_63_characters_at_most() {
-        for (length, is_long) in [(63, false), (64, true)] {
-            let mut attributes = Attributes::default();
-            attributes.set(
-                b"sender",
-                format!("x@{}.test", "a".repeat(length)).as_bytes(),
-            );
-            assert_eq!(has_long_label(&Mail::new(&attributes)), is_long, "{length}");
-        }
-    }
-}
+mod tests;

@@ -125,6 +125,9 @@ impl Policy {
 
 /// The bytes of a text whose characters are bytes.
 pub(crate) fn bytes(text: &str) -> Vec<u8> {
+    if text.is_ascii() {
+        return text.as_bytes().to_vec();
+    }
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
         .collect()

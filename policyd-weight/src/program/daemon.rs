@@ -5,11 +5,12 @@ use std::{
     os::unix::process::CommandExt,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use nix::unistd::Uid;
 use policy_daemon::{
-    Daemon, DaemonOptions, Inherited, StartError,
+    DaemonOptions, Inherited, StartError,
     log::{Log, LogTarget},
 };
 use rustix::process::Signal;
@@ -20,7 +21,7 @@ use super::{
     handler::WeightHandler,
     maintenance::Maintenance,
     paths::Paths,
-    pid_file, print,
+    pid_file, predecessor, print,
     service::{READY, WeightService},
     settings, spawn,
 };
@@ -59,12 +60,8 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     let ident = settings.options().scalar("syslog_ident").to_string();
     match args.action {
         Action::Spawn => {
-            let target = if args.debug {
-                LogTarget::Stdout
-            } else {
-                LogTarget::Syslog
-            };
-            spawn::run(settings, &paths, Log::daemon(&ident, target))
+            let log = Log::daemon(&ident, log_target(args));
+            spawn::run(settings, &paths, log)
         }
         Action::Stop => stop(&paths).map(|()| print(" ... done\n")),
         Action::Restart if !args.detached => {
@@ -72,6 +69,14 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
             start(args, settings, &paths, &ident)
         }
         _ => start(args, settings, &paths, &ident),
+    }
+}
+
+fn log_target(args: &Args) -> LogTarget {
+    if args.debug {
+        LogTarget::Stdout
+    } else {
+        LogTarget::Syslog
     }
 }
 
@@ -101,13 +106,13 @@ fn stop(paths: &Paths) -> Result<(), Exit> {
     if pid_file::signal(pid, Signal::TERM).is_err() {
         return Ok(());
     }
-    if pid_file::has_ended(pid, || print(".")) {
+    if pid_file::has_ended(pid, MAX_END, || print(".")) {
         return Ok(());
     }
     // Requests under way have had their time.
     _ = pid_file::signal(pid, Signal::KILL);
     print("killed\n");
-    if pid_file::has_ended(pid, || ()) {
+    if pid_file::has_ended(pid, MAX_END, || ()) {
         return Ok(());
     }
     Err(Exit::died(format!(
@@ -117,7 +122,8 @@ fn stop(paths: &Paths) -> Result<(), Exit> {
 }
 
 fn start(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<(), Exit> {
-    if pid_file::running(&paths.pid_file).is_some() {
+    let running = pid_file::running(&paths.pid_file);
+    if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target(args))) {
         return Err(Exit::died("Process already running"));
     }
     if !args.foreground && !args.debug && !args.detached {
@@ -167,7 +173,7 @@ fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<
     inherited.close_others();
     paths.make_directory(Uid::effective().is_root() && !args.debug)?;
     let options = daemon_options(args, &settings, paths, ident)?;
-    let daemon = Daemon::prepare(&options, inherited).map_err(fatal)?;
+    let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
     pid_file::write(&paths.pid_file)
         .map_err(|error| Exit::died(format!("{}: {error}", paths.pid_file.display())))?;
     let log = daemon.log().log().clone();
@@ -218,12 +224,9 @@ fn daemon_options(
     };
     let mut daemon = DaemonOptions::new(ident);
     daemon.listen = vec![format!("inet:{host}:{port}")];
-    daemon.log = if args.debug {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
-    };
-    // Questions to DNS, each with a socket.
+    daemon.log = log_target(args);
+    daemon.log_hint = "-d writes to standard output";
+    // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;
     let is_loopback = address
         .parse()
@@ -247,3 +250,6 @@ fn daemon_options(
     }
     Ok(daemon)
 }
+
+/// How long `stop` waits for the end, and once more after SIGKILL.
+const MAX_END: Duration = Duration::from_secs(6);

@@ -8,6 +8,7 @@ mod handler;
 mod maintenance;
 mod paths;
 mod pid_file;
+mod predecessor;
 mod service;
 mod spawn;
 

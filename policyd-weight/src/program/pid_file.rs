@@ -39,9 +39,10 @@ pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
     Ok(kill_process_group(pid, signal).or_else(|_| kill_process(pid, signal))?)
 }
 
-/// Waits until a process has ended: false if it has not in six seconds.
-pub(super) fn has_ended(pid: Pid, mut each_second: impl FnMut()) -> bool {
-    for tenth in 0..60 {
+/// Waits until a process has ended: false if it has not within a time.
+pub(super) fn has_ended(pid: Pid, limit: Duration, mut each_second: impl FnMut()) -> bool {
+    let tenths = limit.as_millis() / 100;
+    for tenth in 0..tenths {
         if test_kill_process(pid).is_err() || !is_ours(pid) {
             return true;
         }

@@ -36,7 +36,6 @@ impl Scoring<'_> {
         let is_exchange = self.from.mx_names.contains(helo_domain.as_str());
         let client_has_from = mail.client_name.contains(from.as_str());
         let penalty = self.from.bogus_penalty * self.from.bogus_penalty;
-        let may_be_unverified = !mail.helo_is_address;
         let step = "sender against HELO";
         if self.helo.state == HeloState::Verified {
             if names_agree || is_exchange || self.from.addresses.contains(&mail.ip) {
@@ -53,7 +52,7 @@ impl Scoring<'_> {
                 self.add_number(step, &looked_up, "FROM/MX_MATCHES_NOT_HELO(DOMAIN)", score);
                 self.from.needs_client_check = true;
             }
-        } else if client_has_from && may_be_unverified {
+        } else if client_has_from && !mail.helo_is_address {
             self.add(
                 step,
                 &looked_up,
@@ -63,9 +62,8 @@ impl Scoring<'_> {
             self.helo.state = HeloState::Verified;
             self.helo.needs_reverse_check = false;
             self.helo.is_unverified = false;
-            self.from.needs_client_check = false;
-        } else if self.helo.is_unverified && may_be_unverified {
-            if names_agree || is_exchange || client_has_from {
+        } else if self.helo.is_unverified {
+            if names_agree || is_exchange {
                 let item = "FROM/MX_MATCHES_UNVR_HELO(DOMAIN)_OR_CL_NAME(DOMAIN)";
                 self.add(step, &looked_up, item, &scores.unverified_helo.miss);
             } else {

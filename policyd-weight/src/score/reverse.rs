@@ -30,8 +30,7 @@ impl Scoring<'_> {
 
     /// Step 13: the HELO name is one of the client's names, or in the same domain.
     pub(super) fn reverse_against_helo(&mut self, facts: &Facts) {
-        let is_settled = self.helo.state == HeloState::Verified || self.helo.is_unverified;
-        if is_settled && !self.helo.needs_reverse_check {
+        if self.helo.state == HeloState::Verified && !self.helo.needs_reverse_check {
             return;
         }
         let mail = self.mail;

@@ -39,7 +39,7 @@ impl Scoring<'_> {
         let dots = from
             .split_once('@')
             .map_or(0, |(_, domain)| domain.matches('.').count());
-        let is_unknown = self.helo.state == HeloState::Unknown && !self.from.mx_ok;
+        let is_unknown = self.helo.state == HeloState::Unknown;
         if is_unknown && self.rate < self.config.reject_level && dots >= 2 {
             let score = self.config.scores.multiparted.hit.value + self.list_sum;
             self.add_number("sender", from, "FROM_MULTIPARTED", score);

@@ -1,8 +1,14 @@
 //! Start, stop, restart and reload, as an administrator sees them.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    process::{ChildStdout, Command, Stdio},
+};
 
-use super::world::{GOOD, World, good, signal, text};
+use super::world::{GOOD, Running, World, good, signal, text};
 
 #[test]
 fn it_is_started_restarted_reloaded_and_stopped() {
@@ -44,6 +50,60 @@ fn it_is_started_restarted_reloaded_and_stopped() {
         text(&none.stderr).starts_with("No pidfile, expected it at "),
         "{}",
         text(&none.stderr)
+    );
+}
+
+/// With `-d` its log is on standard output, and its port is the one behind that of the file.
+fn start_with_its_log(world: &World) -> (Running, BufReader<ChildStdout>) {
+    world.configure(&format!("$TCP_PORT = {};", world.port() - 1));
+    let mut child = world
+        .command(&["-d", "start"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = child.stdout.take().unwrap();
+    (Running(child), BufReader::new(output))
+}
+
+/// Reads the log up to a line with a text.
+fn wait_for_line(log: &mut BufReader<ChildStdout>, text: &str) {
+    let mut lines = String::new();
+    while !lines.lines().last().unwrap_or_default().contains(text) {
+        let length = log.read_line(&mut lines).unwrap();
+        assert!(length > 0, "no line '{text}': {lines}");
+    }
+}
+
+#[test]
+fn a_start_waits_for_the_daemon_before_that_is_ending() {
+    let world = World::new("");
+    let (mut before, mut log) = start_with_its_log(&world);
+    wait_for_line(&mut log, "master: listening");
+    // The next one finds it at work, and then gone.
+    let (_next, mut log) = start_with_its_log(&world);
+    wait_for_line(&mut log, "waiting for the daemon before to end");
+    before.kill();
+    wait_for_line(&mut log, "master: listening");
+}
+
+#[test]
+fn a_start_waits_until_its_port_is_free() {
+    let world = World::new("");
+    let other = TcpListener::bind(("127.0.0.1", world.port())).unwrap();
+    let (_next, mut log) = start_with_its_log(&world);
+    wait_for_line(&mut log, "waiting for another process to leave inet:");
+    drop(other);
+    wait_for_line(&mut log, "master: listening");
+
+    // One that stays has the start fail.
+    let world = World::new("");
+    let _other = TcpListener::bind(("127.0.0.1", world.port())).unwrap();
+    let output = world.run(&["-D", "start"]);
+    assert_eq!(output.status.code(), Some(71));
+    assert!(
+        text(&output.stderr).contains("Address already in use"),
+        "{}",
+        text(&output.stderr)
     );
 }
 

@@ -7,10 +7,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use policy_testing::within;
 use tempfile::TempDir;
 
 /// Which program.
@@ -71,19 +71,16 @@ impl Program {
 
     /// A connection; the program may still be starting.
     pub fn connect(&self) -> Connection {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(stream) => {
-                    stream
-                        .set_read_timeout(Some(Duration::from_secs(60)))
-                        .expect("a time");
-                    return Connection { stream };
-                }
-                Err(error) => assert!(Instant::now() < deadline, "no connection: {error}"),
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let mut last = None;
+        within(Duration::from_secs(30), || {
+            last = Some(TcpStream::connect(("127.0.0.1", self.port)));
+            matches!(last, Some(Ok(_)))
+        });
+        let stream = last.expect("a try").expect("no connection");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a time");
+        Connection { stream }
     }
 }
 
@@ -106,10 +103,9 @@ impl Drop for Program {
         let _ = Command::new("kill")
             .arg(self.child.id().to_string())
             .status();
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_millis(10));
-        }
+        within(Duration::from_secs(5), || {
+            !matches!(self.child.try_wait(), Ok(None))
+        });
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

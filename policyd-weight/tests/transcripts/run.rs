@@ -83,6 +83,7 @@ pub fn run(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Vec<(Step, Ste
                 }
             }
             Step::Wait(seconds) => {
+                // Both programs count the seconds of the system's clock: nothing else tells of their end.
                 thread::sleep(Duration::from_secs_f64(*seconds));
                 step.clone()
             }

@@ -4,14 +4,16 @@ use std::{
     collections::HashMap,
     os::unix::net::UnixDatagram,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+type Lines = HashMap<String, Vec<String>>;
 
 /// All lines so far, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Syslog(Arc<Mutex<HashMap<String, Vec<String>>>>);
+pub struct Syslog(Arc<(Mutex<Lines>, Condvar)>);
 
 impl Syslog {
     pub fn bind(path: &Path) -> Self {
@@ -30,7 +32,9 @@ impl Syslog {
                 if let Some((name, line)) = rest.split_once("]: ") {
                     let name = name.split('[').next().unwrap_or_default().to_owned();
                     let line = line.trim_end_matches(['\0', '\n']).to_owned();
-                    lines.0.lock().unwrap().entry(name).or_default().push(line);
+                    let (lines, has_come) = &*lines.0;
+                    lines.lock().unwrap().entry(name).or_default().push(line);
+                    has_come.notify_all();
                 }
             }
         });
@@ -44,27 +48,27 @@ impl Syslog {
 
     /// The lines of a name after so many.
     pub fn lines(&self, name: &str, after: usize) -> Vec<String> {
-        let lines = self.0.lock().unwrap();
-        lines
-            .get(name)
-            .map(|lines| lines[after.min(lines.len())..].to_vec())
-            .unwrap_or_default()
+        let lines = self.0.0.lock().unwrap();
+        of_name(&lines, name, after).to_vec()
     }
 
     /// Waits until a line with a text has come.
     pub fn wait_for(&self, name: &str, after: usize, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !self
-            .lines(name, after)
-            .iter()
-            .any(|line| line.contains(text))
-        {
-            assert!(
-                Instant::now() < deadline,
-                "no line '{text}' of {name}: {:?}",
-                self.lines(name, after)
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
+        let (lines, has_come) = &*self.0;
+        let is_missing = |lines: &mut Lines| {
+            let mut lines = of_name(lines, name, after).iter();
+            !lines.any(|line| line.contains(text))
+        };
+        let limit = Duration::from_secs(20);
+        let (lines, waited) = has_come
+            .wait_timeout_while(lines.lock().unwrap(), limit, is_missing)
+            .unwrap();
+        let lines = of_name(&lines, name, after);
+        assert!(!waited.timed_out(), "no line '{text}' of {name}: {lines:?}");
     }
+}
+
+fn of_name<'a>(lines: &'a Lines, name: &str, after: usize) -> &'a [String] {
+    let lines = lines.get(name).map_or(&[][..], Vec::as_slice);
+    &lines[after.min(lines.len())..]
 }

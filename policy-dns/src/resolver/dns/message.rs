@@ -48,6 +48,10 @@ impl Query {
         })
     }
 
+    pub(super) fn id(&self) -> u16 {
+        self.id
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

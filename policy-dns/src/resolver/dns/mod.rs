@@ -5,24 +5,30 @@ mod flight;
 mod message;
 mod options;
 mod servers;
+mod sockets;
 mod transport;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use super::{Answer, Outcome, Question, RecordType, Resolver, answer::MAX_ALIASES};
 use cache::Cache;
 use flight::Flights;
 use servers::Servers;
+use sockets::Sockets;
 
 pub use message::{DecodeError, Decoded};
 pub use options::{DnsOptions, ResolvConfError};
 
 /// A resolver that asks name servers, as a stub: these do the recursion.
 ///
-/// Over UDP, from a port of the system's choice for each question, with a random id; over TCP when the answer was
-/// cut off. An answer that is not from the server, has another id or another question is passed over. A server
+/// Over UDP, from a port of the system's choice, with a random id; over TCP when the answer was cut off. Questions that
+/// are under way at the same time share a port, at most 32 of them, and none takes questions for more than a second.
+/// An answer that is not from the server, has another id or another question is passed over. A server
 /// that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
 /// resolv.conf says; one that let the time pass is asked last for half a minute. Aliases that a server has not
 /// followed are followed.
@@ -55,6 +61,7 @@ pub struct DnsResolver {
 struct Shared {
     options: DnsOptions,
     servers: Servers,
+    sockets: Sockets,
     cache: Cache,
     flights: Flights,
     under_way: Semaphore,
@@ -66,6 +73,7 @@ impl DnsResolver {
     pub fn new(options: DnsOptions) -> Self {
         let shared = Shared {
             servers: Servers::new(options.servers.clone(), options.rotate),
+            sockets: Sockets::default(),
             cache: Cache::new(options.cache_bytes),
             flights: Flights::default(),
             under_way: Semaphore::new(options.max_under_way.clamp(1, Semaphore::MAX_PERMITS)),
@@ -116,8 +124,8 @@ impl fmt::Debug for DnsResolver {
 impl Shared {
     async fn ask_and_keep(&self, question: Question) -> Answer {
         let options = &self.options;
-        let answer = timeout(options.deadline, self.ask_within_limit(&question)).await;
-        let answer = answer.unwrap_or_else(|_| Answer::without_records(Outcome::Timeout));
+        let deadline = Instant::now() + options.deadline.min(LONG);
+        let answer = self.ask_within_limit(&question, deadline).await;
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),
@@ -128,10 +136,18 @@ impl Shared {
         answer
     }
 
-    async fn ask_within_limit(&self, question: &Question) -> Answer {
-        // The semaphore is never closed.
-        let Ok(_permit) = self.under_way.acquire().await else {
-            return Answer::without_records(Outcome::Unreachable);
+    async fn ask_within_limit(&self, question: &Question, deadline: Instant) -> Answer {
+        let permit = match self.under_way.try_acquire() {
+            Ok(permit) => Ok(permit),
+            Err(_) => timeout_at(deadline, self.under_way.acquire())
+                .await
+                .map_err(|_| Outcome::Timeout)
+                // The semaphore is never closed.
+                .and_then(|permit| permit.map_err(|_| Outcome::Unreachable)),
+        };
+        let _permit = match permit {
+            Ok(permit) => permit,
+            Err(outcome) => return Answer::without_records(outcome),
         };
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
@@ -143,7 +159,7 @@ impl Shared {
             }
             asked.push(name.clone());
             let next = Question::new(name, question.kind);
-            let decoded = match self.exchange(&next).await {
+            let decoded = match self.exchange(&next, deadline).await {
                 Ok(decoded) => decoded,
                 Err(failure) => return Answer::without_records(failure),
             };
@@ -160,25 +176,29 @@ impl Shared {
     }
 
     /// Asks one server after the other until one has answered. What failed last is the outcome otherwise, but an
-    /// answer that fails comes before none.
-    async fn exchange(&self, question: &Question) -> Result<Decoded, Outcome> {
+    /// answer that fails comes before none. After the deadline there is no answer.
+    async fn exchange(&self, question: &Question, deadline: Instant) -> Result<Decoded, Outcome> {
         let (mut answered, mut failure) = (None, Outcome::Unreachable);
         for _ in 0..self.options.attempts.max(1) {
             for server in self.servers.in_order() {
-                match self.ask_server(server, question).await {
+                // No time is left where the last turn came with the deadline itself.
+                if Instant::now() + TICK >= deadline {
+                    return Err(Outcome::Timeout);
+                }
+                match self.ask_server(server, question, deadline).await {
                     Ok(decoded) if decoded.outcome().is_answer() => {
                         self.servers.answers(server);
                         return Ok(decoded);
                     }
                     Ok(decoded) => answered = Some(decoded),
-                    Err(Outcome::Timeout) => {
-                        self.servers.is_silent(server);
-                        failure = Outcome::Timeout;
-                    }
+                    Err(Outcome::Timeout) => failure = Outcome::Timeout,
                     Err(outcome) if failure == Outcome::Unreachable => failure = outcome,
                     Err(_) => {}
                 }
             }
+        }
+        if Instant::now() >= deadline {
+            return Err(Outcome::Timeout);
         }
         answered.ok_or(failure)
     }
@@ -187,10 +207,25 @@ impl Shared {
         &self,
         server: SocketAddr,
         question: &Question,
+        deadline: Instant,
     ) -> Result<Decoded, Outcome> {
-        match timeout(self.options.timeout, transport::ask(server, question)).await {
+        // One timer for the try and for the whole question.
+        let end = Instant::now() + self.options.timeout.min(LONG);
+        let asked = transport::ask(&self.sockets, server, question);
+        match timeout_at(end.min(deadline), asked).await {
             Ok(result) => result.map_err(|error| error.outcome()),
-            Err(_) => Err(Outcome::Timeout),
+            Err(_) => {
+                // A try that the deadline has cut short says nothing about the server.
+                if end <= deadline + TICK {
+                    self.servers.is_silent(server);
+                }
+                Err(Outcome::Timeout)
+            }
         }
     }
 }
+
+/// Longer than anybody waits, and still a time that a clock can show.
+const LONG: Duration = Duration::from_secs(365 * 86_400);
+/// As exact as timers are.
+const TICK: Duration = Duration::from_millis(2);

@@ -24,7 +24,7 @@ pub struct DnsOptions {
     /// How long a question may take with all its tries. Default: 10 s, the two tries at one server.
     pub deadline: Duration,
     /// How many questions may be under way; others wait for their turn, and their deadline runs. Each takes a
-    /// socket. Default: 256, a quarter of the 1024 descriptors that a process usually has.
+    /// socket at worst. Default: 256, a quarter of the 1024 descriptors that a process usually has.
     pub max_under_way: usize,
     /// How many bytes the answers that are kept may take, about. Default: 8 MiB, some 20,000 answers.
     pub cache_bytes: usize,

@@ -1,16 +1,17 @@
 //! A question to one server over UDP, and over TCP when the answer was cut off.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UdpSocket},
+    net::TcpStream,
 };
 
 use super::{
     super::{Outcome, Question},
     message::{DecodeError, Decoded, Query},
+    sockets::Sockets,
 };
 
 /// Why a server gave no answer.
@@ -34,46 +35,29 @@ impl TransportError {
 /// Asks a server, and one that does not know EDNS once more without it (RFC 6891, 6.2.2). It waits as long as no answer
 /// comes.
 pub(super) async fn ask(
+    sockets: &Sockets,
     server: SocketAddr,
     question: &Question,
 ) -> Result<Decoded, TransportError> {
-    let decoded = ask_with(server, &Query::new(question)?).await?;
+    let decoded = ask_with(sockets, server, Query::new(question)?).await?;
     if decoded.knows_no_edns() {
-        ask_with(server, &Query::without_edns(question)?).await
+        ask_with(sockets, server, Query::without_edns(question)?).await
     } else {
         Ok(decoded)
     }
 }
 
-async fn ask_with(server: SocketAddr, query: &Query) -> Result<Decoded, TransportError> {
-    let decoded = over_udp(server, query).await?;
+async fn ask_with(
+    sockets: &Sockets,
+    server: SocketAddr,
+    query: Query,
+) -> Result<Decoded, TransportError> {
+    let query = Arc::new(query);
+    let decoded = sockets.ask(server, &query).await?;
     if decoded.is_truncated() {
-        over_tcp(server, query).await
+        over_tcp(server, &query).await
     } else {
         Ok(decoded)
-    }
-}
-
-/// Each question has a socket, and so a port of its own, that the system chooses by chance. It is connected: the
-/// system drops what is not from the server, and tells when nothing listens there.
-async fn over_udp(server: SocketAddr, query: &Query) -> Result<Decoded, TransportError> {
-    let any = if server.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
-    socket.send(query.bytes()).await?;
-    let mut buffer = vec![0; MAX_UDP];
-    loop {
-        let length = socket.recv(&mut buffer).await?;
-        let datagram = buffer.get(..length).unwrap_or_default();
-        // A message that does not belong to the question may be forged: the answer may still come.
-        match query.decode(datagram) {
-            Err(DecodeError::OtherQuestion) => {}
-            result => return Ok(result?),
-        }
     }
 }
 
@@ -89,6 +73,4 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     Ok(query.decode(&message)?)
 }
 
-/// The size that the query asks for; a server may send more.
-const MAX_UDP: usize = 4096;
 const FORMERR: u16 = 1;

@@ -1,0 +1,92 @@
+//! Requests beside the score: what is refused, forgotten and remembered.
+
+use std::io::Write;
+
+use policy_daemon::log::Log;
+use policy_testing::NameServer;
+use tempfile::NamedTempFile;
+
+use super::*;
+use crate::config::Source;
+
+#[test]
+fn of_a_restriction_class_the_name_is_answered() {
+    for (action, expected) in [
+        ("rc: greylist, some text", "greylist"),
+        (" RC:greylist; MTA helo", " RC:greylist; MTA helo"),
+        ("Rc: a rc: b", "a"),
+        ("rc:greylist", "rc:greylist"),
+        ("550 no rc: x", "550 no rc: x"),
+    ] {
+        assert_eq!(restriction_class(action.into()), expected, "{action}");
+    }
+}
+
+const ZONE: &str = "acme.test MX 10 mail.acme.test\nmail.acme.test A 100.64.2.10";
+
+fn file(dns: &NameServer, more: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    let server = dns.address();
+    let text = format!("$NS = '{server}'; @dnsbl_score = (); @rhsbl_score = (); {more}");
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn policy(file: &NamedTempFile, compat: bool) -> Policy {
+    let source = Source::new(Some(file.path().to_owned()), None, compat);
+    Policy::new(Settings::load(source, None).unwrap(), Log::buffered())
+}
+
+fn attributes(sender: &str, instance: &str) -> Attributes {
+    let mut attributes = Attributes::default();
+    for (name, value) in [
+        ("request", "smtpd_access_policy"),
+        ("client_address", "100.64.2.10"),
+        ("helo_name", "mail.acme.test"),
+        ("sender", sender),
+        ("instance", instance),
+    ] {
+        attributes.set(name.as_bytes(), value.as_bytes());
+    }
+    attributes
+}
+
+#[tokio::test]
+async fn a_label_that_is_too_long_closes_the_connection_with_compat_alone() {
+    let dns = NameServer::start(ZONE);
+    let file = file(&dns, "");
+    let mail = attributes(&format!("x@{}.test", "a".repeat(64)), "1");
+    for compat in [true, false] {
+        let answer = policy(&file, compat).answer(&mail).await;
+        assert_eq!(answer.is_err(), compat, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_size_of_zero_forgets_accepted_clients_at_once() {
+    let dns = NameServer::start(ZONE);
+    let with_cache = file(&dns, "");
+    let policy = policy(&with_cache, false);
+    let score = " CL_IP_EQ_FROM_MX=-3.1; rate: -3.1";
+    for (number, expected) in [("1", score), ("2", "using cached result; rate: -3.1")] {
+        let answer = policy.answer(&attributes("carol@acme.test", number)).await;
+        let expected = format!("PREPEND X-policyd-weight: {expected}");
+        assert_eq!(answer, Ok(expected));
+    }
+    std::fs::copy(file(&dns, "$POSCACHESIZE = 0;").path(), with_cache.path()).unwrap();
+    policy.reload();
+    let answer = policy.answer(&attributes("carol@acme.test", "3")).await;
+    assert_eq!(answer, Ok(format!("PREPEND X-policyd-weight: {score}")));
+}
+
+#[test]
+fn a_label_has_63_characters_at_most() {
+    for (length, is_long) in [(63, false), (64, true)] {
+        let mut attributes = Attributes::default();
+        attributes.set(
+            b"sender",
+            format!("x@{}.test", "a".repeat(length)).as_bytes(),
+        );
+        assert_eq!(has_long_label(&Mail::new(&attributes)), is_long, "{length}");
+    }
+}

@@ -1,0 +1,122 @@
+//! The steps of the score, each with facts and without DNS.
+
+mod decision;
+mod lists;
+mod names;
+
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::{config::DefaultSet, mail::Attributes, perl::evaluate};
+
+/// A client with what DNS says of it, and the score's text and sum, or the answer where there is none.
+struct Row {
+    mail: [&'static str; 4],
+    lists: &'static str,
+    /// `MX name=host,host`, `A name=address`, `AAAA name=address`, `!MX name`, `!A name`, `PTR name`.
+    dns: &'static str,
+    score: &'static str,
+}
+
+const HIT: ListFact = ListFact::Listed { is_trusted: true };
+
+fn config(compat: bool, text: &str) -> Config {
+    let options = DefaultSet::Debian.options(compat).unwrap();
+    Config::new(
+        &evaluate(text.as_bytes(), &options).unwrap().options,
+        compat,
+    )
+}
+
+fn mail([address, name, helo, sender]: [&str; 4]) -> Mail {
+    Mail::new(&Attributes {
+        client_address: address.into(),
+        client_name: name.into(),
+        helo_name: helo.into(),
+        sender: sender.into(),
+        recipient: "dave@rcpt.test".into(),
+        ..Attributes::default()
+    })
+}
+
+fn lists(text: &str) -> Vec<ListFact> {
+    let facts = text.chars().map(|c| match c {
+        'I' => HIT,
+        'U' => ListFact::Listed { is_trusted: false },
+        'E' => ListFact::Error,
+        'S' => ListFact::Skipped,
+        'D' => ListFact::Dead,
+        _ => ListFact::NotListed,
+    });
+    facts.collect()
+}
+
+fn facts(text: &str) -> Facts {
+    let mut facts = Facts::default();
+    for item in text.split("; ").filter(|item| !item.is_empty()) {
+        let (kind, rest) = item.split_once(' ').unwrap();
+        let (name, records) = rest.split_once('=').unwrap_or((rest, ""));
+        let found = Lookup::Answer(
+            records
+                .split(',')
+                .filter(|record| !record.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        );
+        let name = name.to_owned();
+        match kind {
+            "MX" => drop(facts.exchanges.insert(name, found)),
+            "!MX" => drop(facts.exchanges.insert(name, Lookup::Failed)),
+            "A" => drop(facts.addresses.insert((name, Family::V4), found)),
+            "AAAA" => drop(facts.addresses.insert((name, Family::V6), found)),
+            "!A" => drop(facts.addresses.insert((name, Family::V4), Lookup::Failed)),
+            "PTR" => facts.pointers.push(name),
+            "RH" => facts.domain_lists = lists(&name),
+            "SPF" => facts.spf = Some(name),
+            "COUNTRY" => facts.country = Some(name),
+            _ => panic!("{item}"),
+        }
+    }
+    facts
+}
+
+fn decide(config: &Config, row: &Row) -> Decision {
+    let mail = mail(row.mail);
+    let mut scoring = Scoring::new(config, &mail);
+    match scoring.lists(&lists(row.lists)) {
+        ControlFlow::Break(decision) => decision,
+        ControlFlow::Continue(()) => scoring.finish(&facts(row.dns)),
+    }
+}
+
+/// The items and the sum of a line of the log; the answer where there is none.
+fn shown(decision: &Decision) -> String {
+    let Some(line) = &decision.log else {
+        return decision.action.clone();
+    };
+    let items = line.strip_prefix("weighted check: ").unwrap();
+    let items = items.split_once("; <client").unwrap().0;
+    format!("{items}; rate: {}", decision.rate)
+}
+
+fn check(config: &Config, rows: &[Row]) {
+    for row in rows {
+        assert_eq!(
+            shown(&decide(config, row)),
+            row.score,
+            "{:?} {} {}",
+            row.mail,
+            row.lists,
+            row.dns
+        );
+    }
+}
+
+const ACME: [&str; 4] = [
+    "100.64.2.10",
+    "mail.acme.test",
+    "mail.acme.test",
+    "carol@acme.test",
+];
+const ACME_DNS: &str =
+    "MX acme.test=mail.acme.test; A mail.acme.test=100.64.2.10; PTR mail.acme.test";
