@@ -3,14 +3,21 @@
 mod suite;
 mod support;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use policy_store::{
-    BreakerState, MemcachedOptions, MemcachedServer, MemcachedStore, RemoteOptions, Store,
-    StoreError,
+    BreakerState, Lock, Locked, MemcachedOptions, MemcachedServer, MemcachedStore, RemoteOptions,
+    Store, StoreError,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
 };
 
 use crate::{
@@ -88,9 +95,7 @@ async fn keys_are_as_they_are_where_they_can_be() {
         .set(b"a@b,192.0.2.1", b"1764364701", LONG)
         .await
         .unwrap();
-    let mut stream = tokio::net::TcpStream::connect(server.address())
-        .await
-        .unwrap();
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream
         .write_all(b"get mt-a@b,192.0.2.1\r\nquit\r\n")
         .await
@@ -104,7 +109,7 @@ async fn keys_are_as_they_are_where_they_can_be() {
 }
 
 /// Answers the first command, and of the next one a part; then it closes. Counts the commands, over all connections.
-async fn halves(listener: tokio::net::TcpListener, commands: Arc<AtomicUsize>) {
+async fn halves(listener: TcpListener, commands: Arc<AtomicUsize>) {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     while let Ok((stream, _)) = listener.accept().await {
         let mut stream = BufReader::new(stream);
@@ -123,7 +128,7 @@ async fn halves(listener: tokio::net::TcpListener, commands: Arc<AtomicUsize>) {
 
 #[tokio::test]
 async fn a_command_whose_reply_has_begun_is_not_sent_again() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let commands = Arc::<AtomicUsize>::default();
     let server = tokio::spawn(halves(listener, commands.clone()));
@@ -147,4 +152,66 @@ fn options_that_cannot_be_are_refused() {
     assert!(refused(&["host"], "a b"));
     assert!(refused(&["host"], &"a".repeat(180)));
     assert!(!refused(&["host"], "mt-"));
+}
+
+/// A way to a server that counts what is sent to it at once.
+async fn counted(server: &Server) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (to, count) = (server.address().to_owned(), Arc::<AtomicUsize>::default());
+    let counter = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&to).await.unwrap();
+            let ((mut from, mut back), (mut answers, mut on)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
+            let counter = Arc::clone(&counter);
+            tokio::spawn(async move {
+                let mut bytes = Vec::new();
+                while from.read_buf(&mut bytes).await.unwrap() > 0 {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    on.write_all(&bytes).await.unwrap();
+                    bytes.clear();
+                }
+            });
+        }
+    });
+    (address, count)
+}
+
+#[tokio::test]
+async fn a_lock_costs_one_round_trip_to_take_and_one_to_give_back() {
+    let server = memcached();
+    let (address, count) = counted(&server).await;
+    let options = MemcachedOptions::new([MemcachedServer::from(&*address)]);
+    let store = MemcachedStore::new(options).unwrap();
+    let lock = Lock {
+        key: b"lock",
+        owner: b"me",
+        ttl: Duration::from_secs(10),
+    };
+    for value in [&b"1"[..], b"2", b"3"] {
+        let before = count.load(Ordering::Relaxed);
+        let locked = store.lock_and_get(lock, b"key").await.unwrap();
+        assert_ne!(locked, Locked::Busy);
+        let is_kept = store.set_and_unlock(lock, b"key", value, LONG).await;
+        assert!(is_kept.unwrap());
+        assert_eq!(count.load(Ordering::Relaxed) - before, 2);
+        assert_eq!(store.get(b"key").await.unwrap().as_deref(), Some(value));
+    }
+}
+
+async fn one() -> (Tested, Server) {
+    let server = memcached();
+    (
+        Arc::new(store(&[&server], RemoteOptions::default())),
+        server,
+    )
+}
+
+mod of_one_server {
+    use crate::store_suite;
+
+    store_suite!(tokio::test, super::one);
 }

@@ -17,6 +17,8 @@ pub mod faults;
 pub mod geoip;
 #[cfg(feature = "process")]
 pub mod handover;
+#[cfg(feature = "process")]
+pub mod mail_system;
 #[cfg(feature = "dns")]
 mod name_server;
 #[cfg(feature = "dns")]

@@ -11,14 +11,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use policy_testing::mail_system::{Processes, Setup, Smtp};
 use policy_testing::process::hapolicy;
 use policy_testing::stub::{Reply, Script, Stub};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::PATIENCE;
-use crate::instance::{Processes, Setup};
 use crate::services::Seen;
-use crate::smtp::Smtp;
 
 #[test]
 fn a_sender_cannot_have_another_address_banned_by_the_line_of_a_request() {

@@ -3,12 +3,11 @@
 use std::fmt::{Debug, Display};
 use std::net::SocketAddrV4;
 
-use crate::instance::{Processes, Setup};
-use crate::log;
+use policy_testing::mail_system::{CLIENT, Processes, Setup, log};
+
 use crate::proxy::{Mode, Proxy};
 use crate::services::{Condition, Seen, Services};
 use crate::session::{Kind, Session};
-use crate::smtp::CLIENT;
 
 /// Services, a hapolicy before them, an SMTP server before that.
 #[derive(Debug)]

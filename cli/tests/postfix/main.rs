@@ -12,20 +12,16 @@ use std::any::Any;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use policy_testing::mail_system::{Processes, Setup, log};
 use policy_testing::stub::{Reply, Script, Stub};
 
 mod ban;
 mod case;
-mod instance;
-mod log;
-mod needs;
 mod proxy;
 mod services;
 mod session;
-mod smtp;
 
 use case::{Case, Failures, THREE_RECIPIENTS};
-use instance::{Processes, Setup};
 use proxy::{Mode, Proxy};
 use services::{Condition, Seen};
 

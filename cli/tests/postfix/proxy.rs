@@ -9,10 +9,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use policy_testing::mail_system::Setup;
 use policy_testing::process::{copy_hapolicy, hapolicy};
 
 use crate::PATIENCE;
-use crate::instance::Setup;
 
 /// Where hapolicy stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use crate::smtp::{CLIENT, Smtp};
+use policy_testing::mail_system::{CLIENT, Smtp};
 
 /// One session with one message.
 ///

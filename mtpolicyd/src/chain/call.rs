@@ -132,11 +132,11 @@ impl<'r> Call<'r> {
         let sum = scoring.score(self.session) + score.value();
         self.session.set(scoring.field(), number::print(sum));
         let detail = scoring.detail_field();
-        let before = self.session.get(&detail).unwrap_or_default();
+        let before = self.session.get(detail).unwrap_or_default();
         if before.len() < MAX_DETAIL {
             let comma = if before.is_empty() { "" } else { ", " };
             let text = format!("{before}{comma}{name}={}", score.text());
-            self.session.set(&detail, text);
+            self.session.set(detail, text);
         }
     }
 
@@ -201,9 +201,9 @@ impl<'r> Call<'r> {
     /// Notes that a plugin begins.
     pub(super) fn enter(&mut self, name: &Arc<str>, module: &Arc<str>, log_level: u8) -> Before {
         let log_level = std::mem::replace(&mut self.log_level, log_level);
-        let score = Scoring::default().score(self.session);
         let step = self.trace.as_mut().map(|trace| {
             let index = trace.open(name, module);
+            let score = Scoring::default().score(self.session);
             (index, Instant::now(), score)
         });
         Before { log_level, step }
@@ -212,8 +212,8 @@ impl<'r> Call<'r> {
     /// Notes what came of the plugin that began last.
     pub(super) fn leave(&mut self, before: Before, result: &Result<Option<String>, PluginError>) {
         self.log_level = before.log_level;
-        let score = Scoring::default().score(self.session);
         if let (Some(trace), Some((index, begin, score_before))) = (&mut self.trace, before.step) {
+            let score = Scoring::default().score(self.session);
             let result = match result {
                 Ok(Some(action)) => action.clone(),
                 Ok(None) => String::new(),
@@ -240,3 +240,51 @@ pub fn attribute<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
 const MAX_DETAIL: usize = 8192;
 /// The level of plugins' own messages.
 const DEFAULT_LOG_LEVEL: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::Dns;
+
+    #[test]
+    fn the_detail_of_a_score_has_a_bound_and_the_score_goes_on() {
+        let services = Services::for_tests(Dns::none());
+        let request = Request::from_attributes([("sender", "a@x")]).unwrap();
+        let mut session = Session::default();
+        let mut call = Call::new(&request, &mut session, &services);
+        let (scoring, score) = (Scoring::new("sum"), Score::new("+1.0"));
+        let name = "x".repeat(100);
+        for _ in 0..200 {
+            call.add_score(&scoring, &name, &score);
+        }
+        assert_eq!(scoring.text(call.session()), "200");
+        let detail = scoring.detail(call.session()).unwrap();
+        let begin = format!("{name}=+1.0, {name}=+1.0, ");
+        assert!(detail.starts_with(&begin), "{detail}");
+        assert!((MAX_DETAIL..MAX_DETAIL + 200).contains(&detail.len()));
+        assert_eq!(Scoring::default().detail(call.session()), None);
+    }
+
+    #[test]
+    fn an_attribute_that_is_there_twice_has_its_last_value_and_blanks_are_none() {
+        let services = Services::for_tests(Dns::none());
+        let attributes = [("a", "1"), ("a", "2"), ("b", " "), ("c", "")];
+        let request = Request::from_attributes(attributes).unwrap();
+        let mut session = Session::default();
+        session.set("a", "of the session");
+        let call = Call::new(&request, &mut session, &services);
+        assert_eq!(call.text("a").as_deref(), Some("2"));
+        for (name, filled) in [("a", Some("2")), ("b", None), ("c", None), ("d", None)] {
+            assert_eq!(call.filled(name).as_deref(), filled, "{name}");
+        }
+        for (key, value) in [
+            ("a", Some("2")),
+            ("s:a", Some("of the session")),
+            ("c", Some("")),
+            ("", None),
+        ] {
+            let found = call.value(&Key::parse(key)).unwrap();
+            assert_eq!(found.as_deref(), value, "{key}");
+        }
+    }
+}

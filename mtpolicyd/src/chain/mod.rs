@@ -37,7 +37,8 @@ use std::{
     sync::Arc,
 };
 
-use tokio::time::timeout_at;
+use futures_util::future::poll_immediate;
+use tokio::time::{Instant, timeout_at};
 
 pub use crate::plugin::{Chain, Link};
 use crate::{
@@ -69,10 +70,7 @@ impl Chain {
             let before = call.enter(&link.name, &link.module, link.log_level);
             let result = match call.deadline() {
                 None => link.plugin.run(call).await,
-                // What needs no waiting still has its turn after the end.
-                Some(deadline) => timeout_at(deadline, link.plugin.run(call))
-                    .await
-                    .unwrap_or(Err(PluginError::Timeout)),
+                Some(deadline) => by(deadline, link.plugin.run(call)).await,
             };
             call.leave(before, &result);
             let action = match result {
@@ -134,6 +132,15 @@ impl Link {
         call.services().journal.failed(&error.to_string());
         Ok(action)
     }
+}
+
+/// What comes of a step by its end. One that needs no waiting is done without a timer, and still has its turn after the end.
+async fn by(deadline: Instant, mut step: Step<'_>) -> Result<Option<String>, PluginError> {
+    if let Some(result) = poll_immediate(&mut step).await {
+        return result;
+    }
+    let late = |_| Err(PluginError::Timeout);
+    timeout_at(deadline, step).await.unwrap_or_else(late)
 }
 
 /// A plugin's answer that needs no waiting.

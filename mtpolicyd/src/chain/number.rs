@@ -111,3 +111,71 @@ fn length(text: &str) -> usize {
 
 /// `%.15g`.
 const DIGITS: usize = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_far_as_it_goes() {
+        for (text, expected) in [
+            ("", 0.0),
+            (".", 0.0),
+            ("-.", 0.0),
+            ("1.", 1.0),
+            ("\t\n 2", 2.0),
+            ("1e2", 100.0),
+            ("1e", 1.0),
+            ("1e+", 1.0),
+            ("1E-2x", 0.01),
+            ("-infinite", f64::NEG_INFINITY),
+            ("+Inf", f64::INFINITY),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+        assert!(parse("nano").is_nan());
+    }
+
+    #[test]
+    fn a_whole_text_is_a_number_or_none() {
+        for (text, number, integer) in [
+            ("", false, false),
+            ("1", true, true),
+            ("-1", true, true),
+            ("+1", true, false),
+            ("1.5", true, false),
+            (".5", true, false),
+            ("1.", false, false),
+            ("1e3", true, false),
+            ("1e", false, false),
+            (" 1", false, false),
+            ("x", false, false),
+        ] {
+            assert_eq!(
+                (is_number(text), is_integer(text)),
+                (number, integer),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_printed_in_15_digits() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-1.5, "-1.5"),
+            (1.0 / 3.0, "0.333333333333333"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (999_999_999_999_999.9, "1e+15"),
+            (1.5e20, "1.5e+20"),
+            (0.000_123, "0.000123"),
+            (0.000_012_3, "1.23e-05"),
+            (f64::INFINITY, "Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(print(number), expected);
+        }
+    }
+}

@@ -47,3 +47,25 @@ const LIMIT: &str = "(*LIMIT_MATCH=100000)";
 const MAX_STACK: usize = 1 << 20;
 /// How much of a text is looked at.
 const MAX_SUBJECT: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_expression_holds_up_a_request() {
+        // Each further byte would double the time.
+        let pattern = Pattern::compile("^(a+)+$").unwrap();
+        assert!(!pattern.is_match(&[&[b'a'; 64][..], b"!"].concat()));
+        assert!(pattern.is_match(&[b'a'; 64]));
+        assert!(Pattern::compile("(*LIMIT_MATCH=4000000000)a").is_err());
+    }
+
+    #[test]
+    fn what_is_looked_at_has_a_bound() {
+        let pattern = Pattern::compile("b").unwrap();
+        let text = |length: usize| [&vec![b'a'; length][..], b"b"].concat();
+        assert!(pattern.is_match(&text(MAX_SUBJECT - 1)));
+        assert!(!pattern.is_match(&text(MAX_SUBJECT)));
+    }
+}

@@ -43,6 +43,7 @@ impl Score {
 #[derive(Clone, Debug)]
 pub struct Scoring {
     field: String,
+    detail_field: String,
 }
 
 impl Default for Scoring {
@@ -55,8 +56,11 @@ impl Scoring {
     /// Scores are in this field, and their detail in `FIELD_detail`.
     #[must_use]
     pub fn new(field: impl Into<String>) -> Self {
+        let field = field.into();
+        let detail_field = format!("{field}_detail");
         Self {
-            field: field.into(),
+            field,
+            detail_field,
         }
     }
 
@@ -68,8 +72,8 @@ impl Scoring {
 
     /// The field that says which plugin has added what.
     #[must_use]
-    pub fn detail_field(&self) -> String {
-        format!("{}_detail", self.field)
+    pub fn detail_field(&self) -> &str {
+        &self.detail_field
     }
 
     /// The score so far.
@@ -87,6 +91,6 @@ impl Scoring {
     /// The detail: `a=1, b=2`.
     #[must_use]
     pub fn detail<'s>(&self, session: &'s Session) -> Option<&'s str> {
-        session.get(&self.detail_field())
+        session.get(&self.detail_field)
     }
 }

@@ -93,3 +93,33 @@ impl Session {
 const MAX_FIELDS: usize = 1000;
 /// How large a session in a store may be, in bytes.
 pub(crate) const MAX_SIZE: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_a_bounded_number_of_fields() {
+        let mut session = Session::default();
+        for number in 0..MAX_FIELDS + 10 {
+            session.set(&number.to_string(), "x");
+        }
+        assert_eq!(session.fields().count(), MAX_FIELDS);
+        session.set("0", "y");
+        assert_eq!(session.get("0"), Some("y"), "those that are there change");
+    }
+
+    #[test]
+    fn what_is_too_large_or_another_program_s_is_no_session() {
+        let mut session = Session::default();
+        session.set("a", "x".repeat(MAX_SIZE - 8));
+        let encoded = session.encode();
+        assert_eq!(encoded.len(), MAX_SIZE);
+        assert_eq!(Session::decode(&encoded), Some(session.clone()));
+        session.set("a", "x".repeat(MAX_SIZE - 7));
+        assert_eq!(Session::decode(&session.encode()), None);
+        for other in ["", "[]", "{\"a\":1}", "\u{4}\u{7}"] {
+            assert_eq!(Session::decode(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -8,8 +8,10 @@ use std::{
 
 use policy_testing::{
     port::Port,
-    process::{Client, Process, Signal, request},
+    process::{Client, Process, Signal, request, with_resolv_conf},
 };
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mtpolicyd");
 
 /// A running daemon, which ends with the test.
 pub(crate) struct Daemon {
@@ -21,11 +23,15 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it with a virtual host of these plugins. `@TMP@` is its directory.
     pub(crate) fn start(globals: &str, plugins: &str) -> Self {
-        Self::start_as(&[], globals, plugins)
+        Self::start_by(Command::new(PROGRAM), globals, plugins)
     }
 
-    /// The same below a program that has these words.
-    pub(crate) fn start_as(before: &[&str], globals: &str, plugins: &str) -> Self {
+    /// The same where `/etc/resolv.conf` is this file.
+    pub(crate) fn start_with_resolv_conf(file: &Path, globals: &str, plugins: &str) -> Self {
+        Self::start_by(with_resolv_conf(file, PROGRAM), globals, plugins)
+    }
+
+    fn start_by(mut command: Command, globals: &str, plugins: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = Port::any();
         let number = port.number();
@@ -35,14 +41,7 @@ impl Daemon {
         let config = config.replace("@TMP@", &directory.path().display().to_string());
         let path = directory.path().join("mtpolicyd.conf");
         fs::write(&path, config).unwrap();
-        let path = path.display().to_string();
-        let words = [
-            before,
-            &[env!("CARGO_BIN_EXE_mtpolicyd"), "-f", "-c", &path],
-        ]
-        .concat();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).stdin(Stdio::null());
+        command.args(["-f", "-c"]).arg(path).stdin(Stdio::null());
         let process = Process::of(&mut command);
         let is_ready = process.err.wait_lines(1, "listening on ");
         assert!(is_ready, "{}", process.err.text());

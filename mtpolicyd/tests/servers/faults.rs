@@ -2,9 +2,7 @@
 //! said once, and no answer is another request's.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    process::{Child, ChildStdin, Command, Stdio},
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -20,11 +18,11 @@ use policy_testing::{
 
 use super::{
     daemon::Daemon,
-    support::{Server, databases, free_port, redis},
+    support::{Server, databases, directory, free_port, redis},
 };
 
-/// Callers that ask about mails of their own until they are ended. At RCPT the database gives a mail its token, which the
-/// session carries to DATA.
+/// Callers that ask about mails of their own until they are ended. At RCPT the database, or the directory, gives a mail its
+/// token, which the session carries to DATA.
 struct Load {
     ends: Arc<AtomicBool>,
     right: Arc<AtomicU64>,
@@ -32,6 +30,8 @@ struct Load {
 }
 
 const CALLERS: usize = 8;
+/// How many senders each caller has, which take turns.
+const SENDERS: u64 = 16;
 
 impl Load {
     fn start(daemon: &Daemon) -> Self {
@@ -46,13 +46,13 @@ impl Load {
                     if ends.load(Relaxed) {
                         return;
                     }
-                    let text = format!("t{caller}-{number}");
-                    let token = text.as_str();
+                    let mail = format!("{caller}-{number}");
+                    let token = token(caller, number % SENDERS);
                     let at = |state| {
                         [
                             ("protocol_state", state),
-                            ("instance", token),
-                            ("sender", token),
+                            ("instance", mail.as_str()),
+                            ("sender", token.as_str()),
                         ]
                     };
                     let answers = [
@@ -95,6 +95,10 @@ impl Load {
     }
 }
 
+fn token(caller: usize, sender: u64) -> String {
+    format!("t{caller}-{sender}")
+}
+
 const CHAIN: &str = "\
 <Plugin rcpt>
   module = Condition
@@ -102,18 +106,16 @@ const CHAIN: &str = "\
   match = RCPT
   on_error = continue
   <Plugin token>
-    module = SqlUserConfig
-    field = sender
-    sql_query = QUERY
+    TOKEN
     on_error = continue
   </Plugin>
 </Plugin>
 <Plugin answer>
   module = Condition
-  key = s:token
+  key = s:description
   re_match = .
   action = reject empty
-  uc_action = token
+  uc_action = description
 </Plugin>
 <Plugin none>
   module = Action
@@ -121,9 +123,9 @@ const CHAIN: &str = "\
 </Plugin>";
 
 /// Kills a server, starts it again, stops it and lets it go on, under load.
-fn fail(server: &mut Server, name: &str, globals: &str, query: &str) {
+fn fail(server: &mut Server, name: &str, globals: &str, token: &str) {
     let globals = format!("log_level = 0\n{globals}");
-    let daemon = Daemon::start(&globals, &CHAIN.replace("QUERY", query));
+    let daemon = Daemon::start(&globals, &CHAIN.replace("TOKEN", token));
     let away = format!("connection {name} is away, and is tried in the background: ");
     let back = format!("connection {name} is back");
     let load = Load::start(&daemon);
@@ -144,7 +146,16 @@ fn fail(server: &mut Server, name: &str, globals: &str, query: &str) {
 
 const SQLITE: &str =
     "<Connection db>\nmodule = Sql\ndsn = dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n";
-const SQLITE_QUERY: &str = r#"SELECT '{"token":"reject ' || ? || '"}'"#;
+const MEMORY: &str = "<SessionCache>\nmodule = Memory\n</SessionCache>\n";
+
+/// The sender's token from a database, by this expression of SQL.
+fn sql_token(expression: &str) -> String {
+    format!("module = SqlUserConfig\nfield = sender\nsql_query = SELECT {expression}")
+}
+
+fn sqlite_token() -> String {
+    sql_token(r#"'{"description":"reject ' || ? || '"}'"#)
+}
 
 fn sessions(name: &str, module: &str, servers: &str, address: &str) -> String {
     format!(
@@ -169,150 +180,55 @@ fn sessions_in_memcached() {
     ];
     let mut server = Server::start(&format!("127.0.0.1:{port}"), &words);
     let globals = sessions("memcached", "Memcached", "servers", server.address());
-    fail(&mut server, "memcached", &globals, SQLITE_QUERY);
+    fail(&mut server, "memcached", &globals, &sqlite_token());
 }
 
 #[test]
 fn sessions_in_redis() {
     let mut server = redis::one();
     let globals = sessions("redis", "Redis", "server", server.address());
-    fail(&mut server, "redis", &globals, SQLITE_QUERY);
+    fail(&mut server, "redis", &globals, &sqlite_token());
 }
 
 #[test]
 fn tokens_of_mariadb() {
     let (mut server, dsn) = databases::mariadb();
-    let globals = format!(
-        "<Connection db>\nmodule = Sql\ndsn = {dsn}\n</Connection>\n<SessionCache>\nmodule = Memory\n</SessionCache>\n"
-    );
-    fail(
-        &mut server,
-        "db",
-        &globals,
-        r#"SELECT CONCAT('{"token":"reject ', ?, '"}')"#,
-    );
-}
-
-/// Another process that has the whole file for itself.
-struct Locker {
-    child: Child,
-    input: ChildStdin,
-}
-
-impl Locker {
-    fn lock(path: &std::path::Path) -> Self {
-        let mut command = Command::new("sqlite3");
-        command
-            .arg(path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input
-            .write_all(b".timeout 10000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n")
-            .unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut line).unwrap();
-        assert_eq!(line, "locked\n");
-        Self { child, input }
-    }
-
-    fn unlock(mut self) {
-        self.input.write_all(b"ROLLBACK;\n.quit\n").unwrap();
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-const COUNTING: &str = "\
-<Plugin count>
-  module = Accounting
-  fields = sender
-  time_pattern = t
-  on_error = continue
-</Plugin>
-<Plugin quota>
-  module = Quota
-  field = sender
-  metric = count
-  threshold = 1000000
-  time_pattern = t
-  on_error = continue
-</Plugin>
-<Plugin end>
-  module = Action
-  action = reject end
-</Plugin>";
-
-#[test]
-fn a_file_that_another_process_has_locked() {
-    let daemon = Daemon::start(SQLITE, COUNTING);
-    let mails = Arc::new(AtomicU64::new(0));
-    let ask = |count: usize| {
-        let endpoint = daemon.endpoint();
-        let callers = (0..CALLERS).map(|_| {
-            let (endpoint, mails) = (endpoint.clone(), Arc::clone(&mails));
-            thread::spawn(move || {
-                let mut client = Client::connect(&endpoint);
-                client.set_patience(Duration::from_secs(6));
-                for _ in 0..count {
-                    let instance = mails.fetch_add(1, Relaxed).to_string();
-                    let attributes = [
-                        ("instance", instance.as_str()),
-                        ("sender", "a@x"),
-                        ("size", "1"),
-                    ];
-                    assert_eq!(client.ask(&request(&attributes)), "reject end");
-                }
-            })
-        });
-        let callers: Vec<_> = callers.collect();
-        callers
-            .into_iter()
-            .for_each(|caller| caller.join().unwrap());
-    };
-    let counted = || {
-        let mut command = Command::new("sqlite3");
-        let query = "SELECT count FROM acct_sender";
-        command
-            .args(["-cmd", ".timeout 10000"])
-            .arg(daemon.path("db.sqlite"))
-            .arg(query);
-        let output = command.output().unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse::<u64>()
-            .unwrap()
-    };
-    ask(10);
-    assert_eq!(counted(), 80);
-    let locker = Locker::lock(&daemon.path("db.sqlite"));
-    ask(4);
-    daemon.wait(1, "connection db is away, and is tried in the background: ");
-    locker.unlock();
-    daemon.wait(1, "connection db is back");
-    let before = counted();
-    ask(10);
-    assert_eq!(counted(), before + 80);
-    assert_eq!(daemon.count("connection db is away"), 1);
-    assert_eq!(daemon.count("connection db is back"), 1);
+    let token = sql_token(r#"CONCAT('{"description":"reject ', ?, '"}')"#);
+    fail(&mut server, "db", &database(&dsn), &token);
 }
 
 #[test]
-fn a_database_file_belongs_to_the_user_of_the_daemon() {
-    let directory = tempfile::tempdir().unwrap();
-    let nobody = 65_534;
-    std::os::unix::fs::chown(directory.path(), Some(nobody), Some(nobody)).unwrap();
-    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-    let file = directory.path().join("db.sqlite");
+fn tokens_of_postgresql() {
+    let (mut server, dsn) = databases::postgres();
+    let token = sql_token(r#"'{"description":"reject ' || CAST(? AS text) || '"}'"#);
+    fail(&mut server, "db", &database(&dsn), &token);
+}
+
+fn database(dsn: &str) -> String {
+    format!("<Connection db>\nmodule = Sql\ndsn = {dsn}\n</Connection>\n{MEMORY}")
+}
+
+#[test]
+fn tokens_of_a_directory() {
+    let mut entries = String::new();
+    for caller in 0..CALLERS {
+        for sender in 0..SENDERS {
+            let token = token(caller, sender);
+            let entry = format!(
+                "dn: cn={token},dc=example\nobjectClass: inetOrgPerson\ncn: {token}\nsn: {token}\nuid: {token}\n\
+                 description: reject {token}\n\n"
+            );
+            entries.write_str(&entry).unwrap();
+        }
+    }
+    let mut server = directory::slapd_with("", &entries);
     let globals = format!(
-        "user = nobody\ngroup = nogroup\n<Connection db>\nmodule = Sql\ndsn = dbi:SQLite:dbname={}\n</Connection>\n",
-        file.display()
+        "<Connection ldap>\nmodule = Ldap\nhost = 127.0.0.1\nport = {}\nstarttls = 0\n\
+         binddn = \"cn=admin,dc=example\"\npassword = {}\n</Connection>\n{MEMORY}",
+        server.port(),
+        directory::PASSWORD,
     );
-    let daemon = Daemon::start(&globals, &COUNTING.replace("on_error = continue\n", ""));
-    let answer = daemon.ask(&[("instance", "1"), ("sender", "a@x"), ("size", "1")]);
-    assert_eq!(answer, "reject end");
-    let found = std::fs::metadata(&file).unwrap();
-    assert_eq!((found.uid(), found.gid()), (nobody, nobody));
+    let token = "module = LdapUserConfig\nbasedn = \"dc=example\"\nfilter = (uid=%s)\nfilter_field = sender\n\
+        config_fields = description";
+    fail(&mut server, "ldap", &globals, token);
 }

@@ -4,7 +4,7 @@ mod daemon;
 mod databases;
 mod directory;
 mod faults;
-mod mail_system;
+mod locked_file;
 mod maps;
 mod postfix;
 mod redis;

@@ -2,11 +2,13 @@
 
 use std::{fs, net::SocketAddr};
 
-use policy_testing::{NameServer, eventually};
+use policy_testing::{
+    NameServer, eventually,
+    mail_system::{Processes, Session, Setup},
+};
 
 use super::{
     daemon::Daemon,
-    mail_system::MailSystem,
     support::{databases, directory, redis},
 };
 
@@ -110,18 +112,6 @@ fn mail_is_greylisted_counted_limited_and_marked() {
     let files = tempfile::tempdir().unwrap();
     let resolv_conf = files.path().join("resolv.conf");
     fs::write(&resolv_conf, format!("nameserver {}\n", address.ip())).unwrap();
-    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
-    let name = resolv_conf.display().to_string();
-    let before = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        script,
-        &name,
-    ];
     let globals = format!(
         "log_level = 1\n<Connection redis>\nmodule = Redis\nserver = {}\n</Connection>\n\
          <Connection db>\nmodule = Sql\ndsn = {dsn}\n</Connection>\n\
@@ -131,11 +121,24 @@ fn mail_is_greylisted_counted_limited_and_marked() {
         slapd.port(),
         directory::PASSWORD,
     );
-    let daemon = Daemon::start_as(&before, &globals, CHAIN);
-    let postfix = MailSystem::start(&format!("inet:{}", daemon.endpoint()));
+    let daemon = Daemon::start_with_resolv_conf(&resolv_conf, &globals, CHAIN);
+    let mut setup = Setup::new();
+    let server = setup.add_smtpd(
+        Processes::OnePerSession,
+        &format!("inet:{}", daemon.endpoint()),
+    );
+    setup.ask_at_recipients_only();
+    setup.allow_xclient();
+    setup.add_mailbox();
+    let postfix = setup.start();
     let send = || {
-        let client = "ADDR=192.0.2.9 NAME=mail.acme.example";
-        postfix.send(client, "alice", "carol@acme.example", "dave@example.org")
+        let (client, sender) = ("192.0.2.9", "carol@acme.example");
+        let mut session = Session::begin(server, client, "mail.acme.example", "alice", sender);
+        let reply = session.recipient("dave");
+        if reply.starts_with("250 ") {
+            session.send();
+        }
+        reply
     };
     let said = || format!("{}\n{}", daemon.process.err.text(), postfix.log());
     let first = send();

@@ -25,20 +25,8 @@ fn the_name_servers_of_resolv_conf_are_read_again() {
         fs::write(&file, format!("nameserver {}\n", server.address().ip())).unwrap();
     };
     write(&servers[0]);
-    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
-    let name = file.display().to_string();
-    let before = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        script,
-        &name,
-    ];
     let list = "<Plugin list>\nmodule = RBL\ndomain = list.example\nself_test = 0\n</Plugin>";
-    let daemon = Daemon::start_as(&before, "", list);
+    let daemon = Daemon::start_with_resolv_conf(&file, "", list);
     let ask = || daemon.ask(&[("client_address", "192.0.2.1")]);
     let answer = |code: &str| format!("reject delivery from 192.0.2.1 rejected ({code})");
     assert_eq!(ask(), answer("127.0.0.3"));

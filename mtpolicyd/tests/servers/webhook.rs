@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
     support::process::run,
-    world::{Frame, World},
+    world::{Frame, World, web_request},
 };
 
 /// A web server on 127.0.0.1 whose certificate has signed itself, in `server.pem` of the directory.
@@ -53,15 +50,7 @@ async fn a_verified_server_is_told() {
     assert_eq!(world.ask("instance=2").await, "reject over");
     let (stream, _) = listener.accept().await.unwrap();
     let mut stream = acceptor.accept(stream).await.unwrap();
-    let mut request = Vec::new();
-    while !request.ends_with(b"}") {
-        stream.read_buf(&mut request).await.unwrap();
-    }
-    stream
-        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-        .await
-        .unwrap();
-    let request = String::from_utf8(request).unwrap();
+    let request = web_request(&mut stream).await;
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
 }
 

@@ -11,6 +11,7 @@ use mtpolicyd::{
 use policy_net::Request;
 use policy_store::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// A configuration, and what is known of each mail.
 pub(crate) struct World {
@@ -212,6 +213,17 @@ pub(crate) fn request(changes: &str) -> Request {
         }
     }
     Request::from_attributes(attributes).unwrap()
+}
+
+/// A request to a web server, which ends with a body of JSON, and is answered that all is well.
+pub(crate) async fn web_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        stream.read_buf(&mut request).await.unwrap();
+    }
+    let answer = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+    answer.await.unwrap();
+    String::from_utf8(request).unwrap()
 }
 
 fn text(directory: &Path, connections: &str, plugins: &str) -> String {

@@ -5,6 +5,7 @@
 mod beside;
 mod case;
 mod directory_server;
+mod global_options;
 mod in_process;
 mod peers;
 mod policy_server;

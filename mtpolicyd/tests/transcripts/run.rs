@@ -11,7 +11,7 @@ use std::{
 
 use policy_testing::{
     eventually,
-    process::{Client, Process, Signal},
+    process::{Client, Process, Signal, with_resolv_conf},
 };
 
 use crate::{
@@ -61,6 +61,18 @@ pub(crate) fn all(number: &str) {
 
 /// Starts the program with the configuration of a case, has it asked, and ends it.
 pub(crate) fn serve(case: &Case, manner: Manner, directory: &Path, ask: impl FnOnce(u16, &Peers)) {
+    let ask = |port, peers: &Peers, _: &Process| ask(port, peers);
+    serve_with("log_level = 1\n", case, manner, directory, ask);
+}
+
+/// The same with these global options before the configuration, and with the process in the tester's hands.
+pub(crate) fn serve_with(
+    options: &str,
+    case: &Case,
+    manner: Manner,
+    directory: &Path,
+    ask: impl FnOnce(u16, &Peers, &Process),
+) {
     let is_original = manner == Manner::Original;
     let (mut peers, mut config) = Peers::start(case, directory);
     let port = peers.port();
@@ -69,7 +81,7 @@ pub(crate) fn serve(case: &Case, manner: Manner, directory: &Path, ask: impl FnO
         config = format!("port = 127.0.0.1:{port}\n{config}");
     }
     let path = directory.join("mtpolicyd.conf");
-    fs::write(&path, format!("log_level = 1\n{config}")).unwrap();
+    fs::write(&path, format!("{options}{config}")).unwrap();
     let mut process = Process::of(&mut command(&path, manner, &peers, directory));
     if is_original {
         wait_for(port, &mut process);
@@ -77,7 +89,7 @@ pub(crate) fn serve(case: &Case, manner: Manner, directory: &Path, ask: impl FnO
         let is_ready = process.err.wait_lines(1, "listening on ");
         assert!(is_ready, "{}", process.err.text());
     }
-    ask(port, &peers);
+    ask(port, &peers, &process);
     assert!(process.is_running());
     process.signal(Signal::TERM);
     // Children of the original may hold its output for a while.
@@ -99,11 +111,8 @@ fn command(config: &Path, manner: Manner, peers: &Peers, directory: &Path) -> Co
     } else {
         env!("CARGO_BIN_EXE_mtpolicyd")
     };
-    let mut words = vec![program.to_owned(), "-f".to_owned()];
-    words.extend(["-c".to_owned(), config.display().to_string()]);
-    words.extend((manner == Manner::Compat).then(|| "--compat".to_owned()));
     let mut command = match &peers.dns {
-        None => Command::new(&words[0]),
+        None => Command::new(program),
         Some(server) => {
             let resolv_conf = directory.join("resolv.conf");
             let text = format!(
@@ -111,15 +120,13 @@ fn command(config: &Path, manner: Manner, peers: &Peers, directory: &Path) -> Co
                 server.address().ip()
             );
             fs::write(&resolv_conf, text).unwrap();
-            let mut command = Command::new("unshare");
-            let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
-            command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
-            command.arg(resolv_conf).arg(&words[0]);
-            command
+            with_resolv_conf(&resolv_conf, program)
         }
     };
     command
-        .args(&words[1..])
+        .args(["-f", "-c"])
+        .arg(config)
+        .args((manner == Manner::Compat).then_some("--compat"))
         .current_dir(directory)
         .stdin(Stdio::null());
     command

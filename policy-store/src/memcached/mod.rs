@@ -2,6 +2,7 @@
 
 mod connection;
 mod entry;
+mod held;
 pub mod protocol;
 mod ring;
 mod server;

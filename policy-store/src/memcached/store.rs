@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     MemcachedOptions,
     entry::{Entry, PAST, odd},
+    held::Locks,
     protocol::{Reply, command, exptime, is_plain_key},
     ring::Ring,
     server::Server,
@@ -33,6 +34,7 @@ struct Inner {
     servers: Vec<Server>,
     ring: Ring,
     prefix: String,
+    locks: Locks,
 }
 
 impl MemcachedStore {
@@ -60,6 +62,7 @@ impl MemcachedStore {
             servers: servers?,
             ring,
             prefix: options.prefix,
+            locks: Locks::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -71,6 +74,7 @@ impl MemcachedStore {
             servers,
             ring,
             prefix,
+            ..
         } = &*self.inner;
         let server = servers.get(ring.server(key));
         let server = server.ok_or_else(|| StoreError::Refused("no server".into()))?;
@@ -185,7 +189,8 @@ impl Store for MemcachedStore {
         Box::pin(async move {
             check_size(lock.key, lock.owner)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
-            entry.server.guard.call(entry.lock_and_get(lock, &of)).await
+            let locked = entry.lock_and_get(lock, &of, &self.inner.locks);
+            entry.server.guard.call(locked).await
         })
     }
 
@@ -199,11 +204,9 @@ impl Store for MemcachedStore {
         Box::pin(async move {
             check_size(key, value)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
-            entry
-                .server
-                .guard
-                .call(entry.set_and_unlock(lock, &of, value, ttl))
-                .await
+            let held = self.inner.locks.take(lock);
+            let unlocked = entry.set_and_unlock(lock, held, &of, value, ttl);
+            entry.server.guard.call(unlocked).await
         })
     }
 

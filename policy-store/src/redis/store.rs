@@ -18,7 +18,8 @@ use crate::{
 const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
 
 /// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection. Each is
-/// one command or one script, and one round trip; windows slide by the server's clock.
+/// one command or one script, and one round trip, but for a count with a mark, which has two: a cluster may have both keys on
+/// different servers. Windows slide by the server's clock.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     link: Arc<Link>,

@@ -1,5 +1,6 @@
 //! SQLite: a file, for queries and as a store.
 
+mod count;
 mod error;
 mod file;
 mod open;

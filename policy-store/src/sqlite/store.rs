@@ -12,16 +12,17 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::{
+    count::Count,
     error::error,
     file::Sqlite,
     table::{Table, create, get},
     thread::Work,
 };
 use crate::{
-    Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
+    Answer, Breaker, Event, Lock, Locked, Mark, Store, StoreError, Usage, Windows,
     store::{check_size, number, sum},
     wall_clock::now_ms,
-    window::{WindowState, check_event},
+    window::WindowState,
 };
 
 /// How many entries a file holds, if nothing else is said.
@@ -224,27 +225,31 @@ impl Store for SqliteStore {
         event: Event<'a>,
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
-            check_size(key, b"")?;
-            check_event(windows, event)?;
-            let (key, windows) = (key.to_vec(), windows.clone());
-            let distinct = match event {
-                Event::Distinct(value) => Some(value.to_vec()),
-                Event::Amount(_) => None,
-            };
-            let amount = if let Event::Amount(amount) = event {
-                amount
-            } else {
-                0
-            };
+            let count = Count::new(key, windows, event)?;
+            self.write(move |table| count.run(table)).await
+        })
+    }
+
+    fn count_once<'a>(
+        &'a self,
+        mark: Mark<'a>,
+        key: &'a [u8],
+        windows: &'a Windows,
+        event: Event<'a>,
+    ) -> Answer<'a, Option<Usage>> {
+        Box::pin(async move {
+            check_size(mark.key, b"")?;
+            let (name, ttl) = (mark.key.to_vec(), mark.ttl);
+            let count = Count::new(key, windows, event)?;
             self.write(move |table| {
-                let event = distinct
-                    .as_deref()
-                    .map_or(Event::Amount(amount), Event::Distinct);
-                let mut state = WindowState::decode(&table.get(&key)?.unwrap_or_default());
-                let usage = state.count(table.now, &windows, event);
-                let ttl = Duration::from_millis(windows.span_ms());
-                table.set(&key, &state.encode(), Some(ttl))?;
-                Ok(usage)
+                if table.get(&name)?.is_some() {
+                    return Ok(None);
+                }
+                let usage = count.run(table)?;
+                if usage.allowed || count.windows.counts_all() {
+                    table.set(&name, b"1", Some(ttl))?;
+                }
+                Ok(Some(usage))
             })
             .await
         })

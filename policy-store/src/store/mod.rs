@@ -82,6 +82,30 @@ pub trait Store: fmt::Debug + Send + Sync {
         event: Event<'a>,
     ) -> Answer<'a, Usage>;
 
+    /// The same for something that may be told more than once, such as a mail: it is counted the first time, and its mark, a
+    /// key, remembers that. `None` if the mark is there already. What is denied, and not counted for that, leaves no
+    /// mark: it is checked again. In one step where the store can; else another that asks meanwhile may find the mark of
+    /// one that is about to be denied.
+    fn count_once<'a>(
+        &'a self,
+        mark: Mark<'a>,
+        key: &'a [u8],
+        windows: &'a Windows,
+        event: Event<'a>,
+    ) -> Answer<'a, Option<Usage>> {
+        Box::pin(async move {
+            let is_first = self.set_if_absent(mark.key, b"1", Some(mark.ttl));
+            if !is_first.await? {
+                return Ok(None);
+            }
+            let usage = self.count(key, windows, event).await?;
+            if !usage.allowed && !windows.counts_all() {
+                self.delete(mark.key).await?;
+            }
+            Ok(Some(usage))
+        })
+    }
+
     /// Shows what the windows of a key hold, and counts nothing. `allowed` is whether one more would be.
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage>;
 
@@ -128,6 +152,15 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// The breakers of all remotes behind the store; none if there is no remote.
     fn breakers(&self) -> Vec<Breaker>;
+}
+
+/// The mark of something that is counted once: an entry of the store that says that it is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// How long it is remembered.
+    pub ttl: Duration,
 }
 
 /// A lock: an entry of the store that says who has it.

@@ -200,6 +200,37 @@ pub async fn a_lock_whose_time_is_over_is_lost(store: Tested) {
     assert_eq!(store.get(key).await.unwrap().as_deref(), Some(&b"2"[..]));
 }
 
+pub async fn who_has_the_lock_writes_whatever_was_written_without_it(store: Tested) {
+    let key = b"{shared}";
+    let lock = Lock {
+        key: b"lock_{shared}",
+        owner: b"me",
+        ttl: Duration::from_secs(10),
+    };
+    for before in [None, Some(&b"before"[..])] {
+        for meanwhile in [None, Some(&b"meanwhile"[..])] {
+            match before {
+                Some(value) => store.set(key, value, LONG).await.unwrap(),
+                None => drop(store.delete(key).await.unwrap()),
+            }
+            let locked = store.lock_and_get(lock, key).await.unwrap();
+            assert_eq!(locked, Locked::Held(before.map(Into::into)));
+            match meanwhile {
+                Some(value) => store.set(key, value, LONG).await.unwrap(),
+                None => drop(store.delete(key).await.unwrap()),
+            }
+            assert!(
+                store
+                    .set_and_unlock(lock, key, b"mine", LONG)
+                    .await
+                    .unwrap()
+            );
+            assert_eq!(store.get(key).await.unwrap().as_deref(), Some(&b"mine"[..]));
+            assert_eq!(store.get(lock.key).await.unwrap(), None);
+        }
+    }
+}
+
 pub async fn answers_are_those_of_their_questions(store: Tested) {
     let mut callers = JoinSet::new();
     for caller in 0..16 {

@@ -74,6 +74,7 @@ macro_rules! store_cases {
             one_of_many_callers_replaces_a_value
             a_lock_is_held_by_one
             a_lock_whose_time_is_over_is_lost
+            who_has_the_lock_writes_whatever_was_written_without_it
             answers_are_those_of_their_questions
             an_answer_that_nobody_waits_for_reaches_nobody
             events_are_counted_up_to_the_limit
@@ -81,6 +82,7 @@ macro_rules! store_cases {
             bytes_and_recipients_are_counted_as_amounts
             distinct_values_count_once
             what_is_denied_can_be_counted
+            what_has_its_mark_is_counted_already
             a_window_slides
             a_window_is_shown_without_counting
             a_window_is_reset

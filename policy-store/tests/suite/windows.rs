@@ -1,6 +1,8 @@
 //! Windows: what is counted, and what is let through.
 
-use policy_store::{Event, StoreError, Usage, Windows};
+use std::time::Duration;
+
+use policy_store::{Event, Mark, StoreError, Usage, Windows};
 use tokio::task::JoinSet;
 
 use super::{LONG, Tested, eventually};
@@ -103,6 +105,48 @@ pub async fn what_is_denied_can_be_counted(store: Tested) {
             .await
             .unwrap();
         assert_eq!(seen(&usage), expected);
+    }
+}
+
+pub async fn what_has_its_mark_is_counted_already(store: Tested) {
+    let denied = Some((false, 2));
+    let cases = [
+        (
+            windows("2/1h"),
+            [
+                ("1", Some((true, 1))),
+                ("1", None),
+                ("2", Some((true, 2))),
+                ("3", denied),
+                ("3", denied),
+                ("2", None),
+            ],
+        ),
+        (
+            windows("2/1h").counting_all(),
+            [
+                ("1", Some((true, 1))),
+                ("2", Some((true, 2))),
+                ("3", Some((false, 3))),
+                ("3", None),
+                ("4", Some((false, 4))),
+                ("1", None),
+            ],
+        ),
+    ];
+    for (number, (windows, events)) in cases.iter().enumerate() {
+        let key = format!("marked {number}");
+        for (mark, expected) in events {
+            let name = format!("mark {number} {mark}");
+            let mark = Mark {
+                key: name.as_bytes(),
+                ttl: Duration::from_secs(60),
+            };
+            let usage = store.count_once(mark, key.as_bytes(), windows, Event::Amount(1));
+            let usage = usage.await.unwrap();
+            let found = usage.map(|usage| (usage.allowed, usage.windows[0].used));
+            assert_eq!(found, *expected, "{number} {name}");
+        }
     }
 }
 

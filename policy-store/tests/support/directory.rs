@@ -8,6 +8,11 @@ pub const PASSWORD: &str = "geheim-7";
 
 /// A directory. In its files are `ca.pem`, which has signed the server's certificate, and `other.pem`, which has not.
 pub fn slapd(more: &str) -> Server {
+    slapd_with(more, "")
+}
+
+/// The same with more entries, in LDIF.
+pub fn slapd_with(more: &str, more_entries: &str) -> Server {
     let port = free_port();
     let directory = tempfile::tempdir().unwrap();
     let home = text(directory.path());
@@ -31,6 +36,7 @@ pub fn slapd(more: &str) -> Server {
              description: first of {name}\ndescription: second of {name}\n\n"
         ));
     }
+    entries.push_str(more_entries);
     let data = format!("{home}/data.ldif");
     fs::write(&data, entries).unwrap();
     run("slapadd", &["-f", &file, "-l", &data]);

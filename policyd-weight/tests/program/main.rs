@@ -1,6 +1,6 @@
 //! The command line, the daemon and spawn(8), as an administrator, an init script and Postfix see them.
 //!
-//! Must be run as root. A Postfix of the tests' own is the one of `cli/tests/postfix`.
+//! Must be run as root.
 
 #![allow(
     unreachable_pub,
@@ -12,8 +12,6 @@ mod command_line;
 mod init_script;
 mod life;
 mod load;
-#[path = "../../../cli/tests/postfix/needs.rs"]
-mod needs;
 mod postfix;
 mod stores;
 mod world;

@@ -2,20 +2,8 @@
 
 use std::{net::SocketAddrV4, process::Command, sync::mpsc, thread};
 
+use policy_testing::mail_system::{Processes, Session, Setup, log};
 use policyd_weight::regex::compile;
-
-#[path = "../../../cli/tests/postfix/instance.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod instance;
-#[path = "../../../cli/tests/postfix/log.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod log;
-#[path = "../../../cli/tests/postfix/smtp.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod smtp;
-
-use instance::{Processes, Setup};
-use smtp::Smtp;
 
 use super::world::{PROGRAM, Running, World};
 
@@ -36,12 +24,8 @@ fn add_server(setup: &mut Setup, mode: Mode, world: &World) -> (SocketAddrV4, Op
         Mode::Spawn => (add_spawn(setup, world), None),
     };
     let server = setup.add_smtpd(Processes::OnePerSession, &endpoint);
-    for stage in ["client", "helo", "sender", "data", "end_of_data"] {
-        setup.add_option(&format!("smtpd_{stage}_restrictions="));
-    }
-    // A session may be another client's.
-    setup.add_option("smtpd_authorized_xclient_hosts=127.0.0.0/8");
-    setup.add_option("smtpd_client_connection_count_limit=0");
+    setup.ask_at_recipients_only();
+    setup.allow_xclient();
     (server, running)
 }
 
@@ -60,37 +44,6 @@ fn add_spawn(setup: &mut Setup, world: &World) -> String {
     }
     let file = world.file().display().to_string();
     setup.add_spawn("weight", &program, &["-f".to_owned(), file])
-}
-
-/// A client of Postfix, whose address and name are those that it says.
-struct Session(Smtp);
-
-impl Session {
-    fn begin(server: SocketAddrV4, client: &str, name: &str, helo: &str, sender: &str) -> Self {
-        let (smtp, _) = Smtp::connect(server);
-        let mut session = Self(smtp);
-        session.say("EHLO me", "250");
-        session.say(&format!("XCLIENT NAME={name} ADDR={client}"), "220");
-        session.say(&format!("EHLO {helo}"), "250");
-        session.say(&format!("MAIL FROM:<{sender}>"), "250");
-        session
-    }
-
-    fn say(&mut self, command: &str, expected: &str) {
-        let reply = self.0.command(command);
-        assert!(reply.starts_with(expected), "{command}: {reply}");
-    }
-
-    /// The reply to a recipient.
-    fn recipient(&mut self, name: &str) -> String {
-        self.0.command(&format!("RCPT TO:<{name}@example.org>"))
-    }
-
-    fn send(mut self) {
-        self.say("DATA", "354");
-        self.say("Subject: hello\r\n\r\nhello\r\n.", "250");
-        self.say("QUIT", "221");
-    }
 }
 
 const MAIL_SEEMS: &str = "Recipient address rejected: Mail appeared to be SPAM or forged. Ask your Mail/DNS-Administrator \

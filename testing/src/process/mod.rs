@@ -21,6 +21,9 @@ pub use postfix::Postfix;
 mod programs;
 pub use programs::{copy_hapolicy, hapolicy, policy_client};
 
+mod resolv_conf;
+pub use resolv_conf::with_resolv_conf;
+
 mod user;
 pub use user::{as_user, is_root};
 

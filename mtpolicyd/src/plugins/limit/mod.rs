@@ -29,7 +29,7 @@ mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-use policy_store::{Event, StoreError, Usage, Window, Windows, key};
+use policy_store::{Event, Mark, StoreError, Usage, Window, Windows, key};
 
 use crate::{
     chain::{Call, Scoring, Setting, answer, fill},
@@ -170,24 +170,25 @@ impl Limit {
         {
             return Ok(None);
         }
-        if let Some(mark) = &mark {
-            let is_first = store.set_if_absent(mark, b"1", Some(MARK_TTL));
-            if !is_first.await.map_err(failed)? {
-                call.note(|| format!("{subject}: the mail is counted already"));
-                return Ok(None);
-            }
-        }
         let amount = self.metric.amount(call, self.state);
-        let usage = store.count(&id, windows, Event::Amount(amount));
-        let usage = usage.await.map_err(failed)?;
+        let event = Event::Amount(amount);
+        let usage = match &mark {
+            // The next request about a mail that is denied is checked again, unless it was counted in any case.
+            Some(key) => {
+                let mark = Mark { key, ttl: MARK_TTL };
+                let usage = store.count_once(mark, &id, windows, event).await;
+                let Some(usage) = usage.map_err(failed)? else {
+                    call.note(|| format!("{subject}: the mail is counted already"));
+                    return Ok(None);
+                };
+                usage
+            }
+            None => store.count(&id, windows, event).await.map_err(failed)?,
+        };
         self.note(subject, &usage, call);
         if usage.allowed {
             call.session_mut().set(&self.counted, "1");
             return Ok(None);
-        }
-        // The next request about the mail is checked again, unless it was counted in any case.
-        if let Some(mark) = mark.filter(|_| !windows.counts_all()) {
-            store.delete(&mark).await.map_err(failed)?;
         }
         Ok(full(&usage, amount, windows))
     }

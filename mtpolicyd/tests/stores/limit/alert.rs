@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::FRAME;
+use crate::world::web_request;
 
 const ALWAYS: &str = "limits=\"1/1m\"\ncount_at=RCPT\naction=\"reject over\"\n";
 
@@ -78,15 +79,7 @@ async fn a_web_server_is_told_once_in_a_window_and_can_know_who_says_it() {
     let mut bodies = Vec::new();
     for _ in 0..2 {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"}") {
-            stream.read_buf(&mut request).await.unwrap();
-        }
-        stream
-            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-            .await
-            .unwrap();
-        let request = String::from_utf8(request).unwrap();
+        let request = web_request(&mut stream).await;
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /hook?a=1 HTTP/1.1\r\n"), "{head}");
         assert!(head.contains(&format!("\r\nHost: {address}\r\n")), "{head}");

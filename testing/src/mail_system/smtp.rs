@@ -1,13 +1,14 @@
 //! An SMTP client that keeps what it is told.
 
-use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::{
+    fmt,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddrV4, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, Command, Stdio},
+};
 
-use crate::PATIENCE;
+use super::PATIENCE;
 
 /// A connection to an SMTP server.
 pub struct Smtp {

@@ -1,22 +1,25 @@
 //! A Postfix of our own: private directories, loopback ports, its own log; ends with the test.
 
-use std::fmt::Write as _;
-use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::{
+    fmt::Write as _,
+    fs::{self, Permissions},
+    net::{Ipv4Addr, SocketAddrV4},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU16, Ordering},
+};
 
-use policy_testing::within;
 use tempfile::TempDir;
 
-use crate::{PATIENCE, needs};
+use super::{PATIENCE, needs};
+use crate::within;
 
 /// What is to become a [`Postfix`]: its services are known before it starts.
 #[derive(Debug)]
 pub struct Setup {
     directory: TempDir,
+    main: String,
     master: String,
 }
 
@@ -40,6 +43,7 @@ impl Setup {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("our own");
         let setup = Self {
             directory,
+            main: MAIN_CF.to_owned(),
             master: MASTER_CF.to_owned(),
         };
         setup.make_certificate();
@@ -76,6 +80,30 @@ impl Setup {
         writeln!(self.master, "  -o {option}").expect("a string takes all");
     }
 
+    /// Has the server that was added last ask at recipients only.
+    pub fn ask_at_recipients_only(&mut self) {
+        for stage in ["client", "helo", "sender", "data", "end_of_data"] {
+            self.add_option(&format!("smtpd_{stage}_restrictions="));
+        }
+    }
+
+    /// Lets a session with the server that was added last be another client's: see [`Session`](super::Session).
+    pub fn allow_xclient(&mut self) {
+        self.add_option("smtpd_authorized_xclient_hosts=127.0.0.0/8");
+        self.add_option("smtpd_client_connection_count_limit=0");
+    }
+
+    /// Adds a line to master.cf.
+    pub(super) fn add_service(&mut self, line: &str) {
+        // Options belong to the service that was added last.
+        self.master.insert_str(0, &format!("{line}\n"));
+    }
+
+    /// Puts other lines into main.cf in the place of these.
+    pub(super) fn replace_in_main(&mut self, lines: &str, others: &str) {
+        self.main = self.main.replace(lines, others);
+    }
+
     /// Adds a policy server that is started for each connection; returns its endpoint.
     pub fn add_spawn(&mut self, name: &str, program: &Path, arguments: &[String]) -> String {
         let arguments: String = arguments.iter().map(|a| format!(" {{{a}}}")).collect();
@@ -89,7 +117,9 @@ impl Setup {
     }
 
     pub fn start(self) -> Postfix {
-        let main = MAIN_CF.replace("$DIRECTORY", &self.path().display().to_string());
+        let main = self
+            .main
+            .replace("$DIRECTORY", &self.path().display().to_string());
         for directory in ["config", "queue"] {
             fs::create_dir(self.path().join(directory)).expect("a directory of our own");
         }
@@ -135,6 +165,11 @@ pub struct Postfix {
 }
 
 impl Postfix {
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.setup.path()
+    }
+
     /// Waits until nothing is left to deliver, so that stopping cuts nothing short; false if
     /// something is.
     pub fn deliver(&self, messages: usize) -> bool {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 /// # Panics
 ///
 /// Panics, and says what to install, when something is missing.
-pub fn check() {
+pub(super) fn check() {
     assert!(
         rustix::process::geteuid().is_root(),
         "this test starts a Postfix of its own: run it as root"

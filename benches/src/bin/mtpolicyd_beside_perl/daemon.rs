@@ -1,0 +1,156 @@
+//! A daemon with a case's configuration, and what it uses.
+
+use std::{
+    error::Error,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use policy_benches::{endpoint::Endpoint, process::Process};
+use policy_testing::port::Port;
+use tempfile::TempDir;
+
+use crate::{
+    case::{Case, Need},
+    client::Load,
+    peers::Peers,
+};
+
+pub(crate) struct Daemon {
+    process: Process,
+    port: Port,
+    _directory: TempDir,
+}
+
+/// One round.
+pub(crate) struct Sample {
+    pub(crate) rate: f64,
+    /// Milliseconds.
+    pub(crate) p50: f64,
+    /// Milliseconds.
+    pub(crate) p99: f64,
+    /// Microseconds for a request.
+    pub(crate) cpu: f64,
+    /// Megabytes.
+    pub(crate) memory: f64,
+    pub(crate) failed: u64,
+    pub(crate) served: usize,
+}
+
+impl Daemon {
+    pub(crate) fn start(
+        program: &Path,
+        case: &Case,
+        peers: &Peers,
+    ) -> Result<Self, Box<dyn Error>> {
+        let directory = tempfile::tempdir()?;
+        let port = Port::any();
+        let number = port.number();
+        let is_ours = program != Path::new("/usr/bin/mtpolicyd");
+        let (kept, left_out) = if is_ours {
+            ("@OURS@", "@PERL@")
+        } else {
+            ("@PERL@", "@OURS@")
+        };
+        let plugins: String = case
+            .plugins
+            .lines()
+            .filter(|line| !line.starts_with(left_out))
+            .map(|line| line.trim_start_matches(kept).to_owned() + "\n")
+            .collect();
+        let before = peers
+            .fill(case.before)
+            .replace("@TMP@", &directory.path().display().to_string());
+        let text = format!(
+            "port = 127.0.0.1:{number}\nlog_level = 1\nlog_file = /dev/null\nmax_servers = 25\nmax_requests = 1000000\n\
+             {before}<VirtualHost {number}>\nname=bench\n{plugins}</VirtualHost>\n"
+        );
+        let config = directory.path().join("mt.conf");
+        fs::write(&config, text)?;
+        let mut command = if case.needs == Need::Lists {
+            peers.with_lists(program, directory.path())?
+        } else {
+            Command::new(program)
+        };
+        command
+            .arg("-f")
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null());
+        let mut process = Process::start(&mut command)?;
+        process.wait_for(&format!("inet:127.0.0.1:{number}").parse::<Endpoint>()?)?;
+        Ok(Self {
+            process,
+            port,
+            _directory: directory,
+        })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    pub(crate) fn round(&self, load: &Load) -> Result<Sample, Box<dyn Error>> {
+        let (cpu_before, _) = self.usage()?;
+        let begin = Instant::now();
+        let answers = load.run(self.port())?;
+        let elapsed = begin.elapsed();
+        let (cpu, memory) = self.usage()?;
+        let ms = |quantile| answers.times.value_at_quantile(quantile) as f64 / 1e3;
+        Ok(Sample {
+            rate: answers.answered as f64 / elapsed.as_secs_f64(),
+            p50: ms(0.5),
+            p99: ms(0.99),
+            cpu: (cpu - cpu_before) * 1e6 / answers.answered as f64,
+            memory,
+            failed: answers.failed,
+            served: answers.served,
+        })
+    }
+
+    /// Seconds of CPU and megabytes of memory (PSS) of the process and its children.
+    pub(crate) fn usage(&self) -> Result<(f64, f64), Box<dyn Error>> {
+        let (mut ticks, mut kilobytes) = (0.0, 0.0);
+        for process in family(self.process.id()) {
+            let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else {
+                continue;
+            };
+            let fields: Vec<&str> = stat
+                .rsplit(')')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
+            // utime, stime, and those of children that have ended.
+            for index in 11..15 {
+                ticks += fields
+                    .get(index)
+                    .and_then(|field| field.parse().ok())
+                    .unwrap_or(0.0);
+            }
+            let smaps =
+                fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+            let pss = smaps.lines().find_map(|line| line.strip_prefix("Pss:"));
+            let pss = pss.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok());
+            kilobytes += pss.unwrap_or(0.0);
+        }
+        Ok((ticks / TICKS, kilobytes / 1024.0))
+    }
+}
+
+fn family(process: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.unwrap_or_default();
+    let mut all = vec![process];
+    all.extend(
+        children
+            .split_whitespace()
+            .filter_map(|child| child.parse::<u32>().ok()),
+    );
+    all
+}
+
+/// Of the clock in `/proc/PID/stat`.
+const TICKS: f64 = 100.0;

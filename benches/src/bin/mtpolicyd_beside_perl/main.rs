@@ -1,0 +1,150 @@
+//! mtpolicyd beside the Perl daemon of that name: CPU for a request, requests per second, latency and memory, for chains with and
+//! without stores and DNS lists. Both in one run, round by round.
+//!
+//! ```text
+//! cargo build --release -p mtpolicyd && cargo run --release -p policy-benches --bin mtpolicyd-beside-perl
+//! ```
+//!
+//! As root, with Debian's `mtpolicyd`, `memcached` and `redis-server`; a peer that is not there is left out. `-- --record` writes
+//! the report below `benches/record/`; `-- --million` also asks ours a million times, for its memory; `-- --only WORD` takes the
+//! cases whose names have it; `-- --ours` leaves the Perl daemon out.
+
+mod case;
+mod client;
+mod daemon;
+mod peers;
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use policy_benches::report::{Report, Table, median, number, records};
+
+use case::{Bar, Case, SIMPLE7};
+use client::Load;
+use daemon::{Daemon, Sample};
+use peers::Peers;
+
+/// How long each round lasts.
+const ROUND: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 5;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|given| given == word);
+    let only = words.iter().position(|given| given == "--only");
+    let only = only.and_then(|at| words.get(at + 1));
+    let ours = std::env::current_exe()?.with_file_name("mtpolicyd");
+    let mut programs = vec![("mtpolicyd", ours.as_path())];
+    let perl = PathBuf::from("/usr/bin/mtpolicyd");
+    if perl.exists() && !has("--ours") {
+        programs.push(("Perl mtpolicyd", &perl));
+    }
+    let mut table = Table::new(
+        format!("## Medians of {ROUNDS} rounds of {} s", ROUND.as_secs()),
+        [
+            "connections",
+            "requests/s",
+            "p50 ms",
+            "p99 ms",
+            "CPU us/request",
+            "memory MB",
+            "not answered",
+        ],
+    );
+    let mut bars = Table::new(
+        "## Ours beside the Perl daemon",
+        ["connections", "found", "wanted"],
+    );
+    let peers = Peers::start()?;
+    for case in Case::all() {
+        if only.is_some_and(|word| !case.name.contains(word.as_str())) || !peers.has(case.needs) {
+            continue;
+        }
+        for connections in case.connections.iter().copied() {
+            let samples = rounds(&case, connections, &programs, &peers)?;
+            for ((name, _), samples) in programs.iter().zip(&samples) {
+                table.row(format!("{name}, {}", case.name), row(samples, connections));
+            }
+            for bar in case.bars {
+                if let Some(found) = bar.found(&samples, connections) {
+                    let cells = [connections.to_string(), found, bar.to_string()];
+                    bars.row(case.name, cells);
+                }
+            }
+        }
+    }
+    let command = "cargo run --release -p policy-benches --bin mtpolicyd-beside-perl";
+    let mut report = Report::new("mtpolicyd beside the Perl daemon", &[], command);
+    report.table(bars);
+    report.table(table);
+    if has("--million") {
+        report.text(&million(&ours, &peers)?);
+    }
+    print!("{report}");
+    if has("--record") {
+        report.write(&records(), "mtpolicyd", &[])?;
+    }
+    Ok(())
+}
+
+/// The samples of each program, which take turns.
+fn rounds(
+    case: &Case,
+    connections: usize,
+    programs: &[(&str, &Path)],
+    peers: &Peers,
+) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
+    let mut daemons = Vec::new();
+    for (_, program) in programs {
+        daemons.push(Daemon::start(program, case, peers)?);
+    }
+    let mut samples: Vec<_> = programs.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (daemon, samples) in daemons.iter().zip(&mut samples) {
+            samples.push(daemon.round(&Load::new(case.request, connections, ROUND))?);
+        }
+    }
+    Ok(samples)
+}
+
+fn row(samples: &[Sample], connections: usize) -> [String; 7] {
+    let of =
+        |value: fn(&Sample) -> f64, decimals| number(median(samples.iter().map(value)), decimals);
+    [
+        connections.to_string(),
+        of(|sample| sample.rate, 0),
+        of(|sample| sample.p50, 2),
+        of(|sample| sample.p99, 2),
+        of(|sample| sample.cpu, 1),
+        of(|sample| sample.memory, 1),
+        samples
+            .iter()
+            .map(|sample| sample.failed)
+            .sum::<u64>()
+            .to_string(),
+    ]
+}
+
+/// What a million requests do to the memory of ours.
+fn million(program: &Path, peers: &Peers) -> Result<String, Box<dyn Error>> {
+    let case = Case {
+        plugins: SIMPLE7,
+        ..Case::default()
+    };
+    let daemon = Daemon::start(program, &case, peers)?;
+    let before = daemon.usage()?.1;
+    let mut asked = 0;
+    while asked < 1_000_000 {
+        asked += Load::new(case.request, 16, ROUND)
+            .run(daemon.port())?
+            .answered;
+    }
+    let after = daemon.usage()?.1;
+    Ok(format!(
+        "Memory of ours before {asked} requests: {before:.1} MB, after them: {after:.1} MB (below {} MB is wanted).",
+        Bar::MEMORY
+    ))
+}

@@ -1,0 +1,239 @@
+//! What is said of a configuration: errors with their places, and warnings.
+
+use super::world::{World, host};
+
+#[test]
+fn what_the_original_refuses_is_refused_with_its_place() {
+    let plugin = |text: &str| host(&format!("<Plugin p>\n{text}\n</Plugin>\n"));
+    for (config, place, message) in [
+        (
+            "port = PORT\n".to_owned(),
+            "1:1",
+            "no virtual hosts configured",
+        ),
+        (host(""), "2:1", "no <Plugin> defined"),
+        (
+            "<VirtualHost 1>\n<Plugin p>\nmodule=Action\naction=dunno\n</Plugin>\n</VirtualHost>\n"
+                .to_owned(),
+            "1:1",
+            "`name` is missing",
+        ),
+        (plugin("action=dunno"), "4:1", "`module` is missing"),
+        (
+            plugin("module=Acton"),
+            "5:1",
+            "there is no module `Acton` in this build of mtpolicyd: did you mean Action?",
+        ),
+        (plugin("module=action"), "5:1", "did you mean Action?"),
+        (plugin("module=Action"), "4:1", "`action` is missing in `p`"),
+        (
+            plugin("module=Condition\nkey=sender\nre_match=("),
+            "7:1",
+            "`re_match` is no regular expression",
+        ),
+        (
+            plugin("module=Condition\nkey=sender\nscore=many"),
+            "7:1",
+            "`score` is `many`, but a number is wanted",
+        ),
+        (
+            plugin("module=Condition\nkey=sender\ninvert=yes"),
+            "7:1",
+            "`invert` is `yes`, but 1 or 0 is wanted",
+        ),
+        (
+            plugin("module=ScoreAction"),
+            "4:1",
+            "`threshold` is missing",
+        ),
+        (
+            plugin("module=SqlUserConfig\ndb=other"),
+            "6:1",
+            "there is no <Connection other> with a module Sql",
+        ),
+        (
+            "<Connection c>\nmodule=Oracle\n</Connection>\n".to_owned() + &host(""),
+            "2:1",
+            "there is no module `Oracle`",
+        ),
+        (
+            "<Connection c>\nmodule=Sql\ndsn=x\n</Connection>\n".to_owned() + &host(""),
+            "3:1",
+            "`dsn` names no database",
+        ),
+        (
+            "<SessionCache>\nmodule=Disk\n</SessionCache>\n".to_owned() + &host(""),
+            "2:1",
+            "there is no module `Disk` for sessions",
+        ),
+        (
+            "<SessionCache>\nmodule=Redis\n</SessionCache>\n".to_owned() + &host(""),
+            "1:1",
+            "there is no <Connection redis>",
+        ),
+        (
+            "port = mail\n".to_owned() + &host("").replace("port = PORT\n", ""),
+            "1:1",
+            "`mail` is no port",
+        ),
+        (
+            "a = 1\na = 2\n".to_owned(),
+            "2:1",
+            "Option \"a\" occurs more than once",
+        ),
+        ("<P x>\n".to_owned(), "1:1", "has no EndBlock statement"),
+        (
+            "<<include nothing.conf>>\n".to_owned(),
+            "1:1",
+            "\"nothing.conf\" does not exist!",
+        ),
+    ] {
+        let world = World::new(&config);
+        for (words, status) in [(&["-f"][..], 1), (&["--check-config"], 78)] {
+            let ended = world.run(words);
+            assert_eq!(ended.code, Some(status), "{config}{ended:?}");
+            let expected = format!("{}:{place}: error: ", world.path("mt.conf").display());
+            let is_said = ended
+                .err
+                .lines()
+                .any(|line| line.starts_with(&expected) && line.contains(message));
+            assert!(is_said, "{config}{expected}{message}\n{}", ended.err);
+        }
+    }
+}
+
+#[test]
+fn each_error_is_said_and_not_the_first_alone() {
+    let nested = "<Plugin outer>\nmodule=Condition\nkey=sender\n<Plugin a>\nmodule=None\n</Plugin>\n<Plugin b>\nmodule=SetField\n\
+                  </Plugin>\n</Plugin>\n";
+    let ended = World::new(&host(nested)).run(&["--check-config"]);
+    let errors = ended
+        .err
+        .lines()
+        .filter(|line| line.contains(": error: "))
+        .count();
+    assert_eq!(errors, 3, "{}", ended.err);
+}
+
+#[test]
+fn what_the_original_ignores_is_a_warning() {
+    let plugin = |text: &str| host(&format!("<Plugin p>\n{text}\n</Plugin>\n"));
+    for (config, message) in [
+        (
+            plugin("module=Action\naction=dunno\nactoin=x"),
+            "7:1: warning: `actoin` means nothing in `p`: did you mean `action`?",
+        ),
+        (
+            plugin("module=Action\naction=accept"),
+            "6:1: warning: Postfix may not know the action `accept`",
+        ),
+        (
+            plugin("module=Action\naction=\"\""),
+            "6:1: warning: `action` is empty",
+        ),
+        (
+            plugin("module=Action\naction=dunno\non_error=stop"),
+            "7:1: warning: `on_error` is `stop`",
+        ),
+        (
+            plugin("module=Condition\nkey=bad:key"),
+            "6:1: warning: there is no scope `bad`",
+        ),
+        (
+            plugin("module=Action\naction=\"reject a#b\""),
+            "6:1: warning: `#` cuts the quoted value",
+        ),
+        (
+            "min_servers = 4\n".to_owned() + &plugin("module=Action\naction=ok"),
+            "1:1: warning: `min_servers` means nothing here",
+        ),
+        (
+            "include other.conf\n".to_owned() + &plugin("module=Action\naction=ok"),
+            "1:1: warning: `include` includes nothing",
+        ),
+    ] {
+        let world = World::new(&config);
+        let ended = world.run(&["--check-config"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(
+            ended.err.contains(message),
+            "{config}{message}\n{}",
+            ended.err
+        );
+        assert_eq!(world.run(&["--check-config", "--strict"]).code, Some(78));
+    }
+}
+
+#[test]
+fn a_dead_module_is_an_error_of_the_check_and_skipped_at_the_start() {
+    for module in ["CtIpRep", "SaAwlLookup", "SaAwlAction"] {
+        let world = World::new(&host(&format!(
+            "<Plugin p>\nmodule={module}\n</Plugin>\n<Plugin e>\nmodule=Action\naction=reject end\n</Plugin>\n"
+        )));
+        let ended = world.run(&["--check-config"]);
+        assert_eq!(ended.code, Some(78));
+        assert!(
+            ended
+                .err
+                .contains(&format!("5:1: error: {module} is skipped: ")),
+            "{}",
+            ended.err
+        );
+        let process = world.serve(&[]);
+        assert!(
+            process
+                .err
+                .text()
+                .contains(&format!("{module} is skipped: "))
+        );
+        assert_eq!(
+            world.ask("sender=a@x").as_deref(),
+            Some("action=reject end")
+        );
+    }
+}
+
+#[test]
+fn keys_of_version_1_mean_what_they_meant() {
+    let plain = host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n");
+    let action = host(
+        "<Plugin u>\nmodule=SqlUserConfig\n</Plugin>\n<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n",
+    );
+    for (old, message) in [
+        (
+            "db_dsn=dbi:SQLite:dbname=@TMP@/db\ndb_user=x\ndb_password=y\n",
+            "write <Connection db> with module = \"Sql\"",
+        ),
+        (
+            "db_dsn=dbi:SQLite:dbname=@TMP@/db\nmemcached_servers=127.0.0.1:1\nmemcached_expire=60\nsession_lock_wait=1\n",
+            "write <SessionCache> with module = \"Memcached\"",
+        ),
+        (
+            "db_dsn=dbi:SQLite:dbname=@TMP@/db\nmemcached_namespace=x-\n",
+            "write <Connection memcached> with module = \"Memcached\"",
+        ),
+        (
+            "db_dsn=dbi:SQLite:dbname=@TMP@/db\nldap_host=localhost\nldap_starttls=0\n",
+            "write <Connection ldap> with module = \"Ldap\"",
+        ),
+        (
+            "db_dsn=dbi:SQLite:dbname=@TMP@/db\nsession_lock_timeout=1\n",
+            "`session_lock_timeout` means nothing without memcached_servers",
+        ),
+        ("db_dsn=\n", "warning: `dsn` names no database"),
+        (
+            "memcached_servers=127.0.0.1:no\n",
+            "warning: Memcached: refused: `127.0.0.1:no` is no address of a server",
+        ),
+        (
+            "db_dsn=x\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db\n</Connection>\n",
+            "<Connection db> is there as well, and wins",
+        ),
+    ] {
+        let has_database = old.contains("SQLite");
+        let plugins = if has_database { &action } else { &plain };
+        let ended = World::new(&(old.to_owned() + plugins)).run(&["--check-config"]);
+        assert_eq!(ended.code, Some(0), "{old}{}", ended.err);
+        assert!(ended.err.contains(message), "{old}{}", ended.err);
+    }
+}

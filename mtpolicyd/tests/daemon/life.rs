@@ -1,0 +1,155 @@
+//! The life of the daemon: its command line, its background, its reload, its files.
+
+use std::{fs, os::unix::fs::MetadataExt};
+
+use policy_testing::{
+    eventually,
+    process::{Process, Signal},
+};
+
+use super::world::{PROGRAM, World, host};
+
+#[test]
+fn the_command_line_is_the_originals() {
+    let world = World::new(&host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n"));
+    let help = world.run(&["-h"]);
+    assert_eq!(help.code, Some(0));
+    assert!(
+        help.out
+            .starts_with("mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground]")
+    );
+    assert!(world.run(&["--version"]).out.starts_with("mtpolicyd "));
+    for words in [&["-d"][..], &["--dump_config"], &["--dump_vhosts"]] {
+        let dumped = world.run(words);
+        let expected = format!(
+            "----- Virtual Hosts -----\n{} (test)\n  a (Action)\n",
+            world.port.number()
+        );
+        assert_eq!((dumped.code, dumped.out), (Some(0), expected));
+    }
+    for words in [&["-t", "hourly"][..], &["--cron=hourly,daily"]] {
+        assert_eq!(world.run(words).code, Some(0));
+    }
+    let ended = Process::start(PROGRAM, &["-f", "-c", "/nonexistent"]).end();
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(
+        ended.err,
+        "configuration file /nonexistent does not exist!\n"
+    );
+    let unknown = world.run(&["--no-such-option", "-d"]);
+    assert_eq!(
+        (unknown.code, unknown.err.as_str()),
+        (Some(0), "Unknown option: no-such-option\n")
+    );
+}
+
+#[test]
+fn in_the_background_the_starter_ends_when_the_daemon_serves() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let ended = world.run(&[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(eventually(|| std::net::TcpStream::connect((
+        "127.0.0.1",
+        world.port.number()
+    ))
+    .is_ok()));
+    let pid = fs::read_to_string(world.path("mt.pid")).unwrap();
+    assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert!(
+        eventually(|| !world.path("mt.pid").exists()),
+        "the file goes with the daemon"
+    );
+    // A start that fails is the starter's failure.
+    world.configure("pid_file = /nonexistent/mt.pid\nport = PORT\n<VirtualHost PORT>\nname=t\n<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n</VirtualHost>\n");
+    let ended = world.run(&[]);
+    assert_eq!(ended.code, Some(71));
+    assert!(
+        ended.err.contains("pid_file /nonexistent/mt.pid"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_reload_is_all_or_nothing_and_keeps_sessions() {
+    let config = |action: &str| {
+        format!(
+            "<SessionCache>\nmodule=Memory\n</SessionCache>\n{}",
+            host(&format!(
+                "<Plugin s>\nmodule=Condition\nkey=sender\nmatch=a@x\nscore=1\n</Plugin>\n\
+                 <Plugin a>\nmodule=ScoreAction\nthreshold=0\naction={action} %SCORE%\n</Plugin>\n"
+            ))
+        )
+    };
+    let world = World::new(&config("reject one"));
+    let process = world.serve(&[]);
+    let request = "sender=a@x\ninstance=i";
+    assert_eq!(world.ask(request).as_deref(), Some("action=reject one 1"));
+    world.configure(&config("reject two"));
+    process.signal(Signal::HUP);
+    assert!(
+        process.err.wait_lines(1, "the configuration is reloaded"),
+        "{}",
+        process.err.text()
+    );
+    assert_eq!(world.ask(request).as_deref(), Some("action=reject two 2"));
+    world.configure("port = PORT\n");
+    process.signal(Signal::HUP);
+    assert!(
+        process
+            .err
+            .wait_lines(1, "the configuration has errors, that of before stays")
+    );
+    assert_eq!(world.ask(request).as_deref(), Some("action=reject two 3"));
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_database_file_belongs_to_the_user_of_the_daemon() {
+    let world = World::new(&format!(
+        "user=nobody\ngroup=nogroup\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n\
+         <SessionCache>\nmodule=Sql\n</SessionCache>\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(world.directory.path(), everybody).unwrap();
+    let _process = world.serve(&[]);
+    assert_eq!(world.ask("instance=1").as_deref(), Some("action=reject x"));
+    let found = fs::metadata(world.path("db.sqlite")).unwrap();
+    assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY));
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn it_runs_as_its_user_with_its_groups_below_its_root() {
+    let world = World::new(&format!(
+        "user=nobody\ngroup=\"nogroup, mail\"\nchroot=@TMP@/root\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let root = world.path("root");
+    fs::create_dir(&root).unwrap();
+    let process = world.serve(&[]);
+    assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+    let of = |name: &str| format!("/proc/{}/{name}", process.id());
+    assert_eq!(fs::read_link(of("root")).unwrap(), root);
+    let status = fs::read_to_string(of("status")).unwrap();
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let words = line.unwrap().split_whitespace();
+        words
+            .map(|word| word.parse().unwrap())
+            .collect::<Vec<u32>>()
+    };
+    assert_eq!(line("Uid:"), [NOBODY; 4]);
+    assert_eq!(line("Gid:"), [NOBODY; 4]);
+    assert_eq!(line("Groups:"), [MAIL, NOBODY]);
+}
+
+/// Of Debian's `mail`.
+const MAIL: u32 = 8;
+/// Of Debian's `nobody` and `nogroup`.
+const NOBODY: u32 = 65_534;

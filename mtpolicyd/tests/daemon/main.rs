@@ -1,0 +1,7 @@
+//! The program from outside: what it says of a configuration, what it answers, its command line, its files, its reload.
+
+mod explain;
+mod findings;
+mod life;
+mod requests;
+mod world;

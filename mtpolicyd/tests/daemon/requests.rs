@@ -1,0 +1,192 @@
+//! Requests and their answers, as Postfix sees them.
+
+use policy_testing::{eventually, process::Client};
+
+use super::world::{World, ask, host};
+
+#[test]
+fn on_error_closes_continues_or_answers() {
+    for (on_error, answer) in [
+        ("", None),
+        ("on_error=close\n", None),
+        ("on_error=other\n", None),
+        ("on_error=continue\n", Some("action=reject end")),
+        ("on_error=dunno\n", Some("action=dunno")),
+        (
+            "on_error=defer\n",
+            Some("action=defer_if_permit the mail cannot be checked now, try again later"),
+        ),
+    ] {
+        let world = World::new(&host(&format!(
+            "<Plugin p>\nmodule=Condition\nkey=bad:key\n{on_error}</Plugin>\n<Plugin e>\nmodule=Action\naction=reject end\n</Plugin>\n"
+        )));
+        let process = world.serve(&[]);
+        assert_eq!(world.ask("sender=a@x").as_deref(), answer, "{on_error}");
+        let said = process.err.wait_lines(
+            1,
+            "plugin p failed: unknown scope bad while retrieving variable for bad:key",
+        );
+        assert!(said, "{}", process.err.text());
+    }
+}
+
+#[test]
+fn a_connection_is_closed_after_max_keepalive_requests() {
+    let action = "<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n";
+    let world = World::new(&format!("max_keepalive = 2\n{}", host(action)));
+    let _process = world.serve(&[]);
+    let mut client = world.connect();
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        answers.push(ask(&mut client, "sender=a@x"));
+    }
+    assert_eq!(
+        answers,
+        [
+            Some("action=reject x".to_owned()),
+            Some("action=reject x".to_owned())
+        ]
+    );
+    assert_eq!(client.reply(), None);
+}
+
+#[test]
+fn two_virtual_hosts_on_one_port_are_told_apart_by_the_context() {
+    let one = |name: &str| {
+        format!(
+            "<VirtualHost PORT>\nname={name}\n<Plugin a>\nmodule=Action\naction=reject {name}\n</Plugin>\n</VirtualHost>\n"
+        )
+    };
+    let world = World::new(&format!(
+        "port = PORT\nvhost_by_policy_context = 1\n{}{}",
+        one("first"),
+        one("second")
+    ));
+    let _process = world.serve(&[]);
+    for (context, answer) in [
+        ("second", "second"),
+        ("first", "first"),
+        ("", "first"),
+        ("third", "first"),
+    ] {
+        let expected = format!("action=reject {answer}");
+        assert_eq!(
+            world.ask(&format!("policy_context={context}")),
+            Some(expected)
+        );
+    }
+}
+
+#[test]
+fn a_unix_socket_has_its_own_virtual_host() {
+    let world = World::new(
+        "port = PORT, @TMP@/mt.sock|unix\n<VirtualHost @TMP@/mt.sock>\nname=unix\n<Plugin a>\nmodule=Action\naction=reject unix\n\
+         </Plugin>\n</VirtualHost>\n",
+    );
+    let process = world.start(&["-f"]);
+    assert!(
+        process.err.wait_lines(2, "listening on "),
+        "{}",
+        process.err.text()
+    );
+    let mut client = Client::connect(&format!("unix:{}", world.path("mt.sock").display()));
+    assert_eq!(
+        ask(&mut client, "sender=a@x").as_deref(),
+        Some("action=reject unix")
+    );
+    // Nobody is there for the port.
+    assert_eq!(world.ask("sender=a@x"), None);
+    assert!(
+        process
+            .err
+            .wait_lines(1, "no virtual host defined for port")
+    );
+}
+
+#[test]
+fn a_request_without_an_instance_has_an_empty_session() {
+    let score = "<Plugin s>\nmodule=Condition\nkey=sender\nmatch=a@x\nscore=1\n</Plugin>\n<Plugin h>\nmodule=AddScoreHeader\n</Plugin>\n";
+    let world = World::new(&format!(
+        "<SessionCache>\nmodule=Memory\n</SessionCache>\n{}",
+        host(score)
+    ));
+    let _process = world.serve(&[]);
+    for request in ["sender=a@x", "sender=a@x", "sender=a@x\ninstance="] {
+        let expected = "action=PREPEND X-MtScore: NO score=1 [s=1]";
+        assert_eq!(world.ask(request).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_dry_run_decides_and_answers_dunno() {
+    let world = World::new(&format!(
+        "log_level = 1\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let process = world.serve(&["--dry-run"]);
+    assert_eq!(world.ask("instance=7").as_deref(), Some("action=dunno"));
+    for part in [
+        "test: instance=7, type=smtpd_access_policy, t=",
+        "ms, plugin=a, result=reject x (dry run: answered dunno)",
+    ] {
+        assert!(process.err.wait_lines(1, part), "{}", process.err.text());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_gives_its_session_back_as_it_was() {
+    // Nobody answers here.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    let plugins = format!(
+        "<Plugin slow>\nmodule=Condition\nkey=sender\nmatch=slow@x\n\
+         <Plugin mark>\nmodule=SetField\nkey=mark\nvalue=yes\n</Plugin>\n\
+         <Plugin wait>\nmodule=Proxy\nhost={silent}\ntimeout=60\n</Plugin>\n</Plugin>\n\
+         <Plugin marked>\nmodule=Condition\nkey=s:mark\nmatch=yes\naction=reject marked\n</Plugin>\n"
+    );
+    let world = World::new(&format!(
+        "request_timeout=60\n<SessionCache>\nmodule=Memory\nlock_timeout=3600\n</SessionCache>\n{}",
+        host(&plugins)
+    ));
+    let process = world.serve(&[]);
+    let client = world.connect();
+    client.send(b"request=smtpd_access_policy\ninstance=i\nsender=slow@x\n\n");
+    // The lock is held: this one has an empty session.
+    assert!(eventually(|| {
+        world.ask("instance=i").as_deref() == Some("action=dunno")
+            && !process
+                .err
+                .lines("could not acquire lock for session i")
+                .is_empty()
+    }));
+    client.reset();
+    assert!(eventually(|| {
+        world.ask("instance=i").as_deref() == Some("action=reject marked")
+    }));
+}
+
+#[test]
+fn a_plugin_that_takes_too_long_has_failed() {
+    // Nobody answers here.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    for (on_error, answer) in [
+        ("", None),
+        ("on_error=continue\n", Some("action=reject end")),
+        ("on_error=dunno\n", Some("action=dunno")),
+    ] {
+        let world = World::new(&format!(
+            "request_timeout=0.2\n{}",
+            host(&format!(
+                "<Plugin p>\nmodule=Proxy\nhost={silent}\ntimeout=60\n{on_error}</Plugin>\n\
+                 <Plugin e>\nmodule=Action\naction=reject end\n</Plugin>\n"
+            ))
+        ));
+        let process = world.serve(&[]);
+        assert_eq!(world.ask("sender=a@x").as_deref(), answer, "{on_error}");
+        let is_said = process
+            .err
+            .wait_lines(1, "plugin p failed: Request timeout!");
+        assert!(is_said, "{}", process.err.text());
+    }
+}
