@@ -109,7 +109,7 @@ fn each_fault_is_said_with_its_place_and_what_was_meant() {
              6:8: error: invalid `mode` of service `a`: neither `enabled` nor `drain` nor `disabled` (did you mean \
              `drain`?)\n\
              7:8: error: invalid `keep` of service `a`: a duration needs a unit: 200ms, 10s, 2m\n\
-             8:22: error: invalid `actions` of service `a`: '600' ",
+             8:21: error: invalid `actions` of service `a`: neither an action",
         ),
         ("service = 5", "1:11: error: `service` is no table"),
         ("service.a = 5", "1:13: error: service `a` is no table"),

@@ -143,13 +143,15 @@ impl Journal {
     pub(crate) fn reason(&self, index: usize) -> String {
         self.services
             .get(index)
-            .map(Counted::reason)
+            .map(|counted| counted.reason())
             .unwrap_or_default()
     }
 
     /// Since when a service has been up; `None` where it has never been down.
     pub(crate) fn up_since(&self, index: usize) -> Option<Instant> {
-        self.services.get(index).and_then(Counted::up_since)
+        self.services
+            .get(index)
+            .and_then(|counted| counted.up_since())
     }
 
     /// Where the lines go.

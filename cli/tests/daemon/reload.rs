@@ -172,7 +172,7 @@ fn a_bad_file_changes_nothing_and_the_log_names_each_line() {
             ][..],
         ),
         (String::new(), &["no service"]),
-        ("[service.a".to_owned(), &["hapolicy.toml:2:"]),
+        ("\n\n\n\n[service.a".to_owned(), &["hapolicy.toml:6:"]),
         (
             format!("health-check = \"5s\"\nprobe = \"/nonexistent\"\n{good}"),
             &["--probe /nonexistent: No such file"],
@@ -204,8 +204,8 @@ fn rules_for_requests_change_at_once_and_what_needs_a_restart_is_named() {
     for line in [
         "[LOG notice]: SIGHUP: default = \"two\" (was \"one\")",
         "[LOG notice]: SIGHUP: idle = \"60s\" (was \"1200s\")",
-        "[LOG warning]: SIGHUP: workers has changed, which needs a restart",
-        "[LOG warning]: SIGHUP: max-memory has changed, which needs a restart",
+        "[LOG warning]: warning: SIGHUP: workers has changed, which needs a restart",
+        "[LOG warning]: warning: SIGHUP: max-memory has changed, which needs a restart",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }
