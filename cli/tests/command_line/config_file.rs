@@ -16,7 +16,7 @@ fn file(text: &str) -> (TempDir, String) {
 #[test]
 fn a_fault_is_shown_with_its_line_and_what_was_meant() {
     let text = "listen = \"inet:127.0.0.1:0\"\ndeadlin = \"60s\"\n\n[service.grey1]\naddress = \"127.0.0.1:10031\"\n\
-                wieght = \"\u{1b}[31mred\"\n";
+                wieght = \"\u{9b}31mred\"\n";
     let (_dir, path) = file(text);
     for args in [
         &["--config", &path][..],
@@ -37,7 +37,7 @@ help: did you mean `deadline`?
 error: invalid service `grey1`
  --> {path}:6:1
   |
-6 | wieght = \"\\u{{1b}}[31mred\"
+6 | wieght = \"\\u{{9b}}31mred\"
   | ^^^^^^ no key of a service
   |
 help: did you mean `weight`?

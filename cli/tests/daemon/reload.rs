@@ -172,7 +172,10 @@ fn a_bad_file_changes_nothing_and_the_log_names_each_line() {
             ][..],
         ),
         (String::new(), &["no service"]),
-        ("[service.a".to_owned(), &[":2:11: error: unclosed table"]),
+        (
+            "\n\n\n\n[service.a".to_owned(),
+            &["hapolicy.toml:6:11: error: unclosed table"],
+        ),
         (
             format!("health-check = \"5s\"\nprobe = \"/nonexistent\"\n{good}"),
             &["--probe /nonexistent: No such file"],
