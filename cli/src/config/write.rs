@@ -91,7 +91,7 @@ fn setting(option: &Arg, values: &[Option<&[u8]>]) -> Result<Option<String>, Str
             .map(|part| string(name, part))
             .collect::<Result<_, _>>()?;
         (!list.is_empty()).then(|| format!("[{}]", list.join(", ")))
-    } else if let Some(value) = given().filter(of_all).next_back() {
+    } else if let Some(value) = given().rfind(of_all) {
         Some(if is_number(option) {
             String::from_utf8_lossy(value).into_owned()
         } else {
