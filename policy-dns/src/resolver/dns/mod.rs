@@ -1,6 +1,7 @@
 //! A resolver that asks name servers over UDP and TCP.
 
 mod cache;
+mod counts;
 mod flight;
 mod message;
 mod options;
@@ -16,6 +17,7 @@ use cache::Cache;
 use flight::Flights;
 use servers::Servers;
 
+pub use counts::DnsCounts;
 pub use message::{DecodeError, Decoded};
 pub use options::{DnsOptions, ResolvConfError};
 
@@ -57,6 +59,7 @@ struct Shared {
     servers: Servers,
     cache: Cache,
     flights: Flights,
+    counters: counts::Counters,
     under_way: Semaphore,
 }
 
@@ -68,6 +71,7 @@ impl DnsResolver {
             servers: Servers::new(options.servers.clone(), options.rotate),
             cache: Cache::new(options.cache_bytes),
             flights: Flights::default(),
+            counters: counts::Counters::default(),
             under_way: Semaphore::new(options.max_under_way.clamp(1, Semaphore::MAX_PERMITS)),
             options,
         };
@@ -87,11 +91,19 @@ impl DnsResolver {
     pub fn cached(&self) -> usize {
         self.shared.cache.len()
     }
+
+    /// How many questions had which outcome. One that several asked at once, and one whose aliases were followed, count
+    /// once.
+    #[must_use]
+    pub fn counts(&self) -> DnsCounts {
+        self.shared.counters.get()
+    }
 }
 
 impl Resolver for DnsResolver {
     async fn ask(&self, question: Question) -> Answer {
         if let Some(answer) = self.shared.cache.get(&question) {
+            self.shared.counters.cached();
             return answer;
         }
         let shared = Arc::clone(&self.shared);
@@ -118,6 +130,7 @@ impl Shared {
         let options = &self.options;
         let answer = timeout(options.deadline, self.ask_within_limit(&question)).await;
         let answer = answer.unwrap_or_else(|_| Answer::without_records(Outcome::Timeout));
+        self.counters.asked(answer.outcome());
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),
