@@ -24,12 +24,15 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
-//! The [`admin`] listener shows metrics and health over HTTP, on a thread of its own.
+//! The [`admin`] listener shows metrics, health and a page of the state over HTTP, on a thread of its own. [`metrics`] has
+//! the counters for that.
 //!
 //! # Features
 //!
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
+//! - `dns`: `metrics::dns`, the metrics of DNS lists and of questions to DNS.
+//! - `requests`: `metrics::RequestMetrics`, the metrics of policy requests by the class of their action. `tokio` has it.
 //! - `tracing`: `log::TracingLayer` writes the events of libraries as lines of the log.
 //!
 //! Linux only: it uses eventfd(2), and the kernel's word on the maker of a socket.
@@ -42,6 +45,7 @@ mod daemon;
 mod error;
 mod listen;
 pub mod log;
+pub mod metrics;
 mod options;
 mod process;
 mod restart;

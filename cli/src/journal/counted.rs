@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::SystemTime,
 };
 
 use policy_daemon::log::printable;
@@ -23,6 +24,8 @@ pub(super) struct Counted {
     pub(super) failed: AtomicU64,
     /// Why it failed last.
     reason: Mutex<String>,
+    /// Since when it has been up or down.
+    since: Mutex<SystemTime>,
     /// It has answered with something else than UTF-8.
     pub(super) said_not_utf8: AtomicBool,
 }
@@ -50,6 +53,17 @@ impl Counted {
         words.clone_into(&mut reason);
     }
 
+    /// Notes that it is up or down from now on.
+    pub(super) fn set_since_now(&self) {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = SystemTime::now();
+    }
+
+    /// Since when it has been up or down.
+    pub(super) fn since(&self) -> SystemTime {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Why it failed last.
     pub(super) fn reason(&self) -> String {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,6 +79,7 @@ impl From<Service> for Counted {
             answers: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             reason: Mutex::default(),
+            since: Mutex::new(SystemTime::now()),
             said_not_utf8: AtomicBool::new(false),
         }
     }

@@ -1,8 +1,14 @@
 //! The log of requests and services: what is said of them, and in which words.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
-use policy_daemon::log::{ALL, Level, Log, Suppressor};
+use policy_daemon::{
+    admin::Changes,
+    log::{ALL, Level, Log, Suppressor},
+};
 
 use crate::args::{LogFormat, Service};
 
@@ -41,6 +47,8 @@ pub struct Journal {
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
     outage: Outage,
+    /// The last changes of services' states.
+    pub(crate) changes: Changes,
 }
 
 impl Journal {
@@ -55,6 +63,7 @@ impl Journal {
             format: LogFormat::Classic,
             suppressor: None,
             outage: Outage::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -81,6 +90,12 @@ impl Journal {
     /// The names of the services, in their order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|counted| counted.name.as_str())
+    }
+
+    /// Each service's name, since when it has been up or down, and why it failed last.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&str, SystemTime, String)> {
+        let services = self.services.iter();
+        services.map(|counted| (counted.name.as_str(), counted.since(), counted.reason()))
     }
 
     /// Where the lines go.

@@ -179,6 +179,8 @@ impl Journal {
             _ => return,
         };
         let text = counted.place() + &what;
+        counted.set_since_now();
+        self.changes.add(&*text);
         suppressor.change(backend.index(), change, level, text);
     }
 }

@@ -3,10 +3,9 @@
 //! Each worker counts for itself. The thread of `--admin` adds up what they have counted. Labels are names of services
 //! and words of this program, so that no client and no mail can make their number grow.
 
-mod class;
 mod collector;
-mod counter;
 mod failure;
+mod status;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;

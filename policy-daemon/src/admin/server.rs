@@ -8,16 +8,16 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_socket::Peer;
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 
-use super::{connection, pages::Pages};
+use super::{connection, pages::Pages, status::INTERVAL};
 use crate::{
     log::{ALL, Level},
     worker::{Inbox, Listener, Shared},
@@ -39,8 +39,13 @@ impl<M> AdminServer<M> {
     /// Serves until it is told to stop.
     pub(super) fn run(self) {
         let served = Arc::new(AtomicUsize::new(0));
+        let mut next_sample = Instant::now();
         loop {
-            match self.wait() {
+            if next_sample <= Instant::now() {
+                self.pages.sample();
+                next_sample = Instant::now() + INTERVAL;
+            }
+            match self.wait(next_sample) {
                 Ok(Ready::Stop) => return,
                 Ok(Ready::Listeners(ready)) => {
                     for listener in ready.into_iter().filter_map(|at| self.listeners.get(at)) {
@@ -52,7 +57,10 @@ impl<M> AdminServer<M> {
         }
     }
 
-    fn wait(&self) -> io::Result<Ready> {
+    /// Waits for connections, for the end, or until then.
+    fn wait(&self, until: Instant) -> io::Result<Ready> {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or_default();
         let watch = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
         let mut watched = vec![watch(self.inbox.as_fd())];
         watched.extend(
@@ -60,7 +68,7 @@ impl<M> AdminServer<M> {
                 .iter()
                 .map(|listener| watch(listener.as_fd())),
         );
-        match poll(&mut watched, None) {
+        match poll(&mut watched, Some(&left)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::Listeners(Vec::new())),
             Err(error) => return Err(error.into()),
@@ -82,7 +90,7 @@ impl<M> AdminServer<M> {
         let Some(peer) = Peer::of(&connection) else {
             return;
         };
-        if !self.shared.allows(peer, listener.origin()) {
+        if !self.shared.allows_admin(peer, listener.origin()) {
             return;
         }
         if served.load(Relaxed) >= MAX_CLIENTS {

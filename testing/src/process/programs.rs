@@ -19,6 +19,18 @@ pub fn policy_client() -> &'static str {
     &PATH
 }
 
+/// The path of `mtpolicyd`.
+pub fn mtpolicyd() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("mtpolicyd"));
+    &PATH
+}
+
+/// The path of `policyd-weight`.
+pub fn policyd_weight() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("policyd-weight"));
+    &PATH
+}
+
 /// Copies `hapolicy` into a directory, for a user who cannot reach the original; its new path.
 ///
 /// Another process writes the copy. This one must not: a child that another thread starts at the same time would hold the
@@ -49,7 +61,7 @@ fn path_of(name: &str) -> String {
     let program = directory.join(name);
     assert!(
         fs::metadata(&program).is_ok_and(|found| found.is_file()),
-        "no program {}: build it first, with `cargo build -p hapolicy` and this test's profile and target",
+        "no program {}: build it first, with `cargo build -p` of its package and this test's profile and target",
         program.display()
     );
     let path = program.into_os_string().into_string();
