@@ -75,6 +75,7 @@ impl Chain {
                     .unwrap_or(Err(PluginError::Timeout)),
             };
             call.leave(before, &result);
+            link.counters.ran(&result);
             let action = match result {
                 Ok(action) => action,
                 Err(error) => link.recover(error, call)?,
