@@ -12,6 +12,7 @@ mod command_line;
 mod init_script;
 mod life;
 mod load;
+mod metrics;
 #[path = "../../../cli/tests/postfix/needs.rs"]
 mod needs;
 mod postfix;
