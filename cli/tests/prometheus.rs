@@ -76,12 +76,9 @@ fn a_prometheus_that_scrapes_all_three_has_data_for_each_panel_and_alerts_for_wh
     };
     for watched in &mut all {
         let counted = format!("rate({}_requests_total[1m]) > 0", watched.prefix);
+        let asked = request(&[("sender", "a@example.com"), ("client_address", "192.0.2.1")]);
         let is_scraped = || {
-            assert!(
-                watched
-                    .client
-                    .reply_to(&request(&[("sender", "a@example.com")]))
-            );
+            assert!(watched.client.reply_to(&asked), "{}", watched.name);
             has_data(&counted)
         };
         assert!(eventually(is_scraped), "{counted}: {}", query("up"));

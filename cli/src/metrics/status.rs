@@ -29,12 +29,12 @@ impl ProxyMetrics {
             "State",
             "Mode",
             "Since",
+            "Why it failed last",
             "Answered",
             "Share",
             "Failed",
             "Half, 99 % within",
             "Connections",
-            "Why it failed last",
         ];
         let mut section = Section::new("Services", columns);
         let states = self.proxy.states();
@@ -57,12 +57,12 @@ impl ProxyMetrics {
                 Cell::State(!state.is_down(), up.to_owned()),
                 mode,
                 Cell::Since(since),
+                Cell::text(reason),
                 Cell::Number(answered),
                 Cell::Share(answered as f64 / all.max(1) as f64),
                 Cell::Number(state.counts.failed),
                 Cell::Durations(took),
                 Cell::Number(connections),
-                Cell::text(reason),
             ]);
         }
         section

@@ -49,11 +49,11 @@ fn stores(config: &Config) -> Section {
         "Connection",
         "State",
         "Since",
+        "Why",
         "Answered",
         "Failed",
         "Timed out",
         "Not asked",
-        "Why",
     ];
     let mut section = Section::new("Stores", columns);
     for (name, breaker) in config.connections.breakers() {
@@ -69,11 +69,11 @@ fn stores(config: &Config) -> Section {
             Cell::text(name),
             Cell::State(is_up, state.to_owned()),
             since.map_or_else(|| Cell::text(""), Cell::Since),
+            Cell::text(status.error.as_deref().unwrap_or_default()),
             Cell::Number(calls.answered),
             Cell::Number(calls.failed),
             Cell::Number(calls.timed_out),
             Cell::Number(calls.refused),
-            Cell::text(status.error.as_deref().unwrap_or_default()),
         ]);
     }
     section

@@ -28,7 +28,7 @@ fn decisions(policy: &Policy) -> Section {
 }
 
 fn caches(policy: &Policy) -> Section {
-    let mut section = Section::new("Caches", ["Cache", "Clients", "Look-ups that found one"]);
+    let mut section = Section::new("Caches", ["Cache", "Clients", "Found"]);
     let (spam, ham) = policy.cache().sizes();
     let found = |names: &[&str]| {
         let lookups = policy.counters().lookups();

@@ -176,12 +176,19 @@ fn cell(html: &mut Html, cell: &Cell, now: SystemTime) {
 /// A point in time, and how long ago that was.
 fn since(html: &mut Html, time: SystemTime, now: SystemTime) {
     let local: DateTime<Local> = time.into();
-    html.text(&local.format("%Y-%m-%d %H:%M:%S").to_string());
     let age = now.duration_since(time).unwrap_or(Duration::ZERO);
+    let format = if age < DAY {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    html.text(&local.format(format).to_string());
     html.markup(" ");
     html.element("span class=\"dim\"", &format!("({})", units::age(age)));
 }
 
+/// Before that a time of day needs its date.
+const DAY: Duration = Duration::from_secs(86_400);
 const STYLE: &str = include_str!("style.css");
 const FOOT: &str = "<footer><a href=\"/metrics\">metrics</a> · <a href=\"/healthz\">healthz</a> · \
     <a href=\"/readyz\">readyz</a> · this page is read again every 10 s</footer></body></html>\n";
