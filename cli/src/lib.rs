@@ -1,7 +1,7 @@
-//! The parts of `hapolicy` and `policy-client`: their arguments, the journal, and the proxy. The binaries parse, build,
-//! call, and turn the result into an exit status.
+//! The parts of `hapolicy`: its arguments, the journal, and the proxy. The binary parses, builds, calls, and turns the
+//! result into an exit status.
 //!
-//! This crate is a part of the programs, not a library with promises: those are `policy-proto`, `policy-ha`,
+//! This crate is a part of the program, not a library with promises: those are `policy-proto`, `policy-ha`,
 //! `policy-flow`, `policy-net` and `policy-daemon`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
@@ -9,7 +9,7 @@
 mod args;
 pub use args::{
     Affinity, Checking, ClientArgs, DefaultAction, FailoverArgs, InvalidProbe, InvalidService,
-    LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped, parse_duration, usage_line,
+    LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
 };
 
 mod check_config;
@@ -18,6 +18,8 @@ pub use check_config::check_config;
 mod journal;
 pub use journal::Journal;
 
+mod control;
+pub mod ctl;
 mod metrics;
 mod monitor;
 

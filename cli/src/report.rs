@@ -41,6 +41,9 @@ impl Report {
         for endpoint in daemon.admin {
             log.line(Level::Info, format!("metrics at {endpoint}"));
         }
+        if let Some(endpoint) = daemon.control {
+            log.line(Level::Info, format!("commands at {endpoint}"));
+        }
         if let Some(text) = proxy.nobody_to_ask() {
             log.line(Level::Warning, text);
         }

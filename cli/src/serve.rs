@@ -6,11 +6,14 @@ use std::{
     time::Instant,
 };
 
-use policy_daemon::{Daemon, Inherited, Service, StartError, Started, WorkerContext, admin::Admin};
+use policy_daemon::{
+    Daemon, Inherited, Service, StartError, Started, WorkerContext, admin::Admin, control::Control,
+};
 use policy_flow::Check;
 
 use crate::{
     args::Options,
+    control::ProxyControl,
     metrics::ProxyMetrics,
     monitor::Monitor,
     proxy::{EventLoop, Message, Proxy},
@@ -82,6 +85,13 @@ impl Service for ProxyService {
     fn admin(&self) -> Option<Arc<dyn Admin>> {
         let proxy = Arc::clone(&self.proxy);
         Some(Arc::new(ProxyMetrics { proxy }))
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        Some(Arc::new(ProxyControl {
+            proxy: Arc::clone(&self.proxy),
+            check: self.check.clone(),
+        }))
     }
 
     fn tick(&self) -> Option<String> {

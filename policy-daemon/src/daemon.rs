@@ -4,13 +4,15 @@ use std::{io, sync::Arc};
 
 use crate::{
     admin::AdminStart,
+    control,
     error::StartError,
     log::{Level, Log, Suppressor},
     options::DaemonOptions,
     process::signals::{self, Signals},
     restart::server::HandoverServer,
-    running::{Endpoints, Event, Running},
+    running::{Endpoints, Event, Running, SideListeners},
     service::{Service, Worker},
+    side::SideStart,
     start::{activation::Inherited, resources::Resources},
     worker::{Inbox, MaxClients, Shared, WorkerContext, standby},
 };
@@ -96,6 +98,7 @@ impl Daemon {
         let signals = Signals::new().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
         let admin = AdminStart::prepare(&options, &service, &resources.sockets, &shared)?;
+        let control = control::prepare(&service, &resources.sockets, &shared)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
         let handover = handover.transpose().map_err(cannot_start())?;
@@ -109,7 +112,10 @@ impl Daemon {
             resources,
             shared,
             events,
-            admin.map(AdminStart::begin),
+            SideListeners {
+                admin: admin.map(AdminStart::begin),
+                control: control.map(SideStart::begin),
+            },
         );
         for (thread, worker) in workers {
             _ = thread.send(worker);

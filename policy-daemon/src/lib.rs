@@ -24,11 +24,12 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
-//! The [`admin`] listener shows metrics, health and a page of the state over HTTP, on a thread of its own. [`metrics`] has
-//! the counters for that.
+//! The [`admin`] listener shows metrics, health and a page of the state over HTTP, and the [`control`] socket takes
+//! commands, both on threads of their own. [`metrics`] has the counters.
 //!
 //! # Features
 //!
+//! - `clap`: `command_line::usage_line`, an error of clap in one line.
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
 //! - `dns`: `metrics::dns`, the metrics of DNS lists and of questions to DNS.
@@ -41,6 +42,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
+pub mod command_line;
+pub mod control;
 mod daemon;
 mod error;
 mod listen;
@@ -51,6 +54,7 @@ mod process;
 mod restart;
 mod running;
 mod service;
+mod side;
 mod start;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -3,18 +3,19 @@
 use std::{io, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+use policy_socket::Endpoint;
 
 use crate::{
-    admin,
     error::StartError,
     listen::address::ListenAddr,
     log::LogTarget,
     process::{fd, user::RunAs},
+    side,
     start::{check_handover, listen_addr},
     worker::MaxClients,
 };
 
-/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--admin`, `--allow`,
+/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--admin`, `--control`, `--allow`,
 /// `--user`, `--max-clients`, `--handover`.
 ///
 /// ```
@@ -39,6 +40,9 @@ pub struct DaemonOptions {
     /// The addresses of the [admin](crate::admin) listener, which a service has that implements
     /// [`Service::admin`](crate::Service::admin).
     pub admin: Vec<String>,
+    /// The path of the [control](crate::control) socket, which a service has that implements
+    /// [`Service::control`](crate::Service::control). Its mode is 0600.
+    pub control: Option<PathBuf>,
     /// The networks of TCP clients that are served; needed for listeners that other machines can reach.
     pub allow: Vec<IpNet>,
     /// The networks whose clients may see the admin listener, where they are others than those whose requests are served;
@@ -68,6 +72,7 @@ impl DaemonOptions {
             log: LogTarget::Syslog,
             listen: Vec::new(),
             admin: Vec::new(),
+            control: None,
             allow: Vec::new(),
             admin_allow: None,
             max_clients: None,
@@ -97,6 +102,19 @@ impl DaemonOptions {
         let has_allow = !self.admin_allow().is_empty();
         let texts = self.admin.iter();
         texts.map(move |text| listen_addr("--admin", text, has_allow))
+    }
+
+    /// The address of the control socket.
+    pub(crate) fn control_addr(&self) -> Result<Option<ListenAddr>, StartError> {
+        let Some(path) = &self.control else {
+            return Ok(None);
+        };
+        Ok(Some(ListenAddr {
+            mode: Some(0o600),
+            // Without it only root could ask a daemon that root has started.
+            owner: self.run_as()?.map(|user| user.uid.as_raw()),
+            ..ListenAddr::from(Endpoint::Unix(path.clone()))
+        }))
     }
 
     /// Checks that only the starter can change where the path of `handover` leads.
@@ -131,7 +149,10 @@ impl DaemonOptions {
         let mut own = self.workers() * (sockets + 6) + 2 * sockets + 16;
         if !self.admin.is_empty() {
             // Each name may have two addresses.
-            own += 4 * self.admin.len() + admin::MAX_CLIENTS + 1;
+            own += 4 * self.admin.len() + side::MAX_CLIENTS + 1;
+        }
+        if self.control.is_some() {
+            own += 3 + side::MAX_CLIENTS;
         }
         let capacity = fd::capacity(own, self.reserved_fds)?;
         Ok(MaxClients::new(self.max_clients, capacity))

@@ -26,6 +26,7 @@ use crate::{
     },
     restart::server::HandoverServer,
     service::{Service, Started},
+    side::SideHandle,
     start::resources::Resources,
     worker::{Inbox, Message, Shared},
 };
@@ -44,6 +45,7 @@ pub(crate) enum Event {
 pub(crate) struct Endpoints {
     pub(crate) clients: Vec<Endpoint>,
     pub(crate) admin: Vec<Endpoint>,
+    pub(crate) control: Option<Endpoint>,
 }
 
 impl Endpoints {
@@ -56,7 +58,27 @@ impl Endpoints {
         Ok(Self {
             clients: of(sockets.clients())?,
             admin: of(sockets.admin())?,
+            control: sockets.control().map(ListenSocket::endpoint).transpose()?,
         })
+    }
+}
+
+/// The listeners beside those for clients.
+#[derive(Debug)]
+pub(crate) struct SideListeners {
+    pub(crate) admin: Option<AdminHandle>,
+    pub(crate) control: Option<SideHandle>,
+}
+
+impl SideListeners {
+    /// Another process has them.
+    fn stop(&self) {
+        if let Some(admin) = &self.admin {
+            admin.stop();
+        }
+        if let Some(control) = &self.control {
+            control.stop();
+        }
     }
 }
 
@@ -73,7 +95,7 @@ pub(crate) struct Running<S: Service> {
     /// Whether a service manager stores connections for the next process.
     has_store: bool,
     shutdown: Shutdown,
-    admin: Option<AdminHandle>,
+    side: SideListeners,
     /// Tells the manager that this is the end.
     stopping: Option<JoinHandle<()>>,
     status: Status,
@@ -124,7 +146,7 @@ impl<S: Service> Running<S> {
         resources: Resources,
         shared: Arc<Shared<S::Message>>,
         events: Arc<Inbox<Event>>,
-        admin: Option<AdminHandle>,
+        side: SideListeners,
     ) -> (Self, Option<HandoverServer<S::Message>>) {
         let has_store = resources.sockets.has_manager_owned() && systemd::has_manager();
         let sockets = Arc::new(resources.sockets);
@@ -149,7 +171,7 @@ impl<S: Service> Running<S> {
             events,
             has_store,
             shutdown: Shutdown::No,
-            admin,
+            side,
             stopping: None,
             status: Status::default(),
             has_failed: false,
@@ -243,9 +265,7 @@ impl<S: Service> Running<S> {
     fn learn(&mut self, event: Event) {
         match event {
             Event::Succeeded => {
-                if let Some(admin) = &self.admin {
-                    admin.stop();
-                }
+                self.side.stop();
                 self.drain();
             }
             Event::WorkerEnded => {
@@ -280,7 +300,7 @@ impl<S: Service> Running<S> {
             return;
         }
         self.shutdown = Shutdown::Draining;
-        if let Some(admin) = &self.admin {
+        if let Some(admin) = &self.side.admin {
             admin.set_stopping();
         }
         let drain = self.drain;
@@ -324,6 +344,7 @@ impl<S: Service> Running<S> {
             workers: self.shared.workers.len(),
             endpoints: &self.endpoints.clients,
             admin: &self.endpoints.admin,
+            control: self.endpoints.control.as_ref(),
             log: self.log(),
         }
     }

@@ -6,6 +6,7 @@ use policy_socket::Endpoint;
 
 use crate::{
     admin::Admin,
+    control::Control,
     log::Log,
     worker::{WorkerContext, Workers},
 };
@@ -37,6 +38,11 @@ pub trait Service {
 
     /// What the service shows at the [admin](crate::admin) listener. Without it there is none.
     fn admin(&self) -> Option<Arc<dyn Admin>> {
+        None
+    }
+
+    /// The commands that the service takes at the [control](crate::control) socket. Without it there is none.
+    fn control(&self) -> Option<Arc<dyn Control>> {
         None
     }
 
@@ -80,6 +86,8 @@ pub struct Started<'a> {
     pub endpoints: &'a [Endpoint],
     /// The addresses of the [admin](crate::admin) listener.
     pub admin: &'a [Endpoint],
+    /// The path of the [control](crate::control) socket.
+    pub control: Option<&'a Endpoint>,
     /// The log.
     pub log: &'a Log,
 }
@@ -93,6 +101,9 @@ impl Started<'_> {
         }
         for endpoint in self.admin {
             self.log.info(format!("metrics at {endpoint}"));
+        }
+        if let Some(endpoint) = self.control {
+            self.log.info(format!("commands at {endpoint}"));
         }
     }
 

@@ -1,11 +1,12 @@
 //! The balancer: names who is asked next, and is told how that went.
 
+mod operator;
 mod pick;
 
 use std::time::Instant;
 
 use crate::{
-    Backend, BackendId, Config, ConfigError, Mode, Outcome, Status, Transition, hash::hash,
+    Backend, BackendId, Config, ConfigError, Outcome, Status, Transition, hash::hash,
     health::Health, rendezvous::Rendezvous, round_robin::RoundRobin,
 };
 
@@ -45,6 +46,7 @@ pub struct Balancer {
     config: Config,
     /// Sets of backends of the same priority, in the order of priorities.
     tiers: Box<[u64]>,
+    weights: Box<[u16]>,
     order: RoundRobin,
     rendezvous: Rendezvous,
     /// How many later choices were drawn.
@@ -63,7 +65,7 @@ impl Balancer {
 
     /// All backends start up, and are known by their place in the list.
     ///
-    /// Memory is allocated here and never again. A [seed](Config::seed) costs a part of a full turn
+    /// Memory is allocated here, and for [new weights](Self::set_weight). A [seed](Config::seed) costs a part of a full turn
     /// of the round robin: about a microsecond as a rule, some milliseconds at worst (64 backends
     /// whose weights are near 1000 and have no common divisor).
     ///
@@ -121,6 +123,7 @@ impl Balancer {
             rendezvous: Rendezvous::new(&identities, &weights),
             failovers: 0,
             tiers,
+            weights: weights.into(),
             health: identities.iter().map(health).collect(),
             up: all,
             enabled: all,
@@ -239,33 +242,6 @@ impl Balancer {
         self.health
             .get(id.index())
             .map_or(Status::Up, Health::status)
-    }
-
-    /// Whether an operator lets a backend work: from the next [`pick`](Self::pick) on. What is
-    /// under way is not touched. An id that this balancer does not have is ignored.
-    pub fn set_mode(&mut self, id: BackendId, mode: Mode) {
-        if id.index() >= self.len() {
-            return;
-        }
-        self.enabled &= !id.bit();
-        self.draining &= !id.bit();
-        match mode {
-            Mode::Enabled => self.enabled |= id.bit(),
-            Mode::Drain => self.draining |= id.bit(),
-            Mode::Disabled => {}
-        }
-    }
-
-    /// The last word of an operator about a backend; [`Enabled`](Mode::Enabled) at first. One that
-    /// this balancer does not have is [`Disabled`](Mode::Disabled): it is never offered.
-    pub const fn mode(&self, id: BackendId) -> Mode {
-        if self.enabled & id.bit() != 0 {
-            Mode::Enabled
-        } else if self.draining & id.bit() != 0 {
-            Mode::Drain
-        } else {
-            Mode::Disabled
-        }
     }
 
     /// All backends, in the order in which they were given.

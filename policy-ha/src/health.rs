@@ -210,6 +210,13 @@ impl Health {
         }
     }
 
+    /// Changes when a trial is due, if the backend is down.
+    pub(crate) const fn set_due(&mut self, then: Instant) {
+        if let State::Down { due, .. } = &mut self.state {
+            *due = then;
+        }
+    }
+
     /// When a trial is due, if the backend is down.
     pub(crate) const fn due(&self) -> Option<Instant> {
         match self.state {

@@ -27,19 +27,15 @@ pub(crate) struct Rendezvous {
 impl Rendezvous {
     /// Of identities, which must differ from each other, and of weights.
     pub(crate) fn new(identities: &[u64], weights: &[u16]) -> Self {
-        let mut by_weight: Vec<(u64, u64)> = Vec::new();
-        for (index, &weight) in weights.iter().enumerate() {
-            let weight = u64::from(weight);
-            match by_weight.iter_mut().find(|(known, _)| *known == weight) {
-                Some((_, members)) => *members |= 1 << index,
-                None => by_weight.push((weight, 1 << index)),
-            }
-        }
-        by_weight.sort_unstable_by_key(|&(weight, _)| Reverse(weight));
         Self {
             salts: identities.iter().map(|&id| hash(id, 0)).collect(),
-            by_weight: by_weight.into(),
+            by_weight: by_weight(weights),
         }
+    }
+
+    /// Changes the weights.
+    pub(crate) fn set_weights(&mut self, weights: &[u16]) {
+        self.by_weight = by_weight(weights);
     }
 
     /// The one of these candidates that is asked for the key.
@@ -59,6 +55,20 @@ impl Rendezvous {
         }
         best.map(|(_, index)| index)
     }
+}
+
+/// The weights that occur, the highest first, and who has them.
+fn by_weight(weights: &[u16]) -> Box<[(u64, u64)]> {
+    let mut by_weight: Vec<(u64, u64)> = Vec::new();
+    for (index, &weight) in weights.iter().enumerate() {
+        let weight = u64::from(weight);
+        match by_weight.iter_mut().find(|(known, _)| *known == weight) {
+            Some((_, members)) => *members |= 1 << index,
+            None => by_weight.push((weight, 1 << index)),
+        }
+    }
+    by_weight.sort_unstable_by_key(|&(weight, _)| Reverse(weight));
+    by_weight.into()
 }
 
 #[derive(Clone, Copy)]

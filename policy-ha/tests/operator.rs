@@ -187,3 +187,52 @@ fn a_list_that_cannot_work_is_refused_when_renewed_too() {
     assert!(grown.ids().all(|id| grown.status(id) == Status::Up));
     assert_eq!(grown.left(Tried::new()), 64);
 }
+
+#[test]
+fn new_weights_share_as_if_they_had_been_there_from_the_start() {
+    for seed in [0, 7] {
+        let config = Config::default().with_seed(seed);
+        let backends = |weights: [u16; 3]| weights.map(|weight| Backend::new(10, weight));
+        let mut changed = Balancer::new(config, backends([1, 1, 1])).unwrap();
+        let mut new = Balancer::new(config, backends([5, 1, 3])).unwrap();
+        let ids: Vec<_> = changed.ids().collect();
+        let now = epoch();
+        for _ in 0..7 {
+            _ = changed.pick(now, Preference::None, &mut Tried::new());
+        }
+        changed.set_weight(ids[0], 5).unwrap();
+        changed.set_weight(ids[2], 3).unwrap();
+        for key in 0..1000 {
+            for preference in [Preference::None, Preference::Hash(key)] {
+                let picked = [&mut changed, &mut new]
+                    .map(|balancer| balancer.pick(now, preference, &mut Tried::new()));
+                assert_eq!(picked[0], picked[1], "{key} {preference:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_weight_out_of_range_changes_nothing_and_health_and_mode_stay() {
+    let (mut balancer, [one, other]) = balancer();
+    let now = epoch();
+    balancer.set_mode(other, Mode::Drain);
+    balancer.observe(now, one, REFUSED);
+    let down = balancer.status(one);
+    for weight in [0, Backend::MAX_WEIGHT + 1] {
+        assert_eq!(
+            balancer.set_weight(one, weight),
+            Err(ConfigError::Weight { index: 0, weight })
+        );
+        assert_eq!(balancer.weight(one), 1);
+    }
+    balancer.set_weight(one, 9).unwrap();
+    assert_eq!((balancer.weight(one), balancer.weight(other)), (9, 1));
+    assert_eq!(
+        (balancer.status(one), balancer.mode(other)),
+        (down, Mode::Drain)
+    );
+    let elsewhere = BackendId::new(5).unwrap();
+    balancer.set_weight(elsewhere, 3).unwrap();
+    assert_eq!(balancer.weight(elsewhere), 0);
+}

@@ -3,14 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use policy_daemon::command_line::parse_duration;
 use policy_flow::{Check, Probe, Retry, Strategy, UpstreamOptions};
 use policy_ha::Mode;
 use policy_proto::{InvalidResponse, Request, Response};
 
-use super::{
-    BOTH, DAEMON,
-    values::{parse_duration, positive_duration},
-};
+use super::{BOTH, DAEMON, values::positive_duration};
 
 /// The part of [`Options`](crate::args::Options) on who is asked, and on what happens when a service fails.
 #[derive(Args, Clone, Debug)]

@@ -1,9 +1,9 @@
 //! The command line of hapolicy.
 
-use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt};
+use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use policy_daemon::{DaemonOptions, log::LogTarget};
+use policy_daemon::{DaemonOptions, command_line::usage_line, log::LogTarget};
 
 use perl::WrongWord;
 use usage::long_option;
@@ -38,10 +38,9 @@ mod shutdown;
 pub use shutdown::ShutdownArgs;
 
 mod usage;
-pub use usage::usage_line;
 
 mod values;
-pub use values::parse_duration;
+use values::unix_path;
 pub(crate) use values::{shown_duration, shown_size};
 
 /// hapolicy's command line.
@@ -112,6 +111,12 @@ pub struct Options {
     /// it. An address that is not on loopback needs `--allow`, as with `--listen`.
     #[arg(long, help_heading = DAEMON, value_name = "ENDPOINT")]
     pub admin: Vec<String>,
+    /// Take commands of `hapolicy ctl` over this UNIX socket
+    ///
+    /// Its mode is 0600. Root and the user of `--user` may use it, others are refused, with a warning. See the section
+    /// CONTROL.
+    #[arg(long, help_heading = DAEMON, value_name = "unix:/PATH", value_parser = unix_path)]
+    pub control: Option<PathBuf>,
     /// Run as this user once the sockets are bound [default: no change]
     #[arg(long, help_heading = DAEMON, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
@@ -219,6 +224,7 @@ impl Options {
         };
         daemon.listen.clone_from(&self.listen);
         daemon.admin.clone_from(&self.admin);
+        daemon.control.clone_from(&self.control);
         daemon.allow.clone_from(&self.limits.allow);
         daemon.max_clients = self.limits.max_clients;
         daemon.workers = self.workers.unwrap_or(NonZeroUsize::MIN);

@@ -7,7 +7,7 @@ use policy_proto::ActionSet;
 use policy_socket::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
 
-use crate::args::parse_duration;
+use policy_daemon::command_line::parse_duration;
 
 /// One `-s NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]`.
 ///

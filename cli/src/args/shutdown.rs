@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use policy_socket::Endpoint;
+use policy_daemon::command_line::parse_duration;
 
-use super::{DAEMON, values::parse_duration};
+use super::{DAEMON, values::unix_path};
 
 /// The part of [`Options`](crate::args::Options) on how a daemon ends, and on the daemon after it.
 #[derive(Args, Clone, Debug)]
@@ -35,13 +35,5 @@ impl Default for ShutdownArgs {
             drain: Duration::from_secs(30),
             handover: None,
         }
-    }
-}
-
-fn unix_path(text: &str) -> Result<PathBuf, String> {
-    match text.parse::<Endpoint>() {
-        Ok(Endpoint::Unix(path)) => Ok(path),
-        Ok(_) => Err("not unix:/path".to_owned()),
-        Err(error) => Err(error.to_string()),
     }
 }

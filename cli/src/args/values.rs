@@ -1,37 +1,9 @@
-//! Durations and sizes, as they are read from a command line and shown in its form.
+//! Durations, sizes and paths, as they are read from a command line and shown in its form.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-/// A duration on a command line: `200ms`, `10s`, `2m`; fractions are allowed.
-///
-/// # Errors
-///
-/// A text for the person at the command line: no number, no unit, or more than a day.
-///
-/// ```
-/// use hapolicy::parse_duration;
-/// use std::time::Duration;
-///
-/// assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
-/// assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
-/// assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-/// assert!(parse_duration("10").is_err(), "a unit is needed");
-/// ```
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let number = &text[..text.len() - unit.len()];
-    let scale = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err("a duration needs a unit: 200ms, 10s, 2m".to_owned()),
-    };
-    match number.parse::<f64>() {
-        Ok(number) if number * scale <= 86_400.0 => Ok(Duration::from_secs_f64(number * scale)),
-        Ok(_) => Err("more than a day".to_owned()),
-        Err(_) => Err("not a number".to_owned()),
-    }
-}
+use policy_daemon::command_line::parse_duration;
+use policy_socket::Endpoint;
 
 /// A duration that is longer than nothing.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -68,6 +40,15 @@ pub(crate) fn shown_size(bytes: usize) -> String {
     match fitting.next() {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => bytes.to_string(),
+    }
+}
+
+/// The path of a UNIX socket: `unix:/path`.
+pub(super) fn unix_path(text: &str) -> Result<PathBuf, String> {
+    match text.parse::<Endpoint>() {
+        Ok(Endpoint::Unix(path)) => Ok(path),
+        Ok(_) => Err("not unix:/path".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::SystemTime,
+    time::Instant,
 };
 
 use policy_daemon::log::printable;
@@ -24,8 +24,8 @@ pub(super) struct Counted {
     pub(super) failed: AtomicU64,
     /// Why it failed last.
     reason: Mutex<String>,
-    /// Since when it has been up or down.
-    since: Mutex<SystemTime>,
+    /// Since when it has been up; `None` where it has never been down.
+    up_since: Mutex<Option<Instant>>,
     /// It has answered with something else than UTF-8.
     pub(super) said_not_utf8: AtomicBool,
 }
@@ -53,15 +53,15 @@ impl Counted {
         words.clone_into(&mut reason);
     }
 
-    /// Notes that it is up or down from now on.
-    pub(super) fn set_since_now(&self) {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        *since = SystemTime::now();
+    /// It is up again.
+    pub(super) fn set_up(&self, now: Instant) {
+        let mut since = self.up_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = Some(now);
     }
 
-    /// Since when it has been up or down.
-    pub(super) fn since(&self) -> SystemTime {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Since when it has been up; `None` where it has never been down.
+    pub(super) fn up_since(&self) -> Option<Instant> {
+        *self.up_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why it failed last.
@@ -79,7 +79,7 @@ impl From<Service> for Counted {
             answers: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             reason: Mutex::default(),
-            since: Mutex::new(SystemTime::now()),
+            up_since: Mutex::default(),
             said_not_utf8: AtomicBool::new(false),
         }
     }

@@ -69,7 +69,7 @@ impl Journal {
                 transition,
                 because,
                 ..
-            } => self.changed(*backend, *transition, *because),
+            } => self.changed(backend.index(), *transition, *because),
             Event::Harmful {
                 request, backends, ..
             } => self.harmful(request, *backends),

@@ -1,9 +1,6 @@
 //! The log of requests and services: what is said of them, and in which words.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use policy_daemon::{
     admin::Changes,
@@ -92,10 +89,22 @@ impl Journal {
         self.services.iter().map(|counted| counted.name.as_str())
     }
 
-    /// Each service's name, since when it has been up or down, and why it failed last.
-    pub(crate) fn known(&self) -> impl Iterator<Item = (&str, SystemTime, String)> {
-        let services = self.services.iter();
-        services.map(|counted| (counted.name.as_str(), counted.since(), counted.reason()))
+    /// A service, as it was given.
+    pub(crate) fn service(&self, index: usize) -> Option<&Service> {
+        self.services.get(index).map(|counted| &counted.service)
+    }
+
+    /// Why a service failed last: nothing where it never has.
+    pub(crate) fn reason(&self, index: usize) -> String {
+        self.services
+            .get(index)
+            .map(Counted::reason)
+            .unwrap_or_default()
+    }
+
+    /// Since when a service has been up; `None` where it has never been down.
+    pub(crate) fn up_since(&self, index: usize) -> Option<Instant> {
+        self.services.get(index).and_then(Counted::up_since)
     }
 
     /// Where the lines go.

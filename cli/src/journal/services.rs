@@ -1,6 +1,10 @@
 //! Lines about services: failures, changes of state, and probes.
 
-use std::{error::Error, io, time::Duration};
+use std::{
+    error::Error,
+    io,
+    time::{Duration, Instant},
+};
 
 use policy_daemon::log::{Change, Level};
 use policy_flow::{AttemptError, CheckError, Slot};
@@ -148,13 +152,14 @@ impl Journal {
         self.repeatable(Level::Warning, kind, backend.index(), text);
     }
 
-    pub(super) fn changed(
+    /// A service has gone down, or come back.
+    pub(crate) fn changed(
         &self,
-        backend: Slot,
+        index: usize,
         transition: Transition,
         because: Option<&AttemptError>,
     ) {
-        let counted = self.services.get(backend.index());
+        let counted = self.services.get(index);
         let Some((counted, suppressor)) = counted.zip(self.suppressor.as_ref()) else {
             return;
         };
@@ -169,6 +174,7 @@ impl Journal {
                 )
             }
             Transition::Up { after, .. } => {
+                counted.set_up(Instant::now());
                 let after = after.as_secs_f64();
                 (
                     Change::Up,
@@ -179,9 +185,8 @@ impl Journal {
             _ => return,
         };
         let text = counted.place() + &what;
-        counted.set_since_now();
         self.changes.add(&*text);
-        suppressor.change(backend.index(), change, level, text);
+        suppressor.change(index, change, level, text);
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct State {
     pub(crate) mode: Mode,
     pub(crate) status: Status,
     pub(crate) counts: Counts,
+    pub(crate) weight: u16,
     /// Connections to it, idle ones among them.
     pub(crate) connections: usize,
 }
@@ -47,7 +48,7 @@ impl State {
         }
     }
 
-    fn mode(&self) -> &'static str {
+    pub(crate) fn mode(&self) -> &'static str {
         match self.mode {
             Mode::Enabled => "enabled",
             Mode::Drain => "drain",

@@ -6,7 +6,9 @@
 mod collector;
 mod failure;
 mod status;
+mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

@@ -1,12 +1,14 @@
 //! The tables of the page that shows the state of the proxy.
 
+use std::time::{Instant, SystemTime};
+
 use policy_daemon::{
     admin::{Cell, Sample, Section},
-    metrics::{Durations, RequestMetrics},
+    metrics::RequestMetrics,
 };
 use policy_ha::Mode;
 
-use crate::metrics::collector::ProxyMetrics;
+use crate::metrics::{collector::ProxyMetrics, totals::ServiceTotals};
 
 impl ProxyMetrics {
     /// A request that no service answered, and one without a reply, is an error.
@@ -39,11 +41,12 @@ impl ProxyMetrics {
         let mut section = Section::new("Services", columns);
         let states = self.proxy.states();
         let all: u64 = states.iter().map(|state| state.counts.answered).sum();
-        let known = self.proxy.journal.known().zip(&states).enumerate();
-        for (at, ((name, since, reason), state)) in known {
-            let workers = self.proxy.metrics.iter();
-            let took = workers.filter_map(|worker| worker.services.get(at));
-            let took = Durations::sum(took.map(|service| &service.took));
+        let journal = &self.proxy.journal;
+        for (at, (name, state)) in journal.names().zip(&states).enumerate() {
+            let took = ServiceTotals::of(&self.proxy.metrics, at).took;
+            let up_for = || Some(journal.up_since(at)?.elapsed());
+            let since = state.down_for(Instant::now()).or_else(up_for);
+            let since = since.and_then(|time| SystemTime::now().checked_sub(time));
             let up = if state.is_down() { "down" } else { "up" };
             let mode = match state.mode {
                 Mode::Enabled => Cell::text("enabled"),
@@ -56,8 +59,8 @@ impl ProxyMetrics {
                 Cell::text(name),
                 Cell::State(!state.is_down(), up.to_owned()),
                 mode,
-                Cell::Since(since),
-                Cell::text(reason),
+                since.map_or_else(|| Cell::text("the start"), Cell::Since),
+                Cell::text(journal.reason(at)),
                 Cell::Number(answered),
                 Cell::Share(answered as f64 / all.max(1) as f64),
                 Cell::Number(state.counts.failed),

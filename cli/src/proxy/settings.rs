@@ -86,6 +86,7 @@ impl Proxy {
             mode: balancer.mode(id),
             status: balancer.status(id),
             counts: shared.counts(id),
+            weight: balancer.weight(id),
             connections: shared.open(id),
         };
         balancer.ids().map(state).collect()

@@ -5,6 +5,7 @@ mod affinity;
 mod answers;
 mod clients;
 mod connections;
+mod control;
 mod lines;
 mod listen;
 mod log;

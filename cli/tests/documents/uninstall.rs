@@ -31,7 +31,7 @@ pub fn install_and_uninstall(mut reader: Reader) {
 fn at_no_moment_of_the_switch_is_there_no_program() {
     let reader = Reader::new();
     let machine = &reader.machine;
-    machine.must("cargo build --release --locked -p hapolicy");
+    machine.must("cargo build --release --locked -p hapolicy -p policy-client");
     let perl = machine.must("sha256sum </usr/sbin/hapolicy");
     let blocks = blocks_of("docs/hapolicy.md");
     let switch: Vec<_> = blocks

@@ -15,7 +15,6 @@ mod daemon_metrics;
 mod format;
 mod http;
 mod pages;
-mod server;
 mod start;
 mod status;
 
@@ -27,7 +26,6 @@ use crate::metrics::Families;
 
 pub use prometheus_client::registry::Registry;
 
-pub(crate) use server::MAX_CLIENTS;
 pub use status::{Cell, Changes, Sample, Section};
 
 pub(crate) use start::{AdminHandle, AdminStart};

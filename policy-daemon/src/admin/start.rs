@@ -1,35 +1,28 @@
 //! The start of the admin listener, and the main thread's handle of it.
 
-use std::{
-    io,
-    sync::{Arc, mpsc::Sender},
-};
+use std::sync::Arc;
 
-use super::{
-    daemon_metrics::DaemonMetrics,
-    pages::Pages,
-    server::{AdminServer, Stop},
-};
+use super::{connection, daemon_metrics::DaemonMetrics, pages::Pages, status::INTERVAL};
 use crate::{
     error::StartError,
-    listen::{set::ListenSet, socket::ListenSocket},
+    listen::set::ListenSet,
     options::DaemonOptions,
     service::Service,
-    worker::{Inbox, Listener, Shared, standby},
+    side::{SideHandle, SideStart},
+    worker::Shared,
 };
 
 /// An admin listener whose thread has been started, and waits for its work.
 pub(crate) struct AdminStart<M> {
-    thread: Sender<AdminServer<M>>,
-    server: AdminServer<M>,
-    handle: AdminHandle,
+    side: SideStart<M>,
+    pages: Arc<Pages>,
 }
 
 /// The main thread's handle of the admin listener.
 #[derive(Debug)]
 pub(crate) struct AdminHandle {
+    side: SideHandle,
     pages: Arc<Pages>,
-    inbox: Arc<Inbox<Stop>>,
 }
 
 impl<M: Send + 'static> AdminStart<M> {
@@ -49,38 +42,22 @@ impl<M: Send + 'static> AdminStart<M> {
         };
         let daemon = DaemonMetrics::new(Arc::clone(shared));
         let pages = Arc::new(Pages::new(&options.name, admin, daemon));
-        let made = Self::new(pages, sockets.admin(), shared);
-        made.map(Some).map_err(StartError::system("cannot start"))
-    }
-
-    fn new(
-        pages: Arc<Pages>,
-        sockets: &[ListenSocket],
-        shared: &Arc<Shared<M>>,
-    ) -> io::Result<Self> {
-        let inbox = Arc::new(Inbox::new()?);
-        let listeners: io::Result<_> = sockets.iter().map(Listener::new).collect();
-        let handle = AdminHandle {
-            pages: Arc::clone(&pages),
-            inbox: Arc::clone(&inbox),
-        };
-        let server = AdminServer {
-            listeners: listeners?,
-            pages,
-            shared: Arc::clone(shared),
-            inbox,
-        };
-        Ok(Self {
-            thread: standby::spawn("admin", AdminServer::run)?,
-            server,
-            handle,
-        })
+        let shown = Arc::clone(&pages);
+        // A client that has gone needs no line in the log.
+        let serve = move |connection, _| _ = connection::serve(connection, &shown);
+        let side = SideStart::prepare("--admin", sockets.admin(), shared, Arc::new(serve))
+            .map_err(StartError::system("cannot start"))?;
+        let sampled = Arc::clone(&pages);
+        let side = side.with_work(INTERVAL, Arc::new(move || sampled.sample()));
+        Ok(Some(Self { side, pages }))
     }
 
     /// Has the thread serve.
     pub(crate) fn begin(self) -> AdminHandle {
-        _ = self.thread.send(self.server);
-        self.handle
+        AdminHandle {
+            side: self.side.begin(),
+            pages: self.pages,
+        }
     }
 }
 
@@ -92,6 +69,6 @@ impl AdminHandle {
 
     /// Another process has the listeners: this one accepts nothing more.
     pub(crate) fn stop(&self) {
-        self.inbox.send(Stop);
+        self.side.stop();
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct ListenSet {
     clients: Vec<ListenSocket>,
     /// Those of `--admin`.
     admin: Vec<ListenSocket>,
+    /// That of `--control`.
+    control: Option<ListenSocket>,
     /// The socket over which a successor asks for a handover.
     handover: Option<ListenSocket>,
     /// New connections are refused: too late for a successor.
@@ -25,11 +27,13 @@ impl ListenSet {
     pub(crate) fn new(
         clients: Vec<ListenSocket>,
         admin: Vec<ListenSocket>,
+        control: Option<ListenSocket>,
         handover: Option<ListenSocket>,
     ) -> Self {
         Self {
             clients,
             admin,
+            control,
             handover,
             has_ended: Mutex::new(false),
         }
@@ -45,6 +49,11 @@ impl ListenSet {
         &self.admin
     }
 
+    /// The socket of `--control`.
+    pub(crate) fn control(&self) -> Option<&ListenSocket> {
+        self.control.as_ref()
+    }
+
     /// The socket for handovers.
     pub(crate) fn handover(&self) -> Option<&Socket> {
         self.handover.as_ref().map(ListenSocket::socket)
@@ -57,8 +66,8 @@ impl ListenSet {
 
     /// All of them, to be committed.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ListenSocket> {
-        let clients = self.clients.iter_mut();
-        clients.chain(&mut self.admin).chain(&mut self.handover)
+        let clients = self.clients.iter_mut().chain(&mut self.admin);
+        clients.chain(&mut self.control).chain(&mut self.handover)
     }
 
     /// Descriptors of all of them, for a successor.
@@ -68,7 +77,7 @@ impl ListenSet {
         if *has_ended {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let named = self.clients.iter().chain(&self.admin);
+        let named = self.clients.iter().chain(&self.admin).chain(&self.control);
         let named = named.map(|socket| (socket, socket.requested().to_string()));
         let handover = self.handover.iter();
         let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
@@ -85,8 +94,8 @@ impl ListenSet {
         }
     }
 
-    /// Refuses new connections, unless another process has the sockets. Those of `--admin` serve to the end: a daemon that
-    /// stops says so there.
+    /// Refuses new connections, unless another process has the sockets. Those of `--admin` and `--control`
+    /// serve to the end: a daemon that stops says so there.
     pub(crate) fn end(&self) {
         let mut has_ended = self.has_ended();
         *has_ended = true;
@@ -100,7 +109,8 @@ impl ListenSet {
     }
 
     fn all(&self) -> impl Iterator<Item = &ListenSocket> {
-        self.clients.iter().chain(&self.admin).chain(&self.handover)
+        let clients = self.clients.iter().chain(&self.admin);
+        clients.chain(&self.control).chain(&self.handover)
     }
 
     fn has_ended(&self) -> MutexGuard<'_, bool> {
@@ -127,7 +137,7 @@ mod tests {
             let listen: ListenAddr = "inet:127.0.0.1:0".parse().unwrap();
             let bound = listen.bind().unwrap();
             let address = bound[0].address().unwrap();
-            (ListenSet::new(bound, Vec::new(), None), address)
+            (ListenSet::new(bound, Vec::new(), None, None), address)
         };
         let (first, address) = bind();
         first.end();

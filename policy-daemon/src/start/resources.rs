@@ -53,6 +53,7 @@ impl Resources {
         let run_as = options.run_as()?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
         let admin_addresses = options.admin_addrs().collect::<Result<Vec<_>, _>>()?;
+        let control_address = options.control_addr()?;
         let passed = inherited.listening.len();
         let max_clients = options
             .capacity(&addresses, passed)
@@ -62,7 +63,9 @@ impl Resources {
             None => (None, None),
             Some(path) => {
                 options.check_handover()?;
-                match find_predecessor(path, &addresses, &admin_addresses, &trusted_uids) {
+                let listened = addresses.iter().chain(&admin_addresses);
+                let listened = listened.chain(&control_address);
+                match find_predecessor(path, listened, &trusted_uids) {
                     Ok(found) => (found, None),
                     Err(error) => (None, Some(error)),
                 }
@@ -74,6 +77,8 @@ impl Resources {
         };
         let clients = sockets.for_clients(inherited.listening, addresses)?;
         let admin = sockets.for_admin(&admin_addresses)?;
+        let control = control_address.map(|address| sockets.for_control(&address));
+        let control = control.transpose()?;
         let handover = options.handover.as_deref();
         let handover = handover
             .map(|path| sockets.for_handover(path))
@@ -83,7 +88,7 @@ impl Resources {
         }
         Ok(Self {
             max_clients,
-            sockets: ListenSet::new(clients, admin, handover),
+            sockets: ListenSet::new(clients, admin, control, handover),
             predecessor,
             handover_error,
             trusted_uids,
@@ -129,10 +134,9 @@ impl Resources {
 }
 
 /// The daemon that answers at this path, if all that it hands over is what it should be.
-fn find_predecessor(
+fn find_predecessor<'a>(
     path: &Path,
-    addresses: &[ListenAddr],
-    admin: &[ListenAddr],
+    addresses: impl Iterator<Item = &'a ListenAddr>,
     trusted: &[u32],
 ) -> io::Result<Option<Predecessor>> {
     let Some(found) = Predecessor::find(path, trusted)? else {
@@ -141,8 +145,6 @@ fn find_predecessor(
     let handover = handover_addr(path);
     let named = |address: &ListenAddr| address.endpoint.to_string();
     let mut wanted: Vec<_> = addresses
-        .iter()
-        .chain(admin)
         .map(|address| (named(address), address, Type::STREAM))
         .collect();
     wanted.push((HANDOVER.to_owned(), &handover, Type::SEQPACKET));

@@ -44,6 +44,18 @@ impl Sockets<'_> {
         self.at(addresses, &options.admin, &[])
     }
 
+    /// The socket of `--control`.
+    pub(super) fn for_control(&mut self, address: &ListenAddr) -> Result<ListenSocket, StartError> {
+        let found = self.unix(address, &[]).and_then(|mut found| {
+            let none = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+            found.pop().ok_or_else(none)
+        });
+        found.map_err(StartError::system(format!(
+            "--control {}",
+            address.endpoint
+        )))
+    }
+
     /// The sockets at these addresses, which were given as these texts, but for those that were passed.
     fn at(
         &mut self,

@@ -45,7 +45,7 @@ pub struct Process {
 }
 
 /// How a program ended, and what it said.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct Ended {
     /// `None` after a signal.
     pub code: Option<i32>,

@@ -61,7 +61,7 @@ fn path_of(name: &str) -> String {
     let program = directory.join(name);
     assert!(
         fs::metadata(&program).is_ok_and(|found| found.is_file()),
-        "no program {}: build it first, with `cargo build -p` of its package and this test's profile and target",
+        "no program {}: build it first, with `cargo build -p {name}` and this test's profile and target",
         program.display()
     );
     let path = program.into_os_string().into_string();

@@ -8,9 +8,9 @@ use std::{
 };
 
 use clap::Args;
-use hapolicy::parse_duration;
 use policy_daemon::{
     ListenAddr, ListenSocket,
+    command_line::parse_duration,
     log::{escaped, printable},
 };
 use policy_net::{

@@ -3,18 +3,21 @@
 
 use std::{io::Write, process::ExitCode};
 
-use hapolicy::{NAME, Options, Stop, Stopped, check_config, serve, spawn};
+use hapolicy::{NAME, Options, Stop, Stopped, check_config, ctl, serve, spawn};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
 };
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1).peekable();
+    if words.next_if(|word| word == "ctl").is_some() {
+        return ctl::run(words);
+    }
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return fail_daemon(&format!("LISTEN_FDS: {error}"), CONFIGURATION, false),
     };
-    let words = std::env::args_os().skip(1);
     let options = match Options::parse(words, inherited.has_listeners()) {
         Ok(options) => options,
         Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),

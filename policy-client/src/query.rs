@@ -11,8 +11,10 @@ use std::{
 
 use bytes::BytesMut;
 use clap::Args;
-use hapolicy::parse_duration;
-use policy_daemon::log::{printable, printable_json};
+use policy_daemon::{
+    command_line::parse_duration,
+    log::{printable, printable_json},
+};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };

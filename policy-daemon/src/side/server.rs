@@ -1,4 +1,4 @@
-//! The thread of the admin listener: it accepts connections, and has each served by a thread of its own.
+//! The thread of a side listener: it accepts connections, and has each served by a thread of its own.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{connection, pages::Pages, status::INTERVAL};
+use super::{ServeClient, Work};
 use crate::{
     log::{ALL, Level},
     worker::{Inbox, Listener, Shared},
@@ -28,24 +28,30 @@ use crate::{
 pub(super) struct Stop;
 
 /// The work of the thread.
-pub(super) struct AdminServer<M> {
+pub(super) struct SideServer<M> {
+    /// The option that it is there for, such as `--admin`.
+    pub(super) option: &'static str,
     pub(super) listeners: Vec<Listener>,
-    pub(super) pages: Arc<Pages>,
+    pub(super) serve: Arc<ServeClient>,
+    /// What is done at an interval, between clients.
+    pub(super) regularly: Option<(Duration, Arc<Work>)>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) inbox: Arc<Inbox<Stop>>,
 }
 
-impl<M> AdminServer<M> {
+impl<M> SideServer<M> {
     /// Serves until it is told to stop.
     pub(super) fn run(self) {
         let served = Arc::new(AtomicUsize::new(0));
-        let mut next_sample = Instant::now();
+        let mut next = self.regularly.as_ref().map(|_| Instant::now());
         loop {
-            if next_sample <= Instant::now() {
-                self.pages.sample();
-                next_sample = Instant::now() + INTERVAL;
+            if let Some((interval, work)) = &self.regularly
+                && next.is_some_and(|next| next <= Instant::now())
+            {
+                work();
+                next = Some(Instant::now() + *interval);
             }
-            match self.wait(next_sample) {
+            match self.wait(next) {
                 Ok(Ready::Stop) => return,
                 Ok(Ready::Listeners(ready)) => {
                     for listener in ready.into_iter().filter_map(|at| self.listeners.get(at)) {
@@ -58,9 +64,9 @@ impl<M> AdminServer<M> {
     }
 
     /// Waits for connections, for the end, or until then.
-    fn wait(&self, until: Instant) -> io::Result<Ready> {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).unwrap_or_default();
+    fn wait(&self, until: Option<Instant>) -> io::Result<Ready> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
         let watch = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
         let mut watched = vec![watch(self.inbox.as_fd())];
         watched.extend(
@@ -68,7 +74,7 @@ impl<M> AdminServer<M> {
                 .iter()
                 .map(|listener| watch(listener.as_fd())),
         );
-        match poll(&mut watched, Some(&left)) {
+        match poll(&mut watched, left.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::Listeners(Vec::new())),
             Err(error) => return Err(error.into()),
@@ -94,37 +100,35 @@ impl<M> AdminServer<M> {
             return;
         }
         if served.load(Relaxed) >= MAX_CLIENTS {
-            let text = format!("closing a connection to --admin: {MAX_CLIENTS} others are open");
-            self.shared
-                .log
-                .line(Level::Warning, "admin full", ALL, text);
+            let option = self.option;
+            let text = format!("closing a connection to {option}: {MAX_CLIENTS} others are open");
+            self.shared.log.line(Level::Warning, "side full", ALL, text);
             return;
         }
-        if let Err(error) = self.serve(connection, Arc::clone(served)) {
+        if let Err(error) = self.serve(connection, peer, Arc::clone(served)) {
             self.pause(&error);
         }
     }
 
-    fn serve(&self, connection: OwnedFd, served: Arc<AtomicUsize>) -> io::Result<()> {
-        let pages = Arc::clone(&self.pages);
+    fn serve(&self, connection: OwnedFd, peer: Peer, served: Arc<AtomicUsize>) -> io::Result<()> {
+        let serve = Arc::clone(&self.serve);
         served.fetch_add(1, Relaxed);
         let place = Place(served);
         let serve = move || {
             let _place = place;
-            // A client that has gone needs no line in the log.
-            _ = connection::serve(connection, &pages);
+            serve(connection, peer);
         };
         // A thread that cannot be started drops the place with the closure.
         thread::Builder::new()
-            .name("admin client".to_owned())
+            .name("side client".to_owned())
             .spawn(serve)?;
         Ok(())
     }
 
     /// The system has no descriptor or no thread: another try a moment later.
     fn pause(&self, error: &io::Error) {
-        let text = format!("--admin cannot serve: {error}");
-        self.shared.log.line(Level::Warning, "admin", ALL, text);
+        let text = format!("{} cannot serve: {error}", self.option);
+        self.shared.log.line(Level::Warning, self.option, ALL, text);
         thread::sleep(PAUSE);
     }
 }
@@ -154,6 +158,6 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// A scraper, some probes and an administrator.
+/// A scraper, some probes, some administrators.
 pub(crate) const MAX_CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(100);

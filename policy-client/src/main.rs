@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use hapolicy::usage_line;
-use policy_daemon::log::printable;
+use policy_daemon::{command_line::usage_line, log::printable};
 
 mod preset;
 mod query;

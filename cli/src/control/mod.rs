@@ -1,0 +1,87 @@
+//! The commands of an administrator, which `hapolicy ctl` sends to a daemon.
+
+mod status;
+mod trial;
+
+use std::{fmt::Write, sync::Arc};
+
+use policy_daemon::control::{Control, DaemonStatus, Done};
+use policy_flow::Check;
+use policy_ha::{BackendId, Mode};
+
+use crate::proxy::Proxy;
+
+/// The commands, carried out on the proxy.
+#[derive(Debug)]
+pub(crate) struct ProxyControl {
+    pub(crate) proxy: Arc<Proxy>,
+    /// How services that are down are looked at, with `--health-check`.
+    pub(crate) check: Option<Check>,
+}
+
+impl Control for ProxyControl {
+    fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["status"] => Ok(Done::shown(status::table(&self.proxy, daemon))),
+            ["status", "--json"] => Ok(Done::shown(status::json(&self.proxy, daemon))),
+            ["drain", name] => self.set_mode(name, Mode::Drain),
+            ["disable", name] => self.set_mode(name, Mode::Disabled),
+            ["enable", name] => self.set_mode(name, Mode::Enabled),
+            ["weight", name, number] => self.set_weight(name, number),
+            ["try", name] => self.try_now(name),
+            _ => Err(format!("unknown command: {}", words.join(" "))),
+        }
+    }
+}
+
+impl ProxyControl {
+    fn set_mode(&self, name: &str, mode: Mode) -> Result<Done, String> {
+        let id = self.find(name)?;
+        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let old = {
+            let mut balancer = shared.balancer();
+            let old = balancer.mode(id);
+            balancer.set_mode(id, mode);
+            old
+        };
+        let what = match mode {
+            Mode::Enabled => "gets requests again",
+            Mode::Drain => "gets no new messages, and those of messages that it has begun",
+            Mode::Disabled => "gets no requests",
+        };
+        if old == mode {
+            return Ok(Done::shown(format!("'{name}' {what} (as before)\n")));
+        }
+        let mut line = format!("'{name}' {what}");
+        if let Some(nobody) = self.proxy.nobody_to_ask() {
+            _ = write!(line, "; {nobody}");
+        }
+        Ok(Done::changed(line))
+    }
+
+    fn set_weight(&self, name: &str, number: &str) -> Result<Done, String> {
+        let id = self.find(name)?;
+        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let wrong = || format!("weight '{number}' is not a number from 1 to 1000");
+        let weight = number.parse().map_err(|_| wrong())?;
+        let mut balancer = shared.balancer();
+        let old = balancer.weight(id);
+        balancer.set_weight(id, weight).map_err(|_| wrong())?;
+        Ok(Done::changed(format!(
+            "'{name}' has weight {weight}, it had {old}"
+        )))
+    }
+
+    /// The service of this name.
+    fn find(&self, name: &str) -> Result<BackendId, String> {
+        let mut names = self.proxy.journal.names();
+        let index = names.position(|known| known == name);
+        index.and_then(BackendId::new).ok_or_else(|| {
+            let known: Vec<_> = self.proxy.journal.names().collect();
+            format!("no service '{name}': there are {}", known.join(", "))
+        })
+    }
+}
+
+const NO_SERVICE: &str = "there is no service";

@@ -1,0 +1,43 @@
+//! The client of a control socket: it sends one command, and has the answer.
+
+use std::{io, os::unix::net::UnixStream, path::Path};
+
+use thiserror::Error;
+
+use super::protocol::{read_answer, words_to_bytes, write};
+
+/// A command that was not carried out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The daemon's own answer, in one line.
+    #[error("{0}")]
+    Refused(String),
+    /// No daemon answers there, or this user may not ask it.
+    #[error("{0}: {1}")]
+    Unavailable(String, #[source] io::Error),
+}
+
+/// Has the daemon behind this control socket carry out a command, and returns its text. It takes 30 seconds at most.
+///
+/// ```
+/// use policy_daemon::control::{AskError, ask};
+///
+/// let error = ask("/nonexistent/control".as_ref(), &["status".to_owned()]).unwrap_err();
+/// assert!(matches!(error, AskError::Unavailable(..)), "{error}");
+/// ```
+///
+/// # Errors
+///
+/// [`AskError`].
+pub fn ask(path: &Path, words: &[String]) -> Result<String, AskError> {
+    let exchange = || {
+        let stream = UnixStream::connect(path)?;
+        write(&stream, &words_to_bytes(words))?;
+        read_answer(&stream)
+    };
+    match exchange() {
+        Ok(answer) => answer.map_err(AskError::Refused),
+        Err(error) => Err(AskError::Unavailable(path.display().to_string(), error)),
+    }
+}

@@ -1,0 +1,84 @@
+//! One connection of the control socket: a command, its answer, and the line of the log.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::Arc,
+    time::Instant,
+};
+
+use nix::unistd::{Uid, geteuid};
+use policy_socket::Peer;
+
+use super::{
+    Control, DaemonStatus,
+    protocol::{answer_to_bytes, read_words, write},
+};
+use crate::{
+    log::{ALL, Level},
+    process::user,
+    worker::Shared,
+};
+
+/// Serves the clients of the control socket.
+pub(super) struct Commands<M> {
+    pub(super) control: Arc<dyn Control>,
+    pub(super) shared: Arc<Shared<M>>,
+    pub(super) start: Instant,
+}
+
+impl<M> Commands<M> {
+    /// Serves one client. One that goes, or sends no command, needs no line in the log.
+    pub(super) fn serve(&self, connection: OwnedFd, peer: Peer) {
+        let stream = UnixStream::from(connection);
+        _ = self.exchange(&stream, peer);
+    }
+
+    fn exchange(&self, stream: &UnixStream, peer: Peer) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        let answer = match self.allowed(peer) {
+            Ok(uid) => self.carry_out(&read_words(stream)?, uid),
+            Err(text) => Err(text),
+        };
+        write(stream, &answer_to_bytes(&answer))
+    }
+
+    /// The user, if it may command this daemon.
+    fn allowed(&self, peer: Peer) -> Result<Uid, String> {
+        // The process may have become another user since it was started: its own user of now counts.
+        match peer {
+            Peer::User(uid) if uid == 0 || uid == geteuid().as_raw() => Ok(Uid::from_raw(uid)),
+            peer => {
+                let text = format!(
+                    "--control refuses {peer}: only root and the daemon's user may command"
+                );
+                self.shared.log.line(Level::Warning, "--control", ALL, text);
+                Err("only root and the daemon's user may command".to_owned())
+            }
+        }
+    }
+
+    fn carry_out(&self, words: &[String], uid: Uid) -> Result<String, String> {
+        let done = self.control.command(words, &self.status())?;
+        if let Some(change) = done.change {
+            let user = match user::known(uid) {
+                Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+                _ => format!("uid {uid}"),
+            };
+            let text = format!("control: {change}, as {user} has asked");
+            self.shared.log.log().line(Level::Notice, text);
+        }
+        Ok(done.text)
+    }
+
+    fn status(&self) -> DaemonStatus {
+        let shared = &self.shared;
+        DaemonStatus {
+            uptime: self.start.elapsed(),
+            workers: shared.workers.len(),
+            clients: shared.workers.connections(),
+            max_clients: shared.max_clients.number(),
+            log_lines_lost: shared.log.log().lost(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Side listeners: those of `--admin` and `--control`, for few clients at a time, on threads of their own, so that no request
+//! waits for them.
+
+mod server;
+mod start;
+
+use std::os::fd::OwnedFd;
+
+use policy_socket::Peer;
+
+pub(crate) use server::MAX_CLIENTS;
+pub(crate) use start::{SideHandle, SideStart};
+
+/// Serves one client to its end, on a thread of its own.
+pub(crate) type ServeClient = dyn Fn(OwnedFd, Peer) + Send + Sync;
+
+/// Something short that is done beside the clients.
+pub(crate) type Work = dyn Fn() + Send + Sync;
