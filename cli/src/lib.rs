@@ -8,12 +8,15 @@
 
 mod args;
 pub use args::{
-    Affinity, Checking, ClientArgs, DefaultAction, FailoverArgs, InvalidProbe, InvalidService,
-    LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
+    Affinity, Checking, ClientArgs, ConfigArgs, DefaultAction, FailoverArgs, InvalidProbe,
+    InvalidService, LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
 };
 
 mod check_config;
-pub use check_config::check_config;
+pub use check_config::{check_config, print_config};
+
+mod config;
+pub use config::Findings;
 
 mod journal;
 pub use journal::Journal;
@@ -26,6 +29,7 @@ mod monitor;
 mod proxy;
 pub use proxy::Proxy;
 
+mod reload;
 mod report;
 pub mod serve;
 mod services;

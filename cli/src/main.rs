@@ -1,13 +1,16 @@
 //! Failover and load balancing for Postfix policy servers: a drop-in for the Perl script `hapolicy`
 //! under spawn(8), and a daemon.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, os::fd::AsFd, process::ExitCode};
 
-use hapolicy::{NAME, Options, Stop, Stopped, check_config, ctl, serve, spawn};
+use hapolicy::{
+    Findings, NAME, Options, Stop, Stopped, check_config, ctl, print_config, serve, spawn,
+};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
 };
+use rustix::fs::FileType;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
@@ -22,8 +25,13 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),
     };
-    if options.failover.only_checks() {
-        return if check_config(&options) {
+    if options.failover.only_checks() || options.config.only_prints() {
+        let is_valid = if options.config.only_prints() {
+            print_config(&options)
+        } else {
+            check_config(&options)
+        };
+        return if is_valid {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(CONFIGURATION)
@@ -58,9 +66,33 @@ fn stop_at(stop: Stop, is_daemon: bool) -> ExitCode {
             _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
+        Stop::Config(findings) => fail_config(&findings),
         Stop::Usage(text) if is_daemon => fail_daemon(&text, USAGE, false),
         Stop::Usage(text) => fail(&text, 1, Level::Error, &Log::syslog(NAME)),
     }
+}
+
+/// Reports what is wrong with a configuration file: with its lines for a person, and in a line each for a log, or where
+/// standard error is the socket of Postfix or of a journal.
+fn fail_config(findings: &Findings) -> ExitCode {
+    if is_socket(std::io::stderr()) {
+        for line in &findings.lines {
+            eprintln!("{NAME}: {line}");
+        }
+    } else {
+        eprint!("{}", findings.text);
+    }
+    let log = Log::syslog(NAME);
+    for line in &findings.lines {
+        log.line(Level::Fatal, line);
+    }
+    log.flush();
+    ExitCode::from(CONFIGURATION)
+}
+
+fn is_socket(file: impl AsFd) -> bool {
+    let mode = rustix::fs::fstat(file).map(|stat| stat.st_mode);
+    mode.is_ok_and(|mode| FileType::from_raw_mode(mode) == FileType::Socket)
 }
 
 /// Reports why a daemon does not start.

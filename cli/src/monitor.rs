@@ -1,21 +1,18 @@
 //! The monitor: once a second, beside the requests, it logs states that last and lines that were held back.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use policy_ha::Mode;
 
 use crate::{
     journal::{State, shortage::Shortage},
-    proxy::Proxy,
+    proxy::{CurrentProxy, Proxy},
 };
 
 /// The main thread's view of the services.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    proxy: Arc<Proxy>,
+    current: CurrentProxy,
     /// For each service: the minutes of its being down that have been logged.
     told: Vec<u64>,
     /// The states that the service manager knows, and since when.
@@ -24,20 +21,29 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(proxy: Arc<Proxy>) -> Self {
+    pub(crate) fn new(current: CurrentProxy) -> Self {
         Self {
-            proxy,
+            current,
             told: Vec::new(),
             status: None,
             shortage: Shortage::default(),
         }
     }
 
+    /// The services have changed: each comes with its index in the list before, if it was there.
+    pub(crate) fn renew(&mut self, kept: &[Option<usize>]) {
+        let told = |kept: &Option<usize>| kept.and_then(|index| self.told.get(index).copied());
+        let told = kept.iter().map(|kept| told(kept).unwrap_or_default());
+        self.told = told.collect();
+        self.status = None;
+    }
+
     /// Logs what is to be logged now, and returns the text for the service manager if it has changed.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<String> {
-        let journal = &self.proxy.journal;
-        journal.say_end_of_outage(now, &self.proxy.default);
-        let states = self.proxy.states();
+        let proxy = self.current.get();
+        let journal = &proxy.journal;
+        journal.say_end_of_outage(now, &proxy.default);
+        let states = proxy.states();
         self.told.resize(states.len(), 0);
         for (index, (state, told)) in states.iter().zip(&mut self.told).enumerate() {
             let down_for = state.down_for(now).filter(|_| state.mode != Mode::Disabled);
@@ -48,15 +54,15 @@ impl Monitor {
             *told = minutes;
         }
         journal.say_held_back(now, false);
-        let status = self.status(&states, now);
-        if let Some(memory) = self.shortage.look_at(&self.proxy.memory_waits) {
-            self.proxy.journal.memory(memory, self.proxy.max_memory);
+        let status = self.status(&proxy, &states, now);
+        if let Some(memory) = self.shortage.look_at(&proxy.memory_waits) {
+            journal.memory(memory, proxy.max_memory);
         }
         status
     }
 
     /// The text when a state has changed, or a service has been down for another minute.
-    fn status(&mut self, states: &[State], now: Instant) -> Option<String> {
+    fn status(&mut self, proxy: &Proxy, states: &[State], now: Instant) -> Option<String> {
         let down: Vec<bool> = states.iter().map(State::is_down).collect();
         let is_known = self.status.as_ref().is_some_and(|(known, since)| {
             let is_old = now.saturating_duration_since(*since) >= MINUTE;
@@ -66,7 +72,7 @@ impl Monitor {
             return None;
         }
         self.status = Some((down, now));
-        Some(self.proxy.journal.status(states, now))
+        Some(proxy.journal.status(states, now))
     }
 }
 
@@ -76,7 +82,7 @@ const UNTRIED: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{io::Write, sync::Arc};
 
     use policy_ha::Status;
 
@@ -89,8 +95,8 @@ mod tests {
         let (mut monitor, log) = monitor();
         let up = Some("a up, b up; 0 default actions".to_owned());
         assert_eq!(monitor.tick(Instant::now()), up);
-        ask_in_vain(&monitor.proxy);
-        ask_in_vain(&monitor.proxy);
+        ask_in_vain(&monitor.current.get());
+        ask_in_vain(&monitor.current.get());
         let down = Instant::now();
         let first = lines(&log);
         assert_eq!(first.len(), 5, "{first:?}");
@@ -141,15 +147,16 @@ mod tests {
     #[test]
     fn what_stays_down_although_it_is_asked_is_told_without_a_word_more() {
         let (monitor, log) = monitor();
-        ask_in_vain(&monitor.proxy);
-        let state = &monitor.proxy.states()[0];
+        ask_in_vain(&monitor.current.get());
+        let state = &monitor.current.get().states()[0];
         let Status::Down { due, .. } = state.status else {
             panic!("it is down");
         };
         assert!(!state.is_untried_for(UNTRIED, due + UNTRIED - Duration::from_millis(1)));
         assert!(state.is_untried_for(UNTRIED, due + UNTRIED));
         monitor
-            .proxy
+            .current
+            .get()
             .journal
             .still_down(0, Duration::from_secs(61), false);
         let told = lines(&log);
@@ -162,8 +169,9 @@ mod tests {
     #[test]
     fn a_service_that_may_not_be_asked_is_not_told_to_be_down() {
         let (mut monitor, log) = monitor();
-        ask_in_vain(&monitor.proxy);
-        let mut balancer = monitor.proxy.shared.as_ref().unwrap().balancer();
+        ask_in_vain(&monitor.current.get());
+        let proxy = monitor.current.get();
+        let mut balancer = proxy.shared.as_ref().unwrap().balancer();
         let a = balancer.ids().next().unwrap();
         balancer.set_mode(a, Mode::Disabled);
         drop(balancer);
@@ -182,7 +190,7 @@ mod tests {
     /// Two services that refuse.
     fn monitor() -> (Monitor, Log) {
         let (proxy, log) = proxy(&["-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:1"]);
-        (Monitor::new(proxy), log)
+        (Monitor::new(CurrentProxy::new(proxy)), log)
     }
 
     fn ask_in_vain(proxy: &Arc<Proxy>) {

@@ -9,32 +9,17 @@ use policy_daemon::{
 };
 use policy_ha::Mode;
 
-use crate::{
-    args::{DefaultAction, Options},
-    proxy::Proxy,
-};
+use crate::{args::DefaultAction, proxy::Proxy};
 
-/// The settings in those lines.
-#[derive(Debug)]
-pub(crate) struct Report {
-    deadline: String,
-}
-
-impl Report {
-    pub(crate) fn new(options: &Options) -> Self {
-        Self {
-            deadline: format!("{:?}", options.failover.deadline),
-        }
-    }
-
+impl Proxy {
     /// The daemon serves: its user, settings and listeners. To be called once the privileges are given up.
-    pub(crate) fn start(&self, proxy: &Proxy, daemon: &Started<'_>) {
-        let log = proxy.journal.log();
+    pub(crate) fn say_start(&self, daemon: &Started<'_>) {
+        let log = self.journal.log();
         let workers = daemon.workers;
         let text = format!("hapolicy {VERSION} starts as a daemon, workers: {workers}");
         log.line(Level::Info, text);
-        proxy.say_states();
-        self.settings(proxy);
+        self.say_states();
+        self.say_settings();
         for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listening on {endpoint}"));
         }
@@ -44,19 +29,19 @@ impl Report {
         if let Some(endpoint) = daemon.control {
             log.line(Level::Info, format!("commands at {endpoint}"));
         }
-        if let Some(text) = proxy.nobody_to_ask() {
+        if let Some(text) = self.nobody_to_ask() {
             log.line(Level::Warning, text);
         }
     }
 
     /// The daemon has ended: its counters.
-    pub(crate) fn end(&self, proxy: &Proxy, daemon: &Started<'_>) {
-        let log = proxy.journal.log();
+    pub(crate) fn say_end(&self, daemon: &Started<'_>) {
+        let log = self.journal.log();
         let now = Instant::now();
-        proxy.journal.say_last_end_of_outage(now, &proxy.default);
-        proxy.journal.say_held_back(now, true);
-        proxy.say_states();
-        self.settings(proxy);
+        self.journal.say_last_end_of_outage(now, &self.default);
+        self.journal.say_held_back(now, true);
+        self.say_states();
+        self.say_settings();
         for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listened on {endpoint}"));
         }
@@ -64,24 +49,23 @@ impl Report {
         log.line(Level::Info, text);
     }
 
-    fn settings(&self, proxy: &Proxy) {
-        let log = proxy.journal.log();
-        let default = match &proxy.default {
+    fn say_settings(&self) {
+        let log = self.journal.log();
+        let default = match &self.default {
             DefaultAction::Reply(action) => format!("'{}'", printable(action.as_bytes())),
             DefaultAction::Close => "close".to_owned(),
         };
-        let count = proxy.journal.unanswered_count();
+        let count = self.journal.unanswered_count();
         let text = format!("default action: {default}, given for want of an answer: {count}");
         log.line(Level::Info, text);
-        log.line(Level::Info, format!("deadline: {}", self.deadline));
+        let deadline = self.settings.upstream.deadline;
+        log.line(Level::Info, format!("deadline: {deadline:?}"));
         let uid = geteuid();
         let user = User::from_uid(uid).ok().flatten();
         let user = user.map_or_else(|| uid.to_string(), |user| user.name);
         log.line(Level::Info, format!("user: {user}"));
     }
-}
 
-impl Proxy {
     /// Logs the states of the services and the counters.
     pub(crate) fn report(&self) {
         self.say_states();

@@ -2,22 +2,22 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
 };
 
 use policy_daemon::{
-    Daemon, Inherited, Service, StartError, Started, WorkerContext, admin::Admin, control::Control,
+    Daemon, Inherited, Reloaded, Reloading, Service, StartError, Started, WorkerContext,
+    admin::Admin, control::Control, log::Level,
 };
-use policy_flow::Check;
 
 use crate::{
     args::Options,
     control::ProxyControl,
     metrics::ProxyMetrics,
     monitor::Monitor,
-    proxy::{EventLoop, Message, Proxy},
-    report::Report,
+    proxy::{CurrentProxy, EventLoop, Message, Proxy},
+    reload::Reload,
     services::{Services, checks},
 };
 
@@ -29,38 +29,30 @@ use crate::{
 /// [`StartError`]: everything that can fail comes before anything is taken over.
 pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
     let daemon_options = options.daemon();
-    let services = Services::parse(options);
-    if let Some(fault) = services.invalid.first() {
-        let text = String::from_utf8_lossy(&fault.text).into_owned();
-        return Err(StartError::Configuration(text));
-    }
-    if services.valid.is_empty() {
-        let text = "no service: give at least one with -s".to_owned();
-        return Err(StartError::Configuration(text));
-    }
+    let services = Services::for_daemon(options)?;
     let check = checks(options)?;
+    let reload = Reload::new(options, inherited.has_listeners());
     let daemon = Daemon::prepare(&daemon_options, inherited)?;
 
     let journal = services
         .journal(daemon.log().log().clone(), options)
         .for_daemon(options.log_format, Arc::clone(daemon.log()));
     let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
-    let proxy = Arc::new(services.proxy(options, journal, workers, clients.number()));
+    let proxy = services.proxy(options, journal, workers, clients.number());
+    let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
-        monitor: Mutex::new(Monitor::new(Arc::clone(&proxy))),
-        report: Report::new(options),
-        check,
-        proxy,
+        monitor: Mutex::new(Monitor::new(current.clone())),
+        reload: Mutex::new(reload),
+        current,
     })
 }
 
 /// The proxy, as the daemon runs it.
 #[derive(Debug)]
 struct ProxyService {
-    proxy: Arc<Proxy>,
-    check: Option<Check>,
-    report: Report,
+    current: CurrentProxy,
     monitor: Mutex<Monitor>,
+    reload: Mutex<Reload>,
 }
 
 impl Service for ProxyService {
@@ -70,28 +62,27 @@ impl Service for ProxyService {
     fn worker(&self, context: WorkerContext<Message>) -> io::Result<EventLoop> {
         // One worker looks at services that are down.
         let is_last = context.index() + 1 == context.workers().len();
-        let check = self.check.clone().filter(|_| is_last);
-        EventLoop::new(context, &self.proxy, check)
+        let proxy = self.current.get();
+        let check = proxy.check.clone().filter(|_| is_last);
+        EventLoop::new(context, &proxy, check)
     }
 
     fn started(&self, daemon: &Started<'_>) {
-        self.report.start(&self.proxy, daemon);
+        self.current.get().say_start(daemon);
     }
 
     fn stopped(&self, daemon: &Started<'_>) {
-        self.report.end(&self.proxy, daemon);
+        self.current.get().say_end(daemon);
     }
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
-        let proxy = Arc::clone(&self.proxy);
-        Some(Arc::new(ProxyMetrics { proxy }))
+        let current = self.current.clone();
+        Some(Arc::new(ProxyMetrics { current }))
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {
-        Some(Arc::new(ProxyControl {
-            proxy: Arc::clone(&self.proxy),
-            check: self.check.clone(),
-        }))
+        let current = self.current.clone();
+        Some(Arc::new(ProxyControl { current }))
     }
 
     fn tick(&self) -> Option<String> {
@@ -100,6 +91,48 @@ impl Service for ProxyService {
     }
 
     fn report(&self) {
-        self.proxy.report();
+        self.current.get().report();
+    }
+
+    fn reload_with(&self, daemon: &Reloading<'_, Message>) -> Reloaded {
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reload.has_file() {
+            return Reloaded::Unsupported;
+        }
+        let before = self.current.get();
+        let (done, ended) = mpsc::channel();
+        let (exchange, listeners) = match reload.again(&before, daemon, done.clone()) {
+            Ok(next) => next,
+            Err(lines) => return Reloaded::Failed(lines),
+        };
+        let workers = daemon.workers();
+        let log = before.journal.log();
+        let exchange = Arc::new(exchange);
+        self.current.set(Arc::clone(&exchange.proxy));
+        let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
+        monitor.renew(&exchange.kept);
+        workers.tell_all(|| Message::Exchange(Arc::clone(&exchange)));
+        let mut messages = workers.len();
+        if !listeners.is_same() {
+            let message = |listeners| Message::Listen(listeners, done.clone());
+            let (opened, closed) = daemon.listen(listeners, message);
+            messages += workers.len();
+            for endpoint in opened {
+                log.line(Level::Info, format!("listening on {endpoint}"));
+            }
+            for endpoint in closed {
+                log.line(Level::Info, format!("not listening on {endpoint} any more"));
+            }
+        }
+        // What is said next is true then, unless one stands still.
+        let until = Instant::now() + PATIENCE;
+        for _ in 0..messages {
+            _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
+        Reloaded::Done
     }
 }
+
+/// How long workers are waited for that are to go by other settings: each does so in its next turn.
+const PATIENCE: Duration = Duration::from_secs(1);

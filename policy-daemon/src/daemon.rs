@@ -88,9 +88,11 @@ impl Daemon {
             .with_admin_allow(admin_allow);
         let shared = Arc::new(shared);
         let events = Arc::new(Inbox::new().map_err(cannot_start())?);
-        let sockets = resources.sockets.clients();
         let workers = (0..count).map(|index| {
-            let worker = service.worker(WorkerContext::new(&shared, index, sockets)?)?;
+            let sockets = &resources.sockets;
+            let context =
+                sockets.with_clients(|sockets| WorkerContext::new(&shared, index, sockets))?;
+            let worker = service.worker(context)?;
             let thread = spawn_worker(index, shared.log.log(), &events)?;
             Ok((thread, worker))
         });
@@ -98,7 +100,7 @@ impl Daemon {
         let signals = Signals::new().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
         let admin = AdminStart::prepare(&options, &service, &resources.sockets, &shared)?;
-        let control = control::prepare(&service, &resources.sockets, &shared)?;
+        let control = control::prepare(&service, &resources.sockets, &shared, &events)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
         let handover = handover.transpose().map_err(cannot_start())?;

@@ -51,6 +51,7 @@ pub mod log;
 pub mod metrics;
 mod options;
 mod process;
+mod reloading;
 mod restart;
 mod running;
 mod service;
@@ -71,6 +72,7 @@ pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
+pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -24,6 +24,7 @@ use crate::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},
     },
+    reloading::{Reloaded, Reloading},
     restart::server::HandoverServer,
     service::{Service, Started},
     side::SideHandle,
@@ -32,12 +33,14 @@ use crate::{
 };
 
 /// News from other threads for the main thread.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// A successor serves.
     Succeeded,
     /// A worker has ended.
     WorkerEnded,
+    /// An administrator has the options read again, and waits for the result.
+    Reload(Sender<Reloaded>),
 }
 
 /// The addresses where a daemon listens.
@@ -56,7 +59,7 @@ impl Endpoints {
             endpoints.collect::<io::Result<_>>()
         };
         Ok(Self {
-            clients: of(sockets.clients())?,
+            clients: sockets.with_clients(of)?,
             admin: of(sockets.admin())?,
             control: sockets.control().map(ListenSocket::endpoint).transpose()?,
         })
@@ -86,9 +89,8 @@ impl SideListeners {
 #[derive(Debug)]
 pub(crate) struct Running<S: Service> {
     service: S,
-    name: String,
+    options: DaemonOptions,
     endpoints: Endpoints,
-    drain: Duration,
     sockets: Arc<ListenSet>,
     shared: Arc<Shared<S::Message>>,
     events: Arc<Inbox<Event>>,
@@ -162,9 +164,8 @@ impl<S: Service> Running<S> {
         });
         let running = Self {
             service,
-            name: options.name.clone(),
+            options: options.clone(),
             endpoints,
-            drain: options.drain,
             sockets,
             workers: shared.workers.len(),
             shared,
@@ -238,13 +239,7 @@ impl<S: Service> Running<S> {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Report => self.service.report(),
-            Command::Reload => {
-                if !self.service.reload(&self.shared.workers) {
-                    let text =
-                        "SIGHUP: the options are read at the start only, a restart is needed";
-                    self.notice("reload", ALL, text.to_owned());
-                }
-            }
+            Command::Reload => _ = self.reload(),
             Command::Unknown(number) => {
                 let about = usize::try_from(number).unwrap_or(ALL);
                 let text = format!("{} is ignored", name_of(number));
@@ -262,11 +257,44 @@ impl<S: Service> Running<S> {
         }
     }
 
+    fn reload(&mut self) -> Reloaded {
+        // One that ends takes up nothing more.
+        if self.shutdown != Shutdown::No {
+            return Reloaded::Failed(vec!["it is stopping".to_owned()]);
+        }
+        let has_manager = systemd::has_manager();
+        if has_manager {
+            systemd::reloading(self.log());
+        }
+        let reloading = Reloading {
+            shared: &self.shared,
+            sockets: &self.sockets,
+            options: &self.options,
+        };
+        let reloaded = self.service.reload_with(&reloading);
+        if reloaded == Reloaded::Unsupported {
+            let text = "SIGHUP: the options are read at the start only, a restart is needed";
+            self.notice("reload", ALL, text.to_owned());
+        }
+        if let Ok(endpoints) = Endpoints::of(&self.sockets) {
+            self.endpoints = endpoints;
+        }
+        if has_manager {
+            notify(self.log(), "READY=1");
+        }
+        reloaded
+    }
+
     fn learn(&mut self, event: Event) {
         match event {
             Event::Succeeded => {
                 self.side.stop();
                 self.drain();
+            }
+            Event::Reload(reply) => {
+                let reloaded = self.reload();
+                // Who has asked may have gone.
+                _ = reply.send(reloaded);
             }
             Event::WorkerEnded => {
                 self.workers = self.workers.saturating_sub(1);
@@ -303,7 +331,7 @@ impl<S: Service> Running<S> {
         if let Some(admin) = &self.side.admin {
             admin.set_stopping();
         }
-        let drain = self.drain;
+        let drain = self.options.drain;
         self.shared.workers.send_all(|| Message::Drain(drain));
         // Each worker has a descriptor of its own: the socket would listen until the last one has closed it.
         self.sockets.end();
@@ -340,7 +368,7 @@ impl<S: Service> Running<S> {
 
     fn started(&self) -> Started<'_> {
         Started {
-            name: &self.name,
+            name: &self.options.name,
             workers: self.shared.workers.len(),
             endpoints: &self.endpoints.clients,
             admin: &self.endpoints.admin,

@@ -8,6 +8,7 @@ use crate::{
     admin::Admin,
     control::Control,
     log::Log,
+    reloading::{Reloaded, Reloading},
     worker::{WorkerContext, Workers},
 };
 
@@ -59,6 +60,15 @@ pub trait Service {
     fn reload(&self, workers: &Workers<Self::Message>) -> bool {
         _ = workers;
         false
+    }
+
+    /// SIGHUP, for a service that may listen at other addresses after it. By default it calls [`reload`](Self::reload).
+    fn reload_with(&self, daemon: &Reloading<'_, Self::Message>) -> Reloaded {
+        if self.reload(daemon.workers()) {
+            Reloaded::Done
+        } else {
+            Reloaded::Unsupported
+        }
     }
 }
 

@@ -55,8 +55,8 @@ mod timers;
 mod upstream;
 
 pub use clients::{
-    ClientError, ClientEvent, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal,
-    RequestMemory, Waiting,
+    ClientError, ClientEvent, ClientOptions, ClientTimes, Clients, Peer, PlaceLimits, Places,
+    Refusal, RequestMemory, Waiting,
 };
 pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failure, Sent};
 pub use flow::{Flow, FlowOptions};

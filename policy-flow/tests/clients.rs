@@ -7,7 +7,8 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use policy_flow::{
-    ClientId, ClientOptions, Clients, Peer, PlaceLimits, Places, Refusal, RequestMemory,
+    ClientId, ClientOptions, ClientTimes, Clients, Peer, PlaceLimits, Places, Refusal,
+    RequestMemory,
 };
 use policy_proto::Response;
 use support::{Proxy, Recorder, ms};
@@ -79,6 +80,27 @@ fn an_idle_client_and_one_in_the_middle_of_a_request_are_waited_for_as_long_as_i
     assert_eq!(server.passes(1_169_000 - 1), [""; 0]);
     assert_eq!(server.passes(1), ["close client 0"]);
     assert_eq!(server.driver.take_events(), [""; 0]);
+}
+
+#[test]
+fn other_times_hold_for_clients_that_wait_already() {
+    let mut server = Server::new(10, ClientOptions::default());
+    server.accept(1).unwrap();
+    server.passes(10_000);
+    let slow = server.accept(2).unwrap();
+    server.data(slow, b"request=");
+    let mut times = ClientTimes::from(ClientOptions::default());
+    times.idle = ms(15_000);
+    times.request = ms(8_000);
+    server.clients.renew_times(times);
+    assert_eq!(server.passes(4_999), [""; 0]);
+    assert_eq!(server.passes(1), ["close client 0"]);
+    assert_eq!(server.passes(2_999), [""; 0]);
+    // Longer again: what rings too early is set again.
+    times.request = ms(20_000);
+    server.clients.renew_times(times);
+    assert_eq!(server.passes(12_000), [""; 0]);
+    assert_eq!(server.passes(1), ["close client 1"]);
 }
 
 #[test]

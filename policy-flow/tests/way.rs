@@ -2,7 +2,8 @@
 
 mod support;
 
-use policy_flow::{BackendConfig, ClientOptions, Retry, UpstreamOptions};
+use policy_flow::{BackendConfig, ClientOptions, FlowOptions, Retry, UpstreamOptions};
+use policy_proto::Response;
 use support::{Proxy, ms};
 
 const DUNNO: &str = "action=DUNNO\n\n";
@@ -41,6 +42,22 @@ fn a_backend_that_refuses_costs_nothing_and_nobody_left_gives_the_default_action
     assert_eq!(done[2], DEFAULT);
     let events = proxy.driver.take_events();
     assert_eq!(events.len(), 4, "two failed, and are down: {events:?}");
+}
+
+#[test]
+fn other_rules_hold_for_the_requests_that_come() {
+    let mut proxy = Proxy::new(1);
+    let client = proxy.client();
+    proxy.driver.refuses = true;
+    let mut options = FlowOptions::default();
+    options.default = Some(Response::new("DEFER later").unwrap());
+    proxy.flow.renew(options.clone());
+    let done = proxy.ask(client, "a");
+    assert_eq!(done.last().unwrap(), "reply 0: action=DEFER later||");
+    options.default = None;
+    proxy.flow.renew(options);
+    let done = proxy.ask(client, "b");
+    assert_eq!(done.last().unwrap(), "close client 0");
 }
 
 #[test]

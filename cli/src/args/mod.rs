@@ -1,15 +1,27 @@
 //! The command line of hapolicy.
 
-use std::{ffi::OsString, num::NonZeroUsize, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    ffi::OsString,
+    num::NonZeroUsize,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource,
+};
 use policy_daemon::{DaemonOptions, command_line::usage_line, log::LogTarget};
 
 use perl::WrongWord;
 use usage::long_option;
 
+use crate::config::{Config, Findings};
+
 mod clients;
 pub use clients::ClientArgs;
+
+mod config;
+pub use config::ConfigArgs;
 
 mod daemon_only;
 pub(crate) use daemon_only::is_of_a_daemon;
@@ -50,7 +62,7 @@ pub(crate) use values::{shown_duration, shown_size};
 ///
 /// The options of the Perl script are read by its own rules (`perl.rs`) and taken out before clap
 /// sees the rest; they stand here for the help text.
-#[derive(Debug, Default, Parser)]
+#[derive(Clone, Debug, Default, Parser)]
 #[allow(rustdoc::broken_intra_doc_links, reason = "help texts are no Markdown")]
 #[command(
     name = "hapolicy",
@@ -137,6 +149,9 @@ pub struct Options {
     /// The choice of services.
     #[command(flatten)]
     pub failover: FailoverArgs,
+    /// The configuration file.
+    #[command(flatten)]
+    pub config: ConfigArgs,
     // Long forms only: `-h` and `-V` are unknown options to the Perl script.
     #[arg(long, action = ArgAction::HelpShort, help = "Print this help")]
     pub(crate) help: (),
@@ -148,6 +163,12 @@ pub struct Options {
     /// An option that only a daemon has, and that was given.
     #[arg(skip)]
     pub(crate) daemon_option: Option<String>,
+    /// What the configuration file says, if there is one.
+    #[arg(skip)]
+    pub(crate) file: Option<Config>,
+    /// The whole command line.
+    #[arg(skip)]
+    pub(crate) words: Vec<OsString>,
     /// The words of the options as they were given, if some are not the Perl script's.
     #[arg(skip)]
     pub(crate) given: Option<ArgMatches>,
@@ -169,6 +190,8 @@ pub enum Stop {
     Show(String),
     /// A wrong command line: one line for standard error.
     Usage(String),
+    /// A wrong configuration file.
+    Config(Findings),
 }
 
 /// The end of a process at its command line.
@@ -191,12 +214,86 @@ impl Options {
         let words: Vec<OsString> = words.into_iter().collect();
         let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
         let is_daemon = passed || words.iter().any(listens);
-        let mut options = Self::parse_words(words).map_err(|stop| Stopped { stop, is_daemon })?;
-        options.is_daemon = passed || !options.listen.is_empty();
+        let stopped = |stop| Stopped { stop, is_daemon };
+        let mut options = Self::parse_words(words.clone()).map_err(stopped)?;
+        options.words = words;
+        match options.config.config.clone() {
+            Some(path) => options.with_file(&path, passed).map_err(stopped),
+            None => options.checked(passed),
+        }
+    }
+
+    /// The settings of a file, with what stands beside it.
+    fn with_file(self, path: &Path, passed: bool) -> Result<Self, Stop> {
+        if let Some(option) = self.option_beside_file() {
+            let text = format!("{option} belongs into the file that --config names");
+            return Err(Stop::Usage(text));
+        }
+        let file = Config::read(path).map_err(Stop::Config)?;
+        let options = Self::parse_words(file.words.clone());
+        let options = options.and_then(|options| {
+            let options = options.looked_at_as(&self);
+            options.checked(passed).map_err(|stopped| stopped.stop)
+        });
+        let mut options = options.map_err(|stop| match stop {
+            Stop::Usage(text) => Stop::Config(file.refuse(&text)),
+            stop => stop,
+        })?;
+        options.config.config = file.path();
+        options.file = Some(file);
+        Ok(options)
+    }
+
+    /// These settings, to be looked at or logged about as another command line says.
+    fn looked_at_as(self, other: &Self) -> Self {
+        Self {
+            logging: self.logging || other.logging,
+            verbose: self.verbose || other.verbose,
+            stdout: self.stdout || other.stdout,
+            config: other.config.clone(),
+            words: other.words.clone(),
+            failover: FailoverArgs {
+                check_config: other.failover.only_checks(),
+                strict: other.failover.strict,
+                quiet: other.failover.quiet,
+                ..self.failover
+            },
+            ..self
+        }
+    }
+
+    /// The first option that was given and may not stand beside a file.
+    fn option_beside_file(&self) -> Option<String> {
+        if !self.services.is_empty() {
+            return Some("-s".to_owned());
+        }
+        if self.default.is_some() {
+            return Some("-d".to_owned());
+        }
+        let matches = self.given.as_ref()?;
+        let command = Self::command();
+        let mut given = command.get_arguments().filter(|option| {
+            let id = option.get_id().as_str();
+            let name = option.get_long().unwrap_or_default();
+            let checks = |check: &Checking| *check == Checking::CommandLine;
+            let is_check = id == "check" && self.failover.check.iter().all(checks);
+            matches.value_source(id) == Some(ValueSource::CommandLine)
+                && !BESIDE_FILE.contains(&name)
+                && !is_check
+        });
+        let name = given.next()?.get_long()?;
+        Some(format!("--{name}"))
+    }
+
+    /// These options, if they fit together.
+    fn checked(mut self, passed: bool) -> Result<Self, Stopped> {
+        let is_daemon = passed || !self.listen.is_empty();
+        self.is_daemon = is_daemon;
         // It is looked at without the sockets of a service manager.
-        if let Some(option) = &options.daemon_option
-            && !options.is_daemon
-            && !options.failover.only_checks()
+        if let Some(option) = &self.daemon_option
+            && !is_daemon
+            && !self.failover.only_checks()
+            && !self.config.only_prints()
         {
             let text = format!(
                 "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a service \
@@ -207,11 +304,12 @@ impl Options {
                 is_daemon: true,
             });
         }
-        if let Some(text) = options.failover.missing() {
+        let missing = self.failover.missing().or_else(|| self.config.missing());
+        if let Some(text) = missing {
             let stop = Stop::Usage(text.to_owned());
             return Err(Stopped { stop, is_daemon });
         }
-        Ok(options)
+        Ok(self)
     }
 
     /// The options of the daemon.
@@ -309,6 +407,15 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
 
 /// The name of the program in the log.
 pub const NAME: &str = "hapolicy";
+/// The options that may stand beside a configuration file, which are clap's to read.
+const BESIDE_FILE: [&str; 6] = [
+    "config",
+    "check-config",
+    "strict",
+    "quiet",
+    "show-config",
+    "non-default",
+];
 /// Far more than any machine has a use for: 64 are started at most.
 const MAX_WORKERS: usize = 1024;
 

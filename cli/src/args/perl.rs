@@ -38,6 +38,8 @@ pub(crate) struct WrongWord {
 /// Reads a command line.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, WrongWord> {
     let mut classic = Classic::default();
+    // Only there it is an option, which the Perl script has none of.
+    let shows_config = words.iter().any(|word| word == "--show-config");
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let wrong = |text| WrongWord {
@@ -55,6 +57,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Classic, WrongWord> {
                     classic.rest.push(word);
                 }
             }
+            b"-n" if shows_config => classic.rest.push(word),
             [b'-', letters @ ..] if !letters.is_empty() => {
                 parse_letters(&mut classic, letters, &mut words).map_err(wrong)?;
             }

@@ -123,6 +123,11 @@ impl Service {
         self
     }
 
+    /// Whether nothing stood after the address.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     fn read_fields(&mut self, whole: &[u8], fields: &[u8]) {
         let mut fields = fields.split(|byte| *byte == b':');
         let mut next = || fields.next().unwrap_or_default();

@@ -11,12 +11,13 @@ use crate::{
     services::{Services, affinity},
 };
 
-pub(super) struct Effective<'a> {
-    pub(super) options: &'a Options,
-    pub(super) services: &'a Services,
-    pub(super) workers: usize,
+/// The options that hold.
+pub(crate) struct Effective<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) services: &'a Services,
+    pub(crate) workers: usize,
     /// As many as there may be, where that is known.
-    pub(super) max_clients: Option<usize>,
+    pub(crate) max_clients: Option<usize>,
 }
 
 impl Effective<'_> {
@@ -36,7 +37,7 @@ impl Effective<'_> {
     }
 
     /// The options that hold, in the order of the help text. The drop-in has none of a daemon's.
-    fn given(&self) -> Vec<(String, Value)> {
+    pub(crate) fn given(&self) -> Vec<(String, Value)> {
         let mut command = Options::command();
         let matches = match &self.options.given {
             Some(matches) => matches.clone(),
@@ -83,8 +84,8 @@ impl Effective<'_> {
             "workers" => one(Some(self.workers.to_string())),
             "max_clients" => one(self.max_clients.map(|most| most.to_string())),
             "health_check" => one(options.failover.interval().map(shown_duration)),
-            // The older spelling of two others.
-            "check" => Vec::new(),
+            // The older spelling of two others; and what is said of a file stands in it.
+            "check" | "config" => Vec::new(),
             "keep" => {
                 let default = match options.failover.keep_of_all() {
                     None => Some(shown_duration(BackendConfig::default().keep)),
@@ -99,7 +100,7 @@ impl Effective<'_> {
 }
 
 /// The bytes behind `=`; a flag has none.
-type Value = Option<Vec<u8>>;
+pub(crate) type Value = Option<Vec<u8>>;
 
 /// The values as they were written, or the default's.
 fn raw(option: &Arg, matches: &ArgMatches) -> Vec<Value> {
@@ -134,7 +135,7 @@ fn actions(service: &Service) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
     use proptest::{prelude::*, sample::subsequence};
@@ -178,7 +179,7 @@ mod tests {
     }
 
     /// Any options, each with a value that is valid, or a service's field that is not.
-    fn command_line() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    pub(crate) fn command_line() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let of_both = [
             "-sa=127.0.0.1:1:5:3:2.5",
             "-sb=[::1]:1:high:0:500ms",

@@ -6,14 +6,20 @@ use policy_daemon::log::printable;
 
 use crate::{
     args::Options,
+    config::{Written, written},
     services::{Services, checks},
 };
 
 mod effective;
+pub(crate) use effective::Effective;
+#[cfg(test)]
+pub(crate) use effective::tests as effective_tests;
+
+mod print;
+pub use print::print_config;
+
 mod quoted;
 mod warnings;
-
-use effective::Effective;
 
 /// Prints all that is effective on standard output, in the form in which it can be given, unless `--quiet` is
 /// given, and on standard error what is wrong and what is probably not meant. Nothing is bound, and no service
@@ -88,12 +94,23 @@ pub fn check_config(options: &Options) -> bool {
             workers: daemon.workers(),
             max_clients,
         };
-        // Nobody reads it who has closed standard output.
-        _ = std::io::stdout().write_all(effective.text().as_bytes());
+        let text = match &options.file {
+            None => Ok(effective.text()),
+            Some(_) => written(&effective, Written::All),
+        };
+        match text {
+            // Nobody reads it who has closed standard output.
+            Ok(text) => _ = std::io::stdout().write_all(text.as_bytes()),
+            Err(text) => findings.error(text),
+        }
     }
     // At the end, where a log is looked at first.
     for line in &findings.lines {
-        eprintln!("hapolicy: {line}");
+        let file = options.file.as_ref();
+        match file.and_then(|file| file.position_of(line)) {
+            Some(position) => eprintln!("{position}: {line}"),
+            None => eprintln!("hapolicy: {line}"),
+        }
     }
     findings.errors == 0 && (findings.warnings == 0 || !options.failover.strict)
 }

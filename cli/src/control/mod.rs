@@ -6,20 +6,29 @@ mod trial;
 use std::{fmt::Write, sync::Arc};
 
 use policy_daemon::control::{Control, DaemonStatus, Done};
-use policy_flow::Check;
 use policy_ha::{BackendId, Mode};
 
-use crate::proxy::Proxy;
+use crate::proxy::{CurrentProxy, Proxy};
 
-/// The commands, carried out on the proxy.
+/// The commands, carried out on the proxy of the settings that hold.
 #[derive(Debug)]
 pub(crate) struct ProxyControl {
-    pub(crate) proxy: Arc<Proxy>,
-    /// How services that are down are looked at, with `--health-check`.
-    pub(crate) check: Option<Check>,
+    pub(crate) current: CurrentProxy,
+}
+
+/// The commands, carried out on a proxy.
+struct Commands {
+    proxy: Arc<Proxy>,
 }
 
 impl Control for ProxyControl {
+    fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String> {
+        let proxy = self.current.get();
+        Commands { proxy }.command(words, daemon)
+    }
+}
+
+impl Commands {
     fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
@@ -33,9 +42,7 @@ impl Control for ProxyControl {
             _ => Err(format!("unknown command: {}", words.join(" "))),
         }
     }
-}
 
-impl ProxyControl {
     fn set_mode(&self, name: &str, mode: Mode) -> Result<Done, String> {
         let id = self.find(name)?;
         let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;

@@ -14,9 +14,9 @@ use policy_ha::{BackendId, Outcome, Status};
 use policy_proto::MessageDecoder;
 use policy_socket::Endpoint;
 
-use super::{NO_SERVICE, ProxyControl};
+use super::{Commands, NO_SERVICE};
 
-impl ProxyControl {
+impl Commands {
     /// Opens a connection and, with `--probe`, asks. An answer to a probe brings the service back. Without a probe a
     /// connection proves little: then the next request tries the service.
     pub(super) fn try_now(&self, name: &str) -> Result<Done, String> {
@@ -27,7 +27,7 @@ impl ProxyControl {
         if shared.balancer().status(id) == Status::Up {
             return Ok(Done::shown(format!("'{name}' is up\n")));
         }
-        let probe = self.check.as_ref().and_then(|check| check.probe.as_ref());
+        let probe = proxy.check.as_ref().and_then(|check| check.probe.as_ref());
         let asked = ask(&service.endpoint, probe, service.timeout.min(PATIENCE));
         match asked {
             Err(error) => Ok(Done::shown(format!("'{name}' is still down: {error}\n"))),

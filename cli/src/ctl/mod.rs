@@ -59,6 +59,8 @@ enum Command {
         /// Its name
         service: String,
     },
+    /// Have the daemon read its configuration file again, and say what came of it
+    Reload,
     /// Change the weight of a service, 1 to 1000
     Weight {
         /// Its name
@@ -78,6 +80,7 @@ impl Command {
             Self::Disable { service } => &["disable", service],
             Self::Enable { service } => &["enable", service],
             Self::Try { service } => &["try", service],
+            Self::Reload => &["reload"],
             Self::Weight { service, weight } => &["weight", service, &weight.to_string()],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -138,7 +141,10 @@ fn print(text: &str) {
 }
 
 fn fail(text: &str, status: u8) -> ExitCode {
-    eprintln!("{NAME} ctl: {}", printable(text));
+    // Faults of a configuration have a line each.
+    for line in text.lines() {
+        eprintln!("{NAME} ctl: {}", printable(line));
+    }
     ExitCode::from(status)
 }
 

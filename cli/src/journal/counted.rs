@@ -4,7 +4,7 @@ use std::{
     error::Error,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -17,6 +17,8 @@ use crate::args::Service;
 /// A service with its counters.
 #[derive(Debug)]
 pub(super) struct Counted {
+    /// Its number in this process: lines about it are the same line in each worker, whatever its place there is.
+    pub(super) id: usize,
     pub(super) service: Service,
     /// As it is logged.
     pub(super) name: String,
@@ -31,6 +33,35 @@ pub(super) struct Counted {
 }
 
 impl Counted {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            name: printable(&service.name),
+            service,
+            answers: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            reason: Mutex::default(),
+            up_since: Mutex::default(),
+            said_not_utf8: AtomicBool::new(false),
+        }
+    }
+
+    /// The same service, of which something else is said by now. What was counted so far is counted on.
+    pub(super) fn renewed(&self, service: Service) -> Self {
+        let (answers, failed) = self.so_far();
+        let up_since = *self.up_since.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            service,
+            answers: answers.into(),
+            failed: failed.into(),
+            reason: Mutex::new(self.reason()),
+            up_since: Mutex::new(up_since),
+            said_not_utf8: self.said_not_utf8.load(Relaxed).into(),
+        }
+    }
+
     /// `'NAME' (ADDRESS)`.
     pub(super) fn place(&self) -> String {
         format!("'{}' ({})", self.name, self.service.address)
@@ -71,16 +102,5 @@ impl Counted {
     }
 }
 
-impl From<Service> for Counted {
-    fn from(service: Service) -> Self {
-        Self {
-            name: printable(&service.name),
-            service,
-            answers: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            reason: Mutex::default(),
-            up_since: Mutex::default(),
-            said_not_utf8: AtomicBool::new(false),
-        }
-    }
-}
+/// The number of the next service of this process.
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);

@@ -7,7 +7,10 @@ use policy_daemon::{
     log::{ALL, Level, Log, Suppressor},
 };
 
-use crate::args::{LogFormat, Service};
+use crate::{
+    args::{LogFormat, Service},
+    proxy::put,
+};
 
 pub(crate) mod admission;
 mod counted;
@@ -34,7 +37,7 @@ use outage::Outage;
 #[derive(Debug)]
 pub struct Journal {
     log: Log,
-    services: Vec<Counted>,
+    services: Vec<Arc<Counted>>,
     /// A line per attempt.
     attempts: bool,
     /// Everything.
@@ -43,9 +46,9 @@ pub struct Journal {
     format: LogFormat,
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
-    outage: Outage,
+    outage: Arc<Outage>,
     /// The last changes of services' states.
-    pub(crate) changes: Changes,
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Journal {
@@ -54,14 +57,58 @@ impl Journal {
     pub fn new(log: Log, services: Vec<Service>) -> Self {
         Self {
             log,
-            services: services.into_iter().map(Counted::from).collect(),
+            services: services
+                .into_iter()
+                .map(Counted::new)
+                .map(Arc::new)
+                .collect(),
             attempts: false,
             verbose: false,
             format: LogFormat::Classic,
             suppressor: None,
-            outage: Outage::default(),
-            changes: Changes::default(),
+            outage: Arc::default(),
+            changes: Arc::default(),
         }
+    }
+
+    /// A journal of other services, which goes on in this one's place. Each comes with its index in this one, if it was
+    /// among them: then it keeps its counters.
+    pub(crate) fn renewed(&self, services: Vec<Service>, kept: &[Option<usize>]) -> Self {
+        let counted = |(service, kept): (Service, &Option<usize>)| {
+            let known = kept.and_then(|index| self.services.get(index));
+            Arc::new(match known {
+                Some(known) => known.renewed(service),
+                None => Counted::new(service),
+            })
+        };
+        let all = services.into_iter().zip(kept).map(counted).collect();
+        self.of(all)
+    }
+
+    /// A journal of the same services in the order in which a worker knows them: each with its place there. At other
+    /// places are those of `before`, which requests may still be with.
+    pub(crate) fn ordered(&self, places: &[usize], before: &Self) -> Self {
+        let mut services = before.services.clone();
+        put(&mut services, places, &self.services);
+        self.of(services)
+    }
+
+    fn of(&self, services: Vec<Arc<Counted>>) -> Self {
+        Self {
+            log: self.log.clone(),
+            services,
+            attempts: self.attempts,
+            verbose: self.verbose,
+            format: self.format,
+            suppressor: self.suppressor.clone(),
+            outage: Arc::clone(&self.outage),
+            changes: Arc::clone(&self.changes),
+        }
+    }
+
+    /// The services, in their order.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().map(|counted| &counted.service)
     }
 
     /// With a line per attempt (`-l`), or with all there is to say (`-v`).
@@ -84,6 +131,11 @@ impl Journal {
         }
     }
 
+    /// With lines of requests in this format.
+    pub(crate) fn with_format(self, format: LogFormat) -> Self {
+        Self { format, ..self }
+    }
+
     /// The names of the services, in their order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|counted| counted.name.as_str())
@@ -96,15 +148,13 @@ impl Journal {
 
     /// Why a service failed last: nothing where it never has.
     pub(crate) fn reason(&self, index: usize) -> String {
-        self.services
-            .get(index)
-            .map(Counted::reason)
-            .unwrap_or_default()
+        let counted = self.services.get(index);
+        counted.map(|counted| counted.reason()).unwrap_or_default()
     }
 
     /// Since when a service has been up; `None` where it has never been down.
     pub(crate) fn up_since(&self, index: usize) -> Option<Instant> {
-        self.services.get(index).and_then(Counted::up_since)
+        self.services.get(index)?.up_since()
     }
 
     /// Where the lines go.

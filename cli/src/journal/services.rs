@@ -30,7 +30,7 @@ impl Journal {
                 let name = &counted.name;
                 let action = escape(response.as_bytes(), Place::Quoted('\''));
                 let text = format!("Probe of '{name}' -> '{action}'");
-                self.repeatable(Level::Warning, "probe", backend.index(), text);
+                self.repeatable(Level::Warning, "probe", counted.id, text);
             }
             CheckError::Attempt(error @ AttemptError::NotAllowed { .. }) => {
                 self.failed(backend, error, took);
@@ -71,7 +71,7 @@ impl Journal {
                 "{place} serves no more than {limit} {connections} at once: idle ones are closed for new ones \
                  (--max-connections)"
             );
-            self.repeatable(Level::Warning, "crowded", backend.index(), text);
+            self.repeatable(Level::Warning, "crowded", counted.id, text);
         }
     }
 
@@ -80,7 +80,7 @@ impl Journal {
         if let Some(counted) = self.services.get(backend.index()) {
             let place = counted.place();
             let text = format!("{place} is asked at its last known addresses: {error}");
-            self.repeatable(Level::Warning, "stale", backend.index(), text);
+            self.repeatable(Level::Warning, "stale", counted.id, text);
         }
     }
 
@@ -149,7 +149,7 @@ impl Journal {
                 )
             }
         };
-        self.repeatable(Level::Warning, kind, backend.index(), text);
+        self.repeatable(Level::Warning, kind, counted.id, text);
     }
 
     /// A service has gone down, or come back.
@@ -186,7 +186,7 @@ impl Journal {
         };
         let text = counted.place() + &what;
         self.changes.add(&*text);
-        suppressor.change(index, change, level, text);
+        suppressor.change(counted.id, change, level, text);
     }
 }
 

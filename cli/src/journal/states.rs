@@ -1,6 +1,9 @@
 //! Lines about the states of all services together, and about requests that none of them answers.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{Local, TimeDelta};
 use policy_daemon::log::Level;
@@ -145,7 +148,7 @@ impl Journal {
 
     /// The states for a service manager, in one line.
     pub(crate) fn status(&self, states: &[State], now: Instant) -> String {
-        let one = |(counted, state): (&super::Counted, &State)| {
+        let one = |(counted, state): (&Arc<super::Counted>, &State)| {
             let name = &counted.name;
             let mode = match state.mode {
                 Mode::Enabled => String::new(),

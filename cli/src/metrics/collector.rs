@@ -13,25 +13,36 @@ use policy_daemon::{
 use policy_ha::Mode;
 
 use crate::{
-    metrics::{
-        failure::Failure,
-        worker::{ServiceMetrics, WorkerMetrics},
-    },
-    proxy::Proxy,
+    metrics::{failure::Failure, service::ServiceMetrics, worker::WorkerMetrics},
+    proxy::{CurrentProxy, Proxy},
     report::nobody_to_ask,
 };
 
-/// The metrics of the proxy.
+/// The metrics of the proxy, as it is when somebody asks.
 #[derive(Clone, Debug)]
 pub(crate) struct ProxyMetrics {
-    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) current: CurrentProxy,
+}
+
+/// The metrics of the proxy of some settings.
+pub(super) struct Snapshot {
+    pub(super) proxy: Arc<Proxy>,
+}
+
+impl ProxyMetrics {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            proxy: self.current.get(),
+        }
+    }
 }
 
 impl Admin for ProxyMetrics {
     fn families(&self, families: &mut Families<'_>) -> fmt::Result {
-        self.requests(families)?;
-        self.clients(families)?;
-        self.services(families)
+        let snapshot = self.snapshot();
+        snapshot.requests(families)?;
+        snapshot.clients(families)?;
+        snapshot.services(families)
     }
 
     fn version(&self) -> Option<&str> {
@@ -39,19 +50,19 @@ impl Admin for ProxyMetrics {
     }
 
     fn sample(&self) -> Sample {
-        self.whole_sample()
+        self.snapshot().sample()
     }
 
     fn sections(&self) -> Vec<Section> {
-        self.tables()
+        self.snapshot().tables()
     }
 
     fn changes(&self) -> Vec<(SystemTime, String)> {
-        self.proxy.journal.changes.last()
+        self.current.get().journal.changes.last()
     }
 
     fn not_ready(&self) -> Option<String> {
-        let states = self.proxy.states();
+        let states = self.current.get().states();
         if let Some(text) = nobody_to_ask(states.iter().map(|state| state.mode)) {
             return Some(text.to_owned());
         }
@@ -60,7 +71,7 @@ impl Admin for ProxyMetrics {
     }
 }
 
-impl ProxyMetrics {
+impl Snapshot {
     fn requests(&self, families: &mut Families<'_>) -> fmt::Result {
         let proxy = &*self.proxy;
         RequestMetrics::write(
@@ -103,11 +114,12 @@ impl ProxyMetrics {
     fn services(&self, families: &mut Families<'_>) -> fmt::Result {
         let proxy = &*self.proxy;
         let names = || proxy.journal.names().enumerate();
-        let workers = || proxy.metrics.iter();
-        let sum = |at: usize, count: &dyn Fn(&ServiceMetrics) -> u64| {
-            let services = workers().filter_map(|worker| worker.services.get(at));
-            services.map(count).sum::<u64>()
+        let workers = |at: usize| {
+            let service = proxy.service_metrics.get(at);
+            service.into_iter().flatten().map(|service| &**service)
         };
+        let sum =
+            |at: usize, count: &dyn Fn(&ServiceMetrics) -> u64| workers(at).map(count).sum::<u64>();
 
         let answered = names().map(|(at, name)| {
             let count = sum(at, &|service| service.answered.get());
@@ -123,8 +135,7 @@ impl ProxyMetrics {
         families.counters("attempts", help, answered.chain(failed))?;
 
         let took = names().map(|(at, name)| {
-            let times = workers().filter_map(move |worker| worker.services.get(at));
-            let times = times.map(|service| &service.took);
+            let times = workers(at).map(|service| &service.took);
             ([("service", name)], Durations::sum(times))
         });
         let help = "Time of an attempt at a service, whatever came of it";

@@ -5,10 +5,12 @@
 
 mod collector;
 mod failure;
+mod service;
 mod status;
 mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use service::{ServiceMetrics, ServiceTable};
 pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

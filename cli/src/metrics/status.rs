@@ -8,11 +8,11 @@ use policy_daemon::{
 };
 use policy_ha::Mode;
 
-use crate::metrics::{collector::ProxyMetrics, totals::ServiceTotals};
+use crate::metrics::{collector::Snapshot, totals::ServiceTotals};
 
-impl ProxyMetrics {
+impl Snapshot {
     /// A request that no service answered, and one without a reply, is an error.
-    pub(super) fn whole_sample(&self) -> Sample {
+    pub(super) fn sample(&self) -> Sample {
         let mut sample = RequestMetrics::sample(self.requests_of_workers());
         sample.errors = sample.errors.max(self.sum(|worker| &worker.unanswered));
         sample
@@ -43,7 +43,7 @@ impl ProxyMetrics {
         let all: u64 = states.iter().map(|state| state.counts.answered).sum();
         let journal = &self.proxy.journal;
         for (at, (name, state)) in journal.names().zip(&states).enumerate() {
-            let took = ServiceTotals::of(&self.proxy.metrics, at).took;
+            let took = ServiceTotals::of(&self.proxy, at).took;
             let up_for = || Some(journal.up_since(at)?.elapsed());
             let since = state.down_for(Instant::now()).or_else(up_for);
             let since = since.and_then(|time| SystemTime::now().checked_sub(time));

@@ -1,13 +1,8 @@
 //! Sums over all workers, for one who asks now.
 
-use std::sync::Arc;
-
 use policy_daemon::metrics::{Durations, Histogram, RequestMetrics};
 
-use crate::{
-    metrics::{failure::Failure, worker::WorkerMetrics},
-    proxy::Proxy,
-};
+use crate::{metrics::failure::Failure, proxy::Proxy};
 
 /// The attempts at one service.
 #[derive(Clone, Debug)]
@@ -19,11 +14,10 @@ pub(crate) struct ServiceTotals {
 
 impl ServiceTotals {
     /// Those of the service with this index.
-    pub(crate) fn of(workers: &[Arc<WorkerMetrics>], index: usize) -> Self {
+    pub(crate) fn of(proxy: &Proxy, index: usize) -> Self {
         let services = || {
-            workers
-                .iter()
-                .filter_map(|worker| worker.services.get(index))
+            let workers = proxy.service_metrics.get(index);
+            workers.into_iter().flatten().map(|service| &**service)
         };
         let failed = services().flat_map(|service| Failure::ALL.map(|kind| service.failed(kind)));
         Self {

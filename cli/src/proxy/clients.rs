@@ -41,6 +41,11 @@ impl ClientSockets {
         }
     }
 
+    /// Its journal is this one's from now on.
+    pub(super) fn set_proxy(&mut self, proxy: Arc<Proxy>) {
+        self.proxy = proxy;
+    }
+
     /// From now on the system tells of this client.
     pub(crate) fn open(
         &mut self,

@@ -9,7 +9,7 @@ use policy_flow::{
 
 use crate::{
     journal::Outcome,
-    metrics::WorkerMetrics,
+    metrics::{ServiceTable, WorkerMetrics},
     proxy::{Proxy, links::Links},
 };
 
@@ -20,6 +20,7 @@ pub(crate) struct Driver<C> {
     pub(crate) links: Links,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(super) services: ServiceTable,
     /// When the request of each client came, where that is logged.
     begun: Vec<Option<Instant>>,
 }
@@ -48,6 +49,7 @@ impl<C> Driver<C> {
             clients,
             links,
             metrics: proxy.worker_metrics(worker),
+            services: proxy.services_of(worker),
             proxy,
             begun: Vec::new(),
         }
@@ -202,7 +204,7 @@ impl<C: ClientSide> BackendDriver for Driver<C> {
     fn event(&mut self, event: Event<'_>) {
         let begun = &self.begun;
         let begun = |owner: u64| *begun.get(usize::try_from(owner).ok()?)?;
-        self.metrics.event(&event);
+        self.services.event(&event);
         self.proxy.journal.event(&event, begun);
     }
 }

@@ -6,8 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy_daemon::{Worker, worker};
-use policy_flow::{Check, Upstream};
+use policy_daemon::{
+    Worker,
+    worker::{self, Listener},
+};
+use policy_flow::{Check, Slot, Upstream};
 
 use crate::{
     journal::Journal,
@@ -31,6 +34,8 @@ pub(crate) struct EventLoop {
     pub(super) listeners: Listeners,
     messages: Vec<worker::Message<Message>>,
     pub(super) context: Arc<Context>,
+    /// The numbers by which its state machine knows the services, in the order of the settings.
+    pub(super) slots: Vec<Slot>,
     state: State,
     next_beat: Option<Instant>,
     /// Requests that have had to wait for memory, and those that wait, as others know them.
@@ -85,6 +90,10 @@ impl EventLoop {
             io,
             messages: Vec::new(),
             context,
+            slots: (0..)
+                .map(Slot::from_index)
+                .take(proxy.settings.services.len())
+                .collect(),
             state: State::Serving,
             published: (0, 0),
         })
@@ -207,11 +216,33 @@ impl EventLoop {
                 worker::Message::Service(Message::Wake) => {
                     self.io.flow.woken(&mut self.io.driver);
                 }
+                worker::Message::Service(Message::Exchange(exchange)) => {
+                    self.exchange(&exchange);
+                    // The main thread may have stopped waiting.
+                    _ = exchange.done.send(());
+                }
+                worker::Message::Service(Message::Listen(listeners, done)) => {
+                    self.listen(listeners);
+                    _ = done.send(());
+                }
                 worker::Message::Drain(time) => self.drain(time),
                 worker::Message::Shutdown => self.end(),
             }
         }
         self.messages = messages;
+    }
+
+    /// Goes on with these listeners. Who waits at one that is left is served, as far as one turn goes.
+    fn listen(&mut self, listeners: Vec<Listener>) {
+        if !self.is_serving() {
+            return;
+        }
+        self.listeners.look();
+        self.accept();
+        let exchanged = self.listeners.exchange(listeners, self.poller.registry());
+        if let Err(error) = exchanged {
+            self.journal().cannot_accept(&error);
+        }
     }
 
     fn drain(&mut self, time: Duration) {

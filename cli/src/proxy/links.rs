@@ -22,7 +22,7 @@ use crate::proxy::{
 /// Where the backends are, for all workers.
 #[derive(Debug)]
 pub(crate) struct Backends {
-    /// In the order of the command line.
+    /// By their slots: in the order of the command line, at the start.
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) resolver: Arc<Resolver>,
 }
@@ -76,6 +76,11 @@ impl Links {
             .open(link.index(), socket, MadeBy::ThisProcess, is_connecting);
         table.map_err(failure::of_connecting)?;
         Ok(state)
+    }
+
+    /// Backends are elsewhere from now on, but for those that stay.
+    pub(crate) fn set_backends(&mut self, backends: Arc<Backends>) {
+        self.backends = backends;
     }
 
     pub(crate) fn send(&mut self, link: LinkId, bytes: &[u8]) -> Result<Sent, Failure> {

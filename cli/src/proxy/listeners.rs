@@ -107,6 +107,26 @@ impl Listeners {
         }
     }
 
+    /// Connections may be waiting, though the system has not told of them.
+    pub(crate) fn look(&mut self) {
+        for entry in &mut self.all {
+            entry.ready = true;
+        }
+        self.is_ready = !self.all.is_empty();
+    }
+
+    /// Goes on with these, and no others.
+    pub(crate) fn exchange(
+        &mut self,
+        listeners: Vec<Listener>,
+        registry: &Registry,
+    ) -> io::Result<()> {
+        let next = Self::new(listeners, registry)?;
+        self.end(registry);
+        *self = next;
+        Ok(())
+    }
+
     /// Nothing more is accepted.
     pub(crate) fn end(&mut self, registry: &Registry) {
         for entry in &self.all {

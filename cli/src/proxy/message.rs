@@ -1,7 +1,11 @@
 //! The messages of the proxy to its workers, and the inbox in which they arrive.
 
+use std::sync::{Arc, mpsc::Sender};
+
 use policy_daemon::worker;
 use policy_flow::{Address, Failure, Slot};
+
+use crate::proxy::Exchange;
 
 /// A message from another thread of the proxy.
 #[derive(Debug)]
@@ -10,6 +14,10 @@ pub(crate) enum Message {
     Resolved(Slot, Found),
     /// Another worker has called this one: see [`Flow::woken`](policy_flow::Flow::woken).
     Wake,
+    /// Other settings hold from now on.
+    Exchange(Arc<Exchange>),
+    /// These listeners take the place of those before.
+    Listen(Vec<worker::Listener>, Sender<()>),
 }
 
 /// The result of a look-up.

@@ -18,8 +18,10 @@
 
 mod accept;
 mod clients;
+mod current;
 mod driver;
 mod event_loop;
+mod exchange;
 mod failure;
 mod flow_io;
 mod links;
@@ -30,7 +32,9 @@ mod settings;
 mod socket;
 mod stdio;
 
+pub(crate) use current::CurrentProxy;
 pub(crate) use event_loop::EventLoop;
+pub(crate) use exchange::{Exchange, put};
 pub(crate) use links::Backends;
 pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;

@@ -16,12 +16,15 @@ use crate::proxy::{
     message::{Found, Inbox, Message},
 };
 
-/// The look-ups that are under way, of all workers: one for each backend, which tells all that have asked meanwhile.
+/// The look-ups that are under way, of all workers: one for each name, which tells all that have asked meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
     ipv4_first: bool,
-    under_way: Mutex<HashMap<Slot, Vec<Arc<Inbox>>>>,
+    under_way: Mutex<HashMap<(String, u16), Vec<Asking>>>,
 }
+
+/// A worker that has asked, and the number by which it knows the backend.
+type Asking = (Arc<Inbox>, Slot);
 
 impl Resolver {
     /// With IPv4 addresses before IPv6 ones, if that is asked for.
@@ -34,41 +37,44 @@ impl Resolver {
 
     /// Sends the addresses of a backend to this inbox, at some time.
     pub(crate) fn look_up(self: &Arc<Self>, slot: Slot, host: &str, port: u16, inbox: &Arc<Inbox>) {
+        let name = (host.to_owned(), port);
         let mut under_way = self.under_way();
-        let waiting = under_way.entry(slot).or_default();
-        waiting.push(Arc::clone(inbox));
+        let waiting = under_way.entry(name.clone()).or_default();
+        waiting.push((Arc::clone(inbox), slot));
         if waiting.len() > 1 {
             return;
         }
         drop(under_way);
         let look_up = {
-            let (resolver, name) = (Arc::clone(self), (host.to_owned(), port));
+            let (resolver, name) = (Arc::clone(self), name.clone());
             move || {
-                let found = name.to_socket_addrs().map(Iterator::collect);
-                resolver.found(slot, found.map_err(failure::of_look_up));
+                let (host, port) = &name;
+                let found = (host.as_str(), *port).to_socket_addrs();
+                let found = found.map(Iterator::collect);
+                resolver.found(&name, found.map_err(failure::of_look_up));
             }
         };
         let thread = thread::Builder::new().name("look-up".to_owned());
         if let Err(error) = thread.spawn(look_up) {
-            self.found(slot, Err(failure::no_thread(host, &error)));
+            self.found(&name, Err(failure::no_thread(host, &error)));
         }
     }
 
-    fn found(&self, slot: Slot, found: Result<Vec<SocketAddr>, Failure>) {
+    fn found(&self, name: &(String, u16), found: Result<Vec<SocketAddr>, Failure>) {
         let found = found.map(|mut list| {
             if self.ipv4_first {
                 list.sort_by_key(SocketAddr::is_ipv6);
             }
             list.into_iter().map(Address::Inet).collect()
         });
-        let waiting = self.under_way().remove(&slot).unwrap_or_default();
-        for inbox in waiting {
+        let waiting = self.under_way().remove(name).unwrap_or_default();
+        for (inbox, slot) in waiting {
             let message = Message::Resolved(slot, again(&found));
             inbox.send(worker::Message::Service(message));
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<Slot, Vec<Arc<Inbox>>>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<(String, u16), Vec<Asking>>> {
         // Nothing that holds the lock can panic half-way.
         self.under_way
             .lock()

@@ -3,23 +3,25 @@
 use std::{sync::Arc, time::Instant};
 
 use policy_flow::{
-    BackendConfig, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
+    BackendConfig, Check, ClientOptions, Clients, Flow, FlowOptions, Places, RequestMemory, Shared,
     Upstream, UpstreamOptions,
 };
 
 use crate::{
     args::DefaultAction,
     journal::{Journal, State, shortage::MemoryWaits},
-    metrics::WorkerMetrics,
+    metrics::{ServiceMetrics, ServiceTable, WorkerMetrics},
     proxy::links::Backends,
 };
 
 /// The proxy, which all workers share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Proxy {
     pub(crate) default: DefaultAction,
     pub(crate) journal: Arc<Journal>,
     pub(crate) settings: Settings,
+    /// How services that are down are looked at, with `--health-check`.
+    pub(crate) check: Option<Check>,
     /// The memory that requests and answers may take, for the log.
     pub(crate) max_memory: usize,
     /// The health of the services; `None` where no valid one was given.
@@ -30,9 +32,11 @@ pub struct Proxy {
     /// The memory for requests in progress.
     pub(crate) memory: RequestMemory,
     /// For each worker: requests that wait for memory.
-    pub(crate) memory_waits: Vec<MemoryWaits>,
+    pub(crate) memory_waits: Arc<[MemoryWaits]>,
     /// For each worker: what it counts.
     pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
+    /// For each service, in the order of the settings: what each worker counts of it.
+    pub(crate) service_metrics: Vec<Vec<Arc<ServiceMetrics>>>,
 }
 
 /// The options for clients and services.
@@ -51,13 +55,7 @@ impl Proxy {
     /// The state machine of this worker, counted from 0.
     pub(crate) fn flow(&self, worker: usize) -> Flow {
         let now = Instant::now();
-        let mut options = FlowOptions::default();
-        options.affinity = self.settings.affinity;
-        options.strict = !self.settings.is_lenient;
-        options.default = match &self.default {
-            DefaultAction::Reply(response) => Some(response.clone()),
-            DefaultAction::Close => None,
-        };
+        let options = self.flow_options();
         let mut clients = self.settings.clients;
         clients.lenient = self.settings.is_lenient;
         let upstream = self.shared.as_ref().map(|shared| {
@@ -70,10 +68,30 @@ impl Proxy {
         Flow::new(options, clients, upstream)
     }
 
+    /// The rules for requests.
+    pub(crate) fn flow_options(&self) -> FlowOptions {
+        let mut options = FlowOptions::default();
+        options.affinity = self.settings.affinity;
+        options.strict = !self.settings.is_lenient;
+        options.default = match &self.default {
+            DefaultAction::Reply(response) => Some(response.clone()),
+            DefaultAction::Close => None,
+        };
+        options
+    }
+
+    /// What this worker counts of the services, in the order of the settings.
+    pub(crate) fn services_of(&self, worker: usize) -> ServiceTable {
+        let of_worker = |service: &Vec<Arc<ServiceMetrics>>| {
+            service.get(worker).map(Arc::clone).unwrap_or_default()
+        };
+        ServiceTable(self.service_metrics.iter().map(of_worker).collect())
+    }
+
     /// What this worker counts.
     pub(crate) fn worker_metrics(&self, worker: usize) -> Arc<WorkerMetrics> {
         let metrics = self.metrics.get(worker).map(Arc::clone);
-        metrics.unwrap_or_else(|| Arc::new(WorkerMetrics::new(0)))
+        metrics.unwrap_or_default()
     }
 
     /// The services as they are now.

@@ -2,7 +2,10 @@
 
 use std::{os::unix::ffi::OsStrExt, time::Duration};
 
-use policy_daemon::log::{Level, Log};
+use policy_daemon::{
+    StartError,
+    log::{Level, Log},
+};
 use policy_ha::Mode;
 
 use crate::{
@@ -50,11 +53,7 @@ impl From<String> for Fault {
 
 impl Services {
     pub(crate) fn parse(options: &Options) -> Self {
-        let timeout = if options.is_daemon {
-            DAEMON_TIMEOUT
-        } else {
-            DROP_IN_TIMEOUT
-        };
+        let timeout = default_timeout(options.is_daemon);
         let mut services = Self::default();
         for text in &options.services {
             services.add(text.as_bytes(), timeout);
@@ -71,6 +70,24 @@ impl Services {
             }
         }
         services
+    }
+
+    /// The services of a daemon, which starts with a fault in none of them.
+    pub(crate) fn for_daemon(options: &Options) -> Result<Self, StartError> {
+        let services = Self::parse(options);
+        if let Some(fault) = services.invalid.first() {
+            let text = String::from_utf8_lossy(&fault.text).into_owned();
+            return Err(StartError::Configuration(text));
+        }
+        if services.valid.is_empty() {
+            let how = match options.file {
+                Some(_) => "as [service.NAME]",
+                None => "with -s",
+            };
+            let text = format!("no service: give at least one {how}");
+            return Err(StartError::Configuration(text));
+        }
+        Ok(services)
     }
 
     fn set_mode(&mut self, name: &str, mode: Mode) {
@@ -164,7 +181,16 @@ impl Services {
     }
 }
 
-fn mode_name(mode: Mode) -> &'static str {
+/// The time-out of a service that says none.
+pub(crate) const fn default_timeout(is_daemon: bool) -> Duration {
+    if is_daemon {
+        DAEMON_TIMEOUT
+    } else {
+        DROP_IN_TIMEOUT
+    }
+}
+
+pub(crate) const fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Enabled => "enabled",
         Mode::Drain => "drain",

@@ -2,6 +2,7 @@
 
 mod check;
 mod check_config;
+mod config_file;
 mod described;
 mod listener;
 mod options;

@@ -11,6 +11,7 @@ mod listen;
 mod log;
 mod outage;
 mod refused;
+mod reload;
 mod requests;
 mod signals;
 mod start;

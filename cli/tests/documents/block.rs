@@ -31,7 +31,7 @@ pub enum Kind {
     Daemon,
     /// `console`: commands, each after `$ `, with what they print.
     Console,
-    /// `ini PATH`: a file of settings, such as a unit, to be put there.
+    /// `ini PATH` or `toml PATH`: a file of settings, such as a unit, to be put there.
     File(String),
     /// `Dockerfile`: one, in the directory of the clone.
     Dockerfile,
@@ -55,7 +55,7 @@ impl Kind {
                 ["sh"] => Self::Shell,
                 ["sh", "daemon"] => Self::Daemon,
                 ["console"] => Self::Console,
-                ["ini", path] => Self::File((*path).to_owned()),
+                ["ini" | "toml", path] => Self::File((*path).to_owned()),
                 ["Dockerfile"] => Self::Dockerfile,
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
@@ -85,6 +85,7 @@ pub fn documents() -> Vec<(String, String)> {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("policyd-weight"));
         is_ours && extension.is_some_and(|extension| extension == "md" || extension == "1")
+            || path.ends_with("hapolicy.toml.5")
     };
     let mut paths: Vec<_> = pages.filter(is_document).collect();
     paths.sort();
@@ -101,7 +102,7 @@ pub fn documents() -> Vec<(String, String)> {
 pub fn blocks() -> Vec<Block> {
     let documents = documents();
     let blocks = documents.iter().flat_map(|(name, text)| {
-        if name.ends_with(".1") {
+        if name.ends_with(".1") || name.ends_with(".5") {
             of_manual_page(name, text)
         } else {
             of_markdown(name, text)
@@ -123,7 +124,7 @@ pub struct Span {
 pub fn spans() -> Vec<Span> {
     let documents = documents();
     let spans = documents.iter().flat_map(|(name, text)| {
-        let found = match name.ends_with(".1") {
+        let found = match name.ends_with(".1") || name.ends_with(".5") {
             true => literals(text),
             false => code(text),
         };

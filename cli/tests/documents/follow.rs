@@ -140,9 +140,12 @@ impl Reader {
                     block.text
                 ));
                 // By the program whose settings they are.
-                match path.starts_with("/etc/fail2ban/") {
-                    true => self.shell("fail2ban-client --test"),
-                    false => self.shell("systemd-analyze verify /etc/systemd/system/hapolicy.service"),
+                if path.starts_with("/etc/fail2ban/") {
+                    self.shell("fail2ban-client --test")
+                } else if path.ends_with(".toml") {
+                    self.shell(&format!("hapolicy --check-config --strict --quiet --config {path}"))
+                } else {
+                    self.shell("systemd-analyze verify /etc/systemd/system/hapolicy.service")
                 }
             }
             Kind::Dockerfile => {

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream},
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::Instant,
 };
 
@@ -11,19 +11,22 @@ use nix::unistd::{Uid, geteuid};
 use policy_socket::Peer;
 
 use super::{
-    Control, DaemonStatus,
-    protocol::{answer_to_bytes, read_words, write},
+    Control, DaemonStatus, Done,
+    protocol::{PATIENCE, answer_to_bytes, read_words, write},
 };
 use crate::{
     log::{ALL, Level},
     process::user,
-    worker::Shared,
+    reloading::Reloaded,
+    running::Event,
+    worker::{Inbox, Shared},
 };
 
 /// Serves the clients of the control socket.
 pub(super) struct Commands<M> {
     pub(super) control: Arc<dyn Control>,
     pub(super) shared: Arc<Shared<M>>,
+    pub(super) events: Arc<Inbox<Event>>,
     pub(super) start: Instant,
 }
 
@@ -59,7 +62,10 @@ impl<M> Commands<M> {
     }
 
     fn carry_out(&self, words: &[String], uid: Uid) -> Result<String, String> {
-        let done = self.control.command(words, &self.status())?;
+        let done = match words {
+            [word] if word == "reload" => self.reload()?,
+            words => self.control.command(words, &self.status())?,
+        };
         if let Some(change) = done.change {
             let user = match user::known(uid) {
                 Ok(Some(user)) => format!("{} (uid {uid})", user.name),
@@ -69,6 +75,20 @@ impl<M> Commands<M> {
             self.shared.log.log().line(Level::Notice, text);
         }
         Ok(done.text)
+    }
+
+    /// Has the main thread do as after SIGHUP, and waits for that.
+    fn reload(&self) -> Result<Done, String> {
+        let (reply, reloaded) = mpsc::channel();
+        self.events.send(Event::Reload(reply));
+        match reloaded.recv_timeout(PATIENCE) {
+            Ok(Reloaded::Done) => Ok(Done::changed("the configuration is reloaded")),
+            Ok(Reloaded::Failed(lines)) => Err(lines.join("\n")),
+            Ok(Reloaded::Unsupported) => {
+                Err("the options are read at the start only, a restart is needed".to_owned())
+            }
+            Err(_) => Err("the daemon does not answer in time; its log has the result".to_owned()),
+        }
     }
 
     fn status(&self) -> DaemonStatus {

@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use super::connection::Commands;
 use crate::{
-    error::StartError, listen::set::ListenSet, service::Service, side::SideStart, worker::Shared,
+    error::StartError,
+    listen::set::ListenSet,
+    running::Event,
+    service::Service,
+    side::SideStart,
+    worker::{Inbox, Shared},
 };
 
 /// The control socket, if there is to be one. All that can fail fails here.
@@ -12,6 +17,7 @@ pub(crate) fn prepare<S: Service>(
     service: &S,
     sockets: &ListenSet,
     shared: &Arc<Shared<S::Message>>,
+    events: &Arc<Inbox<Event>>,
 ) -> Result<Option<SideStart<S::Message>>, StartError> {
     let Some(socket) = sockets.control() else {
         return Ok(None);
@@ -23,6 +29,7 @@ pub(crate) fn prepare<S: Service>(
     let commands = Commands {
         control,
         shared: Arc::clone(shared),
+        events: Arc::clone(events),
         start: Instant::now(),
     };
     let serve = move |connection, peer| commands.serve(connection, peer);

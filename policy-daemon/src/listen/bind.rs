@@ -21,8 +21,8 @@ impl ListenAddr {
     /// port, if one is free for all.
     ///
     /// An address that this machine does not have, such as `::1` without IPv6, is left out as long as there is
-    /// another one. A UNIX socket on which no process listens is replaced. To be called before threads are started: the
-    /// umask is set for a moment, so that the socket never has a wider mode than requested.
+    /// another one. A UNIX socket on which no process listens is replaced. The umask is set for a moment, so that the
+    /// socket never has a wider mode than requested: to be called where no other thread makes files.
     ///
     /// # Errors
     ///
@@ -85,6 +85,15 @@ impl ListenAddr {
                 .addresses()
                 .is_ok_and(|addresses| addresses.contains(&found)),
             (endpoint, _) => endpoint == bound.requested(),
+        }
+    }
+
+    /// Whether a socket of this daemon was bound for this.
+    pub(crate) fn is_of(&self, bound: &ListenSocket) -> bool {
+        if bound.is_manager_owned() {
+            self.is(bound)
+        } else {
+            self.endpoint == *bound.requested()
         }
     }
 

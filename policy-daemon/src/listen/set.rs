@@ -12,15 +12,21 @@ use super::{handover_socket::HandoverSocket, socket::ListenSocket};
 /// All sockets that a daemon listens with.
 #[derive(Debug)]
 pub(crate) struct ListenSet {
-    clients: Vec<ListenSocket>,
+    clients: Mutex<Clients>,
     /// Those of `--admin`.
     admin: Vec<ListenSocket>,
     /// That of `--control`.
     control: Option<ListenSocket>,
     /// The socket over which a successor asks for a handover.
     handover: Option<ListenSocket>,
+}
+
+/// The sockets for clients, which may change while the daemon serves.
+#[derive(Debug)]
+struct Clients {
+    sockets: Vec<ListenSocket>,
     /// New connections are refused: too late for a successor.
-    has_ended: Mutex<bool>,
+    has_ended: bool,
 }
 
 impl ListenSet {
@@ -30,18 +36,32 @@ impl ListenSet {
         control: Option<ListenSocket>,
         handover: Option<ListenSocket>,
     ) -> Self {
+        let clients = Clients {
+            sockets: clients,
+            has_ended: false,
+        };
         Self {
-            clients,
+            clients: Mutex::new(clients),
             admin,
             control,
             handover,
-            has_ended: Mutex::new(false),
         }
     }
 
-    /// The sockets for clients.
-    pub(crate) fn clients(&self) -> &[ListenSocket] {
-        &self.clients
+    /// Does something with the sockets for clients, which do not change meanwhile.
+    pub(crate) fn with_clients<T>(&self, act: impl FnOnce(&[ListenSocket]) -> T) -> T {
+        act(&self.clients().sockets)
+    }
+
+    /// Listens with these sockets for clients as well from now on, and with those only that are kept, which are told by
+    /// their places. The others are closed, and the files of UNIX sockets among them are removed.
+    pub(crate) fn exchange(&self, kept: &[bool], new: Vec<ListenSocket>) {
+        let mut clients = self.clients();
+        let mut kept = kept.iter();
+        clients
+            .sockets
+            .retain(|_| kept.next().copied().unwrap_or(true));
+        clients.sockets.extend(new);
     }
 
     /// The sockets of `--admin`.
@@ -61,23 +81,30 @@ impl ListenSet {
 
     /// Whether a service manager keeps one of them.
     pub(crate) fn has_manager_owned(&self) -> bool {
-        self.all().any(ListenSocket::is_manager_owned)
+        let is_one = |sockets: &[ListenSocket]| sockets.iter().any(ListenSocket::is_manager_owned);
+        self.with_clients(is_one) || self.others().any(ListenSocket::is_manager_owned)
     }
 
     /// All of them, to be committed.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ListenSocket> {
-        let clients = self.clients.iter_mut().chain(&mut self.admin);
+        let clients = self.clients.get_mut();
+        let clients = clients.unwrap_or_else(PoisonError::into_inner);
+        let clients = clients.sockets.iter_mut().chain(&mut self.admin);
         clients.chain(&mut self.control).chain(&mut self.handover)
     }
 
     /// Descriptors of all of them, for a successor.
     pub(crate) fn share(&self) -> io::Result<Vec<HandoverSocket>> {
         // Held to the end: they do not stop listening meanwhile.
-        let has_ended = self.has_ended();
-        if *has_ended {
+        let clients = self.clients();
+        if clients.has_ended {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let named = self.clients.iter().chain(&self.admin).chain(&self.control);
+        let named = clients
+            .sockets
+            .iter()
+            .chain(&self.admin)
+            .chain(&self.control);
         let named = named.map(|socket| (socket, socket.requested().to_string()));
         let handover = self.handover.iter();
         let named = named.chain(handover.map(|socket| (socket, HANDOVER.to_owned())));
@@ -86,38 +113,39 @@ impl ListenSet {
 
     /// The successor has not taken them.
     pub(crate) fn unshare(&self) {
-        let has_ended = self.has_ended();
-        self.all().for_each(ListenSocket::unshare);
-        if *has_ended {
+        let clients = self.clients();
+        let all = || clients.sockets.iter().chain(self.others());
+        all().for_each(ListenSocket::unshare);
+        if clients.has_ended {
             // No worker accepts any more.
-            self.all().for_each(ListenSocket::refuse);
+            all().for_each(ListenSocket::refuse);
         }
     }
 
     /// Refuses new connections, unless another process has the sockets. Those of `--admin` and `--control`
     /// serve to the end: a daemon that stops says so there.
     pub(crate) fn end(&self) {
-        let mut has_ended = self.has_ended();
-        *has_ended = true;
-        let clients = self.clients.iter();
-        clients.chain(&self.handover).for_each(ListenSocket::refuse);
+        let mut clients = self.clients();
+        clients.has_ended = true;
+        let sockets = clients.sockets.iter();
+        sockets.chain(&self.handover).for_each(ListenSocket::refuse);
     }
 
     /// Removes the files of UNIX sockets that belong to this process alone.
     pub(crate) fn remove(&self) {
-        self.all().for_each(ListenSocket::remove);
+        let clients = self.clients();
+        let sockets = clients.sockets.iter();
+        sockets.chain(self.others()).for_each(ListenSocket::remove);
     }
 
-    fn all(&self) -> impl Iterator<Item = &ListenSocket> {
-        let clients = self.clients.iter().chain(&self.admin);
-        clients.chain(&self.control).chain(&self.handover)
+    /// Those that are not for clients.
+    fn others(&self) -> impl Iterator<Item = &ListenSocket> {
+        self.admin.iter().chain(&self.control).chain(&self.handover)
     }
 
-    fn has_ended(&self) -> MutexGuard<'_, bool> {
+    fn clients(&self) -> MutexGuard<'_, Clients> {
         // No holder of the lock can panic half-way.
-        self.has_ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -144,6 +144,11 @@ impl ListenSocket {
         &self.requested.endpoint
     }
 
+    /// Whether it was asked for in the same way, its mode and its owner among that.
+    pub(crate) fn is_requested_as(&self, address: &ListenAddr) -> bool {
+        self.is_manager_owned() || self.requested == *address
+    }
+
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         let address = self.socket.local_addr()?.as_socket();
         Ok(address.ok_or(io::ErrorKind::AddrNotAvailable)?)

@@ -12,7 +12,8 @@ pub(super) fn prefixed(level: Level, text: &[u8]) -> String {
 
 /// A line on standard output.
 pub(super) fn tagged(level: Level, text: &str) -> String {
-    format!("[LOG {}]: {text}\n", level.as_str())
+    // Not by `format!`: as a daemon's request costs a line, that would be a tenth of it.
+    ["[LOG ", level.as_str(), "]: ", text, "\n"].concat()
 }
 
 /// The text in place of lost lines.

@@ -57,11 +57,10 @@ pub fn printable_json(json: &str) -> String {
 #[must_use]
 pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) -> bool) -> String {
     let text = text.as_ref();
-    if let Ok(plain) = str::from_utf8(text)
-        && plain.len() <= limit
-        && plain
-            .bytes()
-            .all(|b| matches!(b, b' '..=b'~') && !is_syntax(char::from(b)))
+    if text.len() <= limit
+        && is_plain(text)
+        && !text.iter().any(|byte| is_syntax(char::from(*byte)))
+        && let Ok(plain) = str::from_utf8(text)
     {
         return plain.to_owned();
     }
@@ -83,6 +82,14 @@ pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) ->
         }
     }
     line
+}
+
+/// Whether all of it is printable ASCII, as nearly every line is: looked at in blocks, of which the compiler makes a few
+/// instructions each.
+fn is_plain(text: &[u8]) -> bool {
+    let is_plain = |is_plain: bool, byte: &u8| is_plain & (b' '..=b'~').contains(byte);
+    text.chunks(BLOCK)
+        .all(|block| block.iter().fold(true, is_plain))
 }
 
 enum Piece {
@@ -137,9 +144,10 @@ const fn is_misleading(c: char) -> bool {
     )
 }
 
-/// The longest line: syslogd implementations take 1 to 8 KiB.
-/// The longest printable line in bytes.
+/// The longest printable line in bytes: syslogd implementations take 1 to 8 KiB.
 pub const MAX_LINE: usize = 8192;
+/// In bytes.
+const BLOCK: usize = 32;
 /// In the place of what was cut off.
 const CUT: &str = "...";
 /// `\xNN`.

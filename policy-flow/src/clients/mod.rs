@@ -30,7 +30,7 @@ mod wait;
 pub use admission::{Peer, PlaceLimits, Places, Refusal};
 pub use event::{ClientError, ClientEvent, Waiting};
 pub use memory::RequestMemory;
-pub use options::ClientOptions;
+pub use options::{ClientOptions, ClientTimes};
 
 use client::{Client, State};
 use evict::EvictionCandidates;

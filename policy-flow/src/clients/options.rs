@@ -35,6 +35,37 @@ pub struct ClientOptions {
     pub memory: Option<usize>,
 }
 
+/// How long clients are waited for: the part of [`ClientOptions`] that may change while they are connected.
+///
+/// ```
+/// use policy_flow::{ClientOptions, ClientTimes};
+/// use std::time::Duration;
+///
+/// let mut times = ClientTimes::from(ClientOptions::default());
+/// assert_eq!(times.idle, Duration::from_secs(1200));
+/// times.idle = Duration::from_secs(600);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ClientTimes {
+    /// [`ClientOptions::idle`].
+    pub idle: Duration,
+    /// [`ClientOptions::request`].
+    pub request: Duration,
+    /// [`ClientOptions::memory_wait`].
+    pub memory_wait: Duration,
+}
+
+impl From<ClientOptions> for ClientTimes {
+    fn from(options: ClientOptions) -> Self {
+        Self {
+            idle: options.idle,
+            request: options.request,
+            memory_wait: options.memory_wait,
+        }
+    }
+}
+
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {

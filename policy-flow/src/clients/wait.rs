@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Clients, Timer, client::State, queue::Queue};
+use super::{ClientTimes, Clients, Timer, client::State, queue::Queue};
 use crate::clock::Time;
 
 /// What clients wait for, each in a queue of its own.
@@ -20,9 +20,35 @@ pub(super) enum Wait {
     Reply,
 }
 
+impl Wait {
+    const ALL: [Self; WAITS] = [
+        Self::Idle,
+        Self::Rest,
+        Self::Short,
+        Self::ShortLarge,
+        Self::Reply,
+    ];
+}
+
 impl Clients {
     pub(super) fn queue(&mut self, wait: Wait) -> &mut Queue {
         &mut self.queues[wait as usize]
+    }
+
+    /// Other times, also for those that wait already. One whose time is over by that is closed with the next tick.
+    pub fn renew_times(&mut self, times: ClientTimes) {
+        let ClientTimes {
+            idle,
+            request,
+            memory_wait,
+        } = times;
+        self.options.idle = idle;
+        self.options.request = request;
+        self.options.memory_wait = memory_wait;
+        for wait in Wait::ALL {
+            // It rings sooner, if that is needed; one that rings too early is set again.
+            self.arm_first(wait);
+        }
     }
 
     pub(super) fn wait(&mut self, id: u32, wait: Wait) {

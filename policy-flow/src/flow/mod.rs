@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Address, ClientDriver, ClientId, Clients, Driver, Failure, LinkId, Peer, Refusal, Slot,
-    Upstream, clock::Time, foreign::TLS_HANDSHAKE,
+    Address, ClientDriver, ClientId, ClientTimes, Clients, Driver, Failure, LinkId, Peer, Refusal,
+    Slot, Upstream, clock::Time, foreign::TLS_HANDSHAKE,
 };
 
 mod options;
@@ -49,6 +49,16 @@ impl Flow {
     /// The backends' side, to have it check backends or exchange their list.
     pub const fn upstream_mut(&mut self) -> Option<&mut Upstream> {
         self.upstream.as_mut()
+    }
+
+    /// Other rules from now on, for the requests that come.
+    pub fn renew(&mut self, options: FlowOptions) {
+        self.options = options;
+    }
+
+    /// Other times for the clients, those that wait already among them.
+    pub fn renew_times(&mut self, times: ClientTimes) {
+        self.clients.renew_times(times);
     }
 
     /// What happens from now on happens then. Time does not go back.

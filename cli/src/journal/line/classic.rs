@@ -83,7 +83,7 @@ mod tests {
         ];
         let request = Request::from_attributes(attributes).unwrap();
         let service = Service::parse(b"name=127.0.0.1:1", Duration::from_secs(1)).unwrap();
-        line(&Counted::from(service), &request, "0s", action)
+        line(&Counted::new(service), &request, "0s", action)
     }
 
     /// A naive reader of the line.

@@ -1,0 +1,49 @@
+//! `--show-config` and `--convert`: settings as a configuration file.
+
+use std::io::Write;
+
+use policy_daemon::log::printable;
+
+use super::Effective;
+use crate::{
+    args::Options,
+    config::{Written, written},
+    services::Services,
+};
+
+/// Prints the settings as a configuration file on standard output, and on standard error why that cannot be.
+///
+/// Whether they can be printed.
+#[must_use]
+pub fn print_config(options: &Options) -> bool {
+    let which = if options.config.convert || options.config.non_default {
+        Written::NonDefault
+    } else {
+        Written::All
+    };
+    let services = Services::parse(options);
+    let mut faults: Vec<String> = services
+        .invalid
+        .iter()
+        .map(|fault| printable(&fault.text))
+        .collect();
+    let effective = Effective {
+        options,
+        services: &services,
+        workers: options.daemon().workers(),
+        max_clients: options.limits.max_clients.map(usize::from),
+    };
+    match written(&effective, which) {
+        // Nobody reads it who has closed standard output.
+        Ok(text) if faults.is_empty() => _ = std::io::stdout().write_all(text.as_bytes()),
+        Ok(_) => {}
+        Err(text) => faults.push(printable(text)),
+    }
+    for text in services.valid.iter().flat_map(|service| &service.warnings) {
+        eprintln!("hapolicy: warning: {}", printable(text));
+    }
+    for fault in &faults {
+        eprintln!("hapolicy: {fault}");
+    }
+    faults.is_empty()
+}

@@ -1,0 +1,124 @@
+//! The configuration file: read as a whole, or refused with all that is wrong with it.
+//!
+//! A key is a long option, and has its value read by that option's own rules, so that nothing is described twice. What a
+//! file says is put together as the words of a command line, and goes the way of one from there.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+mod difference;
+pub(crate) use difference::{Change, differences};
+
+mod files;
+mod finding;
+mod reader;
+mod service;
+mod suggest;
+mod value;
+mod write;
+
+pub use finding::Findings;
+pub(crate) use finding::{Place, Source};
+pub(crate) use write::{Written, written};
+
+use finding::Finding;
+use reader::Reader;
+
+/// What configuration files say.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file, with its whole path, and those that it includes.
+    sources: Vec<Source>,
+    /// The words of a command line that says the same.
+    pub(crate) words: Vec<OsString>,
+    /// The places of the long options.
+    options: Vec<(String, Place)>,
+}
+
+impl Config {
+    /// Reads a file, and those that it includes.
+    ///
+    /// # Errors
+    ///
+    /// [`Findings`]: all that is wrong with them.
+    pub(crate) fn read(path: &Path) -> Result<Self, Findings> {
+        let mut reader = Reader::default();
+        // A daemon may read it again from elsewhere.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        reader.read(path);
+        let Reader {
+            sources,
+            findings,
+            words,
+            options,
+            ..
+        } = reader;
+        if findings.is_empty() {
+            Ok(Self {
+                sources,
+                words: words.into_iter().map(OsString::from).collect(),
+                options,
+            })
+        } else {
+            Err(Findings::new(findings, &sources))
+        }
+    }
+
+    /// The path of the file.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        let first = self.sources.first();
+        first.map(|source| source.path.clone())
+    }
+
+    /// A fault that the settings have together, at the first option that the text names.
+    pub(crate) fn refuse(&self, text: &str) -> Findings {
+        let finding = Finding {
+            place: self.place_of(text).unwrap_or(Place {
+                source: 0,
+                span: 0..0,
+            }),
+            title: as_keys(text),
+            label: String::new(),
+            help: None,
+        };
+        Findings::new(vec![finding], &self.sources)
+    }
+
+    /// `FILE:LINE:COLUMN` of the first option that a text names.
+    pub(crate) fn position_of(&self, text: &str) -> Option<String> {
+        let place = self.place_of(text)?;
+        let source = self.sources.get(place.source)?;
+        Some(source.position(place.span.start))
+    }
+
+    fn place_of(&self, text: &str) -> Option<Place> {
+        let named = named(text)?;
+        let mut options = self.options.iter();
+        let (_, place) = options.find(|(option, _)| option == named)?;
+        Some(place.clone())
+    }
+}
+
+/// The first long option that a text names.
+fn named(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("--")?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    rest.get(..end.unwrap_or(rest.len()))
+}
+
+/// A text about options as one about keys.
+fn as_keys(text: &str) -> String {
+    let mut parts = text.split("--");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut text, part| {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let (name, rest) = part.split_at(end.unwrap_or(part.len()));
+        text += &format!("`{name}`{rest}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

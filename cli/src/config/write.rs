@@ -1,0 +1,199 @@
+//! Settings as a configuration file: what a command line says, or all that holds.
+
+use std::fmt::Write;
+
+use clap::{Arg, CommandFactory};
+use policy_ha::Backend;
+
+use super::{reader::is_key, value::is_list};
+use crate::{
+    args::{Options, Service, is_of_a_daemon, shown_duration},
+    check_config::Effective,
+    services::{Services, default_timeout, mode_name},
+};
+
+/// Which settings are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Written {
+    /// All, each with its default where nothing else is said.
+    All,
+    /// Those that differ from the default.
+    NonDefault,
+}
+
+/// The settings as a file.
+///
+/// # Errors
+///
+/// A line about a text that no such file can hold.
+pub(crate) fn written(effective: &Effective<'_>, which: Written) -> Result<String, String> {
+    let Effective {
+        options, services, ..
+    } = effective;
+    let mut given = effective.given();
+    if which == Written::NonDefault {
+        let default = defaults(options.is_daemon);
+        given.retain(|pair| match pair.0.as_str() {
+            // By default it follows from the number of services.
+            "affinity" => options.affinity.is_some(),
+            _ => !default.contains(pair),
+        });
+    }
+    let mut text = String::new();
+    for option in Options::command().get_arguments() {
+        let name = option.get_long().unwrap_or_default();
+        if !is_key(name) || (is_of_a_daemon(option) && !options.is_daemon) {
+            continue;
+        }
+        let of_option = given.iter().filter(|(other, _)| other == name);
+        let values: Vec<_> = of_option.map(|(_, value)| value.as_deref()).collect();
+        match setting(option, &values)? {
+            Some(value) => _ = writeln!(text, "{name} = {value}"),
+            None if which == Written::NonDefault => {}
+            None if option.get_action().takes_values() => {
+                _ = writeln!(text, "# {name} is not set");
+            }
+            None => _ = writeln!(text, "{name} = false"),
+        }
+    }
+    for service in &services.valid {
+        text += &table(service, which, options.is_daemon)?;
+    }
+    Ok(text)
+}
+
+/// The settings of a command line that says nothing.
+fn defaults(is_daemon: bool) -> Vec<(String, Option<Vec<u8>>)> {
+    let options = Options {
+        is_daemon,
+        ..Options::default()
+    };
+    let services = Services::default();
+    let effective = Effective {
+        options: &options,
+        services: &services,
+        workers: 1,
+        max_clients: None,
+    };
+    effective.given()
+}
+
+/// The value of a key, of those that an option has on a command line.
+fn setting(option: &Arg, values: &[Option<&[u8]>]) -> Result<Option<String>, String> {
+    let name = option.get_long().unwrap_or_default();
+    // Of one that is repeated the last one counts, and that of one service stands in its table.
+    let of_all = |value: &&&[u8]| name != "keep" || !value.contains(&b'=');
+    let given = || values.iter().flatten();
+    Ok(if is_list(option) {
+        let delimiter = option.get_value_delimiter();
+        let parts = given().flat_map(|value| parts(value, delimiter));
+        let list: Vec<String> = parts
+            .map(|part| string(name, part))
+            .collect::<Result<_, _>>()?;
+        (!list.is_empty()).then(|| format!("[{}]", list.join(", ")))
+    } else if let Some(value) = given().rfind(of_all) {
+        Some(if is_number(option) {
+            String::from_utf8_lossy(value).into_owned()
+        } else {
+            string(name, value)?
+        })
+    } else {
+        values.contains(&None).then(|| "true".to_owned())
+    })
+}
+
+/// The table of a service.
+fn table(service: &Service, which: Written, is_daemon: bool) -> Result<String, String> {
+    let Service {
+        name,
+        endpoint,
+        backend,
+        timeout,
+        mode,
+        actions,
+        keep,
+        ..
+    } = service;
+    let default = Backend::default();
+    let all = which == Written::All;
+    let mut text = format!("\n[service.{}]\n", key(name)?);
+    let address = endpoint.to_string();
+    let mut line = |key: &str, value: String, is_default: bool| {
+        if all || !is_default {
+            _ = writeln!(text, "{key} = {value}");
+        }
+    };
+    line("address", string("address", address.as_bytes())?, false);
+    let (priority, weight) = (backend.priority, backend.weight);
+    line(
+        "priority",
+        priority.to_string(),
+        priority == default.priority,
+    );
+    line("weight", weight.to_string(), weight == default.weight);
+    let is_default = *timeout == default_timeout(is_daemon);
+    line("timeout", quoted(&shown_duration(*timeout)), is_default);
+    line(
+        "mode",
+        quoted(mode_name(*mode)),
+        *mode == Default::default(),
+    );
+    if let Some(keep) = keep {
+        line("keep", quoted(&shown_duration(*keep)), false);
+    }
+    if let Some(actions) = actions {
+        line("actions", quoted(&actions.to_string()), false);
+    }
+    Ok(text)
+}
+
+fn parts(value: &[u8], delimiter: Option<char>) -> Vec<&[u8]> {
+    match delimiter {
+        Some(delimiter) => {
+            let parts = value.split(|byte| char::from(*byte) == delimiter);
+            parts.collect()
+        }
+        None => vec![value],
+    }
+}
+
+/// Whether an option takes a whole number.
+fn is_number(option: &Arg) -> bool {
+    let names = option.get_value_names();
+    names.is_some_and(|names| names.iter().any(|name| name.as_str() == "N"))
+}
+
+/// A key: bare, where that is possible.
+fn key(name: &[u8]) -> Result<String, String> {
+    let is_bare = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    if !name.is_empty() && name.iter().all(is_bare) {
+        Ok(String::from_utf8_lossy(name).into_owned())
+    } else {
+        string("service", name)
+    }
+}
+
+/// A string in quotes.
+fn string(name: &str, text: &[u8]) -> Result<String, String> {
+    let is_utf8 = str::from_utf8(text);
+    let text = is_utf8.map_err(|_| {
+        let shown = String::from_utf8_lossy(text).into_owned();
+        format!("{name} '{shown}' is not UTF-8, which a file has to be")
+    })?;
+    Ok(quoted(text))
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            character if character.is_control() => {
+                _ = write!(quoted, "\\u{:04X}", u32::from(character));
+            }
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
