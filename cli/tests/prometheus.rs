@@ -1,62 +1,61 @@
-//! The metrics, the alerts and the dashboard, with the real Prometheus.
+//! The metrics, the alerts and the dashboards of all three daemons, with the real Prometheus.
 
 use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use policy_testing::{
+    admin::address,
     eventually,
-    process::{Daemon, Process},
+    port::Port,
+    process::{Client, Daemon, Process, mtpolicyd, policyd_weight, request},
     stub::{Script, Stub},
 };
 use serde_json::Value;
 
 #[test]
 fn prometheus_has_nothing_to_say_against_the_metrics_and_the_alerts() {
-    let watched = Watched::start();
-    let check = "curl --silent --fail \"$0/metrics\" | promtool check metrics";
-    let ended = run("sh", &["-c", check, &format!("http://{}", watched.admin)]);
-    assert_eq!(ended, (Some(0), String::new()));
-    let alerts = contrib("prometheus");
-    let (status, said) = run(
-        "promtool",
-        &["check", "rules", &path(&alerts, "hapolicy.rules.yml")],
-    );
-    assert_eq!(status, Some(0), "{said}");
-    let (status, said) = run(
-        "promtool",
-        &["test", "rules", &path(&alerts, "hapolicy.test.yml")],
-    );
-    assert_eq!(status, Some(0), "{said}");
-    watched.daemon.stop();
+    for watched in Watched::all() {
+        let name = watched.name;
+        let check = "curl --silent --fail \"$0/metrics\" | promtool check metrics";
+        let ended = run("sh", &["-c", check, &format!("http://{}", watched.admin)]);
+        assert_eq!(ended, (Some(0), String::new()), "{name}");
+        let alerts = contrib("prometheus");
+        for (verb, file) in [("check", "rules"), ("test", "test")] {
+            let file = path(&alerts, &format!("{name}.{file}.yml"));
+            let (status, said) = run("promtool", &[verb, "rules", &file]);
+            assert_eq!(status, Some(0), "{said}");
+        }
+    }
 }
 
 #[test]
-fn a_prometheus_that_scrapes_a_daemon_has_data_for_each_panel_and_an_alert_for_a_dead_service() {
-    let watched = Watched::start();
+fn a_prometheus_that_scrapes_all_three_has_data_for_each_panel_and_alerts_for_what_is_dead() {
+    let mut all = Watched::all();
     let directory = tempfile::tempdir().unwrap();
-    // The alert as it is, but without its five minutes.
-    let rules = fs::read_to_string(contrib("prometheus").join("hapolicy.rules.yml")).unwrap();
-    let rules: Vec<_> = rules
-        .lines()
-        .filter(|line| !line.trim().starts_with("for: "))
-        .collect();
-    fs::write(directory.path().join("rules.yml"), rules.join("\n")).unwrap();
-    let config = format!(
-        "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files: [rules.yml]\n\
-         scrape_configs:\n  - job_name: hapolicy\n    static_configs:\n      - targets: ['{}']\n",
-        watched.admin
-    );
+    let mut config = "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n\
+                      rule_files: ['*.rules.yml']\nscrape_configs:\n"
+        .to_owned();
+    for watched in &all {
+        let name = watched.name;
+        config.push_str(&format!(
+            "  - job_name: {name}\n    static_configs:\n      - targets: ['{}']\n",
+            watched.admin
+        ));
+        // The alerts as they are, but without the minutes that they wait.
+        let file = format!("{name}.rules.yml");
+        let rules = fs::read_to_string(contrib("prometheus").join(&file)).unwrap();
+        let rules = rules
+            .lines()
+            .filter(|line| !line.trim().starts_with("for: "));
+        let rules: Vec<_> = rules.collect();
+        fs::write(directory.path().join(file), rules.join("\n")).unwrap();
+    }
     fs::write(directory.path().join("prometheus.yml"), config).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let server = format!("127.0.0.1:{port}");
+    let server = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new("prometheus");
     command.current_dir(&directory).args([
         "--config.file=prometheus.yml",
@@ -71,30 +70,33 @@ fn a_prometheus_that_scrapes_a_daemon_has_data_for_each_panel_and_an_alert_for_a
         );
         found.trim().to_owned()
     };
-    let mut client = watched.daemon.connect();
     let has_data = |expression: &str| {
         let found = query(expression);
         !found.is_empty() && !found.contains("error")
     };
-    let is_scraped = || {
-        assert_eq!(client.ask_about("x"), "dunno");
-        has_data("rate(hapolicy_requests_total{action='dunno'}[1m]) > 0")
-    };
-    assert!(eventually(is_scraped), "{}", query("up"));
-    for expression in panels() {
-        let expression = expression
-            .replace("$__rate_interval", "1m")
-            .replace("$instance", ".*");
-        assert!(eventually(|| has_data(&expression)), "{expression}");
+    for watched in &mut all {
+        let counted = format!("rate({}_requests_total[1m]) > 0", watched.prefix);
+        let asked = request(&[("sender", "a@example.com"), ("client_address", "192.0.2.1")]);
+        let is_scraped = || {
+            assert!(watched.client.reply_to(&asked), "{}", watched.name);
+            has_data(&counted)
+        };
+        assert!(eventually(is_scraped), "{counted}: {}", query("up"));
+        for expression in panels(watched.name) {
+            let expression = expression
+                .replace("$__rate_interval", "1m")
+                .replace("$instance", ".*");
+            assert!(eventually(|| has_data(&expression)), "{expression}");
+        }
+        let fires = || query("ALERTS{alertstate='firing'}").contains(watched.alert);
+        assert!(eventually(fires), "{}: {}", watched.alert, query("ALERTS"));
     }
-    let fires = || query("ALERTS{alertstate='firing'}").contains("HapolicyServiceDown");
-    assert!(eventually(fires), "{}", query("ALERTS"));
-    watched.daemon.stop();
 }
 
-/// All expressions of the dashboard.
-fn panels() -> Vec<String> {
-    let dashboard = fs::read_to_string(contrib("grafana").join("hapolicy.json")).unwrap();
+/// All expressions of a daemon's dashboard.
+fn panels(name: &str) -> Vec<String> {
+    let dashboard = contrib("grafana").join(format!("{name}.json"));
+    let dashboard = fs::read_to_string(dashboard).unwrap();
     let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels
@@ -106,34 +108,125 @@ fn panels() -> Vec<String> {
     expressions
 }
 
-/// A daemon with a service that answers and one that is dead.
+/// A daemon for which something is dead, and the alert that has to say so.
 struct Watched {
-    daemon: Daemon,
+    name: &'static str,
+    prefix: &'static str,
+    alert: &'static str,
     admin: String,
-    _stub: Stub,
+    client: Asking,
+    _process: Process,
+    _stub: Option<Stub>,
+    _port: Option<Port>,
+    _directory: tempfile::TempDir,
+}
+
+/// A client that keeps its connection.
+struct Asking(Client);
+
+impl Asking {
+    fn reply_to(&mut self, request: &[u8]) -> bool {
+        self.0.send(request);
+        self.0.reply().is_some()
+    }
 }
 
 impl Watched {
-    fn start() -> Self {
+    fn all() -> Vec<Self> {
+        vec![Self::hapolicy(), Self::mtpolicyd(), Self::policyd_weight()]
+    }
+
+    /// With a service that answers, and one that is dead.
+    fn hapolicy() -> Self {
         let stub = Stub::tcp(Script::answer("dunno"));
         let good = format!("good={}", stub.address());
-        let daemon = Daemon::tcp(&[
-            "--admin",
-            "inet:127.0.0.1:0",
-            "-s",
-            &good,
-            "-s",
-            "dead=127.0.0.1:1:1",
-        ]);
-        assert_eq!(daemon.connect().ask_about("x"), "dunno");
-        let line = daemon.process.out.lines(METRICS).remove(0);
-        let admin = line.split(METRICS).nth(1).unwrap().to_owned();
+        let admin = ["--admin", "inet:127.0.0.1:0"];
+        let services = ["-s", &good, "-s", "dead=127.0.0.1:1:1"];
+        let daemon = Daemon::tcp(&[&admin[..], &services].concat());
+        assert!(daemon.process.out.wait_lines(1, "metrics at "));
         Self {
-            daemon,
-            admin,
-            _stub: stub,
+            name: "hapolicy",
+            prefix: "hapolicy",
+            alert: "HapolicyServiceDown",
+            admin: address(&daemon.process.out.text()).unwrap(),
+            client: Asking(daemon.connect()),
+            _process: daemon.process,
+            _stub: Some(stub),
+            _port: None,
+            _directory: tempfile::tempdir().unwrap(),
         }
     }
+
+    /// With a list that has ended, a store that is away, and a limit.
+    fn mtpolicyd() -> Self {
+        let (directory, port) = (tempfile::tempdir().unwrap(), Port::any());
+        let config = format!(
+            "port = {port}\nadmin = inet:127.0.0.1:0\n\
+             <Connection away>\nmodule = Redis\nserver = 127.0.0.1:1\n</Connection>\n\
+             <VirtualHost {port}>\nname = test\n\
+             <Plugin limited>\nmodule = Limit\nkey = sender\nstore = away\nlimits = 9/1h\n\
+             count_at = RCPT\non_error = continue\n</Plugin>\n\
+             <Plugin listed>\nmodule = RBL\ndomain = {DEAD}\nmode = passive\n</Plugin>\n\
+             </VirtualHost>\n",
+            port = port.number()
+        );
+        let file = directory.path().join("mtpolicyd.conf");
+        fs::write(&file, config).unwrap();
+        let mut command = Command::new(mtpolicyd());
+        command.arg("-f").arg("-c").arg(&file).stdin(Stdio::null());
+        let process = Process::of(&mut command);
+        let is_ready = process.err.wait_lines(1, "metrics at ");
+        assert!(is_ready, "{}", process.err.text());
+        Self {
+            name: "mtpolicyd",
+            prefix: "mtpolicyd",
+            alert: "MtpolicydListDown",
+            admin: address(&process.err.text()).unwrap(),
+            client: Asking(Client::connect(&format!("127.0.0.1:{}", port.number()))),
+            _process: process,
+            _stub: None,
+            _port: Some(port),
+            _directory: directory,
+        }
+    }
+
+    /// With a list that has ended, and nobody to ask DNS.
+    fn policyd_weight() -> Self {
+        let (directory, port) = (tempfile::tempdir().unwrap(), Port::any());
+        let place = directory.path().display();
+        // For a debugged daemon the next port counts.
+        let before = port.number() - 1;
+        let config = format!(
+            "$LOCKPATH = '{place}/lock/'; $SPATH = ''; $PIDFILE = '{place}/pid'; $TCP_PORT = {before};\n\
+             $NS = '127.0.0.1:1'; $ADMIN = 'inet:127.0.0.1:0'; $REQUEST_TIMEOUT = '1s';\n\
+             @dnsbl_score = ('{DEAD}', 3, 0, 'DEAD'); @rhsbl_score = ();\n"
+        );
+        let file = directory.path().join("policyd-weight.conf");
+        fs::write(&file, config).unwrap();
+        let mut command = Command::new(policyd_weight());
+        command.arg("-d").arg("-f").arg(&file).arg("start");
+        let process = Process::of(command.stdin(Stdio::null()));
+        let is_ready = process.out.wait_lines(1, "metrics at ");
+        let said = format!("{}{}", process.out.text(), process.err.text());
+        assert!(is_ready, "{said}");
+        Self {
+            name: "policyd-weight",
+            prefix: "policyd_weight",
+            alert: "PolicydWeightListDown",
+            admin: address(&process.out.text()).unwrap(),
+            client: Asking(Client::connect(&format!("127.0.0.1:{}", port.number()))),
+            _process: process,
+            _stub: None,
+            _port: Some(port),
+            _directory: directory,
+        }
+    }
+}
+
+/// The server names no port that it has chosen itself.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn contrib(part: &str) -> PathBuf {
@@ -156,4 +249,5 @@ fn run(program: &str, words: &[&str]) -> (Option<i32>, String) {
     )
 }
 
-const METRICS: &str = "metrics at inet:";
+/// A list that has ended, which is known without a question to DNS.
+const DEAD: &str = "spam.dnsbl.sorbs.net";

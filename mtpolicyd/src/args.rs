@@ -11,6 +11,8 @@ pub struct Args {
     pub config: Option<PathBuf>,
     /// No background, and the log on standard error.
     pub foreground: bool,
+    /// Where metrics are shown, beside what the configuration says.
+    pub admin: Vec<String>,
     /// The level of the log, instead of the configuration's.
     pub log_level: Option<u8>,
     /// As the original in everything.
@@ -116,6 +118,9 @@ impl Args {
                 self.task = Some(Task::Cron(tasks.collect()));
             }
             "config" => self.set_config(value),
+            "admin" => self
+                .admin
+                .extend(Some(value).filter(|value| !value.is_empty())),
             "foreground" => self.foreground = true,
             // 0 is no level in the original.
             "loglevel" => match value.parse() {
@@ -208,6 +213,7 @@ const OPTIONS: &[Known] = &[
     switch("foreground", &["f"]),
     value("loglevel", &["l"]),
     value("cron", &["t"]),
+    value("admin", &[]),
     switch("check-config", &[]),
     value("parse-config", &[]),
     switch("explain", &[]),
@@ -223,6 +229,6 @@ const OPTIONS: &[Known] = &[
 pub const USAGE: &str = "\
 mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground] [-l|--loglevel=<level>] [-d|--dump_vhosts]
           [-t|--cron=<task1,hourly,daily,...>] [--check-config [--strict]] [--parse-config=<file>]
-          [--explain [--json]] [--dry-run] [--compat] [--version]
+          [--explain [--json]] [--admin=<endpoint>] [--dry-run] [--compat] [--version]
 mtpolicyd [-c <file>] limits show|reset <key>
 ";

@@ -6,7 +6,10 @@ use std::sync::{
     atomic::{AtomicU8, Ordering::Relaxed},
 };
 
-use policy_daemon::log::{ALL, Level, Log, Suppressor};
+use policy_daemon::{
+    admin::Changes,
+    log::{ALL, Level, Log, Suppressor},
+};
 
 /// The log.
 #[derive(Clone, Debug)]
@@ -16,6 +19,7 @@ pub struct Journal(Arc<Inner>);
 struct Inner {
     log: Arc<Suppressor>,
     level: AtomicU8,
+    changes: Changes,
 }
 
 impl Journal {
@@ -23,7 +27,12 @@ impl Journal {
     #[must_use]
     pub fn new(log: Arc<Suppressor>, level: u8) -> Self {
         let level = AtomicU8::new(level);
-        Self(Arc::new(Inner { log, level }))
+        let changes = Changes::default();
+        Self(Arc::new(Inner {
+            log,
+            level,
+            changes,
+        }))
     }
 
     /// A log that is kept in memory, of level 2.
@@ -69,6 +78,12 @@ impl Journal {
                 .log
                 .line(Level::Warning, "warning", ALL, text.to_owned());
         }
+    }
+
+    /// The last changes of what the daemon asks, and of its configuration.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.0.changes
     }
 
     /// The log behind it.

@@ -18,6 +18,7 @@ pub mod daemon;
 mod error;
 pub mod journal;
 pub mod load;
+mod metrics;
 pub mod plugin;
 mod plugins;
 pub mod services;

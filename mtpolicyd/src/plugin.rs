@@ -34,6 +34,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 pub use crate::error::PluginError;
 use crate::{
     chain::{call::Call, on_error::OnError},
+    metrics::PluginCounters,
     services::Services,
 };
 
@@ -122,6 +123,8 @@ pub struct Link {
     pub on_error: OnError,
     /// The level of the plugin's own messages, `log_level`; 4 by default.
     pub log_level: u8,
+    /// What comes of its turns.
+    pub(crate) counters: Arc<PluginCounters>,
     /// The plugin.
     pub plugin: Box<dyn Plugin>,
 }

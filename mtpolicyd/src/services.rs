@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_dns::{Answer, DnsOptions, DnsResolver, Question, Resolver, Table};
+use policy_dns::{Answer, DnsCounts, DnsOptions, DnsResolver, Question, Resolver, Table};
 
 use crate::journal::Journal;
 
@@ -72,6 +72,18 @@ impl Dns {
             *servers = DnsResolver::new(options);
         }
         is_other
+    }
+
+    /// How many questions had which outcome, and how many answers are kept.
+    #[must_use]
+    pub fn counts(&self) -> (DnsCounts, usize) {
+        match self {
+            Self::Servers(servers) => {
+                let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
+                (servers.counts(), servers.cached())
+            }
+            Self::Table(_) => Default::default(),
+        }
     }
 
     /// Nobody: each name is unknown.

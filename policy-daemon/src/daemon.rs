@@ -82,7 +82,11 @@ impl Daemon {
         resources.max_clients.announce(log.log());
         let count = options.workers();
         let shared = Shared::new(count, options.allow.clone(), resources.max_clients, log);
-        let shared = Arc::new(shared.map_err(cannot_start())?);
+        let admin_allow = options.admin_allow().to_vec();
+        let shared = shared
+            .map_err(cannot_start())?
+            .with_admin_allow(admin_allow);
+        let shared = Arc::new(shared);
         let events = Arc::new(Inbox::new().map_err(cannot_start())?);
         let workers = (0..count).map(|index| {
             let sockets = &resources.sockets;

@@ -24,14 +24,16 @@
 //!  handover                    └ wait ─────┴── a successor asks: sockets, then connections
 //! ```
 //!
-//! The [`admin`] listener shows metrics and health over HTTP, and the [`control`] socket takes commands, both on threads of
-//! their own.
+//! The [`admin`] listener shows metrics, health and a page of the state over HTTP, and the [`control`] socket takes
+//! commands, both on threads of their own. [`metrics`] has the counters.
 //!
 //! # Features
 //!
 //! - `clap`: `command_line::usage_line`, an error of clap in one line.
 //! - `tokio`: `TokioService`, a service of policy requests on tokio, with `policy-net`. See `examples/limited.rs`, a
 //!   policy server with limits, privileges, logging and restart without loss in 40 lines.
+//! - `dns`: `metrics::dns`, the metrics of DNS lists and of questions to DNS.
+//! - `requests`: `metrics::RequestMetrics`, the metrics of policy requests by the class of their action. `tokio` has it.
 //! - `tracing`: `log::TracingLayer` writes the events of libraries as lines of the log.
 //!
 //! Linux only: it uses eventfd(2), and the kernel's word on the maker of a socket.
@@ -46,6 +48,7 @@ mod daemon;
 mod error;
 mod listen;
 pub mod log;
+pub mod metrics;
 mod options;
 mod process;
 mod reloading;

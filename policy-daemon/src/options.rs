@@ -48,6 +48,9 @@ pub struct DaemonOptions {
     pub control: Option<PathBuf>,
     /// The networks of TCP clients that are served; needed for listeners that other machines can reach.
     pub allow: Vec<IpNet>,
+    /// The networks whose clients may see the admin listener, where they are others than those whose requests are served;
+    /// `None`: the same. Where there are none it is for this machine alone.
+    pub admin_allow: Option<Vec<IpNet>>,
     /// Clients at once; `None` allows as many as descriptors are left for, at most 16,384.
     pub max_clients: Option<NonZeroUsize>,
     /// Threads that serve connections, one by default; 64 are started at most.
@@ -75,6 +78,7 @@ impl DaemonOptions {
             admin: Vec::new(),
             control: None,
             allow: Vec::new(),
+            admin_allow: None,
             max_clients: None,
             workers: NonZeroUsize::MIN,
             user: None,
@@ -99,7 +103,7 @@ impl DaemonOptions {
 
     /// The addresses of the admin listener, each checked.
     pub fn admin_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
-        let has_allow = !self.allow.is_empty();
+        let has_allow = !self.admin_allow().is_empty();
         let texts = self.admin.iter();
         texts.map(move |text| listen_addr("--admin", text, has_allow))
     }
@@ -156,6 +160,10 @@ impl DaemonOptions {
         }
         let capacity = fd::capacity(own, self.reserved_fds)?;
         Ok(MaxClients::new(self.max_clients, capacity))
+    }
+
+    pub(crate) fn admin_allow(&self) -> &[IpNet] {
+        self.admin_allow.as_deref().unwrap_or(&self.allow)
     }
 
     pub(crate) fn run_as(&self) -> Result<Option<RunAs>, StartError> {

@@ -1,5 +1,6 @@
 //! A service of policy requests on tokio: a runtime for each worker, with the connections of `policy-net`.
 
+mod admin;
 mod local_endpoint;
 
 use std::{
@@ -23,9 +24,11 @@ use tokio::{
     time::{Instant, interval, sleep, sleep_until},
 };
 
-use self::local_endpoint::local_endpoint;
+use self::{admin::TokioAdmin, local_endpoint::local_endpoint};
 use crate::{
+    admin::Admin,
     log::{ALL, Level},
+    metrics::RequestMetrics,
     service::{Service, Worker},
     worker::{Inbox, Listener, Message, Origin, WorkerContext},
 };
@@ -34,6 +37,9 @@ use crate::{
 ///
 /// Each worker has a runtime of one thread. An error of the handler, or one that takes longer than
 /// [`ServeOptions::deadline`], is logged and closes the connection without an answer, as the protocol wants it.
+///
+/// Requests are counted by the class of their action and by the time that they took: the [admin](crate::admin) listener
+/// shows that, beside what [`with_admin`](Self::with_admin) adds.
 ///
 /// ```no_run
 /// use policy_daemon::{Daemon, DaemonOptions, Inherited, StartError, TokioService};
@@ -50,6 +56,7 @@ pub struct TokioService<H> {
     handler: Arc<H>,
     options: ServeOptions,
     max_requests: Option<NonZeroU64>,
+    admin: TokioAdmin,
 }
 
 impl<H> TokioService<H> {
@@ -59,6 +66,7 @@ impl<H> TokioService<H> {
             handler: Arc::new(handler),
             options: ServeOptions::default(),
             max_requests: None,
+            admin: TokioAdmin::default(),
         }
     }
 
@@ -77,6 +85,13 @@ impl<H> TokioService<H> {
             ..self
         }
     }
+
+    /// The same, and the [admin](crate::admin) listener shows this as well.
+    #[must_use]
+    pub fn with_admin(mut self, admin: Arc<dyn Admin>) -> Self {
+        self.admin.of_service = Some(admin);
+        self
+    }
 }
 
 impl<H: Handler + 'static> Service for TokioService<H> {
@@ -90,7 +105,12 @@ impl<H: Handler + 'static> Service for TokioService<H> {
             handler: Arc::clone(&self.handler),
             options: self.options,
             max_requests: self.max_requests,
+            metrics: self.admin.add_worker(),
         })
+    }
+
+    fn admin(&self) -> Option<Arc<dyn Admin>> {
+        Some(Arc::new(self.admin.clone()))
     }
 }
 
@@ -102,6 +122,7 @@ pub struct TokioWorker<H> {
     handler: Arc<H>,
     options: ServeOptions,
     max_requests: Option<NonZeroU64>,
+    metrics: Arc<RequestMetrics>,
 }
 
 impl<H: Handler + 'static> Worker for TokioWorker<H> {
@@ -112,6 +133,7 @@ impl<H: Handler + 'static> Worker for TokioWorker<H> {
             handler,
             options,
             max_requests,
+            metrics,
         } = self;
         runtime.block_on(async move {
             let listeners = context.take_listeners().into_iter().map(readable);
@@ -123,6 +145,7 @@ impl<H: Handler + 'static> Worker for TokioWorker<H> {
                 handler,
                 clients: Clients::new(options),
                 max_requests,
+                metrics,
                 context: Arc::new(context),
                 listeners,
                 queue: sender,
@@ -140,6 +163,7 @@ struct Server<H> {
     handler: Arc<H>,
     clients: Clients,
     max_requests: Option<NonZeroU64>,
+    metrics: Arc<RequestMetrics>,
     context: Arc<WorkerContext<()>>,
     /// None once it drains.
     listeners: Vec<AsyncFd<Listener>>,
@@ -239,7 +263,7 @@ impl<H: Handler + 'static> Server<H> {
     /// Serves one connection to its end, or until it drains: then the connection is handed off.
     fn serve(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + Send + 'static {
         let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
-        let context = Arc::clone(&self.context);
+        let (context, metrics) = (Arc::clone(&self.context), Arc::clone(&self.metrics));
         let mut drain = self.drain.subscribe();
         let mut replies_left = self.max_requests.map_or(u64::MAX, NonZeroU64::get);
         async move {
@@ -249,7 +273,8 @@ impl<H: Handler + 'static> Server<H> {
             };
             let _place = OpenConnection(Arc::clone(&context));
             let deadline = clients.options().deadline;
-            let failed = |error: String| {
+            let failed = |error: String, begin: Instant| {
+                metrics.replied(None, begin.elapsed());
                 let text = format!("closing a connection from {peer} without an answer: {error}");
                 context.log().line(Level::Error, "handler", ALL, text);
             };
@@ -263,22 +288,26 @@ impl<H: Handler + 'static> Server<H> {
                     // A client's errors concern no other one.
                     Err(_) => return,
                 };
+                let begin = Instant::now();
                 let response = tokio::select! {
                     biased;
                     response = handler.handle(request, &peer) => response,
                     () = connection.gone() => return,
                     () = sleep(deadline) => {
-                        return failed(format!("the handler takes longer than {}s", deadline.as_secs()));
+                        return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
                     }
                 };
                 match response {
                     Ok(response) => {
                         replies_left -= 1;
+                        metrics.replied(Some(&response), begin.elapsed());
                         if connection.reply(&response).await.is_err() || replies_left == 0 {
                             return;
                         }
                     }
-                    Err(error) => return failed(format!("the handler has failed: {error}")),
+                    Err(error) => {
+                        return failed(format!("the handler has failed: {error}"), begin);
+                    }
                 }
             }
             let is_draining = *drain.borrow();

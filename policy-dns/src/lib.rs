@@ -43,7 +43,7 @@ pub use resolver::{
     ZoneError,
 };
 #[cfg(feature = "hickory")]
-pub use resolver::{DecodeError, Decoded, DnsOptions, DnsResolver, ResolvConfError};
+pub use resolver::{DecodeError, Decoded, DnsCounts, DnsOptions, DnsResolver, ResolvConfError};
 
 #[cfg(feature = "public-suffix")]
 mod domain;

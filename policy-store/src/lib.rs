@@ -80,7 +80,7 @@ mod window;
 
 pub use error::StoreError;
 pub use geo::{Countries, Country, GeoError};
-pub use guard::{Breaker, BreakerState, BreakerStatus, RemoteOptions};
+pub use guard::{Breaker, BreakerState, BreakerStatus, Calls, RemoteOptions};
 #[cfg(feature = "ldap")]
 pub use ldap::{Directory, DirectoryOptions, Entry, Filter, InvalidFilter};
 pub use map::{Map, MapError, MapFile, MapKind};

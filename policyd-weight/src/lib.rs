@@ -7,6 +7,7 @@
 //! | [`mail`] | a request, and what follows from it alone |
 //! | [`dns`] | what DNS has to answer for a request, asked all at once |
 //! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
+//! | `metrics` | what is counted on the way |
 //! | [`policy`] | the answer to a request |
 //! | [`program`] | the command line, the daemon, spawn(8) |
 //! | [`score`] | 23 steps over a request and what DNS has said, without DNS |
@@ -22,6 +23,7 @@ pub mod config;
 pub mod dns;
 pub mod mail;
 pub mod memory;
+mod metrics;
 pub mod number;
 pub mod perl;
 pub mod policy;

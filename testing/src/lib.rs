@@ -13,6 +13,8 @@
 )]
 
 #[cfg(feature = "process")]
+pub mod admin;
+#[cfg(feature = "process")]
 pub mod faults;
 pub mod geoip;
 #[cfg(feature = "process")]

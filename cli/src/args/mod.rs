@@ -117,7 +117,7 @@ pub struct Options {
     pub listen: Vec<String>,
     /// Show metrics and health over HTTP here, in the syntax of --listen. May be repeated
     ///
-    /// `/metrics` has Prometheus' text format, and OpenMetrics for a client that asks for it. `/healthz` says 200 as long
+    /// `/` shows the state as a page for a browser. `/metrics` has Prometheus' text format, and OpenMetrics for a client that asks for it. `/healthz` says 200 as long
     /// as the process serves. `/readyz` says 200 while new mail is looked after, and 503 with the reason while the daemon
     /// stops, or where every service is down or may not be asked. Nothing can be changed here. A thread of its own serves
     /// it. An address that is not on loopback needs `--allow`, as with `--listen`.

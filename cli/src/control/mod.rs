@@ -1,6 +1,5 @@
 //! The commands of an administrator, which `hapolicy ctl` sends to a daemon.
 
-mod latency;
 mod status;
 mod trial;
 

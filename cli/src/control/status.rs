@@ -2,15 +2,10 @@
 
 use std::{fmt::Write, time::Duration, time::Instant};
 
-use policy_daemon::control::DaemonStatus;
+use policy_daemon::{control::DaemonStatus, metrics::Histogram};
 use serde_json::{Value, json};
 
-use super::latency::quantile;
-use crate::{
-    journal::State,
-    metrics::{Histogram, ServiceTotals},
-    proxy::Proxy,
-};
+use crate::{journal::State, metrics::ServiceTotals, proxy::Proxy};
 
 /// The status as a table.
 pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
@@ -114,7 +109,12 @@ fn services(proxy: &Proxy, daemon: &DaemonStatus) -> Vec<ServiceStatus> {
 
 impl ServiceStatus {
     fn row(&self) -> [String; HEAD.len()] {
-        let time = |part| quantile(&self.totals.took, part).map_or_else(|| "-".to_owned(), bound);
+        let time = |part| {
+            self.totals
+                .took
+                .quantile(part)
+                .map_or_else(|| "-".to_owned(), bound)
+        };
         [
             self.name.clone(),
             if self.is_up { "up" } else { "down" }.to_owned(),
@@ -153,7 +153,7 @@ fn latency(times: &Histogram) -> Value {
     let buckets: Vec<Value> = buckets
         .map(|(bound, count)| json!({ "le_seconds": bound, "count": count }))
         .collect();
-    json!({ "seconds": times.seconds, "count": times.count, "buckets": buckets })
+    json!({ "seconds": times.sum, "count": times.count(), "buckets": buckets })
 }
 
 /// A bound of a latency.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use policy_daemon::log::{ALL, Level, Log, Suppressor};
+use policy_daemon::{
+    admin::Changes,
+    log::{ALL, Level, Log, Suppressor},
+};
 
 use crate::{
     args::{LogFormat, Service},
@@ -44,6 +47,8 @@ pub struct Journal {
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
     outage: Arc<Outage>,
+    /// The last changes of services' states.
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Journal {
@@ -62,6 +67,7 @@ impl Journal {
             format: LogFormat::Classic,
             suppressor: None,
             outage: Arc::default(),
+            changes: Arc::default(),
         }
     }
 
@@ -96,6 +102,7 @@ impl Journal {
             format: self.format,
             suppressor: self.suppressor.clone(),
             outage: Arc::clone(&self.outage),
+            changes: Arc::clone(&self.changes),
         }
     }
 

@@ -185,6 +185,7 @@ impl Journal {
             _ => return,
         };
         let text = counted.place() + &what;
+        self.changes.add(&*text);
         suppressor.change(counted.id, change, level, text);
     }
 }

@@ -3,16 +3,14 @@
 //! Each worker counts for itself. The thread of `--admin` adds up what they have counted. Labels are names of services
 //! and words of this program, so that no client and no mail can make their number grow.
 
-mod class;
 mod collector;
-mod counter;
 mod failure;
 mod service;
+mod status;
 mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
-pub(crate) use counter::Histogram;
 pub(crate) use service::{ServiceMetrics, ServiceTable};
 pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use policy_flow::{Event, Slot};
 use policy_ha::Transition;
 
-use crate::metrics::{
-    counter::{Counter, Durations},
-    failure::Failure,
-};
+use policy_daemon::metrics::{Counter, Durations};
+
+use crate::metrics::failure::Failure;
 
 /// What one worker counts of a service. Only it writes here.
 #[derive(Debug, Default)]

@@ -1,9 +1,8 @@
 //! Sums over all workers, for one who asks now.
 
-use crate::{
-    metrics::{class::Class, counter::Histogram, failure::Failure},
-    proxy::Proxy,
-};
+use policy_daemon::metrics::{Durations, Histogram, RequestMetrics};
+
+use crate::{metrics::failure::Failure, proxy::Proxy};
 
 /// The attempts at one service.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ impl ServiceTotals {
         Self {
             answered: services().map(|service| service.answered.get()).sum(),
             failed: failed.sum(),
-            took: Histogram::of(services().map(|service| &service.took)),
+            took: Durations::sum(services().map(|service| &service.took)),
         }
     }
 }
@@ -32,7 +31,7 @@ impl ServiceTotals {
 impl Proxy {
     /// The requests that were replied to.
     pub(crate) fn requests(&self) -> u64 {
-        let replies = |class| self.metrics.iter().map(move |worker| worker.replies(class));
-        Class::ALL.into_iter().flat_map(replies).sum()
+        let workers = self.metrics.iter();
+        RequestMetrics::sample(workers.map(|worker| &worker.requests)).requests
     }
 }

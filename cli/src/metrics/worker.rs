@@ -1,20 +1,14 @@
 //! What one worker counts.
 
-use crate::{
-    journal::Outcome,
-    metrics::{
-        class::Class,
-        counter::{Counter, Durations},
-    },
-};
+use policy_daemon::metrics::{Counter, RequestMetrics};
+
+use crate::journal::Outcome;
 
 /// What one worker counts. Only it writes here; lines of the processor's cache are its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct WorkerMetrics {
-    /// Requests by the class of their reply.
-    replies: [Counter; Class::ALL.len()],
-    pub(super) took: Durations,
+    pub(super) requests: RequestMetrics,
     /// Requests that no service answered.
     pub(super) unanswered: Counter,
     /// Requests that another service answered than the first that was asked.
@@ -44,10 +38,7 @@ impl WorkerMetrics {
     /// A request has its outcome; `is_unanswered` where it was for the services, and none answered.
     #[inline]
     pub(crate) fn replied(&self, outcome: &Outcome<'_>, is_unanswered: bool) {
-        if let Some(count) = self.replies.get(Class::of(outcome.response) as usize) {
-            count.add(1);
-        }
-        self.took.add(outcome.took);
+        self.requests.replied(outcome.response, outcome.took);
         if is_unanswered {
             self.unanswered.add(1);
         } else if outcome.failed != 0 {
@@ -68,9 +59,5 @@ impl WorkerMetrics {
     /// A client has got no place.
     pub(crate) fn client_turned_away(&self) {
         self.clients.turned_away.add(1);
-    }
-
-    pub(super) fn replies(&self, class: Class) -> u64 {
-        self.replies.get(class as usize).map_or(0, Counter::get)
     }
 }

@@ -1,14 +1,12 @@
 //! `--admin`: metrics and health, beside the requests.
 
 use std::{
-    collections::BTreeSet,
-    fs,
     io::{Read, Write},
     net::{Shutdown, TcpStream},
-    path::Path,
 };
 
 use policy_testing::{
+    admin::{described, families},
     eventually,
     process::{Daemon, Gate, Process, Signal, hapolicy, request},
     stub::{Script, Stub},
@@ -75,22 +73,38 @@ fn requests_of_all_workers_are_added_up() {
 fn each_metric_is_in_the_manual_and_no_other() {
     let watched = Watched::start(&["-s", "dead=127.0.0.1:1"]);
     let metrics = watched.get("/metrics").1;
-    let types = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE "));
-    let shown: BTreeSet<_> = types
-        .map(|line| line.replace(' ', "` | ").replacen("", "| `", 1))
-        .collect();
-    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hapolicy.md");
-    let manual = fs::read_to_string(manual).unwrap();
-    let rows = manual
-        .lines()
-        .filter(|line| line.starts_with("| `hapolicy_"));
-    let described: BTreeSet<_> = rows
-        .map(|row| row.split(" | ").take(2).collect::<Vec<_>>().join(" | "))
-        .filter(|row| !row.contains(" = "))
-        .collect();
+    let (shown, described) = (families(&metrics), described("hapolicy.md", "hapolicy_"));
     assert_eq!(shown, described);
+    watched.daemon.stop();
+}
+
+#[test]
+fn the_page_shows_who_is_up_since_when_and_why_not() {
+    let stub = Stub::tcp(Script::answer("reject no"));
+    let services = [
+        "-s",
+        &service("good<1>", &stub, ""),
+        "-s",
+        "dead=127.0.0.1:1:1",
+    ];
+    let watched = Watched::start(&services);
+    for _ in 0..2 {
+        assert_eq!(watched.daemon.connect().ask_about("x"), "reject no");
+    }
+    let (status, page) = watched.get("/");
+    assert_eq!(status, 200);
+    for part in [
+        "<h1>hapolicy</h1>",
+        "<span class=\"good\">ready</span>",
+        "<td class=\"text\">good&lt;1&gt;</td><td class=\"good\">up</td><td class=\"text\">enabled</td>",
+        "<td class=\"text\">dead</td><td class=\"bad\">down</td>",
+        "100.0 %",
+        "<td class=\"text\">Connection refused</td>",
+        "<td class=\"text\">reject</td><td class=\"number\">2</td>",
+        "<td class=\"text\">&#39;dead&#39; (127.0.0.1:1) is down: ",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
     watched.daemon.stop();
 }
 

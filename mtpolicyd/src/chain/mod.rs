@@ -73,6 +73,7 @@ impl Chain {
                 Some(deadline) => by(deadline, link.plugin.run(call)).await,
             };
             call.leave(before, &result);
+            link.counters.ran(&result);
             let action = match result {
                 Ok(action) => action,
                 Err(error) => link.recover(error, call)?,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{finding::Findings, lists::Lists};
-use crate::{chain::Chain, config_general::Entry, connection::Connections};
+use crate::{chain::Chain, config_general::Entry, connection::Connections, metrics::Counters};
 
 /// Builds the chain of a block `Plugin`, which holds the named blocks. `None`: it holds something else, which is noted.
 pub(crate) type ChainBuilder = fn(&Entry, &mut Build) -> Option<Chain>;
@@ -16,8 +16,9 @@ pub(crate) struct Build {
     pub(crate) findings: Findings,
     pub(crate) connections: Connections,
     pub(crate) lists: Lists,
+    pub(crate) counters: Counters,
     /// Those of the configuration before.
-    pub(crate) previous: (Connections, Lists),
+    pub(crate) previous: (Connections, Lists, Counters),
     pub(crate) compat: bool,
     pub(crate) is_check: bool,
     /// The blocks that stand for keys of mtpolicyd 1.x.

@@ -29,6 +29,10 @@ pub struct Globals {
     pub listen: Vec<String>,
     /// The networks whose clients may connect; needed where it listens on more than this machine's own addresses. New.
     pub allow: Vec<IpNet>,
+    /// Where metrics are shown, as [`ListenAddr`](policy_daemon::ListenAddr) reads it. New.
+    pub admin: Vec<String>,
+    /// The networks whose clients may see that: those that `allow` names. None: this machine alone.
+    pub admin_allow: Vec<IpNet>,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a connection may be idle; `None` is no limit.
@@ -87,6 +91,10 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
     };
     let listen = listen::read(section, &host);
     let allow = listen::allow(section, &listen);
+    // Without `allow` everybody is served, who is not to see the daemon from inside.
+    let has_allow = section.text("allow").is_some();
+    let admin_allow = if has_allow { allow.clone() } else { Vec::new() };
+    let admin = listen::admin(section, has_allow);
     let request_timeout = seconds(section, "request_timeout", "20");
     let keepalive_timeout = seconds(section, "keepalive_timeout", "60");
     Globals {
@@ -99,6 +107,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         syslog_ident: section.text_or("syslog_ident", "mtpolicyd"),
         listen,
         allow,
+        admin,
+        admin_allow,
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),

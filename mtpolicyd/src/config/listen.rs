@@ -28,6 +28,23 @@ pub(super) fn read(section: &mut Section<'_>, host: &str) -> Vec<String> {
     all
 }
 
+/// The addresses in `admin`, with blanks between them: an address of a UNIX socket may have commas.
+pub(super) fn admin(section: &mut Section<'_>, has_allow: bool) -> Vec<String> {
+    let text = section.text("admin").unwrap_or_default();
+    let mut all = Vec::new();
+    for item in text.split_ascii_whitespace() {
+        match item.parse::<ListenAddr>() {
+            Ok(address) if address.is_exposed() && !has_allow => section.error(
+                "admin",
+                format!("`admin`: other machines can connect to `{item}`: `allow` has to say which ones may"),
+            ),
+            Ok(_) => all.push(item.to_owned()),
+            Err(error) => section.error("admin", format!("`admin`: `{item}`: {error}")),
+        }
+    }
+    all
+}
+
 /// The networks in `allow`. The original serves everybody who can connect: without the option so does this.
 pub(super) fn allow(section: &mut Section<'_>, listen: &[String]) -> Vec<IpNet> {
     let mut networks = Vec::new();

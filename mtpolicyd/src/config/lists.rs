@@ -72,14 +72,16 @@ impl Lists {
                 Status::Failing(failing) => {
                     *is_good = false;
                     let failing = reason(failing);
-                    services.journal.warning(&format!(
-                        "list {zone} is not asked until it passes its test: {failing}"
-                    ));
+                    let text =
+                        format!("list {zone} is not asked until it passes its test: {failing}");
+                    services.journal.warning(&text);
+                    services.journal.changes().add(text);
                 }
                 Status::Good if !*is_good => {
                     *is_good = true;
                     let text = format!("list {zone} passes its test and is asked again");
                     services.journal.line(1, &text);
+                    services.journal.changes().add(text);
                 }
                 _ => {}
             }

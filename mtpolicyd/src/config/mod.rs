@@ -26,6 +26,7 @@ use std::collections::HashSet;
 use crate::{
     config_general::{Parsed, Place},
     connection::Connections,
+    metrics::Counters,
     session::SessionCache,
 };
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub sessions: SessionCache,
     /// The DNS lists that plugins ask.
     pub lists: Lists,
+    /// What is counted by the names of the configuration.
+    pub(crate) counters: Counters,
     /// The virtual hosts, in their order.
     pub hosts: Vec<VirtualHost>,
 }
@@ -73,8 +76,10 @@ pub(crate) fn read(
         findings: Findings::default(),
         connections: Connections::default(),
         lists: Lists::default(),
+        counters: Counters::default(),
         previous: options.previous.map_or_else(Default::default, |config| {
-            (config.connections.clone(), config.lists.clone())
+            let (lists, counters) = (config.lists.clone(), config.counters.clone());
+            (config.connections.clone(), lists, counters)
         }),
         compat: options.compat,
         is_check: options.is_check,
@@ -106,6 +111,7 @@ pub(crate) fn read(
         sessions: previous.map_or_else(|| sessions.clone(), |config| config.sessions.or(&sessions)),
         connections: build.connections,
         lists: build.lists,
+        counters: build.counters,
         hosts,
     });
     (config, build.findings)

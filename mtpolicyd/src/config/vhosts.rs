@@ -7,6 +7,7 @@ use crate::{
     chain::Chain,
     config_general::{Block, Entry, Place, Value},
     connection::StoreHandle,
+    metrics::HostCounters,
     session::{SessionCache, SessionOptions},
 };
 
@@ -19,6 +20,8 @@ pub struct VirtualHost {
     pub name: Arc<str>,
     /// Its chain.
     pub chain: Chain,
+    /// What is answered.
+    pub(crate) counters: Arc<HostCounters>,
 }
 
 /// Builds all virtual hosts.
@@ -55,6 +58,7 @@ fn virtual_host(entry: &Entry, build: &mut Build) -> Option<VirtualHost> {
     };
     let mut section = Section::new(&entry.key, block, &entry.place, build);
     let name = section.required("name");
+    let counters = section.host_counters(&name);
     if block.get("Plugin").is_none() {
         section.error(
             "Plugin",
@@ -67,6 +71,7 @@ fn virtual_host(entry: &Entry, build: &mut Build) -> Option<VirtualHost> {
         key: entry.key.clone(),
         name: name.into(),
         chain: chain?,
+        counters,
     })
 }
 

@@ -23,15 +23,16 @@ impl ConnectionStates {
             let key = format!("{name} {}", breaker.name());
             if status.state == BreakerState::Closed {
                 if away.remove(&key) {
-                    journal
-                        .log()
-                        .line(Level::Info, format!("connection {name} is back"));
+                    let text = format!("connection {name} is back");
+                    journal.changes().add(&*text);
+                    journal.log().line(Level::Info, text);
                 }
             } else if away.insert(key) {
                 let reason = status.error.unwrap_or_default();
                 let text =
                     format!("connection {name} is away, and is tried in the background: {reason}");
                 journal.line(0, &text);
+                journal.changes().add(text);
             }
         }
     }

@@ -16,6 +16,7 @@ use policy_proto::{Request, Response};
 use crate::{
     chain::{Call, Trace, Verdict, attribute, log_line},
     config::{Config, Prefetch, VirtualHost},
+    metrics::ProcessCounters,
     plugin::PluginError,
     services::Services,
     session::{Held, Session, SessionError},
@@ -27,6 +28,7 @@ pub struct Server {
     config: RwLock<Arc<Config>>,
     services: Services,
     dry_run: bool,
+    counters: ProcessCounters,
 }
 
 impl Server {
@@ -37,6 +39,7 @@ impl Server {
             config: RwLock::new(Arc::new(config)),
             services,
             dry_run,
+            counters: ProcessCounters::default(),
         }
     }
 
@@ -57,6 +60,10 @@ impl Server {
         &self.services
     }
 
+    pub(crate) const fn counters(&self) -> &ProcessCounters {
+        &self.counters
+    }
+
     /// The verdict on a request, with its session locked meanwhile.
     pub(super) async fn decide(
         &self,
@@ -70,6 +77,7 @@ impl Server {
             .run_chain(config, host, request, &mut held.session, trace)
             .await;
         if let Err(error) = config.sessions.close(held).await {
+            self.counters.lost();
             self.services.journal.failed(&error.to_string());
         }
         verdict
@@ -78,7 +86,9 @@ impl Server {
     /// The session of the request. Where the store is away, requests go on with an empty one.
     async fn open_session(&self, config: &Config, request: &Request) -> Result<Held, PluginError> {
         let instance = attribute(request, "instance").map(String::from_utf8_lossy);
-        match config.sessions.open(instance.as_deref()).await {
+        let opened = config.sessions.open(instance.as_deref()).await;
+        self.counters.opened(opened.as_ref().err());
+        match opened {
             Ok(held) => Ok(held),
             Err(error) if self.services.compat => Err(PluginError::Other(error.to_string())),
             Err(error) => {
@@ -130,7 +140,19 @@ impl Server {
         let begin = Instant::now();
         let config = self.config();
         let host = choose(&config, request, peer.listener())?;
-        let verdict = self.decide(&config, host, request, None).await?;
+        let response = self.answer_of(&config, host, request, begin).await;
+        host.counters.replied(response.as_ref().ok());
+        response
+    }
+
+    async fn answer_of(
+        &self,
+        config: &Config,
+        host: &VirtualHost,
+        request: &Request,
+        begin: Instant,
+    ) -> Result<Response, BoxError> {
+        let verdict = self.decide(config, host, request, None).await?;
         let (journal, compat) = (&self.services.journal, self.services.compat);
         if journal.is_logged(1) {
             let mut line = log_line(

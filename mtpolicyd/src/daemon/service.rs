@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use policy_daemon::{Service, TokioService, TokioWorker, WorkerContext, worker::Workers};
+use policy_daemon::{
+    Service, TokioService, TokioWorker, WorkerContext, admin::Admin, worker::Workers,
+};
 
 use policy_dns::DnsOptions;
 
@@ -29,6 +31,10 @@ impl Service for MtpolicydService {
         self.tokio.worker(context)
     }
 
+    fn admin(&self) -> Option<Arc<dyn Admin>> {
+        self.tokio.admin()
+    }
+
     /// The process has its final user by now.
     fn tick(&self) -> Option<String> {
         self.list_tests.start(&self.server);
@@ -51,11 +57,11 @@ impl Service for MtpolicydService {
         for finding in findings.sorted() {
             journal.line(u8::from(!finding.is_error), &finding.to_string());
         }
+        self.server.counters().reloaded(config.is_some());
         let Some(config) = config else {
-            journal.line(
-                0,
-                "SIGHUP: the configuration has errors, that of before stays",
-            );
+            let text = "SIGHUP: the configuration has errors, that of before stays";
+            journal.line(0, text);
+            journal.changes().add(text);
             return true;
         };
         if config.globals.listen != previous.globals.listen {
@@ -65,7 +71,9 @@ impl Service for MtpolicydService {
         self.reload_name_servers();
         self.server.replace(config);
         self.list_tests.reloaded();
-        journal.line(1, "SIGHUP: the configuration is reloaded");
+        let text = "SIGHUP: the configuration is reloaded";
+        journal.line(1, text);
+        journal.changes().add(text);
         true
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     args::Args,
     config::{Config, Findings, Globals},
     journal::Journal,
+    metrics::MtpolicydMetrics,
     services::{Dns, Services},
 };
 
@@ -41,7 +42,7 @@ pub(super) fn serve(
         background::detach();
     }
     let is_stdout = redirect_log(args, &globals)?;
-    let options = daemon_options(&globals, is_stdout)?;
+    let options = daemon_options(args, &globals, is_stdout)?;
     let daemon = Daemon::prepare(&options, inherited)?;
     let level = args.log_level.unwrap_or(globals.log_level);
     let journal = Journal::new(Arc::clone(daemon.log()), level);
@@ -73,7 +74,10 @@ pub(super) fn serve(
     let service = MtpolicydService {
         tokio: TokioService::new(Arc::clone(&server))
             .with_options(serve_options(&globals))
-            .with_max_requests(NonZeroU64::new(globals.max_keepalive)),
+            .with_max_requests(NonZeroU64::new(globals.max_keepalive))
+            .with_admin(Arc::new(MtpolicydMetrics {
+                server: Arc::clone(&server),
+            })),
         server,
         path: absolute(&args.config()),
         log_level: args.log_level,
@@ -88,7 +92,11 @@ pub(super) fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-fn daemon_options(globals: &Globals, is_stdout: bool) -> Result<DaemonOptions, StartError> {
+fn daemon_options(
+    args: &Args,
+    globals: &Globals,
+    is_stdout: bool,
+) -> Result<DaemonOptions, StartError> {
     let mut options = DaemonOptions::new(&globals.syslog_ident);
     options.log = if is_stdout {
         LogTarget::Stdout
@@ -97,7 +105,11 @@ fn daemon_options(globals: &Globals, is_stdout: bool) -> Result<DaemonOptions, S
     };
     options.log_hint = "--foreground writes to standard error";
     options.listen.clone_from(&globals.listen);
+    options.admin.clone_from(&globals.admin);
+    options.admin.extend(args.admin.iter().cloned());
     options.allow.clone_from(&globals.allow);
+    // Those whose requests are served, everybody perhaps, are not all to see the daemon from inside.
+    options.admin_allow = Some(globals.admin_allow.clone());
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),

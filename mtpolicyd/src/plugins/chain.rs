@@ -1,5 +1,7 @@
 //! `<Plugin>` blocks become a chain.
 
+use std::sync::Arc;
+
 use super::{Kind, find, names};
 use crate::{
     chain::{Chain, Link, OnError},
@@ -53,11 +55,14 @@ fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<L
         }
     };
     section.finish();
+    let name: Arc<str> = name.into();
+    let counters = build.counters.plugin(&name, &build.previous.2);
     Some(Link {
-        name: name.into(),
+        name,
         module: module.into(),
         on_error,
         log_level,
+        counters,
         plugin,
     })
 }

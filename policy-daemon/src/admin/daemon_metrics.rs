@@ -6,16 +6,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, NoLabelSet},
-    metrics::MetricType,
-    registry::Unit,
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+
+use crate::{
+    metrics::{Families, Unit},
+    worker::Shared,
 };
 
-use crate::worker::Shared;
-
-/// The metrics that every daemon has.
+/// The metrics that every daemon has. Clones are of the same daemon.
 pub(crate) struct DaemonMetrics<M> {
     shared: Arc<Shared<M>>,
     start: SystemTime,
@@ -31,38 +29,56 @@ impl<M> DaemonMetrics<M> {
     }
 }
 
-impl<M: Send + 'static> Collector for DaemonMetrics<M> {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let shared = &self.shared;
-        let mut gauge = |name, help, value: usize| {
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            encoder
-                .encode_descriptor(name, help, None, MetricType::Gauge)?
-                .encode_gauge(&value)
-        };
-        let clients = shared.workers.connections();
-        gauge("clients", "Connections of clients that are open.", clients)?;
-        let most = shared.max_clients.number();
-        gauge(
-            "max_clients",
-            "Connections of clients that may be open.",
-            most,
-        )?;
-        gauge(
-            "workers",
-            "Threads that serve clients.",
-            shared.workers.len(),
-        )?;
+/// What the page shows of any daemon.
+pub(crate) trait DaemonState: fmt::Debug + Send + Sync {
+    fn start(&self) -> SystemTime;
+    fn clients(&self) -> usize;
+    fn max_clients(&self) -> usize;
+    fn log_lines_lost(&self) -> u64;
+}
 
-        let help = "Log lines that could not be written.";
-        encoder
-            .encode_descriptor("log_lines_lost", help, None, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&shared.log.log().lost(), None)?;
+impl<M: Send + 'static> DaemonState for DaemonMetrics<M> {
+    fn start(&self) -> SystemTime {
+        self.start
+    }
+
+    fn clients(&self) -> usize {
+        self.shared.workers.connections()
+    }
+
+    fn max_clients(&self) -> usize {
+        self.shared.max_clients.number()
+    }
+
+    fn log_lines_lost(&self) -> u64 {
+        self.shared.log.log().lost()
+    }
+}
+
+impl<M: Send + 'static> Collector for DaemonMetrics<M> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families::new(encoder);
+        let help = "Connections of clients that are open";
+        families.gauge("clients", help, self.clients())?;
+        let help = "Connections of clients that may be open";
+        families.gauge("max_clients", help, self.max_clients())?;
+        let help = "Threads that serve clients";
+        families.gauge("workers", help, self.shared.workers.len())?;
+        let help = "Log lines that could not be written";
+        families.counter("log_lines_lost", help, self.log_lines_lost())?;
         let start = self.start.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let help = "The start of the process, in seconds since 1970.";
-        encoder
-            .encode_descriptor("start_time", help, Some(&Unit::Seconds), MetricType::Gauge)?
-            .encode_gauge(&start.as_secs_f64())
+        let start = [([("", ""); 0], start.as_secs_f64())];
+        let help = "The start of the process, in seconds since 1970";
+        families.gauges("start_time", help, Some(&Unit::Seconds), start)
+    }
+}
+
+impl<M> Clone for DaemonMetrics<M> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            start: self.start,
+        }
     }
 }
 

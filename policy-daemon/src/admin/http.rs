@@ -30,6 +30,8 @@ pub(super) enum Progress {
 pub(super) struct Response {
     pub(super) status: &'static str,
     pub(super) content_type: &'static str,
+    /// What a browser may load for it.
+    pub(super) policy: &'static str,
     pub(super) body: String,
 }
 
@@ -39,6 +41,7 @@ impl Response {
         Self {
             status,
             content_type: "text/plain; charset=utf-8",
+            policy: NO_POLICY,
             body: format!("{text}\n"),
         }
     }
@@ -48,6 +51,7 @@ impl Response {
         let Self {
             status,
             content_type,
+            policy,
             body,
         } = self;
         let allow = if *status == METHOD_NOT_ALLOWED {
@@ -58,7 +62,8 @@ impl Response {
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}\
-             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+             Cache-Control: no-store\r\nContent-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n\
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
         );
         let body = if is_head { "" } else { body };
         [head.as_bytes(), body.as_bytes()].concat()
@@ -108,6 +113,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const MAX_HEAD: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
 
+/// Nothing is loaded for a text, whatever a browser takes it for.
+pub(super) const NO_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 pub(super) const OK: &str = "200 OK";
 pub(super) const NOT_FOUND: &str = "404 Not Found";
 pub(super) const UNAVAILABLE: &str = "503 Service Unavailable";

@@ -2,6 +2,7 @@
 //!
 //! | path | shows |
 //! | --- | --- |
+//! | `/` | the state, as a page for a browser: without a script, and without anything from elsewhere |
 //! | `/metrics` | the metrics, in Prometheus' text format, or in OpenMetrics where the client asks for it |
 //! | `/healthz` | 200 as long as the process serves |
 //! | `/readyz` | 200 while it takes new work; 503 with the reason while it stops, or where the service cannot work |
@@ -15,21 +16,91 @@ mod format;
 mod http;
 mod pages;
 mod start;
+mod status;
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+
+use crate::metrics::Families;
 
 pub use prometheus_client::registry::Registry;
 
+pub use status::{Cell, Changes, Sample, Section};
+
 pub(crate) use start::{AdminHandle, AdminStart};
 
-/// What a service shows at the admin listener. Its methods run on the thread of that listener.
+/// What a service shows at the admin listener. Its methods run on the threads of that listener.
+///
+/// ```
+/// use std::{fmt, sync::Arc};
+/// use policy_daemon::{admin::Admin, metrics::{Counter, Families}};
+///
+/// #[derive(Debug, Default)]
+/// struct Greylist { delayed: Counter }
+///
+/// impl Admin for Greylist {
+///     fn families(&self, families: &mut Families<'_>) -> fmt::Result {
+///         families.counter("delayed", "Mails that are to come again", self.delayed.get())
+///     }
+/// }
+/// ```
 pub trait Admin: fmt::Debug + Send + Sync + 'static {
-    /// Registers the metrics of the service, once. Their names get the name of the daemon as a prefix. Values are read
-    /// when a client asks for them, so that counting costs no more than an atomic number.
-    fn register(&self, registry: &mut Registry);
+    /// Writes the metrics of the service. Values are read when a client asks for them, so that counting costs no more than
+    /// an atomic number. None by default.
+    ///
+    /// # Errors
+    ///
+    /// The page cannot be written.
+    fn families(&self, families: &mut Families<'_>) -> fmt::Result {
+        _ = families;
+        Ok(())
+    }
+
+    /// Registers metrics of the service, once, in the words of `prometheus-client`: for those that are there already.
+    fn register(&self, registry: &mut Registry) {
+        _ = registry;
+    }
+
+    /// The word before the names of all metrics. By default it is the name of the daemon, which an administrator may change
+    /// in some.
+    fn prefix(&self) -> Option<&str> {
+        None
+    }
+
+    /// The version of the program, which `build_info` has.
+    fn version(&self) -> Option<&str> {
+        None
+    }
 
     /// Why the service cannot do its work, if it cannot: `/readyz` says so.
     fn not_ready(&self) -> Option<String> {
         None
+    }
+
+    /// What the service has done since its start: the page has plots of the last quarter of an hour. Called every ten
+    /// seconds.
+    fn sample(&self) -> Sample {
+        Sample::default()
+    }
+
+    /// The tables of the page.
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    /// The last changes, the newest first, for the page; see [`Changes`].
+    fn changes(&self) -> Vec<(SystemTime, String)> {
+        Vec::new()
+    }
+}
+
+/// The families of a service, for the registry.
+#[derive(Debug)]
+struct ServiceMetrics(Arc<dyn Admin>);
+
+impl Collector for ServiceMetrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.families(&mut Families::new(encoder))
     }
 }

@@ -1,15 +1,21 @@
 //! The pages of the admin listener.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime},
 };
 
-use prometheus_client::{collector::Collector, registry::Registry};
+use prometheus_client::{collector::Collector, metrics::info::Info, registry::Registry};
 
 use super::{
-    Admin, format,
-    http::{NOT_FOUND, OK, Request, Response, UNAVAILABLE},
+    Admin, ServiceMetrics,
+    daemon_metrics::DaemonState,
+    format,
+    http::{NO_POLICY, NOT_FOUND, OK, Request, Response, UNAVAILABLE},
+    status::{History, POLICY, Page},
 };
 
 /// The pages of the admin listener.
@@ -17,6 +23,9 @@ use super::{
 pub(crate) struct Pages {
     service: Arc<dyn Admin>,
     registry: Registry,
+    daemon: Box<dyn DaemonState>,
+    name: String,
+    history: History,
     is_stopping: AtomicBool,
 }
 
@@ -25,14 +34,23 @@ impl Pages {
     pub(crate) fn new(
         name: &str,
         service: Arc<dyn Admin>,
-        daemon: impl Collector + 'static,
+        daemon: impl Collector + DaemonState + Clone + 'static,
     ) -> Self {
-        let mut registry = Registry::with_prefix(name.replace('-', "_"));
-        registry.register_collector(Box::new(daemon));
+        let prefix = service.prefix().unwrap_or(name).replace('-', "_");
+        let mut registry = Registry::with_prefix(prefix);
+        registry.register_collector(Box::new(daemon.clone()));
+        if let Some(version) = service.version() {
+            let build = Info::new([("version", version.to_owned())]);
+            registry.register("build", "The version of the program", build);
+        }
         service.register(&mut registry);
+        registry.register_collector(Box::new(ServiceMetrics(Arc::clone(&service))));
         Self {
             service,
             registry,
+            daemon: Box::new(daemon),
+            name: name.to_owned(),
+            history: History::default(),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -40,6 +58,11 @@ impl Pages {
     /// From now on `/readyz` says that the daemon stops.
     pub(crate) fn set_stopping(&self) {
         self.is_stopping.store(true, Relaxed);
+    }
+
+    /// Takes a sample for the plots.
+    pub(super) fn sample(&self) {
+        self.history.add(Instant::now(), self.service.sample());
     }
 
     pub(super) fn answer(&self, request: &Request) -> Response {
@@ -50,8 +73,8 @@ impl Pages {
                 None => Response::text(OK, "ok"),
                 Some(why) => Response::text(UNAVAILABLE, &why),
             },
-            "/" => Response::text(OK, "/metrics\n/healthz\n/readyz"),
-            _ => Response::text(NOT_FOUND, "there are /metrics, /healthz and /readyz"),
+            "/" => self.status(),
+            _ => Response::text(NOT_FOUND, "there are /, /metrics, /healthz and /readyz"),
         }
     }
 
@@ -62,6 +85,28 @@ impl Pages {
         self.service.not_ready()
     }
 
+    fn status(&self) -> Response {
+        let daemon = &self.daemon;
+        let page = Page {
+            name: &self.name,
+            version: self.service.version(),
+            not_ready: self.not_ready(),
+            start: daemon.start(),
+            clients: daemon.clients(),
+            max_clients: daemon.max_clients(),
+            log_lines_lost: daemon.log_lines_lost(),
+            history: &self.history,
+            sections: self.service.sections(),
+            changes: self.service.changes(),
+        };
+        Response {
+            status: OK,
+            content_type: "text/html; charset=utf-8",
+            policy: POLICY,
+            body: page.render(SystemTime::now()),
+        }
+    }
+
     fn metrics(&self, accept: &str) -> Response {
         let Ok((content_type, body)) = format::write(&self.registry, accept) else {
             return Response::text(UNAVAILABLE, "the metrics cannot be written");
@@ -69,6 +114,7 @@ impl Pages {
         Response {
             status: OK,
             content_type,
+            policy: NO_POLICY,
             body,
         }
     }

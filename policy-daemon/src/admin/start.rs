@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{connection, daemon_metrics::DaemonMetrics, pages::Pages};
+use super::{connection, daemon_metrics::DaemonMetrics, pages::Pages, status::INTERVAL};
 use crate::{
     error::StartError,
     listen::set::ListenSet,
@@ -47,6 +47,8 @@ impl<M: Send + 'static> AdminStart<M> {
         let serve = move |connection, _| _ = connection::serve(connection, &shown);
         let side = SideStart::prepare("--admin", sockets.admin(), shared, Arc::new(serve))
             .map_err(StartError::system("cannot start"))?;
+        let sampled = Arc::clone(&pages);
+        let side = side.with_work(INTERVAL, Arc::new(move || sampled.sample()));
         Ok(Some(Self { side, pages }))
     }
 

@@ -13,3 +13,6 @@ pub(crate) use start::{SideHandle, SideStart};
 
 /// Serves one client to its end, on a thread of its own.
 pub(crate) type ServeClient = dyn Fn(OwnedFd, Peer) + Send + Sync;
+
+/// Something short that is done beside the clients.
+pub(crate) type Work = dyn Fn() + Send + Sync;

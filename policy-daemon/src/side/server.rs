@@ -8,16 +8,16 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_socket::Peer;
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 
-use super::ServeClient;
+use super::{ServeClient, Work};
 use crate::{
     log::{ALL, Level},
     worker::{Inbox, Listener, Shared},
@@ -33,6 +33,8 @@ pub(super) struct SideServer<M> {
     pub(super) option: &'static str,
     pub(super) listeners: Vec<Listener>,
     pub(super) serve: Arc<ServeClient>,
+    /// What is done at an interval, between clients.
+    pub(super) regularly: Option<(Duration, Arc<Work>)>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) inbox: Arc<Inbox<Stop>>,
 }
@@ -41,8 +43,15 @@ impl<M> SideServer<M> {
     /// Serves until it is told to stop.
     pub(super) fn run(self) {
         let served = Arc::new(AtomicUsize::new(0));
+        let mut next = self.regularly.as_ref().map(|_| Instant::now());
         loop {
-            match self.wait() {
+            if let Some((interval, work)) = &self.regularly
+                && next.is_some_and(|next| next <= Instant::now())
+            {
+                work();
+                next = Some(Instant::now() + *interval);
+            }
+            match self.wait(next) {
                 Ok(Ready::Stop) => return,
                 Ok(Ready::Listeners(ready)) => {
                     for listener in ready.into_iter().filter_map(|at| self.listeners.get(at)) {
@@ -54,7 +63,10 @@ impl<M> SideServer<M> {
         }
     }
 
-    fn wait(&self) -> io::Result<Ready> {
+    /// Waits for connections, for the end, or until then.
+    fn wait(&self, until: Option<Instant>) -> io::Result<Ready> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
         let watch = |source| PollFd::from_borrowed_fd(source, PollFlags::IN);
         let mut watched = vec![watch(self.inbox.as_fd())];
         watched.extend(
@@ -62,7 +74,7 @@ impl<M> SideServer<M> {
                 .iter()
                 .map(|listener| watch(listener.as_fd())),
         );
-        match poll(&mut watched, None) {
+        match poll(&mut watched, left.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::Listeners(Vec::new())),
             Err(error) => return Err(error.into()),
@@ -84,7 +96,7 @@ impl<M> SideServer<M> {
         let Some(peer) = Peer::of(&connection) else {
             return;
         };
-        if !self.shared.allows(peer, listener.origin()) {
+        if !self.shared.allows_admin(peer, listener.origin()) {
             return;
         }
         if served.load(Relaxed) >= MAX_CLIENTS {

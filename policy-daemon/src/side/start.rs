@@ -3,10 +3,11 @@
 use std::{
     io,
     sync::{Arc, mpsc::Sender},
+    time::Duration,
 };
 
 use super::{
-    ServeClient,
+    ServeClient, Work,
     server::{SideServer, Stop},
 };
 use crate::{
@@ -39,6 +40,7 @@ impl<M: Send + 'static> SideStart<M> {
             option,
             listeners: listeners?,
             serve,
+            regularly: None,
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
         };
@@ -47,6 +49,12 @@ impl<M: Send + 'static> SideStart<M> {
             thread: standby::spawn(name, SideServer::run)?,
             server,
         })
+    }
+
+    /// The same, and the thread does this at once and then at an interval.
+    pub(crate) fn with_work(mut self, interval: Duration, work: Arc<Work>) -> Self {
+        self.server.regularly = Some((interval, work));
+        self
     }
 
     /// Has the thread serve.

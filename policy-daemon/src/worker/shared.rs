@@ -34,6 +34,7 @@ pub(crate) struct Shared<M> {
     pub(crate) max_clients: MaxClients,
     pub(super) watchdog: Option<Arc<Watchdog>>,
     admission: Admission,
+    admin_admission: Admission,
     /// The process that is about to take over, or 0. It connects only to check whose socket this is.
     successor: AtomicI32,
 }
@@ -51,9 +52,16 @@ impl<M> Shared<M> {
             max_clients,
             watchdog: Watchdog::start(workers, log.log())?,
             log,
+            admin_admission: Admission::new(allow.clone()),
             admission: Admission::new(allow),
             successor: AtomicI32::new(0),
         })
+    }
+
+    /// The same, with other networks that may see the admin listener.
+    pub(crate) fn with_admin_allow(mut self, allow: Vec<IpNet>) -> Self {
+        self.admin_admission = Admission::new(allow);
+        self
     }
 
     /// Has the workers serve connections that another process has accepted.
@@ -76,7 +84,15 @@ impl<M> Shared<M> {
 
     /// Whether this client is served; if not, the log says why.
     pub(crate) fn allows(&self, peer: Peer, origin: Origin) -> bool {
-        let checked = self.admission.check(peer, origin);
+        self.log_check(self.admission.check(peer, origin))
+    }
+
+    /// Whether this client may see the admin listener; if not, the log says why.
+    pub(crate) fn allows_admin(&self, peer: Peer, origin: Origin) -> bool {
+        self.log_check(self.admin_admission.check(peer, origin))
+    }
+
+    fn log_check(&self, checked: Result<(), NotAllowed>) -> bool {
         if let Err(NotAllowed(address)) = checked {
             let text = format!("closing a connection from {address}: not in --allow");
             self.log.line(Level::Warning, "not allowed", ALL, text);

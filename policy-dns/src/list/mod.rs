@@ -26,6 +26,7 @@
 
 mod breaker;
 mod codes;
+mod counts;
 mod health;
 mod known;
 mod options;
@@ -43,6 +44,7 @@ use crate::{Answer, Name, NameError, Outcome, Question, RecordType, Resolver};
 
 pub use breaker::Release;
 pub use codes::{Codes, CodesError};
+pub use counts::ListCounts;
 pub use health::{Failing, Status};
 pub use known::{DeadZone, dead_zone, part_of};
 pub use options::{AnswerRule, Class, ListOptions, SelfTest};
@@ -61,6 +63,7 @@ pub struct DnsList {
     kind: Kind,
     options: ListOptions,
     health: Health,
+    counters: counts::Counters,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -108,6 +111,7 @@ impl DnsList {
             kind,
             options,
             health,
+            counters: counts::Counters::default(),
         }
     }
 
@@ -135,11 +139,23 @@ impl DnsList {
         self.health.status()
     }
 
+    /// How many checks had which result, of all that ask the list.
+    #[must_use]
+    pub fn counts(&self) -> ListCounts {
+        self.counters.get()
+    }
+
     /// Whether an address or a domain is listed.
     ///
     /// With [`ListOptions::text`] the texts are asked for when it is. Nothing is asked where the list is skipped,
     /// and where a name below the zone would be too long for DNS, which is not listed then.
     pub async fn check(&self, resolver: &impl Resolver, subject: &Subject) -> ListResult {
+        let result = self.result(resolver, subject).await;
+        self.counters.count(&result);
+        result
+    }
+
+    async fn result(&self, resolver: &impl Resolver, subject: &Subject) -> ListResult {
         let Some(name) = self.name_of(subject) else {
             return ListResult::Skipped(Skipped::OtherKind);
         };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 pub use answer::Answer;
 #[cfg(feature = "hickory")]
-pub use dns::{DecodeError, Decoded, DnsOptions, DnsResolver, ResolvConfError};
+pub use dns::{DecodeError, Decoded, DnsCounts, DnsOptions, DnsResolver, ResolvConfError};
 pub use outcome::Outcome;
 pub use record::{Data, Question, Record, RecordType};
 pub use table::{Fault, Found, Table, ZoneError};

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::{sync::watch, time::Instant};
 
+use super::calls::{Calls, Counters};
 use crate::StoreError;
 
 /// Whether a remote is asked.
@@ -37,6 +38,7 @@ pub struct Breaker {
     name: Arc<str>,
     limit: u32,
     status: Arc<watch::Sender<BreakerStatus>>,
+    calls: Arc<Counters>,
 }
 
 impl Breaker {
@@ -51,6 +53,7 @@ impl Breaker {
             name: name.into(),
             limit: limit.max(1),
             status: Arc::new(watch::Sender::new(status)),
+            calls: Arc::default(),
         }
     }
 
@@ -67,6 +70,15 @@ impl Breaker {
     /// The state now.
     pub fn state(&self) -> BreakerState {
         self.status.borrow().state
+    }
+
+    /// How many calls of the remote ended how.
+    pub fn calls(&self) -> Calls {
+        self.calls.get()
+    }
+
+    pub(crate) fn count_refusal(&self) {
+        self.calls.refused();
     }
 
     /// Tells of each change of the state.
@@ -87,6 +99,7 @@ impl Breaker {
 
     /// Takes note of how a call ended.
     pub(crate) fn record(&self, error: Option<&StoreError>) {
+        self.calls.ended(error);
         // Most calls change nothing: no lock for writing.
         let outage = error.filter(|error| error.is_outage());
         if outage.is_none() && self.status.borrow().failures == 0 {

@@ -1,6 +1,7 @@
 //! The deadline and the breaker around each call to a remote.
 
 mod breaker;
+mod calls;
 
 use std::{
     fmt,
@@ -15,7 +16,10 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-pub use self::breaker::{Breaker, BreakerState, BreakerStatus};
+pub use self::{
+    breaker::{Breaker, BreakerState, BreakerStatus},
+    calls::Calls,
+};
 use crate::StoreError;
 
 /// How long a remote may take, and what is done when it is away.
@@ -92,6 +96,7 @@ impl Guard {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         if let Some(error) = self.breaker.refusal() {
+            self.breaker.count_refusal();
             self.keep_trying();
             return Err(error);
         }

@@ -212,6 +212,13 @@ impl Cache {
         !self.is_shared()
     }
 
+    /// How many clients there are in memory: rejected ones, and accepted ones.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        let tables = self.tables();
+        (tables.spam.len(), tables.ham.len())
+    }
+
     /// Whether each request asks a store, which others ask as well.
     #[must_use]
     pub fn is_shared(&self) -> bool {

@@ -62,6 +62,10 @@ impl<E> Table<E> {
             .extend(self.entries.drain().map(|(key, _)| key));
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Entries in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<(&String, &E)> {
         let mut entries: Vec<_> = self.entries.iter().collect();

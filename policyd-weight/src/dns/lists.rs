@@ -74,6 +74,12 @@ impl Lists {
         }
     }
 
+    /// The lists of addresses and of domains, but for those whose zone is no name.
+    pub fn iter(&self) -> impl Iterator<Item = &DnsList> {
+        let all = self.addresses.iter().chain(&self.domains);
+        all.filter_map(|list| list.list.as_deref())
+    }
+
     /// What each list has said about the client, in their order. The first ones wait until the lists are tested.
     pub async fn facts(
         &self,

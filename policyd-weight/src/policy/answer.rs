@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     mail::{Attributes, Mail},
     memory::Remembered,
+    metrics::DecidedBy,
     score::{Decision, Scoring, Verdict},
 };
 
@@ -47,9 +48,14 @@ impl Policy {
         let config = settings.config();
         let mail = Mail::new(attributes);
         if let Some(action) = without_score(&mail) {
+            self.counters.decided(DecidedBy::Request);
             return Ok(action);
         }
-        match self.memory.get(&mail.key, &config.reject_message) {
+        let remembered = self.memory.get(&mail.key, &config.reject_message);
+        if remembered.is_some() {
+            self.counters.decided(DecidedBy::Memory);
+        }
+        match remembered {
             Some(Remembered::Accepted) => {
                 return Ok("DUNNO multirecipient-mail - already accepted by previous query".into());
             }
@@ -60,6 +66,7 @@ impl Policy {
             .cache
             .ask(&mail, &config.cache, config.compat, now())
             .await;
+        self.counters.looked_up(known.as_ref());
         let accepted = |rate: &str| {
             format!(
                 "{} {}; rate:{rate}",
@@ -68,10 +75,12 @@ impl Policy {
         };
         match &known {
             Some(Known::Spam(text)) => {
+                self.counters.decided(DecidedBy::SpamCache);
                 self.memory.rejected(&mail.key, Some(text), text);
                 return Ok(text.clone());
             }
             Some(Known::Hard(rate)) => {
+                self.counters.decided(DecidedBy::HamCache);
                 self.memory.accepted(&mail.key);
                 return Ok(accepted(&format!("hard: {rate}")));
             }
@@ -79,6 +88,7 @@ impl Policy {
         }
         let deadline = Instant::now() + config.request_timeout;
         let Ok(Ok(_permit)) = timeout_at(deadline, self.under_way.acquire()).await else {
+            self.counters.decided(DecidedBy::Nothing);
             return Ok(settings.default_response());
         };
         let soft = match &known {
@@ -90,10 +100,12 @@ impl Policy {
             .await?
         {
             ControlFlow::Continue(()) => {
+                self.counters.decided(DecidedBy::HamCacheAndLists);
                 self.memory.accepted(&mail.key);
                 Ok(accepted(&format!(" {}", soft.unwrap_or_default())))
             }
             ControlFlow::Break(decision) => {
+                self.counters.scored(&decision);
                 let action = decision.action.clone();
                 self.take(config, &mail, decision).await;
                 Ok(action)
@@ -165,6 +177,7 @@ impl Policy {
             return;
         };
         if let Some(purged) = self.cache.learn(mail, cached, &config.cache, now()).await {
+            self.counters.purged(purged.table == "HAM", purged.count);
             let text = format!(
                 "cache: purged {} from {} cache, time: 0s",
                 purged.count, purged.table

@@ -9,14 +9,17 @@ use std::{
     time::Duration,
 };
 
-use policy_daemon::log::{Level, Log};
+use policy_daemon::{
+    admin::Changes,
+    log::{Level, Log},
+};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
 
-use crate::{cache::Cache, config::Source, dns::ListStatus, memory::Memory};
+use crate::{cache::Cache, config::Source, dns::ListStatus, memory::Memory, metrics::Counters};
 
 /// Why a request is not answered: its connection is closed.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -39,6 +42,8 @@ pub struct Policy {
     log: Log,
     /// The requests that ask DNS at once.
     under_way: Semaphore,
+    counters: Counters,
+    changes: Changes,
 }
 
 impl Policy {
@@ -53,6 +58,8 @@ impl Policy {
             memory: Memory::new(size),
             log,
             under_way: Semaphore::new(under_way),
+            counters: Counters::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -60,6 +67,14 @@ impl Policy {
     #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The log.
@@ -78,7 +93,10 @@ impl Policy {
     pub fn reload(&self) {
         let before = self.settings();
         let Source { compat, .. } = before.source();
-        match Settings::load(before.source().clone(), Some(&before)) {
+        let loaded = Settings::load(before.source().clone(), Some(&before));
+        let is_kept = |settings: &Settings| !*compat || settings.fault().is_none();
+        self.counters.reloaded(loaded.as_ref().is_ok_and(is_kept));
+        match loaded {
             // The Perl program keeps its options where a file that it reads again has a fault.
             Ok(settings) if *compat && settings.fault().is_some() => {
                 let fault = settings.fault().unwrap_or_default();
@@ -88,8 +106,9 @@ impl Policy {
                 );
             }
             Ok(settings) => {
-                self.log
-                    .info(format!("master: {} reloaded", settings.source().shown()));
+                let text = format!("master: {} reloaded", settings.source().shown());
+                self.changes.add(&*text);
+                self.log.info(text);
                 settings.log_findings(&self.log);
                 *self
                     .settings
@@ -98,6 +117,7 @@ impl Policy {
             }
             Err(error) => {
                 let text = format!("the configuration stays as it was: {}", one_line(&error));
+                self.changes.add(&*text);
                 self.log.line(Level::Error, text);
             }
         }
@@ -115,10 +135,16 @@ impl Policy {
     fn list_changed(&self, status: &ListStatus) {
         let zone = &status.zone;
         match &status.skipped {
-            Some(why) => self
-                .log
-                .line(Level::Warning, format!("the list {zone} is skipped: {why}")),
-            None => self.log.info(format!("the list {zone} is asked again")),
+            Some(why) => {
+                let text = format!("the list {zone} is skipped: {why}");
+                self.changes.add(&*text);
+                self.log.line(Level::Warning, text);
+            }
+            None => {
+                let text = format!("the list {zone} is asked again");
+                self.changes.add(&*text);
+                self.log.info(text);
+            }
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct Args {
     pub defaults: Option<DefaultSet>,
     /// `--json`, with `--explain`.
     pub json: bool,
+    /// `--admin`: where metrics are shown, beside what the file says.
+    pub admin: Vec<String>,
     /// The process is the daemon that `start` has started.
     pub detached: bool,
 }
@@ -80,6 +82,7 @@ impl Args {
                 "-f" => args.file = Some(existing(value("a file")?)?),
                 "--compat" => args.compat = true,
                 "--json" => args.json = true,
+                "--admin" => args.admin.push(value("an address")?),
                 "--detached" => args.detached = true,
                 "--defaults" => {
                     let set = value("a set of defaults")?;
@@ -182,6 +185,7 @@ Options
     --compat           do everything as the Perl program does it, harmful things as well
     --defaults SET     beta2, beta3, debian (with a file), modern (without one)
     --check-config     check the configuration: 0, or 78 with what is wrong
+    --admin ENDPOINT   show metrics and the state over HTTP here (with start): inet:HOST:PORT on loopback, or unix:/PATH
     --explain [--json] read a request, and print its score step by step
 
 Actions

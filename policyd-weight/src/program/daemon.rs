@@ -228,6 +228,11 @@ fn daemon_options(
     daemon.log_hint = "-d writes to standard output";
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;
+    let admin = options.scalar("ADMIN").to_string();
+    daemon.admin = admin.split_ascii_whitespace().map(str::to_owned).collect();
+    daemon.admin.extend(args.admin.iter().cloned());
+    // Everybody may ask for a score; only this machine may see the daemon from inside.
+    daemon.admin_allow = Some(Vec::new());
     let is_loopback = address
         .parse()
         .is_ok_and(|address: std::net::IpAddr| address.is_loopback());

@@ -6,13 +6,15 @@ use std::{
     time::SystemTime,
 };
 
-use policy_daemon::{Service, Started, TokioService, WorkerContext, log::Level, worker::Workers};
+use policy_daemon::{
+    Service, Started, TokioService, WorkerContext, admin::Admin, log::Level, worker::Workers,
+};
 
 use super::{
     handler::WeightHandler,
     maintenance::{Maintenance, Running},
 };
-use crate::policy::Policy;
+use crate::{metrics::WeightMetrics, policy::Policy};
 
 /// The service of the daemon.
 pub(super) struct WeightService {
@@ -38,9 +40,12 @@ impl WeightService {
         maintenance: Maintenance,
         is_detached: bool,
     ) -> Self {
+        let policy = Arc::clone(&handler.policy);
         Self {
-            policy: Arc::clone(&handler.policy),
-            inner: TokioService::new(handler),
+            inner: TokioService::new(handler).with_admin(Arc::new(WeightMetrics {
+                policy: Arc::clone(&policy),
+            })),
+            policy,
             state: Mutex::new(State {
                 modified,
                 maintenance: Some(maintenance),
@@ -88,6 +93,9 @@ impl Service for WeightService {
         for endpoint in daemon.endpoints {
             daemon.log.info(format!("master: listening on {endpoint}"));
         }
+        for endpoint in daemon.admin {
+            daemon.log.info(format!("metrics at {endpoint}"));
+        }
         let maintenance = self.state().maintenance.take();
         match maintenance.map(Maintenance::start) {
             Some(Ok(running)) => self.state().running = Some(running),
@@ -121,6 +129,10 @@ impl Service for WeightService {
         daemon
             .log
             .line(Level::Warning, "Got SIGTERM. Daemon terminated.");
+    }
+
+    fn admin(&self) -> Option<Arc<dyn Admin>> {
+        self.inner.admin()
     }
 
     fn tick(&self) -> Option<String> {

@@ -12,6 +12,7 @@ mod command_line;
 mod init_script;
 mod life;
 mod load;
+mod metrics;
 mod postfix;
 mod stores;
 mod world;

@@ -19,7 +19,7 @@ mod postfix;
 pub use postfix::Postfix;
 
 mod programs;
-pub use programs::{copy_hapolicy, hapolicy, policy_client};
+pub use programs::{copy_hapolicy, hapolicy, mtpolicyd, policy_client, policyd_weight};
 
 mod resolv_conf;
 pub use resolv_conf::with_resolv_conf;

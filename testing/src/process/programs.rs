@@ -19,6 +19,18 @@ pub fn policy_client() -> &'static str {
     &PATH
 }
 
+/// The path of `mtpolicyd`.
+pub fn mtpolicyd() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("mtpolicyd"));
+    &PATH
+}
+
+/// The path of `policyd-weight`.
+pub fn policyd_weight() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path_of("policyd-weight"));
+    &PATH
+}
+
 /// Copies `hapolicy` into a directory, for a user who cannot reach the original; its new path.
 ///
 /// Another process writes the copy. This one must not: a child that another thread starts at the same time would hold the

@@ -1,4 +1,4 @@
-//! Parts that the blocks of a configuration share, and a reload keeps: stores in memory, and DNS lists.
+//! Parts that the blocks of a configuration share, and a reload keeps: stores in memory, DNS lists, and counters.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::Section;
 use crate::{
     config::lists::ListKind,
     connection::{Connection, Kind, Parameters, StoreHandle},
+    metrics::{HostCounters, LimitCounters},
 };
 
 impl Section<'_> {
@@ -49,5 +50,23 @@ impl Section<'_> {
         let list = previous.unwrap_or_else(|| Arc::new(list));
         build.lists.push(zone, kind, &list);
         list
+    }
+
+    /// The counters of a virtual host of this name, whose plugins follow.
+    pub(crate) fn host_counters(&mut self, name: &str) -> Arc<HostCounters> {
+        self.build.counters.host(name, &self.build.previous.2)
+    }
+
+    /// The counters of the limit that this block is.
+    pub(crate) fn limit_counters(
+        &mut self,
+        metric: &'static str,
+        is_distinct: bool,
+    ) -> Arc<LimitCounters> {
+        let build = &mut *self.build;
+        let previous = &build.previous.2;
+        build
+            .counters
+            .limit(&self.name, metric, is_distinct, previous)
     }
 }

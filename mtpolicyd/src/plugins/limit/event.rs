@@ -91,6 +91,14 @@ impl Metric {
         }
     }
 
+    /// Whether different values are counted, and no amounts.
+    pub(super) const fn is_distinct(&self) -> bool {
+        matches!(
+            self,
+            Self::DistinctRecipients | Self::Addresses | Self::Countries(_)
+        )
+    }
+
     /// The highest limit that there can be.
     pub(super) const fn most(&self) -> u64 {
         match self {

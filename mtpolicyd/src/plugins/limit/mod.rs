@@ -35,6 +35,7 @@ use crate::{
     chain::{Call, Scoring, Setting, answer, fill},
     config::Section,
     connection::StoreHandle,
+    metrics::LimitCounters,
     plugin::{LimitOrder, LimitStep, Plugin, PluginError, Step},
 };
 
@@ -56,6 +57,7 @@ struct Limit {
     recipients: String,
     counted: String,
     scored: String,
+    counters: Arc<LimitCounters>,
 }
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
@@ -72,7 +74,6 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
         subjects: Subjects::new(section),
         exempt: Exempt::new(section),
         own: Own::new(section, counts_all, metric.most()),
-        metric,
         state: State::new(section),
         action,
         scoring: section.scoring(),
@@ -81,6 +82,8 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
         recipients: format!("{name}-recipients"),
         counted: format!("{name}-counted"),
         scored: format!("{name}-score"),
+        counters: section.limit_counters(metric.name(), metric.is_distinct()),
+        metric,
         name,
     })
 }
@@ -159,6 +162,8 @@ impl Limit {
                 let event = Event::Distinct(value.as_bytes());
                 let usage = store.count(&id, windows, event).await.map_err(failed)?;
                 self.note(subject, &usage, call);
+                let used = usage.windows.iter().map(|of| of.used);
+                self.counters.counted(used.max().unwrap_or_default());
                 if !usage.allowed {
                     return Ok(full(&usage, 1, windows));
                 }
@@ -210,6 +215,7 @@ impl Limit {
             time: call.services().now(),
         };
         call.note(|| format!("{subject} is over {} {}", notice.window, notice.metric));
+        self.counters.blocks.add(1);
         if let Some(alert) = &self.alert {
             match self.is_first(subject, full.window).await {
                 Ok(true) => alert.tell(&notice, &call.services().journal),

@@ -1,6 +1,7 @@
 //! A resolver that asks name servers over UDP and TCP.
 
 mod cache;
+mod counts;
 mod flight;
 mod message;
 mod options;
@@ -21,6 +22,7 @@ use flight::Flights;
 use servers::Servers;
 use sockets::Sockets;
 
+pub use counts::DnsCounts;
 pub use message::{DecodeError, Decoded};
 pub use options::{DnsOptions, ResolvConfError};
 
@@ -64,6 +66,7 @@ struct Shared {
     sockets: Sockets,
     cache: Cache,
     flights: Flights,
+    counters: counts::Counters,
     under_way: Semaphore,
 }
 
@@ -76,6 +79,7 @@ impl DnsResolver {
             sockets: Sockets::default(),
             cache: Cache::new(options.cache_bytes),
             flights: Flights::default(),
+            counters: counts::Counters::default(),
             under_way: Semaphore::new(options.max_under_way.clamp(1, Semaphore::MAX_PERMITS)),
             options,
         };
@@ -95,11 +99,19 @@ impl DnsResolver {
     pub fn cached(&self) -> usize {
         self.shared.cache.len()
     }
+
+    /// How many questions had which outcome. One that several asked at once, and one whose aliases were followed, count
+    /// once.
+    #[must_use]
+    pub fn counts(&self) -> DnsCounts {
+        self.shared.counters.get()
+    }
 }
 
 impl Resolver for DnsResolver {
     async fn ask(&self, question: Question) -> Answer {
         if let Some(answer) = self.shared.cache.get(&question) {
+            self.shared.counters.cached();
             return answer;
         }
         let shared = Arc::clone(&self.shared);
@@ -126,6 +138,7 @@ impl Shared {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
         let answer = self.ask_within_limit(&question, deadline).await;
+        self.counters.asked(answer.outcome());
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),

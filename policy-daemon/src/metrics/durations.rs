@@ -1,38 +1,33 @@
-//! Counters that one thread writes and others read: no request waits for a cache line of another worker.
+//! Times by how long they are, as a histogram has them.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
-/// A number that only its worker changes.
+use super::{Counter, Histogram};
+
+/// Times, counted by how long they are, from 100 us to 100 s: one thread writes, others read.
+///
+/// ```
+/// use std::time::Duration;
+/// use policy_daemon::metrics::Durations;
+///
+/// let workers = [Durations::default(), Durations::default()];
+/// workers[0].add(Duration::from_micros(300));
+/// workers[1].add(Duration::from_secs(200));
+/// let sum = Durations::sum(workers.iter());
+/// assert_eq!(sum.count(), 2);
+/// assert_eq!(sum.quantile(0.5), Some(0.0005), "the bound above");
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    #[inline]
-    pub(crate) fn add(&self, number: u64) {
-        // No other thread writes, so that no locked instruction is needed.
-        self.0
-            .store(self.0.load(Relaxed).wrapping_add(number), Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// Times, counted by how long they are.
-#[derive(Debug, Default)]
-pub(crate) struct Durations {
+pub struct Durations {
     /// One more than there are bounds, for those above the last one.
     counts: [Counter; BOUNDS.len() + 1],
     nanoseconds: Counter,
 }
 
 impl Durations {
+    /// Counts a time.
     #[inline]
-    pub(crate) fn add(&self, time: Duration) {
+    pub fn add(&self, time: Duration) {
         let seconds = time.as_secs().saturating_mul(1_000_000_000);
         let nanoseconds = seconds.saturating_add(u64::from(time.subsec_nanos()));
         if let Some(count) = self.counts.get(bucket_of(nanoseconds)) {
@@ -40,36 +35,22 @@ impl Durations {
         }
         self.nanoseconds.add(nanoseconds);
     }
-}
 
-/// The sum of several workers' times, as a histogram is written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Histogram {
-    pub(crate) seconds: f64,
-    /// Those above the last bound among them.
-    pub(crate) count: u64,
-    /// Each bound in seconds, with the number of times between it and the one before.
-    pub(crate) buckets: Vec<(f64, u64)>,
-}
-
-impl Histogram {
-    /// The sum of these.
-    pub(crate) fn of<'a>(all: impl Iterator<Item = &'a Durations> + Clone) -> Self {
+    /// The sum of these, in seconds.
+    #[must_use]
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Histogram {
         let count_at = |at: usize| {
             let counts = all.clone().filter_map(|times| times.counts.get(at));
             counts.map(Counter::get).sum::<u64>()
         };
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9);
-        let counts = (0..).map(count_at);
-        let buckets: Vec<_> = bounds.zip(counts).collect();
-        let counted = buckets.iter().map(|(_, count)| count).sum::<u64>();
-        Self {
-            seconds: all
+        Histogram {
+            sum: all
                 .clone()
                 .map(|times| times.nanoseconds.get() as f64 / 1e9)
                 .sum(),
-            count: counted + count_at(BOUNDS.len()),
-            buckets,
+            buckets: bounds.zip((0..).map(count_at)).collect(),
+            above: count_at(BOUNDS.len()),
         }
     }
 }
@@ -142,13 +123,12 @@ mod tests {
         for (worker, microseconds) in [(0, 0), (0, 100), (1, 101), (1, 250), (1, 200_000_000)] {
             workers[worker].add(Duration::from_micros(microseconds));
         }
-        let sum = Histogram::of(workers.iter());
-        assert_eq!(sum.count, 5);
-        assert!((sum.seconds - 200.000_451).abs() < 1e-9, "{}", sum.seconds);
+        let sum = Durations::sum(workers.iter());
+        assert_eq!(sum.count(), 5);
+        assert!((sum.sum - 200.000_451).abs() < 1e-9, "{}", sum.sum);
         assert_eq!(sum.buckets[0], (0.0001, 2));
         assert_eq!(sum.buckets[1], (0.00025, 2));
         assert_eq!(sum.buckets[2], (0.0005, 0));
-        let below = sum.buckets.iter().map(|(_, count)| count).sum::<u64>();
-        assert_eq!(below, 4, "the last is above all bounds");
+        assert_eq!(sum.above, 1, "the last is above all bounds");
     }
 }

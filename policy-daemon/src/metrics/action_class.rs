@@ -3,8 +3,19 @@
 use policy_proto::{Action, Response};
 
 /// A class of actions.
+///
+/// ```
+/// use policy_daemon::metrics::ActionClass;
+/// use policy_proto::Response;
+///
+/// let response = Response::new("554 5.7.1 no")?;
+/// assert_eq!(ActionClass::of(Some(&response)).name(), "reject");
+/// assert_eq!(ActionClass::of(None).name(), "close");
+/// # Ok::<(), policy_proto::InvalidResponse>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Class {
+pub enum ActionClass {
+    /// `DUNNO`.
     Dunno,
     /// `OK`, `RELAY`, `PERMIT`, or a number.
     Ok,
@@ -12,6 +23,7 @@ pub(crate) enum Class {
     Reject,
     /// `DEFER` and its kin, or a code 4xx.
     Defer,
+    /// `PREPEND`.
     Prepend,
     /// What mail is done with: `HOLD`, `DISCARD`, `REDIRECT`, `FILTER`, `BCC`, and so on.
     Other,
@@ -21,9 +33,9 @@ pub(crate) enum Class {
     Close,
 }
 
-impl Class {
+impl ActionClass {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Dunno,
         Self::Ok,
         Self::Reject,
@@ -36,7 +48,8 @@ impl Class {
 
     /// The class of a reply, or of none.
     #[inline]
-    pub(crate) fn of(response: Option<&Response>) -> Self {
+    #[must_use]
+    pub fn of(response: Option<&Response>) -> Self {
         let Some(response) = response else {
             return Self::Close;
         };
@@ -65,7 +78,9 @@ impl Class {
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
+    /// Its name, as a label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Dunno => "dunno",
             Self::Ok => "ok",
@@ -86,32 +101,32 @@ mod tests {
     #[test]
     fn each_answer_has_a_class() {
         for (text, class) in [
-            ("dunno", Class::Dunno),
-            ("DUNNO", Class::Dunno),
-            ("dunno text", Class::Dunno),
-            ("DUNNO\ttext", Class::Dunno),
-            ("dunnotext", Class::Restriction),
-            ("OK", Class::Ok),
-            ("permit", Class::Ok),
-            ("1234", Class::Ok),
-            ("reject no", Class::Reject),
-            ("554 5.7.1 no", Class::Reject),
-            ("450 4.7.1 later", Class::Defer),
-            ("defer_if_permit later", Class::Defer),
-            ("DEFER", Class::Defer),
-            ("prepend X-A: b", Class::Prepend),
-            ("hold", Class::Other),
-            ("greylist", Class::Restriction),
+            ("dunno", ActionClass::Dunno),
+            ("DUNNO", ActionClass::Dunno),
+            ("dunno text", ActionClass::Dunno),
+            ("DUNNO\ttext", ActionClass::Dunno),
+            ("dunnotext", ActionClass::Restriction),
+            ("OK", ActionClass::Ok),
+            ("permit", ActionClass::Ok),
+            ("1234", ActionClass::Ok),
+            ("reject no", ActionClass::Reject),
+            ("554 5.7.1 no", ActionClass::Reject),
+            ("450 4.7.1 later", ActionClass::Defer),
+            ("defer_if_permit later", ActionClass::Defer),
+            ("DEFER", ActionClass::Defer),
+            ("prepend X-A: b", ActionClass::Prepend),
+            ("hold", ActionClass::Other),
+            ("greylist", ActionClass::Restriction),
         ] {
             let response = Response::new(text).unwrap();
-            assert_eq!(Class::of(Some(&response)), class, "{text}");
+            assert_eq!(ActionClass::of(Some(&response)), class, "{text}");
         }
-        assert_eq!(Class::of(None), Class::Close);
+        assert_eq!(ActionClass::of(None), ActionClass::Close);
     }
 
     #[test]
     fn the_list_is_in_the_order_of_the_numbers() {
-        for (number, class) in Class::ALL.into_iter().enumerate() {
+        for (number, class) in ActionClass::ALL.into_iter().enumerate() {
             assert_eq!(class as usize, number, "{class:?}");
         }
     }

@@ -1,0 +1,61 @@
+//! Questions counted by their outcomes.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::Outcome;
+
+/// How many questions a resolver was asked, by what came of them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DnsCounts {
+    /// Answered from what was kept; no server was asked.
+    pub cached: u64,
+    /// A server had such records.
+    pub records: u64,
+    /// A server said that there is no such name, or no record of the type.
+    pub empty: u64,
+    /// The servers could not find out, or did not want to answer.
+    pub failed: u64,
+    /// No server has answered in time.
+    pub timeout: u64,
+    /// No server could be reached.
+    pub unreachable: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    cached: AtomicU64,
+    records: AtomicU64,
+    empty: AtomicU64,
+    failed: AtomicU64,
+    timeout: AtomicU64,
+    unreachable: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn cached(&self) {
+        self.cached.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn asked(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Records => &self.records,
+            Outcome::NoData | Outcome::NxDomain => &self.empty,
+            Outcome::ServFail | Outcome::Refused | Outcome::Failed(_) => &self.failed,
+            Outcome::Timeout => &self.timeout,
+            Outcome::Unreachable => &self.unreachable,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn get(&self) -> DnsCounts {
+        DnsCounts {
+            cached: self.cached.load(Relaxed),
+            records: self.records.load(Relaxed),
+            empty: self.empty.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            timeout: self.timeout.load(Relaxed),
+            unreachable: self.unreachable.load(Relaxed),
+        }
+    }
+}
