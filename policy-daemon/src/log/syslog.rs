@@ -4,6 +4,7 @@ use std::{
     io::{self, ErrorKind, Write},
     os::unix::net::{UnixDatagram, UnixStream},
     path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use chrono::Local;
@@ -21,6 +22,7 @@ pub(crate) struct Syslog {
     /// Its texts have prefixes, as Postfix's do.
     is_daemon: bool,
     socket: Option<Socket>,
+    clock: Clock,
     /// Lost lines that no line has reported yet.
     lost: u64,
     /// All that were lost since the start.
@@ -33,6 +35,26 @@ enum Socket {
     Stream(UnixStream),
 }
 
+/// The local time as it stands in a line: for a time zone it takes more than the rest of a line, so it is made once a second.
+#[derive(Debug, Default)]
+struct Clock {
+    /// In seconds since 1970.
+    second: u64,
+    text: String,
+}
+
+impl Clock {
+    fn text(&mut self) -> &str {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let second = now.unwrap_or_default().as_secs();
+        if self.text.is_empty() || self.second != second {
+            self.second = second;
+            self.text = Local::now().format("%b %e %H:%M:%S").to_string();
+        }
+        &self.text
+    }
+}
+
 impl Syslog {
     pub(crate) fn new(name: &str, path: impl Into<PathBuf>) -> Self {
         let tag = format!("{name}[{}]", std::process::id());
@@ -41,6 +63,7 @@ impl Syslog {
             tag,
             is_daemon: false,
             socket: None,
+            clock: Clock::default(),
             lost: 0,
             lost_in_all: 0,
         }
@@ -91,9 +114,10 @@ impl Syslog {
     }
 
     fn try_send(&mut self, level: Level, text: &str) -> io::Result<()> {
-        let time = Local::now().format("%b %e %H:%M:%S");
-        let priority = MAIL | level as u8;
-        let line = format!("<{priority}>{time} {}: {text}", self.tag);
+        let priority = (MAIL | level as u8).to_string();
+        let time = self.clock.text();
+        // Not by `format!`, since a request may cost a line.
+        let line = ["<", &priority, ">", time, " ", &self.tag, ": ", text].concat();
         let line = line.as_bytes();
         let was_open = self.socket.is_some();
         match self.write(line) {
