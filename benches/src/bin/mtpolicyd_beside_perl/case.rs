@@ -44,6 +44,9 @@ pub(crate) enum Need {
     Lists,
 }
 
+/// The case of a fixed answer.
+const FIXED: &str = "Action";
+
 /// What is wanted of ours.
 #[derive(Clone, Copy)]
 pub(crate) enum Bar {
@@ -107,11 +110,16 @@ impl fmt::Display for Bar {
 }
 
 impl Case {
+    /// Whether each request has the same answer, and nothing is looked at.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.name == FIXED
+    }
+
     pub(crate) fn all() -> Vec<Self> {
         let none = Self::default();
         vec![
             Self {
-                name: "Action",
+                name: FIXED,
                 plugins: "<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n",
                 connections: &[1, 16],
                 ..none

@@ -1,6 +1,7 @@
 //! A daemon with a case's configuration, and what it uses.
 
 use std::{
+    env,
     error::Error,
     fs,
     path::Path,
@@ -13,6 +14,7 @@ use policy_testing::port::Port;
 use tempfile::TempDir;
 
 use crate::{
+    SERVE,
     case::{Case, Need},
     client::Load,
     peers::Peers,
@@ -74,13 +76,19 @@ impl Daemon {
         } else {
             Command::new(program)
         };
-        command
-            .arg("-f")
-            .arg("-c")
-            .arg(&config)
-            .stdin(Stdio::null());
+        let endpoint = format!("inet:127.0.0.1:{number}");
+        if program == env::current_exe()? {
+            // It ends with its standard input.
+            command.args([SERVE, &endpoint]).stdin(Stdio::piped());
+        } else {
+            command
+                .arg("-f")
+                .arg("-c")
+                .arg(&config)
+                .stdin(Stdio::null());
+        }
         let mut process = Process::start(&mut command)?;
-        process.wait_for(&format!("inet:127.0.0.1:{number}").parse::<Endpoint>()?)?;
+        process.wait_for(&endpoint.parse::<Endpoint>()?)?;
         Ok(Self {
             process,
             port,

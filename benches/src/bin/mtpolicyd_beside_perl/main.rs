@@ -20,23 +20,35 @@ use std::{
     time::Duration,
 };
 
-use policy_benches::report::{Report, Table, median, number, records};
+use policy_benches::{
+    report::{Report, Table, median, number, records},
+    stub::{self, Reply},
+};
 
 use case::{Bar, Case, SIMPLE7};
 use client::Load;
 use daemon::{Daemon, Sample};
 use peers::Peers;
 
+/// Has this program serve a fixed answer at the endpoint that follows.
+const SERVE: &str = "--serve";
 /// How long each round lasts.
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, endpoint] = &words[..]
+        && word == SERVE
+    {
+        let answer = |_: &[u8]| Reply::Now(b"action=reject x\n\n".into());
+        return Ok(stub::run(&[endpoint.parse()?], answer)?);
+    }
     let has = |word: &str| words.iter().any(|given| given == word);
     let only = words.iter().position(|given| given == "--only");
     let only = only.and_then(|at| words.get(at + 1));
     let ours = std::env::current_exe()?.with_file_name("mtpolicyd");
+    let own = std::env::current_exe()?;
     let mut programs = vec![("mtpolicyd", ours.as_path())];
     let perl = PathBuf::from("/usr/bin/mtpolicyd");
     if perl.exists() && !has("--ours") {
@@ -62,6 +74,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for case in Case::all() {
         if only.is_some_and(|word| !case.name.contains(word.as_str())) || !peers.has(case.needs) {
             continue;
+        }
+        let mut programs = programs.clone();
+        if case.is_fixed() {
+            // No server costs less, whatever it is written in: the rest is the system's.
+            programs.push(("a bare loop on mio", &own));
         }
         for connections in case.connections.iter().copied() {
             let samples = rounds(&case, connections, &programs, &peers)?;
