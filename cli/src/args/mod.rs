@@ -1,19 +1,9 @@
 //! The command line of hapolicy.
 
-use std::{
-    ffi::OsString,
-    num::NonZeroUsize,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
-use clap::{
-    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource,
-};
-use policy_daemon::{DaemonOptions, command_line::usage_line, log::LogTarget};
-
-use perl::WrongWord;
-use usage::long_option;
+use clap::{ArgAction, ArgMatches, Parser, ValueEnum};
+use policy_daemon::{DaemonOptions, log::LogTarget};
 
 use crate::config::{Config, Findings};
 
@@ -37,6 +27,7 @@ mod log_format;
 pub use log_format::LogFormat;
 
 mod network;
+mod parse;
 mod perl;
 
 mod probe;
@@ -54,6 +45,8 @@ mod usage;
 mod values;
 use values::unix_path;
 pub(crate) use values::{shown_duration, shown_size};
+
+mod with_file;
 
 /// hapolicy's command line.
 ///
@@ -204,114 +197,6 @@ pub struct Stopped {
 }
 
 impl Options {
-    /// Reads the words of a command line, the program's name not among them; `passed` says whether a
-    /// service manager has passed listening sockets.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`].
-    pub fn parse(words: impl IntoIterator<Item = OsString>, passed: bool) -> Result<Self, Stopped> {
-        let words: Vec<OsString> = words.into_iter().collect();
-        let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
-        let is_daemon = passed || words.iter().any(listens);
-        let stopped = |stop| Stopped { stop, is_daemon };
-        let mut options = Self::parse_words(words.clone()).map_err(stopped)?;
-        options.words = words;
-        match options.config.config.clone() {
-            Some(path) => options.with_file(&path, passed).map_err(stopped),
-            None => options.checked(passed),
-        }
-    }
-
-    /// The settings of a file, with what stands beside it.
-    fn with_file(self, path: &Path, passed: bool) -> Result<Self, Stop> {
-        if let Some(option) = self.option_beside_file() {
-            let text = format!("{option} belongs into the file that --config names");
-            return Err(Stop::Usage(text));
-        }
-        let file = Config::read(path).map_err(Stop::Config)?;
-        let options = Self::parse_words(file.words.clone());
-        let options = options.and_then(|options| {
-            let options = options.looked_at_as(&self);
-            options.checked(passed).map_err(|stopped| stopped.stop)
-        });
-        let mut options = options.map_err(|stop| match stop {
-            Stop::Usage(text) => Stop::Config(file.refuse(&text)),
-            stop => stop,
-        })?;
-        options.config.config = file.path();
-        options.file = Some(file);
-        Ok(options)
-    }
-
-    /// These settings, to be looked at or logged about as another command line says.
-    fn looked_at_as(self, other: &Self) -> Self {
-        Self {
-            logging: self.logging || other.logging,
-            verbose: self.verbose || other.verbose,
-            stdout: self.stdout || other.stdout,
-            config: other.config.clone(),
-            words: other.words.clone(),
-            failover: FailoverArgs {
-                check_config: other.failover.only_checks(),
-                strict: other.failover.strict,
-                quiet: other.failover.quiet,
-                ..self.failover
-            },
-            ..self
-        }
-    }
-
-    /// The first option that was given and may not stand beside a file.
-    fn option_beside_file(&self) -> Option<String> {
-        if !self.services.is_empty() {
-            return Some("-s".to_owned());
-        }
-        if self.default.is_some() {
-            return Some("-d".to_owned());
-        }
-        let matches = self.given.as_ref()?;
-        let command = Self::command();
-        let mut given = command.get_arguments().filter(|option| {
-            let id = option.get_id().as_str();
-            let name = option.get_long().unwrap_or_default();
-            let checks = |check: &Checking| *check == Checking::CommandLine;
-            let is_check = id == "check" && self.failover.check.iter().all(checks);
-            matches.value_source(id) == Some(ValueSource::CommandLine)
-                && !BESIDE_FILE.contains(&name)
-                && !is_check
-        });
-        let name = given.next()?.get_long()?;
-        Some(format!("--{name}"))
-    }
-
-    /// These options, if they fit together.
-    fn checked(mut self, passed: bool) -> Result<Self, Stopped> {
-        let is_daemon = passed || !self.listen.is_empty();
-        self.is_daemon = is_daemon;
-        // It is looked at without the sockets of a service manager.
-        if let Some(option) = &self.daemon_option
-            && !is_daemon
-            && !self.failover.only_checks()
-            && !self.config.only_prints()
-        {
-            let text = format!(
-                "{option} is for a daemon, which needs a listener: --listen ENDPOINT, or sockets of a service \
-                 manager"
-            );
-            return Err(Stopped {
-                stop: Stop::Usage(text),
-                is_daemon: true,
-            });
-        }
-        let missing = self.failover.missing().or_else(|| self.config.missing());
-        if let Some(text) = missing {
-            let stop = Stop::Usage(text.to_owned());
-            return Err(Stopped { stop, is_daemon });
-        }
-        Ok(self)
-    }
-
     /// The options of the daemon.
     pub(crate) fn daemon(&self) -> DaemonOptions {
         let mut daemon = DaemonOptions::new(NAME);
@@ -332,62 +217,6 @@ impl Options {
         daemon.reserved_fds = self.services.len() * self.failover.max_connections;
         daemon
     }
-
-    fn parse_words(words: Vec<OsString>) -> Result<Self, Stop> {
-        let classic = perl::parse(words).map_err(|WrongWord { text, word }| {
-            let command = Self::command();
-            let known = command.get_opts().filter_map(|option| option.get_long());
-            match long_option(word.as_bytes(), known.map(str::to_owned)) {
-                Some(meant) => Stop::Usage(format!("{text}: did you mean --{meant}?")),
-                None => Stop::Usage(text),
-            }
-        })?;
-        // Building clap's command costs more than all the rest of a start under spawn(8).
-        let mut options = if classic.rest.is_empty() {
-            Self::default()
-        } else {
-            Self::extended(classic.rest)?
-        };
-        if let Some(text) = options.limits.fault() {
-            return Err(Stop::Usage(text));
-        }
-        options.services = classic.services;
-        options.logging = classic.logging;
-        options.verbose = classic.verbose;
-        options.stdout = classic.stdout;
-        options.default = match classic.default {
-            None => None,
-            Some(text) => Some(
-                DefaultAction::parse(text.as_bytes())
-                    .map_err(|error| Stop::Usage(format!("invalid default action: {error}")))?,
-            ),
-        };
-        Ok(options)
-    }
-
-    fn extended(words: Vec<OsString>) -> Result<Self, Stop> {
-        let name = std::iter::once(OsString::from(NAME));
-        let mut command = Self::command();
-        let parsed = command
-            .try_get_matches_from_mut(name.chain(words))
-            .and_then(|matches| {
-                let mut options = Self::from_arg_matches(&matches)?;
-                options.daemon_option = daemon_only::daemon_option(
-                    command.get_arguments(),
-                    &matches,
-                    &options.failover,
-                );
-                options.given = Some(matches);
-                Ok(options)
-            });
-        parsed.map_err(|error| {
-            if error.use_stderr() {
-                Stop::Usage(usage_line(&error))
-            } else {
-                Stop::Show(error.to_string())
-            }
-        })
-    }
 }
 
 /// `--default` is taken out by `perl.rs`, so that clap never has a value to parse.
@@ -407,26 +236,5 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
 
 /// The name of the program in the log.
 pub const NAME: &str = "hapolicy";
-/// The options that may stand beside a configuration file, which are clap's to read.
-const BESIDE_FILE: [&str; 6] = [
-    "config",
-    "check-config",
-    "strict",
-    "quiet",
-    "show-config",
-    "non-default",
-];
 /// Far more than any machine has a use for: 64 are started at most.
 const MAX_WORKERS: usize = 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_the_same_with_and_without_clap() {
-        let mut parsed = Options::extended(Vec::new()).unwrap();
-        parsed.given = None;
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Options::default()));
-    }
-}
