@@ -42,12 +42,6 @@ error: invalid service `grey1`
   |
 help: did you mean `weight`?
 
-error: invalid basic string, expected non-double-quote visible characters, `\\`
- --> {path}:6:11
-  |
-6 | wieght = \"\\u{{1b}}[31mred\"
-  |           ^^^^^^
-
 "
         );
         assert_eq!(ended.err, expected);
