@@ -503,6 +503,24 @@ async fn a_key_in_a_zone_is_not_shown() {
     assert!(!format!("{:?}", checker.config).contains("secretkey"));
 }
 
+#[tokio::test]
+async fn lists_of_nested_chains_are_asked_ahead_only_where_that_is_wanted() {
+    let list = "<Plugin r>\nmodule=RBL\ndomain=list.example\nmode=passive\n</Plugin>\n";
+    let nested = format!(
+        "<Plugin c>\nmodule=Condition\nkey=client_address\nmatch=100.64.2.9\n{}</Plugin>\n",
+        list.replace("<Plugin r>", "<Plugin n>")
+    );
+    let checker = Checker::new(&format!("{list}{nested}"), ZONE);
+    let request =
+        policy_proto::Request::from_attributes([("client_address", "100.64.2.9")]).unwrap();
+    let mut session = mtpolicyd::Session::default();
+    let call = mtpolicyd::Call::new(&request, &mut session, &checker.services);
+    let chain = &checker.config.hosts[0].chain;
+    for (is_nested, expected) in [(false, 1), (true, 2)] {
+        assert_eq!(chain.prefetch(&call, is_nested).len(), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn questions_are_asked_ahead_and_at_once() {
     let zone = format!("{ZONE}\n*.list.example !delay 1s\n*.wl.example !delay 1s");

@@ -61,6 +61,24 @@ async fn what_is_counted_is_shown_and_reset_while_the_daemon_runs() {
 }
 
 #[tokio::test]
+async fn a_reset_takes_back_that_somebody_was_told() {
+    let parameters = "limits=0/1h\ncount_at=RCPT\nstore=db\naction=\"reject over\"\non_block_command=/nonexistent";
+    let world = FRAME.world(parameters).await;
+    let config = world.path("mtpolicyd.conf");
+    std::fs::write(&config, world.text(&FRAME.plugins(parameters))).unwrap();
+    assert_eq!(world.ask("instance=1").await, "reject over");
+    let reset = "p: sender=carol@acme.example: reset\n";
+    let said = (Some(0), reset.to_owned(), String::new());
+    let words = ["reset", "carol@acme.example"];
+    assert_eq!(run(&config, &words), said);
+    // What is gone is not there to be reset.
+    assert_eq!(run(&config, &words).0, Some(1));
+    // Each time somebody is told anew there is something to reset.
+    assert_eq!(world.ask("instance=2").await, "reject over");
+    assert_eq!(run(&config, &words), said);
+}
+
+#[tokio::test]
 async fn what_is_in_the_daemon_s_memory_cannot_be_shown() {
     let world = FRAME.world("limits=2/1h").await;
     let config = world.path("mtpolicyd.conf");
