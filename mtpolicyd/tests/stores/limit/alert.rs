@@ -57,6 +57,26 @@ async fn a_command_is_run_once_in_a_window_without_a_shell_or_an_environment() {
     );
 }
 
+#[tokio::test]
+async fn what_a_command_has_started_ends_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (script, pipe) = (directory.path().join("told"), directory.path().join("pipe"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let text = format!(
+        "#!/bin/sh\nexec > {}\necho told\n(sleep 5; echo alive) &\n",
+        pipe.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    let command = format!("on_block_command={}", script.display());
+    let world = FRAME.world(&format!("{ALWAYS}{command}")).await;
+    for instance in [1, 2] {
+        world.ask(&format!("instance={instance}")).await;
+    }
+    // The pipe ends when nobody can write into it any more.
+    assert_eq!(read(&pipe).await, "told\n");
+}
+
 /// What is written into a pipe, to its end.
 async fn read(pipe: &Path) -> String {
     let pipe = pipe.to_owned();

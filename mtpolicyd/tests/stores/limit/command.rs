@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use policy_store::key;
+
 use super::{FRAME, PASSED};
 
 /// What the program says and with which status it ends.
@@ -66,16 +68,21 @@ async fn a_reset_takes_back_that_somebody_was_told() {
     let world = FRAME.world(parameters).await;
     let config = world.path("mtpolicyd.conf");
     std::fs::write(&config, world.text(&FRAME.plugins(parameters))).unwrap();
-    assert_eq!(world.ask("instance=1").await, "reject over");
+    let store = world.config.connections.store("db").unwrap();
+    let store = store.get().await.unwrap();
+    let of = |name: &str| key(name, [&b"p"[..], b"sender", b"carol@acme.example"]);
     let reset = "p: sender=carol@acme.example: reset\n";
-    let said = (Some(0), reset.to_owned(), String::new());
-    let words = ["reset", "carol@acme.example"];
-    assert_eq!(run(&config, &words), said);
-    // What is gone is not there to be reset.
-    assert_eq!(run(&config, &words).0, Some(1));
-    // Each time somebody is told anew there is something to reset.
-    assert_eq!(world.ask("instance=2").await, "reject over");
-    assert_eq!(run(&config, &words), said);
+    for is_counted in [true, false] {
+        assert_eq!(world.ask("instance=1").await, "reject over");
+        if !is_counted {
+            // What was counted may be forgotten before what was told.
+            store.delete(&of("limit")).await.unwrap();
+        }
+        assert!(store.get(&of("limit-told")).await.unwrap().is_some());
+        let said = (Some(0), reset.to_owned(), String::new());
+        assert_eq!(run(&config, &["reset", "carol@acme.example"]), said);
+        assert_eq!(store.get(&of("limit-told")).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ async fn a_user_has_limits_in_a_file_a_database_or_a_store() {
         ] {
             assert_eq!(passed(&world, changes).await, expected, "{name}: {changes}");
         }
+        let log = world.log();
+        assert!(log.contains("limits of sender=bad@x: "), "{name}: {log}");
     }
 }
 
