@@ -108,6 +108,27 @@ fn what_was_asked_and_answered_is_counted() {
 }
 
 #[test]
+fn a_recipient_that_a_mail_names_twice_is_counted_once() {
+    let limit = "metric = distinct_recipients\n    limits = 9/1h";
+    let config = CONFIG
+        .replace("metric = addresses\n    limits = 1/1h", limit)
+        .replace("count_at = RCPT\n    metric", "metric");
+    let sessions = "<SessionCache>\n  module = Memory\n</SessionCache>\n<VirtualHost 9>";
+    let watched = Watched::start(&config.replace("<VirtualHost 9>", sessions), &[]);
+    let mut client = watched.client();
+    for state in ["RCPT", "END-OF-MESSAGE"] {
+        let request = format!(
+            "request=smtpd_access_policy\nprotocol_state={state}\ninstance=1\nsasl_username=a\nrecipient=b@x\n\n"
+        );
+        client.send(request.as_bytes());
+        assert!(client.reply().is_some());
+    }
+    let counted = r#"mtpolicyd_limit_values_count{virtual_host="incoming",limit="accounts",metric="distinct_recipients"} 1"#;
+    let metrics = watched.get("/metrics").body;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+}
+
+#[test]
 fn each_metric_is_in_the_manual_and_no_other() {
     let watched = Watched::start(CONFIG, &[]);
     let metrics = watched.get("/metrics").body;

@@ -58,6 +58,10 @@ pub struct DaemonOptions {
     /// `USER[:GROUP[,GROUP...]]` to run as once the sockets are bound. With several groups the process has these and no
     /// others of the user's.
     pub user: Option<String>,
+    /// The root directory once the sockets are bound and all workers are made, before the user changes: every path that is
+    /// opened afterwards lies below it, the log's after the end of its connection and a service manager's too. Root may
+    /// change it. None by default.
+    pub root: Option<PathBuf>,
     /// The time of requests in progress at the end, 30 s by default: below the 90 s after which systemd kills a service.
     pub drain: Duration,
     /// The path of a UNIX socket over which the next process, with the same path, takes the sockets and the connections.
@@ -82,6 +86,7 @@ impl DaemonOptions {
             max_clients: None,
             workers: NonZeroUsize::MIN,
             user: None,
+            root: None,
             drain: Duration::from_secs(30),
             handover: None,
             reserved_fds: 0,

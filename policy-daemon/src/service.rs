@@ -103,7 +103,8 @@ pub struct Started<'a> {
 }
 
 impl Started<'_> {
-    fn log_start(&self) {
+    /// Logs the start and where the daemon listens, as [`Service::started`] does by default.
+    pub fn log_start(&self) {
         let Self { name, workers, .. } = self;
         self.log.info(format!("{name} starts, workers: {workers}"));
         for endpoint in self.endpoints {
@@ -117,7 +118,8 @@ impl Started<'_> {
         }
     }
 
-    fn log_stop(&self) {
+    /// Logs the end, as [`Service::stopped`] does by default.
+    pub fn log_stop(&self) {
         self.log.info(format!("stopped: {}", self.name));
     }
 }

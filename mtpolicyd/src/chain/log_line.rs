@@ -30,3 +30,24 @@ pub fn log_line(
         time as u64,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_rounded_and_in_the_unit_that_is_wanted() {
+        let request = Request::from_attributes([("request", "x"), ("instance", "i")]).unwrap();
+        for (micros, compat, expected) in [
+            (12_499, false, 12),
+            (12_500, false, 13),
+            (14_999, true, 1),
+            (15_000, true, 2),
+        ] {
+            let elapsed = Duration::from_micros(micros);
+            let line = log_line("v", &request, None, elapsed, compat);
+            let expected = format!("v: instance=i, type=x, t={expected}ms, plugin=, result=");
+            assert_eq!(line, expected, "{micros} {compat}");
+        }
+    }
+}

@@ -148,6 +148,7 @@ mod tests {
             ("1.", false, false),
             ("1e3", true, false),
             ("1e", false, false),
+            (".e5", false, false),
             (" 1", false, false),
             ("x", false, false),
         ] {

@@ -4,6 +4,7 @@ use std::{
     env,
     fs::File,
     io::{self, BufRead, BufReader},
+    os::fd::OwnedFd,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -38,11 +39,31 @@ pub(super) fn detach() {
     _ = rustix::process::setsid();
 }
 
-/// In the daemon: tells the starter that it serves, and gives up its output and its errors.
-pub(super) fn ready() -> io::Result<()> {
-    rustix::io::write(rustix::stdio::stdout(), format!("{READY}\n").as_bytes())?;
-    let null = File::options().write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    Ok(())
+/// In the daemon: the starter, which waits.
+#[derive(Debug)]
+pub(super) struct Starter {
+    /// What the starter reads.
+    output: OwnedFd,
+    /// There may be none below the daemon's root.
+    null: File,
 }
+
+impl Starter {
+    /// Takes standard output, which is free for the log from now on.
+    pub(super) fn new() -> io::Result<Self> {
+        let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), FIRST)?;
+        let null = File::options().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdout(&null)?;
+        Ok(Self { output, null })
+    }
+
+    /// Tells it that the daemon serves, and gives up its standard error.
+    pub(super) fn tell(&self) {
+        // It may have gone.
+        _ = rustix::io::write(&self.output, format!("{READY}\n").as_bytes());
+        _ = rustix::stdio::dup2_stderr(&self.null);
+    }
+}
+
+/// The first descriptor behind standard error.
+const FIRST: i32 = 3;

@@ -3,12 +3,15 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use policy_daemon::{
-    Service, TokioService, TokioWorker, WorkerContext, admin::Admin, worker::Workers,
+    Service, Started, TokioService, TokioWorker, WorkerContext, admin::Admin, worker::Workers,
 };
 
 use policy_dns::DnsOptions;
 
-use super::{connection_states::ConnectionStates, handler::Server, list_tests::ListTests};
+use super::{
+    background::Starter, connection_states::ConnectionStates, handler::Server,
+    list_tests::ListTests,
+};
 use crate::{config::LoadOptions, load::load};
 
 /// The server as a service.
@@ -21,6 +24,7 @@ pub(super) struct MtpolicydService {
     pub(super) compat: bool,
     pub(super) list_tests: ListTests,
     pub(super) connection_states: ConnectionStates,
+    pub(super) starter: Option<Starter>,
 }
 
 impl Service for MtpolicydService {
@@ -29,6 +33,13 @@ impl Service for MtpolicydService {
 
     fn worker(&self, context: WorkerContext<()>) -> io::Result<Self::Worker> {
         self.tokio.worker(context)
+    }
+
+    fn started(&self, daemon: &Started<'_>) {
+        daemon.log_start();
+        if let Some(starter) = &self.starter {
+            starter.tell();
+        }
     }
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {

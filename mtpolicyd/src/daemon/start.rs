@@ -2,7 +2,6 @@
 
 use std::{
     fs::OpenOptions,
-    io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -18,8 +17,12 @@ use policy_dns::DnsOptions;
 use policy_net::ServeOptions;
 
 use super::{
-    background, connection_states::ConnectionStates, handler::Server, list_tests::ListTests,
-    pid_file::PidFile, service::MtpolicydService,
+    background::{self, Starter},
+    connection_states::ConnectionStates,
+    handler::Server,
+    list_tests::ListTests,
+    pid_file::PidFile,
+    service::MtpolicydService,
 };
 use crate::{
     args::Args,
@@ -41,6 +44,8 @@ pub(super) fn serve(
     if args.is_background_child {
         background::detach();
     }
+    let starter = args.is_background_child.then(Starter::new).transpose();
+    let starter = starter.map_err(StartError::system("cannot go into the background"))?;
     let is_stdout = redirect_log(args, &globals)?;
     let options = daemon_options(args, &globals, is_stdout)?;
     let daemon = Daemon::prepare(&options, inherited)?;
@@ -68,9 +73,6 @@ pub(super) fn serve(
         PidFile::write(&path).map_err(StartError::system(format!("pid_file {}", path.display())))
     });
     let _pid_file = pid_file.transpose()?;
-    if let Some(root) = &globals.chroot {
-        change_root(root).map_err(StartError::system(format!("chroot {}", root.display())))?;
-    }
     let service = MtpolicydService {
         tokio: TokioService::new(Arc::clone(&server))
             .with_options(serve_options(&globals))
@@ -84,10 +86,8 @@ pub(super) fn serve(
         compat: args.compat,
         list_tests: ListTests::default(),
         connection_states: ConnectionStates::default(),
+        starter,
     };
-    if args.is_background_child {
-        background::ready().map_err(StartError::system("cannot go into the background"))?;
-    }
     daemon.serve(service)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -115,6 +115,7 @@ fn daemon_options(
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
         (None, _) => None,
     };
+    options.root.clone_from(&globals.chroot);
     // An ordinary user that is the one to run as needs no change.
     if !rustix::process::geteuid().is_root() {
         options.user = None;
@@ -141,10 +142,6 @@ fn redirect_log(args: &Args, globals: &Globals) -> Result<bool, StartError> {
             let opened = OpenOptions::new().append(true).create(true).open(path);
             let file =
                 opened.map_err(StartError::system(format!("log_file {}", path.display())))?;
-            // The background's starter reads standard output until the daemon is ready.
-            if args.is_background_child {
-                return Ok(false);
-            }
             rustix::stdio::dup2_stdout(&file)
         }
         None if args.foreground && !args.is_background_child => {
@@ -154,11 +151,6 @@ fn redirect_log(args: &Args, globals: &Globals) -> Result<bool, StartError> {
     };
     redirected.map_err(|error| StartError::system("cannot write the log")(error.into()))?;
     Ok(true)
-}
-
-fn change_root(root: &Path) -> io::Result<()> {
-    rustix::process::chroot(root)?;
-    std::env::set_current_dir("/")
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The life of the daemon: its command line, its background, its reload, its files.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, process::Command};
 
 use policy_testing::{
     eventually,
@@ -58,6 +58,8 @@ fn in_the_background_the_starter_ends_when_the_daemon_serves() {
     .is_ok()));
     let pid = fs::read_to_string(world.path("mt.pid")).unwrap();
     assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+    let log = fs::read_to_string(world.path("mt.log")).unwrap();
+    assert!(log.contains("listening on "), "{log}");
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert!(
@@ -125,24 +127,66 @@ fn a_database_file_belongs_to_the_user_of_the_daemon() {
 
 #[cfg_attr(not(feature = "interop"), ignore = "needs root")]
 #[test]
-fn it_runs_as_its_user_with_its_groups_and_no_others() {
+fn it_runs_as_its_user_with_its_groups_below_its_root() {
+    // Groups that are named are the only ones; without, the user has its own, which the root directory knows nothing of.
+    let of_postgres = [ids("-u"), ids("-g"), ids("-G")];
+    let of_nobody = [vec![NOBODY], vec![NOBODY], vec![MAIL, NOBODY]];
+    for (lines, [user, group, mut groups]) in [
+        ("user=nobody\ngroup=\"nogroup, mail\"\n", of_nobody),
+        ("user=postgres\n", of_postgres),
+    ] {
+        let world = World::new(&format!(
+            "chroot=@TMP@/root\n{lines}{}",
+            host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+        ));
+        let root = world.path("root");
+        fs::create_dir(&root).unwrap();
+        let process = world.serve(&[]);
+        assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+        let of = |name: &str| format!("/proc/{}/{name}", process.id());
+        assert_eq!(fs::read_link(of("root")).unwrap(), root);
+        assert_eq!(fs::read_link(of("cwd")).unwrap(), root);
+        let status = fs::read_to_string(of("status")).unwrap();
+        let line = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            numbers(line.unwrap())
+        };
+        groups.sort_unstable();
+        assert_eq!(line("Uid:"), [user[0]; 4]);
+        assert_eq!(line("Gid:"), [group[0]; 4]);
+        assert_eq!(line("Groups:"), groups);
+    }
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_root_that_cannot_be_one_ends_the_start() {
     let world = World::new(&format!(
-        "user=nobody\ngroup=\"nogroup, mail\"\n{}",
-        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+        "chroot=@TMP@/none\nuser=nobody\n{}",
+        host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n")
     ));
-    let process = world.serve(&[]);
-    assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let words = line.unwrap().split_whitespace();
-        words
-            .map(|word| word.parse().unwrap())
-            .collect::<Vec<u32>>()
-    };
-    assert_eq!(line("Uid:"), [NOBODY; 4]);
-    assert_eq!(line("Gid:"), [NOBODY; 4]);
-    assert_eq!(line("Groups:"), [MAIL, NOBODY]);
+    let ended = world.run(&["-f"]);
+    assert_eq!(ended.code, Some(71));
+    assert!(
+        ended.err.contains("mtpolicyd: chroot /")
+            && ended.err.contains("/none: No such file or directory"),
+        "{ended:?}"
+    );
+    // So it is in the background: the starter waits until the root has changed.
+    let in_background = world.run(&[]);
+    assert_eq!(in_background.code, Some(71));
+    assert!(in_background.err.ends_with(&ended.err), "{in_background:?}");
+}
+
+/// What the system says of the user `postgres`, who has another group beside its own.
+fn ids(option: &str) -> Vec<u32> {
+    let id = Command::new("id").args([option, "postgres"]).output();
+    numbers(std::str::from_utf8(&id.unwrap().stdout).unwrap())
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    let words = text.split_whitespace();
+    words.map(|word| word.parse().unwrap()).collect()
 }
 
 /// Of Debian's `mail`.

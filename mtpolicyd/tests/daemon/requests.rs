@@ -78,6 +78,25 @@ fn two_virtual_hosts_on_one_port_are_told_apart_by_the_context() {
 }
 
 #[test]
+fn the_context_chooses_only_where_it_may() {
+    let one = |key: &str, name: &str| {
+        format!(
+            "<VirtualHost {key}>\nname={name}\n<Plugin a>\nmodule=Action\naction=reject {name}\n</Plugin>\n</VirtualHost>\n"
+        )
+    };
+    for (option, answer) in [(0, "first"), (1, "second")] {
+        let world = World::new(&format!(
+            "port = PORT, @TMP@/mt.sock|unix\nvhost_by_policy_context = {option}\n{}{}",
+            one("PORT", "first"),
+            one("@TMP@/mt.sock", "second")
+        ));
+        let _process = world.serve(&[]);
+        let expected = format!("action=reject {answer}");
+        assert_eq!(world.ask("policy_context=second"), Some(expected));
+    }
+}
+
+#[test]
 fn a_unix_socket_has_its_own_virtual_host() {
     let world = World::new(
         "port = PORT, @TMP@/mt.sock|unix\n<VirtualHost @TMP@/mt.sock>\nname=unix\n<Plugin a>\nmodule=Action\naction=reject unix\n\

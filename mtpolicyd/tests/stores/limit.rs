@@ -1,6 +1,7 @@
 //! `Limit`: what is counted, for whom, and what comes of it.
 
 mod alert;
+mod bounds;
 mod command;
 mod own;
 mod parameters;

@@ -1,10 +1,12 @@
 //! The plugins that have databases, maps and other servers behind them: each parameter of each.
 
 mod accounting;
+mod cron;
 mod limit;
 mod postfix_map;
 mod proxy;
 mod quota;
+mod sessions;
 mod sql_list;
 mod sql_user_config;
 mod world;

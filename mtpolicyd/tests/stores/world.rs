@@ -167,6 +167,30 @@ impl World {
         self.ask(&changes).await
     }
 
+    /// All sessions are lost.
+    pub(crate) fn forget(&self) {
+        self.sessions.borrow_mut().clear();
+    }
+
+    /// What the log got since the last time.
+    pub(crate) fn log(&self) -> String {
+        let lines = self.services.journal.log().take_buffered();
+        String::from_utf8(lines).unwrap()
+    }
+
+    /// What the log got until one line is there; what comes in time at least.
+    pub(crate) async fn log_until(&self, line: &str) -> String {
+        let mut text = self.log();
+        for _ in 0..1_000_000 {
+            if text.contains(line) {
+                break;
+            }
+            tokio::task::yield_now().await;
+            text.push_str(&self.log());
+        }
+        text
+    }
+
     /// A field of a mail's session.
     pub(crate) fn field(&self, instance: &str, field: &str) -> Option<String> {
         let sessions = self.sessions.borrow();

@@ -1,14 +1,14 @@
 //! The privileges of a daemon that root starts: some are given up at its start, all others once its sockets are bound.
 
-use std::io;
+use std::{io, path::Path};
 
 use nix::unistd::{
-    Gid, Pid, Uid, getgrouplist, getgroups, getpgid, getppid, getresgid, getresuid, setgroups,
-    setpgid, setresgid, setresuid, setsid,
+    Pid, Uid, getgroups, getpgid, getppid, getresgid, getresuid, setgroups, setpgid, setresgid,
+    setresuid, setsid,
 };
 use rustix::{
     fs::{Mode, OFlags},
-    process::{DumpableBehavior, chdir, geteuid, set_dumpable_behavior},
+    process::{DumpableBehavior, chdir, chroot, geteuid, set_dumpable_behavior},
     termios::isatty,
     thread::{
         CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
@@ -46,8 +46,8 @@ pub(crate) fn renounce_new_privileges() -> io::Result<()> {
 }
 
 /// Leaves root's terminal and directory: a process that root has started there could type into the terminal (TIOCSTI),
-/// read from it, or look at files in the directory.
-fn leave_starter() -> io::Result<()> {
+/// read from it, or look at files in the directory. To be called before the root is changed: it needs `/dev/null`.
+pub(crate) fn leave_starter() -> io::Result<()> {
     chdir("/")?;
     rustix::stdio::dup2_stdin(rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())?)?;
     // A terminal is usually open for reading and writing. Writing is enough.
@@ -77,6 +77,13 @@ fn leave_starter() -> io::Result<()> {
     Ok(())
 }
 
+/// Changes the root directory, and the working directory with it. An ordinary user may not.
+pub(crate) fn change_root(root: &Path) -> io::Result<()> {
+    chroot(root)?;
+    chdir("/")?;
+    Ok(())
+}
+
 /// Gives up the capabilities with which a process of an ordinary user was started. To be called once the sockets are
 /// bound, and before threads are started.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
@@ -101,23 +108,12 @@ impl RunAs {
     /// Becomes that user, for good and with all threads, and makes sure of it. No other process can look into this one
     /// then, not even one of that user.
     pub(crate) fn apply(&self) -> io::Result<()> {
-        if geteuid().is_root() {
-            leave_starter()?;
-        }
         let (uid, gid) = (self.uid, self.gid);
-        setgroups(&self.groups()?)?;
+        setgroups(&self.groups)?;
         setresgid(gid, gid, gid)?;
         setresuid(uid, uid, uid)?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         self.check()
-    }
-
-    fn groups(&self) -> nix::Result<Vec<Gid>> {
-        match &self.name {
-            _ if !self.more.is_empty() => Ok([&[self.gid][..], &self.more].concat()),
-            Some(name) => getgrouplist(name, self.gid),
-            None => Ok(vec![self.gid]),
-        }
     }
 
     /// Whether nothing is left of the privileges before.
@@ -125,8 +121,9 @@ impl RunAs {
         let (users, groups) = (getresuid()?, getresgid()?);
         let is_user = [users.real, users.effective, users.saved] == [self.uid; 3];
         let is_group = [groups.real, groups.effective, groups.saved] == [self.gid; 3];
-        let own_groups = self.groups()?;
-        let has_other_group = getgroups()?.iter().any(|group| !own_groups.contains(group));
+        let has_other_group = getgroups()?
+            .iter()
+            .any(|group| !self.groups.contains(group));
         let sets = capabilities(None)?;
         let no_capability =
             self.uid.is_root() || (sets.effective | sets.permitted | sets.inheritable).is_empty();

@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use nix::{
     errno::Errno,
-    unistd::{Gid, Group, Uid, User},
+    unistd::{Gid, Group, Uid, User, getgrouplist},
 };
 
 /// A user by name or number, which need not be known to the system.
@@ -45,17 +45,17 @@ fn known_or_number(name: &str) -> Option<(Uid, Option<User>)> {
 }
 
 /// The user to run as: `USER[:GROUP[,GROUP...]]`. With several groups the user has these and no others.
+///
+/// All names are looked up where it is read: a daemon that changes its root finds none of them afterwards.
 #[derive(Debug)]
 pub(crate) struct RunAs {
     /// As it was written.
     pub(crate) text: String,
-    /// The name, where the system knows the user: it may have further groups.
-    pub(crate) name: Option<CString>,
     pub(crate) uid: Uid,
     /// The group that is given, or the user's own; for a user that the system does not know, the group of the same number.
     pub(crate) gid: Gid,
-    /// The groups after the first one.
-    pub(crate) more: Vec<Gid>,
+    /// All groups, this one among them: those that are given, or else the user's.
+    pub(crate) groups: Vec<Gid>,
 }
 
 impl RunAs {
@@ -74,13 +74,17 @@ impl RunAs {
             Some(name) => group(name)?,
             None => own_group.unwrap_or_else(|| Gid::from_raw(uid.as_raw())),
         };
-        let name = user.map(|user| CString::new(user.name).ok());
+        let groups = match user {
+            Some(user) if more.is_empty() => {
+                getgrouplist(&CString::new(user.name).ok()?, gid).ok()?
+            }
+            _ => [&[gid][..], &more].concat(),
+        };
         Some(Self {
             text: text.to_owned(),
-            name: name.flatten(),
             uid,
             gid,
-            more,
+            groups,
         })
     }
 }

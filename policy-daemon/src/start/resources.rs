@@ -1,6 +1,10 @@
 //! The resources that a daemon takes with the privileges of its starter, or from the daemon before it.
 
-use std::{io, os::fd::OwnedFd, path::Path};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::geteuid;
 use socket2::Type;
@@ -19,7 +23,7 @@ use crate::{
     options::DaemonOptions,
     process::{
         owner::trusted_uids,
-        privileges::{drop_capabilities, renounce_new_privileges},
+        privileges::{change_root, drop_capabilities, leave_starter, renounce_new_privileges},
         received::{self, ReceivedSocket},
         user::RunAs,
     },
@@ -40,6 +44,7 @@ pub(crate) struct Resources {
     /// Connections to daemons before this one, which send their clients over them; there are none before the commit.
     pub(crate) predecessors: Vec<ReceivedSocket>,
     run_as: Option<RunAs>,
+    root: Option<PathBuf>,
     /// Connections that a service manager has kept.
     pub(crate) inherited_connections: Vec<OwnedFd>,
     /// Other descriptors that the manager has kept.
@@ -94,6 +99,7 @@ impl Resources {
             trusted_uids,
             predecessors: Vec::new(),
             run_as,
+            root: options.root.clone(),
             inherited_connections: inherited.connections,
             rejected: inherited.rejected,
         })
@@ -120,15 +126,30 @@ impl Resources {
                 socket.requested()
             )))?;
         }
-        if let Some(run_as) = &self.run_as {
-            let applied = run_as.apply();
-            applied.map_err(StartError::system(format!("--user {}", run_as.text)))?;
-        }
+        self.change_root_and_user()?;
         if let Some(predecessor) = self.predecessor.take() {
             self.predecessors = predecessor.release();
         }
         self.sockets.all_mut().for_each(ListenSocket::commit);
         received::stop_deferring(self.rejected.take_numbers());
+        Ok(())
+    }
+
+    fn change_root_and_user(&self) -> Result<(), StartError> {
+        let run_as = self.run_as.as_ref();
+        let failed = |run_as: &RunAs| StartError::system(format!("--user {}", run_as.text));
+        if let Some(run_as) = run_as
+            && geteuid().is_root()
+        {
+            leave_starter().map_err(failed(run_as))?;
+        }
+        if let Some(root) = &self.root {
+            let failed = StartError::system(format!("chroot {}", root.display()));
+            change_root(root).map_err(failed)?;
+        }
+        if let Some(run_as) = run_as {
+            run_as.apply().map_err(failed(run_as))?;
+        }
         Ok(())
     }
 }

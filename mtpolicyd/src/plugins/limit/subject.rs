@@ -182,6 +182,9 @@ mod tests {
             let subject = item.subject(value).map(|subject| subject.value);
             assert_eq!(subject.as_deref(), expected, "{label} {value}");
         }
+        let long = "é".repeat(MAX_VALUE + 1);
+        let subject = Item::parse("sasl_username").unwrap().subject(&long);
+        assert_eq!(subject.unwrap().value, "é".repeat(MAX_VALUE));
         for label in ["", "x:y", "a/33", "a/24/129", "a/24/64/1", "a/b", "a/-1"] {
             assert!(Item::parse(label).is_none(), "{label}");
         }

@@ -1,11 +1,13 @@
 //! Who is told when somebody is blocked for the first time.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
+use policy_store::key;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    time::advance,
 };
 
 use super::FRAME;
@@ -53,6 +55,26 @@ async fn a_command_is_run_once_in_a_window_without_a_shell_or_an_environment() {
             "none b@x is\nnone 1/1m\nnone 1\n"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_a_command_has_started_ends_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (script, pipe) = (directory.path().join("told"), directory.path().join("pipe"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let text = format!(
+        "#!/bin/sh\nexec > {}\necho told\n(sleep 5; echo alive) &\n",
+        pipe.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    let command = format!("on_block_command={}", script.display());
+    let world = FRAME.world(&format!("{ALWAYS}{command}")).await;
+    for instance in [1, 2] {
+        world.ask(&format!("instance={instance}")).await;
+    }
+    // The pipe ends when nobody can write into it any more.
+    assert_eq!(read(&pipe).await, "told\n");
 }
 
 /// What is written into a pipe, to its end.
@@ -115,6 +137,7 @@ async fn what_goes_wrong_is_logged_and_holds_nobody_up() {
             "status 302",
         ),
         ("HTTP/1.1 500 Sorry\r\n\r\n", "status 500"),
+        ("HTTP/1.1 2000 Much\r\n\r\n", "status 2000"),
         ("220 mail ESMTP\r\n", "no answer of HTTP"),
         ("", "no answer of HTTP"),
     ]
@@ -144,5 +167,50 @@ async fn what_goes_wrong_is_logged_and_holds_nobody_up() {
             tokio::task::yield_now().await;
         }
         assert!(text.contains(&line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_fails_is_logged() {
+    let parameters = format!("{ALWAYS}on_block_command=/bin/false");
+    let world = FRAME.world(&parameters).await;
+    for instance in [1, 2] {
+        world.ask(&format!("instance={instance}")).await;
+    }
+    let line = "limit p: /bin/false: exit status: 1";
+    let log = world.log_until(line).await;
+    assert!(log.contains(line), "{log}");
+}
+
+#[tokio::test]
+async fn no_more_than_4_notices_are_under_way() {
+    // The system takes connections, and nobody answers them.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let line = "limit p: too many notices at once, one is left out";
+    let world = FRAME
+        .world(&format!("{ALWAYS}on_block_url=http://{address}/"))
+        .await;
+    for sender in 1..=5 {
+        for instance in [1, 2] {
+            let request = format!("instance={sender}.{instance} sender={sender}@x");
+            world.ask(&request).await;
+        }
+        assert_eq!(world.log().contains(line), sender == 5, "{sender}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_somebody_was_told_is_known_for_as_long_as_the_window() {
+    let parameters = "limits=0/1m\ncount_at=RCPT\nkey=sender\naction=\"reject over\"\non_block_command=/nonexistent";
+    let world = FRAME.world(parameters).await;
+    world.ask("instance=1 sender=a@x").await;
+    let store = world.config.connections.store("limits").unwrap();
+    let store = store.get().await.unwrap();
+    let told = key("limit-told", [&b"p"[..], b"sender", b"a@x"]);
+    for (after, is_known) in [(0, true), (59, true), (2, false)] {
+        advance(Duration::from_secs(after)).await;
+        let found = store.get(&told).await.unwrap();
+        assert_eq!(found.is_some(), is_known, "after {after} s");
     }
 }

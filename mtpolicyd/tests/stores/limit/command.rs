@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use policy_store::key;
+
 use super::{FRAME, PASSED};
 
 /// What the program says and with which status it ends.
@@ -58,6 +60,29 @@ async fn what_is_counted_is_shown_and_reset_while_the_daemon_runs() {
         nothing("carol@acme.example")
     );
     assert_eq!(world.ask("instance=5").await, PASSED);
+}
+
+#[tokio::test]
+async fn a_reset_takes_back_that_somebody_was_told() {
+    let parameters = "limits=0/1h\ncount_at=RCPT\nstore=db\naction=\"reject over\"\non_block_command=/nonexistent";
+    let world = FRAME.world(parameters).await;
+    let config = world.path("mtpolicyd.conf");
+    std::fs::write(&config, world.text(&FRAME.plugins(parameters))).unwrap();
+    let store = world.config.connections.store("db").unwrap();
+    let store = store.get().await.unwrap();
+    let of = |name: &str| key(name, [&b"p"[..], b"sender", b"carol@acme.example"]);
+    let reset = "p: sender=carol@acme.example: reset\n";
+    for is_counted in [true, false] {
+        assert_eq!(world.ask("instance=1").await, "reject over");
+        if !is_counted {
+            // What was counted may be forgotten before what was told.
+            store.delete(&of("limit")).await.unwrap();
+        }
+        assert!(store.get(&of("limit-told")).await.unwrap().is_some());
+        let said = (Some(0), reset.to_owned(), String::new());
+        assert_eq!(run(&config, &["reset", "carol@acme.example"]), said);
+        assert_eq!(store.get(&of("limit-told")).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ async fn a_user_has_limits_in_a_file_a_database_or_a_store() {
         ] {
             assert_eq!(passed(&world, changes).await, expected, "{name}: {changes}");
         }
+        let log = world.log();
+        assert!(log.contains("limits of sender=bad@x: "), "{name}: {log}");
     }
 }
 
@@ -145,5 +147,27 @@ async fn where_nothing_can_be_looked_up_the_limits_of_everybody_hold() {
     ] {
         let world = FRAME.world(&format!("{ALWAYS}\n{parameters}")).await;
         assert_eq!(passed(&world, "sender=a@x").await, 1, "{parameters}");
+        let log = world.log();
+        assert!(log.contains("limits of sender=a@x: "), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_empty_and_a_server_behind_a_file_are_no_errors() {
+    let frame = Frame {
+        sql: &[
+            "CREATE TABLE users (login TEXT, limits TEXT)",
+            "INSERT INTO users VALUES ('empty@x', ' ')",
+        ],
+        ..FRAME
+    };
+    for parameters in [
+        "limits_query=\"SELECT limits FROM users WHERE login=?\"",
+        "limits_file=@TMP@/users\nlimits_query=\"SELECT limits FROM nowhere WHERE login=?\"",
+    ] {
+        let world = frame.world(&format!("{ALWAYS}\n{parameters}")).await;
+        std::fs::write(world.path("users"), "empty@x 1/1h\n").unwrap();
+        assert_eq!(passed(&world, "sender=empty@x").await, 1, "{parameters}");
+        assert_eq!(world.log(), "", "{parameters}");
     }
 }
