@@ -1,6 +1,6 @@
 //! A configuration file that is read again while its settings hold: all of it or nothing.
 
-use std::sync::mpsc::Sender;
+use std::sync::{Arc, mpsc::Sender};
 
 use policy_daemon::{
     NextListeners, Reloading, StartError,
@@ -11,7 +11,7 @@ use crate::{
     args::{Options, Stop},
     check_config::Effective,
     config::{Change, Written, differences, written},
-    proxy::{Exchange, Message, Proxy},
+    proxy::{CurrentProxy, Exchange, Message},
     services::{Services, checks},
 };
 
@@ -21,13 +21,21 @@ pub(crate) struct Reload {
     options: Options,
     /// Whether a service manager has passed listening sockets.
     passed: bool,
+    /// All settings of the start, as a file.
+    start: String,
 }
 
 impl Reload {
     pub(crate) fn new(options: &Options, passed: bool) -> Self {
+        let start = if options.file.is_some() {
+            shown(options)
+        } else {
+            String::new()
+        };
         Self {
             options: options.clone(),
             passed,
+            start,
         }
     }
 
@@ -36,23 +44,24 @@ impl Reload {
         self.options.file.is_some()
     }
 
-    /// Reads the file, and logs what has changed, or what is wrong with it.
+    /// Reads the file, has its settings in the place of those that hold, and logs what has changed, or what is wrong.
+    /// The lines of the log are for an administrator, too.
     ///
     /// # Errors
     ///
     /// What is wrong with it, a line each.
     pub(crate) fn again(
         &mut self,
-        before: &Proxy,
+        current: &CurrentProxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Result<(Exchange, NextListeners), Vec<String>> {
-        let log = before.journal.log();
-        match self.read(before, daemon, done) {
+    ) -> Result<(Arc<Exchange>, NextListeners, Vec<String>), Vec<String>> {
+        let log = current.get().journal.log().clone();
+        match self.read(current, daemon, done) {
             Ok((options, exchange, listeners)) => {
-                self.say_changes(&options, log);
+                let said = self.say_changes(&options, &log);
                 self.options = options.with_start_of(&self.options);
-                Ok((exchange, listeners))
+                Ok((exchange, listeners, said))
             }
             Err(lines) => {
                 for line in &lines {
@@ -67,11 +76,11 @@ impl Reload {
 
     fn read(
         &self,
-        before: &Proxy,
+        current: &CurrentProxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Result<(Options, Exchange, NextListeners), Vec<String>> {
-        let options = Options::parse(self.options.words.clone(), self.passed);
+    ) -> Result<(Options, Arc<Exchange>, NextListeners), Vec<String>> {
+        let options = self.options.again(self.passed);
         let options = options.map_err(|stopped| match stopped.stop {
             Stop::Config(findings) => findings.lines,
             Stop::Usage(text) | Stop::Show(text) => vec![text],
@@ -82,27 +91,42 @@ impl Reload {
         if !options.is_daemon {
             return Err(vec!["no listener: give `listen`".to_owned()]);
         }
-        let holding = options.clone().with_start_of(&self.options);
-        let exchange = services.exchange(&holding, before, check, done);
-        let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         let listeners = daemon.bind(&options.listen).map_err(line)?;
-        Ok((options, exchange, listeners))
+        let holding = options.clone().with_start_of(&self.options);
+        let _held = current.hold();
+        let exchange = services.exchange(&holding, &current.get(), check, done);
+        let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
+        current.set(Arc::clone(&exchange.proxy));
+        Ok((options, Arc::new(exchange), listeners))
     }
 
-    /// Logs each setting that differs.
-    fn say_changes(&self, options: &Options, log: &Log) {
+    /// Logs each setting that differs from before, and each that differs from the start and holds since then.
+    fn say_changes(&self, options: &Options, log: &Log) -> Vec<String> {
         let (before, after) = (shown(&self.options), shown(options));
+        let needs_restart = |key: &str| NEEDS_RESTART.contains(&key);
+        let mut said = Vec::new();
+        let mut say = |level, text: String| {
+            let text = printable(text);
+            log.line(level, format!("SIGHUP: {text}"));
+            said.push(text);
+        };
         for change in differences(&before, &after) {
             match change {
-                Change::Of(key, _) if NEEDS_RESTART.contains(&key.as_str()) => {
-                    let text = format!("SIGHUP: {key} has changed, which needs a restart");
-                    log.line(Level::Warning, text);
-                }
-                Change::Of(_, text) | Change::OfService(text) => {
-                    log.line(Level::Notice, printable(format!("SIGHUP: {text}")));
-                }
+                Change::Of(key, _) if needs_restart(&key) => {}
+                Change::Of(_, text) | Change::OfService(text) => say(Level::Notice, text),
             }
         }
+        for change in differences(&self.start, &after) {
+            if let Change::Of(key, _) = change
+                && needs_restart(&key)
+            {
+                say(
+                    Level::Warning,
+                    format!("{key} has changed, which needs a restart"),
+                );
+            }
+        }
+        said
     }
 }
 

@@ -99,16 +99,14 @@ impl Service for ProxyService {
         if !reload.has_file() {
             return Reloaded::Unsupported;
         }
-        let before = self.current.get();
         let (done, ended) = mpsc::channel();
-        let (exchange, listeners) = match reload.again(&before, daemon, done.clone()) {
+        let reloaded = reload.again(&self.current, daemon, done.clone());
+        let (exchange, listeners, said) = match reloaded {
             Ok(next) => next,
             Err(lines) => return Reloaded::Failed(lines),
         };
         let workers = daemon.workers();
-        let log = before.journal.log();
-        let exchange = Arc::new(exchange);
-        self.current.set(Arc::clone(&exchange.proxy));
+        let log = exchange.proxy.journal.log();
         let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
         monitor.renew(&exchange.kept);
         workers.tell_all(|| Message::Exchange(Arc::clone(&exchange)));
@@ -130,7 +128,7 @@ impl Service for ProxyService {
             _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
         log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
-        Reloaded::Done
+        Reloaded::Done(said)
     }
 }
 

@@ -28,8 +28,8 @@ pub struct Reloading<'a, M> {
 pub enum Reloaded {
     /// The service cannot do that, which the log says.
     Unsupported,
-    /// The options hold that were read.
-    Done,
+    /// The options hold that were read: what has changed, a line each.
+    Done(Vec<String>),
     /// They have faults, and those of before hold on: the faults, a line each, which the service has logged.
     Failed(Vec<String>),
 }

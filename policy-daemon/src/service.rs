@@ -65,7 +65,7 @@ pub trait Service {
     /// SIGHUP, for a service that may listen at other addresses after it. By default it calls [`reload`](Self::reload).
     fn reload_with(&self, daemon: &Reloading<'_, Self::Message>) -> Reloaded {
         if self.reload(daemon.workers()) {
-            Reloaded::Done
+            Reloaded::Done(Vec::new())
         } else {
             Reloaded::Unsupported
         }

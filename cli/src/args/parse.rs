@@ -1,6 +1,6 @@
 //! Reading a command line: first as the Perl script does, then by clap, or from the file that `--config` names.
 
-use std::{ffi::OsString, os::unix::ffi::OsStrExt};
+use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 use policy_daemon::command_line::usage_line;
@@ -10,6 +10,7 @@ use super::{
     perl::{self, WrongWord},
     usage::long_option,
 };
+use crate::config::Config;
 
 impl Options {
     /// Reads the words of a command line, the program's name not among them; `passed` says whether a
@@ -19,13 +20,27 @@ impl Options {
     ///
     /// [`Stopped`].
     pub fn parse(words: impl IntoIterator<Item = OsString>, passed: bool) -> Result<Self, Stopped> {
-        let words: Vec<OsString> = words.into_iter().collect();
+        Self::parse_at(words.into_iter().collect(), passed, None)
+    }
+
+    /// Reads the words and the file of these options again. The file is where it was found at the start, since the process
+    /// may have another directory by now.
+    pub(crate) fn again(&self, passed: bool) -> Result<Self, Stopped> {
+        let file = self.file.as_ref().and_then(Config::path);
+        Self::parse_at(self.words.clone(), passed, file)
+    }
+
+    fn parse_at(
+        words: Vec<OsString>,
+        passed: bool,
+        file: Option<PathBuf>,
+    ) -> Result<Self, Stopped> {
         let listens = |word: &OsString| word.as_bytes().starts_with(b"--listen");
         let is_daemon = passed || words.iter().any(listens);
         let stopped = |stop| Stopped { stop, is_daemon };
         let mut options = Self::parse_words(words.clone()).map_err(stopped)?;
         options.words = words;
-        match options.config.config.clone() {
+        match file.or_else(|| options.config.config.clone()) {
             Some(path) => options.with_file(&path, passed).map_err(stopped),
             None => options.checked(passed),
         }

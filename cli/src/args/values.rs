@@ -46,6 +46,10 @@ pub(crate) fn shown_size(bytes: usize) -> String {
 /// The path of a UNIX socket: `unix:/path`.
 pub(super) fn unix_path(text: &str) -> Result<PathBuf, String> {
     match text.parse::<Endpoint>() {
+        // As with --listen: it would be a file of that name.
+        Ok(Endpoint::Unix(_)) if text.contains(",mode=") || text.contains(",owner=") => {
+            Err("it takes no mode and no owner".to_owned())
+        }
         Ok(Endpoint::Unix(path)) => Ok(path),
         Ok(_) => Err("not unix:/path".to_owned()),
         Err(error) => Err(error.to_string()),

@@ -25,6 +25,9 @@ impl Options {
             stop => stop,
         })?;
         options.config.config = file.path();
+        if let Some(probe) = &mut options.failover.probe {
+            *probe = file.beside(probe);
+        }
         options.file = Some(file);
         Ok(options)
     }

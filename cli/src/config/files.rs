@@ -35,6 +35,11 @@ pub(super) fn in_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if path.extension().is_some_and(|end| end == "toml") && !is_hidden {
+            // A pipe would be waited for.
+            if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+                let text = format!("{} is no regular file", path.display());
+                return Err(io::Error::other(text));
+            }
             files.push(path);
         }
         if files.len() > MAX_FILES {

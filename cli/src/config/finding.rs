@@ -44,12 +44,18 @@ pub struct Findings {
 impl Findings {
     pub(crate) fn new(mut findings: Vec<Finding>, sources: &[Source]) -> Self {
         findings.sort_by_key(|finding| (finding.place.source, finding.place.span.start));
+        let more = findings.len().saturating_sub(MAX_SHOWN);
+        findings.truncate(MAX_SHOWN);
         let lines = findings.iter().map(|finding| finding.line(sources));
         let texts = findings.iter().map(|finding| finding.text(sources));
-        Self {
-            lines: lines.collect(),
-            text: texts.collect(),
+        let (mut lines, mut text): (Vec<String>, String) = (lines.collect(), texts.collect());
+        if more > 0 {
+            let rest = format!("error: {more} more faults");
+            text += &rest;
+            text.push('\n');
+            lines.push(rest);
         }
+        Self { lines, text }
     }
 }
 
@@ -126,6 +132,9 @@ fn shown(text: &str, span: &Range<usize>) -> (String, Range<usize>) {
     let width = next.filter(|next| *next != '\n').map_or(0, char::len_utf8);
     (shown, start..end.max(start + width))
 }
+
+/// More faults than somebody mends at once. Each is shown with a look at all that is before it.
+const MAX_SHOWN: usize = 20;
 
 #[cfg(test)]
 mod tests {

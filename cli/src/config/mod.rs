@@ -72,6 +72,13 @@ impl Config {
         first.map(|source| source.path.clone())
     }
 
+    /// A path as the file means it: one that is relative begins in the directory of the file.
+    pub(crate) fn beside(&self, path: &Path) -> PathBuf {
+        let file = self.path();
+        let directory = file.as_deref().and_then(Path::parent);
+        directory.map_or_else(|| path.to_owned(), |directory| directory.join(path))
+    }
+
     /// A fault that the settings have together, at the first option that the text names.
     pub(crate) fn refuse(&self, text: &str) -> Findings {
         let finding = Finding {

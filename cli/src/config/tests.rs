@@ -24,7 +24,7 @@ fn faults(text: &str) -> Vec<String> {
         Err(stopped) => match stopped.stop {
             Stop::Config(findings) => {
                 let lines = findings.lines.iter();
-                let lines = lines.map(|line| line.strip_prefix(&prefix).unwrap().to_owned());
+                let lines = lines.map(|line| line.strip_prefix(&prefix).unwrap_or(line).to_owned());
                 lines.collect()
             }
             stop => panic!("{stop:?}"),
@@ -267,4 +267,14 @@ proptest! {
     fn no_file_makes_the_reader_panic(text in "(([a-z\\-]{1,8}|deadline|service|\\[service\\.a\\]|[0-9]{1,3})[ =\"\n\\[\\]{}.,#]{0,3}){0,40}") {
         faults(&text);
     }
+}
+
+#[test]
+fn of_many_faults_the_first_are_said_and_the_others_counted() {
+    let text: String = (0..5000)
+        .map(|number| format!("key{number} = 1\n"))
+        .collect();
+    let found = faults(&text);
+    assert_eq!(found.len(), 21);
+    assert_eq!(found.last().unwrap(), "error: 4980 more faults");
 }

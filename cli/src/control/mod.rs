@@ -16,6 +16,21 @@ pub(crate) struct ProxyControl {
     pub(crate) current: CurrentProxy,
 }
 
+impl ProxyControl {
+    /// A service that is down is asked, while nothing is held; what came of it is noted then.
+    fn try_now(&self, name: &str) -> Result<Done, String> {
+        let asked = self.commands().ask(name)?;
+        let _held = self.current.hold();
+        self.commands().asked(name, asked)
+    }
+
+    fn commands(&self) -> Commands {
+        Commands {
+            proxy: self.current.get(),
+        }
+    }
+}
+
 /// The commands, carried out on a proxy.
 struct Commands {
     proxy: Arc<Proxy>,
@@ -23,8 +38,13 @@ struct Commands {
 
 impl Control for ProxyControl {
     fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String> {
-        let proxy = self.current.get();
-        Commands { proxy }.command(words, daemon)
+        if let [word, name] = words
+            && word == "try"
+        {
+            return self.try_now(name);
+        }
+        let _held = self.current.hold();
+        self.commands().command(words, daemon)
     }
 }
 
@@ -38,7 +58,6 @@ impl Commands {
             ["disable", name] => self.set_mode(name, Mode::Disabled),
             ["enable", name] => self.set_mode(name, Mode::Enabled),
             ["weight", name, number] => self.set_weight(name, number),
-            ["try", name] => self.try_now(name),
             _ => Err(format!("unknown command: {}", words.join(" "))),
         }
     }

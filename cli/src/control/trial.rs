@@ -3,44 +3,65 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
-    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use policy_daemon::control::Done;
 use policy_flow::Probe;
-use policy_ha::{BackendId, Outcome, Status};
+use policy_ha::{BackendId, Mode, Outcome, Status};
 use policy_proto::MessageDecoder;
 use policy_socket::Endpoint;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Commands, NO_SERVICE};
 
 impl Commands {
-    /// Opens a connection and, with `--probe`, asks. An answer to a probe brings the service back. Without a probe a
-    /// connection proves little: then the next request tries the service.
-    pub(super) fn try_now(&self, name: &str) -> Result<Done, String> {
+    /// Opens a connection to a service that is down and, with `--probe`, asks.
+    pub(super) fn ask(&self, name: &str) -> Result<Asked, String> {
         let id = self.find(name)?;
         let proxy = &*self.proxy;
         let shared = proxy.shared.as_ref().ok_or(NO_SERVICE)?;
         let service = proxy.journal.service(id.index()).ok_or(NO_SERVICE)?;
         if shared.balancer().status(id) == Status::Up {
-            return Ok(Done::shown(format!("'{name}' is up\n")));
+            return Ok(Asked::IsUp);
         }
         let probe = proxy.check.as_ref().and_then(|check| check.probe.as_ref());
-        let asked = ask(&service.endpoint, probe, service.timeout.min(PATIENCE));
-        match asked {
-            Err(error) => Ok(Done::shown(format!("'{name}' is still down: {error}\n"))),
-            Ok(()) if probe.is_some() => {
+        Ok(
+            match ask(&service.endpoint, probe, service.timeout.min(PATIENCE)) {
+                Err(error) => Asked::Failed(error),
+                Ok(()) if probe.is_some() => Asked::Answered,
+                Ok(()) => Asked::Connected,
+            },
+        )
+    }
+
+    /// Notes what came of it. An answer to a probe brings the service back. Without a probe a connection proves little:
+    /// then the next request tries the service.
+    pub(super) fn asked(&self, name: &str, asked: Asked) -> Result<Done, String> {
+        let id = self.find(name)?;
+        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let mode = shared.balancer().mode(id);
+        Ok(match asked {
+            Asked::IsUp => Done::shown(format!("'{name}' is up\n")),
+            Asked::Failed(error) => Done::shown(format!("'{name}' is still down: {error}\n")),
+            Asked::Answered => {
                 self.is_back(id);
-                Ok(Done::changed(format!("'{name}' answers: it is up")))
+                Done::changed(format!("'{name}' answers: it is up"))
             }
-            Ok(()) => {
+            Asked::Connected if mode != Mode::Enabled => {
+                let text = format!(
+                    "'{name}' takes connections; no new message goes to it until it is enabled\n"
+                );
+                Done::shown(text)
+            }
+            Asked::Connected => {
                 shared.balancer().set_due(id, Instant::now());
-                let line = format!("'{name}' takes connections: the next request tries it");
-                Ok(Done::changed(line))
+                Done::changed(format!(
+                    "'{name}' takes connections: the next request tries it"
+                ))
             }
-        }
+        })
     }
 
     fn is_back(&self, id: BackendId) {
@@ -56,57 +77,65 @@ impl Commands {
     }
 }
 
+/// What came of a trial.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It has not been asked.
+    IsUp,
+    Failed(io::Error),
+    Connected,
+    /// The answer passes the probe.
+    Answered,
+}
+
 /// Connects and, with a probe, asks for an answer that passes.
 fn ask(endpoint: &Endpoint, probe: Option<&Probe>, patience: Duration) -> io::Result<()> {
     let end = Instant::now() + patience;
     match endpoint {
-        Endpoint::Unix(path) => exchange(UnixStream::connect(path)?, probe, end, |stream, left| {
-            stream.set_read_timeout(Some(left))?;
-            stream.set_write_timeout(Some(left))
-        }),
-        Endpoint::Inet { host, port } => {
-            let stream = connect(host, *port, patience)?;
-            exchange(stream, probe, end, |stream, left| {
-                stream.set_read_timeout(Some(left))?;
-                stream.set_write_timeout(Some(left))
-            })
+        Endpoint::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            // Over UNIX sockets this is done at once, or would wait for a place in the queue.
+            socket.set_nonblocking(true)?;
+            let connected = socket.connect(&SockAddr::unix(path)?);
+            connected.map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => io::Error::other("its queue of connections is full"),
+                _ => error,
+            })?;
+            socket.set_nonblocking(false)?;
+            exchange(socket, probe, end)
         }
+        Endpoint::Inet { host, port } => exchange(connect(host, *port, end)?, probe, end),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-/// A connection to the first address that takes one.
-fn connect(host: &str, port: u16, patience: Duration) -> io::Result<TcpStream> {
+/// A connection to the first address that takes one, all of them in this time.
+fn connect(host: &str, port: u16, end: Instant) -> io::Result<Socket> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, patience) {
-            Ok(stream) => return Ok(stream),
+        match TcpStream::connect_timeout(&address, left(end)?) {
+            Ok(stream) => return Ok(stream.into()),
             Err(error) => failed = error,
         }
     }
     Err(failed)
 }
 
-fn exchange<S: Read + Write>(
-    mut stream: S,
-    probe: Option<&Probe>,
-    end: Instant,
-    set_timeout: impl Fn(&S, Duration) -> io::Result<()>,
-) -> io::Result<()> {
+/// The time until then. A socket takes no time-out of zero.
+fn left(end: Instant) -> io::Result<Duration> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left < Duration::from_millis(1) {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(left)
+}
+
+fn exchange(mut socket: Socket, probe: Option<&Probe>, end: Instant) -> io::Result<()> {
     let Some(probe) = probe else {
         return Ok(());
     };
-    let left = || {
-        let left = end.saturating_duration_since(Instant::now());
-        let is_over = left < Duration::from_millis(1);
-        if is_over {
-            Err(io::Error::from(io::ErrorKind::TimedOut))
-        } else {
-            Ok(left)
-        }
-    };
-    set_timeout(&stream, left()?)?;
-    stream.write_all(probe.request().as_bytes())?;
+    socket.set_write_timeout(Some(left(end)?))?;
+    socket.write_all(probe.request().as_bytes())?;
     let mut decoder = MessageDecoder::new();
     let (mut received, mut part) = (BytesMut::new(), [0; 1024]);
     loop {
@@ -120,8 +149,8 @@ fn exchange<S: Read + Write>(
                 Err(io::Error::other(format!("it answers '{text}'")))
             };
         }
-        set_timeout(&stream, left()?)?;
-        match stream.read(&mut part)? {
+        socket.set_read_timeout(Some(left(end)?))?;
+        match socket.read(&mut part)? {
             0 => return Err(io::Error::other("it closed the connection")),
             count => received.extend_from_slice(part.get(..count).unwrap_or_default()),
         }

@@ -19,7 +19,7 @@ use crate::NAME;
 #[command(name = "hapolicy ctl", disable_version_flag = true)]
 struct Arguments {
     /// The socket of the daemon's --control
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
+    #[arg(long, global = true, value_name = "PATH", default_value = SOCKET)]
     socket: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -66,6 +66,7 @@ enum Command {
         /// Its name
         service: String,
         /// Its share of the requests, beside those of the same priority
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
         weight: u16,
     },
 }

@@ -81,7 +81,7 @@ fn screen(old: &Value, new: &Value, time: Duration) -> String {
             word("mode"),
             rate(&known, &service, "answered"),
             rate(&known, &service, "failed"),
-            service["connections"],
+            service["connections"].to_string(),
         );
     }
     text

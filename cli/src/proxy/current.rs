@@ -6,11 +6,17 @@ use crate::proxy::Proxy;
 
 /// The proxy of the settings that hold now. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct CurrentProxy(Arc<Mutex<Arc<Proxy>>>);
+pub(crate) struct CurrentProxy {
+    proxy: Arc<Mutex<Arc<Proxy>>>,
+    changes: Arc<Mutex<()>>,
+}
 
 impl CurrentProxy {
     pub(crate) fn new(proxy: Arc<Proxy>) -> Self {
-        Self(Arc::new(Mutex::new(proxy)))
+        Self {
+            proxy: Arc::new(Mutex::new(proxy)),
+            changes: Arc::default(),
+        }
     }
 
     pub(crate) fn get(&self) -> Arc<Proxy> {
@@ -21,8 +27,14 @@ impl CurrentProxy {
         *self.lock() = proxy;
     }
 
+    /// Keeps other threads from changing settings, so that a command has its effect before or after a reload, and is never
+    /// lost in between. Not to be held while anything is waited for.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Arc<Proxy>> {
         // No holder of the lock can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

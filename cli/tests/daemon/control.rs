@@ -1,6 +1,7 @@
 //! `--control`, and `hapolicy ctl` that asks over it.
 
 use std::{
+    io::Write,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::PathBuf,
 };
@@ -11,6 +12,7 @@ use policy_testing::{
     stub::{Script, Stub},
 };
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::service;
@@ -77,16 +79,8 @@ fn a_command_that_cannot_be_done_says_why_and_changes_nothing() {
     let before = daemon.service(0);
     for (words, code, text) in [
         (&["drain", "x"][..], 1, "no service 'x': there are one"),
-        (
-            &["weight", "one", "0"],
-            1,
-            "weight '0' is not a number from 1 to 1000",
-        ),
-        (
-            &["weight", "one", "1001"],
-            1,
-            "weight '1001' is not a number from 1 to 1000",
-        ),
+        (&["weight", "one", "0"], 64, "0 is not in 1..=1000"),
+        (&["weight", "one", "1001"], 64, "1001 is not in 1..=1000"),
         (
             &["weight", "one", "many"],
             64,
@@ -230,7 +224,8 @@ fn only_root_and_the_user_of_the_daemon_may_command() {
             .unwrap();
         let path = daemon.path();
         let answer = as_user(12_345, || {
-            let stream = UnixStream::connect(&path).unwrap();
+            let mut stream = UnixStream::connect(&path).unwrap();
+            stream.write_all(b"status\n\n").unwrap();
             std::io::read_to_string(stream).unwrap()
         });
         assert_eq!(
@@ -298,6 +293,28 @@ fn the_next_daemon_takes_the_commands_over() {
         "its own options hold"
     );
     next.stop();
+}
+
+#[test]
+fn a_service_whose_queue_is_full_is_said_to_be_so_and_holds_up_no_command() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("full");
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = SockAddr::unix(&path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let connect = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.connect(&address).map(|()| socket)
+    };
+    let _queue: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+    let service = format!("full=unix:{}:10:1:1", path.display());
+    let daemon = Controlled::start(&["--deadline", "2s", "-s", &service]);
+    assert_eq!(daemon.daemon.connect().ask_about("x"), "dunno");
+    let down = "'full' is still down: its queue of connections is full\n";
+    assert_eq!(daemon.ctl(&["try", "full"]), done(down));
+    daemon.daemon.stop();
 }
 
 /// A daemon with a control socket.

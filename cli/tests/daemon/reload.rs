@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -9,10 +10,11 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Client, Daemon, Manager, Signal, hapolicy, request, run},
+    process::{Client, Daemon, Manager, Signal, hapolicy, is_root, request, run},
     stub::{Script, Stub},
     within,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A daemon with a configuration file.
@@ -313,7 +315,8 @@ fn a_command_reloads_and_says_what_came_of_it_and_what_a_command_has_set_stays()
     )
     .unwrap();
     let done = ctl(&["reload"]);
-    let expected = (Some(0), "the configuration is reloaded\n", "");
+    let changed = "service a: timeout = \"5s\" (was \"10s\")\nthe configuration is reloaded\n";
+    let expected = (Some(0), changed, "");
     assert_eq!((done.code, &*done.out, &*done.err), expected);
     let status = ctl(&["status", "--json"]).out;
     assert!(
@@ -436,3 +439,112 @@ fn within_patience(condition: impl FnMut() -> bool) -> bool {
 
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 100_000;
+
+#[test]
+fn no_command_is_lost_while_the_file_is_read_again() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let socket = dir.path().join("control");
+    let settings = |deadline: usize| {
+        format!(
+            "control = \"unix:{}\"\ndeadline = \"{deadline}s\"\n{}",
+            socket.display(),
+            service("a", &stub, "")
+        )
+    };
+    let configured = Configured::start(&settings(50));
+    let ctl = |words: &[&str]| {
+        let socket = socket.to_str().unwrap();
+        run(hapolicy(), &[&["ctl", "--socket", socket], words].concat())
+    };
+    for round in 0..60 {
+        fs::write(&configured.path, with_listener(&settings(30 + round))).unwrap();
+        let weight = (round + 2).to_string();
+        thread::scope(|scope| {
+            let reload = scope.spawn(|| ctl(&["reload"]));
+            for words in [&["drain", "a"][..], &["weight", "a", &weight]] {
+                assert_eq!(ctl(words).code, Some(0));
+            }
+            assert_eq!(reload.join().unwrap().code, Some(0));
+        });
+        let status = ctl(&["status", "--json"]).out;
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let service = &status["services"][0];
+        assert_eq!(
+            (&service["mode"], &service["weight"]),
+            (&"drain".into(), &(round + 2).into()),
+            "{round}"
+        );
+        assert_eq!(ctl(&["enable", "a"]).code, Some(0));
+    }
+    configured.daemon.stop();
+}
+
+#[test]
+fn the_file_is_read_again_where_it_was_found_at_the_start() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("probe"), "request=smtpd_access_policy\n").unwrap();
+    let settings =
+        "health-check = \"60s\"\nprobe = \"probe\"\n".to_owned() + &service("a", &stub, "");
+    // A daemon that becomes another user has / for its directory.
+    let user = if is_root() { "user = \"nobody\"\n" } else { "" };
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(
+        dir.path().join("h.toml"),
+        with_listener(&(user.to_owned() + &settings)),
+    )
+    .unwrap();
+    let mut command = Command::new(hapolicy());
+    command
+        .args(["-L", "--config", "h.toml"])
+        .current_dir(dir.path());
+    let daemon = Daemon::of(command.stdin(Stdio::null()), 1);
+    daemon.process.signal(Signal::HUP);
+    assert!(
+        daemon.process.out.wait_lines(1, GOOD),
+        "{}",
+        daemon.process.out.text()
+    );
+    daemon.stop();
+}
+
+#[test]
+fn what_needs_a_restart_is_said_at_each_reload_until_it_holds_or_is_taken_back() {
+    let service = "[service.a]\naddress = \"127.0.0.1:1\"\n";
+    let configured = Configured::start(service);
+    let said = || configured.daemon.process.out.lines("needs a restart").len();
+    for count in [2, 4] {
+        configured.reload(
+            &format!("drain = \"5s\"\nmax-memory = \"300M\"\n{service}"),
+            GOOD,
+        );
+        assert_eq!(said(), count, "{}", configured.log());
+    }
+    configured.reload(service, GOOD);
+    assert_eq!(said(), 4, "{}", configured.log());
+    configured.daemon.stop();
+}
+
+#[test]
+fn a_pipe_among_the_included_files_is_a_fault_and_not_waited_for() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let included = format!(
+        "include = \"{}\"\n{}",
+        dir.path().display(),
+        service("a", &stub, "")
+    );
+    let configured = Configured::start(&included);
+    let pipe = dir.path().join("z.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    configured.reload(&included, BAD);
+    assert!(
+        configured.log().contains("z.toml is no regular file"),
+        "{}",
+        configured.log()
+    );
+    assert_eq!(configured.ask(), "a");
+    configured.daemon.stop();
+}

@@ -38,6 +38,18 @@ pub fn ask(path: &Path, words: &[String]) -> Result<String, AskError> {
     };
     match exchange() {
         Ok(answer) => answer.map_err(AskError::Refused),
-        Err(error) => Err(AskError::Unavailable(path.display().to_string(), error)),
+        Err(error) => {
+            use io::ErrorKind::{ConnectionReset, InvalidData, TimedOut, WouldBlock};
+            let text = match error.kind() {
+                TimedOut | WouldBlock => "a daemon has it, which does not answer",
+                ConnectionReset => {
+                    "the daemon closed the connection: it serves eight commands at once, or is ending"
+                }
+                InvalidData => "what answers there takes no commands",
+                _ => return Err(AskError::Unavailable(path.display().to_string(), error)),
+            };
+            let error = io::Error::new(error.kind(), text);
+            Err(AskError::Unavailable(path.display().to_string(), error))
+        }
     }
 }

@@ -39,8 +39,10 @@ impl<M> Commands<M> {
 
     fn exchange(&self, stream: &UnixStream, peer: Peer) -> io::Result<()> {
         stream.set_nonblocking(false)?;
+        // Before it is refused as well: what has not been read would have the system take the answer back.
+        let words = read_words(stream)?;
         let answer = match self.allowed(peer) {
-            Ok(uid) => self.carry_out(&read_words(stream)?, uid),
+            Ok(uid) => self.carry_out(&words, uid),
             Err(text) => Err(text),
         };
         write(stream, &answer_to_bytes(&answer))
@@ -82,7 +84,12 @@ impl<M> Commands<M> {
         let (reply, reloaded) = mpsc::channel();
         self.events.send(Event::Reload(reply));
         match reloaded.recv_timeout(PATIENCE) {
-            Ok(Reloaded::Done) => Ok(Done::changed("the configuration is reloaded")),
+            Ok(Reloaded::Done(lines)) => {
+                let mut done = Done::changed("the configuration is reloaded");
+                let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                done.text.insert_str(0, &lines);
+                Ok(done)
+            }
             Ok(Reloaded::Failed(lines)) => Err(lines.join("\n")),
             Ok(Reloaded::Unsupported) => {
                 Err("the options are read at the start only, a restart is needed".to_owned())
