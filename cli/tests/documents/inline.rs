@@ -83,7 +83,15 @@ fn first_of_several(text: &str) -> Option<&str> {
 }
 
 /// Begin with a program's name, and are not run; and why.
-const NOT_RUN: [(&str, &str); 4] = [
+const NOT_RUN: [(&str, &str); 9] = [
+    ("hapolicy ctl", "a name: the blocks have its commands"),
+    ("hapolicy ctl drain", "the blocks have it with a service"),
+    (
+        "hapolicy ctl weight",
+        "of the table of counterparts: a test of the daemon has it",
+    ),
+    ("haproxy -c", "another program's counterpart"),
+    ("service NAME: KEY ...", "a line of the log"),
     (
         "hapolicy VERSION starts as a daemon, workers: N",
         "a line of the log",
