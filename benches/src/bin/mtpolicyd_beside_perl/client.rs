@@ -64,7 +64,7 @@ impl Answers {
             answered: 0,
             failed: 0,
             served: 0,
-            times: Histogram::new(3).expect("three digits are possible"),
+            times: Histogram::new_with_max(MAX_MICROS, 3).expect("the bounds are possible"),
         }
     }
 }
@@ -132,5 +132,7 @@ thread_local! {
     static RUN: u64 = fastrand::u64(..1 << 40);
 }
 
+/// A minute: none waits as long.
+const MAX_MICROS: u64 = 60_000_000;
 /// How much longer than the round an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
