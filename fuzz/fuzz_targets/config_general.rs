@@ -48,7 +48,9 @@ fn tree(block: &Block) -> List {
         Value::Block(block) => Node::List(tree(block)),
     };
     let entries = block.entries.iter();
-    entries.map(|entry| (entry.key.clone(), node(&entry.value))).collect()
+    entries
+        .map(|entry| (entry.key.clone(), node(&entry.value)))
+        .collect()
 }
 
 const BLANKS: &[char] = &[' ', '\t', '\n', '\x0b', '\x0c', '\r'];
@@ -64,12 +66,21 @@ fn naive(text: &str) -> Option<List> {
     let mut stack: Vec<(String, Option<String>, List)> = vec![(String::new(), None, Vec::new())];
     for line in &lines {
         let Ready::Line(line) = line else {
-            let Ready::Here(key, body) = line else { continue };
-            put(&mut stack.last_mut()?.2, key.clone(), Node::Text(unquoted(body.trim_matches(BLANKS))))?;
+            let Ready::Here(key, body) = line else {
+                continue;
+            };
+            put(
+                &mut stack.last_mut()?.2,
+                key.clone(),
+                Node::Text(unquoted(body.trim_matches(BLANKS))),
+            )?;
             continue;
         };
         let line = line.trim_matches(BLANKS);
-        let inner = line.strip_prefix('<').and_then(|line| line.strip_suffix('>')).unwrap_or("");
+        let inner = line
+            .strip_prefix('<')
+            .and_then(|line| line.strip_suffix('>'))
+            .unwrap_or("");
         if inner.len() > 1 && inner.starts_with('/') {
             if stack.len() < 2 {
                 return None;
@@ -83,7 +94,9 @@ fn naive(text: &str) -> Option<List> {
                         around.push((kind.clone(), Node::List(Vec::new())));
                     }
                     let repeats = kind == "VirtualHost";
-                    let Some((_, Node::List(named))) = around.iter_mut().find(|(key, _)| *key == kind) else {
+                    let Some((_, Node::List(named))) =
+                        around.iter_mut().find(|(key, _)| *key == kind)
+                    else {
                         return None;
                     };
                     if repeats {
@@ -116,12 +129,16 @@ fn put(list: &mut List, key: String, node: Node) -> Option<()> {
 }
 
 fn pair(line: &str) -> (String, Node) {
-    let end = line.find(|char| BLANKS.contains(&char) || char == '=').unwrap_or(line.len());
+    let end = line
+        .find(|char| BLANKS.contains(&char) || char == '=')
+        .unwrap_or(line.len());
     let rest = line[end..].trim_start_matches(BLANKS);
     if end == line.len() {
         return (line.to_owned(), Node::Absent);
     }
-    let value = rest.strip_prefix('=').map_or(rest, |rest| rest.trim_start_matches(BLANKS));
+    let value = rest
+        .strip_prefix('=')
+        .map_or(rest, |rest| rest.trim_start_matches(BLANKS));
     (line[..end].to_owned(), Node::Text(unquoted(value)))
 }
 
@@ -143,7 +160,9 @@ fn unquoted(value: &str) -> String {
 }
 
 fn type_and_name(inner: &str) -> (String, Option<String>) {
-    let is_word = |text: &str| text.len() > 2 && text.starts_with('"') && text[1..].find('"') == Some(text.len() - 2);
+    let is_word = |text: &str| {
+        text.len() > 2 && text.starts_with('"') && text[1..].find('"') == Some(text.len() - 2)
+    };
     if is_word(inner) {
         return (inner[1..inner.len() - 1].to_owned(), None);
     }
@@ -162,7 +181,11 @@ fn type_and_name(inner: &str) -> (String, Option<String>) {
         return (kind.to_owned(), None);
     }
     let name = inner[split..].trim_start_matches(BLANKS);
-    let name = if is_word(name) { &name[1..name.len() - 1] } else { name };
+    let name = if is_word(name) {
+        &name[1..name.len() - 1]
+    } else {
+        name
+    };
     let is_zero = name == "0" && inner.ends_with('"');
     (kind.to_owned(), (!is_zero).then(|| name.to_owned()))
 }
@@ -171,13 +194,16 @@ fn type_and_name(inner: &str) -> (String, Option<String>) {
 fn rewrite(text: &str) -> Vec<Ready> {
     let mut out = Vec::new();
     let (mut comment, mut long) = (false, None::<String>);
-    let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n').unwrap_or(line));
+    let mut lines = text
+        .split_inclusive('\n')
+        .map(|line| line.strip_suffix('\n').unwrap_or(line));
     while let Some(line) = lines.next() {
         let mut line = line.to_owned();
         if let (Some(begin), Some(end)) = (line.find("/*"), line.rfind("*/"))
             && begin + 2 <= end
         {
-            line = line[..begin].trim_end_matches(BLANKS).to_owned() + line[end + 2..].trim_start_matches(BLANKS);
+            line = line[..begin].trim_end_matches(BLANKS).to_owned()
+                + line[end + 2..].trim_start_matches(BLANKS);
         } else if line.trim_start_matches(BLANKS).starts_with("/*") {
             comment = !line.trim_end_matches(BLANKS).ends_with("*/");
         } else if let Some(end) = line.rfind("*/") {
@@ -187,7 +213,9 @@ fn rewrite(text: &str) -> Vec<Ready> {
         if comment {
             continue;
         }
-        let hash = (0..line.len()).find(|at| line.as_bytes()[*at] == b'#' && (*at == 0 || line.as_bytes()[at - 1] != b'\\'));
+        let hash = (0..line.len()).find(|at| {
+            line.as_bytes()[*at] == b'#' && (*at == 0 || line.as_bytes()[at - 1] != b'\\')
+        });
         line.truncate(hash.unwrap_or(line.len()));
         if line.ends_with('\\') && !line.ends_with("\\\\") {
             line.pop();
@@ -210,7 +238,8 @@ fn rewrite(text: &str) -> Vec<Ready> {
                 let is_end = if is_blank_tag {
                     !line.is_empty() && rest.is_empty()
                 } else {
-                    rest.strip_prefix(&tag).is_some_and(|rest| rest.trim_matches(BLANKS).is_empty())
+                    rest.strip_prefix(&tag)
+                        .is_some_and(|rest| rest.trim_matches(BLANKS).is_empty())
                 };
                 if is_end {
                     let strip = |line: &&str| line.strip_prefix(indent).unwrap_or(line).to_owned();
@@ -222,8 +251,13 @@ fn rewrite(text: &str) -> Vec<Ready> {
             }
             continue;
         }
-        if long.as_deref().is_some_and(|long| !long.is_empty() && long != "0") {
-            out.push(Ready::Line(long.take().unwrap_or_default() + line.trim_start_matches(BLANKS)));
+        if long
+            .as_deref()
+            .is_some_and(|long| !long.is_empty() && long != "0")
+        {
+            out.push(Ready::Line(
+                long.take().unwrap_or_default() + line.trim_start_matches(BLANKS),
+            ));
         } else if !line.trim_matches(BLANKS).is_empty() {
             out.push(Ready::Line(line));
         }
@@ -235,7 +269,11 @@ fn here(line: &str) -> Option<(String, String)> {
     let tag = |text: &str| {
         let text = text.trim_start_matches(BLANKS).strip_prefix("<<")?;
         let tag = text.trim_matches(BLANKS);
-        if tag.is_empty() { text.chars().last().map(String::from) } else { Some(tag.to_owned()) }
+        if tag.is_empty() {
+            text.chars().last().map(String::from)
+        } else {
+            Some(tag.to_owned())
+        }
     };
     if let Some(at) = line.find('=').filter(|at| *at > 0)
         && let Some(tag) = tag(&line[at + 1..])
@@ -253,7 +291,11 @@ fn empty_block(line: &str) -> Option<(String, String)> {
     for at in (0..end).filter(|at| line.as_bytes()[*at] == b'<') {
         let inner = &line[at + 1..end];
         if !inner.is_empty() && !inner.starts_with('/') {
-            let open = if trimmed.len() == line.len() { format!("{}>", &line[..end]) } else { line.to_owned() };
+            let open = if trimmed.len() == line.len() {
+                format!("{}>", &line[..end])
+            } else {
+                line.to_owned()
+            };
             let kind = inner.split(BLANKS).next().unwrap_or_default();
             return Some((open, format!("</{kind}>")));
         }

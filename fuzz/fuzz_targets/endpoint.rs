@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use hapolicy::{Service, parse_duration};
+use hapolicy::Service;
 use libfuzzer_sys::fuzz_target;
-use policy_daemon::ListenAddr;
+use policy_daemon::{ListenAddr, command_line::parse_duration};
 use policy_net::Endpoint;
 
 fuzz_target!(|bytes: &[u8]| {

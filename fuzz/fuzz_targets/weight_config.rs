@@ -9,8 +9,11 @@ use policyd_weight::{
 };
 use std::sync::LazyLock;
 
-static DEFAULTS: LazyLock<Variables> =
-    LazyLock::new(|| DefaultSet::Debian.options(false).expect("the defaults are read"));
+static DEFAULTS: LazyLock<Variables> = LazyLock::new(|| {
+    DefaultSet::Debian
+        .options(false)
+        .expect("the defaults are read")
+});
 
 fuzz_target!(|input: &[u8]| {
     match evaluate(input, &DEFAULTS) {
@@ -24,7 +27,10 @@ fuzz_target!(|input: &[u8]| {
         }
         Err(problem) => {
             let lines = input.iter().filter(|&&byte| byte == b'\n').count() + 1;
-            assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem}");
+            assert!(
+                (1..=lines).contains(&problem.line) && problem.column >= 1,
+                "{problem}"
+            );
             assert!(!problem.report("f", "error").is_empty());
         }
     }

@@ -12,11 +12,18 @@ use policyd_weight::{
 use std::{ops::ControlFlow, sync::LazyLock};
 
 static CONFIGS: LazyLock<[Config; 2]> = LazyLock::new(|| {
-    [true, false].map(|compat| Config::new(&DefaultSet::Debian.options(compat).expect("the defaults"), compat))
+    [true, false].map(|compat| {
+        Config::new(
+            &DefaultSet::Debian.options(compat).expect("the defaults"),
+            compat,
+        )
+    })
 });
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, rest)) = input.split_first() else { return };
+    let Some((choice, rest)) = input.split_first() else {
+        return;
+    };
     let mut fields = rest.split(|&byte| byte == b'\n');
     let mut attributes = Attributes::default();
     for name in ["client_address", "client_name", "helo_name", "sender"] {
@@ -25,7 +32,14 @@ fuzz_target!(|input: &[u8]| {
     let config = &CONFIGS[usize::from(choice & 1)];
     let mail = Mail::new(&attributes);
     let mut choices = fields.next().unwrap_or_default().iter().copied();
-    let mut text = || fields.next().map(|field| field.iter().map(|&byte| char::from(byte)).collect::<String>());
+    let mut text = || {
+        fields.next().map(|field| {
+            field
+                .iter()
+                .map(|&byte| char::from(byte))
+                .collect::<String>()
+        })
+    };
     let records: Vec<String> = std::iter::from_fn(&mut text).collect();
     let facts = facts(&mail, &records, &mut choices);
     let lists: Vec<_> = (0..4).map(|_| fact(choices.next().unwrap_or(1))).collect();
@@ -63,11 +77,18 @@ fn facts(mail: &Mail, records: &[String], choices: &mut impl Iterator<Item = u8>
         3 => Lookup::Answer(vec![own.to_owned()]),
         _ => Lookup::Answer(records.iter().take(1).cloned().collect()),
     };
-    let names = [mail.checked_domain().unwrap_or_default(), mail.helo.as_str()].into_iter().flat_map(with_parents);
+    let names = [
+        mail.checked_domain().unwrap_or_default(),
+        mail.helo.as_str(),
+    ]
+    .into_iter()
+    .flat_map(with_parents);
     for name in names.chain(records.iter().map(String::as_str)) {
         facts.exchanges.insert(name.to_owned(), lookup(name));
         for family in [Family::V4, Family::V6] {
-            facts.addresses.insert((name.to_owned(), family), lookup(&mail.ip));
+            facts
+                .addresses
+                .insert((name.to_owned(), family), lookup(&mail.ip));
         }
     }
     facts.pointers = records.to_vec();

@@ -34,7 +34,7 @@ impl Balancer {
     }
 
     /// Gives a backend another [weight](Backend::weight): from the next [`pick`](Self::pick) on. The round robin starts
-    /// where the [seed](Config::seed) says. An id that this balancer does not have is ignored.
+    /// where the [seed](crate::Config::seed) says. An id that this balancer does not have is ignored.
     ///
     /// # Errors
     ///
