@@ -18,7 +18,8 @@ pub enum AskError {
     Unavailable(String, #[source] io::Error),
 }
 
-/// Has the daemon behind this control socket carry out a command, and returns its text. It takes 30 seconds at most.
+/// Has the daemon behind this control socket carry out a command, and returns its text. Once
+/// connected it takes a minute at most: 30 seconds to send the command, and as long to read the answer.
 ///
 /// ```
 /// use policy_daemon::control::{AskError, ask};
