@@ -74,6 +74,24 @@ async fn no_more_entries_come_than_were_asked_for() {
 }
 
 #[tokio::test]
+async fn an_answer_above_the_limit_is_refused_and_the_next_one_is_its_own() {
+    let half = "x".repeat(policy_store::MAX_VALUE_LEN / 2);
+    let entry = format!(
+        "dn: cn=big,dc=example\nobjectClass: inetOrgPerson\ncn: big\nsn: big\nuid: big\n\
+         description: 1{half}\ndescription: 2{half}\n\n"
+    );
+    let server = directory::slapd_with("", &entry);
+    let directory = Directory::new(options(&server, patient())).unwrap();
+    let error = directory
+        .search("dc=example", "(uid=big)", &["description"])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
+    assert_eq!(found(&directory, "bob").await.len(), 2);
+    assert_eq!(directory.breaker().state(), BreakerState::Closed);
+}
+
+#[tokio::test]
 async fn what_is_refused_is_said_and_leaves_the_connection_in_order() {
     let server = directory::slapd("");
     let directory = Directory::new(options(&server, patient())).unwrap();
