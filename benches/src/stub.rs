@@ -64,7 +64,11 @@ pub fn serve(listeners: &[Socket], mut reply: impl FnMut(&[u8]) -> Reply) -> io:
     let mut events = Events::with_capacity(1024);
     let mut buffer = [0; 16 * 1024];
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            // It was stopped, and goes on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
         for event in &events {
             let Token(token) = event.token();
             if let Some(listener) = listeners.get(token) {

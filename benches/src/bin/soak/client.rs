@@ -17,13 +17,19 @@ use policy_benches::{
     samples::typical,
 };
 
+use crate::health::Health;
+
 /// The daemon's answer when no service has answered.
 pub(crate) const DEFAULT: &str = "DEFER_IF_PERMIT nobody";
 
 /// What all clients together have seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
+    health: Health,
     answered: AtomicU64,
+    /// By default, since no service was well.
+    no_service: AtomicU64,
+    /// By default, since the services that were well have failed this request.
     by_default: AtomicU64,
     abandoned: AtomicU64,
     unanswered: AtomicU64,
@@ -33,6 +39,23 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    pub(crate) fn new(health: Health) -> Self {
+        Self {
+            health,
+            answered: AtomicU64::default(),
+            no_service: AtomicU64::default(),
+            by_default: AtomicU64::default(),
+            abandoned: AtomicU64::default(),
+            unanswered: AtomicU64::default(),
+            wrong: AtomicU64::default(),
+            examples: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
     pub(crate) fn failure(&self) -> Option<String> {
         let (wrong, unanswered) = (self.wrong.load(Relaxed), self.unanswered.load(Relaxed));
         let examples = self
@@ -45,12 +68,13 @@ impl Tally {
         })
     }
 
-    fn check(&self, mark: &str, answer: &[u8]) {
+    fn check(&self, mark: &str, sent: Instant, answer: &[u8]) {
         let text = String::from_utf8_lossy(answer);
         let action = text
             .strip_prefix("action=")
             .and_then(|text| text.strip_suffix("\n\n"));
         let count = match action {
+            Some(DEFAULT) if self.health.had_none_since(sent) => &self.no_service,
             Some(DEFAULT) => &self.by_default,
             Some(action) if action.strip_prefix("OK ") == Some(mark) => &self.answered,
             _ => {
@@ -73,18 +97,28 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             answered,
+            no_service,
             by_default,
             abandoned,
             unanswered,
             wrong,
             ..
         } = self;
-        let [answered, by_default, abandoned, unanswered, wrong] =
-            [answered, by_default, abandoned, unanswered, wrong].map(|count| count.load(Relaxed));
+        let counts = [
+            answered, no_service, by_default, abandoned, unanswered, wrong,
+        ];
+        let [
+            answered,
+            no_service,
+            by_default,
+            abandoned,
+            unanswered,
+            wrong,
+        ] = counts.map(|count| count.load(Relaxed));
         write!(
             f,
-            "{answered} requests answered by a service, {by_default} by default, {abandoned} abandoned; \
-             {unanswered} without an answer, {wrong} wrong"
+            "{answered} requests answered by a service, {no_service} by default while none was well, {by_default} by \
+             default else, {abandoned} abandoned; {unanswered} without an answer, {wrong} wrong"
         )
     }
 }
@@ -131,6 +165,7 @@ impl Client<'_> {
             *asked += 1;
             let mark = format!("{}.{asked}", self.number);
             let request = request(&mark, rest);
+            let sent = Instant::now();
             match self.chance.u32(0..3000) {
                 // Leaves in the middle of a request, ...
                 0 => {
@@ -160,7 +195,8 @@ impl Client<'_> {
                 }
                 _ => connection.send(&request)?,
             }
-            self.tally.check(&mark, &connection.read(PATIENCE, whole)?);
+            let answer = connection.read(PATIENCE, whole)?;
+            self.tally.check(&mark, sent, &answer);
         }
         Ok(())
     }
@@ -190,9 +226,13 @@ mod tests {
 
     #[test]
     fn an_answer_to_another_request_is_wrong() {
-        let tally = Tally::default();
+        let tally = Tally::new(Health::new(1));
         for answer in ["OK 1.7", DEFAULT, "OK 1.6", "OK 1.77", "DUNNO"] {
-            tally.check("1.7", format!("action={answer}\n\n").as_bytes());
+            tally.check(
+                "1.7",
+                Instant::now(),
+                format!("action={answer}\n\n").as_bytes(),
+            );
         }
         let counts = [&tally.answered, &tally.by_default, &tally.wrong];
         assert_eq!(counts.map(|count| count.load(Relaxed)), [1, 1, 3]);

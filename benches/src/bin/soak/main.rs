@@ -9,6 +9,7 @@
 //! is), and if it does not end as it should: at once, since nothing is under way any more.
 
 mod client;
+mod health;
 mod service;
 mod watch;
 
@@ -33,6 +34,7 @@ use rustix::process::Signal;
 
 use crate::{
     client::{Client, Tally},
+    health::Health,
     service::Service,
     watch::Watch,
 };
@@ -95,10 +97,10 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 
     let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
-    let tally = Tally::default();
+    let tally = Tally::new(Health::new(services.len()));
     let mut watch = Watch::new(&daemon)?;
     thread::scope(|scope| {
-        let fail = |service: &mut Service| service.fail_until(end);
+        let fail = |service: &mut Service| service.fail_until(end, tally.health());
         let failing: Vec<_> = services
             .iter_mut()
             .map(|service| scope.spawn(move || fail(service)))

@@ -19,6 +19,8 @@ use policy_benches::{
 };
 use rustix::process::Signal;
 
+use crate::health::Health;
+
 /// What is done with one request.
 pub(crate) fn reply(request: &[u8], chance: &mut Rng) -> Reply {
     let mut lines = request.split(|byte| *byte == b'\n');
@@ -76,14 +78,20 @@ impl Service {
     }
 
     /// Lets it fail each few seconds. It is well again in the end.
-    pub(crate) fn fail_until(&mut self, end: Instant) -> io::Result<()> {
+    pub(crate) fn fail_until(&mut self, end: Instant, health: &Health) -> io::Result<()> {
         loop {
             let well = Duration::from_millis(self.chance.u64(500..8000));
             if Instant::now() + well >= end {
                 return Ok(());
             }
             sleep(well);
+            // Answers by default would not be explained.
+            if let Some(status) = self.process.status()? {
+                let text = format!("the service at {} has ended: {status}", self.endpoint);
+                return Err(io::Error::other(text));
+            }
             self.faults += 1;
+            health.fails();
             let ill = Duration::from_millis(self.chance.u64(50..3000));
             if self.chance.bool() {
                 self.process.signal(Signal::KILL)?;
@@ -95,6 +103,7 @@ impl Service {
                 sleep(ill);
                 self.process.signal(Signal::CONT)?;
             }
+            health.recovers();
         }
     }
 }
