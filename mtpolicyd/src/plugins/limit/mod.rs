@@ -101,7 +101,7 @@ impl Plugin for Limit {
             call.note(|| "no key in request, nothing is limited".to_owned());
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             if self.exempt.contains(&subject, call).await? {
                 call.note(|| format!("{subject} is exempt"));
                 return Ok(None);
