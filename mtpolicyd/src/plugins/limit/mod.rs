@@ -224,7 +224,7 @@ impl Limit {
             }
         }
         let score = self.score.score(call.session());
-        call.add_score_once(&self.scoring, &self.name, score.as_ref(), &self.scored);
+        call.add_score_once(&self.scoring, &self.name, score.as_deref(), &self.scored);
         let action = self.action.get(call.session());
         Ok(action.map(|action| notice.fill(action)))
     }
