@@ -8,8 +8,9 @@ use std::{
     io,
     num::NonZeroU64,
     os::fd::{AsRawFd, OwnedFd},
+    pin::pin,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -264,7 +265,7 @@ impl<H: Handler + 'static> Server<H> {
     fn serve(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + Send + 'static {
         let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
         let (context, metrics) = (Arc::clone(&self.context), Arc::clone(&self.metrics));
-        let mut drain = self.drain.subscribe();
+        let drain = self.drain.subscribe();
         let mut replies_left = self.max_requests.map_or(u64::MAX, NonZeroU64::get);
         async move {
             let peer = match local_endpoint(&stream) {
@@ -279,23 +280,39 @@ impl<H: Handler + 'static> Server<H> {
                 context.log().line(Level::Error, "handler", ALL, text);
             };
             let mut connection = Connection::new(stream, clients);
+            // One for all requests: each new one would be registered with the sender, which lives as long as this future.
+            let mut begin_drain = drain.clone();
+            let mut drained = pin!(async { _ = begin_drain.wait_for(|begun| *begun).await });
+            let mut poll_drained = |cx: &mut Context<'_>| {
+                // A future is not polled after its end.
+                let has_begun = *drain.borrow();
+                if has_begun {
+                    Poll::Ready(())
+                } else {
+                    drained.as_mut().poll(cx)
+                }
+            };
             loop {
-                // The sender lives as long as this future.
-                let drained = async { _ = drain.wait_for(|is_draining| *is_draining).await };
-                let request = match connection.request(drained).await {
+                let request = match connection.request(poll_fn(&mut poll_drained)).await {
                     Ok(Some(request)) => request,
                     Ok(None) => break,
                     // A client's errors concern no other one.
                     Err(_) => return,
                 };
                 let begin = Instant::now();
-                let response = tokio::select! {
-                    biased;
-                    response = handler.handle(request, &peer) => response,
-                    () = connection.gone() => return,
-                    () = sleep(deadline) => {
-                        return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
-                    }
+                let mut answer = pin!(handler.handle(request, &peer));
+                // Most answers wait for nothing, and so need no timer.
+                let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+                let response = match at_once {
+                    Poll::Ready(response) => response,
+                    Poll::Pending => tokio::select! {
+                        biased;
+                        response = answer => response,
+                        () = connection.gone() => return,
+                        () = sleep(deadline) => {
+                            return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
+                        }
+                    },
                 };
                 match response {
                     Ok(response) => {

@@ -6,12 +6,12 @@ use std::{
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
     task::Poll,
-    time::Instant,
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use policy_net::{BoxError, Endpoint, Handler, Peer};
 use policy_proto::{Request, Response};
+use tokio::time::Instant;
 
 use crate::{
     chain::{Call, Trace, Verdict, attribute, log_line},
@@ -85,7 +85,12 @@ impl Server {
 
     /// The session of the request. Where the store is away, requests go on with an empty one.
     async fn open_session(&self, config: &Config, request: &Request) -> Result<Held, PluginError> {
-        let instance = attribute(request, "instance").map(String::from_utf8_lossy);
+        // Without a store nobody asks for it.
+        let instance = if config.sessions.is_kept() {
+            attribute(request, "instance").map(String::from_utf8_lossy)
+        } else {
+            None
+        };
         let opened = config.sessions.open(instance.as_deref()).await;
         self.counters.opened(opened.as_ref().err());
         match opened {
@@ -110,7 +115,7 @@ impl Server {
         session: &mut Session,
         trace: Option<&mut Trace>,
     ) -> Result<Option<Verdict>, PluginError> {
-        let deadline = tokio::time::Instant::now() + config.globals.request_timeout;
+        let deadline = Instant::now() + config.globals.request_timeout;
         let mut call = Call::new(request, session, &self.services).with_deadline(deadline);
         if let Some(trace) = trace {
             call = call.with_trace(trace);
@@ -170,7 +175,7 @@ impl Server {
         let action = verdict
             .filter(|_| !self.dry_run)
             .map(|verdict| verdict.action);
-        Ok(response(action.as_deref().unwrap_or("dunno"))?)
+        Ok(response(action.unwrap_or_else(|| "dunno".to_owned()))?)
     }
 }
 
@@ -186,15 +191,14 @@ pub(super) fn choose<'c>(
     request: &Request,
     listener: Option<&Endpoint>,
 ) -> Result<&'c VirtualHost, PluginError> {
-    let context = attribute(request, "policy_context").filter(|context| !context.is_empty());
-    if let Some(context) = context.filter(|_| config.globals.vhost_by_policy_context) {
-        let named = config
+    if config.globals.vhost_by_policy_context
+        && let Some(context) = attribute(request, "policy_context")
+        && let Some(host) = config
             .hosts
             .iter()
-            .find(|host| host.name.as_bytes() == context);
-        if let Some(host) = named {
-            return Ok(host);
-        }
+            .find(|host| !context.is_empty() && host.name.as_bytes() == context)
+    {
+        return Ok(host);
     }
     let by_key = match listener {
         Some(Endpoint::Inet { port, .. }) => by_key(config, &port.to_string()),
@@ -222,13 +226,11 @@ fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
 }
 
 /// The action as an answer that Postfix can read: in one line, and not blank.
-fn response(action: &str) -> Result<Response, policy_proto::InvalidResponse> {
-    let is_plain = !action.contains(['\0', '\n', '\r']);
-    let mut action = if is_plain {
-        action.to_owned()
-    } else {
-        action.replace(['\0', '\n', '\r'], " ")
-    };
+fn response(mut action: String) -> Result<Response, policy_proto::InvalidResponse> {
+    let ends_line = |byte| matches!(byte, b'\0' | b'\n' | b'\r');
+    if action.bytes().any(ends_line) {
+        action = action.replace(['\0', '\n', '\r'], " ");
+    }
     if action.trim().is_empty() {
         return Ok(Response::dunno());
     }
@@ -257,7 +259,7 @@ mod tests {
             ("", "DUNNO"),
             (&long, &long[..8192]),
         ] {
-            assert_eq!(response(action).unwrap().as_str(), Some(answer));
+            assert_eq!(response(action.to_owned()).unwrap().as_str(), Some(answer));
         }
     }
 }

@@ -1,19 +1,23 @@
 //! The form of a line: the level's name or prefix before a printable text.
 
-use super::{level::Level, printable::printable};
+use std::borrow::Cow;
+
+use super::{
+    level::Level,
+    printable::{printable, shown},
+};
 
 /// A daemon's text: printable, with the prefix of its level.
-pub(super) fn prefixed(level: Level, text: &[u8]) -> String {
+pub(super) fn prefixed(level: Level, text: &[u8]) -> Cow<'_, str> {
     match level.prefix() {
-        "" => printable(text),
-        prefix => printable([prefix.as_bytes(), text].concat()),
+        "" => shown(text),
+        prefix => Cow::Owned(printable([prefix.as_bytes(), text].concat())),
     }
 }
 
-/// A line on standard output.
-pub(super) fn tagged(level: Level, text: &str) -> String {
-    // Not by `format!`: as a daemon's request costs a line, that would be a tenth of it.
-    ["[LOG ", level.as_str(), "]: ", text, "\n"].concat()
+/// The parts of a line on standard output.
+pub(super) const fn tagged(level: Level, text: &str) -> [&str; 5] {
+    ["[LOG ", level.as_str(), "]: ", text, "\n"]
 }
 
 /// The text in place of lost lines.

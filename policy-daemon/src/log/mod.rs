@@ -28,6 +28,7 @@ pub use tracing::TracingLayer;
 
 use buffer::Buffer;
 use line::{prefixed, tagged};
+use printable::shown;
 use stdout::{Stdout, Unbuffered};
 use syslog::Syslog;
 
@@ -126,12 +127,12 @@ impl Log {
                 let text = if syslog.is_daemon() {
                     prefixed(level, text)
                 } else {
-                    printable(text)
+                    shown(text)
                 };
                 syslog.send(level, &text);
             }
-            Sink::Buffer(buffer) => lock(buffer).push(&tagged(level, &printable(text))),
-            Sink::Stdout(stdout) => stdout.send(tagged(level, &prefixed(level, text))),
+            Sink::Buffer(buffer) => lock(buffer).push(&tagged(level, &shown(text))),
+            Sink::Stdout(stdout) => stdout.send(&tagged(level, &prefixed(level, text))),
         }
     }
 
@@ -274,7 +275,8 @@ mod tests {
         let lines = String::from_utf8(lines).unwrap();
         let line = lines.strip_suffix('\n').expect(&lines);
         assert!(
-            line.starts_with(tagged(level, "").trim_end_matches('\n')) && !line.contains('\n'),
+            line.starts_with(tagged(level, "").concat().trim_end_matches('\n'))
+                && !line.contains('\n'),
             "{line}"
         );
         line.to_owned()

@@ -14,18 +14,15 @@ pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
         .as_ref()
         .is_some_and(|domain| !domain.is_empty());
     if by_sender && has_domain {
-        format!("{}-{}", mail.ip, mail.from)
+        [mail.ip.as_str(), "-", &mail.from].concat()
     } else {
         mail.ip.clone()
     }
 }
 
 pub(super) fn ham_key(mail: &Mail) -> String {
-    format!(
-        "{}-{}",
-        mail.ip,
-        mail.from_domain.as_deref().unwrap_or_default()
-    )
+    let domain = mail.from_domain.as_deref().unwrap_or_default();
+    [mail.ip.as_str(), "-", domain].concat()
 }
 
 /// The key of a store: an entry of one kind.

@@ -264,14 +264,23 @@ fn answer(entry: &Spam, retries: i64, options: &CacheOptions, compat: bool) -> S
         retry_seconds,
         ..
     } = options;
-    let reason = if compat || entry.reason.is_empty() {
-        String::new()
+    let (begin, reason) = if compat || entry.reason.is_empty() {
+        ("", "")
     } else {
-        format!(" Reason: {}", entry.reason)
+        (" Reason: ", entry.reason.as_str())
     };
-    format!(
-        "{reject_message} - retrying too fast. penalty: {retry_seconds} seconds x {retries} retries.{reason}"
-    )
+    let (seconds, retries) = (retry_seconds.to_string(), retries.to_string());
+    [
+        reject_message.as_str(),
+        " - retrying too fast. penalty: ",
+        &seconds,
+        " seconds x ",
+        &retries,
+        " retries.",
+        begin,
+        reason,
+    ]
+    .concat()
 }
 
 /// The seconds since 1970.

@@ -5,6 +5,7 @@ mod explain;
 mod settings;
 
 use std::{
+    borrow::Cow,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -150,9 +151,9 @@ impl Policy {
 }
 
 /// The bytes of a text whose characters are bytes.
-pub(crate) fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return text.as_bytes().to_vec();
+        return Cow::Borrowed(text.as_bytes());
     }
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))

@@ -13,6 +13,7 @@ mod service;
 mod spawn;
 
 use std::{
+    borrow::Cow,
     env,
     io::{self, Read, Write},
     path::PathBuf,
@@ -207,11 +208,11 @@ fn explain(args: &Args) -> Result<(), Exit> {
 }
 
 /// The bytes of a text whose characters are bytes; its UTF-8 where they are not.
-fn bytes_or_text(text: &str) -> Vec<u8> {
+fn bytes_or_text(text: &str) -> Cow<'_, [u8]> {
     if text.chars().all(|c| u32::from(c) < 256) {
         bytes(text)
     } else {
-        text.as_bytes().to_vec()
+        Cow::Borrowed(text.as_bytes())
     }
 }
 
