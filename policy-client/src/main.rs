@@ -5,10 +5,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::command_line::usage_line;
 
+mod bench;
+mod expression;
 mod output;
 mod preset;
 mod query;
 mod serve;
+#[cfg(test)]
+mod snapshot;
 mod status;
 
 use status::{Status, fail};
@@ -23,6 +27,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Query(query::Query),
     Serve(serve::Serve),
 }
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
     };
     let status = runtime.block_on(async {
         match arguments.command {
+            Command::Bench(bench) => bench.run(),
             Command::Query(query) => query.run().await,
             Command::Serve(serve) => serve.run().await,
         }
