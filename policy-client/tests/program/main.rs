@@ -1,9 +1,13 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
+mod bench;
 mod command_line;
 mod expect;
+mod help;
 mod preset;
 mod query;
+mod screen;
+mod script;
 mod serve;
 
 use policy_testing::process::{Ended, policy_client, run};
