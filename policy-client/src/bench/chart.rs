@@ -121,7 +121,8 @@ pub(crate) fn percentiles(
     for (part, name) in AXIS {
         let place = LABEL + 2 + (nines(*part) / decades * (columns - 1) as f64) as usize;
         let begin = place.saturating_sub(name.len() / 2);
-        if nines(*part) <= decades && begin > axis.len() && begin + name.len() <= width {
+        let begin = begin.min(width.saturating_sub(name.len()));
+        if nines(*part) <= decades && begin > axis.len() {
             axis = format!("{axis:begin$}{name}");
         }
     }
@@ -154,13 +155,7 @@ mod tests {
     fn a_line_goes_from_corner_to_corner() {
         let mut chart = Chart::new(3, 2, true);
         chart.line([(0.0, 0.0), (1.0, 1.0)]);
-        assert_eq!(
-            chart.rows(),
-            ["  ⡠⠊".replace("⡠", "⡠"), "⡠⠊ ".to_owned()].map(|row| row
-                .chars()
-                .skip(usize::from(row.chars().count() > 3))
-                .collect::<String>())
-        );
+        assert_eq!(chart.rows(), [" ⢀⠎", "⡰⠁ "]);
     }
 
     #[test]

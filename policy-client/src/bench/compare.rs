@@ -153,14 +153,14 @@ fn ratio([first, second]: [f64; 2]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::assert_snapshot;
+    use crate::snapshot::{assert_object, assert_snapshot};
 
     #[test]
     fn two_reports_stand_side_by_side() {
         let text = text(&closed(), &open());
         assert_snapshot("src/bench/snapshots/compare.txt", &text);
-        let object = serde_json::to_string_pretty(&object(&closed(), &open())).unwrap() + "\n";
-        assert_snapshot("src/bench/snapshots/compare.json", &object);
+        let object = object(&closed(), &open());
+        assert_object("src/bench/snapshots/compare.json", &object);
     }
 
     #[test]

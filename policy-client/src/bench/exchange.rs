@@ -179,7 +179,7 @@ impl Load<'_> {
                     client.read.clear();
                     client.has_answered = true;
                 } else {
-                    // As Postfix: nobody knows what belongs to what any more.
+                    // Nobody knows what belongs to what any more.
                     self.tally.counts.excess += u64::from(asked.is_measured);
                     client.disconnect();
                 }

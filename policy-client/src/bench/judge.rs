@@ -16,29 +16,30 @@ pub(crate) enum Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// As strict as Postfix: one line with the action, and a blank one.
+    /// Lines up to a blank one, of which the first `action=` counts. As Postfix does, other attributes are skipped; a line that is
+    /// none is the greeting of another protocol, and known at once.
     pub(crate) fn parse(bytes: &'a [u8]) -> Self {
-        let Some(text) = bytes.strip_prefix(ACTION) else {
-            let may_become = bytes.len() < ACTION.len() && ACTION.starts_with(bytes);
-            return if may_become {
-                Self::Part
-            } else {
-                Self::Invalid
-            };
-        };
-        let Some(end) = memchr::memchr(b'\n', text) else {
-            let is_too_long = bytes.len() > MAX_REPLY;
-            return if is_too_long {
-                Self::Invalid
-            } else {
-                Self::Part
-            };
-        };
-        let (action, rest) = text.split_at(end);
-        match rest {
-            [_] => Self::Part,
-            [_, b'\n', excess @ ..] if !action.is_empty() => Self::Whole { action, excess },
-            _ => Self::Invalid,
+        let mut action = None;
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            match (line.strip_prefix(b"action="), action) {
+                (Some(text), None) => action = Some(text).filter(|text| !text.is_empty()),
+                (None, Some(action)) if line.is_empty() => {
+                    return Self::Whole {
+                        action,
+                        excess: rest,
+                    };
+                }
+                _ if line.contains(&b'=') => {}
+                _ => return Self::Invalid,
+            }
+        }
+        if bytes.len() > MAX_REPLY {
+            Self::Invalid
+        } else {
+            Self::Part
         }
     }
 }
@@ -121,7 +122,6 @@ impl Judge {
     }
 }
 
-const ACTION: &[u8] = b"action=";
 /// More than any action; a server that never ends its line is no reason to grow.
 const MAX_REPLY: usize = 64 * 1024;
 const MAX_WORD: usize = 40;
@@ -132,26 +132,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reply_is_one_line_and_a_blank_one() {
+    fn a_reply_is_an_action_and_a_blank_line() {
         use Reply::{Invalid, Part};
         let whole = |action, excess| Reply::Whole { action, excess };
         for (bytes, reply) in [
             (&b""[..], Part),
             (b"act", Part),
-            (b"action=", Part),
             (b"action=DUNNO", Part),
             (b"action=DUNNO\n", Part),
             (b"action=DUNNO\n\n", whole(&b"DUNNO"[..], &b""[..])),
             (b"action=DUNNO\n\n\n", whole(b"DUNNO", b"\n")),
+            (b"x=y\naction=OK\naction=DUNNO\n\n", whole(b"OK", b"")),
             (b"220 hello\n", Invalid),
             (b"\n", Invalid),
-            (b"action=DUNNO\naction=OK\n\n", Invalid),
+            (b"x=y\n\n", Invalid),
             (b"action=\n\n", Invalid),
+            (b"action=OK\n220 hello\n", Invalid),
         ] {
             assert_eq!(Reply::parse(bytes), reply, "{}", bytes.escape_ascii());
         }
-        let endless = [ACTION, &[b'a'; MAX_REPLY]].concat();
-        assert_eq!(Reply::parse(&endless), Invalid);
+        assert_eq!(Reply::parse(&[b'a'; MAX_REPLY + 1]), Invalid);
     }
 
     #[test]

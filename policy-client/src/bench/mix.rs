@@ -59,11 +59,16 @@ impl Mix {
         Ok(mix)
     }
 
-    /// Captured requests, one after the other. Those that follow each other with the same instance are of one message.
+    /// Captured requests, one after the other, without the notes of `tap` between them. Those that follow each other with the
+    /// same instance are of one message.
     pub(crate) fn from_captured(captured: &[u8]) -> Result<Self, String> {
         let mut mix = Self::default();
         let mut decoder = MessageDecoder::new();
-        let mut buffer = BytesMut::from(captured);
+        let lines = captured.split_inclusive(|byte| *byte == b'\n');
+        let mut buffer = BytesMut::with_capacity(captured.len());
+        for line in lines.filter(|line| !line.starts_with(b"#")) {
+            buffer.extend_from_slice(line);
+        }
         let mut last: Option<Vec<u8>> = None;
         while let Some(request) = decoder
             .request(&mut buffer)
@@ -248,17 +253,14 @@ mod tests {
 
     #[test]
     fn captured_requests_stay_as_they_are_and_those_of_an_instance_are_one_message() {
-        let captured = b"instance=a\nx=1\n\ninstance=a\nx=2\n\ninstance=b\n\nx=3\n\nx=4\n\n";
+        let captured = b"#: time=1\ninstance=a\nx=1\n\ninstance=a\nx=2\n\ninstance=b\n\n#: time=2\nx=3\n\nx=4\n\n";
         let mut mix = Mix::from_captured(captured).unwrap();
         let messages: Vec<_> = (0..4).map(|number| mix.message(number)).collect();
         assert_eq!(messages, [0..2, 2..3, 3..4, 4..5]);
         assert_eq!(mix.request(1, 99), b"instance=a\nx=2\n\n");
         for (captured, error) in [
             (&b""[..], "no requests"),
-            (
-                b"instance=a\n",
-                "the stream ended in the middle of a message",
-            ),
+            (b"instance=a\n", "end of the stream within a message"),
         ] {
             assert_eq!(Mix::from_captured(captured).unwrap_err(), error);
         }

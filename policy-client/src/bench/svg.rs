@@ -30,10 +30,12 @@ fn plot(title: &str, lines: &[Line]) -> Result<String, Box<dyn Error>> {
         builder.caption(title, ("sans-serif", 15)).margin(12);
         builder.x_label_area_size(36).y_label_area_size(64);
         let mut chart =
-            builder.build_cartesian_2d(0.0..decades, (low / 1.2..high * 1.2).log_scale())?;
+            builder.build_cartesian_2d(0.0..decades + 0.01, (low / 1.2..high * 1.2).log_scale())?;
         let mut mesh = chart.configure_mesh();
         mesh.x_desc("percentile").y_desc("latency");
-        mesh.x_labels(8).y_labels(12).light_line_style(TRANSPARENT);
+        mesh.x_labels(decades as usize + 2)
+            .y_labels(12)
+            .light_line_style(TRANSPARENT);
         mesh.x_label_formatter(&percentile);
         mesh.y_label_formatter(&|latency| microseconds(*latency));
         mesh.draw()?;

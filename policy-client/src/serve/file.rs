@@ -168,7 +168,7 @@ mod tests {
                 "[[rule]]\nx = ''",
                 "line 2: 'x' is none of when, share, action, delay, manner",
             ),
-            ("action = ' '", "line 1: the text is blank"),
+            ("action = ' '", "line 1: blank action"),
         ] {
             assert_eq!(File::parse(text).unwrap_err(), error, "{text}");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::snapshot::assert_snapshot;
+use crate::snapshot::{assert_object, assert_snapshot};
 
 #[test]
 fn a_report_in_text() {
@@ -14,8 +14,7 @@ fn a_report_in_text() {
 #[test]
 fn a_report_as_an_object() {
     for (name, report) in [("closed", closed()), ("open", open())] {
-        let object = serde_json::to_string_pretty(&report.json()).unwrap() + "\n";
-        assert_snapshot(&format!("src/bench/snapshots/{name}.json"), &object);
+        assert_object(&format!("src/bench/snapshots/{name}.json"), &report.json());
     }
 }
 
