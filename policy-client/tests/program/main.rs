@@ -1,6 +1,7 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
 mod bench;
+mod bench_output;
 mod command_line;
 mod expect;
 mod help;
