@@ -7,13 +7,23 @@ use policy_daemon::command_line::usage_line;
 
 mod bench;
 mod expression;
+mod capture;
+mod completions;
+#[cfg(test)]
+mod described;
+mod exchange;
+mod measured;
+mod note;
 mod output;
+mod policyd_client;
 mod preset;
 mod query;
+mod replay;
 mod serve;
 #[cfg(test)]
 mod snapshot;
 mod status;
+mod tap;
 
 use status::{Status, fail};
 
@@ -28,11 +38,18 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::Bench),
+    #[command(hide = true)]
+    Completions(completions::Completions),
     Query(query::Query),
+    Replay(replay::Replay),
     Serve(serve::Serve),
+    Tap(tap::Tap),
 }
 
 fn main() -> ExitCode {
+    if policyd_client::is_called() {
+        return policyd_client::main();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
@@ -60,8 +77,11 @@ fn main() -> ExitCode {
     let status = runtime.block_on(async {
         match arguments.command {
             Command::Bench(bench) => bench.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Query(query) => query.run().await,
+            Command::Replay(replay) => replay.run().await,
             Command::Serve(serve) => serve.run().await,
+            Command::Tap(tap) => tap.run().await,
         }
     });
     // A thread may still wait for a resolver, or read standard input.

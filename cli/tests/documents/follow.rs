@@ -142,6 +142,9 @@ impl Reader {
                 // By the program whose settings they are.
                 if path.starts_with("/etc/fail2ban/") {
                     self.shell("fail2ban-client --test")
+                } else if path.starts_with("/tmp/") {
+                    // By the commands after it.
+                    Ok(())
                 } else if path.ends_with(".toml") {
                     self.shell(&format!("hapolicy --check-config --strict --quiet --config {path}"))
                 } else {
@@ -206,7 +209,7 @@ impl Reader {
         let words: Vec<&str> = block.text.split_whitespace().collect();
         let listens = words
             .windows(2)
-            .filter(|pair| ["--listen", "serve"].contains(&pair[0]))
+            .filter(|pair| ["--listen", "serve", "tap"].contains(&pair[0]))
             .map(|pair| pair[1].split(',').next().unwrap_or_default());
         let hangs = words.contains(&"--hang");
         for endpoint in listens {

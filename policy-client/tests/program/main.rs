@@ -3,13 +3,19 @@
 mod bench;
 mod bench_output;
 mod command_line;
+mod completions;
+mod conversation;
 mod expect;
+mod explain;
 mod help;
+mod policyd_client;
 mod preset;
 mod query;
+mod replay;
 mod screen;
 mod script;
 mod serve;
+mod tap;
 
 use policy_testing::process::{Ended, policy_client, run};
 
