@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use policy_daemon::{command_line::usage_line, log::printable};
+use policy_daemon::command_line::usage_line;
 
+mod output;
 mod preset;
 mod query;
 mod serve;
+mod status;
+
+use status::{Status, fail};
 
 /// Asks Postfix policy servers, and plays one.
 #[derive(Debug, Parser)]
@@ -27,12 +31,18 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
-            return fail(&usage_line(&error), USAGE);
+            return fail(&usage_line(&error), Status::Usage);
         }
         Err(error) => {
             // There is nowhere left to report that this failed.
             _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            let is_fault = error.use_stderr();
+            return if is_fault {
+                Status::Usage
+            } else {
+                Status::Success
+            }
+            .into();
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -40,7 +50,7 @@ fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error, SYSTEM),
+        Err(error) => return fail(&error, Status::System),
     };
     let status = runtime.block_on(async {
         match arguments.command {
@@ -53,17 +63,5 @@ fn main() -> ExitCode {
     status
 }
 
-fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
-    eprintln!("policy-client: {}", printable(error.to_string()));
-    ExitCode::from(status)
-}
-
-/// An answer that is not the expected one; as grep(1) ends without a match.
-const UNEXPECTED: u8 = 1;
 /// The help text is the error then.
 const NO_ARGUMENTS: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-// sysexits(3)
-const USAGE: u8 = 64;
-const DATA: u8 = 65;
-const UNAVAILABLE: u8 = 69;
-const SYSTEM: u8 = 71;

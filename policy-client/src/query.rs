@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     ffi::OsString,
-    io::{IsTerminal, Write},
     os::unix::ffi::OsStrExt,
     process::{self, ExitCode},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -11,10 +10,7 @@ use std::{
 
 use bytes::BytesMut;
 use clap::Args;
-use policy_daemon::{
-    command_line::parse_duration,
-    log::{printable, printable_json},
-};
+use policy_daemon::{command_line::parse_duration, log::printable};
 use policy_net::{
     AttemptError, BackendConfig, Connector, Endpoint, TimedOut, Upstream, UpstreamOptions,
 };
@@ -23,8 +19,9 @@ use regex::bytes::{Regex, RegexBuilder};
 use tokio::io::{AsyncReadExt, Stdin, stdin};
 
 use crate::{
-    DATA, UNAVAILABLE, UNEXPECTED, USAGE, fail,
+    output::Output,
     preset::{Version, attributes, stage},
+    status::{Status, fail},
 };
 
 /// Asks a policy server and prints its action, one line per request.
@@ -66,11 +63,11 @@ impl Query {
     pub(crate) async fn run(self) -> ExitCode {
         let endpoint: Endpoint = match self.endpoint.parse() {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{}: {error}", self.endpoint), USAGE),
+            Err(error) => return fail(&format!("{}: {error}", self.endpoint), Status::Usage),
         };
         let mut requests = match self.requests() {
             Ok(requests) => requests,
-            Err(text) => return fail(&text, USAGE),
+            Err(text) => return fail(&text, Status::Usage),
         };
         let mut settings = UpstreamOptions::default();
         settings.deadline = self.timeout;
@@ -79,14 +76,14 @@ impl Query {
         let backend = BackendConfig::new("server", connector).timeout(self.timeout);
         let upstream = match Upstream::new(settings, [backend]) {
             Ok(upstream) => upstream,
-            Err(error) => return fail(&error, USAGE),
+            Err(error) => return fail(&error, Status::Usage),
         };
-        let mut status = 0;
+        let mut status = Status::Success;
         loop {
             let request = match requests.next(&self).await {
                 Ok(Some(request)) => request,
-                Ok(None) => return ExitCode::from(status),
-                Err(text) => return fail(&format!("standard input: {text}"), DATA),
+                Ok(None) => return status.into(),
+                Err(text) => return fail(&format!("standard input: {text}"), Status::Data),
             };
             let since = Instant::now();
             let answer = upstream.ask(&request).await;
@@ -106,7 +103,7 @@ impl Query {
             status = status.max(self.status(&answer));
             if self.print(&endpoint, &answer, elapsed).is_err() {
                 // Nobody reads any more.
-                return ExitCode::from(status);
+                return status.into();
             }
         }
     }
@@ -166,13 +163,13 @@ impl Query {
     }
 
     /// The exit status after this answer alone; of several the highest counts.
-    fn status(&self, answer: &Result<Response, String>) -> u8 {
+    fn status(&self, answer: &Result<Response, String>) -> Status {
         let Ok(response) = answer else {
-            return UNAVAILABLE;
+            return Status::Unavailable;
         };
         match &self.expect {
-            Some(expected) if !expected.is_match(response.as_bytes()) => UNEXPECTED,
-            _ => 0,
+            Some(expected) if !expected.is_match(response.as_bytes()) => Status::Unexpected,
+            _ => Status::Success,
         }
     }
 
@@ -182,29 +179,24 @@ impl Query {
         answer: &Result<Response, String>,
         elapsed: Duration,
     ) -> std::io::Result<()> {
-        let mut out = std::io::stdout().lock();
-        if self.json {
+        let object = || {
             let action = answer.as_ref().ok();
-            let object = serde_json::json!({
+            serde_json::json!({
                 "action": action.map(|response| String::from_utf8_lossy(response.as_bytes())),
                 "elapsed_ms": elapsed.as_micros() as f64 / 1000.0,
                 "endpoint": endpoint.to_string(),
                 "error": answer.as_ref().err(),
-            });
-            writeln!(out, "{}", printable_json(&object.to_string()))?;
-        } else if let Ok(response) = answer {
-            if out.is_terminal() {
-                // A terminal obeys what it is sent: a policy server shall not command it.
-                writeln!(out, "{}", printable(response.as_bytes()))?;
-            } else {
-                out.write_all(&[response.as_bytes(), b"\n"].concat())?;
-            }
+            })
+        };
+        let output = Output { json: self.json };
+        match answer {
+            Ok(response) => output.line(response.as_bytes(), object)?,
+            Err(_) if self.json => output.line(b"", object)?,
+            Err(_) => {}
         }
-        // An answer is seen as soon as it is there, also in a file.
-        out.flush()?;
         match answer {
             Err(reason) if !self.json => eprintln!("no answer: {}", printable(reason)),
-            Ok(response) if self.status(answer) == UNEXPECTED => {
+            Ok(response) if self.status(answer) == Status::Unexpected => {
                 eprintln!("unexpected answer: {}", printable(response.as_bytes()));
             }
             _ => {}

@@ -17,13 +17,9 @@ use policy_net::{
     Clients, Connection, Drain, Endpoint, Listener, ServeOptions, UnixListener, accept,
 };
 use policy_proto::{Request, Response, attr};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    time::sleep,
-};
+use tokio::{net::TcpListener, time::sleep};
 
-use crate::{SYSTEM, USAGE, fail};
+use crate::status::{Status, fail, interrupted};
 
 /// A policy server for tests: gives every request the same answer, or misbehaves.
 #[derive(Args, Clone, Debug)]
@@ -57,12 +53,12 @@ impl Serve {
     pub(crate) async fn run(self) -> ExitCode {
         let listen: ListenAddr = match self.endpoint.parse() {
             Ok(listen) => listen,
-            Err(error) => return fail(&format!("{}: {error}", self.endpoint), USAGE),
+            Err(error) => return fail(&format!("{}: {error}", self.endpoint), Status::Usage),
         };
         let cannot = |error| {
             fail(
                 &format!("cannot listen on {}: {error}", self.endpoint),
-                SYSTEM,
+                Status::System,
             )
         };
         let listener = listen.bind().and_then(|bound| {
@@ -76,23 +72,16 @@ impl Serve {
             Ok(bound) => bound,
             Err(error) => return cannot(error),
         };
-        let signals = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        );
-        let (Ok(mut term), Ok(mut int)) = signals else {
-            return fail(&"cannot wait for signals", SYSTEM);
+        let shutdown = match interrupted() {
+            Ok(interrupted) => interrupted,
+            Err(error) => {
+                return fail(&format!("cannot wait for signals: {error}"), Status::System);
+            }
         };
         match listener.endpoint() {
             Ok(endpoint) => println(&format!("listening on {endpoint}")),
             Err(error) => return cannot(error),
         }
-        let shutdown = async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        };
         let serve = Arc::new(self);
         let connection = |io, _, drain| Arc::clone(&serve).connection(io, drain);
         // A hanging server hangs for its clients, not for who ends it.
