@@ -5,9 +5,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::command_line::usage_line;
 
+mod ask;
+mod batch;
+mod check;
+mod conform;
 mod output;
 mod preset;
 mod query;
+mod report;
+mod request;
 mod serve;
 mod status;
 
@@ -23,6 +29,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Batch(batch::Batch),
+    Check(check::Check),
+    Conform(conform::Conform),
     Query(query::Query),
     Serve(serve::Serve),
 }
@@ -30,6 +39,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && check::is_asked() => {
+            return check::unknown(&usage_line(&error));
+        }
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
             return fail(&usage_line(&error), Status::Usage);
         }
@@ -54,6 +66,9 @@ fn main() -> ExitCode {
     };
     let status = runtime.block_on(async {
         match arguments.command {
+            Command::Batch(batch) => batch.run().await,
+            Command::Check(check) => check.run().await,
+            Command::Conform(conform) => conform.run().await,
             Command::Query(query) => query.run().await,
             Command::Serve(serve) => serve.run().await,
         }

@@ -1,6 +1,10 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
+mod batch;
+mod check;
 mod command_line;
+mod conform;
+mod daemons;
 mod expect;
 mod preset;
 mod query;
