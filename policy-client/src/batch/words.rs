@@ -61,14 +61,20 @@ fn escape(chars: &mut std::str::Chars<'_>) -> Result<u8, String> {
         Some('t') => Ok(b'\t'),
         Some('x') => {
             let digits = chars.as_str().get(..2).unwrap_or_default();
+            // The number's parser takes a sign as well.
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(NO_DIGITS.to_owned());
+            }
             let byte = u8::from_str_radix(digits, 16);
-            let byte = byte.map_err(|_| "two hexadecimal digits are missing after \\x".to_owned());
+            let byte = byte.map_err(|_| NO_DIGITS.to_owned());
             *chars = chars.as_str().get(2..).unwrap_or_default().chars();
             byte
         }
         _ => Err("a backslash stands before \", \\, t or xNN only".to_owned()),
     }
 }
+
+const NO_DIGITS: &str = "two hexadecimal digits are missing after \\x";
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +115,7 @@ mod tests {
             r#"a="\q""#,
             r#"a="\x4""#,
             r#"a="\xé""#,
+            r#"a="\x+f""#,
             r#"a="\"#,
         ] {
             assert!(attributes(line).is_err(), "{line}");

@@ -77,6 +77,11 @@ impl Attributes {
         self
     }
 
+    pub(crate) fn twice(mut self) -> Self {
+        self.0.extend(self.0.clone());
+        self
+    }
+
     pub(crate) fn reversed(mut self) -> Self {
         self.0.reverse();
         self

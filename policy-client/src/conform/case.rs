@@ -46,6 +46,8 @@ pub(crate) enum Miss {
     Failed(String),
     /// It could not be told.
     Skipped(String),
+    /// Nobody listens any more.
+    Ended(String),
 }
 
 impl Case {

@@ -1,6 +1,13 @@
 //! `policy-client conform`: whether a policy server keeps to the protocol, case by case.
 
-use std::{io, num::NonZeroUsize, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io,
+    num::NonZeroUsize,
+    pin::pin,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
@@ -43,6 +50,9 @@ pub(crate) struct Conform {
     /// These cases or groups alone: `2,4.13`
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     only: Vec<String>,
+    /// All but these cases or groups
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    except: Vec<String>,
     /// Count cases with SHOULD as those with MUST
     #[arg(long)]
     strict: bool,
@@ -90,6 +100,13 @@ impl Conform {
             return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
         }
         let request = Attributes::rcpt().bytes();
+        let since = Instant::now();
+        // Each case would wait as long.
+        if let Err(Miss::Failed(why)) = server.ask(&request).await
+            && since.elapsed() >= self.timeout
+        {
+            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+        }
         // Where one connection has to end before the next is served, cases would wait for each other.
         let jobs = if server.is_concurrent(&request).await {
             self.jobs.get()
@@ -147,13 +164,14 @@ impl Conform {
                 .iter()
                 .flat_map(|group| group.cases.iter().map(move |case| (group, case)))
         };
-        for number in &self.only {
+        for number in self.only.iter().chain(&self.except) {
             if !all().any(|(_, case)| is_asked(case, number)) {
                 return Err(format!("there is no case or group '{number}': see --list"));
             }
         }
+        let is_in = |numbers: &[String], case| numbers.iter().any(|number| is_asked(case, number));
         let asked = all().filter(|(_, case)| {
-            self.only.is_empty() || self.only.iter().any(|number| is_asked(case, number))
+            (self.only.is_empty() || is_in(&self.only, case)) && !is_in(&self.except, case)
         });
         Ok(asked.collect())
     }
@@ -168,6 +186,7 @@ impl Conform {
                 piece: PIECE,
             },
             connections: self.connections.get(),
+            has_ended: AtomicBool::new(false),
         }
     }
 
@@ -181,6 +200,7 @@ impl Conform {
         let outcome = match verdict {
             Ok(()) => Outcome::Passed,
             Err(Miss::Skipped(why)) => Outcome::Skipped(why),
+            Err(Miss::Ended(why)) => Outcome::Failed(why),
             Err(Miss::Failed(why)) if case.level == Level::Must || self.strict => {
                 Outcome::Failed(why)
             }
@@ -189,6 +209,7 @@ impl Conform {
         let fields = json!({
             "number": case.number,
             "level": case.level.to_string(),
+            "title": case.title,
             "document": case.source.document,
             "sentence": case.source.sentence,
         });

@@ -9,7 +9,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    case::{Case, Verdict},
+    case::{Case, Miss, Verdict},
     cases::Group,
     server::Server,
 };
@@ -92,7 +92,7 @@ impl Run {
             let server = Arc::clone(&self.server);
             self.running.spawn(async move {
                 let since = Instant::now();
-                let verdict = case.run(server).await;
+                let verdict = verdict(case, server).await;
                 let ended = Ended {
                     group,
                     case,
@@ -102,5 +102,20 @@ impl Run {
                 (number, ended)
             });
         }
+    }
+}
+
+/// Runs a case, unless the server has ended: then it is not the case's fault.
+async fn verdict(case: &Case, server: Arc<Server>) -> Verdict {
+    let ended = || Err(Miss::Skipped("nobody listens any more".to_owned()));
+    if server.has_ended() {
+        return ended();
+    }
+    match case.run(Arc::clone(&server)).await {
+        Err(Miss::Failed(_)) if server.has_ended() => ended(),
+        Err(Miss::Failed(why)) if server.is_found_ended().await => Err(Miss::Ended(format!(
+            "{why}; nobody listens any more: --jobs 1 shows since which case"
+        ))),
+        verdict => verdict,
     }
 }

@@ -1,6 +1,12 @@
 //! The server under test: how it is reached, and how long is waited for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use policy_net::Connector;
 
@@ -10,12 +16,14 @@ use super::{
 };
 
 /// The server under test.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) connector: Connector,
     pub(crate) times: Times,
     /// How many connections are opened at once where many are.
     pub(crate) connections: usize,
+    /// Nobody listens any more.
+    pub(crate) has_ended: AtomicBool,
 }
 
 /// How long the tests wait.
@@ -58,6 +66,15 @@ impl Server {
             }
         }
         Ok(all)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether it turns out now that nobody listens any more.
+    pub(crate) async fn is_found_ended(&self) -> bool {
+        self.connect().await.is_err() && !self.has_ended.swap(true, Ordering::Relaxed)
     }
 
     /// Whether a connection is served while another one is idle.

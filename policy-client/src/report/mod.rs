@@ -151,7 +151,8 @@ impl Reporter {
 fn object(record: &Record) -> String {
     let (outcome, reason) = record.outcome.parts();
     let mut object = record.fields.clone();
-    object.insert("title".to_owned(), json!(record.title));
+    let title = object.entry("title");
+    title.or_insert_with(|| json!(record.title));
     object.insert("outcome".to_owned(), json!(outcome));
     object.insert("reason".to_owned(), json!(reason));
     let elapsed = record.elapsed.as_micros() as f64 / 1000.0;

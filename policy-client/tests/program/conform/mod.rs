@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, process::Command, thread};
 use policy_testing::{
     port::Port,
     process::{Ended, Process, Signal, policy_client, run},
+    stub::{Reply, Script, Stub},
 };
 use serde_json::Value;
 
@@ -31,8 +32,8 @@ fn each_fault_is_found_by_the_case_that_is_about_it() {
     thread::scope(|scope| {
         for (fault, number) in FAULTS {
             scope.spawn(move || {
-                let (group, _) = number.split_once('.').unwrap();
-                let (ended, outcomes) = outcomes(&start(fault), &["--strict", "--only", group]);
+                let args = ["--strict", "--only", number, "--silence", "1s"];
+                let (ended, outcomes) = outcomes(&start(fault), &args);
                 let outcome = outcomes.get(number).map(String::as_str);
                 assert_eq!(outcome, Some("failed"), "{fault:?}: {ended:?}");
                 assert_eq!(ended.code, Some(1), "{fault:?}");
@@ -56,6 +57,23 @@ fn a_fault_does_not_spoil_the_cases_about_other_things() {
         let failed: Vec<_> = failed.map(|(number, _)| number.as_str()).collect();
         assert_eq!(failed, expected, "{fault:?}: {ended:?}");
     }
+}
+
+/// What is not there any more fails once, and is to blame for nothing else.
+#[test]
+fn a_server_that_ends_fails_one_case_and_the_others_are_skipped() {
+    let server = start(Fault::EndsOnRubbish);
+    let (ended, outcomes) = outcomes(&server, &["--only", "7,8", "--jobs", "1"]);
+    assert_eq!(ended.code, Some(1));
+    let of = |outcome: &str| outcomes.values().filter(|got| *got == outcome).count();
+    assert_eq!(of("failed"), 1, "{ended:?}");
+    assert!(of("skipped") >= 10, "{ended:?}");
+    assert!(
+        ended
+            .out
+            .contains("nobody listens any more: --jobs 1 shows"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -112,7 +130,7 @@ fn results_are_printed_for_programs_that_read_tap_or_junit() {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"policy-client\" tests=\"3\" failures=\"1\" ",
         "<testcase classname=\"1 The connection\" name=\"1.1 MUST answers a request\" time=\"0.",
         "<failure message=\"closed the connection without an answer\">SMTPD_POLICY_README: The policy server should",
-        "</testcase>\n</testsuite>\n</testsuites>\n",
+        "/>\n</testsuite>\n</testsuites>\n",
     ] {
         assert!(junit.out.contains(part), "{part}: {}", junit.out);
     }
@@ -132,7 +150,7 @@ fn an_object_has_all_that_is_known_of_a_case() {
     let expected = serde_json::json!({
         "number": "1.3",
         "level": "MUST",
-        "title": "MUST keeps the connection after an answer",
+        "title": "keeps the connection after an answer",
         "document": "SMTPD_POLICY_README",
         "sentence": "Unless there was an error, the server must not close the connection, so that the same \
                      connection can be used multiple times.",
@@ -156,19 +174,34 @@ fn the_list_of_cases_needs_no_server() {
         group.out
     );
     assert!(ended.out.ends_with(group.out.trim_start()), "{}", group.out);
+    let others = conform(&["--list", "--except", "2,3,4,5,6,7,8,1.2"]);
+    assert!(
+        others.out.contains("  1.1 ") && others.out.contains("  1.3 "),
+        "{}",
+        others.out
+    );
+    assert!(
+        !others.out.contains("  1.2 ") && !others.out.contains("2 Requests"),
+        "{}",
+        others.out
+    );
 }
 
 #[test]
 fn without_a_server_nothing_is_tested() {
     let port = Port::any();
     let closed = format!("127.0.0.1:{}", port.number());
+    let silent = Stub::tcp(Script::reply(Reply::Hang));
+    let silent = silent.address();
     for (args, code) in [
         (&[closed.as_str()][..], 69),
         (&["unix:/nonexistent/policy.sock"], 69),
+        (&[&silent, "--timeout", "200ms"], 69),
         (&["nonsense"], 64),
         (&[], 64),
         (&[&closed, "--only", "9"], 64),
         (&[&closed, "--only", "1.99"], 64),
+        (&[&closed, "--except", "1.99"], 64),
         (&[&closed, "--format", "tap", "--json"], 64),
         (&[&closed, "--jobs", "0"], 64),
     ] {
@@ -218,18 +251,19 @@ fn a_reader_that_has_gone_ends_it_in_silence() {
 
 /// Runs it with short times; how each case ended.
 fn outcomes(endpoint: &str, args: &[&str]) -> (Ended, BTreeMap<String, String>) {
-    let short = [
+    let mut short = vec![
         "--json",
         "--timeout",
         "5s",
-        "--silence",
-        "100ms",
         "--idle",
         "400ms",
         "--connections",
         "60",
     ];
-    let ended = conform(&[&[endpoint], &short[..], args].concat());
+    if !args.contains(&"--silence") {
+        short.extend(["--silence", "100ms"]);
+    }
+    let ended = conform(&[&[endpoint], &*short, args].concat());
     let object = |line: &str| {
         let object: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| object[name].as_str().unwrap().to_owned();
