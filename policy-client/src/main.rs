@@ -5,13 +5,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::command_line::usage_line;
 
+mod ask;
+mod batch;
 mod bench;
-mod expression;
 mod capture;
+mod check;
 mod completions;
+mod conform;
 #[cfg(test)]
 mod described;
 mod exchange;
+mod expression;
 mod measured;
 mod note;
 mod output;
@@ -19,6 +23,8 @@ mod policyd_client;
 mod preset;
 mod query;
 mod replay;
+mod report;
+mod request;
 mod serve;
 #[cfg(test)]
 mod snapshot;
@@ -37,9 +43,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Batch(batch::Batch),
     Bench(bench::Bench),
+    Check(check::Check),
     #[command(hide = true)]
     Completions(completions::Completions),
+    Conform(conform::Conform),
     Query(query::Query),
     Replay(replay::Replay),
     Serve(serve::Serve),
@@ -52,6 +61,9 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && check::is_asked() => {
+            return check::unknown(&usage_line(&error));
+        }
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
             return fail(&usage_line(&error), Status::Usage);
         }
@@ -76,8 +88,11 @@ fn main() -> ExitCode {
     };
     let status = runtime.block_on(async {
         match arguments.command {
+            Command::Batch(batch) => batch.run().await,
             Command::Bench(bench) => bench.run(),
+            Command::Check(check) => check.run().await,
             Command::Completions(completions) => completions.run(),
+            Command::Conform(conform) => conform.run().await,
             Command::Query(query) => query.run().await,
             Command::Replay(replay) => replay.run().await,
             Command::Serve(serve) => serve.run().await,

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 #[expect(missing_docs, reason = "each is the attribute of its name")]
 pub struct Attributes {
     pub request: String,
+    pub protocol_state: String,
     pub client_address: String,
     pub client_name: String,
     pub helo_name: String,
@@ -23,6 +24,8 @@ impl Attributes {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let place = if is("request") {
             &mut self.request
+        } else if is("protocol_state") {
+            &mut self.protocol_state
         } else if is("client_address") {
             &mut self.client_address
         } else if is("client_name") {

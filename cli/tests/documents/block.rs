@@ -44,6 +44,8 @@ pub enum Kind {
     /// `mtpolicyd.conf`, `zone` and `exchange`: a configuration of mtpolicyd, what DNS knows, and what is answered.
     /// mtpolicyd's tests run them.
     Mtpolicyd,
+    /// `nagios`: a definition for Nagios or Icinga. The tests of `policy-client check` run its commands.
+    Nagios,
 }
 
 impl Kind {
@@ -61,6 +63,7 @@ impl Kind {
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,
                 ["mtpolicyd.conf" | "exchange" | "zone"] => Self::Mtpolicyd,
+                ["nagios"] => Self::Nagios,
                 _ => return Err(text.to_owned()),
             },
         )

@@ -162,7 +162,7 @@ impl Reader {
                 block.text
             )),
             // See options.rs.
-            Kind::Options | Kind::Text | Kind::Mtpolicyd => Ok(()),
+            Kind::Options | Kind::Text | Kind::Mtpolicyd | Kind::Nagios => Ok(()),
         }
     }
 

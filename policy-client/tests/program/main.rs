@@ -1,10 +1,14 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
+mod batch;
 mod bench;
 mod bench_output;
+mod check;
 mod command_line;
 mod completions;
+mod conform;
 mod conversation;
+mod daemons;
 mod expect;
 mod explain;
 mod help;

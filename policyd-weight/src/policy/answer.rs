@@ -31,7 +31,14 @@ impl Policy {
         let start = now();
         let settings = self.settings();
         let config = settings.config();
-        let action = restriction_class(self.decide(&settings, attributes).await?);
+        let mut action = restriction_class(self.decide(&settings, attributes).await?);
+        // Postfix can add no header any more, and warns of an answer that asks for it.
+        if !config.compat
+            && attributes.protocol_state == "end-of-message"
+            && let Some(header) = action.strip_prefix("PREPEND ")
+        {
+            action = format!("DUNNO {header}");
+        }
         let trace = attributes.trace(config.debug);
         let delay = now().saturating_sub(start);
         // Not by `format!`: each request costs this line.
