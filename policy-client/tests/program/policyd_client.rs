@@ -67,7 +67,13 @@ fn it_says_what_is_wrong() {
         let closed = closed_port();
         let args: Vec<_> = args
             .iter()
-            .map(|arg| if *arg == "CLOSED" { &closed } else { *arg })
+            .map(|arg| {
+                if *arg == "CLOSED" {
+                    closed.as_str()
+                } else {
+                    *arg
+                }
+            })
             .collect();
         let ended = ours(&args, input);
         assert_eq!(
