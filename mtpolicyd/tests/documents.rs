@@ -387,7 +387,7 @@ fn the_commands_of_the_manual_and_of_the_front_page_are_those_that_work() {
     }
     assert!(run >= 6, "{run}");
     // The unit and the block of installation name the same places.
-    let unit = fs::read_to_string(docs("mtpolicyd.service")).unwrap();
+    let unit = fs::read_to_string(docs("../contrib/systemd/mtpolicyd.service")).unwrap();
     let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
     for place in ["/usr/local/sbin/mtpolicyd", "/etc/mtpolicyd/mtpolicyd.conf"] {
         assert!(unit.contains(place) && manual.contains(place), "{place}");
