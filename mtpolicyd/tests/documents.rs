@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -341,6 +342,9 @@ fn run_as_said(words: &str) {
     let path = directory.path().join("mtpolicyd.conf");
     fs::write(&path, shipped).unwrap();
     let words = words.replace("/etc/mtpolicyd/mtpolicyd.conf", &path.display().to_string());
+    if let Some(words) = words.strip_prefix("ctl ") {
+        return command_as_said(words, &path);
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
     command
         .args(words.split_whitespace())
@@ -355,6 +359,31 @@ fn run_as_said(words: &str) {
         process.signal(Signal::TERM);
     }
     assert_eq!(process.end().code, Some(0), "{words}");
+}
+
+/// Sends a command to a daemon with this configuration.
+fn command_as_said(words: &str, config: &Path) {
+    let directory = config.parent().unwrap();
+    // The daemon's user reads it again.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let control = directory.join("control").display().to_string();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+        Process::of(command.args(words).stdin(Stdio::null()))
+    };
+    let address = format!("unix:{control}");
+    let config = config.display().to_string();
+    let daemon = start(&["-f", "-c", &config, "--control", &address]);
+    assert!(
+        daemon.err.wait_lines(1, "commands at "),
+        "{}",
+        daemon.err.text()
+    );
+    let words: Vec<_> = words.split_whitespace().collect();
+    let ended = start(&[&["ctl", "--socket", &control], &words[..]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end().code, Some(0));
 }
 
 #[test]
