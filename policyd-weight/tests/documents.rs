@@ -220,6 +220,9 @@ fn each_line_of_the_log_has_its_row() {
         "weighted check: ",
         "unrecognized request type: '",
         "FILE:LINE:COLUMN: warning: TEXT",
+        // Of all daemons: policy-daemon writes them.
+        "control: CHANGE, as USER (uid UID) has asked",
+        "--control refuses user UID: only root",
     ];
     let mut known: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
     let lines = lines_of_sources();
