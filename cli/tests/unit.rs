@@ -31,7 +31,10 @@ fn systemd_finds_little_exposed_and_nothing_wrong() {
         ];
         let exposed = run("systemd-analyze", &words);
         assert_eq!(exposed.code, Some(0), "{name}: {exposed:?}");
-        let verified = run("systemd-analyze", &["verify", "--man=no", &service, &socket]);
+        let verified = run(
+            "systemd-analyze",
+            &["verify", "--man=no", &service, &socket],
+        );
         assert_eq!(verified.code, Some(0), "{name}: {verified:?}");
         assert_eq!(verified.err, "", "{name}");
     }

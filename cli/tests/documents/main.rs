@@ -22,6 +22,7 @@ mod paths;
 mod postfix;
 mod statuses;
 mod uninstall;
+mod units;
 
 /// Bounds a failure; nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);

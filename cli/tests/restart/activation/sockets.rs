@@ -190,7 +190,10 @@ fn a_wrong_command_line_with_passed_sockets_is_a_daemons() {
 
 #[test]
 fn the_command_line_of_the_unit_is_valid() {
-    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../contrib/systemd/hapolicy.service");
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../contrib/systemd/hapolicy.service"
+    );
     let unit = fs::read_to_string(unit).unwrap().replace("\\\n", " ");
     let environment = process::lines(&unit, "Environment=").pop().unwrap();
     let environment = environment.replace("Environment=", "export ");
