@@ -24,9 +24,9 @@ fn docs(name: &str) -> PathBuf {
         .collect()
 }
 
-/// The blocks of the manual: line, kind and text.
-fn blocks() -> Vec<(usize, String, String)> {
-    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+/// The blocks of a document: line, kind and text.
+fn blocks(document: &str) -> Vec<(usize, String, String)> {
+    let manual = fs::read_to_string(docs(document)).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<(usize, String, String)> = None;
     for (index, line) in manual.lines().enumerate() {
@@ -41,8 +41,14 @@ fn blocks() -> Vec<(usize, String, String)> {
 }
 
 #[test]
-fn each_configuration_of_the_manual_answers_as_printed() {
-    let blocks = blocks();
+fn each_configuration_of_the_manual_and_of_the_page_on_migration_answers_as_printed() {
+    assert!(followed("mtpolicyd.md") > 4);
+    assert_eq!(followed("migrate.md"), 1);
+}
+
+/// Follows the configurations of a document; how many there are.
+fn followed(document: &str) -> usize {
+    let blocks = blocks(document);
     let mut count = 0;
     for (index, (line, kind, config)) in blocks
         .iter()
@@ -64,7 +70,7 @@ fn each_configuration_of_the_manual_answers_as_printed() {
         );
         follow(*line, config, exchange);
     }
-    assert!(count > 4, "{count}");
+    count
 }
 
 /// The chain of a configuration whose DNS is a zone, without a daemon around it.
@@ -142,7 +148,7 @@ fn follow(line: usize, config: &str, exchange: &str) {
 
 #[test]
 fn each_block_is_of_a_kind_that_is_run_or_shown() {
-    for (line, kind, _) in blocks() {
+    for (line, kind, _) in blocks("mtpolicyd.md") {
         assert!(
             ["mtpolicyd.conf", "exchange", "text", "zone"].contains(&kind.as_str()),
             "line {line}: {kind}"

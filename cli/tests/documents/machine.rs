@@ -7,7 +7,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Ended, Process, hapolicy, policy_client},
+    process::{Ended, Process, hapolicy, mtpolicyd, policy_client, policyd_weight},
     within,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,7 +45,14 @@ impl Machine {
             fs::create_dir(&path).expect("a directory of our own");
             path
         });
-        for (program, name) in [(hapolicy, "hapolicy"), (policy_client, "policy-client")] {
+        // The other daemons are those of this build.
+        let others = [mtpolicyd(), policyd_weight()].map(PathBuf::from);
+        for (program, name) in [
+            (hapolicy, "hapolicy"),
+            (policy_client, "policy-client"),
+            (&*others[0], "mtpolicyd"),
+            (&*others[1], "policyd-weight"),
+        ] {
             // A copy of what has been built with all its symbols would be large.
             let link = fs::hard_link(program, binaries.join(name));
             link.or_else(|_| fs::copy(program, binaries.join(name)).map(drop))

@@ -20,6 +20,7 @@ mod options;
 mod outage;
 mod paths;
 mod postfix;
+mod start;
 mod statuses;
 mod uninstall;
 mod units;
