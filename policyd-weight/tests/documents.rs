@@ -125,8 +125,14 @@ fn each_file_of_the_page_on_migration_is_read() {
     let blocks = blocks(&document("migrate.md"));
     let files: Vec<_> = blocks.iter().filter(|(kind, _)| kind == "perl").collect();
     assert_eq!(files.len(), 1);
+    let directory = tempfile::tempdir().unwrap();
     for (_, block) in files {
         file(block);
+        fs::write(directory.path().join("weights.conf"), block).unwrap();
+        console(
+            "$ policyd-weight --check-config -f weights.conf\nweights.conf: no error, debian defaults\n",
+            directory.path(),
+        );
     }
 }
 
