@@ -23,7 +23,7 @@ pub struct Block {
 pub enum Kind {
     /// `main.cf`: settings of Postfix.
     Main,
-    /// `main.cf PROGRAM`: settings that have Postfix ask this daemon, and no policy server behind it.
+    /// `main.cf NAME`: settings that have Postfix ask the daemon of this name in the log, with no policy server behind it.
     MainOf(String),
     /// `master.cf`: services of Postfix.
     Master,
