@@ -7,7 +7,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Ended, Process, hapolicy, mtpolicyd, policy_client, policyd_weight},
+    process::{Ended, Process, hapolicy, policy_client},
     within,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,14 +45,7 @@ impl Machine {
             fs::create_dir(&path).expect("a directory of our own");
             path
         });
-        // The other daemons are those of this build.
-        let others = [mtpolicyd(), policyd_weight()].map(PathBuf::from);
-        for (program, name) in [
-            (hapolicy, "hapolicy"),
-            (policy_client, "policy-client"),
-            (&*others[0], "mtpolicyd"),
-            (&*others[1], "policyd-weight"),
-        ] {
+        for (program, name) in [(hapolicy, "hapolicy"), (policy_client, "policy-client")] {
             // A copy of what has been built with all its symbols would be large.
             let link = fs::hard_link(program, binaries.join(name));
             link.or_else(|_| fs::copy(program, binaries.join(name)).map(drop))

@@ -1,5 +1,7 @@
 //! The pages for a machine that has only its packages: they are followed one after the other, as from one day to the next.
 
+use policy_testing::process::{mtpolicyd, policyd_weight};
+
 use crate::{
     block::Kind,
     follow::{Reader, blocks_of},
@@ -8,6 +10,8 @@ use crate::{
 #[test]
 fn who_begins_with_packages_can_follow_each_page_in_turn() {
     let mut reader = Reader::new();
+    reader.machine.bring(mtpolicyd(), "mtpolicyd");
+    reader.machine.bring(policyd_weight(), "policyd-weight");
     // As on a Debian without the Perl programs, whose files would stay in use.
     reader.machine.must(
         "rm -rf /usr/sbin/hapolicy /usr/bin/mtpolicyd /usr/sbin/policyd-weight /etc/mtpolicyd /etc/cron.d/mtpolicyd \
