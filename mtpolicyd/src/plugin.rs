@@ -83,13 +83,15 @@ pub type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// What a scheduled task comes to.
 pub type CronStep<'a> = Pin<Box<dyn Future<Output = Result<(), PluginError>> + Send + 'a>>;
 
-/// What `mtpolicyd limits` is asked.
+/// What `mtpolicyd limits` is asked, or `mtpolicyd ctl limits`.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitOrder<'a> {
     /// Whose counters: a user, an address, as the plugin's own key has it.
     pub key: &'a str,
     /// Whether they are emptied, and not shown.
     pub is_reset: bool,
+    /// Whether the daemon asks, which sees what is counted in its memory.
+    pub is_daemon: bool,
 }
 
 /// The lines that are shown; none if nothing is counted.

@@ -76,7 +76,7 @@ pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]
-pub use tokio::{TokioService, TokioWorker};
+pub use tokio::{CommandStep, TokioCommands, TokioService, TokioWorker};
 pub use worker::WorkerContext;
 
 #[cfg(all(doctest, feature = "tokio"))]

@@ -1,6 +1,7 @@
 //! A service of policy requests on tokio: a runtime for each worker, with the connections of `policy-net`.
 
 mod admin;
+mod control;
 mod local_endpoint;
 
 use std::{
@@ -25,9 +26,16 @@ use tokio::{
     time::{Instant, interval, sleep, sleep_until},
 };
 
-use self::{admin::TokioAdmin, local_endpoint::local_endpoint};
+pub use control::{CommandStep, TokioCommands};
+
+use self::{
+    admin::TokioAdmin,
+    control::{Runtimes, TokioControl},
+    local_endpoint::local_endpoint,
+};
 use crate::{
     admin::Admin,
+    control::Control,
     log::{ALL, Level},
     metrics::RequestMetrics,
     service::{Service, Worker},
@@ -58,6 +66,8 @@ pub struct TokioService<H> {
     options: ServeOptions,
     max_requests: Option<NonZeroU64>,
     admin: TokioAdmin,
+    runtimes: Runtimes,
+    commands: Option<Arc<dyn TokioCommands>>,
 }
 
 impl<H> TokioService<H> {
@@ -68,6 +78,8 @@ impl<H> TokioService<H> {
             options: ServeOptions::default(),
             max_requests: None,
             admin: TokioAdmin::default(),
+            runtimes: Runtimes::default(),
+            commands: None,
         }
     }
 
@@ -93,6 +105,14 @@ impl<H> TokioService<H> {
         self.admin.of_service = Some(admin);
         self
     }
+
+    /// The same, and the [control](crate::control) socket takes commands: `status`, `lists` where there are some, and those
+    /// of the service.
+    #[must_use]
+    pub fn with_commands(mut self, commands: Arc<dyn TokioCommands>) -> Self {
+        self.commands = Some(commands);
+        self
+    }
 }
 
 impl<H: Handler + 'static> Service for TokioService<H> {
@@ -100,8 +120,10 @@ impl<H: Handler + 'static> Service for TokioService<H> {
     type Worker = TokioWorker<H>;
 
     fn worker(&self, context: WorkerContext<()>) -> io::Result<TokioWorker<H>> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        self.runtimes.add(runtime.handle());
         Ok(TokioWorker {
-            runtime: Builder::new_current_thread().enable_all().build()?,
+            runtime,
             context,
             handler: Arc::clone(&self.handler),
             options: self.options,
@@ -112,6 +134,15 @@ impl<H: Handler + 'static> Service for TokioService<H> {
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
         Some(Arc::new(self.admin.clone()))
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        let commands = Arc::clone(self.commands.as_ref()?);
+        Some(Arc::new(TokioControl {
+            admin: self.admin.clone(),
+            runtimes: self.runtimes.clone(),
+            commands,
+        }))
     }
 }
 

@@ -1,48 +1,28 @@
 //! `status`: the daemon and its services, as a table for people and as JSON for programs.
 
-use std::{fmt::Write, time::Duration, time::Instant};
+use std::time::{Duration, Instant};
 
-use policy_daemon::{control::DaemonStatus, metrics::Histogram};
+use policy_daemon::{
+    control::{DaemonStatus, aligned, seconds, shown},
+    metrics::Histogram,
+};
 use serde_json::{Value, json};
 
 use crate::{journal::State, metrics::ServiceTotals, proxy::Proxy};
 
 /// The status as a table.
 pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
-    let mut text = format!(
-        "hapolicy {VERSION}, running for {}, workers: {}, clients: {} of {}\n\
-         requests: {}, default actions: {}, log lines lost: {}\n\n",
-        shown(daemon.uptime),
-        daemon.workers,
-        daemon.clients,
-        daemon.max_clients,
+    let mut text = daemon.head("hapolicy", VERSION);
+    text += &format!(
+        "requests: {}, default actions: {}, log lines lost: {}\n\n",
         proxy.requests(),
         proxy.journal.unanswered_count(),
         daemon.log_lines_lost,
     );
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(services(proxy, daemon).iter().map(ServiceStatus::row));
-    let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let (width, is_number) = (*width, NUMBERS.contains(&column));
-            _ = if is_number {
-                write!(line, "{cell:>width$}  ")
-            } else {
-                write!(line, "{cell:<width$}  ")
-            };
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
+    let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
+    let services = services(proxy, daemon);
+    rows.extend(services.iter().map(|service| service.row().to_vec()));
+    text += &aligned(&rows, |column| NUMBERS.contains(&column));
     text
 }
 
@@ -52,19 +32,15 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         .iter()
         .map(ServiceStatus::json)
         .collect();
-    let status = json!({
-        "name": "hapolicy",
-        "version": VERSION,
-        "uptime_seconds": seconds(daemon.uptime),
-        "workers": daemon.workers,
-        "clients": daemon.clients,
-        "max_clients": daemon.max_clients,
-        "requests": proxy.requests(),
-        "default_actions": proxy.journal.unanswered_count(),
-        "log_lines_lost": daemon.log_lines_lost,
-        "services": services,
-    });
-    format!("{status}\n")
+    let mut status = daemon.json("hapolicy", VERSION);
+    for (key, value) in [
+        ("requests", json!(proxy.requests())),
+        ("default_actions", json!(proxy.journal.unanswered_count())),
+        ("services", json!(services)),
+    ] {
+        status.insert(key.to_owned(), value);
+    }
+    format!("{}\n", Value::Object(status))
 }
 
 /// A service as it is shown.
@@ -165,22 +141,6 @@ fn bound(seconds: f64) -> String {
     }
 }
 
-/// A time in its two largest units.
-fn shown(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match () {
-        () if days > 0 => format!("{days}d{}h", hours % 24),
-        () if hours > 0 => format!("{hours}h{}m", minutes % 60),
-        () if minutes > 0 => format!("{minutes}m{}s", seconds % 60),
-        () => format!("{seconds}s"),
-    }
-}
-
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
 const HEAD: [&str; 11] = [
     "SERVICE", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50", "P99", "WHY",
 ];
@@ -191,21 +151,6 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_shown_in_its_two_largest_units() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m0s"),
-            (3_599, "59m59s"),
-            (3_660, "1h1m"),
-            (86_399, "23h59m"),
-            (90_000, "1d1h"),
-        ] {
-            assert_eq!(shown(Duration::from_secs(seconds)), text);
-        }
-    }
 
     #[test]
     fn a_bound_has_a_unit() {

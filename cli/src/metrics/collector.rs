@@ -13,7 +13,7 @@ use policy_daemon::{
 use policy_ha::Mode;
 
 use crate::{
-    metrics::{failure::Failure, service::ServiceMetrics, worker::WorkerMetrics},
+    metrics::{failure::Failure, reloads::Reloads, service::ServiceMetrics, worker::WorkerMetrics},
     proxy::{CurrentProxy, Proxy},
     report::nobody_to_ask,
 };
@@ -22,6 +22,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct ProxyMetrics {
     pub(crate) current: CurrentProxy,
+    pub(crate) reloads: Arc<Reloads>,
 }
 
 /// The metrics of the proxy of some settings.
@@ -42,7 +43,9 @@ impl Admin for ProxyMetrics {
         let snapshot = self.snapshot();
         snapshot.requests(families)?;
         snapshot.clients(families)?;
-        snapshot.services(families)
+        snapshot.services(families)?;
+        snapshot.permits(families)?;
+        self.reloads.write(families)
     }
 
     fn version(&self) -> Option<&str> {

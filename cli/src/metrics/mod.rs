@@ -5,12 +5,15 @@
 
 mod collector;
 mod failure;
+mod permits;
+mod reloads;
 mod service;
 mod status;
 mod totals;
 mod worker;
 
 pub(crate) use collector::ProxyMetrics;
+pub(crate) use reloads::Reloads;
 pub(crate) use service::{ServiceMetrics, ServiceTable};
 pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use policy_testing::{
+    admin,
     process::{Client, Daemon, Manager, Signal, hapolicy, is_root, request, run},
     stub::{Script, Stub},
     within,
@@ -340,6 +341,26 @@ fn a_command_reloads_and_says_what_came_of_it_and_what_a_command_has_set_stays()
         status.contains("\"mode\":\"disabled\"") && status.contains("\"weight\":2"),
         "{status}"
     );
+    configured.daemon.stop();
+}
+
+#[test]
+fn reloads_are_counted_by_what_has_come_of_them() {
+    let settings = "admin = \"inet:127.0.0.1:0\"\n[service.a]\naddress = \"127.0.0.1:1\"\n";
+    let configured = Configured::start(settings);
+    assert!(configured.daemon.process.out.wait_lines(1, "metrics at "));
+    let address = admin::address(&configured.log()).unwrap();
+    configured.reload(settings, GOOD);
+    configured.reload("deadlin = 5\n", BAD);
+    configured.reload(settings, GOOD);
+    let metrics = admin::get(&address, "/metrics").body;
+    for (outcome, count) in [("done", 2), ("refused", 1)] {
+        let line = format!("hapolicy_reloads_total{{outcome=\"{outcome}\"}} {count}");
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}: {metrics}"
+        );
+    }
     configured.daemon.stop();
 }
 

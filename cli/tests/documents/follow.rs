@@ -9,6 +9,7 @@ use crate::{
     block::{Block, Kind, blocks, root},
     machine::Machine,
     postfix::Postfix,
+    start::PAGES,
 };
 
 #[test]
@@ -33,7 +34,9 @@ fn the_pages_can_be_followed_once_all_is_installed() {
     let own = ["README.md", "docs/hapolicy.md", "docs/upgrade.md"];
     let mut documents: Vec<_> = blocks().into_iter().map(|block| block.document).collect();
     documents.dedup();
-    documents.retain(|document| !own.contains(&document.as_str()));
+    documents.retain(|document| {
+        !own.contains(&document.as_str()) && !PAGES.contains(&document.as_str())
+    });
     assert!(documents.len() > 3, "{documents:?}");
     let mut reader = Reader::new();
     reader.install();
@@ -132,6 +135,14 @@ impl Reader {
                 let mark = format!("{}-{}", block.document.replace('/', "-"), block.line);
                 self.postfix.ask(&self.machine, &block.text, master.unwrap_or_default(), &mark)
             }
+            Kind::MainOf(program) => {
+                let mark = format!("{}-{}", block.document.replace('/', "-"), block.line);
+                let lines = format!("journalctl --sync; journalctl --no-pager --quiet --identifier={program} | wc -l");
+                let before = self.machine.must(&lines);
+                self.postfix.ask_only(&self.machine, &block.text, "", &mark)?;
+                let logged = within(PATIENCE, || self.machine.must(&lines) != before);
+                if logged { Ok(()) } else { Err(format!("{program} has logged nothing")) }
+            }
             Kind::File(path) => {
                 let directory = Path::new(&path).parent().ok_or("no path")?;
                 self.machine.must(&format!(
@@ -162,7 +173,7 @@ impl Reader {
                 block.text
             )),
             // See options.rs.
-            Kind::Options | Kind::Text | Kind::Mtpolicyd | Kind::Nagios => Ok(()),
+            Kind::Options | Kind::Text | Kind::OfOthers | Kind::Nagios => Ok(()),
         }
     }
 

@@ -83,7 +83,14 @@ fn first_of_several(text: &str) -> Option<&str> {
 }
 
 /// Begin with a program's name, and are not run; and why.
-const NOT_RUN: [(&str, &str); 9] = [
+const NOT_RUN: [(&str, &str); 13] = [
+    ("timeout client", "a setting of HAProxy's"),
+    ("timeout server", "a setting of HAProxy's"),
+    ("mtpolicyd --explain", "the page to begin with it runs it"),
+    (
+        "policyd-weight --explain",
+        "the page to begin with it runs it",
+    ),
     ("hapolicy ctl", "a name: the blocks have its commands"),
     ("hapolicy ctl drain", "the blocks have it with a service"),
     (

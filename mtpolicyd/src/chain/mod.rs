@@ -121,6 +121,7 @@ impl Link {
             plugin: Arc::clone(&self.name),
             error: Box::new(error),
         };
+        self.counters.recovered(self.on_error);
         let action = match self.on_error {
             OnError::Close => return Err(error),
             OnError::Continue => None,

@@ -33,6 +33,8 @@ pub struct Globals {
     pub admin: Vec<String>,
     /// The networks whose clients may see that: those that `allow` names. None: this machine alone.
     pub admin_allow: Vec<IpNet>,
+    /// The path of the socket for commands. New.
+    pub control: Option<PathBuf>,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a connection may be idle; `None` is no limit.
@@ -109,6 +111,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         allow,
         admin,
         admin_allow,
+        control: listen::control(section),
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),

@@ -144,7 +144,8 @@ impl Server {
     async fn answer(&self, request: &Request, peer: &Peer) -> Result<Response, BoxError> {
         let begin = Instant::now();
         let config = self.config();
-        let host = choose(&config, request, peer.listener())?;
+        let is_lenient = !self.services.compat;
+        let host = choose(&config, request, peer.listener(), is_lenient)?;
         let response = self.answer_of(&config, host, request, begin).await;
         host.counters.replied(response.as_ref().ok());
         response
@@ -185,11 +186,13 @@ impl Handler for Server {
     }
 }
 
-/// The virtual host for a request: by `policy_context` where that is on, else by where it came.
+/// The virtual host for a request: by `policy_context` where that is on, else by where it came. Over a UNIX socket that none
+/// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
 pub(super) fn choose<'c>(
     config: &'c Config,
     request: &Request,
     listener: Option<&Endpoint>,
+    may_be_only: bool,
 ) -> Result<&'c VirtualHost, PluginError> {
     if config.globals.vhost_by_policy_context
         && let Some(context) = attribute(request, "policy_context")
@@ -202,7 +205,10 @@ pub(super) fn choose<'c>(
     }
     let by_key = match listener {
         Some(Endpoint::Inet { port, .. }) => by_key(config, &port.to_string()),
-        Some(Endpoint::Unix(path)) => by_path(config, path),
+        Some(Endpoint::Unix(path)) => by_path(config, path).or_else(|| match &config.hosts[..] {
+            [only] => Some(only).filter(|_| may_be_only),
+            _ => None,
+        }),
         _ => None,
     };
     by_key.ok_or_else(|| {

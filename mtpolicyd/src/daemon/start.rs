@@ -19,6 +19,7 @@ use policy_net::ServeOptions;
 use super::{
     background::{self, Starter},
     connection_states::ConnectionStates,
+    control::MtpolicydControl,
     handler::Server,
     list_tests::ListTests,
     pid_file::PidFile,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     args::Args,
-    config::{Config, Findings, Globals},
+    config::{Config, Findings, Globals, control_path},
     journal::Journal,
     metrics::MtpolicydMetrics,
     services::{Dns, Services},
@@ -79,6 +80,9 @@ pub(super) fn serve(
             .with_max_requests(NonZeroU64::new(globals.max_keepalive))
             .with_admin(Arc::new(MtpolicydMetrics {
                 server: Arc::clone(&server),
+            }))
+            .with_commands(Arc::new(MtpolicydControl {
+                server: Arc::clone(&server),
             })),
         server,
         path: absolute(&args.config()),
@@ -110,6 +114,13 @@ fn daemon_options(
     options.allow.clone_from(&globals.allow);
     // Those whose requests are served, everybody perhaps, are not all to see the daemon from inside.
     options.admin_allow = Some(globals.admin_allow.clone());
+    options.allow_hint = "`allow` in the configuration has to say which machines it is for";
+    options.control.clone_from(&globals.control);
+    if let Some(text) = &args.control {
+        let path = control_path(text);
+        let wrong = || StartError::Configuration(format!("--control {text}: no unix:/PATH"));
+        options.control = Some(path.ok_or_else(wrong)?);
+    }
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),

@@ -35,6 +35,8 @@ pub(crate) trait DaemonState: fmt::Debug + Send + Sync {
     fn clients(&self) -> usize;
     fn max_clients(&self) -> usize;
     fn log_lines_lost(&self) -> u64;
+    /// Whether the requests in progress are its last ones.
+    fn is_stopping(&self) -> bool;
 }
 
 impl<M: Send + 'static> DaemonState for DaemonMetrics<M> {
@@ -52,6 +54,10 @@ impl<M: Send + 'static> DaemonState for DaemonMetrics<M> {
 
     fn log_lines_lost(&self) -> u64 {
         self.shared.log.log().lost()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
     }
 }
 

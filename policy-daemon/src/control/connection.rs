@@ -19,6 +19,7 @@ use crate::{
     process::user,
     reloading::Reloaded,
     running::Event,
+    side::Client,
     worker::{Inbox, Shared},
 };
 
@@ -32,19 +33,19 @@ pub(super) struct Commands<M> {
 
 impl<M> Commands<M> {
     /// Serves one client. One that goes, or sends no command, needs no line in the log.
-    pub(super) fn serve(&self, connection: OwnedFd, peer: Peer) {
+    pub(super) fn serve(&self, connection: OwnedFd, peer: Peer, client: &Client) {
         let stream = UnixStream::from(connection);
-        _ = self.exchange(&stream, peer);
+        _ = self.exchange(&stream, peer, client);
     }
 
-    fn exchange(&self, stream: &UnixStream, peer: Peer) -> io::Result<()> {
+    fn exchange(&self, stream: &UnixStream, peer: Peer, client: &Client) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         // Before it is refused as well: what has not been read would have the system take the answer back.
         let words = read_words(stream)?;
-        let answer = match self.allowed(peer) {
-            Ok(uid) => self.carry_out(&words, uid),
-            Err(text) => Err(text),
-        };
+        let answer = client.served(|| {
+            let uid = self.allowed(peer)?;
+            self.carry_out(&words, uid)
+        });
         write(stream, &answer_to_bytes(&answer))
     }
 
@@ -106,6 +107,7 @@ impl<M> Commands<M> {
             clients: shared.workers.connections(),
             max_clients: shared.max_clients.number(),
             log_lines_lost: shared.log.log().lost(),
+            is_stopping: shared.is_stopping(),
         }
     }
 }

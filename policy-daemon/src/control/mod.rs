@@ -3,17 +3,23 @@
 //! It is a UNIX socket of mode 0600, for root and the user that the daemon runs as; others are refused, which the log says.
 //! A client sends the words of a command, each in a line, and an empty line. The answer is a line with `ok` or `failed`,
 //! and a text up to the end of the connection. A thread of its own serves it, so that no request waits for a command.
-//! [`ask`] is the client.
+//! [`ask`] is the client, and [`CtlProgram`] its command line.
 
 mod client;
 mod connection;
+mod program;
 mod protocol;
+mod shown;
 mod start;
 
 use std::{fmt, time::Duration};
 
 pub use client::{AskError, ask};
+pub use program::{CtlProgram, fail, finish};
+pub use shown::{aligned, json, seconds, shown, table};
 
+#[cfg(feature = "tokio")]
+pub(crate) use shown::key;
 pub(crate) use start::prepare;
 
 /// The commands of a service. The methods run on the thread of a client.
@@ -40,6 +46,8 @@ pub struct DaemonStatus {
     pub max_clients: usize,
     /// Log lines that could not be written.
     pub log_lines_lost: u64,
+    /// Whether it ends: the requests in progress are its last ones.
+    pub is_stopping: bool,
 }
 
 /// A command that has been carried out.

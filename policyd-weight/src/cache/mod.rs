@@ -3,6 +3,7 @@
 //! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named, and for
 //! processes of spawn(8), each request asks the store instead.
 
+mod clients;
 mod entry;
 mod keys;
 mod store;
@@ -223,24 +224,6 @@ impl Cache {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.backing.get(), Some(Backing::Shared(_)))
-    }
-
-    /// The entries as `-s` prints them: `blocked: KEY RATE RETRIES TIME` and `pass: KEY RATE USES TIME TIME TIME`.
-    #[must_use]
-    pub fn entries(&self) -> Vec<String> {
-        let tables = self.tables();
-        let spam = tables.spam.sorted().into_iter().map(|(key, entry)| {
-            format!(
-                "blocked: {key} {} {} {}",
-                entry.rate, entry.retries, entry.seen
-            )
-        });
-        let ham = tables
-            .ham
-            .sorted()
-            .into_iter()
-            .map(|(key, entry)| format!("pass: {key} {}", entry.encode()));
-        spam.chain(ham).collect()
     }
 
     fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {

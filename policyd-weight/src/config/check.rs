@@ -9,6 +9,7 @@ use super::{
     Config, ListOption, Loaded, Source,
     finding::{Finding, warn},
     known::{ITEMS, REGISTERED, SPF_RESULTS, WITHOUT_MEANING},
+    listeners::listeners,
     seconds,
 };
 use crate::perl::{Value, distance};
@@ -23,6 +24,7 @@ pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     levels(&config, &mut findings);
     texts(&config, loaded, &mut findings);
     names(&config, loaded, &mut findings);
+    listeners(loaded, &mut findings);
     without_meaning(loaded, &mut findings);
     findings
 }

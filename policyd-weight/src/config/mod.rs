@@ -6,12 +6,14 @@ mod file;
 mod finding;
 mod known;
 mod list_option;
+mod listeners;
 
 pub use check::check;
 pub use defaults::DefaultSet;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
+pub(crate) use listeners::control_path;
 
 use std::time::Duration;
 

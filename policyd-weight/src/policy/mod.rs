@@ -91,7 +91,11 @@ impl Policy {
     }
 
     /// Reads the file again. The old settings hold on where it has a fault; caches and the health of lists stay.
-    pub fn reload(&self) {
+    ///
+    /// # Errors
+    ///
+    /// The fault, which the log has as well.
+    pub fn reload(&self) -> Result<(), String> {
         let before = self.settings();
         let Source { compat, .. } = before.source();
         let loaded = Settings::load(before.source().clone(), Some(&before));
@@ -100,11 +104,10 @@ impl Policy {
         match loaded {
             // The Perl program keeps its options where a file that it reads again has a fault.
             Ok(settings) if *compat && settings.fault().is_some() => {
-                let fault = settings.fault().unwrap_or_default();
-                self.log.line(
-                    Level::Warning,
-                    format!("master: syntax error in file {}", one_line(fault)),
-                );
+                let fault = one_line(settings.fault().unwrap_or_default());
+                let text = format!("master: syntax error in file {fault}");
+                self.log.line(Level::Warning, text);
+                Err(fault)
             }
             Ok(settings) => {
                 let text = format!("master: {} reloaded", settings.source().shown());
@@ -115,11 +118,14 @@ impl Policy {
                     .settings
                     .write()
                     .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+                Ok(())
             }
             Err(error) => {
-                let text = format!("the configuration stays as it was: {}", one_line(&error));
+                let fault = one_line(&error);
+                let text = format!("the configuration stays as it was: {fault}");
                 self.changes.add(&*text);
                 self.log.line(Level::Error, text);
+                Err(fault)
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read},
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use nix::unistd::Uid;
 use policy_daemon::{
     DaemonOptions, Inherited, StartError,
-    log::{Log, LogTarget},
+    log::{Level, Log, LogTarget},
 };
 use rustix::process::Signal;
 use tokio::sync::watch;
@@ -25,7 +26,11 @@ use super::{
     service::{READY, WeightService},
     settings, spawn,
 };
-use crate::policy::{Policy, Settings};
+use crate::{
+    config::control_path,
+    perl::Variables,
+    policy::{Policy, Settings},
+};
 
 /// Does what the command line asks of the daemon or its cache.
 pub(super) fn act(args: &Args) -> Result<(), Exit> {
@@ -37,13 +42,17 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
         Action::Reload => "reload",
         _ => "",
     };
-    if !word.is_empty() && !is_root && !args.debug {
-        return Err(Exit::died(format!(
-            "You must be root in order to use \"{word}\"!"
-        )));
+    let needs_root = || Exit::died(format!("You must be root in order to use \"{word}\"!"));
+    let is_other = !word.is_empty() && !is_root && !args.debug;
+    if is_other && args.action != Action::Start {
+        return Err(needs_root());
     }
     let settings = settings(args)?;
     let paths = Paths::new(settings.options(), args.debug);
+    // A service manager may start it as the user that it is to become.
+    if is_other && paths.uid() != Some(Uid::effective()) {
+        return Err(needs_root());
+    }
     paths.check()?;
     if args.action == Action::Reload {
         return reload(&paths);
@@ -174,9 +183,15 @@ fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<
     paths.make_directory(Uid::effective().is_root() && !args.debug)?;
     let options = daemon_options(args, &settings, paths, ident)?;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
-    pid_file::write(&paths.pid_file)
-        .map_err(|error| Exit::died(format!("{}: {error}", paths.pid_file.display())))?;
     let log = daemon.log().log().clone();
+    if let Err(error) = pid_file::write(&paths.pid_file) {
+        let shown = paths.pid_file.display();
+        if Uid::effective().is_root() || args.debug {
+            return Err(Exit::died(format!("{shown}: {error}")));
+        }
+        // The service manager that has started it as its own user knows the process.
+        log.line(Level::Notice, format!("no pid file {shown}: {error}"));
+    }
     settings.log_findings(&log);
     let store = settings.options().scalar("CACHE_STORE").to_string();
     let modified = settings.source().modified();
@@ -233,6 +248,8 @@ fn daemon_options(
     daemon.admin.extend(args.admin.iter().cloned());
     // Everybody may ask for a score; only this machine may see the daemon from inside.
     daemon.admin_allow = Some(Vec::new());
+    daemon.allow_hint = "only this machine may see the daemon from inside";
+    daemon.control = control(args, options)?;
     let is_loopback = address
         .parse()
         .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
@@ -254,6 +271,21 @@ fn daemon_options(
         })?;
     }
     Ok(daemon)
+}
+
+/// The path of the socket for commands: that of the command line, or of the file.
+fn control(args: &Args, options: &Variables) -> Result<Option<PathBuf>, Exit> {
+    let (what, text) = match &args.control {
+        Some(text) => ("--control", text.clone()),
+        None => ("$CONTROL", options.scalar("CONTROL").to_string()),
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match control_path(&text) {
+        Some(path) => Ok(Some(path)),
+        None => Err(Exit::config(format!("{what} {text}: no unix:/PATH"))),
+    }
 }
 
 /// How long `stop` waits for the end, and once more after SIGKILL.

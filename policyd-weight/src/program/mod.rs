@@ -2,6 +2,7 @@
 
 mod args;
 mod client;
+mod commands;
 mod control;
 mod daemon;
 mod handler;
@@ -65,9 +66,13 @@ impl Exit {
 /// Runs the program.
 #[must_use]
 pub fn run() -> ExitCode {
-    let words = env::args_os()
+    let mut words = env::args_os()
         .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
+        .map(|word| word.to_string_lossy().into_owned())
+        .peekable();
+    if words.next_if(|word| word == "ctl").is_some() {
+        return commands::CTL.run(words);
+    }
     let args = match Args::parse(words) {
         Ok(args) => args,
         Err(wrong) => {

@@ -9,6 +9,7 @@
 
 mod cache;
 mod command_line;
+mod control;
 mod init_script;
 mod life;
 mod load;

@@ -74,7 +74,7 @@ async fn a_size_of_zero_forgets_accepted_clients_at_once() {
         assert_eq!(answer, Ok(expected));
     }
     std::fs::copy(file(&dns, "$POSCACHESIZE = 0;").path(), with_cache.path()).unwrap();
-    policy.reload();
+    policy.reload().unwrap();
     let answer = policy.answer(&attributes("carol@acme.test", "3")).await;
     assert_eq!(answer, Ok(format!("PREPEND X-policyd-weight: {score}")));
 }
