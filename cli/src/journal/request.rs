@@ -117,8 +117,8 @@ impl Journal {
 
     /// Whether the lines of `-l` about this request are to be written.
     pub(super) fn is_sampled(&self, request: &Request) -> bool {
-        let instance = request.get(attr::INSTANCE).unwrap_or_default();
-        self.log.takes_sampled(self.sample, instance)
+        let instance = || request.get(attr::INSTANCE).unwrap_or_default();
+        self.sample.is_all() || self.log.takes_sampled(self.sample, instance())
     }
 }
 

@@ -180,9 +180,9 @@ impl Server {
         elapsed: Duration,
     ) {
         let journal = &self.services.journal;
-        let instance = attribute(request, "instance").unwrap_or_default();
+        let instance = || attribute(request, "instance").unwrap_or_default();
         let sample = config.globals.log_sample;
-        if !journal.log().takes_sampled(sample, instance) {
+        if !sample.is_all() && !journal.log().takes_sampled(sample, instance()) {
             return;
         }
         let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
