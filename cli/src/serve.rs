@@ -36,7 +36,7 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
 
     let journal = services
         .journal(daemon.log().log().clone(), options)
-        .for_daemon(options.log_format, Arc::clone(daemon.log()));
+        .for_daemon(options.log.log_format, Arc::clone(daemon.log()));
     let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
     let proxy = services.proxy(options, journal, workers, clients.number());
     let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));

@@ -5,7 +5,10 @@ mod trial;
 
 use std::{fmt::Write, sync::Arc};
 
-use policy_daemon::control::{Control, DaemonStatus, Done};
+use policy_daemon::{
+    control::{Control, DaemonStatus, Done},
+    trace::Traces,
+};
 use policy_ha::{BackendId, Mode};
 
 use crate::proxy::{CurrentProxy, Proxy};
@@ -45,6 +48,10 @@ impl Control for ProxyControl {
         }
         let _held = self.current.hold();
         self.commands().command(words, daemon)
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        Some(self.current.get().journal.traces.clone())
     }
 }
 

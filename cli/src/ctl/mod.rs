@@ -1,6 +1,7 @@
 //! `hapolicy ctl`: sends a command to a daemon, and prints its answer.
 
 mod top;
+mod trace;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -59,6 +60,8 @@ enum Command {
     },
     /// Have the daemon read its configuration file again, and say what came of it
     Reload,
+    /// Show what happens to requests, step by step, for a time
+    Trace(trace::Arguments),
     /// Change the weight of a service, 1 to 1000
     Weight {
         /// Its name
@@ -80,6 +83,7 @@ impl Command {
             Self::Enable { service } => &["enable", service],
             Self::Try { service } => &["try", service],
             Self::Reload => &["reload"],
+            Self::Trace(trace) => return trace.words(),
             Self::Weight { service, weight } => &["weight", service, &weight.to_string()],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -102,8 +106,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match &arguments.command {
-        // It has printed all that it shows.
+        // These have printed all that they show.
         Command::Top { count } => top::run(&arguments.socket, *count).map(|()| String::new()),
+        Command::Trace(trace) => trace.run(&arguments.socket).map(|()| String::new()),
         command => ask(&arguments.socket, &command.words()),
     };
     finish(NAME, done)

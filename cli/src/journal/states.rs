@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{Local, TimeDelta};
-use policy_daemon::log::Level;
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_flow::Counts;
 use policy_ha::{Mode, Status};
 
@@ -63,9 +63,9 @@ impl State {
 impl Journal {
     /// A request came to nothing: no service answered.
     pub(crate) fn unanswered(&self, states: impl FnOnce() -> Vec<State>, default: &DefaultAction) {
-        if self.suppressor.is_none() {
+        let Some(suppressor) = &self.suppressor else {
             return;
-        }
+        };
         self.outage.unanswered(Instant::now());
         let what = match default {
             DefaultAction::Reply(action) => {
@@ -76,7 +76,8 @@ impl Journal {
         };
         let states = summary(&states());
         let text = format!("no service answered: {what} ({states})");
-        self.repeatable(Level::Warning, "no answer", ALL, text);
+        let entry = Entry::new(Level::Warning, text).with_id(MessageId::NO_ANSWER);
+        suppressor.entry("no answer", ALL, entry);
     }
 
     /// A service has answered a request.
@@ -124,7 +125,8 @@ impl Journal {
             ""
         };
         let text = format!("{place} is still down since {since} ({seconds}s): {reason}{untried}");
-        self.log.line(Level::Warning, text);
+        let entry = Entry::new(Level::Warning, text).with_id(MessageId::DOWN);
+        self.log.entry(&entry.with(Field::Service, &counted.name));
     }
 
     /// Says the state of each service, and what has come of the requests.
@@ -180,12 +182,13 @@ impl Journal {
         };
         let count = plural(over.count, "request");
         let text = format!("services answer again after {after}s: {count} {what}");
-        self.log.line(Level::Info, text);
+        let entry = Entry::new(Level::Info, text).with_id(MessageId::ANSWERS_AGAIN);
+        self.log.entry(&entry);
     }
 }
 
 /// How many are down, and how many may not be asked.
-fn summary(states: &[State]) -> String {
+pub(super) fn summary(states: &[State]) -> String {
     let count = |is: fn(&&State) -> bool| states.iter().filter(is).count();
     let (down, all) = (count(|state| state.is_down()), states.len());
     let mut text = format!("{down} of {all} services are down");

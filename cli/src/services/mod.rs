@@ -177,7 +177,9 @@ impl Services {
                 "no valid service: every request gets the default action",
             );
         }
-        Journal::new(log, self.valid.clone()).with_detail(options.logging, options.verbose)
+        Journal::new(log, self.valid.clone())
+            .with_detail(options.logging, options.detail())
+            .with_sample(options.log.log_sample)
     }
 }
 

@@ -96,10 +96,12 @@ impl Services {
             metrics.cloned().unwrap_or_else(|| counters(workers))
         });
         let journal = before.journal.renewed(self.valid.clone(), &kept);
-        let journal = journal.with_detail(options.logging, options.verbose);
+        let journal = journal
+            .with_detail(options.logging, options.detail())
+            .with_sample(options.log.log_sample);
         let proxy = Proxy {
             default: options.default.clone().unwrap_or_default(),
-            journal: Arc::new(journal.with_format(options.log_format)),
+            journal: Arc::new(journal.with_format(options.log.log_format)),
             check,
             settings,
             shared: Some(shared),

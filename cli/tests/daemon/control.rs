@@ -338,13 +338,13 @@ fn a_service_whose_queue_is_full_is_said_to_be_so_and_holds_up_no_command() {
 }
 
 /// A daemon with a control socket.
-struct Controlled {
-    daemon: Daemon,
+pub(crate) struct Controlled {
+    pub(crate) daemon: Daemon,
     directory: TempDir,
 }
 
 impl Controlled {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         Self::start_in(TempDir::new().unwrap(), args)
     }
 
@@ -354,11 +354,11 @@ impl Controlled {
         Self { daemon, directory }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("control")
     }
 
-    fn ctl(&self, words: &[&str]) -> Ended {
+    pub(crate) fn ctl(&self, words: &[&str]) -> Ended {
         let path = self.path();
         let socket = ["ctl", "--socket", path.to_str().unwrap()];
         run(hapolicy(), &[&socket[..], words].concat())

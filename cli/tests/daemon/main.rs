@@ -6,6 +6,7 @@ mod answers;
 mod clients;
 mod connections;
 mod control;
+mod fields;
 mod lines;
 mod listen;
 mod log;
@@ -17,6 +18,7 @@ mod signals;
 mod start;
 mod stop;
 mod time;
+mod trace;
 
 use policy_testing::stub::Stub;
 

@@ -1,8 +1,9 @@
 //! The global options.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
+use policy_daemon::log::{LogTarget, Sample};
 
 use super::{listen, section::Section};
 use crate::chain::number;
@@ -23,6 +24,10 @@ pub struct Globals {
     pub log_level: u8,
     /// A file for the log, instead of syslog.
     pub log_file: Option<PathBuf>,
+    /// Where the log goes, instead of what `log_file` and `-f` mean. New.
+    pub log_to: Option<LogTarget>,
+    /// The share of the messages whose requests are logged. New.
+    pub log_sample: Sample,
     /// The name in syslog.
     pub syslog_ident: String,
     /// Where it listens, as [`ListenAddr`](policy_daemon::ListenAddr) reads it.
@@ -106,6 +111,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         chroot: section.text("chroot").map(PathBuf::from),
         log_level: u8::try_from(level).unwrap_or(u8::MAX),
         log_file: log_file(section),
+        log_to: parsed(section, "log_to"),
+        log_sample: parsed(section, "log_sample").unwrap_or_default(),
         syslog_ident: section.text_or("syslog_ident", "mtpolicyd"),
         listen,
         allow,
@@ -149,6 +156,21 @@ fn log_file(section: &mut Section<'_>) -> Option<PathBuf> {
         );
     }
     Some(file.into())
+}
+
+/// The value of an option, if it is given and can be read.
+fn parsed<T>(section: &mut Section<'_>, key: &str) -> Option<T>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    let text = section.text(key)?;
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            section.error(key, format!("`{key}` is `{text}`: {error}"));
+            None
+        }
+    }
 }
 
 fn dns_prefetch(section: &mut Section<'_>) -> Prefetch {

@@ -6,9 +6,11 @@ use std::{
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_net::{BoxError, Endpoint, Handler, Peer};
 use policy_proto::{Request, Response};
 use tokio::time::Instant;
@@ -159,24 +161,48 @@ impl Server {
         begin: Instant,
     ) -> Result<Response, BoxError> {
         let verdict = self.decide(config, host, request, None).await?;
-        let (journal, compat) = (&self.services.journal, self.services.compat);
-        if journal.is_logged(1) {
-            let mut line = log_line(
-                &host.name,
-                request,
-                verdict.as_ref(),
-                begin.elapsed(),
-                compat,
-            );
-            if self.dry_run {
-                line.push_str(" (dry run: answered dunno)");
-            }
-            journal.line(1, &line);
+        if self.services.journal.is_logged(1) {
+            self.log(config, host, request, verdict.as_ref(), begin.elapsed());
         }
         let action = verdict
             .filter(|_| !self.dry_run)
             .map(|verdict| verdict.action);
         Ok(response(action.unwrap_or_else(|| "dunno".to_owned()))?)
+    }
+
+    /// The log line of a request, if its message is one of those that are logged.
+    fn log(
+        &self,
+        config: &Config,
+        host: &VirtualHost,
+        request: &Request,
+        verdict: Option<&Verdict>,
+        elapsed: Duration,
+    ) {
+        let journal = &self.services.journal;
+        let instance = || attribute(request, "instance").unwrap_or_default();
+        let sample = config.globals.log_sample;
+        if !sample.is_all() && !journal.log().takes_sampled(sample, instance()) {
+            return;
+        }
+        let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
+        if self.dry_run {
+            line.push_str(" (dry run: answered dunno)");
+        }
+        if !journal.log().has_fields() {
+            return journal.line(1, &line);
+        }
+        let (plugin, action) =
+            verdict.map_or(("", ""), |verdict| (&verdict.plugin, &verdict.action));
+        let millis = elapsed.as_secs_f64() * 1000.0;
+        let entry = Entry::new(Level::Info, line)
+            .with_id(MessageId::REQUEST)
+            .with_request(|name| attribute(request, name))
+            .with(Field::VirtualHost, &*host.name)
+            .with(Field::Plugin, plugin)
+            .with(Field::Action, action)
+            .with(Field::Ms, format!("{millis:.1}"));
+        journal.entry(1, &entry);
     }
 }
 

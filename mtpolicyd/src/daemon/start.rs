@@ -47,8 +47,8 @@ pub(super) fn serve(
     }
     let starter = args.is_background_child.then(Starter::new).transpose();
     let starter = starter.map_err(StartError::system("cannot go into the background"))?;
-    let is_stdout = redirect_log(args, &globals)?;
-    let options = daemon_options(args, &globals, is_stdout)?;
+    let log = log_target(args, &globals)?;
+    let options = daemon_options(args, &globals, log)?;
     let daemon = Daemon::prepare(&options, inherited)?;
     let level = args.log_level.unwrap_or(globals.log_level);
     let journal = Journal::new(Arc::clone(daemon.log()), level);
@@ -99,14 +99,10 @@ pub(super) fn serve(
 fn daemon_options(
     args: &Args,
     globals: &Globals,
-    is_stdout: bool,
+    log: LogTarget,
 ) -> Result<DaemonOptions, StartError> {
     let mut options = DaemonOptions::new(&globals.syslog_ident);
-    options.log = if is_stdout {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
-    };
+    options.log = log;
     options.log_hint = "--foreground writes to standard error";
     options.listen.clone_from(&globals.listen);
     options.admin.clone_from(&globals.admin);
@@ -143,6 +139,28 @@ fn serve_options(globals: &Globals) -> ServeOptions {
         .deadline
         .max(globals.request_timeout + Duration::from_secs(5));
     options
+}
+
+/// Where the log goes.
+fn log_target(args: &Args, globals: &Globals) -> Result<LogTarget, StartError> {
+    match globals.log_to {
+        None => Ok(if redirect_log(args, globals)? {
+            LogTarget::Stdout
+        } else {
+            LogTarget::Syslog
+        }),
+        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if globals.log_file.is_some() => {
+            redirect_log(args, globals)?;
+            Ok(target)
+        }
+        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if args.is_background_child => {
+            let text = format!(
+                "log_to {target}: a daemon in the background has no standard output: use -f, or log_file"
+            );
+            Err(StartError::Configuration(text))
+        }
+        Some(target) => Ok(target),
+    }
 }
 
 /// Puts standard error, or the file of the log, in the place of standard output: that is where lines go. False where they

@@ -4,5 +4,6 @@ mod control;
 mod explain;
 mod findings;
 mod life;
+mod log;
 mod requests;
 mod world;

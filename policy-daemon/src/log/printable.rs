@@ -140,7 +140,7 @@ fn shorten(line: &mut String, mut cut: usize) {
 
 /// Whether a character can do something else than be seen: C1 controls, marks of direction, line
 /// separators.
-const fn is_misleading(c: char) -> bool {
+pub(super) const fn is_misleading(c: char) -> bool {
     matches!(
         c,
         '\u{80}'..='\u{9f}'

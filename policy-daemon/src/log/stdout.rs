@@ -13,8 +13,8 @@ use std::{
 
 use super::{
     batch::{Batch, Kind, WholeLines},
-    level::Level,
-    line::{MAX_WAITING, lost, prefixed, tagged},
+    entry::Record,
+    line::{LineForm, MAX_WAITING},
 };
 
 /// Lines on their way to a thread that writes them. A line that does not fit, or cannot be written, is lost and counted,
@@ -22,8 +22,9 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Stdout(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    form: LineForm,
     state: Mutex<State>,
     /// There is something to do for the thread.
     changed: Condvar,
@@ -73,21 +74,23 @@ impl State {
     }
 
     /// Adds a line about those that no line has reported.
-    fn report_lost(&mut self) {
+    fn report_lost(&mut self, form: &LineForm) {
         let count = mem::take(&mut self.unreported);
         if count > 0 {
             self.reported += count;
-            let text = lost(count);
-            let text = prefixed(Level::Warning, text.as_bytes());
-            self.push(&tagged(Level::Warning, &text), Kind::Report(count));
+            form.lost(count, |line| self.push(line, Kind::Report(count)));
         }
     }
 }
 
 impl Stdout {
-    /// Has a thread write to `output`.
-    pub(super) fn new(output: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared::default());
+    /// Has a thread write lines of this form to `output`.
+    pub(super) fn new(output: impl Write + Send + 'static, form: LineForm) -> Self {
+        let shared = Arc::new(Shared {
+            form,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let of_thread = Arc::clone(&shared);
         let writer = move || of_thread.write(WholeLines::new(output));
         let thread = thread::Builder::new().name("log".to_owned()).spawn(writer);
@@ -96,10 +99,14 @@ impl Stdout {
         Self(shared)
     }
 
+    pub(super) fn send(&self, record: &Record<'_>) {
+        self.0.form.line(record, |line| self.take(line));
+    }
+
     /// Takes a line, of these parts.
-    pub(super) fn send(&self, line: &[&str]) {
+    fn take(&self, line: &[&str]) {
         self.0.change(|state| {
-            state.report_lost();
+            state.report_lost(&self.0.form);
             state.push(line, Kind::Line);
         });
     }
@@ -113,7 +120,7 @@ impl Stdout {
     pub(super) fn flush(&self) {
         let (done, flushed) = mpsc::sync_channel(1);
         self.0.change(|state| {
-            state.report_lost();
+            state.report_lost(&self.0.form);
             if !state.is_over {
                 state.flushes.push(done);
             }
@@ -212,11 +219,11 @@ mod tests {
     fn a_reader_that_never_reads_holds_up_a_bounded_number_of_bytes() {
         for length in [1, 100, 8192] {
             let (mut reader, writer) = pipe().unwrap();
-            let stdout = Stdout::new(writer);
+            let stdout = Stdout::new(writer, LineForm::Plain);
             let line = "x".repeat(length) + "\n";
             let lines = 3 * MAX_WAITING / length;
             for _ in 0..lines.min(200_000) {
-                stdout.send(&[&line]);
+                stdout.take(&[&line]);
                 let waiting = stdout.0.lock().waiting;
                 assert!(waiting <= MAX_WAITING, "{waiting} bytes of {length}");
             }
@@ -234,10 +241,10 @@ mod tests {
     #[test]
     fn a_line_is_read_at_last_or_counted_as_lost() {
         let (reader, writer) = pipe().unwrap();
-        let stdout = Stdout::new(writer);
+        let stdout = Stdout::new(writer, LineForm::Plain);
         let line = "x".repeat(1000) + "\n";
         for _ in 0..2000 {
-            stdout.send(&[&line]);
+            stdout.take(&[&line]);
         }
         let reads = thread::spawn(move || {
             let lines = BufReader::new(reader).lines().map(Result::unwrap);
@@ -247,7 +254,7 @@ mod tests {
         while stdout.0.lock().waiting > 0 {
             thread::yield_now();
         }
-        stdout.send(&["after\n"]);
+        stdout.take(&["after\n"]);
         drop(stdout);
         let lines = reads.join().unwrap();
         let (of_loss, whole): (Vec<_>, Vec<_>) = lines.iter().partition(|l| l.contains("lost"));
@@ -267,9 +274,9 @@ mod tests {
     #[test]
     fn lines_that_could_not_be_written_are_counted_and_none_is_joined_with_another() {
         let disk = Disk::default();
-        let stdout = Stdout::new(disk.clone());
+        let stdout = Stdout::new(disk.clone(), LineForm::Plain);
         let send = |line: &str| {
-            stdout.send(&[line]);
+            stdout.take(&[line]);
             // Until it has been tried.
             while stdout.0.lock().waiting > 0 {
                 thread::yield_now();

@@ -17,6 +17,8 @@ pub(crate) use listeners::control_path;
 
 use std::time::Duration;
 
+use policy_daemon::log::Sample;
+
 use crate::{
     number,
     perl::{Value, Variables},
@@ -122,6 +124,8 @@ pub struct Config {
     pub country_scores: Vec<(String, Score)>,
     /// For all questions of one request.
     pub request_timeout: Duration,
+    /// The share of the messages whose requests are logged.
+    pub log_sample: Sample,
 }
 
 /// The options of the caches.
@@ -194,6 +198,7 @@ impl Config {
             country_scores: pairs(options.array("country_score")),
             request_timeout: seconds(&text("REQUEST_TIMEOUT"))
                 .map_or(Duration::from_secs(20), from_seconds),
+            log_sample: text("LOG_SAMPLE").parse().unwrap_or_default(),
         }
     }
 }

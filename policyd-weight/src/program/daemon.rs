@@ -67,25 +67,36 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
         return client::show(&paths);
     }
     let ident = settings.options().scalar("syslog_ident").to_string();
+    if args.action == Action::Stop {
+        return stop(&paths).map(|()| print(" ... done\n"));
+    }
+    let log_target = log_target(args, &settings)?;
     match args.action {
-        Action::Spawn => {
-            let log = Log::daemon(&ident, log_target(args));
-            spawn::run(settings, &paths, log)
-        }
-        Action::Stop => stop(&paths).map(|()| print(" ... done\n")),
+        Action::Spawn => spawn::run(settings, &paths, Log::daemon(&ident, log_target)),
         Action::Restart if !args.detached => {
             stop(&paths)?;
-            start(args, settings, &paths, &ident)
+            start(args, settings, &paths, &ident, log_target)
         }
-        _ => start(args, settings, &paths, &ident),
+        _ => start(args, settings, &paths, &ident, log_target),
     }
 }
 
-fn log_target(args: &Args) -> LogTarget {
-    if args.debug {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
+/// Where the log goes. Standard output carries answers under spawn(8), and is nobody's in the background.
+fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
+    let target = settings.options().scalar("LOG_TO").to_string();
+    // What is no place has been refused with the file.
+    let target = target.parse().ok();
+    match target {
+        Some(LogTarget::Json) if args.debug => Ok(LogTarget::Json),
+        _ if args.debug => Ok(LogTarget::Stdout),
+        Some(LogTarget::Stdout | LogTarget::Json)
+            if !args.foreground || args.action == Action::Spawn =>
+        {
+            Err(Exit::config(
+                "$LOG_TO: standard output is for a daemon in the foreground: start -D",
+            ))
+        }
+        target => Ok(target.unwrap_or_default()),
     }
 }
 
@@ -130,15 +141,21 @@ fn stop(paths: &Paths) -> Result<(), Exit> {
     )))
 }
 
-fn start(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<(), Exit> {
+fn start(
+    args: &Args,
+    settings: Settings,
+    paths: &Paths,
+    ident: &str,
+    log_target: LogTarget,
+) -> Result<(), Exit> {
     let running = pid_file::running(&paths.pid_file);
-    if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target(args))) {
+    if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target)) {
         return Err(Exit::died("Process already running"));
     }
     if !args.foreground && !args.debug && !args.detached {
         return detach();
     }
-    serve(args, settings, paths, ident)
+    serve(args, settings, paths, ident, log_target)
 }
 
 /// Starts this program again in a session of its own, and waits until it serves.
@@ -170,7 +187,13 @@ fn detach() -> Result<(), Exit> {
     ))
 }
 
-fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<(), Exit> {
+fn serve(
+    args: &Args,
+    settings: Settings,
+    paths: &Paths,
+    ident: &str,
+    log_target: LogTarget,
+) -> Result<(), Exit> {
     let fatal = |error: StartError| Exit::with_status(error.exit_status(), error.line());
     if args.detached {
         // The leader of a session and a group of its own, which `stop` ends.
@@ -181,7 +204,8 @@ fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<
         .map_err(fatal)?;
     inherited.close_others();
     paths.make_directory(Uid::effective().is_root() && !args.debug)?;
-    let options = daemon_options(args, &settings, paths, ident)?;
+    let mut options = daemon_options(args, &settings, paths, ident)?;
+    options.log = log_target;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
     let log = daemon.log().log().clone();
     if let Err(error) = pid_file::write(&paths.pid_file) {
@@ -239,7 +263,6 @@ fn daemon_options(
     };
     let mut daemon = DaemonOptions::new(ident);
     daemon.listen = vec![format!("inet:{host}:{port}")];
-    daemon.log = log_target(args);
     daemon.log_hint = "-d writes to standard output";
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;

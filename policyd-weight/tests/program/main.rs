@@ -13,6 +13,7 @@ mod control;
 mod init_script;
 mod life;
 mod load;
+mod log;
 mod metrics;
 mod postfix;
 mod stores;
