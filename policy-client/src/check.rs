@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     ask::Asker,
+    expression::expression,
     output::print,
     preset::{Version, stage},
     request,
@@ -37,7 +38,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "VERSION", default_value = "3.12")]
     postfix: Version,
     /// CRITICAL unless the action or a part of it is matched by this regular expression
-    #[arg(long, value_name = "REGEX", value_parser = request::expression)]
+    #[arg(long, value_name = "REGEX", value_parser = expression)]
     expect: Option<Regex>,
     /// WARNING when the answer takes as long
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]

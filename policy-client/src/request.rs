@@ -9,7 +9,6 @@ use std::{
 };
 
 use policy_proto::{ProtocolState, Request, attr};
-use regex::bytes::{Regex, RegexBuilder};
 
 use crate::preset::{Version, attributes};
 
@@ -79,14 +78,6 @@ pub(crate) fn instance() -> String {
     let time = since_epoch.unwrap_or_default().as_micros();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{:x}.{time:x}.{number}", process::id())
-}
-
-/// An expression over an action, which is bytes. Its words are ASCII, so that the tables of Unicode would weigh for
-/// nothing.
-pub(crate) fn expression(text: &str) -> Result<Regex, String> {
-    let mut builder = RegexBuilder::new(text);
-    let regex = builder.unicode(false).build();
-    regex.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

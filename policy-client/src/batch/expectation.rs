@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::bytes::Regex;
 
-use crate::request::expression;
+use crate::expression::expression;
 
 /// An expected answer.
 #[derive(Clone, Debug)]
