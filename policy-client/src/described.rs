@@ -59,7 +59,7 @@ fn section(command: &Command) -> String {
         };
     }
     text += ".Pp\n";
-    let about = command.get_long_about().or(command.get_about());
+    let about = command.get_long_about().or_else(|| command.get_about());
     let about = about.map(ToString::to_string).unwrap_or_default();
     let paragraphs: Vec<_> = about
         .split("\n\n")
@@ -89,7 +89,7 @@ fn item(argument: &Arg) -> String {
         (None, Some(long)) => format!(".It Fl -{long}{value}\n"),
         (None, None) => format!(".It {value}\n"),
     };
-    let help = argument.get_long_help().or(argument.get_help());
+    let help = argument.get_long_help().or_else(|| argument.get_help());
     text += &lines(&full(&help.map(ToString::to_string).unwrap_or_default()));
     let values = argument.get_possible_values();
     let takes_values = argument.get_action().takes_values();

@@ -132,7 +132,7 @@ mod tests {
         let service = |name: &str| json!({ "name": name, "state": "down", "mode": "drain" });
         let status = json!({ "services": [service("x"), service(&"y".repeat(40))] });
         let screen = screen(&status, &status, Duration::from_secs(1));
-        let at = |line: &str| line.find("down").or(line.find("STATE")).unwrap();
+        let at = |line: &str| line.find("down").or_else(|| line.find("STATE")).unwrap();
         let lines: Vec<&str> = screen.lines().skip(2).collect();
         assert_eq!(lines.len(), 3, "{screen}");
         assert!(lines.iter().all(|line| at(line) == 42), "{screen}");

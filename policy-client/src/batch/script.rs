@@ -139,7 +139,7 @@ impl Reader {
             "preset" => {
                 let stage = ProtocolState::parse(value.to_ascii_uppercase().as_bytes());
                 self.preset.stage =
-                    Some(stage.ok_or(format!("'{value}' is no stage, nor 'none'"))?);
+                    Some(stage.ok_or_else(|| format!("'{value}' is no stage, nor 'none'"))?);
             }
             "postfix" => self.preset.postfix = value.parse().map_err(str::to_owned)?,
             "attributes" => self.common = attributes(value)?,

@@ -64,7 +64,7 @@ impl Target {
         let answers = |address: &&SocketAddr| std::net::TcpStream::connect(address).is_ok();
         let first = match addresses.as_slice() {
             [only] => Some(only),
-            several => several.iter().find(answers).or(several.first()),
+            several => several.iter().find(answers).or_else(|| several.first()),
         };
         let first = first.ok_or_else(|| io::Error::other("the name has no address"))?;
         Ok(Self::Tcp(*first))

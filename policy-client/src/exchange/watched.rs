@@ -18,7 +18,9 @@ pub(crate) enum Direction {
 
 /// A function that is shown each piece of bytes, as it was written or read.
 #[derive(Clone)]
-pub(crate) struct Watch(Arc<dyn Fn(Direction, &[u8]) + Send + Sync>);
+pub(crate) struct Watch(Arc<Show>);
+
+type Show = dyn Fn(Direction, &[u8]) + Send + Sync;
 
 impl Watch {
     pub(crate) fn new(show: impl Fn(Direction, &[u8]) + Send + Sync + 'static) -> Self {

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(ordered.next().unwrap().unwrap_err(), "fault");
         assert!(ordered.next().is_none());
         // More than are held at a time.
-        let many = (0..30_000).rev().map(|time| captured(time));
+        let many = (0..30_000).rev().map(captured);
         assert_eq!(Ordered::new(many).count(), 30_000);
     }
 }

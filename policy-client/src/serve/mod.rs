@@ -217,7 +217,7 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn server(words: &[&str]) -> Server {
+    pub(super) fn server(words: &[&str]) -> Server {
         let words = [&["serve", "inet:127.0.0.1:0"], words].concat();
         let matches = Serve::augment_args(Command::new("serve")).get_matches_from(&words);
         Serve::from_arg_matches(&matches).unwrap().server().unwrap()

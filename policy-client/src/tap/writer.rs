@@ -181,7 +181,7 @@ impl Thread {
         }
     }
 
-    fn end(&mut self) -> Status {
+    fn end(&self) -> Status {
         if !self.settings.json {
             note(&format!("{}", self.measured));
         }

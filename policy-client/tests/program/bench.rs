@@ -127,7 +127,7 @@ fn a_request_without_an_answer_is_missing_and_it_is_known_why() {
         (None, &[], "refused"),
     ] {
         let stub = script.map(Stub::tcp);
-        let address = stub.as_ref().map_or(nobody.clone(), Stub::address);
+        let address = stub.as_ref().map_or_else(|| nobody.clone(), Stub::address);
         let args = [&["-n", "12", "-c", "3", "--json"], args].concat();
         let ended = bench(&address, &args);
         assert_eq!(ended.code, Some(69), "{reason}: {ended:?}");

@@ -20,7 +20,7 @@ fn what_postfix_would_log_and_reply_is_said() {
     for (reply, endpoint, reason, log) in [
         (
             None,
-            closed.clone(),
+            closed,
             "cannot connect: Connection refused (os error 111)",
             ["connect to NAME: Connection refused", refused],
         ),
@@ -71,7 +71,7 @@ fn what_postfix_would_log_and_reply_is_said() {
         ),
         (
             Some(Reply::Bytes(b"action\n\n".to_vec())),
-            name.clone(),
+            name,
             "invalid answer: no '=' in the line at byte 0: 'action'",
             [
                 "missing value for string attribute action from NAME",

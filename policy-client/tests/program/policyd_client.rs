@@ -21,7 +21,8 @@ fn it_asks_each_block_of_standard_input_and_prints_the_actions() {
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
     for (options, connections) in [(&[][..], 2), (&["-k"], 1), (&["--keepalive"], 1)] {
         let before = stub.connections();
-        let args = [&["-h", &stub.address()], options].concat();
+        let address = stub.address();
+        let args = [&["-h", &address], options].concat();
         let ended = ours(&args, "sender=1\n\nsender=2\nclient_address=192.0.2.1\n\n");
         let got = (ended.code, ended.out.as_str(), ended.err.as_str());
         assert_eq!(got, (Some(0), "1\n2\n", ""));

@@ -59,7 +59,7 @@ fn serve_answers_by_the_first_rule_that_holds() {
 fn serve_fails_a_share_of_the_requests_the_same_for_the_same_seed() {
     let outcomes = |seed: &str| {
         let server = Server::start(ANY, &["--fail", "30%:newline", "--seed", seed]);
-        let mut client = server.connect();
+        let client = server.connect();
         let outcomes: Vec<bool> = (0..100)
             .map(|_| {
                 client.send(&request(&[]));

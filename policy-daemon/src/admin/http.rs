@@ -101,7 +101,9 @@ pub(super) fn read(received: &[u8]) -> Progress {
         path: path_of(target).to_owned(),
         is_head,
         accept: values("accept").into_iter().next().unwrap_or_default(),
-        host: authority_of(target).map(str::to_owned).or(hosts.pop()),
+        host: authority_of(target)
+            .map(str::to_owned)
+            .or_else(|| hosts.pop()),
     })
 }
 

@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn actions_are_judged_as_postfix_reads_them() {
-        let rules: [(&str, fn(&[u8]) -> bool); 6] = [
+        type Rule = fn(&[u8]) -> bool;
+        let rules: [(&str, Rule); 6] = [
             ("name", is_action_or_name),
             ("known", is_action_or_known),
             ("text", has_text),
