@@ -5,6 +5,8 @@ use std::{fmt::Display, process::ExitCode};
 use policy_daemon::log::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::note::note;
+
 /// How the program ends. Of several the greatest counts: [`Ord::max`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
@@ -32,7 +34,7 @@ pub(crate) enum Status {
 impl Status {
     /// Says on standard error what is wrong, in one line, and is the status to end with.
     pub(crate) fn say(self, error: &dyn Display) -> Self {
-        eprintln!("policy-client: {}", printable(error.to_string()));
+        note(&format!("policy-client: {}", printable(error.to_string())));
         self
     }
 }

@@ -129,6 +129,7 @@ fn connect(host: &str, port: u16, end: Instant) -> io::Result<Socket> {
 /// The addresses of a host, found by then. The system's resolver has no time-out: one that has not ended by then goes on by
 /// itself, and few of them may.
 fn look_up(host: &str, port: u16, end: Instant) -> io::Result<Vec<SocketAddr>> {
+    let patience = left(end)?;
     let place = LookUp::begin()
         .ok_or_else(|| io::Error::other("too many names are being looked up already"))?;
     let name = (host.to_owned(), port);
@@ -142,7 +143,7 @@ fn look_up(host: &str, port: u16, end: Instant) -> io::Result<Vec<SocketAddr>> {
     thread::Builder::new()
         .name("look-up".to_owned())
         .spawn(look_up)?;
-    let found = found.recv_timeout(left(end)?);
+    let found = found.recv_timeout(patience);
     found.unwrap_or_else(|_| {
         let text = format!("{host} is not found in time");
         Err(io::Error::new(io::ErrorKind::TimedOut, text))

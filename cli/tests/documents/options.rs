@@ -57,7 +57,7 @@ fn option_blocks() -> Vec<(String, String)> {
 fn options() -> Vec<(String, String)> {
     let mut spans = spans();
     // Those of the other programs are tested with them.
-    let others = ["docs/mtpolicyd", "docs/policy-client"];
+    let others = ["docs/mtpolicyd", "docs/policy-client", "docs/conformance"];
     let is_ours = |place: &str| {
         !place.contains(".1:") && !others.iter().any(|other| place.starts_with(other))
     };

@@ -111,7 +111,7 @@ impl Unit {
         ));
         self.ask(machine, self.answers[1]);
         // A fault fails the reload, and the daemon serves on.
-        machine.must(&format!("echo '<' >>{file}"));
+        machine.must(&format!("echo '</nothing>' >>{file}"));
         assert_ne!(
             machine.run(&format!("systemctl reload {name}")).code,
             Some(0)

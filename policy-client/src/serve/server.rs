@@ -15,6 +15,7 @@ use socket2::SockRef;
 use tokio::time::sleep;
 
 use super::script::{Manner, Script, Turn};
+use crate::note::note;
 
 /// What is done, and whether it is told.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Server {
             match io.as_fd().try_clone_to_owned() {
                 Ok(direct) => Some(direct),
                 Err(error) => {
-                    eprintln!("policy-client: closing a connection: {error}");
+                    note(&format!("policy-client: closing a connection: {error}"));
                     return;
                 }
             }

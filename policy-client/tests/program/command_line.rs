@@ -79,3 +79,21 @@ fn help_and_version_are_on_standard_output_and_no_error() {
         assert!(!ended.out.is_empty());
     }
 }
+
+#[test]
+fn a_message_that_nobody_reads_changes_no_status() {
+    for (args, status) in [
+        (&["query", "127.0.0.1:1", "request=x"][..], 69),
+        (&["replay", "/no/such/file", "127.0.0.1:1"], 66),
+        (&["query", "nonsense"], 64),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = std::process::Command::new(policy_client())
+            .args(args)
+            .stderr(writer)
+            .status()
+            .unwrap();
+        assert_eq!(ended.code(), Some(status), "{args:?}");
+    }
+}
