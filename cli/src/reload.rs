@@ -3,14 +3,15 @@
 use std::sync::{Arc, mpsc::Sender};
 
 use policy_daemon::{
-    NextListeners, Reloading, StartError,
+    ListenAddr, NextListeners, Reloading, StartError,
     log::{Level, Log, printable},
 };
+use policy_flow::Check;
 
 use crate::{
     args::{Options, Stop},
-    check_config::Effective,
-    config::{Change, Written, differences, written},
+    check_config::{Effective, warnings},
+    config::{Change, Config, Written, differences, written},
     proxy::{CurrentProxy, Exchange, Message},
     services::{Services, checks},
 };
@@ -59,7 +60,8 @@ impl Reload {
         let log = current.get().journal.log().clone();
         match self.read(current, daemon, done) {
             Ok((options, exchange, listeners)) => {
-                let said = self.say_changes(&options, &log);
+                let mut said = self.say_changes(&options, &log);
+                said.extend(say_warnings(&options, exchange.proxy.check.as_ref(), &log));
                 self.options = options.with_start_of(&self.options);
                 Ok((exchange, listeners, said))
             }
@@ -113,7 +115,7 @@ impl Reload {
         for change in differences(&before, &after) {
             match change {
                 Change::Of(key, _) if needs_restart(&key) => {}
-                Change::Of(_, text) | Change::OfService(text) => say(Level::Notice, text),
+                Change::Of(_, text) | Change::OfTable(text) => say(Level::Notice, text),
             }
         }
         for change in differences(&self.start, &after) {
@@ -128,6 +130,32 @@ impl Reload {
         }
         said
     }
+}
+
+/// Logs what `--check-config` would warn of.
+fn say_warnings(options: &Options, check: Option<&Check>, log: &Log) -> Vec<String> {
+    let services = Services::parse(options);
+    let daemon = options.daemon();
+    let listeners: Vec<ListenAddr> = daemon.listen_addrs().filter_map(Result::ok).collect();
+    let file = options.file.as_ref();
+    let of_options = warnings::all(options, &services, &listeners, check)
+        .into_iter()
+        .map(|text| {
+            let text = printable(text);
+            let position = file.and_then(|file| file.position_of(&text));
+            (position.unwrap_or_default(), text)
+        });
+    let of_file = file.map(Config::warnings).unwrap_or_default();
+    let mut said = Vec::new();
+    for (position, text) in of_options.chain(of_file) {
+        let (position, text) = match position.as_str() {
+            "" => (position, printable(text)),
+            _ => (printable(position) + ": ", printable(text)),
+        };
+        log.line(Level::Warning, format!("SIGHUP: {position}{text}"));
+        said.push(format!("{position}warning: {text}"));
+    }
+    said
 }
 
 impl Options {

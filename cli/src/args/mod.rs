@@ -23,6 +23,9 @@ pub use default_action::DefaultAction;
 mod failover;
 pub use failover::{Checking, FailoverArgs};
 
+mod groups;
+pub(crate) use groups::{Group, Groups, NamedListener};
+
 mod log_format;
 pub use log_format::LogFormat;
 
@@ -159,6 +162,9 @@ pub struct Options {
     /// What the configuration file says, if there is one.
     #[arg(skip)]
     pub(crate) file: Option<Config>,
+    /// What a file says of groups of services.
+    #[arg(skip)]
+    pub(crate) groups: Groups,
     /// The whole command line.
     #[arg(skip)]
     pub(crate) words: Vec<OsString>,
@@ -214,8 +220,19 @@ impl Options {
         daemon.user.clone_from(&self.user);
         daemon.drain = self.shutdown.drain;
         daemon.handover.clone_from(&self.shutdown.handover);
-        daemon.reserved_fds = self.services.len() * self.failover.max_connections;
+        daemon.reserved_fds = self.max_connections();
         daemon
+    }
+
+    /// As many connections as all services may have.
+    fn max_connections(&self) -> usize {
+        if self.groups.list.is_empty() {
+            return self.services.len() * self.failover.max_connections;
+        }
+        let groups = self.groups.list.iter();
+        let of_group =
+            |group: &Group| group.services.len() * group.options.failover.max_connections;
+        groups.map(of_group).sum()
     }
 }
 

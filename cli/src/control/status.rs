@@ -20,20 +20,28 @@ pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         proxy.journal.unanswered_count(),
         daemon.log_lines_lost,
     );
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(services(proxy, daemon).iter().map(ServiceStatus::row));
-    let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
+    let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
+    rows.extend(
+        services(proxy, daemon)
+            .iter()
+            .map(|service| service.row().to_vec()),
+    );
+    if !proxy.has_groups() {
+        // All are in it.
+        for row in &mut rows {
+            row.remove(GROUP);
+        }
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+    let head = rows.first().cloned().unwrap_or_default();
     for row in rows {
         let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let (width, is_number) = (*width, NUMBERS.contains(&column));
+        for ((cell, width), title) in row.iter().zip(&widths).zip(&head) {
+            let (width, is_number) = (*width, NUMBERS.contains(&title.as_str()));
             _ = if is_number {
                 write!(line, "{cell:>width$}  ")
             } else {
@@ -70,6 +78,7 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
 /// A service as it is shown.
 struct ServiceStatus {
     name: String,
+    group: String,
     endpoint: String,
     state: State,
     is_up: bool,
@@ -89,6 +98,7 @@ fn services(proxy: &Proxy, daemon: &DaemonStatus) -> Vec<ServiceStatus> {
         let up = up.map_or(daemon.uptime, |since| now.saturating_duration_since(since));
         Some(ServiceStatus {
             name: proxy.journal.names().nth(index)?.to_owned(),
+            group: proxy.group_name(index).to_owned(),
             endpoint: service.endpoint.to_string(),
             is_up: down.is_none(),
             since: down.unwrap_or(up),
@@ -117,6 +127,7 @@ impl ServiceStatus {
         };
         [
             self.name.clone(),
+            self.group.clone(),
             if self.is_up { "up" } else { "down" }.to_owned(),
             shown(self.since),
             self.state.mode().to_owned(),
@@ -133,6 +144,7 @@ impl ServiceStatus {
     fn json(&self) -> Value {
         json!({
             "name": self.name,
+            "group": self.group,
             "endpoint": self.endpoint,
             "state": if self.is_up { "up" } else { "down" },
             "since_seconds": seconds(self.since),
@@ -181,11 +193,14 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-const HEAD: [&str; 11] = [
-    "SERVICE", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50", "P99", "WHY",
+const HEAD: [&str; 12] = [
+    "SERVICE", "GROUP", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50",
+    "P99", "WHY",
 ];
+/// The column that is there where there are several groups.
+const GROUP: usize = 1;
 /// The columns that hold numbers.
-const NUMBERS: [usize; 6] = [4, 5, 6, 7, 8, 9];
+const NUMBERS: [&str; 6] = ["WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50", "P99"];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 use bytes::BytesMut;
 use policy_daemon::control::Done;
 use policy_flow::Probe;
-use policy_ha::{BackendId, Mode, Outcome, Status};
+use policy_ha::{Mode, Outcome, Status};
 use policy_proto::MessageDecoder;
 use policy_socket::Endpoint;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -19,10 +19,12 @@ use super::{Commands, NO_SERVICE};
 impl Commands {
     /// Opens a connection to a service that is down and, with `--probe`, asks.
     pub(super) fn ask(&self, name: &str) -> Result<Asked, String> {
-        let id = self.find(name)?;
+        let (shared, id) = self.find(name)?;
         let proxy = &*self.proxy;
-        let shared = proxy.shared.as_ref().ok_or(NO_SERVICE)?;
-        let service = proxy.journal.service(id.index()).ok_or(NO_SERVICE)?;
+        let service = proxy
+            .journal
+            .service(self.index_of(name)?)
+            .ok_or(NO_SERVICE)?;
         if shared.balancer().status(id) == Status::Up {
             return Ok(Asked::IsUp);
         }
@@ -39,14 +41,13 @@ impl Commands {
     /// Notes what came of it. An answer to a probe brings the service back. Without a probe a connection proves little:
     /// then the next request tries the service.
     pub(super) fn asked(&self, name: &str, asked: Asked) -> Result<Done, String> {
-        let id = self.find(name)?;
-        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let (shared, id) = self.find(name)?;
         let mode = shared.balancer().mode(id);
         Ok(match asked {
             Asked::IsUp => Done::shown(format!("'{name}' is up\n")),
             Asked::Failed(error) => Done::shown(format!("'{name}' is still down: {error}\n")),
             Asked::Answered => {
-                self.is_back(id);
+                self.is_back(self.index_of(name)?);
                 Done::changed(format!("'{name}' answers: it is up"))
             }
             Asked::Connected if mode != Mode::Enabled => {
@@ -64,15 +65,15 @@ impl Commands {
         })
     }
 
-    fn is_back(&self, id: BackendId) {
-        let Some(shared) = &self.proxy.shared else {
+    fn is_back(&self, index: usize) {
+        let Some((shared, id)) = self.proxy.health_of(index) else {
             return;
         };
         let changed = shared
             .balancer()
             .observe(Instant::now(), id, Outcome::Success);
         if let Some(transition) = changed {
-            self.proxy.journal.changed(id.index(), transition, None);
+            self.proxy.journal.changed(index, transition, None);
         }
     }
 }

@@ -55,6 +55,11 @@ impl Snapshot {
             };
             let answered = state.counts.answered;
             let connections = u64::try_from(state.connections).unwrap_or(u64::MAX);
+            let name = if self.proxy.has_groups() {
+                format!("{name}, group {}", self.proxy.group_name(at))
+            } else {
+                name.to_owned()
+            };
             section.row([
                 Cell::text(name),
                 Cell::State(!state.is_down(), up.to_owned()),

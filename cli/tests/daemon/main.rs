@@ -6,6 +6,7 @@ mod answers;
 mod clients;
 mod connections;
 mod control;
+mod groups;
 mod lines;
 mod listen;
 mod log;

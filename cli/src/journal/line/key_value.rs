@@ -15,6 +15,7 @@ pub(in crate::journal) fn line(
     outcome: &Outcome<'_>,
 ) -> String {
     let Outcome {
+        group,
         answered,
         failed,
         took,
@@ -24,6 +25,9 @@ pub(in crate::journal) fn line(
     for (name, limit) in ATTRIBUTES {
         let value = request.get(name).unwrap_or_default();
         append_field(&mut line, name, value, limit);
+    }
+    if let Some(name) = journal.group_name(group) {
+        append_field(&mut line, "group", name.as_bytes(), MAX_NAME);
     }
     let name_of = |index: usize| journal.services.get(index).map(|counted| &*counted.name);
     let service = answered.and_then(|backend| name_of(backend.index()));
@@ -141,6 +145,7 @@ mod tests {
         let journal = Journal::new(Log::buffered(), services);
         let response = Response::new([b"x", action].concat()).unwrap();
         let outcome = Outcome {
+            group: 0,
             answered: None,
             failed: u64::MAX,
             took: Duration::ZERO,
