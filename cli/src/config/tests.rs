@@ -12,6 +12,8 @@ use crate::{
     services::Services,
 };
 
+mod groups;
+
 /// What is wrong with a file, without its path.
 fn faults(text: &str) -> Vec<String> {
     let dir = TempDir::new().unwrap();
@@ -206,6 +208,34 @@ fn a_file_that_is_not_there_too_large_or_not_utf_8_is_refused() {
     assert!(read().contains("larger than 1 MiB"), "{}", read());
     fs::write(&path, b"# x\n# gr\xfcn\n").unwrap();
     assert!(read().contains(":2:5: error: not UTF-8"), "{}", read());
+}
+
+/// With groups, routes and listeners with names.
+#[test]
+fn what_is_shown_of_a_file_with_groups_is_a_file_that_means_the_same() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("f");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Options::parse(["--config".into(), path.clone().into_os_string()], false).unwrap()
+    };
+    let options = read(groups::GOOD);
+    let services = Services::parse(&options);
+    let effective = effective(&options, &services);
+    let chosen = written(&effective, Written::NonDefault).unwrap();
+    for part in [
+        "\n[group.one]\nservices = [\"a\"]\ndeadline = \"7s\"\n",
+        "\n[listener.x]\naddress = \"inet:127.0.0.1:0\"\ngroup = \"one\"\ndefault = \"DEFER\"\n",
+        "\n[[route]]\ngroup = \"two\"\npolicy_context = [\"p\"]\nprotocol_state = [\"RCPT\", \"END-OF-MESSAGE\"]\n\
+         listener = [\"x\"]\n",
+    ] {
+        assert!(chosen.contains(part), "{part}\n{chosen}");
+    }
+    assert!(!chosen.contains("listen ="), "{chosen}");
+    let shown = all(&options);
+    for text in [&chosen, &shown] {
+        assert_eq!(all(&read(text)), shown, "{text}");
+    }
 }
 
 #[test]
