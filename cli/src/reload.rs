@@ -93,6 +93,9 @@ impl Reload {
         if !options.is_daemon {
             return Err(vec!["no listener: give `listen`".to_owned()]);
         }
+        if options.limits.allow != self.options.limits.allow && !options.limits.allow.is_empty() {
+            self.check_allow(&options)?;
+        }
         let listeners = daemon.bind(&options.listen).map_err(line)?;
         let holding = options.clone().with_start_of(&self.options);
         let _held = current.hold();
@@ -100,6 +103,20 @@ impl Reload {
         let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         current.set(Arc::clone(&exchange.proxy));
         Ok((options, Arc::new(exchange), listeners))
+    }
+
+    /// A listener that other machines reach may need the `allow` of the same file, which comes with a restart.
+    fn check_allow(&self, options: &Options) -> Result<(), Vec<String>> {
+        let now = options.daemon();
+        let mut before = now.clone();
+        before.allow.clone_from(&self.options.limits.allow);
+        let addresses = now.listen_addrs().zip(before.listen_addrs());
+        let needs = addresses.zip(&options.listen).filter(|((now, before), _)| now.is_ok() && before.is_err());
+        let texts = needs.map(|(_, listen)| {
+            format!("--listen {listen} needs the new `allow`, which needs a restart")
+        });
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() { Ok(()) } else { Err(texts) }
     }
 
     /// Logs each setting that differs from before, and each that differs from the start and holds since then.

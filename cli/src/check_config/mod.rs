@@ -50,6 +50,9 @@ pub fn check_config(options: &Options) -> bool {
     for error in daemon.admin_addrs().filter_map(Result::err) {
         findings.error(error.line());
     }
+    if let Err(error) = daemon.check_paths() {
+        findings.error(error.line());
+    }
     if let Err(error) = daemon.check_handover() {
         findings.error(error.line());
     }

@@ -167,9 +167,10 @@ impl Reader {
             Ok(directory) => directory,
             Err(wrong) => return self.wrong(source, "include", vec![wrong]),
         };
-        let own = self.sources.first().and_then(|own| own.path.parent());
-        let path = own.map_or_else(|| directory.clone().into(), |own| own.join(&directory));
-        match files::in_directory(&path) {
+        let own = self.sources.first().map(|own| own.path.clone());
+        let own = own.unwrap_or_default();
+        let path = own.parent().unwrap_or(&own).join(directory);
+        match files::in_directory(&path, &own) {
             Ok(files) => {
                 for file in files {
                     self.read(file);

@@ -206,6 +206,16 @@ fn a_file_that_is_not_there_too_large_or_not_utf_8_is_refused() {
     );
     fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(read().contains("larger than 1 MiB"), "{}", read());
+    fs::write(&path, "include = \"conf.d\"\n").unwrap();
+    let included = dir.path().join("conf.d");
+    fs::create_dir(&included).unwrap();
+    std::os::unix::fs::symlink(&path, included.join("a.toml")).unwrap();
+    assert!(read().contains("a.toml is the same file as "), "{}", read());
+    fs::remove_file(included.join("a.toml")).unwrap();
+    fs::write(included.join("b.toml"), "").unwrap();
+    fs::hard_link(included.join("b.toml"), included.join("c.toml")).unwrap();
+    assert!(read().contains("c.toml is the same file as "), "{}", read());
+    fs::remove_dir_all(&included).unwrap();
     fs::write(&path, b"# x\n# gr\xfcn\n").unwrap();
     assert!(read().contains(":2:5: error: not UTF-8"), "{}", read());
 }

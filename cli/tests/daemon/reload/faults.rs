@@ -64,3 +64,23 @@ fn a_pipe_among_the_included_files_is_a_fault_and_not_waited_for() {
     assert_eq!(configured.ask(), "a");
     configured.daemon.stop();
 }
+
+#[test]
+fn what_a_check_would_warn_of_is_logged() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let good = service("a", &stub, "");
+    let configured = Configured::start(&good);
+    let text = format!(
+        "deadline = \"101s\"\n{good}{}[group.b]\nservices = \"b\"\n",
+        service("b", &stub, "")
+    );
+    configured.reload(&text, GOOD);
+    let log = configured.daemon.stop().out;
+    for said in [
+        "[LOG warning]: warning: SIGHUP: ",
+        "hapolicy.toml:2:12: group 'b': --deadline 101s is above the 100s after which Postfix gives up",
+        ":8: group `b` gets no request: no route and no listener names it",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+}

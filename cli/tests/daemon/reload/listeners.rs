@@ -77,3 +77,65 @@ fn listeners_come_and_go_and_clients_of_one_that_is_gone_stay() {
         .filter(|line| line.contains("listened on inet:"));
     assert_eq!(listened.count(), 1, "{log}");
 }
+
+#[test]
+fn a_unix_socket_whose_file_was_removed_is_bound_anew() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let socket = dir.path().join("policy.sock");
+    let endpoint = format!("unix:{}", socket.display());
+    let text = format!("listen = \"{endpoint}\"\n{}", service("a", &stub, ""));
+    let configured = Configured::in_directory(dir, &text, 1);
+    let mut early = Client::connect(&endpoint);
+    assert_eq!(early.ask_about("x"), "a");
+    fs::remove_file(&socket).unwrap();
+    assert!(Client::try_connect(&endpoint).is_err());
+    configured.reload_file(&text, GOOD);
+    assert_eq!(Client::connect(&endpoint).ask_about("x"), "a");
+    assert_eq!(early.ask_about("x"), "a");
+    configured.reload_file(&text, GOOD);
+    assert_eq!(
+        Client::connect(&endpoint).ask_about("x"),
+        "a",
+        "{}",
+        configured.log()
+    );
+    configured.daemon.stop();
+    assert!(!socket.exists());
+}
+
+#[test]
+fn why_an_address_cannot_be_taken_at_a_reload_is_said_with_what_to_do() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let of_a = service("a", &stub, "");
+    let configured = Configured::start(&of_a);
+    let port = configured.daemon.endpoint().rsplit(':').next().unwrap();
+    let unix = format!("unix:{}", configured.directory().join("s").display());
+    for (text, said) in [
+        (
+            format!(
+                "listen = [\"inet:127.0.0.1:0\", \"inet:0.0.0.0:{port}\"]\nallow = \"192.0.2.0/24\"\n{of_a}"
+            ),
+            format!("--listen inet:0.0.0.0:{port} needs the new `allow`, which needs a restart"),
+        ),
+        (
+            format!("listen = [\"inet:127.0.0.1:0\", \"inet:127.0.0.1:{port}\"]\n{of_a}"),
+            format!(
+                "cannot bind inet:127.0.0.1:{port} while this daemon listens at inet:127.0.0.1:{port}: restart"
+            ),
+        ),
+        (
+            format!("listen = [\"inet:127.0.0.1:0\", \"{unix}\", \"{unix}\"]\n{of_a}"),
+            format!("--listen {unix}: that is the path of --listen already"),
+        ),
+    ] {
+        configured.reload_file(&text, BAD);
+        assert!(
+            configured.log().contains(&said),
+            "{said}: {}",
+            configured.log()
+        );
+        assert_eq!(configured.ask(), "a");
+    }
+    configured.daemon.stop();
+}

@@ -6,11 +6,13 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Signal, request},
+    process::{Signal, hapolicy, request, run},
     stub::{Script, Stub},
 };
 
-use super::{BAD, Configured, GOOD, service, within_patience};
+use tempfile::TempDir;
+
+use super::{BAD, Configured, GOOD, service, with_listener, within_patience};
 
 #[test]
 fn services_come_and_go_and_one_that_stays_keeps_its_connection_and_its_counters() {
@@ -173,3 +175,29 @@ fn no_request_of_many_is_lost_while_good_and_bad_files_are_read() {
 
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 100_000;
+
+#[test]
+fn a_weight_and_a_mode_of_a_command_stay_where_a_service_has_moved() {
+    let [old, new] = ["old", "new"].map(|name| Stub::tcp(Script::answer(name)));
+    let dir = TempDir::new().unwrap();
+    let socket = dir.path().join("control");
+    let text = |stub: &Stub| {
+        let control = format!("control = \"unix:{}\"\n", socket.display());
+        control + &service("a", stub, "")
+    };
+    let configured =
+        Configured::in_directory(TempDir::new().unwrap(), &with_listener(&text(&old)), 1);
+    let ctl = |words: &[&str]| {
+        let socket = socket.to_str().unwrap();
+        run(hapolicy(), &[&["ctl", "--socket", socket], words].concat()).out
+    };
+    ctl(&["weight", "a", "7"]);
+    ctl(&["drain", "a"]);
+    configured.reload(&text(&new), GOOD);
+    let status = ctl(&["status", "--json"]);
+    assert!(
+        status.contains("\"mode\":\"drain\"") && status.contains("\"weight\":7"),
+        "{status}"
+    );
+    configured.daemon.stop();
+}
