@@ -111,7 +111,9 @@ impl Reload {
         let mut before = now.clone();
         before.allow.clone_from(&self.options.limits.allow);
         let addresses = now.listen_addrs().zip(before.listen_addrs());
-        let needs = addresses.zip(&options.listen).filter(|((now, before), _)| now.is_ok() && before.is_err());
+        let needs = addresses
+            .zip(&options.listen)
+            .filter(|((now, before), _)| now.is_ok() && before.is_err());
         let texts = needs.map(|(_, listen)| {
             format!("--listen {listen} needs the new `allow`, which needs a restart")
         });

@@ -17,6 +17,7 @@ pub(crate) struct Groups {
     pub(crate) listeners: Vec<NamedListener>,
     /// With the indexes of groups, and of listeners from 1 on: 0 is that of all without a name.
     pub(crate) routes: Vec<Route>,
+    pub(crate) mirrors: Vec<MirrorOptions>,
     /// The index of the group that requests go to which no route takes, where their listener names none.
     pub(crate) fallback: Option<usize>,
 }
@@ -30,6 +31,21 @@ pub(crate) struct Group {
     pub(crate) options: Box<Options>,
     /// The names of the latter.
     pub(crate) own: Vec<String>,
+}
+
+/// A service that a share of the requests also goes to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct MirrorOptions {
+    /// Its number among the mirrors.
+    pub(crate) id: usize,
+    pub(crate) name: String,
+    pub(crate) endpoint: Endpoint,
+    /// The name of the group whose requests it gets a share of: without one those of all.
+    pub(crate) group: Option<String>,
+    /// In hundredths of a percent.
+    pub(crate) share: u16,
+    pub(crate) timeout: Duration,
+    pub(crate) connections: usize,
 }
 
 /// A listener with a name.
@@ -50,6 +66,7 @@ impl Groups {
             groups,
             listeners,
             routes,
+            mirrors,
         } = &file.tables;
         let mut list = Vec::new();
         for group in groups {
@@ -109,11 +126,18 @@ impl Groups {
         };
         let routes = routes.iter().map(route).collect();
         let fallback = group(DEFAULT_GROUP);
+        let mirrors = mirrors.iter().enumerate().map(|(id, table)| MirrorOptions {
+            id,
+            group: table.group.as_ref().map(|name| name.text.clone()),
+            ..table.options.clone()
+        });
+        let mirrors = mirrors.collect();
         Ok(Self {
             routes,
             fallback,
             list,
             listeners: named,
+            mirrors,
         })
     }
 }

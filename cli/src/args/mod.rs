@@ -24,7 +24,7 @@ mod failover;
 pub use failover::{Checking, FailoverArgs};
 
 mod groups;
-pub(crate) use groups::{Group, Groups, NamedListener};
+pub(crate) use groups::{Group, Groups, MirrorOptions, NamedListener};
 
 mod log_format;
 pub use log_format::LogFormat;

@@ -13,6 +13,7 @@ pub(crate) use difference::{Change, differences};
 
 mod files;
 mod finding;
+mod mirrors;
 mod names;
 mod reader;
 mod service;

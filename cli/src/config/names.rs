@@ -69,6 +69,13 @@ impl Reader {
                 self.is_known(group, "group", &groups);
             }
         }
+        for group in tables
+            .mirrors
+            .iter()
+            .filter_map(|mirror| mirror.group.as_ref())
+        {
+            self.is_known(group, "group", &groups);
+        }
         for route in &tables.routes {
             self.is_known(&route.group, "group", &groups);
             for listener in &route.listeners {

@@ -77,6 +77,7 @@ impl Reader {
             "group" => self.groups(source, value),
             "listener" => self.listeners(source, value),
             "route" => self.routes(source, value),
+            "mirror" => self.mirrors(source, value),
             "include" => self.include(source, key, value),
             name => self.option(source, key, name, value),
         }
@@ -239,7 +240,7 @@ pub(super) fn is_key(name: &str) -> bool {
     !NO_KEYS.contains(&name)
 }
 
-const TABLES: [&str; 5] = ["service", "group", "listener", "route", "include"];
+const TABLES: [&str; 6] = ["service", "group", "listener", "route", "mirror", "include"];
 const NO_KEYS: [&str; 14] = [
     "service",
     "mode",

@@ -34,7 +34,7 @@ pub(super) fn words(
             "address" => address(value).map(|address| fields.address = address),
             "priority" => number(value, 0..=65_535).map(|number| fields.priority = number),
             "weight" => number(value, 1..=1000).map(|number| fields.weight = number),
-            "timeout" => timeout(value).map(|timeout| fields.timeout = timeout),
+            "timeout" => timeout(value).map(|(timeout, _)| fields.timeout = timeout),
             "mode" => mode(value).map(|mode| fields.others.push(("mode", mode))),
             "keep" => keep(value).map(|keep| fields.others.push(("keep", keep))),
             "actions" => actions(value).map(|list| fields.others.push(("actions", list))),
@@ -97,7 +97,7 @@ impl Fields {
     }
 }
 
-fn address(value: &Value<'_>) -> Result<String, Wrong> {
+pub(super) fn address(value: &Value<'_>) -> Result<String, Wrong> {
     let address = text(value, "a string")?;
     let wrong = |label: String| Wrong::new(value.span(), label);
     let service = Service::parse(format!("x={address}"), Duration::MAX);
@@ -128,10 +128,10 @@ fn duration(value: &Value<'_>) -> Result<(String, Duration), Wrong> {
     Ok((text, time))
 }
 
-fn timeout(value: &Value<'_>) -> Result<String, Wrong> {
+pub(super) fn timeout(value: &Value<'_>) -> Result<(String, Duration), Wrong> {
     let (text, time) = duration(value)?;
     if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&time) {
-        Ok(text)
+        Ok((text, time))
     } else {
         Err(Wrong::new(value.span(), "not 100ms to 3600s"))
     }

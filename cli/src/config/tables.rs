@@ -12,6 +12,7 @@ use toml::{
 
 use super::{
     Place,
+    mirrors::MirrorTable,
     reader::{Reader, find},
     suggest::did_you_mean,
     value::{self, Value, Wrong, text, texts},
@@ -24,6 +25,7 @@ pub(crate) struct Tables {
     pub(crate) groups: Vec<GroupTable>,
     pub(crate) listeners: Vec<ListenerTable>,
     pub(crate) routes: Vec<RouteTable>,
+    pub(crate) mirrors: Vec<MirrorTable>,
 }
 
 /// A name, and where it stands.
@@ -198,7 +200,7 @@ impl Reader {
     }
 
     /// The tables of one kind, each with its name.
-    fn named_tables(
+    pub(super) fn named_tables(
         &mut self,
         source: usize,
         value: &Value<'_>,
@@ -238,7 +240,7 @@ impl Reader {
     }
 
     /// Reads the keys of a table: those that `own` knows, and long options, whose words are returned.
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         name: &Name,
         kind: &str,

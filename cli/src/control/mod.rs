@@ -3,6 +3,8 @@
 mod status;
 mod trial;
 
+pub(crate) use trial::{left, open};
+
 use std::{fmt::Write, sync::Arc};
 
 use policy_daemon::control::{Control, DaemonStatus, Done};

@@ -3,9 +3,14 @@
 use std::{fmt::Write, time::Duration, time::Instant};
 
 use policy_daemon::{control::DaemonStatus, metrics::Histogram};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::{journal::State, metrics::ServiceTotals, proxy::Proxy};
+use crate::{
+    journal::State,
+    metrics::ServiceTotals,
+    mirror::{Compared, Mirror},
+    proxy::Proxy,
+};
 
 /// The status as a table.
 pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
@@ -51,7 +56,24 @@ pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         text += line.trim_end();
         text.push('\n');
     }
+    for mirror in &proxy.mirrors {
+        _ = writeln!(
+            text,
+            "\nmirror {}: {}",
+            mirror.options.name,
+            outcomes(mirror)
+        );
+    }
     text
+}
+
+/// What came of requests to a mirror.
+fn outcomes(mirror: &Mirror) -> String {
+    let compared = Compared::ALL.map(|compared| {
+        let count = mirror.counts.get(compared);
+        format!("{} {count}, ", compared.name())
+    });
+    format!("{}dropped {}", compared.concat(), mirror.counts.dropped())
 }
 
 /// The status as JSON in one line.
@@ -59,6 +81,11 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
     let services: Vec<Value> = services(proxy, daemon)
         .iter()
         .map(ServiceStatus::json)
+        .collect();
+    let mirrors: Vec<Value> = proxy
+        .mirrors
+        .iter()
+        .map(|mirror| mirror_json(mirror))
         .collect();
     let status = json!({
         "name": "hapolicy",
@@ -71,8 +98,25 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         "default_actions": proxy.journal.unanswered_count(),
         "log_lines_lost": daemon.log_lines_lost,
         "services": services,
+        "mirrors": mirrors,
     });
     format!("{status}\n")
+}
+
+fn mirror_json(mirror: &Mirror) -> Value {
+    let counts = &mirror.counts;
+    let compared = Compared::ALL.map(|compared| {
+        let count = counts.get(compared);
+        (compared.name().to_owned(), Value::from(count))
+    });
+    let mut all: Map<String, Value> = compared.into_iter().collect();
+    all.insert("name".to_owned(), mirror.options.name.as_str().into());
+    all.insert(
+        "endpoint".to_owned(),
+        mirror.options.endpoint.to_string().into(),
+    );
+    all.insert("dropped".to_owned(), counts.dropped().into());
+    all.into()
 }
 
 /// A service as it is shown.

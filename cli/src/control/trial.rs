@@ -92,6 +92,11 @@ pub(super) enum Asked {
 /// Connects and, with a probe, asks for an answer that passes.
 fn ask(endpoint: &Endpoint, probe: Option<&Probe>, patience: Duration) -> io::Result<()> {
     let end = Instant::now() + patience;
+    exchange(open(endpoint, end)?, probe, end)
+}
+
+/// A connection that waits, opened until then.
+pub(crate) fn open(endpoint: &Endpoint, end: Instant) -> io::Result<Socket> {
     match endpoint {
         Endpoint::Unix(path) => {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -103,9 +108,9 @@ fn ask(endpoint: &Endpoint, probe: Option<&Probe>, patience: Duration) -> io::Re
                 _ => error,
             })?;
             socket.set_nonblocking(false)?;
-            exchange(socket, probe, end)
+            Ok(socket)
         }
-        Endpoint::Inet { host, port } => exchange(connect(host, *port, end)?, probe, end),
+        Endpoint::Inet { host, port } => connect(host, *port, end),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -123,7 +128,7 @@ fn connect(host: &str, port: u16, end: Instant) -> io::Result<Socket> {
 }
 
 /// The time until then. A socket takes no time-out of zero.
-fn left(end: Instant) -> io::Result<Duration> {
+pub(crate) fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left < Duration::from_millis(1) {
         return Err(io::ErrorKind::TimedOut.into());

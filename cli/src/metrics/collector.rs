@@ -16,6 +16,7 @@ use crate::{
     metrics::{
         failure::Failure, group::GroupMetrics, service::ServiceMetrics, worker::WorkerMetrics,
     },
+    mirror::Compared,
     proxy::{CurrentProxy, Proxy},
 };
 
@@ -44,6 +45,7 @@ impl Admin for ProxyMetrics {
         snapshot.requests(families)?;
         snapshot.clients(families)?;
         snapshot.groups(families)?;
+        snapshot.mirrors(families)?;
         snapshot.services(families)
     }
 
@@ -164,6 +166,23 @@ impl Snapshot {
             None,
             of_group,
         )
+    }
+
+    fn mirrors(&self, families: &mut Families<'_>) -> fmt::Result {
+        let counts = self.proxy.mirrors.iter().flat_map(|mirror| {
+            let labels = |outcome| {
+                [
+                    ("mirror", mirror.options.name.as_str()),
+                    ("outcome", outcome),
+                ]
+            };
+            let compared = Compared::ALL
+                .map(|compared| (labels(compared.name()), mirror.counts.get(compared)));
+            let dropped = (labels("dropped"), mirror.counts.dropped());
+            compared.into_iter().chain([dropped])
+        });
+        let help = "Requests that also went to a mirror, by how its answer differs from the one that was given";
+        families.counters("mirrored_requests", help, counts)
     }
 
     fn services(&self, families: &mut Families<'_>) -> fmt::Result {

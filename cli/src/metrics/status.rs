@@ -8,7 +8,10 @@ use policy_daemon::{
 };
 use policy_ha::Mode;
 
-use crate::metrics::{collector::Snapshot, totals::ServiceTotals};
+use crate::{
+    metrics::{collector::Snapshot, totals::ServiceTotals},
+    mirror::Compared,
+};
 
 impl Snapshot {
     /// A request that no service answered, and one without a reply, is an error.
@@ -19,10 +22,14 @@ impl Snapshot {
     }
 
     pub(super) fn tables(&self) -> Vec<Section> {
-        vec![
+        let mut tables = vec![
             self.services_table(),
             RequestMetrics::section(self.requests_of_workers()),
-        ]
+        ];
+        if !self.proxy.mirrors.is_empty() {
+            tables.push(self.mirrors_table());
+        }
+        tables
     }
 
     fn services_table(&self) -> Section {
@@ -71,6 +78,30 @@ impl Snapshot {
                 Cell::Number(state.counts.failed),
                 Cell::Durations(took),
                 Cell::Number(connections),
+            ]);
+        }
+        section
+    }
+
+    fn mirrors_table(&self) -> Section {
+        let columns = [
+            "Mirror",
+            "Same",
+            "Other text",
+            "Other action",
+            "No answer",
+            "Dropped",
+        ];
+        let mut section = Section::new("Mirrors", columns);
+        for mirror in &self.proxy.mirrors {
+            let count = |compared| Cell::Number(mirror.counts.get(compared));
+            section.row([
+                Cell::text(mirror.options.name.as_str()),
+                count(Compared::Same),
+                count(Compared::Text),
+                count(Compared::Action),
+                count(Compared::Unanswered),
+                Cell::Number(mirror.counts.dropped()),
             ]);
         }
         section

@@ -125,6 +125,12 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
                     .journal
                     .unanswered(group, || proxy.states_of(group), response);
             }
+            if !proxy.mirrors.is_empty()
+                && answered.is_some()
+                && let Some(response) = response
+            {
+                proxy.mirror(group, request, response);
+            }
             self.groups.replied(group, is_unanswered);
             let outcome = Outcome {
                 group,

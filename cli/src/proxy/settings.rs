@@ -7,12 +7,14 @@ use policy_flow::{
     RequestMemory, Routing, Shared, Slot, Unanswered, Upstream, UpstreamOptions,
 };
 use policy_ha::BackendId;
+use policy_proto::{Request, Response};
 use policy_socket::Endpoint;
 
 use crate::{
     args::{DefaultAction, NamedListener},
     journal::{Journal, State, shortage::MemoryWaits},
     metrics::{GroupMetrics, GroupTable, ServiceMetrics, ServiceTable, WorkerMetrics},
+    mirror::Mirror,
     proxy::links::Backends,
 };
 
@@ -41,6 +43,8 @@ pub struct Proxy {
     pub(crate) service_metrics: Vec<Vec<Arc<ServiceMetrics>>>,
     /// For each group: what each worker counts of it.
     pub(crate) group_metrics: Vec<Vec<Arc<GroupMetrics>>>,
+    /// Services whose answers are only compared and counted.
+    pub(crate) mirrors: Vec<Arc<Mirror>>,
 }
 
 /// The options for clients and services.
@@ -179,6 +183,18 @@ impl Proxy {
         index
             .and_then(|index| u16::try_from(index + 1).ok())
             .unwrap_or(0)
+    }
+
+    /// A service of this group has answered a request: mirrors may have a copy.
+    #[cold]
+    pub(crate) fn mirror(&self, group: usize, request: &Request, answer: &Response) {
+        let name = self.settings.groups.get(group).map(|group| &group.name);
+        for mirror in &self.mirrors {
+            let of = &mirror.options.group;
+            if of.is_none() || of.as_ref() == name {
+                mirror.offer(request, answer);
+            }
+        }
     }
 
     /// The services as they are now.

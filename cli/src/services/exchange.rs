@@ -7,7 +7,7 @@ use policy_ha::BackendId;
 
 use super::{
     Services,
-    proxy::{counters, keyed, seed},
+    proxy::{counters, keyed, mirrors, seed},
 };
 use crate::{
     args::{Options, Service},
@@ -97,9 +97,11 @@ impl Services {
             groups.collect(),
             [Some(0)].into_iter().chain(listeners).collect(),
         );
+        let journal = Arc::new(journal.with_format(options.log_format));
         let proxy = Proxy {
+            mirrors: mirrors(options, &before.mirrors, &journal),
             default: options.default.clone().unwrap_or_default(),
-            journal: Arc::new(journal.with_format(options.log_format)),
+            journal,
             check,
             shared,
             service_metrics: service_metrics.collect(),

@@ -18,8 +18,9 @@ use policy_socket::Endpoint;
 
 use super::{Part, Services};
 use crate::{
-    args::{Affinity, Groups, Options, Service, read_probe},
+    args::{Affinity, Groups, MirrorOptions, Options, Service, read_probe},
     journal::{Journal, shortage::MemoryWaits},
+    mirror::Mirror,
     proxy::{Backends, GroupSettings, Proxy, Resolver, Settings},
 };
 
@@ -34,9 +35,11 @@ impl Services {
     ) -> Proxy {
         let settings = self.settings(options, workers);
         let memory = settings.clients.memory.filter(|_| options.is_daemon);
+        let journal = Arc::new(journal);
         Proxy {
+            mirrors: mirrors(options, &[], &journal),
             default: options.default.clone().unwrap_or_default(),
-            journal: Arc::new(journal),
+            journal,
             check: None,
             max_memory: options.limits.max_memory,
             shared: self.shared(&settings, options, workers),
@@ -136,6 +139,29 @@ fn group(part: &Part<'_>, options: &Options, workers: usize) -> GroupSettings {
             .map(|service| config(service, own, options.is_daemon))
             .collect(),
     }
+}
+
+/// The mirrors of a daemon; those of before go on where nothing else is said of them.
+pub(super) fn mirrors(
+    options: &Options,
+    before: &[Arc<Mirror>],
+    journal: &Arc<Journal>,
+) -> Vec<Arc<Mirror>> {
+    let mirror = |options: &MirrorOptions| {
+        let mut known = before
+            .iter()
+            .filter(|known| known.options.name == options.name);
+        match known.next() {
+            Some(known) if known.options == *options => Arc::clone(known),
+            known => {
+                let counts = known.map(|known| Arc::clone(&known.counts));
+                let counts = counts.unwrap_or_default();
+                Arc::new(Mirror::new(options.clone(), counts, journal, seed()))
+            }
+        }
+    };
+    let mirrors = options.groups.mirrors.iter();
+    mirrors.filter(|_| options.is_daemon).map(mirror).collect()
 }
 
 /// Which requests go to which group, where there are several, or where listeners have rules of their own.

@@ -7,7 +7,7 @@ use policy_flow::Route;
 
 use super::{Written, key, quoted, setting, string};
 use crate::{
-    args::{DefaultAction, Group, NamedListener, Options, shown_duration},
+    args::{DefaultAction, Group, MirrorOptions, NamedListener, Options, shown_duration},
     check_config::Effective,
     config::GROUP_OPTIONS,
     services::Services,
@@ -31,6 +31,9 @@ pub(super) fn tables(options: &Options, which: Written) -> Result<String, String
     }
     for route in &groups.routes {
         text += &of_route(route, options);
+    }
+    for mirror in &groups.mirrors {
+        text += &of_mirror(mirror, which)?;
     }
     Ok(text)
 }
@@ -88,6 +91,38 @@ fn of_listener(listener: &NamedListener, groups: &[Group]) -> Result<String, Str
     }
     if let Some(deadline) = listener.deadline {
         _ = writeln!(text, "deadline = {}", quoted(&shown_duration(deadline)));
+    }
+    Ok(text)
+}
+
+fn of_mirror(mirror: &MirrorOptions, which: Written) -> Result<String, String> {
+    let name = key(mirror.name.as_bytes())?;
+    let address = quoted(&mirror.endpoint.to_string());
+    let mut text = format!("\n[mirror.{name}]\naddress = {address}\n");
+    if let Some(group) = &mirror.group {
+        _ = writeln!(text, "group = {}", quoted(group));
+    }
+    let MirrorOptions {
+        share,
+        timeout,
+        connections,
+        ..
+    } = mirror;
+    let (percent, rest) = (share / 100, share % 100);
+    let share = if rest == 0 {
+        format!("\"{percent}%\"")
+    } else {
+        format!("\"{percent}.{rest:02}%\"")
+    };
+    let all = which == Written::All;
+    for (key, value, default) in [
+        ("share", share, "\"100%\""),
+        ("timeout", quoted(&shown_duration(*timeout)), "\"10s\""),
+        ("connections", connections.to_string(), "1"),
+    ] {
+        if all || value != default {
+            _ = writeln!(text, "{key} = {value}");
+        }
     }
     Ok(text)
 }
