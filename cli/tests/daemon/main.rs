@@ -10,6 +10,7 @@ mod groups;
 mod lines;
 mod listen;
 mod log;
+mod mirror;
 mod outage;
 mod refused;
 mod reload;

@@ -231,3 +231,54 @@ fn a_group_has_its_own_settings_in_the_place_of_those_at_the_top() {
         ]
     );
 }
+
+#[test]
+fn each_fault_of_a_mirror_is_said() {
+    for (line, expected) in [
+        ("share = \"12.5%\"", ""),
+        (
+            "share = 10",
+            "3:9: error: invalid `share` of mirror `m`: not a share from \"0.01%\" to \"100%\"",
+        ),
+        (
+            "share = \"0%\"",
+            "3:9: error: invalid `share` of mirror `m`: not a share from",
+        ),
+        (
+            "share = \"100.01%\"",
+            "3:9: error: invalid `share` of mirror `m`: not a share from",
+        ),
+        (
+            "share = \"1.234%\"",
+            "3:9: error: invalid `share` of mirror `m`: not a share from",
+        ),
+        (
+            "shear = \"1%\"",
+            "3:1: error: unknown key `shear` of mirror `m`: no key of a mirror (did you mean `share`?)",
+        ),
+        (
+            "connections = 17",
+            "3:15: error: invalid `connections` of mirror `m`: not 1 to 16",
+        ),
+        (
+            "timeout = \"1ms\"",
+            "3:11: error: invalid `timeout` of mirror `m`: not 100ms to 3600s",
+        ),
+        (
+            "group = \"x\"",
+            "3:9: error: unknown group `x`: there is no [group.x]",
+        ),
+    ] {
+        let text = format!(
+            "[mirror.m]\naddress = \"127.0.0.1:9\"\n{line}\n[service.a]\naddress = \"127.0.0.1:1\"\n"
+        );
+        let found = faults(&text).join("\n");
+        assert!(found.starts_with(expected), "{line}: {found}");
+        assert_eq!(found.is_empty(), expected.is_empty(), "{line}: {found}");
+    }
+    let without = faults("[mirror.m]\nshare = \"1%\"\n[service.a]\naddress = \"127.0.0.1:1\"\n");
+    assert!(
+        without[0].starts_with("1:9: error: invalid mirror `m`: it has no `address`"),
+        "{without:?}"
+    );
+}
