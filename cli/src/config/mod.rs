@@ -14,6 +14,7 @@ pub(crate) use difference::{Change, differences};
 mod files;
 mod finding;
 mod mirrors;
+mod named;
 mod names;
 mod reader;
 mod service;
