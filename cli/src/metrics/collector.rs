@@ -135,7 +135,7 @@ impl Snapshot {
         ] {
             let counts = groups().map(|(group, workers)| {
                 let counts = workers.iter().map(|worker| count(worker).get());
-                ([("group", group.name.as_str())], counts.sum())
+                ([("group", group.name.as_str())], counts.sum::<u64>())
             });
             families.counters(name, help, counts)?;
         }

@@ -94,6 +94,9 @@ impl Services {
 
     /// The services group by group, each group in the order of the file.
     fn into_groups(mut self, groups: &[Group]) -> Self {
+        if groups.is_empty() {
+            return self;
+        }
         let of_group = |name: &[u8]| {
             let mut groups = groups.iter();
             groups.position(|group| {
