@@ -49,7 +49,7 @@ pub(super) fn in_directory(path: &Path, own: &Path) -> io::Result<Vec<PathBuf>> 
         }
     }
     files.sort();
-    let mut known = Vec::new();
+    let mut known: Vec<((u64, u64), &Path)> = Vec::new();
     for file in [own].into_iter().chain(files.iter().map(PathBuf::as_path)) {
         // One that cannot be looked at cannot be read either, which is said with its name.
         let Ok(found) = fs::metadata(file) else {
@@ -63,7 +63,6 @@ pub(super) fn in_directory(path: &Path, own: &Path) -> io::Result<Vec<PathBuf>> 
         let identity = (found.dev(), found.ino());
         let mut before = known.iter();
         if let Some((_, other)) = before.find(|(before, _)| *before == identity) {
-            let other: &Path = other;
             let text = format!("{shown} is the same file as {}", other.display());
             return Err(io::Error::other(text));
         }
