@@ -230,7 +230,9 @@ fn groups_come_go_and_move_and_backends_that_stay_keep_their_connections() {
     assert!(numbers[1].iter().all(|slot| !slots.contains(slot)));
     assert!(gone.iter().all(|slot| *slot < Slot::from_index(2)));
     proxy.flow.renumber(&[None, Some(0)], &[]);
-    proxy.flow.renew(rules(Routing::default()));
+    let mut routing = Routing::default();
+    routing.groups = vec![GroupRules::default()];
+    proxy.flow.renew(rules(routing));
     assert_eq!(
         proxy.sends(client, attributes),
         ["send 0: a"],

@@ -89,8 +89,8 @@ fn each_request_of_a_message_goes_to_the_group_of_its_route() {
     }
     let log = grouped.configured.daemon.stop().out;
     for line in [
-        "recipient= group=rcpt service=rcpt1 attempts=1",
-        "recipient= group=default service=main attempts=1",
+        " group=rcpt service=rcpt1 attempts=1",
+        " group=default service=main attempts=1",
         "group 'rcpt': default action: 'DEFER rcpt', deadline: 90s",
         "service 'rcpt1' (",
         ") of group 'rcpt': enabled, up, answered: 4, failed: 0",

@@ -122,7 +122,7 @@ fn answers_of_a_mirror_are_compared_and_counted_and_reach_no_client() {
 
 #[test]
 fn a_mirror_that_hangs_costs_no_request_anything_and_what_it_misses_is_counted() {
-    let mirrored = Mirrored::start("connections = 2");
+    let mirrored = Mirrored::start("connections = 2\ntimeout = \"60s\"");
     mirrored.mirror.set(Script::answer("DUNNO").held());
     let mut client = mirrored.configured.daemon.connect();
     for number in 0..REQUESTS {
