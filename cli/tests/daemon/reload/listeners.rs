@@ -11,7 +11,7 @@ use policy_testing::{
 };
 use tempfile::TempDir;
 
-use super::{BAD, GOOD, service};
+use super::{BAD, Configured, GOOD, service};
 
 #[test]
 fn listeners_come_and_go_and_clients_of_one_that_is_gone_stay() {
