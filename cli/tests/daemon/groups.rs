@@ -61,11 +61,10 @@ impl Grouped {
 }
 
 fn ask(client: &mut Client, context: &str, state: &str) -> String {
-    client.ask(&request(&[
-        ("policy_context", context),
-        ("protocol_state", state),
-        ("instance", "m"),
-    ]))
+    let request = format!(
+        "request=smtpd_access_policy\nprotocol_state={state}\npolicy_context={context}\ninstance=m\n\n"
+    );
+    client.ask(request.as_bytes())
 }
 
 #[test]

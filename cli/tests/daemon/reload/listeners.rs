@@ -110,7 +110,6 @@ fn why_an_address_cannot_be_taken_at_a_reload_is_said_with_what_to_do() {
     let of_a = service("a", &stub, "");
     let configured = Configured::start(&of_a);
     let port = configured.daemon.endpoint().rsplit(':').next().unwrap();
-    let unix = format!("unix:{}", configured.directory().join("s").display());
     for (text, said) in [
         (
             format!(
@@ -123,10 +122,6 @@ fn why_an_address_cannot_be_taken_at_a_reload_is_said_with_what_to_do() {
             format!(
                 "cannot bind inet:127.0.0.1:{port} while this daemon listens at inet:127.0.0.1:{port}: restart"
             ),
-        ),
-        (
-            format!("listen = [\"inet:127.0.0.1:0\", \"{unix}\", \"{unix}\"]\n{of_a}"),
-            format!("--listen {unix}: that is the path of --listen already"),
         ),
     ] {
         configured.reload_file(&text, BAD);
