@@ -128,7 +128,7 @@ fn group(part: &Part<'_>, options: &Options, workers: usize) -> GroupSettings {
         upstream.connect = None;
     }
     let affinity = own.affinity;
-    let affinity = affinity.unwrap_or(of_count(part.services.len(), options.is_daemon));
+    let affinity = affinity.unwrap_or_else(|| of_count(part.services.len(), options.is_daemon));
     let services = part.services.iter();
     GroupSettings {
         name: part.name.to_owned(),
@@ -273,7 +273,7 @@ pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
 pub(crate) fn affinity(options: &Options, services: &Services) -> Affinity {
     options
         .affinity
-        .unwrap_or(of_count(services.valid.len(), options.is_daemon))
+        .unwrap_or_else(|| of_count(services.valid.len(), options.is_daemon))
 }
 
 fn of_count(services: usize, is_daemon: bool) -> Affinity {
