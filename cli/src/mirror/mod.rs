@@ -163,7 +163,7 @@ mod tests {
             let is_chosen = |number: &u32| {
                 let of = |state| {
                     let instance = number.to_string();
-                    let request = [("protocol_state", state), ("instance", &instance)];
+                    let request = [("protocol_state", state), ("instance", instance.as_str())];
                     mirror.is_chosen(&Request::from_attributes(request).unwrap())
                 };
                 assert_eq!(of("RCPT"), of("DATA"));
