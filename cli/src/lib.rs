@@ -8,8 +8,9 @@
 
 mod args;
 pub use args::{
-    Affinity, Checking, ClientArgs, ConfigArgs, DefaultAction, FailoverArgs, InvalidProbe,
-    InvalidService, LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
+    Affinity, Checking, ClientArgs, ConfigArgs, DefaultAction, Detail, FailoverArgs, InvalidProbe,
+    InvalidService, LogArgs, LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
+    UnknownCategory,
 };
 
 mod check_config;

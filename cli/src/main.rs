@@ -19,7 +19,13 @@ fn main() -> ExitCode {
     }
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
-        Err(error) => return fail_daemon(&format!("LISTEN_FDS: {error}"), CONFIGURATION, false),
+        Err(error) => {
+            return fail_daemon(
+                &format!("LISTEN_FDS: {error}"),
+                CONFIGURATION,
+                LogTarget::Syslog,
+            );
+        }
     };
     let options = match Options::parse(words, inherited.has_listeners()) {
         Ok(options) => options,
@@ -39,7 +45,7 @@ fn main() -> ExitCode {
     }
     if !options.is_daemon {
         if let Some(missing) = inherited.missing() {
-            return fail_daemon(&missing, CONFIGURATION, options.stdout);
+            return fail_daemon(&missing, CONFIGURATION, options.log_target());
         }
         return match spawn::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
@@ -54,7 +60,7 @@ fn main() -> ExitCode {
     inherited.close_others();
     match serve::run(&options, inherited) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail_daemon(&error.line(), error.exit_status(), options.stdout),
+        Err(error) => fail_daemon(&error.line(), error.exit_status(), options.log_target()),
     }
 }
 
@@ -67,7 +73,7 @@ fn stop_at(stop: Stop, is_daemon: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
         Stop::Config(findings) => fail_config(&findings),
-        Stop::Usage(text) if is_daemon => fail_daemon(&text, USAGE, false),
+        Stop::Usage(text) if is_daemon => fail_daemon(&text, USAGE, LogTarget::Syslog),
         Stop::Usage(text) => fail(&text, 1, Level::Error, &Log::syslog(NAME)),
     }
 }
@@ -96,12 +102,7 @@ fn is_socket(file: impl AsFd) -> bool {
 }
 
 /// Reports why a daemon does not start.
-fn fail_daemon(text: &str, status: u8, stdout: bool) -> ExitCode {
-    let target = if stdout {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
-    };
+fn fail_daemon(text: &str, status: u8, target: LogTarget) -> ExitCode {
     fail(text, status, Level::Fatal, &Log::daemon(NAME, target))
 }
 

@@ -185,6 +185,7 @@ impl Options {
         self.user.clone_from(&other.user);
         self.workers = other.workers;
         self.stdout = other.stdout;
+        self.log.log_to = other.log.log_to;
         self.shutdown.clone_from(&other.shutdown);
         let (idle, request_timeout) = (self.limits.idle, self.limits.request_timeout);
         self.limits.clone_from(&other.limits);
@@ -208,12 +209,13 @@ fn shown(options: &Options) -> String {
 }
 
 /// Settings that hold from a start to an end.
-const NEEDS_RESTART: [&str; 13] = [
+const NEEDS_RESTART: [&str; 14] = [
     "control",
     "admin",
     "user",
     "workers",
     "stdout",
+    "log-to",
     "drain",
     "handover",
     "allow",

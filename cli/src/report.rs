@@ -19,6 +19,7 @@ impl Proxy {
         let text = format!("hapolicy {VERSION} starts as a daemon, workers: {workers}");
         log.line(Level::Info, text);
         self.say_states();
+        self.say_left_out();
         self.say_settings();
         for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listening on {endpoint}"));
@@ -42,6 +43,7 @@ impl Proxy {
             .say_last_ends_of_outages(now, |group| self.default_of(group));
         self.journal.say_held_back(now, true);
         self.say_states();
+        self.say_left_out();
         self.say_settings();
         for endpoint in daemon.endpoints {
             log.line(Level::Info, format!("listened on {endpoint}"));
@@ -80,6 +82,14 @@ impl Proxy {
         let count = self.journal.unanswered_count();
         let text = format!("requests that no service answered: {count}");
         self.journal.log().line(Level::Info, text);
+        self.say_left_out();
+    }
+
+    fn say_left_out(&self) {
+        if let Some(count) = self.journal.left_out() {
+            let text = format!("lines left out by --log-sample: {count}");
+            self.journal.log().line(Level::Info, text);
+        }
     }
 
     fn say_states(&self) {

@@ -14,7 +14,7 @@ use policy_daemon::{
 use crate::{
     args::Options,
     control::ProxyControl,
-    metrics::ProxyMetrics,
+    metrics::{ProxyMetrics, Reloads},
     monitor::Monitor,
     proxy::{CurrentProxy, EventLoop, Message, Proxy},
     reload::Reload,
@@ -36,13 +36,14 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
 
     let journal = services
         .journal(daemon.log().log().clone(), options)
-        .for_daemon(options.log_format, Arc::clone(daemon.log()));
+        .for_daemon(options.log.log_format, Arc::clone(daemon.log()));
     let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
     let proxy = services.proxy(options, journal, workers, clients.number());
     let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),
         reload: Mutex::new(reload),
+        reloads: Arc::default(),
         current,
     })
 }
@@ -53,6 +54,7 @@ struct ProxyService {
     current: CurrentProxy,
     monitor: Mutex<Monitor>,
     reload: Mutex<Reload>,
+    reloads: Arc<Reloads>,
 }
 
 impl Service for ProxyService {
@@ -77,7 +79,8 @@ impl Service for ProxyService {
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
         let current = self.current.clone();
-        Some(Arc::new(ProxyMetrics { current }))
+        let reloads = Arc::clone(&self.reloads);
+        Some(Arc::new(ProxyMetrics { current, reloads }))
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {
@@ -101,6 +104,7 @@ impl Service for ProxyService {
         }
         let (done, ended) = mpsc::channel();
         let reloaded = reload.again(&self.current, daemon, done.clone());
+        self.reloads.reloaded(reloaded.is_ok());
         let (exchange, listeners, said) = match reloaded {
             Ok(next) => next,
             Err(lines) => return Reloaded::Failed(lines),

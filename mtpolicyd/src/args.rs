@@ -13,6 +13,8 @@ pub struct Args {
     pub foreground: bool,
     /// Where metrics are shown, beside what the configuration says.
     pub admin: Vec<String>,
+    /// The path of the socket for commands, instead of the configuration's.
+    pub control: Option<String>,
     /// The level of the log, instead of the configuration's.
     pub log_level: Option<u8>,
     /// As the original in everything.
@@ -121,6 +123,7 @@ impl Args {
             "admin" => self
                 .admin
                 .extend(Some(value).filter(|value| !value.is_empty())),
+            "control" => self.control = Some(value).filter(|value| !value.is_empty()),
             "foreground" => self.foreground = true,
             // 0 is no level in the original.
             "loglevel" => match value.parse() {
@@ -209,11 +212,13 @@ const fn value(name: &'static str, others: &'static [&'static str]) -> Known {
 const OPTIONS: &[Known] = &[
     switch("help", &["h"]),
     switch("dump_config", &["d", "dump_vhosts"]),
-    value("config", &["c"]),
+    // An abbreviation that is no other option's in the original.
+    value("config", &["c", "con"]),
     switch("foreground", &["f"]),
     value("loglevel", &["l"]),
     value("cron", &["t"]),
     value("admin", &[]),
+    value("control", &[]),
     switch("check-config", &[]),
     value("parse-config", &[]),
     switch("explain", &[]),
@@ -229,6 +234,7 @@ const OPTIONS: &[Known] = &[
 pub const USAGE: &str = "\
 mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground] [-l|--loglevel=<level>] [-d|--dump_vhosts]
           [-t|--cron=<task1,hourly,daily,...>] [--check-config [--strict]] [--parse-config=<file>]
-          [--explain [--json]] [--admin=<endpoint>] [--dry-run] [--compat] [--version]
+          [--explain [--json]] [--admin=<endpoint>] [--control=unix:<path>] [--dry-run] [--compat] [--version]
 mtpolicyd [-c <file>] limits show|reset <key>
+mtpolicyd ctl [--socket <path>] status|lists|limits|reload
 ";

@@ -8,7 +8,7 @@ use std::sync::{
 
 use policy_daemon::{
     admin::Changes,
-    log::{ALL, Level, Log, Suppressor},
+    log::{ALL, Entry, Level, Log, Suppressor},
 };
 
 /// The log.
@@ -61,6 +61,13 @@ impl Journal {
                 Level::Info
             };
             self.0.log.log().line(level, text);
+        }
+    }
+
+    /// Writes an entry, if lines of this level are written.
+    pub fn entry(&self, level: u8, entry: &Entry) {
+        if self.is_logged(level) {
+            self.0.log.log().entry(entry);
         }
     }
 

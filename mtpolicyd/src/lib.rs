@@ -26,6 +26,6 @@ pub mod session;
 
 pub use chain::{Call, Chain};
 pub use error::PluginError;
-pub use plugin::{Plugin, Step};
+pub use plugin::{Outcome, Plugin, Step};
 pub use services::Services;
 pub use session::Session;

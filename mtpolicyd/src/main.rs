@@ -6,6 +6,13 @@ use mtpolicyd::{args::Args, daemon};
 use policy_daemon::Inherited;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .peekable();
+    if words.next_if(|word| word == "ctl").is_some() {
+        return daemon::CTL.run(words);
+    }
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => {
@@ -13,9 +20,6 @@ fn main() -> ExitCode {
             return ExitCode::from(78);
         }
     };
-    let words = std::env::args_os()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
     let args = Args::parse(words);
     if args.task.is_none() && (args.foreground || args.is_background_child) {
         inherited.close_others();

@@ -39,7 +39,43 @@ use crate::{
 };
 
 /// What a plugin comes to: an action, which ends the chain, or nothing, and the next plugin has its turn.
-pub type Step<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, PluginError>> + Send + 'a>>;
+pub type Outcome = Result<Option<String>, PluginError>;
+
+/// What a plugin comes to, now or later. Most plugins wait for nothing, and so need no future.
+pub enum Step<'a> {
+    /// It is known: see [`answer`](crate::chain::answer) and its kin.
+    Now(Outcome),
+    /// Something is waited for.
+    Later(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
+}
+
+impl<'a> Step<'a> {
+    /// What this comes to.
+    pub fn later(outcome: impl Future<Output = Outcome> + Send + 'a) -> Self {
+        Self::Later(Box::pin(outcome))
+    }
+
+    /// Waits for it, where there is something to wait for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plugin.
+    pub async fn outcome(self) -> Outcome {
+        match self {
+            Self::Now(outcome) => outcome,
+            Self::Later(outcome) => outcome.await,
+        }
+    }
+}
+
+impl fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(outcome) => f.debug_tuple("Now").field(outcome).finish(),
+            Self::Later(_) => f.write_str("Later(..)"),
+        }
+    }
+}
 
 /// Something that is done beside a request, such as questions asked ahead.
 pub type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -47,13 +83,15 @@ pub type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// What a scheduled task comes to.
 pub type CronStep<'a> = Pin<Box<dyn Future<Output = Result<(), PluginError>> + Send + 'a>>;
 
-/// What `mtpolicyd limits` is asked.
+/// What `mtpolicyd limits` is asked, or `mtpolicyd ctl limits`.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitOrder<'a> {
     /// Whose counters: a user, an address, as the plugin's own key has it.
     pub key: &'a str,
     /// Whether they are emptied, and not shown.
     pub is_reset: bool,
+    /// Whether the daemon asks, which sees what is counted in its memory.
+    pub is_daemon: bool,
 }
 
 /// The lines that are shown; none if nothing is counted.
@@ -64,7 +102,7 @@ pub type LimitStep<'a> =
 ///
 /// One value serves all requests at once, so it holds no state of a request: that is in the [`Call`] and its session.
 pub trait Plugin: fmt::Debug + Send + Sync {
-    /// Looks at a request. The future may be dropped at any await, when the request's time is over: what must not be left
+    /// Looks at a request. A future may be dropped at any await, when the request's time is over: what must not be left
     /// half-way is one call of a store.
     ///
     /// # Errors

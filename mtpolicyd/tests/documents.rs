@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -23,9 +24,9 @@ fn docs(name: &str) -> PathBuf {
         .collect()
 }
 
-/// The blocks of the manual: line, kind and text.
-fn blocks() -> Vec<(usize, String, String)> {
-    let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
+/// The blocks of a document: line, kind and text.
+fn blocks(document: &str) -> Vec<(usize, String, String)> {
+    let manual = fs::read_to_string(docs(document)).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<(usize, String, String)> = None;
     for (index, line) in manual.lines().enumerate() {
@@ -40,8 +41,14 @@ fn blocks() -> Vec<(usize, String, String)> {
 }
 
 #[test]
-fn each_configuration_of_the_manual_answers_as_printed() {
-    let blocks = blocks();
+fn each_configuration_of_the_manual_and_of_the_page_on_migration_answers_as_printed() {
+    assert!(followed("mtpolicyd.md") > 4);
+    assert_eq!(followed("migrate.md"), 1);
+}
+
+/// Follows the configurations of a document; how many there are.
+fn followed(document: &str) -> usize {
+    let blocks = blocks(document);
     let mut count = 0;
     for (index, (line, kind, config)) in blocks
         .iter()
@@ -63,7 +70,7 @@ fn each_configuration_of_the_manual_answers_as_printed() {
         );
         follow(*line, config, exchange);
     }
-    assert!(count > 4, "{count}");
+    count
 }
 
 /// The chain of a configuration whose DNS is a zone, without a daemon around it.
@@ -141,7 +148,7 @@ fn follow(line: usize, config: &str, exchange: &str) {
 
 #[test]
 fn each_block_is_of_a_kind_that_is_run_or_shown() {
-    for (line, kind, _) in blocks() {
+    for (line, kind, _) in blocks("mtpolicyd.md") {
         assert!(
             ["mtpolicyd.conf", "exchange", "text", "zone"].contains(&kind.as_str()),
             "line {line}: {kind}"
@@ -341,6 +348,9 @@ fn run_as_said(words: &str) {
     let path = directory.path().join("mtpolicyd.conf");
     fs::write(&path, shipped).unwrap();
     let words = words.replace("/etc/mtpolicyd/mtpolicyd.conf", &path.display().to_string());
+    if let Some(words) = words.strip_prefix("ctl ") {
+        return command_as_said(words, &path);
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
     command
         .args(words.split_whitespace())
@@ -355,6 +365,31 @@ fn run_as_said(words: &str) {
         process.signal(Signal::TERM);
     }
     assert_eq!(process.end().code, Some(0), "{words}");
+}
+
+/// Sends a command to a daemon with this configuration.
+fn command_as_said(words: &str, config: &Path) {
+    let directory = config.parent().unwrap();
+    // The daemon's user reads it again.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let control = directory.join("control").display().to_string();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+        Process::of(command.args(words).stdin(Stdio::null()))
+    };
+    let address = format!("unix:{control}");
+    let config = config.display().to_string();
+    let daemon = start(&["-f", "-c", &config, "--control", &address]);
+    assert!(
+        daemon.err.wait_lines(1, "commands at "),
+        "{}",
+        daemon.err.text()
+    );
+    let words: Vec<_> = words.split_whitespace().collect();
+    let ended = start(&[&["ctl", "--socket", &control], &words[..]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.end().code, Some(0));
 }
 
 #[test]
@@ -387,7 +422,7 @@ fn the_commands_of_the_manual_and_of_the_front_page_are_those_that_work() {
     }
     assert!(run >= 6, "{run}");
     // The unit and the block of installation name the same places.
-    let unit = fs::read_to_string(docs("mtpolicyd.service")).unwrap();
+    let unit = fs::read_to_string(docs("../contrib/systemd/mtpolicyd.service")).unwrap();
     let manual = fs::read_to_string(docs("mtpolicyd.md")).unwrap();
     for place in ["/usr/local/sbin/mtpolicyd", "/etc/mtpolicyd/mtpolicyd.conf"] {
         assert!(unit.contains(place) && manual.contains(place), "{place}");

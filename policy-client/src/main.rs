@@ -3,11 +3,35 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use policy_daemon::{command_line::usage_line, log::printable};
+use policy_daemon::command_line::usage_line;
 
+mod ask;
+mod batch;
+mod bench;
+mod capture;
+mod check;
+mod completions;
+mod conform;
+#[cfg(test)]
+mod described;
+mod exchange;
+mod expression;
+mod measured;
+mod note;
+mod output;
+mod policyd_client;
 mod preset;
 mod query;
+mod replay;
+mod report;
+mod request;
 mod serve;
+#[cfg(test)]
+mod snapshot;
+mod status;
+mod tap;
+
+use status::{Status, fail};
 
 /// Asks Postfix policy servers, and plays one.
 #[derive(Debug, Parser)]
@@ -19,20 +43,40 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Batch(batch::Batch),
+    Bench(bench::Bench),
+    Check(check::Check),
+    #[command(hide = true)]
+    Completions(completions::Completions),
+    Conform(conform::Conform),
     Query(query::Query),
+    Replay(replay::Replay),
     Serve(serve::Serve),
+    Tap(tap::Tap),
 }
 
 fn main() -> ExitCode {
+    if policyd_client::is_called() {
+        return policyd_client::main();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && check::is_asked() => {
+            return check::unknown(&usage_line(&error));
+        }
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
-            return fail(&usage_line(&error), USAGE);
+            return fail(&usage_line(&error), Status::Usage);
         }
         Err(error) => {
             // There is nowhere left to report that this failed.
             _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            let is_fault = error.use_stderr();
+            return if is_fault {
+                Status::Usage
+            } else {
+                Status::Success
+            }
+            .into();
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -40,12 +84,19 @@ fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error, SYSTEM),
+        Err(error) => return fail(&error, Status::System),
     };
     let status = runtime.block_on(async {
         match arguments.command {
+            Command::Batch(batch) => batch.run().await,
+            Command::Bench(bench) => bench.run(),
+            Command::Check(check) => check.run().await,
+            Command::Completions(completions) => completions.run(),
+            Command::Conform(conform) => conform.run().await,
             Command::Query(query) => query.run().await,
+            Command::Replay(replay) => replay.run().await,
             Command::Serve(serve) => serve.run().await,
+            Command::Tap(tap) => tap.run().await,
         }
     });
     // A thread may still wait for a resolver, or read standard input.
@@ -53,17 +104,5 @@ fn main() -> ExitCode {
     status
 }
 
-fn fail(error: &dyn std::fmt::Display, status: u8) -> ExitCode {
-    eprintln!("policy-client: {}", printable(error.to_string()));
-    ExitCode::from(status)
-}
-
-/// An answer that is not the expected one; as grep(1) ends without a match.
-const UNEXPECTED: u8 = 1;
 /// The help text is the error then.
 const NO_ARGUMENTS: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-// sysexits(3)
-const USAGE: u8 = 64;
-const DATA: u8 = 65;
-const UNAVAILABLE: u8 = 69;
-const SYSTEM: u8 = 71;

@@ -76,6 +76,14 @@ pub(crate) struct Version {
     minor: u8,
 }
 
+impl Version {
+    pub(crate) const NEWEST: Self = Self::new(3, 12);
+
+    pub(crate) const fn new(major: u8, minor: u8) -> Self {
+        Self { major, minor }
+    }
+}
+
 impl FromStr for Version {
     type Err = &'static str;
 

@@ -3,8 +3,7 @@
 use std::{io, sync::Arc};
 
 use crate::{
-    admin::AdminStart,
-    control,
+    admin, control,
     error::StartError,
     log::{Level, Log, Suppressor},
     options::DaemonOptions,
@@ -85,7 +84,8 @@ impl Daemon {
         let admin_allow = options.admin_allow().to_vec();
         let shared = shared
             .map_err(cannot_start())?
-            .with_admin_allow(admin_allow);
+            .with_admin_allow(admin_allow)
+            .with_allow_hint(options.allow_hint);
         let shared = Arc::new(shared);
         let events = Arc::new(Inbox::new().map_err(cannot_start())?);
         let workers = (0..count).map(|index| {
@@ -99,7 +99,7 @@ impl Daemon {
         let workers: Vec<_> = workers.collect::<io::Result<_>>().map_err(cannot_start())?;
         let signals = Signals::new().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
-        let admin = AdminStart::prepare(&options, &service, &resources.sockets, &shared)?;
+        let admin = admin::prepare(&options, &service, &resources.sockets, &shared)?;
         let control = control::prepare(&service, &resources.sockets, &shared, &events)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
@@ -115,7 +115,7 @@ impl Daemon {
             shared,
             events,
             SideListeners {
-                admin: admin.map(AdminStart::begin),
+                admin: admin.map(SideStart::begin),
                 control: control.map(SideStart::begin),
             },
         );

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! The [`admin`] listener shows metrics, health and a page of the state over HTTP, and the [`control`] socket takes
-//! commands, both on threads of their own. [`metrics`] has the counters.
+//! commands, both on threads of their own. [`metrics`] has the counters, and [`trace`] the story of single requests.
 //!
 //! # Features
 //!
@@ -59,6 +59,7 @@ mod side;
 mod start;
 #[cfg(feature = "tokio")]
 mod tokio;
+pub mod trace;
 pub mod worker;
 
 pub use daemon::Daemon;
@@ -76,7 +77,7 @@ pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
 pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]
-pub use tokio::{TokioService, TokioWorker};
+pub use tokio::{CommandStep, TokioCommands, TokioService, TokioWorker};
 pub use worker::WorkerContext;
 
 #[cfg(all(doctest, feature = "tokio"))]

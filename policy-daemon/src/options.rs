@@ -51,6 +51,9 @@ pub struct DaemonOptions {
     /// The networks whose clients may see the admin listener, where they are others than those whose requests are served;
     /// `None`: the same. Where there are none it is for this machine alone.
     pub admin_allow: Option<Vec<IpNet>>,
+    /// What an error says of a listener that other machines can reach while no network is allowed: how to allow one. Without it
+    /// the error names `--allow`.
+    pub allow_hint: &'static str,
     /// Clients at once; `None` allows as many as descriptors are left for, at most 16,384.
     pub max_clients: Option<NonZeroUsize>,
     /// Threads that serve connections, one by default; 64 are started at most.
@@ -83,6 +86,7 @@ impl DaemonOptions {
             control: None,
             allow: Vec::new(),
             admin_allow: None,
+            allow_hint: "",
             max_clients: None,
             workers: NonZeroUsize::MIN,
             user: None,
@@ -103,14 +107,14 @@ impl DaemonOptions {
     pub fn listen_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
         let has_allow = !self.allow.is_empty();
         let texts = self.listen.iter();
-        texts.map(move |text| listen_addr("--listen", text, has_allow))
+        texts.map(move |text| listen_addr("--listen", text, has_allow, self.allow_hint))
     }
 
     /// The addresses of the admin listener, each checked.
     pub fn admin_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
         let has_allow = !self.admin_allow().is_empty();
         let texts = self.admin.iter();
-        texts.map(move |text| listen_addr("--admin", text, has_allow))
+        texts.map(move |text| listen_addr("--admin", text, has_allow, self.allow_hint))
     }
 
     /// The address of the control socket.
@@ -202,10 +206,10 @@ impl DaemonOptions {
         let mut own = self.workers() * (sockets + 6) + 2 * sockets + 16;
         if !self.admin.is_empty() {
             // Each name may have two addresses.
-            own += 4 * self.admin.len() + side::MAX_CLIENTS + 1;
+            own += 4 * self.admin.len() + side::MAX_DESCRIPTORS + 1;
         }
         if self.control.is_some() {
-            own += 3 + side::MAX_CLIENTS;
+            own += 3 + side::MAX_DESCRIPTORS;
         }
         let capacity = fd::capacity(own, self.reserved_fds)?;
         Ok(MaxClients::new(self.max_clients, capacity))

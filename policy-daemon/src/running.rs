@@ -15,7 +15,6 @@ use rustix::{
 };
 
 use crate::{
-    admin::AdminHandle,
     error::StartError,
     listen::{set::ListenSet, socket::ListenSocket},
     log::{ALL, Level, Log},
@@ -69,18 +68,15 @@ impl Endpoints {
 /// The listeners beside those for clients.
 #[derive(Debug)]
 pub(crate) struct SideListeners {
-    pub(crate) admin: Option<AdminHandle>,
+    pub(crate) admin: Option<SideHandle>,
     pub(crate) control: Option<SideHandle>,
 }
 
 impl SideListeners {
     /// Another process has them.
     fn stop(&self) {
-        if let Some(admin) = &self.admin {
-            admin.stop();
-        }
-        if let Some(control) = &self.control {
-            control.stop();
+        for side in [&self.admin, &self.control].into_iter().flatten() {
+            side.stop();
         }
     }
 }
@@ -328,9 +324,7 @@ impl<S: Service> Running<S> {
             return;
         }
         self.shutdown = Shutdown::Draining;
-        if let Some(admin) = &self.side.admin {
-            admin.set_stopping();
-        }
+        self.shared.set_stopping();
         let drain = self.options.drain;
         self.shared.workers.send_all(|| Message::Drain(drain));
         // Each worker has a descriptor of its own: the socket would listen until the last one has closed it.

@@ -1,6 +1,7 @@
 //! A service of policy requests on tokio: a runtime for each worker, with the connections of `policy-net`.
 
 mod admin;
+mod control;
 mod local_endpoint;
 
 use std::{
@@ -8,8 +9,9 @@ use std::{
     io,
     num::NonZeroU64,
     os::fd::{AsRawFd, OwnedFd},
+    pin::pin,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -24,9 +26,16 @@ use tokio::{
     time::{Instant, interval, sleep, sleep_until},
 };
 
-use self::{admin::TokioAdmin, local_endpoint::local_endpoint};
+pub use control::{CommandStep, TokioCommands};
+
+use self::{
+    admin::TokioAdmin,
+    control::{Runtimes, TokioControl},
+    local_endpoint::local_endpoint,
+};
 use crate::{
     admin::Admin,
+    control::Control,
     log::{ALL, Level},
     metrics::RequestMetrics,
     service::{Service, Worker},
@@ -57,6 +66,8 @@ pub struct TokioService<H> {
     options: ServeOptions,
     max_requests: Option<NonZeroU64>,
     admin: TokioAdmin,
+    runtimes: Runtimes,
+    commands: Option<Arc<dyn TokioCommands>>,
 }
 
 impl<H> TokioService<H> {
@@ -67,6 +78,8 @@ impl<H> TokioService<H> {
             options: ServeOptions::default(),
             max_requests: None,
             admin: TokioAdmin::default(),
+            runtimes: Runtimes::default(),
+            commands: None,
         }
     }
 
@@ -92,6 +105,14 @@ impl<H> TokioService<H> {
         self.admin.of_service = Some(admin);
         self
     }
+
+    /// The same, and the [control](crate::control) socket takes commands: `status`, `lists` where there are some, and those
+    /// of the service.
+    #[must_use]
+    pub fn with_commands(mut self, commands: Arc<dyn TokioCommands>) -> Self {
+        self.commands = Some(commands);
+        self
+    }
 }
 
 impl<H: Handler + 'static> Service for TokioService<H> {
@@ -99,8 +120,10 @@ impl<H: Handler + 'static> Service for TokioService<H> {
     type Worker = TokioWorker<H>;
 
     fn worker(&self, context: WorkerContext<()>) -> io::Result<TokioWorker<H>> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        self.runtimes.add(runtime.handle());
         Ok(TokioWorker {
-            runtime: Builder::new_current_thread().enable_all().build()?,
+            runtime,
             context,
             handler: Arc::clone(&self.handler),
             options: self.options,
@@ -111,6 +134,15 @@ impl<H: Handler + 'static> Service for TokioService<H> {
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
         Some(Arc::new(self.admin.clone()))
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        let commands = Arc::clone(self.commands.as_ref()?);
+        Some(Arc::new(TokioControl {
+            admin: self.admin.clone(),
+            runtimes: self.runtimes.clone(),
+            commands,
+        }))
     }
 }
 
@@ -264,7 +296,7 @@ impl<H: Handler + 'static> Server<H> {
     fn serve(&self, stream: Stream, peer: Peer) -> impl Future<Output = ()> + Send + 'static {
         let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
         let (context, metrics) = (Arc::clone(&self.context), Arc::clone(&self.metrics));
-        let mut drain = self.drain.subscribe();
+        let drain = self.drain.subscribe();
         let mut replies_left = self.max_requests.map_or(u64::MAX, NonZeroU64::get);
         async move {
             let peer = match local_endpoint(&stream) {
@@ -279,23 +311,39 @@ impl<H: Handler + 'static> Server<H> {
                 context.log().line(Level::Error, "handler", ALL, text);
             };
             let mut connection = Connection::new(stream, clients);
+            // One for all requests: each new one would be registered with the sender, which lives as long as this future.
+            let mut begin_drain = drain.clone();
+            let mut drained = pin!(async { _ = begin_drain.wait_for(|begun| *begun).await });
+            let mut poll_drained = |cx: &mut Context<'_>| {
+                // A future is not polled after its end.
+                let has_begun = *drain.borrow();
+                if has_begun {
+                    Poll::Ready(())
+                } else {
+                    drained.as_mut().poll(cx)
+                }
+            };
             loop {
-                // The sender lives as long as this future.
-                let drained = async { _ = drain.wait_for(|is_draining| *is_draining).await };
-                let request = match connection.request(drained).await {
+                let request = match connection.request(poll_fn(&mut poll_drained)).await {
                     Ok(Some(request)) => request,
                     Ok(None) => break,
                     // A client's errors concern no other one.
                     Err(_) => return,
                 };
                 let begin = Instant::now();
-                let response = tokio::select! {
-                    biased;
-                    response = handler.handle(request, &peer) => response,
-                    () = connection.gone() => return,
-                    () = sleep(deadline) => {
-                        return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
-                    }
+                let mut answer = pin!(handler.handle(request, &peer));
+                // Most answers wait for nothing, and so need no timer.
+                let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+                let response = match at_once {
+                    Poll::Ready(response) => response,
+                    Poll::Pending => tokio::select! {
+                        biased;
+                        response = answer => response,
+                        () = connection.gone() => return,
+                        () = sleep(deadline) => {
+                            return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
+                        }
+                    },
                 };
                 match response {
                     Ok(response) => {

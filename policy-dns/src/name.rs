@@ -152,6 +152,12 @@ impl Name {
         self.wire.len()
     }
 
+    /// Each label behind its length, without the root at the end.
+    #[cfg(feature = "hickory")]
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
     /// The labels joined by dots, without escapes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

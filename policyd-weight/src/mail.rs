@@ -9,6 +9,7 @@ use std::net::IpAddr;
 #[expect(missing_docs, reason = "each is the attribute of its name")]
 pub struct Attributes {
     pub request: String,
+    pub protocol_state: String,
     pub client_address: String,
     pub client_name: String,
     pub helo_name: String,
@@ -23,6 +24,8 @@ impl Attributes {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let place = if is("request") {
             &mut self.request
+        } else if is("protocol_state") {
+            &mut self.protocol_state
         } else if is("client_address") {
             &mut self.client_address
         } else if is("client_name") {
@@ -40,9 +43,17 @@ impl Attributes {
         };
         // The end of a longer value is cut: no name and no address is so long.
         let value = value.get(..MAX_VALUE).unwrap_or(value);
-        let characters = value.iter().map(|&byte| char::from(byte));
-        *place = characters.collect();
+        *place = match str::from_utf8(value) {
+            Ok(text) if text.is_ascii() => text.to_owned(),
+            _ => value.iter().map(|&byte| char::from(byte)).collect(),
+        };
         place.make_ascii_lowercase();
+    }
+
+    /// Whether it is a bounce. A sender with an extension keeps its `@`, so that none becomes empty by that.
+    #[must_use]
+    pub fn has_no_sender(&self) -> bool {
+        or_empty(&self.sender).is_empty()
     }
 
     /// The client, HELO name, sender and recipient, as in lines of the log.
@@ -62,9 +73,22 @@ impl Attributes {
         } else {
             String::new()
         };
-        format!(
-            "{instance}<client={client_name}[{client_address}]> <helo={helo_name}> <from={sender}> <to={recipient}>"
-        )
+        // Not by `format!`: each request costs this.
+        [
+            instance.as_str(),
+            "<client=",
+            client_name,
+            "[",
+            client_address,
+            "]> <helo=",
+            helo_name,
+            "> <from=",
+            sender,
+            "> <to=",
+            recipient,
+            ">",
+        ]
+        .concat()
     }
 }
 
@@ -106,7 +130,7 @@ impl Mail {
                 .rsplit_once('@')
                 .map(|(_, domain)| domain.to_owned()),
             recipient: or_empty(&attributes.recipient),
-            key: format!("{}{ip}{from}", attributes.instance),
+            key: [attributes.instance.as_str(), &ip, &from].concat(),
             helo_is_address: bracketed_address(&helo).is_some_and(|address| address == ip),
             helo,
             from,

@@ -44,7 +44,18 @@ pub fn print(number: f64) -> String {
     if number == 0.0 {
         return "0".into();
     }
+    // A number of at most 15 digits is its shortest text, which is found sooner.
+    let shortest = number.to_string();
+    if (1e-4..1e15).contains(&number.abs()) && digits(&shortest) <= 15 {
+        return shortest;
+    }
     printf_g(number, 15)
+}
+
+/// How many digits there are, without zeros at the beginning.
+fn digits(decimal: &str) -> usize {
+    let begin = decimal.trim_start_matches(['-', '0', '.']);
+    begin.bytes().filter(u8::is_ascii_digit).count()
 }
 
 /// Rounds as policyd-weight rounds sums: three digits after the point, more or less. The number of significant

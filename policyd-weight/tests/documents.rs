@@ -9,8 +9,14 @@ use std::{
 use policyd_weight::{config::DefaultSet, perl::evaluate};
 
 fn manual() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policyd-weight.md");
-    fs::read_to_string(path).expect("the manual")
+    document("policyd-weight.md")
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
+    fs::read_to_string(path).expect("a document")
 }
 
 /// The kinds and the texts of the manual's blocks.
@@ -94,10 +100,7 @@ fn each_block_of_the_manual_is_right() {
     for (kind, block) in blocks(&manual()) {
         match kind.as_str() {
             "console" => console(&block, directory.path()),
-            "perl" => {
-                let defaults = DefaultSet::Debian.options(false).unwrap();
-                assert_eq!(evaluate(block.as_bytes(), &defaults).unwrap().warnings, []);
-            }
+            "perl" => file(&block),
             "main.cf" => postfix("main.cf", &block, &["-n"]),
             "master.cf" => postfix("master.cf", &block, &["-M"]),
             "install" => install(&block),
@@ -111,6 +114,28 @@ fn each_block_of_the_manual_is_right() {
         kinds,
         ["console", "install", "main.cf", "master.cf", "perl"]
     );
+}
+
+/// A file without a fault and without anything to be said about.
+fn file(block: &str) {
+    let defaults = DefaultSet::Debian.options(false).unwrap();
+    assert_eq!(evaluate(block.as_bytes(), &defaults).unwrap().warnings, []);
+}
+
+#[test]
+fn each_file_of_the_page_on_migration_is_read() {
+    let blocks = blocks(&document("migrate.md"));
+    let files: Vec<_> = blocks.iter().filter(|(kind, _)| kind == "perl").collect();
+    assert_eq!(files.len(), 1);
+    let directory = tempfile::tempdir().unwrap();
+    for (_, block) in files {
+        file(block);
+        fs::write(directory.path().join("weights.conf"), block).unwrap();
+        console(
+            "$ policyd-weight --check-config -f weights.conf\nweights.conf: no error, debian defaults\n",
+            directory.path(),
+        );
+    }
 }
 
 /// Each line of the installation is run, in `/etc` and `/usr/local` of its own: the build stands for the release's.
@@ -220,6 +245,9 @@ fn each_line_of_the_log_has_its_row() {
         "weighted check: ",
         "unrecognized request type: '",
         "FILE:LINE:COLUMN: warning: TEXT",
+        // Of all daemons: policy-daemon writes them.
+        "control: CHANGE, as USER (uid UID) has asked",
+        "--control refuses user UID: only root",
     ];
     let mut known: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
     let lines = lines_of_sources();

@@ -20,14 +20,17 @@ use daemon_only::{BOTH, DAEMON};
 mod default_action;
 pub use default_action::DefaultAction;
 
+mod detail;
+pub use detail::{Detail, UnknownCategory};
+
 mod failover;
 pub use failover::{Checking, FailoverArgs};
 
 mod groups;
 pub(crate) use groups::{Group, Groups, MirrorOptions, NamedListener};
 
-mod log_format;
-pub use log_format::LogFormat;
+mod log;
+pub use log::{LogArgs, LogFormat};
 
 mod network;
 mod parse;
@@ -90,7 +93,12 @@ pub struct Options {
     /// Log each attempt in a line; as a daemon, each request
     #[arg(short, long)]
     pub logging: bool,
-    /// Log everything: attributes, connections, answers, and what -l logs
+    /// Log everything: attributes, connections, answers, and what -l logs. With =CATEGORY[,CATEGORY] log requests,
+    /// services or connections
+    ///
+    /// `requests` are the attributes of each request and its action, `services` the answers and the failed attempts, and
+    /// `connections` those that are opened to services. So `-v=services,connections` says what services do, and nothing
+    /// of the mail. The lines of `-l` come with it only where `-l` is given.
     #[arg(short, long)]
     pub verbose: bool,
     /// Log to standard output instead of syslog
@@ -133,9 +141,9 @@ pub struct Options {
     /// Each keeps connections to the services of its own.
     #[arg(long, help_heading = DAEMON, value_name = "N", value_parser = workers)]
     pub workers: Option<NonZeroUsize>,
-    /// The line of -l: one per request, as key=value; or the Perl script's, one per attempt
-    #[arg(long, help_heading = DAEMON, value_name = "key-value|classic", default_value = "key-value", hide_possible_values = true)]
-    pub log_format: LogFormat,
+    /// The log of a daemon.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// The limits of clients.
     #[command(flatten)]
     pub limits: ClientArgs,
@@ -153,6 +161,9 @@ pub struct Options {
     pub(crate) help: (),
     #[arg(long, action = ArgAction::Version, help = "Print the version")]
     pub(crate) version: (),
+    /// The categories of `-v=`.
+    #[arg(skip)]
+    pub categories: Detail,
     /// Whether this is a daemon: with `--listen`, or with sockets of a service manager.
     #[arg(skip)]
     pub is_daemon: bool,
@@ -206,11 +217,7 @@ impl Options {
     /// The options of the daemon.
     pub(crate) fn daemon(&self) -> DaemonOptions {
         let mut daemon = DaemonOptions::new(NAME);
-        daemon.log = if self.stdout {
-            LogTarget::Stdout
-        } else {
-            LogTarget::Syslog
-        };
+        daemon.log = self.log_target();
         daemon.listen.clone_from(&self.listen);
         daemon.admin.clone_from(&self.admin);
         daemon.control.clone_from(&self.control);
@@ -222,6 +229,26 @@ impl Options {
         daemon.handover.clone_from(&self.shutdown.handover);
         daemon.reserved_fds = self.max_connections();
         daemon
+    }
+
+    /// Where a daemon's log goes.
+    #[must_use]
+    pub const fn log_target(&self) -> LogTarget {
+        if self.stdout {
+            LogTarget::Stdout
+        } else {
+            self.log.log_to
+        }
+    }
+
+    /// What is logged beside the usual lines.
+    #[must_use]
+    pub const fn detail(&self) -> Detail {
+        if self.verbose {
+            Detail::ALL
+        } else {
+            self.categories
+        }
     }
 
     /// As many connections as all services may have.

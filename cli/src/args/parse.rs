@@ -94,6 +94,7 @@ impl Options {
         options.services = classic.services;
         options.logging = classic.logging;
         options.verbose = classic.verbose;
+        options.categories = classic.categories;
         options.stdout = classic.stdout;
         options.default = match classic.default {
             None => None,

@@ -4,6 +4,7 @@
 //! - Long names may be abbreviated while it is clear among these five: `--serv=X`, `--def X`, `--s X`.
 //! - One-letter options may be bundled, and a value attached: `-lvsX`, `-dA`. What follows the letter
 //!   is the value as it stands, so `-d=A` is `=A`, and `-service=X` is `-s` with `ervice=X`.
+//! - `-v=CATEGORY` is the one form that the script refuses and this program takes.
 //! - `-s` and `-d` take the next word whatever it looks like. Letters are case sensitive.
 //!
 //! Long options that are none of the five are left over, with every word that is no option, for the
@@ -14,6 +15,8 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
+use super::{Detail, UnknownCategory};
+
 /// The values of the Perl script's options.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Classic {
@@ -21,6 +24,8 @@ pub(crate) struct Classic {
     pub(crate) default: Option<OsString>,
     pub(crate) logging: bool,
     pub(crate) verbose: bool,
+    /// Those of `-v=CATEGORY,...`, which the Perl script refuses.
+    pub(crate) categories: Detail,
     pub(crate) stdout: bool,
     /// Words that are not for these options.
     pub(crate) rest: Vec<OsString>,
@@ -83,6 +88,7 @@ fn parse_long(
     };
     match (takes_value(letter), value) {
         (false, None) => classic.set(letter),
+        (false, Some(value)) if letter == b'v' => classic.add_categories(value)?,
         (false, Some(_)) => return Err(format!("Option {shown} does not take an argument")),
         (true, Some([])) => return Err(format!("Option {shown} requires an argument")),
         (true, Some(value)) => classic.give(letter, OsString::from_vec(value.to_vec())),
@@ -102,6 +108,9 @@ fn parse_letters(
     while let [letter, rest @ ..] = letters {
         let shown = char::from(*letter);
         match letter {
+            b'v' if rest.starts_with(b"=") => {
+                return classic.add_categories(rest.get(1..).unwrap_or_default());
+            }
             b'l' | b'v' | b'L' => classic.set(*letter),
             b's' | b'd' => {
                 let value = match rest {
@@ -127,6 +136,15 @@ impl Classic {
             b'v' => self.verbose = true,
             _ => self.stdout = true,
         }
+    }
+
+    fn add_categories(&mut self, names: &[u8]) -> Result<(), String> {
+        let names = String::from_utf8_lossy(names);
+        let added = names
+            .parse()
+            .map_err(|error: UnknownCategory| format!("Option verbose: {error}"))?;
+        self.categories = self.categories.and(added);
+        Ok(())
     }
 
     fn give(&mut self, letter: u8, value: OsString) {
@@ -180,12 +198,14 @@ mod tests {
         ] {
             said.extend(flag.then(|| name.to_owned()));
         }
+        let categories = classic.categories;
+        said.extend((categories != Detail::default()).then(|| format!("v={categories}")));
         said.extend((!classic.rest.is_empty()).then(|| format!("{:?}", classic.rest)));
         Ok(said.join(" "))
     }
 
     #[test]
-    fn every_form_that_the_perl_script_takes_means_the_same() {
+    fn every_form_that_the_perl_script_takes_means_the_same_and_categories_are_taken_besides() {
         for (line, expected) in [
             (&["-s", "a", "-s", "b"][..], r#"["a", "b"]"#),
             (&["-sa", "-db"], r#"["a"] d"b""#),
@@ -197,6 +217,12 @@ mod tests {
             (&["--de=x"], r#"[] d"x""#),
             (&["--l", "--v", "--L"], "[] l v L"),
             (&["--log", "--verb", "--st"], "[] l v L"),
+            (&["-v=requests", "-l"], "[] l v=requests"),
+            (&["-lv=services,connections"], "[] l v=services,connections"),
+            (
+                &["--verb=requests", "-v=services", "-v"],
+                "[] v v=requests,services",
+            ),
             (&["-d=A"], r#"[] d"=A""#),
             (&["-service=X"], r#"["ervice=X"]"#),
             (&["-d", ""], r#"[] d"""#),
@@ -228,7 +254,16 @@ mod tests {
             (&["-ls"], "Option s requires an argument"),
             (&["--service"], "Option service requires an argument"),
             (&["--default="], "Option default requires an argument"),
-            (&["--verbose=1"], "Option verbose does not take an argument"),
+            (&["--logging=1"], "Option logging does not take an argument"),
+            (&["-l=1"], "Unknown option: ="),
+            (
+                &["--verbose=1"],
+                "Option verbose: no category '1': there are requests, services and connections",
+            ),
+            (
+                &["-v="],
+                "Option verbose: no category '': there are requests, services and connections",
+            ),
         ] {
             assert_eq!(read(line), Err(error.to_owned()), "{line:?}");
         }

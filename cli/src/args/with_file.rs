@@ -41,6 +41,7 @@ impl Options {
         Self {
             logging: self.logging || other.logging,
             verbose: self.verbose || other.verbose,
+            categories: self.categories.and(other.categories),
             stdout: self.stdout || other.stdout,
             config: other.config.clone(),
             words: other.words.clone(),

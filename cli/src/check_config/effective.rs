@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, CommandFactory, ValueEnum};
 use policy_flow::BackendConfig;
 
 use crate::{
-    args::{Options, Service, is_of_a_daemon, shown_duration},
+    args::{Detail, Options, Service, is_of_a_daemon, shown_duration},
     check_config::quoted::quoted,
     services::{Services, affinity},
 };
@@ -74,7 +74,9 @@ impl Effective<'_> {
                     .to_vec(),
             )],
             "logging" => flag(options.logging),
-            "verbose" => flag(options.verbose),
+            "verbose" if options.detail() == Detail::default() => Vec::new(),
+            "verbose" if options.verbose => flag(true),
+            "verbose" => one(Some(options.categories.to_string())),
             "stdout" => flag(options.stdout),
             "affinity" => {
                 let affinity = affinity(options, self.services).to_possible_value();

@@ -79,6 +79,18 @@ fn each_fault_is_said_with_its_place_and_what_was_meant() {
             "1:11: error: invalid value for `logging`: expected `true` or `false`, found a whole number",
         ),
         (
+            "verbose = [\"requests\", \"atempts\"]",
+            "1:24: error: invalid value for `verbose`: no category 'atempts': there are requests, services and connections",
+        ),
+        (
+            "log-to = \"file\"",
+            "1:10: error: invalid value for `log-to`: use one of syslog, journal, stdout, json",
+        ),
+        (
+            "log-sample = \"1\"",
+            "1:14: error: invalid value for `log-sample`: not a percentage from 0% to 100%, such as 1%",
+        ),
+        (
             "affinity = \"mesage\"",
             "1:12: error: invalid value for `affinity`: neither `none` nor `message` (did you mean `message`?)",
         ),

@@ -11,7 +11,7 @@ use policy_proto::ProtocolState;
 use toml::{Spanned, de::DeValue};
 
 use super::suggest::did_you_mean;
-use crate::args::DefaultAction;
+use crate::args::{DefaultAction, Detail};
 
 /// A value with its place.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -128,6 +128,7 @@ pub(super) fn words(
         return match value.get_ref() {
             DeValue::Boolean(true) => Ok(vec![(format!("--{name}"), value.span())]),
             DeValue::Boolean(false) => Ok(Vec::new()),
+            DeValue::String(_) | DeValue::Array(_) if name == "verbose" => categories(value),
             _ => Err(vec![Wrong::found(value, "`true` or `false`")]),
         };
     }
@@ -148,6 +149,16 @@ pub(super) fn words(
     let words = texts.into_iter();
     let words = words.map(|(text, span)| (format!("--{name}={text}"), span));
     Ok(words.collect())
+}
+
+/// The categories of `verbose`, as words of a command line.
+fn categories(value: &Value<'_>) -> Result<Vec<(String, Range<usize>)>, Vec<Wrong>> {
+    let texts = texts(value, "a category")?.into_iter();
+    let words = texts.map(|(text, span)| match text.parse::<Detail>() {
+        Ok(_) => Ok((format!("--verbose={text}"), span)),
+        Err(error) => Err(vec![Wrong::new(span, error.to_string())]),
+    });
+    words.collect()
 }
 
 /// What the option itself has against a value.

@@ -7,7 +7,10 @@ pub(crate) use trial::{left, open};
 
 use std::{fmt::Write, sync::Arc};
 
-use policy_daemon::control::{Control, DaemonStatus, Done};
+use policy_daemon::{
+    control::{Control, DaemonStatus, Done},
+    trace::Traces,
+};
 use policy_flow::Shared;
 use policy_ha::{BackendId, Mode};
 
@@ -48,6 +51,10 @@ impl Control for ProxyControl {
         }
         let _held = self.current.hold();
         self.commands().command(words, daemon)
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        Some(self.current.get().journal.traces.clone())
     }
 }
 

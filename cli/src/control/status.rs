@@ -1,8 +1,14 @@
 //! `status`: the daemon and its services, as a table for people and as JSON for programs.
 
-use std::{fmt::Write, time::Duration, time::Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
-use policy_daemon::{control::DaemonStatus, metrics::Histogram};
+use policy_daemon::{
+    control::{DaemonStatus, aligned, seconds, shown},
+    metrics::Histogram,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -14,48 +20,25 @@ use crate::{
 
 /// The status as a table.
 pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
-    let mut text = format!(
-        "hapolicy {VERSION}, running for {}, workers: {}, clients: {} of {}\n\
-         requests: {}, default actions: {}, log lines lost: {}\n\n",
-        shown(daemon.uptime),
-        daemon.workers,
-        daemon.clients,
-        daemon.max_clients,
+    let mut text = daemon.head("hapolicy", VERSION);
+    text += &format!(
+        "requests: {}, default actions: {}, log lines lost: {}\n\n",
         proxy.requests(),
         proxy.journal.unanswered_count(),
         daemon.log_lines_lost,
     );
     let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
-    rows.extend(
-        services(proxy, daemon)
-            .iter()
-            .map(|service| service.row().to_vec()),
-    );
+    let services = services(proxy, daemon);
+    rows.extend(services.iter().map(|service| service.row().to_vec()));
+    let mut numbers = NUMBERS;
     if !proxy.has_groups() {
         // All are in it.
         for row in &mut rows {
             row.remove(GROUP);
         }
+        numbers = NUMBERS.map(|column| column - 1);
     }
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    let head = rows.first().cloned().unwrap_or_default();
-    for row in rows {
-        let mut line = String::new();
-        for ((cell, width), title) in row.iter().zip(&widths).zip(&head) {
-            let (width, is_number) = (*width, NUMBERS.contains(&title.as_str()));
-            _ = if is_number {
-                write!(line, "{cell:>width$}  ")
-            } else {
-                write!(line, "{cell:<width$}  ")
-            };
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
+    text += &aligned(&rows, |column| numbers.contains(&column));
     for mirror in &proxy.mirrors {
         _ = writeln!(
             text,
@@ -82,25 +65,18 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         .iter()
         .map(ServiceStatus::json)
         .collect();
-    let mirrors: Vec<Value> = proxy
-        .mirrors
-        .iter()
-        .map(|mirror| mirror_json(mirror))
-        .collect();
-    let status = json!({
-        "name": "hapolicy",
-        "version": VERSION,
-        "uptime_seconds": seconds(daemon.uptime),
-        "workers": daemon.workers,
-        "clients": daemon.clients,
-        "max_clients": daemon.max_clients,
-        "requests": proxy.requests(),
-        "default_actions": proxy.journal.unanswered_count(),
-        "log_lines_lost": daemon.log_lines_lost,
-        "services": services,
-        "mirrors": mirrors,
-    });
-    format!("{status}\n")
+    let mirrors = proxy.mirrors.iter();
+    let mirrors: Vec<Value> = mirrors.map(|mirror| mirror_json(mirror)).collect();
+    let mut status = daemon.json("hapolicy", VERSION);
+    for (key, value) in [
+        ("requests", json!(proxy.requests())),
+        ("default_actions", json!(proxy.journal.unanswered_count())),
+        ("services", json!(services)),
+        ("mirrors", json!(mirrors)),
+    ] {
+        status.insert(key.to_owned(), value);
+    }
+    format!("{}\n", Value::Object(status))
 }
 
 fn mirror_json(mirror: &Mirror) -> Value {
@@ -221,22 +197,6 @@ fn bound(seconds: f64) -> String {
     }
 }
 
-/// A time in its two largest units.
-fn shown(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match () {
-        () if days > 0 => format!("{days}d{}h", hours % 24),
-        () if hours > 0 => format!("{hours}h{}m", minutes % 60),
-        () if minutes > 0 => format!("{minutes}m{}s", seconds % 60),
-        () => format!("{seconds}s"),
-    }
-}
-
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
 const HEAD: [&str; 12] = [
     "SERVICE", "GROUP", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50",
     "P99", "WHY",
@@ -244,27 +204,12 @@ const HEAD: [&str; 12] = [
 /// The column that is there where there are several groups.
 const GROUP: usize = 1;
 /// The columns that hold numbers.
-const NUMBERS: [&str; 6] = ["WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50", "P99"];
+const NUMBERS: [usize; 6] = [5, 6, 7, 8, 9, 10];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_shown_in_its_two_largest_units() {
-        for (seconds, text) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m0s"),
-            (3_599, "59m59s"),
-            (3_660, "1h1m"),
-            (86_399, "23h59m"),
-            (90_000, "1d1h"),
-        ] {
-            assert_eq!(shown(Duration::from_secs(seconds)), text);
-        }
-    }
 
     #[test]
     fn a_bound_has_a_unit() {

@@ -1,16 +1,15 @@
 //! `hapolicy ctl`: sends a command to a daemon, and prints its answer.
 
 mod top;
+mod trace;
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::{
     command_line::usage_line,
-    control::{AskError, ask},
-    log::printable,
+    control::{ask, fail, finish},
 };
-use rustix::process::geteuid;
 
 use crate::NAME;
 
@@ -61,6 +60,8 @@ enum Command {
     },
     /// Have the daemon read its configuration file again, and say what came of it
     Reload,
+    /// Show what happens to requests, step by step, for a time
+    Trace(trace::Arguments),
     /// Change the weight of a service, 1 to 1000
     Weight {
         /// Its name
@@ -82,6 +83,7 @@ impl Command {
             Self::Enable { service } => &["enable", service],
             Self::Try { service } => &["try", service],
             Self::Reload => &["reload"],
+            Self::Trace(trace) => return trace.words(),
             Self::Weight { service, weight } => &["weight", service, &weight.to_string()],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -95,7 +97,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(name.chain(words)) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && error.kind() != NO_ARGUMENTS => {
-            return fail(&usage_line(&error), USAGE);
+            return fail(NAME, &usage_line(&error), USAGE);
         }
         Err(error) => {
             // There is nowhere left to report that this failed.
@@ -104,58 +106,17 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match &arguments.command {
-        Command::Top { count } => top::run(&arguments.socket, *count),
-        command => ask(&arguments.socket, &command.words()).map(|text| print(&text)),
+        // These have printed all that they show.
+        Command::Top { count } => top::run(&arguments.socket, *count).map(|()| String::new()),
+        Command::Trace(trace) => trace.run(&arguments.socket).map(|()| String::new()),
+        command => ask(&arguments.socket, &command.words()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(AskError::Refused(text)) => fail(&text, REFUSED),
-        Err(AskError::Unavailable(path, error)) => {
-            use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
-            let hint = match error.kind() {
-                NotFound | ConnectionRefused => {
-                    "; no daemon has it: start hapolicy with --control, and give its path with --socket"
-                }
-                PermissionDenied if !geteuid().is_root() => "; root may, and the daemon's user",
-                _ => "",
-            };
-            let status = if error.kind() == PermissionDenied {
-                PERMISSION
-            } else {
-                UNAVAILABLE
-            };
-            fail(&format!("{path}: {error}{hint}"), status)
-        }
-        Err(error) => fail(&error.to_string(), UNAVAILABLE),
-    }
-}
-
-/// Prints an answer: names of services come from a configuration, and might hold anything.
-fn print(text: &str) {
-    let lines: Vec<String> = text.lines().map(printable).collect();
-    let mut text = lines.join("\n");
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    // Whoever reads it may have gone.
-    _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn fail(text: &str, status: u8) -> ExitCode {
-    // Faults of a configuration have a line each.
-    for line in text.lines() {
-        eprintln!("{NAME} ctl: {}", printable(line));
-    }
-    ExitCode::from(status)
+    finish(NAME, done)
 }
 
 /// The help text is the error then.
 const NO_ARGUMENTS: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 /// Where the unit has the daemon listen.
 const SOCKET: &str = "/run/hapolicy/control";
-/// The daemon does not do it.
-const REFUSED: u8 = 1;
 // sysexits(3)
 const USAGE: u8 = 64;
-const UNAVAILABLE: u8 = 69;
-const PERMISSION: u8 = 77;

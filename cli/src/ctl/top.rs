@@ -8,7 +8,7 @@ use std::{
 };
 
 use policy_daemon::{
-    control::{AskError, ask},
+    control::{AskError, aligned, ask},
     log::printable,
 };
 use serde_json::Value;
@@ -52,17 +52,23 @@ fn screen(old: &Value, new: &Value, time: Duration) -> String {
         let count = number(&new[of]) - number(&old[of]);
         count.max(0.0) / time.as_secs_f64().max(0.001)
     };
-    let mut text = format!(
+    let text = format!(
         "requests/s {:.1}  default actions/s {:.1}  clients {} of {}\n\n",
         rate(old, new, "requests"),
         rate(old, new, "default_actions"),
         new["clients"],
         new["max_clients"],
     );
-    text += &format!(
-        "{:<20} {:<5} {:<8} {:>10} {:>8} {:>6} {:>9}\n",
-        "SERVICE", "STATE", "MODE", "ANSWERS/S", "FAILS/S", "OPEN", "MEAN"
-    );
+    let head = [
+        "SERVICE",
+        "STATE",
+        "MODE",
+        "ANSWERS/S",
+        "FAILS/S",
+        "OPEN",
+        "MEAN",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     let services = |value: &Value| value["services"].as_array().cloned().unwrap_or_default();
     let before = services(old);
     for service in services(new) {
@@ -74,17 +80,18 @@ fn screen(old: &Value, new: &Value, time: Duration) -> String {
             _ => "-".to_owned(),
         };
         let word = |of: &str| printable(service[of].as_str().unwrap_or_default());
-        text += &format!(
-            "{:<20} {:<5} {:<8} {:>10.1} {:>8.1} {:>6} {mean:>9}\n",
+        rows.push(vec![
             word("name"),
             word("state"),
             word("mode"),
-            rate(&known, &service, "answered"),
-            rate(&known, &service, "failed"),
+            format!("{:.1}", rate(&known, &service, "answered")),
+            format!("{:.1}", rate(&known, &service, "failed")),
             service["connections"].to_string(),
-        );
+            mean,
+        ]);
     }
-    text
+    // The first three are words.
+    text + &aligned(&rows, |column| column > 2)
 }
 
 fn number(value: &Value) -> f64 {
@@ -118,5 +125,16 @@ mod tests {
             row,
             ["a?[2J", "up", "enabled", "20.0", "0.0", "2", "5.00ms"]
         );
+    }
+
+    #[test]
+    fn a_long_name_moves_no_column() {
+        let service = |name: &str| json!({ "name": name, "state": "down", "mode": "drain" });
+        let status = json!({ "services": [service("x"), service(&"y".repeat(40))] });
+        let screen = screen(&status, &status, Duration::from_secs(1));
+        let at = |line: &str| line.find("down").or_else(|| line.find("STATE")).unwrap();
+        let lines: Vec<&str> = screen.lines().skip(2).collect();
+        assert_eq!(lines.len(), 3, "{screen}");
+        assert!(lines.iter().all(|line| at(line) == 42), "{screen}");
     }
 }

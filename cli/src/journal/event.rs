@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
-use policy_daemon::log::Level;
+use policy_daemon::log::{Entry, Field, Level};
 use policy_flow::Event;
 use policy_proto::{Request, Response};
 
@@ -82,7 +82,7 @@ impl Journal {
     #[inline]
     fn service_answered(&self, counted: &Counted, response: &Response) {
         counted.answers.fetch_add(1, Relaxed);
-        if self.verbose || !response.as_bytes().is_ascii() {
+        if self.verbose.services || !response.as_bytes().is_ascii() {
             self.say_answer(counted, response);
         }
     }
@@ -97,7 +97,7 @@ impl Journal {
             );
             self.log.line(Level::Warning, text);
         }
-        if self.verbose {
+        if self.verbose.services {
             let action = escape(response.as_bytes(), Place::Quoted('\''));
             let text = format!("Answer from '{name}' -> '{action}'");
             self.log.line(Level::Info, text);
@@ -114,12 +114,24 @@ impl Journal {
 
     #[cold]
     fn say_attempt(&self, counted: &Counted, request: &Request, since: Instant, action: &[u8]) {
+        if !self.is_sampled(request) {
+            return;
+        }
         let delay = match self.suppressor {
             // As the Perl script does.
             None => format!("{}s", since.elapsed().as_secs()),
             Some(_) => format!("{}ms", millis(since.elapsed())),
         };
         let line = classic::line(counted, request, &delay, action);
-        self.log.line(Level::Info, line);
+        if self.log.has_fields() {
+            let entry = Entry::new(Level::Info, line).with_request(|name| request.get(name));
+            self.log.entry(
+                &entry
+                    .with(Field::Service, &counted.name)
+                    .with(Field::Action, action),
+            );
+        } else {
+            self.log.line(Level::Info, line);
+        }
     }
 }

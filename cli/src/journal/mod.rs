@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use policy_daemon::{
     admin::Changes,
-    log::{ALL, Level, Log, Suppressor},
+    log::{ALL, Entry, Field, Level, Log, Sample, Suppressor},
+    trace::Traces,
 };
 
 use crate::{
-    args::{LogFormat, Service},
+    args::{Detail, LogFormat, Service},
     config::DEFAULT_GROUP,
     proxy::put,
 };
@@ -25,9 +26,11 @@ mod request;
 mod services;
 pub(crate) mod shortage;
 mod states;
+mod trace;
 
 pub(crate) use request::Outcome;
 pub(crate) use states::State;
+pub(crate) use trace::ClientPlace;
 
 use counted::Counted;
 use groups::{GroupLog, Unanswered};
@@ -42,10 +45,14 @@ pub struct Journal {
     services: Vec<Arc<Counted>>,
     /// A line per attempt.
     attempts: bool,
-    /// Everything.
-    verbose: bool,
-    /// How they are written.
+    /// What is logged beside that.
+    verbose: Detail,
+    /// How the lines of requests are written.
     format: LogFormat,
+    /// Of which requests they are written.
+    sample: Sample,
+    /// The stories that administrators have asked for.
+    pub(crate) traces: Traces,
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
     /// In the order of their services.
@@ -67,8 +74,10 @@ impl Journal {
                 .map(Arc::new)
                 .collect(),
             attempts: false,
-            verbose: false,
+            verbose: Detail::default(),
             format: LogFormat::Classic,
+            sample: Sample::ALL,
+            traces: Traces::default(),
             suppressor: None,
             groups: Vec::new(),
             unanswered: Unanswered::default(),
@@ -111,6 +120,8 @@ impl Journal {
             attempts: self.attempts,
             verbose: self.verbose,
             format: self.format,
+            sample: self.sample,
+            traces: self.traces.clone(),
             suppressor: self.suppressor.clone(),
             groups: self.groups.clone(),
             unanswered: self.unanswered.clone(),
@@ -123,14 +134,20 @@ impl Journal {
         self.services.iter().map(|counted| &counted.service)
     }
 
-    /// With a line per attempt (`-l`), or with all there is to say (`-v`).
+    /// With a line per attempt (`-l`), or with what there is to say besides (`-v`).
     #[must_use]
-    pub fn with_detail(self, attempts: bool, verbose: bool) -> Self {
+    pub fn with_detail(self, attempts: bool, verbose: Detail) -> Self {
         Self {
-            attempts: attempts || verbose,
+            attempts: attempts || verbose == Detail::ALL,
             verbose,
             ..self
         }
+    }
+
+    /// With the lines of `-l` for these messages only.
+    #[must_use]
+    pub fn with_sample(self, sample: Sample) -> Self {
+        Self { sample, ..self }
     }
 
     /// With changes of state, without repeats, and with lines of requests in this format.
@@ -151,6 +168,10 @@ impl Journal {
     /// The names of the services, in their order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|counted| counted.name.as_str())
+    }
+
+    fn name_of(&self, index: usize) -> Option<&str> {
+        self.services.get(index).map(|counted| &*counted.name)
     }
 
     /// A service, as it was given.
@@ -181,6 +202,22 @@ impl Journal {
             Some(suppressor) => suppressor.line(level, kind, about, text),
             None => self.log.line(level, text),
         }
+    }
+
+    /// Says a line about a service, unless it repeats one of less than 10 s ago.
+    fn about_service(&self, level: Level, kind: &'static str, counted: &Counted, text: String) {
+        match &self.suppressor {
+            Some(suppressor) => {
+                let entry = Entry::new(level, text).with(Field::Service, &counted.name);
+                suppressor.entry(kind, counted.id, entry);
+            }
+            None => self.log.line(level, text),
+        }
+    }
+
+    /// Lines of `-l` that were left out since the start, where some may be.
+    pub(crate) fn left_out(&self) -> Option<u64> {
+        (!self.sample.is_all()).then(|| self.log.left_out())
     }
 
     /// Writes lines that were held back and have waited for a minute, or `all` of them.

@@ -33,14 +33,14 @@ impl Journal {
     /// A request has come, and whether it is one for a policy server.
     #[inline]
     pub fn request(&self, request: &Request, is_policy: bool) {
-        if self.verbose || !is_policy {
+        if self.verbose.requests || !is_policy {
             self.say_request(request, is_policy);
         }
     }
 
     #[cold]
     fn say_request(&self, request: &Request, is_policy: bool) {
-        if self.verbose {
+        if self.verbose.requests {
             let mut attributes = request.attributes();
             for (name, value) in attributes.by_ref().take(MAX_ATTRIBUTES) {
                 let attribute = escape(&[name, b"=", value].concat(), Place::Last);
@@ -81,7 +81,7 @@ impl Journal {
     /// A request has its outcome.
     #[inline]
     pub(crate) fn replied(&self, request: &Request, outcome: &Outcome<'_>) {
-        if self.attempts || self.verbose {
+        if self.attempts || self.verbose.requests {
             self.say_reply(request, outcome);
         }
     }
@@ -89,10 +89,9 @@ impl Journal {
     #[cold]
     fn say_reply(&self, request: &Request, outcome: &Outcome<'_>) {
         if self.attempts && self.format == LogFormat::KeyValue {
-            let line = key_value::line(self, request, outcome);
-            self.log.line(Level::Info, line);
+            self.say_outcome(request, outcome);
         }
-        if self.verbose {
+        if self.verbose.requests {
             let text = match outcome.response {
                 Some(response) => {
                     format!("Action: {}", escape(response.as_bytes(), Place::Last))
@@ -101,6 +100,27 @@ impl Journal {
             };
             self.log.line(Level::Info, text);
         }
+    }
+}
+
+impl Journal {
+    fn say_outcome(&self, request: &Request, outcome: &Outcome<'_>) {
+        if !self.is_sampled(request) {
+            return;
+        }
+        let line = key_value::line(self, request, outcome);
+        if self.log.has_fields() {
+            self.log
+                .entry(&key_value::entry(self, line, request, outcome));
+        } else {
+            self.log.line(Level::Info, line);
+        }
+    }
+
+    /// Whether the lines of `-l` about this request are to be written.
+    pub(super) fn is_sampled(&self, request: &Request) -> bool {
+        let instance = || request.get(attr::INSTANCE).unwrap_or_default();
+        self.sample.is_all() || self.log.takes_sampled(self.sample, instance())
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy_daemon::log::{Change, Level};
+use policy_daemon::log::{Change, Entry, Field, Level, MessageId};
 use policy_flow::{AttemptError, CheckError, Slot};
 use policy_ha::Transition;
 use policy_proto::{Request, attr};
@@ -30,7 +30,7 @@ impl Journal {
                 let name = &counted.name;
                 let action = escape(response.as_bytes(), Place::Quoted('\''));
                 let text = format!("Probe of '{name}' -> '{action}'");
-                self.repeatable(Level::Warning, "probe", counted.id, text);
+                self.about_service(Level::Warning, "probe", counted, text);
             }
             CheckError::Attempt(error @ AttemptError::NotAllowed { .. }) => {
                 self.failed(backend, error, took);
@@ -71,7 +71,7 @@ impl Journal {
                 "{place} serves no more than {limit} {connections} at once: idle ones are closed for new ones \
                  (--max-connections)"
             );
-            self.repeatable(Level::Warning, "crowded", counted.id, text);
+            self.about_service(Level::Warning, "crowded", counted, text);
         }
     }
 
@@ -80,13 +80,13 @@ impl Journal {
         if let Some(counted) = self.services.get(backend.index()) {
             let place = counted.place();
             let text = format!("{place} is asked at its last known addresses: {error}");
-            self.repeatable(Level::Warning, "stale", counted.id, text);
+            self.about_service(Level::Warning, "stale", counted, text);
         }
     }
 
     pub(super) fn connection(&self, backend: Slot, what: &str) {
         let counted = self.services.get(backend.index());
-        if let Some(counted) = counted.filter(|_| self.verbose) {
+        if let Some(counted) = counted.filter(|_| self.verbose.connections) {
             self.log
                 .line(Level::Info, what.to_owned() + &counted.place());
         }
@@ -100,7 +100,7 @@ impl Journal {
         if self.suppressor.is_some() {
             counted.set_reason(error);
         }
-        if self.verbose && self.format == LogFormat::KeyValue {
+        if self.verbose.services && self.format == LogFormat::KeyValue {
             let (took, why) = (millis(took), reason(error));
             let text = format!("Attempt at {place} failed after {took}ms{why}");
             self.log.line(Level::Info, text);
@@ -149,7 +149,7 @@ impl Journal {
                 )
             }
         };
-        self.repeatable(Level::Warning, kind, counted.id, text);
+        self.about_service(Level::Warning, kind, counted, text);
     }
 
     /// A service has gone down, or come back.
@@ -163,13 +163,14 @@ impl Journal {
         let Some((counted, suppressor)) = counted.zip(self.suppressor.as_ref()) else {
             return;
         };
-        let (change, level, what) = match transition {
+        let (change, level, id, what) = match transition {
             Transition::Down { due_in, .. } => {
                 let next = due_in.as_secs_f64();
                 let why = because.map(reason).unwrap_or_default();
                 (
                     Change::Down,
                     Level::Warning,
+                    MessageId::DOWN,
                     format!(" is down{why}, next trial in {next:.1}s"),
                 )
             }
@@ -179,6 +180,7 @@ impl Journal {
                 (
                     Change::Up,
                     Level::Info,
+                    MessageId::UP,
                     format!(" is up again after {after:.1}s"),
                 )
             }
@@ -186,12 +188,17 @@ impl Journal {
         };
         let text = counted.place() + &what;
         self.changes.add(&*text);
-        suppressor.change(counted.id, change, level, text);
+        let entry = Entry::new(level, text).with_id(id);
+        suppressor.change(
+            counted.id,
+            change,
+            entry.with(Field::Service, &counted.name),
+        );
     }
 }
 
 /// An error and its cause, behind what it led to.
-fn reason(error: &AttemptError) -> String {
+pub(super) fn reason(error: &AttemptError) -> String {
     match error.source() {
         Some(source) => format!(": {error}: {source}"),
         None => format!(": {error}"),

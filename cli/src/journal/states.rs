@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{Local, TimeDelta};
-use policy_daemon::log::Level;
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_flow::Counts;
 use policy_ha::{Mode, Status};
 use policy_proto::Response;
@@ -70,9 +70,9 @@ impl Journal {
         states: impl FnOnce() -> Vec<State>,
         response: Option<&Response>,
     ) {
-        if self.suppressor.is_none() {
+        let Some(suppressor) = &self.suppressor else {
             return;
-        }
+        };
         self.unanswered.add();
         if let Some(group) = self.groups.get(group) {
             group.outage.unanswered(Instant::now());
@@ -86,7 +86,8 @@ impl Journal {
         };
         let (of_group, states) = (self.of_group(group), summary(&states()));
         let text = format!("no service{of_group} answered: {what} ({states})");
-        self.repeatable(Level::Warning, "no answer", Self::subject_of(group), text);
+        let entry = Entry::new(Level::Warning, text).with_id(MessageId::NO_ANSWER);
+        suppressor.entry("no answer", Self::subject_of(group), entry);
     }
 
     /// A service has answered a request.
@@ -147,7 +148,8 @@ impl Journal {
             ""
         };
         let text = format!("{place} is still down since {since} ({seconds}s): {reason}{untried}");
-        self.log.line(Level::Warning, text);
+        let entry = Entry::new(Level::Warning, text).with_id(MessageId::DOWN);
+        self.log.entry(&entry.with(Field::Service, &counted.name));
     }
 
     /// Says the state of each service, and what has come of the requests.
@@ -213,12 +215,13 @@ impl Journal {
         let count = plural(over.count, "request");
         let of_group = self.of_group(group);
         let text = format!("services{of_group} answer again after {after}s: {count} {what}");
-        self.log.line(Level::Info, text);
+        let entry = Entry::new(Level::Info, text).with_id(MessageId::ANSWERS_AGAIN);
+        self.log.entry(&entry);
     }
 }
 
 /// How many are down, and how many may not be asked.
-fn summary(states: &[State]) -> String {
+pub(super) fn summary(states: &[State]) -> String {
     let count = |is: fn(&&State) -> bool| states.iter().filter(is).count();
     let (down, all) = (count(|state| state.is_down()), states.len());
     let mut text = format!("{down} of {all} services are down");

@@ -14,7 +14,8 @@ use policy_ha::Mode;
 
 use crate::{
     metrics::{
-        failure::Failure, group::GroupMetrics, service::ServiceMetrics, worker::WorkerMetrics,
+        failure::Failure, group::GroupMetrics, reloads::Reloads, service::ServiceMetrics,
+        worker::WorkerMetrics,
     },
     mirror::Compared,
     proxy::{CurrentProxy, Proxy},
@@ -24,6 +25,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct ProxyMetrics {
     pub(crate) current: CurrentProxy,
+    pub(crate) reloads: Arc<Reloads>,
 }
 
 /// The metrics of the proxy of some settings.
@@ -46,7 +48,9 @@ impl Admin for ProxyMetrics {
         snapshot.clients(families)?;
         snapshot.groups(families)?;
         snapshot.mirrors(families)?;
-        snapshot.services(families)
+        snapshot.services(families)?;
+        snapshot.permits(families)?;
+        self.reloads.write(families)
     }
 
     fn version(&self) -> Option<&str> {

@@ -6,6 +6,8 @@
 mod collector;
 mod failure;
 mod group;
+mod permits;
+mod reloads;
 mod service;
 mod status;
 mod totals;
@@ -13,6 +15,7 @@ mod worker;
 
 pub(crate) use collector::ProxyMetrics;
 pub(crate) use group::{GroupMetrics, GroupTable};
+pub(crate) use reloads::Reloads;
 pub(crate) use service::{ServiceMetrics, ServiceTable};
 pub(crate) use totals::ServiceTotals;
 pub(crate) use worker::WorkerMetrics;

@@ -8,7 +8,7 @@ use policy_flow::{
 };
 
 use crate::{
-    journal::Outcome,
+    journal::{ClientPlace, Outcome},
     metrics::{GroupTable, ServiceTable, WorkerMetrics},
     proxy::{Proxy, links::Links},
 };
@@ -24,6 +24,8 @@ pub(crate) struct Driver<C> {
     pub(super) groups: GroupTable,
     /// When the request of each client came, where that is logged.
     begun: Vec<Option<Instant>>,
+    /// This worker, counted from 0.
+    worker: usize,
 }
 
 /// The side of the clients: many connections, or standard input and output.
@@ -54,6 +56,15 @@ impl<C> Driver<C> {
             groups: proxy.groups_of(worker),
             proxy,
             begun: Vec::new(),
+            worker,
+        }
+    }
+
+    /// The place of a client, for traces.
+    const fn place(&self, client: u64) -> ClientPlace {
+        ClientPlace {
+            worker: self.worker,
+            client,
         }
     }
 
@@ -68,6 +79,11 @@ impl<C> Driver<C> {
             }
         }
     }
+}
+
+/// The number of a client, as upstreams know it.
+fn index(client: ClientId) -> u64 {
+    client.index() as u64
 }
 
 impl<C: ClientSide> ClientDriver for Driver<C> {
@@ -101,12 +117,20 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
             ..
         } = event
         {
-            self.proxy.journal.request(request, is_policy);
+            let proxy = &self.proxy;
+            proxy.journal.request(request, is_policy);
+            if proxy.journal.is_traced() {
+                let place = self.place(index(client));
+                proxy
+                    .journal
+                    .trace_request(place, request, || proxy.states());
+            }
             if !is_policy {
                 self.metrics.unrecognized();
             }
             self.begins(client);
         } else if let ClientEvent::Replied {
+            client,
             request,
             took,
             group,
@@ -141,6 +165,12 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
             };
             self.metrics.replied(&outcome, is_unanswered);
             proxy.journal.replied(request, &outcome);
+            if proxy.journal.is_traced() {
+                let place = self.place(index(client));
+                proxy
+                    .journal
+                    .trace_outcome(place, request, &outcome, || proxy.states());
+            }
         } else {
             self.rare_client_event(&event);
         }
@@ -219,5 +249,10 @@ impl<C: ClientSide> BackendDriver for Driver<C> {
         let begun = |owner: u64| *begun.get(usize::try_from(owner).ok()?)?;
         self.services.event(&event);
         self.proxy.journal.event(&event, begun);
+        if self.proxy.journal.is_traced() {
+            self.proxy
+                .journal
+                .trace_event(|owner| self.place(owner), &event);
+        }
     }
 }

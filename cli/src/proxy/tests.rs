@@ -25,7 +25,7 @@ pub(crate) fn proxy(words: &[&str]) -> (Arc<Proxy>, Log) {
     let log = Log::buffered();
     let journal = services.journal(log.clone(), &options);
     let suppressor = Arc::new(Suppressor::new(log.clone()));
-    let journal = journal.for_daemon(options.log_format, suppressor);
+    let journal = journal.for_daemon(options.log.log_format, suppressor);
     (Arc::new(services.proxy(&options, journal, 1, 100)), log)
 }
 

@@ -81,7 +81,9 @@ impl Services {
         });
         let names = settings.groups.iter().map(|group| group.name.as_str());
         let journal = before.journal.renewed(self.valid.clone(), &kept, names);
-        let journal = journal.with_detail(options.logging, options.verbose);
+        let journal = journal
+            .with_detail(options.logging, options.detail())
+            .with_sample(options.log.log_sample);
         let number = |index: Option<usize>, first: usize| {
             index.and_then(|index| u16::try_from(index + first).ok())
         };
@@ -97,7 +99,7 @@ impl Services {
             groups.collect(),
             [Some(0)].into_iter().chain(listeners).collect(),
         );
-        let journal = Arc::new(journal.with_format(options.log_format));
+        let journal = Arc::new(journal.with_format(options.log.log_format));
         let proxy = Proxy {
             mirrors: mirrors(options, &before.mirrors, &journal),
             default: options.default.clone().unwrap_or_default(),

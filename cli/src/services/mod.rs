@@ -247,7 +247,8 @@ impl Services {
         let groups = self.groups(options);
         Journal::new(log, self.valid.clone())
             .with_groups(groups.iter().map(|group| group.name))
-            .with_detail(options.logging, options.verbose)
+            .with_detail(options.logging, options.detail())
+            .with_sample(options.log.log_sample)
     }
 }
 

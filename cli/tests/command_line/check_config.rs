@@ -64,7 +64,9 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 --listen=inet:127.0.0.1:0
 --user=nobody
 --workers=2
+--log-to=syslog
 --log-format=key-value
+--log-sample=100%
 --allow=192.0.2.0/24
 --max-clients=50
 --max-request=128K

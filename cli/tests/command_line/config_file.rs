@@ -86,6 +86,33 @@ fn a_file_is_checked_and_shown_with_all_defaults_or_without() {
 }
 
 #[test]
+fn options_of_the_log_are_shown_as_they_are_given() {
+    let text = "listen = [\"inet:127.0.0.1:0\"]\nverbose = \"requests,connections\"\nlog-to = \"journal\"\n\
+                log-sample = \"1.5%\"\n\n[service.grey1]\naddress = \"inet:127.0.0.1:10031\"\n";
+    let in_list = text.replace(
+        "\"requests,connections\"",
+        "[\"connections\", \"requests\"]",
+    );
+    for given in [text, &in_list] {
+        let (_dir, path) = file(given);
+        let shown = run(hapolicy(), &["--show-config", "-n", "--config", &path]);
+        let mut lines: Vec<&str> = shown.out.lines().collect();
+        let mut expected: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(lines, expected, "{shown:?}");
+    }
+    let line = ["-v=services", "-s", "grey1=127.0.0.1:10031"];
+    let shown = run(hapolicy(), &[&["--check-config"][..], &line].concat());
+    assert!(shown.out.contains("\n--verbose=services\n"), "{shown:?}");
+    let shown = run(hapolicy(), &[&["--convert"][..], &line].concat());
+    assert!(
+        shown.out.starts_with("verbose = \"services\"\n"),
+        "{shown:?}"
+    );
+}
+
+#[test]
 fn a_warning_says_where_in_the_file_it_is() {
     let (_dir, path) =
         file("default = \"OK\"\ndeadline = \"101s\"\n[service.a]\naddress = \"127.0.0.1:1\"\n");

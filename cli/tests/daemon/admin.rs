@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    os::unix::net::UnixStream,
 };
 
 use policy_testing::{
@@ -153,14 +154,82 @@ fn clients_that_send_nothing_cost_the_others_nothing() {
     for stream in &mut idle {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost").unwrap();
     }
-    // A ninth is closed, and the log says why.
-    let closed = || read_all(watched.connect()).is_empty();
-    assert!(eventually(closed));
-    let told = "warning: closing a connection to --admin: 8 others are open";
+    // A ninth takes the place of the first one, and the log says so.
+    assert_eq!(watched.get("/healthz").0, 200);
+    let told = "warning: closing the oldest connection to --admin: 8 are open";
     assert!(watched.daemon.process.out.wait_lines(1, told));
+    assert_eq!(read_all(idle.remove(0)), "", "it is closed");
     assert_eq!(watched.daemon.connect().ask_about("x"), "dunno");
     drop(idle);
-    assert!(eventually(|| watched.get("/healthz").0 == 200));
+    watched.daemon.stop();
+}
+
+#[test]
+fn a_page_from_elsewhere_learns_nothing_by_a_name_that_leads_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin");
+    let unix = format!("unix:{}", path.display());
+    let watched = Watched::start(&["--admin", &unix, "-s", "dead=127.0.0.1:1"]);
+    let port = watched.address.rsplit(':').next().unwrap();
+    for (host, status) in [
+        (format!("Host: localhost:{port}"), 200),
+        (format!("Host: {}", watched.address), 200),
+        (format!("Host: [::1]:{port}"), 200),
+        ("X: no host".to_owned(), 200),
+        (format!("Host: evil.example:{port}"), 421),
+        ("Host: localhost.evil.example".to_owned(), 421),
+        ("Host:".to_owned(), 421),
+        ("Host: localhost\r\nHost: evil.example".to_owned(), 400),
+    ] {
+        for path in ["/", "/metrics"] {
+            let request = format!("GET {path} HTTP/1.1\r\n{host}\r\n\r\n");
+            assert_eq!(watched.ask(&request).0, status, "{request}");
+        }
+    }
+    let whole = "GET http://evil.example/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (status, text) = watched.ask(whole);
+    assert_eq!(status, 421);
+    assert!(!text.contains("hapolicy_"), "{text}");
+    // No browser asks over a UNIX socket.
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: any\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    watched.daemon.stop();
+}
+
+#[test]
+fn a_request_that_waits_for_a_connection_is_counted() {
+    let gate = Gate::new();
+    let gated = format!("gate={}:::60", gate.address);
+    let watched = Watched::start(&["--max-connections", "1", "-s", &gated]);
+    let mut clients: Vec<_> = ["first", "second"]
+        .into_iter()
+        .map(|name| {
+            let client = watched.daemon.connect();
+            client.send(&request(&[("sender", name)]));
+            client
+        })
+        .collect();
+    assert!(gate.wait_arrived(1));
+    let shows = |line: &str| {
+        let line = line.to_owned();
+        eventually(|| watched.get("/metrics").1.lines().any(|found| found == line))
+    };
+    for line in [
+        r#"hapolicy_service_max_connections{service="gate"} 1.0"#,
+        r#"hapolicy_service_connections{service="gate"} 1.0"#,
+        r#"hapolicy_service_connection_waits_total{service="gate"} 1"#,
+    ] {
+        assert!(shows(line), "{line}");
+    }
+    for (client, name) in clients.iter_mut().zip(["first", "second"]) {
+        gate.release(name);
+        assert_eq!(client.action(), name);
+    }
     watched.daemon.stop();
 }
 

@@ -133,6 +133,89 @@ fn a_failed_attempt_is_a_line_of_its_own_with_verbose() {
 }
 
 #[test]
+fn a_share_of_the_messages_has_lines_and_all_requests_of_a_message_have_them_or_none() {
+    let stub = Stub::tcp(Script::default());
+    let service = service("a", &stub, "");
+    for format in ["--log-format=key-value", "--log-format=classic"] {
+        let daemon = Daemon::tcp(&["-l", format, "--log-sample=50%", "-s", &service]);
+        let mut client = daemon.connect();
+        for message in 0..40 {
+            for recipient in ["r1", "r2"] {
+                client.ask(&request(&[
+                    ("instance", &format!("m{message}")),
+                    ("sender", &format!("s{message}@x.test")),
+                    ("recipient", recipient),
+                ]));
+            }
+        }
+        let log = daemon.stop().out;
+        let about = |message: u32| process::lines(&log, &format!("s{message}@x.test")).len();
+        let lines: Vec<usize> = (0..40).map(about).collect();
+        assert!(
+            lines.iter().all(|lines| [0, 2].contains(lines)),
+            "{lines:?}"
+        );
+        let written: usize = lines.iter().sum();
+        assert!((20..=60).contains(&written), "{written}");
+        let left_out = format!(
+            "[LOG info]: lines left out by --log-sample: {}\n",
+            80 - written
+        );
+        assert!(log.contains(&left_out), "{left_out}{log}");
+    }
+}
+
+#[test]
+fn a_warning_is_written_whatever_the_share_of_lines_is() {
+    let daemon = Daemon::tcp(&["-l", "--log-sample=0%", "-s", "a=127.0.0.1:1"]);
+    assert_eq!(daemon.connect().ask_about("x"), "dunno");
+    let log = daemon.stop().out;
+    assert_eq!(process::lines(&log, "queue_id="), [""; 0]);
+    for warning in [
+        "Could not open socket to 'a'",
+        " is down: ",
+        "no service answered: ",
+    ] {
+        assert_eq!(process::lines(&log, warning).len(), 1, "{warning}: {log}");
+    }
+}
+
+#[test]
+fn categories_choose_what_is_logged_besides() {
+    let stub = Stub::tcp(Script::default());
+    let service = service("a", &stub, "");
+    let all = [
+        ("requests", "Attribute: instance=x"),
+        ("requests", "Action: dunno"),
+        ("services", "Answer from 'a' -> 'dunno'"),
+        ("connections", "Opening socket to 'a'"),
+        ("connections", "Connection established to 'a'"),
+        ("-l", "queue_id="),
+    ];
+    for (option, categories) in [
+        ("-v", &["requests", "services", "connections", "-l"][..]),
+        ("-v=requests", &["requests"]),
+        ("--verbose=services", &["services"]),
+        (
+            "-lv=connections,services",
+            &["connections", "services", "-l"],
+        ),
+    ] {
+        let daemon = Daemon::tcp(&[option, "-s", &service]);
+        daemon.connect().ask_about("x");
+        let log = daemon.stop().out;
+        for (category, line) in all {
+            let is_there = !process::lines(&log, line).is_empty();
+            assert_eq!(
+                is_there,
+                categories.contains(&category),
+                "{option}: {line}: {log}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_daemon_without_a_log_says_so_once_on_standard_error() {
     let stub = Stub::tcp(Script::default());
     let service = service("a", &stub, "");

@@ -6,6 +6,7 @@ mod answers;
 mod clients;
 mod connections;
 mod control;
+mod fields;
 mod groups;
 mod lines;
 mod listen;
@@ -19,6 +20,7 @@ mod signals;
 mod start;
 mod stop;
 mod time;
+mod trace;
 
 use policy_testing::stub::Stub;
 

@@ -23,6 +23,8 @@ pub struct Block {
 pub enum Kind {
     /// `main.cf`: settings of Postfix.
     Main,
+    /// `main.cf NAME`: settings that have Postfix ask the daemon of this name in the log, with no policy server behind it.
+    MainOf(String),
     /// `master.cf`: services of Postfix.
     Master,
     /// `sh`: commands that end well.
@@ -42,8 +44,10 @@ pub enum Kind {
     /// `text`: what is shown, and not copied.
     Text,
     /// `mtpolicyd.conf`, `zone` and `exchange`: a configuration of mtpolicyd, what DNS knows, and what is answered.
-    /// mtpolicyd's tests run them.
-    Mtpolicyd,
+    /// mtpolicyd's tests run them; and `perl`, a file of policyd-weight, which its tests read.
+    OfOthers,
+    /// `nagios`: a definition for Nagios or Icinga. The tests of `policy-client check` run its commands.
+    Nagios,
 }
 
 impl Kind {
@@ -51,6 +55,7 @@ impl Kind {
         Ok(
             match text.split_whitespace().collect::<Vec<_>>().as_slice() {
                 ["main.cf"] => Self::Main,
+                ["main.cf", program] => Self::MainOf((*program).to_owned()),
                 ["master.cf"] => Self::Master,
                 ["sh"] => Self::Shell,
                 ["sh", "daemon"] => Self::Daemon,
@@ -60,7 +65,8 @@ impl Kind {
                 ["probe"] => Self::Probe,
                 ["options"] => Self::Options,
                 ["text"] => Self::Text,
-                ["mtpolicyd.conf" | "exchange" | "zone"] => Self::Mtpolicyd,
+                ["mtpolicyd.conf" | "exchange" | "zone" | "perl"] => Self::OfOthers,
+                ["nagios"] => Self::Nagios,
                 _ => return Err(text.to_owned()),
             },
         )

@@ -9,6 +9,7 @@ use crate::{
     block::{Block, Kind, blocks, root},
     machine::Machine,
     postfix::Postfix,
+    start::PAGES,
 };
 
 #[test]
@@ -33,7 +34,9 @@ fn the_pages_can_be_followed_once_all_is_installed() {
     let own = ["README.md", "docs/hapolicy.md", "docs/upgrade.md"];
     let mut documents: Vec<_> = blocks().into_iter().map(|block| block.document).collect();
     documents.dedup();
-    documents.retain(|document| !own.contains(&document.as_str()));
+    documents.retain(|document| {
+        !own.contains(&document.as_str()) && !PAGES.contains(&document.as_str())
+    });
     assert!(documents.len() > 3, "{documents:?}");
     let mut reader = Reader::new();
     reader.install();
@@ -132,6 +135,14 @@ impl Reader {
                 let mark = format!("{}-{}", block.document.replace('/', "-"), block.line);
                 self.postfix.ask(&self.machine, &block.text, master.unwrap_or_default(), &mark)
             }
+            Kind::MainOf(program) => {
+                let mark = format!("{}-{}", block.document.replace('/', "-"), block.line);
+                let lines = format!("journalctl --sync; journalctl --no-pager --quiet --identifier={program} | wc -l");
+                let before = self.machine.must(&lines);
+                self.postfix.ask_only(&self.machine, &block.text, "", &mark)?;
+                let logged = within(PATIENCE, || self.machine.must(&lines) != before);
+                if logged { Ok(()) } else { Err(format!("{program} has logged nothing")) }
+            }
             Kind::File(path) => {
                 let directory = Path::new(&path).parent().ok_or("no path")?;
                 self.machine.must(&format!(
@@ -142,6 +153,9 @@ impl Reader {
                 // By the program whose settings they are.
                 if path.starts_with("/etc/fail2ban/") {
                     self.shell("fail2ban-client --test")
+                } else if path.starts_with("/tmp/") {
+                    // By the commands after it.
+                    Ok(())
                 } else if path.ends_with(".toml") {
                     self.shell(&format!("hapolicy --check-config --strict --quiet --config {path}"))
                 } else {
@@ -159,7 +173,7 @@ impl Reader {
                 block.text
             )),
             // See options.rs.
-            Kind::Options | Kind::Text | Kind::Mtpolicyd => Ok(()),
+            Kind::Options | Kind::Text | Kind::OfOthers | Kind::Nagios => Ok(()),
         }
     }
 
@@ -206,7 +220,7 @@ impl Reader {
         let words: Vec<&str> = block.text.split_whitespace().collect();
         let listens = words
             .windows(2)
-            .filter(|pair| ["--listen", "serve"].contains(&pair[0]))
+            .filter(|pair| ["--listen", "serve", "tap"].contains(&pair[0]))
             .map(|pair| pair[1].split(',').next().unwrap_or_default());
         let hangs = words.contains(&"--hang");
         for endpoint in listens {

@@ -83,9 +83,17 @@ fn first_of_several(text: &str) -> Option<&str> {
 }
 
 /// Begin with a program's name, and are not run; and why.
-const NOT_RUN: [(&str, &str); 9] = [
+const NOT_RUN: [(&str, &str); 14] = [
+    ("timeout client", "a setting of HAProxy's"),
+    ("timeout server", "a setting of HAProxy's"),
+    ("mtpolicyd --explain", "the page to begin with it runs it"),
+    (
+        "policyd-weight --explain",
+        "the page to begin with it runs it",
+    ),
     ("hapolicy ctl", "a name: the blocks have its commands"),
     ("hapolicy ctl drain", "the blocks have it with a service"),
+    ("hapolicy ctl trace", "the block has it with an end"),
     (
         "hapolicy ctl weight",
         "of the table of counterparts: a test of the daemon has it",

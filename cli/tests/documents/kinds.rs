@@ -23,6 +23,7 @@ fn every_document_is_looked_at() {
         "docs/hapolicy.md",
         "docs/hapolicy.1",
         "docs/policy-client.1",
+        "docs/policy-client.md",
     ] {
         assert!(documents.iter().any(|(known, _)| known == name), "{name}");
     }

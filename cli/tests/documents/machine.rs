@@ -90,6 +90,14 @@ impl Machine {
         machine
     }
 
+    /// Puts another program beside those, at `/usr/src/test`.
+    pub fn bring(&self, program: &str, name: &str) {
+        let place = self.home.path().join("binaries").join(name);
+        let link = fs::hard_link(program, &place);
+        link.or_else(|_| fs::copy(program, &place).map(drop))
+            .expect("room for the program");
+    }
+
     /// Starts the policy servers that the documents name; each answers DUNNO.
     pub fn start_servers(&mut self) {
         for host in ["10", "11", "12"] {

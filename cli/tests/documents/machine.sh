@@ -1,7 +1,7 @@
 #!/bin/sh
 # machine.sh HOME REPOSITORY BINARIES: boots this Debian once more, as root, with systemd, in namespaces of its
 # own. HOME is an empty directory. What is written there goes to memory and is lost at the end: all is an
-# overlay. In it the repository is /usr/src/hapolicy, its build is BINARIES (see `cargo` below), docker is docker.sh,
+# overlay. In it the repository is /usr/src/hapolicy, its build is BINARIES (see `cargo` below), docker is docker.sh, apt-get is apt-get.sh,
 # and all that has been written is below /usr/src/written.
 #
 # The loopback interface has the addresses of the documents, 192.0.2.0/24. The network has nothing else.
@@ -52,6 +52,8 @@ mkdir -p target/release
 cp /usr/src/test/hapolicy /usr/src/test/policy-client target/release/
 CARGO
 chmod 755 "$root/usr/local/bin/cargo"
+# Its packages are laid out without a build of them.
+install -m 755 "$repository/cli/tests/documents/apt-get.sh" "$root/usr/local/sbin/apt-get"
 # A container of the documents needs no registry.
 install -m 755 "$repository/cli/tests/documents/docker.sh" "$root/usr/local/bin/docker"
 

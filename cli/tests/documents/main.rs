@@ -20,8 +20,10 @@ mod options;
 mod outage;
 mod paths;
 mod postfix;
+mod start;
 mod statuses;
 mod uninstall;
+mod units;
 
 /// Bounds a failure; nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);

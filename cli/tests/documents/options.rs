@@ -56,7 +56,11 @@ fn option_blocks() -> Vec<(String, String)> {
 /// Code in the running text that begins with an option of hapolicy.
 fn options() -> Vec<(String, String)> {
     let mut spans = spans();
-    let is_ours = |place: &str| !place.contains(".1:") && !place.starts_with("docs/mtpolicyd");
+    // Those of the other programs are tested with them.
+    let others = ["docs/mtpolicyd", "docs/policy-client"];
+    let is_ours = |place: &str| {
+        !place.contains(".1:") && !others.iter().any(|other| place.starts_with(other))
+    };
     spans.retain(|span| span.text.starts_with('-') && is_ours(&span.place));
     let pair = |span: Span| (span.place, span.text);
     spans.into_iter().map(pair).collect()

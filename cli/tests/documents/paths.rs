@@ -7,7 +7,7 @@ use crate::block::{blocks, root};
 #[test]
 fn each_path_of_a_program_is_that_of_the_install_section() {
     let units = ["hapolicy.service", "hapolicy.socket"].map(|name| {
-        let text = fs::read_to_string(root().join("docs").join(name)).unwrap();
+        let text = fs::read_to_string(root().join("contrib/systemd").join(name)).unwrap();
         (name.to_owned(), text)
     });
     let copied = blocks()

@@ -17,6 +17,7 @@ use policy_testing::stub::{Reply, Script, Stub};
 
 mod ban;
 mod case;
+mod explained;
 mod groups;
 mod proxy;
 mod services;

@@ -102,7 +102,7 @@ impl<'r> Call<'r> {
     /// The value of an attribute as text; bytes that are no UTF-8 become U+FFFD.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'r, str>> {
-        self.attribute(name).map(String::from_utf8_lossy)
+        self.attribute(name).map(as_text)
     }
 
     /// The value of an attribute that is there and not blank.
@@ -132,11 +132,11 @@ impl<'r> Call<'r> {
         let sum = scoring.score(self.session) + score.value();
         self.session.set(scoring.field(), number::print(sum));
         let detail = scoring.detail_field();
-        let before = self.session.get(detail).unwrap_or_default();
-        if before.len() < MAX_DETAIL {
-            let comma = if before.is_empty() { "" } else { ", " };
-            let text = format!("{before}{comma}{name}={}", score.text());
-            self.session.set(detail, text);
+        let before = self.session.get(detail).map_or(0, str::len);
+        if before < MAX_DETAIL {
+            let comma = if before == 0 { "" } else { ", " };
+            self.session
+                .append(detail, &[comma, name, "=", score.text()]);
         }
     }
 
@@ -231,9 +231,12 @@ impl<'r> Call<'r> {
 /// The value of an attribute; the last one where the request has several.
 #[must_use]
 pub fn attribute<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
-    let named = |(attribute, _): &(&[u8], &[u8])| *attribute == name.as_bytes();
-    let last = request.attributes().filter(named).last();
-    last.map(|(_, value)| value)
+    request.get_last(name)
+}
+
+/// Bytes as text; those that are no UTF-8 become U+FFFD. Nearly all are, which is found out sooner.
+pub(super) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// How long the detail of a score may be before nothing more is added.

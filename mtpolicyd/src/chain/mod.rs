@@ -31,11 +31,7 @@ pub use template::fill;
 mod trace;
 pub use trace::{Trace, TraceStep};
 
-use std::{
-    future::{Future, ready},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use futures_util::future::poll_immediate;
 use tokio::time::{Instant, timeout_at};
@@ -43,7 +39,7 @@ use tokio::time::{Instant, timeout_at};
 pub use crate::plugin::{Chain, Link};
 use crate::{
     error::PluginError,
-    plugin::{Step, Work},
+    plugin::{Outcome, Step, Work},
     services::Services,
 };
 
@@ -68,9 +64,10 @@ impl Chain {
     pub async fn run(&self, call: &mut Call<'_>) -> Result<Option<Verdict>, PluginError> {
         for link in self.links() {
             let before = call.enter(&link.name, &link.module, link.log_level);
-            let result = match call.deadline() {
-                None => link.plugin.run(call).await,
-                Some(deadline) => by(deadline, link.plugin.run(call)).await,
+            let deadline = call.deadline();
+            let result = match link.plugin.run(call) {
+                Step::Now(result) => result,
+                Step::Later(step) => by(deadline, step).await,
             };
             call.leave(before, &result);
             link.counters.ran(&result);
@@ -124,6 +121,7 @@ impl Link {
             plugin: Arc::clone(&self.name),
             error: Box::new(error),
         };
+        self.counters.recovered(self.on_error);
         let action = match self.on_error {
             OnError::Close => return Err(error),
             OnError::Continue => None,
@@ -136,10 +134,13 @@ impl Link {
 }
 
 /// What comes of a step by its end. One that needs no waiting is done without a timer, and still has its turn after the end.
-async fn by(deadline: Instant, mut step: Step<'_>) -> Result<Option<String>, PluginError> {
+async fn by(deadline: Option<Instant>, mut step: impl Future<Output = Outcome> + Unpin) -> Outcome {
     if let Some(result) = poll_immediate(&mut step).await {
         return result;
     }
+    let Some(deadline) = deadline else {
+        return step.await;
+    };
     let late = |_| Err(PluginError::Timeout);
     timeout_at(deadline, step).await.unwrap_or_else(late)
 }
@@ -147,13 +148,13 @@ async fn by(deadline: Instant, mut step: Step<'_>) -> Result<Option<String>, Plu
 /// A plugin's answer that needs no waiting.
 #[must_use]
 pub fn answer<'a>(action: Option<String>) -> Step<'a> {
-    Box::pin(ready(Ok(action)))
+    Step::Now(Ok(action))
 }
 
 /// A plugin's error that needs no waiting.
 #[must_use]
 pub fn failure<'a>(error: PluginError) -> Step<'a> {
-    Box::pin(ready(Err(error)))
+    Step::Now(Err(error))
 }
 
 /// What most plugins do in the end: answer with the action, or else have the nested chain answer.
@@ -164,7 +165,7 @@ pub fn answer_or_nested<'a>(
     call: &'a mut Call<'_>,
 ) -> Step<'a> {
     match (action, nested) {
-        (None, Some(chain)) => Box::pin(async move {
+        (None, Some(chain)) => Step::later(async move {
             let verdict = chain.run(call).await?;
             Ok(verdict.map(|verdict| verdict.action))
         }),

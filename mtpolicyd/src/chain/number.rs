@@ -9,6 +9,9 @@
 /// ```
 #[must_use]
 pub fn parse(text: &str) -> f64 {
+    if let Some(whole) = whole(text) {
+        return whole;
+    }
     let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\x0b']);
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     for (word, value) in [("inf", f64::INFINITY), ("nan", f64::NAN)] {
@@ -48,12 +51,18 @@ pub fn is_integer(text: &str) -> bool {
 /// ```
 #[must_use]
 pub fn print(number: f64) -> String {
-    if number == 0.0 {
-        return "0".to_owned();
+    // As scores are, as a rule.
+    if number.fract() == 0.0 && number.abs() < MAX_WHOLE {
+        return (number as i64).to_string();
     }
     if !number.is_finite() {
         let name = if number.is_nan() { "NaN" } else { "Inf" };
         return format!("{}{name}", if number < 0.0 { "-" } else { "" });
+    }
+    // A number of at most 15 digits is its shortest text, which is found sooner.
+    let shortest = number.to_string();
+    if (1e-4..MAX_WHOLE).contains(&number.abs()) && digits(&shortest) <= DIGITS {
+        return shortest;
     }
     let scientific = format!("{number:.*e}", DIGITS - 1);
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
@@ -70,6 +79,27 @@ pub fn print(number: f64) -> String {
         without_zeros(mantissa),
         exponent.unsigned_abs()
     )
+}
+
+/// A text of some digits and nothing else, as most are.
+fn whole(text: &str) -> Option<f64> {
+    if text.is_empty() || text.len() >= DIGITS {
+        return None;
+    }
+    let mut number = 0_u64;
+    for byte in text.bytes() {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(byte - b'0');
+    }
+    Some(number as f64)
+}
+
+/// How many digits there are, without zeros at the beginning.
+fn digits(decimal: &str) -> usize {
+    let begin = decimal.trim_start_matches(['-', '0', '.']);
+    begin.bytes().filter(u8::is_ascii_digit).count()
 }
 
 fn without_zeros(text: &str) -> &str {
@@ -111,6 +141,8 @@ fn length(text: &str) -> usize {
 
 /// `%.15g`.
 const DIGITS: usize = 15;
+/// The least number of 16 digits.
+const MAX_WHOLE: f64 = 1e15;
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +152,10 @@ mod tests {
     fn a_number_is_read_as_far_as_it_goes() {
         for (text, expected) in [
             ("", 0.0),
+            ("0", 0.0),
+            ("007", 7.0),
+            ("12345678901234", 12_345_678_901_234.0),
+            ("123456789012345678", 123_456_789_012_345_680.0),
             (".", 0.0),
             ("-.", 0.0),
             ("1.", 1.0),
@@ -171,6 +207,14 @@ mod tests {
             (999_999_999_999_999.9, "1e+15"),
             (1.5e20, "1.5e+20"),
             (0.000_123, "0.000123"),
+            (0.000_1, "0.0001"),
+            (0.1 + 0.2, "0.3"),
+            (2.5, "2.5"),
+            (-0.05, "-0.05"),
+            (0.123_456_789_012_345, "0.123456789012345"),
+            (0.123_456_789_012_345_67, "0.123456789012346"),
+            (-999_999_999_999_999.0, "-999999999999999"),
+            (12_345_678.25, "12345678.25"),
             (0.000_012_3, "1.23e-05"),
             (f64::INFINITY, "Inf"),
             (f64::NEG_INFINITY, "-Inf"),

@@ -17,6 +17,14 @@ pub enum OnError {
 }
 
 impl OnError {
+    /// All of them, in their order, with their words.
+    pub(crate) const ALL: [(Self, &'static str); 4] = [
+        (Self::Close, "close"),
+        (Self::Continue, "continue"),
+        (Self::Dunno, "dunno"),
+        (Self::Defer, "defer"),
+    ];
+
     /// What this word says; `None` if it is none of the words.
     ///
     /// ```
@@ -27,12 +35,8 @@ impl OnError {
     /// ```
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "close" => Some(Self::Close),
-            "continue" => Some(Self::Continue),
-            "dunno" => Some(Self::Dunno),
-            "defer" => Some(Self::Defer),
-            _ => None,
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, known)| *known == word)
+            .map(|(effect, _)| effect)
     }
 }

@@ -1,5 +1,7 @@
 //! Parameters that a field of the session may override: `uc_NAME`.
 
+use std::borrow::Cow;
+
 use super::score::Score;
 use crate::session::Session;
 
@@ -16,24 +18,23 @@ use crate::session::Session;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Setting {
-    value: Option<String>,
+    /// Its text, and the number that this is.
+    value: Option<Score>,
     field: Option<String>,
 }
 
 impl Setting {
     /// A parameter with its value in the configuration, and the field that overrides it.
     #[must_use]
-    pub const fn new(value: Option<String>, field: Option<String>) -> Self {
+    pub fn new(value: Option<String>, field: Option<String>) -> Self {
+        let value = value.map(Score::new);
         Self { value, field }
     }
 
     /// Its value for this session.
     #[must_use]
     pub fn get<'s>(&'s self, session: &'s Session) -> Option<&'s str> {
-        let field = self.field.as_deref();
-        field
-            .and_then(|field| session.get(field))
-            .or(self.value.as_deref())
+        self.overriding(session).or_else(|| self.configured())
     }
 
     /// Its value, or nothing in a text.
@@ -44,8 +45,10 @@ impl Setting {
 
     /// Its value as a score.
     #[must_use]
-    pub fn score(&self, session: &Session) -> Option<Score> {
-        self.get(session).map(Score::new)
+    pub fn score(&self, session: &Session) -> Option<Cow<'_, Score>> {
+        let value = self.value.as_ref().map(Cow::Borrowed);
+        let overriding = self.overriding(session);
+        overriding.map_or(value, |text| Some(Cow::Owned(Score::new(text))))
     }
 
     /// Its value as a number.
@@ -63,6 +66,10 @@ impl Setting {
     /// Its value in the configuration.
     #[must_use]
     pub fn configured(&self) -> Option<&str> {
-        self.value.as_deref()
+        self.value.as_ref().map(Score::text)
+    }
+
+    fn overriding<'s>(&self, session: &'s Session) -> Option<&'s str> {
+        session.get(self.field.as_deref()?)
     }
 }

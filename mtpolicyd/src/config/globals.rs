@@ -1,8 +1,9 @@
 //! The global options.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
+use policy_daemon::log::{LogTarget, Sample};
 
 use super::{listen, section::Section};
 use crate::chain::number;
@@ -23,6 +24,10 @@ pub struct Globals {
     pub log_level: u8,
     /// A file for the log, instead of syslog.
     pub log_file: Option<PathBuf>,
+    /// Where the log goes, instead of what `log_file` and `-f` mean. New.
+    pub log_to: Option<LogTarget>,
+    /// The share of the messages whose requests are logged. New.
+    pub log_sample: Sample,
     /// The name in syslog.
     pub syslog_ident: String,
     /// Where it listens, as [`ListenAddr`](policy_daemon::ListenAddr) reads it.
@@ -33,6 +38,8 @@ pub struct Globals {
     pub admin: Vec<String>,
     /// The networks whose clients may see that: those that `allow` names. None: this machine alone.
     pub admin_allow: Vec<IpNet>,
+    /// The path of the socket for commands. New.
+    pub control: Option<PathBuf>,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long a connection may be idle; `None` is no limit.
@@ -104,11 +111,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         chroot: section.text("chroot").map(PathBuf::from),
         log_level: u8::try_from(level).unwrap_or(u8::MAX),
         log_file: log_file(section),
+        log_to: parsed(section, "log_to"),
+        log_sample: parsed(section, "log_sample").unwrap_or_default(),
         syslog_ident: section.text_or("syslog_ident", "mtpolicyd"),
         listen,
         allow,
         admin,
         admin_allow,
+        control: listen::control(section),
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),
@@ -146,6 +156,21 @@ fn log_file(section: &mut Section<'_>) -> Option<PathBuf> {
         );
     }
     Some(file.into())
+}
+
+/// The value of an option, if it is given and can be read.
+fn parsed<T>(section: &mut Section<'_>, key: &str) -> Option<T>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    let text = section.text(key)?;
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            section.error(key, format!("`{key}` is `{text}`: {error}"));
+            None
+        }
+    }
 }
 
 fn dns_prefetch(section: &mut Section<'_>) -> Prefetch {

@@ -1,5 +1,7 @@
 //! The option `port`: where the daemon listens. Source: Net::Server's `port`.
 
+use std::path::PathBuf;
+
 use ipnet::IpNet;
 use policy_daemon::ListenAddr;
 
@@ -43,6 +45,23 @@ pub(super) fn admin(section: &mut Section<'_>, has_allow: bool) -> Vec<String> {
         }
     }
     all
+}
+
+/// The path in `control`, of a UNIX socket.
+pub(super) fn control(section: &mut Section<'_>) -> Option<PathBuf> {
+    let text = section.text("control")?;
+    let path = control_path(&text);
+    if path.is_none() {
+        let text = format!("`control`: `{text}` is no unix:/PATH");
+        section.error("control", text);
+    }
+    path
+}
+
+/// The path of `unix:/PATH`.
+pub(crate) fn control_path(text: &str) -> Option<PathBuf> {
+    let path = text.strip_prefix("unix:")?;
+    path.starts_with('/').then(|| path.into())
 }
 
 /// The networks in `allow`. The original serves everybody who can connect: without the option so does this.
@@ -106,7 +125,22 @@ fn address(item: &str, host: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::address;
+    use super::{address, control_path};
+
+    #[test]
+    fn commands_come_over_a_unix_socket_with_a_whole_path() {
+        for (text, path) in [
+            (
+                "unix:/run/mtpolicyd/control",
+                Some("/run/mtpolicyd/control"),
+            ),
+            ("/run/mtpolicyd/control", None),
+            ("unix:control", None),
+            ("inet:127.0.0.1:1", None),
+        ] {
+            assert_eq!(control_path(text), path.map(Into::into), "{text}");
+        }
+    }
 
     #[test]
     fn each_form_of_net_server_is_an_address() {

@@ -11,6 +11,8 @@ mod globals;
 pub use globals::{Globals, Prefetch};
 mod legacy;
 mod listen;
+pub(crate) use listen::control_path;
+
 mod lists;
 pub(crate) use lists::ListKind;
 pub use lists::Lists;

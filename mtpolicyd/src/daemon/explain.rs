@@ -49,7 +49,8 @@ fn explain(args: &Args, config: Config) -> Result<String, String> {
     };
     let server = Server::new(config, services, false);
     let config = server.config();
-    let host = choose(&config, &request, None).or_else(|error| config.hosts.first().ok_or(error));
+    let host =
+        choose(&config, &request, None, true).or_else(|error| config.hosts.first().ok_or(error));
     let host = host.map_err(|error| error.to_string())?;
     let mut trace = Trace::default();
     let runtime = tokio::runtime::Builder::new_current_thread()

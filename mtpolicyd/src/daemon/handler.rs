@@ -6,12 +6,14 @@ use std::{
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
     task::Poll,
-    time::Instant,
+    time::Duration,
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_net::{BoxError, Endpoint, Handler, Peer};
 use policy_proto::{Request, Response};
+use tokio::time::Instant;
 
 use crate::{
     chain::{Call, Trace, Verdict, attribute, log_line},
@@ -85,7 +87,12 @@ impl Server {
 
     /// The session of the request. Where the store is away, requests go on with an empty one.
     async fn open_session(&self, config: &Config, request: &Request) -> Result<Held, PluginError> {
-        let instance = attribute(request, "instance").map(String::from_utf8_lossy);
+        // Without a store nobody asks for it.
+        let instance = if config.sessions.is_kept() {
+            attribute(request, "instance").map(String::from_utf8_lossy)
+        } else {
+            None
+        };
         let opened = config.sessions.open(instance.as_deref()).await;
         self.counters.opened(opened.as_ref().err());
         match opened {
@@ -110,7 +117,7 @@ impl Server {
         session: &mut Session,
         trace: Option<&mut Trace>,
     ) -> Result<Option<Verdict>, PluginError> {
-        let deadline = tokio::time::Instant::now() + config.globals.request_timeout;
+        let deadline = Instant::now() + config.globals.request_timeout;
         let mut call = Call::new(request, session, &self.services).with_deadline(deadline);
         if let Some(trace) = trace {
             call = call.with_trace(trace);
@@ -139,7 +146,8 @@ impl Server {
     async fn answer(&self, request: &Request, peer: &Peer) -> Result<Response, BoxError> {
         let begin = Instant::now();
         let config = self.config();
-        let host = choose(&config, request, peer.listener())?;
+        let is_lenient = !self.services.compat;
+        let host = choose(&config, request, peer.listener(), is_lenient)?;
         let response = self.answer_of(&config, host, request, begin).await;
         host.counters.replied(response.as_ref().ok());
         response
@@ -153,24 +161,48 @@ impl Server {
         begin: Instant,
     ) -> Result<Response, BoxError> {
         let verdict = self.decide(config, host, request, None).await?;
-        let (journal, compat) = (&self.services.journal, self.services.compat);
-        if journal.is_logged(1) {
-            let mut line = log_line(
-                &host.name,
-                request,
-                verdict.as_ref(),
-                begin.elapsed(),
-                compat,
-            );
-            if self.dry_run {
-                line.push_str(" (dry run: answered dunno)");
-            }
-            journal.line(1, &line);
+        if self.services.journal.is_logged(1) {
+            self.log(config, host, request, verdict.as_ref(), begin.elapsed());
         }
         let action = verdict
             .filter(|_| !self.dry_run)
             .map(|verdict| verdict.action);
-        Ok(response(action.as_deref().unwrap_or("dunno"))?)
+        Ok(response(action.unwrap_or_else(|| "dunno".to_owned()))?)
+    }
+
+    /// The log line of a request, if its message is one of those that are logged.
+    fn log(
+        &self,
+        config: &Config,
+        host: &VirtualHost,
+        request: &Request,
+        verdict: Option<&Verdict>,
+        elapsed: Duration,
+    ) {
+        let journal = &self.services.journal;
+        let instance = || attribute(request, "instance").unwrap_or_default();
+        let sample = config.globals.log_sample;
+        if !sample.is_all() && !journal.log().takes_sampled(sample, instance()) {
+            return;
+        }
+        let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
+        if self.dry_run {
+            line.push_str(" (dry run: answered dunno)");
+        }
+        if !journal.log().has_fields() {
+            return journal.line(1, &line);
+        }
+        let (plugin, action) =
+            verdict.map_or(("", ""), |verdict| (&verdict.plugin, &verdict.action));
+        let millis = elapsed.as_secs_f64() * 1000.0;
+        let entry = Entry::new(Level::Info, line)
+            .with_id(MessageId::REQUEST)
+            .with_request(|name| attribute(request, name))
+            .with(Field::VirtualHost, &*host.name)
+            .with(Field::Plugin, plugin)
+            .with(Field::Action, action)
+            .with(Field::Ms, format!("{millis:.1}"));
+        journal.entry(1, &entry);
     }
 }
 
@@ -180,25 +212,29 @@ impl Handler for Server {
     }
 }
 
-/// The virtual host for a request: by `policy_context` where that is on, else by where it came.
+/// The virtual host for a request: by `policy_context` where that is on, else by where it came. Over a UNIX socket that none
+/// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
 pub(super) fn choose<'c>(
     config: &'c Config,
     request: &Request,
     listener: Option<&Endpoint>,
+    may_be_only: bool,
 ) -> Result<&'c VirtualHost, PluginError> {
-    let context = attribute(request, "policy_context").filter(|context| !context.is_empty());
-    if let Some(context) = context.filter(|_| config.globals.vhost_by_policy_context) {
-        let named = config
+    if config.globals.vhost_by_policy_context
+        && let Some(context) = attribute(request, "policy_context")
+        && let Some(host) = config
             .hosts
             .iter()
-            .find(|host| host.name.as_bytes() == context);
-        if let Some(host) = named {
-            return Ok(host);
-        }
+            .find(|host| !context.is_empty() && host.name.as_bytes() == context)
+    {
+        return Ok(host);
     }
     let by_key = match listener {
         Some(Endpoint::Inet { port, .. }) => by_key(config, &port.to_string()),
-        Some(Endpoint::Unix(path)) => by_path(config, path),
+        Some(Endpoint::Unix(path)) => by_path(config, path).or_else(|| match &config.hosts[..] {
+            [only] => Some(only).filter(|_| may_be_only),
+            _ => None,
+        }),
         _ => None,
     };
     by_key.ok_or_else(|| {
@@ -222,13 +258,11 @@ fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
 }
 
 /// The action as an answer that Postfix can read: in one line, and not blank.
-fn response(action: &str) -> Result<Response, policy_proto::InvalidResponse> {
-    let is_plain = !action.contains(['\0', '\n', '\r']);
-    let mut action = if is_plain {
-        action.to_owned()
-    } else {
-        action.replace(['\0', '\n', '\r'], " ")
-    };
+fn response(mut action: String) -> Result<Response, policy_proto::InvalidResponse> {
+    let ends_line = |byte| matches!(byte, b'\0' | b'\n' | b'\r');
+    if action.bytes().any(ends_line) {
+        action = action.replace(['\0', '\n', '\r'], " ");
+    }
     if action.trim().is_empty() {
         return Ok(Response::dunno());
     }
@@ -257,7 +291,7 @@ mod tests {
             ("", "DUNNO"),
             (&long, &long[..8192]),
         ] {
-            assert_eq!(response(action).unwrap().as_str(), Some(answer));
+            assert_eq!(response(action.to_owned()).unwrap().as_str(), Some(answer));
         }
     }
 }

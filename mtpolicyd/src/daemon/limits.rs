@@ -16,7 +16,11 @@ pub(super) fn run(config: &Config, key: &str, is_reset: bool) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let order = LimitOrder { key, is_reset };
+    let order = LimitOrder {
+        key,
+        is_reset,
+        is_daemon: false,
+    };
     let results = match runtime {
         Ok(runtime) => runtime.block_on(all(config, order)),
         Err(error) => vec![(String::new(), Err(PluginError::Other(error.to_string())))],
@@ -49,9 +53,10 @@ pub(super) fn run(config: &Config, key: &str, is_reset: bool) -> ExitCode {
     }
 }
 
-type Named = (String, Result<Vec<String>, PluginError>);
+pub(super) type Named = (String, Result<Vec<String>, PluginError>);
 
-async fn all(config: &Config, order: LimitOrder<'_>) -> Vec<Named> {
+/// What each plugin of all virtual hosts has, with its name.
+pub(super) async fn all(config: &Config, order: LimitOrder<'_>) -> Vec<Named> {
     let mut results = Vec::new();
     let mut chains: Vec<&Chain> = config.hosts.iter().map(|host| &host.chain).collect();
     while let Some(chain) = chains.pop() {

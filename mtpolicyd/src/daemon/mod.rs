@@ -2,6 +2,7 @@
 
 mod background;
 mod connection_states;
+mod control;
 mod explain;
 mod handler;
 mod limits;
@@ -11,5 +12,6 @@ mod service;
 mod start;
 mod tasks;
 
+pub use control::CTL;
 pub use handler::Server;
 pub use tasks::run;

@@ -3,7 +3,8 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use policy_daemon::{
-    Service, Started, TokioService, TokioWorker, WorkerContext, admin::Admin, worker::Workers,
+    Reloaded, Reloading, Service, Started, TokioService, TokioWorker, WorkerContext, admin::Admin,
+    control::Control,
 };
 
 use policy_dns::DnsOptions;
@@ -55,8 +56,12 @@ impl Service for MtpolicydService {
         None
     }
 
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        self.tokio.control()
+    }
+
     /// All or nothing: with an error the configuration stays. Connections with the same parameters live on.
-    fn reload(&self, _: &Workers<()>) -> bool {
+    fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
         let journal = &self.server.services().journal;
         let previous = self.server.config();
         let options = LoadOptions {
@@ -65,18 +70,21 @@ impl Service for MtpolicydService {
             previous: Some(&previous),
         };
         let (config, findings) = load(&self.path, options);
+        let mut said = Vec::new();
         for finding in findings.sorted() {
             journal.line(u8::from(!finding.is_error), &finding.to_string());
+            said.push(finding.to_string());
         }
         self.server.counters().reloaded(config.is_some());
         let Some(config) = config else {
             let text = "SIGHUP: the configuration has errors, that of before stays";
             journal.line(0, text);
             journal.changes().add(text);
-            return true;
+            return Reloaded::Failed(said);
         };
         if config.globals.listen != previous.globals.listen {
             journal.warning("SIGHUP: `port` has changed, which needs a restart");
+            said.push("`port` has changed, which needs a restart".to_owned());
         }
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
         self.reload_name_servers();
@@ -85,7 +93,7 @@ impl Service for MtpolicydService {
         let text = "SIGHUP: the configuration is reloaded";
         journal.line(1, text);
         journal.changes().add(text);
-        true
+        Reloaded::Done(said)
     }
 }
 

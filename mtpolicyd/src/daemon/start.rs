@@ -19,6 +19,7 @@ use policy_net::ServeOptions;
 use super::{
     background::{self, Starter},
     connection_states::ConnectionStates,
+    control::MtpolicydControl,
     handler::Server,
     list_tests::ListTests,
     pid_file::PidFile,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     args::Args,
-    config::{Config, Findings, Globals},
+    config::{Config, Findings, Globals, control_path},
     journal::Journal,
     metrics::MtpolicydMetrics,
     services::{Dns, Services},
@@ -46,8 +47,8 @@ pub(super) fn serve(
     }
     let starter = args.is_background_child.then(Starter::new).transpose();
     let starter = starter.map_err(StartError::system("cannot go into the background"))?;
-    let is_stdout = redirect_log(args, &globals)?;
-    let options = daemon_options(args, &globals, is_stdout)?;
+    let log = log_target(args, &globals)?;
+    let options = daemon_options(args, &globals, log)?;
     let daemon = Daemon::prepare(&options, inherited)?;
     let level = args.log_level.unwrap_or(globals.log_level);
     let journal = Journal::new(Arc::clone(daemon.log()), level);
@@ -79,6 +80,9 @@ pub(super) fn serve(
             .with_max_requests(NonZeroU64::new(globals.max_keepalive))
             .with_admin(Arc::new(MtpolicydMetrics {
                 server: Arc::clone(&server),
+            }))
+            .with_commands(Arc::new(MtpolicydControl {
+                server: Arc::clone(&server),
             })),
         server,
         path: absolute(&args.config()),
@@ -95,14 +99,10 @@ pub(super) fn serve(
 fn daemon_options(
     args: &Args,
     globals: &Globals,
-    is_stdout: bool,
+    log: LogTarget,
 ) -> Result<DaemonOptions, StartError> {
     let mut options = DaemonOptions::new(&globals.syslog_ident);
-    options.log = if is_stdout {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
-    };
+    options.log = log;
     options.log_hint = "--foreground writes to standard error";
     options.listen.clone_from(&globals.listen);
     options.admin.clone_from(&globals.admin);
@@ -110,6 +110,13 @@ fn daemon_options(
     options.allow.clone_from(&globals.allow);
     // Those whose requests are served, everybody perhaps, are not all to see the daemon from inside.
     options.admin_allow = Some(globals.admin_allow.clone());
+    options.allow_hint = "`allow` in the configuration has to say which machines it is for";
+    options.control.clone_from(&globals.control);
+    if let Some(text) = &args.control {
+        let path = control_path(text);
+        let wrong = || StartError::Configuration(format!("--control {text}: no unix:/PATH"));
+        options.control = Some(path.ok_or_else(wrong)?);
+    }
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
@@ -132,6 +139,28 @@ fn serve_options(globals: &Globals) -> ServeOptions {
         .deadline
         .max(globals.request_timeout + Duration::from_secs(5));
     options
+}
+
+/// Where the log goes.
+fn log_target(args: &Args, globals: &Globals) -> Result<LogTarget, StartError> {
+    match globals.log_to {
+        None => Ok(if redirect_log(args, globals)? {
+            LogTarget::Stdout
+        } else {
+            LogTarget::Syslog
+        }),
+        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if globals.log_file.is_some() => {
+            redirect_log(args, globals)?;
+            Ok(target)
+        }
+        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if args.is_background_child => {
+            let text = format!(
+                "log_to {target}: a daemon in the background has no standard output: use -f, or log_file"
+            );
+            Err(StartError::Configuration(text))
+        }
+        Some(target) => Ok(target),
+    }
 }
 
 /// Puts standard error, or the file of the log, in the place of standard output: that is where lines go. False where they

@@ -35,7 +35,7 @@ impl Admin for MtpolicydMetrics {
     }
 
     fn sections(&self) -> Vec<Section> {
-        super::status::sections(&self.server.config())
+        super::status::sections(&self.server.config(), self.server.counters())
     }
 
     fn changes(&self) -> Vec<(SystemTime, String)> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use policy_daemon::metrics::{ActionClass, Counter, Values};
 use policy_proto::Response;
 
-use crate::error::PluginError;
+use crate::{chain::OnError, error::PluginError};
 
 /// The counters of a configuration. Each is there once: two plugins of one name in a virtual host have the same.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,7 @@ pub(crate) struct HostCounters {
 #[derive(Debug, Default)]
 pub(crate) struct PluginCounters {
     outcomes: [Counter; OUTCOMES.len()],
+    on_error: [Counter; OnError::ALL.len()],
 }
 
 /// What is counted of a limit.
@@ -76,6 +77,16 @@ impl Counters {
     }
 }
 
+impl Counters {
+    /// The effects of plugins' errors, with how often there was each.
+    pub(super) fn on_error(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        OnError::ALL.into_iter().enumerate().map(|(at, (_, name))| {
+            let counts = self.plugins.values().filter_map(|of| of.on_error.get(at));
+            (name, counts.map(Counter::get).sum())
+        })
+    }
+}
+
 impl HostCounters {
     /// A request has its answer, or none.
     pub(crate) fn replied(&self, response: Option<&Response>) {
@@ -99,6 +110,13 @@ impl PluginCounters {
             Err(_) => 2,
         };
         if let Some(count) = self.outcomes.get(outcome) {
+            count.add(1);
+        }
+    }
+
+    /// An error of the plugin had this effect.
+    pub(crate) fn recovered(&self, on_error: OnError) {
+        if let Some(count) = self.on_error.get(on_error as usize) {
             count.add(1);
         }
     }

@@ -8,15 +8,18 @@ use policy_daemon::{
 };
 use policy_store::BreakerState;
 
+use super::ProcessCounters;
 use crate::config::Config;
 
-pub(super) fn sections(config: &Config) -> Vec<Section> {
+pub(super) fn sections(config: &Config, process: &ProcessCounters) -> Vec<Section> {
     let parts = [
         hosts(config),
         stores(config),
         dns::section(config.lists.iter()),
         limits(config),
         plugins(config),
+        errors(config),
+        sessions(process),
     ];
     let parts = parts.into_iter();
     parts.filter(|section| !section.rows.is_empty()).collect()
@@ -113,6 +116,23 @@ fn plugins(config: &Config) -> Section {
             next(),
             next(),
         ]);
+    }
+    section
+}
+
+/// What came of plugins' errors.
+fn errors(config: &Config) -> Section {
+    let mut section = Section::new("Errors of plugins", ["On error", "Requests"]);
+    for (name, count) in config.counters.on_error() {
+        section.row([Cell::text(name), Cell::Number(count)]);
+    }
+    section
+}
+
+fn sessions(process: &ProcessCounters) -> Section {
+    let mut section = Section::new("Sessions", ["Outcome", "Sessions"]);
+    for (name, count) in process.sessions() {
+        section.row([Cell::text(name), Cell::Number(count)]);
     }
     section
 }

@@ -35,14 +35,16 @@ impl Plugin for AddScoreHeader {
         let threshold = self.spam_score.number(session).unwrap_or_default();
         let is_spam = number::parse(score) >= threshold;
         let verdict = if is_spam { "YES" } else { "NO" };
-        let mut action = format!("PREPEND {}: {verdict} score={score}", self.header_name);
-        if let Some(detail) = self
-            .scoring
-            .detail(session)
-            .filter(|detail| !detail.is_empty())
-        {
-            action.push_str(&format!(" [{detail}]"));
-        }
-        answer(Some(action))
+        let detail = self.scoring.detail(session).unwrap_or_default();
+        let (begin, end) = if detail.is_empty() {
+            ("", "")
+        } else {
+            (" [", "]")
+        };
+        let name = self.header_name.as_str();
+        let parts = [
+            "PREPEND ", name, ": ", verdict, " score=", score, begin, detail, end,
+        ];
+        answer(Some(parts.concat()))
     }
 }

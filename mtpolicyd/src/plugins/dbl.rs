@@ -117,7 +117,7 @@ impl Plugin for Dbl {
         if self.enabled.is_off(call.session()) {
             return answer(None);
         }
-        Box::pin(async move {
+        Step::later(async move {
             for check in &self.checks {
                 if let Some(action) = self.check(call, check).await? {
                     return Ok(Some(action));

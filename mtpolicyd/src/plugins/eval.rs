@@ -24,7 +24,7 @@ impl Plugin for Eval {
         let Some(chain) = &self.chain else {
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             if let Some(verdict) = chain.run(call).await? {
                 call.session_mut().set(&self.field, verdict.action);
             }

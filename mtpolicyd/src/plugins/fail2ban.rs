@@ -99,7 +99,7 @@ impl Plugin for Fail2Ban {
             return answer(None);
         }
         call.note(|| format!("adding ip {client} to fail2ban jail {}", self.jail));
-        Box::pin(async move {
+        Step::later(async move {
             let banned = timeout(TIMEOUT, self.ban(client)).await;
             let failed = |error| {
                 let error = format!("cant connect fail2ban socket: {error}");

@@ -111,7 +111,7 @@ impl Plugin for Honeypot {
             // The original asks for a store that its server has no more.
             return failure(PluginError::other("Can't locate memcached of the server"));
         }
-        Box::pin(async move {
+        Step::later(async move {
             if !self.is_trapped(call).await? {
                 return Ok(None);
             }

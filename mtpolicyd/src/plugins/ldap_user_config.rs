@@ -97,7 +97,7 @@ impl Plugin for LdapUserConfig {
             return answer(None);
         };
         let filter = filter.with(value);
-        Box::pin(async move {
+        Step::later(async move {
             let Some(entry) = self.entry(&filter, call).await? else {
                 return Ok(None);
             };

@@ -77,7 +77,7 @@ impl Plugin for PostfixMap {
             call.note(|| "no attribute 'client_address' in request".to_owned());
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             let found = match call.cached(&self.result) {
                 Some(found) => found,
                 None => {

@@ -74,7 +74,7 @@ fn endpoint_name(host: &str) -> String {
 
 impl Plugin for Proxy {
     fn run<'a>(&'a self, call: &'a mut Call<'_>) -> Step<'a> {
-        Box::pin(async move {
+        Step::later(async move {
             let Some(upstream) = &self.upstream else {
                 return Err(PluginError::other("no host and no socket_path configured!"));
             };

@@ -76,7 +76,7 @@ impl Plugin for Quota {
             Ok(metric) => metric,
             Err(error) => return failure(error),
         };
-        Box::pin(async move {
+        Step::later(async move {
             let now = call.services().now();
             let count = self.counters.read(&field, &value, now, metric).await?;
             let threshold = self.threshold.number(call.session()).unwrap_or_default();
@@ -85,7 +85,9 @@ impl Plugin for Quota {
                 return Ok(None);
             }
             let action = self.action.get(call.session()).map(str::to_owned);
-            answer_or_nested(action, self.chain.as_ref(), call).await
+            answer_or_nested(action, self.chain.as_ref(), call)
+                .outcome()
+                .await
         })
     }
 

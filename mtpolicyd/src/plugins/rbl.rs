@@ -61,7 +61,7 @@ impl Plugin for Rbl {
             Ok(address) => address,
             Err(error) => return failure(error),
         };
-        Box::pin(async move {
+        Step::later(async move {
             let subject = self.subject(&address);
             let zone = self.list.zone();
             let Some(hit) = self.list.look_up(call, &self.result, subject).await else {

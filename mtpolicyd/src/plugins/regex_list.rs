@@ -132,7 +132,7 @@ impl Plugin for RegexList {
         }
         call.note(|| format!("{}={value} matched {}", self.key_text, self.name));
         let score = self.score.score(call.session());
-        call.add_score_once(&self.scoring, &self.name, score.as_ref(), &self.done);
+        call.add_score_once(&self.scoring, &self.name, score.as_deref(), &self.done);
         let action = self.action.get(call.session()).map(str::to_owned);
         answer_or_nested(action, self.chain.as_ref(), call)
     }

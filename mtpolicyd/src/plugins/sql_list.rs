@@ -71,7 +71,7 @@ impl Plugin for SqlList {
             call.note(|| format!("no attribute '{}' in request", self.field));
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             let row = match call.cached(&self.result) {
                 Some(row) => row,
                 None => {

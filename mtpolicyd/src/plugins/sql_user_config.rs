@@ -59,7 +59,7 @@ impl Plugin for SqlUserConfig {
         else {
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             // As in the original a failure is no error: users have their defaults then.
             match self.fetch(value).await {
                 Ok(Some(fields)) => {

@@ -123,6 +123,12 @@ impl SessionCache {
         if is_same { self.clone() } else { other.clone() }
     }
 
+    /// Whether sessions are kept between requests.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// The session of a mail, locked: one round trip where nobody has the lock. Without an instance, or without a store, it is
     /// an empty one.
     ///

@@ -40,6 +40,15 @@ impl Session {
         }
     }
 
+    /// Adds to the end of a field's text, which is empty where there is none.
+    pub fn append(&mut self, field: &str, parts: &[&str]) {
+        let old = self.fields.iter_mut().find(|(name, _)| name == field);
+        match old {
+            Some((_, text)) => parts.iter().for_each(|part| text.push_str(part)),
+            None => self.set(field, parts.concat()),
+        }
+    }
+
     /// Takes fields away.
     pub fn remove(&mut self, is_removed: impl Fn(&str) -> bool) {
         self.fields.retain(|(name, _)| !is_removed(name));
@@ -60,18 +69,25 @@ impl Session {
 
     /// Gives a field a list of texts.
     pub fn set_list(&mut self, field: &str, texts: &[String]) {
-        let list: Value = texts.iter().cloned().map(Value::String).collect();
-        self.set(field, list.to_string());
+        // Texts are JSON always.
+        self.set(field, serde_json::to_string(texts).unwrap_or_default());
     }
 
     /// The session as JSON, for a store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let fields = self.fields.iter().cloned();
-        let fields: Map<_, _> = fields
-            .map(|(name, text)| (name, Value::String(text)))
-            .collect();
-        Value::Object(fields).to_string().into_bytes()
+        let mut json = vec![b'{'];
+        for (index, (name, text)) in self.fields().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            // A text is JSON always, and takes any number of bytes.
+            _ = serde_json::to_writer(&mut json, name);
+            json.push(b':');
+            _ = serde_json::to_writer(&mut json, text);
+        }
+        json.push(b'}');
+        json
     }
 
     /// A session from a store; `None` if it is none: another program's, or one that is too large.
@@ -81,11 +97,15 @@ impl Session {
             return None;
         }
         let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-        let mut session = Self::default();
-        for (name, value) in fields {
-            session.set(&name, value.as_str()?);
-        }
-        Some(session)
+        let texts = fields
+            .into_iter()
+            .take(MAX_FIELDS)
+            .map(|field| match field {
+                (name, Value::String(text)) => Some((name, text)),
+                _ => None,
+            });
+        let fields = texts.collect::<Option<_>>()?;
+        Some(Self { fields })
     }
 }
 
@@ -107,6 +127,25 @@ mod tests {
         assert_eq!(session.fields().count(), MAX_FIELDS);
         session.set("0", "y");
         assert_eq!(session.get("0"), Some("y"), "those that are there change");
+    }
+
+    #[test]
+    fn a_text_is_added_to_and_is_empty_before() {
+        let mut session = Session::default();
+        session.append("a", &["b", "c"]);
+        session.append("a", &[", ", "d"]);
+        assert_eq!(session.get("a"), Some("bc, d"));
+    }
+
+    #[test]
+    fn what_a_store_keeps_is_json() {
+        let mut session = Session::default();
+        assert_eq!(session.encode(), b"{}");
+        session.set("b", "\"1\"\n");
+        session.set_list("a", &["x".to_owned(), "y".to_owned()]);
+        let json = r#"{"b":"\"1\"\n","a":"[\"x\",\"y\"]"}"#;
+        assert_eq!(session.encode(), json.as_bytes());
+        assert_eq!(Session::decode(json.as_bytes()), Some(session));
     }
 
     #[test]

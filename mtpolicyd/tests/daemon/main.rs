@@ -1,7 +1,9 @@
 //! The program from outside: what it says of a configuration, what it answers, its command line, its files, its reload.
 
+mod control;
 mod explain;
 mod findings;
 mod life;
+mod log;
 mod requests;
 mod world;

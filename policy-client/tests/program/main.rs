@@ -1,10 +1,25 @@
 //! `policy-client`: what it asks, what it answers, and what it prints.
 
+mod batch;
+mod bench;
+mod bench_output;
+mod check;
 mod command_line;
+mod completions;
+mod conform;
+mod conversation;
+mod daemons;
 mod expect;
+mod explain;
+mod help;
+mod policyd_client;
 mod preset;
 mod query;
+mod replay;
+mod screen;
+mod script;
 mod serve;
+mod tap;
 
 use policy_testing::process::{Ended, policy_client, run};
 

@@ -193,13 +193,13 @@ fn query_and_serve_understand_each_other() {
 }
 
 /// `policy-client serve`.
-struct Server {
-    process: Process,
-    endpoint: String,
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) endpoint: String,
 }
 
 impl Server {
-    fn start(endpoint: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(endpoint: &str, args: &[&str]) -> Self {
         let process = Process::start(policy_client(), &[&["serve", endpoint], args].concat());
         assert!(
             process.out.wait_lines(1, "listening on "),
@@ -217,11 +217,11 @@ impl Server {
         }
     }
 
-    fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.endpoint)
     }
 
-    fn stop(self) -> Ended {
+    pub(crate) fn stop(self) -> Ended {
         self.process.signal(Signal::TERM);
         let ended = self.process.end();
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use policy_socket::Peer;
 use rustix::io::ioctl_fionbio;
 use socket2::Socket;
 
@@ -14,13 +15,22 @@ use super::{
     http::{MAX_HEAD, PATIENCE, Progress, Response, TIMEOUT, read},
     pages::Pages,
 };
+use crate::side::Client;
 
 /// Answers the request that comes over a connection, and closes it. It takes as long as the client does, up to a limit.
-pub(super) fn serve(connection: OwnedFd, pages: &Pages) -> io::Result<()> {
+pub(super) fn serve(
+    connection: OwnedFd,
+    peer: Peer,
+    client: &Client,
+    pages: &Pages,
+) -> io::Result<()> {
     ioctl_fionbio(&connection, false)?;
     let socket = Socket::from(connection);
     let (response, is_head) = match receive(&socket)? {
-        Progress::Whole(request) => (pages.answer(&request), request.is_head),
+        Progress::Whole(request) => {
+            let response = client.served(|| pages.answer(&request, peer));
+            (response, request.is_head)
+        }
         Progress::Wrong(response) => (response, false),
         // The client has closed the connection.
         Progress::Partial => return Ok(()),

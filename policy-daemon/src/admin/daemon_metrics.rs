@@ -35,6 +35,8 @@ pub(crate) trait DaemonState: fmt::Debug + Send + Sync {
     fn clients(&self) -> usize;
     fn max_clients(&self) -> usize;
     fn log_lines_lost(&self) -> u64;
+    /// Whether the requests in progress are its last ones.
+    fn is_stopping(&self) -> bool;
 }
 
 impl<M: Send + 'static> DaemonState for DaemonMetrics<M> {
@@ -53,6 +55,10 @@ impl<M: Send + 'static> DaemonState for DaemonMetrics<M> {
     fn log_lines_lost(&self) -> u64 {
         self.shared.log.log().lost()
     }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
 }
 
 impl<M: Send + 'static> Collector for DaemonMetrics<M> {
@@ -66,6 +72,9 @@ impl<M: Send + 'static> Collector for DaemonMetrics<M> {
         families.gauge("workers", help, self.shared.workers.len())?;
         let help = "Log lines that could not be written";
         families.counter("log_lines_lost", help, self.log_lines_lost())?;
+        let help = "Log lines about requests that a sample has left out";
+        let left_out = self.shared.log.log().left_out();
+        families.counter("log_lines_left_out", help, left_out)?;
         let start = self.start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let start = [([("", ""); 0], start.as_secs_f64())];
         let help = "The start of the process, in seconds since 1970";

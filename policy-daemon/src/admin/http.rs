@@ -12,6 +12,8 @@ pub(super) struct Request {
     pub(super) is_head: bool,
     /// The value of `Accept`.
     pub(super) accept: String,
+    /// The host that is asked for, with its port. Clients that are no browsers may name none.
+    pub(super) host: Option<String>,
 }
 
 /// What has come of a request so far.
@@ -84,14 +86,31 @@ pub(super) fn read(received: &[u8]) -> Progress {
     if !is_head && request.method != Some("GET") {
         return wrong(METHOD_NOT_ALLOWED);
     }
-    let accept = request.headers.iter();
-    let mut accept = accept.filter(|header| header.name.eq_ignore_ascii_case("accept"));
-    let accept = accept.next().map(|header| header.value).unwrap_or_default();
+    let target = request.path.unwrap_or_default();
+    let values = |name: &str| {
+        let all = request.headers.iter();
+        let of_name = all.filter(|header| header.name.eq_ignore_ascii_case(name));
+        let texts = of_name.map(|header| String::from_utf8_lossy(header.value).into_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let mut hosts = values("host");
+    if hosts.len() > 1 {
+        return wrong(BAD_REQUEST);
+    }
     Progress::Whole(Request {
-        path: path_of(request.path.unwrap_or_default()).to_owned(),
+        path: path_of(target).to_owned(),
         is_head,
-        accept: String::from_utf8_lossy(accept).into_owned(),
+        accept: values("accept").into_iter().next().unwrap_or_default(),
+        host: authority_of(target)
+            .map(str::to_owned)
+            .or_else(|| hosts.pop()),
     })
+}
+
+/// The host of a target that is whole, which counts before the header.
+fn authority_of(target: &str) -> Option<&str> {
+    let (_, rest) = target.split_once("://")?;
+    rest.split('/').next()
 }
 
 /// The path of a target, which may be whole, as for a proxy, and may have a query.
@@ -119,6 +138,7 @@ pub(super) const OK: &str = "200 OK";
 pub(super) const NOT_FOUND: &str = "404 Not Found";
 pub(super) const UNAVAILABLE: &str = "503 Service Unavailable";
 pub(super) const TIMEOUT: &str = "408 Request Timeout";
+pub(super) const MISDIRECTED: &str = "421 Misdirected Request";
 const BAD_REQUEST: &str = "400 Bad Request";
 const METHOD_NOT_ALLOWED: &str = "405 Method Not Allowed";
 const TOO_LARGE: &str = "431 Request Header Fields Too Large";
@@ -137,6 +157,7 @@ mod tests {
             path: "/metrics".to_owned(),
             is_head: false,
             accept: "text/plain".to_owned(),
+            host: Some("a".to_owned()),
         };
         assert_eq!(read(whole), Progress::Whole(expected));
     }
@@ -149,6 +170,10 @@ mod tests {
             (&b"POST /metrics HTTP/1.1\r\n\r\n"[..], METHOD_NOT_ALLOWED),
             (b"request=smtpd_access_policy\n\n", BAD_REQUEST),
             (b"\x16\x03\x01\x02\0\x01", BAD_REQUEST),
+            (
+                b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+                BAD_REQUEST,
+            ),
             (many.as_bytes(), TOO_LARGE),
             (long.as_bytes(), TOO_LARGE),
         ] {
@@ -169,6 +194,24 @@ mod tests {
             ("*", "*"),
         ] {
             assert_eq!(path_of(target), path);
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_whole_target_counts_before_the_header() {
+        for (head, host) in [
+            ("GET / HTTP/1.1\r\nHost: a:1\r\n\r\n", Some("a:1")),
+            (
+                "GET http://b:2/metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+                Some("b:2"),
+            ),
+            ("GET http://b HTTP/1.1\r\n\r\n", Some("b")),
+            ("GET / HTTP/1.0\r\n\r\n", None),
+        ] {
+            let Progress::Whole(request) = read(head.as_bytes()) else {
+                panic!("{head}");
+            };
+            assert_eq!(request.host.as_deref(), host, "{head}");
         }
     }
 

@@ -8,11 +8,16 @@
 //! | `/readyz` | 200 while it takes new work; 503 with the reason while it stops, or where the service cannot work |
 //!
 //! A thread of its own serves it, so that no request waits for a page. A client that is slow, or sends something else
-//! than HTTP, costs nobody but itself: it has eleven seconds, and eight clients at once are served.
+//! than HTTP, costs nobody but itself: it has eleven seconds, and eight clients at once are served. One more takes the place
+//! of the one that is waited for longest.
+//!
+//! Over TCP it is asked by an address, as `localhost`, by the name of the machine, or by one that the listener is given by:
+//! a foreign page that has a browser ask by another name (DNS rebinding) is answered with 421.
 
 mod connection;
 mod daemon_metrics;
 mod format;
+mod host;
 mod http;
 mod pages;
 mod start;
@@ -28,7 +33,7 @@ pub use prometheus_client::registry::Registry;
 
 pub use status::{Cell, Changes, Sample, Section};
 
-pub(crate) use start::{AdminHandle, AdminStart};
+pub(crate) use start::prepare;
 
 /// What a service shows at the admin listener. Its methods run on the threads of that listener.
 ///

@@ -1,20 +1,19 @@
 //! The pages of the admin listener.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
+use policy_socket::Peer;
 use prometheus_client::{collector::Collector, metrics::info::Info, registry::Registry};
 
 use super::{
     Admin, ServiceMetrics,
     daemon_metrics::DaemonState,
     format,
-    http::{NO_POLICY, NOT_FOUND, OK, Request, Response, UNAVAILABLE},
+    host::HostNames,
+    http::{MISDIRECTED, NO_POLICY, NOT_FOUND, OK, Request, Response, UNAVAILABLE},
     status::{History, POLICY, Page},
 };
 
@@ -25,14 +24,15 @@ pub(crate) struct Pages {
     registry: Registry,
     daemon: Box<dyn DaemonState>,
     name: String,
+    hosts: HostNames,
     history: History,
-    is_stopping: AtomicBool,
 }
 
 impl Pages {
-    /// Pages of the service and the daemon, whose name is the prefix of all metrics.
+    /// Pages of the service and the daemon, whose name is the prefix of all metrics, at these addresses.
     pub(crate) fn new(
         name: &str,
+        addresses: &[String],
         service: Arc<dyn Admin>,
         daemon: impl Collector + DaemonState + Clone + 'static,
     ) -> Self {
@@ -50,14 +50,9 @@ impl Pages {
             registry,
             daemon: Box::new(daemon),
             name: name.to_owned(),
+            hosts: HostNames::new(addresses),
             history: History::default(),
-            is_stopping: AtomicBool::new(false),
         }
-    }
-
-    /// From now on `/readyz` says that the daemon stops.
-    pub(crate) fn set_stopping(&self) {
-        self.is_stopping.store(true, Relaxed);
     }
 
     /// Takes a sample for the plots.
@@ -65,7 +60,16 @@ impl Pages {
         self.history.add(Instant::now(), self.service.sample());
     }
 
-    pub(super) fn answer(&self, request: &Request) -> Response {
+    pub(super) fn answer(&self, request: &Request, peer: Peer) -> Response {
+        // No browser asks over a UNIX socket.
+        let is_ours = matches!(peer, Peer::User(_))
+            || request
+                .host
+                .as_deref()
+                .is_none_or(|host| self.hosts.has(host));
+        if !is_ours {
+            return Response::text(MISDIRECTED, ASKED_BY);
+        }
         match request.path.as_str() {
             "/metrics" => self.metrics(&request.accept),
             "/healthz" => Response::text(OK, "ok"),
@@ -79,7 +83,7 @@ impl Pages {
     }
 
     fn not_ready(&self) -> Option<String> {
-        if self.is_stopping.load(Relaxed) {
+        if self.daemon.is_stopping() {
             return Some("stopping".to_owned());
         }
         self.service.not_ready()
@@ -119,3 +123,6 @@ impl Pages {
         }
     }
 }
+
+const ASKED_BY: &str =
+    "ask by an address, as localhost, by the name of the machine, or by the one in --admin";

@@ -1,10 +1,10 @@
 //! The client of a control socket: it sends one command, and has the answer.
 
-use std::{io, os::unix::net::UnixStream, path::Path};
+use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use thiserror::Error;
 
-use super::protocol::{read_answer, words_to_bytes, write};
+use super::protocol::{read_answer, read_lines, words_to_bytes, write};
 
 /// A command that was not carried out.
 #[derive(Debug, Error)]
@@ -37,7 +37,32 @@ pub fn ask(path: &Path, words: &[String]) -> Result<String, AskError> {
         write(&stream, &words_to_bytes(words))?;
         read_answer(&stream)
     };
-    match exchange() {
+    answer(path, exchange())
+}
+
+/// Has the daemon carry out a command whose answer comes line by line, and gives each to `on_line` as soon as it is there,
+/// without its line feed. It ends with the answer, or where `on_line` says false. The command may take this long, and
+/// half a minute more.
+///
+/// # Errors
+///
+/// [`AskError`].
+pub fn follow(
+    path: &Path,
+    words: &[String],
+    time: Duration,
+    on_line: impl FnMut(&str) -> bool,
+) -> Result<(), AskError> {
+    let exchange = || {
+        let stream = UnixStream::connect(path)?;
+        write(&stream, &words_to_bytes(words))?;
+        read_lines(&stream, time, on_line)
+    };
+    answer(path, exchange())
+}
+
+fn answer<T>(path: &Path, answer: io::Result<Result<T, String>>) -> Result<T, AskError> {
+    match answer {
         Ok(answer) => answer.map_err(AskError::Refused),
         Err(error) => {
             use io::ErrorKind::{ConnectionReset, InvalidData, TimedOut, WouldBlock};

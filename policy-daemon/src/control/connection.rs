@@ -15,10 +15,11 @@ use super::{
     protocol::{PATIENCE, answer_to_bytes, read_words, write},
 };
 use crate::{
-    log::{ALL, Level},
+    log::{ALL, Entry, Level, MessageId},
     process::user,
     reloading::Reloaded,
     running::Event,
+    side::Client,
     worker::{Inbox, Shared},
 };
 
@@ -32,19 +33,26 @@ pub(super) struct Commands<M> {
 
 impl<M> Commands<M> {
     /// Serves one client. One that goes, or sends no command, needs no line in the log.
-    pub(super) fn serve(&self, connection: OwnedFd, peer: Peer) {
+    pub(super) fn serve(&self, connection: OwnedFd, peer: Peer, client: &Client) {
         let stream = UnixStream::from(connection);
-        _ = self.exchange(&stream, peer);
+        _ = self.exchange(&stream, peer, client);
     }
 
-    fn exchange(&self, stream: &UnixStream, peer: Peer) -> io::Result<()> {
+    fn exchange(&self, stream: &UnixStream, peer: Peer, client: &Client) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         // Before it is refused as well: what has not been read would have the system take the answer back.
         let words = read_words(stream)?;
-        let answer = match self.allowed(peer) {
-            Ok(uid) => self.carry_out(&words, uid),
-            Err(text) => Err(text),
+        let uid = match self.allowed(peer) {
+            Ok(uid) => uid,
+            Err(text) => return write(stream, &answer_to_bytes(&Err(text))),
         };
+        match (words.split_first(), self.control.traces()) {
+            (Some((command, filter)), Some(traces)) if command == "trace" => {
+                return client.served(|| self.trace(stream, &traces, filter, uid));
+            }
+            _ => {}
+        }
+        let answer = client.served(|| self.carry_out(&words, uid));
         write(stream, &answer_to_bytes(&answer))
     }
 
@@ -69,14 +77,20 @@ impl<M> Commands<M> {
             words => self.control.command(words, &self.status())?,
         };
         if let Some(change) = done.change {
-            let user = match user::known(uid) {
-                Ok(Some(user)) => format!("{} (uid {uid})", user.name),
-                _ => format!("uid {uid}"),
-            };
-            let text = format!("control: {change}, as {user} has asked");
-            self.shared.log.log().line(Level::Notice, text);
+            self.log_change(&change, uid);
         }
         Ok(done.text)
+    }
+
+    /// Logs what this user has asked for.
+    pub(super) fn log_change(&self, change: &str, uid: Uid) {
+        let user = match user::known(uid) {
+            Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+            _ => format!("uid {uid}"),
+        };
+        let text = format!("control: {change}, as {user} has asked");
+        let entry = Entry::new(Level::Notice, text).with_id(MessageId::COMMAND);
+        self.shared.log.log().entry(&entry);
     }
 
     /// Has the main thread do as after SIGHUP, and waits for that.
@@ -106,6 +120,7 @@ impl<M> Commands<M> {
             clients: shared.workers.connections(),
             max_clients: shared.max_clients.number(),
             log_lines_lost: shared.log.log().lost(),
+            is_stopping: shared.is_stopping(),
         }
     }
 }

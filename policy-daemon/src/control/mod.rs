@@ -3,18 +3,28 @@
 //! It is a UNIX socket of mode 0600, for root and the user that the daemon runs as; others are refused, which the log says.
 //! A client sends the words of a command, each in a line, and an empty line. The answer is a line with `ok` or `failed`,
 //! and a text up to the end of the connection. A thread of its own serves it, so that no request waits for a command.
-//! [`ask`] is the client.
+//! [`ask`] is the client, and [`CtlProgram`] its command line. [`follow`] is the client of a command whose answer takes
+//! time, as that of `trace`.
 
 mod client;
 mod connection;
+mod program;
 mod protocol;
+mod shown;
 mod start;
+mod trace;
 
 use std::{fmt, time::Duration};
 
-pub use client::{AskError, ask};
+pub use client::{AskError, ask, follow};
+pub use program::{CtlProgram, fail, finish};
+pub use shown::{aligned, json, seconds, shown, table};
 
+#[cfg(feature = "tokio")]
+pub(crate) use shown::key;
 pub(crate) use start::prepare;
+
+use crate::trace::Traces;
 
 /// The commands of a service. The methods run on the thread of a client.
 pub trait Control: fmt::Debug + Send + Sync + 'static {
@@ -24,6 +34,11 @@ pub trait Control: fmt::Debug + Send + Sync + 'static {
     ///
     /// The reason for the administrator, in one line, where it cannot be done. Nothing has changed then.
     fn command(&self, words: &[String], daemon: &DaemonStatus) -> Result<Done, String>;
+
+    /// The traces of its requests. With them there is the command `trace`.
+    fn traces(&self) -> Option<Traces> {
+        None
+    }
 }
 
 /// A daemon as it is now, for a command that shows it.
@@ -40,6 +55,8 @@ pub struct DaemonStatus {
     pub max_clients: usize,
     /// Log lines that could not be written.
     pub log_lines_lost: u64,
+    /// Whether it ends: the requests in progress are its last ones.
+    pub is_stopping: bool,
 }
 
 /// A command that has been carried out.

@@ -1,7 +1,7 @@
 //! The protocol of the control socket: the words of a command, and its answer.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
@@ -47,6 +47,49 @@ pub(super) fn read_answer(stream: &UnixStream) -> io::Result<Result<String, Stri
         Some((OK, text)) => Ok(Ok(text.to_owned())),
         Some((FAILED, text)) => Ok(Err(text.to_owned())),
         _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Reads an answer line by line, until its end, or until `on_line` says false. A refusal is read to its end.
+pub(super) fn read_lines(
+    stream: &UnixStream,
+    time: Duration,
+    mut on_line: impl FnMut(&str) -> bool,
+) -> io::Result<Result<(), String>> {
+    let end = Instant::now() + time.saturating_add(PATIENCE);
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    let mut status = None;
+    let mut refusal = Vec::new();
+    loop {
+        line.clear();
+        // A line may come in parts, each of which waits for no longer than there is time.
+        while !line.ends_with(b"\n") && line.len() <= MAX_LINE {
+            stream.set_read_timeout(Some(left(end)?))?;
+            let part = reader.fill_buf()?;
+            if part.is_empty() {
+                break;
+            }
+            let length = part
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(part.len(), |at| at + 1);
+            line.extend_from_slice(part.get(..length).unwrap_or_default());
+            reader.consume(length);
+        }
+        let text = str::from_utf8(&line).map_err(|_| io::ErrorKind::InvalidData)?;
+        let text = text.trim_end_matches('\n');
+        match status {
+            None if text == OK => status = Some(true),
+            None if text == FAILED => status = Some(false),
+            None => return Err(io::ErrorKind::InvalidData.into()),
+            Some(true) if line.is_empty() || !on_line(text) => return Ok(Ok(())),
+            Some(true) => {}
+            Some(false) if line.is_empty() || refusal.len() > MAX_REFUSAL => {
+                return Ok(Err(refusal.join("\n")));
+            }
+            Some(false) => refusal.push(text.to_owned()),
+        }
     }
 }
 
@@ -102,6 +145,10 @@ const FAILED: &str = "failed";
 const MAX_COMMAND: usize = 4096;
 /// In bytes: far more than the status of 64 services takes.
 const MAX_ANSWER: usize = 4 << 20;
+/// In bytes: a line of a log and what stands before it.
+const MAX_LINE: usize = 16_384;
+/// In lines: the faults of a configuration at worst.
+const MAX_REFUSAL: usize = 1000;
 /// The longest that reading a command, or writing an answer, may take. Reading an answer takes as long as the command,
 /// which may wait for a service.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -156,5 +203,34 @@ mod tests {
         write(&far, b"HTTP/1.1 400 Bad Request\r\n").unwrap();
         drop(far);
         assert!(read_answer(&near).is_err());
+    }
+    #[test]
+    fn lines_are_given_as_they_come_until_the_end() {
+        for (bytes, lines, result) in [
+            ("ok\na\nb\n", &["a", "b"][..], Some(Ok(()))),
+            ("ok\na\n\nstop\nmore\n", &["a", "", "stop"], Some(Ok(()))),
+            ("ok\n", &[], Some(Ok(()))),
+            ("ok\nhalf a line", &["half a line"], Some(Ok(()))),
+            ("failed\na\nb", &[], Some(Err("a\nb".to_owned()))),
+            ("HTTP/1.1 400\n", &[], None),
+            ("", &[], None),
+        ] {
+            let (near, far) = UnixStream::pair().unwrap();
+            write(&far, bytes.as_bytes()).unwrap();
+            drop(far);
+            let mut read = Vec::new();
+            let answer = read_lines(&near, Duration::ZERO, |line| {
+                read.push(line.to_owned());
+                line != "stop"
+            });
+            assert_eq!(
+                (answer.ok(), &*read),
+                (
+                    result,
+                    &lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>()[..]
+                ),
+                "{bytes}"
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     listen::set::ListenSet,
     running::Event,
     service::Service,
-    side::SideStart,
+    side::{Client, SideStart},
     worker::{Inbox, Shared},
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn prepare<S: Service>(
         events: Arc::clone(events),
         start: Instant::now(),
     };
-    let serve = move |connection, peer| commands.serve(connection, peer);
+    let serve = move |connection, peer, client: &Client| commands.serve(connection, peer, client);
     SideStart::prepare("--control", [socket], shared, Arc::new(serve))
         .map(Some)
         .map_err(StartError::system("cannot start"))

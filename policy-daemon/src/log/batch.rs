@@ -19,16 +19,31 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, line: &str, kind: Kind) {
-        self.bytes.extend_from_slice(line.as_bytes());
+    /// One more line, of these parts.
+    pub(super) fn push(&mut self, line: &[&str], kind: Kind) {
+        for part in line {
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
         self.lines.push((self.bytes.len(), kind));
     }
 
+    /// How many lines there are.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Leaves no line, and room for as many as there are as a rule.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(USUAL);
         self.lines.clear();
+        self.lines.shrink_to(USUAL / USUAL_LINE);
     }
 }
+
+/// In bytes.
+const USUAL: usize = 64 << 10;
+const USUAL_LINE: usize = 64;
 
 /// Writes lines so that no two become one, also where a file system is full in the middle of one.
 pub(super) struct WholeLines<W> {
@@ -104,7 +119,7 @@ mod tests {
             ("second\n", Kind::Report(7)),
             ("third\n", Kind::Line),
         ] {
-            batch.push(line, kind);
+            batch.push(&[line], kind);
         }
         // Room for so many bytes, what is there of the three then, and those that are lost.
         for (room, written, losses) in [
@@ -133,7 +148,7 @@ mod tests {
 
             output.output.room = 100;
             let mut next = Batch::default();
-            next.push("next\n", Kind::Line);
+            next.push(&["next\n"], Kind::Line);
             output.write_batch(&next, |_| panic!("there is room"));
             let whole = written.trim_end_matches('\n');
             let line_feed = if whole.is_empty() { "" } else { "\n" };

@@ -17,9 +17,11 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn push(&mut self, line: &str) {
-        if self.lines.len() + line.len() <= MAX_WAITING {
-            self.lines.push_str(line);
+    /// One more, of these parts.
+    pub(super) fn push(&mut self, line: &[&str]) {
+        let length: usize = line.iter().map(|part| part.len()).sum();
+        if self.lines.len() + length <= MAX_WAITING {
+            line.iter().for_each(|part| self.lines.push_str(part));
         } else {
             self.lost += 1;
             self.lost_in_all += 1;
@@ -30,7 +32,7 @@ impl Buffer {
         let mut lines = mem::take(&mut self.lines);
         match mem::take(&mut self.lost) {
             0 => {}
-            lost => lines.push_str(&tagged(Level::Warning, &lost_lines(lost))),
+            lost => lines.push_str(&tagged(Level::Warning, &lost_lines(lost)).concat()),
         }
         lines
     }
@@ -45,14 +47,14 @@ mod tests {
         let mut buffer = Buffer::default();
         let line = "x".repeat(1023) + "\n";
         for _ in 0..1030 {
-            buffer.push(&line);
+            buffer.push(&[&line]);
         }
         let lines = buffer.take();
         assert_eq!(
             lines,
             line.repeat(1024) + "[LOG warning]: 6 log lines were lost\n"
         );
-        buffer.push(&line);
+        buffer.push(&[&line]);
         assert_eq!(buffer.take(), line, "there is room again");
         assert_eq!(buffer.take(), "");
     }

@@ -1,19 +1,55 @@
 //! The form of a line: the level's name or prefix before a printable text.
 
-use super::{level::Level, printable::printable};
+use std::borrow::Cow;
 
-/// A daemon's text: printable, with the prefix of its level.
-pub(super) fn prefixed(level: Level, text: &[u8]) -> String {
-    match level.prefix() {
-        "" => printable(text),
-        prefix => printable([prefix.as_bytes(), text].concat()),
+use super::{
+    MessageId,
+    entry::Record,
+    json::Json,
+    level::Level,
+    printable::{printable, shown},
+};
+
+/// The form of lines on standard output.
+#[derive(Debug)]
+pub(super) enum LineForm {
+    /// A daemon's text after its level.
+    Plain,
+    /// An object.
+    Json(Json),
+}
+
+impl LineForm {
+    /// Has the parts of a line taken.
+    pub(super) fn line(&self, record: &Record<'_>, take: impl FnOnce(&[&str])) {
+        match self {
+            Self::Plain => take(&tagged(record.level, &prefixed(record.level, record.text))),
+            Self::Json(json) => take(&[&json.line(record)]),
+        }
+    }
+
+    /// The same of the line in place of lost ones.
+    pub(super) fn lost(&self, count: u64, take: impl FnOnce(&[&str])) {
+        let text = lost(count);
+        let record = Record {
+            id: Some(MessageId::LINES_LOST),
+            ..Record::plain(Level::Warning, text.as_bytes())
+        };
+        self.line(&record, take);
     }
 }
 
-/// A line on standard output.
-pub(super) fn tagged(level: Level, text: &str) -> String {
-    // Not by `format!`: as a daemon's request costs a line, that would be a tenth of it.
-    ["[LOG ", level.as_str(), "]: ", text, "\n"].concat()
+/// A daemon's text: printable, with the prefix of its level.
+pub(super) fn prefixed(level: Level, text: &[u8]) -> Cow<'_, str> {
+    match level.prefix() {
+        "" => shown(text),
+        prefix => Cow::Owned(printable([prefix.as_bytes(), text].concat())),
+    }
+}
+
+/// The parts of a line on standard output.
+pub(super) const fn tagged(level: Level, text: &str) -> [&str; 5] {
+    ["[LOG ", level.as_str(), "]: ", text, "\n"]
 }
 
 /// The text in place of lost lines.

@@ -1,7 +1,7 @@
 //! Text from anywhere as a part of one line: what a terminal, a pager or the journal could take for
 //! something else than text is escaped.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 /// A text as one line that can be shown: always UTF-8, and at most 8 KiB.
 ///
@@ -57,10 +57,8 @@ pub fn printable_json(json: &str) -> String {
 #[must_use]
 pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) -> bool) -> String {
     let text = text.as_ref();
-    if text.len() <= limit
-        && is_plain(text)
+    if let Some(plain) = plain(text, limit)
         && !text.iter().any(|byte| is_syntax(char::from(*byte)))
-        && let Ok(plain) = str::from_utf8(text)
     {
         return plain.to_owned();
     }
@@ -82,6 +80,16 @@ pub fn escaped(text: impl AsRef<[u8]>, limit: usize, is_syntax: impl Fn(char) ->
         }
     }
     line
+}
+
+/// A text as [`printable`] gives it, without a copy where it is one already, as nearly every line is.
+pub(super) fn shown(text: &[u8]) -> Cow<'_, str> {
+    plain(text, MAX_LINE).map_or_else(|| Cow::Owned(printable(text)), Cow::Borrowed)
+}
+
+fn plain(text: &[u8], limit: usize) -> Option<&str> {
+    let is_plain = text.len() <= limit && is_plain(text);
+    is_plain.then(|| str::from_utf8(text).ok())?
 }
 
 /// Whether all of it is printable ASCII, as nearly every line is: looked at in blocks, of which the compiler makes a few
@@ -132,7 +140,7 @@ fn shorten(line: &mut String, mut cut: usize) {
 
 /// Whether a character can do something else than be seen: C1 controls, marks of direction, line
 /// separators.
-const fn is_misleading(c: char) -> bool {
+pub(super) const fn is_misleading(c: char) -> bool {
     matches!(
         c,
         '\u{80}'..='\u{9f}'

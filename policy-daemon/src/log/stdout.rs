@@ -2,10 +2,9 @@
 
 use std::{
     io::{self, Write},
-    iter,
+    mem,
     sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         mpsc::{self, SyncSender},
     },
     thread,
@@ -14,138 +13,174 @@ use std::{
 
 use super::{
     batch::{Batch, Kind, WholeLines},
-    level::Level,
-    line::{MAX_WAITING, lost, prefixed, tagged},
+    entry::Record,
+    line::{LineForm, MAX_WAITING},
 };
 
 /// Lines on their way to a thread that writes them. A line that does not fit, or cannot be written, is lost and counted,
 /// and the count is reported as soon as a line fits again.
 #[derive(Debug)]
-pub(super) struct Stdout {
-    lines: SyncSender<Message>,
-    /// The bytes of the lines that wait, and of the one that is being written.
-    waiting: Arc<AtomicUsize>,
-    lost: Arc<Lost>,
-}
-
-/// The number of lost lines.
-#[derive(Debug, Default)]
-struct Lost {
-    /// Those that no line has reported yet.
-    unreported: AtomicU64,
-    /// Those that some line has reported, written or on its way.
-    reported: AtomicU64,
-}
-
-impl Lost {
-    /// A line is lost: one of those of the log, or one that reported so many.
-    fn add(&self, line: Kind) {
-        match line {
-            Kind::Line => self.unreported.fetch_add(1, Relaxed),
-            Kind::Report(count) => {
-                self.unreported.fetch_add(count, Relaxed);
-                self.reported.fetch_sub(count, Relaxed)
-            }
-        };
-    }
-
-    /// Takes those that no line has reported, for a line that does.
-    fn report(&self) -> Option<u64> {
-        let count = self.unreported.swap(0, Relaxed);
-        self.reported.fetch_add(count, Relaxed);
-        (count > 0).then_some(count)
-    }
-}
+pub(super) struct Stdout(Arc<Shared>);
 
 #[derive(Debug)]
-enum Message {
-    /// A box has no spare room that would not be counted.
-    Line(Box<str>, Kind),
-    Flush(SyncSender<()>),
+struct Shared {
+    form: LineForm,
+    state: Mutex<State>,
+    /// There is something to do for the thread.
+    changed: Condvar,
 }
 
-impl Stdout {
-    /// Has a thread write to `output`.
-    pub(super) fn new(output: impl Write + Send + 'static) -> Self {
-        let (lines, queue) = mpsc::sync_channel(MAX_LINES);
-        let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lost::default()));
-        let (written, unwritten) = (Arc::clone(&waiting), Arc::clone(&lost));
-        let writer = move || {
-            let mut output = WholeLines::new(output);
-            let mut batch = Batch::default();
-            let mut write = |batch: &mut Batch| {
-                output.write_batch(batch, |kind| unwritten.add(kind));
-                written.fetch_sub(batch.bytes.len(), Relaxed);
-                batch.clear();
-            };
-            while let Ok(first) = queue.recv() {
-                for message in iter::once(first).chain(queue.try_iter()) {
-                    match message {
-                        Message::Line(line, kind) => batch.push(&line, kind),
-                        Message::Flush(done) => {
-                            write(&mut batch);
-                            _ = done.send(());
-                        }
-                    }
-                    if batch.bytes.len() >= FULL {
-                        write(&mut batch);
-                    }
-                }
-                write(&mut batch);
-                // Waking a thread costs a request more than its line does. Lines that come meanwhile need not.
-                thread::sleep(PAUSE);
-            }
-        };
-        // Without the thread every line is lost, and counted.
-        _ = thread::Builder::new().name("log".to_owned()).spawn(writer);
-        Self {
-            lines,
-            waiting,
-            lost,
+/// Both sides copy lines, or take all of them at once, while they hold it, and no longer.
+#[derive(Debug, Default)]
+struct State {
+    /// The lines that wait.
+    batch: Batch,
+    /// Their bytes, and those of the lines that are being written.
+    waiting: usize,
+    /// Who wants to know when they are written.
+    flushes: Vec<SyncSender<()>>,
+    /// The thread waits for a change.
+    is_idle: bool,
+    /// No more lines come, or no thread writes them.
+    is_over: bool,
+    /// Lost lines that no line has reported yet.
+    unreported: u64,
+    /// Those that some line has reported, written or on its way.
+    reported: u64,
+}
+
+impl State {
+    /// One more line, if there is room for it.
+    fn push(&mut self, line: &[&str], kind: Kind) {
+        let length: usize = line.iter().map(|part| part.len()).sum();
+        let fits = self.waiting + length <= MAX_WAITING && self.batch.len() < MAX_LINES;
+        if fits && !self.is_over {
+            self.batch.push(line, kind);
+            self.waiting += length;
+        } else {
+            self.lose(kind);
         }
     }
 
-    pub(super) fn send(&self, line: String) {
-        self.report_lost();
-        self.try_send(line, Kind::Line);
+    /// A line is lost: one of those of the log, or one that reported so many.
+    fn lose(&mut self, line: Kind) {
+        match line {
+            Kind::Line => self.unreported += 1,
+            Kind::Report(count) => {
+                self.unreported += count;
+                self.reported -= count;
+            }
+        }
+    }
+
+    /// Adds a line about those that no line has reported.
+    fn report_lost(&mut self, form: &LineForm) {
+        let count = mem::take(&mut self.unreported);
+        if count > 0 {
+            self.reported += count;
+            form.lost(count, |line| self.push(line, Kind::Report(count)));
+        }
+    }
+}
+
+impl Stdout {
+    /// Has a thread write lines of this form to `output`.
+    pub(super) fn new(output: impl Write + Send + 'static, form: LineForm) -> Self {
+        let shared = Arc::new(Shared {
+            form,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let of_thread = Arc::clone(&shared);
+        let writer = move || of_thread.write(WholeLines::new(output));
+        let thread = thread::Builder::new().name("log".to_owned()).spawn(writer);
+        // Without the thread every line is lost, and counted.
+        shared.lock().is_over = thread.is_err();
+        Self(shared)
+    }
+
+    pub(super) fn send(&self, record: &Record<'_>) {
+        self.0.form.line(record, |line| self.take(line));
+    }
+
+    /// Takes a line, of these parts.
+    fn take(&self, line: &[&str]) {
+        self.0.change(|state| {
+            state.report_lost(&self.0.form);
+            state.push(line, Kind::Line);
+        });
     }
 
     /// The lines that were lost since the start.
     pub(super) fn lost_in_all(&self) -> u64 {
-        let Lost {
-            unreported,
-            reported,
-        } = &*self.lost;
-        unreported.load(Relaxed) + reported.load(Relaxed)
-    }
-
-    fn report_lost(&self) {
-        if let Some(count) = self.lost.report() {
-            self.try_send(lost_line(count), Kind::Report(count));
-        }
+        let state = self.0.lock();
+        state.unreported + state.reported
     }
 
     pub(super) fn flush(&self) {
-        self.report_lost();
         let (done, flushed) = mpsc::sync_channel(1);
-        if self.lines.try_send(Message::Flush(done)).is_ok() {
-            // The end of the process does not wait for a reader that has stopped.
-            _ = flushed.recv_timeout(Duration::from_secs(1));
+        self.0.change(|state| {
+            state.report_lost(&self.0.form);
+            if !state.is_over {
+                state.flushes.push(done);
+            }
+        });
+        // The end of the process does not wait for a reader that has stopped.
+        _ = flushed.recv_timeout(Duration::from_secs(1));
+    }
+}
+
+impl Drop for Stdout {
+    fn drop(&mut self) {
+        self.0.change(|state| state.is_over = true);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and wakes the thread if it waits for that.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let is_idle = mem::take(&mut state.is_idle);
+        drop(state);
+        if is_idle {
+            self.changed.notify_one();
         }
     }
 
-    /// Sends a line, if there is room for it.
-    fn try_send(&self, line: String, kind: Kind) {
-        let length = line.len();
-        let waiting = self
-            .waiting
-            .fetch_add(length, Relaxed)
-            .saturating_add(length);
-        let line = Message::Line(line.into_boxed_str(), kind);
-        let fits = waiting <= MAX_WAITING && self.lines.try_send(line).is_ok();
-        if !fits {
-            self.waiting.fetch_sub(length, Relaxed);
-            self.lost.add(kind);
+    /// Writes what comes, to the end.
+    fn write(&self, mut output: WholeLines<impl Write>) {
+        let (mut batch, mut lost) = (Batch::default(), Vec::new());
+        loop {
+            let mut state = self.lock();
+            while state.batch.len() == 0 && state.flushes.is_empty() {
+                if state.is_over {
+                    return;
+                }
+                state.is_idle = true;
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            mem::swap(&mut batch, &mut state.batch);
+            let flushes = mem::take(&mut state.flushes);
+            drop(state);
+            output.write_batch(&batch, |kind| lost.push(kind));
+            let mut state = self.lock();
+            state.waiting -= batch.bytes.len();
+            lost.drain(..).for_each(|kind| state.lose(kind));
+            drop(state);
+            batch.clear();
+            for done in flushes {
+                _ = done.send(());
+            }
+            // Waking a thread costs a request more than its line does. Lines that come meanwhile need not.
+            thread::sleep(PAUSE);
         }
     }
 }
@@ -165,18 +200,10 @@ impl Write for Unbuffered {
     }
 }
 
-/// The line in place of lost ones.
-fn lost_line(count: u64) -> String {
-    let text = prefixed(Level::Warning, lost(count).as_bytes());
-    tagged(Level::Warning, &text)
-}
-
 /// Lines that may wait, however short they are: each costs some bytes besides its own.
 const MAX_LINES: usize = 4096;
-/// Bytes that are written at once at the latest: as many as a pipe takes.
-const FULL: usize = 65536;
 /// How long lines gather. So many do not come in that time.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -192,12 +219,12 @@ mod tests {
     fn a_reader_that_never_reads_holds_up_a_bounded_number_of_bytes() {
         for length in [1, 100, 8192] {
             let (mut reader, writer) = pipe().unwrap();
-            let stdout = Stdout::new(writer);
+            let stdout = Stdout::new(writer, LineForm::Plain);
             let line = "x".repeat(length) + "\n";
             let lines = 3 * MAX_WAITING / length;
             for _ in 0..lines.min(200_000) {
-                stdout.send(line.clone());
-                let waiting = stdout.waiting.load(Relaxed);
+                stdout.take(&[&line]);
+                let waiting = stdout.0.lock().waiting;
                 assert!(waiting <= MAX_WAITING, "{waiting} bytes of {length}");
             }
             let lost = stdout.lost_in_all();
@@ -214,20 +241,20 @@ mod tests {
     #[test]
     fn a_line_is_read_at_last_or_counted_as_lost() {
         let (reader, writer) = pipe().unwrap();
-        let stdout = Stdout::new(writer);
+        let stdout = Stdout::new(writer, LineForm::Plain);
         let line = "x".repeat(1000) + "\n";
         for _ in 0..2000 {
-            stdout.send(line.clone());
+            stdout.take(&[&line]);
         }
         let reads = thread::spawn(move || {
             let lines = BufReader::new(reader).lines().map(Result::unwrap);
             lines.collect::<Vec<String>>()
         });
         // When all that waited has been read, there is room.
-        while stdout.waiting.load(Relaxed) > 0 {
+        while stdout.0.lock().waiting > 0 {
             thread::yield_now();
         }
-        stdout.send("after\n".to_owned());
+        stdout.take(&["after\n"]);
         drop(stdout);
         let lines = reads.join().unwrap();
         let (of_loss, whole): (Vec<_>, Vec<_>) = lines.iter().partition(|l| l.contains("lost"));
@@ -247,11 +274,11 @@ mod tests {
     #[test]
     fn lines_that_could_not_be_written_are_counted_and_none_is_joined_with_another() {
         let disk = Disk::default();
-        let stdout = Stdout::new(disk.clone());
+        let stdout = Stdout::new(disk.clone(), LineForm::Plain);
         let send = |line: &str| {
-            stdout.send(line.to_owned());
+            stdout.take(&[line]);
             // Until it has been tried.
-            while stdout.waiting.load(Relaxed) > 0 {
+            while stdout.0.lock().waiting > 0 {
                 thread::yield_now();
             }
         };

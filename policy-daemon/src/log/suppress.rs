@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Level, Log};
+use super::{Entry, Level, Log};
 
 /// A log that holds back lines which repeat one of less than 10 s ago, counts them, and keeps the last of them.
 ///
@@ -61,8 +61,7 @@ struct HeldBack {
 #[derive(Debug)]
 struct Held {
     since: Instant,
-    level: Level,
-    text: String,
+    entry: Entry,
 }
 
 impl Suppressor {
@@ -84,24 +83,29 @@ impl Suppressor {
     /// Writes a line unless it repeats one of less than 10 s ago. The kinds are few constants, and `about` is a small
     /// number or [`ALL`].
     pub fn line(&self, level: Level, kind: &'static str, about: usize, text: String) {
-        if let Some(text) = self.ask((kind, about), Instant::now(), level, text) {
-            self.log.line(level, text);
+        self.entry(kind, about, Entry::new(level, text));
+    }
+
+    /// Writes an entry as [`line`](Self::line) writes a line.
+    pub fn entry(&self, kind: &'static str, about: usize, entry: Entry) {
+        if let Some(entry) = self.ask((kind, about), Instant::now(), entry) {
+            self.log.entry(&entry);
         }
     }
 
     /// Writes the line about a subject whose state has changed, unless such a line was written less than 10 s ago. Lines
     /// about the subject that were held back come first, if this state ends them; those that no longer hold are dropped.
-    pub fn change(&self, about: usize, change: Change, level: Level, text: String) {
-        for (level, text) in self.changed(about, change.kind(), Instant::now(), level, text) {
-            self.log.line(level, text);
+    pub fn change(&self, about: usize, change: Change, entry: Entry) {
+        for entry in self.changed(about, change.kind(), Instant::now(), entry) {
+            self.log.entry(&entry);
         }
     }
 
     /// Writes lines that were held back and have not been followed by another one for a minute; or `all` lines that were
     /// held back, at the end. To be called once a second.
     pub fn write_held_back(&self, now: Instant, all: bool) {
-        for (level, text) in self.take_pending(now, all) {
-            self.log.line(level, text);
+        for entry in self.take_pending(now, all) {
+            self.log.entry(&entry);
         }
     }
 
@@ -114,7 +118,7 @@ impl Suppressor {
     }
 
     /// The line, if it is to be written now, with the number of those that were held back before.
-    fn ask(&self, subject: Subject, now: Instant, level: Level, text: String) -> Option<String> {
+    fn ask(&self, subject: Subject, now: Instant, entry: Entry) -> Option<Entry> {
         let mut table = self.table();
         let fresh = HeldBack {
             said: now,
@@ -124,33 +128,22 @@ impl Suppressor {
         match table.get_mut(&subject) {
             Some(held) if now.saturating_duration_since(held.said) < REPEAT => {
                 held.count += 1;
-                held.last = Some(Held {
-                    since: now,
-                    level,
-                    text,
-                });
+                held.last = Some(Held { since: now, entry });
                 None
             }
-            Some(held) => Some(with_more(text, std::mem::replace(held, fresh).count)),
+            Some(held) => Some(with_more(entry, std::mem::replace(held, fresh).count)),
             None => {
                 table.insert(subject, fresh);
-                Some(text)
+                Some(entry)
             }
         }
     }
 
     /// The lines for a subject that has become [`DOWN`] or [`UP`]. A line that is held back for one state drops that of
     /// the other state.
-    fn changed(
-        &self,
-        about: usize,
-        state: &'static str,
-        now: Instant,
-        level: Level,
-        text: String,
-    ) -> Vec<(Level, String)> {
+    fn changed(&self, about: usize, state: &'static str, now: Instant, entry: Entry) -> Vec<Entry> {
         let before = if state == UP { DOWN } else { UP };
-        let Some(text) = self.ask((state, about), now, level, text) else {
+        let Some(entry) = self.ask((state, about), now, entry) else {
             // Its count stays.
             if let Some(held) = self.table().get_mut(&(before, about)) {
                 held.last = None;
@@ -160,13 +153,13 @@ impl Suppressor {
         let mut lines = self.take(now, |(kind, service), _| {
             *service == about && (state == UP || *kind == before)
         });
-        lines.push((level, text));
+        lines.push(entry);
         lines
     }
 
     /// Lines that have waited for long enough (those about states for 10 s, others for a minute), or `all`: the last of
     /// each subject, with the number of the others.
-    fn take_pending(&self, now: Instant, all: bool) -> Vec<(Level, String)> {
+    fn take_pending(&self, now: Instant, all: bool) -> Vec<Entry> {
         self.take(now, |(kind, _), said| {
             let wait = match *kind {
                 DOWN | UP => REPEAT,
@@ -177,7 +170,7 @@ impl Suppressor {
     }
 
     /// Lines of these subjects that were held back, the oldest first.
-    fn take(&self, now: Instant, is: impl Fn(&Subject, Instant) -> bool) -> Vec<(Level, String)> {
+    fn take(&self, now: Instant, is: impl Fn(&Subject, Instant) -> bool) -> Vec<Entry> {
         let mut table = self.table();
         let meant = table
             .iter_mut()
@@ -186,12 +179,11 @@ impl Suppressor {
             let last = held.last.take()?;
             held.said = now;
             let before = std::mem::take(&mut held.count).saturating_sub(1);
-            Some((last.since, last.level, with_more(last.text, before)))
+            Some((last.since, with_more(last.entry, before)))
         });
         let mut taken: Vec<_> = taken.collect();
         taken.sort_by_key(|(since, ..)| *since);
-        let line = |(_, level, text)| (level, text);
-        taken.into_iter().map(line).collect()
+        taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<Subject, HeldBack>> {
@@ -199,11 +191,12 @@ impl Suppressor {
     }
 }
 
-fn with_more(mut text: String, count: u64) -> String {
+fn with_more(mut entry: Entry, count: u64) -> Entry {
     if count > 0 {
-        text += &format!(" (and {count} more like it before)");
+        let more = format!(" (and {count} more like it before)");
+        entry.text.extend_from_slice(more.as_bytes());
     }
-    text
+    entry
 }
 
 /// The kinds of lines about changes of state.

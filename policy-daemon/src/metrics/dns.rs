@@ -1,6 +1,6 @@
 //! The metrics of DNS lists and of questions to DNS, for servers that ask with `policy-dns`.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use policy_dns::{
     DnsCounts,
@@ -74,16 +74,20 @@ pub fn write_questions(
     families.gauge("dns_cached_answers", "Answers of DNS that are kept", cached)
 }
 
-/// The lists as a table of the page.
+/// The lists as a table: how often each was asked, what came of it, and its last self-test. One that is `skipped` has had
+/// too many errors in a row.
 #[must_use]
 pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
     let columns = [
         "DNS list",
         "State",
+        "Asked",
         "Listed",
         "Not listed",
         "Errors",
         "Skipped",
+        "Tested",
+        "Test",
     ];
     let mut section = Section::new("DNS lists", columns);
     for list in lists {
@@ -94,13 +98,22 @@ pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
             _ => String::new(),
         };
         let state = format!("{}{why}", state_name(status));
+        let tested = list.last_test().map(|test| {
+            let at = SystemTime::now().checked_sub(test.at.elapsed());
+            let at = at.map_or_else(|| Cell::text(""), Cell::Since);
+            (at, Cell::text(test.outcome.to_string()))
+        });
+        let (tested, test) = tested.unwrap_or_else(|| (Cell::text(""), Cell::text("")));
         section.row([
             Cell::text(list.zone()),
             Cell::State(is_up(status), state),
+            Cell::Number(listed + not_listed + errors),
             Cell::Number(listed),
             Cell::Number(not_listed),
             Cell::Number(errors),
             Cell::Number(skipped),
+            tested,
+            test,
         ]);
     }
     section

@@ -49,9 +49,9 @@ impl RequestMetrics {
         Sample::new(requests, errors, Durations::sum(all.map(Self::took)))
     }
 
-    /// The requests of all workers by the class of their action, as a table of the page.
+    /// The requests of all workers by the class of their action, as a table; classes that no request got are left out.
     #[must_use]
-    pub fn section<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Section {
+    pub fn answers<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Section {
         let mut section = Section::new("Answers", ["Action", "Requests", "Share"]);
         let requests = Self::sample(all.clone()).requests;
         for class in ActionClass::ALL {
@@ -61,6 +61,13 @@ impl RequestMetrics {
                 section.row([Cell::text(class.name()), Cell::Number(replies), share]);
             }
         }
+        section
+    }
+
+    /// The same for the page, which says where there are none.
+    #[must_use]
+    pub fn section<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Section {
+        let mut section = Self::answers(all);
         if section.rows.is_empty() {
             section.row([
                 Cell::text("no request so far"),

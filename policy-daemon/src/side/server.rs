@@ -3,10 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +14,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{ServeClient, Work};
+use super::{
+    ServeClient, Work,
+    places::{MAX_CLIENTS, Place, Places},
+};
 use crate::{
     log::{ALL, Level},
     worker::{Inbox, Listener, Shared},
@@ -42,7 +42,7 @@ pub(super) struct SideServer<M> {
 impl<M> SideServer<M> {
     /// Serves until it is told to stop.
     pub(super) fn run(self) {
-        let served = Arc::new(AtomicUsize::new(0));
+        let places = Arc::<Places>::default();
         let mut next = self.regularly.as_ref().map(|_| Instant::now());
         loop {
             if let Some((interval, work)) = &self.regularly
@@ -55,7 +55,7 @@ impl<M> SideServer<M> {
                 Ok(Ready::Stop) => return,
                 Ok(Ready::Listeners(ready)) => {
                     for listener in ready.into_iter().filter_map(|at| self.listeners.get(at)) {
-                        self.accept(listener, &served);
+                        self.accept(listener, &places);
                     }
                 }
                 Err(error) => self.pause(&error),
@@ -87,7 +87,7 @@ impl<M> SideServer<M> {
         Ok(Ready::Listeners(ready.map(|(at, _)| at).collect()))
     }
 
-    fn accept(&self, listener: &Listener, served: &Arc<AtomicUsize>) {
+    fn accept(&self, listener: &Listener, places: &Arc<Places>) {
         let connection = match listener.accept() {
             Ok(connection) => connection,
             Err(error) if is_passing(&error) => return,
@@ -99,25 +99,31 @@ impl<M> SideServer<M> {
         if !self.shared.allows_admin(peer, listener.origin()) {
             return;
         }
-        if served.load(Relaxed) >= MAX_CLIENTS {
-            let option = self.option;
+        let place = match connection.try_clone() {
+            Ok(second) => places.take(second),
+            Err(error) => return self.pause(&error),
+        };
+        let option = self.option;
+        let Some(place) = place else {
             let text = format!("closing a connection to {option}: {MAX_CLIENTS} others are open");
             self.shared.log.line(Level::Warning, "side full", ALL, text);
             return;
+        };
+        if place.has_evicted {
+            let text = format!("closing the oldest connection to {option}: {MAX_CLIENTS} are open");
+            self.shared
+                .log
+                .line(Level::Warning, "side evicted", ALL, text);
         }
-        if let Err(error) = self.serve(connection, peer, Arc::clone(served)) {
+        if let Err(error) = self.serve(connection, peer, place) {
             self.pause(&error);
         }
     }
 
-    fn serve(&self, connection: OwnedFd, peer: Peer, served: Arc<AtomicUsize>) -> io::Result<()> {
+    fn serve(&self, connection: OwnedFd, peer: Peer, place: Place) -> io::Result<()> {
         let serve = Arc::clone(&self.serve);
-        served.fetch_add(1, Relaxed);
-        let place = Place(served);
-        let serve = move || {
-            let _place = place;
-            serve(connection, peer);
-        };
+        // The place is given back when the connection is closed.
+        let serve = move || serve(connection, peer, &place.client);
         // A thread that cannot be started drops the place with the closure.
         thread::Builder::new()
             .name("side client".to_owned())
@@ -140,15 +146,6 @@ enum Ready {
     Listeners(Vec<usize>),
 }
 
-/// The place of one client, until its connection is closed.
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
 /// Whether accepting failed for want of a connection: another thread or process has it, or its client has gone.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
@@ -158,6 +155,4 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// A scraper, some probes, some administrators.
-pub(crate) const MAX_CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(100);

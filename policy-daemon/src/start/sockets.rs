@@ -91,7 +91,7 @@ impl Sockets<'_> {
         let is_local = socket.is_local().map_err(from_manager())?;
         if self.options.allow.is_empty() && !is_local {
             let text = format!("{} of LISTEN_FDS", socket.requested());
-            return Err(StartError::Exposed(text));
+            return Err(exposed(text, self.options.allow_hint));
         }
         Ok(socket)
     }
@@ -141,15 +141,25 @@ pub(crate) fn listen_addr(
     option: &str,
     text: &str,
     has_allow: bool,
+    allow_hint: &str,
 ) -> Result<ListenAddr, StartError> {
     let given = || format!("{option} {text}");
     let address: ListenAddr = text
         .parse()
         .map_err(|error| StartError::Listen(given(), error))?;
     if address.is_exposed() && !has_allow {
-        return Err(StartError::Exposed(given()));
+        return Err(exposed(given(), allow_hint));
     }
     Ok(address)
+}
+
+/// The error of a listener that other machines can reach.
+fn exposed(what: String, allow_hint: &str) -> StartError {
+    if allow_hint.is_empty() {
+        StartError::Exposed(what)
+    } else {
+        StartError::Configuration(format!("{what} is not on loopback: {allow_hint}"))
+    }
 }
 
 /// The socket of `--handover` is for the user who starts daemons alone.

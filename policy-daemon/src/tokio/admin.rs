@@ -27,6 +27,12 @@ impl TokioAdmin {
         metrics
     }
 
+    /// The requests of all workers by the class of their action.
+    pub(super) fn answers(&self) -> Section {
+        let workers = self.workers();
+        RequestMetrics::answers(workers.iter().map(|worker| &**worker))
+    }
+
     fn workers(&self) -> Vec<Arc<RequestMetrics>> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.clone()

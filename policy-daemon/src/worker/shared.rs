@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI32, Ordering::Relaxed},
     },
 };
 
@@ -35,8 +35,11 @@ pub(crate) struct Shared<M> {
     pub(super) watchdog: Option<Arc<Watchdog>>,
     admission: Admission,
     admin_admission: Admission,
+    /// Why a client is not let in, as the log says it.
+    refusal: &'static str,
     /// The process that is about to take over, or 0. It connects only to check whose socket this is.
     successor: AtomicI32,
+    is_stopping: AtomicBool,
 }
 
 impl<M> Shared<M> {
@@ -54,13 +57,33 @@ impl<M> Shared<M> {
             log,
             admin_admission: Admission::new(allow.clone()),
             admission: Admission::new(allow),
+            refusal: "not in --allow",
             successor: AtomicI32::new(0),
+            is_stopping: AtomicBool::new(false),
         })
     }
 
     /// The same, with other networks that may see the admin listener.
     pub(crate) fn with_admin_allow(mut self, allow: Vec<IpNet>) -> Self {
         self.admin_admission = Admission::new(allow);
+        self
+    }
+
+    /// From now on the daemon ends: the requests in progress are its last ones.
+    pub(crate) fn set_stopping(&self) {
+        self.is_stopping.store(true, Relaxed);
+    }
+
+    /// Whether the daemon ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Relaxed)
+    }
+
+    /// The same, of a program that has no `--allow`, where the error about listeners is another one.
+    pub(crate) fn with_allow_hint(mut self, hint: &str) -> Self {
+        if !hint.is_empty() {
+            self.refusal = "not allowed";
+        }
         self
     }
 
@@ -94,7 +117,7 @@ impl<M> Shared<M> {
 
     fn log_check(&self, checked: Result<(), NotAllowed>) -> bool {
         if let Err(NotAllowed(address)) = checked {
-            let text = format!("closing a connection from {address}: not in --allow");
+            let text = format!("closing a connection from {address}: {}", self.refusal);
             self.log.line(Level::Warning, "not allowed", ALL, text);
         }
         checked.is_ok()

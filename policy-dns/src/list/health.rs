@@ -1,6 +1,7 @@
 //! The health of a list, shared by all that ask it.
 
 use std::{
+    fmt,
     net::Ipv4Addr,
     sync::{Mutex, PoisonError},
 };
@@ -44,6 +45,38 @@ pub enum Failing {
     Outside(Ipv4Addr),
 }
 
+/// The last test of a list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LastTest {
+    /// When it had its outcome.
+    pub at: Instant,
+    /// What came of it.
+    pub outcome: TestOutcome,
+}
+
+/// What came of a test of a list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TestOutcome {
+    /// What has to be listed is, and what must not be is not.
+    Passed,
+    /// The list is not to be trusted.
+    Failed(Failing),
+    /// The list did not answer: it is trusted as it was before.
+    NoAnswer,
+}
+
+impl fmt::Display for TestOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::Failed(failing) => failing.fmt(f),
+            Self::NoAnswer => f.write_str("no answer"),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Health {
     dead: Option<&'static DeadZone>,
@@ -56,6 +89,7 @@ struct State {
     breaker: Breaker,
     failing: Option<Failing>,
     is_tested: bool,
+    last_test: Option<LastTest>,
 }
 
 impl Health {
@@ -73,6 +107,7 @@ impl Health {
                 breaker,
                 failing: None,
                 is_tested: false,
+                last_test: None,
             }),
         }
     }
@@ -86,6 +121,11 @@ impl Health {
             _ if state.is_tested => Status::Good,
             _ => Status::Untested,
         }
+    }
+
+    pub(super) fn last_test(&self) -> Option<LastTest> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last_test
     }
 
     /// Leave to ask, or why not.
@@ -102,6 +142,14 @@ impl Health {
     /// Takes the outcome of a test: passed, failed, or none if the list did not answer.
     pub(super) fn tested(&self, outcome: Option<Result<(), Failing>>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last_test = Some(LastTest {
+            at: Instant::now(),
+            outcome: match outcome {
+                Some(Ok(())) => TestOutcome::Passed,
+                Some(Err(failing)) => TestOutcome::Failed(failing),
+                None => TestOutcome::NoAnswer,
+            },
+        });
         let Some(outcome) = outcome else { return };
         state.failing = outcome.err();
         state.is_tested = true;

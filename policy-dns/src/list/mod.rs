@@ -45,7 +45,7 @@ use crate::{Answer, Name, NameError, Outcome, Question, RecordType, Resolver};
 pub use breaker::Release;
 pub use codes::{Codes, CodesError};
 pub use counts::ListCounts;
-pub use health::{Failing, Status};
+pub use health::{Failing, LastTest, Status, TestOutcome};
 pub use known::{DeadZone, dead_zone, part_of};
 pub use options::{AnswerRule, Class, ListOptions, SelfTest};
 pub use result::{ListError, ListResult, Listed, Skipped};
@@ -137,6 +137,12 @@ impl DnsList {
     #[must_use]
     pub fn status(&self) -> Status {
         self.health.status()
+    }
+
+    /// The last test, whether or not it has changed anything; `None` before the first one.
+    #[must_use]
+    pub fn last_test(&self) -> Option<LastTest> {
+        self.health.last_test()
     }
 
     /// How many checks had which result, of all that ask the list.

@@ -125,6 +125,26 @@ async fn a_list_has_to_pass_its_test() {
 }
 
 #[tokio::test]
+async fn the_last_test_is_known_whatever_came_of_it() {
+    let list = list(options());
+    assert_eq!(list.last_test(), None);
+    for (zone, outcome) in [
+        (HEALTHY, "passed"),
+        ("other.test A 127.0.0.2", "the list has lost its test entry"),
+        ("*.list.test !servfail", "no answer"),
+    ] {
+        list.self_test(&zone.parse::<Table>().unwrap()).await;
+        let last = list.last_test().unwrap();
+        assert_eq!(last.outcome.to_string(), outcome, "{zone}");
+        assert!(last.at <= tokio::time::Instant::now());
+    }
+    assert!(
+        matches!(list.status(), Status::Failing(_)),
+        "no answer changes nothing"
+    );
+}
+
+#[tokio::test]
 async fn lists_of_domains_have_a_test_of_their_own() {
     let table: Table = HEALTHY.parse().unwrap();
     let list = DnsList::domains("domains.test", options()).unwrap();

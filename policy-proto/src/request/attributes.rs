@@ -79,13 +79,30 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// The value of the first attribute of this name in a valid request.
+pub(crate) fn find<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    find_and_rest(wire, name).map(|(value, _)| value)
+}
+
+/// The value of the last attribute of this name in a valid request.
+pub(crate) fn find_last<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (mut last, mut rest) = find_and_rest(wire, name)?;
+    while let Some((value, behind)) = find_and_rest(rest, name) {
+        (last, rest) = (value, behind);
+    }
+    Some(last)
+}
+
+/// The value of the first attribute of this name, and the lines behind it.
 ///
 /// Where the name can be, an equal sign stands behind a line feed at the name's distance: few lines
 /// have names of the same length, and only these are compared.
-pub(crate) fn find<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+#[inline(always)]
+fn find_and_rest<'a>(wire: &'a [u8], name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let distance = name.len() + 1;
     if distance >= BLOCK {
-        return Attributes::of(wire).find_map(|(found, value)| (found == name).then_some(value));
+        let mut attributes = Attributes::of(wire);
+        let (_, value) = attributes.find(|(found, _)| *found == name)?;
+        return Some((value, wire.get(attributes.line..)?));
     }
     let mut offset = 0;
     // The first line begins as if behind a line feed.
@@ -104,7 +121,7 @@ pub(crate) fn find<'a>(wire: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
                     0 => memchr(b'\n', rest)?,
                     _ => (behind.trailing_zeros() - candidates.trailing_zeros()) as usize - 1,
                 };
-                return rest.get(..end);
+                return Some((rest.get(..end)?, rest.get(end + 1..)?));
             }
             candidates &= candidates - 1;
         }
@@ -133,6 +150,25 @@ mod tests {
                 assert_eq!(find(wire, b"b"), Some(&b""[..]));
                 let rest: Vec<_> = Attributes::of(wire).skip(1).collect();
                 assert_eq!(rest, [(&b"name"[..], value), (b"b", b""), (b"name", b"2")]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_is_found_wherever_the_blocks_divide_them() {
+        let long = "n".repeat(2 * BLOCK);
+        for name in ["a", "name", &long] {
+            for pad in 0..2 * BLOCK {
+                for count in 1..4 {
+                    let line = |number| format!("{name}={number}\np={}\n", "x".repeat(pad));
+                    let wire: String = (1..=count).map(line).collect();
+                    let wire = wire + "\n";
+                    let (first, last) = (b"1", count.to_string());
+                    assert_eq!(find(wire.as_bytes(), name.as_bytes()), Some(&first[..]));
+                    let found = find_last(wire.as_bytes(), name.as_bytes());
+                    assert_eq!(found, Some(last.as_bytes()), "{pad} {count}");
+                    assert_eq!(find_last(wire.as_bytes(), b"b"), None);
+                }
             }
         }
     }

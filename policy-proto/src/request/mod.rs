@@ -105,6 +105,24 @@ impl Request {
         attributes::find(&self.0, name.as_ref())
     }
 
+    /// The value of the last attribute of this name, which counts for programs that keep attributes in a table; `None`
+    /// where there is none.
+    ///
+    /// Linear in the size of the request.
+    ///
+    /// ```
+    /// use policy_proto::Request;
+    ///
+    /// let request = Request::from_attributes([("a", "first"), ("a", "second"), ("b", "")])?;
+    /// assert_eq!(request.get_last("a"), Some(&b"second"[..]));
+    /// assert_eq!(request.get_last("c"), None);
+    /// # Ok::<(), policy_proto::InvalidAttribute>(())
+    /// ```
+    #[must_use]
+    pub fn get_last(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        attributes::find_last(&self.0, name.as_ref())
+    }
+
     /// All attributes as they came.
     ///
     /// ```

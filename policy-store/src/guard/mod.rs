@@ -2,6 +2,7 @@
 
 mod breaker;
 mod calls;
+mod timers;
 
 use std::{
     fmt,
@@ -14,8 +15,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::{task::unconstrained, time::sleep};
 
+use self::timers::Timers;
 pub use self::{
     breaker::{Breaker, BreakerState, BreakerStatus},
     calls::Calls,
@@ -68,6 +70,7 @@ pub(crate) type Probe =
 pub(crate) struct Guard {
     breaker: Breaker,
     options: RemoteOptions,
+    timers: Timers,
     probe: Probe,
     /// Whether a task tries the remote. Its runtime may end before it does.
     trying: AtomicBool,
@@ -80,6 +83,7 @@ impl Guard {
         Arc::new_cyclic(|this| Self {
             breaker: Breaker::new(name, options.failures),
             options,
+            timers: Timers::default(),
             probe,
             trying: AtomicBool::new(false),
             this: this.clone(),
@@ -113,9 +117,15 @@ impl Guard {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let deadline = self.options.deadline;
-        timeout(deadline, work)
-            .await
-            .unwrap_or(Err(StoreError::TimedOut(deadline)))
+        let mut timer = self.timers.set(deadline);
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            // It rings also where the work uses up the task's turn each time.
+            () = unconstrained(timer.sleep.as_mut()) => Err(StoreError::TimedOut(deadline)),
+        };
+        self.timers.keep(timer);
+        result
     }
 
     /// Has a task try the remote until it answers, if none does yet.

@@ -49,26 +49,31 @@ pub fn is_plain_key(key: &[u8]) -> bool {
 
 /// A command with a key that a server takes, and more words.
 pub fn command(verb: &str, key: &[u8], words: &str) -> Vec<u8> {
-    let mut out = verb.as_bytes().to_vec();
-    out.push(b' ');
-    out.extend_from_slice(key);
-    if !words.is_empty() {
-        out.push(b' ');
-        out.extend_from_slice(words.as_bytes());
-    }
-    out.extend_from_slice(b"\r\n");
-    out
+    let blank = if words.is_empty() { "" } else { " " };
+    [
+        verb.as_bytes(),
+        b" ",
+        key,
+        blank.as_bytes(),
+        words.as_bytes(),
+        b"\r\n",
+    ]
+    .concat()
 }
 
 /// A command that writes a value. `exptime` is memcached's; `unique` is for `cas`.
 pub fn storage(verb: &str, key: &[u8], value: &[u8], exptime: i64, unique: Option<u64>) -> Vec<u8> {
-    let unique = unique
-        .map(|unique| format!(" {unique}"))
-        .unwrap_or_default();
-    let mut out = command(verb, key, &format!("0 {exptime} {}{unique}", value.len()));
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-    out
+    // Not by `format!`: each session costs two of these.
+    let unique = unique.map(|unique| [" ", &unique.to_string()].concat());
+    let words = [
+        "0 ",
+        &exptime.to_string(),
+        " ",
+        &value.len().to_string(),
+        unique.as_deref().unwrap_or_default(),
+    ];
+    let begin = command(verb, key, &words.concat());
+    [begin.as_slice(), value, b"\r\n"].concat()
 }
 
 /// When an entry ends, in memcached's terms: seconds from now, or of 1970 beyond 30 days. Its clock has seconds, and

@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 pub fn key<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut key = name.as_bytes().to_vec();
     for part in parts {
-        key.extend_from_slice(format!(" {}:", part.len()).as_bytes());
+        key.push(b' ');
+        key.extend_from_slice(part.len().to_string().as_bytes());
+        key.push(b':');
         key.extend_from_slice(part);
     }
     key

@@ -1,5 +1,7 @@
 //! The keys of clients, in memory and in stores.
 
+use std::net::IpAddr;
+
 use policy_store::key;
 
 use crate::mail::Mail;
@@ -14,18 +16,25 @@ pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
         .as_ref()
         .is_some_and(|domain| !domain.is_empty());
     if by_sender && has_domain {
-        format!("{}-{}", mail.ip, mail.from)
+        [mail.ip.as_str(), "-", &mail.from].concat()
     } else {
         mail.ip.clone()
     }
 }
 
 pub(super) fn ham_key(mail: &Mail) -> String {
-    format!(
-        "{}-{}",
-        mail.ip,
-        mail.from_domain.as_deref().unwrap_or_default()
-    )
+    let domain = mail.from_domain.as_deref().unwrap_or_default();
+    [mail.ip.as_str(), "-", domain].concat()
+}
+
+/// Whether a key is that of a client: of its address, in any of its forms, with or without a sender, or the key itself.
+pub(super) fn is_of(key: &str, client: &str) -> bool {
+    let address = key.split_once('-').map_or(key, |(address, _)| address);
+    if key == client || address == client {
+        return true;
+    }
+    let parse = |text: &str| text.parse::<IpAddr>().ok();
+    parse(client).is_some_and(|client| parse(address) == Some(client))
 }
 
 /// The key of a store: an entry of one kind.

@@ -3,6 +3,7 @@
 //! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named, and for
 //! processes of spawn(8), each request asks the store instead.
 
+mod clients;
 mod entry;
 mod keys;
 mod store;
@@ -225,24 +226,6 @@ impl Cache {
         matches!(self.backing.get(), Some(Backing::Shared(_)))
     }
 
-    /// The entries as `-s` prints them: `blocked: KEY RATE RETRIES TIME` and `pass: KEY RATE USES TIME TIME TIME`.
-    #[must_use]
-    pub fn entries(&self) -> Vec<String> {
-        let tables = self.tables();
-        let spam = tables.spam.sorted().into_iter().map(|(key, entry)| {
-            format!(
-                "blocked: {key} {} {} {}",
-                entry.rate, entry.retries, entry.seen
-            )
-        });
-        let ham = tables
-            .ham
-            .sorted()
-            .into_iter()
-            .map(|(key, entry)| format!("pass: {key} {}", entry.encode()));
-        spam.chain(ham).collect()
-    }
-
     fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -264,14 +247,23 @@ fn answer(entry: &Spam, retries: i64, options: &CacheOptions, compat: bool) -> S
         retry_seconds,
         ..
     } = options;
-    let reason = if compat || entry.reason.is_empty() {
-        String::new()
+    let (begin, reason) = if compat || entry.reason.is_empty() {
+        ("", "")
     } else {
-        format!(" Reason: {}", entry.reason)
+        (" Reason: ", entry.reason.as_str())
     };
-    format!(
-        "{reject_message} - retrying too fast. penalty: {retry_seconds} seconds x {retries} retries.{reason}"
-    )
+    let (seconds, retries) = (retry_seconds.to_string(), retries.to_string());
+    [
+        reject_message.as_str(),
+        " - retrying too fast. penalty: ",
+        &seconds,
+        " seconds x ",
+        &retries,
+        " retries.",
+        begin,
+        reason,
+    ]
+    .concat()
 }
 
 /// The seconds since 1970.

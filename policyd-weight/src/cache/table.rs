@@ -39,6 +39,16 @@ impl<E> Table<E> {
         }
     }
 
+    /// Removes all entries of such keys. How many.
+    pub(super) fn remove_all(&mut self, is_meant: impl Fn(&str) -> bool) -> usize {
+        let keys = self.entries.keys().filter(|key| is_meant(key));
+        let keys: Vec<_> = keys.cloned().collect();
+        for key in &keys {
+            self.remove(key);
+        }
+        keys.len()
+    }
+
     /// Above `max` entries, those that were seen longest ago go down to `size`. How many.
     pub(super) fn purge(&mut self, size: usize, max: usize, seen: impl Fn(&E) -> i64) -> usize {
         if self.entries.len() <= max {

@@ -1,5 +1,6 @@
 //! Faults in the values of options that can be read.
 
+use policy_daemon::log::{LogTarget, Sample};
 use policy_dns::{
     Name,
     list::{dead_zone, part_of},
@@ -9,6 +10,7 @@ use super::{
     Config, ListOption, Loaded, Source,
     finding::{Finding, warn},
     known::{ITEMS, REGISTERED, SPF_RESULTS, WITHOUT_MEANING},
+    listeners::listeners,
     seconds,
 };
 use crate::perl::{Value, distance};
@@ -23,8 +25,31 @@ pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     levels(&config, &mut findings);
     texts(&config, loaded, &mut findings);
     names(&config, loaded, &mut findings);
+    listeners(loaded, &mut findings);
     without_meaning(loaded, &mut findings);
+    if !source.compat {
+        log(loaded, &mut findings);
+    }
     findings
+}
+
+/// Where the log goes, and of which requests.
+fn log(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let mut check = |name: &str, error: Option<String>| {
+        if let Some(error) = error {
+            let text = loaded.options.scalar(name).to_string();
+            findings.push(Finding::Error(format!("${name} is '{text}': {error}")));
+        }
+    };
+    let text = |name: &str| loaded.options.scalar(name).to_string();
+    let target = Some(text("LOG_TO")).filter(|text| !text.is_empty());
+    let target = target.map(|text| text.parse::<LogTarget>());
+    check(
+        "LOG_TO",
+        target.and_then(Result::err).map(|error| error.to_string()),
+    );
+    let sample = text("LOG_SAMPLE").parse::<Sample>();
+    check("LOG_SAMPLE", sample.err().map(|error| error.to_string()));
 }
 
 /// Options that are numbers by default have to be numbers.

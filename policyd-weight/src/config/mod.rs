@@ -6,14 +6,18 @@ mod file;
 mod finding;
 mod known;
 mod list_option;
+mod listeners;
 
 pub use check::check;
 pub use defaults::DefaultSet;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
+pub(crate) use listeners::control_path;
 
 use std::time::Duration;
+
+use policy_daemon::log::Sample;
 
 use crate::{
     number,
@@ -120,6 +124,8 @@ pub struct Config {
     pub country_scores: Vec<(String, Score)>,
     /// For all questions of one request.
     pub request_timeout: Duration,
+    /// The share of the messages whose requests are logged.
+    pub log_sample: Sample,
 }
 
 /// The options of the caches.
@@ -192,6 +198,7 @@ impl Config {
             country_scores: pairs(options.array("country_score")),
             request_timeout: seconds(&text("REQUEST_TIMEOUT"))
                 .map_or(Duration::from_secs(20), from_seconds),
+            log_sample: text("LOG_SAMPLE").parse().unwrap_or_default(),
         }
     }
 }

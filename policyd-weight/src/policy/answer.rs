@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use policy_daemon::log::Level;
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_dns::Resolver;
 use tokio::time::{Instant, timeout_at};
 
@@ -31,13 +31,63 @@ impl Policy {
         let start = now();
         let settings = self.settings();
         let config = settings.config();
-        let action = restriction_class(self.decide(&settings, attributes).await?);
-        let trace = attributes.trace(config.debug);
-        let delay = now().saturating_sub(start);
-        self.log.info(bytes(&format!(
-            "decided action={action}; {trace}; delay: {delay}s"
-        )));
+        let begin = self.log.has_fields().then(Instant::now);
+        let mut action = restriction_class(self.decide(&settings, attributes).await?);
+        // Postfix can add no header any more, and warns of an answer that asks for it.
+        if !config.compat
+            && attributes.protocol_state == "end-of-message"
+            && let Some(header) = action.strip_prefix("PREPEND ")
+        {
+            action = format!("DUNNO {header}");
+        }
+        if self.is_logged(config, &attributes.instance) {
+            let trace = attributes.trace(config.debug);
+            let delay = now().saturating_sub(start);
+            // Not by `format!`: each request costs this line.
+            let delay = delay.to_string();
+            let line = [
+                "decided action=",
+                &action,
+                "; ",
+                &trace,
+                "; delay: ",
+                &delay,
+                "s",
+            ];
+            self.log_request(&line.concat(), attributes, &action, begin);
+        }
         Ok(action)
+    }
+
+    /// Whether the lines of a message are written.
+    fn is_logged(&self, config: &Config, instance: &str) -> bool {
+        let sample = config.log_sample;
+        sample.is_all() || self.log.takes_sampled(sample, &bytes(instance))
+    }
+
+    /// The line of a request. It has fields where it is known when the request came.
+    fn log_request(
+        &self,
+        line: &str,
+        attributes: &Attributes,
+        action: &str,
+        begin: Option<Instant>,
+    ) {
+        let Some(begin) = begin else {
+            return self.log.info(bytes(line));
+        };
+        let millis = begin.elapsed().as_secs_f64() * 1000.0;
+        let entry = Entry::new(Level::Info, bytes(line))
+            .with_id(MessageId::REQUEST)
+            .with(Field::Instance, bytes(&attributes.instance))
+            .with(Field::ClientName, bytes(&attributes.client_name))
+            .with(Field::ClientAddress, bytes(&attributes.client_address))
+            .with(Field::HeloName, bytes(&attributes.helo_name))
+            .with(Field::Sender, bytes(&attributes.sender))
+            .with(Field::Recipient, bytes(&attributes.recipient))
+            .with(Field::Action, bytes(action))
+            .with(Field::Ms, format!("{millis:.1}"));
+        self.log.entry(&entry);
     }
 
     async fn decide(
@@ -46,11 +96,11 @@ impl Policy {
         attributes: &Attributes,
     ) -> Result<String, NotAnswered> {
         let config = settings.config();
-        let mail = Mail::new(attributes);
-        if let Some(action) = without_score(&mail) {
+        if let Some(action) = without_score(attributes) {
             self.counters.decided(DecidedBy::Request);
             return Ok(action);
         }
+        let mail = Mail::new(attributes);
         let remembered = self.memory.get(&mail.key, &config.reject_message);
         if remembered.is_some() {
             self.counters.decided(DecidedBy::Memory);
@@ -107,7 +157,8 @@ impl Policy {
             ControlFlow::Break(decision) => {
                 self.counters.scored(&decision);
                 let action = decision.action.clone();
-                self.take(config, &mail, decision).await;
+                self.take(config, &mail, &attributes.instance, decision)
+                    .await;
                 Ok(action)
             }
         }
@@ -161,8 +212,10 @@ impl Policy {
     }
 
     /// Logs and remembers a decision.
-    async fn take(&self, config: &Config, mail: &Mail, decision: Decision) {
-        if let Some(line) = &decision.log {
+    async fn take(&self, config: &Config, mail: &Mail, instance: &str, decision: Decision) {
+        if let Some(line) = &decision.log
+            && self.is_logged(config, instance)
+        {
             self.log.info(bytes(line));
         }
         match decision.verdict {
@@ -188,11 +241,11 @@ impl Policy {
 }
 
 /// What needs no score: bounces, and mail for who answers for the host.
-pub(super) fn without_score(mail: &Mail) -> Option<String> {
-    if mail.from.is_empty() {
+pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
+    if attributes.has_no_sender() {
         return Some("DUNNO NULL (<>) Sender".into());
     }
-    let recipient = &mail.recipient;
+    let recipient = &attributes.recipient;
     let is_for_host = recipient.starts_with("postmaster@") || recipient.starts_with("abuse@");
     is_for_host.then(|| format!("DUNNO mail for {recipient}"))
 }

@@ -40,14 +40,14 @@ impl Policy {
             return Err(NotAnswered::Type(attributes.request.clone()));
         }
         let settings = self.settings();
-        let mail = Mail::new(attributes);
-        if let Some(action) = without_score(&mail) {
+        if let Some(action) = without_score(attributes) {
             return Ok(Explanation {
                 steps: vec![],
                 action,
                 rate: None,
             });
         }
+        let mail = Mail::new(attributes);
         let deadline = Instant::now() + settings.config().request_timeout;
         match self.score(&settings, &mail, false, deadline).await? {
             ControlFlow::Break(decision) => Ok(Explanation {

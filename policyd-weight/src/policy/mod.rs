@@ -5,6 +5,7 @@ mod explain;
 mod settings;
 
 use std::{
+    borrow::Cow,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -90,7 +91,11 @@ impl Policy {
     }
 
     /// Reads the file again. The old settings hold on where it has a fault; caches and the health of lists stay.
-    pub fn reload(&self) {
+    ///
+    /// # Errors
+    ///
+    /// The fault, which the log has as well.
+    pub fn reload(&self) -> Result<(), String> {
         let before = self.settings();
         let Source { compat, .. } = before.source();
         let loaded = Settings::load(before.source().clone(), Some(&before));
@@ -99,11 +104,10 @@ impl Policy {
         match loaded {
             // The Perl program keeps its options where a file that it reads again has a fault.
             Ok(settings) if *compat && settings.fault().is_some() => {
-                let fault = settings.fault().unwrap_or_default();
-                self.log.line(
-                    Level::Warning,
-                    format!("master: syntax error in file {}", one_line(fault)),
-                );
+                let fault = one_line(settings.fault().unwrap_or_default());
+                let text = format!("master: syntax error in file {fault}");
+                self.log.line(Level::Warning, text);
+                Err(fault)
             }
             Ok(settings) => {
                 let text = format!("master: {} reloaded", settings.source().shown());
@@ -114,11 +118,14 @@ impl Policy {
                     .settings
                     .write()
                     .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+                Ok(())
             }
             Err(error) => {
-                let text = format!("the configuration stays as it was: {}", one_line(&error));
+                let fault = one_line(&error);
+                let text = format!("the configuration stays as it was: {fault}");
                 self.changes.add(&*text);
                 self.log.line(Level::Error, text);
+                Err(fault)
             }
         }
     }
@@ -150,9 +157,9 @@ impl Policy {
 }
 
 /// The bytes of a text whose characters are bytes.
-pub(crate) fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return text.as_bytes().to_vec();
+        return Cow::Borrowed(text.as_bytes());
     }
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))

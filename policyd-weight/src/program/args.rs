@@ -55,6 +55,8 @@ pub struct Args {
     pub json: bool,
     /// `--admin`: where metrics are shown, beside what the file says.
     pub admin: Vec<String>,
+    /// `--control`: where commands come, instead of what the file says.
+    pub control: Option<String>,
     /// The process is the daemon that `start` has started.
     pub detached: bool,
 }
@@ -83,6 +85,7 @@ impl Args {
                 "--compat" => args.compat = true,
                 "--json" => args.json = true,
                 "--admin" => args.admin.push(value("an address")?),
+                "--control" => args.control = Some(value("an address")?),
                 "--detached" => args.detached = true,
                 "--defaults" => {
                     let set = value("a set of defaults")?;
@@ -186,6 +189,7 @@ Options
     --defaults SET     beta2, beta3, debian (with a file), modern (without one)
     --check-config     check the configuration: 0, or 78 with what is wrong
     --admin ENDPOINT   show metrics and the state over HTTP here (with start): inet:HOST:PORT on loopback, or unix:/PATH
+    --control ENDPOINT take commands of policyd-weight ctl here (with start): unix:/PATH
     --explain [--json] read a request, and print its score step by step
 
 Actions
@@ -194,6 +198,7 @@ Actions
     restart            stop it, and start it
     reload             have it read its file again
     defaults           print the options with their defaults: a file to begin with
+    ctl COMMAND        send a command to the running daemon: status, lists, cache, reload; see ctl --help
 ";
 
 #[cfg(test)]

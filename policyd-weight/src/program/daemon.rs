@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read},
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use nix::unistd::Uid;
 use policy_daemon::{
     DaemonOptions, Inherited, StartError,
-    log::{Log, LogTarget},
+    log::{Level, Log, LogTarget},
 };
 use rustix::process::Signal;
 use tokio::sync::watch;
@@ -25,7 +26,11 @@ use super::{
     service::{READY, WeightService},
     settings, spawn,
 };
-use crate::policy::{Policy, Settings};
+use crate::{
+    config::control_path,
+    perl::Variables,
+    policy::{Policy, Settings},
+};
 
 /// Does what the command line asks of the daemon or its cache.
 pub(super) fn act(args: &Args) -> Result<(), Exit> {
@@ -37,13 +42,17 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
         Action::Reload => "reload",
         _ => "",
     };
-    if !word.is_empty() && !is_root && !args.debug {
-        return Err(Exit::died(format!(
-            "You must be root in order to use \"{word}\"!"
-        )));
+    let needs_root = || Exit::died(format!("You must be root in order to use \"{word}\"!"));
+    let is_other = !word.is_empty() && !is_root && !args.debug;
+    if is_other && args.action != Action::Start {
+        return Err(needs_root());
     }
     let settings = settings(args)?;
     let paths = Paths::new(settings.options(), args.debug);
+    // A service manager may start it as the user that it is to become.
+    if is_other && paths.uid() != Some(Uid::effective()) {
+        return Err(needs_root());
+    }
     paths.check()?;
     if args.action == Action::Reload {
         return reload(&paths);
@@ -58,25 +67,36 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
         return client::show(&paths);
     }
     let ident = settings.options().scalar("syslog_ident").to_string();
+    if args.action == Action::Stop {
+        return stop(&paths).map(|()| print(" ... done\n"));
+    }
+    let log_target = log_target(args, &settings)?;
     match args.action {
-        Action::Spawn => {
-            let log = Log::daemon(&ident, log_target(args));
-            spawn::run(settings, &paths, log)
-        }
-        Action::Stop => stop(&paths).map(|()| print(" ... done\n")),
+        Action::Spawn => spawn::run(settings, &paths, Log::daemon(&ident, log_target)),
         Action::Restart if !args.detached => {
             stop(&paths)?;
-            start(args, settings, &paths, &ident)
+            start(args, settings, &paths, &ident, log_target)
         }
-        _ => start(args, settings, &paths, &ident),
+        _ => start(args, settings, &paths, &ident, log_target),
     }
 }
 
-fn log_target(args: &Args) -> LogTarget {
-    if args.debug {
-        LogTarget::Stdout
-    } else {
-        LogTarget::Syslog
+/// Where the log goes. Standard output carries answers under spawn(8), and is nobody's in the background.
+fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
+    let target = settings.options().scalar("LOG_TO").to_string();
+    // What is no place has been refused with the file.
+    let target = target.parse().ok();
+    match target {
+        Some(LogTarget::Json) if args.debug => Ok(LogTarget::Json),
+        _ if args.debug => Ok(LogTarget::Stdout),
+        Some(LogTarget::Stdout | LogTarget::Json)
+            if !args.foreground || args.action == Action::Spawn =>
+        {
+            Err(Exit::config(
+                "$LOG_TO: standard output is for a daemon in the foreground: start -D",
+            ))
+        }
+        target => Ok(target.unwrap_or_default()),
     }
 }
 
@@ -121,15 +141,21 @@ fn stop(paths: &Paths) -> Result<(), Exit> {
     )))
 }
 
-fn start(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<(), Exit> {
+fn start(
+    args: &Args,
+    settings: Settings,
+    paths: &Paths,
+    ident: &str,
+    log_target: LogTarget,
+) -> Result<(), Exit> {
     let running = pid_file::running(&paths.pid_file);
-    if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target(args))) {
+    if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target)) {
         return Err(Exit::died("Process already running"));
     }
     if !args.foreground && !args.debug && !args.detached {
         return detach();
     }
-    serve(args, settings, paths, ident)
+    serve(args, settings, paths, ident, log_target)
 }
 
 /// Starts this program again in a session of its own, and waits until it serves.
@@ -161,7 +187,13 @@ fn detach() -> Result<(), Exit> {
     ))
 }
 
-fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<(), Exit> {
+fn serve(
+    args: &Args,
+    settings: Settings,
+    paths: &Paths,
+    ident: &str,
+    log_target: LogTarget,
+) -> Result<(), Exit> {
     let fatal = |error: StartError| Exit::with_status(error.exit_status(), error.line());
     if args.detached {
         // The leader of a session and a group of its own, which `stop` ends.
@@ -172,11 +204,18 @@ fn serve(args: &Args, settings: Settings, paths: &Paths, ident: &str) -> Result<
         .map_err(fatal)?;
     inherited.close_others();
     paths.make_directory(Uid::effective().is_root() && !args.debug)?;
-    let options = daemon_options(args, &settings, paths, ident)?;
+    let mut options = daemon_options(args, &settings, paths, ident)?;
+    options.log = log_target;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
-    pid_file::write(&paths.pid_file)
-        .map_err(|error| Exit::died(format!("{}: {error}", paths.pid_file.display())))?;
     let log = daemon.log().log().clone();
+    if let Err(error) = pid_file::write(&paths.pid_file) {
+        let shown = paths.pid_file.display();
+        if Uid::effective().is_root() || args.debug {
+            return Err(Exit::died(format!("{shown}: {error}")));
+        }
+        // The service manager that has started it as its own user knows the process.
+        log.line(Level::Notice, format!("no pid file {shown}: {error}"));
+    }
     settings.log_findings(&log);
     let store = settings.options().scalar("CACHE_STORE").to_string();
     let modified = settings.source().modified();
@@ -224,7 +263,6 @@ fn daemon_options(
     };
     let mut daemon = DaemonOptions::new(ident);
     daemon.listen = vec![format!("inet:{host}:{port}")];
-    daemon.log = log_target(args);
     daemon.log_hint = "-d writes to standard output";
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;
@@ -233,6 +271,8 @@ fn daemon_options(
     daemon.admin.extend(args.admin.iter().cloned());
     // Everybody may ask for a score; only this machine may see the daemon from inside.
     daemon.admin_allow = Some(Vec::new());
+    daemon.allow_hint = "only this machine may see the daemon from inside";
+    daemon.control = control(args, options)?;
     let is_loopback = address
         .parse()
         .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
@@ -254,6 +294,21 @@ fn daemon_options(
         })?;
     }
     Ok(daemon)
+}
+
+/// The path of the socket for commands: that of the command line, or of the file.
+fn control(args: &Args, options: &Variables) -> Result<Option<PathBuf>, Exit> {
+    let (what, text) = match &args.control {
+        Some(text) => ("--control", text.clone()),
+        None => ("$CONTROL", options.scalar("CONTROL").to_string()),
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match control_path(&text) {
+        Some(path) => Ok(Some(path)),
+        None => Err(Exit::config(format!("{what} {text}: no unix:/PATH"))),
+    }
 }
 
 /// How long `stop` waits for the end, and once more after SIGKILL.

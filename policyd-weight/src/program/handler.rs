@@ -61,7 +61,7 @@ pub(super) fn log_attributes(
 
 /// An answer's bytes in one line, whatever the options and the client have in them.
 pub(super) fn printable(action: &str) -> Vec<u8> {
-    let mut line = bytes(action);
+    let mut line = bytes(action).into_owned();
     line.truncate(MAX_ANSWER);
     for byte in &mut line {
         if matches!(byte, 0 | b'\n' | b'\r') {

@@ -2,6 +2,7 @@
 
 mod args;
 mod client;
+mod commands;
 mod control;
 mod daemon;
 mod handler;
@@ -13,6 +14,7 @@ mod service;
 mod spawn;
 
 use std::{
+    borrow::Cow,
     env,
     io::{self, Read, Write},
     path::PathBuf,
@@ -64,9 +66,13 @@ impl Exit {
 /// Runs the program.
 #[must_use]
 pub fn run() -> ExitCode {
-    let words = env::args_os()
+    let mut words = env::args_os()
         .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
+        .map(|word| word.to_string_lossy().into_owned())
+        .peekable();
+    if words.next_if(|word| word == "ctl").is_some() {
+        return commands::CTL.run(words);
+    }
     let args = match Args::parse(words) {
         Ok(args) => args,
         Err(wrong) => {
@@ -207,11 +213,11 @@ fn explain(args: &Args) -> Result<(), Exit> {
 }
 
 /// The bytes of a text whose characters are bytes; its UTF-8 where they are not.
-fn bytes_or_text(text: &str) -> Vec<u8> {
+fn bytes_or_text(text: &str) -> Cow<'_, [u8]> {
     if text.chars().all(|c| u32::from(c) < 256) {
         bytes(text)
     } else {
-        text.as_bytes().to_vec()
+        Cow::Borrowed(text.as_bytes())
     }
 }
 

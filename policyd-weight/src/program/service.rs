@@ -7,10 +7,12 @@ use std::{
 };
 
 use policy_daemon::{
-    Service, Started, TokioService, WorkerContext, admin::Admin, log::Level, worker::Workers,
+    Reloaded, Reloading, Service, Started, TokioService, WorkerContext, admin::Admin,
+    control::Control, log::Level,
 };
 
 use super::{
+    commands::WeightCommands,
     handler::WeightHandler,
     maintenance::{Maintenance, Running},
 };
@@ -42,9 +44,13 @@ impl WeightService {
     ) -> Self {
         let policy = Arc::clone(&handler.policy);
         Self {
-            inner: TokioService::new(handler).with_admin(Arc::new(WeightMetrics {
-                policy: Arc::clone(&policy),
-            })),
+            inner: TokioService::new(handler)
+                .with_admin(Arc::new(WeightMetrics {
+                    policy: Arc::clone(&policy),
+                }))
+                .with_commands(Arc::new(WeightCommands {
+                    policy: Arc::clone(&policy),
+                })),
             policy,
             state: Mutex::new(State {
                 modified,
@@ -59,15 +65,16 @@ impl WeightService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file again if it has changed since, or if it is to be read anyway.
-    fn reload_file(&self, always: bool) {
+    /// Reads the file again if it has changed since, or if it is to be read anyway. What is wrong with it, if something is.
+    fn reload_file(&self, always: bool) -> Result<(), String> {
         let modified = self.policy.settings().source().modified();
         let mut state = self.state();
         if always || (modified.is_some() && modified != state.modified) {
             state.modified = modified;
             drop(state);
-            self.policy.reload();
+            return self.policy.reload();
         }
+        Ok(())
     }
 }
 
@@ -95,6 +102,9 @@ impl Service for WeightService {
         }
         for endpoint in daemon.admin {
             daemon.log.info(format!("metrics at {endpoint}"));
+        }
+        if let Some(endpoint) = daemon.control {
+            daemon.log.info(format!("commands at {endpoint}"));
         }
         let maintenance = self.state().maintenance.take();
         match maintenance.map(Maintenance::start) {
@@ -135,15 +145,22 @@ impl Service for WeightService {
         self.inner.admin()
     }
 
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        self.inner.control()
+    }
+
     fn tick(&self) -> Option<String> {
-        self.reload_file(false);
+        // The log has what is wrong.
+        _ = self.reload_file(false);
         None
     }
 
-    fn reload(&self, _: &Workers<()>) -> bool {
+    fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
         // The Perl program reads a file that has changed only.
-        self.reload_file(!self.policy.settings().config().compat);
-        true
+        match self.reload_file(!self.policy.settings().config().compat) {
+            Ok(()) => Reloaded::Done(Vec::new()),
+            Err(text) => Reloaded::Failed(vec![text]),
+        }
     }
 }
 

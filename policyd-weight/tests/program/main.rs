@@ -9,9 +9,11 @@
 
 mod cache;
 mod command_line;
+mod control;
 mod init_script;
 mod life;
 mod load;
+mod log;
 mod metrics;
 mod postfix;
 mod stores;

@@ -3,7 +3,6 @@
 
 use std::{
     error::Error,
-    fmt,
     io::{self, Read, Write},
     os::fd::AsRawFd,
     time::{Duration, Instant},
@@ -44,19 +43,6 @@ struct Client {
     sent: Instant,
     /// How much of the answer is there.
     read: usize,
-}
-
-/// For those who watch one load.
-impl fmt::Display for Answered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [p50, p99, p999] = self.percentiles();
-        let rate = self.requests as f64 / self.time.as_secs_f64();
-        let requests = self.requests;
-        write!(
-            f,
-            "{requests} requests, {rate:.0}/s, p50 {p50:.1} us, p99 {p99:.1}, p99.9 {p999:.1}"
-        )
-    }
 }
 
 impl Answered {

@@ -17,7 +17,7 @@ mod outcome;
 mod report;
 mod rounds;
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use clap::Parser;
 use policy_benches::{
@@ -25,11 +25,7 @@ use policy_benches::{
     stub::{self, ANSWER, Reply},
 };
 
-use crate::{
-    contestant::Running,
-    load::Load,
-    options::{Alone, Options},
-};
+use crate::options::{Alone, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
@@ -38,18 +34,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => {}
         Some(Alone::Stub { endpoints }) => {
             return Ok(stub::run(&endpoints, |_| Reply::Now(ANSWER.into()))?);
-        }
-        Some(Alone::Load {
-            endpoint,
-            connections,
-            seconds,
-            new,
-        }) => {
-            let to = Running::at(endpoint);
-            let answered =
-                Load::open(connections, new, &to)?.run(Duration::from_secs_f64(seconds))?;
-            println!("{answered}");
-            return Ok(());
         }
     }
     let options = options.complete();

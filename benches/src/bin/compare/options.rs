@@ -44,7 +44,7 @@ pub(crate) struct Options {
     pub(crate) alone: Option<Alone>,
 }
 
-/// A part of it by itself, to look at a proxy with other tools meanwhile.
+/// A part of it by itself, to look at a proxy with other tools meanwhile: policy-client's `bench` is a load for it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Alone {
     /// Be the policy server that stands behind those that are compared
@@ -52,20 +52,6 @@ pub(crate) enum Alone {
         /// inet:HOST:PORT or unix:/path. Repeatable
         #[arg(required = true)]
         endpoints: Vec<Endpoint>,
-    },
-    /// Put the load on whatever listens there
-    Load {
-        /// inet:HOST:PORT or unix:/path
-        endpoint: Endpoint,
-        /// Connections at a time
-        #[arg(long, default_value_t = 16)]
-        connections: usize,
-        /// How long
-        #[arg(long, default_value_t = 10.0)]
-        seconds: f64,
-        /// A new connection per request
-        #[arg(long)]
-        new: bool,
     },
 }
 

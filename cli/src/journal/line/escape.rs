@@ -45,7 +45,7 @@ pub(in crate::journal) fn escape(value: &[u8], place: Place) -> String {
 /// A value that is not empty and has no blank, `"` and `\` stands as it is. Any other stands within `"`,
 /// and `"`, `\` and `=` in it are escaped. So a blank, a key and `=` in a row are always a field of the
 /// line: a reader that splits it finds no other, and neither does one that searches for ` key=`.
-pub(super) fn append_field(line: &mut String, key: &str, value: &[u8], limit: usize) {
+pub(in crate::journal) fn append_field(line: &mut String, key: &str, value: &[u8], limit: usize) {
     if !line.is_empty() {
         line.push(' ');
     }

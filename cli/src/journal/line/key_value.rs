@@ -1,5 +1,6 @@
 //! A daemon's line per request (`-l`), as `key=value`.
 
+use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_proto::{Request, Response, attr};
 
 use super::{
@@ -14,45 +15,77 @@ pub(in crate::journal) fn line(
     request: &Request,
     outcome: &Outcome<'_>,
 ) -> String {
-    let Outcome {
-        group,
-        answered,
-        failed,
-        took,
-        response,
-    } = *outcome;
     let mut line = String::with_capacity(512);
     for (name, limit) in ATTRIBUTES {
         let value = request.get(name).unwrap_or_default();
         append_field(&mut line, name, value, limit);
     }
-    if let Some(name) = journal.group_name(group) {
+    if let Some(name) = journal.group_name(outcome.group) {
         append_field(&mut line, "group", name.as_bytes(), MAX_NAME);
     }
-    let name_of = |index: usize| journal.services.get(index).map(|counted| &*counted.name);
-    let service = answered.and_then(|backend| name_of(backend.index()));
-    let service = service.unwrap_or_default().as_bytes();
+    let service = service(journal, outcome).as_bytes();
     append_field(&mut line, "service", service, MAX_NAME);
-    let attempts = failed.count_ones() + u32::from(answered.is_some());
-    append_field(
-        &mut line,
-        "attempts",
-        attempts.to_string().as_bytes(),
-        MAX_WORD,
-    );
-    let is_failed = |index: &usize| failed & (1 << index) != 0;
-    let failed: Vec<&str> = (0..64).filter(is_failed).filter_map(name_of).collect();
-    append_field(&mut line, "failed", failed.join(",").as_bytes(), MAX_NAMES);
-    append_field(&mut line, "ms", millis(took).as_bytes(), MAX_WORD);
-    let action = response.map(Response::as_bytes).unwrap_or_default();
-    append_field(&mut line, "action", action, MAX_TEXT);
-    let by_default = match (answered, response) {
+    let attempts = attempts(outcome);
+    append_field(&mut line, "attempts", attempts.as_bytes(), MAX_WORD);
+    let failed = failed(journal, outcome);
+    append_field(&mut line, "failed", failed.as_bytes(), MAX_NAMES);
+    append_field(&mut line, "ms", millis(outcome.took).as_bytes(), MAX_WORD);
+    append_field(&mut line, "action", action(outcome), MAX_TEXT);
+    append_field(&mut line, "default", default(outcome).as_bytes(), MAX_WORD);
+    line
+}
+
+/// The entry with this line, which has each of its values as a field.
+pub(in crate::journal) fn entry(
+    journal: &Journal,
+    line: String,
+    request: &Request,
+    outcome: &Outcome<'_>,
+) -> Entry {
+    let entry = Entry::new(Level::Info, line).with_id(MessageId::REQUEST);
+    entry
+        .with_request(|name| request.get(name))
+        .with(Field::Service, service(journal, outcome))
+        .with(Field::Attempts, attempts(outcome))
+        .with(Field::Failed, failed(journal, outcome))
+        .with(Field::Ms, millis(outcome.took))
+        .with(Field::Action, action(outcome))
+        .with(Field::Default, default(outcome))
+}
+
+/// The name of the service that answered.
+fn service<'j>(journal: &'j Journal, outcome: &Outcome<'_>) -> &'j str {
+    let answered = outcome.answered;
+    let service = answered.and_then(|backend| journal.name_of(backend.index()));
+    service.unwrap_or_default()
+}
+
+/// How many were asked.
+fn attempts(outcome: &Outcome<'_>) -> String {
+    let attempts = outcome.failed.count_ones() + u32::from(outcome.answered.is_some());
+    attempts.to_string()
+}
+
+/// The names of those that did not answer.
+fn failed(journal: &Journal, outcome: &Outcome<'_>) -> String {
+    let is_failed = |index: &usize| outcome.failed & (1 << index) != 0;
+    let names = (0..64).filter(is_failed);
+    let names: Vec<&str> = names.filter_map(|index| journal.name_of(index)).collect();
+    names.join(",")
+}
+
+fn action<'o>(outcome: &Outcome<'o>) -> &'o [u8] {
+    let response = outcome.response;
+    response.map(Response::as_bytes).unwrap_or_default()
+}
+
+/// Whether it is the default action.
+const fn default(outcome: &Outcome<'_>) -> &'static str {
+    match (outcome.answered, outcome.response) {
         (Some(_), _) => "no",
         (None, Some(_)) => "yes",
         (None, None) => "close",
-    };
-    append_field(&mut line, "default", by_default.as_bytes(), MAX_WORD);
-    line
+    }
 }
 
 /// The attributes that identify a request, and the bytes that each may have as written.

@@ -3,13 +3,14 @@
 use std::{fs, thread};
 
 use policy_testing::{
+    admin,
     process::{Daemon, Manager, Signal, hapolicy, run},
     stub::{Script, Stub},
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Configured, service, with_listener};
+use super::{BAD, Configured, GOOD, service, with_listener};
 
 #[test]
 fn a_command_reloads_and_says_what_came_of_it_and_what_a_command_has_set_stays() {
@@ -119,6 +120,26 @@ fn no_command_is_lost_while_the_file_is_read_again() {
             "{round}"
         );
         assert_eq!(ctl(&["enable", "a"]).code, Some(0));
+    }
+    configured.daemon.stop();
+}
+
+#[test]
+fn reloads_are_counted_by_what_has_come_of_them() {
+    let settings = "admin = \"inet:127.0.0.1:0\"\n[service.a]\naddress = \"127.0.0.1:1\"\n";
+    let configured = Configured::start(settings);
+    assert!(configured.daemon.process.out.wait_lines(1, "metrics at "));
+    let address = admin::address(&configured.log()).unwrap();
+    configured.reload(settings, GOOD);
+    configured.reload("deadlin = 5\n", BAD);
+    configured.reload(settings, GOOD);
+    let metrics = admin::get(&address, "/metrics").body;
+    for (outcome, count) in [("done", 2), ("refused", 1)] {
+        let line = format!("hapolicy_reloads_total{{outcome=\"{outcome}\"}} {count}");
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}: {metrics}"
+        );
     }
     configured.daemon.stop();
 }

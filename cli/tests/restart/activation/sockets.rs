@@ -189,15 +189,18 @@ fn a_wrong_command_line_with_passed_sockets_is_a_daemons() {
 }
 
 #[test]
-fn the_command_line_of_the_unit_in_the_docs_is_valid() {
-    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hapolicy.service");
+fn the_command_line_of_the_unit_is_valid() {
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../contrib/systemd/hapolicy.service"
+    );
     let unit = fs::read_to_string(unit).unwrap().replace("\\\n", " ");
     let environment = process::lines(&unit, "Environment=").pop().unwrap();
     let environment = environment.replace("Environment=", "export ");
     let command = process::lines(&unit, "ExecStart=").pop().unwrap();
     let command = command.replace("ExecStart=/usr/local/sbin/hapolicy", hapolicy());
     // systemd splits the variable into words as eval does.
-    let script = format!("{environment}\neval \"{command} --listen unix:/x --check\"");
+    let script = format!("{environment}\neval \"{command} --check\"");
     let ended = run("/bin/sh", &["-c", &script]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     let services = process::lines(&ended.out, "--service=");

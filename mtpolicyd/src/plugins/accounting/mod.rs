@@ -60,7 +60,7 @@ impl Plugin for Accounting {
             counted.push((field, value));
         }
         let now = call.services().now();
-        Box::pin(async move {
+        Step::later(async move {
             // All at once: a file of SQLite writes them in one transaction.
             let additions = counted
                 .iter()

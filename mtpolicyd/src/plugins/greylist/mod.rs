@@ -193,7 +193,7 @@ impl Plugin for Greylist {
             call.note(|| format!("no greylisting: {reason}"));
             return answer(None);
         }
-        Box::pin(self.check(call))
+        Step::later(self.check(call))
     }
 
     fn cron<'a>(&'a self, task: &'a str, services: &'a Services) -> CronStep<'a> {

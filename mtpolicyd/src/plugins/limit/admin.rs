@@ -1,4 +1,4 @@
-//! `mtpolicyd limits show|reset KEY`: what the windows of somebody hold, and how they are emptied.
+//! `mtpolicyd limits show|reset KEY`, and the same of `mtpolicyd ctl`: what the windows of somebody hold, and how they are emptied.
 
 use super::{Limit, window_text};
 use crate::plugin::{LimitOrder, PluginError};
@@ -8,9 +8,10 @@ pub(super) async fn run(limit: &Limit, order: LimitOrder<'_>) -> Result<Vec<Stri
     let failed = |error| limit.store.failed(error);
     let store = limit.store.get().await.map_err(failed)?;
     // A memory has no remote that could be away.
-    if store.breakers().is_empty() {
+    if !order.is_daemon && store.breakers().is_empty() {
         return Err(PluginError::other(
-            "it counts in the daemon's memory, which nobody else sees: use a store with a module Sql or Redis",
+            "it counts in the daemon's memory, which nobody else sees: ask it with mtpolicyd ctl limits, or use a store with a \
+             module Sql or Redis",
         ));
     }
     let mut lines = Vec::new();

@@ -101,7 +101,7 @@ impl Plugin for Limit {
             call.note(|| "no key in request, nothing is limited".to_owned());
             return answer(None);
         };
-        Box::pin(async move {
+        Step::later(async move {
             if self.exempt.contains(&subject, call).await? {
                 call.note(|| format!("{subject} is exempt"));
                 return Ok(None);
@@ -224,7 +224,7 @@ impl Limit {
             }
         }
         let score = self.score.score(call.session());
-        call.add_score_once(&self.scoring, &self.name, score.as_ref(), &self.scored);
+        call.add_score_once(&self.scoring, &self.name, score.as_deref(), &self.scored);
         let action = self.action.get(call.session());
         Ok(action.map(|action| notice.fill(action)))
     }

@@ -189,7 +189,7 @@ impl Plugin for Spf {
             Err(error) => return failure(error),
         };
         let Identities { helo, sender } = self.identities(call, client);
-        Box::pin(async move {
+        Step::later(async move {
             if let Some(helo) = helo
                 && let Some(action) = self.check(call, &helo).await
             {

@@ -94,6 +94,6 @@ async fn what_is_in_the_daemon_s_memory_cannot_be_shown() {
     assert_eq!((status, shown.as_str()), (Some(1), ""));
     assert_eq!(
         said,
-        "mtpolicyd: p: it counts in the daemon's memory, which nobody else sees: use a store with a module Sql or Redis\n"
+        "mtpolicyd: p: it counts in the daemon's memory, which nobody else sees: ask it with mtpolicyd ctl limits, or use a store with a module Sql or Redis\n"
     );
 }

@@ -8,10 +8,10 @@ fn a_line_is_said_once_in_ten_seconds_with_the_count_of_those_held_back() {
     let start = Instant::now();
     let ask = |kind, about, after| {
         let now = start + Duration::from_secs(after);
-        suppressor.ask((kind, about), now, Level::Warning, "text".to_owned())
+        suppressor.ask((kind, about), now, warning("text"))
     };
-    let text = Some("text".to_owned());
-    let more = |count| Some(format!("text (and {count} more like it before)"));
+    let text = Some(warning("text"));
+    let more = |count| Some(warning(&format!("text (and {count} more like it before)")));
     assert_eq!(ask("timeout", 0, 0), text);
     assert_eq!(ask("timeout", 0, 1), None);
     assert_eq!(ask("timeout", 0, 9), None);
@@ -27,11 +27,8 @@ fn what_was_held_back_is_said_after_a_minute_or_at_the_end() {
     let suppressor = Suppressor::new(Log::buffered());
     let start = Instant::now();
     let at = |after| start + Duration::from_secs(after);
-    let ask = |after, text: &str| {
-        suppressor.ask(("timeout", 0), at(after), Level::Warning, text.to_owned())
-    };
-    let none: Vec<(Level, String)> = Vec::new();
-    let warning = |text: &str| vec![(Level::Warning, text.to_owned())];
+    let ask = |after, text: &str| suppressor.ask(("timeout", 0), at(after), warning(text));
+    let none: Vec<Entry> = Vec::new();
     assert!(ask(0, "first").is_some());
     assert_eq!(
         suppressor.take_pending(at(60), true),
@@ -42,7 +39,7 @@ fn what_was_held_back_is_said_after_a_minute_or_at_the_end() {
         assert_eq!(ask(after, text), None);
     }
     assert_eq!(suppressor.take_pending(at(59), false), none);
-    let three = warning("last (and 2 more like it before)");
+    let three = vec![warning("last (and 2 more like it before)")];
     assert_eq!(suppressor.take_pending(at(60), false), three);
     assert_eq!(
         suppressor.take_pending(at(200), true),
@@ -53,7 +50,7 @@ fn what_was_held_back_is_said_after_a_minute_or_at_the_end() {
     assert_eq!(suppressor.take_pending(at(62), false), none);
     assert_eq!(
         suppressor.take_pending(at(62), true),
-        warning("one"),
+        vec![warning("one")],
         "the end"
     );
 }
@@ -63,23 +60,19 @@ fn a_service_that_comes_and_goes_is_said_once_in_ten_seconds_and_in_the_end_as_i
     let suppressor = Suppressor::new(Log::buffered());
     let start = Instant::now();
     let at = |after| start + Duration::from_millis(after);
-    let texts = |lines: Vec<(Level, String)>| -> Vec<String> {
-        lines.into_iter().map(|(_, text)| text).collect()
+    let texts = |lines: Vec<Entry>| -> Vec<String> {
+        let text = |entry: Entry| String::from_utf8(entry.text).unwrap();
+        lines.into_iter().map(text).collect()
     };
     let change = |after, state: &'static str| {
         let text = format!("{state} {after}");
-        texts(suppressor.changed(0, state, at(after), Level::Info, text))
+        texts(suppressor.changed(0, state, at(after), info(&text)))
     };
     assert_eq!(change(0, DOWN), ["down 0"]);
     assert_eq!(change(1, UP), ["up 1"]);
     for after in (2..100).step_by(2) {
         assert_eq!(change(after, DOWN), [""; 0]);
-        suppressor.ask(
-            ("timeout", 0),
-            at(after),
-            Level::Warning,
-            "timeout".to_owned(),
-        );
+        suppressor.ask(("timeout", 0), at(after), warning("timeout"));
         assert_eq!(change(after + 1, UP), [""; 0]);
     }
     assert_eq!(change(9_999, DOWN), [""; 0]);
@@ -109,25 +102,24 @@ fn a_service_that_comes_and_goes_is_said_once_in_ten_seconds_and_in_the_end_as_i
 fn what_is_over_is_said_before_that_or_forgotten() {
     let suppressor = Suppressor::new(Log::buffered());
     let start = Instant::now();
-    let ask = |kind, about| suppressor.ask((kind, about), start, Level::Warning, kind.to_owned());
+    let ask = |kind, about| suppressor.ask((kind, about), start, warning(kind));
     for _ in 0..3 {
         ask("timeout", 0);
         ask("timeout", 1);
         ask("no answer", 9);
     }
-    let said = suppressor.changed(0, UP, start, Level::Info, "up".to_owned());
-    let text = "timeout (and 1 more like it before)".to_owned();
-    assert_eq!(
-        said,
-        [
-            (Level::Warning, text.clone()),
-            (Level::Info, "up".to_owned())
-        ]
-    );
+    let said = suppressor.changed(0, UP, start, info("up"));
+    let timeout = warning("timeout (and 1 more like it before)");
+    assert_eq!(said, [timeout.clone(), info("up")]);
     suppressor.forget("no answer", 9);
-    assert_eq!(
-        suppressor.take_pending(start, true),
-        [(Level::Warning, text)]
-    );
+    assert_eq!(suppressor.take_pending(start, true), [timeout]);
     assert!(suppressor.take_pending(start, true).is_empty());
+}
+
+fn warning(text: &str) -> Entry {
+    Entry::new(Level::Warning, text)
+}
+
+fn info(text: &str) -> Entry {
+    Entry::new(Level::Info, text)
 }

@@ -1,66 +1,15 @@
-//! Messages: a query, and the answer to it.
+//! The answer to a query, out of a message.
 
 use std::time::Duration;
 
 use hickory_proto::{
-    op::{Edns, Message, MessageType, OpCode, Query as ProtoQuery, ResponseCode},
+    op::{Message, MessageType, OpCode, ResponseCode},
     rr::{self, RData},
 };
 use thiserror::Error;
 
 use super::super::{Data, Outcome, Question, Record, RecordType, answer::belonging};
 use crate::Name;
-
-/// A query with an id by chance, ready to be sent.
-#[derive(Debug)]
-pub(super) struct Query {
-    question: Question,
-    id: u16,
-    bytes: Vec<u8>,
-}
-
-impl Query {
-    pub(super) fn new(question: &Question) -> Result<Self, DecodeError> {
-        let mut edns = Edns::new();
-        edns.set_max_payload(UDP_PAYLOAD);
-        Self::with(question, Some(edns))
-    }
-
-    /// The query for a server that does not know EDNS.
-    pub(super) fn without_edns(question: &Question) -> Result<Self, DecodeError> {
-        Self::with(question, None)
-    }
-
-    fn with(question: &Question, edns: Option<Edns>) -> Result<Self, DecodeError> {
-        let labels = question.name.labels().collect::<Vec<_>>();
-        let name = rr::Name::from_labels(labels).map_err(|_| DecodeError::Malformed)?;
-        let mut message = Message::query();
-        message.metadata.recursion_desired = true;
-        message.add_query(ProtoQuery::query(name, proto_type(question.kind)));
-        if let Some(edns) = edns {
-            message.set_edns(edns);
-        }
-        let bytes = message.to_vec().map_err(|_| DecodeError::Malformed)?;
-        Ok(Self {
-            question: question.clone(),
-            id: message.metadata.id,
-            bytes,
-        })
-    }
-
-    pub(super) fn id(&self) -> u16 {
-        self.id
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The answer in a message.
-    pub(super) fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        Decoded::decode(&self.question, self.id, message)
-    }
-}
 
 /// An answer as a server has sent it, for those that bring a transport of their own.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -242,7 +191,7 @@ fn our_name(name: &rr::Name) -> Option<Name> {
     Name::from_labels(name.iter()).ok()
 }
 
-fn proto_type(kind: RecordType) -> rr::RecordType {
+pub(super) fn proto_type(kind: RecordType) -> rr::RecordType {
     match kind {
         RecordType::A => rr::RecordType::A,
         RecordType::Aaaa => rr::RecordType::AAAA,
@@ -255,6 +204,3 @@ fn proto_type(kind: RecordType) -> rr::RecordType {
 
 /// The codes of servers that do not understand a query (RFC 6891, 7).
 const NOT_UNDERSTOOD: [ResponseCode; 2] = [ResponseCode::FormErr, ResponseCode::NotImp];
-
-/// A size that fits through any path without fragments (DNS flag day 2020).
-const UDP_PAYLOAD: u16 = 1232;

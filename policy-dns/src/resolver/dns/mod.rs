@@ -5,6 +5,7 @@ mod counts;
 mod flight;
 mod message;
 mod options;
+mod query;
 mod servers;
 mod sockets;
 mod transport;

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use super::{
-    message::{DecodeError, Decoded, Query},
+    message::{DecodeError, Decoded},
+    query::Query,
     transport::TransportError,
 };
 

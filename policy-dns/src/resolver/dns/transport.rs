@@ -10,7 +10,8 @@ use tokio::{
 
 use super::{
     super::{Outcome, Question},
-    message::{DecodeError, Decoded, Query},
+    message::{DecodeError, Decoded},
+    query::Query,
     sockets::Sockets,
 };
 
@@ -39,9 +40,9 @@ pub(super) async fn ask(
     server: SocketAddr,
     question: &Question,
 ) -> Result<Decoded, TransportError> {
-    let decoded = ask_with(sockets, server, Query::new(question)?).await?;
+    let decoded = ask_with(sockets, server, Query::new(question)).await?;
     if decoded.knows_no_edns() {
-        ask_with(sockets, server, Query::without_edns(question)?).await
+        ask_with(sockets, server, Query::without_edns(question)).await
     } else {
         Ok(decoded)
     }

@@ -4,6 +4,8 @@
 //! together. An idle connection keeps its permit. So there are never more connections than permits, and who waits for a
 //! permit gets an idle connection or opens a new one.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::upstream::{Ask, AskState, AttemptError, Upstream, Work, ask::failover::Failed};
 use crate::{BackendDriver, Slot, clock::Time, slab::Slab};
 
@@ -104,9 +106,11 @@ impl Upstream {
             return Ok(());
         };
         if is_first {
+            // It has waited, and was counted, perhaps: it counts once.
             backend.waiting.push_front(entry)
         } else {
-            backend.waiting.push_back(entry)
+            backend.waiting.push_back(entry);
+            backend.shared.waited.fetch_add(1, Relaxed);
         }
         ask.state = AskState::Queued;
         ask.waits_to_open = backend.opening >= backend.options.max_opening.max(1);

@@ -34,6 +34,8 @@ pub(crate) struct SharedBackend {
     open: AtomicUsize,
     pub(crate) answered: AtomicU64,
     pub(crate) failed: AtomicU64,
+    /// Requests that have waited for a permit.
+    pub(crate) waited: AtomicU64,
     /// Its last failure was that it could not be connected to.
     pub(crate) unreachable: AtomicBool,
     /// How often, since it answered last, it closed the connection on a request and was not blamed.
@@ -59,6 +61,8 @@ pub struct Counts {
     pub answered: u64,
     /// Attempts that did not, whoever is to blame, but for those that were given up.
     pub failed: u64,
+    /// Requests that have waited for a connection, since all that there may be were in use, or enough were being opened.
+    pub waited: u64,
 }
 
 impl Shared {
@@ -147,6 +151,7 @@ impl Shared {
         backend.map_or_else(Counts::default, |backend| Counts {
             answered: backend.answered.load(Relaxed),
             failed: backend.failed.load(Relaxed),
+            waited: backend.waited.load(Relaxed),
         })
     }
 

@@ -74,7 +74,7 @@ async fn a_size_of_zero_forgets_accepted_clients_at_once() {
         assert_eq!(answer, Ok(expected));
     }
     std::fs::copy(file(&dns, "$POSCACHESIZE = 0;").path(), with_cache.path()).unwrap();
-    policy.reload();
+    policy.reload().unwrap();
     let answer = policy.answer(&attributes("carol@acme.test", "3")).await;
     assert_eq!(answer, Ok(format!("PREPEND X-policyd-weight: {score}")));
 }
@@ -88,5 +88,21 @@ fn a_label_has_63_characters_at_most() {
             format!("x@{}.test", "a".repeat(length)).as_bytes(),
         );
         assert_eq!(has_long_label(&Mail::new(&attributes)), is_long, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn no_header_is_added_once_the_message_has_come_but_with_compat() {
+    let dns = NameServer::start(ZONE);
+    let file = file(&dns, "");
+    for (compat, state, begin) in [
+        (false, "RCPT", "PREPEND X-policyd-weight:"),
+        (false, "END-OF-MESSAGE", "DUNNO X-policyd-weight:"),
+        (true, "END-OF-MESSAGE", "PREPEND X-policyd-weight:"),
+    ] {
+        let mut mail = attributes("x@acme.test", "1");
+        mail.set(b"protocol_state", state.as_bytes());
+        let answer = policy(&file, compat).answer(&mail).await.unwrap();
+        assert!(answer.starts_with(begin), "{compat} {state}: {answer}");
     }
 }

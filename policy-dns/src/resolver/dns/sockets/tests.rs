@@ -13,7 +13,7 @@ fn queries(count: usize) -> Vec<Arc<Query>> {
     let mut queries: Vec<Arc<Query>> = vec![];
     while queries.len() < count {
         let name = Name::parse(format!("q{}.test", queries.len())).unwrap();
-        let query = Query::new(&Question::new(name, RecordType::A)).unwrap();
+        let query = Query::new(&Question::new(name, RecordType::A));
         if queries.iter().all(|other| other.id() != query.id()) {
             queries.push(Arc::new(query));
         }

@@ -1,0 +1,101 @@
+//! The words of `policy-client query` about a server that does not answer, beside those of a real Postfix.
+
+use std::{net::SocketAddrV4, thread};
+
+use policy_testing::{
+    mail_system::{Processes, Setup, Smtp},
+    process::{policy_client, run},
+    stub::{Reply, Script, Stub},
+};
+use socket2::{Domain, Socket, Type};
+
+#[test]
+fn policy_client_says_of_a_silent_server_what_postfix_logs_and_replies() {
+    let mut setup = Setup::new();
+    let stubs = REPLIES.map(|(_, reply)| Stub::tcp(Script::reply(reply())));
+    let mut endpoints: Vec<_> = REPLIES
+        .iter()
+        .zip(&stubs)
+        .map(|((what, _), stub)| (*what, stub.address()))
+        .collect();
+    // Bound, but not listening: nobody else gets the port.
+    let dead = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any: SocketAddrV4 = "127.0.0.1:0".parse().expect("an address");
+    dead.bind(&any.into()).expect("a port");
+    let address = dead.local_addr().expect("it is bound").as_socket();
+    endpoints.push(("refuses", address.expect("of TCP").to_string()));
+    let missing = setup.path().join("missing.sock");
+    endpoints.push(("missing", format!("unix:{}", missing.display())));
+    endpoints.push(("no name", "name.invalid:10031".to_owned()));
+    let servers: Vec<_> = endpoints
+        .iter()
+        .map(|(_, endpoint)| {
+            let policy = match endpoint.strip_prefix("unix:") {
+                Some(_) => endpoint.clone(),
+                None => format!("inet:{endpoint}"),
+            };
+            let smtpd = setup.add_smtpd(Processes::OnePerSession, &policy);
+            setup.ask_at_recipients_only();
+            setup.add_option("smtpd_policy_service_timeout=1s");
+            smtpd
+        })
+        .collect();
+    let mut postfix = setup.start();
+    let replies: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            let server = *server;
+            thread::spawn(move || {
+                let (mut smtp, _) = Smtp::connect(server);
+                smtp.command("EHLO me");
+                smtp.command("MAIL FROM:<alice@example.net>");
+                smtp.command("RCPT TO:<bob@example.org>")
+            })
+        })
+        .collect();
+    let replies: Vec<_> = replies
+        .into_iter()
+        .map(|reply| reply.join().expect("a reply"))
+        .collect();
+    postfix.stop();
+    let log = postfix.log();
+    for ((what, endpoint), reply) in endpoints.iter().zip(replies) {
+        let args = [
+            "query",
+            endpoint,
+            "--timeout",
+            "1s",
+            "recipient=bob@example.org",
+        ];
+        let ended = run(policy_client(), &args);
+        let mut compared = 0;
+        for line in ended.err.lines() {
+            if let Some(line) = line.strip_prefix("Postfix logs: ") {
+                assert!(
+                    log.contains(&format!("]: {line}\n")),
+                    "{what}: {line}\n{log}"
+                );
+                compared += 1;
+            } else if let Some(said) = line.strip_prefix("Postfix replies: ") {
+                assert!(said.starts_with(&reply), "{what}: {said} {reply}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 2, "{what}: {ended:?}");
+    }
+}
+
+type Kind = (&'static str, fn() -> Reply);
+
+/// What servers do instead of an answer.
+const REPLIES: [Kind; 7] = [
+    ("closes", || Reply::CloseUnanswered),
+    ("hangs", || Reply::Hang),
+    ("garbage", || Reply::Bytes(b"220 hello\n".to_vec())),
+    ("no action", || Reply::Bytes(b"result=x\n\n".to_vec())),
+    ("no value", || Reply::Bytes(b"action\n\n".to_vec())),
+    ("resets", || Reply::Reset(Vec::new())),
+    ("no UTF-8", || {
+        Reply::Bytes(b"action=REJECT \xe9\n\n".to_vec())
+    }),
+];

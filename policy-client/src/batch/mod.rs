@@ -1,0 +1,160 @@
+//! `policy-client batch`: requests of a file, and whether each is answered as the file says.
+
+use std::{io, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
+
+use clap::Args;
+use policy_daemon::command_line::parse_duration;
+use policy_net::{Connector, Endpoint};
+use serde_json::{Map, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    ask::Asker,
+    output::ended,
+    report::{Counts, Format, Outcome, Record, Reporter},
+    status::{Status, fail, interrupted},
+};
+
+mod expectation;
+mod script;
+mod words;
+
+use script::{Question, Script, Step};
+
+/// Sends the requests of a file, and compares each answer with the expected one.
+///
+/// The exit status is 1 when one differs. See policy-client(1) for the form of the file.
+#[derive(Args, Debug)]
+pub(crate) struct Batch {
+    /// The file; `-` is standard input
+    file: PathBuf,
+    /// Whom to ask, unless the file says it.
+    #[arg(help = "inet:host:port, host:port, [v6]:port or unix:/path; in place of the file's own")]
+    endpoint: Option<String>,
+    /// How to print the results
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Print an object per request, with test, line, title, expected, action, outcome, reason and elapsed_ms
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How long to wait for each answer, connecting included
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+impl Batch {
+    pub(crate) async fn run(self) -> ExitCode {
+        let name = self.file.display().to_string();
+        let text = match self.read() {
+            Ok(text) => text,
+            Err(error) => return fail(&format!("{name}: {error}"), Status::NoInput),
+        };
+        let script = match Script::parse(&text) {
+            Ok(script) => script,
+            Err(fault) => return fail(&format!("{name}:{fault}"), Status::Data),
+        };
+        let Some(endpoint) = self.endpoint.as_deref().or(script.endpoint.as_deref()) else {
+            return fail(
+                &format!("{name} has no @endpoint: name one after it"),
+                Status::Usage,
+            );
+        };
+        let endpoint: Endpoint = match endpoint.parse() {
+            Ok(endpoint) => endpoint,
+            Err(error) => return fail(&format!("{endpoint}: {error}"), Status::Usage),
+        };
+        let stopped = match interrupted() {
+            Ok(stopped) => stopped,
+            Err(error) => return fail(&error, Status::System),
+        };
+        let total = script.questions();
+        match self.report(&script, stopped, &endpoint).await {
+            Ok(counts) if counts.total() < total => {
+                let text = format!("stopped after {} of {total} requests", counts.total());
+                fail(&text, Status::Unexpected)
+            }
+            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
+            Ok(_) => Status::Unexpected.into(),
+            Err(error) => ended(Err(error), Status::Success).into(),
+        }
+    }
+
+    fn read(&self) -> io::Result<String> {
+        let bytes = if self.file.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut io::stdin(), &mut bytes)?;
+            bytes
+        } else {
+            std::fs::read(&self.file)?
+        };
+        let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        String::from_utf8(bytes).map_err(not_text)
+    }
+
+    async fn report(
+        &self,
+        script: &Script,
+        stopped: impl Future<Output = ()>,
+        endpoint: &Endpoint,
+    ) -> io::Result<Counts> {
+        let format = if self.json { Format::Json } else { self.format };
+        let mut reporter = Reporter::new(format, endpoint.to_string(), script.questions())?;
+        let mut stopped = pin!(stopped);
+        let mut asker = Asker::new(Connector::new(endpoint.clone()), self.timeout);
+        for test in &script.tests {
+            asker.hang_up();
+            for step in &test.steps {
+                let record = tokio::select! {
+                    record = take(step, &test.name, &mut asker) => record,
+                    () = &mut stopped => return reporter.finish(),
+                };
+                if let Some(record) = record {
+                    reporter.add(record)?;
+                }
+            }
+        }
+        reporter.finish()
+    }
+}
+
+/// Takes a step of a test; a request has a result.
+async fn take(step: &Step, test: &str, asker: &mut Asker) -> Option<Record> {
+    let question = match step {
+        Step::Ask(question) => question,
+        Step::Wait(duration) => {
+            sleep(*duration).await;
+            return None;
+        }
+    };
+    let since = Instant::now();
+    let answer = asker.ask(&question.request).await;
+    let elapsed = since.elapsed();
+    let Question { expected, .. } = question;
+    let action = answer.as_ref().ok();
+    let action = action.map(|response| response.as_bytes());
+    let outcome = match &answer {
+        _ if expected.is_met(action) => Outcome::Passed,
+        Ok(response) => {
+            let action = response.as_bytes().escape_ascii();
+            Outcome::Failed(format!("answered {action}, expected {expected}"))
+        }
+        Err(reason) => Outcome::Failed(format!("no answer ({reason}), expected {expected}")),
+    };
+    let mut fields = Map::new();
+    fields.insert("test".to_owned(), json!(test));
+    fields.insert("line".to_owned(), json!(question.line));
+    fields.insert("expected".to_owned(), json!(expected.to_string()));
+    fields.insert(
+        "action".to_owned(),
+        json!(action.map(String::from_utf8_lossy)),
+    );
+    Some(Record {
+        group: test.to_owned(),
+        id: question.line.to_string(),
+        title: question.text.clone(),
+        outcome,
+        notes: Vec::new(),
+        elapsed,
+        fields,
+    })
+}

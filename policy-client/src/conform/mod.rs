@@ -1,0 +1,251 @@
+//! `policy-client conform`: whether a policy server keeps to the protocol, case by case.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    pin::pin,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use policy_daemon::command_line::parse_duration;
+use policy_net::{Connector, Endpoint};
+use serde_json::json;
+
+use crate::{
+    output::{ended, print},
+    report::{Counts, Format, Outcome, Record, Reporter},
+    status::{Status, fail, interrupted},
+};
+
+mod attributes;
+mod case;
+mod cases;
+mod connection;
+mod run;
+mod server;
+mod source;
+
+use attributes::Attributes;
+use case::{Case, Level, Miss};
+use cases::{GROUPS, Group};
+use run::{Ended, Run};
+use server::{Server, Times};
+
+/// Tests whether a policy server keeps to the protocol, in numbered cases.
+///
+/// Each case has the sentence of Postfix's documents that it rests on. A server that closes a connection, or
+/// answers something else than an action, fails; which action it answers with does not matter. The exit
+/// status is 1 when a case with MUST fails.
+#[derive(Args, Debug)]
+pub(crate) struct Conform {
+    /// The server to test.
+    #[arg(
+        help = "inet:host:port, host:port, [v6]:port or unix:/path",
+        required_unless_present = "list"
+    )]
+    endpoint: Option<String>,
+    /// These cases or groups alone: `2,4.13`
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// All but these cases or groups
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    except: Vec<String>,
+    /// Count cases with SHOULD as those with MUST
+    #[arg(long)]
+    strict: bool,
+    /// How to print the results
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Print an object per case, with number, level, title, document, sentence, outcome, reason and elapsed_ms
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How long to wait for a connection, and for each answer
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
+    /// How long a connection is idle in the cases about that; Postfix keeps one for 300 s
+    #[arg(long, default_value = "3s", value_parser = parse_duration)]
+    idle: Duration,
+    /// How long to look whether something comes that must not
+    #[arg(long, default_value = "300ms", value_parser = parse_duration)]
+    silence: Duration,
+    /// How many connections are open at once in the cases about many
+    #[arg(long, value_name = "COUNT", default_value = "100")]
+    connections: NonZeroUsize,
+    /// How many cases run side by side
+    #[arg(long, value_name = "COUNT", default_value = "8")]
+    jobs: NonZeroUsize,
+    /// Print the cases and the sentences behind them, and ask nothing
+    #[arg(long)]
+    list: bool,
+}
+
+impl Conform {
+    pub(crate) async fn run(self) -> ExitCode {
+        let cases = match self.cases() {
+            Ok(cases) => cases,
+            Err(text) => return fail(&text, Status::Usage),
+        };
+        let Some(text) = self.endpoint.as_ref().filter(|_| !self.list) else {
+            return ended(print(list(&cases).as_bytes()), Status::Success).into();
+        };
+        let endpoint: Endpoint = match text.parse() {
+            Ok(endpoint) => endpoint,
+            Err(error) => return fail(&format!("{text}: {error}"), Status::Usage),
+        };
+        let server = Arc::new(self.server(&endpoint));
+        if let Err(Miss::Failed(why)) = server.connect().await {
+            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+        }
+        let request = Attributes::rcpt().bytes();
+        let since = Instant::now();
+        // Each case would wait as long.
+        if let Err(Miss::Failed(why)) = server.ask(&request).await
+            && since.elapsed() >= self.timeout
+        {
+            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+        }
+        // Where one connection has to end before the next is served, cases would wait for each other.
+        let jobs = if server.is_concurrent(&request).await {
+            self.jobs.get()
+        } else {
+            1
+        };
+        let total = cases.len();
+        let run = Run::new(server, jobs, cases);
+        let stopped = match interrupted() {
+            Ok(stopped) => stopped,
+            Err(error) => return fail(&error, Status::System),
+        };
+        match self.report(run, stopped, &endpoint, total).await {
+            Ok(counts) if counts.total() < total => {
+                let text = format!("stopped after {} of {total} cases", counts.total());
+                fail(&text, Status::Unexpected)
+            }
+            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
+            Ok(_) => Status::Unexpected.into(),
+            Err(error) => ended(Err(error), Status::Success).into(),
+        }
+    }
+
+    async fn report(
+        &self,
+        mut run: Run,
+        stopped: impl Future<Output = ()>,
+        endpoint: &Endpoint,
+        total: usize,
+    ) -> io::Result<Counts> {
+        let format = if self.json { Format::Json } else { self.format };
+        let mut reporter = Reporter::new(format, endpoint.to_string(), total)?;
+        let mut stopped = pin!(stopped);
+        loop {
+            let next = tokio::select! {
+                next = run.next() => next,
+                () = &mut stopped => None,
+            };
+            let Some(result) = next else {
+                break;
+            };
+            reporter.add(self.record(result))?;
+        }
+        for result in run.rest() {
+            reporter.add(self.record(result))?;
+        }
+        reporter.finish()
+    }
+
+    /// The cases that were asked for.
+    fn cases(&self) -> Result<Vec<(&'static Group, &'static Case)>, String> {
+        let is_asked = |case: &Case, number: &str| number == case.number || number == case.group();
+        let all = || {
+            GROUPS
+                .iter()
+                .flat_map(|group| group.cases.iter().map(move |case| (group, case)))
+        };
+        for number in self.only.iter().chain(&self.except) {
+            if !all().any(|(_, case)| is_asked(case, number)) {
+                return Err(format!("there is no case or group '{number}': see --list"));
+            }
+        }
+        let is_in = |numbers: &[String], case| numbers.iter().any(|number| is_asked(case, number));
+        let asked = all().filter(|(_, case)| {
+            (self.only.is_empty() || is_in(&self.only, case)) && !is_in(&self.except, case)
+        });
+        Ok(asked.collect())
+    }
+
+    fn server(&self, endpoint: &Endpoint) -> Server {
+        Server {
+            connector: Connector::new(endpoint.clone()),
+            times: Times {
+                answer: self.timeout,
+                silence: self.silence,
+                idle: self.idle,
+                piece: PIECE,
+            },
+            connections: self.connections.get(),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    fn record(&self, ended: Ended) -> Record {
+        let Ended {
+            group,
+            case,
+            verdict,
+            elapsed,
+        } = ended;
+        let outcome = match verdict {
+            Ok(()) => Outcome::Passed,
+            Err(Miss::Skipped(why)) => Outcome::Skipped(why),
+            Err(Miss::Ended(why)) => Outcome::Failed(why),
+            Err(Miss::Failed(why)) if case.level == Level::Must || self.strict => {
+                Outcome::Failed(why)
+            }
+            Err(Miss::Failed(why)) => Outcome::Warned(why),
+        };
+        let fields = json!({
+            "number": case.number,
+            "level": case.level.to_string(),
+            "title": case.title,
+            "document": case.source.document,
+            "sentence": case.source.sentence,
+        });
+        Record {
+            group: group.title.to_owned(),
+            id: case.number.to_owned(),
+            title: format!("{} {}", case.level, case.title),
+            outcome,
+            notes: vec![sentence(case)],
+            elapsed,
+            fields: match fields {
+                serde_json::Value::Object(fields) => fields,
+                _ => serde_json::Map::new(),
+            },
+        }
+    }
+}
+
+/// The cases for people, without a server.
+fn list(cases: &[(&'static Group, &'static Case)]) -> String {
+    let mut list = String::new();
+    let mut title = "";
+    for (group, case) in cases {
+        if title != group.title {
+            list += &format!("\n{}\n", group.title);
+            title = group.title;
+        }
+        list += &format!("  {:<6}{:<7}{}\n", case.number, case.level, case.title);
+        list += &format!("               {}\n", sentence(case));
+    }
+    list.trim_start_matches('\n').to_owned()
+}
+
+fn sentence(case: &Case) -> String {
+    format!("{}: {}", case.source.document, case.source.sentence)
+}
+
+/// Enough for two segments, and for a server that is asleep to read the first.
+const PIECE: Duration = Duration::from_millis(2);

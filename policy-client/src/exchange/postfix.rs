@@ -1,0 +1,192 @@
+//! What Postfix would make of a request without an answer: the lines of its log, and its reply to the mail client.
+//!
+//! Read in Postfix's `attr_clnt.c`, `auto_clnt.c`, `attr_scan_plain.c`, `inet_connect.c` and `smtpd_check.c`.
+
+use std::io;
+
+use policy_net::Endpoint;
+use policy_proto::{DecodeError, ProtocolState, Request, attr};
+
+use super::Failure;
+
+/// What Postfix logs and replies, with its default settings.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Postfix {
+    /// The warnings of one try, and of the last try.
+    pub(crate) log: Vec<String>,
+    /// The reply to the mail client.
+    pub(crate) reply: String,
+    /// How long it takes until then.
+    pub(crate) after: &'static str,
+}
+
+impl Postfix {
+    /// What Postfix makes of this failure; `None` where it was not the server's.
+    pub(crate) fn on(failure: &Failure, endpoint: &Endpoint, request: &Request) -> Option<Self> {
+        let name = name(endpoint);
+        let scan = |what, part: &str| {
+            format!("warning: {what} on {name} while reading input attribute {part}")
+        };
+        let talk = |error: &str| format!("warning: problem talking to server {name}: {error}");
+        let (log, after) = match failure {
+            Failure::Connect(error) => on_connect(error, &name),
+            Failure::Connection(error) => (
+                vec![scan("premature end-of-input", "name"), talk(&plain(error))],
+                TWO_TRIES,
+            ),
+            Failure::Closed => (
+                vec![scan("premature end-of-input", "name"), talk(NO_ERROR)],
+                TWO_TRIES,
+            ),
+            Failure::TimedOut(_) => (
+                vec![scan("timeout", "name"), talk("Connection timed out")],
+                TWO_TIME_OUTS,
+            ),
+            Failure::Invalid { error, line } => match error {
+                DecodeError::NoAction { .. } => {
+                    let missing = format!("warning: missing attribute action in input from {name}");
+                    (vec![missing, talk(NO_ERROR)], TWO_TRIES)
+                }
+                DecodeError::UnexpectedEnd => {
+                    let part = if line.contains(&b'=') {
+                        "value"
+                    } else {
+                        "name"
+                    };
+                    (
+                        vec![scan("premature end-of-input", part), talk(NO_ERROR)],
+                        TWO_TRIES,
+                    )
+                }
+                DecodeError::NoEquals { .. } if line.as_ref() == b"action" => {
+                    let missing =
+                        format!("warning: missing value for string attribute action from {name}");
+                    (vec![missing, talk(NO_ERROR)], TWO_TRIES)
+                }
+                // Other lines are skipped, and the answer is waited for.
+                DecodeError::NoEquals { .. } => (
+                    vec![scan("timeout", "name"), talk("Connection timed out")],
+                    AFTER_GARBAGE,
+                ),
+                // Not what its own reader finds at fault.
+                _ => return None,
+            },
+            Failure::Here(_) => return None,
+        };
+        let reply = format!("{CODE} {}{TEXT}", rejected(request));
+        Some(Self { log, reply, after })
+    }
+
+    /// What Postfix makes of an action that is not UTF-8, with `smtputf8_enable` on.
+    pub(crate) fn on_malformed(action: &[u8], endpoint: &Endpoint, request: &Request) -> Self {
+        let server = match endpoint {
+            Endpoint::Inet { .. } => endpoint.to_string(),
+            _ => format!("unix:{}", name(endpoint)),
+        };
+        let shown = action.escape_ascii();
+        let line =
+            format!("warning: malformed UTF-8 in policy server {server} response: \"{shown}\"");
+        Self {
+            log: vec![line],
+            reply: format!("{CODE} {}{TEXT}", rejected(request)),
+            after: "",
+        }
+    }
+}
+
+/// An endpoint in Postfix's log: without its transport.
+fn name(endpoint: &Endpoint) -> String {
+    let name = endpoint.to_string();
+    match name.split_once(':') {
+        Some((_, name)) => name.to_owned(),
+        None => name,
+    }
+}
+
+fn on_connect(error: &io::Error, name: &str) -> (Vec<String>, &'static str) {
+    let talk = "problem talking to server";
+    // The resolver's errors are none of the system's.
+    if error.raw_os_error().is_none() && error.kind() != io::ErrorKind::TimedOut {
+        let cannot = "Cannot assign requested address";
+        return (
+            vec![
+                format!(
+                    "warning: host or service {name} not found: {}",
+                    resolver(error)
+                ),
+                format!("warning: connect to {name}: {cannot}"),
+                format!("warning: {talk} {name}: {cannot}"),
+            ],
+            TWO_TRIES,
+        );
+    }
+    let text = if error.kind() == io::ErrorKind::TimedOut {
+        "Connection timed out".to_owned()
+    } else {
+        plain(error)
+    };
+    let after = if error.kind() == io::ErrorKind::TimedOut {
+        TWO_TIME_OUTS
+    } else {
+        TWO_TRIES
+    };
+    (
+        vec![
+            format!("warning: connect to {name}: {text}"),
+            format!("warning: {talk} {name}: {text}"),
+        ],
+        after,
+    )
+}
+
+/// An error of the resolver, in the words of gai_strerror(3).
+fn resolver(error: &io::Error) -> String {
+    let text = error.to_string();
+    let prefix = "failed to lookup address information: ";
+    text.strip_prefix(prefix).map(str::to_owned).unwrap_or(text)
+}
+
+/// An error in the words of strerror(3).
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}
+
+/// The part of the reply that names the stage.
+fn rejected(request: &Request) -> String {
+    let value =
+        |name: &str| String::from_utf8_lossy(request.get(name).unwrap_or_default()).into_owned();
+    let (subject, class) = match request.protocol_state() {
+        Some(ProtocolState::Connect) => {
+            let client = format!(
+                "{}[{}]",
+                value(attr::CLIENT_NAME),
+                value(attr::CLIENT_ADDRESS)
+            );
+            (client, "Client host")
+        }
+        Some(ProtocolState::Helo | ProtocolState::Ehlo) => (value(attr::HELO_NAME), "Helo command"),
+        Some(ProtocolState::Mail) => (value(attr::SENDER), "Sender address"),
+        Some(ProtocolState::Rcpt | ProtocolState::Vrfy) => {
+            (value(attr::RECIPIENT), "Recipient address")
+        }
+        Some(ProtocolState::Data) => ("DATA".to_owned(), "Data command"),
+        Some(ProtocolState::EndOfMessage) => ("END-OF-MESSAGE".to_owned(), "End-of-data"),
+        Some(ProtocolState::Etrn) => (value(attr::ETRN_DOMAIN), "Etrn command"),
+        _ => return String::new(),
+    };
+    format!("<{subject}>: {class} rejected: ")
+}
+
+/// `smtpd_policy_service_default_action`.
+const CODE: &str = "451 4.3.5";
+const TEXT: &str = "Server configuration problem";
+/// `%m` where no system call has failed.
+const NO_ERROR: &str = "Application error";
+/// `smtpd_policy_service_try_limit`, `_retry_delay` and `_timeout`.
+const TWO_TRIES: &str = "after a second try, 1 s later";
+const TWO_TIME_OUTS: &str = "after two tries of 100 s each";
+const AFTER_GARBAGE: &str = "after two tries of 100 s each, or of so long as the connection stays open without an empty line";

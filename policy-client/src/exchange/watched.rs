@@ -1,0 +1,94 @@
+//! A connection whose bytes are shown as they pass.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Which way bytes went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Direction {
+    ToServer,
+    FromServer,
+}
+
+/// A function that is shown each piece of bytes, as it was written or read.
+#[derive(Clone)]
+pub(crate) struct Watch(Arc<Show>);
+
+type Show = dyn Fn(Direction, &[u8]) + Send + Sync;
+
+impl Watch {
+    pub(crate) fn new(show: impl Fn(Direction, &[u8]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(show))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// A connection, and what is shown its bytes.
+#[derive(Debug)]
+pub(crate) struct Watched<Io> {
+    io: Io,
+    watch: Option<Watch>,
+}
+
+impl<Io> Watched<Io> {
+    pub(crate) const fn new(io: Io, watch: Option<Watch>) -> Self {
+        Self { io, watch }
+    }
+
+    fn show(&self, direction: Direction, bytes: &[u8]) {
+        if let Some(Watch(show)) = &self.watch
+            && !bytes.is_empty()
+        {
+            show(direction, bytes);
+        }
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        this.show(
+            Direction::FromServer,
+            buf.filled().get(before..).unwrap_or_default(),
+        );
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let count = ready!(Pin::new(&mut this.io).poll_write(cx, buf))?;
+        this.show(Direction::ToServer, buf.get(..count).unwrap_or_default());
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}

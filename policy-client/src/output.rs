@@ -1,0 +1,46 @@
+//! Standard output: lines for people, or objects for programs.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use policy_daemon::log::{printable, printable_json};
+use serde_json::Value;
+
+use crate::status::Status;
+
+/// For whom a subcommand prints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// Objects, one a line, and no other lines.
+    pub(crate) json: bool,
+}
+
+impl Output {
+    /// Prints one line: the object for programs, the text for people.
+    ///
+    /// A terminal obeys what it is sent, and the text may come from a policy server: there it is escaped.
+    pub(crate) fn line(self, text: &[u8], object: impl FnOnce() -> Value) -> io::Result<()> {
+        if self.json {
+            print(format!("{}\n", printable_json(&object().to_string())).as_bytes())
+        } else if io::stdout().is_terminal() {
+            print(format!("{}\n", printable(text)).as_bytes())
+        } else {
+            print(&[text, b"\n"].concat())
+        }
+    }
+}
+
+/// Prints all of these bytes at once, so that they are seen as soon as they are there, also in a file.
+pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// The status of a subcommand that has printed: a reader that has gone is no failure, and nothing is said of it.
+pub(crate) fn ended(printed: io::Result<()>, status: Status) -> Status {
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Status::Io.say(&format!("standard output: {error}"))
+        }
+        _ => status,
+    }
+}

@@ -1,0 +1,162 @@
+//! `policyd-client`: the command of mtpolicyd under its own name, with its options.
+
+use std::{
+    path::PathBuf,
+    process::{self, ExitCode},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::BytesMut;
+use clap::{ArgAction, Parser};
+use policy_daemon::command_line::{parse_duration, usage_line};
+use policy_net::Endpoint;
+use policy_proto::{MessageDecoder, Request, attr};
+use tokio::{
+    io::{AsyncReadExt, stdin},
+    runtime::Builder,
+};
+
+use crate::{
+    exchange::Server,
+    output::{Output, ended},
+    query::show_on_standard_error,
+    status::{Status, fail},
+};
+
+/// Asks a policy server what is on standard input, and prints its actions.
+///
+/// A request is lines NAME=VALUE and an empty line. The attributes request and instance are added.
+#[derive(Debug, Parser)]
+#[command(name = NAME, version, disable_help_flag = true)]
+struct Arguments {
+    /// The policy server
+    #[arg(
+        short = 'h',
+        long,
+        value_name = "HOST:PORT",
+        default_value = "localhost:12345"
+    )]
+    host: String,
+    /// The UNIX socket of a policy server, in place of --host
+    #[arg(
+        short,
+        long = "socket_path",
+        alias = "socket-path",
+        value_name = "PATH"
+    )]
+    socket_path: Option<PathBuf>,
+    /// Keep the connection for the next request
+    #[arg(short, long)]
+    keepalive: bool,
+    /// Print requests and answers on standard error
+    #[arg(short, long)]
+    verbose: bool,
+    /// How long to wait for each answer
+    #[arg(long, default_value = "100s", value_parser = parse_duration)]
+    timeout: Duration,
+    /// Print this
+    #[arg(short = '?', long, visible_alias = "usage", action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Arguments {
+    async fn run(self) -> ExitCode {
+        let endpoint = match &self.socket_path {
+            Some(path) => Endpoint::Unix(path.clone()),
+            None => match self.host.parse() {
+                Ok(endpoint) => endpoint,
+                Err(error) => return fail(&format!("{}: {error}", self.host), Status::Usage),
+            },
+        };
+        let mut server = Server::new(endpoint, self.timeout);
+        if self.verbose {
+            server = server.watched(show_on_standard_error(">>", "<<"));
+        }
+        let (mut stdin, mut buffer) = (stdin(), BytesMut::new());
+        let mut decoder = MessageDecoder::new();
+        loop {
+            match decoder.request(&mut buffer) {
+                Ok(Some(request)) => {
+                    let request = match complete(&request) {
+                        Ok(request) => request,
+                        Err(text) => return fail(&text, Status::Data),
+                    };
+                    let exchange = server.ask(&request).await;
+                    if !self.keepalive {
+                        server.close();
+                    }
+                    let action = match &exchange.answer {
+                        Ok(response) => response.as_bytes(),
+                        // Like the original it asks nothing more then.
+                        Err(failure) => return fail(failure, Status::Unavailable),
+                    };
+                    let printed = Output { json: false }.line(action, || serde_json::Value::Null);
+                    if printed.is_err() {
+                        return ended(printed, Status::Success).into();
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => return fail(&format!("standard input: {error}"), Status::Data),
+            }
+            let read = stdin.read_buf(&mut buffer).await;
+            let end = match read {
+                Ok(0) => decoder.finish(&buffer).map_err(|error| error.to_string()),
+                Ok(_) => continue,
+                Err(error) => Err(error.to_string()),
+            };
+            return match end {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&format!("standard input: {error}"), Status::Data),
+            };
+        }
+    }
+}
+
+/// The program under that name.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => return fail(&usage_line(&error), Status::Usage),
+        Err(error) => {
+            // There is nowhere left to report that this failed.
+            _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, Status::System),
+    };
+    let status = runtime.block_on(arguments.run());
+    // A thread may still read standard input.
+    runtime.shutdown_background();
+    status
+}
+
+/// Whether the program was started under that name.
+pub(crate) fn is_called() -> bool {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    path.is_some_and(|path| path.file_name().is_some_and(|name| name == NAME))
+}
+
+/// A request with the attributes that the original adds, in its order; those that are given count.
+fn complete(request: &Request) -> Result<Request, String> {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let instance = format!("{:x}.{:x}", process::id(), since_epoch.as_micros());
+    let added = [
+        (attr::REQUEST, attr::SMTPD_ACCESS_POLICY),
+        (attr::INSTANCE, instance.as_str()),
+    ];
+    let added = added.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let missing = added
+        .into_iter()
+        .filter(|(name, _)| request.get(name).is_none());
+    let all = missing.chain(request.attributes());
+    Request::from_attributes(all).map_err(|error| error.to_string())
+}
+
+/// The name of mtpolicyd's program.
+const NAME: &str = "policyd-client";

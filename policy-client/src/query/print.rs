@@ -1,0 +1,127 @@
+//! The output of `query`: an action, or what went wrong and what Postfix would make of it.
+
+use std::io;
+
+use policy_daemon::log::printable;
+use policy_net::Endpoint;
+use policy_proto::{Request, Response};
+use regex::bytes::Regex;
+use serde_json::{Value, json};
+
+use crate::{
+    exchange::{Exchange, Failure, Link, Postfix},
+    note::note,
+    output::Output,
+    status::Status,
+};
+
+/// How answers are printed.
+#[derive(Debug)]
+pub(super) struct Printer<'a> {
+    pub(super) output: Output,
+    pub(super) is_verbose: bool,
+    pub(super) expected: Option<&'a Regex>,
+}
+
+impl Printer<'_> {
+    /// The exit status after this answer alone; of several the highest counts.
+    pub(super) fn status(&self, answer: &Result<Response, Failure>) -> Status {
+        let Ok(response) = answer else {
+            return Status::Unavailable;
+        };
+        match self.expected {
+            Some(expected) if !expected.is_match(response.as_bytes()) => Status::Unexpected,
+            _ => Status::Success,
+        }
+    }
+
+    pub(super) fn print(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+        exchange: &Exchange,
+    ) -> io::Result<()> {
+        let postfix = match &exchange.answer {
+            Err(failure) => Postfix::on(failure, endpoint, request),
+            Ok(response) if response.as_str().is_none() => {
+                let action = response.as_bytes();
+                Some(Postfix::on_malformed(action, endpoint, request))
+            }
+            Ok(_) => None,
+        };
+        let text = exchange.answer.as_ref().map(Response::as_bytes);
+        if self.output.json || text.is_ok() {
+            let object = || object(endpoint, exchange, postfix.as_ref());
+            self.output.line(text.unwrap_or_default(), object)?;
+        }
+        if self.is_verbose {
+            note(&format!("* {}", taken(exchange)));
+        }
+        if !self.output.json {
+            self.explain(exchange, postfix.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Says on standard error what was wrong, in words.
+    fn explain(&self, exchange: &Exchange, postfix: Option<&Postfix>) {
+        match &exchange.answer {
+            Err(failure) => note(&format!("no answer: {}", printable(failure.to_string()))),
+            Ok(response) if self.status(&exchange.answer) == Status::Unexpected => {
+                note(&format!(
+                    "unexpected answer: {}",
+                    printable(response.as_bytes())
+                ));
+            }
+            Ok(_) => {}
+        }
+        let Some(postfix) = postfix else { return };
+        for line in &postfix.log {
+            note(&format!("Postfix logs: {}", printable(line)));
+        }
+        let after = if postfix.after.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", postfix.after)
+        };
+        note(&format!(
+            "Postfix replies: {}{after}",
+            printable(&postfix.reply)
+        ));
+    }
+}
+
+/// The time that an exchange took, and over which connection it went.
+fn taken(exchange: &Exchange) -> String {
+    let milliseconds = exchange.elapsed.as_secs_f64() * 1000.0;
+    let outcome = if exchange.answer.is_ok() {
+        "answered"
+    } else {
+        "not answered"
+    };
+    let connection = match exchange.connection {
+        Link::New => "over a new connection",
+        Link::Kept => "over the same connection",
+        Link::Reopened => {
+            "over another connection: the server has closed the one before, which costs Postfix a second for each request"
+        }
+    };
+    format!("{outcome} after {milliseconds:.3} ms {connection}")
+}
+
+fn object(endpoint: &Endpoint, exchange: &Exchange, postfix: Option<&Postfix>) -> Value {
+    let action = exchange.answer.as_ref().ok();
+    let error = exchange.answer.as_ref().err().map(ToString::to_string);
+    json!({
+        "action": action.map(|response| String::from_utf8_lossy(response.as_bytes())),
+        "connection": match exchange.connection {
+            Link::New => "new",
+            Link::Kept => "kept",
+            Link::Reopened => "reopened",
+        },
+        "elapsed_ms": exchange.elapsed.as_micros() as f64 / 1000.0,
+        "endpoint": endpoint.to_string(),
+        "error": error,
+        "postfix": postfix.map(|postfix| json!({ "log": postfix.log, "reply": postfix.reply })),
+    })
+}

@@ -1,0 +1,112 @@
+//! The requests of a file, read by a thread of its own, in the order of their times.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::{Hash, Hasher},
+    io,
+    path::Path,
+    thread,
+};
+
+use policy_proto::{Request, attr};
+use tokio::sync::mpsc;
+
+use super::{Format, maillog::Log, order::Ordered, timestamp};
+use crate::{
+    capture::{Captured, Facts, Lines, Requests},
+    preset::Version,
+};
+
+/// A request to ask.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(super) request: Request,
+    pub(super) facts: Facts,
+    /// Requests with the same number go over one connection, in their order.
+    pub(super) connection: u64,
+    /// Bytes of the file up to its end.
+    pub(super) read: u64,
+}
+
+/// Requests as they are read.
+#[derive(Debug)]
+pub(super) struct Source {
+    entries: mpsc::Receiver<Result<Entry, String>>,
+    length: Option<u64>,
+}
+
+impl Source {
+    /// Opens the file, and begins to read it.
+    pub(super) fn start(path: &Path, format: Format, postfix: Version) -> io::Result<Self> {
+        let mut lines = Lines::open(path)?;
+        // Of standard input and of pipes nobody knows it.
+        let length = fs::metadata(path).ok();
+        let length = length.filter(fs::Metadata::is_file).map(|file| file.len());
+        let (sender, entries) = mpsc::channel(READ_AHEAD);
+        let read = move || {
+            let is_log = match format {
+                Format::Auto => is_log(lines.peek()),
+                Format::Requests => false,
+                Format::Log => true,
+            };
+            let captured: Box<dyn Iterator<Item = Result<Captured, String>>> = if is_log {
+                Box::new(
+                    Log::new(lines, postfix).map(|read| read.map_err(|fault| fault.to_string())),
+                )
+            } else {
+                Box::new(Requests::of(lines).map(|read| read.map_err(|fault| fault.to_string())))
+            };
+            for captured in Ordered::new(captured) {
+                if sender.blocking_send(captured.map(Entry::from)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(read)?;
+        Ok(Self { entries, length })
+    }
+
+    pub(super) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Result<Entry, String>> {
+        self.entries.recv().await
+    }
+}
+
+impl From<Captured> for Entry {
+    fn from(captured: Captured) -> Self {
+        let Captured {
+            request,
+            facts,
+            read,
+        } = captured;
+        // Those of a message belong together.
+        let connection = facts.connection.unwrap_or_else(|| {
+            let mut hasher = DefaultHasher::new();
+            request.get(attr::INSTANCE).hash(&mut hasher);
+            hasher.finish()
+        });
+        Self {
+            request,
+            facts,
+            connection,
+            read,
+        }
+    }
+}
+
+/// Whether a file that begins so is a log: its first line begins with a time.
+fn is_log(begin: &[u8]) -> bool {
+    let line = begin.split(|byte| *byte == b'\n').next();
+    timestamp::Clock::default()
+        .read(line.unwrap_or_default())
+        .is_some()
+}
+
+/// Requests that wait to be asked.
+const READ_AHEAD: usize = 64;

@@ -1,0 +1,166 @@
+//! `policy-client tap`: sits between Postfix and a policy server, and shows and records what passes.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Args;
+use policy_daemon::{ListenAddr, ListenSocket, command_line::parse_duration};
+use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, accept};
+use tokio::net::TcpListener;
+
+mod anonymise;
+mod describe;
+mod forward;
+mod observer;
+mod writer;
+
+pub(crate) use describe::summary;
+
+use anonymise::Anonymiser;
+use forward::forward;
+use observer::Observer;
+use writer::{Settings, Writer};
+
+use crate::status::{Status, fail, interrupted};
+
+/// Sits between Postfix and a policy server, and shows the requests and answers that pass.
+///
+/// All bytes are forwarded as they come; what is no request or no answer is forwarded, too, and a line says so. A line per
+/// request tells the seconds since the first one, the number of the connection, the stage, who sends to whom, the answer
+/// and its time. What cannot be shown or recorded in time is counted, since a slow terminal or disk must not delay an
+/// answer.
+///
+/// It prints where it listens first. SIGINT and SIGTERM end it once the requests under way are answered, after two seconds
+/// at most.
+#[derive(Args, Debug)]
+pub(crate) struct Tap {
+    /// Where to listen.
+    #[arg(
+        help = "inet:host:port, or unix:/path[,mode=0660][,owner=USER][,group=GROUP]; port 0 is chosen"
+    )]
+    listen: String,
+    /// The policy server.
+    #[arg(help = "inet:host:port, host:port, [v6]:port or unix:/path")]
+    upstream: String,
+    /// How long a connection to the policy server may take
+    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
+    /// Connections at once; others wait
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = positive)]
+    max_connections: usize,
+    /// Record requests and answers in this new file, for replay
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Replace addresses and names in what is shown and recorded, the same ones always by the same ones
+    ///
+    /// Addresses keep their networks, names their domains and last labels, and mail addresses their extensions apart.
+    /// Loopback addresses stay. What is forwarded is left alone.
+    #[arg(long)]
+    anonymise: bool,
+    /// The secret of --anonymise, so that several runs replace alike; without it each has its own
+    #[arg(long, value_name = "FILE", requires = "anonymise")]
+    key_file: Option<PathBuf>,
+    /// Print an object per request
+    #[arg(long)]
+    json: bool,
+    /// Show all attributes of each request
+    #[arg(short, long)]
+    verbose: bool,
+    /// Show no requests
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+impl Tap {
+    pub(crate) async fn run(self) -> ExitCode {
+        let wrong = |text: &str, error: &dyn std::fmt::Display| {
+            fail(&format!("{text}: {error}"), Status::Usage)
+        };
+        let listen: ListenAddr = match self.listen.parse() {
+            Ok(listen) => listen,
+            Err(error) => return wrong(&self.listen, &error),
+        };
+        let upstream: Endpoint = match self.upstream.parse() {
+            Ok(upstream) => upstream,
+            Err(error) => return wrong(&self.upstream, &error),
+        };
+        let anonymiser = match self.anonymiser() {
+            Ok(anonymiser) => anonymiser,
+            Err((text, status)) => return fail(&text, status),
+        };
+        let shutdown = match interrupted() {
+            Ok(interrupted) => interrupted,
+            Err(error) => {
+                return fail(&format!("cannot wait for signals: {error}"), Status::System);
+            }
+        };
+        let (_bound, listener) = match bind(&listen) {
+            Ok(bound) => bound,
+            Err(error) => {
+                let text = format!("cannot listen on {}: {error}", self.listen);
+                return fail(&text, Status::System);
+            }
+        };
+        let endpoint = listener
+            .endpoint()
+            .ok()
+            .map(|endpoint| endpoint.to_string());
+        let settings = Settings {
+            json: self.json,
+            is_verbose: self.verbose,
+            is_quiet: self.quiet,
+            anonymiser,
+        };
+        let writer = match Writer::start(settings, self.record.as_deref(), endpoint) {
+            Ok(writer) => writer,
+            Err((text, status)) => return fail(&text, status),
+        };
+        let mut options = ServeOptions::default();
+        options.max_connections = self.max_connections;
+        options.drain = forward::DRAIN + Duration::from_secs(1);
+        let connector = Arc::new(Connector::new(upstream));
+        let connection = |client, peer: policy_net::Peer, drain| {
+            let observer = Observer::new(peer.connection(), writer.sink());
+            forward(
+                client,
+                Arc::clone(&connector),
+                self.timeout,
+                observer,
+                drain,
+            )
+        };
+        accept(listener, &options, connection, shutdown).await;
+        writer.end().into()
+    }
+
+    fn anonymiser(&self) -> Result<Option<Anonymiser>, (String, Status)> {
+        if !self.anonymise {
+            return Ok(None);
+        }
+        let anonymiser = match &self.key_file {
+            Some(path) => Anonymiser::from_file(path)
+                .map_err(|error| (format!("{}: {error}", path.display()), Status::NoInput)),
+            None => Anonymiser::random()
+                .map_err(|error| (format!("no random key: {error}"), Status::System)),
+        };
+        anonymiser.map(Some)
+    }
+}
+
+/// Its first address, and the socket, which has to live as long.
+fn bind(listen: &ListenAddr) -> std::io::Result<(ListenSocket, Listener)> {
+    let first = listen.bind()?.into_iter().next();
+    let first = first.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let socket = first.listener()?;
+    let listener = match first.endpoint()? {
+        Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),
+        _ => UnixListener::from_std(socket.into())?.into(),
+    };
+    Ok((first, listener))
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("not a number above 0".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}

@@ -1,0 +1,96 @@
+//! The commands of an administrator, which `policyd-weight ctl` sends to the daemon.
+
+use std::sync::Arc;
+
+use policy_daemon::{
+    CommandStep, TokioCommands,
+    admin::Section,
+    control::{CtlProgram, Done},
+    metrics::dns,
+};
+
+use crate::policy::Policy;
+
+/// `policyd-weight ctl`.
+pub(super) const CTL: CtlProgram<'static> = CtlProgram::new(
+    "policyd-weight",
+    "/run/policyd-weight/control",
+    &[
+        (
+            "status [--json]",
+            "the daemon, its answers, decisions, lists and caches",
+        ),
+        (
+            "lists [--json]",
+            "each DNS list: questions, results, errors, its last self-test",
+        ),
+        (
+            "cache show [ADDRESS]",
+            "the clients in the cache, or one of them",
+        ),
+        ("cache forget ADDRESS", "a client is new again"),
+        ("reload", "read the file again, and say what came of it"),
+    ],
+);
+
+/// The commands, carried out on what requests have in common.
+#[derive(Debug)]
+pub(super) struct WeightCommands {
+    pub(super) policy: Arc<Policy>,
+}
+
+impl TokioCommands for WeightCommands {
+    fn name(&self) -> &str {
+        "policyd-weight"
+    }
+
+    fn lists(&self) -> Option<Section> {
+        let settings = self.policy.settings();
+        Some(dns::section(settings.dns().lists().iter()))
+    }
+
+    fn command<'a>(&'a self, words: &'a [String]) -> CommandStep<'a> {
+        Box::pin(async move {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match words[..] {
+                ["cache", "show"] => self.show(None),
+                ["cache", "show", client] => self.show(Some(client)),
+                ["cache", "forget", client] => self.forget(client).await,
+                _ => Err(format!("unknown command: {}", words.join(" "))),
+            }
+        })
+    }
+}
+
+impl WeightCommands {
+    /// The entries of all clients or of one, as `-s` prints them.
+    fn show(&self, client: Option<&str>) -> Result<Done, String> {
+        let cache = self.policy.cache();
+        if cache.is_shared() {
+            return Err(
+                "the cache is in $CACHE_STORE, which other hosts share: its entries are not listed"
+                    .to_owned(),
+            );
+        }
+        let entries = cache.entries_of(client);
+        match client {
+            Some(client) if entries.is_empty() => Err(format!("nothing is known of {client}")),
+            _ => Ok(Done::shown(
+                entries
+                    .iter()
+                    .map(|entry| format!("{entry}\n"))
+                    .collect::<String>(),
+            )),
+        }
+    }
+
+    async fn forget(&self, client: &str) -> Result<Done, String> {
+        let forgotten = self.policy.cache().forget(client).await;
+        match forgotten.map_err(|error| error.to_string())? {
+            0 => Err(format!("nothing is known of {client}")),
+            count => Ok(Done::changed(format!(
+                "entries of {client} that are forgotten: {count}"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `$CONTROL` and `--control`, and `policyd-weight ctl` that asks over it.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
+    process::{Command, Output, Stdio},
+};
+
+use policy_testing::{process::as_user, within};
+use serde_json::Value;
+
+use super::{
+    PATIENCE,
+    world::{GOOD, PROGRAM, Running, World, bad, good, text},
+};
+
+/// A daemon with a control socket, and its log.
+struct Controlled {
+    world: World,
+    _running: Running,
+}
+
+impl Controlled {
+    /// With `-d` its log is on standard output, and its port is the one behind that of the file.
+    fn start() -> Self {
+        let world = World::new("");
+        world.configure(&options(&world));
+        let log = fs::File::create(world.path("log")).unwrap();
+        let child = world.command(&["-d", "start"]).stdout(log).spawn().unwrap();
+        let daemon = Self {
+            _running: Running(child),
+            world,
+        };
+        daemon.wait_for_line("commands at unix:");
+        daemon
+    }
+
+    fn ctl(&self, words: &[&str]) -> Output {
+        let socket = format!("--socket={}", self.world.path("control").display());
+        let mut command = Command::new(PROGRAM);
+        command.args(["ctl", &socket]).args(words).output().unwrap()
+    }
+
+    /// The exit status, standard output and standard error.
+    fn said(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.ctl(words);
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_slice(&self.ctl(&[words, &["--json"]].concat()).stdout).unwrap()
+    }
+
+    fn wait_for_line(&self, part: &str) {
+        let mut log = String::new();
+        let came = within(PATIENCE, || {
+            log = fs::read_to_string(self.world.path("log")).unwrap();
+            log.contains(part)
+        });
+        assert!(came, "{part}: {log}");
+    }
+}
+
+fn options(world: &World) -> String {
+    let control = world.path("control");
+    format!(
+        "$TCP_PORT = {}; $CONTROL = 'unix:{}';",
+        world.port() - 1,
+        control.display()
+    )
+}
+
+#[test]
+fn the_status_and_the_lists_show_what_was_asked_and_answered() {
+    let daemon = Controlled::start();
+    let world = &daemon.world;
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(world.ask(&bad("2")).starts_with("action=550 "));
+    let status = daemon.json(&["status"]);
+    for (of, value) in [
+        ("name", Value::from("policyd-weight")),
+        ("state", "serving".into()),
+        ("requests", 2.into()),
+    ] {
+        assert_eq!(status[of], value, "{of}: {status}");
+    }
+    let by_score = status["decided_by"].as_array().unwrap();
+    let by_score = by_score.iter().find(|of| of["by"] == "score").unwrap();
+    assert_eq!(by_score["requests"], 2, "{status}");
+    assert_eq!(status["caches"][0]["clients"], 1, "{status}");
+    let list = &daemon.json(&["lists"])[0];
+    for (of, value) in [
+        ("dns_list", Value::from("bl.test")),
+        ("state", "good".into()),
+        ("asked", 2.into()),
+        ("listed", 1.into()),
+        ("not_listed", 1.into()),
+        ("errors", 0.into()),
+        ("test", "passed".into()),
+    ] {
+        assert_eq!(list[of], value, "{of}: {list}");
+    }
+    assert!(list["tested_seconds"].is_number(), "{list}");
+    let (code, table, _) = daemon.said(&["status"]);
+    let head = concat!(
+        "policyd-weight ",
+        env!("CARGO_PKG_VERSION"),
+        ", running for "
+    );
+    assert!(code == Some(0) && table.starts_with(head), "{table}");
+    for line in ["Answers", "Decided by", "DNS lists", "Caches"] {
+        assert!(table.lines().any(|found| found == line), "{line}: {table}");
+    }
+}
+
+#[test]
+fn a_client_is_shown_and_forgotten() {
+    let daemon = Controlled::start();
+    let world = &daemon.world;
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(world.ask(&bad("2")).starts_with("action=550 "));
+    let (code, shown, _) = daemon.said(&["cache", "show"]);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!((code, lines.len()), (Some(0), 2), "{shown}");
+    assert!(lines[0].starts_with("blocked: 100.70.1.1 "), "{shown}");
+    let (_, shown, _) = daemon.said(&["cache", "show", "100.64.2.10"]);
+    assert!(
+        shown.starts_with("pass: 100.64.2.10-acme.test -4.6 ") && shown.lines().count() == 1,
+        "{shown}"
+    );
+
+    let forgotten = daemon.said(&["cache", "forget", "100.70.1.1"]);
+    let done = "entries of 100.70.1.1 that are forgotten: 1\n";
+    assert_eq!(forgotten, (Some(0), done.to_owned(), String::new()));
+    daemon.wait_for_line(
+        "control: entries of 100.70.1.1 that are forgotten: 1, as root (uid 0) has asked",
+    );
+    // It is scored again, and the other one is known still.
+    assert!(!world.ask(&bad("3")).contains("[cached]"));
+    assert!(world.ask(&good("4")).contains("using cached result"));
+    let again = daemon.said(&["cache", "forget", "192.0.2.1"]);
+    let none = "policyd-weight ctl: nothing is known of 192.0.2.1\n";
+    assert_eq!(again, (Some(1), String::new(), none.to_owned()));
+}
+
+#[test]
+fn a_reload_says_what_is_wrong_and_changes_nothing_then() {
+    let daemon = Controlled::start();
+    let world = &daemon.world;
+    let before = options(world);
+    world.configure(&format!("{before} $REJECTLEVEL = ;"));
+    let (code, _, said) = daemon.said(&["reload"]);
+    assert!(
+        code == Some(1) && said.contains("policyd-weight.conf:") && said.contains("error: "),
+        "{said}"
+    );
+    assert_eq!(world.ask(&good("1")), GOOD);
+    world.configure(&format!("{before} $POSCACHEMSG = 'known client';"));
+    let done = daemon.said(&["reload"]);
+    assert_eq!(
+        done,
+        (
+            Some(0),
+            "the configuration is reloaded\n".to_owned(),
+            String::new()
+        )
+    );
+    assert!(world.ask(&good("2")).contains("known client"));
+}
+
+#[test]
+fn only_root_and_the_user_of_the_daemon_may_command() {
+    let daemon = Controlled::start();
+    let path = daemon.world.path("control");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Even where the file lets it connect.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let answer = as_user(12_345, || {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"cache\nforget\n192.0.2.1\n\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert_eq!(
+        answer,
+        "failed\nonly root and the daemon's user may command"
+    );
+    daemon
+        .wait_for_line("--control refuses user 12345: only root and the daemon's user may command");
+}
+
+/// As the unit does it: no root, no pid file that could be written.
+#[test]
+fn a_service_manager_may_start_it_as_its_own_user() {
+    let world = World::new("");
+    let control = format!("unix:{}", world.path("lock/control").display());
+    fs::create_dir(world.path("lock")).unwrap();
+    let nobody = |name: &str| {
+        let output = Command::new("id").args([name, "nobody"]).output().unwrap();
+        text(&output.stdout).trim().parse::<u32>().unwrap()
+    };
+    let (uid, gid) = (nobody("-u"), nobody("-g"));
+    std::os::unix::fs::chown(world.path("lock"), Some(uid), Some(gid)).unwrap();
+    // Where that user can reach it.
+    let program = world.path("policyd-weight");
+    let copied = Command::new("install").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let start = |uid: u32| {
+        let mut command = Command::new(&program);
+        command.arg("-f").arg(world.file()).current_dir("/");
+        command.args(["-D", "--control", &control, "start"]);
+        command.stdin(Stdio::null());
+        command
+            .uid(uid)
+            .gid(gid)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let _running = Running(start(uid));
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(!world.path("pid").exists());
+    let words = ["ctl", "--socket", &control[5..], "cache", "show"];
+    let shown = Command::new(PROGRAM).args(words).output().unwrap();
+    assert!(
+        text(&shown.stdout).starts_with("pass: 100.64.2.10-"),
+        "{shown:?}"
+    );
+    // Another user may not.
+    let other = start(12_345).wait_with_output().unwrap();
+    assert_eq!(
+        (other.status.code(), text(&other.stderr).as_str()),
+        (Some(255), "You must be root in order to use \"start\"!\n")
+    );
+}
+
+#[test]
+fn addresses_that_do_not_work_are_named_by_the_check() {
+    for (more, fault) in [
+        ("$ADMIN = 'inet:127.0.0.1:1 9107';", "$ADMIN: '9107': "),
+        (
+            "$ADMIN = 'inet:0.0.0.0:9107';",
+            "$ADMIN: 'inet:0.0.0.0:9107': other machines can connect there",
+        ),
+        (
+            "$CONTROL = '/run/x';",
+            "$CONTROL is no unix:/PATH: '/run/x'",
+        ),
+    ] {
+        let world = World::new(more);
+        for words in [&["--check-config"][..], &["-D", "start"]] {
+            let output = world.run(words);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(78), "{more}: {said}");
+            assert!(
+                said.contains(&format!(": error: {fault}")),
+                "{more}: {said}"
+            );
+        }
+    }
+    let world = World::new("$ADMIN = 'inet:127.0.0.1:1 unix:/run/a'; $CONTROL = 'unix:/run/x';");
+    assert!(world.run(&["--check-config"]).status.success());
+}
