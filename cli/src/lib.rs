@@ -25,6 +25,7 @@ pub use journal::Journal;
 mod control;
 pub mod ctl;
 mod metrics;
+mod mirror;
 mod monitor;
 
 mod proxy;

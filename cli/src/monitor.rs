@@ -42,7 +42,7 @@ impl Monitor {
     pub(crate) fn tick(&mut self, now: Instant) -> Option<String> {
         let proxy = self.current.get();
         let journal = &proxy.journal;
-        journal.say_end_of_outage(now, &proxy.default);
+        journal.say_ends_of_outages(now, |group| proxy.default_of(group));
         let states = proxy.states();
         self.told.resize(states.len(), 0);
         for (index, (state, told)) in states.iter().zip(&mut self.told).enumerate() {
@@ -171,7 +171,7 @@ mod tests {
         let (mut monitor, log) = monitor();
         ask_in_vain(&monitor.current.get());
         let proxy = monitor.current.get();
-        let mut balancer = proxy.shared.as_ref().unwrap().balancer();
+        let mut balancer = proxy.shared[0].balancer();
         let a = balancer.ids().next().unwrap();
         balancer.set_mode(a, Mode::Disabled);
         drop(balancer);

@@ -3,14 +3,15 @@
 use std::sync::{Arc, mpsc::Sender};
 
 use policy_daemon::{
-    NextListeners, Reloading, StartError,
+    ListenAddr, NextListeners, Reloading, StartError,
     log::{Level, Log, printable},
 };
+use policy_flow::Check;
 
 use crate::{
     args::{Options, Stop},
-    check_config::Effective,
-    config::{Change, Written, differences, written},
+    check_config::{Effective, warnings},
+    config::{Change, Config, Written, differences, written},
     proxy::{CurrentProxy, Exchange, Message},
     services::{Services, checks},
 };
@@ -59,7 +60,8 @@ impl Reload {
         let log = current.get().journal.log().clone();
         match self.read(current, daemon, done) {
             Ok((options, exchange, listeners)) => {
-                let said = self.say_changes(&options, &log);
+                let mut said = self.say_changes(&options, &log);
+                said.extend(say_warnings(&options, exchange.proxy.check.as_ref(), &log));
                 self.options = options.with_start_of(&self.options);
                 Ok((exchange, listeners, said))
             }
@@ -91,6 +93,9 @@ impl Reload {
         if !options.is_daemon {
             return Err(vec!["no listener: give `listen`".to_owned()]);
         }
+        if options.limits.allow != self.options.limits.allow && !options.limits.allow.is_empty() {
+            self.check_allow(&options)?;
+        }
         let listeners = daemon.bind(&options.listen).map_err(line)?;
         let holding = options.clone().with_start_of(&self.options);
         let _held = current.hold();
@@ -98,6 +103,22 @@ impl Reload {
         let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         current.set(Arc::clone(&exchange.proxy));
         Ok((options, Arc::new(exchange), listeners))
+    }
+
+    /// A listener that other machines reach may need the `allow` of the same file, which comes with a restart.
+    fn check_allow(&self, options: &Options) -> Result<(), Vec<String>> {
+        let now = options.daemon();
+        let mut before = now.clone();
+        before.allow.clone_from(&self.options.limits.allow);
+        let addresses = now.listen_addrs().zip(before.listen_addrs());
+        let needs = addresses
+            .zip(&options.listen)
+            .filter(|((now, before), _)| now.is_ok() && before.is_err());
+        let texts = needs.map(|(_, listen)| {
+            format!("--listen {listen} needs the new `allow`, which needs a restart")
+        });
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() { Ok(()) } else { Err(texts) }
     }
 
     /// Logs each setting that differs from before, and each that differs from the start and holds since then.
@@ -113,7 +134,7 @@ impl Reload {
         for change in differences(&before, &after) {
             match change {
                 Change::Of(key, _) if needs_restart(&key) => {}
-                Change::Of(_, text) | Change::OfService(text) => say(Level::Notice, text),
+                Change::Of(_, text) | Change::OfTable(text) => say(Level::Notice, text),
             }
         }
         for change in differences(&self.start, &after) {
@@ -128,6 +149,32 @@ impl Reload {
         }
         said
     }
+}
+
+/// Logs what `--check-config` would warn of.
+fn say_warnings(options: &Options, check: Option<&Check>, log: &Log) -> Vec<String> {
+    let services = Services::parse(options);
+    let daemon = options.daemon();
+    let listeners: Vec<ListenAddr> = daemon.listen_addrs().filter_map(Result::ok).collect();
+    let file = options.file.as_ref();
+    let of_options = warnings::all(options, &services, &listeners, check)
+        .into_iter()
+        .map(|text| {
+            let text = printable(text);
+            let position = file.and_then(|file| file.position_of(&text));
+            (position.unwrap_or_default(), text)
+        });
+    let of_file = file.map(Config::warnings).unwrap_or_default();
+    let mut said = Vec::new();
+    for (position, text) in of_options.chain(of_file) {
+        let (position, text) = match position.as_str() {
+            "" => (position, printable(text)),
+            _ => (printable(position) + ": ", printable(text)),
+        };
+        log.line(Level::Warning, format!("SIGHUP: {position}{text}"));
+        said.push(format!("{position}warning: {text}"));
+    }
+    said
 }
 
 impl Options {

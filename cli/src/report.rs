@@ -39,7 +39,8 @@ impl Proxy {
     pub(crate) fn say_end(&self, daemon: &Started<'_>) {
         let log = self.journal.log();
         let now = Instant::now();
-        self.journal.say_last_end_of_outage(now, &self.default);
+        self.journal
+            .say_last_ends_of_outages(now, |group| self.default_of(group));
         self.journal.say_held_back(now, true);
         self.say_states();
         self.say_left_out();
@@ -53,15 +54,22 @@ impl Proxy {
 
     fn say_settings(&self) {
         let log = self.journal.log();
-        let default = match &self.default {
-            DefaultAction::Reply(action) => format!("'{}'", printable(action.as_bytes())),
-            DefaultAction::Close => "close".to_owned(),
-        };
+        let default = shown(&self.default);
         let count = self.journal.unanswered_count();
         let text = format!("default action: {default}, given for want of an answer: {count}");
         log.line(Level::Info, text);
-        let deadline = self.settings.upstream.deadline;
-        log.line(Level::Info, format!("deadline: {deadline:?}"));
+        if self.has_groups() {
+            for group in &self.settings.groups {
+                let (name, default) = (&group.name, shown(&group.default));
+                let deadline = group.upstream.deadline;
+                let text =
+                    format!("group '{name}': default action: {default}, deadline: {deadline:?}");
+                log.line(Level::Info, text);
+            }
+        } else if let Some(group) = self.settings.groups.first() {
+            let deadline = group.upstream.deadline;
+            log.line(Level::Info, format!("deadline: {deadline:?}"));
+        }
         let uid = geteuid();
         let user = User::from_uid(uid).ok().flatten();
         let user = user.map_or_else(|| uid.to_string(), |user| user.name);
@@ -85,13 +93,33 @@ impl Proxy {
     }
 
     fn say_states(&self) {
-        self.journal.say_states(&self.states(), Instant::now());
+        let group = |index| self.group_name(index);
+        self.journal
+            .say_states(&self.states(), group, Instant::now());
     }
 
     /// A word where no service may be asked.
-    pub(crate) fn nobody_to_ask(&self) -> Option<&'static str> {
-        let states = self.states();
-        nobody_to_ask(states.iter().map(|state| state.mode))
+    pub(crate) fn nobody_to_ask(&self) -> Option<String> {
+        (0..self.shared.len()).find_map(|group| {
+            let states = self.states_of(group);
+            let text = nobody_to_ask(states.iter().map(|state| state.mode))?;
+            Some(self.about_group(group, text))
+        })
+    }
+
+    /// A text about all services of a group, with its name where there are several.
+    pub(crate) fn about_group(&self, group: usize, text: &str) -> String {
+        match self.settings.groups.get(group) {
+            Some(group) if self.has_groups() => format!("group '{}': {text}", group.name),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+fn shown(default: &DefaultAction) -> String {
+    match default {
+        DefaultAction::Reply(action) => format!("'{}'", printable(action.as_bytes())),
+        DefaultAction::Close => "close".to_owned(),
     }
 }
 

@@ -65,6 +65,7 @@ impl<M> Reloading<'_, M> {
             listen: listen.to_vec(),
             ..self.options.clone()
         };
+        options.check_paths()?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
         self.sockets.with_clients(|sockets| {
             let mut next = NextListeners {
@@ -78,12 +79,21 @@ impl<M> Reloading<'_, M> {
                 closed: Vec::new(),
             };
             for (address, text) in addresses.iter().zip(listen) {
-                let mut there = sockets.iter().filter(|socket| address.is_of(socket));
+                let is_there =
+                    |socket: &&ListenSocket| address.is_of(socket) && socket.is_in_place();
+                let mut there = sockets.iter().filter(is_there);
                 match there.next() {
                     None => {
                         let bound = address.bind();
-                        let bound =
-                            bound.map_err(StartError::system(format!("cannot bind {text}")));
+                        let bound = bound.map_err(|error| match overlap(address, sockets) {
+                            Some(own) if error.kind() == io::ErrorKind::AddrInUse => {
+                                StartError::Configuration(format!(
+                                    "cannot bind {text} while this daemon listens at {own}: restart it, or take \
+                                     that out, reload, and add this"
+                                ))
+                            }
+                            _ => StartError::system(format!("cannot bind {text}"))(error),
+                        });
                         next.new.extend(bound?);
                     }
                     Some(socket) if socket.is_requested_as(address) => {}
@@ -136,21 +146,36 @@ impl NextListeners {
         let kept = || sockets.iter().zip(&self.kept);
         let closed = kept().filter(|(_, kept)| !**kept);
         let closed = closed.map(|(socket, _)| socket.endpoint());
-        let closed = closed.collect::<io::Result<_>>()?;
+        let closed = closed.collect::<io::Result<Vec<_>>>()?;
         let opened = self.new.iter().map(ListenSocket::endpoint);
-        let opened = opened.collect::<io::Result<_>>()?;
+        let opened = opened.collect::<io::Result<Vec<_>>>()?;
         let stay = kept().filter(|(_, kept)| **kept);
         let all: Vec<&ListenSocket> = stay.map(|(socket, _)| socket).chain(&self.new).collect();
         let of_worker = |_| all.iter().map(|socket| Listener::new(socket)).collect();
         let listeners = (0..workers).map(of_worker).collect::<io::Result<_>>()?;
         self.listeners = listeners;
-        self.opened = opened;
         self.closed = closed;
+        // One that was bound anew is in both.
+        self.closed.retain(|endpoint| !opened.contains(endpoint));
+        self.opened = opened;
         Ok(())
     }
 }
 
 /// Whether the daemon goes on with a socket.
 fn stays(socket: &ListenSocket, addresses: &[ListenAddr]) -> bool {
-    socket.is_manager_owned() || addresses.iter().any(|address| address.is_of(socket))
+    let is_asked_for = || addresses.iter().any(|address| address.is_of(socket));
+    socket.is_manager_owned() || is_asked_for() && socket.is_in_place()
+}
+
+/// A socket of this daemon with the same port, which may keep another address from being bound.
+fn overlap(address: &ListenAddr, sockets: &[ListenSocket]) -> Option<Endpoint> {
+    let Endpoint::Inet { port, .. } = &address.endpoint else {
+        return None;
+    };
+    let has_port = |socket: &&ListenSocket| {
+        let found = socket.address();
+        found.is_ok_and(|found| found.port() == *port)
+    };
+    sockets.iter().find(has_port)?.endpoint().ok()
 }

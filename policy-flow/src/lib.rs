@@ -27,7 +27,7 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | proxy requests | [`Flow`] |
+//! | proxy requests | [`Flow`], and [`Routing`] where some go elsewhere |
 //! | ask several backends as one | [`Upstream`] |
 //! | answer requests oneself | [`Clients`] |
 //! | do what they say | [`ClientDriver`], [`BackendDriver`] |
@@ -59,11 +59,11 @@ pub use clients::{
     Refusal, RequestMemory, Waiting,
 };
 pub use driver::{Address, BackendDriver, ClientDriver, Connecting, Driver, Failure, Sent};
-pub use flow::{Flow, FlowOptions};
+pub use flow::{Flow, FlowOptions, GroupRules, ListenerRules, Route, Routing, Unanswered};
 pub use id::{AskId, ClientId, LinkId, Slot};
 pub use upstream::{
-    Answer, AttemptError, BackendConfig, Check, CheckError, Counts, Done, Event, Exhausted,
-    HashKey, InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream,
+    Answer, AttemptError, BackendConfig, BackendGroup, Check, CheckError, Counts, Done, Event,
+    Exhausted, HashKey, InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream,
     UpstreamOptions, attempt_limit,
 };
 

@@ -26,6 +26,9 @@ pub use detail::{Detail, UnknownCategory};
 mod failover;
 pub use failover::{Checking, FailoverArgs};
 
+mod groups;
+pub(crate) use groups::{Group, Groups, MirrorOptions, NamedListener};
+
 mod log;
 pub use log::{LogArgs, LogFormat};
 
@@ -170,6 +173,9 @@ pub struct Options {
     /// What the configuration file says, if there is one.
     #[arg(skip)]
     pub(crate) file: Option<Config>,
+    /// What a file says of groups of services.
+    #[arg(skip)]
+    pub(crate) groups: Groups,
     /// The whole command line.
     #[arg(skip)]
     pub(crate) words: Vec<OsString>,
@@ -221,7 +227,7 @@ impl Options {
         daemon.user.clone_from(&self.user);
         daemon.drain = self.shutdown.drain;
         daemon.handover.clone_from(&self.shutdown.handover);
-        daemon.reserved_fds = self.services.len() * self.failover.max_connections;
+        daemon.reserved_fds = self.max_connections();
         daemon
     }
 
@@ -243,6 +249,17 @@ impl Options {
         } else {
             self.categories
         }
+    }
+
+    /// As many connections as all services may have.
+    fn max_connections(&self) -> usize {
+        if self.groups.list.is_empty() {
+            return self.services.len() * self.failover.max_connections;
+        }
+        let groups = self.groups.list.iter();
+        let of_group =
+            |group: &Group| group.services.len() * group.options.failover.max_connections;
+        groups.map(of_group).sum()
     }
 }
 

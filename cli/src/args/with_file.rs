@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, parser::ValueSource};
 
-use super::{Checking, FailoverArgs, Options, Stop};
+use super::{Checking, FailoverArgs, Groups, Options, Stop};
 use crate::config::Config;
 
 impl Options {
@@ -21,6 +21,10 @@ impl Options {
             options.checked(passed).map_err(|stopped| stopped.stop)
         });
         let mut options = options.map_err(|stop| match stop {
+            Stop::Usage(text) => Stop::Config(file.refuse(&text)),
+            stop => stop,
+        })?;
+        options.groups = Groups::of(&file).map_err(|stop| match stop {
             Stop::Usage(text) => Stop::Config(file.refuse(&text)),
             stop => stop,
         })?;

@@ -19,7 +19,7 @@ mod print;
 pub use print::print_config;
 
 mod quoted;
-mod warnings;
+pub(crate) mod warnings;
 
 /// Prints all that is effective on standard output, in the form in which it can be given, unless `--quiet` is
 /// given, and on standard error what is wrong and what is probably not meant. Nothing is bound, and no service
@@ -48,6 +48,9 @@ pub fn check_config(options: &Options) -> bool {
         }
     }
     for error in daemon.admin_addrs().filter_map(Result::err) {
+        findings.error(error.line());
+    }
+    if let Err(error) = daemon.check_paths() {
         findings.error(error.line());
     }
     if let Err(error) = daemon.check_handover() {
@@ -104,7 +107,13 @@ pub fn check_config(options: &Options) -> bool {
             Err(text) => findings.error(text),
         }
     }
+    if let Some(file) = &options.file {
+        findings.placed(file.warnings());
+    }
     // At the end, where a log is looked at first.
+    for line in &findings.placed {
+        eprintln!("{line}");
+    }
     for line in &findings.lines {
         let file = options.file.as_ref();
         match file.and_then(|file| file.position_of(line)) {
@@ -119,6 +128,8 @@ pub fn check_config(options: &Options) -> bool {
 #[derive(Default)]
 struct Findings {
     lines: Vec<String>,
+    /// Warnings that begin with their places.
+    placed: Vec<String>,
     errors: usize,
     warnings: usize,
 }
@@ -127,6 +138,13 @@ impl Findings {
     fn error(&mut self, text: impl AsRef<[u8]>) {
         self.errors += 1;
         self.lines.push(printable(text));
+    }
+
+    fn placed(&mut self, warnings: Vec<(String, String)>) {
+        self.warnings += warnings.len();
+        let lines = warnings.into_iter();
+        let lines = lines.map(|(position, text)| printable(format!("{position}: warning: {text}")));
+        self.placed.extend(lines);
     }
 
     fn warning(&mut self, text: impl AsRef<[u8]>) {

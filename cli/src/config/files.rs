@@ -3,12 +3,17 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 /// The text of a file. Bytes that are no UTF-8 are said, with the number of the first one.
 pub(super) fn read(path: &Path) -> io::Result<Result<String, (String, usize)>> {
     let mut bytes = Vec::new();
+    // A pipe would be waited for, and could not be read again.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
     // One byte more than allowed is enough to say so.
     File::open(path)?
         .take(MAX_BYTES + 1)
@@ -26,8 +31,9 @@ pub(super) fn read(path: &Path) -> io::Result<Result<String, (String, usize)>> {
     }))
 }
 
-/// The files `*.toml` in a directory, in the order of their names, as in other directories of this kind.
-pub(super) fn in_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files `*.toml` in a directory, in the order of their names, as in other directories of this kind. None of them may
+/// be this one, which includes them, or twice the same under two names.
+pub(super) fn in_directory(path: &Path, own: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
@@ -35,11 +41,6 @@ pub(super) fn in_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if path.extension().is_some_and(|end| end == "toml") && !is_hidden {
-            // A pipe would be waited for.
-            if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-                let text = format!("{} is no regular file", path.display());
-                return Err(io::Error::other(text));
-            }
             files.push(path);
         }
         if files.len() > MAX_FILES {
@@ -48,6 +49,25 @@ pub(super) fn in_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     files.sort();
+    let mut known: Vec<((u64, u64), &Path)> = Vec::new();
+    for file in [own].into_iter().chain(files.iter().map(PathBuf::as_path)) {
+        // One that cannot be looked at cannot be read either, which is said with its name.
+        let Ok(found) = fs::metadata(file) else {
+            continue;
+        };
+        let shown = file.display();
+        // A pipe would be waited for.
+        if !found.is_file() {
+            return Err(io::Error::other(format!("{shown} is no regular file")));
+        }
+        let identity = (found.dev(), found.ino());
+        let mut before = known.iter();
+        if let Some((_, other)) = before.find(|(before, _)| *before == identity) {
+            let text = format!("{shown} is the same file as {}", other.display());
+            return Err(io::Error::other(text));
+        }
+        known.push((identity, file));
+    }
     Ok(files)
 }
 

@@ -13,14 +13,20 @@ pub(crate) use difference::{Change, differences};
 
 mod files;
 mod finding;
+mod mirrors;
+mod named;
+mod names;
 mod reader;
 mod service;
 mod suggest;
+mod tables;
 mod value;
 mod write;
 
 pub use finding::Findings;
 pub(crate) use finding::{Place, Source};
+pub(crate) use names::DEFAULT_GROUP;
+pub(crate) use tables::{GROUP_OPTIONS, ListenerTable, RouteTable, Tables};
 pub(crate) use write::{Written, written};
 
 use finding::Finding;
@@ -35,6 +41,12 @@ pub(crate) struct Config {
     pub(crate) words: Vec<OsString>,
     /// The places of the long options.
     options: Vec<(String, Place)>,
+    /// The names of the services, in their order.
+    pub(crate) services: Vec<String>,
+    /// Groups, listeners and routes.
+    pub(crate) tables: Tables,
+    /// What is probably not meant.
+    warnings: Vec<(Place, String)>,
 }
 
 impl Config {
@@ -48,11 +60,15 @@ impl Config {
         // A daemon may read it again from elsewhere.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         reader.read(path);
+        reader.check_names();
         let Reader {
             sources,
             findings,
             words,
             options,
+            services,
+            tables,
+            warnings,
             ..
         } = reader;
         if findings.is_empty() {
@@ -60,6 +76,9 @@ impl Config {
                 sources,
                 words: words.into_iter().map(OsString::from).collect(),
                 options,
+                services: services.into_iter().map(|name| name.text).collect(),
+                tables,
+                warnings,
             })
         } else {
             Err(Findings::new(findings, &sources))
@@ -91,6 +110,16 @@ impl Config {
             help: None,
         };
         Findings::new(vec![finding], &self.sources)
+    }
+
+    /// What is probably not meant: `FILE:LINE:COLUMN`, and a text.
+    pub(crate) fn warnings(&self) -> Vec<(String, String)> {
+        let line = |(place, text): &(Place, String)| {
+            let source = self.sources.get(place.source)?;
+            let position = source.position(place.span.start);
+            Some((position, text.clone()))
+        };
+        self.warnings.iter().filter_map(line).collect()
     }
 
     /// `FILE:LINE:COLUMN` of the first option that a text names.

@@ -13,6 +13,7 @@ use super::{
     finding::Finding,
     service,
     suggest::did_you_mean,
+    tables::{Name, Tables},
     value::{self, Value, Wrong},
 };
 use crate::args::Options;
@@ -27,8 +28,13 @@ pub(super) struct Reader {
     /// The places of the long options.
     pub(super) options: Vec<(String, Place)>,
     /// Where each key was given, by its name in all files.
-    given: HashMap<String, Place>,
-    command: Option<Command>,
+    pub(super) given: HashMap<String, Place>,
+    pub(super) command: Option<Command>,
+    /// The names of the services.
+    pub(super) services: Vec<Name>,
+    pub(super) tables: Tables,
+    /// What is probably not meant, with its place.
+    pub(super) warnings: Vec<(Place, String)>,
 }
 
 impl Reader {
@@ -67,7 +73,11 @@ impl Reader {
 
     fn key(&mut self, source: usize, key: &Spanned<DeString<'_>>, value: &Value<'_>) {
         match key.get_ref().as_ref() {
-            "service" => self.services(source, value),
+            "service" => self.read_services(source, value),
+            "group" => self.groups(source, value),
+            "listener" => self.listeners(source, value),
+            "route" => self.routes(source, value),
+            "mirror" => self.mirrors(source, value),
             "include" => self.include(source, key, value),
             name => self.option(source, key, name, value),
         }
@@ -102,14 +112,14 @@ impl Reader {
             } else {
                 let known = command.get_opts().filter_map(Arg::get_long);
                 let known = known.filter(|name| is_key(name));
-                did_you_mean(name, known.chain(["service", "include"]))
+                did_you_mean(name, known.chain(TABLES))
             };
             self.find(source, key.span(), &title, "no key here", help);
         }
         self.command = Some(command);
     }
 
-    fn services(&mut self, source: usize, value: &Value<'_>) {
+    fn read_services(&mut self, source: usize, value: &Value<'_>) {
         let DeValue::Table(table) = value.get_ref() else {
             let help = "a service is a table: [service.NAME], with its `address` in it";
             let title = "`service` is no table";
@@ -128,14 +138,20 @@ impl Reader {
             if !self.is_first(source, name, &format!("service.{shown}")) {
                 continue;
             }
-            match service::words(name, table) {
+            self.services.push(Name {
+                text: shown.to_owned(),
+                place: Place {
+                    source,
+                    span: name.span(),
+                },
+            });
+            let command = self.command.take().unwrap_or_else(Options::command);
+            let words = service::words(name, table, |key| find(&command, key).is_some());
+            self.command = Some(command);
+            match words {
                 Ok(words) => self.words.extend(words),
                 Err(faults) => {
-                    for (key, wrong) in faults {
-                        let title = match key {
-                            Some(key) => format!("invalid `{key}` of service `{shown}`"),
-                            None => format!("invalid service `{shown}`"),
-                        };
+                    for (title, wrong) in faults {
                         self.find(source, wrong.span, &title, &wrong.label, wrong.help);
                     }
                 }
@@ -152,9 +168,10 @@ impl Reader {
             Ok(directory) => directory,
             Err(wrong) => return self.wrong(source, "include", vec![wrong]),
         };
-        let own = self.sources.first().and_then(|own| own.path.parent());
-        let path = own.map_or_else(|| directory.clone().into(), |own| own.join(&directory));
-        match files::in_directory(&path) {
+        let own = self.sources.first().map(|own| own.path.clone());
+        let own = own.unwrap_or_default();
+        let path = own.parent().unwrap_or(&own).join(directory);
+        match files::in_directory(&path, &own) {
             Ok(files) => {
                 for file in files {
                     self.read(file);
@@ -168,7 +185,12 @@ impl Reader {
     }
 
     /// Whether a key was not given before, in this file or another.
-    fn is_first(&mut self, source: usize, key: &Spanned<DeString<'_>>, name: &str) -> bool {
+    pub(super) fn is_first(
+        &mut self,
+        source: usize,
+        key: &Spanned<DeString<'_>>,
+        name: &str,
+    ) -> bool {
         let span = key.span();
         let place = Place { source, span };
         let Some(before) = self.given.insert(name.to_owned(), place.clone()) else {
@@ -189,7 +211,7 @@ impl Reader {
         }
     }
 
-    fn find(
+    pub(super) fn find(
         &mut self,
         source: usize,
         span: Range<usize>,
@@ -207,7 +229,7 @@ impl Reader {
 }
 
 /// The option of this name, if it is a key.
-fn find(command: &Command, name: &str) -> Option<Arg> {
+pub(super) fn find(command: &Command, name: &str) -> Option<Arg> {
     let mut options = command.get_arguments();
     let option = options.find(|option| option.get_long() == Some(name))?;
     is_key(name).then(|| option.clone())
@@ -218,6 +240,7 @@ pub(super) fn is_key(name: &str) -> bool {
     !NO_KEYS.contains(&name)
 }
 
+const TABLES: [&str; 6] = ["service", "group", "listener", "route", "mirror", "include"];
 const NO_KEYS: [&str; 14] = [
     "service",
     "mode",

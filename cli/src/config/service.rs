@@ -15,15 +15,18 @@ use super::{
 };
 use crate::args::Service;
 
-/// A fault of a table: the key that it is about, if it is about one.
-pub(super) type Fault = (Option<String>, Wrong);
+/// A fault of a table, and its title.
+pub(super) type Fault = (String, Wrong);
 
-/// The words that say what this table does.
+/// The words that say what this table does. A key that `is_at_top` stands in the wrong place.
 pub(super) fn words(
     name: &Spanned<DeString<'_>>,
     table: &DeTable<'_>,
+    is_at_top: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, Vec<Fault>> {
     let mut faults = Vec::new();
+    let shown = name.get_ref().as_ref();
+    let whole = || format!("invalid service `{shown}`");
     let mut fields = Fields::default();
     for (key, value) in table.iter() {
         let known = key.get_ref().as_ref();
@@ -31,29 +34,36 @@ pub(super) fn words(
             "address" => address(value).map(|address| fields.address = address),
             "priority" => number(value, 0..=65_535).map(|number| fields.priority = number),
             "weight" => number(value, 1..=1000).map(|number| fields.weight = number),
-            "timeout" => timeout(value).map(|timeout| fields.timeout = timeout),
+            "timeout" => timeout(value).map(|(timeout, _)| fields.timeout = timeout),
             "mode" => mode(value).map(|mode| fields.others.push(("mode", mode))),
             "keep" => keep(value).map(|keep| fields.others.push(("keep", keep))),
             "actions" => actions(value).map(|list| fields.others.push(("actions", list))),
             _ => {
                 let mut wrong = Wrong::new(key.span(), "no key of a service");
-                wrong.help = did_you_mean(known, KEYS);
-                faults.push((None, wrong));
+                wrong.help = did_you_mean(known, KEYS).or_else(|| {
+                    is_at_top(known)
+                        .then(|| format!("`{known}` stands at the top, before all tables"))
+                });
+                let title = format!("unknown key `{known}` of service `{shown}`");
+                faults.push((title, wrong));
                 continue;
             }
         };
         if let Err(wrong) = result {
-            faults.push((Some(known.to_owned()), wrong));
+            let title = format!("invalid `{known}` of service `{shown}`");
+            faults.push((title, wrong));
         }
     }
     if !table.iter().any(|(key, _)| key.get_ref() == "address") {
         let label = "it has no `address`, such as \"127.0.0.1:10031\" or \"unix:/path\"";
-        faults.push((None, Wrong::new(name.span(), label)));
+        faults.push((whole(), Wrong::new(name.span(), label)));
     }
-    let shown = name.get_ref().as_ref();
     if shown.is_empty() || shown.contains('=') {
         let label = "the name of a service is not empty and has no `=`";
-        faults.push((None, Wrong::new(name.span(), label)));
+        faults.push((whole(), Wrong::new(name.span(), label)));
+    } else if shown.chars().any(char::is_control) {
+        let label = "the name of a service has no control characters";
+        faults.push((whole(), Wrong::new(name.span(), label)));
     }
     if faults.is_empty() {
         Ok(fields.words(shown))
@@ -87,7 +97,7 @@ impl Fields {
     }
 }
 
-fn address(value: &Value<'_>) -> Result<String, Wrong> {
+pub(super) fn address(value: &Value<'_>) -> Result<String, Wrong> {
     let address = text(value, "a string")?;
     let wrong = |label: String| Wrong::new(value.span(), label);
     let service = Service::parse(format!("x={address}"), Duration::MAX);
@@ -118,10 +128,10 @@ fn duration(value: &Value<'_>) -> Result<(String, Duration), Wrong> {
     Ok((text, time))
 }
 
-fn timeout(value: &Value<'_>) -> Result<String, Wrong> {
+pub(super) fn timeout(value: &Value<'_>) -> Result<(String, Duration), Wrong> {
     let (text, time) = duration(value)?;
     if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&time) {
-        Ok(text)
+        Ok((text, time))
     } else {
         Err(Wrong::new(value.span(), "not 100ms to 3600s"))
     }

@@ -12,6 +12,8 @@ use crate::{
     services::Services,
 };
 
+mod groups;
+
 /// What is wrong with a file, without its path.
 fn faults(text: &str) -> Vec<String> {
     let dir = TempDir::new().unwrap();
@@ -108,7 +110,7 @@ fn each_fault_is_said_with_its_place_and_what_was_meant() {
         (
             "[service.a]\nadress = \"127.0.0.1:1\"",
             "1:10: error: invalid service `a`: it has no `address`, such as \"127.0.0.1:10031\" or \"unix:/path\"\n\
-             2:1: error: invalid service `a`: no key of a service (did you mean `address`?)",
+             2:1: error: unknown key `adress` of service `a`: no key of a service (did you mean `address`?)",
         ),
         (
             "[service.a]\naddress = \"127.0.0.1:1:5\"\npriority = 70000\nweight = 0\ntimeout = \"50ms\"\n\
@@ -216,8 +218,46 @@ fn a_file_that_is_not_there_too_large_or_not_utf_8_is_refused() {
     );
     fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(read().contains("larger than 1 MiB"), "{}", read());
+    fs::write(&path, "include = \"conf.d\"\n").unwrap();
+    let included = dir.path().join("conf.d");
+    fs::create_dir(&included).unwrap();
+    std::os::unix::fs::symlink(&path, included.join("a.toml")).unwrap();
+    assert!(read().contains("a.toml is the same file as "), "{}", read());
+    fs::remove_file(included.join("a.toml")).unwrap();
+    fs::write(included.join("b.toml"), "").unwrap();
+    fs::hard_link(included.join("b.toml"), included.join("c.toml")).unwrap();
+    assert!(read().contains("c.toml is the same file as "), "{}", read());
+    fs::remove_dir_all(&included).unwrap();
     fs::write(&path, b"# x\n# gr\xfcn\n").unwrap();
     assert!(read().contains(":2:5: error: not UTF-8"), "{}", read());
+}
+
+/// With groups, routes and listeners with names.
+#[test]
+fn what_is_shown_of_a_file_with_groups_is_a_file_that_means_the_same() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("f");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Options::parse(["--config".into(), path.clone().into_os_string()], false).unwrap()
+    };
+    let options = read(groups::GOOD);
+    let services = Services::parse(&options);
+    let effective = effective(&options, &services);
+    let chosen = written(&effective, Written::NonDefault).unwrap();
+    for part in [
+        "\n[group.one]\nservices = [\"a\"]\ndeadline = \"7s\"\n",
+        "\n[listener.x]\naddress = \"inet:127.0.0.1:0\"\ngroup = \"one\"\ndefault = \"DEFER\"\n",
+        "\n[[route]]\ngroup = \"two\"\npolicy_context = [\"p\"]\nprotocol_state = [\"RCPT\", \"END-OF-MESSAGE\"]\n\
+         listener = [\"x\"]\n",
+    ] {
+        assert!(chosen.contains(part), "{part}\n{chosen}");
+    }
+    assert!(!chosen.contains("listen ="), "{chosen}");
+    let shown = all(&options);
+    for text in [&chosen, &shown] {
+        assert_eq!(all(&read(text)), shown, "{text}");
+    }
 }
 
 #[test]
@@ -261,7 +301,8 @@ proptest! {
             let text = match written(&effective(&options, &services), which) {
                 Ok(text) => text,
                 Err(error) => {
-                    prop_assert!(error.ends_with("is not UTF-8, which a file has to be"), "{}", error);
+                    let is_of_names = error.ends_with("which a file has to be") || error.ends_with("which no file may have");
+                    prop_assert!(is_of_names, "{}", error);
                     return Ok(());
                 }
             };

@@ -6,6 +6,8 @@ use clap::{
     Arg, ArgAction, Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use policy_daemon::ListenAddr;
+use policy_proto::ProtocolState;
 use toml::{Spanned, de::DeValue};
 
 use super::suggest::did_you_mean;
@@ -66,6 +68,50 @@ pub(super) fn texts(
     }
     if wrong.is_empty() {
         Ok(found)
+    } else {
+        Err(wrong)
+    }
+}
+
+/// An address in the syntax of `--listen`.
+pub(super) fn listen_address(value: &Value<'_>) -> Result<String, Wrong> {
+    let address = text(value, "a string")?;
+    match address.parse::<ListenAddr>() {
+        Ok(_) => Ok(address),
+        Err(error) => Err(Wrong::new(value.span(), error.to_string())),
+    }
+}
+
+/// A list that is not empty.
+pub(super) fn list(
+    value: &Value<'_>,
+    expected: &str,
+) -> Result<Vec<(String, Range<usize>)>, Vec<Wrong>> {
+    let found = texts(value, expected)?;
+    if found.is_empty() {
+        let label = "an empty list takes no request: leave the key out to take each one";
+        return Err(vec![Wrong::new(value.span(), label)]);
+    }
+    Ok(found)
+}
+
+/// Values of `protocol_state` in the case in which Postfix writes them.
+pub(super) fn states(
+    found: Vec<(String, Range<usize>)>,
+) -> Result<Vec<(String, Range<usize>)>, Vec<Wrong>> {
+    let (mut states, mut wrong) = (Vec::new(), Vec::new());
+    for (text, span) in found {
+        let upper = text.to_ascii_uppercase();
+        if ProtocolState::parse(upper.as_bytes()).is_some() {
+            states.push((upper, span));
+        } else {
+            let mut fault = Wrong::new(span, "no protocol state of Postfix");
+            fault.help = did_you_mean(&upper, STATES);
+            wrong.push(fault);
+        }
+    }
+    if wrong.is_empty() {
+        Ok(states)
     } else {
         Err(wrong)
     }
@@ -182,3 +228,16 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+/// As Postfix writes them.
+const STATES: [&str; 9] = [
+    "CONNECT",
+    "EHLO",
+    "HELO",
+    "MAIL",
+    "RCPT",
+    "DATA",
+    "END-OF-MESSAGE",
+    "VRFY",
+    "ETRN",
+];

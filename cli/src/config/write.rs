@@ -6,6 +6,8 @@ use clap::{Arg, CommandFactory};
 use policy_ha::Backend;
 
 use super::{reader::is_key, value::is_list};
+
+mod groups;
 use crate::{
     args::{Options, Service, is_of_a_daemon, shown_duration},
     check_config::Effective,
@@ -46,7 +48,10 @@ pub(crate) fn written(effective: &Effective<'_>, which: Written) -> Result<Strin
             continue;
         }
         let of_option = given.iter().filter(|(other, _)| other == name);
-        let values: Vec<_> = of_option.map(|(_, value)| value.as_deref()).collect();
+        let values: Vec<_> = of_option
+            .map(|(_, value)| value.as_deref())
+            .filter(|value| name != "listen" || !groups::is_named(options, *value))
+            .collect();
         match setting(option, &values)? {
             Some(value) => _ = writeln!(text, "{name} = {value}"),
             None if which == Written::NonDefault => {}
@@ -59,6 +64,7 @@ pub(crate) fn written(effective: &Effective<'_>, which: Written) -> Result<Strin
     for service in &services.valid {
         text += &table(service, which, options.is_daemon)?;
     }
+    text += &groups::tables(options, which)?;
     Ok(text)
 }
 
@@ -165,6 +171,12 @@ fn is_number(option: &Arg) -> bool {
 
 /// A key: bare, where that is possible.
 fn key(name: &[u8]) -> Result<String, String> {
+    if name.iter().any(u8::is_ascii_control) {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        return Err(format!(
+            "service '{shown}' has control characters, which no file may have"
+        ));
+    }
     let is_bare = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
     if !name.is_empty() && name.iter().all(is_bare) {
         Ok(String::from_utf8_lossy(name).into_owned())

@@ -3,12 +3,15 @@
 mod status;
 mod trial;
 
+pub(crate) use trial::{left, open};
+
 use std::{fmt::Write, sync::Arc};
 
 use policy_daemon::{
     control::{Control, DaemonStatus, Done},
     trace::Traces,
 };
+use policy_flow::Shared;
 use policy_ha::{BackendId, Mode};
 
 use crate::proxy::{CurrentProxy, Proxy};
@@ -70,8 +73,7 @@ impl Commands {
     }
 
     fn set_mode(&self, name: &str, mode: Mode) -> Result<Done, String> {
-        let id = self.find(name)?;
-        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let (shared, id) = self.find(name)?;
         let old = {
             let mut balancer = shared.balancer();
             let old = balancer.mode(id);
@@ -94,8 +96,7 @@ impl Commands {
     }
 
     fn set_weight(&self, name: &str, number: &str) -> Result<Done, String> {
-        let id = self.find(name)?;
-        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let (shared, id) = self.find(name)?;
         let wrong = || format!("weight '{number}' is not a number from 1 to 1000");
         let weight = number.parse().map_err(|_| wrong())?;
         let mut balancer = shared.balancer();
@@ -107,10 +108,17 @@ impl Commands {
     }
 
     /// The service of this name.
-    fn find(&self, name: &str) -> Result<BackendId, String> {
+    fn find(&self, name: &str) -> Result<(&Shared, BackendId), String> {
+        let index = self.index_of(name)?;
+        self.proxy
+            .health_of(index)
+            .ok_or_else(|| NO_SERVICE.to_owned())
+    }
+
+    fn index_of(&self, name: &str) -> Result<usize, String> {
         let mut names = self.proxy.journal.names();
         let index = names.position(|known| known == name);
-        index.and_then(BackendId::new).ok_or_else(|| {
+        index.ok_or_else(|| {
             let known: Vec<_> = self.proxy.journal.names().collect();
             format!("no service '{name}': there are {}", known.join(", "))
         })

@@ -1,14 +1,22 @@
 //! `status`: the daemon and its services, as a table for people and as JSON for programs.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use policy_daemon::{
     control::{DaemonStatus, aligned, seconds, shown},
     metrics::Histogram,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::{journal::State, metrics::ServiceTotals, proxy::Proxy};
+use crate::{
+    journal::State,
+    metrics::ServiceTotals,
+    mirror::{Compared, Mirror},
+    proxy::Proxy,
+};
 
 /// The status as a table.
 pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
@@ -22,8 +30,33 @@ pub(super) fn table(proxy: &Proxy, daemon: &DaemonStatus) -> String {
     let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
     let services = services(proxy, daemon);
     rows.extend(services.iter().map(|service| service.row().to_vec()));
-    text += &aligned(&rows, |column| NUMBERS.contains(&column));
+    let mut numbers = NUMBERS;
+    if !proxy.has_groups() {
+        // All are in it.
+        for row in &mut rows {
+            row.remove(GROUP);
+        }
+        numbers = NUMBERS.map(|column| column - 1);
+    }
+    text += &aligned(&rows, |column| numbers.contains(&column));
+    for mirror in &proxy.mirrors {
+        _ = writeln!(
+            text,
+            "\nmirror {}: {}",
+            mirror.options.name,
+            outcomes(mirror)
+        );
+    }
     text
+}
+
+/// What came of requests to a mirror.
+fn outcomes(mirror: &Mirror) -> String {
+    let compared = Compared::ALL.map(|compared| {
+        let count = mirror.counts.get(compared);
+        format!("{} {count}, ", compared.name())
+    });
+    format!("{}dropped {}", compared.concat(), mirror.counts.dropped())
 }
 
 /// The status as JSON in one line.
@@ -32,20 +65,40 @@ pub(super) fn json(proxy: &Proxy, daemon: &DaemonStatus) -> String {
         .iter()
         .map(ServiceStatus::json)
         .collect();
+    let mirrors = proxy.mirrors.iter();
+    let mirrors: Vec<Value> = mirrors.map(|mirror| mirror_json(mirror)).collect();
     let mut status = daemon.json("hapolicy", VERSION);
     for (key, value) in [
         ("requests", json!(proxy.requests())),
         ("default_actions", json!(proxy.journal.unanswered_count())),
         ("services", json!(services)),
+        ("mirrors", json!(mirrors)),
     ] {
         status.insert(key.to_owned(), value);
     }
     format!("{}\n", Value::Object(status))
 }
 
+fn mirror_json(mirror: &Mirror) -> Value {
+    let counts = &mirror.counts;
+    let compared = Compared::ALL.map(|compared| {
+        let count = counts.get(compared);
+        (compared.name().to_owned(), Value::from(count))
+    });
+    let mut all: Map<String, Value> = compared.into_iter().collect();
+    all.insert("name".to_owned(), mirror.options.name.as_str().into());
+    all.insert(
+        "endpoint".to_owned(),
+        mirror.options.endpoint.to_string().into(),
+    );
+    all.insert("dropped".to_owned(), counts.dropped().into());
+    all.into()
+}
+
 /// A service as it is shown.
 struct ServiceStatus {
     name: String,
+    group: String,
     endpoint: String,
     state: State,
     is_up: bool,
@@ -65,6 +118,7 @@ fn services(proxy: &Proxy, daemon: &DaemonStatus) -> Vec<ServiceStatus> {
         let up = up.map_or(daemon.uptime, |since| now.saturating_duration_since(since));
         Some(ServiceStatus {
             name: proxy.journal.names().nth(index)?.to_owned(),
+            group: proxy.group_name(index).to_owned(),
             endpoint: service.endpoint.to_string(),
             is_up: down.is_none(),
             since: down.unwrap_or(up),
@@ -93,6 +147,7 @@ impl ServiceStatus {
         };
         [
             self.name.clone(),
+            self.group.clone(),
             if self.is_up { "up" } else { "down" }.to_owned(),
             shown(self.since),
             self.state.mode().to_owned(),
@@ -109,6 +164,7 @@ impl ServiceStatus {
     fn json(&self) -> Value {
         json!({
             "name": self.name,
+            "group": self.group,
             "endpoint": self.endpoint,
             "state": if self.is_up { "up" } else { "down" },
             "since_seconds": seconds(self.since),
@@ -141,11 +197,14 @@ fn bound(seconds: f64) -> String {
     }
 }
 
-const HEAD: [&str; 11] = [
-    "SERVICE", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50", "P99", "WHY",
+const HEAD: [&str; 12] = [
+    "SERVICE", "GROUP", "STATE", "FOR", "MODE", "WEIGHT", "ANSWERED", "FAILED", "OPEN", "P50",
+    "P99", "WHY",
 ];
+/// The column that is there where there are several groups.
+const GROUP: usize = 1;
 /// The columns that hold numbers.
-const NUMBERS: [usize; 6] = [4, 5, 6, 7, 8, 9];
+const NUMBERS: [usize; 6] = [5, 6, 7, 8, 9, 10];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[cfg(test)]

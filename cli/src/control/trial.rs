@@ -14,7 +14,7 @@ use std::{
 use bytes::BytesMut;
 use policy_daemon::control::Done;
 use policy_flow::Probe;
-use policy_ha::{BackendId, Mode, Outcome, Status};
+use policy_ha::{Mode, Outcome, Status};
 use policy_proto::MessageDecoder;
 use policy_socket::Endpoint;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -24,10 +24,12 @@ use super::{Commands, NO_SERVICE};
 impl Commands {
     /// Opens a connection to a service that is down and, with `--probe`, asks.
     pub(super) fn ask(&self, name: &str) -> Result<Asked, String> {
-        let id = self.find(name)?;
+        let (shared, id) = self.find(name)?;
         let proxy = &*self.proxy;
-        let shared = proxy.shared.as_ref().ok_or(NO_SERVICE)?;
-        let service = proxy.journal.service(id.index()).ok_or(NO_SERVICE)?;
+        let service = proxy
+            .journal
+            .service(self.index_of(name)?)
+            .ok_or(NO_SERVICE)?;
         if shared.balancer().status(id) == Status::Up {
             return Ok(Asked::IsUp);
         }
@@ -44,14 +46,13 @@ impl Commands {
     /// Notes what came of it. An answer to a probe brings the service back. Without a probe a connection proves little:
     /// then the next request tries the service.
     pub(super) fn asked(&self, name: &str, asked: Asked) -> Result<Done, String> {
-        let id = self.find(name)?;
-        let shared = self.proxy.shared.as_ref().ok_or(NO_SERVICE)?;
+        let (shared, id) = self.find(name)?;
         let mode = shared.balancer().mode(id);
         Ok(match asked {
             Asked::IsUp => Done::shown(format!("'{name}' is up\n")),
             Asked::Failed(error) => Done::shown(format!("'{name}' is still down: {error}\n")),
             Asked::Answered => {
-                self.is_back(id);
+                self.is_back(self.index_of(name)?);
                 Done::changed(format!("'{name}' answers: it is up"))
             }
             Asked::Connected if mode != Mode::Enabled => {
@@ -69,15 +70,15 @@ impl Commands {
         })
     }
 
-    fn is_back(&self, id: BackendId) {
-        let Some(shared) = &self.proxy.shared else {
+    fn is_back(&self, index: usize) {
+        let Some((shared, id)) = self.proxy.health_of(index) else {
             return;
         };
         let changed = shared
             .balancer()
             .observe(Instant::now(), id, Outcome::Success);
         if let Some(transition) = changed {
-            self.proxy.journal.changed(id.index(), transition, None);
+            self.proxy.journal.changed(index, transition, None);
         }
     }
 }
@@ -96,6 +97,11 @@ pub(super) enum Asked {
 /// Connects and, with a probe, asks for an answer that passes.
 fn ask(endpoint: &Endpoint, probe: Option<&Probe>, patience: Duration) -> io::Result<()> {
     let end = Instant::now() + patience;
+    exchange(open(endpoint, end)?, probe, end)
+}
+
+/// A connection that waits, opened until then.
+pub(crate) fn open(endpoint: &Endpoint, end: Instant) -> io::Result<Socket> {
     match endpoint {
         Endpoint::Unix(path) => {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -107,9 +113,9 @@ fn ask(endpoint: &Endpoint, probe: Option<&Probe>, patience: Duration) -> io::Re
                 _ => error,
             })?;
             socket.set_nonblocking(false)?;
-            exchange(socket, probe, end)
+            Ok(socket)
         }
-        Endpoint::Inet { host, port } => exchange(connect(host, *port, end)?, probe, end),
+        Endpoint::Inet { host, port } => connect(host, *port, end),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -168,7 +174,7 @@ impl Drop for LookUp {
 }
 
 /// The time until then. A socket takes no time-out of zero.
-fn left(end: Instant) -> io::Result<Duration> {
+pub(crate) fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left < Duration::from_millis(1) {
         return Err(io::ErrorKind::TimedOut.into());

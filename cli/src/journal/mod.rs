@@ -10,6 +10,7 @@ use policy_daemon::{
 
 use crate::{
     args::{Detail, LogFormat, Service},
+    config::DEFAULT_GROUP,
     proxy::put,
 };
 
@@ -17,6 +18,7 @@ pub(crate) mod admission;
 mod counted;
 mod event;
 mod foreign;
+mod groups;
 mod line;
 mod outage;
 mod refused;
@@ -31,7 +33,7 @@ pub(crate) use states::State;
 pub(crate) use trace::ClientPlace;
 
 use counted::Counted;
-use outage::Outage;
+use groups::{GroupLog, Unanswered};
 
 /// The log of requests and services, in the Perl script's words where it has any.
 ///
@@ -53,7 +55,9 @@ pub struct Journal {
     pub(crate) traces: Traces,
     /// As a daemon: what has been said lately.
     suppressor: Option<Arc<Suppressor>>,
-    outage: Arc<Outage>,
+    /// In the order of their services.
+    groups: Vec<GroupLog>,
+    unanswered: Unanswered,
     /// The last changes of services' states.
     pub(crate) changes: Arc<Changes>,
 }
@@ -75,14 +79,21 @@ impl Journal {
             sample: Sample::ALL,
             traces: Traces::default(),
             suppressor: None,
-            outage: Arc::default(),
+            groups: Vec::new(),
+            unanswered: Unanswered::default(),
             changes: Arc::default(),
         }
+        .with_groups([DEFAULT_GROUP])
     }
 
     /// A journal of other services, which goes on in this one's place. Each comes with its index in this one, if it was
     /// among them: then it keeps its counters.
-    pub(crate) fn renewed(&self, services: Vec<Service>, kept: &[Option<usize>]) -> Self {
+    pub(crate) fn renewed<'a>(
+        &self,
+        services: Vec<Service>,
+        kept: &[Option<usize>],
+        groups: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let counted = |(service, kept): (Service, &Option<usize>)| {
             let known = kept.and_then(|index| self.services.get(index));
             Arc::new(match known {
@@ -91,7 +102,7 @@ impl Journal {
             })
         };
         let all = services.into_iter().zip(kept).map(counted).collect();
-        self.of(all)
+        self.of(all).with_groups(groups)
     }
 
     /// A journal of the same services in the order in which a worker knows them: each with its place there. At other
@@ -112,7 +123,8 @@ impl Journal {
             sample: self.sample,
             traces: self.traces.clone(),
             suppressor: self.suppressor.clone(),
-            outage: Arc::clone(&self.outage),
+            groups: self.groups.clone(),
+            unanswered: self.unanswered.clone(),
             changes: Arc::clone(&self.changes),
         }
     }

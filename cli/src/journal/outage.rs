@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -16,8 +16,6 @@ use std::{
 pub(super) struct Outage {
     /// Looked at for each answer.
     is_open: AtomicBool,
-    /// Requests without an answer since the start.
-    total: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -44,7 +42,6 @@ pub(super) struct Over {
 impl Outage {
     /// A request was not answered.
     pub(super) fn unanswered(&self, now: Instant) {
-        self.total.fetch_add(1, Relaxed);
         let mut state = self.state();
         state.since.get_or_insert(now);
         state.count += 1;
@@ -79,11 +76,6 @@ impl Outage {
         let mut state = self.state();
         state.said = None;
         self.close(&mut state, now)
-    }
-
-    /// Requests without an answer since the start.
-    pub(super) fn total(&self) -> u64 {
-        self.total.load(Relaxed)
     }
 
     fn close(&self, state: &mut State, now: Instant) -> Option<Over> {
@@ -133,7 +125,6 @@ mod tests {
         assert_eq!(outage.ended_meanwhile(at(45)), None);
         assert_eq!(outage.answered(|| at(46)), over(46, 312));
         assert_eq!(outage.answered(|| at(46)), None, "once");
-        assert_eq!(outage.total(), 312);
     }
 
     #[test]
@@ -150,7 +141,6 @@ mod tests {
         }
         let (after, count) = (Duration::from_secs(8), 9);
         assert_eq!(outage.ended_meanwhile(at(10)), Some(Over { after, count }));
-        assert_eq!(outage.total(), 10);
     }
 
     #[test]

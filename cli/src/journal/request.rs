@@ -17,6 +17,8 @@ use crate::{
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome<'a> {
+    /// The group that it went to, by its index.
+    pub(crate) group: usize,
     /// The service that answered.
     pub(crate) answered: Option<Slot>,
     /// A bit for each service that did not.

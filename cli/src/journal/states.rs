@@ -1,6 +1,7 @@
 //! Lines about the states of all services together, and about requests that none of them answers.
 
 use std::{
+    fmt::Write,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,11 +10,12 @@ use chrono::{Local, TimeDelta};
 use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_flow::Counts;
 use policy_ha::{Mode, Status};
+use policy_proto::Response;
 
 use crate::{
     args::DefaultAction,
     journal::{
-        ALL, Journal,
+        Journal,
         line::{Place, escape},
         outage::Over,
     },
@@ -62,49 +64,70 @@ impl State {
 
 impl Journal {
     /// A request came to nothing: no service answered.
-    pub(crate) fn unanswered(&self, states: impl FnOnce() -> Vec<State>, default: &DefaultAction) {
+    pub(crate) fn unanswered(
+        &self,
+        group: usize,
+        states: impl FnOnce() -> Vec<State>,
+        response: Option<&Response>,
+    ) {
         let Some(suppressor) = &self.suppressor else {
             return;
         };
-        self.outage.unanswered(Instant::now());
-        let what = match default {
-            DefaultAction::Reply(action) => {
+        self.unanswered.add();
+        if let Some(group) = self.groups.get(group) {
+            group.outage.unanswered(Instant::now());
+        }
+        let what = match response {
+            Some(action) => {
                 let action = escape(action.as_bytes(), Place::Quoted('\''));
                 format!("default action '{action}'")
             }
-            DefaultAction::Close => "closing the connection".to_owned(),
+            None => "closing the connection".to_owned(),
         };
-        let states = summary(&states());
-        let text = format!("no service answered: {what} ({states})");
+        let (of_group, states) = (self.of_group(group), summary(&states()));
+        let text = format!("no service{of_group} answered: {what} ({states})");
         let entry = Entry::new(Level::Warning, text).with_id(MessageId::NO_ANSWER);
-        suppressor.entry("no answer", ALL, entry);
+        suppressor.entry("no answer", Self::subject_of(group), entry);
     }
 
     /// A service has answered a request.
     #[inline]
-    pub(crate) fn answered(&self, default: &DefaultAction) {
-        if let Some(over) = self.outage.answered(Instant::now) {
-            self.answer_again(over, default);
+    pub(crate) fn answered<'a>(&self, group: usize, default: impl FnOnce() -> &'a DefaultAction) {
+        let outage = self.groups.get(group).map(|group| &group.outage);
+        if let Some(over) = outage.and_then(|outage| outage.answered(Instant::now)) {
+            self.answer_again(group, over, default());
         }
     }
 
     /// Says that an outage is over, if that was held back.
-    pub(crate) fn say_end_of_outage(&self, now: Instant, default: &DefaultAction) {
-        if let Some(over) = self.outage.ended_meanwhile(now) {
-            self.answer_again(over, default);
+    pub(crate) fn say_ends_of_outages<'a>(
+        &self,
+        now: Instant,
+        default: impl Fn(usize) -> &'a DefaultAction,
+    ) {
+        for (index, group) in self.groups.iter().enumerate() {
+            if let Some(over) = group.outage.ended_meanwhile(now) {
+                self.answer_again(index, over, default(index));
+            }
         }
     }
 
     /// Says at the end of the daemon that an outage is over.
-    pub(crate) fn say_last_end_of_outage(&self, now: Instant, default: &DefaultAction) {
-        if let Some(over) = self.outage.ended_at_last(now) {
-            self.answer_again(over, default);
+    pub(crate) fn say_last_ends_of_outages<'a>(
+        &self,
+        now: Instant,
+        default: impl Fn(usize) -> &'a DefaultAction,
+    ) {
+        for (index, group) in self.groups.iter().enumerate() {
+            if let Some(over) = group.outage.ended_at_last(now) {
+                self.answer_again(index, over, default(index));
+            }
         }
     }
 
     /// Requests that no service answered.
     pub(crate) fn unanswered_count(&self) -> u64 {
-        self.outage.total()
+        self.unanswered.get()
     }
 
     /// Says that a service is down, for so long by now.
@@ -130,9 +153,18 @@ impl Journal {
     }
 
     /// Says the state of each service, and what has come of the requests.
-    pub(crate) fn say_states(&self, states: &[State], now: Instant) {
-        for (counted, state) in self.services.iter().zip(states) {
-            let place = counted.place();
+    /// Where there are several groups, each service is said with the name of its own.
+    pub(crate) fn say_states<'a>(
+        &self,
+        states: &[State],
+        group: impl Fn(usize) -> &'a str,
+        now: Instant,
+    ) {
+        for (index, (counted, state)) in self.services.iter().zip(states).enumerate() {
+            let mut place = counted.place();
+            if self.has_groups() {
+                _ = write!(place, " of group '{}'", group(index));
+            }
             let mode = state.mode();
             let status = match state.down_for(now) {
                 None => "up".to_owned(),
@@ -170,10 +202,10 @@ impl Journal {
         )
     }
 
-    fn answer_again(&self, over: Over, default: &DefaultAction) {
+    fn answer_again(&self, group: usize, over: Over, default: &DefaultAction) {
         // Their number is in this line, and said later they would tell of another outage.
         if let Some(suppressor) = &self.suppressor {
-            suppressor.forget("no answer", ALL);
+            suppressor.forget("no answer", Self::subject_of(group));
         }
         let after = over.after.as_secs();
         let what = match default {
@@ -181,7 +213,8 @@ impl Journal {
             DefaultAction::Close => "got no answer",
         };
         let count = plural(over.count, "request");
-        let text = format!("services answer again after {after}s: {count} {what}");
+        let of_group = self.of_group(group);
+        let text = format!("services{of_group} answer again after {after}s: {count} {what}");
         let entry = Entry::new(Level::Info, text).with_id(MessageId::ANSWERS_AGAIN);
         self.log.entry(&entry);
     }

@@ -13,9 +13,12 @@ use policy_daemon::{
 use policy_ha::Mode;
 
 use crate::{
-    metrics::{failure::Failure, reloads::Reloads, service::ServiceMetrics, worker::WorkerMetrics},
+    metrics::{
+        failure::Failure, group::GroupMetrics, reloads::Reloads, service::ServiceMetrics,
+        worker::WorkerMetrics,
+    },
+    mirror::Compared,
     proxy::{CurrentProxy, Proxy},
-    report::nobody_to_ask,
 };
 
 /// The metrics of the proxy, as it is when somebody asks.
@@ -43,6 +46,8 @@ impl Admin for ProxyMetrics {
         let snapshot = self.snapshot();
         snapshot.requests(families)?;
         snapshot.clients(families)?;
+        snapshot.groups(families)?;
+        snapshot.mirrors(families)?;
         snapshot.services(families)?;
         snapshot.permits(families)?;
         self.reloads.write(families)
@@ -65,12 +70,15 @@ impl Admin for ProxyMetrics {
     }
 
     fn not_ready(&self) -> Option<String> {
-        let states = self.current.get().states();
-        if let Some(text) = nobody_to_ask(states.iter().map(|state| state.mode)) {
-            return Some(text.to_owned());
-        }
-        let is_down = states.iter().all(|state| state.is_down());
-        is_down.then(|| "every service is down".to_owned())
+        let proxy = self.current.get();
+        proxy.nobody_to_ask().or_else(|| {
+            let mut groups = 0..proxy.shared.len();
+            groups.find_map(|group| {
+                let states = proxy.states_of(group);
+                let is_down = states.iter().all(|state| state.is_down());
+                is_down.then(|| proxy.about_group(group, "every service is down"))
+            })
+        })
     }
 }
 
@@ -112,6 +120,73 @@ impl Snapshot {
         let waits = waits.map(|waits| waits.begun()).sum();
         let help = "Requests and answers that have waited for memory";
         families.counter("memory_waits", help, waits)
+    }
+
+    fn groups(&self, families: &mut Families<'_>) -> fmt::Result {
+        let proxy = &*self.proxy;
+        let groups = || proxy.settings.groups.iter().zip(&proxy.group_metrics);
+        for (name, help, count) in [
+            (
+                "group_requests",
+                "Requests that went to a group of services, and were replied to",
+                (|group| &group.requests) as fn(&GroupMetrics) -> &Counter,
+            ),
+            (
+                "group_unanswered_requests",
+                "Requests that no service of a group answered: they got the default action",
+                |group| &group.unanswered,
+            ),
+        ] {
+            let counts = groups().map(|(group, workers)| {
+                let counts = workers.iter().map(|worker| count(worker).get());
+                ([("group", group.name.as_str())], counts.sum::<u64>())
+            });
+            families.counters(name, help, counts)?;
+        }
+        let up = proxy
+            .settings
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(index, group)| {
+                let states = proxy.states_of(index);
+                let up = states.iter().filter(|state| !state.is_down()).count();
+                let up = u32::try_from(up).unwrap_or(u32::MAX);
+                ([("group", group.name.as_str())], f64::from(up))
+            });
+        families.gauges(
+            "group_services_up",
+            "Services of a group that are up",
+            None,
+            up,
+        )?;
+        let of_group = proxy.journal.names().enumerate().map(|(index, name)| {
+            let labels = [("service", name), ("group", proxy.group_name(index))];
+            (labels, 1.0)
+        });
+        families.gauges(
+            "service_group",
+            "The group of a service, always 1",
+            None,
+            of_group,
+        )
+    }
+
+    fn mirrors(&self, families: &mut Families<'_>) -> fmt::Result {
+        let counts = self.proxy.mirrors.iter().flat_map(|mirror| {
+            let labels = |outcome| {
+                [
+                    ("mirror", mirror.options.name.as_str()),
+                    ("outcome", outcome),
+                ]
+            };
+            let compared = Compared::ALL
+                .map(|compared| (labels(compared.name()), mirror.counts.get(compared)));
+            let dropped = (labels("dropped"), mirror.counts.dropped());
+            compared.into_iter().chain([dropped])
+        });
+        let help = "Requests that also went to a mirror, by how its answer differs from the one that was given";
+        families.counters("mirrored_requests", help, counts)
     }
 
     fn services(&self, families: &mut Families<'_>) -> fmt::Result {

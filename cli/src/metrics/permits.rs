@@ -10,9 +10,16 @@ use super::collector::Snapshot;
 impl Snapshot {
     pub(super) fn permits(&self, families: &mut Families<'_>) -> fmt::Result {
         let proxy = &*self.proxy;
-        let most = u32::try_from(proxy.settings.upstream.max_connections).unwrap_or(u32::MAX);
-        let names = proxy.journal.names();
-        let most = names.map(|name| ([("service", name)], f64::from(most)));
+        let most_of = |index: usize| {
+            let (group, _) = proxy.group_of(index)?;
+            let group = proxy.settings.groups.get(group)?;
+            u32::try_from(group.upstream.max_connections).ok()
+        };
+        let names = proxy.journal.names().enumerate();
+        let most = names.map(|(index, name)| {
+            let most = most_of(index).unwrap_or(u32::MAX);
+            ([("service", name)], f64::from(most))
+        });
         let help = "Connections that a service may have";
         families.gauges("service_max_connections", help, None, most)?;
         let states = proxy.states();

@@ -8,7 +8,10 @@ use policy_daemon::{
 };
 use policy_ha::Mode;
 
-use crate::metrics::{collector::Snapshot, totals::ServiceTotals};
+use crate::{
+    metrics::{collector::Snapshot, totals::ServiceTotals},
+    mirror::Compared,
+};
 
 impl Snapshot {
     /// A request that no service answered, and one without a reply, is an error.
@@ -19,10 +22,14 @@ impl Snapshot {
     }
 
     pub(super) fn tables(&self) -> Vec<Section> {
-        vec![
+        let mut tables = vec![
             self.services_table(),
             RequestMetrics::section(self.requests_of_workers()),
-        ]
+        ];
+        if !self.proxy.mirrors.is_empty() {
+            tables.push(self.mirrors_table());
+        }
+        tables
     }
 
     fn services_table(&self) -> Section {
@@ -55,6 +62,11 @@ impl Snapshot {
             };
             let answered = state.counts.answered;
             let connections = u64::try_from(state.connections).unwrap_or(u64::MAX);
+            let name = if self.proxy.has_groups() {
+                format!("{name}, group {}", self.proxy.group_name(at))
+            } else {
+                name.to_owned()
+            };
             section.row([
                 Cell::text(name),
                 Cell::State(!state.is_down(), up.to_owned()),
@@ -66,6 +78,30 @@ impl Snapshot {
                 Cell::Number(state.counts.failed),
                 Cell::Durations(took),
                 Cell::Number(connections),
+            ]);
+        }
+        section
+    }
+
+    fn mirrors_table(&self) -> Section {
+        let columns = [
+            "Mirror",
+            "Same",
+            "Other text",
+            "Other action",
+            "No answer",
+            "Dropped",
+        ];
+        let mut section = Section::new("Mirrors", columns);
+        for mirror in &self.proxy.mirrors {
+            let count = |compared| Cell::Number(mirror.counts.get(compared));
+            section.row([
+                Cell::text(mirror.options.name.as_str()),
+                count(Compared::Same),
+                count(Compared::Text),
+                count(Compared::Action),
+                count(Compared::Unanswered),
+                Cell::Number(mirror.counts.dropped()),
             ]);
         }
         section

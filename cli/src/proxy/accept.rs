@@ -15,9 +15,9 @@ impl EventLoop {
         for _ in 0..MAX_ACCEPTED {
             match self.listeners.accept(self.io.now) {
                 None => return,
-                Some(Accepted::Connection(connection, origin)) => {
+                Some(Accepted::Connection(connection, origin, listener)) => {
                     if let Some((connection, peer)) = self.context.admit(connection, origin) {
-                        self.admit(Transfer::accepted(connection), peer);
+                        self.admit(Transfer::accepted(connection), peer, listener);
                     }
                 }
                 Some(Accepted::Failed(error)) => return self.journal().cannot_accept(&error),
@@ -29,17 +29,19 @@ impl EventLoop {
     pub(super) fn take(&mut self, transfer: Transfer) {
         // A client that is gone has no address.
         if let Some(peer) = SocketPeer::of(&transfer.connection) {
-            self.admit(transfer, peer);
+            let listener = self.listeners.number_of(&transfer.connection);
+            self.admit(transfer, peer, listener);
         }
     }
 
-    /// Serves a connection, if there is a place for it.
-    fn admit(&mut self, transfer: Transfer, peer: SocketPeer) {
+    /// Serves a connection by the rules of this listener, if there is a place for it.
+    fn admit(&mut self, transfer: Transfer, peer: SocketPeer, listener: u16) {
         let peer = match peer {
             SocketPeer::Address(address) => Peer::from(address),
             SocketPeer::User(user) => Peer::User(user),
         };
-        let refusal = match self.io.flow.accept(peer, &mut self.io.driver) {
+        let accepted = self.io.flow.accept_at(listener, peer, &mut self.io.driver);
+        let refusal = match accepted {
             Ok(client) => {
                 let clients = &mut self.io.driver.clients;
                 let Transfer {

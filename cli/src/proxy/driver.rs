@@ -9,7 +9,7 @@ use policy_flow::{
 
 use crate::{
     journal::{ClientPlace, Outcome},
-    metrics::{ServiceTable, WorkerMetrics},
+    metrics::{GroupTable, ServiceTable, WorkerMetrics},
     proxy::{Proxy, links::Links},
 };
 
@@ -21,6 +21,7 @@ pub(crate) struct Driver<C> {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(super) services: ServiceTable,
+    pub(super) groups: GroupTable,
     /// When the request of each client came, where that is logged.
     begun: Vec<Option<Instant>>,
     /// This worker, counted from 0.
@@ -52,6 +53,7 @@ impl<C> Driver<C> {
             links,
             metrics: proxy.worker_metrics(worker),
             services: proxy.services_of(worker),
+            groups: proxy.groups_of(worker),
             proxy,
             begun: Vec::new(),
             worker,
@@ -131,6 +133,7 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
             client,
             request,
             took,
+            group,
             answered,
             failed,
             response,
@@ -140,11 +143,21 @@ impl<C: ClientSide> ClientDriver for Driver<C> {
             let proxy = &self.proxy;
             let is_unanswered = answered.is_none() && request.is_access_policy();
             if answered.is_some() {
-                proxy.journal.answered(&proxy.default);
-            } else if proxy.shared.is_some() && is_unanswered {
-                proxy.journal.unanswered(|| proxy.states(), &proxy.default);
+                proxy.journal.answered(group, || proxy.default_of(group));
+            } else if !proxy.shared.is_empty() && is_unanswered {
+                proxy
+                    .journal
+                    .unanswered(group, || proxy.states_of(group), response);
             }
+            if !proxy.mirrors.is_empty()
+                && answered.is_some()
+                && let Some(response) = response
+            {
+                proxy.mirror(group, request, response);
+            }
+            self.groups.replied(group, is_unanswered);
             let outcome = Outcome {
+                group,
                 answered,
                 failed,
                 took,

@@ -11,6 +11,7 @@ use policy_daemon::{
     worker::{self, Listener},
 };
 use policy_flow::{Check, Slot, Upstream};
+use policy_socket::Endpoint;
 
 use crate::{
     journal::Journal,
@@ -69,7 +70,8 @@ impl EventLoop {
     ) -> io::Result<Self> {
         let inbox = Arc::clone(context.inbox());
         let (poller, registry) = Poller::new(EVENTS, &inbox)?;
-        let listeners = Listeners::new(context.take_listeners(), &registry)?;
+        let number = |endpoint: &Endpoint| proxy.listener_at(endpoint);
+        let listeners = Listeners::new(context.take_listeners(), number, &registry)?;
         let context = Arc::new(context);
         let clients = ClientSockets::new(
             Arc::clone(&registry),
@@ -92,7 +94,7 @@ impl EventLoop {
             context,
             slots: (0..)
                 .map(Slot::from_index)
-                .take(proxy.settings.services.len())
+                .take(proxy.service_metrics.len())
                 .collect(),
             state: State::Serving,
             published: (0, 0),
@@ -239,7 +241,11 @@ impl EventLoop {
         }
         self.listeners.look();
         self.accept();
-        let exchanged = self.listeners.exchange(listeners, self.poller.registry());
+        let proxy = Arc::clone(&self.io.driver.proxy);
+        let number = |endpoint: &Endpoint| proxy.listener_at(endpoint);
+        let exchanged = self
+            .listeners
+            .exchange(listeners, number, self.poller.registry());
         if let Err(error) = exchanged {
             self.journal().cannot_accept(&error);
         }

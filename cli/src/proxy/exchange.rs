@@ -16,6 +16,9 @@ pub(crate) struct Exchange {
     pub(crate) proxy: Arc<Proxy>,
     /// For each service its index in the list before, if it was there.
     pub(crate) kept: Vec<Option<usize>>,
+    /// For each group, and for each number of a listener, of before: the one that it has now.
+    pub(crate) groups: Vec<Option<u16>>,
+    pub(crate) listeners: Vec<Option<u16>>,
     /// Each worker says here that it goes by them.
     pub(crate) done: Sender<()>,
 }
@@ -24,18 +27,23 @@ impl EventLoop {
     /// Goes by other settings from now on.
     pub(super) fn exchange(&mut self, exchange: &Exchange) {
         let Exchange { proxy, kept, .. } = exchange;
+        self.listeners
+            .renumber(|endpoint| proxy.listener_at(endpoint));
         let flow = &mut self.io.flow;
         flow.renew(proxy.flow_options());
+        flow.renumber(&exchange.groups, &exchange.listeners);
         flow.renew_times(ClientTimes::from(proxy.settings.clients));
         let worker = self.context.index();
-        let Some((upstream, shared)) = flow.upstream_mut().zip(proxy.shared.as_ref()) else {
+        let Some(upstream) = flow.upstream_mut() else {
             return;
         };
-        let slot = |kept: &Option<usize>| kept.and_then(|index| self.slots.get(index).copied());
-        let services = proxy.settings.services.iter().cloned();
-        let services = services.zip(kept.iter().map(slot));
-        let options = proxy.settings.upstream.clone();
-        let slots = upstream.exchange(options, services, shared, &mut self.io.driver);
+        let slot = |index: usize| {
+            let kept = kept.get(index).copied().flatten()?;
+            self.slots.get(kept).copied()
+        };
+        let groups = proxy.backend_groups(slot);
+        let slots = upstream.exchange_groups(groups, &mut self.io.driver);
+        let slots = slots.concat();
         self.io.driver.renew(proxy, worker, &slots);
         // One worker looks at services that are down.
         if worker + 1 == self.context.workers().len() {
@@ -70,6 +78,7 @@ impl Driver<crate::proxy::clients::ClientSockets> {
             ..proxy.clone()
         });
         self.services = ServiceTable(services);
+        self.groups = proxy.groups_of(worker);
         self.links.set_backends(backends);
         self.clients.set_proxy(Arc::clone(&proxy));
         self.proxy = proxy;

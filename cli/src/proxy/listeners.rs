@@ -8,6 +8,8 @@ use std::{
 
 use mio::{Interest, Registry, unix::SourceFd};
 use policy_daemon::worker::{Listener, Origin};
+use policy_socket::Endpoint;
+use socket2::{SockAddr, SockRef};
 
 use crate::proxy::socket;
 
@@ -26,6 +28,8 @@ pub(crate) struct Listeners {
 #[derive(Debug)]
 struct Entry {
     listener: Listener,
+    /// The number of its rules: 0 if it has none of its own.
+    number: u16,
     /// A connection may be waiting: the system tells of it once.
     ready: bool,
 }
@@ -33,19 +37,28 @@ struct Entry {
 /// The result of accepting.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Connection(OwnedFd, Origin),
+    /// With the number of the rules for its listener.
+    Connection(OwnedFd, Origin, u16),
     Failed(io::Error),
 }
 
 impl Listeners {
-    pub(crate) fn new(listeners: Vec<Listener>, registry: &Registry) -> io::Result<Self> {
+    /// With the numbers of the rules for each.
+    pub(crate) fn new(
+        listeners: Vec<Listener>,
+        number: impl Fn(&Endpoint) -> u16,
+        registry: &Registry,
+    ) -> io::Result<Self> {
         let mut all = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let descriptor = listener.as_fd().as_raw_fd();
             let token = socket::listener(index);
             registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
-            let ready = false;
-            all.push(Entry { listener, ready });
+            all.push(Entry {
+                number: number(listener.requested()),
+                listener,
+                ready: false,
+            });
         }
         Ok(Self {
             all,
@@ -90,9 +103,9 @@ impl Listeners {
             let entry = self.all.get_mut(index)?;
             match entry.listener.accept() {
                 Ok(connection) => {
-                    let origin = entry.listener.origin();
+                    let (origin, number) = (entry.listener.origin(), entry.number);
                     self.turn = (index + 1) % self.all.len().max(1);
-                    return Some(Accepted::Connection(connection, origin));
+                    return Some(Accepted::Connection(connection, origin, number));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => entry.ready = false,
@@ -119,12 +132,37 @@ impl Listeners {
     pub(crate) fn exchange(
         &mut self,
         listeners: Vec<Listener>,
+        number: impl Fn(&Endpoint) -> u16,
         registry: &Registry,
     ) -> io::Result<()> {
-        let next = Self::new(listeners, registry)?;
+        let next = Self::new(listeners, number, registry)?;
         self.end(registry);
         *self = next;
         Ok(())
+    }
+
+    /// Other rules hold from now on.
+    pub(crate) fn renumber(&mut self, number: impl Fn(&Endpoint) -> u16) {
+        for entry in &mut self.all {
+            entry.number = number(entry.listener.requested());
+        }
+    }
+
+    /// The number of the rules for a connection that another worker or process has accepted: those of the listener at whose
+    /// address it is.
+    pub(crate) fn number_of(&self, connection: &OwnedFd) -> u16 {
+        let mut named = self.all.iter().filter(|entry| entry.number > 0).peekable();
+        if named.peek().is_none() {
+            return 0;
+        }
+        let Ok(address) = SockRef::from(connection).local_addr() else {
+            return 0;
+        };
+        let is_there = |entry: &&Entry| {
+            let listener = SockRef::from(&entry.listener).local_addr();
+            listener.is_ok_and(|listener| is_at(&listener, &address))
+        };
+        named.find(is_there).map_or(0, |entry| entry.number)
     }
 
     /// Nothing more is accepted.
@@ -137,6 +175,21 @@ impl Listeners {
         self.all.clear();
         self.is_ready = false;
         self.turn = 0;
+    }
+}
+
+/// Whether a connection at this address was made to this listener.
+fn is_at(listener: &SockAddr, connection: &SockAddr) -> bool {
+    match (listener.as_socket(), connection.as_socket()) {
+        (Some(listener), Some(connection)) => {
+            let (own, other) = (listener.ip().to_canonical(), connection.ip().to_canonical());
+            listener.port() == connection.port() && (own.is_unspecified() || own == other)
+        }
+        (None, None) => {
+            let path = listener.as_pathname();
+            path.is_some() && path == connection.as_pathname()
+        }
+        _ => false,
     }
 }
 

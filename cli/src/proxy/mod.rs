@@ -39,7 +39,7 @@ pub(crate) use links::Backends;
 pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;
 pub use settings::Proxy;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{GroupSettings, Settings};
 pub(crate) use stdio::serve_stdio;
 
 #[cfg(test)]

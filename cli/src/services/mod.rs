@@ -9,9 +9,12 @@ use policy_daemon::{
 use policy_ha::Mode;
 
 use crate::{
-    args::{InvalidService, Options, Service},
+    args::{Group, InvalidService, Options, Service},
+    config::DEFAULT_GROUP,
     journal::Journal,
 };
+
+mod exchange;
 
 mod proxy;
 pub(crate) use proxy::{affinity, checks};
@@ -21,6 +24,15 @@ pub(crate) use proxy::{affinity, checks};
 pub(crate) struct Services {
     pub(crate) valid: Vec<Service>,
     pub(crate) invalid: Vec<Fault>,
+    /// How many of the valid ones each group has, where a file names groups: they stand group by group.
+    sizes: Vec<usize>,
+}
+
+/// A group of services, and the settings that hold for it.
+pub(crate) struct Part<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) options: &'a Options,
+    pub(crate) services: &'a [Service],
 }
 
 /// A fault of a service.
@@ -69,7 +81,62 @@ impl Services {
                 services.set_keep(name, *keep);
             }
         }
+        services.into_groups(&options.groups.list)
+    }
+
+    /// Those of these names, as one group.
+    pub(crate) fn of_group(options: &Options, names: &[String]) -> Self {
+        let mut services = Self::parse(options);
+        let is_one = |service: &Service| names.iter().any(|name| name.as_bytes() == service.name);
+        services.valid.retain(is_one);
         services
+    }
+
+    /// The services group by group, each group in the order of the file.
+    fn into_groups(mut self, groups: &[Group]) -> Self {
+        if groups.is_empty() {
+            return self;
+        }
+        let of_group = |name: &[u8]| {
+            let mut groups = groups.iter();
+            groups.position(|group| {
+                group
+                    .services
+                    .iter()
+                    .any(|service| service.as_bytes() == name)
+            })
+        };
+        self.valid
+            .sort_by_cached_key(|service| of_group(&service.name));
+        let size = |index| {
+            let is_of = |service: &&Service| of_group(&service.name) == Some(index);
+            self.valid.iter().filter(is_of).count()
+        };
+        self.sizes = (0..groups.len()).map(size).collect();
+        self
+    }
+
+    /// The groups: all services are one where a file names none.
+    pub(crate) fn groups<'a>(&'a self, options: &'a Options) -> Vec<Part<'a>> {
+        if self.sizes.is_empty() {
+            return vec![Part {
+                name: DEFAULT_GROUP,
+                options,
+                services: &self.valid,
+            }];
+        }
+        let mut rest = self.valid.as_slice();
+        let groups = options.groups.list.iter().zip(&self.sizes);
+        let part = |(group, size): (&'a Group, &usize)| {
+            let (services, others) = rest.split_at_checked(*size).unwrap_or((rest, &[]));
+            rest = others;
+            Part {
+                name: &group.name,
+                options: &group.options,
+                services,
+            }
+        };
+        groups.map(part).collect()
     }
 
     /// The services of a daemon, which starts with a fault in none of them.
@@ -177,7 +244,9 @@ impl Services {
                 "no valid service: every request gets the default action",
             );
         }
+        let groups = self.groups(options);
         Journal::new(log, self.valid.clone())
+            .with_groups(groups.iter().map(|group| group.name))
             .with_detail(options.logging, options.detail())
             .with_sample(options.log.log_sample)
     }

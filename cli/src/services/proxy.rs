@@ -4,24 +4,24 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, mpsc::Sender},
+    sync::Arc,
     time::Duration,
 };
 
 use policy_daemon::StartError;
 use policy_flow::{
-    Address, BackendConfig, Check, ClientOptions, PlaceLimits, Places, RequestMemory, Shared,
-    UpstreamOptions,
+    Address, BackendConfig, Check, ClientOptions, GroupRules, ListenerRules, PlaceLimits, Places,
+    RequestMemory, Routing, Shared, Unanswered, UpstreamOptions,
 };
-use policy_ha::{Backend, BackendId};
+use policy_ha::Backend;
 use policy_socket::Endpoint;
 
-use super::Services;
+use super::{Part, Services};
 use crate::{
-    args::{Affinity, Options, Service, read_probe},
+    args::{Affinity, Groups, MirrorOptions, Options, Service, read_probe},
     journal::{Journal, shortage::MemoryWaits},
-    metrics::ServiceMetrics,
-    proxy::{Backends, Exchange, Proxy, Resolver, Settings},
+    mirror::Mirror,
+    proxy::{Backends, GroupSettings, Proxy, Resolver, Settings},
 };
 
 impl Services {
@@ -34,18 +34,15 @@ impl Services {
         max_clients: usize,
     ) -> Proxy {
         let settings = self.settings(options, workers);
-        let shared = shared(&settings.upstream, &settings.services, workers);
-        if let Some(shared) = &shared {
-            self.set_modes(shared);
-        }
         let memory = settings.clients.memory.filter(|_| options.is_daemon);
+        let journal = Arc::new(journal);
         Proxy {
+            mirrors: mirrors(options, &[], &journal),
             default: options.default.clone().unwrap_or_default(),
-            journal: Arc::new(journal),
+            journal,
             check: None,
             max_memory: options.limits.max_memory,
-            settings,
-            shared,
+            shared: self.shared(&settings, options, workers),
             places: Places::new(PlaceLimits {
                 all: max_clients,
                 per_address: options.limits.max_clients_per_address,
@@ -55,156 +52,171 @@ impl Services {
             memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
             metrics: (0..workers.max(1)).map(|_| Arc::default()).collect(),
             service_metrics: self.valid.iter().map(|_| counters(workers)).collect(),
+            group_metrics: settings.groups.iter().map(|_| counters(workers)).collect(),
             backends: Arc::new(Backends {
                 endpoints: self.endpoints(),
                 resolver: Arc::new(Resolver::new(!options.is_daemon)),
             }),
+            settings,
         }
     }
 
-    /// The proxy of these settings in the place of another one. Services of the same name and address keep their health,
-    /// their connections and what was counted of them.
-    pub(crate) fn exchange(
-        &self,
-        options: &Options,
-        before: &Proxy,
-        check: Option<Check>,
-        done: Sender<()>,
-    ) -> Option<Exchange> {
-        let workers = before.metrics.len();
-        let settings = self.settings(options, workers);
-        let known: Vec<&Service> = before.journal.services().collect();
-        let of_before = |is: &dyn Fn(&Service) -> bool| known.iter().position(|known| is(known));
-        let kept: Vec<Option<usize>> = self
-            .valid
-            .iter()
-            .map(|service| {
-                let Service { name, endpoint, .. } = service;
-                of_before(&|known| known.name == *name && known.endpoint == *endpoint)
-            })
-            .collect();
-        let was: Vec<_> = kept
-            .iter()
-            .map(|kept| kept.and_then(|index| known.get(index).copied()))
-            .collect();
-        let shared = before.shared.as_ref()?;
-        let shared = self.renewed(&settings.upstream, shared, &kept, &was)?;
-        // One that has moved is counted on: it has its name.
-        let service_metrics = self.valid.iter().map(|service| {
-            let index = of_before(&|known| known.name == service.name);
-            let metrics = index.and_then(|index| before.service_metrics.get(index));
-            metrics.cloned().unwrap_or_else(|| counters(workers))
-        });
-        let journal = before.journal.renewed(self.valid.clone(), &kept);
-        let journal = journal
-            .with_detail(options.logging, options.detail())
-            .with_sample(options.log.log_sample);
-        let proxy = Proxy {
-            default: options.default.clone().unwrap_or_default(),
-            journal: Arc::new(journal.with_format(options.log.log_format)),
-            check,
-            settings,
-            shared: Some(shared),
-            service_metrics: service_metrics.collect(),
-            backends: Arc::new(Backends {
-                endpoints: self.endpoints(),
-                resolver: Arc::clone(&before.backends.resolver),
-            }),
-            ..before.clone()
-        };
-        Some(Exchange {
-            proxy: Arc::new(proxy),
-            kept,
-            done,
-        })
-    }
-
-    /// The health of services that stay. A weight or a mode that a command has set stays as well, unless the setting is
-    /// another one.
-    fn renewed(
-        &self,
-        upstream: &UpstreamOptions,
-        before: &Shared,
-        kept: &[Option<usize>],
-        was: &[Option<&Service>],
-    ) -> Option<Shared> {
-        let services = || self.valid.iter().zip(was);
-        let backends: Vec<_> = {
-            let balancer = before.balancer();
-            let backend =
-                |((service, was), kept): ((&Service, &Option<&Service>), &Option<usize>)| {
-                    let (mut backend, id) = (keyed(service), kept.and_then(BackendId::new));
-                    let is_as_before = was.is_some_and(|was| was.backend.weight == backend.weight);
-                    if let Some(id) = id.filter(|_| is_as_before) {
-                        backend.weight = balancer.weight(id);
-                    }
-                    (backend, id)
-                };
-            services().zip(kept).map(backend).collect()
-        };
-        let config = upstream.balancer.with_seed(seed());
-        let shared = before.renewed(config, backends).ok()?;
-        let mut balancer = shared.balancer();
-        for (id, (service, was)) in balancer.ids().zip(services()) {
-            if was.is_none_or(|was| was.mode != service.mode) {
+    /// The health of the services of each group: one to 64 services with weights that were checked, of which the balancer
+    /// takes nothing ill.
+    fn shared(&self, settings: &Settings, options: &Options, workers: usize) -> Vec<Shared> {
+        let mut all: Vec<Shared> = Vec::new();
+        for (group, part) in settings.groups.iter().zip(self.groups(options)) {
+            let backends = group.services.iter().map(|service| service.backend);
+            let config = group.upstream.balancer.with_seed(seed());
+            let shared = match all.first() {
+                None => Shared::new(config, backends, workers),
+                Some(first) => first.beside(config, backends),
+            };
+            let Ok(shared) = shared else {
+                return Vec::new();
+            };
+            let mut balancer = shared.balancer();
+            for (id, service) in balancer.ids().zip(part.services) {
                 balancer.set_mode(id, service.mode);
             }
+            drop(balancer);
+            all.push(shared);
         }
-        drop(balancer);
-        Some(shared)
+        all
     }
 
-    fn settings(&self, options: &Options, workers: usize) -> Settings {
+    pub(super) fn settings(&self, options: &Options, workers: usize) -> Settings {
+        let groups: Vec<GroupSettings> = self
+            .groups(options)
+            .iter()
+            .map(|part| group(part, options, workers))
+            .collect();
+        // None of the deadlines is to be over before there is memory for the request.
+        let listeners = &options.groups.listeners;
+        let deadlines = groups.iter().map(|group| group.upstream.deadline);
+        let of_listeners = listeners.iter().filter_map(|listener| listener.deadline);
+        let deadline = deadlines.chain(of_listeners).max().unwrap_or_default();
         Settings {
-            affinity: affinity(options, self) == Affinity::Message,
             // As the Perl script does. It reads one client's requests, and no port's.
             is_lenient: !options.is_daemon,
             clients: if options.is_daemon {
-                options.limits.of_clients(options.failover.deadline)
+                options.limits.of_clients(deadline)
             } else {
                 unlimited()
             },
-            upstream: upstream(options, workers.max(1)),
-            services: self
-                .valid
-                .iter()
-                .map(|service| config(service, options))
-                .collect(),
+            routing: routing(&options.groups, &groups),
+            listeners: listeners.clone(),
+            groups,
         }
     }
 
-    fn set_modes(&self, shared: &Shared) {
-        let mut balancer = shared.balancer();
-        for (id, service) in balancer.ids().zip(&self.valid) {
-            balancer.set_mode(id, service.mode);
-        }
-    }
-
-    fn endpoints(&self) -> Vec<Endpoint> {
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
         let services = self.valid.iter();
         services.map(|service| service.endpoint.clone()).collect()
     }
 }
 
+/// The settings of a group. Whether its process is a daemon is said for all.
+fn group(part: &Part<'_>, options: &Options, workers: usize) -> GroupSettings {
+    let own = part.options;
+    let mut upstream = upstream(own, workers.max(1));
+    if options.is_daemon {
+        // Answers of all groups share it.
+        upstream.memory = Some(options.limits.max_memory / ANSWERS / workers.max(1));
+    } else {
+        // A service's own time-out covers connecting as well.
+        upstream.connect = None;
+    }
+    let affinity = own.affinity;
+    let affinity = affinity.unwrap_or_else(|| of_count(part.services.len(), options.is_daemon));
+    let services = part.services.iter();
+    GroupSettings {
+        name: part.name.to_owned(),
+        affinity: affinity == Affinity::Message,
+        default: own.default.clone().unwrap_or_default(),
+        upstream,
+        services: services
+            .map(|service| config(service, own, options.is_daemon))
+            .collect(),
+    }
+}
+
+/// The mirrors of a daemon; those of before go on where nothing else is said of them.
+pub(super) fn mirrors(
+    options: &Options,
+    before: &[Arc<Mirror>],
+    journal: &Arc<Journal>,
+) -> Vec<Arc<Mirror>> {
+    let mirror = |options: &MirrorOptions| {
+        let mut known = before
+            .iter()
+            .filter(|known| known.options.name == options.name);
+        match known.next() {
+            Some(known) if known.options == *options => Arc::clone(known),
+            known => {
+                let counts = known.map(|known| Arc::clone(&known.counts));
+                let counts = counts.unwrap_or_default();
+                Arc::new(Mirror::new(options.clone(), counts, journal, seed()))
+            }
+        }
+    };
+    let mirrors = options.groups.mirrors.iter();
+    mirrors.filter(|_| options.is_daemon).map(mirror).collect()
+}
+
+/// Which requests go to which group, where there are several, or where listeners have rules of their own.
+fn routing(groups: &Groups, settings: &[GroupSettings]) -> Option<Box<Routing>> {
+    if groups.list.is_empty() && groups.listeners.is_empty() {
+        return None;
+    }
+    let mut routing = Routing::default();
+    routing.groups = settings
+        .iter()
+        .map(|group| {
+            let mut rules = GroupRules::default();
+            rules.affinity = group.affinity;
+            rules.default = Unanswered::from(&group.default);
+            rules
+        })
+        .collect();
+    let fallback = if groups.list.is_empty() {
+        0
+    } else {
+        groups.fallback.unwrap_or(usize::MAX)
+    };
+    let mut unnamed = ListenerRules::default();
+    unnamed.group = fallback;
+    routing.listeners.push(unnamed);
+    for listener in &groups.listeners {
+        let mut rules = ListenerRules::default();
+        rules.group = listener.group.unwrap_or(fallback);
+        rules.default = listener.default.as_ref().map(Unanswered::from);
+        rules.deadline = listener.deadline;
+        routing.listeners.push(rules);
+    }
+    routing.routes.clone_from(&groups.routes);
+    Some(Box::new(routing))
+}
+
 /// The service in the balancer: its name tells it from the others, so that a list may change and keys stay.
-fn keyed(service: &Service) -> Backend {
+pub(super) fn keyed(service: &Service) -> Backend {
     service.backend.with_key(policy_ha::key([&service.name]))
 }
 
-/// What each worker counts of a new service.
-fn counters(workers: usize) -> Vec<Arc<ServiceMetrics>> {
+/// What each worker counts of a new service or group.
+pub(super) fn counters<T: Default>(workers: usize) -> Vec<Arc<T>> {
     (0..workers.max(1)).map(|_| Arc::default()).collect()
 }
 
 /// The settings of one service.
-fn config(service: &Service, options: &Options) -> BackendConfig {
+fn config(service: &Service, options: &Options, is_daemon: bool) -> BackendConfig {
     let mut config = BackendConfig::default();
     config.backend = keyed(service);
     config.timeout = service.timeout;
     config.accepts = service.actions.clone();
     config.keep = match service.keep.or_else(|| options.failover.keep_of_all()) {
         // A hundred smtpd processes with an idle connection each would starve a prefork server.
-        _ if !options.is_daemon => Duration::ZERO,
+        _ if !is_daemon => Duration::ZERO,
         keep => keep.unwrap_or(config.keep),
     };
     match &service.endpoint {
@@ -221,14 +233,7 @@ fn config(service: &Service, options: &Options) -> BackendConfig {
     config
 }
 
-/// One to 64 services with weights that were checked: the balancer takes nothing else ill.
-fn shared(options: &UpstreamOptions, services: &[BackendConfig], workers: usize) -> Option<Shared> {
-    let backends = services.iter().map(|service| service.backend);
-    let config = options.balancer;
-    Shared::new(config.with_seed(seed()), backends, workers).ok()
-}
-
-/// The settings of all services together, in this mode.
+/// The settings of all services of a group together.
 fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
     let mut upstream = UpstreamOptions::default();
     upstream.deadline = options.failover.deadline;
@@ -241,12 +246,6 @@ fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
     upstream.max_opening = (upstream.max_opening / workers).max(1);
     let failures = options.failover.max_failures;
     upstream.balancer = upstream.balancer.with_max_failures(failures);
-    if options.is_daemon {
-        upstream.memory = Some(options.limits.max_memory / ANSWERS / workers);
-    } else {
-        // A service's own time-out covers connecting as well.
-        upstream.connect = None;
-    }
     upstream
 }
 
@@ -270,17 +269,23 @@ pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
     Ok(failover.checks(probe))
 }
 
-/// The affinity of requests, in either mode.
+/// The affinity of requests of all services as one group, in either mode.
 pub(crate) fn affinity(options: &Options, services: &Services) -> Affinity {
-    options.affinity.unwrap_or(match services.valid.len() {
+    options
+        .affinity
+        .unwrap_or_else(|| of_count(services.valid.len(), options.is_daemon))
+}
+
+fn of_count(services: usize, is_daemon: bool) -> Affinity {
+    match services {
         // It has all the requests of a message anyway: they need not be searched for its name.
-        2.. if options.is_daemon => Affinity::Message,
+        2.. if is_daemon => Affinity::Message,
         _ => Affinity::None,
-    })
+    }
 }
 
 /// A seed of the system's, different for each process: several of them share by weight.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

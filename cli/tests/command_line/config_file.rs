@@ -34,7 +34,7 @@ error: unknown key `deadlin`
   |
 help: did you mean `deadline`?
 
-error: invalid service `grey1`
+error: unknown key `wieght` of service `grey1`
  --> {path}:6:1
   |
 6 | wieght = \"\\u{{9b}}31mred\"

@@ -18,6 +18,7 @@ use policy_testing::stub::{Reply, Script, Stub};
 mod ban;
 mod case;
 mod explained;
+mod groups;
 mod proxy;
 mod services;
 mod session;

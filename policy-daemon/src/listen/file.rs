@@ -212,6 +212,12 @@ impl SocketFile {
         self.remove_if(|_| true)
     }
 
+    /// Whether the expected socket is still here.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let found = self.open();
+        found.is_ok_and(|(_, found)| self.identity == Some(identity(&found)))
+    }
+
     /// Removes the expected socket, if it is still here.
     pub(crate) fn remove(&self) {
         if let Ok((_, found)) = self.open()

@@ -144,6 +144,11 @@ impl ListenSocket {
         &self.requested.endpoint
     }
 
+    /// Whether clients can still reach it: the file of a UNIX socket may have been removed.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.file.as_ref().is_none_or(SocketFile::is_in_place)
+    }
+
     /// Whether it was asked for in the same way, its mode and its owner among that.
     pub(crate) fn is_requested_as(&self, address: &ListenAddr) -> bool {
         self.is_manager_owned() || self.requested == *address

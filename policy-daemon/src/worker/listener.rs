@@ -22,6 +22,7 @@ use crate::listen::socket::ListenSocket;
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
+    requested: Endpoint,
     origin: Origin,
     is_unix: bool,
     /// Another process may change the socket's settings.
@@ -42,6 +43,7 @@ impl Listener {
         };
         Ok(Self {
             socket: listener,
+            requested: socket.requested().clone(),
             origin,
             is_unix,
             was_inherited: socket.was_inherited(),
@@ -69,6 +71,12 @@ impl Listener {
             _ = set_tcp_nodelay(&connection, true);
         }
         Ok(connection)
+    }
+
+    /// Where it was to listen: what it was asked for, with its host and its port as they were given.
+    #[must_use]
+    pub const fn requested(&self) -> &Endpoint {
+        &self.requested
     }
 
     /// The way in which its connections come.

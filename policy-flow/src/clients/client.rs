@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use policy_proto::MessageDecoder;
 
-use super::Peer;
+use super::{Peer, stick::Sticks};
 use crate::{AskId, Stick, clock::Time};
 
 #[derive(Debug)]
@@ -23,9 +23,14 @@ pub(crate) struct Client {
     pub(crate) large: usize,
     /// Its request, where backends are asked.
     pub(crate) ask: Option<AskId>,
+    /// Where it has connected, and the group of backends that its request is put to.
+    pub(crate) listener: u16,
+    pub(crate) group: u16,
     /// The message that its last request was about, as a hash, and who answered it.
     pub(crate) message: Option<u64>,
     pub(crate) stick: Option<Stick>,
+    /// Who answered in other groups, where requests of one message go to several.
+    pub(crate) others: Option<Box<Sticks>>,
     pub(crate) partial: Option<Box<Partial>>,
 }
 
@@ -65,8 +70,11 @@ impl Client {
             usual: false,
             large: 0,
             ask: None,
+            listener: 0,
+            group: 0,
             message: None,
             stick: None,
+            others: None,
             partial: None,
         }
     }

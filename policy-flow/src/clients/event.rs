@@ -62,6 +62,8 @@ pub enum ClientEvent<'a> {
         request: &'a Request,
         /// Since it came whole.
         took: Duration,
+        /// The group of backends that it was put to, by its index; above all of them for what is no request for them.
+        group: usize,
         /// Who answered; `None` if it is the default action.
         answered: Option<Slot>,
         /// A bit for each [`Slot`] below 64 that was asked and did not answer.

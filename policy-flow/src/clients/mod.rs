@@ -25,6 +25,7 @@ mod queue;
 mod reply;
 mod request;
 mod short;
+mod stick;
 mod wait;
 
 pub use admission::{Peer, PlaceLimits, Places, Refusal};
@@ -35,6 +36,8 @@ pub use options::{ClientOptions, ClientTimes};
 use client::{Client, State};
 use evict::EvictionCandidates;
 use memory::UsedMemory;
+pub(crate) use stick::NO_GROUP;
+
 use queue::Queue;
 use wait::{WAITS, Wait};
 
@@ -214,6 +217,8 @@ impl Clients {
             client.has_ended = false;
             client.message = None;
             client.stick = None;
+            client.others = None;
+            client.listener = 0;
         }
         self.count += 1;
         self.wait(id, Wait::Idle);

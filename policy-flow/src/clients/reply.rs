@@ -1,9 +1,9 @@
-//! The reply to a client's request, and what is remembered for its next one.
+//! The reply to a client's request.
 
 use policy_proto::Response;
 
 use super::{Clients, Wait, client::State};
-use crate::{AskId, ClientDriver, ClientId, Sent, Stick};
+use crate::{AskId, ClientDriver, ClientId, Sent};
 
 impl Clients {
     /// Replies to the request of a client. Nothing happens if it has gone.
@@ -72,24 +72,6 @@ impl Clients {
     pub(crate) fn set_ask(&mut self, client: ClientId, ask: AskId) {
         if let Some(client) = self.slab.get_mut(client.0) {
             client.ask = Some(ask);
-        }
-    }
-
-    /// Whom the next request of a client is to be put to: who answered the last one, if that was about the same message.
-    pub(crate) fn stick(&mut self, client: ClientId, message: Option<u64>) -> Option<Stick> {
-        let client = self.slab.get_mut(client.0)?;
-        if message.is_none() || client.message != message {
-            client.message = message;
-            client.stick = None;
-        }
-        client.stick
-    }
-
-    /// The request of a client has been answered by this backend, or not at all.
-    pub(crate) fn set_stick(&mut self, client: ClientId, stick: Option<Stick>) {
-        if let Some(client) = self.slab.get_mut(client.0) {
-            client.ask = None;
-            client.stick = stick.filter(|_| client.message.is_some());
         }
     }
 }

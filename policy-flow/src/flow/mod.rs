@@ -9,8 +9,10 @@ use crate::{
 
 mod options;
 mod request;
+mod routing;
 
 pub use options::FlowOptions;
+pub use routing::{GroupRules, ListenerRules, Route, Routing, Unanswered};
 
 /// A whole proxy, for one worker.
 #[derive(Debug)]
@@ -54,6 +56,12 @@ impl Flow {
     /// Other rules from now on, for the requests that come.
     pub fn renew(&mut self, options: FlowOptions) {
         self.options = options;
+    }
+
+    /// Groups and listeners have other numbers from now on: each number of before comes with the one of now, if there is
+    /// one. Clients of a listener that is gone are those of the first one.
+    pub fn renumber(&mut self, groups: &[Option<u16>], listeners: &[Option<u16>]) {
+        self.clients.renumber(groups, listeners);
     }
 
     /// Other times for the clients, those that wait already among them.
@@ -131,7 +139,23 @@ impl Flow {
         peer: Peer,
         driver: &mut impl ClientDriver,
     ) -> Result<ClientId, Refusal> {
-        self.clients.accept(peer, driver)
+        self.accept_at(0, peer, driver)
+    }
+
+    /// The same for a client that has connected to this listener, by its index in [`Routing::listeners`].
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_at(
+        &mut self,
+        listener: u16,
+        peer: Peer,
+        driver: &mut impl ClientDriver,
+    ) -> Result<ClientId, Refusal> {
+        let client = self.clients.accept(peer, driver)?;
+        self.clients.set_listener(client, listener);
+        Ok(client)
     }
 
     /// This has come from a client; not more than [`Clients::room`] said.

@@ -2,6 +2,8 @@
 
 use policy_proto::Response;
 
+use super::Routing;
+
 /// What a proxy does with requests. The struct may grow: start from the defaults, and say what differs.
 ///
 /// ```
@@ -23,6 +25,9 @@ pub struct FlowOptions {
     /// Whether a request whose first line is that of another protocol, an HTTP request say, closes the connection. True
     /// by default.
     pub strict: bool,
+    /// Which requests go to which group of backends, where there are several, or where listeners have rules of their
+    /// own. By default all go to the first group.
+    pub routing: Option<Box<Routing>>,
 }
 
 impl Default for FlowOptions {
@@ -31,6 +36,7 @@ impl Default for FlowOptions {
             affinity: true,
             default: Some(Response::dunno()),
             strict: true,
+            routing: None,
         }
     }
 }

@@ -1,11 +1,14 @@
-//! The rules for one request: affinity, and the default action where no backend answers.
+//! The rules for one request: its group, affinity, and the default action where no backend answers.
 
 use std::time::Duration;
 
 use policy_proto::{Request, Response};
 
-use super::Flow;
-use crate::{ClientEvent, ClientId, Done, Driver, Slot, foreign::is_foreign, message::message_of};
+use super::{Flow, routing::Way};
+use crate::{
+    ClientEvent, ClientId, Done, Driver, Slot, clients::NO_GROUP, foreign::is_foreign,
+    message::message_of,
+};
 
 impl Flow {
     /// A request has come whole: it is put to the backends, with the one that answered the last of its message.
@@ -23,16 +26,28 @@ impl Flow {
         });
         match &mut self.upstream {
             Some(upstream) if is_policy => {
-                let message = if self.options.affinity {
-                    message_of(&request)
+                let way = match &self.options.routing {
+                    None => Way {
+                        group: 0,
+                        affinity: self.options.affinity,
+                        deadline: None,
+                    },
+                    Some(routing) => routing.way(self.clients.listener(client), &request),
+                };
+                let stick = if way.affinity {
+                    self.clients.stick(client, way.group, message_of(&request))
                 } else {
+                    self.clients.without_stick(client, way.group);
                     None
                 };
-                let stick = self.clients.stick(client, message);
-                let ask = upstream.ask(request, stick, u64::from(client.0), driver);
+                let (group, owner) = (usize::from(way.group), u64::from(client.0));
+                let ask = upstream.ask_group(group, way.deadline, request, stick, owner, driver);
                 self.clients.set_ask(client, ask);
             }
-            _ => self.reply(client, &request, Reply::default(), driver),
+            _ => {
+                self.clients.without_stick(client, NO_GROUP);
+                self.reply(client, &request, Reply::default(), driver);
+            }
         }
     }
 
@@ -58,13 +73,18 @@ impl Flow {
         driver: &mut impl Driver,
     ) {
         let answered = reply.answered.as_ref();
-        let response = answered
-            .map(|(_, response)| response)
-            .or(self.options.default.as_ref());
+        let group = self.clients.group(client);
+        let response = match answered {
+            Some((_, response)) => Some(response),
+            None => self
+                .options
+                .unanswered(self.clients.listener(client), group),
+        };
         driver.client_event(ClientEvent::Replied {
             client,
             request,
             took: reply.took,
+            group: usize::from(group),
             answered: answered.map(|(backend, _)| *backend),
             failed: reply.failed,
             response,

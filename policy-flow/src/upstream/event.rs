@@ -25,7 +25,11 @@ impl Answer {
     /// This answer of this backend's, for tests of what becomes of it.
     #[must_use]
     pub const fn new(backend: Slot, response: Response) -> Self {
-        let stick = Stick { backend, key: None };
+        let stick = Stick {
+            backend,
+            group: 0,
+            key: None,
+        };
         Self {
             backend,
             response,
@@ -40,6 +44,8 @@ impl Answer {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stick {
     pub(crate) backend: Slot,
+    /// The index of its group.
+    pub(crate) group: u16,
     pub(crate) key: Option<u64>,
 }
 

@@ -1,8 +1,11 @@
 //! Several backends as one: a request goes in, an answer comes out.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use policy_proto::{MessageDecoder, Request};
+use policy_proto::{Limits, MessageDecoder, Request};
 
 use crate::{
     AskId, BackendDriver, LinkId, Slot,
@@ -16,6 +19,7 @@ mod ask;
 mod backend;
 mod error;
 mod event;
+mod group;
 mod link;
 mod options;
 mod pool;
@@ -31,6 +35,7 @@ pub use backend::hash_key::HashKey;
 pub use backend::strategy::{InvalidStrategy, Strategy};
 pub use error::AttemptError;
 pub use event::{Answer, CheckError, Done, Event, Exhausted, Stick};
+pub use group::BackendGroup;
 pub use options::{BackendConfig, UpstreamOptions};
 pub use pool::shared::{Counts, Shared};
 pub use timed_out::TimedOut;
@@ -61,18 +66,24 @@ use times::{ACCEPTED, CROWDED, FULL_PAUSE, LATE, LEARNED, OF_LATE, RACE_DELAY, S
 /// | whose fault a failure is | `ask/blame.rs` |
 /// | what looks at backends that are down | `backend/check.rs` |
 /// | what becomes of a list that has changed | `backend/exchange.rs` |
+/// | several lists with options of their own | `group.rs` |
 #[derive(Debug)]
 pub struct Upstream {
-    options: UpstreamOptions,
+    /// Limits of an answer.
+    limits: Limits,
     worker: usize,
     clock: Clock,
     timers: Timers<Timer>,
     asks: Slab<Ask>,
     links: Slab<Link>,
     backends: Vec<Backend>,
-    /// The list of backends, and earlier ones that requests still go by.
-    current: Set,
+    /// What the workers share, of the first group.
+    shared: Shared,
+    /// The list of backends of each group, and earlier ones that requests still go by.
+    groups: Vec<Set>,
     old: Vec<Set>,
+    /// The number of the last list.
+    lists: u32,
     work: VecDeque<Work>,
     done: VecDeque<Done>,
     /// Where an answer is read that comes whole, as a rule.
@@ -103,18 +114,35 @@ impl Upstream {
         shared: &Shared,
         worker: usize,
     ) -> Self {
-        let decoder = MessageDecoder::new().with_limits(options.limits);
-        let memory = Memory::new(options.memory, options.limits);
+        let backends = backends.into_iter().map(|config| (config, None));
+        let group = BackendGroup::new(options, shared, backends);
+        Self::with_groups(now, group, Vec::new(), worker)
+    }
+
+    /// The same with several groups of backends: each request goes to one of them
+    /// ([`ask_group`](Self::ask_group)). What an upstream has as a whole, the limits and the memory of answers, is that
+    /// of the first group.
+    pub fn with_groups(
+        now: Instant,
+        first: BackendGroup,
+        others: Vec<BackendGroup>,
+        worker: usize,
+    ) -> Self {
+        let (limits, shared) = (first.options.limits, first.shared.clone());
+        let decoder = MessageDecoder::new().with_limits(limits);
+        let memory = Memory::new(first.options.memory, limits);
         let mut upstream = Self {
-            options,
+            limits,
             worker,
             clock: Clock::new(now),
             timers: Timers::new(),
             asks: Slab::new(),
             links: Slab::new(),
             backends: Vec::new(),
-            current: Set::empty(shared),
+            shared,
+            groups: Vec::new(),
             old: Vec::new(),
+            lists: 0,
             work: VecDeque::new(),
             done: VecDeque::new(),
             answers: Arena::default(),
@@ -124,7 +152,7 @@ impl Upstream {
             serial: 0,
             under_way: 0,
         };
-        upstream.list(shared, backends.into_iter().map(|config| (config, None)));
+        upstream.list([first].into_iter().chain(others));
         upstream
     }
 
@@ -169,7 +197,21 @@ impl Upstream {
         owner: u64,
         driver: &mut impl BackendDriver,
     ) -> AskId {
-        let id = self.begin(request, stick, Kind::Request(owner));
+        self.ask_group(0, None, request, stick, owner, driver)
+    }
+
+    /// The same for a request to the group with this index. It has so long, where its `deadline` is not that of the group.
+    /// One to a group that there is not fails at once.
+    pub fn ask_group(
+        &mut self,
+        group: usize,
+        deadline: Option<Duration>,
+        request: Request,
+        stick: Option<Stick>,
+        owner: u64,
+        driver: &mut impl BackendDriver,
+    ) -> AskId {
+        let id = self.begin(group, deadline, request, stick, Kind::Request(owner));
         self.advance(id.index, driver);
         self.work_off(driver);
         id

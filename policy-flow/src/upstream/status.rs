@@ -6,28 +6,35 @@ use super::{Shared, Upstream};
 use crate::{LinkId, Slot};
 
 impl Upstream {
-    /// What the workers share.
+    /// What the workers share, of the first group.
     #[must_use]
-    pub fn shared(&self) -> &Shared {
-        &self.current.shared
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
     }
 
-    /// The number of the backend with this index in the list.
+    /// The number of the backend with this index in the list of the first group.
     #[must_use]
     pub fn slot(&self, backend: BackendId) -> Option<Slot> {
-        self.current.slots.get(backend.index()).copied()
+        self.slots().get(backend.index()).copied()
     }
 
-    /// The numbers of the backends, in the order of the list.
+    /// The numbers of the backends, in the order of the list, of the first group.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
-        &self.current.slots
+        self.group_slots(0)
     }
 
-    /// The index that a backend has in the list; `None` if it is not listed any more.
+    /// The numbers of the backends of a group, in the order of its list.
+    #[must_use]
+    pub fn group_slots(&self, group: usize) -> &[Slot] {
+        let group = self.groups.get(group);
+        group.map_or(&[], |set| &set.slots)
+    }
+
+    /// The index that a backend has in the list of its group; `None` if it is not listed any more.
     #[must_use]
     pub fn id(&self, backend: Slot) -> Option<BackendId> {
-        self.current.id(backend)
+        self.groups.iter().find_map(|set| set.id(backend))
     }
 
     /// How many unused connections to a backend are kept; meant for status pages.

@@ -32,7 +32,7 @@ impl Client {
             owes: false,
             excuse: None,
             active: Duration::ZERO,
-            stuck: None,
+            stuck: [None; 2],
         }
     }
 }
@@ -44,6 +44,7 @@ pub(crate) fn probe() -> Request {
         client: usize::MAX,
         kind: AskKind::Probe,
         message: 0,
+        group: 0,
         stick: None,
         is_asked: false,
         bytes: format!("request=smtpd_access_policy\nid={number}\n\n").into_bytes(),
@@ -98,6 +99,7 @@ impl Net<'_> {
             return;
         }
         let number = self.requests.len();
+        let group = state.next_ask % self.plan.groups();
         let mut bytes = match ask.kind {
             AskKind::Blank | AskKind::Probe => b"\n".to_vec(),
             AskKind::Garbage => b"this is no request\n\n".to_vec(),
@@ -108,8 +110,10 @@ impl Net<'_> {
             }
             AskKind::Policy | AskKind::Poison | AskKind::Large(_) => {
                 let message = ask.message;
-                format!("request=smtpd_access_policy\nid={number}\ninstance={client}.{message}\n")
-                    .into_bytes()
+                format!(
+                    "request=smtpd_access_policy\nid={number}\ninstance={client}.{message}\npolicy_context=g{group}\n"
+                )
+                .into_bytes()
             }
         };
         if let AskKind::Large(more) = ask.kind {
@@ -140,6 +144,7 @@ impl Net<'_> {
             client,
             kind: ask.kind,
             message: ask.message,
+            group,
             stick: None,
             is_asked: false,
             bytes,

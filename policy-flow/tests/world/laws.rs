@@ -56,7 +56,7 @@ pub(crate) fn after_wake(net: &mut Net<'_>, worker: usize, flow: &Flow) {
         let Some(id) = listed.id else {
             continue;
         };
-        let open = net.shared.open(id);
+        let open = net.shared[net.plan.group_of(service)].open(id);
         if open > settings.max_connections {
             return net.break_law("no backend has more connections than its limit", || {
                 format!("service {service} has {open}")
@@ -120,7 +120,9 @@ pub(crate) fn at_end(net: &mut Net<'_>, flows: &[Flow]) {
     }
     for service in 0..net.listed.len() {
         let listed = net.listed[service];
-        let permits = listed.id.map_or(0, |id| net.shared.open(id));
+        let permits = listed
+            .id
+            .map_or(0, |id| net.shared[net.plan.group_of(service)].open(id));
         if listed.open + listed.connecting + permits > 0 {
             return net.break_law("no connection and no permit is lost", || {
                 format!("service {service} has {permits} permits, {listed:?}")

@@ -1,6 +1,6 @@
 //! The list of services, and how it is exchanged.
 
-use policy_flow::Slot;
+use policy_flow::{BackendGroup, Shared};
 use policy_ha::BackendId;
 
 use super::{
@@ -19,36 +19,57 @@ impl World<'_> {
             .filter(|(at, _)| without & 1 << at == 0)
             .map(|(at, _)| at)
             .collect();
-        if stays.is_empty() {
+        let of_group = |group: usize| -> Vec<usize> {
+            let all = stays.iter().copied();
+            all.filter(|at| plan.group_of(*at) == group).collect()
+        };
+        let groups: Vec<Vec<usize>> = (0..plan.groups()).map(of_group).collect();
+        if groups.iter().any(Vec::is_empty) {
             return;
         }
+        // Slots are said group by group.
+        let stays = groups.concat();
         let listed = &self.net.listed;
-        let backends = stays
+        let shared: Vec<Shared> = groups
             .iter()
-            .map(|&at| (backend(at, &plan.services[at]), listed[at].id));
-        let shared = self
-            .net
-            .shared
-            .renewed(balancer(plan), backends.collect::<Vec<_>>())
-            .unwrap();
-        let ids: Vec<BackendId> = shared.balancer().ids().collect();
+            .zip(&self.net.shared)
+            .map(|(group, shared)| {
+                let backends = group
+                    .iter()
+                    .map(|&at| (backend(at, &plan.services[at]), listed[at].id));
+                let backends: Vec<_> = backends.collect();
+                shared.renewed(balancer(plan), backends).unwrap()
+            })
+            .collect();
+        let ids: Vec<BackendId> = shared
+            .iter()
+            .flat_map(|shared| shared.balancer().ids().collect::<Vec<_>>())
+            .collect();
         self.net.note(|| format!("the list is {stays:?}"));
         for worker in 0..self.flows.len() {
             let slot_of = |at: &usize| {
                 let id = self.net.listed[*at].id?;
-                self.flows[worker].upstream()?.slot(id)
+                let slots = self.flows[worker]
+                    .upstream()?
+                    .group_slots(plan.group_of(*at));
+                slots.get(id.index()).copied()
             };
-            let slots: Vec<Option<Slot>> = stays.iter().map(slot_of).collect();
-            let configs: Vec<_> = stays
+            let lists: Vec<BackendGroup> = groups
                 .iter()
-                .zip(slots)
-                .map(|(&at, slot)| (config(&plan.services[at], self.net.first_server[at]), slot))
+                .zip(&shared)
+                .map(|(group, shared)| {
+                    let backends = group.iter().map(|at| {
+                        let config = config(&plan.services[*at], self.net.first_server[*at]);
+                        (config, slot_of(at))
+                    });
+                    BackendGroup::new(options(plan), shared, backends)
+                })
                 .collect();
             let (flow, mut hand) = self.flow(worker);
             let Some(upstream) = flow.upstream_mut() else {
                 continue;
             };
-            let slots = upstream.exchange(options(plan), configs, &shared, &mut hand);
+            let slots = upstream.exchange_groups(lists, &mut hand).concat();
             let net = &mut self.net;
             for (slot, &service) in slots.iter().zip(&stays) {
                 let worker = &mut net.workers[worker];

@@ -19,7 +19,8 @@ pub(crate) struct Net<'a> {
     pub(crate) now: Duration,
     pub(crate) queue: Queue,
     pub(crate) chance: fastrand::Rng,
-    pub(crate) shared: Shared,
+    /// Of each group.
+    pub(crate) shared: Vec<Shared>,
     pub(crate) places: Places,
     pub(crate) workers: Vec<Worker>,
     pub(crate) clients: Vec<Client>,
@@ -129,7 +130,7 @@ pub(crate) struct Client {
     /// When something was heard of it, or said to it, last.
     pub(crate) active: Duration,
     /// The last message that was answered, by which service, and which of its times on the list that was.
-    pub(crate) stuck: Option<(u8, usize, u32)>,
+    pub(crate) stuck: [Option<(u8, usize, u32)>; 2],
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,6 +147,8 @@ pub(crate) struct Request {
     pub(crate) client: usize,
     pub(crate) kind: AskKind,
     pub(crate) message: u8,
+    /// The group that it is to go to.
+    pub(crate) group: usize,
     pub(crate) bytes: Vec<u8>,
     pub(crate) begun: Option<Duration>,
     pub(crate) replied: bool,

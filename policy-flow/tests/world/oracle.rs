@@ -13,10 +13,12 @@ use super::{
 
 /// Services that are up.
 pub(crate) fn up(net: &Net<'_>) -> u64 {
-    let balancer = net.shared.balancer();
-    let is_up = |id| matches!(balancer.status(id), Status::Up);
+    let is_up = |service: usize, id| {
+        let shared = &net.shared[net.plan.group_of(service)];
+        matches!(shared.balancer().status(id), Status::Up)
+    };
     let up = net.listed.iter().enumerate();
-    let up = up.filter(|(_, listed)| listed.id.is_some_and(is_up));
+    let up = up.filter(|(service, listed)| listed.id.is_some_and(|id| is_up(*service, id)));
     up.fold(0, |set, (service, _)| set | 1 << service)
 }
 
@@ -184,7 +186,8 @@ fn could_answer(
     let settings = &net.plan.settings;
     let is_up = net.requests[request].up & 1 << service != 0;
     let plan = net.service(service);
-    let is_listed = net.listed[service].id.is_some();
+    let group = net.plan.group_of(service);
+    let is_listed = net.listed[service].id.is_some() && group == net.requests[request].group;
     if !is_listed || !paused.is_zero() || !is_well(net, service, during) {
         return false;
     }
@@ -195,7 +198,7 @@ fn could_answer(
         .services
         .iter()
         .enumerate()
-        .filter(|(other, _)| *other != service);
+        .filter(|(other, _)| *other != service && net.plan.group_of(*other) == group);
     let mut rest = others.clone();
     let mut are_harmless =
         || !closes(plan) && rest.all(|(other, _)| is_harmless(net, other, during));

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) late: Duration,
     pub(crate) clients: Vec<Client>,
     pub(crate) services: Vec<Service>,
+    /// Services belong to so many groups in turn, and the requests of each client go to them in turn.
+    pub(crate) groups: usize,
     /// A worker stands still.
     pub(crate) pauses: Vec<(usize, Span)>,
     /// There is no descriptor left for a connection to a backend.
@@ -25,6 +27,17 @@ pub(crate) struct Plan {
     pub(crate) drain: Option<Duration>,
     /// The list of services is exchanged for the one without these.
     pub(crate) exchanges: Vec<(Duration, u64)>,
+}
+
+impl Plan {
+    /// The group of a service. Where too few are left for two groups there is one.
+    pub(crate) fn group_of(&self, service: usize) -> usize {
+        service % self.groups()
+    }
+
+    pub(crate) fn groups(&self) -> usize {
+        self.groups.min(self.services.len()).max(1)
+    }
 }
 
 #[derive(Clone, Debug)]

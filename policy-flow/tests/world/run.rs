@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use policy_flow::{
-    Check, Clients, Flow, FlowOptions, PlaceLimits, Places, Probe, Shared, Upstream,
+    BackendGroup, Check, Clients, Flow, FlowOptions, GroupRules, PlaceLimits, Places, Probe, Route,
+    Routing, Shared, Unanswered, Upstream,
 };
 use policy_ha::BackendId;
 use policy_proto::{MessageDecoder, Request, Response};
@@ -47,8 +48,20 @@ impl<'a> World<'a> {
     pub(crate) fn new(plan: &'a Plan, is_told: bool) -> Self {
         let epoch = epoch();
         let all = || plan.services.iter().enumerate();
-        let backends = all().map(|(at, service)| backend(at, service));
-        let shared = Shared::new(balancer(plan), backends, plan.workers).unwrap();
+        let mut shared: Vec<Shared> = Vec::new();
+        for group in 0..plan.groups() {
+            let of_group = all().filter(|(at, _)| plan.group_of(*at) == group);
+            let backends = of_group.map(|(at, service)| backend(at, service));
+            shared.push(match shared.first() {
+                None => Shared::new(balancer(plan), backends, plan.workers).unwrap(),
+                Some(first) => first.beside(balancer(plan), backends).unwrap(),
+            });
+        }
+        // Slots are given group by group.
+        let slots: Vec<usize> = (0..plan.groups())
+            .flat_map(|group| all().filter(move |(at, _)| plan.group_of(*at) == group))
+            .map(|(at, _)| at)
+            .collect();
         let settings = &plan.settings;
         let places = Places::new(PlaceLimits {
             all: settings.places,
@@ -71,7 +84,7 @@ impl<'a> World<'a> {
         });
         let known: Vec<Vec<usize>> = known.collect();
         let worker = |_| Worker {
-            slots: (0..plan.services.len()).collect(),
+            slots: slots.clone(),
             eras: vec![0; plan.services.len()],
             known: known.clone(),
             knew: vec![Vec::new(); plan.services.len()],
@@ -80,8 +93,13 @@ impl<'a> World<'a> {
         };
         let firsts = first_server.clone();
         let flow = |worker: usize| {
-            let configs = all().map(|(at, service)| config(service, firsts[at]));
-            let mut upstream = Upstream::new(epoch, options(plan), configs, &shared, worker);
+            let mut groups = shared.iter().enumerate().map(|(group, shared)| {
+                let of_group = all().filter(|(at, _)| plan.group_of(*at) == group);
+                let configs = of_group.map(|(at, service)| (config(service, firsts[at]), None));
+                BackendGroup::new(options(plan), shared, configs)
+            });
+            let first = groups.next().unwrap();
+            let mut upstream = Upstream::with_groups(epoch, first, groups.collect(), worker);
             if let Some(every) = settings.check
                 && worker == 0
             {
@@ -94,10 +112,11 @@ impl<'a> World<'a> {
             let mut flow = FlowOptions::default();
             flow.affinity = settings.affinity;
             flow.default = settings.default.then(Response::dunno);
+            flow.routing = (plan.groups() > 1).then(|| routing(plan).into());
             let clients = Clients::new(epoch, client_options(plan), places.clone());
             Flow::new(flow, clients, Some(upstream))
         };
-        let ids: Vec<BackendId> = shared.balancer().ids().collect();
+        let id_of = |at: usize| BackendId::new(at / plan.groups());
         let mut net = Net {
             plan,
             epoch,
@@ -112,9 +131,7 @@ impl<'a> World<'a> {
             servers: (0..servers).map(|_| ServerState::default()).collect(),
             first_server,
             conns: Vec::new(),
-            listed: all()
-                .map(|(at, _)| Listed::new(ids.get(at).copied()))
-                .collect(),
+            listed: all().map(|(at, _)| Listed::new(id_of(at))).collect(),
             is_draining: false,
             broken: None,
             counts: Counts {
@@ -238,6 +255,23 @@ impl<'a> World<'a> {
         flow.set_now(net.instant());
         (flow, Hand { net, worker })
     }
+}
+
+/// The second group has the requests of its context.
+fn routing(plan: &Plan) -> Routing {
+    let mut routing = Routing::default();
+    for _ in 0..plan.groups() {
+        let mut rules = GroupRules::default();
+        rules.affinity = plan.settings.affinity;
+        if !plan.settings.default {
+            rules.default = Unanswered::Close;
+        }
+        routing.groups.push(rules);
+    }
+    let mut route = Route::to(1);
+    route.contexts = vec![b"g1".to_vec()];
+    routing.routes.push(route);
+    routing
 }
 
 fn request_of(bytes: &[u8]) -> Request {

@@ -17,8 +17,11 @@ impl fmt::Display for Plan {
         }
         writeln!(
             f,
-            "Workers: {}, jitter {:?}, late by {:?}",
-            self.workers, self.jitter, self.late
+            "Workers: {}, groups: {}, jitter {:?}, late by {:?}",
+            self.workers,
+            self.groups(),
+            self.jitter,
+            self.late
         )?;
         for (at, client) in self.clients.iter().enumerate() {
             let Client { asks, .. } = client;

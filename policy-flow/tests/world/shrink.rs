@@ -69,6 +69,7 @@ fn smaller(plan: &Plan) -> Vec<Plan> {
     with(&|plan| plan.scarce.clear());
     with(&|plan| plan.exchanges.clear());
     with(&|plan| plan.drain = None);
+    with(&|plan| plan.groups = 1);
     for at in 0..plan.pauses.len() {
         with(&|plan| _ = plan.pauses.remove(at));
     }

@@ -496,6 +496,7 @@ fn plan(services: impl IntoIterator<Item = Service>) -> Plan {
         late: Duration::ZERO,
         clients: Vec::new(),
         services: services.into_iter().collect(),
+        groups: 1,
         pauses: Vec::new(),
         scarce: Vec::new(),
         drain: None,

@@ -9,7 +9,7 @@ use policy_proto::{Action, attr};
 use crate::{
     args::{DefaultAction, Options, shown_duration},
     report::nobody_to_ask,
-    services::Services,
+    services::{Part, Services},
 };
 
 mod own_listener;
@@ -19,18 +19,28 @@ use own_listener::own_listeners;
 use side_effects::side_effects;
 
 /// All of it, a line each.
-pub(super) fn all(
+pub(crate) fn all(
     options: &Options,
     services: &Services,
     listeners: &[ListenAddr],
     check: Option<&Check>,
 ) -> Vec<Vec<u8>> {
     let mut warnings = Vec::new();
-    warnings.extend(default_action(options));
-    warnings.extend(deadline(options.failover.deadline, services.valid.len()));
-    warnings.extend(hash(&options.failover.balance));
-    let modes = services.valid.iter().map(|service| service.mode);
-    warnings.extend(nobody_to_ask(modes).map(|text| text.as_bytes().to_vec()));
+    let groups = services.groups(options);
+    if let [all] = groups.as_slice() {
+        warnings.extend(of_group(all));
+    } else {
+        for group in &groups {
+            let begin = format!("group '{}': ", group.name).into_bytes();
+            let texts = of_group(group).into_iter();
+            warnings.extend(texts.map(|text| [&*begin, &*text].concat()));
+        }
+    }
+    for listener in &options.groups.listeners {
+        let begin = format!("listener '{}': ", listener.name).into_bytes();
+        let text = listener.default.as_ref().and_then(default_action);
+        warnings.extend(text.map(|text| [&*begin, &*text].concat()));
+    }
     warnings.extend(own_listeners(&services.valid, listeners));
     let probe = check.and_then(|check| check.probe.as_ref());
     if let Some((probe, path)) = probe.zip(options.failover.probe.as_ref()) {
@@ -41,8 +51,19 @@ pub(super) fn all(
     warnings
 }
 
-fn default_action(options: &Options) -> Option<Vec<u8>> {
-    let Some(DefaultAction::Reply(response)) = &options.default else {
+fn of_group(group: &Part<'_>) -> Vec<Vec<u8>> {
+    let (options, services) = (group.options, group.services);
+    let mut warnings = Vec::new();
+    warnings.extend(options.default.as_ref().and_then(default_action));
+    warnings.extend(deadline(options.failover.deadline, services.len()));
+    warnings.extend(hash(&options.failover.balance));
+    let modes = services.iter().map(|service| service.mode);
+    warnings.extend(nobody_to_ask(modes).map(|text| text.as_bytes().to_vec()));
+    warnings
+}
+
+fn default_action(default: &DefaultAction) -> Option<Vec<u8>> {
+    let DefaultAction::Reply(response) = default else {
         return None;
     };
     let action = response.as_bytes();

@@ -20,6 +20,9 @@ pub(in crate::journal) fn line(
         let value = request.get(name).unwrap_or_default();
         append_field(&mut line, name, value, limit);
     }
+    if let Some(name) = journal.group_name(outcome.group) {
+        append_field(&mut line, "group", name.as_bytes(), MAX_NAME);
+    }
     let service = service(journal, outcome).as_bytes();
     append_field(&mut line, "service", service, MAX_NAME);
     let attempts = attempts(outcome);
@@ -175,6 +178,7 @@ mod tests {
         let journal = Journal::new(Log::buffered(), services);
         let response = Response::new([b"x", action].concat()).unwrap();
         let outcome = Outcome {
+            group: 0,
             answered: None,
             failed: u64::MAX,
             took: Duration::ZERO,

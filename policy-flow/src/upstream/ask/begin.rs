@@ -1,24 +1,39 @@
 //! The begin of a request: what it is, and which backend it wishes for.
 
+use std::time::Duration;
+
 use policy_ha::Preference;
 use policy_proto::Request;
 
 use crate::AskId;
 use crate::upstream::{
-    AskState, Kind, Stick, Upstream,
+    AskState, Kind, Set, Stick, Upstream,
     ask::{Ask, budget::Budget},
 };
 
 impl Upstream {
-    /// A request is to be asked, and no backend is chosen yet.
-    pub(crate) fn begin(&mut self, request: Request, stick: Option<Stick>, kind: Kind) -> AskId {
+    /// A request to this group is to be asked, and no backend is chosen yet. Without a group there is no time for it.
+    pub(crate) fn begin(
+        &mut self,
+        group: usize,
+        deadline: Option<Duration>,
+        request: Request,
+        stick: Option<Stick>,
+        kind: Kind,
+    ) -> AskId {
         let now = self.clock.now;
-        let key = self.options.strategy.key(&request);
-        let preference = self.preference(stick, key);
+        let mut key = None;
+        let mut preference = Preference::None;
+        let (mut number, mut of_group) = (0, Duration::ZERO);
+        if let Some(set) = self.groups.get_mut(group) {
+            key = set.options.strategy.key(&request);
+            preference = set.preference(stick, key);
+            set.asks += 1;
+            number = set.number;
+            of_group = set.options.deadline;
+        }
         self.serial = self.serial.wrapping_add(1);
         self.under_way += 1;
-        self.current.asks += 1;
-        let set = self.current.number;
         let serial = self.serial;
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
@@ -26,19 +41,21 @@ impl Upstream {
             ask.state = AskState::Between;
             ask.kind = kind;
             ask.request = Some(request);
-            ask.set = set;
+            ask.set = number;
             ask.preference = preference;
             ask.key = key;
             ask.tried = policy_ha::Tried::new();
-            ask.budget = Budget::new(now);
+            ask.budget = Budget::new(now, deadline.unwrap_or(of_group));
             ask.began = now;
         }
         AskId { index, serial }
     }
+}
 
+impl Set {
     /// What a request is to wish for: who answered the last one of its message, unless that had another key.
     fn preference(&self, stick: Option<Stick>, key: Option<u64>) -> Preference {
-        let id = |stick: Stick| self.current.id(stick.backend);
+        let id = |stick: Stick| self.id(stick.backend);
         match (key, stick) {
             (Some(key), Some(stick)) if stick.key == Some(key) => match id(stick) {
                 Some(id) => Preference::StickOrHash(id, key),

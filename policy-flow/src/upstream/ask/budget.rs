@@ -31,21 +31,24 @@ pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Durat
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) begin: Time,
+    /// The longest that it may take in all.
+    deadline: Duration,
     /// When the first last resort was begun.
     resorted: Option<Time>,
 }
 
 impl Budget {
-    pub(crate) const fn new(begin: Time) -> Self {
+    pub(crate) const fn new(begin: Time, deadline: Duration) -> Self {
         Self {
             begin,
+            deadline,
             resorted: None,
         }
     }
 
     /// What is left of the deadline.
-    pub(crate) const fn left(&self, now: Time, options: &UpstreamOptions) -> Duration {
-        options.deadline.saturating_sub(now.since(self.begin))
+    pub(crate) const fn left(&self, now: Time) -> Duration {
+        self.deadline.saturating_sub(now.since(self.begin))
     }
 
     /// How long an attempt may take that begins now, with this many backends not yet asked, at a backend that is down
@@ -59,7 +62,7 @@ impl Budget {
     ) -> Duration {
         let spent = now.since(*self.resorted.get_or_insert(now));
         let left = options.last_resort.saturating_sub(spent);
-        let left = left.min(self.left(now, options));
+        let left = left.min(self.left(now));
         timeout.min(share(left, unasked))
     }
 }

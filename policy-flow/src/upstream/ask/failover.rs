@@ -46,14 +46,15 @@ impl Upstream {
 
     /// Who is to be asked now, and for how long at most; nothing if nobody is left, or no time.
     fn next_attempt(&mut self, id: u32) -> bool {
-        let (clock, options) = (self.clock, &self.options);
+        let clock = self.clock;
         let Some(ask) = self.asks.get_mut(id) else {
             return false;
         };
-        let Some(set) = Set::find(&self.current, &self.old, ask.set) else {
+        let Some(set) = Set::find(&self.groups, &self.old, ask.set) else {
             return false;
         };
-        let left = ask.budget.left(clock.now, options);
+        let options = &*set.options;
+        let left = ask.budget.left(clock.now);
         if left.is_zero() {
             return false;
         }
@@ -145,7 +146,9 @@ impl Upstream {
         if is_news && !is_pending {
             self.observe_last(id, driver);
         }
-        if self.options.retry == Retry::Unsent && !failed.unsent {
+        let retry = self.backends.get(slot.index());
+        let retry = retry.map_or(Retry::Always, |backend| backend.options.retry);
+        if retry == Retry::Unsent && !failed.unsent {
             self.exhaust(id, driver)
         } else {
             self.work.push_back(Work::Advance(id))

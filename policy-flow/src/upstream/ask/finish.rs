@@ -44,7 +44,12 @@ impl Upstream {
         let answer = Answer {
             backend: slot,
             response,
-            stick: Stick { backend: slot, key },
+            stick: Stick {
+                backend: slot,
+                // Its owner knows it.
+                group: 0,
+                key,
+            },
         };
         self.finish(id, Ok(answer), failed, took);
     }

@@ -122,7 +122,7 @@ impl Ask {
             preference: Preference::None,
             key: None,
             tried: Tried::new(),
-            budget: Budget::new(Time::default()),
+            budget: Budget::new(Time::default(), Duration::ZERO),
             id: None,
             slot: Slot(0),
             is_fresh: false,

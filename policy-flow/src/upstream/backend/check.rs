@@ -148,7 +148,8 @@ impl Upstream {
             return;
         };
         let (every, now) = (check.every, self.clock.now);
-        let slots = self.current.slots.clone();
+        let slots = self.groups.iter().flat_map(|set| &*set.slots);
+        let slots: Vec<Slot> = slots.copied().collect();
         let apart = every / u32::try_from(slots.len().max(1)).unwrap_or(u32::MAX);
         for (index, slot) in (0..).zip(slots) {
             self.arm_check(slot, now.after(every + apart * index));
@@ -170,11 +171,13 @@ impl Upstream {
             return;
         };
         let (every, probe) = (check.every, check.probe.clone());
-        let Some(id) = self.current.id(slot) else {
+        let mut groups = self.groups.iter();
+        let Some((set, id)) = groups.find_map(|set| Some((set, set.id(slot)?))) else {
             return;
         };
+        let number = set.number;
         let is_wanted = {
-            let balancer = self.current.shared.balancer();
+            let balancer = set.shared.balancer();
             balancer.status(id) != Status::Up && balancer.mode(id) != Mode::Disabled
         };
         let backend = self.backends.get(slot.index());
@@ -183,7 +186,7 @@ impl Upstream {
         let is_begun = is_wanted
             && !self.is_checked(slot)
             && (probe.is_some() || was_unreachable)
-            && self.look_at(slot, id, probe.as_ref(), driver);
+            && self.look_at(slot, (number, id), probe.as_ref(), driver);
         if !is_begun {
             self.arm_check(slot, self.clock.now.after(every));
         }
@@ -201,7 +204,7 @@ impl Upstream {
     fn look_at(
         &mut self,
         slot: Slot,
-        id: BackendId,
+        (number, id): (u32, BackendId),
         probe: Option<&Probe>,
         driver: &mut impl BackendDriver,
     ) -> bool {
@@ -215,14 +218,16 @@ impl Upstream {
         };
         self.serial = self.serial.wrapping_add(1);
         self.under_way += 1;
-        self.current.asks += 1;
+        if let Some(set) = self.groups.iter_mut().find(|set| set.number == number) {
+            set.asks += 1;
+        }
         let index = self.asks.take(Ask::new);
         if let Some(ask) = self.asks.get_mut(index) {
             ask.serial = self.serial;
             ask.state = AskState::Between;
             ask.kind = Kind::Check;
             ask.request = probe.map(|probe| probe.request.clone());
-            ask.set = self.current.number;
+            ask.set = number;
             ask.id = Some(id);
             ask.slot = slot;
             ask.begin_attempt(now, timeout);

@@ -1,17 +1,20 @@
-//! Lists of backends: the current one, and those that requests still go by.
+//! Lists of backends: the current one of each group, and those that requests still go by.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 use policy_ha::BackendId;
 use policy_proto::MessageDecoder;
 
-use crate::upstream::{Backend, BackendConfig, Shared, Upstream, UpstreamOptions, Work};
+use crate::upstream::{
+    Backend, BackendConfig, BackendGroup, Shared, Upstream, UpstreamOptions, Work,
+};
 use crate::{BackendDriver, Slot};
 
 /// A list of backends, for those requests that began with it.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub(crate) number: u32,
+    pub(crate) options: Arc<UpstreamOptions>,
     pub(crate) shared: Shared,
     /// The backends, in the order of their [`BackendId`]s.
     pub(crate) slots: Box<[Slot]>,
@@ -20,22 +23,16 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    /// Without backends.
-    pub(crate) fn empty(shared: &Shared) -> Self {
-        Self {
-            number: 0,
-            shared: shared.clone(),
-            slots: Box::default(),
-            asks: 0,
-        }
-    }
-
     /// The one with this number.
-    pub(crate) fn find<'a>(current: &'a Self, old: &'a [Self], number: u32) -> Option<&'a Self> {
-        if current.number == number {
-            Some(current)
-        } else {
-            old.iter().find(|set| set.number == number)
+    #[inline]
+    pub(crate) fn find<'a>(groups: &'a [Self], old: &'a [Self], number: u32) -> Option<&'a Self> {
+        match groups {
+            // As a rule.
+            [only, ..] if only.number == number => Some(only),
+            _ => {
+                let mut sets = groups.iter().chain(old);
+                sets.find(|set| set.number == number)
+            }
         }
     }
 
@@ -59,13 +56,32 @@ impl Upstream {
         shared: &Shared,
         driver: &mut impl BackendDriver,
     ) -> Vec<Slot> {
-        self.decoder = MessageDecoder::new().with_limits(options.limits);
-        self.memory.renew(options.memory, options.limits);
-        self.options = options;
-        let slots = self.list(shared, backends);
+        let group = BackendGroup::new(options, shared, backends);
+        let slots = self.exchange_groups(vec![group], driver).pop();
+        slots.unwrap_or_default()
+    }
+
+    /// The same for several groups. A backend may only stay in its group: in another one it is a new one.
+    ///
+    /// The numbers of all backends, group by group.
+    pub fn exchange_groups(
+        &mut self,
+        groups: Vec<BackendGroup>,
+        driver: &mut impl BackendDriver,
+    ) -> Vec<Vec<Slot>> {
+        if let Some(BackendGroup {
+            options, shared, ..
+        }) = groups.first()
+        {
+            self.decoder = MessageDecoder::new().with_limits(options.limits);
+            self.memory.renew(options.memory, options.limits);
+            self.limits = options.limits;
+            self.shared = shared.clone();
+        }
+        let slots = self.list(groups);
         for index in 0..self.backends.len() {
             let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
-            if !slots.contains(&slot) {
+            if !slots.iter().flatten().any(|listed| *listed == slot) {
                 if let Some(backend) = self.backends.get_mut(index) {
                     backend.is_retired = true;
                 }
@@ -81,35 +97,62 @@ impl Upstream {
 
     pub(crate) fn list(
         &mut self,
+        groups: impl IntoIterator<Item = BackendGroup>,
+    ) -> Vec<Vec<Slot>> {
+        let (mut sets, mut slots) = (Vec::new(), Vec::new());
+        for group in groups {
+            let BackendGroup {
+                options,
+                shared,
+                backends,
+            } = group;
+            let options = Arc::new(options);
+            let of_group = self.list_group(&options, &shared, backends, &slots);
+            self.lists = self.lists.wrapping_add(1).max(1);
+            sets.push(Set {
+                number: self.lists,
+                options,
+                shared,
+                slots: of_group.clone().into(),
+                asks: 0,
+            });
+            slots.push(of_group);
+        }
+        let old = mem::replace(&mut self.groups, sets);
+        self.old.extend(old.into_iter().filter(|set| set.asks > 0));
+        slots
+    }
+
+    /// The numbers of the backends of a group; those `taken` are of groups before it.
+    fn list_group(
+        &mut self,
+        options: &Arc<UpstreamOptions>,
         shared: &Shared,
-        backends: impl IntoIterator<Item = (BackendConfig, Option<Slot>)>,
+        backends: Vec<(BackendConfig, Option<Slot>)>,
+        taken: &[Vec<Slot>],
     ) -> Vec<Slot> {
         let mut slots = Vec::new();
         for (index, (config, known)) in backends.into_iter().take(shared.len()).enumerate() {
             let Some(of_all) = shared.backend(index) else {
                 break;
             };
+            let (of_all, options) = (Arc::clone(of_all), Arc::clone(options));
             // One that is not listed any more may have connections whose permits are those of another backend.
-            let is_listed = |slot: &Slot| self.current.id(*slot).is_some();
-            let known = known.filter(|slot| is_listed(slot) && !slots.contains(slot));
-            let of_all = of_all.clone();
+            let is_listed = |slot: &Slot| self.groups.iter().any(|set| set.id(*slot).is_some());
+            let is_free = |slot: &Slot| {
+                !slots
+                    .iter()
+                    .chain(taken.iter().flatten())
+                    .any(|other| other == slot)
+            };
+            let known = known.filter(|slot| is_listed(slot) && is_free(slot));
             match known.and_then(|slot| Some((slot, self.backends.get_mut(slot.index())?))) {
                 Some((slot, backend)) => {
-                    backend.renew(config, of_all);
+                    backend.renew(config, of_all, options);
                     slots.push(slot);
                 }
-                None => slots.push(self.add(Backend::new(config, of_all))),
+                None => slots.push(self.add(Backend::new(config, of_all, options))),
             }
-        }
-        let set = Set {
-            number: self.current.number.wrapping_add(1),
-            shared: shared.clone(),
-            slots: slots.clone().into(),
-            asks: 0,
-        };
-        let old = mem::replace(&mut self.current, set);
-        if old.asks > 0 {
-            self.old.push(old);
         }
         slots
     }
@@ -118,7 +161,7 @@ impl Upstream {
     fn add(&mut self, backend: Backend) -> Slot {
         let is_left = |index: usize| {
             let slot = Slot(u32::try_from(index).unwrap_or(u32::MAX));
-            let mut sets = self.old.iter().chain([&self.current]);
+            let mut sets = self.old.iter().chain(&self.groups);
             sets.any(|set| set.slots.contains(&slot))
         };
         let mut old = self.backends.iter().enumerate();
@@ -133,8 +176,8 @@ impl Upstream {
 
     /// A request that went by this list is done with.
     pub(crate) fn leave_set(&mut self, number: u32) {
-        if self.current.number == number {
-            self.current.asks -= 1;
+        if let Some(set) = self.groups.iter_mut().find(|set| set.number == number) {
+            set.asks -= 1;
             return;
         }
         for set in &mut self.old {
@@ -144,6 +187,6 @@ impl Upstream {
     }
 
     pub(crate) fn set(&self, number: u32) -> Option<&Set> {
-        Set::find(&self.current, &self.old, number)
+        Set::find(&self.groups, &self.old, number)
     }
 }

@@ -10,7 +10,8 @@ use policy_proto::ActionSet;
 
 use crate::clock::Time;
 use crate::upstream::{
-    BackendConfig, OF_LATE, link::addresses::Addresses, pool::shared::SharedBackend,
+    BackendConfig, OF_LATE, UpstreamOptions, link::addresses::Addresses,
+    pool::shared::SharedBackend,
 };
 
 pub(crate) mod check;
@@ -21,6 +22,8 @@ pub(crate) mod strategy;
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) shared: Arc<SharedBackend>,
+    /// Those of its group.
+    pub(crate) options: Arc<UpstreamOptions>,
     pub(crate) timeout: Duration,
     pub(crate) accepts: Option<ActionSet>,
     pub(crate) keep: Duration,
@@ -62,9 +65,14 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(config: BackendConfig, shared: Arc<SharedBackend>) -> Self {
+    pub(crate) fn new(
+        config: BackendConfig,
+        shared: Arc<SharedBackend>,
+        options: Arc<UpstreamOptions>,
+    ) -> Self {
         Self {
             shared,
+            options,
             timeout: config.timeout,
             accepts: config.accepts,
             keep: config.keep,
@@ -90,8 +98,14 @@ impl Backend {
     }
 
     /// What is said of it has changed. Where it is has not.
-    pub(crate) fn renew(&mut self, config: BackendConfig, shared: Arc<SharedBackend>) {
+    pub(crate) fn renew(
+        &mut self,
+        config: BackendConfig,
+        shared: Arc<SharedBackend>,
+        options: Arc<UpstreamOptions>,
+    ) {
         self.shared = shared;
+        self.options = options;
         self.timeout = config.timeout;
         self.accepts = config.accepts;
         self.keep = config.keep;

@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::{Buf, BytesMut};
-use policy_proto::{DecodeError, MessageDecoder, Response};
+use policy_proto::{DecodeError, Limits, MessageDecoder, Response};
 
 use crate::BackendDriver;
 use crate::upstream::{
@@ -82,7 +82,7 @@ impl Upstream {
                     Read::Answer(_, After::Nothing) => {}
                     Read::More | Read::Answer(_, After::Owed) => {
                         link.partial = Some(Box::new(Partial {
-                            decoder: mem::replace(&mut self.decoder, fresh(&self.options)),
+                            decoder: mem::replace(&mut self.decoder, fresh(self.limits)),
                             buf: self.answers.buf.split(),
                             charge: 0,
                             waits: false,
@@ -90,7 +90,7 @@ impl Upstream {
                     }
                     _ => {
                         self.answers.buf.clear();
-                        self.decoder = fresh(&self.options);
+                        self.decoder = fresh(self.limits);
                     }
                 }
                 read
@@ -252,6 +252,6 @@ fn after(decoder: &mut MessageDecoder, buf: &mut BytesMut) -> After {
     }
 }
 
-fn fresh(options: &crate::upstream::UpstreamOptions) -> MessageDecoder {
-    MessageDecoder::new().with_limits(options.limits)
+fn fresh(limits: Limits) -> MessageDecoder {
+    MessageDecoder::new().with_limits(limits)
 }

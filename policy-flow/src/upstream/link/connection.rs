@@ -38,6 +38,7 @@ impl Upstream {
         let Some(link) = self.links.get(id) else {
             return;
         };
+        let slot = link.backend;
         let is_unread = matches!(failure, Some(Failure::Unread(_)));
         let error = match failure {
             None if link.heard => self.cut_off(id),
@@ -56,7 +57,9 @@ impl Upstream {
         }
         // The server may close a connection that is kept at any time: that is nobody's fault, and a new one shows
         // whether it is still there.
-        if was_closed && (self.options.retry == Retry::Always || unsent) {
+        let retry = self.backends.get(slot.index());
+        let retry = retry.map_or(Retry::Always, |backend| backend.options.retry);
+        if was_closed && (retry == Retry::Always || unsent) {
             if let Err(error) = self.acquire_again(ask_id, driver) {
                 self.fail(ask_id, Failed::before(error), driver);
             }

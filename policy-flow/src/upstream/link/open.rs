@@ -33,7 +33,7 @@ impl Upstream {
             race_at: Time::NEVER,
             ..Opening::default()
         };
-        let connect = self.options.connect.map(|within| now.after(within));
+        let connect = backend.options.connect.map(|within| now.after(within));
         ask.wait_until = connect.map_or(ask.until, |end| end.min(ask.until));
         if let Kind::Request(owner) = ask.kind {
             driver.event_for(owner, Event::Opening(slot));

@@ -9,16 +9,16 @@ impl Upstream {
         loop {
             let backend = self.backends.get_mut(slot.index())?;
             let keep = backend.keep;
+            let max_age = backend.options.max_age;
+            // What is found out before a request is written need not be guessed later.
+            let is_asked = backend.options.retry == Retry::Unsent;
             let id = backend.idle.pop_back()?;
             self.tell_idle(slot);
             let link = self.links.get_mut(id)?;
             // It holds its permit, and is in no list.
             link.state = LinkState::Settling;
             let now = self.clock.now;
-            let is_young =
-                now < link.since.after(keep) && now < link.opened.after(self.options.max_age);
-            // What is found out before a request is written need not be guessed later.
-            let is_asked = self.options.retry == Retry::Unsent;
+            let is_young = now < link.since.after(keep) && now < link.opened.after(max_age);
             if is_young && (!is_asked || driver.is_open(LinkId(id))) {
                 return Some(id);
             }
@@ -30,7 +30,7 @@ impl Upstream {
     pub(crate) fn keep(&mut self, id: u32, driver: &mut impl BackendDriver) {
         let now = self.clock.now;
         let (worker, is_shared) = (self.worker, self.shared().is_shared());
-        let (max, workers) = (self.options.max_connections, self.shared().workers());
+        let workers = self.shared().workers();
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -38,6 +38,7 @@ impl Upstream {
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        let max = backend.options.max_connections;
         // Who has more than its share gives to others, also where it has a use for it.
         let gives = |backend: &Backend| {
             (backend.waiting.is_empty() || backend.taken.saturating_mul(workers) > max)
@@ -46,7 +47,7 @@ impl Upstream {
         let is_to_be_closed = backend.keep.is_zero()
             || backend.is_retired
             || backend.unanswered > 0
-            || now >= link.opened.after(self.options.max_age)
+            || now >= link.opened.after(backend.options.max_age)
             || !backend.addresses.contains(link.address)
             || is_shared && gives(backend);
         if is_to_be_closed {

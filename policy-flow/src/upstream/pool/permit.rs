@@ -66,14 +66,14 @@ impl Upstream {
                 Err(_) => self.drop_link(link, driver),
             }
         }
-        let max = self.options.max_connections;
         let now = self.clock.now;
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return Ok(false);
         };
+        let max = backend.options.max_connections;
         let limit = backend.limit(now, max);
         backend.is_short = false;
-        let can_open = backend.opening < self.options.max_opening.max(1);
+        let can_open = backend.opening < backend.options.max_opening.max(1);
         if can_open && self.take_permit(slot, limit, is_fresh, driver) {
             return self.open(id, driver).map(|()| true);
         }
@@ -113,7 +113,7 @@ impl Upstream {
             backend.shared.waited.fetch_add(1, Relaxed);
         }
         ask.state = AskState::Queued;
-        ask.waits_to_open = backend.opening >= self.options.max_opening.max(1);
+        ask.waits_to_open = backend.opening >= backend.options.max_opening.max(1);
         ask.due = ask.wait_until;
         if backend.learned.is_some_and(|(_, until)| now < until) {
             // What was learned may be wrong, or not true any more: time is left to see.
@@ -132,12 +132,13 @@ impl Upstream {
     /// A request has waited for as long as what was learned of the backend is worth: a connection more is opened.
     #[cold]
     pub(crate) fn wait_no_more(&mut self, id: u32, driver: &mut impl BackendDriver) {
-        let max = self.options.max_connections;
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };
         let (slot, is_fresh) = (ask.slot, ask.is_fresh);
         ask.due = ask.wait_until;
+        let backend = self.backends.get(slot.index());
+        let max = backend.map_or(0, |backend| backend.options.max_connections);
         if self.take_permit(slot, max, is_fresh, driver) {
             if let Err(error) = self.open(id, driver) {
                 self.fail(id, Failed::before(error), driver);
@@ -177,7 +178,7 @@ impl Upstream {
 
     /// These wait on, as the first ones.
     fn wait_on(&mut self, slot: Slot, left: Vec<(u32, u32)>, driver: &mut impl BackendDriver) {
-        let (worker, max) = (self.worker, self.options.max_connections);
+        let worker = self.worker;
         let is_shared = self.shared().is_shared();
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
@@ -198,7 +199,7 @@ impl Upstream {
             return self.pass_permits_on(slot, driver);
         }
         backend.shared.want(worker, true);
-        if backend.shared.open() < max {
+        if backend.shared.open() < backend.options.max_connections {
             // One has come free before the others knew.
             self.work.push_back(Work::Serve(slot));
         }
@@ -247,10 +248,11 @@ impl Upstream {
         is_fresh: bool,
         driver: &mut impl BackendDriver,
     ) -> bool {
-        let (is_shared, max) = (self.shared().is_shared(), self.options.max_connections);
+        let is_shared = self.shared().is_shared();
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return false;
         };
+        let max = backend.options.max_connections;
         // The other worker may want none any more.
         backend.yields &= backend.shared.wanted_by(self.worker).is_some();
         if backend.yields {

@@ -82,6 +82,25 @@ impl Shared {
         Ok(Self::of(balancer, backends, workers.collect()))
     }
 
+    /// For another group of backends of the same workers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Balancer::new`].
+    pub fn beside(
+        &self,
+        config: Config,
+        backends: impl IntoIterator<Item = Backend>,
+    ) -> Result<Self, ConfigError> {
+        let balancer = Balancer::new(config, backends)?;
+        let backends = balancer.ids().map(|_| Arc::default()).collect();
+        Ok(Self::of(
+            balancer,
+            backends,
+            Arc::clone(&self.inner.workers),
+        ))
+    }
+
     /// For a list that has changed: each backend comes with the index that it has here, or `None` if it is new. Those
     /// that stay keep their health, mode and counts.
     ///

@@ -7,10 +7,10 @@ impl Upstream {
     /// Nobody here waits for a permit. Those who did may have given up after one had come free, or cannot use it yet: then
     /// it is another worker's, if that waits for one.
     pub(crate) fn pass_permits_on(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
-        let max = self.options.max_connections;
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
+        let max = backend.options.max_connections;
         // Who comes later here need not come after the other worker: nobody might call this one again.
         backend.yields = false;
         backend.shared.want(self.worker, false);
@@ -27,13 +27,13 @@ impl Upstream {
     /// A permit is free again.
     pub(crate) fn give_back_permit(&mut self, slot: Slot, driver: &mut impl BackendDriver) {
         let is_shared = self.shared().is_shared();
-        let (max, workers) = (self.options.max_connections, self.shared().workers());
+        let workers = self.shared().workers();
         let waits = is_shared && self.has_waiting(slot);
         let Some(backend) = self.backends.get_mut(slot.index()) else {
             return;
         };
         backend.shared.give_back();
-        let had_more = backend.taken.saturating_mul(workers) > max;
+        let had_more = backend.taken.saturating_mul(workers) > backend.options.max_connections;
         backend.taken -= 1;
         if is_shared
             && had_more

@@ -103,6 +103,12 @@ pub(crate) fn sends(net: &mut Net<'_>, conn: usize, bytes: &[u8]) -> Option<usiz
 
 /// A request is put to this service: the first one is who answered the last of its message.
 fn goes_to(net: &mut Net<'_>, request: usize, service: usize) {
+    let group = net.plan.group_of(service);
+    if net.requests[request].kind != AskKind::Probe && net.requests[request].group != group {
+        net.break_law("a request goes to its group", || {
+            format!("request {request} goes to service {service}")
+        });
+    }
     let state = &mut net.requests[request];
     let is_first = !std::mem::replace(&mut state.is_asked, true);
     if is_first && state.stick.is_some_and(|stick| stick != service) {

@@ -144,7 +144,8 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
                 let state = &net.workers[worker];
                 let (service, era) = (state.slots[slot.index()], state.eras[slot.index()]);
                 let message = net.requests[id].message;
-                net.clients[client].stuck = Some((message, service, era));
+                let group = net.requests[id].group;
+                net.clients[client].stuck[group] = Some((message, service, era));
             }
             if answered.is_none() && is_policy {
                 oracle::nobody_answered(net, id);
@@ -237,7 +238,13 @@ fn begins(net: &mut Net<'_>, worker: usize, client: usize, id: Option<usize>) {
     let (now, up) = (net.now, oracle::up(net));
     net.requests[request].begun = Some(now);
     net.requests[request].up = up;
-    if let Some((message, service, era)) = net.clients[client].stuck.take()
+    let (group, message) = (net.requests[request].group, net.requests[request].message);
+    let last = net.clients[client].stuck[group].take();
+    // Another message is forgotten in all groups.
+    for stuck in &mut net.clients[client].stuck {
+        *stuck = stuck.filter(|(other, ..)| *other == message);
+    }
+    if let Some((message, service, era)) = last
         && net.plan.settings.affinity
         && message == net.requests[request].message
         && net.listed[service].era == era

@@ -1,0 +1,86 @@
+//! A file with faults changes nothing.
+
+use std::process::Command;
+
+use policy_testing::stub::{Script, Stub};
+use tempfile::TempDir;
+
+use super::{BAD, Configured, GOOD, service};
+
+#[test]
+fn a_bad_file_changes_nothing_and_the_log_names_each_line() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let good = service("a", &stub, "");
+    let configured = Configured::start(&good);
+    for (settings, faults) in [
+        (
+            format!("deadlin = \"9s\"\nidle = 5\n{good}"),
+            &[
+                ":2:1: error: unknown key `deadlin`: no key here (did you mean `deadline`?)",
+                ":3:8: error: invalid value for `idle`: a duration needs a unit",
+            ][..],
+        ),
+        (String::new(), &["no service"]),
+        (
+            "\n\n\n\n[service.a".to_owned(),
+            &["hapolicy.toml:6:11: error: unclosed table"],
+        ),
+        (
+            format!("health-check = \"5s\"\nprobe = \"/nonexistent\"\n{good}"),
+            &["--probe /nonexistent: No such file"],
+        ),
+    ] {
+        configured.reload(&settings, BAD);
+        for fault in faults {
+            let is_error = |line: &&str| line.starts_with("[LOG error]: ") && line.contains(fault);
+            let log = configured.log();
+            assert_eq!(log.lines().filter(is_error).count(), 1, "{fault}: {log}");
+        }
+        assert_eq!(configured.ask(), "a");
+    }
+    configured.reload(&good, GOOD);
+    configured.daemon.stop();
+}
+
+#[test]
+fn a_pipe_among_the_included_files_is_a_fault_and_not_waited_for() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let included = format!(
+        "include = \"{}\"\n{}",
+        dir.path().display(),
+        service("a", &stub, "")
+    );
+    let configured = Configured::start(&included);
+    let pipe = dir.path().join("z.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    configured.reload(&included, BAD);
+    assert!(
+        configured.log().contains("z.toml is no regular file"),
+        "{}",
+        configured.log()
+    );
+    assert_eq!(configured.ask(), "a");
+    configured.daemon.stop();
+}
+
+#[test]
+fn what_a_check_would_warn_of_is_logged() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let good = service("a", &stub, "");
+    let configured = Configured::start(&good);
+    let text = format!(
+        "deadline = \"101s\"\n{good}{}[group.b]\nservices = \"b\"\n",
+        service("b", &stub, "")
+    );
+    configured.reload(&text, GOOD);
+    let log = configured.daemon.stop().out;
+    for said in [
+        "[LOG warning]: warning: SIGHUP: ",
+        "hapolicy.toml:2:12: group 'b': --deadline 101s is above the 100s after which Postfix gives up",
+        ":8: group `b` gets no request: no route and no listener names it",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+}
