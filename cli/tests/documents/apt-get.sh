@@ -28,6 +28,8 @@ install_package() {
         echo "/$to" >>"$records/$1.files"
         # A conffile stays as it is.
         case $to in etc/*) [ ! -e "/$to" ] || continue ;; esac
+        # A link to another file of the package.
+        case $to in usr/bin/policyd-client) ln -sf policy-client "/$to"; continue ;; esac
         install -D -m "$mode" "$from" "/$to"
     done <"$records/$1.assets"
     previous=

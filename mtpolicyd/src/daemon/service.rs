@@ -75,8 +75,8 @@ impl Service for MtpolicydService {
             journal.line(u8::from(!finding.is_error), &finding.to_string());
             said.push(finding.to_string());
         }
-        self.server.counters().reloaded(config.is_some());
         let Some(config) = config else {
+            self.server.counters().reloaded(false);
             let text = "SIGHUP: the configuration has errors, that of before stays";
             journal.line(0, text);
             journal.changes().add(text);
@@ -89,6 +89,8 @@ impl Service for MtpolicydService {
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
         self.reload_name_servers();
         self.server.replace(config);
+        // Who reads that it is done finds the new one in force.
+        self.server.counters().reloaded(true);
         self.list_tests.reloaded();
         let text = "SIGHUP: the configuration is reloaded";
         journal.line(1, text);

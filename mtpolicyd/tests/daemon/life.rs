@@ -58,8 +58,9 @@ fn in_the_background_the_starter_ends_when_the_daemon_serves() {
     .is_ok()));
     let pid = fs::read_to_string(world.path("mt.pid")).unwrap();
     assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
-    let log = fs::read_to_string(world.path("mt.log")).unwrap();
-    assert!(log.contains("listening on "), "{log}");
+    let log = || fs::read_to_string(world.path("mt.log")).unwrap();
+    // Lines are written by a thread of their own.
+    assert!(eventually(|| log().contains("listening on ")), "{}", log());
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert!(

@@ -30,18 +30,10 @@ impl Postfix {
         let talk = |error: &str| format!("warning: problem talking to server {name}: {error}");
         let (log, after) = match failure {
             Failure::Connect(error) => on_connect(error, &name),
-            Failure::Connection(error) => (
-                vec![scan("premature end-of-input", "name"), talk(&plain(error))],
-                TWO_TRIES,
-            ),
-            Failure::Closed => (
-                vec![scan("premature end-of-input", "name"), talk(NO_ERROR)],
-                TWO_TRIES,
-            ),
-            Failure::TimedOut(_) => (
-                vec![scan("timeout", "name"), talk("Connection timed out")],
-                TWO_TIME_OUTS,
-            ),
+            // Before the first byte of an answer its reader says nothing of its own.
+            Failure::Connection(error) => (vec![talk(&plain(error))], TWO_TRIES),
+            Failure::Closed => (vec![talk(NO_ERROR)], TWO_TRIES),
+            Failure::TimedOut(_) => (vec![talk("Connection timed out")], TWO_TIME_OUTS),
             Failure::Invalid { error, line } => match error {
                 DecodeError::NoAction { .. } => {
                     let missing = format!("warning: missing attribute action in input from {name}");
@@ -83,7 +75,12 @@ impl Postfix {
             Endpoint::Inet { .. } => endpoint.to_string(),
             _ => format!("unix:{}", name(endpoint)),
         };
-        let shown = action.escape_ascii();
+        // Its log has no bytes that a terminal would not show.
+        let show = |byte: &u8| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '?',
+        };
+        let shown: String = action.iter().map(show).collect();
         let line =
             format!("warning: malformed UTF-8 in policy server {server} response: \"{shown}\"");
         Self {

@@ -22,13 +22,13 @@ fn what_postfix_would_log_and_reply_is_said() {
             None,
             closed,
             "cannot connect: Connection refused (os error 111)",
-            ["connect to NAME: Connection refused", refused],
+            &["connect to NAME: Connection refused", refused][..],
         ),
         (
             None,
             format!("unix:{path}"),
             "cannot connect: No such file or directory (os error 2)",
-            [
+            &[
                 "connect to NAME: No such file or directory",
                 "problem talking to server NAME: No such file or directory",
             ],
@@ -37,43 +37,37 @@ fn what_postfix_would_log_and_reply_is_said() {
             Some(Reply::CloseUnanswered),
             name.clone(),
             "the server closed the connection without an answer",
-            [
-                "premature end-of-input on NAME while reading input attribute name",
-                nothing,
-            ],
+            &[nothing],
         ),
         (
             Some(Reply::Reset(Vec::new())),
             name.clone(),
             "connection failed: Connection reset by peer (os error 104)",
-            [
-                "premature end-of-input on NAME while reading input attribute name",
-                "problem talking to server NAME: Connection reset by peer",
-            ],
+            &["problem talking to server NAME: Connection reset by peer"],
         ),
         (
             Some(Reply::Hang),
             name.clone(),
             "timed out after 200ms",
-            ["timeout on NAME while reading input attribute name", late],
+            &[late],
         ),
         (
             Some(Reply::Bytes(b"220 hello\n".to_vec())),
             name.clone(),
             "invalid answer: no '=' in the line at byte 0: '220 hello'",
-            ["timeout on NAME while reading input attribute name", late],
+            &["timeout on NAME while reading input attribute name", late],
         ),
         (
             Some(Reply::Bytes(b"result=x\n\n".to_vec())),
             name.clone(),
             "invalid answer: blank line before 'action=' at byte 9: 'result=x'",
-            ["missing attribute action in input from NAME", nothing],
+            &["missing attribute action in input from NAME", nothing],
         ),
         (
             Some(Reply::Bytes(b"action\n\n".to_vec())),
             name,
             "invalid answer: no '=' in the line at byte 0: 'action'",
-            [
+            &[
                 "missing value for string attribute action from NAME",
                 nothing,
             ],
@@ -157,7 +151,7 @@ fn an_answer_that_is_no_utf_8_is_printed_and_explained() {
     let ended = query(&[&stub.address(), "recipient=bob@example.org"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let log = format!(
-        "Postfix logs: warning: malformed UTF-8 in policy server inet:{} response: \"REJECT \\xe9t\\xe9\"\n",
+        "Postfix logs: warning: malformed UTF-8 in policy server inet:{} response: \"REJECT ?t?\"\n",
         stub.address()
     );
     assert!(ended.err.starts_with(&log), "{ended:?}");

@@ -96,11 +96,16 @@ impl Policy {
     ///
     /// The fault, which the log has as well.
     pub fn reload(&self) -> Result<(), String> {
+        let reloaded = self.load_again();
+        // Who reads that it is done finds the new one in force.
+        self.counters.reloaded(reloaded.is_ok());
+        reloaded
+    }
+
+    fn load_again(&self) -> Result<(), String> {
         let before = self.settings();
         let Source { compat, .. } = before.source();
         let loaded = Settings::load(before.source().clone(), Some(&before));
-        let is_kept = |settings: &Settings| !*compat || settings.fault().is_none();
-        self.counters.reloaded(loaded.as_ref().is_ok_and(is_kept));
         match loaded {
             // The Perl program keeps its options where a file that it reads again has a fault.
             Ok(settings) if *compat && settings.fault().is_some() => {
