@@ -101,7 +101,10 @@ impl Facts {
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+    // Written with six digits behind the point, of which a float is not exact.
+    let micros = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+    let micros = micros.saturating_add(Duration::from_nanos(500)).as_micros();
+    Some(Duration::from_micros(u64::try_from(micros).ok()?))
 }
 
 /// Why a file cannot be read on.

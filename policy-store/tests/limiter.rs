@@ -38,7 +38,7 @@ impl Drop for Limiter {
 fn program() -> PathBuf {
     let test = env::current_exe().unwrap();
     let built = test.parent().unwrap().parent().unwrap();
-    let program = built.join("examples/limiter");
+    let program = built.join("examples/shared_limiter");
     if program.exists() {
         return program;
     }
@@ -50,7 +50,7 @@ fn program() -> PathBuf {
         "--package",
         "policy-store",
         "--example",
-        "limiter",
+        "shared_limiter",
     ]);
     if built.ends_with("release") {
         build.arg("--release");
@@ -107,7 +107,7 @@ fn two_processes_let_through_what_one_would() {
 
 #[test]
 fn the_example_fits_on_a_page() {
-    let text = include_str!("../examples/limiter.rs");
+    let text = include_str!("../examples/shared_limiter.rs");
     let code = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("//!"));

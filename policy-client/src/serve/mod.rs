@@ -103,7 +103,7 @@ impl Serve {
             let listener = listener(&first)?;
             Ok((first, listener))
         });
-        let (_bound, listener) = match listener {
+        let (bound, listener) = match listener {
             Ok(bound) => bound,
             Err(error) => return cannot(error),
         };
@@ -121,6 +121,11 @@ impl Serve {
         let mut options = ServeOptions::default();
         options.drain = server.script.longest_delay() + Duration::from_secs(1);
         let connection = |io, _, drain| Arc::clone(&server).connection(io, drain);
+        // Nobody who connects from then on would be served.
+        let shutdown = async move {
+            shutdown.await;
+            drop(bound);
+        };
         accept(listener, &options, connection, shutdown).await;
         ExitCode::SUCCESS
     }

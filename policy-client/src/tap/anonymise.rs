@@ -156,7 +156,7 @@ impl Anonymiser {
         let last = labels.len().saturating_sub(1);
         let labels = labels.iter().enumerate().map(|(index, label)| {
             if label.is_empty() || index == last && index > 0 {
-                (*label).to_owned()
+                label.to_ascii_lowercase()
             } else {
                 self.secret('n', label.to_ascii_lowercase().as_bytes())
             }

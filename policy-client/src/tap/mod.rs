@@ -93,7 +93,7 @@ impl Tap {
                 return fail(&format!("cannot wait for signals: {error}"), Status::System);
             }
         };
-        let (_bound, listener) = match bind(&listen) {
+        let (bound, listener) = match bind(&listen) {
             Ok(bound) => bound,
             Err(error) => {
                 let text = format!("cannot listen on {}: {error}", self.listen);
@@ -127,6 +127,11 @@ impl Tap {
                 observer,
                 drain,
             )
+        };
+        // Nobody who connects from then on would be served.
+        let shutdown = async move {
+            shutdown.await;
+            drop(bound);
         };
         accept(listener, &options, connection, shutdown).await;
         writer.end().into()

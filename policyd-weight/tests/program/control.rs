@@ -12,8 +12,12 @@ use serde_json::Value;
 
 use super::{
     PATIENCE,
-    world::{GOOD, PROGRAM, Running, World, bad, good, text},
+    world::{PROGRAM, Running, World, bad, good, text},
 };
+
+/// With `-d` the addresses stand there as well.
+const GOOD: &str = "action=PREPEND X-policyd-weight:  NOT_IN_BL=-1.5 CL_IP_EQ_FROM_MX=-3.1 \
+                    <helo_ips:  mail.acme.test 100.64.2.10>; rate: -4.6";
 
 /// A daemon with a control socket, and its log.
 struct Controlled {

@@ -1,8 +1,8 @@
 //! A limiter that processes share: each sender has 60 messages a minute and 500 an hour, whichever process is asked.
 //!
 //! ```text
-//! cargo run --example limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10031 60/1m,500/1h
-//! cargo run --example limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10032 60/1m,500/1h
+//! cargo run --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10031 60/1m,500/1h
+//! cargo run --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10032 60/1m,500/1h
 //! ```
 
 use std::{env, error::Error, sync::Arc};
@@ -16,7 +16,7 @@ use tokio::signal::ctrl_c;
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let [file, listen, windows] = arguments.as_slice() else {
-        return Err("usage: limiter FILE ENDPOINT WINDOWS".into());
+        return Err("usage: shared_limiter FILE ENDPOINT WINDOWS".into());
     };
     let windows: Arc<Windows> = Arc::new(windows.parse()?);
     let store = SqliteStore::new(Sqlite::open(SqliteOptions::new(file)).await?).await?;
@@ -41,7 +41,7 @@ async fn decide(store: &dyn Store, windows: &Windows, request: &Request) -> Acti
         Ok(_) => Action::Defer(b"too many messages, try again later"),
         // A store that is away stops no mail.
         Err(error) => {
-            eprintln!("limiter: {error}");
+            eprintln!("shared_limiter: {error}");
             Action::Dunno
         }
     }
