@@ -14,7 +14,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::control;
+use super::control::{self, ControlSocket};
 use crate::{
     cache::{Backing, open_file, open_store},
     policy::{Policy, TEST_INTERVAL},
@@ -88,21 +88,26 @@ impl Maintenance {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        // Before the start is over: who has waited for that finds the socket.
+        let socket = {
+            let _context = runtime.enter();
+            self.socket()
+        };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("maintenance".to_owned())
             .spawn(move || {
-                runtime.block_on(self.run(stopped));
+                runtime.block_on(self.run(socket, stopped));
             })?;
         Ok(Running { stop, thread })
     }
 
-    async fn run(self, stopped: oneshot::Receiver<()>) {
+    async fn run(self, socket: Option<ControlSocket>, stopped: oneshot::Receiver<()>) {
         open_backing(&self.policy, &self.store, self.file.as_deref(), false).await;
         self.ready.send_replace(true);
         tokio::select! {
             () = self.write_changes() => {}
-            () = self.serve_socket() => {}
+            () = self.serve(socket) => {}
             () = self.test_lists() => {}
             _ = stopped => {}
         }
@@ -127,17 +132,20 @@ impl Maintenance {
         }
     }
 
-    async fn serve_socket(&self) {
-        let Some(path) = &self.socket else {
-            return std::future::pending().await;
-        };
-        match control::bind(path) {
-            Ok(socket) => control::serve(&socket, &self.policy).await,
-            Err(error) => {
-                let text = format!("no socket for -s and -k at {}: {error}", path.display());
-                self.policy.log().line(Level::Warning, text);
-                std::future::pending().await
-            }
+    fn socket(&self) -> Option<ControlSocket> {
+        let path = self.socket.as_ref()?;
+        let bound = control::bind(path);
+        if let Err(error) = &bound {
+            let text = format!("no socket for -s and -k at {}: {error}", path.display());
+            self.policy.log().line(Level::Warning, text);
+        }
+        bound.ok()
+    }
+
+    async fn serve(&self, socket: Option<ControlSocket>) {
+        match socket {
+            Some(socket) => control::serve(&socket, &self.policy).await,
+            None => std::future::pending().await,
         }
     }
 
