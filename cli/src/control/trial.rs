@@ -164,7 +164,8 @@ impl LookUp {
     fn begin() -> Option<Self> {
         let more = |count| (count < MAX_LOOK_UPS).then_some(count + 1);
         let begun = LOOK_UPS.fetch_update(Relaxed, Relaxed, more);
-        begun.is_ok().then_some(Self)
+        // Not `then_some`: a place that is not there would be given back.
+        begun.is_ok().then(|| Self)
     }
 }
 
