@@ -22,8 +22,10 @@ impl Completions {
     pub(crate) fn run(self) -> ExitCode {
         let mut text = Vec::new();
         let mut command = crate::Arguments::command();
-        generate(self.shell, &mut command, "policy-client", &mut text);
-        let printed: io::Result<()> = print(&text);
+        // For bash the library takes a hyphen in the name for the beginning of a subcommand, in one of two places.
+        generate(self.shell, &mut command, "policy_client", &mut text);
+        let text = String::from_utf8_lossy(&text).replace("policy_client", "policy-client");
+        let printed: io::Result<()> = print(text.as_bytes());
         ended(printed, Status::Success).into()
     }
 }

@@ -10,7 +10,7 @@ fn each_shell_reads_what_is_printed_for_it_and_completes_subcommands_and_options
     for (shell, script) in [
         (
             "bash",
-            ". FILE; COMP_WORDS=(policy-client query --pre); COMP_CWORD=2; _policy__client policy-client --pre query; echo ${COMPREPLY[@]}",
+            ". FILE; COMP_WORDS=(policy-client query --pre); COMP_CWORD=2; _policy-client policy-client --pre query; echo ${COMPREPLY[@]}",
         ),
         (
             "zsh",

@@ -70,6 +70,25 @@ impl Server {
         reason = "a process is waited for, on a thread of the test"
     )]
     pub fn start_again(&mut self) {
+        self.spawn();
+        let mut more_starts = 20;
+        for _ in 0..4000 {
+            if TcpStream::connect(&self.address).is_ok() && self.is_ready() {
+                return;
+            }
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                // PostgreSQL refuses to start while processes of one that was killed have not ended yet.
+                assert!(more_starts > 0, "{:?} has ended: {status}", self.command);
+                more_starts -= 1;
+                thread::sleep(Duration::from_millis(100));
+                self.spawn();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{:?} does not listen at {}", self.command, self.address);
+    }
+
+    fn spawn(&mut self) {
         let (program, arguments) = self.command.split_first().unwrap();
         // It ends with the process that started it.
         let child = Command::new("setpriv")
@@ -81,16 +100,6 @@ impl Server {
             .stderr(Stdio::null())
             .spawn();
         self.child = Some(child.unwrap_or_else(|error| panic!("{program}: {error}")));
-        for _ in 0..4000 {
-            if TcpStream::connect(&self.address).is_ok() && self.is_ready() {
-                return;
-            }
-            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                panic!("{program} has ended: {status}");
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("{program} does not listen at {}", self.address);
     }
 
     #[allow(
