@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{
     PATIENCE,
-    world::{PROGRAM, Running, World, bad, good, text},
+    world::{GOOD, PROGRAM, Running, World, bad, good, text},
 };
 
 /// With `-d` the addresses stand there as well.
-const GOOD: &str = "action=PREPEND X-policyd-weight:  NOT_IN_BL=-1.5 CL_IP_EQ_FROM_MX=-3.1 \
+const GOOD_WITH_D: &str = "action=PREPEND X-policyd-weight:  NOT_IN_BL=-1.5 CL_IP_EQ_FROM_MX=-3.1 \
                     <helo_ips:  mail.acme.test 100.64.2.10>; rate: -4.6";
 
 /// A daemon with a control socket, and its log.
@@ -83,7 +83,7 @@ fn options(world: &World) -> String {
 fn the_status_and_the_lists_show_what_was_asked_and_answered() {
     let daemon = Controlled::start();
     let world = &daemon.world;
-    assert_eq!(world.ask(&good("1")), GOOD);
+    assert_eq!(world.ask(&good("1")), GOOD_WITH_D);
     assert!(world.ask(&bad("2")).starts_with("action=550 "));
     let status = daemon.json(&["status"]);
     for (of, value) in [
@@ -126,7 +126,7 @@ fn the_status_and_the_lists_show_what_was_asked_and_answered() {
 fn a_client_is_shown_and_forgotten() {
     let daemon = Controlled::start();
     let world = &daemon.world;
-    assert_eq!(world.ask(&good("1")), GOOD);
+    assert_eq!(world.ask(&good("1")), GOOD_WITH_D);
     assert!(world.ask(&bad("2")).starts_with("action=550 "));
     let (code, shown, _) = daemon.said(&["cache", "show"]);
     let lines: Vec<_> = shown.lines().collect();
@@ -163,7 +163,7 @@ fn a_reload_says_what_is_wrong_and_changes_nothing_then() {
         code == Some(1) && said.contains("policyd-weight.conf:") && said.contains("error: "),
         "{said}"
     );
-    assert_eq!(world.ask(&good("1")), GOOD);
+    assert_eq!(world.ask(&good("1")), GOOD_WITH_D);
     world.configure(&format!("{before} $POSCACHEMSG = 'known client';"));
     let done = daemon.said(&["reload"]);
     assert_eq!(
