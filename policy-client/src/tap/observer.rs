@@ -22,6 +22,8 @@ pub(super) struct Observer {
     /// Requests without an answer so far.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
+    /// Requests that are waited for no more; their answers come before those of the pending ones.
+    given_up: u64,
     /// Told when the last one is answered.
     idle: Arc<Notify>,
     sink: Sink,
@@ -57,6 +59,7 @@ impl Observer {
             answers: Side::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
+            given_up: 0,
             idle: Arc::default(),
             sink,
         }
@@ -92,6 +95,7 @@ impl Observer {
             // Postfix has one under way; another client may have as many as it likes.
             while self.pending.len() > MAX_PENDING || self.pending_bytes > MAX_PENDING_BYTES {
                 self.finish(None, Some("too many requests without an answer"));
+                self.given_up += 1;
             }
         }
         if let Some(error) = error {
@@ -106,7 +110,9 @@ impl Observer {
         let next = |decoder: &mut MessageDecoder, buffer: &mut BytesMut| decoder.response(buffer);
         let (responses, error) = self.answers.take(bytes, next);
         for response in responses {
-            if self.pending.is_empty() {
+            if self.given_up > 0 {
+                self.given_up -= 1;
+            } else if self.pending.is_empty() {
                 self.note("the server answers without a request");
             } else {
                 self.finish(Some(&response), None);

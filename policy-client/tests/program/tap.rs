@@ -1,6 +1,10 @@
 //! `policy-client tap`: what goes through it, what it shows and what it records.
 
-use std::{fs, io::Read, net::TcpStream};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+};
 
 use policy_testing::{
     process::{Client, Ended, Process, Signal, policy_client, request, run},
@@ -225,6 +229,37 @@ fn anonymised_is_what_is_shown_and_recorded_and_not_what_goes_through() {
         );
     }
     assert_eq!(shown[0], shown[1], "the same key, the same names");
+}
+
+#[test]
+fn answers_stay_with_their_requests_where_too_many_are_asked_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let tap = Tap::start(&listener.local_addr().unwrap().to_string(), &[]);
+    let numbers = || 0..150;
+    let requests: Vec<_> = numbers().map(|n| format!("sender={n}\n\n")).collect();
+    let client = tap.connect();
+    client.send(requests.concat().as_bytes());
+    let (mut server, _) = listener.accept().unwrap();
+    server
+        .read_exact(&mut vec![0; requests.concat().len()])
+        .unwrap();
+    let answers: String = numbers().map(|n| format!("action=OK {n}\n\n")).collect();
+    server.write_all(answers.as_bytes()).unwrap();
+    assert!(tap.process.out.wait_lines(1, " -> OK 149 ("));
+    let ended = tap.stop();
+    let line_of = |n: u32| {
+        let sender = format!(" sender={n} ");
+        ended.out.lines().find(|line| line.contains(&sender))
+    };
+    for (number, answer) in [
+        (0, "(too many requests without an answer)"),
+        (49, "(too many requests without an answer)"),
+        (50, "OK 50 ("),
+        (149, "OK 149 ("),
+    ] {
+        let line = line_of(number).unwrap_or_default();
+        assert!(line.contains(&format!(" -> {answer}")), "{number}: {line}");
+    }
 }
 
 #[test]
