@@ -114,9 +114,10 @@ impl Judge {
                 self.counts.len() - 1
             })
         });
+        let is_default = is(&self.default) == Some(true);
         Verdict {
-            is_wrong: is(&self.expected) == Some(false),
-            is_default: is(&self.default) == Some(true),
+            is_wrong: is(&self.expected) == Some(false) && !is_default,
+            is_default,
             kind,
         }
     }
@@ -157,12 +158,12 @@ mod tests {
     #[test]
     fn answers_are_compared_and_counted_by_their_first_word() {
         let regex = |text| Regex::new(text).ok();
-        let mut judge = Judge::new(regex("^(DUNNO|DEFER)"), regex("^DEFER nobody$"));
+        let mut judge = Judge::new(regex("^DUNNO"), regex("^DEFER nobody$"));
         for (action, is_wrong, is_default) in [
             (&b"DUNNO"[..], false, false),
             (b"DUNNO", false, false),
             (b"DEFER nobody", false, true),
-            (b"DEFER greylisted", false, false),
+            (b"DEFER greylisted", true, false),
             (b"REJECT \x1b[2J", true, false),
         ] {
             let verdict = judge.judge(action);

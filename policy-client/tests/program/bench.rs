@@ -56,7 +56,7 @@ fn answers_are_counted_as_an_independent_look_at_the_requests_says() {
         "-n",
         "1000",
         "--expect",
-        "^DUNNO|^DEFER",
+        "^DUNNO|^DEFER greylisted",
         "--default",
         "^DEFER nobody$",
     ];
