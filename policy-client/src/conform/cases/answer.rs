@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy_proto::{
     Action,
     ProtocolState::{self, Connect, Data, EndOfMessage, Mail, Rcpt},
+    attr,
 };
 
 use crate::conform::{
@@ -111,7 +112,30 @@ pub(super) const CASES: &[Case] = &[
         REPLY_LINE,
         Steps(|server| Box::pin(each(server, |_, answer| action(answer).len() <= MAX_REPLY))),
     ),
+    must(
+        "3.15",
+        "gives an action in UTF-8 also where the request is not",
+        UTF8,
+        Steps(|server| Box::pin(is_utf8_for_other_bytes(server))),
+    ),
 ];
+
+/// Whether nothing of such a request comes back in the action, as in a text that names the sender.
+async fn is_utf8_for_other_bytes(server: Arc<Server>) -> Verdict {
+    let request = Attributes::at(Rcpt)
+        .with(attr::HELO_NAME, b"caf\xe9.example.net")
+        .with(attr::SENDER, b"\xe9t\xe9@example.net")
+        .with(attr::RECIPIENT, b"\xff\xfe@example.org");
+    let answer = match server.ask(&request.bytes()).await {
+        Ok(answer) => answer,
+        Err(Miss::Failed(reason)) => return Err(Miss::Skipped(reason)),
+        Err(other) => return Err(other),
+    };
+    if str::from_utf8(action(&answer)).is_err() {
+        return Miss::failed(format!("answered {}", quoted(&answer.0)));
+    }
+    Ok(())
+}
 
 /// Whether this holds for the answers at several stages.
 async fn each(server: Arc<Server>, holds: fn(ProtocolState, &Answer) -> bool) -> Verdict {

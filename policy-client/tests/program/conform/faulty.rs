@@ -27,6 +27,7 @@ pub(crate) enum Fault {
     AnswersAfterAnyLine,
     LosesASecondRequest,
     PrependsAtTheEnd,
+    NamesTheSender,
     RefusesUnknownNames,
     NeedsAnOrder,
     RefusesDuplicates,
@@ -199,6 +200,10 @@ impl Server {
         Some(match self.fault {
             Fault::Answers(answer) => answer.to_vec(),
             Fault::PrependsAtTheEnd => b"action=PREPEND X-A: b\n\n".to_vec(),
+            Fault::NamesTheSender => {
+                let sender = get("sender").unwrap_or_default();
+                [b"action=REJECT no mail from ", sender, b"\n\n"].concat()
+            }
             Fault::RemembersAttributes if get("sasl_username").is_some() => {
                 b"action=OK logged in\n\n".to_vec()
             }

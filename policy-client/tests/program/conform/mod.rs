@@ -278,7 +278,7 @@ fn conform(args: &[&str]) -> Ended {
 }
 
 /// Faults, and the case that is about each.
-const FAULTS: [(Fault, &str); 36] = [
+const FAULTS: [(Fault, &str); 37] = [
     (Fault::SendsABanner, "1.2"),
     (Fault::ClosesAfterAnAnswer, "1.3"),
     (Fault::Answers(b"action=DUNNO\n\n\n"), "1.4"),
@@ -299,6 +299,7 @@ const FAULTS: [(Fault, &str); 36] = [
     (Fault::Answers(b"action=ACCEPT\n\n"), "3.7"),
     (Fault::Answers(b"action=greylisting\n\n"), "3.8"),
     (Fault::PrependsAtTheEnd, "3.11"),
+    (Fault::NamesTheSender, "3.15"),
     (Fault::RefusesUnknownNames, "4.1"),
     (Fault::NeedsAnOrder, "4.4"),
     (Fault::RefusesDuplicates, "4.6"),
