@@ -150,6 +150,7 @@ impl Replay {
         }
         progress.finish_and_clear();
         let printed = report.print(self.json);
+        let fault = fault.or_else(|| report.lacks().map(str::to_owned));
         let status = match fault {
             Some(text) => {
                 let text = format!("{}: {text}", self.file.display());

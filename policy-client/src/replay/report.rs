@@ -118,6 +118,20 @@ impl Report {
         }
     }
 
+    /// What would have to be there for the report to say something.
+    pub(super) const fn lacks(&self) -> Option<&'static str> {
+        let measured = &self.server.measured;
+        if measured.is_interrupted() {
+            None
+        } else if measured.answered() + measured.unanswered() == 0 {
+            Some("there is no request")
+        } else if self.other.is_some() && self.compared == 0 {
+            Some("there is no recorded answer")
+        } else {
+            None
+        }
+    }
+
     pub(super) fn print(&self, json: bool) -> io::Result<()> {
         if json {
             return Output { json }.line(b"", || self.object());

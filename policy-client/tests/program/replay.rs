@@ -223,6 +223,33 @@ fn a_server_that_does_not_answer_ends_it_with_69_and_is_counted() {
 }
 
 #[test]
+fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
+    let stub = Stub::tcp(Script::default());
+    for (text, args, said) in [
+        ("", &[][..], ": there is no request\n"),
+        (
+            "# nothing\n",
+            &["--diff", "recorded"],
+            ": there is no request\n",
+        ),
+        (
+            "Nov 29 10:00:00 mx postfix/qmgr[1]: 4A: removed\n",
+            &[],
+            ": there is no request\n",
+        ),
+        (
+            "a=1\n\n",
+            &["--diff", "recorded"],
+            ": there is no recorded answer\n",
+        ),
+    ] {
+        let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
+        assert_eq!(ended.code, Some(65), "{text}: {ended:?}");
+        assert!(ended.err.ends_with(said), "{text}: {ended:?}");
+    }
+}
+
+#[test]
 fn what_comes_before_a_fault_is_asked() {
     let stub = Stub::tcp(Script::default());
     let file = File::of("a=1\n\nrubbish\n\na=2\n\n");
