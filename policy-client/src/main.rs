@@ -30,6 +30,7 @@ mod serve;
 mod snapshot;
 mod status;
 mod tap;
+mod text_file;
 
 use status::{Status, fail};
 

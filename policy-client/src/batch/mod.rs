@@ -13,6 +13,7 @@ use crate::{
     output::ended,
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
+    text_file,
 };
 
 mod expectation;
@@ -45,9 +46,9 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) async fn run(self) -> ExitCode {
         let name = self.file.display().to_string();
-        let text = match self.read() {
+        let text = match text_file::read(&self.file) {
             Ok(text) => text,
-            Err(error) => return fail(&format!("{name}: {error}"), Status::NoInput),
+            Err((status, text)) => return fail(&text, status),
         };
         let script = match Script::parse(&text) {
             Ok(script) => script,
@@ -77,18 +78,6 @@ impl Batch {
             Ok(_) => Status::Unexpected.into(),
             Err(error) => ended(Err(error), Status::Success).into(),
         }
-    }
-
-    fn read(&self) -> io::Result<String> {
-        let bytes = if self.file.as_os_str() == "-" {
-            let mut bytes = Vec::new();
-            io::Read::read_to_end(&mut io::stdin(), &mut bytes)?;
-            bytes
-        } else {
-            std::fs::read(&self.file)?
-        };
-        let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
-        String::from_utf8(bytes).map_err(not_text)
     }
 
     async fn report(

@@ -6,7 +6,7 @@ mod script;
 mod server;
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -26,7 +26,10 @@ use self::{
     script::{Condition, Manner, Rule, Script},
     server::{Server, println},
 };
-use crate::status::{Status, fail, interrupted};
+use crate::{
+    status::{Status, fail, interrupted},
+    text_file,
+};
 
 /// A policy server for tests: answers as it is told, or misbehaves.
 ///
@@ -173,8 +176,7 @@ impl Serve {
             return Ok(File::default());
         };
         let name = path.display();
-        let text = fs::read_to_string(path)
-            .map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
+        let text = text_file::read(path)?;
         File::parse(&text).map_err(|error| (Status::Data, format!("{name}: {error}")))
     }
 

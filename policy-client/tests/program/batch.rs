@@ -130,6 +130,14 @@ fn a_fault_of_the_file_is_told_with_its_place_and_nothing_is_asked() {
             "{ended:?}"
         );
     }
+    for (bytes, said) in [
+        (&b"a\n  > x=1\n  < \xff\n"[..], ":3: not UTF-8\n"),
+        (&vec![b'#'; 17 << 20], ": longer than 16777216 bytes\n"),
+    ] {
+        let ended = batch(bytes, &[&address]);
+        assert_eq!(ended.code, Some(65), "{ended:?}");
+        assert!(ended.err.ends_with(said), "{ended:?}");
+    }
     let missing = run(policy_client(), &["batch", "/nonexistent/file", &address]);
     assert_eq!(missing.code, Some(66), "{missing:?}");
     assert_eq!(stub.connections(), 0);
@@ -180,7 +188,7 @@ fn assert_all_pass(file: &str, endpoint: &str) {
 }
 
 /// Runs it on a file of this text.
-fn batch(text: &str, args: &[&str]) -> Ended {
+fn batch(text: impl AsRef<[u8]>, args: &[&str]) -> Ended {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("requests.batch");
     fs::write(&file, text).unwrap();
