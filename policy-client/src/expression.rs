@@ -6,5 +6,28 @@ use regex::bytes::{Regex, RegexBuilder};
 pub(crate) fn expression(text: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(text);
     let regex = builder.unicode(false).build();
-    regex.map_err(|error| error.to_string())
+    regex.map_err(|error| {
+        // The last of several lines says what is wrong; those before it show where.
+        let text = error.to_string();
+        let last = text.lines().next_back().unwrap_or_default();
+        last.trim_start_matches("error: ").to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        for (text, said) in [
+            ("(", "unclosed group"),
+            (
+                "a{9999}{9999}",
+                "Compiled regex exceeds size limit of 10485760 bytes.",
+            ),
+        ] {
+            assert_eq!(expression(text).unwrap_err(), said);
+        }
+    }
 }
