@@ -90,7 +90,9 @@ fn item(argument: &Arg) -> String {
         (None, None) => format!(".It {value}\n"),
     };
     let help = argument.get_long_help().or_else(|| argument.get_help());
-    text += &lines(&full(&help.map(ToString::to_string).unwrap_or_default()));
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let paragraphs: Vec<_> = help.split("\n\n").map(full).collect();
+    text += &lines(&paragraphs.join(" "));
     let values = argument.get_possible_values();
     let takes_values = argument.get_action().takes_values();
     if takes_values && !values.is_empty() && !argument.is_hide_possible_values_set() {
