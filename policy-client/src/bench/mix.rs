@@ -2,11 +2,13 @@
 
 use std::{fmt::Write, ops::Range};
 
-use bytes::BytesMut;
 use fastrand::Rng;
-use policy_proto::{MessageDecoder, ProtocolState, Request, attr};
+use policy_proto::{ProtocolState, Request, attr};
 
-use crate::preset::{Version, attributes};
+use crate::{
+    capture::Requests,
+    preset::{Version, attributes},
+};
 
 /// Requests as they go over the wire, in messages.
 #[derive(Debug, Default)]
@@ -61,19 +63,14 @@ impl Mix {
 
     /// Captured requests, one after the other, without the notes of `tap` between them. Those that follow each other with the
     /// same instance are of one message.
-    pub(crate) fn from_captured(captured: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_captured(captured: Requests) -> Result<Self, String> {
         let mut mix = Self::default();
-        let mut decoder = MessageDecoder::new();
-        let lines = captured.split_inclusive(|byte| *byte == b'\n');
-        let mut buffer = BytesMut::with_capacity(captured.len());
-        for line in lines.filter(|line| !line.starts_with(b"#")) {
-            buffer.extend_from_slice(line);
-        }
         let mut last: Option<Vec<u8>> = None;
-        while let Some(request) = decoder
-            .request(&mut buffer)
-            .map_err(|error| error.to_string())?
-        {
+        for captured in captured {
+            let request = captured.map_err(|fault| fault.to_string())?.request;
+            if mix.bytes.len() + request.as_bytes().len() > MAX_CAPTURED {
+                return Err(format!("more than {MAX_CAPTURED} bytes of requests"));
+            }
             let instance = request.get(attr::INSTANCE).unwrap_or_default();
             let number = mix.requests.len();
             match mix.messages.last_mut() {
@@ -85,7 +82,6 @@ impl Mix {
             last = Some(instance.to_vec());
             mix.push(&request, None);
         }
-        decoder.finish(&buffer).map_err(|error| error.to_string())?;
         if mix.requests.is_empty() {
             return Err("no requests".to_owned());
         }
@@ -193,13 +189,21 @@ impl<'a> Message<'a> {
 
 /// Enough that neither a server nor a processor knows them by heart, and few enough that they are made in no time.
 const MESSAGES: usize = 1000;
+/// Of captured requests, in bytes: all of them are kept in memory.
+const MAX_CAPTURED: usize = 256 << 20;
 /// The digits of a message's number.
 const DIGITS: usize = 16;
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use bytes::BytesMut;
+    use policy_proto::MessageDecoder;
+
     use super::*;
+    use crate::capture::Lines;
 
     #[test]
     fn a_message_is_asked_about_once_for_each_recipient_and_then_once_at_other_stages() {
@@ -253,17 +257,23 @@ mod tests {
 
     #[test]
     fn captured_requests_stay_as_they_are_and_those_of_an_instance_are_one_message() {
-        let captured = b"#: time=1\ninstance=a\nx=1\n\ninstance=a\nx=2\n\ninstance=b\n\n#: time=2\nx=3\n\nx=4\n\n";
-        let mut mix = Mix::from_captured(captured).unwrap();
+        // The empty line after the last request is easily lost.
+        let captured = "#: time=1\ninstance=a\nx=1\n\ninstance=a\nx=2\n\ninstance=b\n\n#: time=2\nx=3\n\nx=4\n";
+        let mut mix = Mix::from_captured(requests(captured)).unwrap();
         let messages: Vec<_> = (0..4).map(|number| mix.message(number)).collect();
         assert_eq!(messages, [0..2, 2..3, 3..4, 4..5]);
         assert_eq!(mix.request(1, 99), b"instance=a\nx=2\n\n");
         for (captured, error) in [
-            (&b""[..], "no requests"),
-            (b"instance=a\n", "end of the stream within a message"),
+            ("", "no requests"),
+            ("instance=a\n\nrubbish\n", "line 3: no '='"),
         ] {
-            assert_eq!(Mix::from_captured(captured).unwrap_err(), error);
+            let mix = Mix::from_captured(requests(captured));
+            assert_eq!(mix.unwrap_err(), error);
         }
+    }
+
+    fn requests(text: &'static str) -> Requests {
+        Requests::of(Lines::of(Box::new(Cursor::new(text))))
     }
 
     fn manner(stages: &[ProtocolState], recipients: (u8, u8)) -> Manner<'_> {

@@ -21,7 +21,6 @@ mod tally;
 pub(crate) use options::Bench;
 
 use std::{
-    fs,
     io::{IsTerminal, stderr, stdout},
     process::{self, ExitCode},
     sync::{Arc, atomic::AtomicBool},
@@ -45,6 +44,7 @@ use self::{
     report::{Latency, Report},
 };
 use crate::{
+    capture,
     output::{self, Output},
     status::Status,
 };
@@ -106,9 +106,9 @@ impl Bench {
     fn mix(&self) -> Result<Mix, Fault> {
         if let Some(path) = &self.requests {
             let name = path.display();
-            let captured =
-                fs::read(path).map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
-            return Mix::from_captured(&captured)
+            let captured = capture::open(path)
+                .map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
+            return Mix::from_captured(captured)
                 .map_err(|error| (Status::Data, format!("{name}: {error}")));
         }
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
