@@ -165,7 +165,15 @@ impl Bench {
             let width = size.map_or(WIDTH, |size| usize::from(size.ws_col).clamp(40, WIDTH));
             output::print(report.text(width, locale::is_utf8()).as_bytes())
         };
-        output::ended(printed, status)
+        let status = output::ended(printed, report.status());
+        // After the report: a measurement is not lost with its plot.
+        if let Some(plot) = &self.plot {
+            let line = (report.endpoint.clone(), report.latency.curve.clone());
+            if let Err(error) = svg::write(plot, &report.title(), &[line]) {
+                return Status::CannotCreate.say(&error).max(status);
+            }
+        }
+        status
     }
 
     fn limit(&self) -> Limit {

@@ -81,6 +81,18 @@ fn two_measurements_are_compared_and_drawn() {
 }
 
 #[test]
+fn a_plot_that_cannot_be_written_does_not_cost_the_report() {
+    let stub = Stub::tcp(Script::default());
+    let ended = bench(
+        &stub.address(),
+        &["-n", "5", "--plot", "/nonexistent/plot.svg"],
+    );
+    assert_eq!(ended.code, Some(73), "{ended:?}");
+    assert!(ended.out.contains("requests    5\n"), "{ended:?}");
+    assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+}
+
+#[test]
 fn a_report_in_text_is_one_that_a_pipe_may_close() {
     let stub = Stub::tcp(Script::default());
     let ended = bench(&stub.address(), &["-n", "50"]);
