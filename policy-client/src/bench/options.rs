@@ -37,7 +37,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "PER-SECOND", value_parser = rate)]
     pub(super) rate: Option<f64>,
     /// How long to measure
-    #[arg(short, long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(short, long, default_value = "10s", value_parser = positive)]
     pub(super) duration: Duration,
     /// Measure this many requests instead
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
