@@ -62,6 +62,7 @@ pub(crate) struct Load<'a> {
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     pub(crate) judge: Judge,
+    pub(crate) warm_up: Duration,
     /// Of the measurement, without the warm-up.
     pub(crate) elapsed: Duration,
     pub(crate) under_way: u64,
@@ -127,12 +128,15 @@ impl<'a> Load<'a> {
             self.tally.lost(Loss::Unsent, unsent);
         }
         let now = Instant::now();
-        let end = self.plan.end().filter(|_| !was_interrupted);
-        let end = end.max(self.tally.last_answer).unwrap_or(now).min(now);
+        let end = self
+            .plan
+            .ended(self.tally.last_answer, was_interrupted, now);
         if let Some(live) = self.live.take() {
             live.end();
         }
+        let warm_up_end = self.plan.measured_from().min(end);
         Ok(Outcome {
+            warm_up: warm_up_end.saturating_duration_since(self.plan.begin()),
             elapsed: end.saturating_duration_since(self.plan.measured_from()),
             tally: self.tally,
             judge: self.judge,

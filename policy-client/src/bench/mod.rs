@@ -145,19 +145,11 @@ impl Bench {
                 Some(path) => path.display().to_string(),
                 None => format!("seed {}", self.seed),
             },
-            warm_up: self.warm_up().as_secs_f64(),
             ..Report::default()
         }
     }
 
     fn print(&self, report: &Report, output: Output) -> Status {
-        let status = report.status();
-        if let Some(plot) = &self.plot {
-            let line = (report.endpoint.clone(), report.latency.curve.clone());
-            if let Err(error) = svg::write(plot, &report.title(), &[line]) {
-                return Status::CannotCreate.say(&error);
-            }
-        }
         let printed = if output.json {
             output.line(b"", || report.json())
         } else {
@@ -195,6 +187,7 @@ impl Bench {
 
 impl Report {
     fn add(&mut self, outcome: Outcome) {
+        self.warm_up = outcome.warm_up.as_secs_f64();
         self.elapsed = outcome.elapsed.as_secs_f64();
         self.counts = outcome.tally.counts;
         self.under_way = outcome.under_way;

@@ -75,6 +75,20 @@ impl Plan {
         }
     }
 
+    /// When the measurement was over: at an interruption, else after its time and its last answer. What was waited for in
+    /// vain after these is no part of it.
+    pub(crate) fn ended(
+        &self,
+        last_answer: Option<Instant>,
+        was_interrupted: bool,
+        now: Instant,
+    ) -> Instant {
+        if was_interrupted {
+            return now;
+        }
+        self.end().max(last_answer).unwrap_or(now).min(now)
+    }
+
     pub(crate) fn next(&self, now: Instant) -> Turn {
         let planned = match self.rate {
             Some(rate) => self.begin + Duration::from_secs_f64(self.taken as f64 / rate),
@@ -162,6 +176,29 @@ mod tests {
             plan.take(true);
         }
         assert_eq!((plan.next(begin), plan.unsent()), (Turn::Over, 0));
+    }
+
+    #[test]
+    fn a_measurement_lasts_to_an_interruption_or_to_its_last_answer() {
+        let begin = Instant::now();
+        let at = |seconds: u32| begin + seconds * SECOND;
+        for (limit, last_answer, was_interrupted, ended) in [
+            (Limit::Count(9), Some(2), false, 2),
+            (Limit::Count(9), None, false, 9),
+            // A server that has stopped answering has answered fewer a second.
+            (Limit::Count(9), Some(2), true, 9),
+            (Limit::Time(5 * SECOND), Some(2), false, 5),
+            (Limit::Time(5 * SECOND), Some(6), false, 6),
+            (Limit::Time(20 * SECOND), Some(2), true, 9),
+        ] {
+            let plan = Plan::new(begin, None, Duration::ZERO, limit);
+            let got = plan.ended(last_answer.map(at), was_interrupted, at(9));
+            assert_eq!(
+                got,
+                at(ended),
+                "{limit:?} {last_answer:?} {was_interrupted}"
+            );
+        }
     }
 
     fn due(planned: Instant, is_measured: bool) -> Turn {

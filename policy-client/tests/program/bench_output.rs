@@ -43,6 +43,28 @@ fn ctrl_c_ends_it_with_what_was_measured_so_far() {
 }
 
 #[test]
+fn ctrl_c_within_the_warm_up_leaves_its_time_and_nothing_measured() {
+    let stub = Stub::tcp(Script::default());
+    let args = [
+        "bench",
+        &stub.address(),
+        "--warm-up",
+        "10m",
+        "--every",
+        "50ms",
+        "--json",
+    ];
+    let process = Process::start(policy_client(), &args);
+    assert!(process.err.wait_lines(1, "(warm-up)"));
+    process.signal(Signal::INT);
+    let report = object(&process.end());
+    assert_eq!(number(&report, "/requests"), 0);
+    assert!(number(&report, "/warm_up/requests") > 0, "{report}");
+    let elapsed = report["warm_up"]["elapsed_s"].as_f64().unwrap();
+    assert!((0.05..600.0).contains(&elapsed), "{report}");
+}
+
+#[test]
 fn two_measurements_are_compared_and_drawn() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
