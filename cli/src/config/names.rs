@@ -45,7 +45,7 @@ impl Reader {
                 .take(at)
                 .any(|before| before.text == name.text)
             {
-                let title = format!("service `{}` is in two groups", name.text);
+                let title = format!("service `{}` is in two groups, or twice in one", name.text);
                 let label = "one service has one group";
                 let help = "give it twice, under two names: each has its own state and connections";
                 self.find_at(&name.place, &title, label, Some(help.to_owned()));

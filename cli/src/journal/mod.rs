@@ -43,6 +43,8 @@ use groups::{GroupLog, Unanswered};
 pub struct Journal {
     log: Log,
     services: Vec<Arc<Counted>>,
+    /// Where a worker knows them in another order than the settings: the index of each of those of the settings.
+    order: Vec<usize>,
     /// A line per attempt.
     attempts: bool,
     /// What is logged beside that.
@@ -73,6 +75,7 @@ impl Journal {
                 .map(Counted::new)
                 .map(Arc::new)
                 .collect(),
+            order: Vec::new(),
             attempts: false,
             verbose: Detail::default(),
             format: LogFormat::Classic,
@@ -110,13 +113,17 @@ impl Journal {
     pub(crate) fn ordered(&self, places: &[usize], before: &Self) -> Self {
         let mut services = before.services.clone();
         put(&mut services, places, &self.services);
-        self.of(services)
+        Self {
+            order: places.to_vec(),
+            ..self.of(services)
+        }
     }
 
     fn of(&self, services: Vec<Arc<Counted>>) -> Self {
         Self {
             log: self.log.clone(),
             services,
+            order: Vec::new(),
             attempts: self.attempts,
             verbose: self.verbose,
             format: self.format,
@@ -163,6 +170,14 @@ impl Journal {
     /// With lines of requests in this format.
     pub(crate) fn with_format(self, format: LogFormat) -> Self {
         Self { format, ..self }
+    }
+
+    /// The services in the order of the settings, whatever the order here.
+    fn in_order(&self) -> impl Iterator<Item = &Counted> {
+        let as_here = self.order.is_empty();
+        let of_order = self.order.iter().filter_map(|at| self.services.get(*at));
+        let all = self.services.iter().filter(move |_| as_here);
+        all.chain(of_order).map(Arc::as_ref)
     }
 
     /// The names of the services, in their order.

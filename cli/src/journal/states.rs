@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Write,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -182,7 +181,7 @@ impl Journal {
 
     /// The states for a service manager, in one line.
     pub(crate) fn status(&self, states: &[State], now: Instant) -> String {
-        let one = |(counted, state): (&Arc<super::Counted>, &State)| {
+        let one = |(counted, state): (&super::Counted, &State)| {
             let name = &counted.name;
             let mode = match state.mode {
                 Mode::Enabled => String::new(),
@@ -193,7 +192,7 @@ impl Journal {
                 Some(time) => format!("{name} down {}s{mode}", time.as_secs()),
             }
         };
-        let services: Vec<String> = self.services.iter().zip(states).map(one).collect();
+        let services: Vec<String> = self.in_order().zip(states).map(one).collect();
         let count = self.unanswered_count();
         format!(
             "{}; {}",

@@ -70,10 +70,12 @@ impl Connection {
             }
             let mut part = [0; 1024];
             socket.set_read_timeout(Some(left(end)?))?;
-            match (socket.read(&mut part)?, &answer) {
-                (0, Some(answer)) => return Ok(answer.clone()),
-                (0, None) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                (count, _) => received.extend_from_slice(part.get(..count).unwrap_or_default()),
+            match (socket.read(&mut part), &answer) {
+                (Ok(0), Some(answer)) => return Ok(answer.clone()),
+                (Ok(0), None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                (Ok(count), _) => received.extend_from_slice(part.get(..count).unwrap_or_default()),
+                (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
+                (Err(error), _) => return Err(error),
             }
         }
     }

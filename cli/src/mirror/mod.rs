@@ -12,7 +12,7 @@ mod compare;
 mod counts;
 mod queue;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use policy_daemon::log::{Level, printable};
@@ -47,7 +47,7 @@ impl Mirror {
             let (options, counts, journal) = &of_thread;
             work(options, counts, journal, &copied, connection);
         };
-        let queue = Queue::new(options.connections, work);
+        let queue = Queue::new(options.connections, &counts, work);
         Self {
             options,
             counts,
@@ -70,9 +70,7 @@ impl Mirror {
             request: request.as_bytes().to_vec(),
             answer,
         };
-        if !self.queue.put(copied) {
-            self.counts.dropped.fetch_add(1, Relaxed);
-        }
+        _ = self.queue.put(copied);
     }
 
     /// All requests of a message or none, so that the mirror sees whole messages.

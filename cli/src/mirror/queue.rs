@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, Once, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -12,7 +12,7 @@ use std::{
 
 use policy_proto::Response;
 
-use super::ask::Connection;
+use super::{MirrorCounts, ask::Connection};
 
 /// A request that was answered.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Copied {
 
 type Work = Arc<dyn Fn(Copied, &mut Connection) + Send + Sync>;
 
-/// The queue of a mirror. When it is dropped, its threads end after what is in it.
+/// The queue of a mirror. When it is dropped, its threads end after what they are about: what waits is refused.
 pub(super) struct Queue {
     sender: SyncSender<Copied>,
     shared: Arc<Shared>,
@@ -41,13 +41,17 @@ struct Shared {
     receiver: Mutex<Receiver<Copied>>,
     /// Bytes of what is in it.
     bytes: AtomicUsize,
+    /// Nobody waits for what is in it any more.
+    has_ended: AtomicBool,
     work: Work,
+    counts: Arc<MirrorCounts>,
 }
 
 impl Queue {
-    /// With so many threads, each with a connection.
+    /// With so many threads, each with a connection. What is refused is counted here.
     pub(super) fn new(
         threads: usize,
+        counts: &Arc<MirrorCounts>,
         work: impl Fn(Copied, &mut Connection) + Send + Sync + 'static,
     ) -> Self {
         let (sender, receiver) = sync_channel(MAX_REQUESTS);
@@ -56,7 +60,9 @@ impl Queue {
             shared: Arc::new(Shared {
                 receiver: Mutex::new(receiver),
                 bytes: AtomicUsize::new(0),
+                has_ended: AtomicBool::new(false),
                 work: Arc::new(work),
+                counts: Arc::clone(counts),
             }),
             threads,
             start: Once::new(),
@@ -72,6 +78,7 @@ impl Queue {
             || self.sender.try_send(copied).is_err()
         {
             self.shared.bytes.fetch_sub(size, Relaxed);
+            self.shared.counts.dropped.fetch_add(1, Relaxed);
             return false;
         }
         true
@@ -101,8 +108,19 @@ impl Shared {
                 return;
             };
             self.bytes.fetch_sub(copied.size(), Relaxed);
-            (self.work)(copied, &mut connection);
+            if self.has_ended.load(Relaxed) {
+                self.counts.dropped.fetch_add(1, Relaxed);
+            } else {
+                (self.work)(copied, &mut connection);
+            }
         }
+    }
+}
+
+impl Drop for Queue {
+    /// A mirror that hangs would keep the threads for as long as each request may wait, one reload after the other.
+    fn drop(&mut self) {
+        self.shared.has_ended.store(true, Relaxed);
     }
 }
 
@@ -128,7 +146,8 @@ mod tests {
         let (begun, has_begun) = channel();
         let (release, released) = channel::<()>();
         let released = Mutex::new(released);
-        let queue = Queue::new(1, move |_, _| {
+        let counts = Arc::default();
+        let queue = Queue::new(1, &counts, move |_, _| {
             _ = begun.send(());
             _ = released.lock().unwrap().recv();
         });
@@ -148,5 +167,30 @@ mod tests {
         }
         assert!(!queue.put(copied(MAX_BYTES + 1)), "too many bytes");
         assert!(queue.put(copied(MAX_BYTES)));
+        assert_eq!(counts.dropped(), 2);
+    }
+
+    #[test]
+    fn a_queue_that_ends_refuses_what_waits() {
+        let (begun, has_begun) = channel();
+        let (release, released) = channel::<()>();
+        let released = Mutex::new(released);
+        let counts = Arc::default();
+        let queue = Queue::new(1, &counts, move |_, _| {
+            _ = begun.send(());
+            _ = released.lock().unwrap().recv();
+        });
+        let copied = || Copied {
+            request: Vec::new(),
+            answer: Response::dunno(),
+        };
+        assert!(queue.put(copied()));
+        has_begun.recv().unwrap();
+        assert!(queue.put(copied()) && queue.put(copied()));
+        drop(queue);
+        drop(release);
+        // The thread has ended, and the work with it.
+        assert!(has_begun.recv().is_err());
+        assert_eq!(counts.dropped(), 2);
     }
 }

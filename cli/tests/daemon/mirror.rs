@@ -168,3 +168,27 @@ fn a_mirror_of_a_group_gets_the_requests_of_that_group_alone() {
     configured.daemon.stop();
     assert_eq!(mirror.requests(), b.requests());
 }
+
+#[test]
+fn what_waits_for_a_mirror_that_a_reload_changes_is_dropped_and_its_thread_ends() {
+    let mirrored = Mirrored::start("timeout = \"60s\"");
+    mirrored.mirror.set(Script::answer("DUNNO").held());
+    let mut client = mirrored.configured.daemon.connect();
+    for number in 0..5 {
+        assert_eq!(client.ask_about(&number.to_string()), "DUNNO");
+    }
+    assert!(mirrored.mirror.wait_requests(1));
+    // From now on it is another one.
+    mirrored
+        .configured
+        .reload(&mirrored.settings("timeout = \"50s\""), GOOD);
+    mirrored.mirror.release();
+    let expected = json!({ "same": 1, "text": 0, "action": 0, "unanswered": 0, "dropped": 4 });
+    assert!(
+        eventually(|| mirrored.counts() == expected),
+        "{}",
+        mirrored.counts()
+    );
+    assert_eq!(mirrored.mirror.requests().len(), 1);
+    mirrored.configured.daemon.stop();
+}

@@ -1,6 +1,7 @@
 //! `hapolicy ctl trace`: the story of a request, as it is served.
 
 use std::{
+    fs,
     io::{Read, Write},
     os::unix::net::UnixStream,
 };
@@ -134,6 +135,37 @@ fn a_trace_ends_with_its_time_and_is_refused_where_it_cannot_be() {
     assert!(eventually(
         || daemon.ctl(&["trace", "--for", "10ms"]).code == Some(0)
     ));
+    daemon.daemon.stop();
+}
+
+#[test]
+fn a_trace_goes_on_after_its_terminal_has_stopped_it() {
+    let stub = Stub::tcp(Script::answer("DUNNO"));
+    let daemon = Controlled::start(&["-s", &service("good", &stub, "")]);
+    let trace = trace(&daemon, &[]);
+    let is_stopped = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", trace.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('T')
+    };
+    trace.signal(Signal::STOP);
+    assert!(eventually(is_stopped));
+    trace.signal(Signal::CONT);
+    assert!(eventually(|| !is_stopped()));
+    daemon.daemon.connect().ask_about("m1");
+    assert!(
+        trace.out.wait_lines(1, " reply after "),
+        "{}",
+        trace.err.text()
+    );
+    daemon.daemon.stop();
+}
+
+#[test]
+fn a_command_that_is_too_long_is_refused() {
+    let daemon = Controlled::start(&["-s", "one=127.0.0.1:1"]);
+    let ended = daemon.ctl(&["trace", "--sender", &"x".repeat(5000)]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("more than 4096 bytes"), "{ended:?}");
     daemon.daemon.stop();
 }
 

@@ -4,13 +4,13 @@ use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
 
 use thiserror::Error;
 
-use super::protocol::{read_answer, read_lines, words_to_bytes, write};
+use super::protocol::{MAX_COMMAND, read_answer, read_lines, words_to_bytes, write};
 
 /// A command that was not carried out.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// The daemon's own answer, in one line.
+    /// The daemon's own answer, in one line; or the command is too long to be sent.
     #[error("{0}")]
     Refused(String),
     /// No daemon answers there, or this user may not ask it.
@@ -33,8 +33,7 @@ pub enum AskError {
 /// [`AskError`].
 pub fn ask(path: &Path, words: &[String]) -> Result<String, AskError> {
     let exchange = || {
-        let stream = UnixStream::connect(path)?;
-        write(&stream, &words_to_bytes(words))?;
+        let stream = send(path, words)?;
         read_answer(&stream)
     };
     answer(path, exchange())
@@ -54,18 +53,34 @@ pub fn follow(
     on_line: impl FnMut(&str) -> bool,
 ) -> Result<(), AskError> {
     let exchange = || {
-        let stream = UnixStream::connect(path)?;
-        write(&stream, &words_to_bytes(words))?;
+        let stream = send(path, words)?;
         read_lines(&stream, time, on_line)
     };
     answer(path, exchange())
+}
+
+/// Connects, and sends a command. A daemon would close the connection on one that is too long, without a word.
+fn send(path: &Path, words: &[String]) -> io::Result<UnixStream> {
+    let bytes = words_to_bytes(words);
+    if bytes.len() > MAX_COMMAND {
+        return Err(io::ErrorKind::ArgumentListTooLong.into());
+    }
+    let stream = UnixStream::connect(path)?;
+    write(&stream, &bytes)?;
+    Ok(stream)
 }
 
 fn answer<T>(path: &Path, answer: io::Result<Result<T, String>>) -> Result<T, AskError> {
     match answer {
         Ok(answer) => answer.map_err(AskError::Refused),
         Err(error) => {
-            use io::ErrorKind::{ConnectionReset, InvalidData, TimedOut, WouldBlock};
+            use io::ErrorKind::{
+                ArgumentListTooLong, ConnectionReset, InvalidData, TimedOut, WouldBlock,
+            };
+            if error.kind() == ArgumentListTooLong {
+                let text = format!("the command has more than {MAX_COMMAND} bytes");
+                return Err(AskError::Refused(text));
+            }
             let text = match error.kind() {
                 TimedOut | WouldBlock => "a daemon has it, which does not answer",
                 ConnectionReset => {
@@ -77,5 +92,24 @@ fn answer<T>(path: &Path, answer: io::Result<Result<T, String>>) -> Result<T, As
             let error = io::Error::new(error.kind(), text);
             Err(AskError::Unavailable(path.display().to_string(), error))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_too_long_is_refused_before_it_is_sent() {
+        let words = |length| ["drain".to_owned(), "x".repeat(length)];
+        let path = Path::new("/nonexistent/control");
+        for error in [
+            ask(path, &words(5000)).unwrap_err(),
+            follow(path, &words(5000), Duration::ZERO, |_| true).unwrap_err(),
+        ] {
+            assert_eq!(error.to_string(), "the command has more than 4096 bytes");
+        }
+        let longest = ask(path, &words(4096 - "drain\n\n\n".len())).unwrap_err();
+        assert!(matches!(longest, AskError::Unavailable(..)), "{longest}");
     }
 }

@@ -66,7 +66,12 @@ pub(super) fn read_lines(
         // A line may come in parts, each of which waits for no longer than there is time.
         while !line.ends_with(b"\n") && line.len() <= MAX_LINE {
             stream.set_read_timeout(Some(left(end)?))?;
-            let part = reader.fill_buf()?;
+            let part = match reader.fill_buf() {
+                Ok(part) => part,
+                // Such as by a terminal that has stopped this process for a while.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
             if part.is_empty() {
                 break;
             }
@@ -94,8 +99,16 @@ pub(super) fn read_lines(
 }
 
 /// Writes all of these bytes, in time.
-pub(super) fn write(mut stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
-    let end = Instant::now() + PATIENCE;
+pub(super) fn write(stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
+    write_until(stream, bytes, Instant::now() + PATIENCE)
+}
+
+/// Writes all of these bytes until then.
+pub(super) fn write_until(
+    mut stream: &UnixStream,
+    mut bytes: &[u8],
+    end: Instant,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         stream.set_write_timeout(Some(left(end)?))?;
         match stream.write(bytes) {
@@ -142,7 +155,7 @@ fn left(end: Instant) -> io::Result<Duration> {
 const OK: &str = "ok";
 const FAILED: &str = "failed";
 /// In bytes: a command has few and short words.
-const MAX_COMMAND: usize = 4096;
+pub(super) const MAX_COMMAND: usize = 4096;
 /// In bytes: far more than the status of 64 services takes.
 const MAX_ANSWER: usize = 4 << 20;
 /// In bytes: a line of a log and what stands before it.

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     connection::Commands,
-    protocol::{answer_to_bytes, write},
+    protocol::{PATIENCE, answer_to_bytes, write, write_until},
 };
 use crate::{
     command_line::parse_duration,
@@ -68,7 +68,8 @@ fn pass_on(stream: &UnixStream, trace: &Trace, time: Duration) -> io::Result<()>
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let lines = trace.lines(left.min(PERIOD));
-        write(stream, lines.as_bytes())?;
+        // A terminal may be stopped for a while.
+        write_until(stream, lines.as_bytes(), end + PATIENCE)?;
         if has_gone(stream) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

@@ -103,6 +103,8 @@ pub enum Field {
     Sender,
     /// The envelope recipient.
     Recipient,
+    /// The group of services that a request went to.
+    Group,
     /// The service that the line is about: the one that answered.
     Service,
     /// The virtual host of the configuration.
@@ -134,6 +136,7 @@ impl Field {
             Self::HeloName => "helo_name",
             Self::Sender => "sender",
             Self::Recipient => "recipient",
+            Self::Group => "group",
             Self::Service => "service",
             Self::VirtualHost => "virtual_host",
             Self::Plugin => "plugin",

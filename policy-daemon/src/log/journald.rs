@@ -115,6 +115,7 @@ mod tests {
             Field::HeloName,
             Field::Sender,
             Field::Recipient,
+            Field::Group,
             Field::Service,
             Field::Failed,
             Field::Action,

@@ -41,7 +41,8 @@ pub(crate) fn all(
         let text = listener.default.as_ref().and_then(default_action);
         warnings.extend(text.map(|text| [&*begin, &*text].concat()));
     }
-    warnings.extend(own_listeners(&services.valid, listeners));
+    let mirrors = &options.groups.mirrors;
+    warnings.extend(own_listeners(&services.valid, mirrors, listeners));
     let probe = check.and_then(|check| check.probe.as_ref());
     if let Some((probe, path)) = probe.zip(options.failover.probe.as_ref()) {
         let path = path.display();

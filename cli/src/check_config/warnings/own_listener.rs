@@ -1,4 +1,4 @@
-//! Services that lead back to the daemon's own listener.
+//! Services and mirrors that lead back to the daemon's own listener.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -6,21 +6,26 @@ use nix::ifaddrs::getifaddrs;
 use policy_daemon::ListenAddr;
 use policy_socket::Endpoint;
 
-use crate::args::Service;
+use crate::args::{MirrorOptions, Service};
 
 /// A warning for each of them.
-pub(super) fn own_listeners(services: &[Service], listeners: &[ListenAddr]) -> Vec<Vec<u8>> {
+pub(super) fn own_listeners(
+    services: &[Service],
+    mirrors: &[MirrorOptions],
+    listeners: &[ListenAddr],
+) -> Vec<Vec<u8>> {
     let own = own_addresses();
-    let warning = |service| own_listener(service, listeners, &own);
-    services.iter().filter_map(warning).collect()
-}
-
-fn own_listener(service: &Service, listeners: &[ListenAddr], own: &[IpAddr]) -> Option<Vec<u8>> {
-    let own = listeners
-        .iter()
-        .find(|listen| leads_to(&service.endpoint, &listen.endpoint, own))?;
-    let text = format!("' leads to this daemon's own listener {}", own.endpoint);
-    Some([b"service '", &*service.name, text.as_bytes()].concat())
+    let services = services.iter();
+    let services = services.map(|service| ("service", &*service.name, &service.endpoint));
+    let mirrors = mirrors.iter();
+    let mirrors = mirrors.map(|mirror| ("mirror", mirror.name.as_bytes(), &mirror.endpoint));
+    let warning = |(kind, name, endpoint): (&str, &[u8], &Endpoint)| {
+        let mut listeners = listeners.iter();
+        let own = listeners.find(|listen| leads_to(endpoint, &listen.endpoint, &own))?;
+        let text = format!("' leads to this daemon's own listener {}", own.endpoint);
+        Some([kind.as_bytes(), b" '", name, text.as_bytes()].concat())
+    };
+    services.chain(mirrors).filter_map(warning).collect()
 }
 
 /// Whether who connects to the service is connected to the listener, on a machine of these addresses.

@@ -45,8 +45,8 @@ fn each_fault_of_a_group_a_listener_or_a_route_is_said_with_what_was_meant() {
         (
             with("services = \"a\"", "services = [\"a\", \"b\"]"),
             &[
-                "11:13: error: service `b` is in two groups: one service has one group (give it twice, under two \
-               names: each has its own state and connections)",
+                "11:13: error: service `b` is in two groups, or twice in one: one service has one group (give it twice, \
+               under two names: each has its own state and connections)",
             ],
         ),
         (

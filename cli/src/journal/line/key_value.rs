@@ -45,6 +45,10 @@ pub(in crate::journal) fn entry(
     let entry = Entry::new(Level::Info, line).with_id(MessageId::REQUEST);
     entry
         .with_request(|name| request.get(name))
+        .with(
+            Field::Group,
+            journal.group_name(outcome.group).unwrap_or_default(),
+        )
         .with(Field::Service, service(journal, outcome))
         .with(Field::Attempts, attempts(outcome))
         .with(Field::Failed, failed(journal, outcome))

@@ -1,12 +1,12 @@
 //! Groups, routes and listeners with names come and go.
 
 use policy_testing::{
-    process::{Client, request},
+    process::{Client, Process, hapolicy, request},
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
 
-use super::{BAD, Configured, GOOD, service, within_patience};
+use super::{BAD, Configured, GOOD, service, with_listener, within_patience};
 
 /// A listener over a UNIX socket in this directory.
 fn listener(dir: &TempDir, name: &str, more: &str) -> String {
@@ -97,5 +97,29 @@ fn a_service_that_gets_a_group_is_asked_there_and_counted_on() {
     configured.reload(&services, GOOD);
     assert_eq!([ask(&mut client, "b"), ask(&mut client, "")], ["a", "a"]);
     assert_eq!(a.connections(), 1, "its connection was kept");
+    configured.daemon.stop();
+}
+
+#[test]
+fn a_trace_names_the_services_as_the_file_orders_them_by_then() {
+    let [a, b] = ["a", "b"].map(|name| Stub::tcp(Script::answer(name)));
+    let dir = TempDir::new().unwrap();
+    let control = dir.path().join("control").display().to_string();
+    let settings = |services: [String; 2]| {
+        let text = format!("control = \"unix:{control}\"\n{}", services.concat());
+        with_listener(&text)
+    };
+    let first = settings([service("a", &a, ""), service("b", &b, "")]);
+    let configured = Configured::in_directory(dir, &first, 1);
+    let b_drained = service("b", &b, "mode = \"drain\"");
+    configured.reload_file(&settings([b_drained, service("a", &a, "")]), GOOD);
+    let words = ["ctl", "--socket", &control, "trace"];
+    let trace = Process::start(hapolicy(), &words);
+    let begun = "control: a trace of ";
+    assert!(configured.daemon.process.out.wait_lines(1, begun));
+    assert_eq!(ask(&mut configured.daemon.connect(), ""), "a");
+    let expected = "] services: b up (drain), a up; 0 default actions";
+    assert!(trace.out.wait_lines(1, " reply after "));
+    assert!(trace.out.text().contains(expected), "{}", trace.out.text());
     configured.daemon.stop();
 }
