@@ -275,6 +275,17 @@ fn services_stand_in_the_order_of_the_file() {
     assert_eq!(words, expected);
 }
 
+#[test]
+fn a_name_that_no_file_may_have_is_not_converted() {
+    for name in ["x\u{1}", "x\u{80}"] {
+        let word = format!("--service={name}=127.0.0.1:7");
+        let options = Options::parse([OsString::from(word)], false).unwrap();
+        let services = Services::parse(&options);
+        let refused = written(&effective(&options, &services), Written::All).unwrap_err();
+        assert!(refused.ends_with("which no file may have"), "{refused}");
+    }
+}
+
 /// The file with all settings that hold.
 fn all(options: &Options) -> String {
     let services = Services::parse(options);

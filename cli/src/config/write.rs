@@ -171,8 +171,9 @@ fn is_number(option: &Arg) -> bool {
 
 /// A key: bare, where that is possible.
 fn key(name: &[u8]) -> Result<String, String> {
-    if name.iter().any(u8::is_ascii_control) {
-        let shown = String::from_utf8_lossy(name).into_owned();
+    let shown = String::from_utf8_lossy(name);
+    // Not those of ASCII alone: the file is read as characters.
+    if shown.chars().any(char::is_control) {
         return Err(format!(
             "service '{shown}' has control characters, which no file may have"
         ));
