@@ -74,7 +74,9 @@ impl Reader {
     pub fn at(mut machine: Machine) -> Self {
         machine.start_servers();
         // As where a syslogd writes them.
-        machine.must("touch /var/log/mail.log /var/log/auth.log");
+        machine.must(&format!(
+            "touch /var/log/auth.log; echo '{REJECTED}' >/var/log/mail.log"
+        ));
         let postfix = Postfix::start(&machine);
         Self {
             machine,
@@ -267,3 +269,8 @@ const ELSEWHERE: [(&str, &str); 3] = [
     ("cargo doc --locked --workspace --no-deps", "scripts/test"),
     ("scripts/test", ".ci/run"),
 ];
+
+/// What a log of mail has on a machine that is in use.
+const REJECTED: &str = "Nov 29 12:00:01 mail postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 450 4.7.1 \
+                        <b@example.org>: Recipient address rejected: Greylisted; from=<a@example.com> \
+                        to=<b@example.org> proto=ESMTP helo=<foo>";
