@@ -101,6 +101,8 @@ fn a_reload_is_counted_and_a_list_that_fails_its_test_is_down() {
     watched.world.configure(&format!(
         "{admin} @dnsbl_score = ('dead.test', 3, 0, 'DEAD');"
     ));
+    // It listens before it waits for signals, and answers after that.
+    assert_eq!(watched.get("/healthz").status, 200);
     assert!(signal("-HUP", watched.running.0.id()));
     watched.wait_for(r#"policyd_weight_reloads_total{outcome="done"} 1"#);
     // The first request has the lists tested.

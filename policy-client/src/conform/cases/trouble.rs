@@ -95,11 +95,17 @@ async fn cuts_off(server: Arc<Server>) -> Verdict {
 }
 
 async fn serves_after(server: Arc<Server>, sent: &'static [&'static [u8]]) -> Verdict {
+    let mut last = None;
     for bytes in sent {
         let mut connection = server.connect().await?;
         // An error says that the server has had enough.
         _ = connection.send(bytes).await;
         _ = connection.end_sending().await;
+        last = Some(connection);
+    }
+    // A server that ends of it takes its time for that.
+    if let Some(mut last) = last {
+        _ = last.watch().await;
     }
     is_served(server).await
 }
