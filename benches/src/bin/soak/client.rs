@@ -202,6 +202,13 @@ impl Client<'_> {
     }
 }
 
+/// Has an answer: the daemon has opened all that it needs, which it has not yet where it only listens.
+pub(crate) fn ask_once(endpoint: &Endpoint) -> io::Result<()> {
+    let mut connection = Connection::new(endpoint.connect()?, None);
+    connection.send(&request("0.0", &rest()))?;
+    connection.read(PATIENCE, whole).map(drop)
+}
+
 /// A typical request with this mark.
 fn request(mark: &str, rest: &str) -> Vec<u8> {
     format!("request=smtpd_access_policy\ninstance={mark}\n{rest}").into_bytes()

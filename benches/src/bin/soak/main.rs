@@ -94,6 +94,7 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut daemon = daemon(&services, &listen)?;
     for endpoint in &listen {
         daemon.wait_for(endpoint)?;
+        client::ask_once(endpoint)?;
     }
 
     let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
