@@ -165,6 +165,33 @@ async fn the_next_server_is_asked_where_one_fails() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_after_the_time_of_its_try_is_taken() {
+    let slow = NameServer::start("*.test !delay 300ms\na.test A 192.0.2.1\nbad.test !servfail");
+    let silent = NameServer::start("*.test !silent");
+    let asking = |servers: &[&NameServer]| {
+        let mut options = DnsOptions::new(servers.iter().map(|server| server.address()));
+        (options.timeout, options.attempts) = (Duration::from_millis(200), 2);
+        options.deadline = Duration::from_secs(20);
+        DnsResolver::new(options)
+    };
+    for (servers, name, outcome) in [
+        (&[&slow][..], "a.test", Outcome::Records),
+        (&[&slow, &silent], "a.test", Outcome::Records),
+        (&[&slow], "none.test", Outcome::NxDomain),
+        (&[&slow, &silent], "bad.test", Outcome::ServFail),
+    ] {
+        let resolver = asking(servers);
+        let answer = ask(&resolver, name, RecordType::A).await;
+        assert_eq!(
+            answer.outcome(),
+            outcome,
+            "{name}, {} servers",
+            servers.len()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
     let closed = std::net::UdpSocket::bind("127.0.0.1:0")
         .unwrap()

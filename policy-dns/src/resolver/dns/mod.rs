@@ -2,6 +2,7 @@
 
 mod cache;
 mod counts;
+mod exchange;
 mod flight;
 mod message;
 mod options;
@@ -10,7 +11,7 @@ mod servers;
 mod sockets;
 mod transport;
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -33,7 +34,8 @@ pub use options::{DnsOptions, ResolvConfError};
 /// are under way at the same time share a port, at most 32 of them, and none takes questions for more than a second.
 /// An answer that is not from the server, has another id or another question is passed over. A server
 /// that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
-/// resolv.conf says; one that let the time pass is asked last for half a minute. Aliases that a server has not
+/// resolv.conf says; its answer is taken as long as the question is open. One that let the time pass is asked last for
+/// half a minute. Aliases that a server has not
 /// followed are followed.
 ///
 /// A question that several ask at once is asked once. Answers are kept for their time to live, those that say no
@@ -188,58 +190,7 @@ impl Shared {
         }
         Answer::from_section(question, outcome, section, ttl)
     }
-
-    /// Asks one server after the other until one has answered. What failed last is the outcome otherwise, but an
-    /// answer that fails comes before none. After the deadline there is no answer.
-    async fn exchange(&self, question: &Question, deadline: Instant) -> Result<Decoded, Outcome> {
-        let (mut answered, mut failure) = (None, Outcome::Unreachable);
-        for _ in 0..self.options.attempts.max(1) {
-            for server in self.servers.in_order() {
-                // No time is left where the last turn came with the deadline itself.
-                if Instant::now() + TICK >= deadline {
-                    return Err(Outcome::Timeout);
-                }
-                match self.ask_server(server, question, deadline).await {
-                    Ok(decoded) if decoded.outcome().is_answer() => {
-                        self.servers.answers(server);
-                        return Ok(decoded);
-                    }
-                    Ok(decoded) => answered = Some(decoded),
-                    Err(Outcome::Timeout) => failure = Outcome::Timeout,
-                    Err(outcome) if failure == Outcome::Unreachable => failure = outcome,
-                    Err(_) => {}
-                }
-            }
-        }
-        if Instant::now() >= deadline {
-            return Err(Outcome::Timeout);
-        }
-        answered.ok_or(failure)
-    }
-
-    async fn ask_server(
-        &self,
-        server: SocketAddr,
-        question: &Question,
-        deadline: Instant,
-    ) -> Result<Decoded, Outcome> {
-        // One timer for the try and for the whole question.
-        let end = Instant::now() + self.options.timeout.min(LONG);
-        let asked = transport::ask(&self.sockets, server, question);
-        match timeout_at(end.min(deadline), asked).await {
-            Ok(result) => result.map_err(|error| error.outcome()),
-            Err(_) => {
-                // A try that the deadline has cut short says nothing about the server.
-                if end <= deadline + TICK {
-                    self.servers.is_silent(server);
-                }
-                Err(Outcome::Timeout)
-            }
-        }
-    }
 }
 
 /// Longer than anybody waits, and still a time that a clock can show.
 const LONG: Duration = Duration::from_secs(365 * 86_400);
-/// As exact as timers are.
-const TICK: Duration = Duration::from_millis(2);

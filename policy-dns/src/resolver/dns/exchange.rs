@@ -1,0 +1,86 @@
+//! One question to one server after the other, until one has answered.
+
+use std::{future::Future, net::SocketAddr};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    super::{Outcome, Question},
+    LONG, Shared,
+    message::Decoded,
+    transport::{self, TransportError},
+};
+
+impl Shared {
+    /// Asks one server after the other until one has answered. What failed last is the outcome otherwise, but an
+    /// answer that fails comes before none. After the deadline there is no answer.
+    pub(super) async fn exchange(
+        &self,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<Decoded, Outcome> {
+        let (mut answered, mut failure) = (None, Outcome::Unreachable);
+        // Those whose time is over may still answer: a server that always takes longer than the time of a try is slow,
+        // not down.
+        let mut asked = FuturesUnordered::new();
+        for round in 0..self.options.attempts.max(1) {
+            for server in self.servers.in_order() {
+                // No time is left where the last turn came with the deadline itself.
+                if Instant::now() + TICK >= deadline {
+                    return Err(Outcome::Timeout);
+                }
+                let this = (round, server);
+                asked.push(self.ask_server(this, question));
+                let end = Instant::now() + self.options.timeout.min(LONG);
+                // It ends with what the server says that is asked now, or with its time.
+                loop {
+                    // One timer for the try and for the whole question.
+                    let Ok(Some((from, said))) = timeout_at(end.min(deadline), asked.next()).await
+                    else {
+                        failure = Outcome::Timeout;
+                        // A try that the deadline has cut short says nothing about the server.
+                        if end <= deadline + TICK {
+                            self.servers.is_silent(server);
+                        }
+                        break;
+                    };
+                    match said {
+                        Ok(decoded) if decoded.outcome().is_answer() => {
+                            if from == this {
+                                self.servers.answers(server);
+                            }
+                            return Ok(decoded);
+                        }
+                        Ok(decoded) => answered = Some(decoded),
+                        Err(error) if failure == Outcome::Unreachable => failure = error.outcome(),
+                        Err(_) => {}
+                    }
+                    if from == this {
+                        break;
+                    }
+                }
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(Outcome::Timeout);
+        }
+        answered.ok_or(failure)
+    }
+
+    /// What a server says, and which try that was.
+    fn ask_server<'a>(
+        &'a self,
+        this: Try,
+        question: &'a Question,
+    ) -> impl Future<Output = (Try, Result<Decoded, TransportError>)> + 'a {
+        let asked = transport::ask(&self.sockets, this.1, question);
+        async move { (this, asked.await) }
+    }
+}
+
+/// The round, and the server that is asked in it.
+type Try = (usize, SocketAddr);
+
+/// As exact as timers are.
+const TICK: std::time::Duration = std::time::Duration::from_millis(2);
