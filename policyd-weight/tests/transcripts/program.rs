@@ -111,12 +111,14 @@ impl Drop for Program {
     }
 }
 
-/// What each case sets for itself.
+/// What each case sets for itself. The programs wait for the name server and for the cache as long as a machine may stand
+/// still: after the defaults' 2 s the Perl program goes on without an answer that it has lost, to another score.
 fn head(directory: &Path, port: u16, name: &str, server: &str) -> String {
     let directory = directory.display();
     format!(
         "$LOCKPATH = '{directory}/lock/'; $SPATH = $LOCKPATH.'polw.sock'; $PIDFILE = '{directory}/pid';\n\
-         $TCP_PORT = {port}; $NS = '{server}'; $syslog_ident = '{name}';\n"
+         $TCP_PORT = {port}; $NS = '{server}'; $syslog_ident = '{name}';\n\
+         $DNS_RETRY_IVAL = 30; $IPC_TIMEOUT = 30;\n"
     )
 }
 

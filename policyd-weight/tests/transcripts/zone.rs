@@ -12,6 +12,7 @@ pub fn lines(line: &str) -> Vec<String> {
         {
             Some(("RCODE", code)) => lines.push(format!("{owner} !{}", code.to_ascii_lowercase())),
             Some(("DROP", _)) => lines.push(format!("{owner} !silent")),
+            Some(("DELAY", time)) => lines.push(format!("{owner} !delay {time}")),
             Some(("TXT", text)) => lines.push(format!("{owner} TXT \"{text}\"")),
             Some((kind, data)) => {
                 let all = data.split(',').map(|data| format!("{owner} {kind} {data}"));
@@ -58,4 +59,6 @@ pub fn text(common: &str, own: &[String]) -> String {
         .join("\n")
 }
 
-const KINDS: [&str; 8] = ["A", "AAAA", "MX", "PTR", "TXT", "CNAME", "RCODE", "DROP"];
+const KINDS: [&str; 9] = [
+    "A", "AAAA", "MX", "PTR", "TXT", "CNAME", "RCODE", "DROP", "DELAY",
+];
