@@ -9,7 +9,7 @@ use crate::{
     options::DaemonOptions,
     process::signals::{self, Signals},
     restart::server::HandoverServer,
-    running::{Endpoints, Event, Running, SideListeners},
+    running::{Endpoints, Event, Running},
     service::{Service, Worker},
     side::SideStart,
     start::{activation::Inherited, resources::Resources},
@@ -114,10 +114,11 @@ impl Daemon {
             resources,
             shared,
             events,
-            SideListeners {
-                admin: admin.map(SideStart::begin),
-                control: control.map(SideStart::begin),
-            },
+            [admin, control]
+                .into_iter()
+                .flatten()
+                .map(SideStart::begin)
+                .collect(),
         );
         for (thread, worker) in workers {
             _ = thread.send(worker);

@@ -65,22 +65,6 @@ impl Endpoints {
     }
 }
 
-/// The listeners beside those for clients.
-#[derive(Debug)]
-pub(crate) struct SideListeners {
-    pub(crate) admin: Option<SideHandle>,
-    pub(crate) control: Option<SideHandle>,
-}
-
-impl SideListeners {
-    /// Another process has them.
-    fn stop(&self) {
-        for side in [&self.admin, &self.control].into_iter().flatten() {
-            side.stop();
-        }
-    }
-}
-
 /// A daemon that has taken over. Nothing in here keeps it from serving.
 #[derive(Debug)]
 pub(crate) struct Running<S: Service> {
@@ -93,7 +77,6 @@ pub(crate) struct Running<S: Service> {
     /// Whether a service manager stores connections for the next process.
     has_store: bool,
     shutdown: Shutdown,
-    side: SideListeners,
     /// Tells the manager that this is the end.
     stopping: Option<JoinHandle<()>>,
     status: Status,
@@ -144,7 +127,7 @@ impl<S: Service> Running<S> {
         resources: Resources,
         shared: Arc<Shared<S::Message>>,
         events: Arc<Inbox<Event>>,
-        side: SideListeners,
+        side: Vec<SideHandle>,
     ) -> (Self, Option<HandoverServer<S::Message>>) {
         let has_store = resources.sockets.has_manager_owned() && systemd::has_manager();
         let sockets = Arc::new(resources.sockets);
@@ -153,6 +136,7 @@ impl<S: Service> Running<S> {
             predecessors: resources.predecessors,
             sockets: Arc::clone(&sockets),
             shared: Arc::clone(&shared),
+            side,
             succeeded: {
                 let events = Arc::clone(&events);
                 Box::new(move || events.send(Event::Succeeded))
@@ -168,7 +152,6 @@ impl<S: Service> Running<S> {
             events,
             has_store,
             shutdown: Shutdown::No,
-            side,
             stopping: None,
             status: Status::default(),
             has_failed: false,
@@ -283,10 +266,7 @@ impl<S: Service> Running<S> {
 
     fn learn(&mut self, event: Event) {
         match event {
-            Event::Succeeded => {
-                self.side.stop();
-                self.drain();
-            }
+            Event::Succeeded => self.drain(),
             Event::Reload(reply) => {
                 let reloaded = self.reload();
                 // Who has asked may have gone.

@@ -25,6 +25,7 @@ use crate::{
         received::ReceivedSocket,
         systemd::{self, notify},
     },
+    side::SideHandle,
     worker::Shared,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct HandoverServer<M> {
     pub(crate) predecessors: Vec<ReceivedSocket>,
     pub(crate) sockets: Arc<ListenSet>,
     pub(crate) shared: Arc<Shared<M>>,
+    /// The listeners beside those for clients.
+    pub(crate) side: Vec<SideHandle>,
     /// Tells the main thread that a successor serves.
     pub(crate) succeeded: Box<dyn Fn() + Send>,
 }
@@ -186,6 +189,9 @@ impl<M> HandoverServer<M> {
         let process = successor.process;
         let deliver = move |connections: &[_]| successor.deliver(connections);
         self.shared.handoff.begin(self.log(), deliver);
+        for side in &self.side {
+            side.stop();
+        }
         notify(self.log(), &format!("MAINPID={process}\nREADY=1"));
         self.log()
             .info(format!("handing over to process {process}"));

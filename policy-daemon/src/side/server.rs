@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -27,6 +27,10 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop;
 
+/// What a server never sends: it is gone when the server has ended.
+#[derive(Debug)]
+pub(super) enum Ended {}
+
 /// The work of the thread.
 pub(super) struct SideServer<M> {
     /// The option that it is there for, such as `--admin`.
@@ -37,6 +41,7 @@ pub(super) struct SideServer<M> {
     pub(super) regularly: Option<(Duration, Arc<Work>)>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) inbox: Arc<Inbox<Stop>>,
+    pub(super) _ends: Sender<Ended>,
 }
 
 impl<M> SideServer<M> {

@@ -2,13 +2,16 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc::Sender},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
     time::Duration,
 };
 
 use super::{
     ServeClient, Work,
-    server::{SideServer, Stop},
+    server::{Ended, SideServer, Stop},
 };
 use crate::{
     listen::socket::ListenSocket,
@@ -19,12 +22,14 @@ use crate::{
 pub(crate) struct SideStart<M> {
     thread: Sender<SideServer<M>>,
     server: SideServer<M>,
+    ended: Receiver<Ended>,
 }
 
-/// The main thread's handle of a side listener.
+/// The daemon's handle of a side listener.
 #[derive(Debug)]
 pub(crate) struct SideHandle {
     inbox: Arc<Inbox<Stop>>,
+    ended: Receiver<Ended>,
 }
 
 impl<M: Send + 'static> SideStart<M> {
@@ -36,6 +41,7 @@ impl<M: Send + 'static> SideStart<M> {
         serve: Arc<ServeClient>,
     ) -> io::Result<Self> {
         let listeners: io::Result<_> = sockets.into_iter().map(Listener::new).collect();
+        let (ends, ended) = mpsc::channel();
         let server = SideServer {
             option,
             listeners: listeners?,
@@ -43,11 +49,13 @@ impl<M: Send + 'static> SideStart<M> {
             regularly: None,
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
+            _ends: ends,
         };
         let name = option.trim_start_matches('-');
         Ok(Self {
             thread: standby::spawn(name, SideServer::run)?,
             server,
+            ended,
         })
     }
 
@@ -61,13 +69,21 @@ impl<M: Send + 'static> SideStart<M> {
     pub(crate) fn begin(self) -> SideHandle {
         let inbox = Arc::clone(&self.server.inbox);
         _ = self.thread.send(self.server);
-        SideHandle { inbox }
+        SideHandle {
+            inbox,
+            ended: self.ended,
+        }
     }
 }
 
 impl SideHandle {
-    /// Another process has the listener: this one accepts nothing more.
+    /// Another process has the listener: this one accepts nothing more once this is over. Those that are being served go on.
     pub(crate) fn stop(&self) {
         self.inbox.send(Stop);
+        // What comes is that the other end is gone, unless the thread's work of each interval takes its time.
+        _ = self.ended.recv_timeout(PATIENCE);
     }
 }
+
+/// Nobody waits longer for a thread that ends.
+const PATIENCE: Duration = Duration::from_secs(1);
