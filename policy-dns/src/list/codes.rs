@@ -195,6 +195,9 @@ mod tests {
             }
         }
         assert!(!Codes::default().contain([127, 0, 0, 2].into()));
+        for text in ["127.0.0.2", "127.0.0.2-127.0.0.3,127.*.0.1,&0.0.0.8"] {
+            assert_eq!(text.parse::<Codes>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -297,3 +297,37 @@ async fn what_is_asked_ahead_counts_no_errors() {
     list.ask_ahead(&table, &subject("192.0.2.10")).await;
     assert_eq!(table.asked().len(), asked);
 }
+
+#[tokio::test(start_paused = true)]
+async fn checks_are_counted_by_their_result() {
+    let mut options = options();
+    options.skip_after = 4;
+    let list = list(options);
+    assert_eq!(list.options().skip_after, 4);
+    for (lines, times) in [
+        (&["A 127.0.0.2"][..], 1),
+        (&["TXT only"], 2),
+        // The fifth error in a row has the list skipped.
+        (&["!servfail"], 7),
+    ] {
+        let table = zone(lines);
+        for _ in 0..times {
+            list.check(&table, &client()).await;
+        }
+    }
+    let counts = list.counts();
+    assert_eq!((counts.listed, counts.not_listed), (1, 2));
+    assert_eq!((counts.errors, counts.skipped), (5, 2));
+    let domain = Subject::from(Name::parse("acme.test").unwrap());
+    list.check(&zone(&[]), &domain).await;
+    assert_eq!(
+        list.counts(),
+        counts,
+        "a list of addresses has nothing to say of a domain"
+    );
+    let shown = format!("{list:?}");
+    assert!(
+        shown.starts_with("DnsList { zone: \"list.test\""),
+        "{shown}"
+    );
+}
