@@ -32,7 +32,18 @@ pub fn mariadb() -> (Server, String) {
     );
     fs::write(&first, statements).unwrap();
     let socket = text(&directory.path().join("socket"));
-    let server = Server::start_in(
+    let at_socket = format!("--socket={socket}");
+    // Its port takes connections a moment before its socket does.
+    let ready = [
+        "mariadb",
+        "--no-defaults",
+        &at_socket,
+        "--user=root",
+        "-e",
+        "SELECT 1",
+    ];
+    let server = Server::start_until(
+        &ready,
         directory,
         &format!("127.0.0.1:{port}"),
         &[
@@ -45,7 +56,7 @@ pub fn mariadb() -> (Server, String) {
             &temporary,
             &format!("--datadir={data}"),
             &format!("--port={port}"),
-            &format!("--socket={socket}"),
+            &at_socket,
             &format!("--init-file={}", text(&first)),
             &format!("--pid-file={socket}.pid"),
         ],
