@@ -4,8 +4,8 @@ use std::{
     fs,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
-    os::unix::fs::PermissionsExt,
-    path::Path,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -66,7 +66,20 @@ impl Program {
             directory,
         };
         program.connect();
+        // The Perl program's cache starts apart, and what it is told before is lost.
+        let has_cache = !has_fault && !config.contains("$CACHESIZE = 0; $POSCACHESIZE = 0;");
+        if kind == Kind::Perl && has_cache {
+            let cache = program.cache();
+            within(Duration::from_secs(10), || {
+                UnixStream::connect(&cache).is_ok()
+            });
+        }
         program
+    }
+
+    /// Where the Perl program's cache listens.
+    fn cache(&self) -> PathBuf {
+        self.directory.path().join("lock/polw.sock")
     }
 
     /// A connection; the program may still be starting.
@@ -88,8 +101,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         // The Perl program's cache is a session of its own: it ends when it is asked to.
         if self.kind == Kind::Perl {
-            let socket = self.directory.path().join("lock/polw.sock");
-            if let Ok(mut cache) = std::os::unix::net::UnixStream::connect(socket) {
+            if let Ok(mut cache) = UnixStream::connect(self.cache()) {
                 let _ = cache.write_all(b"5 kill\n");
             }
             let children = format!("/proc/{0}/task/{0}/children", self.child.id());
