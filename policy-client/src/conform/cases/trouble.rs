@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use policy_proto::attr;
+use tokio::task::JoinSet;
 
 use crate::conform::{
     attributes::Attributes,
@@ -95,18 +96,16 @@ async fn cuts_off(server: Arc<Server>) -> Verdict {
 }
 
 async fn serves_after(server: Arc<Server>, sent: &'static [&'static [u8]]) -> Verdict {
-    let mut last = None;
+    let mut ends = JoinSet::new();
     for bytes in sent {
         let mut connection = server.connect().await?;
         // An error says that the server has had enough.
         _ = connection.send(bytes).await;
         _ = connection.end_sending().await;
-        last = Some(connection);
+        ends.spawn(async move { connection.watch().await });
     }
     // A server that ends of it takes its time for that.
-    if let Some(mut last) = last {
-        _ = last.watch().await;
-    }
+    ends.join_all().await;
     is_served(server).await
 }
 
