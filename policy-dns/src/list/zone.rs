@@ -18,10 +18,8 @@ impl Zone {
             .map(|label| String::from_utf8_lossy(label).into_owned())
             .collect();
         for (suffix, own) in WITH_KEYS {
-            let more = labels
-                .len()
-                .checked_sub(own + suffix.split('.').count())
-                .filter(|&more| more > 0);
+            // Without a key it is empty.
+            let more = labels.len().checked_sub(own + suffix.split('.').count());
             if let Some(more) = more
                 && name.is_within(&Name::parse(suffix)?)
             {

@@ -252,3 +252,16 @@ impl From<Problem> for Stop {
 /// Two names of the most bytes, and a sentence about them. Postfix takes replies of 10 KiB at most.
 const MAX_REASON: usize = 1024;
 const CUT: &str = "...";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_to_its_limit_and_no_shorter() {
+        let whole = "a".repeat(MAX_REASON);
+        assert_eq!(bounded(whole.clone()), whole);
+        let cut = bounded(whole + "a");
+        assert_eq!(cut, "a".repeat(MAX_REASON - 3) + "...");
+    }
+}
