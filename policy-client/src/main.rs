@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::command_line::usage_line;
 
-mod ask;
 mod batch;
 mod bench;
 mod capture;

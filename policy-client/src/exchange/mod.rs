@@ -24,6 +24,8 @@ pub(crate) struct Server {
     endpoint: Endpoint,
     connector: Connector,
     timeout: Duration,
+    /// A request that finds its connection closed is asked again.
+    repeats: bool,
     watch: Option<Watch>,
     connection: Option<Connection>,
 }
@@ -79,9 +81,16 @@ impl Server {
             connector: Connector::new(endpoint.clone()),
             endpoint,
             timeout,
+            repeats: true,
             watch: None,
             connection: None,
         }
+    }
+
+    /// Asks each request once: a connection that was closed is a request without an answer.
+    pub(crate) const fn once(mut self) -> Self {
+        self.repeats = false;
+        self
     }
 
     /// Shows all bytes of later connections to this function.
@@ -101,7 +110,8 @@ impl Server {
 
     /// Asks this, over the connection of the request before where the server has kept it.
     ///
-    /// A request that finds its connection closed is asked again over another one, once, as Postfix does it.
+    /// A request that finds its connection closed is asked again over another one, once, as Postfix does it; not so with
+    /// [`once`](Self::once).
     pub(crate) async fn ask(&mut self, request: &Request) -> Exchange {
         let begin = Instant::now();
         // A time that the clock cannot hold has no end: a day is what the command line takes.
@@ -110,7 +120,8 @@ impl Server {
         let mut excess = Vec::new();
         if let Some(mut kept) = self.connection.take() {
             // The blank line of the answer before may be on its way.
-            let is_settled = timeout_at(deadline, kept.client.settle()).await == Ok(true);
+            let is_settled =
+                !self.repeats || timeout_at(deadline, kept.client.settle()).await == Ok(true);
             excess = kept.excess.take();
             connection = if kept.had_excess || !excess.is_empty() {
                 Link::Replaced
@@ -119,7 +130,8 @@ impl Server {
             };
             if is_settled {
                 let answer = self.ask_over(kept, request, deadline, &mut excess).await;
-                if !matches!(answer, Err(Failure::Closed | Failure::Connection(_))) {
+                let was_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
+                if !was_closed || !self.repeats {
                     return Exchange {
                         answer,
                         elapsed: begin.elapsed(),
