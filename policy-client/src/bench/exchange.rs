@@ -84,7 +84,7 @@ impl Load<'_> {
         }
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, event: &Event, buffer: &mut [u8]) {
         let Token(number) = event.token();
         let now = if event.is_writable() {
             self.flush(number)
@@ -92,7 +92,7 @@ impl Load<'_> {
             None
         };
         let now = now.unwrap_or_else(Instant::now);
-        let now = self.read(number, event.is_read_closed(), now);
+        let now = self.read(number, event.is_read_closed(), now, buffer);
         self.dispatch(now);
     }
 
@@ -117,8 +117,13 @@ impl Load<'_> {
     }
 
     /// Reads what is there, and up to the end where it is known that there is one; the time after that.
-    fn read(&mut self, number: usize, to_end: bool, mut now: Instant) -> Instant {
-        let mut buffer = [0; 4096];
+    fn read(
+        &mut self,
+        number: usize,
+        to_end: bool,
+        mut now: Instant,
+        buffer: &mut [u8],
+    ) -> Instant {
         loop {
             let Some(client) = self.clients.get_mut(number) else {
                 return now;
@@ -126,7 +131,7 @@ impl Load<'_> {
             let Some(stream) = &mut client.stream else {
                 return now;
             };
-            match stream.read(&mut buffer) {
+            match stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return now,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => {

@@ -103,6 +103,8 @@ impl<'a> Load<'a> {
     /// Goes on until all is answered, or given up, or until it is stopped.
     pub(crate) fn run(mut self) -> io::Result<Outcome> {
         let mut events = Events::with_capacity(1024);
+        // Made once: a new one for each answer would cost more than all else that is done here.
+        let mut buffer = vec![0; READ];
         let was_interrupted = loop {
             if self.stop.load(Relaxed) {
                 break true;
@@ -119,7 +121,7 @@ impl<'a> Load<'a> {
             }
             self.wait(&mut events, next, now)?;
             for event in &events {
-                self.event(event);
+                self.event(event, &mut buffer);
             }
         };
         if !was_interrupted {
@@ -244,4 +246,6 @@ impl<'a> Load<'a> {
 
 /// How often it is looked for requests whose time is over, at the least.
 const TICK: Duration = Duration::from_millis(50);
+/// More than an answer has, in bytes.
+const READ: usize = 4096;
 const MILLISECOND: Duration = Duration::from_millis(1);
