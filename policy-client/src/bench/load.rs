@@ -54,6 +54,10 @@ pub(crate) struct Load<'a> {
     pub(super) under_way: u64,
     /// When it was last looked for requests whose time is over.
     looked: Instant,
+    /// How often that is done.
+    tick: Duration,
+    /// When nothing is sent any more, however much is left.
+    too_late: Option<Instant>,
     stop: &'a AtomicBool,
     live: Option<Live>,
 }
@@ -84,11 +88,14 @@ impl<'a> Load<'a> {
         Ok(Self {
             poll: Poll::new()?,
             free: (0..clients.len()).collect(),
+            // Each tenth of the time is often enough.
+            tick: (settings.timeout / 10).min(TICK),
+            too_late: plan.end().map(|end| end + settings.timeout),
             settings,
             plan,
             mix,
             judge,
-            tally: Tally::new().map_err(io::Error::other)?,
+            tally: Tally::new(live.is_some()).map_err(io::Error::other)?,
             clients,
             resting: VecDeque::new(),
             queueing: Vec::new(),
@@ -168,21 +175,19 @@ impl<'a> Load<'a> {
 
     /// What should have been sent long ago is not sent any more.
     fn next(&self, now: Instant) -> Turn {
-        let end = self.plan.end().map(|end| end + self.settings.timeout);
-        if end.is_some_and(|end| now >= end) {
+        if self.too_late.is_some_and(|end| now >= end) {
             Turn::Over
         } else {
             self.plan.next(now)
         }
     }
 
-    /// Gives up requests that were not answered in time. Each tenth of the time is often enough.
+    /// Gives up requests that were not answered in time.
     fn give_up(&mut self, now: Instant) {
-        let timeout = self.settings.timeout;
-        let pause = (timeout / 10).min(TICK);
-        if now.saturating_duration_since(self.looked) < pause {
+        if now.saturating_duration_since(self.looked) < self.tick {
             return;
         }
+        let timeout = self.settings.timeout;
         self.looked = now;
         for number in 0..self.clients.len() {
             let asked = self.clients.get(number).and_then(|client| client.asked);
@@ -208,7 +213,7 @@ impl<'a> Load<'a> {
 
     /// Waits until something comes, or is to be done.
     fn wait(&mut self, events: &mut Events, next: Turn, now: Instant) -> io::Result<()> {
-        let mut pause = (self.settings.timeout / 10).min(TICK);
+        let mut pause = self.tick;
         let rest = self.resting.front().map(|(until, _)| *until);
         let planned = if let Turn::At(at) = next {
             Some(at)
