@@ -28,6 +28,7 @@ pub(crate) enum Life {
     Request,
 }
 
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) target: Target,
     pub(crate) connections: usize,
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
 }
 
+#[derive(Debug)]
 pub(crate) struct Load<'a> {
     pub(super) settings: Settings,
     pub(super) poll: Poll,
@@ -63,9 +65,9 @@ pub(crate) struct Load<'a> {
 }
 
 /// What has come of a load.
-pub(crate) struct Outcome {
-    pub(crate) tally: Tally,
-    pub(crate) judge: Judge,
+pub(crate) struct Outcome<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) judge: &'a Judge,
     pub(crate) warm_up: Duration,
     /// Of the measurement, without the warm-up.
     pub(crate) elapsed: Duration,
@@ -107,8 +109,16 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Has the next run be by this plan, over the connections that are open. What has come so far is forgotten.
+    pub(crate) fn plan(&mut self, plan: Plan) -> io::Result<()> {
+        self.too_late = plan.end().map(|end| end + self.settings.timeout);
+        self.plan = plan;
+        self.tally = Tally::new(self.live.is_some()).map_err(io::Error::other)?;
+        Ok(())
+    }
+
     /// Goes on until all is answered, or given up, or until it is stopped.
-    pub(crate) fn run(mut self) -> io::Result<Outcome> {
+    pub(crate) fn run(&mut self) -> io::Result<Outcome<'_>> {
         let mut events = Events::with_capacity(1024);
         // Made once: a new one for each answer would cost more than all else that is done here.
         let mut buffer = vec![0; READ];
@@ -147,8 +157,8 @@ impl<'a> Load<'a> {
         Ok(Outcome {
             warm_up: warm_up_end.saturating_duration_since(self.plan.begin()),
             elapsed: end.saturating_duration_since(self.plan.measured_from()),
-            tally: self.tally,
-            judge: self.judge,
+            tally: &self.tally,
+            judge: &self.judge,
             under_way: self.under_way,
             was_interrupted,
         })
