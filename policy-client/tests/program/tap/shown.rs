@@ -112,3 +112,24 @@ fn objects_and_all_attributes_are_shown_when_wanted() {
     );
     assert_eq!(object["request"]["sender"], "a@x");
 }
+
+/// Postfix ignores it where it comes with the answer: those that follow are answers as before.
+#[test]
+fn a_newline_too_many_is_told_once_and_hides_no_answer() {
+    let stub = Stub::tcp(Script::bytes("action=OK\n\n\n"));
+    let tap = Tap::start(&stub.address(), &[]);
+    let client = tap.connect();
+    for _ in 0..3 {
+        client.send(&request(&[]));
+        assert_eq!(client.read_once(), b"action=OK\n\n\n");
+    }
+    assert!(tap.process.out.wait_lines(3, " -> OK"));
+    drop(client);
+    let ended = tap.stop();
+    let told = "the server sends a newline too many after its answer";
+    assert_eq!(ended.out.matches(told).count(), 1, "{ended:?}");
+    assert!(
+        ended.err.starts_with("3 answered, 0 without an answer in "),
+        "{ended:?}"
+    );
+}
