@@ -20,18 +20,27 @@ use crate::capture::{Lines, Requests};
 
 /// Connections, each of which sends its next request when the answer to its last is there.
 ///
-/// ```no_run
-/// use std::time::Duration;
+/// ```
+/// use std::{
+///     io::{self, Read, Write},
+///     os::unix::net::UnixStream,
+///     thread,
+/// };
 ///
 /// use policy_client::{ClosedLoop, Target};
 ///
-/// # fn main() -> std::io::Result<()> {
-/// let target = Target::Unix("/run/policy.sock".into());
+/// # fn main() -> io::Result<()> {
+/// let (near, mut far) = UnixStream::pair()?;
+/// thread::spawn(move || -> io::Result<()> {
+///     while far.read(&mut [0; 4096])? > 0 {
+///         far.write_all(b"action=DUNNO\n\n")?;
+///     }
+///     Ok(())
+/// });
+///
 /// let request = b"request=smtpd_access_policy\nprotocol_state=RCPT\n\n";
-/// let mut load = ClosedLoop::new(target, 16, false, request, "DUNNO")?;
-/// load.run(Duration::from_secs(1))?;
-/// let answered = load.run(Duration::from_secs(10))?;
-/// println!("{} answers in {:?}", answered.answers, answered.elapsed);
+/// let mut load = ClosedLoop::new(Target::Open(vec![near]), 1, false, request, "DUNNO")?;
+/// assert_eq!(load.ask_once()?.answers, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
