@@ -1,9 +1,10 @@
 /* A bare epoll loop, as a policy server and as a load of one: what policy-client's bench is measured beside.
  *
- *   epoll serve PORT
+ *   epoll serve
  *   epoll load PORT CONNECTIONS SECONDS REQUEST-FILE
  *
- * No errors are handled but by ending, and no time is taken: each answer is one read, each request one write. */
+ * The server prints the port that it has got, the load its answers and how many they are a second. No errors are handled
+ * but by ending, and no time is taken: each answer is one read, each request one write. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
@@ -44,11 +45,15 @@ static double now(void) {
     return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-static int serve(const char *port) {
+static int serve(void) {
     struct sockaddr_in address;
     struct epoll_event events[EVENTS];
-    int listener = tcp(&address, port), epoll = epoll_create1(0);
-    if (bind(listener, (void *)&address, sizeof address) || listen(listener, 4096)) err(1, "listen");
+    socklen_t size = sizeof address;
+    int listener = tcp(&address, "0"), epoll = epoll_create1(0);
+    if (bind(listener, (void *)&address, size) || listen(listener, 4096)) err(1, "listen");
+    if (getsockname(listener, (void *)&address, &size)) err(1, "getsockname");
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
     watch(epoll, listener);
     for (;;) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
@@ -91,13 +96,13 @@ static int load(const char *port, int connections, double seconds, const char *f
             if (write(fd, request, size) != size) err(1, "write");
         }
     }
-    printf("%.0f\n", answers / (now() - begin));
+    printf("%ld %.0f\n", answers, answers / (now() - begin));
     return 0;
 }
 
 int main(int count, char **words) {
-    if (count == 3 && !strcmp(words[1], "serve")) return serve(words[2]);
+    if (count == 2 && !strcmp(words[1], "serve")) return serve();
     if (count == 6 && !strcmp(words[1], "load")) return load(words[2], atoi(words[3]), atof(words[4]), words[5]);
-    fprintf(stderr, "usage: epoll serve PORT | epoll load PORT CONNECTIONS SECONDS REQUEST-FILE\n");
+    fprintf(stderr, "usage: epoll serve | epoll load PORT CONNECTIONS SECONDS REQUEST-FILE\n");
     return 64;
 }

@@ -1,4 +1,7 @@
 //! One client's connection, which waits for its answers: what the clients of faults, soak and spawn share.
+//!
+//! The load of policy-client would not do: those clients leave within a request, know the mark of each answer, or look at the
+//! connection and ask again as Postfix does, over sockets of processes, too.
 
 use std::{
     io::{self, ErrorKind, Read, Write},

@@ -16,6 +16,8 @@ use crate::endpoint::Endpoint;
 
 /// An answer of 20 bytes.
 pub const ANSWER: &[u8] = b"action=DUNNO stub1\n\n";
+/// The action in it.
+pub const ACTION: &str = "DUNNO stub1";
 
 /// What is done with a request.
 #[derive(Debug)]

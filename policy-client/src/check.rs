@@ -6,13 +6,12 @@ use std::{env, ffi::OsString, fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Args;
 use policy_daemon::{command_line::parse_duration, log::escaped};
-use policy_net::{Connector, Endpoint};
-use policy_proto::ProtocolState;
+use policy_net::Endpoint;
+use policy_proto::{ProtocolState, Response};
 use regex::bytes::Regex;
-use tokio::time::Instant;
 
 use crate::{
-    ask::Asker,
+    exchange::Server,
     expression::expression,
     output::print,
     preset::{Version, stage},
@@ -82,17 +81,14 @@ impl Check {
             Ok(request) => request,
             Err(text) => return unknown(&text),
         };
-        let mut asker = Asker::new(Connector::new(endpoint), self.timeout);
-        let since = Instant::now();
-        let answer = asker.ask(&request).await;
-        let elapsed = since.elapsed();
-        let answer = answer.as_ref().map(|response| response.as_bytes());
-        let (state, text) = self.judge(answer.map_err(String::as_str), elapsed);
-        say(state, &text, &self.performance(elapsed))
+        let exchange = Server::new(endpoint, self.timeout).ask(&request).await;
+        let answer = exchange.answer.as_ref().map(Response::as_bytes);
+        let (state, text) = self.judge(answer, exchange.elapsed);
+        say(state, &text, &self.performance(exchange.elapsed))
     }
 
     /// The state, and a text that says why.
-    fn judge(&self, answer: Result<&[u8], &str>, elapsed: Duration) -> (State, String) {
+    fn judge(&self, answer: Result<&[u8], impl Display>, elapsed: Duration) -> (State, String) {
         let action = match answer {
             Ok(action) => action,
             Err(reason) => return (State::Critical, format!("no answer: {reason}")),

@@ -1,6 +1,6 @@
 //! The subcommands in the manual page, which are written from their one description, where the command line is read.
 //!
-//! `WRITE_OPTIONS=1 cargo test -p policy-client --bin policy-client described` writes them.
+//! `WRITE_OPTIONS=1 cargo test -p policy-client --lib described` writes them.
 
 use std::{env, fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ fn the_manual_page_describes_the_subcommands_as_the_program_does() {
     if env::var_os("WRITE_OPTIONS").is_some() {
         fs::write(&path, [before, BEGIN, &expected, END, after].concat()).unwrap();
     } else {
-        let how = "WRITE_OPTIONS=1 cargo test -p policy-client --bin policy-client described";
+        let how = "WRITE_OPTIONS=1 cargo test -p policy-client --lib described";
         assert_eq!(
             part, expected,
             "docs/policy-client.1 is to be written: {how}"

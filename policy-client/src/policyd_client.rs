@@ -159,4 +159,4 @@ fn complete(request: &Request) -> Result<Request, String> {
 }
 
 /// The name of mtpolicyd's program.
-const NAME: &str = "policyd-client";
+pub(crate) const NAME: &str = "policyd-client";

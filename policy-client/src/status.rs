@@ -2,10 +2,9 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use policy_daemon::log::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::note::note;
+use crate::note::complain;
 
 /// How the program ends. Of several the greatest counts: [`Ord::max`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -34,7 +33,7 @@ pub(crate) enum Status {
 impl Status {
     /// Says on standard error what is wrong, in one line, and is the status to end with.
     pub(crate) fn say(self, error: &dyn Display) -> Self {
-        note(&format!("policy-client: {}", printable(error.to_string())));
+        complain(&error.to_string());
         self
     }
 }

@@ -85,6 +85,39 @@ fn policy_client_says_of_a_silent_server_what_postfix_logs_and_replies() {
     }
 }
 
+/// What `policy-client query` says of bytes after an answer: with it they are ignored, apart from it they cost a second.
+#[test]
+fn postfix_ignores_what_comes_with_an_answer_and_takes_what_comes_apart_for_a_fault() {
+    for is_apart in [false, true] {
+        let mut setup = Setup::new();
+        let answer = if is_apart {
+            "action=DUNNO\n\n"
+        } else {
+            "action=DUNNO\n\n\n"
+        };
+        let stub = Stub::tcp(Script::bytes(answer));
+        let address = stub.address();
+        let smtpd = setup.add_smtpd(Processes::OnePerSession, &format!("inet:{address}"));
+        setup.ask_at_recipients_only();
+        let mut postfix = setup.start();
+        let (mut smtp, _) = Smtp::connect(smtpd);
+        smtp.command("EHLO me");
+        smtp.command("MAIL FROM:<alice@example.net>");
+        for recipient in ["bob", "carol"] {
+            let reply = smtp.command(&format!("RCPT TO:<{recipient}@example.org>"));
+            assert!(reply.starts_with("250 "), "{reply}");
+            if is_apart {
+                stub.say(b"\n");
+            }
+        }
+        postfix.stop();
+        let log = postfix.log();
+        let line = format!("warning: problem talking to server {address}: Application error\n");
+        let found = (stub.connections(), log.contains(&line));
+        assert_eq!(found, (1 + usize::from(is_apart), is_apart), "{log}");
+    }
+}
+
 type Kind = (&'static str, fn() -> Reply);
 
 /// What servers do instead of an answer.

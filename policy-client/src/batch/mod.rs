@@ -4,12 +4,12 @@ use std::{io, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
-use policy_net::{Connector, Endpoint};
+use policy_net::Endpoint;
 use serde_json::{Map, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
-    ask::Asker,
+    exchange::{Exchange, Server},
     output::ended,
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
@@ -89,12 +89,12 @@ impl Batch {
         let format = if self.json { Format::Json } else { self.format };
         let mut reporter = Reporter::new(format, endpoint.to_string(), script.questions())?;
         let mut stopped = pin!(stopped);
-        let mut asker = Asker::new(Connector::new(endpoint.clone()), self.timeout);
+        let mut server = Server::new(endpoint.clone(), self.timeout).once();
         for test in &script.tests {
-            asker.hang_up();
+            server.close();
             for step in &test.steps {
                 let record = tokio::select! {
-                    record = take(step, &test.name, &mut asker) => record,
+                    record = take(step, &test.name, &mut server) => record,
                     () = &mut stopped => return reporter.finish(),
                 };
                 if let Some(record) = record {
@@ -107,7 +107,7 @@ impl Batch {
 }
 
 /// Takes a step of a test; a request has a result.
-async fn take(step: &Step, test: &str, asker: &mut Asker) -> Option<Record> {
+async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
     let question = match step {
         Step::Ask(question) => question,
         Step::Wait(duration) => {
@@ -115,9 +115,9 @@ async fn take(step: &Step, test: &str, asker: &mut Asker) -> Option<Record> {
             return None;
         }
     };
-    let since = Instant::now();
-    let answer = asker.ask(&question.request).await;
-    let elapsed = since.elapsed();
+    let Exchange {
+        answer, elapsed, ..
+    } = server.ask(&question.request).await;
     let Question { expected, .. } = question;
     let action = answer.as_ref().ok();
     let action = action.map(|response| response.as_bytes());

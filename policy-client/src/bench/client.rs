@@ -4,6 +4,7 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, ToSocketAddrs},
     ops::Range,
+    os::unix::net::UnixStream as StdUnixStream,
     path::PathBuf,
     time::Instant,
 };
@@ -16,9 +17,13 @@ use policy_net::Endpoint;
 
 /// A server, its name resolved.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub enum Target {
+    /// At this address.
     Tcp(SocketAddr),
+    /// At this path.
     Unix(PathBuf),
+    /// A process for each connection at the other ends of these, as of spawn(8).
+    Open(Vec<StdUnixStream>),
 }
 
 #[derive(Debug)]
@@ -87,6 +92,13 @@ impl Stream {
             Target::Unix(path) => {
                 let mut stream = UnixStream::connect(path)?;
                 // It stands. Linux would tell after each read of the server that it is writable.
+                registry.register(&mut stream, token, Interest::READABLE)?;
+                Ok(Self::Unix(stream))
+            }
+            Target::Open(streams) => {
+                let open = streams.get(token.0).ok_or(io::ErrorKind::NotConnected)?;
+                open.set_nonblocking(true)?;
+                let mut stream = UnixStream::from_std(open.try_clone()?);
                 registry.register(&mut stream, token, Interest::READABLE)?;
                 Ok(Self::Unix(stream))
             }

@@ -84,66 +84,59 @@ impl Load<'_> {
         }
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, event: &Event, buffer: &mut [u8]) {
         let Token(number) = event.token();
-        let now = if event.is_writable() {
-            self.flush(number)
-        } else {
-            None
-        };
-        let now = now.unwrap_or_else(Instant::now);
-        let now = self.read(number, event.is_read_closed(), now);
+        if event.is_writable() {
+            self.flush(number);
+        }
+        let now = self.read(number, event.is_read_closed(), buffer);
         self.dispatch(now);
     }
 
-    /// Sends the rest of a request; the time if the connection has failed.
-    fn flush(&mut self, number: usize) -> Option<Instant> {
-        let client = self.clients.get_mut(number)?;
-        while !client.unsent.is_empty() {
-            match client.stream.as_mut()?.write(&client.unsent) {
-                Ok(0) => break,
+    /// Sends the rest of a request.
+    fn flush(&mut self, number: usize) {
+        let Some(client) = self.clients.get_mut(number) else {
+            return;
+        };
+        while let Some(stream) = client.stream.as_mut().filter(|_| !client.unsent.is_empty()) {
+            match stream.write(&client.unsent) {
+                Ok(0) => return,
                 Ok(count) => {
                     client.is_open = true;
                     client.unsent.drain(..count);
                 }
-                Err(_) => {
-                    let now = Instant::now();
-                    self.failed(number, now);
-                    return Some(now);
-                }
+                Err(_) => return self.failed(number, Instant::now()),
             }
         }
-        None
     }
 
     /// Reads what is there, and up to the end where it is known that there is one; the time after that.
-    fn read(&mut self, number: usize, to_end: bool, mut now: Instant) -> Instant {
-        let mut buffer = [0; 4096];
+    fn read(&mut self, number: usize, to_end: bool, buffer: &mut [u8]) -> Instant {
+        let mut last = None;
         loop {
-            let Some(client) = self.clients.get_mut(number) else {
-                return now;
+            let client = self.clients.get_mut(number);
+            let Some(stream) = client.and_then(|client| client.stream.as_mut()) else {
+                break;
             };
-            let Some(stream) = &mut client.stream else {
-                return now;
-            };
-            match stream.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return now,
+            match stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => {
-                    now = Instant::now();
+                    let now = *last.insert(Instant::now());
                     self.failed(number, now);
-                    return now;
+                    break;
                 }
                 Ok(count) => {
-                    now = Instant::now();
+                    let now = *last.insert(Instant::now());
                     self.data(number, buffer.get(..count).unwrap_or_default(), now);
                     // Of more the system tells anew.
                     if !to_end && count < buffer.len() {
-                        return now;
+                        break;
                     }
                 }
             }
         }
+        last.unwrap_or_else(Instant::now)
     }
 
     fn data(&mut self, number: usize, data: &[u8], now: Instant) {

@@ -68,12 +68,12 @@ impl Live {
     /// Shows how it stands, if it is time to.
     pub(crate) fn show(&mut self, now: Instant, plan: &Plan, tally: &mut Tally) {
         let period = now.saturating_duration_since(self.last);
-        if period < self.every {
+        let Some(since) = tally.recent.as_mut().filter(|_| period >= self.every) else {
             return;
-        }
+        };
         self.last = now;
-        let recent = tally.recent.clone();
-        tally.recent.reset();
+        let recent = since.clone();
+        since.reset();
         // Full: it is still writing the one before.
         _ = self.sender.try_send(Snapshot {
             elapsed: now.saturating_duration_since(plan.begin()),

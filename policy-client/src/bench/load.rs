@@ -28,6 +28,7 @@ pub(crate) enum Life {
     Request,
 }
 
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) target: Target,
     pub(crate) connections: usize,
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
 }
 
+#[derive(Debug)]
 pub(crate) struct Load<'a> {
     pub(super) settings: Settings,
     pub(super) poll: Poll,
@@ -54,14 +56,18 @@ pub(crate) struct Load<'a> {
     pub(super) under_way: u64,
     /// When it was last looked for requests whose time is over.
     looked: Instant,
+    /// How often that is done.
+    tick: Duration,
+    /// When nothing is sent any more, however much is left.
+    too_late: Option<Instant>,
     stop: &'a AtomicBool,
     live: Option<Live>,
 }
 
 /// What has come of a load.
-pub(crate) struct Outcome {
-    pub(crate) tally: Tally,
-    pub(crate) judge: Judge,
+pub(crate) struct Outcome<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) judge: &'a Judge,
     pub(crate) warm_up: Duration,
     /// Of the measurement, without the warm-up.
     pub(crate) elapsed: Duration,
@@ -84,11 +90,14 @@ impl<'a> Load<'a> {
         Ok(Self {
             poll: Poll::new()?,
             free: (0..clients.len()).collect(),
+            // Each tenth of the time is often enough.
+            tick: (settings.timeout / 10).min(TICK),
+            too_late: plan.end().map(|end| end + settings.timeout),
             settings,
             plan,
             mix,
             judge,
-            tally: Tally::new().map_err(io::Error::other)?,
+            tally: Tally::new(live.is_some()).map_err(io::Error::other)?,
             clients,
             resting: VecDeque::new(),
             queueing: Vec::new(),
@@ -100,9 +109,19 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Has the next run be by this plan, over the connections that are open. What has come so far is forgotten.
+    pub(crate) fn plan(&mut self, plan: Plan) -> io::Result<()> {
+        self.too_late = plan.end().map(|end| end + self.settings.timeout);
+        self.plan = plan;
+        self.tally = Tally::new(self.live.is_some()).map_err(io::Error::other)?;
+        Ok(())
+    }
+
     /// Goes on until all is answered, or given up, or until it is stopped.
-    pub(crate) fn run(mut self) -> io::Result<Outcome> {
+    pub(crate) fn run(&mut self) -> io::Result<Outcome<'_>> {
         let mut events = Events::with_capacity(1024);
+        // Made once: a new one for each answer would cost more than all else that is done here.
+        let mut buffer = vec![0; READ];
         let was_interrupted = loop {
             if self.stop.load(Relaxed) {
                 break true;
@@ -119,7 +138,7 @@ impl<'a> Load<'a> {
             }
             self.wait(&mut events, next, now)?;
             for event in &events {
-                self.event(event);
+                self.event(event, &mut buffer);
             }
         };
         if !was_interrupted {
@@ -138,8 +157,8 @@ impl<'a> Load<'a> {
         Ok(Outcome {
             warm_up: warm_up_end.saturating_duration_since(self.plan.begin()),
             elapsed: end.saturating_duration_since(self.plan.measured_from()),
-            tally: self.tally,
-            judge: self.judge,
+            tally: &self.tally,
+            judge: &self.judge,
             under_way: self.under_way,
             was_interrupted,
         })
@@ -166,21 +185,19 @@ impl<'a> Load<'a> {
 
     /// What should have been sent long ago is not sent any more.
     fn next(&self, now: Instant) -> Turn {
-        let end = self.plan.end().map(|end| end + self.settings.timeout);
-        if end.is_some_and(|end| now >= end) {
+        if self.too_late.is_some_and(|end| now >= end) {
             Turn::Over
         } else {
             self.plan.next(now)
         }
     }
 
-    /// Gives up requests that were not answered in time. Each tenth of the time is often enough.
+    /// Gives up requests that were not answered in time.
     fn give_up(&mut self, now: Instant) {
-        let timeout = self.settings.timeout;
-        let pause = (timeout / 10).min(TICK);
-        if now.saturating_duration_since(self.looked) < pause {
+        if now.saturating_duration_since(self.looked) < self.tick {
             return;
         }
+        let timeout = self.settings.timeout;
         self.looked = now;
         for number in 0..self.clients.len() {
             let asked = self.clients.get(number).and_then(|client| client.asked);
@@ -206,7 +223,7 @@ impl<'a> Load<'a> {
 
     /// Waits until something comes, or is to be done.
     fn wait(&mut self, events: &mut Events, next: Turn, now: Instant) -> io::Result<()> {
-        let mut pause = (self.settings.timeout / 10).min(TICK);
+        let mut pause = self.tick;
         let rest = self.resting.front().map(|(until, _)| *until);
         let planned = if let Turn::At(at) = next {
             Some(at)
@@ -244,4 +261,6 @@ impl<'a> Load<'a> {
 
 /// How often it is looked for requests whose time is over, at the least.
 const TICK: Duration = Duration::from_millis(50);
+/// More than an answer has, in bytes.
+const READ: usize = 4096;
 const MILLISECOND: Duration = Duration::from_millis(1);

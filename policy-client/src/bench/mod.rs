@@ -2,6 +2,7 @@
 
 mod chart;
 mod client;
+mod closed_loop;
 mod compare;
 mod exchange;
 mod format;
@@ -18,6 +19,8 @@ mod screen;
 mod svg;
 mod tally;
 
+pub use client::Target;
+pub use closed_loop::{Answered, ClosedLoop};
 pub(crate) use options::Bench;
 
 use std::{
@@ -34,7 +37,6 @@ use signal_hook::{
 };
 
 use self::{
-    client::Target,
     compare::compare,
     judge::Judge,
     live::{Live, Watch},
@@ -98,7 +100,7 @@ impl Bench {
         };
         let judge = Judge::new(self.expect.clone(), self.default.clone());
         precise_timers();
-        let load = Load::new(settings, plan, mix, judge, &stop, live).map_err(system)?;
+        let mut load = Load::new(settings, plan, mix, judge, &stop, live).map_err(system)?;
         report.add(load.run().map_err(system)?);
         Ok(report)
     }
@@ -186,7 +188,7 @@ impl Bench {
 }
 
 impl Report {
-    fn add(&mut self, outcome: Outcome) {
+    fn add(&mut self, outcome: Outcome<'_>) {
         self.warm_up = outcome.warm_up.as_secs_f64();
         self.elapsed = outcome.elapsed.as_secs_f64();
         self.counts = outcome.tally.counts;

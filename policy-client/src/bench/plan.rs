@@ -16,6 +16,9 @@ pub(crate) struct Plan {
     rate: Option<f64>,
     warm_up: Duration,
     limit: Limit,
+    /// Sums of these, for a question that each request asks.
+    measured_from: Instant,
+    end: Option<Instant>,
     /// How many have been taken, and how many of them after the warm-up.
     taken: u64,
     measured: u64,
@@ -35,11 +38,17 @@ pub(crate) enum Turn {
 
 impl Plan {
     pub(crate) fn new(begin: Instant, rate: Option<f64>, warm_up: Duration, limit: Limit) -> Self {
+        let measured_from = begin + warm_up;
         Self {
             begin,
             rate,
             warm_up,
             limit,
+            measured_from,
+            end: match limit {
+                Limit::Time(time) => Some(measured_from + time),
+                Limit::Count(_) => None,
+            },
             taken: 0,
             measured: 0,
         }
@@ -63,16 +72,13 @@ impl Plan {
     }
 
     /// When the measurement begins.
-    pub(crate) fn measured_from(&self) -> Instant {
-        self.begin + self.warm_up
+    pub(crate) const fn measured_from(&self) -> Instant {
+        self.measured_from
     }
 
     /// When it is over, where that is known.
-    pub(crate) fn end(&self) -> Option<Instant> {
-        match self.limit {
-            Limit::Time(time) => Some(self.measured_from() + time),
-            Limit::Count(_) => None,
-        }
+    pub(crate) const fn end(&self) -> Option<Instant> {
+        self.end
     }
 
     /// When the measurement was over: at an interruption, else after its time and its last answer. What was waited for in

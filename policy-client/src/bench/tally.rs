@@ -41,8 +41,8 @@ pub(crate) struct Tally {
     pub(crate) counts: Counts,
     /// In nanoseconds.
     pub(crate) latency: Histogram<u64>,
-    /// Of answers since the last look, the warm-up's as well.
-    pub(crate) recent: Histogram<u64>,
+    /// Of answers since the last look, the warm-up's as well, if somebody looks.
+    pub(crate) recent: Option<Histogram<u64>>,
     pub(crate) last_answer: Option<Instant>,
 }
 
@@ -74,11 +74,11 @@ impl Loss {
 }
 
 impl Tally {
-    pub(crate) fn new() -> Result<Self, CreationError> {
+    pub(crate) fn new(is_watched: bool) -> Result<Self, CreationError> {
         Ok(Self {
             counts: Counts::default(),
             latency: histogram()?,
-            recent: histogram()?,
+            recent: is_watched.then(histogram).transpose()?,
             last_answer: None,
         })
     }
@@ -101,7 +101,9 @@ impl Tally {
         latency: Duration,
     ) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.recent.saturating_record(nanos);
+        if let Some(recent) = &mut self.recent {
+            recent.saturating_record(nanos);
+        }
         if is_measured {
             self.latency.saturating_record(nanos);
             self.counts.answers += 1;

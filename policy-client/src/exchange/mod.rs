@@ -6,6 +6,8 @@ use policy_net::{AttemptError, Client, Connector, Endpoint, Stream};
 use policy_proto::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
+mod excess;
+
 mod failure;
 pub(crate) use failure::Failure;
 
@@ -13,7 +15,8 @@ mod postfix;
 pub(crate) use postfix::Postfix;
 
 mod watched;
-pub(crate) use watched::{Direction, Watch, Watched};
+pub(crate) use watched::{Direction, Watch};
+use watched::{SharedExcess, Watched};
 
 /// A policy server and the connection to it.
 #[derive(Debug)]
@@ -21,8 +24,18 @@ pub(crate) struct Server {
     endpoint: Endpoint,
     connector: Connector,
     timeout: Duration,
+    /// A request that finds its connection closed is asked again.
+    repeats: bool,
     watch: Option<Watch>,
-    connection: Option<Client<Watched<Stream>>>,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    client: Client<Watched<Stream>>,
+    excess: SharedExcess,
+    /// More than an answer has come for the request before.
+    had_excess: bool,
 }
 
 /// What came of one request.
@@ -32,6 +45,8 @@ pub(crate) struct Exchange {
     /// From the moment when there was a request to the answer, connecting included.
     pub(crate) elapsed: Duration,
     pub(crate) connection: Link,
+    /// What the server has sent besides answers, as far as it has come: after this one, or after the one before.
+    pub(crate) excess: Vec<u8>,
 }
 
 /// Over which connection a request went.
@@ -43,6 +58,20 @@ pub(crate) enum Link {
     Kept,
     /// Another one, since the server has closed the one of the request before.
     Reopened,
+    /// Another one, since what came besides an answer over the one before might be taken for the next answer.
+    Replaced,
+}
+
+impl Exchange {
+    /// What has come besides answers, in words.
+    pub(crate) fn excess_in_words(&self) -> Option<String> {
+        let excess = self.excess.escape_ascii();
+        (!self.excess.is_empty()).then(|| {
+            format!(
+                "excess: the server sent '{excess}' after its answer, which Postfix ignores if it comes with the answer; else it connects again after a second, or takes it for its next answer"
+            )
+        })
+    }
 }
 
 impl Server {
@@ -52,9 +81,16 @@ impl Server {
             connector: Connector::new(endpoint.clone()),
             endpoint,
             timeout,
+            repeats: true,
             watch: None,
             connection: None,
         }
+    }
+
+    /// Asks each request once: a connection that was closed is a request without an answer.
+    pub(crate) const fn once(mut self) -> Self {
+        self.repeats = false;
+        self
     }
 
     /// Shows all bytes of later connections to this function.
@@ -74,55 +110,76 @@ impl Server {
 
     /// Asks this, over the connection of the request before where the server has kept it.
     ///
-    /// A request that finds its connection closed is asked again over another one, once, as Postfix does it.
+    /// A request that finds its connection closed is asked again over another one, once, as Postfix does it; not so with
+    /// [`once`](Self::once).
     pub(crate) async fn ask(&mut self, request: &Request) -> Exchange {
         let begin = Instant::now();
         // A time that the clock cannot hold has no end: a day is what the command line takes.
         let deadline = begin + self.timeout;
         let mut connection = Link::New;
-        if let Some(mut client) = self.connection.take() {
+        let mut excess = Vec::new();
+        if let Some(mut kept) = self.connection.take() {
             // The blank line of the answer before may be on its way.
-            if timeout_at(deadline, client.settle()).await == Ok(true) {
-                let answer = self.ask_over(client, request, deadline).await;
-                if !matches!(answer, Err(Failure::Closed | Failure::Connection(_))) {
-                    let connection = Link::Kept;
+            let is_settled =
+                !self.repeats || timeout_at(deadline, kept.client.settle()).await == Ok(true);
+            excess = kept.excess.take();
+            connection = if kept.had_excess || !excess.is_empty() {
+                Link::Replaced
+            } else {
+                Link::Reopened
+            };
+            if is_settled {
+                let answer = self.ask_over(kept, request, deadline, &mut excess).await;
+                let was_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
+                if !was_closed || !self.repeats {
                     return Exchange {
                         answer,
                         elapsed: begin.elapsed(),
-                        connection,
+                        connection: Link::Kept,
+                        excess,
                     };
                 }
             }
-            connection = Link::Reopened;
         }
         let answer = match self.connect(deadline).await {
-            Ok(client) => self.ask_over(client, request, deadline).await,
+            Ok(new) => self.ask_over(new, request, deadline, &mut excess).await,
             Err(failure) => Err(failure),
         };
         Exchange {
             answer,
             elapsed: begin.elapsed(),
             connection,
+            excess,
         }
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<Client<Watched<Stream>>, Failure> {
+    async fn connect(&self, deadline: Instant) -> Result<Connection, Failure> {
         let within = deadline.saturating_duration_since(Instant::now());
         let stream = self.connector.connect(within).await;
         let stream = stream.map_err(Failure::Connect)?;
-        Ok(Client::new(Watched::new(stream, self.watch.clone())))
+        let excess = SharedExcess::default();
+        let watched = Watched::new(stream, excess.clone(), self.watch.clone());
+        Ok(Connection {
+            client: Client::new(watched),
+            excess,
+            had_excess: false,
+        })
     }
 
     /// Asks over this connection, which is kept when it can be used for another request.
     async fn ask_over(
         &mut self,
-        mut client: Client<Watched<Stream>>,
+        mut connection: Connection,
         request: &Request,
         deadline: Instant,
+        excess: &mut Vec<u8>,
     ) -> Result<Response, Failure> {
-        match timeout_at(deadline, client.ask(request)).await {
+        match timeout_at(deadline, connection.client.ask(request)).await {
             Ok(Ok(response)) => {
-                self.connection = Some(client);
+                let more = connection.excess.take();
+                connection.had_excess = !more.is_empty();
+                excess.extend(more);
+                self.connection = Some(connection);
                 Ok(response)
             }
             Ok(Err(error)) => Err(failure_of(error)),

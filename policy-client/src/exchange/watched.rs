@@ -1,13 +1,15 @@
-//! A connection whose bytes are shown as they pass.
+//! A connection whose bytes are looked at as they pass.
 
 use std::{
     fmt, io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::excess::Excess;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,20 +38,40 @@ impl fmt::Debug for Watch {
 
 /// A connection, and what is shown its bytes.
 #[derive(Debug)]
-pub(crate) struct Watched<Io> {
+pub(super) struct Watched<Io> {
     io: Io,
+    excess: SharedExcess,
     watch: Option<Watch>,
 }
 
+/// What a connection has brought besides answers, for whoever has lent the connection away.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedExcess(Arc<Mutex<Excess>>);
+
+impl SharedExcess {
+    pub(super) fn take(&self) -> Vec<u8> {
+        self.with(Excess::take)
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut Excess) -> T) -> T {
+        call(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl<Io> Watched<Io> {
-    pub(crate) const fn new(io: Io, watch: Option<Watch>) -> Self {
-        Self { io, watch }
+    pub(super) const fn new(io: Io, excess: SharedExcess, watch: Option<Watch>) -> Self {
+        Self { io, excess, watch }
     }
 
     fn show(&self, direction: Direction, bytes: &[u8]) {
-        if let Some(Watch(show)) = &self.watch
-            && !bytes.is_empty()
-        {
+        if bytes.is_empty() {
+            return;
+        }
+        self.excess.with(|excess| match direction {
+            Direction::ToServer => excess.asked(),
+            Direction::FromServer => excess.received(bytes),
+        });
+        if let Some(Watch(show)) = &self.watch {
             show(direction, bytes);
         }
     }

@@ -63,7 +63,7 @@ pub(crate) struct Query {
         requires = "preset"
     )]
     postfix: Version,
-    /// A file of requests, each ended by an empty line; {n} in a value is the number of the request
+    /// A file of requests, each ended by an empty line; n between braces in a value is the number of the request
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Ask so many times, over one connection

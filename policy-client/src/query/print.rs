@@ -75,6 +75,9 @@ impl Printer<'_> {
             }
             Ok(_) => {}
         }
+        if let Some(text) = exchange.excess_in_words() {
+            note(&text);
+        }
         let Some(postfix) = postfix else { return };
         for line in &postfix.log {
             note(&format!("Postfix logs: {}", printable(line)));
@@ -105,6 +108,9 @@ fn taken(exchange: &Exchange) -> String {
         Link::Reopened => {
             "over another connection: the server has closed the one before, which costs Postfix a second for each request"
         }
+        Link::Replaced => {
+            "over another connection: what came over the one before could be taken for this answer"
+        }
     };
     format!("{outcome} after {milliseconds:.3} ms {connection}")
 }
@@ -117,11 +123,12 @@ fn object(endpoint: &Endpoint, exchange: &Exchange, postfix: Option<&Postfix>) -
         "connection": match exchange.connection {
             Link::New => "new",
             Link::Kept => "kept",
-            Link::Reopened => "reopened",
+            Link::Reopened | Link::Replaced => "reopened",
         },
         "elapsed_ms": exchange.elapsed.as_micros() as f64 / 1000.0,
         "endpoint": endpoint.to_string(),
         "error": error,
+        "excess": (!exchange.excess.is_empty()).then(|| String::from_utf8_lossy(&exchange.excess)),
         "postfix": postfix.map(|postfix| json!({ "log": postfix.log, "reply": postfix.reply })),
     })
 }

@@ -15,7 +15,7 @@ use socket2::SockRef;
 use tokio::time::sleep;
 
 use super::script::{Manner, Script, Turn};
-use crate::note::note;
+use crate::note::complain;
 
 /// What is done, and whether it is told.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Server {
             match io.as_fd().try_clone_to_owned() {
                 Ok(direct) => Some(direct),
                 Err(error) => {
-                    note(&format!("policy-client: closing a connection: {error}"));
+                    complain(&format!("closing a connection: {error}"));
                     return;
                 }
             }

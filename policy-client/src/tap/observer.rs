@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use policy_proto::{DecodeError, MessageDecoder, Request, Response};
 use tokio::sync::Notify;
 
@@ -24,6 +24,8 @@ pub(super) struct Observer {
     pending_bytes: usize,
     /// Requests that are waited for no more; their answers come before those of the pending ones.
     given_up: u64,
+    /// A newline after an answer was told.
+    has_newline: bool,
     /// Told when the last one is answered.
     idle: Arc<Notify>,
     sink: Sink,
@@ -60,6 +62,7 @@ impl Observer {
             pending: VecDeque::new(),
             pending_bytes: 0,
             given_up: 0,
+            has_newline: false,
             idle: Arc::default(),
             sink,
         }
@@ -107,7 +110,23 @@ impl Observer {
 
     /// These bytes have come from the server.
     pub(super) fn answers(&mut self, bytes: &[u8]) {
-        let next = |decoder: &mut MessageDecoder, buffer: &mut BytesMut| decoder.response(buffer);
+        let mut awaited = self.pending.len() as u64 + self.given_up;
+        let mut has_newline = false;
+        let next = |decoder: &mut MessageDecoder, buffer: &mut BytesMut| {
+            // Where nothing is awaited, a newline too many is no answer to Postfix, either.
+            while awaited == 0 && decoder.skip_rest(buffer)? {
+                match &buffer[..] {
+                    [b'\n', ..] => buffer.advance(1),
+                    [b'\r', b'\n', ..] => buffer.advance(2),
+                    b"" | b"\r" => return Ok(None),
+                    _ => break,
+                }
+                has_newline = true;
+            }
+            let response = decoder.response(buffer)?;
+            awaited = awaited.saturating_sub(u64::from(response.is_some()));
+            Ok(response)
+        };
         let (responses, error) = self.answers.take(bytes, next);
         for response in responses {
             if self.given_up > 0 {
@@ -117,6 +136,10 @@ impl Observer {
             } else {
                 self.finish(Some(&response), None);
             }
+        }
+        if has_newline && !self.has_newline {
+            self.has_newline = true;
+            self.note("the server sends a newline too many after its answer");
         }
         if let Some(error) = error {
             self.note(&format!(

@@ -21,7 +21,12 @@ use super::{
     describe::{describe, object},
     observer::Seen,
 };
-use crate::{measured::Measured, note::note, output::Output, status::Status};
+use crate::{
+    measured::Measured,
+    note::{complain, note},
+    output::Output,
+    status::Status,
+};
 
 /// How what passes is shown.
 #[derive(Debug)]
@@ -164,7 +169,7 @@ impl Thread {
         if let Some(record) = &mut self.record
             && let Err(error) = write(record, &seen)
         {
-            note(&format!("policy-client: recording ends: {error}"));
+            complain(&format!("recording ends: {error}"));
             self.record = None;
             self.measured.status = Status::Io;
         }

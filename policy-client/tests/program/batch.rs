@@ -67,6 +67,18 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     assert!(reason.starts_with("no answer ("), "{reason}");
 }
 
+/// Postfix would ask again over another connection.
+#[test]
+fn a_request_whose_connection_is_closed_is_not_asked_again() {
+    let stub = Stub::tcp(Script::default());
+    let closing = Script::reply(Reply::CloseUnanswered);
+    stub.set_sequence([Script::answer("OK"), closing, Script::answer("HOLD")]);
+    let text = "a\n  > x=1\n  < OK\n  > x=2\n  < -\n";
+    let ended = batch(text, &[&stub.address()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(stub.requests().len(), 2);
+}
+
 #[test]
 fn programs_read_tap_and_junit() {
     let stub = Stub::tcp(Script::answer("REJECT <no> & \"never\""));

@@ -4,6 +4,7 @@ mod batch;
 mod bench;
 mod bench_output;
 mod check;
+mod closed_loop;
 mod command_line;
 mod completions;
 mod conform;

@@ -82,6 +82,7 @@ fn it_says_what_is_wrong() {
             (Some(status), ""),
             "{args:?}: {ended:?}"
         );
+        assert!(ended.err.starts_with("policyd-client: "), "{ended:?}");
         assert!(ended.err.contains(said), "{args:?}: {ended:?}");
     }
     for option in ["-?", "--help", "--usage"] {

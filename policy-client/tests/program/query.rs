@@ -224,6 +224,7 @@ fn query_prints_objects_when_asked_to() {
                 "elapsed_ms",
                 "endpoint",
                 "error",
+                "excess",
                 "postfix"
             ]
         );
@@ -234,7 +235,7 @@ fn query_prints_objects_when_asked_to() {
                 .is_some_and(|elapsed| elapsed > 0.0)
         );
         assert_eq!(object["endpoint"], format!("inet:{endpoint}"));
-        assert!(object["error"].is_null());
+        assert!(object["error"].is_null() && object["excess"].is_null());
     }
 }
 

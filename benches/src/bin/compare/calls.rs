@@ -16,7 +16,6 @@ use tempfile::NamedTempFile;
 use crate::{
     case::Case,
     contestant::{Contestant, Running},
-    load::Load,
     options::Part,
 };
 
@@ -40,7 +39,7 @@ impl Calls {
         time: Duration,
     ) -> Result<Self, Box<dyn Error>> {
         running.prepare(case.connections)?;
-        let mut load = Load::open(case.connections, case.part == Part::New, running)?;
+        let mut load = running.load(case.connections, case.part == Part::New)?;
         load.run(time / 5)?;
         let output = NamedTempFile::new()?;
         let processes: Vec<_> = running.ids().map(|id| id.to_string()).collect();
@@ -61,7 +60,7 @@ impl Calls {
         perf.signal(Signal::INT)?;
         perf.wait()?;
         let text = fs::read_to_string(output.path())?;
-        let counts = parse(&text).map(|(name, count)| (name, count / answered.requests as f64));
+        let counts = parse(&text).map(|(name, count)| (name, count / answered.answers as f64));
         let mut each: Vec<_> = counts.collect();
         let all = each.iter().position(|(name, _)| name == ALL);
         let (_, all) = each.swap_remove(all.ok_or_else(|| format!("perf stat: {text}"))?);

@@ -12,9 +12,10 @@ use std::{
 use policy_benches::{
     endpoint::Endpoint,
     process::{Errors, Process, raise_descriptors},
+    samples::typical,
+    stub::ACTION,
 };
-
-use socket2::Socket;
+use policy_client::{ClosedLoop, Target};
 
 use crate::{
     case::Case,
@@ -199,11 +200,18 @@ impl Running {
         self.processes.iter().map(Process::id)
     }
 
-    pub(crate) fn connect(&self, number: usize) -> io::Result<Socket> {
-        match &self.way {
-            Way::To(endpoint) => endpoint.connect(),
-            Way::Pairs(pairs, _) => Ok(pairs[number].try_clone()?.into()),
-        }
+    /// The load on it over so many connections. One thread that never waits for one of them, so that it takes little from
+    /// what is measured.
+    pub(crate) fn load(&self, connections: usize, is_new_each: bool) -> io::Result<ClosedLoop> {
+        let target = match &self.way {
+            Way::To(Endpoint::Tcp(address)) => Target::Tcp(*address),
+            Way::To(Endpoint::Unix(path)) => Target::Unix(path.clone()),
+            Way::Pairs(pairs, _) => {
+                let pairs = pairs.iter().take(connections).map(UnixStream::try_clone);
+                Target::Open(pairs.collect::<Result<_, _>>()?)
+            }
+        };
+        ClosedLoop::new(target, connections, is_new_each, &typical(REQUESTS), ACTION)
     }
 }
 
@@ -259,5 +267,7 @@ fn nginx(servers: &[Endpoint], listen: &Endpoint, directory: &Path) -> String {
     )
 }
 
+/// Different ones, one after the other.
+const REQUESTS: usize = 1000;
 /// From Debian's package.
 const PERL: &str = "/usr/sbin/hapolicy";

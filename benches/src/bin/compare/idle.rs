@@ -10,7 +10,6 @@ use policy_benches::{
 use crate::{
     arena::Arena,
     contestant::{Contestant, Running},
-    load::Load,
 };
 
 /// What one contestant does with idle connections.
@@ -36,7 +35,7 @@ impl Idle {
         let quiet = arena.start(contestant)?;
         let crowded = arena.start(contestant)?;
         for running in [&quiet, &crowded] {
-            Load::open(ACTIVE, false, running)?.run(time)?;
+            running.load(ACTIVE, false)?.run(time)?;
             sleep(SETTLE);
         }
         // The active ones find room beside them.
@@ -45,9 +44,9 @@ impl Idle {
         let mut connections = Vec::new();
         let before = resident(&crowded.processes)?;
         while (connections.len() + 1) * GROUP <= most {
-            let mut group = Load::open(GROUP, false, &crowded)?;
+            let mut group = crowded.load(GROUP, false)?;
             // Each has asked once, as Postfix's connections have.
-            group.run(Duration::ZERO)?;
+            group.ask_once()?;
             connections.push(group);
         }
         sleep(SETTLE);
@@ -85,12 +84,12 @@ impl Idle {
 }
 
 fn cpu_per_request(running: &Running, time: Duration) -> Result<f64, Box<dyn Error>> {
-    let mut load = Load::open(ACTIVE, false, running)?;
+    let mut load = running.load(ACTIVE, false)?;
     load.run(time / 5)?;
     let before = Usage::of(running.ids())?;
     let answered = load.run(time)?;
     let used = Usage::of(running.ids())? - before;
-    Ok(used.cpu.as_secs_f64() * 1e6 / answered.requests as f64)
+    Ok(used.cpu.as_secs_f64() * 1e6 / answered.answers as f64)
 }
 
 /// How many connections work.

@@ -11,7 +11,6 @@ mod contest;
 mod contestant;
 mod figures;
 mod idle;
-mod load;
 mod options;
 mod outcome;
 mod report;

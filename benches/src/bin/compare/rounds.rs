@@ -11,7 +11,6 @@ use crate::{
     case::Case,
     contestant::{Contestant, Running},
     figures::{Comparison, Row, Sample},
-    load::Load,
     options::Part,
 };
 
@@ -59,18 +58,19 @@ fn measure(
     time: Duration,
 ) -> Result<Sample, Box<dyn Error>> {
     running.prepare(case.connections)?;
-    let mut load = Load::open(case.connections, case.part == Part::New, running)?;
+    let mut load = running.load(case.connections, case.part == Part::New)?;
     load.run(time / 5)?;
     let others = [process::id(), stub];
     let before = (Usage::of(running.ids())?, Usage::of(others)?);
     let answered = load.run(time)?;
     let used = Usage::of(running.ids())? - before.0;
     let others = Usage::of(others)? - before.1;
-    let requests = answered.requests as f64;
+    let requests = answered.answers as f64;
     let cpu = |used: Usage| used.cpu.as_secs_f64() * 1e6 / requests;
-    let [p50, p99, p99_9] = answered.percentiles();
+    let [p50, p99, p99_9] =
+        [0.5, 0.99, 0.999].map(|part| answered.latency(part).as_nanos() as f64 / 1e3);
     Ok([
-        requests / answered.time.as_secs_f64(),
+        requests / answered.elapsed.as_secs_f64(),
         p50,
         p99,
         p99_9,

@@ -1,0 +1,95 @@
+//! What a server sends besides its answers, found in the bytes of a connection.
+
+use std::mem;
+
+/// Follows the bytes of a connection: which are answers, and which nobody has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Excess {
+    /// A request was sent whose answer has not come to its end.
+    is_asked: bool,
+    /// The answer has begun.
+    has_begun: bool,
+    /// The line has a byte that is no carriage return.
+    has_text: bool,
+    bytes: Vec<u8>,
+}
+
+impl Excess {
+    /// A request, or a part of it, was sent.
+    pub(super) const fn asked(&mut self) {
+        self.is_asked = true;
+    }
+
+    /// These bytes have come.
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.received_part(line);
+        }
+    }
+
+    /// What has come besides answers since the last call.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        mem::take(&mut self.bytes)
+    }
+
+    /// The rest of a line, or a part of it.
+    fn received_part(&mut self, part: &[u8]) {
+        let is_end = part.ends_with(b"\n");
+        self.has_text |= part.iter().any(|byte| !b"\r\n".contains(byte));
+        let is_empty = is_end && !self.has_text;
+        // An empty line before an answer is one too many of the answer before.
+        if !self.is_asked || is_empty && !self.has_begun {
+            let room = MAX_KEPT.saturating_sub(self.bytes.len());
+            self.bytes.extend(part.iter().take(room));
+        } else if is_empty {
+            self.is_asked = false;
+            self.has_begun = false;
+        } else {
+            self.has_begun |= self.has_text;
+        }
+        self.has_text &= !is_end;
+    }
+}
+
+/// As many bytes are kept, to be shown.
+const MAX_KEPT: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_answer_is_found_in_whatever_pieces_it_comes() {
+        for (answers, excess) in [
+            (&["action=a\n\n", "action=b\n\n"][..], ""),
+            (&["action=a\r\n\r\n", "x=y\naction=b\n\n"], ""),
+            (&["action=a\n\n\n"], "\n"),
+            (&["action=a\n\n\r\n"], "\r\n"),
+            (&["action=a\n\naction=b\n\n"], "action=b\n\n"),
+            // It has come late, or is the beginning of what comes without a request.
+            (&["action=a\n\n", "\naction=b\n\n"], "\n"),
+            (&["action=a\n\n", "action=b"], ""),
+        ] {
+            for size in 1..20 {
+                let mut found = Excess::default();
+                for answer in answers {
+                    found.asked();
+                    for piece in answer.as_bytes().chunks(size) {
+                        found.received(piece);
+                    }
+                }
+                let taken = found.take();
+                assert_eq!(
+                    taken.escape_ascii().to_string(),
+                    excess.escape_default().to_string(),
+                    "{answers:?} {size}"
+                );
+            }
+        }
+        let mut found = Excess::default();
+        found.received(b"220 hello\n");
+        assert_eq!(found.take(), b"220 hello\n");
+        found.received(&[b'x'; 1000]);
+        assert_eq!(found.take().len(), MAX_KEPT);
+    }
+}

@@ -1,0 +1,72 @@
+//! `policy-client tap`: what goes through it, what it shows and what it records.
+
+use policy_testing::process::{Client, Ended, Process, Signal, policy_client, run};
+
+mod forward;
+mod record;
+mod shown;
+
+#[test]
+fn wrong_command_lines_are_refused() {
+    for args in [
+        &["nonsense", "127.0.0.1:1"][..],
+        &["inet:127.0.0.1:0", "nonsense"],
+        &["inet:127.0.0.1:0"],
+        &["inet:127.0.0.1:0", "127.0.0.1:1", "--max-connections", "0"],
+        &["inet:127.0.0.1:0", "127.0.0.1:1", "--key-file", "/dev/null"],
+        &["inet:127.0.0.1:0", "127.0.0.1:1", "-q", "-v"],
+    ] {
+        let ended = run(policy_client(), &[&["tap"], args].concat());
+        assert_eq!(
+            (ended.code, &*ended.out),
+            (Some(64), ""),
+            "{args:?}: {ended:?}"
+        );
+    }
+    let args = [
+        "tap",
+        "inet:127.0.0.1:0",
+        "127.0.0.1:1",
+        "--anonymise",
+        "--key-file",
+        "/dev/null",
+    ];
+    let ended = run(policy_client(), &args);
+    assert_eq!(ended.code, Some(66), "an empty key: {ended:?}");
+}
+
+/// `policy-client tap`.
+pub(super) struct Tap {
+    pub(super) process: Process,
+    pub(super) endpoint: String,
+}
+
+impl Tap {
+    pub(super) fn start(upstream: &str, args: &[&str]) -> Self {
+        let args = [&["tap", "inet:127.0.0.1:0", upstream], args].concat();
+        let process = Process::start(policy_client(), &args);
+        assert!(
+            process.out.wait_lines(1, "listening on "),
+            "{:?}",
+            process.err.text()
+        );
+        let said = process.out.text();
+        let first = said.lines().next();
+        let endpoint = first.and_then(|line| line.strip_prefix("listening on "));
+        Self {
+            endpoint: endpoint.expect("its first line").to_owned(),
+            process,
+        }
+    }
+
+    pub(super) fn connect(&self) -> Client {
+        Client::connect(&self.endpoint)
+    }
+
+    pub(super) fn stop(self) -> Ended {
+        self.process.signal(Signal::INT);
+        let ended = self.process.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+}

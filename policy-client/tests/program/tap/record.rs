@@ -1,0 +1,136 @@
+//! What `policy-client tap` records, with addresses or without.
+
+use std::fs;
+
+use policy_testing::{
+    process::{policy_client, request, run},
+    stub::{Reply, Script, Stub},
+};
+use tempfile::TempDir;
+
+use super::Tap;
+
+#[test]
+fn what_is_recorded_can_be_replayed() {
+    let dir = TempDir::new().unwrap();
+    let record = dir.path().join("record");
+    let record = record.to_str().unwrap();
+    let stub = Stub::tcp(Script::reply(Reply::Choose(|request| {
+        if String::from_utf8_lossy(request).contains("sender=close") {
+            Reply::CloseUnanswered
+        } else {
+            Reply::Bytes(b"action=REJECT no\n\n".to_vec())
+        }
+    })));
+    let tap = Tap::start(&stub.address(), &["--record", record, "--quiet"]);
+    let mut client = tap.connect();
+    for sender in ["a@x", "b@x"] {
+        client.ask(&request(&[("sender", sender)]));
+    }
+    let mut client = tap.connect();
+    client.send(&request(&[("sender", "close")]));
+    assert!(client.is_ended());
+    let ended = tap.stop();
+    assert_eq!(ended.out.lines().count(), 1, "{ended:?}");
+    assert!(
+        ended.err.starts_with("2 answered, 1 without an answer in "),
+        "{ended:?}"
+    );
+    let text = fs::read_to_string(record).unwrap();
+    assert!(text.starts_with("# policy-client tap\n#: time="), "{text}");
+    assert_eq!(text.matches(" action=REJECT no\n").count(), 2, "{text}");
+    assert_eq!(
+        text.matches(" error=closed without an answer\n").count(),
+        1,
+        "{text}"
+    );
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(
+        fs::metadata(record).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    let before = stub.requests();
+    let ended = run(
+        policy_client(),
+        &[
+            "replay",
+            record,
+            &stub.address(),
+            "--diff",
+            "recorded",
+            "--full-speed",
+        ],
+    );
+    assert_eq!(
+        ended.code,
+        Some(69),
+        "one was not answered again: {ended:?}"
+    );
+    assert!(ended.out.contains("0 of 3 differ\n"), "{ended:?}");
+    let mut after: Vec<_> = stub.requests().split_off(before.len());
+    after.retain(|request| !request.ends_with(b"sender=close\n\n"));
+    assert_eq!(after, before[..2]);
+    // Nothing is written over.
+    let ended = run(
+        policy_client(),
+        &[
+            "tap",
+            "inet:127.0.0.1:0",
+            &stub.address(),
+            "--record",
+            record,
+        ],
+    );
+    assert_eq!(ended.code, Some(73), "{ended:?}");
+}
+
+#[test]
+fn anonymised_is_what_is_shown_and_recorded_and_not_what_goes_through() {
+    let dir = TempDir::new().unwrap();
+    let [key, first, second] =
+        ["key", "first", "second"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    fs::write(&key, "0123456789abcdef").unwrap();
+    let stub = Stub::tcp(Script::answer("REJECT secret@private.example is blocked"));
+    let mut shown = Vec::new();
+    for record in [&first, &second] {
+        let args = ["--anonymise", "--key-file", &key, "--record", record];
+        let tap = Tap::start(&stub.address(), &args);
+        let request = request(&[
+            ("client_address", "192.0.2.77"),
+            ("sender", "secret@private.example"),
+        ]);
+        let answer = tap.connect().ask(&request);
+        assert_eq!(answer, "REJECT secret@private.example is blocked");
+        assert!(
+            stub.requests()
+                .pop()
+                .unwrap()
+                .ends_with(b"sender=secret@private.example\n\n")
+        );
+        assert!(tap.process.out.wait_lines(1, " -> "));
+        let ended = tap.stop();
+        let recorded = fs::read_to_string(record).unwrap();
+        for text in [&ended.out, &recorded] {
+            for private in ["secret", "private", "192.0.2.77"] {
+                assert!(!text.contains(private), "{text}");
+            }
+        }
+        let sender = recorded
+            .lines()
+            .find_map(|line| line.strip_prefix("sender="))
+            .unwrap();
+        assert!(
+            recorded.contains(&format!(" action=REJECT {sender} is blocked\n")),
+            "{recorded}"
+        );
+        shown.push(
+            recorded
+                .lines()
+                .skip(2)
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(shown[0], shown[1], "the same key, the same names");
+}
