@@ -95,7 +95,9 @@ impl Reader {
             let (mut address, mut group) = (None, None);
             let words = reader.keys(&name, "listener", table, &LISTENER_KEYS, |key, value| {
                 let found = match key {
-                    "address" => listen_address(value).map(|found| address = Some(found)),
+                    "address" => {
+                        listen_address(value).map(|found| address = Some((found, value.span())))
+                    }
                     "group" => text(value, "the name of a group").map(|found| {
                         let place = Place {
                             source,
@@ -107,7 +109,7 @@ impl Reader {
                 };
                 Some(found.map_err(|wrong| vec![wrong]))
             });
-            let Some(address) = address else {
+            let Some((address, span)) = address else {
                 if !table.iter().any(|(key, _)| key.get_ref() == "address") {
                     let title = format!("invalid listener `{}`", name.text);
                     let label =
@@ -116,6 +118,7 @@ impl Reader {
                 }
                 return;
             };
+            reader.listens_at(&address, source, span);
             reader.words.push(format!("--listen={address}"));
             reader
                 .options
