@@ -67,9 +67,10 @@ impl RouteTable {
 
 impl Reader {
     pub(super) fn groups(&mut self, source: usize, value: &Value<'_>) {
+        let known = [&["services"][..], &GROUP_OPTIONS].concat();
         self.named_tables(source, value, "group", |reader, name, table| {
             let mut services = Vec::new();
-            let words = reader.keys(&name, "group", table, &GROUP_KEYS, |key, value| {
+            let words = reader.keys(&name, "group", table, &known, |key, value| {
                 if key != "services" {
                     return None;
                 }
@@ -197,19 +198,6 @@ impl Reader {
 
 /// The settings that a group may have of its own.
 pub(crate) const GROUP_OPTIONS: [&str; 10] = [
-    "default",
-    "affinity",
-    "deadline",
-    "balance",
-    "retry",
-    "last-resort",
-    "max-connections",
-    "max-age",
-    "keep",
-    "max-failures",
-];
-const GROUP_KEYS: [&str; 11] = [
-    "services",
     "default",
     "affinity",
     "deadline",
