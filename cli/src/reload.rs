@@ -7,6 +7,7 @@ use policy_daemon::{
     log::{Level, Log, printable},
 };
 use policy_flow::Check;
+use policy_socket::Endpoint;
 
 use crate::{
     args::{Options, Stop},
@@ -20,14 +21,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Reload {
     options: Options,
-    /// Whether a service manager has passed listening sockets.
-    passed: bool,
+    /// The listening sockets that a service manager has passed.
+    passed: Vec<Endpoint>,
     /// All settings of the start, as a file.
     start: String,
 }
 
 impl Reload {
-    pub(crate) fn new(options: &Options, passed: bool) -> Self {
+    pub(crate) fn new(options: &Options, passed: Vec<Endpoint>) -> Self {
         let start = if options.file.is_some() {
             shown(options)
         } else {
@@ -82,11 +83,13 @@ impl Reload {
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
     ) -> Result<(Options, Arc<Exchange>, NextListeners), Vec<String>> {
-        let options = self.options.again(self.passed);
+        let options = self.options.again(!self.passed.is_empty());
         let options = options.map_err(|stopped| match stopped.stop {
             Stop::Config(findings) => findings.lines,
             Stop::Usage(text) | Stop::Show(text) => vec![text],
         })?;
+        let checked = options.groups.check_passed(&self.passed);
+        checked.map_err(|text| vec![text])?;
         let line = |error: StartError| vec![error.line()];
         let services = Services::for_daemon(&options).map_err(line)?;
         let check = checks(&options).map_err(line)?;

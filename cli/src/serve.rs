@@ -31,7 +31,12 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
     let daemon_options = options.daemon();
     let services = Services::for_daemon(options)?;
     let check = checks(options)?;
-    let reload = Reload::new(options, inherited.has_listeners());
+    let passed = inherited
+        .endpoints()
+        .map_err(StartError::system("LISTEN_FDS"))?;
+    let checked = options.groups.check_passed(&passed);
+    checked.map_err(StartError::Configuration)?;
+    let reload = Reload::new(options, passed);
     let daemon = Daemon::prepare(&daemon_options, inherited)?;
 
     let journal = services

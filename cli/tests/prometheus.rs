@@ -11,7 +11,7 @@ use policy_testing::{
     admin::address,
     eventually,
     port::Port,
-    process::{Client, Daemon, Process, mtpolicyd, policyd_weight, request},
+    process::{Client, Daemon, Process, hapolicy, mtpolicyd, policyd_weight, request},
     stub::{Script, Stub},
 };
 use serde_json::Value;
@@ -72,7 +72,8 @@ fn a_prometheus_that_scrapes_all_three_has_data_for_each_panel_and_alerts_for_wh
     };
     let has_data = |expression: &str| {
         let found = query(expression);
-        !found.is_empty() && !found.contains("error")
+        let is_number = |line: &str| line.contains("=> ") && !line.contains("=> NaN");
+        found.lines().any(is_number) && !found.contains("error")
     };
     for watched in &mut all {
         let counted = format!("rate({}_requests_total[1m]) > 0", watched.prefix);
@@ -86,10 +87,16 @@ fn a_prometheus_that_scrapes_all_three_has_data_for_each_panel_and_alerts_for_wh
             let expression = expression
                 .replace("$__rate_interval", "1m")
                 .replace("$instance", ".*");
-            assert!(eventually(|| has_data(&expression)), "{expression}");
+            assert!(
+                eventually(|| has_data(&expression)),
+                "{expression}: {}",
+                query(&expression)
+            );
         }
-        let fires = || query("ALERTS{alertstate='firing'}").contains(watched.alert);
-        assert!(eventually(fires), "{}: {}", watched.alert, query("ALERTS"));
+        for alert in watched.alerts {
+            let fires = || query("ALERTS{alertstate='firing'}").contains(alert);
+            assert!(eventually(fires), "{alert}: {}", query("ALERTS"));
+        }
     }
 }
 
@@ -108,15 +115,15 @@ fn panels(name: &str) -> Vec<String> {
     expressions
 }
 
-/// A daemon for which something is dead, and the alert that has to say so.
+/// A daemon for which something is dead, and the alerts that have to say so.
 struct Watched {
     name: &'static str,
     prefix: &'static str,
-    alert: &'static str,
+    alerts: &'static [&'static str],
     admin: String,
     client: Asking,
     _process: Process,
-    _stub: Option<Stub>,
+    _stubs: Vec<Stub>,
     _port: Option<Port>,
     _directory: tempfile::TempDir,
 }
@@ -136,24 +143,42 @@ impl Watched {
         vec![Self::hapolicy(), Self::mtpolicyd(), Self::policyd_weight()]
     }
 
-    /// With a service that answers, and one that is dead.
+    /// With a service that answers, one that is dead, a second group, and mirrors: one that is away, and one that differs.
     fn hapolicy() -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let stub = Stub::tcp(Script::answer("dunno"));
-        let good = format!("good={}", stub.address());
-        let admin = ["--admin", "inet:127.0.0.1:0"];
-        let services = ["-s", &good, "-s", "dead=127.0.0.1:1:1"];
-        let daemon = Daemon::tcp(&[&admin[..], &services].concat());
+        let other = Stub::tcp(Script::answer("reject"));
+        let (good, differs) = (stub.address(), other.address());
+        let config = format!(
+            "listen = \"inet:127.0.0.1:0\"\nadmin = \"inet:127.0.0.1:0\"\n\
+             [service.good]\naddress = \"{good}\"\n\
+             [service.dead]\naddress = \"127.0.0.1:1\"\npriority = 1\n\
+             [service.second]\naddress = \"{good}\"\n\
+             [group.second]\nservices = \"second\"\n\
+             [[route]]\npolicy_context = \"second\"\ngroup = \"second\"\n\
+             [mirror.away]\naddress = \"127.0.0.1:1\"\n\
+             [mirror.differs]\naddress = \"{differs}\"\n"
+        );
+        let file = directory.path().join("hapolicy.toml");
+        fs::write(&file, config).unwrap();
+        let mut command = Command::new(hapolicy());
+        command.arg("-L").arg("--config").arg(&file);
+        let daemon = Daemon::of(command.stdin(Stdio::null()), 1);
         assert!(daemon.process.out.wait_lines(1, "metrics at "));
         Self {
             name: "hapolicy",
             prefix: "hapolicy",
-            alert: "HapolicyServiceDown",
+            alerts: &[
+                "HapolicyServiceDown",
+                "HapolicyMirrorUnanswered",
+                "HapolicyMirrorDiffers",
+            ],
             admin: address(&daemon.process.out.text()).unwrap(),
             client: Asking(daemon.connect()),
             _process: daemon.process,
-            _stub: Some(stub),
+            _stubs: vec![stub, other],
             _port: None,
-            _directory: tempfile::tempdir().unwrap(),
+            _directory: directory,
         }
     }
 
@@ -180,11 +205,11 @@ impl Watched {
         Self {
             name: "mtpolicyd",
             prefix: "mtpolicyd",
-            alert: "MtpolicydListDown",
+            alerts: &["MtpolicydListDown"],
             admin: address(&process.err.text()).unwrap(),
             client: Asking(Client::connect(&format!("127.0.0.1:{}", port.number()))),
             _process: process,
-            _stub: None,
+            _stubs: Vec::new(),
             _port: Some(port),
             _directory: directory,
         }
@@ -212,11 +237,11 @@ impl Watched {
         Self {
             name: "policyd-weight",
             prefix: "policyd_weight",
-            alert: "PolicydWeightListDown",
+            alerts: &["PolicydWeightListDown"],
             admin: address(&process.out.text()).unwrap(),
             client: Asking(Client::connect(&format!("127.0.0.1:{}", port.number()))),
             _process: process,
-            _stub: None,
+            _stubs: Vec::new(),
             _port: Some(port),
             _directory: directory,
         }

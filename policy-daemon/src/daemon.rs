@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Daemon {
     options: DaemonOptions,
+    signals: Signals,
     resources: Resources,
     log: Arc<Suppressor>,
 }
@@ -33,6 +34,8 @@ impl Daemon {
     ///
     /// [`StartError`].
     pub fn prepare(options: &DaemonOptions, inherited: Inherited) -> Result<Self, StartError> {
+        // Before there are sockets, which tell others that it starts.
+        let signals = Signals::new().map_err(StartError::system("cannot start"))?;
         signals::unblock().map_err(StartError::system("cannot start"))?;
         let resources = Resources::take(options, inherited)?;
         let log = Log::daemon(&options.name, options.log);
@@ -49,6 +52,7 @@ impl Daemon {
         }
         Ok(Self {
             options: options.clone(),
+            signals,
             resources,
             log: Arc::new(Suppressor::new(log)),
         })
@@ -74,6 +78,7 @@ impl Daemon {
     pub fn serve<S: Service>(self, service: S) -> Result<(), StartError> {
         let Self {
             options,
+            signals,
             mut resources,
             log,
         } = self;
@@ -97,7 +102,7 @@ impl Daemon {
             Ok((thread, worker))
         });
         let workers: Vec<_> = workers.collect::<io::Result<_>>().map_err(cannot_start())?;
-        let signals = Signals::new().map_err(cannot_start())?;
+        signals.add_stops().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
         let admin = admin::prepare(&options, &service, &resources.sockets, &shared)?;
         let control = control::prepare(&service, &resources.sockets, &shared, &events)?;

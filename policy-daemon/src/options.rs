@@ -139,7 +139,7 @@ impl DaemonOptions {
         self.handover.as_deref().map_or(Ok(()), check_handover)
     }
 
-    /// Checks that no UNIX socket is asked for by two options.
+    /// Checks that no two of the addresses need each other's.
     ///
     /// ```
     /// use policy_daemon::DaemonOptions;
@@ -147,36 +147,32 @@ impl DaemonOptions {
     /// let mut options = DaemonOptions::new("x");
     /// options.listen = vec!["unix:/run/x".to_owned()];
     /// options.control = Some("/run/control".into());
-    /// assert!(options.check_paths().is_ok());
+    /// assert!(options.check_listeners().is_ok());
     /// options.control = Some("/run/x".into());
-    /// assert!(options.check_paths().is_err());
+    /// assert!(options.check_listeners().is_err());
     /// ```
     ///
     /// # Errors
     ///
     /// [`StartError::Configuration`].
-    pub fn check_paths(&self) -> Result<(), StartError> {
-        let paths = |option: &'static str, texts: &[String]| -> Vec<(&'static str, PathBuf)> {
-            let addresses = texts
-                .iter()
-                .filter_map(|text| text.parse::<ListenAddr>().ok());
-            let path = |address: ListenAddr| match address.endpoint {
-                Endpoint::Unix(path) => Some((option, path)),
-                _ => None,
-            };
-            addresses.filter_map(path).collect()
+    pub fn check_listeners(&self) -> Result<(), StartError> {
+        let parsed = |option, texts: &[String]| -> Vec<(&str, String, ListenAddr)> {
+            let parsed = |text: &String| Some((option, text.clone(), text.parse().ok()?));
+            texts.iter().filter_map(parsed).collect()
         };
-        let mut all = paths("--listen", &self.listen);
-        all.extend(paths("--admin", &self.admin));
-        all.extend(self.control.clone().map(|path| ("--control", path)));
-        all.extend(self.handover.clone().map(|path| ("--handover", path)));
-        for (at, (option, path)) in all.iter().enumerate() {
+        let path = |option, path: &Option<PathBuf>| {
+            let address = ListenAddr::from(Endpoint::Unix(path.clone()?));
+            Some((option, address.endpoint.to_string(), address))
+        };
+        let mut all = parsed("--listen", &self.listen);
+        all.extend(parsed("--admin", &self.admin));
+        all.extend(path("--control", &self.control));
+        all.extend(path("--handover", &self.handover));
+        for (at, (option, text, address)) in all.iter().enumerate() {
             let mut before = all.iter().take(at);
-            // Of two of one option the second cannot be bound, which is said then.
-            let is_same = |(other, found): &&(&str, PathBuf)| other != option && found == path;
-            if let Some((other, _)) = before.find(is_same) {
-                let path = path.display();
-                let text = format!("{option} unix:{path}: that is the path of {other} already");
+            if let Some((other, there, _)) = before.find(|(.., before)| before.overlaps(address)) {
+                let text =
+                    format!("{option} {text}: that is the address of {other} {there} already");
                 return Err(StartError::Configuration(text));
             }
         }

@@ -65,7 +65,7 @@ impl<M> Reloading<'_, M> {
             listen: listen.to_vec(),
             ..self.options.clone()
         };
-        options.check_paths()?;
+        options.check_listeners()?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
         self.sockets.with_clients(|sockets| {
             let mut next = NextListeners {

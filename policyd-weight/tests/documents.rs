@@ -104,6 +104,7 @@ fn each_block_of_the_manual_is_right() {
             "main.cf" => postfix("main.cf", &block, &["-n"]),
             "master.cf" => postfix("master.cf", &block, &["-M"]),
             "install" => install(&block),
+            "text" => trace(&block),
             _ => panic!("a block of no kind: {kind}"),
         }
         kinds.push(kind);
@@ -112,7 +113,29 @@ fn each_block_of_the_manual_is_right() {
     kinds.dedup();
     assert_eq!(
         kinds,
-        ["console", "install", "main.cf", "master.cf", "perl"]
+        ["console", "install", "main.cf", "master.cf", "perl", "text"]
+    );
+}
+
+/// The lines of a trace are only shown, since its times are others each time: they have the form that the tests of `ctl trace`
+/// see.
+fn trace(block: &str) {
+    let mut lines = block.lines();
+    let command = lines.next().unwrap_or_default();
+    assert!(
+        command.starts_with("$ policyd-weight ctl trace "),
+        "{command}"
+    );
+    let steps: Vec<&str> = lines
+        .map(|line| line.split_once(" [3] ").expect(line).1)
+        .collect();
+    assert!(steps[0].starts_with("request: request="), "{steps:?}");
+    assert_eq!(steps[1], "decided by: score");
+    assert!(steps[2].starts_with("step "), "{steps:?}");
+    let last = steps.last().unwrap();
+    assert!(
+        last.starts_with("action=") && last.ends_with(" ms]"),
+        "{last}"
     );
 }
 

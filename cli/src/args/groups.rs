@@ -142,6 +142,48 @@ impl Groups {
     }
 }
 
+impl Groups {
+    /// Looks at the sockets that a service manager has passed, which the file does not know: each needs a group for requests
+    /// that no route takes.
+    ///
+    /// # Errors
+    ///
+    /// The socket without one, and what is meant.
+    pub(crate) fn check_passed(&self, passed: &[Endpoint]) -> Result<(), String> {
+        let takes_all = |route: &Route| route.covers(&Route::to(0));
+        if self.list.is_empty() || self.fallback.is_some() || self.routes.iter().any(takes_all) {
+            return Ok(());
+        }
+        // The file itself was looked at: each of its listeners has a group.
+        let is_unknown =
+            |endpoint: &&Endpoint| NamedListener::at(&self.listeners, endpoint).is_none();
+        match passed.iter().find(is_unknown) {
+            None => Ok(()),
+            Some(endpoint) => Err(format!(
+                "LISTEN_FDS: a request over the socket {endpoint} that no route takes has no group: give a [listener.NAME] with \
+                 this `address` and a `group`, a last [[route]] with nothing but its `group`, or a service that no group lists"
+            )),
+        }
+    }
+}
+
+impl NamedListener {
+    /// The index of the one that is to listen there.
+    pub(crate) fn at(listeners: &[Self], endpoint: &Endpoint) -> Option<usize> {
+        let exact = listeners
+            .iter()
+            .position(|listener| listener.endpoint == *endpoint);
+        // A service manager's socket has an address where the file may have a name, and a path without links.
+        let address = || ListenAddr::from(endpoint.clone());
+        exact.or_else(|| {
+            let mut listeners = listeners.iter();
+            listeners.position(|listener| {
+                address().overlaps(&ListenAddr::from(listener.endpoint.clone()))
+            })
+        })
+    }
+}
+
 fn listener(
     file: &Config,
     table: &ListenerTable,

@@ -50,7 +50,7 @@ pub fn check_config(options: &Options) -> bool {
     for error in daemon.admin_addrs().filter_map(Result::err) {
         findings.error(error.line());
     }
-    if let Err(error) = daemon.check_paths() {
+    if let Err(error) = daemon.check_listeners() {
         findings.error(error.line());
     }
     if let Err(error) = daemon.check_handover() {

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod addresses;
+
 mod difference;
 pub(crate) use difference::{Change, differences};
 
@@ -61,6 +63,7 @@ impl Config {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         reader.read(path);
         reader.check_names();
+        reader.check_addresses();
         let Reader {
             sources,
             findings,

@@ -9,7 +9,9 @@ use toml::{
 };
 
 use super::{
-    Place, Source, files,
+    Place, Source,
+    addresses::{LISTENING, Listening},
+    files,
     finding::Finding,
     service,
     suggest::did_you_mean,
@@ -33,6 +35,8 @@ pub(super) struct Reader {
     /// The names of the services.
     pub(super) services: Vec<Name>,
     pub(super) tables: Tables,
+    /// The addresses to listen at.
+    pub(super) listening: Vec<Listening>,
     /// What is probably not meant, with its place.
     pub(super) warnings: Vec<(Place, String)>,
 }
@@ -100,7 +104,13 @@ impl Reader {
                             .map_or_else(|| value.span(), |(_, at)| at.clone());
                         let place = Place { source, span };
                         self.options.push((name.to_owned(), place));
-                        self.words.extend(words.into_iter().map(|(word, _)| word));
+                        for (word, span) in words {
+                            let text = word.split_once('=').filter(|_| LISTENING.contains(&name));
+                            if let Some((_, text)) = text {
+                                self.listens_at(text, source, span);
+                            }
+                            self.words.push(word);
+                        }
                     }
                     Err(wrong) => self.wrong(source, name, wrong),
                 }

@@ -67,9 +67,10 @@ impl RouteTable {
 
 impl Reader {
     pub(super) fn groups(&mut self, source: usize, value: &Value<'_>) {
+        let known = [&["services"][..], &GROUP_OPTIONS].concat();
         self.named_tables(source, value, "group", |reader, name, table| {
             let mut services = Vec::new();
-            let words = reader.keys(&name, "group", table, &GROUP_KEYS, |key, value| {
+            let words = reader.keys(&name, "group", table, &known, |key, value| {
                 if key != "services" {
                     return None;
                 }
@@ -95,7 +96,9 @@ impl Reader {
             let (mut address, mut group) = (None, None);
             let words = reader.keys(&name, "listener", table, &LISTENER_KEYS, |key, value| {
                 let found = match key {
-                    "address" => listen_address(value).map(|found| address = Some(found)),
+                    "address" => {
+                        listen_address(value).map(|found| address = Some((found, value.span())))
+                    }
                     "group" => text(value, "the name of a group").map(|found| {
                         let place = Place {
                             source,
@@ -107,7 +110,7 @@ impl Reader {
                 };
                 Some(found.map_err(|wrong| vec![wrong]))
             });
-            let Some(address) = address else {
+            let Some((address, span)) = address else {
                 if !table.iter().any(|(key, _)| key.get_ref() == "address") {
                     let title = format!("invalid listener `{}`", name.text);
                     let label =
@@ -116,6 +119,7 @@ impl Reader {
                 }
                 return;
             };
+            reader.listens_at(&address, source, span);
             reader.words.push(format!("--listen={address}"));
             reader
                 .options
@@ -194,19 +198,6 @@ impl Reader {
 
 /// The settings that a group may have of its own.
 pub(crate) const GROUP_OPTIONS: [&str; 10] = [
-    "default",
-    "affinity",
-    "deadline",
-    "balance",
-    "retry",
-    "last-resort",
-    "max-connections",
-    "max-age",
-    "keep",
-    "max-failures",
-];
-const GROUP_KEYS: [&str; 11] = [
-    "services",
     "default",
     "affinity",
     "deadline",

@@ -2,12 +2,13 @@
 
 use std::{fmt, time::Instant};
 
+use policy_daemon::trace::request_line;
 use policy_flow::Event;
 use policy_proto::{Request, Response};
 
 use super::{
     Journal, Outcome, State,
-    line::{Place, append_field, escape, millis},
+    line::{Place, escape, millis},
     services::reason,
     states::summary,
 };
@@ -43,14 +44,7 @@ impl Journal {
         if !self.traces.has(|name| request.get(name)) {
             return;
         }
-        self.trace(place, request, || {
-            let mut line = "request:".to_owned();
-            for (name, value) in request.attributes() {
-                let name = escape(name, Place::Last);
-                append_field(&mut line, &name, value, MAX_VALUE);
-            }
-            line
-        });
+        self.trace(place, request, || request_line(request.attributes()));
         let states = states();
         self.trace(place, request, || {
             format!("services: {}", self.status(&states, Instant::now()))
@@ -129,6 +123,3 @@ impl Journal {
 fn action(response: &Response) -> String {
     format!("'{}'", escape(response.as_bytes(), Place::Quoted('\'')))
 }
-
-/// The longest value of an attribute, in bytes as written.
-const MAX_VALUE: usize = 512;

@@ -137,20 +137,26 @@ const MAX_BYTES: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
-    #[test]
-    fn what_finds_no_place_is_refused_at_once_while_a_thread_hangs() {
+    /// A queue of one thread, which says when it begins with a request, and waits then until it is released.
+    fn hanging(counts: &Arc<MirrorCounts>) -> (Queue, Receiver<()>, Sender<()>) {
         let (begun, has_begun) = channel();
         let (release, released) = channel::<()>();
         let released = Mutex::new(released);
-        let counts = Arc::default();
-        let queue = Queue::new(1, &counts, move |_, _| {
+        let queue = Queue::new(1, counts, move |_, _| {
             _ = begun.send(());
             _ = released.lock().unwrap().recv();
         });
+        (queue, has_begun, release)
+    }
+
+    #[test]
+    fn what_finds_no_place_is_refused_at_once_while_a_thread_hangs() {
+        let counts = Arc::default();
+        let (queue, has_begun, release) = hanging(&counts);
         let copied = |size| Copied {
             request: vec![b'x'; size - "DUNNO".len()],
             answer: Response::dunno(),
@@ -172,14 +178,8 @@ mod tests {
 
     #[test]
     fn a_queue_that_ends_refuses_what_waits() {
-        let (begun, has_begun) = channel();
-        let (release, released) = channel::<()>();
-        let released = Mutex::new(released);
         let counts = Arc::default();
-        let queue = Queue::new(1, &counts, move |_, _| {
-            _ = begun.send(());
-            _ = released.lock().unwrap().recv();
-        });
+        let (queue, has_begun, release) = hanging(&counts);
         let copied = || Copied {
             request: Vec::new(),
             answer: Response::dunno(),

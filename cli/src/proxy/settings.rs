@@ -178,9 +178,7 @@ impl Proxy {
 
     /// The number of the listener that was to listen there: 0 if it has no name.
     pub(crate) fn listener_at(&self, endpoint: &Endpoint) -> u16 {
-        let mut listeners = self.settings.listeners.iter();
-        let index = listeners.position(|listener| listener.endpoint == *endpoint);
-        index
+        NamedListener::at(&self.settings.listeners, endpoint)
             .and_then(|index| u16::try_from(index + 1).ok())
             .unwrap_or(0)
     }

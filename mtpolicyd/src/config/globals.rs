@@ -102,6 +102,8 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
     let has_allow = section.text("allow").is_some();
     let admin_allow = if has_allow { allow.clone() } else { Vec::new() };
     let admin = listen::admin(section, has_allow);
+    let control = listen::control(section);
+    listen::check_overlaps(section, &listen, &admin, control.as_ref());
     let request_timeout = seconds(section, "request_timeout", "20");
     let keepalive_timeout = seconds(section, "keepalive_timeout", "60");
     Globals {
@@ -118,7 +120,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         allow,
         admin,
         admin_allow,
-        control: listen::control(section),
+        control,
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),

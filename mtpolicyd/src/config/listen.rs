@@ -58,6 +58,37 @@ pub(super) fn control(section: &mut Section<'_>) -> Option<PathBuf> {
     path
 }
 
+/// Looks at the addresses of all three: the start would not get the second of two that overlap.
+pub(super) fn check_overlaps(
+    section: &mut Section<'_>,
+    listen: &[String],
+    admin: &[String],
+    control: Option<&PathBuf>,
+) {
+    let control = control.map(|path| format!("unix:{}", path.display()));
+    let of = |key: &'static str, texts: &[String]| -> Vec<(&'static str, String)> {
+        texts.iter().map(|text| (key, text.clone())).collect()
+    };
+    let all = [
+        of("port", listen),
+        of("admin", admin),
+        of("control", control.as_slice()),
+    ];
+    let mut before: Vec<(String, ListenAddr)> = Vec::new();
+    for (key, text) in all.concat() {
+        let Ok(address) = text.parse::<ListenAddr>() else {
+            continue;
+        };
+        if let Some((other, _)) = before.iter().find(|(_, before)| before.overlaps(&address)) {
+            let fault = format!(
+                "`{key}`: cannot listen at `{text}` as well: `{other}` has that address already"
+            );
+            section.error(key, fault);
+        }
+        before.push((text, address));
+    }
+}
+
 /// The path of `unix:/PATH`.
 pub(crate) fn control_path(text: &str) -> Option<PathBuf> {
     let path = text.strip_prefix("unix:")?;

@@ -7,6 +7,7 @@ use policy_daemon::{
     admin::Section,
     control::{CtlProgram, Done},
     metrics::dns,
+    trace::Traces,
 };
 
 use super::{handler::Server, limits};
@@ -32,7 +33,8 @@ pub const CTL: CtlProgram<'static> = CtlProgram::new(
             "read the configuration again, and say what came of it",
         ),
     ],
-);
+)
+.with_trace();
 
 /// The commands, carried out on the server.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ impl TokioCommands for MtpolicydControl {
 
     fn lists(&self) -> Option<Section> {
         Some(dns::section(self.server.config().lists.iter()))
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        Some(self.server.traces().clone())
     }
 
     fn command<'a>(&'a self, words: &'a [String]) -> CommandStep<'a> {

@@ -1,4 +1,5 @@
-//! `--explain`: what each plugin does with one request, from standard input.
+//! What each plugin does with a request: one from standard input with `--explain`, and those that `mtpolicyd ctl trace` is
+//! about.
 
 use std::{
     io::{Read, Write},
@@ -8,7 +9,10 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_daemon::log::{Log, Suppressor, printable, printable_json};
+use policy_daemon::{
+    log::{Log, Suppressor, printable, printable_json},
+    trace::Story,
+};
 use policy_dns::DnsOptions;
 use policy_proto::{MessageDecoder, Request};
 use serde_json::{Value, json};
@@ -61,7 +65,7 @@ fn explain(args: &Args, config: Config) -> Result<String, String> {
     Ok(if args.json {
         printable_json(&as_json(&trace, &verdict).to_string()) + "\n"
     } else {
-        as_text(host, &trace, &verdict)
+        steps(host, &trace) + &format!("action={}\n", printable(action(&verdict)))
     })
 }
 
@@ -82,15 +86,34 @@ fn action(verdict: &Result<Option<Verdict>, PluginError>) -> String {
     match verdict {
         Ok(Some(verdict)) => verdict.action.clone(),
         Ok(None) => "dunno".to_owned(),
-        Err(error) => format!("(connection closed without an answer: {error})"),
+        Err(error) => closed(error),
     }
 }
 
-fn as_text(
+/// What is shown in the place of an action.
+pub(super) fn closed(error: &PluginError) -> String {
+    format!("(connection closed without an answer: {error})")
+}
+
+/// Tells those who trace a request.
+#[cold]
+pub(super) fn tell(
+    story: Story<'_>,
     host: &VirtualHost,
     trace: &Trace,
     verdict: &Result<Option<Verdict>, PluginError>,
-) -> String {
+    is_dry_run: bool,
+) {
+    story.lines(&steps(host, trace));
+    let mut action = action(verdict);
+    if is_dry_run {
+        action.push_str(" (dry run: answered dunno)");
+    }
+    story.end(&action);
+}
+
+/// The virtual host, and a line or several for each plugin.
+fn steps(host: &VirtualHost, trace: &Trace) -> String {
     let mut text = format!(
         "virtual host {} ({})\n",
         printable(host.name.as_bytes()),
@@ -118,7 +141,7 @@ fn as_text(
             text.push_str(&format!("{indent}    {}\n", printable(note)));
         }
     }
-    text + &format!("action={}\n", printable(action(verdict)))
+    text
 }
 
 fn as_json(trace: &Trace, verdict: &Result<Option<Verdict>, PluginError>) -> Value {

@@ -10,11 +10,15 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use policy_daemon::log::{Entry, Field, Level, MessageId};
+use policy_daemon::{
+    log::{Entry, Field, Level, MessageId},
+    trace::{Story, Traces},
+};
 use policy_net::{BoxError, Endpoint, Handler, Peer};
 use policy_proto::{Request, Response};
 use tokio::time::Instant;
 
+use super::explain;
 use crate::{
     chain::{Call, Trace, Verdict, attribute, log_line},
     config::{Config, Prefetch, VirtualHost},
@@ -31,6 +35,7 @@ pub struct Server {
     services: Services,
     dry_run: bool,
     counters: ProcessCounters,
+    traces: Traces,
 }
 
 impl Server {
@@ -42,6 +47,7 @@ impl Server {
             services,
             dry_run,
             counters: ProcessCounters::default(),
+            traces: Traces::default(),
         }
     }
 
@@ -60,6 +66,11 @@ impl Server {
     #[must_use]
     pub const fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// The traces of requests.
+    pub(super) const fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     pub(crate) const fn counters(&self) -> &ProcessCounters {
@@ -146,9 +157,18 @@ impl Server {
     async fn answer(&self, request: &Request, peer: &Peer) -> Result<Response, BoxError> {
         let begin = Instant::now();
         let config = self.config();
+        let story = self.traces.story(request, peer.connection());
         let is_lenient = !self.services.compat;
-        let host = choose(&config, request, peer.listener(), is_lenient)?;
-        let response = self.answer_of(&config, host, request, begin).await;
+        let host = match choose(&config, request, peer.listener(), is_lenient) {
+            Ok(host) => host,
+            Err(error) => {
+                if let Some(story) = story {
+                    story.end(&explain::closed(&error));
+                }
+                return Err(error.into());
+            }
+        };
+        let response = self.answer_of(&config, host, request, begin, story).await;
         host.counters.replied(response.as_ref().ok());
         response
     }
@@ -159,8 +179,14 @@ impl Server {
         host: &VirtualHost,
         request: &Request,
         begin: Instant,
+        story: Option<Story<'_>>,
     ) -> Result<Response, BoxError> {
-        let verdict = self.decide(config, host, request, None).await?;
+        let mut steps = story.as_ref().map(|_| Trace::default());
+        let verdict = self.decide(config, host, request, steps.as_mut()).await;
+        if let Some((story, steps)) = story.zip(steps) {
+            explain::tell(story, host, &steps, &verdict, self.dry_run);
+        }
+        let verdict = verdict?;
         if self.services.journal.is_logged(1) {
             self.log(config, host, request, verdict.as_ref(), begin.elapsed());
         }

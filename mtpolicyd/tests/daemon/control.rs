@@ -292,7 +292,7 @@ fn a_command_that_is_none_says_which_there_are() {
         (
             &["drain", "x"][..],
             64,
-            "unknown command 'drain': there are status, lists, limits, reload",
+            "unknown command 'drain': there are status, lists, limits, reload, trace",
         ),
         (
             &["limits", "show"],
@@ -302,7 +302,7 @@ fn a_command_that_is_none_says_which_there_are() {
         (
             &[],
             64,
-            "a command is missing: there are status, lists, limits, reload",
+            "a command is missing: there are status, lists, limits, reload, trace",
         ),
     ] {
         let ended = daemon.ctl(words);

@@ -2,7 +2,7 @@
 
 use super::world::{World, host};
 
-const PLUGINS: &str = "\
+pub(super) const PLUGINS: &str = "\
 <Plugin person>
   module = Condition
   key = sender
@@ -31,7 +31,7 @@ const PLUGINS: &str = "\
 ";
 
 /// The text with `T` in the place of each time.
-fn without_times(text: &str) -> String {
+pub(super) fn without_times(text: &str) -> String {
     let cut = |part: &str| match part.rsplit_once('[') {
         Some((before, _)) => format!("{before}[T"),
         None => part.to_owned(),

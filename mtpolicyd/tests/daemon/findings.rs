@@ -18,6 +18,14 @@ fn what_the_original_refuses_is_refused_with_its_place() {
             "1:1",
             "`name` is missing",
         ),
+        (
+            format!(
+                "control = unix:/run/a\nadmin = unix:/run/a\n{}",
+                plugin("module=Action\naction=dunno")
+            ),
+            "1:1",
+            "`control`: cannot listen at `unix:/run/a` as well: `unix:/run/a` has that address already",
+        ),
         (plugin("action=dunno"), "4:1", "`module` is missing"),
         (
             plugin("module=Acton"),

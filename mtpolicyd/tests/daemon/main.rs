@@ -6,4 +6,5 @@ mod findings;
 mod life;
 mod log;
 mod requests;
+mod trace;
 mod world;

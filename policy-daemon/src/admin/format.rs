@@ -35,9 +35,12 @@ pub(super) fn write(
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::{
+        collector::Collector, encoding::DescriptorEncoder, metrics::counter::Counter,
+    };
 
     use super::*;
+    use crate::metrics::{Families, Histogram};
 
     #[test]
     fn a_client_has_the_format_that_it_asks_for() {
@@ -59,6 +62,41 @@ mod tests {
         ] {
             let written = write(&registry, accept).unwrap();
             assert_eq!(written, (kind, text.to_owned()), "{accept}");
+        }
+    }
+
+    /// A histogram with a number in its bucket, and one above.
+    #[derive(Debug)]
+    struct One;
+
+    impl Collector for One {
+        fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            let histogram = Histogram {
+                sum: 3.5,
+                buckets: vec![(1.0, 1)],
+                above: 1,
+            };
+            let of_one = [([("of", "a")], histogram)];
+            Families::new(encoder).histograms("time", "Time", None, of_one)
+        }
+    }
+
+    #[test]
+    fn a_histogram_has_a_last_bucket_for_all_in_both_formats() {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(One));
+        for accept in ["text/plain", "application/openmetrics-text"] {
+            let (_, text) = write(&registry, accept).unwrap();
+            let buckets = text.lines().filter(|line| line.starts_with("time_bucket"));
+            let buckets: Vec<&str> = buckets.collect();
+            let [first, last] = buckets[..] else {
+                panic!("{text}")
+            };
+            assert!(first.ends_with(" 1"), "{text}");
+            assert!(
+                last.ends_with(" 2") && last.contains("le=\"+Inf\""),
+                "{text}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use rustix::process::geteuid;
 
-use super::{AskError, ask};
+use super::{AskError, TraceOrder, ask};
 use crate::log::printable;
 
 /// `PROGRAM ctl`, for programs without a parser of command lines of their own.
@@ -23,6 +23,7 @@ pub struct CtlProgram<'a> {
     name: &'a str,
     socket: &'a str,
     commands: &'a [(&'a str, &'a str)],
+    has_trace: bool,
 }
 
 impl<'a> CtlProgram<'a> {
@@ -34,6 +35,16 @@ impl<'a> CtlProgram<'a> {
             name,
             socket,
             commands,
+            has_trace: false,
+        }
+    }
+
+    /// The same, and there is the command `trace`, of a service that has [traces](super::Control::traces).
+    #[must_use]
+    pub const fn with_trace(self) -> Self {
+        Self {
+            has_trace: true,
+            ..self
         }
     }
 
@@ -46,9 +57,18 @@ impl<'a> CtlProgram<'a> {
             vec![command, (*does).to_owned()]
         });
         let rows = super::aligned(&rows.collect::<Vec<_>>(), |_| false);
+        let trace = if self.has_trace {
+            format!(
+                "\n  trace {}\n      what happens to the requests for which all that is given fits, step by step, for a time: a \
+                 minute, if it is not given\n",
+                TraceOrder::usage()
+            )
+        } else {
+            String::new()
+        };
         format!(
             "Usage: {name} ctl [--socket PATH] COMMAND\n\nSends a command to a running {name}, over its --control socket; \
-             {socket} without --socket.\n\n{rows}"
+             {socket} without --socket.\n\n{rows}{trace}"
         )
     }
 
@@ -77,6 +97,18 @@ impl<'a> CtlProgram<'a> {
         }
         // Wherever it stands.
         command.extend(is_json.then(|| "--json".to_owned()));
+        if let Some((first, words)) = command.split_first()
+            && first == "trace"
+            && self.has_trace
+        {
+            return match TraceOrder::parse(words) {
+                Ok(order) => {
+                    let traced = order.run(Path::new(&socket));
+                    finish(self.name, traced.map(|()| String::new()))
+                }
+                Err(text) => fail(self.name, &text, USAGE),
+            };
+        }
         match self.check(&command) {
             Ok(()) => finish(self.name, ask(Path::new(&socket), &command)),
             Err(text) => fail(self.name, &text, USAGE),
@@ -112,6 +144,7 @@ impl<'a> CtlProgram<'a> {
             .filter_map(|(command, _)| command.split(' ').next())
             .collect();
         names.dedup();
+        names.extend(self.has_trace.then_some("trace"));
         format!("there are {}", names.join(", "))
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod directories;
 mod file;
 mod file_rights;
 pub(crate) mod handover_socket;
+mod overlap;
 pub(crate) mod set;
 pub(crate) mod socket;
 

@@ -16,6 +16,19 @@ use super::{
     handover_socket::HandoverSocket,
 };
 
+/// The address of a socket that another process has bound.
+pub(crate) fn endpoint_of(socket: &Socket) -> io::Result<Endpoint> {
+    let address = socket.local_addr()?;
+    Ok(match address.as_socket() {
+        Some(address) => inet(address),
+        // A socket without a path has no name to show.
+        None => {
+            let path = address.as_pathname();
+            Endpoint::Unix(path.unwrap_or_else(|| Path::new("-")).to_owned())
+        }
+    })
+}
+
 /// The listening socket of one address, which all workers share.
 #[derive(Debug)]
 pub struct ListenSocket {
@@ -65,17 +78,7 @@ impl ListenSocket {
 
     /// A socket that a service manager has bound and keeps.
     pub(crate) fn from_manager(socket: Socket) -> io::Result<Self> {
-        let address = socket.local_addr()?;
-        let endpoint = match address.as_socket() {
-            Some(address) => inet(address),
-            // A socket without a path has no name to show.
-            None => Endpoint::Unix(
-                address
-                    .as_pathname()
-                    .unwrap_or_else(|| Path::new("-"))
-                    .to_owned(),
-            ),
-        };
+        let endpoint = endpoint_of(&socket)?;
         Ok(Self::new(endpoint.into(), socket, Source::Manager, None))
     }
 

@@ -16,6 +16,7 @@ use std::{
 mod batch;
 mod buffer;
 mod entry;
+mod field;
 mod journald;
 mod json;
 mod level;
@@ -33,6 +34,7 @@ mod target;
 mod tracing;
 
 pub use entry::{Entry, Field};
+pub use field::append_field;
 pub use level::Level;
 pub use message_id::MessageId;
 pub use printable::{MAX_LINE, escaped, printable, printable_json};

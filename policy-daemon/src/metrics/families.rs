@@ -106,9 +106,12 @@ impl<'a> Families<'a> {
                 .encode_descriptor(name, &sentence(help), unit, MetricType::Histogram)?;
         for (labels, histogram) in values {
             let (sum, count) = (histogram.sum, histogram.count());
+            let mut buckets = histogram.buckets;
+            // OpenMetrics has no other word of those above, and without it a scraper knows no quantile.
+            buckets.push((f64::INFINITY, histogram.above));
             metric
                 .encode_family(&labels)?
-                .encode_histogram::<NoLabelSet>(sum, count, &histogram.buckets, None)?;
+                .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())
     }

@@ -36,11 +36,11 @@ pub(crate) fn unblock() -> io::Result<()> {
 }
 
 impl Signals {
-    /// From now on signals no longer end the process.
+    /// From now on signals no longer end the process, except those that ask for its end.
     pub(crate) fn new() -> io::Result<Self> {
         let (near, far) = UnixStream::pair()?;
         far.set_nonblocking(true)?;
-        let signals = [Signal::TERM, Signal::INT].map(Signal::as_raw);
+        let signals = [Signal::HUP, Signal::USR1].map(Signal::as_raw);
         let signals = SignalDelivery::with_pipe(near, far, SignalOnly, signals)?;
         let others = OTHERS.iter().map(|(signal, _)| signal.as_raw());
         for number in others.chain(FIRST_REAL_TIME..=LAST_REAL_TIME) {
@@ -48,6 +48,13 @@ impl Signals {
             _ = signals.handle().add_signal(number);
         }
         Ok(Self(signals))
+    }
+
+    /// From now on those that ask for the end no longer end the process either: to be called once somebody takes them. A
+    /// start that waits, such as for the address of a name, can be ended until then.
+    pub(crate) fn add_stops(&self) -> io::Result<()> {
+        let mut stops = STOPS.iter();
+        stops.try_for_each(|signal| self.0.handle().add_signal(signal.as_raw()))
     }
 
     /// The signals that have come.
@@ -75,18 +82,17 @@ pub(crate) fn name_of(number: i32) -> String {
 fn command(number: i32) -> Command {
     let is = |signal: Signal| signal.as_raw() == number;
     match number {
-        _ if is(Signal::TERM) || is(Signal::INT) || is(Signal::QUIT) => Command::Stop,
+        _ if STOPS.into_iter().any(is) => Command::Stop,
         _ if is(Signal::HUP) => Command::Reload,
         _ if is(Signal::USR1) => Command::Report,
         number => Command::Unknown(number),
     }
 }
 
+/// They ask for the end.
+const STOPS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 /// Other processes send these, and they end a process by default. (Every Rust program ignores SIGPIPE.)
-const OTHERS: [(Signal, &str); 12] = [
-    (Signal::QUIT, "SIGQUIT"),
-    (Signal::HUP, "SIGHUP"),
-    (Signal::USR1, "SIGUSR1"),
+const OTHERS: [(Signal, &str); 9] = [
     (Signal::USR2, "SIGUSR2"),
     (Signal::ALARM, "SIGALRM"),
     (Signal::VTALARM, "SIGVTALRM"),

@@ -7,15 +7,19 @@ use std::{
 };
 
 use listenfd::ListenFd;
+use policy_socket::Endpoint;
 use rustix::fs::fstat;
 use socket2::{Domain, Socket, Type};
 
-use crate::process::{
-    fd::close_inherited,
-    owner::{is_made_by, trusted_uids},
-    received,
-    stdio::stdin_is_connection,
-    systemd,
+use crate::{
+    listen::socket::endpoint_of,
+    process::{
+        fd::close_inherited,
+        owner::{is_made_by, trusted_uids},
+        received,
+        stdio::stdin_is_connection,
+        systemd,
+    },
 };
 
 /// Sockets that a service manager has passed to this process: sd_listen_fds(3).
@@ -179,6 +183,15 @@ impl Inherited {
         Some(format!(
             "{what}: give --listen ENDPOINT, or a socket unit with ListenStream= and Accept=no"
         ))
+    }
+
+    /// The addresses of the listening sockets.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    pub fn endpoints(&self) -> io::Result<Vec<Endpoint>> {
+        self.listening.iter().map(endpoint_of).collect()
     }
 
     /// Whether there are listening sockets.

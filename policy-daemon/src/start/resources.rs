@@ -57,7 +57,7 @@ impl Resources {
         renounce_new_privileges().map_err(cannot_start())?;
         let run_as = options.run_as()?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
-        options.check_paths()?;
+        options.check_listeners()?;
         let admin_addresses = options.admin_addrs().collect::<Result<Vec<_>, _>>()?;
         let control_address = options.control_addr()?;
         let passed = inherited.listening.len();

@@ -14,6 +14,7 @@ use super::admin::TokioAdmin;
 use crate::{
     admin::{Admin, Section},
     control::{Control, DaemonStatus, Done, json, table},
+    trace::Traces,
 };
 
 /// What comes of a command; see [`Done`].
@@ -26,6 +27,11 @@ pub trait TokioCommands: fmt::Debug + Send + Sync + 'static {
 
     /// The DNS lists, which `lists` shows. Called on the thread of a client.
     fn lists(&self) -> Option<Section> {
+        None
+    }
+
+    /// The traces of its requests. With them there is the command `trace`.
+    fn traces(&self) -> Option<Traces> {
         None
     }
 
@@ -76,6 +82,10 @@ impl Control for TokioControl {
             ["lists", "--json"] => Ok(Done::shown(format!("{}\n", json(&self.lists()?)))),
             _ => self.run(words),
         }
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        self.commands.traces()
     }
 }
 

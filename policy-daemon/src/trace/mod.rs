@@ -5,6 +5,8 @@
 //! waits for one: lines that do not fit into its queue are lost, and counted.
 
 mod filter;
+#[cfg(feature = "requests")]
+mod story;
 
 use std::{
     collections::VecDeque,
@@ -19,8 +21,10 @@ use std::{
 use chrono::Local;
 
 pub use filter::{InvalidFilter, TraceFilter};
+#[cfg(feature = "requests")]
+pub use story::Story;
 
-use crate::log::printable;
+use crate::log::{append_field, escaped, printable};
 
 /// The traces of a service. Clones are of the same service.
 ///
@@ -195,6 +199,21 @@ impl Drop for Trace {
     }
 }
 
+/// The line about a request with these attributes, by which each story begins.
+///
+/// ```
+/// let attributes = [(&b"sender"[..], &b"a@example.com"[..]), (b"size", b"")];
+/// assert_eq!(policy_daemon::trace::request_line(attributes), "request: sender=a@example.com size=\"\"");
+/// ```
+pub fn request_line<'a>(attributes: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> String {
+    let mut line = "request:".to_owned();
+    for (name, value) in attributes {
+        let name = escaped(name, MAX_VALUE, |c| c == '\\');
+        append_field(&mut line, &name, value, MAX_VALUE);
+    }
+    line
+}
+
 /// There are as many traces as there may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{MAX_TRACES} traces are under way: wait for the end of one")]
@@ -202,6 +221,8 @@ pub struct TooManyTraces;
 
 /// Some places of the control socket stay free for commands.
 const MAX_TRACES: usize = 4;
+/// The longest value of an attribute, in bytes as written.
+const MAX_VALUE: usize = 512;
 /// The bytes of lines that may wait for one administrator.
 const MAX_WAITING: usize = 1 << 20;
 

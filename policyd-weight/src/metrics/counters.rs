@@ -33,6 +33,12 @@ impl DecidedBy {
         (Self::Score, "score"),
         (Self::Nothing, "nothing"),
     ];
+
+    /// Its name among the metrics.
+    pub(crate) fn name(self) -> &'static str {
+        let (_, name) = Self::ALL.get(self as usize).copied().unwrap_or((self, ""));
+        name
+    }
 }
 
 /// What the answers to requests are counted by.

@@ -6,7 +6,7 @@ use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_dns::Resolver;
 use tokio::time::{Instant, timeout_at};
 
-use super::{NotAnswered, Policy, Settings, bytes};
+use super::{Decided, NotAnswered, Policy, Settings, bytes};
 use crate::{
     cache::{Known, now},
     config::Config,
@@ -23,6 +23,15 @@ impl Policy {
     ///
     /// [`NotAnswered`].
     pub async fn answer(&self, attributes: &Attributes) -> Result<String, NotAnswered> {
+        self.answer_and_tell(attributes, None).await
+    }
+
+    /// The same, which tells how it was decided.
+    pub(crate) async fn answer_and_tell(
+        &self,
+        attributes: &Attributes,
+        told: Option<&mut Decided>,
+    ) -> Result<String, NotAnswered> {
         if attributes.request != "smtpd_access_policy" {
             let error = NotAnswered::Type(attributes.request.clone());
             self.log.line(Level::Warning, bytes(&error.to_string()));
@@ -32,7 +41,7 @@ impl Policy {
         let settings = self.settings();
         let config = settings.config();
         let begin = self.log.has_fields().then(Instant::now);
-        let mut action = restriction_class(self.decide(&settings, attributes).await?);
+        let mut action = restriction_class(self.decide(&settings, attributes, told).await?);
         // Postfix can add no header any more, and warns of an answer that asks for it.
         if !config.compat
             && attributes.protocol_state == "end-of-message"
@@ -94,16 +103,23 @@ impl Policy {
         &self,
         settings: &Settings,
         attributes: &Attributes,
+        mut told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         let config = settings.config();
+        let mut decided = |by| {
+            self.counters.decided(by);
+            if let Some(told) = &mut told {
+                told.by = Some(by);
+            }
+        };
         if let Some(action) = without_score(attributes) {
-            self.counters.decided(DecidedBy::Request);
+            decided(DecidedBy::Request);
             return Ok(action);
         }
         let mail = Mail::new(attributes);
         let remembered = self.memory.get(&mail.key, &config.reject_message);
         if remembered.is_some() {
-            self.counters.decided(DecidedBy::Memory);
+            decided(DecidedBy::Memory);
         }
         match remembered {
             Some(Remembered::Accepted) => {
@@ -125,12 +141,12 @@ impl Policy {
         };
         match &known {
             Some(Known::Spam(text)) => {
-                self.counters.decided(DecidedBy::SpamCache);
+                decided(DecidedBy::SpamCache);
                 self.memory.rejected(&mail.key, Some(text), text);
                 return Ok(text.clone());
             }
             Some(Known::Hard(rate)) => {
-                self.counters.decided(DecidedBy::HamCache);
+                decided(DecidedBy::HamCache);
                 self.memory.accepted(&mail.key);
                 return Ok(accepted(&format!("hard: {rate}")));
             }
@@ -138,7 +154,7 @@ impl Policy {
         }
         let deadline = Instant::now() + config.request_timeout;
         let Ok(Ok(_permit)) = timeout_at(deadline, self.under_way.acquire()).await else {
-            self.counters.decided(DecidedBy::Nothing);
+            decided(DecidedBy::Nothing);
             return Ok(settings.default_response());
         };
         let soft = match &known {
@@ -150,12 +166,16 @@ impl Policy {
             .await?
         {
             ControlFlow::Continue(()) => {
-                self.counters.decided(DecidedBy::HamCacheAndLists);
+                decided(DecidedBy::HamCacheAndLists);
                 self.memory.accepted(&mail.key);
                 Ok(accepted(&format!(" {}", soft.unwrap_or_default())))
             }
-            ControlFlow::Break(decision) => {
+            ControlFlow::Break(mut decision) => {
                 self.counters.scored(&decision);
+                if let Some(told) = told {
+                    told.by = Some(DecidedBy::Score);
+                    told.steps = std::mem::take(&mut decision.rows);
+                }
                 let action = decision.action.clone();
                 self.take(config, &mail, &attributes.instance, decision)
                     .await;

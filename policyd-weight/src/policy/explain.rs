@@ -1,4 +1,4 @@
-//! The explanation of an answer: the steps of its score, as a table or as JSON.
+//! The explanation of an answer: the steps of its score, as a table or as JSON. `policyd-weight ctl trace` has the same table.
 
 use std::ops::ControlFlow;
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     mail::{Attributes, Mail},
+    metrics::DecidedBy,
     number,
     score::Row,
 };
@@ -65,48 +66,27 @@ impl Policy {
     }
 }
 
+/// How a request was decided on, for those who trace it.
+#[derive(Debug, Default)]
+pub(crate) struct Decided {
+    pub(super) by: Option<DecidedBy>,
+    /// Those of its score, if it has one.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Decided {
+    /// A line with the part that decided, and the table of the score.
+    pub(crate) fn lines(&self) -> String {
+        let by = self.by.map(|by| format!("decided by: {}\n", by.name()));
+        by.unwrap_or_default() + &table(&self.steps)
+    }
+}
+
 impl Explanation {
-    /// A table: step, what was looked up, what came, points, sum.
+    /// A table: step, what was looked up, what came, points, sum. The action is in the line after it.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut rows = vec![["step", "looked up", "result", "points", "sum"].map(str::to_owned)];
-        rows.extend(self.steps.iter().map(|row| {
-            let sum = number::print(number::round(row.sum));
-            [
-                row.step.to_owned(),
-                row.looked_up.clone(),
-                row.result.clone(),
-                row.points.clone(),
-                sum,
-            ]
-        }));
-        let width = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-        };
-        let widths: Vec<_> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
-        let mut text = String::new();
-        for row in &rows {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, &width))| {
-                    if column < 3 {
-                        format!("{cell:<width$}")
-                    } else {
-                        format!("{cell:>width$}")
-                    }
-                });
-            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-            text.push('\n');
-        }
-        if self.steps.is_empty() {
-            text.clear();
-        }
-        text + &format!("action={}\n", self.action)
+        table(&self.steps) + &format!("action={}\n", self.action)
     }
 
     /// The same as JSON, in one line.
@@ -124,6 +104,48 @@ impl Explanation {
         let steps: Vec<_> = steps.collect();
         json!({ "steps": steps, "rate": self.rate, "action": self.action }).to_string()
     }
+}
+
+/// The table of these steps; nothing where there are none.
+fn table(steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["step", "looked up", "result", "points", "sum"].map(str::to_owned)];
+    rows.extend(steps.iter().map(|row| {
+        let sum = number::print(number::round(row.sum));
+        [
+            row.step.to_owned(),
+            row.looked_up.clone(),
+            row.result.clone(),
+            row.points.clone(),
+            sum,
+        ]
+    }));
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<_> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                if column < 3 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -13,10 +13,12 @@ use std::{
 use policy_daemon::{
     admin::Changes,
     log::{Level, Log},
+    trace::Traces,
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+pub(crate) use explain::Decided;
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
 
@@ -45,6 +47,7 @@ pub struct Policy {
     under_way: Semaphore,
     counters: Counters,
     changes: Changes,
+    traces: Traces,
 }
 
 impl Policy {
@@ -61,6 +64,7 @@ impl Policy {
             under_way: Semaphore::new(under_way),
             counters: Counters::default(),
             changes: Changes::default(),
+            traces: Traces::default(),
         }
     }
 
@@ -68,6 +72,11 @@ impl Policy {
     #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The traces of requests.
+    pub(crate) fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     pub(crate) fn changes(&self) -> &Changes {

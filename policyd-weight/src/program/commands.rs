@@ -7,6 +7,7 @@ use policy_daemon::{
     admin::Section,
     control::{CtlProgram, Done},
     metrics::dns,
+    trace::Traces,
 };
 
 use crate::policy::Policy;
@@ -31,7 +32,8 @@ pub(super) const CTL: CtlProgram<'static> = CtlProgram::new(
         ("cache forget ADDRESS", "a client is new again"),
         ("reload", "read the file again, and say what came of it"),
     ],
-);
+)
+.with_trace();
 
 /// The commands, carried out on what requests have in common.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ impl TokioCommands for WeightCommands {
     fn lists(&self) -> Option<Section> {
         let settings = self.policy.settings();
         Some(dns::section(settings.dns().lists().iter()))
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        Some(self.policy.traces().clone())
     }
 
     fn command<'a>(&'a self, words: &'a [String]) -> CommandStep<'a> {

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use policy_daemon::trace::Story;
 use policy_net::{BoxError, Handler, Peer};
 use policy_proto::{Request, Response};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
     mail::Attributes,
-    policy::{Policy, bytes},
+    policy::{Decided, NotAnswered, Policy, bytes},
 };
 
 /// Answers requests.
@@ -20,7 +21,8 @@ pub(super) struct WeightHandler {
 }
 
 impl Handler for WeightHandler {
-    async fn handle(&self, request: Request, _: &Peer) -> Result<Response, BoxError> {
+    async fn handle(&self, request: Request, peer: &Peer) -> Result<Response, BoxError> {
+        let story = self.policy.traces().story(&request, peer.connection());
         if !*self.ready.borrow() {
             let mut ready = self.ready.clone();
             // A cache that cannot be read in time is none.
@@ -36,8 +38,26 @@ impl Handler for WeightHandler {
                 .map(|(name, value)| (name.to_vec(), value.to_vec()))
                 .collect()
         });
-        let action = self.policy.answer(&attributes).await?;
-        Ok(Response::new(printable(&action))?)
+        let mut told = story.as_ref().map(|_| Decided::default());
+        let answered = self
+            .policy
+            .answer_and_tell(&attributes, told.as_mut())
+            .await;
+        if let Some((story, told)) = story.zip(told) {
+            tell(story, &told, &answered);
+        }
+        Ok(Response::new(printable(&answered?))?)
+    }
+}
+
+/// Tells those who trace a request: the words of `--explain`.
+#[cold]
+fn tell(story: Story<'_>, told: &Decided, answered: &Result<String, NotAnswered>) {
+    let text = |text: &str| String::from_utf8_lossy(&bytes(text)).into_owned();
+    story.lines(&text(&told.lines()));
+    match answered {
+        Ok(action) => story.end(&text(action)),
+        Err(error) => story.end(&format!("(connection closed without an answer: {error})")),
     }
 }
 

@@ -20,14 +20,14 @@ const GOOD_WITH_D: &str = "action=PREPEND X-policyd-weight:  NOT_IN_BL=-1.5 CL_I
                     <helo_ips:  mail.acme.test 100.64.2.10>; rate: -4.6";
 
 /// A daemon with a control socket, and its log.
-struct Controlled {
-    world: World,
+pub(super) struct Controlled {
+    pub(super) world: World,
     _running: Running,
 }
 
 impl Controlled {
     /// With `-d` its log is on standard output, and its port is the one behind that of the file.
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let world = World::new("");
         world.configure(&options(&world));
         let log = fs::File::create(world.path("log")).unwrap();
@@ -60,7 +60,7 @@ impl Controlled {
         serde_json::from_slice(&self.ctl(&[words, &["--json"]].concat()).stdout).unwrap()
     }
 
-    fn wait_for_line(&self, part: &str) {
+    pub(super) fn wait_for_line(&self, part: &str) {
         let mut log = String::new();
         let came = within(PATIENCE, || {
             log = fs::read_to_string(self.world.path("log")).unwrap();

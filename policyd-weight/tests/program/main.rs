@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod postfix;
 mod stores;
+mod trace;
 mod world;
 
 use world::PATIENCE;

@@ -142,6 +142,60 @@ fn each_fault_of_a_group_a_listener_or_a_route_is_said_with_what_was_meant() {
 }
 
 #[test]
+fn two_listeners_that_need_the_address_of_each_other_are_a_fault_at_the_second() {
+    for (text, expected) in [
+        (
+            "listen = \"inet:127.0.0.1:7\"\nadmin = \"inet:127.0.0.1:8\"",
+            None,
+        ),
+        (
+            "listen = [\"inet:127.0.0.1:0\", \"inet:127.0.0.1:0\"]",
+            None,
+        ),
+        (
+            "listen = [\"inet:127.0.0.1:7\", \"127.0.0.1:7\"]",
+            Some(
+                "1:31: error: cannot listen at `127.0.0.1:7` as well: `inet:127.0.0.1:7` in F:1:11 has that address already",
+            ),
+        ),
+        (
+            "allow = \"192.0.2.0/24\"\nlisten = \"inet:0.0.0.0:7\"\nadmin = \"inet:127.0.0.1:7\"",
+            Some(
+                "3:9: error: cannot listen at `inet:127.0.0.1:7` as well: `inet:0.0.0.0:7` in F:2:10 has that address already",
+            ),
+        ),
+        (
+            "[listener.a]\naddress = \"unix:/run/a,mode=0660\"\n[listener.b]\naddress = \"unix:/run/a\"",
+            Some(
+                "4:11: error: cannot listen at `unix:/run/a` as well: `unix:/run/a,mode=0660` in F:2:11 has that address already",
+            ),
+        ),
+        (
+            "listen = \"unix:/run/a\"\ncontrol = \"unix:/run/c\"\nhandover = \"unix:/run/c\"",
+            Some(
+                "3:12: error: cannot listen at `unix:/run/c` as well: `unix:/run/c` in F:2:11 has that address already",
+            ),
+        ),
+        (
+            "[listener.a]\naddress = \"unix:/run/a\"\n[service.s]\naddress = \"unix:/run/a\"",
+            None,
+        ),
+    ] {
+        let found = faults(&format!("{text}\n"));
+        assert_eq!(
+            found.len(),
+            usize::from(expected.is_some()),
+            "{text}: {found:?}"
+        );
+        for (found, expected) in found.iter().zip(expected) {
+            let (before, rest) = found.split_once(" in /").unwrap();
+            let (_, after) = rest.split_once("/f:").unwrap();
+            assert_eq!(format!("{before} in F:{after}"), expected);
+        }
+    }
+}
+
+#[test]
 fn without_a_group_for_all_each_way_has_to_lead_somewhere() {
     // Without `c` all services have a group with a name.
     let text = GOOD.replace("[service.c]\naddress = \"127.0.0.1:3\"\n", "");

@@ -1,10 +1,10 @@
 //! A daemon's line per request (`-l`), as `key=value`.
 
-use policy_daemon::log::{Entry, Field, Level, MessageId};
+use policy_daemon::log::{Entry, Field, Level, MessageId, append_field};
 use policy_proto::{Request, Response, attr};
 
 use super::{
-    escape::{MAX_TEXT, MAX_VALUE, append_field},
+    escape::{MAX_TEXT, MAX_VALUE},
     millis,
 };
 use crate::journal::{Journal, Outcome};

@@ -9,7 +9,7 @@ pub(super) mod key_value;
 #[cfg(test)]
 mod tests;
 
-pub(super) use escape::{Place, append_field, escape};
+pub(super) use escape::{Place, escape};
 
 /// A time in milliseconds, with a tenth.
 pub(super) fn millis(time: Duration) -> String {

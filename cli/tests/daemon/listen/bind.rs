@@ -178,9 +178,13 @@ fn the_same_endpoint_twice_is_an_error() {
         "-s",
         &service(&stub),
     ];
-    let ended = run(hapolicy(), &args);
-    assert_eq!(ended.code, Some(71), "{ended:?}");
-    assert!(!Path::new(&path(&dir)).exists());
+    let said =
+        format!("hapolicy: --listen {socket}: that is the address of --listen {socket} already\n");
+    for more in [&[][..], &["--check-config", "--quiet"]] {
+        let ended = run(hapolicy(), &[&args, more].concat());
+        assert_eq!((ended.code, &ended.err), (Some(78), &said), "{more:?}");
+        assert!(!Path::new(&path(&dir)).exists());
+    }
 }
 
 #[test]

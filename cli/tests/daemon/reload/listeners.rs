@@ -6,7 +6,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Client, Daemon, Signal, hapolicy},
+    process::{Client, Daemon, Signal, hapolicy, run},
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
@@ -102,6 +102,34 @@ fn a_unix_socket_whose_file_was_removed_is_bound_anew() {
     );
     configured.daemon.stop();
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_second_listener_at_the_address_of_the_first_is_refused_with_its_place() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let socket = format!("unix:{}", dir.path().join("policy.sock").display());
+    let listener = |name| format!("[listener.{name}]\naddress = \"{socket}\"\n");
+    let text = listener("x") + &service("a", &stub, "");
+    let configured = Configured::in_directory(dir, &text, 1);
+    let path = configured.path.display().to_string();
+    let twice = text + &listener("y");
+    let line = twice.lines().count();
+    configured.reload_file(&twice, BAD);
+    let said = format!(
+        "{path}:{line}:11: error: cannot listen at `{socket}` as well: `{socket}` in {path}:2:11 has that address already"
+    );
+    assert!(
+        configured.log().contains(&said),
+        "{said}: {}",
+        configured.log()
+    );
+    assert_eq!(configured.ask(), "a");
+    let checked = run(hapolicy(), &["--check-config", "--config", &path]);
+    assert_eq!(checked.code, Some(78), "{checked:?}");
+    let said = format!("error: cannot listen at `{socket}` as well\n --> {path}:{line}:11\n");
+    assert!(checked.err.contains(&said), "{said}: {}", checked.err);
+    configured.daemon.stop();
 }
 
 #[test]

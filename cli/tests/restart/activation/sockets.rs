@@ -10,7 +10,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{self, Client, Daemon, Manager, Process, hapolicy, request, run},
+    process::{self, Client, Daemon, Manager, Process, Signal, hapolicy, request, run},
     stub::{Script, Stub},
 };
 use socket2::{Domain, Socket, Type};
@@ -84,6 +84,67 @@ fn a_passed_socket_that_other_machines_can_reach_needs_to_be_told_whom_it_is_for
     let from = |source: [u8; 4]| Client::connect_from(source.into(), &format!("127.0.0.1:{port}"));
     assert!(from([127, 0, 0, 1]).is_ended());
     assert_eq!(from([127, 0, 0, 2]).ask_about("x"), "dunno");
+    daemon.stop();
+}
+
+/// Two groups, none of which is for all.
+fn grouped(stub: &Stub, more: &str) -> String {
+    let address = stub.address();
+    format!(
+        "[service.a]\naddress = \"{address}\"\n[service.b]\naddress = \"{address}\"\n\
+         [group.one]\nservices = \"a\"\n[group.two]\nservices = \"b\"\n\
+         [listener.known]\naddress = \"inet:127.0.0.1:0\"\ngroup = \"one\"\n{more}"
+    )
+}
+
+#[test]
+fn a_passed_socket_that_is_no_listener_of_the_file_needs_a_group_for_all() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let (socket, endpoint) = tcp("127.0.0.1:0");
+    let port = endpoint.rsplit(':').next().unwrap();
+    let manager = Manager::of(vec![socket]);
+    let path = dir.path().join("f").display().to_string();
+    let args = ["--config", &path];
+    let said = format!(
+        "LISTEN_FDS: a request over the socket {endpoint} that no route takes has no group: give a [listener.NAME]"
+    );
+    fs::write(&path, grouped(&stub, "")).unwrap();
+    let ended = Process::of(&mut manager.command(&args)).end();
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.err.contains(&said), "{ended:?}");
+
+    // The address may be said by a name.
+    let named = format!(
+        "[listener.x]\naddress = \"inet:localhost:{port}\"\ngroup = \"two\"\ndefault = \"DEFER\"\n"
+    );
+    let route = "[[route]]\ngroup = \"two\"\n".to_owned();
+    for (more, listeners) in [(route, 2), (named, 2)] {
+        fs::write(&path, grouped(&stub, &more)).unwrap();
+        let daemon = Daemon::of(&mut manager.command(&args), listeners);
+        assert_eq!(Client::connect(&endpoint).ask_about("x"), "a", "{more}");
+        fs::write(&path, grouped(&stub, "")).unwrap();
+        daemon.process.signal(Signal::HUP);
+        assert!(daemon.process.out.wait_lines(1, &said), "{more}");
+        assert_eq!(Client::connect(&endpoint).ask_about("x"), "a", "{more}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_passed_socket_has_the_rules_of_the_listener_whose_name_has_its_address() {
+    let dir = TempDir::new().unwrap();
+    let (socket, endpoint) = tcp("127.0.0.1:0");
+    let port = endpoint.rsplit(':').next().unwrap();
+    let manager = Manager::of(vec![socket]);
+    let path = dir.path().join("f").display().to_string();
+    let text = format!(
+        "[service.dead]\naddress = \"127.0.0.1:1\"\n\
+         [listener.x]\naddress = \"inet:localhost:{port}\"\ndefault = \"DEFER\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    let daemon = Daemon::of(&mut manager.command(&["--config", &path]), 1);
+    assert_eq!(Client::connect(&endpoint).ask_about("x"), "DEFER");
     daemon.stop();
 }
 
