@@ -1,4 +1,5 @@
-//! Ours beside the Perl program: processor time of a request, and the time of an answer while DNS takes 20 ms.
+//! Ours beside the Perl program, round by round: processor time of a request over 1 and 16 kept connections, and the time of an
+//! answer while DNS takes 20 ms.
 //!
 //! `cargo bench -p policyd-weight --features interop`, as root, with Debian's package `policyd-weight`.
 #![allow(
@@ -19,9 +20,11 @@ mod world;
 mod zone;
 
 use std::{
-    fs,
+    array, fs,
     os::unix::fs::PermissionsExt,
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -43,65 +46,116 @@ fn main() {
     world::enter(directory.path());
     let _log = Syslog::bind(Path::new("/dev/log"));
     fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).expect("a mode");
-    println!("{:<34} {:>12} {:>12} {:>7}", "", "Perl", "ours", "ratio");
-    for (name, count, config, request) in FLOWS {
-        let [perl, ours] =
-            [Kind::Perl, Kind::Ours].map(|kind| processor_time(kind, *count, config, request));
-        row(name, perl, ours);
+    println!("| | connections | Perl us | ours us | ratio | wanted |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    for flow in FLOWS {
+        for connections in [1, 16] {
+            let rounds = processor_times(flow, connections);
+            let [perl, ours] = [0, 1].map(|kind| median(rounds.iter().map(|times| times[kind])));
+            let ratio = median(rounds.iter().map(|[perl, ours]| perl / ours));
+            let Flow { name, wanted, .. } = flow;
+            println!(
+                "| {name}, CPU | {connections} | {perl:.1} | {ours:.1} | {ratio:.1} | {wanted} |"
+            );
+        }
     }
-    let [perl, ours] = [Kind::Perl, Kind::Ours].map(answer_time);
-    row("uncached, 20 ms per answer of DNS", perl, ours);
-}
-
-/// Name, how many requests, the configuration, and the attributes; `{n}` is the number of the request.
-const FLOWS: &[(&str, usize, &str, &str)] = &[
-    ("null sender, CPU", 5000, "", "sender=\n"),
-    (
-        "rejected before, CPU",
-        5000,
-        "",
-        "client_address=100.70.7.8\nclient_name=unknown\nhelo_name=mx.shop.test\n",
-    ),
-    ("accepted before, lists asked, CPU", 2000, "", ""),
-    (
-        "uncached, CPU",
-        500,
-        "$CACHESIZE = 0; $POSCACHESIZE = 0;",
-        "client_address=100.70.7.8\nclient_name=unknown\nhelo_name=a.b.shop.test\nsender=x@c.d.mega.test\n",
-    ),
-];
-
-fn row(name: &str, perl: Duration, ours: Duration) {
-    let micros = |time: Duration| format!("{:.1} us", time.as_secs_f64() * 1e6);
-    let ratio = perl.as_secs_f64() / ours.as_secs_f64().max(1e-9);
+    let [perl, ours] = KINDS.map(answer_time).map(micros);
+    let ratio = perl / ours;
     println!(
-        "{name:<34} {:>12} {:>12} {ratio:>6.1}x",
-        micros(perl),
-        micros(ours)
+        "| uncached, 20 ms per answer of DNS, time | 1 | {perl:.0} | {ours:.0} | {ratio:.1} | below 75000 us |"
     );
 }
 
-/// The processor time of a request, the caches' and children's included.
-fn processor_time(kind: Kind, count: usize, config: &str, attributes: &str) -> Duration {
-    let dns = NameServer::start_at(
+/// The order of columns.
+const KINDS: [Kind; 2] = [Kind::Perl, Kind::Ours];
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Requests of one kind.
+struct Flow {
+    name: &'static str,
+    wanted: &'static str,
+    config: &'static str,
+    attributes: &'static str,
+}
+
+const FLOWS: &[Flow] = &[
+    Flow {
+        name: "null sender",
+        wanted: "30",
+        config: "",
+        attributes: "sender=\n",
+    },
+    Flow {
+        name: "rejected before",
+        wanted: "30",
+        config: "",
+        attributes: "client_address=100.70.7.8\nclient_name=unknown\nhelo_name=mx.shop.test\n",
+    },
+    Flow {
+        name: "accepted before, lists asked",
+        wanted: "",
+        config: "",
+        attributes: "",
+    },
+    Flow {
+        name: "uncached",
+        wanted: "20",
+        config: "$CACHESIZE = 0; $POSCACHESIZE = 0;",
+        attributes: "client_address=100.70.7.8\nclient_name=unknown\nhelo_name=a.b.shop.test\nsender=x@c.d.mega.test\n",
+    },
+];
+
+/// Microseconds of the processor for a request, round by round: of both programs, which take turns. The caches and children are
+/// included.
+fn processor_times(flow: &Flow, connections: usize) -> [[f64; 2]; ROUNDS] {
+    let _dns = NameServer::start_at(
         "127.0.4.1:53".parse().expect("an address"),
         &zone::text(ZONE, &[]),
     );
-    let program = Program::start(kind, 1, "bench", "127.0.4.1", config);
-    let mut connection = program.connect();
-    let request = |number: usize| request(attributes, number);
-    for number in 0..20 {
-        connection.ask(&request(number)).expect("an answer");
+    let programs: [_; 2] = array::from_fn(|kind| {
+        Program::start(KINDS[kind], kind as u16, "bench", "127.0.4.1", flow.config)
+    });
+    let ours = programs[1].child.id();
+    let count = AtomicUsize::new(0);
+    let load = |program: &Program, time| ask(program, connections, flow.attributes, &count, time);
+    for program in &programs {
+        // The caches know the client after that.
+        load(program, ROUND / 10);
     }
-    let before = ticks();
-    for number in 20..20 + count {
-        connection.ask(&request(number)).expect("an answer");
-    }
-    let used = ticks() - before;
-    drop(dns);
-    // 100 ticks a second, as all kernels show them.
-    Duration::from_millis(10) * u32::try_from(used).unwrap_or(u32::MAX)
-        / u32::try_from(count).unwrap_or(1)
+    array::from_fn(|_| {
+        array::from_fn(|kind| {
+            let before = ticks(ours)[kind];
+            let answered = load(&programs[kind], ROUND);
+            (ticks(ours)[kind] - before) * TICK / answered as f64
+        })
+    })
+}
+
+/// Asks over so many connections for a while: how many answers there were.
+fn ask(
+    program: &Program,
+    connections: usize,
+    attributes: &str,
+    count: &AtomicUsize,
+    time: Duration,
+) -> usize {
+    let client = || {
+        let mut connection = program.connect();
+        let (begin, mut answered) = (Instant::now(), 0);
+        while begin.elapsed() < time {
+            // Each is about a mail of its own.
+            let request = request(attributes, count.fetch_add(1, Relaxed));
+            connection.ask(&request).expect("an answer");
+            answered += 1;
+        }
+        answered
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..connections).map(|_| scope.spawn(client)).collect();
+        let answered = clients.into_iter().map(|client| client.join());
+        answered.map(|answered| answered.expect("a client")).sum()
+    })
 }
 
 /// The time of an answer, each name's answer of DNS 20 ms late.
@@ -139,23 +193,37 @@ fn request(attributes: &str, number: usize) -> String {
     format!("{common}{attributes}instance=bench{number}\n\n")
 }
 
-/// The processor time of all programs of this name in this network namespace, in ticks.
-fn ticks() -> u64 {
+/// The processor time of the programs of this name in this network namespace, in ticks: of those that are not ours, and of ours.
+fn ticks(ours: u32) -> [f64; 2] {
     let own = fs::read_link("/proc/self/ns/net").expect("a namespace");
-    let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let times = processes.filter_map(|process| {
+    let mut all = [0.0; 2];
+    for process in fs::read_dir("/proc").expect("/proc").flatten() {
         let path = process.path();
-        let stat = fs::read_to_string(path.join("stat")).ok()?;
-        let (name, fields) = stat.rsplit_once(')')?;
-        let is_ours =
-            name.contains("(policyd-weight") && fs::read_link(path.join("ns/net")).ok()? == own;
-        let fields: Vec<u64> = fields
-            .split_whitespace()
-            .map(|field| field.parse().unwrap_or(0))
-            .collect();
-        is_ours
-            .then(|| fields.get(11..15).map(|times| times.iter().sum::<u64>()))
-            .flatten()
-    });
-    times.sum()
+        let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+        let Some((name, fields)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let is_here = fs::read_link(path.join("ns/net")).is_ok_and(|space| space == own);
+        if !is_here || !name.contains("(policyd-weight") {
+            continue;
+        }
+        let fields = fields.split_whitespace().skip(11).take(4);
+        let times = fields.map(|field| field.parse().unwrap_or(0.0));
+        let is_ours = process.file_name() == *ours.to_string();
+        all[usize::from(is_ours)] += times.sum::<f64>();
+    }
+    all
+}
+
+/// Of the clock in `/proc/PID/stat`, in microseconds.
+const TICK: f64 = 10_000.0;
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -76,7 +76,11 @@ impl Session {
     /// The session as JSON, for a store.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut json = vec![b'{'];
+        // Room for all of it, unless many characters have to be escaped.
+        let fields = self.fields();
+        let length: usize = fields.map(|(name, text)| name.len() + text.len() + 8).sum();
+        let mut json = Vec::with_capacity(length + 2);
+        json.push(b'{');
         for (index, (name, text)) in self.fields().enumerate() {
             if index > 0 {
                 json.push(b',');

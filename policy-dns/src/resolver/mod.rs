@@ -3,6 +3,7 @@
 mod answer;
 #[cfg(feature = "hickory")]
 mod dns;
+mod end;
 mod outcome;
 mod record;
 mod table;

@@ -1,22 +1,22 @@
 //! A deadline around a resolver, for one request with all its questions.
 
-use std::{
-    pin::{Pin, pin},
-    sync::OnceLock,
+use std::{pin::pin, sync::OnceLock};
+
+use futures_util::future::{Either, select};
+use tokio::time::Instant;
+
+use super::{
+    Answer, Outcome, Question, Resolver,
+    end::{End, end_at},
 };
-
-use futures_util::future::{Either, FutureExt, Shared, select};
-use tokio::time::{Instant, Sleep, sleep_until};
-
-use super::{Answer, Outcome, Question, Resolver};
 
 /// A resolver that answers [`Outcome::Timeout`] from a deadline on; see [`Resolver::until`].
 #[derive(Debug)]
 pub struct Until<'a, R> {
     resolver: &'a R,
     deadline: Instant,
-    /// One timer for all questions: each of its own would wake the runtime.
-    over: OnceLock<Shared<Pin<Box<Sleep>>>>,
+    /// When that is, for all questions.
+    over: OnceLock<End>,
 }
 
 impl<'a, R> Until<'a, R> {
@@ -35,10 +35,7 @@ impl<R: Resolver> Resolver for Until<'_, R> {
         if Instant::now() >= self.deadline {
             return Answer::without_records(Outcome::Timeout);
         }
-        let over = self
-            .over
-            .get_or_init(|| Box::pin(sleep_until(self.deadline)).shared())
-            .clone();
+        let over = self.over.get_or_init(|| end_at(self.deadline)).clone();
         match select(pin!(self.resolver.ask(question)), over).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Answer::without_records(Outcome::Timeout),

@@ -7,6 +7,9 @@ use crate::{MAX_VALUE_LEN, StoreError, store::MAX_NUMBER};
 /// How long a line of a reply may be: a key of 250 bytes, and numbers.
 const MAX_LINE: usize = 512;
 
+/// How much of a command is neither key nor value: a verb, numbers, blanks and line ends.
+const MAX_NUMBERS: usize = 64;
+
 /// The kind of reply that a command asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expect<'a> {
@@ -63,17 +66,24 @@ pub fn command(verb: &str, key: &[u8], words: &str) -> Vec<u8> {
 
 /// A command that writes a value. `exptime` is memcached's; `unique` is for `cas`.
 pub fn storage(verb: &str, key: &[u8], value: &[u8], exptime: i64, unique: Option<u64>) -> Vec<u8> {
-    // Not by `format!`: each session costs two of these.
-    let unique = unique.map(|unique| [" ", &unique.to_string()].concat());
-    let words = [
-        "0 ",
-        &exptime.to_string(),
-        " ",
-        &value.len().to_string(),
-        unique.as_deref().unwrap_or_default(),
-    ];
-    let begin = command(verb, key, &words.concat());
-    [begin.as_slice(), value, b"\r\n"].concat()
+    // Not by `format!`: each session costs three of these.
+    let mut all = Vec::with_capacity(MAX_NUMBERS + key.len() + value.len());
+    let mut add = |part: &[u8]| all.extend_from_slice(part);
+    add(verb.as_bytes());
+    add(b" ");
+    add(key);
+    add(b" 0 ");
+    add(exptime.to_string().as_bytes());
+    add(b" ");
+    add(value.len().to_string().as_bytes());
+    if let Some(unique) = unique {
+        add(b" ");
+        add(unique.to_string().as_bytes());
+    }
+    add(b"\r\n");
+    add(value);
+    add(b"\r\n");
+    all
 }
 
 /// When an entry ends, in memcached's terms: seconds from now, or of 1970 beyond 30 days. Its clock has seconds, and

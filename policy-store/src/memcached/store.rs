@@ -76,7 +76,11 @@ impl MemcachedStore {
             prefix,
             ..
         } = &*self.inner;
-        let server = servers.get(ring.server(key));
+        let server = match &servers[..] {
+            // The ring takes a hash of the key.
+            [only] => Some(only),
+            all => all.get(ring.server(key)),
+        };
         let server = server.ok_or_else(|| StoreError::Refused("no server".into()))?;
         let mut name = prefix.clone().into_bytes();
         name.extend(short_key(key, MAX_LEN - name.len(), is_plain_key));

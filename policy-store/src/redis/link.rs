@@ -7,8 +7,9 @@ use std::{
 };
 
 use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _,
-    RedisConnectionInfo, RedisError, ScriptInvocation,
+    Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _,
+    RedisConnectionInfo, RedisError, Script, ServerErrorKind,
+    aio::ConnectionLike,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
 };
@@ -89,16 +90,17 @@ impl Link {
         self.judge(number, result).await
     }
 
-    /// Runs a script, which is sent if the server does not have it.
+    /// Runs a script by its call, which names it; the script is sent if the server does not have it.
     pub(super) async fn script<T: FromRedisValue>(
         &self,
-        script: &ScriptInvocation<'_>,
+        script: &Script,
+        call: &Cmd,
     ) -> Result<T, StoreError> {
         let (number, connection) = self.connection().await?;
         let mut use_of = Use::new(self, number);
         let result = match connection {
-            Connection::One(mut one) => script.invoke_async(&mut one.connection).await,
-            Connection::Cluster(mut connection) => script.invoke_async(&mut connection).await,
+            Connection::One(mut one) => run(script, call, &mut one.connection).await,
+            Connection::Cluster(mut connection) => run(script, call, &mut connection).await,
         };
         use_of.ended();
         self.judge(number, result).await
@@ -188,6 +190,21 @@ impl Drop for Use<'_> {
         if !self.has_ended && self.begin.elapsed() >= self.link.deadline / 2 {
             self.link.suspect.store(self.number, Ordering::Relaxed);
         }
+    }
+}
+
+/// The library's own call of a script copies each argument twice.
+async fn run<T: FromRedisValue>(
+    script: &Script,
+    call: &Cmd,
+    connection: &mut impl ConnectionLike,
+) -> Result<T, RedisError> {
+    match call.query_async(connection).await {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            script.prepare_invoke().load_async(connection).await?;
+            call.query_async(connection).await
+        }
+        result => result,
     }
 }
 

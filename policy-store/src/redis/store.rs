@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use redis::{Script, ScriptInvocation, cmd};
+use redis::{Cmd, Script, cmd};
 
 use super::{RedisOptions, link::Link, script};
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
 
 /// The longest time to live: a hundred years. Redis refuses what its clock does not reach.
 const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
+
+/// How long the call of a script is as a rule, in bytes.
+const USUAL_CALL: usize = 512;
 
 /// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection. Each is
 /// one command or one script, and one round trip, but for a count with a mark, which has two: a cluster may have both keys on
@@ -58,21 +61,22 @@ impl RedisStore {
         keys: &[&[u8]],
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        let mut call = script.prepare_invoke();
+        let mut call = begin(script, keys.len());
         for key in keys {
-            call.key(self.key(key));
+            call.arg(self.key(key));
         }
         for argument in arguments {
             call.arg(*argument);
         }
-        self.run(&call).await
+        self.run(script, &call).await
     }
 
     async fn run<T: redis::FromRedisValue>(
         &self,
-        call: &ScriptInvocation<'_>,
+        script: &Script,
+        call: &Cmd,
     ) -> Result<T, StoreError> {
-        self.guard.call(self.link.script(call)).await
+        self.guard.call(self.link.script(script, call)).await
     }
 
     async fn set_with(
@@ -103,15 +107,15 @@ impl RedisStore {
         event: &[u8],
     ) -> Result<Usage, StoreError> {
         check_size(key, b"")?;
-        let mut call = script::COUNT.prepare_invoke();
-        call.key(self.key(key)).arg("").arg(kind).arg(event);
+        let mut call = begin(&script::COUNT, 1);
+        call.arg(self.key(key)).arg("").arg(kind).arg(event);
         call.arg(u8::from(windows.counts_all()))
             .arg(MAX_DISTINCT)
             .arg(windows.span_ms());
         for window in windows.iter() {
             call.arg(window.length_ms()).arg(window.limit);
         }
-        let answer: Vec<u64> = self.run(&call).await?;
+        let answer: Vec<u64> = self.run(&script::COUNT, &call).await?;
         match answer.split_first() {
             Some((allowed, used)) if used.len() == windows.iter().len() => {
                 Ok(Usage::new(*allowed == 1, windows, used.iter().copied()))
@@ -119,6 +123,13 @@ impl RedisStore {
             _ => Err(StoreError::Protocol("not a number for each window".into())),
         }
     }
+}
+
+/// The begin of a script's call, to which so many keys are added, and its arguments.
+fn begin(script: &Script, keys: usize) -> Cmd {
+    let mut call = Cmd::with_capacity(8, USUAL_CALL);
+    call.arg("EVALSHA").arg(script.get_hash()).arg(keys);
+    call
 }
 
 /// A value that was stored by another program may be too large.

@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 /// assert_ne!(key("ticket", [&b"a"[..], b"b,c"]), key("ticket", [&b"a,b"[..], b"c"]));
 /// ```
 pub fn key<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut key = name.as_bytes().to_vec();
+    // Room for most keys: a request costs some of them.
+    let mut key = Vec::with_capacity(USUAL_LEN);
+    key.extend_from_slice(name.as_bytes());
     for part in parts {
         key.push(b' ');
         key.extend_from_slice(part.len().to_string().as_bytes());
@@ -21,6 +23,9 @@ pub fn key<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8>
     }
     key
 }
+
+/// In bytes.
+const USUAL_LEN: usize = 120;
 
 /// A key in at most so many bytes (71 or more) that pass a check: itself, or its hash. One that looks like a hash is
 /// hashed too, so that nobody can name another's.

@@ -25,7 +25,7 @@ pub const PERL: &str = "/usr/sbin/policyd-weight";
 /// A daemon in the foreground.
 #[derive(Debug)]
 pub struct Program {
-    child: Child,
+    pub child: Child,
     kind: Kind,
     pub port: u16,
     directory: TempDir,

@@ -14,6 +14,9 @@ use event::{Metric, State};
 mod exempt;
 use exempt::Exempt;
 
+mod full;
+use full::Full;
+
 mod members;
 use members::Members;
 
@@ -123,13 +126,6 @@ impl Plugin for Limit {
     }
 }
 
-/// A window that is used up, and how much is in it.
-#[derive(Clone, Copy, Debug)]
-struct Full {
-    window: Window,
-    used: u64,
-}
-
 impl Limit {
     /// Remembers a recipient: later requests about the mail do not name all of them.
     fn collect(&self, call: &mut Call<'_>) {
@@ -165,7 +161,7 @@ impl Limit {
                 let used = usage.windows.iter().map(|of| of.used);
                 self.counters.counted(used.max().unwrap_or_default());
                 if !usage.allowed {
-                    return Ok(full(&usage, 1, windows));
+                    return Ok(Full::of(&usage, 1, windows));
                 }
             }
             return Ok(None);
@@ -195,7 +191,7 @@ impl Limit {
             call.session_mut().set(&self.counted, "1");
             return Ok(None);
         }
-        Ok(full(&usage, amount, windows))
+        Ok(Full::of(&usage, amount, windows))
     }
 
     /// What comes of a window that is used up.
@@ -273,18 +269,6 @@ impl Limit {
             format!("{subject}: {} {}", texts.join(", "), self.metric.name())
         });
     }
-}
-
-/// The first window that has no room for so many more, or has more than it may.
-fn full(usage: &Usage, amount: u64, windows: &Windows) -> Option<Full> {
-    let more = if windows.counts_all() { 0 } else { amount };
-    let mut all = usage.windows.iter();
-    let found = all.find(|of| of.used.saturating_add(more) > of.window.limit);
-    let found = found.or_else(|| usage.windows.first())?;
-    Some(Full {
-        window: found.window,
-        used: found.used,
-    })
 }
 
 /// `60/1m`.

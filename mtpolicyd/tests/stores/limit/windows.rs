@@ -29,6 +29,31 @@ async fn a_window_slides_and_what_was_denied_is_not_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_longer_window_that_has_the_value_is_not_the_one_that_denies_it() {
+    for limits in ["3/1h, 2/1m", "2/1m, 3/1h"] {
+        let parameters = format!(
+            "limits=\"{limits}\"\ncount_at=RCPT\nmetric=distinct_recipients\naction=\"reject %LIMIT%\""
+        );
+        let world = FRAME.world(&parameters).await;
+        for (after, instance, recipient, expected) in [
+            (0, 1, "a@x", PASSED),
+            (100, 2, "b@x", PASSED),
+            (0, 3, "c@x", PASSED),
+            // The hour has it, and is full; the minute has no room for it.
+            (10, 4, "a@x", "reject 2/1m"),
+            // The minute is over, and the hour has no room.
+            (90, 5, "d@x", "reject 3/1h"),
+        ] {
+            advance(Duration::from_secs(after)).await;
+            let answer = world
+                .ask(&format!("instance={instance} recipient={recipient}"))
+                .await;
+            assert_eq!(answer, expected, "{limits} {instance}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_only_scores_is_counted_although_it_is_too_much() {
     let world = FRAME.world("limits=1/1m\ncount_at=RCPT\nscore=3").await;
     let scored = "PREPEND X-MtScore: NO score=3 [p=3]";

@@ -2,11 +2,14 @@
 
 use std::{future::Future, net::SocketAddr};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use futures_util::{
+    future::{Either, select},
+    stream::{FuturesUnordered, StreamExt},
+};
+use tokio::time::Instant;
 
 use super::{
-    super::{Outcome, Question},
+    super::{Outcome, Question, end::end_at},
     LONG, Shared,
     message::Decoded,
     transport::{self, TransportError},
@@ -33,11 +36,12 @@ impl Shared {
                 let this = (round, server);
                 asked.push(self.ask_server(this, question));
                 let end = Instant::now() + self.options.timeout.min(LONG);
+                // One timer for the try and for the whole question.
+                let over = end_at(end.min(deadline));
                 // It ends with what the server says that is asked now, or with its time.
                 loop {
-                    // One timer for the try and for the whole question.
-                    let Ok(Some((from, said))) = timeout_at(end.min(deadline), asked.next()).await
-                    else {
+                    let next = select(asked.next(), over.clone()).await;
+                    let Either::Left((Some((from, said)), _)) = next else {
                         failure = Outcome::Timeout;
                         // A try that the deadline has cut short says nothing about the server.
                         if end <= deadline + TICK {
