@@ -298,6 +298,13 @@ async fn a_default_explanation_with_a_mistake_is_replaced() {
 
 #[tokio::test]
 async fn identities_are_read_as_they_come() {
+    for (sender, identity) in [
+        ("Carol@A.test", "Carol@A.test"),
+        ("", "postmaster@helo.test"),
+    ] {
+        let request = SpfRequest::mail_from(client(), sender, "helo.test");
+        assert_eq!(request.identity(), identity.as_bytes());
+    }
     for (sender, local) in [
         ("a@b@a.test", "a@b"),
         ("@a.test", "postmaster"),
@@ -361,6 +368,13 @@ async fn headers_cannot_be_left() {
     assert_eq!(
         verdict.authentication_results(),
         r#"Authentication-Results: unknown; spf=fail smtp.mailfrom="a)\\x0d\\x0aX: \"y\""@a.test"#
+    );
+    // A domain that is no name of mail is in quotes with all before it.
+    assert_eq!(
+        check(&zone, "carol@a.test; x")
+            .await
+            .authentication_results(),
+        r#"Authentication-Results: unknown; spf=none smtp.mailfrom="carol@a.test; x""#
     );
     let verdict = spf::check(
         &zone,

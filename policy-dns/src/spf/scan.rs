@@ -152,6 +152,7 @@ mod tests {
             ("museum", None),
             ("museum.", None),
             ("%{i}", Some(4)),
+            ("a.b%{1}", Some(3)),
             ("%{ir}.x%{d2}", Some(12)),
             ("%{I12R-.}", Some(9)),
             ("x.%", None),

@@ -139,6 +139,16 @@ mod tests {
     }
 
     #[test]
+    fn an_expansion_has_a_limit() {
+        let most = "a".repeat(MAX_EXPANSION);
+        assert_eq!(expand(&most, "192.0.2.3"), Ok(most.clone()));
+        assert!(matches!(
+            expand(&format!("{most}a"), "192.0.2.3"),
+            Err(Problem::Expansion(_))
+        ));
+    }
+
+    #[test]
     fn the_examples_of_the_rfc_expand_as_it_says() {
         for (text, expected) in [
             ("%{s}", "strong-bad@email.example.com"),
