@@ -17,7 +17,10 @@ use policy_benches::{
     samples::typical,
 };
 
-use crate::health::Health;
+use crate::{
+    health::Health,
+    service::{Failure, failure},
+};
 
 /// The daemon's answer when no service has answered.
 pub(crate) const DEFAULT: &str = "DEFER_IF_PERMIT nobody";
@@ -29,8 +32,10 @@ pub(crate) struct Tally {
     answered: AtomicU64,
     /// By default, since no service was well.
     no_service: AtomicU64,
-    /// By default, since the services that were well have failed this request.
-    by_default: AtomicU64,
+    /// By default, since the services that were well fail this request.
+    failed: AtomicU64,
+    /// By default, although one was well that answers it.
+    unexplained: AtomicU64,
     abandoned: AtomicU64,
     unanswered: AtomicU64,
     wrong: AtomicU64,
@@ -44,7 +49,8 @@ impl Tally {
             health,
             answered: AtomicU64::default(),
             no_service: AtomicU64::default(),
-            by_default: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            unexplained: AtomicU64::default(),
             abandoned: AtomicU64::default(),
             unanswered: AtomicU64::default(),
             wrong: AtomicU64::default(),
@@ -57,14 +63,18 @@ impl Tally {
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
-        let (wrong, unanswered) = (self.wrong.load(Relaxed), self.unanswered.load(Relaxed));
+        let counts = [&self.wrong, &self.unanswered, &self.unexplained];
+        let [wrong, unanswered, unexplained] = counts.map(|count| count.load(Relaxed));
         let examples = self
             .examples
             .lock()
             .expect("no panic under the lock")
             .join("; ");
-        (wrong + unanswered > 0).then(|| {
-            format!("{wrong} wrong answers, {unanswered} requests without one, such as: {examples}")
+        (wrong + unanswered + unexplained > 0).then(|| {
+            format!(
+                "{wrong} wrong answers, {unanswered} requests without one, {unexplained} answers by default without a \
+                 reason, such as: {examples}"
+            )
         })
     }
 
@@ -74,8 +84,7 @@ impl Tally {
             .strip_prefix("action=")
             .and_then(|text| text.strip_suffix("\n\n"));
         let count = match action {
-            Some(DEFAULT) if self.health.had_none_since(sent) => &self.no_service,
-            Some(DEFAULT) => &self.by_default,
+            Some(DEFAULT) => self.by_default(mark, sent),
             Some(action) if action.strip_prefix("OK ") == Some(mark) => &self.answered,
             _ => {
                 self.example(format!("to {mark}: {text:?}"));
@@ -83,6 +92,29 @@ impl Tally {
             }
         };
         count.fetch_add(1, Relaxed);
+    }
+
+    /// Why a request was answered by default.
+    fn by_default(&self, mark: &str, sent: Instant) -> &AtomicU64 {
+        let well = self.health.well_since(sent);
+        if well.is_empty() {
+            return &self.no_service;
+        }
+        let failures: Vec<_> = well
+            .iter()
+            .filter_map(|&number| failure(mark.as_bytes(), number))
+            .collect();
+        let closed = failures
+            .iter()
+            .filter(|&&failure| failure == Failure::Closed);
+        if failures.len() == well.len() || closed.count() > 1 {
+            return &self.failed;
+        }
+        self.example(format!(
+            "{mark} by default after {:?}, with {well:?} well",
+            sent.elapsed()
+        ));
+        &self.unexplained
     }
 
     fn example(&self, text: String) {
@@ -98,27 +130,36 @@ impl fmt::Display for Tally {
         let Self {
             answered,
             no_service,
-            by_default,
+            failed,
+            unexplained,
             abandoned,
             unanswered,
             wrong,
             ..
         } = self;
         let counts = [
-            answered, no_service, by_default, abandoned, unanswered, wrong,
+            answered,
+            no_service,
+            failed,
+            unexplained,
+            abandoned,
+            unanswered,
+            wrong,
         ];
         let [
             answered,
             no_service,
-            by_default,
+            failed,
+            unexplained,
             abandoned,
             unanswered,
             wrong,
         ] = counts.map(|count| count.load(Relaxed));
         write!(
             f,
-            "{answered} requests answered by a service, {no_service} by default while none was well, {by_default} by \
-             default else, {abandoned} abandoned; {unanswered} without an answer, {wrong} wrong"
+            "{answered} requests answered by a service, {no_service} by default while none was well, {failed} since those \
+             that were well fail it, {unexplained} without a reason; {abandoned} abandoned; {unanswered} without an \
+             answer, {wrong} wrong"
         )
     }
 }
@@ -241,7 +282,7 @@ mod tests {
                 format!("action={answer}\n\n").as_bytes(),
             );
         }
-        let counts = [&tally.answered, &tally.by_default, &tally.wrong];
+        let counts = [&tally.answered, &tally.unexplained, &tally.wrong];
         assert_eq!(counts.map(|count| count.load(Relaxed)), [1, 1, 3]);
         assert!(tally.failure().is_some_and(|text| text.contains("OK 1.6")));
     }

@@ -1,71 +1,67 @@
-//! How many services are well, which explains answers by default.
+//! Which services are well, and since when: that explains answers by default.
 
 use std::{
     sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
-/// How many services are well, and until when none was.
+/// From when on each service is well; none while it is not.
 #[derive(Debug)]
-pub(crate) struct Health(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    well: usize,
-    none_until: Option<Instant>,
-}
+pub(crate) struct Health(Mutex<Vec<Option<Instant>>>);
 
 impl Health {
     /// All of these services are well.
     pub(crate) fn new(services: usize) -> Self {
-        Self(Mutex::new(State {
-            well: services,
-            none_until: None,
-        }))
+        Self(Mutex::new(vec![Some(Instant::now()); services]))
     }
 
     /// A service is killed or stopped.
-    pub(crate) fn fails(&self) {
-        self.state().well -= 1;
+    pub(crate) fn fails(&self, number: usize) {
+        self.set(number, None);
     }
 
     /// A service is started again, or goes on.
-    pub(crate) fn recovers(&self) {
-        let mut state = self.state();
-        if state.well == 0 {
-            state.none_until = Some(Instant::now());
-        }
-        state.well += 1;
+    pub(crate) fn recovers(&self, number: usize) {
+        self.set(number, Some(Instant::now() + REST));
     }
 
-    /// Whether no service was well at some time since this request was sent, or shortly before.
-    pub(crate) fn had_none_since(&self, sent: Instant) -> bool {
+    /// The services that have been well all the time since this request was sent.
+    pub(crate) fn well_since(&self, sent: Instant) -> Vec<usize> {
         let state = self.state();
-        state.well == 0 || state.none_until.is_some_and(|end| sent < end + REST)
+        let well = state
+            .iter()
+            .enumerate()
+            .filter(|(_, from)| from.is_some_and(|from| from <= sent));
+        well.map(|(number, _)| number).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn set(&self, number: usize, from: Option<Instant>) {
+        if let Some(service) = self.state().get_mut(number) {
+            *service = from;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Vec<Option<Instant>>> {
         self.0.lock().expect("no panic under the lock")
     }
 }
 
 /// A process starts in that time, and the daemon's `retry` of a second passes.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn requests_while_no_service_was_well_are_told_from_others() {
+    fn a_service_that_failed_meanwhile_was_not_well_all_the_time() {
         let health = Health::new(2);
-        let begin = Instant::now();
-        health.fails();
-        assert!(!health.had_none_since(begin));
-        health.fails();
-        assert!(health.had_none_since(begin));
-        health.recovers();
-        assert!(health.had_none_since(begin));
-        assert!(!health.had_none_since(Instant::now() + 2 * REST));
+        let sent = Instant::now();
+        assert_eq!(health.well_since(sent), [0, 1]);
+        health.fails(0);
+        assert_eq!(health.well_since(sent), [1]);
+        health.recovers(0);
+        assert_eq!(health.well_since(sent), [1]);
+        assert_eq!(health.well_since(Instant::now() + 2 * REST), [0, 1]);
     }
 }

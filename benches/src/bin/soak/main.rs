@@ -5,7 +5,8 @@
 //! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin soak -- --minutes 30
 //! ```
 //!
-//! Fails on a wrong answer, on a request without one, on growth of the daemon (`watch.rs` says how much that
+//! Fails on a wrong answer, on a request without one, on an answer by default although a service was well that answers
+//! this request, on growth of the daemon (`watch.rs` says how much that
 //! is), and if it does not end as it should: at once, since nothing is under way any more.
 
 mod client;
@@ -58,18 +59,15 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Role {
     /// Be one of the services
-    Service { endpoint: Endpoint, seed: u64 },
+    Service { endpoint: Endpoint, number: usize },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     match options.role {
-        Some(Role::Service { endpoint, seed }) => {
-            let mut chance = Rng::with_seed(seed);
-            Ok(stub::run(&[endpoint], |request| {
-                service::reply(request, &mut chance)
-            })?)
-        }
+        Some(Role::Service { endpoint, number }) => Ok(stub::run(&[endpoint], |request| {
+            service::reply(request, number)
+        })?),
         None => soak(&options),
     }
 }
@@ -88,7 +86,7 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
         } else {
             endpoints.unix()
         };
-        services.push(Service::start(endpoint, chance.fork())?);
+        services.push(Service::start(endpoint, number, chance.fork())?);
     }
     let listen = [endpoints.tcp()?, endpoints.unix()];
     let mut daemon = daemon(&services, &listen)?;

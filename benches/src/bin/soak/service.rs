@@ -21,38 +21,92 @@ use rustix::process::Signal;
 
 use crate::health::Health;
 
-/// What is done with one request.
-pub(crate) fn reply(request: &[u8], chance: &mut Rng) -> Reply {
+/// What a service does with one request: each its own, and the same whenever it is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    /// Answers about when the daemon gives up, before it or after.
+    Late,
+    /// Closes in place of an answer.
+    Closes,
+    /// Closes in the middle of it.
+    ClosesWithin,
+    /// Closes after it.
+    ClosesAfter,
+    /// Hangs until it is given up.
+    Hangs,
+    Garbage,
+    InTwoPieces,
+    /// Has an answer follow that nobody has asked for.
+    AnswersTwice,
+    Answers,
+}
+
+/// What a request fails by, if one service is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// The connection is closed before the answer is whole. Of two services that do so, the request is to blame.
+    Closed,
+    Other,
+}
+
+fn fate(mark: &[u8], number: usize) -> (Fate, Rng) {
+    // FNV-1a.
+    let hash = mark.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut chance = Rng::with_seed(hash ^ (number as u64).rotate_right(8));
+    let fate = match chance.u32(0..3000) {
+        0 => Fate::Late,
+        1 => Fate::Closes,
+        2 => Fate::ClosesWithin,
+        3 => Fate::ClosesAfter,
+        4 => Fate::Hangs,
+        5 => Fate::Garbage,
+        6..=20 => Fate::InTwoPieces,
+        21 => Fate::AnswersTwice,
+        _ => Fate::Answers,
+    };
+    (fate, chance)
+}
+
+/// Whether a service may leave a request without an answer that the daemon takes.
+pub(crate) fn failure(mark: &[u8], number: usize) -> Option<Failure> {
+    match fate(mark, number).0 {
+        Fate::Closes | Fate::ClosesWithin => Some(Failure::Closed),
+        Fate::Late | Fate::Hangs | Fate::Garbage => Some(Failure::Other),
+        Fate::ClosesAfter | Fate::InTwoPieces | Fate::AnswersTwice | Fate::Answers => None,
+    }
+}
+
+/// What a service says to a request.
+pub(crate) fn reply(request: &[u8], number: usize) -> Reply {
     let mut lines = request.split(|byte| *byte == b'\n');
     let Some(mark) = lines.find_map(|line| line.strip_prefix(b"instance=")) else {
         return Reply::Later(Vec::new(), Close);
     };
     let whole = [b"action=OK ", mark, b"\n\n"].concat();
-    let what = chance.u32(0..3000);
+    let (fate, mut chance) = fate(mark, number);
     let half = chance.usize(1..whole.len());
     let now = Duration::ZERO;
-    match what {
-        // Late: about when the daemon gives up, before it or after.
-        0 => Reply::Later(
+    match fate {
+        Fate::Late => Reply::Later(
             vec![(Duration::from_millis(chance.u64(500..1500)), whole)],
             Keep,
         ),
-        // Closes in place of an answer, in the middle of it, and after it.
-        1 => Reply::Later(Vec::new(), Close),
-        2 => Reply::Later(vec![(now, whole[..half].to_vec())], Close),
-        3 => Reply::Later(vec![(now, whole)], Close),
-        // Hangs until it is given up.
-        4 => Reply::Later(Vec::new(), Keep),
-        5 => Reply::Now(b"220 hello\n".into()),
-        // In two pieces.
-        6..=20 => {
+        Fate::Closes => Reply::Later(Vec::new(), Close),
+        Fate::ClosesWithin => Reply::Later(vec![(now, whole[..half].to_vec())], Close),
+        Fate::ClosesAfter => Reply::Later(vec![(now, whole)], Close),
+        Fate::Hangs => Reply::Later(Vec::new(), Keep),
+        Fate::Garbage => Reply::Now(b"220 hello\n".into()),
+        Fate::InTwoPieces => {
             let (begin, end) = whole.split_at(half);
             let pause = Duration::from_millis(1);
             Reply::Later(vec![(now, begin.to_vec()), (pause, end.to_vec())], Keep)
         }
-        // Followed by an answer that nobody has asked for.
-        21 => Reply::Now([&whole[..], b"action=OK nobody asked\n\n"].concat().into()),
-        _ => Reply::Now(whole.into()),
+        Fate::AnswersTwice => {
+            Reply::Now([&whole[..], b"action=OK nobody asked\n\n"].concat().into())
+        }
+        Fate::Answers => Reply::Now(whole.into()),
     }
 }
 
@@ -62,14 +116,16 @@ pub(crate) struct Service {
     pub(crate) endpoint: Endpoint,
     /// How often it has been killed or stopped.
     pub(crate) faults: usize,
+    number: usize,
     process: Process,
     chance: Rng,
 }
 
 impl Service {
-    pub(crate) fn start(endpoint: Endpoint, mut chance: Rng) -> io::Result<Self> {
-        let process = start(&endpoint, chance.u64(..))?;
+    pub(crate) fn start(endpoint: Endpoint, number: usize, chance: Rng) -> io::Result<Self> {
+        let process = start(&endpoint, number)?;
         Ok(Self {
+            number,
             process,
             endpoint,
             faults: 0,
@@ -91,25 +147,25 @@ impl Service {
                 return Err(io::Error::other(text));
             }
             self.faults += 1;
-            health.fails();
+            health.fails(self.number);
             let ill = Duration::from_millis(self.chance.u64(50..3000));
             if self.chance.bool() {
                 self.process.signal(Signal::KILL)?;
                 self.process.wait()?;
                 sleep(ill);
-                self.process = start(&self.endpoint, self.chance.u64(..))?;
+                self.process = start(&self.endpoint, self.number)?;
             } else {
                 self.process.signal(Signal::STOP)?;
                 sleep(ill);
                 self.process.signal(Signal::CONT)?;
             }
-            health.recovers();
+            health.recovers(self.number);
         }
     }
 }
 
-fn start(endpoint: &Endpoint, seed: u64) -> io::Result<Process> {
+fn start(endpoint: &Endpoint, number: usize) -> io::Result<Process> {
     let mut command = Command::new(env::current_exe()?);
-    command.args(["service", &endpoint.to_string(), &seed.to_string()]);
+    command.args(["service", &endpoint.to_string(), &number.to_string()]);
     Process::start(command.stdin(Stdio::piped()))
 }
