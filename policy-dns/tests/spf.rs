@@ -236,6 +236,29 @@ async fn the_client_is_named_once_for_a_check() {
 }
 
 #[tokio::test]
+async fn names_of_the_client_without_an_address_are_void() {
+    let names = |count: usize| {
+        let hosts = (0..count).map(|host| format!("192.0.2.9 PTR h{host}.a.test\n"));
+        hosts.collect::<String>()
+    };
+    for (count, expected) in [(2, SpfResult::Fail), (3, SpfResult::PermError)] {
+        let verdict = verdict("v=spf1 ptr -all", &names(count)).await;
+        assert_eq!(verdict.result(), expected, "{count} names");
+    }
+    // One that was asked for is not asked for again.
+    let zone = table(&format!(
+        "a.test TXT \"v=spf1 ptr:a.test ptr:h0.a.test -all\"\n{}",
+        names(1)
+    ));
+    assert_eq!(check(&zone, "carol@a.test").await.result(), SpfResult::Fail);
+    let asked = zone.asked();
+    let names = asked
+        .iter()
+        .filter(|question| question.to_string() == "h0.a.test/A");
+    assert_eq!(names.count(), 1, "{asked:?}");
+}
+
+#[tokio::test]
 async fn explanations_fit_into_a_reply() {
     let long = format!("\"{}\"", ["x".repeat(250).as_str(); 3].join("\" \""));
     for (texts, expected) in [

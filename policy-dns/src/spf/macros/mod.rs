@@ -138,6 +138,36 @@ mod tests {
         Ok(String::from_utf8(text).unwrap())
     }
 
+    /// In an explanation, of a sender and a HELO name.
+    fn explained(text: &str, sender: &str, helo: &str) -> String {
+        let request = SpfRequest::mail_from([192, 0, 2, 3].into(), sender, helo);
+        let values = Values {
+            request: &request,
+            authority: b"acme.test",
+            client_name: b"unknown",
+            receiver: b"",
+            explanation: true,
+        };
+        let text = MacroString::parse(text.as_bytes()).unwrap();
+        String::from_utf8(text.expand(&values).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn values_that_are_not_known_and_dots_at_the_end_are_told() {
+        assert_eq!(explained("%{h} %{r}", "a@acme.test", ""), "unknown unknown");
+        assert_eq!(explained("%{h}", "a@acme.test", "mx.test"), "mx.test");
+        // As it came, unless it is to be taken apart.
+        assert_eq!(explained("%{l} %{lr}", "b.a.@acme.test", ""), "b.a. a.b");
+    }
+
+    #[test]
+    fn the_time_is_in_seconds_since_the_epoch() {
+        let seconds = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let before = seconds();
+        let told: u64 = explained("%{t}", "a@acme.test", "").parse().unwrap();
+        assert!((before..=seconds()).contains(&told));
+    }
+
     #[test]
     fn an_expansion_has_a_limit() {
         let most = "a".repeat(MAX_EXPANSION);
