@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use policy_net::{AttemptError, Client, Connector, Endpoint, Stream};
-use policy_proto::{Request, Response};
+use policy_proto::{DecodeError, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 mod excess;
+use excess::Unfinished;
 
 mod failure;
 pub(crate) use failure::Failure;
@@ -174,16 +176,40 @@ impl Server {
         deadline: Instant,
         excess: &mut Vec<u8>,
     ) -> Result<Response, Failure> {
-        match timeout_at(deadline, connection.client.ask(request)).await {
-            Ok(Ok(response)) => {
-                let more = connection.excess.take();
-                connection.had_excess = !more.is_empty();
-                excess.extend(more);
-                self.connection = Some(connection);
-                Ok(response)
+        let response = match timeout_at(deadline, connection.client.ask(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure_of(error)),
+            Err(_) => {
+                let begun = connection.excess.unfinished();
+                return Err(self.timed_out(begun.map(|answer| answer.line)));
             }
-            Ok(Err(error)) => Err(failure_of(error)),
-            Err(_) => Err(Failure::TimedOut(self.timeout)),
+        };
+        // To Postfix the action alone is no answer: it reads up to the empty line.
+        if connection.excess.unfinished().is_some() {
+            let is_late = timeout_at(deadline, connection.client.settle())
+                .await
+                .is_err();
+            match connection.excess.unfinished() {
+                Some(Unfinished { line, .. }) if is_late => return Err(self.timed_out(Some(line))),
+                Some(Unfinished { line, has_ended }) if has_ended => {
+                    let error = DecodeError::UnexpectedEnd;
+                    return Err(Failure::Invalid { error, line });
+                }
+                Some(Unfinished { line, .. }) => return Err(Failure::Endless(line)),
+                None => {}
+            }
+        }
+        let more = connection.excess.take();
+        connection.had_excess = !more.is_empty();
+        excess.extend(more);
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    fn timed_out(&self, line: Option<Bytes>) -> Failure {
+        Failure::TimedOut {
+            after: self.timeout,
+            line: line.unwrap_or_default(),
         }
     }
 }
