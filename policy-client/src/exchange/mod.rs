@@ -1,6 +1,6 @@
 //! One policy server, asked one request after the other over one connection, as Postfix asks it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use policy_net::{AttemptError, Client, Connector, Endpoint, Stream};
@@ -65,6 +65,11 @@ pub(crate) enum Link {
 }
 
 impl Exchange {
+    /// What has come besides answers, as text.
+    pub(crate) fn shown_excess(&self) -> Option<Cow<'_, str>> {
+        (!self.excess.is_empty()).then(|| String::from_utf8_lossy(&self.excess))
+    }
+
     /// What has come besides answers, in words.
     pub(crate) fn excess_in_words(&self) -> Option<String> {
         let excess = self.excess.escape_ascii();
@@ -89,7 +94,7 @@ impl Server {
         }
     }
 
-    /// Asks each request once: a connection that was closed is a request without an answer.
+    /// Asks each request once: a connection that the server has closed is a request without an answer.
     pub(crate) const fn once(mut self) -> Self {
         self.repeats = false;
         self
@@ -122,25 +127,29 @@ impl Server {
         let mut excess = Vec::new();
         if let Some(mut kept) = self.connection.take() {
             // The blank line of the answer before may be on its way.
-            let is_settled =
-                !self.repeats || timeout_at(deadline, kept.client.settle()).await == Ok(true);
+            let is_settled = timeout_at(deadline, kept.client.settle()).await == Ok(true);
             excess = kept.excess.take();
-            connection = if kept.had_excess || !excess.is_empty() {
+            let is_spoilt = kept.had_excess || !excess.is_empty();
+            connection = if is_spoilt {
                 Link::Replaced
             } else {
                 Link::Reopened
             };
-            if is_settled {
-                let answer = self.ask_over(kept, request, deadline, &mut excess).await;
-                let was_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
-                if !was_closed || !self.repeats {
-                    return Exchange {
-                        answer,
-                        elapsed: begin.elapsed(),
-                        connection: Link::Kept,
-                        excess,
-                    };
-                }
+            let answer = if is_settled {
+                self.ask_over(kept, request, deadline, &mut excess).await
+            } else {
+                Err(Failure::Closed)
+            };
+            let is_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
+            // What the server has spoilt it has not closed.
+            let asks_again = is_closed && (self.repeats || is_spoilt && !is_settled);
+            if !asks_again {
+                return Exchange {
+                    answer,
+                    elapsed: begin.elapsed(),
+                    connection: Link::Kept,
+                    excess,
+                };
             }
         }
         let answer = match self.connect(deadline).await {
