@@ -19,6 +19,7 @@ use std::{
 
 use bytes::BytesMut;
 use policy_proto::{MessageDecoder, Request};
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// A request of a file, and what is known of it.
@@ -128,7 +129,12 @@ impl Lines {
         let reader: Box<dyn BufRead + Send> = if path.as_os_str() == "-" {
             Box::new(BufReader::new(io::stdin()))
         } else {
-            Box::new(BufReader::new(File::open(path)?))
+            let file = File::open(path)?;
+            // It can be opened, and says so when it is read.
+            if file.metadata()?.is_dir() {
+                return Err(Errno::ISDIR.into());
+            }
+            Box::new(BufReader::new(file))
         };
         Ok(Self::of(reader))
     }

@@ -22,6 +22,8 @@ use crate::{
 ///
 /// The exit status is 0 (OK), 1 (WARNING: slow), 2 (CRITICAL: no answer, not the expected one, or far too
 /// slow), or 3 (UNKNOWN: wrong command line).
+///
+/// What came together with the answer besides it stands in the line as excess: Postfix ignores it.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     /// Whom to ask.
@@ -83,7 +85,10 @@ impl Check {
         };
         let exchange = Server::new(endpoint, self.timeout).ask(&request).await;
         let answer = exchange.answer.as_ref().map(Response::as_bytes);
-        let (state, text) = self.judge(answer, exchange.elapsed);
+        let (state, mut text) = self.judge(answer, exchange.elapsed);
+        if !exchange.excess.is_empty() {
+            text += &format!(", excess '{}'", exchange.excess.escape_ascii());
+        }
         say(state, &text, &self.performance(exchange.elapsed))
     }
 

@@ -24,7 +24,7 @@ use script::{Question, Script, Step};
 
 /// Sends the requests of a file, and compares each answer with the expected one.
 ///
-/// The exit status is 1 when one differs. See policy-client(1) for the form of the file.
+/// The exit status is 1 when one differs. What a server sends besides its answer is a warning. See policy-client(1) for the form of the file.
 #[derive(Args, Debug)]
 pub(crate) struct Batch {
     /// The file; `-` is standard input
@@ -35,7 +35,7 @@ pub(crate) struct Batch {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Print an object per request, with test, line, title, expected, action, outcome, reason and elapsed_ms
+    /// Print an object per request, with test, line, title, expected, action, excess, outcome, reason and elapsed_ms
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for each answer, connecting included
@@ -115,14 +115,19 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
             return None;
         }
     };
+    let exchange = server.ask(&question.request).await;
+    let excess = exchange.excess_in_words();
     let Exchange {
         answer, elapsed, ..
-    } = server.ask(&question.request).await;
+    } = &exchange;
     let Question { expected, .. } = question;
     let action = answer.as_ref().ok();
     let action = action.map(|response| response.as_bytes());
-    let outcome = match &answer {
-        _ if expected.is_met(action) => Outcome::Passed,
+    let outcome = match answer {
+        _ if expected.is_met(action) => {
+            let warned = excess.clone().map(Outcome::Warned);
+            warned.unwrap_or(Outcome::Passed)
+        }
         Ok(response) => {
             let action = response.as_bytes().escape_ascii();
             Outcome::Failed(format!("answered {action}, expected {expected}"))
@@ -137,13 +142,19 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
         "action".to_owned(),
         json!(action.map(String::from_utf8_lossy)),
     );
+    fields.insert("excess".to_owned(), json!(exchange.shown_excess()));
+    // A warning has it as its reason.
+    let notes = match outcome {
+        Outcome::Failed(_) => excess.into_iter().collect(),
+        _ => Vec::new(),
+    };
     Some(Record {
         group: test.to_owned(),
         id: question.line.to_string(),
         title: question.text.clone(),
         outcome,
-        notes: Vec::new(),
-        elapsed,
+        notes,
+        elapsed: *elapsed,
         fields,
     })
 }

@@ -30,14 +30,11 @@ impl Side {
     }
 
     fn parse(name: String, text: &str) -> Result<Self, String> {
-        let object: Value =
-            serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
-        if object["format"] == FORMAT {
-            Ok(Self { name, object })
-        } else {
-            Err(format!(
-                "{name}: no report of '{FORMAT}', which --json prints"
-            ))
+        let no_report = format!("{name}: no report of '{FORMAT}', which --json prints");
+        match serde_json::from_str::<Value>(text) {
+            Ok(object) if object["format"] == FORMAT => Ok(Self { name, object }),
+            Ok(_) => Err(no_report),
+            Err(error) => Err(format!("{no_report}: {error}")),
         }
     }
 
@@ -170,7 +167,10 @@ mod tests {
                 "{}",
                 "f: no report of 'policy-client bench 1', which --json prints",
             ),
-            ("x", "f: expected value at line 1 column 1"),
+            (
+                "x",
+                "f: no report of 'policy-client bench 1', which --json prints: expected value at line 1 column 1",
+            ),
         ] {
             assert_eq!(Side::parse("f".to_owned(), text).unwrap_err(), error);
         }

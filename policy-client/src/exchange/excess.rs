@@ -1,6 +1,8 @@
-//! What a server sends besides its answers, found in the bytes of a connection.
+//! What a server sends besides its answers, and what is there of an answer, found in the bytes of a connection.
 
 use std::mem;
+
+use bytes::Bytes;
 
 /// Follows the bytes of a connection: which are answers, and which nobody has asked for.
 #[derive(Debug, Default)]
@@ -11,7 +13,20 @@ pub(super) struct Excess {
     has_begun: bool,
     /// The line has a byte that is no carriage return.
     has_text: bool,
+    /// The beginning of the answer's last line so far.
+    line: Vec<u8>,
+    /// The server sends no more.
+    has_ended: bool,
     bytes: Vec<u8>,
+}
+
+/// An answer without its empty line.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    /// The beginning of its last line.
+    pub(super) line: Bytes,
+    /// The connection has ended within it.
+    pub(super) has_ended: bool,
 }
 
 impl Excess {
@@ -32,23 +47,46 @@ impl Excess {
         mem::take(&mut self.bytes)
     }
 
+    /// The connection has ended.
+    pub(super) const fn ended(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// The answer, where it has begun and not ended.
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        (self.is_asked && self.has_begun).then(|| Unfinished {
+            line: Bytes::copy_from_slice(&self.line),
+            has_ended: self.has_ended,
+        })
+    }
+
     /// The rest of a line, or a part of it.
     fn received_part(&mut self, part: &[u8]) {
         let is_end = part.ends_with(b"\n");
+        let is_begin = !self.has_text;
         self.has_text |= part.iter().any(|byte| !b"\r\n".contains(byte));
         let is_empty = is_end && !self.has_text;
         // An empty line before an answer is one too many of the answer before.
         if !self.is_asked || is_empty && !self.has_begun {
-            let room = MAX_KEPT.saturating_sub(self.bytes.len());
-            self.bytes.extend(part.iter().take(room));
+            keep(&mut self.bytes, part);
         } else if is_empty {
             self.is_asked = false;
             self.has_begun = false;
         } else {
             self.has_begun |= self.has_text;
+            if is_begin {
+                self.line.clear();
+            }
+            keep(&mut self.line, part);
         }
         self.has_text &= !is_end;
     }
+}
+
+/// Keeps these bytes as well, as far as there is room.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = MAX_KEPT.saturating_sub(kept.len());
+    kept.extend(bytes.iter().take(room));
 }
 
 /// As many bytes are kept, to be shown.

@@ -22,22 +22,41 @@ pub(crate) enum Failure {
     /// What came is no answer.
     #[error("{}", invalid(.error, .line))]
     Invalid { error: DecodeError, line: Bytes },
-    /// There was a connection, but no answer in time.
-    #[error("timed out after {0:?}")]
-    TimedOut(Duration),
+    /// More came than an answer may have, and no empty line that ends it; the beginning of the last line.
+    #[error("an answer without an end: no empty line after '{}'", shown(.0))]
+    Endless(Bytes),
+    /// There was a connection, but no whole answer in time: only this beginning of its last line, or nothing.
+    #[error("{}", timed_out(.after, .line))]
+    TimedOut { after: Duration, line: Bytes },
     /// This side could not ask.
     #[error("{}", with_cause(.0))]
     Here(AttemptError),
+}
+
+fn timed_out(after: &Duration, line: &[u8]) -> String {
+    if line.is_empty() {
+        return format!("timed out after {after:?}");
+    }
+    let line = shown(line);
+    format!("timed out after {after:?} within an answer, after '{line}'")
 }
 
 fn invalid(error: &DecodeError, line: &Bytes) -> String {
     if matches!(error, DecodeError::UnexpectedEnd) {
         return format!(
             "the server closed the connection within an answer, after '{}'",
-            line.escape_ascii()
+            shown(line)
         );
     }
-    format!("invalid answer: {error}: '{}'", line.escape_ascii())
+    format!("invalid answer: {error}: '{}'", shown(line))
+}
+
+/// A line of the server's, or its beginning.
+fn shown(line: &[u8]) -> String {
+    match line.get(..MAX_SHOWN) {
+        Some(begin) if line.len() > MAX_SHOWN => format!("{}...", begin.escape_ascii()),
+        _ => line.escape_ascii().to_string(),
+    }
 }
 
 fn with_cause(error: &AttemptError) -> String {
@@ -46,3 +65,6 @@ fn with_cause(error: &AttemptError) -> String {
         None => error.to_string(),
     }
 }
+
+/// As many bytes of a line are shown.
+const MAX_SHOWN: usize = 100;

@@ -1,12 +1,14 @@
 //! One policy server, asked one request after the other over one connection, as Postfix asks it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
+use bytes::Bytes;
 use policy_net::{AttemptError, Client, Connector, Endpoint, Stream};
-use policy_proto::{Request, Response};
+use policy_proto::{DecodeError, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 mod excess;
+use excess::Unfinished;
 
 mod failure;
 pub(crate) use failure::Failure;
@@ -63,6 +65,11 @@ pub(crate) enum Link {
 }
 
 impl Exchange {
+    /// What has come besides answers, as text.
+    pub(crate) fn shown_excess(&self) -> Option<Cow<'_, str>> {
+        (!self.excess.is_empty()).then(|| String::from_utf8_lossy(&self.excess))
+    }
+
     /// What has come besides answers, in words.
     pub(crate) fn excess_in_words(&self) -> Option<String> {
         let excess = self.excess.escape_ascii();
@@ -87,7 +94,7 @@ impl Server {
         }
     }
 
-    /// Asks each request once: a connection that was closed is a request without an answer.
+    /// Asks each request once: a connection that the server has closed is a request without an answer.
     pub(crate) const fn once(mut self) -> Self {
         self.repeats = false;
         self
@@ -120,25 +127,29 @@ impl Server {
         let mut excess = Vec::new();
         if let Some(mut kept) = self.connection.take() {
             // The blank line of the answer before may be on its way.
-            let is_settled =
-                !self.repeats || timeout_at(deadline, kept.client.settle()).await == Ok(true);
+            let is_settled = timeout_at(deadline, kept.client.settle()).await == Ok(true);
             excess = kept.excess.take();
-            connection = if kept.had_excess || !excess.is_empty() {
+            let is_spoilt = kept.had_excess || !excess.is_empty();
+            connection = if is_spoilt {
                 Link::Replaced
             } else {
                 Link::Reopened
             };
-            if is_settled {
-                let answer = self.ask_over(kept, request, deadline, &mut excess).await;
-                let was_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
-                if !was_closed || !self.repeats {
-                    return Exchange {
-                        answer,
-                        elapsed: begin.elapsed(),
-                        connection: Link::Kept,
-                        excess,
-                    };
-                }
+            let answer = if is_settled {
+                self.ask_over(kept, request, deadline, &mut excess).await
+            } else {
+                Err(Failure::Closed)
+            };
+            let is_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
+            // What the server has spoilt it has not closed.
+            let asks_again = is_closed && (self.repeats || is_spoilt && !is_settled);
+            if !asks_again {
+                return Exchange {
+                    answer,
+                    elapsed: begin.elapsed(),
+                    connection: Link::Kept,
+                    excess,
+                };
             }
         }
         let answer = match self.connect(deadline).await {
@@ -174,16 +185,40 @@ impl Server {
         deadline: Instant,
         excess: &mut Vec<u8>,
     ) -> Result<Response, Failure> {
-        match timeout_at(deadline, connection.client.ask(request)).await {
-            Ok(Ok(response)) => {
-                let more = connection.excess.take();
-                connection.had_excess = !more.is_empty();
-                excess.extend(more);
-                self.connection = Some(connection);
-                Ok(response)
+        let response = match timeout_at(deadline, connection.client.ask(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure_of(error)),
+            Err(_) => {
+                let begun = connection.excess.unfinished();
+                return Err(self.timed_out(begun.map(|answer| answer.line)));
             }
-            Ok(Err(error)) => Err(failure_of(error)),
-            Err(_) => Err(Failure::TimedOut(self.timeout)),
+        };
+        // To Postfix the action alone is no answer: it reads up to the empty line.
+        if connection.excess.unfinished().is_some() {
+            let is_late = timeout_at(deadline, connection.client.settle())
+                .await
+                .is_err();
+            match connection.excess.unfinished() {
+                Some(Unfinished { line, .. }) if is_late => return Err(self.timed_out(Some(line))),
+                Some(Unfinished { line, has_ended }) if has_ended => {
+                    let error = DecodeError::UnexpectedEnd;
+                    return Err(Failure::Invalid { error, line });
+                }
+                Some(Unfinished { line, .. }) => return Err(Failure::Endless(line)),
+                None => {}
+            }
+        }
+        let more = connection.excess.take();
+        connection.had_excess = !more.is_empty();
+        excess.extend(more);
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    fn timed_out(&self, line: Option<Bytes>) -> Failure {
+        Failure::TimedOut {
+            after: self.timeout,
+            line: line.unwrap_or_default(),
         }
     }
 }

@@ -33,23 +33,20 @@ impl Postfix {
             // Before the first byte of an answer its reader says nothing of its own.
             Failure::Connection(error) => (vec![talk(&plain(error))], TWO_TRIES),
             Failure::Closed => (vec![talk(NO_ERROR)], TWO_TRIES),
-            Failure::TimedOut(_) => (vec![talk("Connection timed out")], TWO_TIME_OUTS),
+            Failure::TimedOut { line, .. } => {
+                let begun = (!line.is_empty()).then(|| scan("timeout", part(line)));
+                let log = begun.into_iter().chain([talk("Connection timed out")]);
+                (log.collect(), TWO_TIME_OUTS)
+            }
             Failure::Invalid { error, line } => match error {
                 DecodeError::NoAction { .. } => {
                     let missing = format!("warning: missing attribute action in input from {name}");
                     (vec![missing, talk(NO_ERROR)], TWO_TRIES)
                 }
-                DecodeError::UnexpectedEnd => {
-                    let part = if line.contains(&b'=') {
-                        "value"
-                    } else {
-                        "name"
-                    };
-                    (
-                        vec![scan("premature end-of-input", part), talk(NO_ERROR)],
-                        TWO_TRIES,
-                    )
-                }
+                DecodeError::UnexpectedEnd => (
+                    vec![scan("premature end-of-input", part(line)), talk(NO_ERROR)],
+                    TWO_TRIES,
+                ),
                 DecodeError::NoEquals { .. } if line.as_ref() == b"action" => {
                     let missing =
                         format!("warning: missing value for string attribute action from {name}");
@@ -63,7 +60,7 @@ impl Postfix {
                 // Not what its own reader finds at fault.
                 _ => return None,
             },
-            Failure::Here(_) => return None,
+            Failure::Endless(_) | Failure::Here(_) => return None,
         };
         let reply = format!("{CODE} {}{TEXT}", rejected(request));
         Some(Self { log, reply, after })
@@ -88,6 +85,15 @@ impl Postfix {
             reply: format!("{CODE} {}{TEXT}", rejected(request)),
             after: "",
         }
+    }
+}
+
+/// The part of an attribute that Postfix reads when so much of a line has come.
+fn part(line: &[u8]) -> &'static str {
+    if line.contains(&b'=') && !line.ends_with(b"\n") {
+        "value"
+    } else {
+        "name"
     }
 }
 

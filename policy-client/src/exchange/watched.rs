@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::excess::Excess;
+use super::excess::{Excess, Unfinished};
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +53,10 @@ impl SharedExcess {
         self.with(Excess::take)
     }
 
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        self.with(|excess| excess.unfinished())
+    }
+
     fn with<T>(&self, call: impl FnOnce(&mut Excess) -> T) -> T {
         call(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -85,12 +89,13 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
-        this.show(
-            Direction::FromServer,
-            buf.filled().get(before..).unwrap_or_default(),
-        );
-        Poll::Ready(Ok(()))
+        let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        if bytes.is_empty() {
+            this.excess.with(Excess::ended);
+        }
+        this.show(Direction::FromServer, bytes);
+        Poll::Ready(read)
     }
 }
 

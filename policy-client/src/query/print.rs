@@ -128,7 +128,7 @@ fn object(endpoint: &Endpoint, exchange: &Exchange, postfix: Option<&Postfix>) -
         "elapsed_ms": exchange.elapsed.as_micros() as f64 / 1000.0,
         "endpoint": endpoint.to_string(),
         "error": error,
-        "excess": (!exchange.excess.is_empty()).then(|| String::from_utf8_lossy(&exchange.excess)),
+        "excess": exchange.shown_excess(),
         "postfix": postfix.map(|postfix| json!({ "log": postfix.log, "reply": postfix.reply })),
     })
 }

@@ -149,8 +149,13 @@ impl Replay {
             }
         }
         progress.finish_and_clear();
-        let printed = report.print(self.json);
         let fault = fault.or_else(|| report.lacks().map(str::to_owned));
+        // The fault says it all where nobody was asked.
+        let printed = if self.json || fault.is_none() || report.has_asked() {
+            report.print(self.json)
+        } else {
+            Ok(())
+        };
         let status = match fault {
             Some(text) => {
                 let text = format!("{}: {text}", self.file.display());

@@ -123,13 +123,18 @@ impl Report {
         let measured = &self.server.measured;
         if measured.is_interrupted() {
             None
-        } else if measured.answered() + measured.unanswered() == 0 {
+        } else if !self.has_asked() {
             Some("there is no request")
         } else if self.other.is_some() && self.compared == 0 {
             Some("there is no recorded answer")
         } else {
             None
         }
+    }
+
+    pub(super) const fn has_asked(&self) -> bool {
+        let measured = &self.server.measured;
+        measured.answered() + measured.unanswered() > 0
     }
 
     pub(super) fn print(&self, json: bool) -> io::Result<()> {
@@ -166,14 +171,14 @@ impl Report {
         let mut groups: Vec<_> = self.differing.iter().collect();
         groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
         for ((kind, other), group) in groups {
+            let times = match group.count {
+                1 => "1 time".to_owned(),
+                count => format!("{count} times"),
+            };
             if kind == other {
-                _ = writeln!(text, "\n{} times {kind} with another text", group.count);
+                _ = writeln!(text, "\n{times} {kind} with another text");
             } else {
-                _ = writeln!(
-                    text,
-                    "\n{} times {kind} here and {other} there",
-                    group.count
-                );
+                _ = writeln!(text, "\n{times} {kind} here and {other} there");
             }
             for example in &group.examples {
                 _ = writeln!(

@@ -55,7 +55,13 @@ impl Source {
                     Log::new(lines, postfix).map(|read| read.map_err(|fault| fault.to_string())),
                 )
             } else {
-                Box::new(Requests::of(lines).map(|read| read.map_err(|fault| fault.to_string())))
+                let is_guess = format == Format::Auto;
+                Box::new(Requests::of(lines).map(move |read| {
+                    read.map_err(|fault| match fault.line {
+                        1 if is_guess => format!("{fault}{NEITHER}"),
+                        _ => fault.to_string(),
+                    })
+                }))
             };
             for captured in Ordered::new(captured) {
                 if sender.blocking_send(captured.map(Entry::from)).is_err() {
@@ -108,5 +114,7 @@ fn is_log(begin: &[u8]) -> bool {
         .is_some()
 }
 
+/// What a fault in the first line may be about.
+const NEITHER: &str = ": the file begins neither as requests nor as a mail log";
 /// Requests that wait to be asked.
 const READ_AHEAD: usize = 64;

@@ -80,6 +80,30 @@ fn a_request_whose_connection_is_closed_is_not_asked_again() {
 }
 
 #[test]
+fn what_comes_besides_an_answer_is_a_warning_and_spoils_no_other_answer() {
+    let stub = Stub::tcp(Script::bytes("action=OK\n\naction=REJECT\n\n"));
+    let text = "a\n  > x=1\n  < OK\n  > x=2\n  < OK\n  > x=3\n  < HOLD\n";
+    let ended = batch(text, &[&stub.address()]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let excess = "excess: the server sent 'action=REJECT\\n\\n' after its answer, ";
+    let expected = format!("  warning 3     x=1\n                {excess}");
+    assert!(ended.out.contains(&expected), "{ended:?}");
+    let failed = format!("answered OK, expected HOLD\n                {excess}");
+    assert!(ended.out.contains(&failed), "{ended:?}");
+    assert!(
+        ended
+            .out
+            .contains(": 0 passed, 1 failed, 2 warnings, 0 skipped\n")
+    );
+    let text = "a\n  > x=1\n  < OK\n";
+    let ended = batch(text, &[&stub.address(), "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let of = |name: &str| object[name].as_str().unwrap().to_owned();
+    assert_eq!((ended.code, of("outcome")), (Some(0), "warned".to_owned()));
+    assert_eq!(of("excess"), "action=REJECT\n\n");
+}
+
+#[test]
 fn programs_read_tap_and_junit() {
     let stub = Stub::tcp(Script::answer("REJECT <no> & \"never\""));
     let text = "a\n  > x=1\n  <^ REJECT\n  > x=2\n  < OK\n";

@@ -114,6 +114,16 @@ fn what_is_wrong_has_its_status_and_one_line() {
     }
 }
 
+#[test]
+fn what_comes_besides_the_answer_stands_in_the_line() {
+    let stub = Stub::tcp(Script::bytes("action=DUNNO\n\n|\n"));
+    let ended = check(&[&stub.address(), "--warning", "1m", "--critical", "1m"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (_, rest) = ended.out.split_once("POLICY OK - DUNNO after ").unwrap();
+    let (_, rest) = rest.split_once(" s, ").unwrap();
+    assert!(rest.starts_with("excess '\\x7c\\n' | time=0."), "{ended:?}");
+}
+
 /// As Nagios does it: macros are replaced, and the shell runs the line. NRPE has no macros.
 #[test]
 fn the_command_lines_of_the_page_work() {

@@ -60,6 +60,18 @@ fn what_postfix_would_log_and_reply_is_said() {
             &["timeout on NAME while reading input attribute name", late],
         ),
         (
+            Some(Reply::Bytes(b"action=REJ".to_vec())),
+            name.clone(),
+            "timed out after 200ms within an answer, after 'action=REJ'",
+            &["timeout on NAME while reading input attribute value", late],
+        ),
+        (
+            Some(Reply::Bytes(b"action=OK\n".to_vec())),
+            name.clone(),
+            "timed out after 200ms within an answer, after 'action=OK\\n'",
+            &["timeout on NAME while reading input attribute name", late],
+        ),
+        (
             Some(Reply::Bytes(b"result=x\n\n".to_vec())),
             name.clone(),
             "invalid answer: blank line before 'action=' at byte 9: 'result=x'",
@@ -112,6 +124,42 @@ fn an_answer_within_which_the_connection_ends_is_told_from_none() {
         ended.err.contains("while reading input attribute value"),
         "{ended:?}"
     );
+}
+
+/// Postfix reads on until there is one.
+#[test]
+fn an_action_without_an_empty_line_is_no_answer() {
+    let stub = Stub::tcp(Script::bytes("action=OK\n").closing());
+    let ended = query(&[&stub.address()]);
+    assert_eq!((ended.code, &*ended.out), (Some(69), ""), "{ended:?}");
+    let said = "no answer: the server closed the connection within an answer, after 'action=OK\\n'\nPostfix logs: warning: premature end-of-input on ";
+    assert!(ended.err.starts_with(said), "{ended:?}");
+    assert!(
+        ended.err.contains(" while reading input attribute name\n"),
+        "{ended:?}"
+    );
+    let endless = Stub::tcp(Script::bytes(
+        ["action=OK\n".to_owned(), "a=b\n".repeat(40_000)].concat(),
+    ));
+    let ended = query(&[&endless.address()]);
+    let said = "no answer: an answer without an end: no empty line after 'a=";
+    assert!(ended.err.starts_with(said), "{ended:?}");
+    assert_eq!(
+        (ended.code, ended.err.lines().count()),
+        (Some(69), 1),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn of_a_long_line_the_beginning_is_shown() {
+    let line = format!("action={}\n\n", "x".repeat(20_000));
+    let stub = Stub::tcp(Script::bytes(line));
+    let ended = query(&[&stub.address()]);
+    let begin = "no answer: invalid answer: line longer than 16384 bytes: 'action=xxx";
+    assert!(ended.err.starts_with(begin), "{ended:?}");
+    assert!(ended.err.ends_with("xxx...'\n"), "{ended:?}");
+    assert!(ended.err.len() < 300, "{ended:?}");
 }
 
 #[test]

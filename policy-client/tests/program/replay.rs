@@ -157,7 +157,7 @@ fn answers_of_two_servers_that_differ_are_grouped_by_kind() {
     assert!(first.contains("  RCPT client_address= helo_name= sender=OK recipient=r"));
     let second = groups.next().unwrap();
     assert!(
-        second.starts_with("1 times 450 with another text\n"),
+        second.starts_with("1 time 450 with another text\n"),
         "{differences}"
     );
     assert!(second.contains("here:  450 4.2.0 longer\n    there: 450 4.2.0 wait\n"));
@@ -195,8 +195,8 @@ fn answers_are_compared_with_those_that_were_recorded() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for part in [
         "2 of 3 differ",
-        "1 times REJECT here and OK there",
-        "1 times OK here and no answer there",
+        "1 time REJECT here and OK there",
+        "1 time OK here and no answer there",
     ] {
         assert!(ended.out.contains(part), "{part}: {ended:?}");
     }
@@ -247,6 +247,34 @@ fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
         assert_eq!(ended.code, Some(65), "{text}: {ended:?}");
         assert!(ended.err.ends_with(said), "{text}: {ended:?}");
     }
+}
+
+/// No line about answers stands before it: nobody was asked.
+#[test]
+fn a_file_that_is_neither_requests_nor_a_log_is_told_from_one_with_a_fault() {
+    let stub = Stub::tcp(Script::default());
+    let log = "rubbish\nNov 29 10:00:00 mx postfix/qmgr[1]: 4A: removed\n";
+    for (text, args, said) in [
+        (
+            log,
+            &[][..],
+            ": line 1: no '=': the file begins neither as requests nor as a mail log\n",
+        ),
+        (log, &["--format", "requests"], ": line 1: no '='\n"),
+        ("a=1\nrubbish\n\n", &[], ": line 2: no '='\n"),
+    ] {
+        let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
+        assert_eq!((ended.code, &*ended.out), (Some(65), ""), "{ended:?}");
+        assert!(ended.err.ends_with(said), "{text}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_directory_is_a_file_that_cannot_be_read() {
+    let stub = Stub::tcp(Script::default());
+    let ended = run(policy_client(), &["replay", "/", &stub.address()]);
+    let said = "policy-client: /: Is a directory (os error 21)\n";
+    assert_eq!((ended.code, &*ended.err), (Some(66), said), "{ended:?}");
 }
 
 #[test]
