@@ -236,5 +236,5 @@ mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground] [-l|--loglevel=<lev
           [-t|--cron=<task1,hourly,daily,...>] [--check-config [--strict]] [--parse-config=<file>]
           [--explain [--json]] [--admin=<endpoint>] [--control=unix:<path>] [--dry-run] [--compat] [--version]
 mtpolicyd [-c <file>] limits show|reset <key>
-mtpolicyd ctl [--socket <path>] status|lists|limits|reload
+mtpolicyd ctl [--socket <path>] status|lists|limits|reload|trace
 ";

@@ -168,14 +168,8 @@ fn stays(socket: &ListenSocket, addresses: &[ListenAddr]) -> bool {
     socket.is_manager_owned() || is_asked_for() && socket.is_in_place()
 }
 
-/// A socket of this daemon with the same port, which may keep another address from being bound.
+/// Where this daemon listens so that another address cannot be bound.
 fn overlap(address: &ListenAddr, sockets: &[ListenSocket]) -> Option<Endpoint> {
-    let Endpoint::Inet { port, .. } = &address.endpoint else {
-        return None;
-    };
-    let has_port = |socket: &&ListenSocket| {
-        let found = socket.address();
-        found.is_ok_and(|found| found.port() == *port)
-    };
-    sockets.iter().find(has_port)?.endpoint().ok()
+    let mut own = sockets.iter().filter_map(|socket| socket.endpoint().ok());
+    own.find(|own| address.overlaps(&ListenAddr::from(own.clone())))
 }

@@ -18,7 +18,7 @@ pub struct FailoverArgs {
     /// The longest that a request may take in all, below Postfix's 100 s
     ///
     /// It has to be below Postfix's `smtpd_policy_service_timeout`, and should be at least 5 seconds for each service.
-    /// A duration is a number with a unit: `200ms`, `10s`, `2m`.
+    /// A duration is a number with a unit: `200ms`, `10s`, `2m`, `1h`.
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = positive_duration)]
     pub deadline: Duration,
     /// Who is asked among the services of one priority that are up

@@ -55,7 +55,7 @@ fn each_fault_is_said_with_its_place_and_what_was_meant() {
         ),
         (
             "deadline = 90",
-            "1:12: error: invalid value for `deadline`: a duration needs a unit: 200ms, 10s, 2m",
+            "1:12: error: invalid value for `deadline`: a duration needs a unit: 200ms, 10s, 2m, 1h",
         ),
         (
             "deadline = [\"90s\"]",
@@ -122,7 +122,7 @@ fn each_fault_is_said_with_its_place_and_what_was_meant() {
              5:11: error: invalid `timeout` of service `a`: not 100ms to 3600s\n\
              6:8: error: invalid `mode` of service `a`: neither `enabled` nor `drain` nor `disabled` (did you mean \
              `drain`?)\n\
-             7:8: error: invalid `keep` of service `a`: a duration needs a unit: 200ms, 10s, 2m\n\
+             7:8: error: invalid `keep` of service `a`: a duration needs a unit: 200ms, 10s, 2m, 1h\n\
              8:21: error: invalid `actions` of service `a`: neither an action",
         ),
         ("service = 5", "1:11: error: `service` is no table"),

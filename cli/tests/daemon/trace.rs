@@ -92,6 +92,17 @@ fn a_trace_tells_why_a_request_got_the_default_action() {
 }
 
 #[test]
+fn a_trace_that_ends_with_the_daemon_says_so() {
+    let daemon = Controlled::start(&["-s", "one=127.0.0.1:1"]);
+    let trace = trace(&daemon, &[]);
+    daemon.daemon.stop();
+    let ended = trace.end();
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    let said = ": the daemon has ended, and the trace with it\n";
+    assert!(ended.err.ends_with(said), "{ended:?}");
+}
+
+#[test]
 fn a_trace_ends_with_its_time_and_is_refused_where_it_cannot_be() {
     let daemon = Controlled::start(&["-s", "one=127.0.0.1:1"]);
     let ended = daemon.ctl(&["trace", "--for", "10ms"]);
@@ -106,7 +117,7 @@ fn a_trace_ends_with_its_time_and_is_refused_where_it_cannot_be() {
     ));
     for (words, code, text) in [
         (&["trace", "--for", "61m"][..], 64, "more than an hour"),
-        (&["trace", "--client", ""], 1, "no filter 'client'"),
+        (&["trace", "--client", ""], 1, "client='': no address"),
     ] {
         let ended = daemon.ctl(words);
         assert_eq!(ended.code, Some(code), "{ended:?}");

@@ -88,7 +88,12 @@ fn what_is_no_trace_is_refused_and_the_help_says_what_is() {
     for (words, code, text) in [
         (&["trace", "--for", "61m"][..], 64, "more than an hour"),
         (&["trace", "a@x"], 64, "use trace [--sender ADDRESS]"),
-        (&["trace", "--client", ""], 1, "no filter 'client'"),
+        (&["trace", "--client", ""], 1, "client='': no address"),
+        (
+            &["trace", "--client=::1", "--client=::2"],
+            64,
+            "--client is given twice",
+        ),
         (&["traces"], 64, "unknown command 'traces'"),
     ] {
         let ended = ctl(words);

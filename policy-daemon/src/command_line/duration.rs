@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A duration on a command line: `200ms`, `10s`, `2m`; fractions are allowed.
+/// A duration on a command line: `200ms`, `10s`, `2m`, `1h`; fractions are allowed.
 ///
 /// # Errors
 ///
@@ -15,6 +15,7 @@ use std::time::Duration;
 /// assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
 /// assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
 /// assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+/// assert_eq!(parse_duration("1h"), Ok(Duration::from_secs(3600)));
 /// assert!(parse_duration("10").is_err(), "a unit is needed");
 /// ```
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -24,7 +25,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "ms" => 0.001,
         "s" => 1.0,
         "m" => 60.0,
-        _ => return Err("a duration needs a unit: 200ms, 10s, 2m".to_owned()),
+        "h" => 3600.0,
+        _ => return Err("a duration needs a unit: 200ms, 10s, 2m, 1h".to_owned()),
     };
     match number.parse::<f64>() {
         Ok(number) if number * scale <= 86_400.0 => Ok(Duration::from_secs_f64(number * scale)),

@@ -1,13 +1,13 @@
 //! `PROGRAM ctl trace`: which requests, for how long, and each line as it comes.
 
 use std::{
-    io::{Write, stdout},
+    io::{self, Write, stdout},
     path::Path,
     time::Duration,
 };
 
 use super::{AskError, follow};
-use crate::{command_line::parse_duration, log::printable};
+use crate::{command_line::parse_duration, log::printable, trace::END};
 
 /// What a trace is about, and for how long: the words of `PROGRAM ctl trace`.
 ///
@@ -55,7 +55,8 @@ impl TraceOrder {
     ///
     /// The word that is wrong.
     pub fn parse(words: &[String]) -> Result<Self, String> {
-        let (mut time, mut filters) = (DEFAULT_TIME.to_owned(), Vec::new());
+        let mut time = None;
+        let mut filters = Vec::<(&'static str, String)>::new();
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (name, value) = match word.split_once('=') {
@@ -70,12 +71,20 @@ impl TraceOrder {
             }
             let value = value.or_else(|| words.next().cloned());
             let value = value.ok_or_else(|| format!("a value is missing after {name}"))?;
+            let is_second = match known {
+                Some((filter, _)) => filters.iter().any(|(other, _)| other == filter),
+                None => time.is_some(),
+            };
+            if is_second {
+                return Err(format!("{name} is given twice"));
+            }
             match known {
                 Some((filter, _)) => filters.push((*filter, value)),
-                None => time = value,
+                None => time = Some(value),
             }
         }
-        let order = Self::new(&time).map_err(|error| format!("--for {time}: {error}"))?;
+        let time = time.as_deref().unwrap_or(DEFAULT_TIME);
+        let order = Self::new(time).map_err(|error| format!("--for {time}: {error}"))?;
         Ok(Self { filters, ..order })
     }
 
@@ -91,14 +100,21 @@ impl TraceOrder {
     ///
     /// # Errors
     ///
-    /// [`AskError`].
+    /// [`AskError`]; also where the daemon ends before the trace.
     pub fn run(&self, socket: &Path) -> Result<(), AskError> {
+        let mut is_over = false;
         follow(socket, &self.words(), self.time, |line| {
             let mut output = stdout().lock();
             let printed = writeln!(output, "{}", printable(line)).and_then(|()| output.flush());
             // Whoever reads it may have gone.
+            is_over = printed.is_err() || line.starts_with(END);
             printed.is_ok()
-        })
+        })?;
+        if is_over {
+            return Ok(());
+        }
+        let error = io::Error::other("the daemon has ended, and the trace with it");
+        Err(AskError::Unavailable(socket.display().to_string(), error))
     }
 
     /// The words that the daemon reads, of which each is a line.
@@ -148,6 +164,9 @@ mod tests {
             ("--for 5", Err("--for 5: a duration needs a unit")),
             ("a@b", Err("use trace [--sender ADDRESS] [--recipient")),
             ("--helo x", Err("use trace [--sender ADDRESS]")),
+            ("--sender a --sender=b", Err("--sender is given twice")),
+            ("--for 1s --for 2s", Err("--for is given twice")),
+            ("--for 1h", Ok("trace for=3600000ms")),
         ] {
             match (parse(line), expected) {
                 (Ok(words), Ok(expected)) => assert_eq!(words, expected, "{line}"),

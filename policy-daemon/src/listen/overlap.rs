@@ -28,7 +28,7 @@ impl ListenAddr {
     pub fn overlaps(&self, other: &Self) -> bool {
         match (&self.endpoint, &other.endpoint) {
             (Endpoint::Unix(path), Endpoint::Unix(other)) => {
-                path == other || real(path) == real(other)
+                path == other || real(path).is_some_and(|path| real(other) == Some(path))
             }
             // Port 0 is any that is free.
             (Endpoint::Inet { port: 0, .. }, _) => false,
@@ -115,6 +115,9 @@ mod tests {
                 assert_eq!(one_at.overlaps(&other_at), is_refused, "{one} {other}");
             }
         }
+        let [one, other] = ["/nonexistent/a", "/nonexistent too/b"]
+            .map(|path| format!("unix:{path}").parse::<ListenAddr>().unwrap());
+        assert!(!one.overlaps(&other), "their directories may come");
         let nowhere = "inet:nowhere.invalid:7".parse::<ListenAddr>().unwrap();
         assert!(nowhere.overlaps(&nowhere), "it cannot be bound twice");
     }

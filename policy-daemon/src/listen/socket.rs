@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{Shutdown, SocketAddr},
-    path::Path,
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -15,17 +15,21 @@ use super::{
     file::{Changed, SocketFile},
     handover_socket::HandoverSocket,
 };
+use crate::log::escaped;
 
 /// The address of a socket that another process has bound.
 pub(crate) fn endpoint_of(socket: &Socket) -> io::Result<Endpoint> {
     let address = socket.local_addr()?;
     Ok(match address.as_socket() {
         Some(address) => inet(address),
-        // A socket without a path has no name to show.
-        None => {
-            let path = address.as_pathname();
-            Endpoint::Unix(path.unwrap_or_else(|| Path::new("-")).to_owned())
-        }
+        None => Endpoint::Unix(match address.as_pathname() {
+            Some(path) => path.to_owned(),
+            // One in the abstract namespace is shown as other programs do it.
+            None => {
+                let name = address.as_abstract_namespace().unwrap_or_default();
+                PathBuf::from(format!("@{}", escaped(name, MAX_NAME, |c| c == '\\')))
+            }
+        }),
     })
 }
 
@@ -239,6 +243,9 @@ impl Drop for ListenSocket {
         }
     }
 }
+
+/// As many bytes as the address of a UNIX socket has, each of them escaped.
+const MAX_NAME: usize = 4 * 108;
 
 fn inet(address: SocketAddr) -> Endpoint {
     Endpoint::Inet {

@@ -67,13 +67,17 @@ impl FromStr for TraceFilter {
                 "sender" => is("sender"),
                 "recipient" => is("recipient"),
                 "instance" => is("instance"),
-                "client" if value.is_empty() => Err(InvalidFilter("client".to_owned())),
-                "client" => Ok(match (value.parse::<IpNet>(), value.parse::<IpAddr>()) {
-                    (Ok(network), _) => Part::Network(network),
-                    (_, Ok(address)) => Part::Network(address.into()),
-                    _ => Part::Name(value.to_owned()),
-                }),
-                name => Err(InvalidFilter(name.to_owned())),
+                "client" => match (value.parse::<IpNet>(), value.parse::<IpAddr>()) {
+                    (Ok(network), _) => Ok(Part::Network(network)),
+                    (_, Ok(address)) => Ok(Part::Network(address.into())),
+                    _ if may_be_name(value) => Ok(Part::Name(value.to_owned())),
+                    _ => Err(InvalidFilter(format!(
+                        "client='{value}': no address, no network and no name"
+                    ))),
+                },
+                name => Err(InvalidFilter(format!(
+                    "no filter '{name}': there are sender, recipient, client and instance"
+                ))),
             }
         });
         parts.collect::<Result<_, _>>().map(Self)
@@ -103,11 +107,17 @@ impl fmt::Display for TraceFilter {
     }
 }
 
-/// A part of a filter that there is not, or that lacks its value.
+/// Whether a client may have this name. A mistyped address would be one that none has, and nothing would be traced.
+fn may_be_name(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let last = text.trim_end_matches('.').rsplit('.').next();
+    text.chars().all(is_part)
+        && last.is_some_and(|last| last.contains(|c: char| !c.is_ascii_digit()))
+}
+
+/// A part of a filter that there is not, or whose value fits no request.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error(
-    "no filter '{0}': there are sender, recipient, instance, client=ADDRESS, client=NETWORK, client=NAME"
-)]
+#[error("{0}")]
 pub struct InvalidFilter(String);
 
 #[cfg(test)]
@@ -165,6 +175,35 @@ mod tests {
         }
         for wrong in ["senders=a", "sender a", "client", "client=", "\n"] {
             assert!(wrong.parse::<TraceFilter>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_no_request_can_be_about_is_refused() {
+        for wrong in [
+            "192.0.2.0/33",
+            "192.0.2.1:25",
+            "192.0.2",
+            "192.0.2.256",
+            "[2001:db8::1]",
+            "2001:db8::/129",
+            "mx example",
+            "mx.example.com/24",
+        ] {
+            let read = format!("client={wrong}").parse::<TraceFilter>();
+            let said = format!("client='{wrong}': no address, no network and no name");
+            assert_eq!(read.unwrap_err().to_string(), said);
+        }
+        for right in [
+            "unknown",
+            "mx_1.example.com",
+            "1.2.0.192.in-addr.arpa",
+            "m\u{fc}x.example",
+        ] {
+            assert!(
+                format!("client={right}").parse::<TraceFilter>().is_ok(),
+                "{right}"
+            );
         }
     }
 }

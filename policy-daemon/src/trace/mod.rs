@@ -187,7 +187,7 @@ impl Trace {
             0 => String::new(),
             lost => format!(", and {lost} that were lost"),
         };
-        format!("the trace is over: {} lines{lost}\n", state.written)
+        format!("{END}{} lines{lost}\n", state.written)
     }
 }
 
@@ -219,6 +219,8 @@ pub fn request_line<'a>(attributes: impl IntoIterator<Item = (&'a [u8], &'a [u8]
 #[error("{MAX_TRACES} traces are under way: wait for the end of one")]
 pub struct TooManyTraces;
 
+/// How the line about the end begins. Any other line begins with a time.
+pub(crate) const END: &str = "the trace is over: ";
 /// Some places of the control socket stay free for commands.
 const MAX_TRACES: usize = 4;
 /// The longest value of an attribute, in bytes as written.

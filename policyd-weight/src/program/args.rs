@@ -198,7 +198,7 @@ Actions
     restart            stop it, and start it
     reload             have it read its file again
     defaults           print the options with their defaults: a file to begin with
-    ctl COMMAND        send a command to the running daemon: status, lists, cache, reload; see ctl --help
+    ctl COMMAND        send a command to the running daemon: status, lists, cache, reload, trace; see ctl --help
 ";
 
 #[cfg(test)]

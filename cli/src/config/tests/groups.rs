@@ -62,7 +62,7 @@ fn each_fault_of_a_group_a_listener_or_a_route_is_said_with_what_was_meant() {
         (
             with("deadline = \"7s\"", "deadline = 7"),
             &[
-                "9:12: error: invalid `deadline` of group `one`: a duration needs a unit: 200ms, 10s, 2m",
+                "9:12: error: invalid `deadline` of group `one`: a duration needs a unit: 200ms, 10s, 2m, 1h",
             ],
         ),
         (

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -129,6 +131,27 @@ fn a_second_listener_at_the_address_of_the_first_is_refused_with_its_place() {
     assert_eq!(checked.code, Some(78), "{checked:?}");
     let said = format!("error: cannot listen at `{socket}` as well\n --> {path}:{line}:11\n");
     assert!(checked.err.contains(&said), "{said}: {}", checked.err);
+    configured.daemon.stop();
+}
+
+#[test]
+fn a_path_that_the_daemon_has_over_a_link_cannot_be_taken_at_a_reload() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let link = dir.path().join("link");
+    symlink(dir.path(), &link).unwrap();
+    let at = |directory: &Path| format!("unix:{}", directory.join("policy.sock").display());
+    let (own, other) = (at(dir.path()), at(&link));
+    let of_a = service("a", &stub, "");
+    let text = |address: &str| format!("listen = \"{address}\"\n{of_a}");
+    let configured = Configured::in_directory(dir, &text(&own), 1);
+    configured.reload_file(&text(&other), BAD);
+    let said = format!(
+        "cannot bind {other} while this daemon listens at {own}: restart it, or take that out"
+    );
+    let log = configured.log();
+    assert!(log.contains(&said), "{said}: {log}");
+    assert_eq!(configured.ask(), "a");
     configured.daemon.stop();
 }
 

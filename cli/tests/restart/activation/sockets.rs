@@ -2,9 +2,11 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     os::{
         fd::OwnedFd,
-        unix::net::{UnixListener, UnixStream},
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener, UnixStream},
     },
     process::{Command, Stdio},
 };
@@ -49,6 +51,22 @@ fn the_path_of_a_unix_socket_that_is_passed_stays() {
         daemon.stop();
         assert!(fs::symlink_metadata(&path).is_ok());
     }
+}
+
+#[test]
+fn a_socket_without_a_path_that_is_passed_is_served_and_has_its_name_in_the_log() {
+    let stub = Stub::tcp(Script::default());
+    let name = format!("hapolicy-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = Manager::of(vec![UnixListener::bind_addr(&address).unwrap().into()]);
+    let daemon = manager.start(&["-s", &service(&stub)]);
+    assert_eq!(daemon.endpoint(), format!("unix:@{name}"));
+    let mut client = UnixStream::connect_addr(&address).unwrap();
+    client.write_all(&request(&[("instance", "x")])).unwrap();
+    let mut answer = [0; 14];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"action=dunno\n\n");
+    daemon.stop();
 }
 
 #[test]
