@@ -99,7 +99,7 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["--deadline", "90"], "90"),
         (&["--deadline", "0s"], "0s"),
         (&["--deadline=-1s"], "-1s"),
-        (&["--deadline", "1h"], "1h"),
+        (&["--deadline", "1d"], "1d"),
         (&["--deadline", "1000000m"], "1000000m"),
         (&["--deadline", ""], "deadline"),
         (&["--last-resort", "3"], "3"),

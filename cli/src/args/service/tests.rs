@@ -43,7 +43,7 @@ fn fields_are_read_and_what_is_wrong_in_one_is_a_warning_and_the_default() {
         ("a=h:1:::99ms", (10, 1, 30.0, 1)),
         ("a=h:1:::61m", (10, 1, 30.0, 1)),
         ("a=h:1:::5 s", (10, 1, 30.0, 1)),
-        ("a=h:1:::1h", (10, 1, 30.0, 1)),
+        ("a=h:1:::1d", (10, 1, 30.0, 1)),
         ("a=h:1:::-5s", (10, 1, 30.0, 1)),
     ] {
         assert_eq!(fields(text), expected, "{text}");
