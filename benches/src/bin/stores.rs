@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use policy_benches::machine;
 use policy_store::{
     Event, MemcachedOptions, MemcachedStore, MemoryOptions, MemoryStore, RedisOptions,
@@ -36,8 +37,17 @@ const ROUNDS: usize = 5;
 const TTL: Option<Duration> = Some(Duration::from_secs(300));
 const VALUE: [u8; 200] = [b'v'; 200];
 
+/// Measures what a store costs beside the bare client of the same server.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Write the table to benches/record
+    #[arg(long)]
+    record: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
+    let options = Options::parse();
     let directory = tempfile::tempdir()?;
     let (redis, memcached) = (free_port()?, free_port()?);
     let _redis = Server::start(
@@ -113,7 +123,7 @@ async fn main() -> Result<(), Failure> {
     line("rusqlite alone, a commit each: set", one, None);
 
     println!("{table}");
-    if std::env::args().any(|argument| argument == "--record") {
+    if options.record {
         let text = format!(
             "# Stores beside the bare clients, {}\n\n{}.\n`cargo run --release -p policy-benches --bin stores -- \
              --record`\n\nValues of 200 bytes; the best of {ROUNDS} rounds of {TIME:?}. All on one thread of one \

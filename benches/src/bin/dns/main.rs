@@ -9,7 +9,6 @@
 //! All take turns, so that a busy machine is as unkind to each. Times are medians of the rounds.
 
 use std::{
-    env,
     error::Error,
     fmt::Write as _,
     fs,
@@ -19,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use policy_benches::machine;
 use policy_dns::{
     DnsOptions, DnsResolver,
@@ -63,8 +63,16 @@ const ZONE: &str = r#"
 
 type BoxError = Box<dyn Error>;
 
+/// Measures SPF beside Mail::SPF and pyspf, and DNS lists at once beside one after the other.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Write the report to benches/record
+    #[arg(long)]
+    record: bool,
+}
+
 fn main() -> Result<(), BoxError> {
-    let keep = env::args().nth(1).as_deref() == Some("--record");
+    let options = Options::parse();
     let mut page = format!(
         "# SPF and DNS lists, {}\n\n{}. Medians of {ROUNDS} rounds in turns, {CHECKS} checks each.\n\
          `cargo run --release -p policy-benches --bin dns -- --record`\n",
@@ -76,7 +84,7 @@ fn main() -> Result<(), BoxError> {
     }
     page += &list_table(5)?;
     print!("{page}");
-    if keep {
+    if options.record {
         let file = format!("{}-dns.md", machine::today());
         fs::write(
             Path::new(env!("CARGO_MANIFEST_DIR"))

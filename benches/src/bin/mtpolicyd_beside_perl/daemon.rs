@@ -14,7 +14,6 @@ use policy_testing::port::Port;
 use tempfile::TempDir;
 
 use crate::{
-    SERVE,
     case::{Case, Need},
     client::Load,
     peers::Peers,
@@ -79,7 +78,7 @@ impl Daemon {
         let endpoint = format!("inet:127.0.0.1:{number}");
         if program == env::current_exe()? {
             // It ends with its standard input.
-            command.args([SERVE, &endpoint]).stdin(Stdio::piped());
+            command.args(["--serve", &endpoint]).stdin(Stdio::piped());
         } else {
             command
                 .arg("-f")

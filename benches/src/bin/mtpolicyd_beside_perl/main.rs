@@ -5,9 +5,7 @@
 //! cargo build --release -p mtpolicyd && cargo run --release -p policy-benches --bin mtpolicyd-beside-perl
 //! ```
 //!
-//! As root, with Debian's `mtpolicyd`, `memcached` and `redis-server`; a peer that is not there is left out. `-- --record` writes
-//! the report below `benches/record/`; `-- --million` also asks ours a million times, for its memory; `-- --only WORD` takes the
-//! cases whose names have it; `-- --ours` leaves the Perl daemon out.
+//! As root, with Debian's `mtpolicyd`, `memcached` and `redis-server`; a peer that is not there is left out.
 
 mod case;
 mod client;
@@ -20,7 +18,9 @@ use std::{
     time::Duration,
 };
 
+use clap::Parser;
 use policy_benches::{
+    endpoint::Endpoint,
     report::{Report, Table, median, number, records},
     stub::{self, Reply},
 };
@@ -30,28 +30,41 @@ use client::Load;
 use daemon::{Daemon, Sample};
 use peers::Peers;
 
-/// Has this program serve a fixed answer at the endpoint that follows.
-const SERVE: &str = "--serve";
+/// Measures mtpolicyd beside the Perl daemon of that name, in interleaved rounds.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Measure only the cases whose names have this
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+    /// Leave the Perl daemon out
+    #[arg(long)]
+    ours: bool,
+    /// Ask ours a million times too, for its memory
+    #[arg(long)]
+    million: bool,
+    /// Write the report to benches/record
+    #[arg(long)]
+    record: bool,
+    /// Serve a fixed answer at this endpoint instead
+    #[arg(long, value_name = "ENDPOINT", hide = true)]
+    serve: Option<Endpoint>,
+}
+
 /// How long each round lasts.
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, endpoint] = &words[..]
-        && word == SERVE
-    {
+    let options = Options::parse();
+    if let Some(endpoint) = options.serve {
         let answer = |_: &[u8]| Reply::Now(b"action=reject x\n\n".into());
-        return Ok(stub::run(&[endpoint.parse()?], answer)?);
+        return Ok(stub::run(&[endpoint], answer)?);
     }
-    let has = |word: &str| words.iter().any(|given| given == word);
-    let only = words.iter().position(|given| given == "--only");
-    let only = only.and_then(|at| words.get(at + 1));
     let ours = std::env::current_exe()?.with_file_name("mtpolicyd");
     let own = std::env::current_exe()?;
     let mut programs = vec![("mtpolicyd", ours.as_path())];
     let perl = PathBuf::from("/usr/bin/mtpolicyd");
-    if perl.exists() && !has("--ours") {
+    if perl.exists() && !options.ours {
         programs.push(("Perl mtpolicyd", &perl));
     }
     let mut table = Table::new(
@@ -72,7 +85,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let peers = Peers::start()?;
     for case in Case::all() {
-        if only.is_some_and(|word| !case.name.contains(word.as_str())) || !peers.has(case.needs) {
+        let only = options.only.as_ref();
+        if only.is_some_and(|word| !case.name.contains(word)) || !peers.has(case.needs) {
             continue;
         }
         let mut programs = programs.clone();
@@ -97,11 +111,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut report = Report::new("mtpolicyd beside the Perl daemon", &[], command);
     report.table(bars);
     report.table(table);
-    if has("--million") {
+    if options.million {
         report.text(&million(&ours, &peers)?);
     }
     print!("{report}");
-    if has("--record") {
+    if options.record {
         report.write(&records(), "mtpolicyd", &[])?;
     }
     Ok(())
