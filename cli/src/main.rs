@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         if let Some(missing) = inherited.missing() {
             return fail_daemon(&missing, CONFIGURATION, options.log_target());
         }
+        // The end of Postfix's spawn(8) is the end of this process too.
+        drop(inherited);
         return match spawn::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(

@@ -13,14 +13,20 @@ fn main() -> ExitCode {
     if words.next_if(|word| word == "ctl").is_some() {
         return daemon::CTL.run(words);
     }
-    let inherited = match Inherited::take() {
+    let args = Args::parse(words);
+    // A task has no sockets, and a signal ends it as it does any program.
+    let inherited = if args.task.is_none() {
+        Inherited::take()
+    } else {
+        Ok(Inherited::default())
+    };
+    let inherited = match inherited {
         Ok(inherited) => inherited,
         Err(error) => {
             eprintln!("mtpolicyd: LISTEN_FDS: {error}");
             return ExitCode::from(78);
         }
     };
-    let args = Args::parse(words);
     if args.task.is_none() && (args.foreground || args.is_background_child) {
         inherited.close_others();
     }

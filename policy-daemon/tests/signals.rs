@@ -7,6 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use nix::sys::signal::{SigSet, Signal::SIGHUP, raise};
 use policy_daemon::{
     Daemon, DaemonOptions, Inherited, Service, Worker, WorkerContext,
     worker::{Message, Workers},
@@ -67,21 +68,33 @@ fn predecessor(path: &Path) -> JoinHandle<()> {
     })
 }
 
-#[test]
-fn a_reload_that_is_asked_for_during_the_start_is_done_after_it() {
+/// The reloads of a daemon that starts with this, and whose predecessor asks for a reload if it `hands_over`.
+fn reloads(inherited: Inherited, hands_over: bool) -> usize {
     let directory = tempfile::tempdir().unwrap();
-    let handover = directory.path().join("handover");
-    let predecessor = predecessor(&handover);
     let mut options = DaemonOptions::new("signals");
-    options.listen = vec![format!(
-        "unix:{}",
-        directory.path().join("policy").display()
-    )];
-    options.handover = Some(handover);
-    let daemon = Daemon::prepare(&options, Inherited::default()).unwrap();
-    predecessor.join().unwrap();
-
+    let policy = directory.path().join("policy");
+    options.listen = vec![format!("unix:{}", policy.display())];
+    let handover = hands_over.then(|| directory.path().join("handover"));
+    let predecessor = handover.as_deref().map(predecessor);
+    options.handover = handover;
+    let daemon = Daemon::prepare(&options, inherited).unwrap();
+    if let Some(predecessor) = predecessor {
+        predecessor.join().unwrap();
+    }
     let service = Counting::default();
     daemon.serve(&service).unwrap();
-    assert_eq!(service.reloads.into_inner(), 1);
+    service.reloads.into_inner()
+}
+
+#[test]
+fn a_reload_that_is_asked_for_during_the_start_is_done_after_it() {
+    // While the options are read: this thread alone, since others of this test hold nothing back.
+    let inherited = Inherited::take().unwrap();
+    raise(SIGHUP).unwrap();
+    assert_eq!(reloads(inherited, false), 1);
+    // While the handover goes on.
+    assert_eq!(reloads(Inherited::default(), true), 1);
+    // One that does not become a daemon holds back nothing any more.
+    drop(Inherited::take().unwrap());
+    assert!(!SigSet::thread_get_mask().unwrap().contains(SIGHUP));
 }

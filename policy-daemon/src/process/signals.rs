@@ -8,13 +8,45 @@ use std::{
     },
 };
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{
+    SigSet,
+    Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+};
 use rustix::process::Signal;
 use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
 
 /// All signals that would end the process, except those of a fault in it.
 #[derive(Debug)]
 pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
+
+/// Signals that wait, but for those that ask for the end. They come once this is dropped, or once [`unblock`] lets them in.
+#[derive(Debug)]
+pub(crate) struct HeldSignals {
+    /// What this thread held back before.
+    before: SigSet,
+}
+
+impl HeldSignals {
+    pub(crate) fn hold() -> io::Result<Self> {
+        let before = SigSet::thread_get_mask()?;
+        let mut held = SigSet::all();
+        for stop in [SIGTERM, SIGINT, SIGQUIT] {
+            held.remove(stop);
+        }
+        held.thread_block()?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        // The daemon has let all of them in before: of these none is held back again.
+        let is_held = SigSet::thread_get_mask().is_ok_and(|now| now.contains(SIGHUP));
+        if is_held {
+            _ = self.before.thread_set_mask();
+        }
+    }
+}
 
 /// The request that a signal stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -17,6 +17,7 @@ use crate::{
         fd::close_inherited,
         owner::{is_made_by, trusted_uids},
         received,
+        signals::HeldSignals,
         stdio::stdin_is_connection,
         systemd,
     },
@@ -33,6 +34,8 @@ pub struct Inherited {
     pub(crate) rejected: Rejected,
     /// The sockets that `LISTEN_FDS` announced.
     expected: Option<Expected>,
+    /// Until the daemon takes them.
+    _signals: Option<HeldSignals>,
 }
 
 /// The process for which `LISTEN_FDS` announced sockets.
@@ -77,11 +80,18 @@ impl Rejected {
 impl Inherited {
     /// Takes the sockets, and removes their variables from the environment. To be called once, before threads are started.
     ///
+    /// From now on SIGHUP, SIGUSR1 and all else that would end the process, but for SIGTERM, SIGINT and SIGQUIT, wait until
+    /// [`Daemon::prepare`](crate::Daemon::prepare) takes them, or until this value is dropped: a reload that comes while
+    /// options are read must not end the daemon.
+    ///
     /// # Errors
     ///
-    /// A number of descriptors that no manager passes.
+    /// A number of descriptors that no manager passes, or the system's.
     pub fn take() -> io::Result<Self> {
-        let mut inherited = Self::default();
+        let mut inherited = Self {
+            _signals: Some(HeldSignals::hold()?),
+            ..Self::default()
+        };
         // Variables may be those of a parent.
         let is_own = env::var("LISTEN_PID") == Ok(process::id().to_string());
         inherited.expected = env::var_os("LISTEN_FDS").map(|_| {
