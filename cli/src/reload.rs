@@ -70,7 +70,7 @@ impl Reload {
                 for line in &lines {
                     log.line(Level::Error, line);
                 }
-                let text = "SIGHUP: the configuration has errors, the settings of before stay";
+                let text = "reload: the configuration has errors, the settings of before stay";
                 log.line(Level::Error, text);
                 Err(lines)
             }
@@ -131,7 +131,7 @@ impl Reload {
         let mut said = Vec::new();
         let mut say = |level, text: String| {
             let text = printable(text);
-            log.line(level, format!("SIGHUP: {text}"));
+            log.line(level, format!("reload: {text}"));
             said.push(text);
         };
         for change in differences(&before, &after) {
@@ -174,7 +174,7 @@ fn say_warnings(options: &Options, check: Option<&Check>, log: &Log) -> Vec<Stri
             "" => (position, printable(text)),
             _ => (printable(position) + ": ", printable(text)),
         };
-        log.line(Level::Warning, format!("SIGHUP: {position}{text}"));
+        log.line(Level::Warning, format!("reload: {position}{text}"));
         said.push(format!("{position}warning: {text}"));
     }
     said

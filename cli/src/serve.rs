@@ -136,7 +136,7 @@ impl Service for ProxyService {
         for _ in 0..messages {
             _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
-        log.line(Level::Notice, "SIGHUP: the configuration is reloaded");
+        log.line(Level::Notice, "reload: the configuration is reloaded");
         Reloaded::Done(said)
     }
 }

@@ -252,7 +252,7 @@ impl<S: Service> Running<S> {
         };
         let reloaded = self.service.reload_with(&reloading);
         if reloaded == Reloaded::Unsupported {
-            let text = "SIGHUP: the options are read at the start only, a restart is needed";
+            let text = "reload: the options are read at the start only, a restart is needed";
             self.notice("reload", ALL, text.to_owned());
         }
         if let Ok(endpoints) = Endpoints::of(&self.sockets) {

@@ -113,8 +113,8 @@ fn answers_of_a_mirror_are_compared_and_counted_and_reach_no_client() {
         "mirror 'new' answers '554 5.7.1 no' where 'REJECT no' was answered: client: ",
         ", from: <a@example.com>, to: <b@example.com>",
         ") does not answer: Connection refused",
-        "SIGHUP: mirror new: timeout = \"2s\" (was \"10s\")",
-        "SIGHUP: mirror new is gone",
+        "reload: mirror new: timeout = \"2s\" (was \"10s\")",
+        "reload: mirror new is gone",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }

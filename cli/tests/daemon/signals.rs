@@ -21,7 +21,7 @@ fn no_signal_but_those_that_stop_it_ends_a_daemon_amid_requests() {
     for (signal, told) in [
         (
             Signal::SIGHUP,
-            "SIGHUP: the options are read at the start only, a restart is needed",
+            "reload: the options are read at the start only, a restart is needed",
         ),
         (Signal::SIGUSR1, "requests that no service answered: 0"),
         (Signal::SIGUSR2, "SIGUSR2 is ignored"),
@@ -75,7 +75,7 @@ fn a_signal_that_comes_often_is_told_once_in_ten_seconds() {
     }
     let log = daemon.stop().out;
     assert!(
-        (1..=3).contains(&process::lines(&log, "SIGHUP").len()),
+        (1..=3).contains(&process::lines(&log, "reload: ").len()),
         "{log}"
     );
 }

@@ -77,13 +77,13 @@ impl Service for MtpolicydService {
         }
         let Some(config) = config else {
             self.server.counters().reloaded(false);
-            let text = "SIGHUP: the configuration has errors, that of before stays";
+            let text = "reload: the configuration has errors, that of before stays";
             journal.line(0, text);
             journal.changes().add(text);
             return Reloaded::Failed(said);
         };
         if config.globals.listen != previous.globals.listen {
-            journal.warning("SIGHUP: `port` has changed, which needs a restart");
+            journal.warning("reload: `port` has changed, which needs a restart");
             said.push("`port` has changed, which needs a restart".to_owned());
         }
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
@@ -92,7 +92,7 @@ impl Service for MtpolicydService {
         // Who reads that it is done finds the new one in force.
         self.server.counters().reloaded(true);
         self.list_tests.reloaded();
-        let text = "SIGHUP: the configuration is reloaded";
+        let text = "reload: the configuration is reloaded";
         journal.line(1, text);
         journal.changes().add(text);
         Reloaded::Done(said)
@@ -107,12 +107,12 @@ impl MtpolicydService {
             Ok(options) => {
                 if services.dns.replace(options) {
                     let text =
-                        "SIGHUP: /etc/resolv.conf names other servers, which are asked from now on";
+                        "reload: /etc/resolv.conf names other servers, which are asked from now on";
                     services.journal.line(1, text);
                 }
             }
             Err(error) => {
-                let text = format!("SIGHUP: {error}: the name servers of before stay");
+                let text = format!("reload: {error}: the name servers of before stay");
                 services.journal.warning(&text);
             }
         }

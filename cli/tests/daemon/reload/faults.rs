@@ -77,7 +77,7 @@ fn what_a_check_would_warn_of_is_logged() {
     configured.reload(&text, GOOD);
     let log = configured.daemon.stop().out;
     for said in [
-        "[LOG warning]: warning: SIGHUP: ",
+        "[LOG warning]: warning: reload: ",
         "hapolicy.toml:2:12: group 'b': --deadline 101s is above the 100s after which Postfix gives up",
         ":8: group `b` gets no request: no route and no listener names it",
     ] {

@@ -66,13 +66,13 @@ fn groups_routes_and_listeners_change_and_what_stays_keeps_its_connections() {
     assert!(within_patience(|| c.open() == 0), "c is gone");
     let log = configured.daemon.stop().out;
     for line in [
-        "SIGHUP: group cs is new: [\"c\"]",
-        "SIGHUP: listener two is new: \"unix:",
-        "SIGHUP: route 2 is new: \"bees\"",
-        "SIGHUP: route 1: group = \"cs\" (was \"bees\")",
+        "reload: group cs is new: [\"c\"]",
+        "reload: listener two is new: \"unix:",
+        "reload: route 2 is new: \"bees\"",
+        "reload: route 1: group = \"cs\" (was \"bees\")",
         "error: unknown group `cz`: there is no [group.cz]",
-        "SIGHUP: listener two is gone",
-        "SIGHUP: group cs is gone",
+        "reload: listener two is gone",
+        "reload: group cs is gone",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }

@@ -78,8 +78,8 @@ pub(crate) fn service(name: &str, stub: &Stub, more: &str) -> String {
     format!("[service.{name}]\naddress = \"{address}\"\n{more}\n")
 }
 
-pub(crate) const GOOD: &str = "SIGHUP: the configuration is reloaded";
-pub(crate) const BAD: &str = "SIGHUP: the configuration has errors, the settings of before stay";
+pub(crate) const GOOD: &str = "reload: the configuration is reloaded";
+pub(crate) const BAD: &str = "reload: the configuration has errors, the settings of before stay";
 
 pub(crate) fn within_patience(condition: impl FnMut() -> bool) -> bool {
     within(policy_testing::process::PATIENCE, condition)

@@ -41,11 +41,11 @@ fn services_come_and_go_and_one_that_stays_keeps_its_connection_and_its_counters
     let log = configured.daemon.stop().out;
     for line in [
         format!(
-            "[LOG notice]: SIGHUP: service c is new: \"inet:{}\"",
+            "[LOG notice]: reload: service c is new: \"inet:{}\"",
             c.address()
         ),
-        "[LOG notice]: SIGHUP: service b is gone".to_owned(),
-        "[LOG notice]: SIGHUP: service c is gone".to_owned(),
+        "[LOG notice]: reload: service b is gone".to_owned(),
+        "[LOG notice]: reload: service c is gone".to_owned(),
     ] {
         assert!(log.contains(&line), "{line}: {log}");
     }
@@ -80,7 +80,7 @@ fn a_service_that_is_down_stays_down_and_is_up_again_when_it_answers() {
     let log = configured.daemon.stop().out;
     assert_eq!(log.matches("is down").count(), 1, "once: {log}");
     assert!(
-        log.contains("SIGHUP: service a: weight = 2 (was 1)"),
+        log.contains("reload: service a: weight = 2 (was 1)"),
         "{log}"
     );
 }

@@ -26,10 +26,10 @@ fn rules_for_requests_change_at_once_and_what_needs_a_restart_is_named() {
     assert_eq!(client.ask_about("x"), "two");
     let log = configured.daemon.stop().out;
     for line in [
-        "[LOG notice]: SIGHUP: default = \"two\" (was \"one\")",
-        "[LOG notice]: SIGHUP: idle = \"60s\" (was \"1200s\")",
-        "[LOG warning]: warning: SIGHUP: workers has changed, which needs a restart",
-        "[LOG warning]: warning: SIGHUP: max-memory has changed, which needs a restart",
+        "[LOG notice]: reload: default = \"two\" (was \"one\")",
+        "[LOG notice]: reload: idle = \"60s\" (was \"1200s\")",
+        "[LOG warning]: warning: reload: workers has changed, which needs a restart",
+        "[LOG warning]: warning: reload: max-memory has changed, which needs a restart",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }
