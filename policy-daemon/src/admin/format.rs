@@ -12,10 +12,28 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The content type of Prometheus' text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Whether a client that accepts this wants OpenMetrics.
+/// Whether a client that accepts this wants OpenMetrics: it names it, and no less gladly than plain text (RFC 9110, 12.5.1).
 fn wants_open_metrics(accept: &str) -> bool {
-    let mut kinds = accept.split(',');
-    kinds.any(|kind| kind.trim().starts_with("application/openmetrics-text"))
+    let open_metrics = weight(accept, "application/openmetrics-text");
+    open_metrics.is_some_and(|weight_of_it| {
+        weight_of_it > 0.0 && weight_of_it >= weight(accept, "text/plain").unwrap_or(0.0)
+    })
+}
+
+/// How gladly a client takes a type that it names, from 0 to 1: 1 if it does not say.
+fn weight(accept: &str, wanted: &str) -> Option<f32> {
+    let weights = accept.split(',').filter_map(|kind| {
+        let mut parts = kind.split(';').map(str::trim);
+        let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
+        let weight = parts.find_map(|part| {
+            part.strip_prefix("q=")
+                .or_else(|| part.strip_prefix("Q="))?
+                .parse()
+                .ok()
+        });
+        is_wanted.then(|| weight.unwrap_or(1.0))
+    });
+    weights.reduce(f32::max)
 }
 
 /// The metrics, in the format that a client accepts, and the content type of that.
@@ -101,11 +119,26 @@ mod tests {
     }
 
     #[test]
-    fn open_metrics_is_for_those_who_ask_for_it() {
-        let scraper = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        assert!(wants_open_metrics(scraper));
-        assert!(!wants_open_metrics("text/plain"));
-        assert!(!wants_open_metrics("*/*"));
-        assert!(!wants_open_metrics(""));
+    fn open_metrics_is_for_those_who_like_it_no_less_than_text() {
+        for (accept, wants) in [
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                true,
+            ),
+            ("application/openmetrics-text", true),
+            ("Application/OpenMetrics-Text; Q=0.1", true),
+            ("text/plain, application/openmetrics-text", true),
+            (
+                "application/openmetrics-text;q=0.3, text/plain;q=0.7",
+                false,
+            ),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-texts", false),
+            ("text/plain", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(wants_open_metrics(accept), wants, "{accept}");
+        }
     }
 }
