@@ -1,15 +1,40 @@
-//! The addresses beside those for requests: `$ADMIN` and `$CONTROL`.
+//! Where the daemon listens: `$BIND_ADDRESS` and `$TCP_PORT` for requests, `$ADMIN` and `$CONTROL` beside them.
 
 use std::path::PathBuf;
 
 use policy_daemon::ListenAddr;
 
 use super::{Loaded, finding::Finding};
+use crate::perl::Variables;
 
-/// Where the daemon shows itself, and where commands come.
+/// The address for requests: IPv4's wildcard for "all", as in the Perl program.
+pub(crate) fn bind_address(options: &Variables) -> String {
+    let address = options.scalar("BIND_ADDRESS").to_string();
+    match address.trim().to_ascii_lowercase().as_str() {
+        "" | "all" => "0.0.0.0".to_owned(),
+        address => address.to_owned(),
+    }
+}
+
+/// The listener of an address and a port.
+pub(crate) fn inet(address: &str, port: f64) -> String {
+    if address.contains(':') {
+        format!("inet:[{address}]:{port}")
+    } else {
+        format!("inet:{address}:{port}")
+    }
+}
+
+/// Looks at all addresses: the start would not get one that others can see, or the second of two that overlap.
 pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let admin = loaded.options.scalar("ADMIN").to_string();
+    let requests = inet(
+        &bind_address(&loaded.options),
+        loaded.options.scalar("TCP_PORT").number(),
+    );
+    let mut all = vec![("$TCP_PORT", requests)];
     for text in admin.split_ascii_whitespace() {
+        all.push(("$ADMIN", text.to_owned()));
         let fault = match text.parse::<ListenAddr>() {
             Ok(address) if !address.is_exposed() => continue,
             Ok(_) => "other machines can connect there".to_owned(),
@@ -22,6 +47,21 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         findings.push(Finding::Error(format!(
             "$CONTROL is no unix:/PATH: '{control}'"
         )));
+    }
+    all.push(("$CONTROL", control));
+    let mut before: Vec<(&str, String, ListenAddr)> = Vec::new();
+    for (name, text) in all {
+        // What is no address has been told.
+        let Ok(address) = text.parse::<ListenAddr>() else {
+            continue;
+        };
+        let overlaps = |(_, _, before): &&(&str, String, ListenAddr)| before.overlaps(&address);
+        if let Some((other, there, _)) = before.iter().find(overlaps) {
+            findings.push(Finding::Error(format!(
+                "{name}: cannot listen at '{text}' as well: {other} has '{there}' already"
+            )));
+        }
+        before.push((name, text, address));
     }
 }
 

@@ -13,7 +13,7 @@ pub use defaults::DefaultSet;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
-pub(crate) use listeners::control_path;
+pub(crate) use listeners::{bind_address, control_path, inet};
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ use super::{
     settings, spawn,
 };
 use crate::{
-    config::control_path,
+    config::{bind_address, control_path, inet},
     perl::Variables,
     policy::{Policy, Settings},
 };
@@ -246,23 +246,9 @@ fn daemon_options(
 ) -> Result<DaemonOptions, Exit> {
     let options = settings.options();
     let port = options.scalar("TCP_PORT").number() + if args.debug { 1.0 } else { 0.0 };
-    let address = options
-        .scalar("BIND_ADDRESS")
-        .to_string()
-        .trim()
-        .to_ascii_lowercase();
-    let address = if address.is_empty() || address == "all" {
-        "0.0.0.0".to_owned()
-    } else {
-        address
-    };
-    let host = if address.contains(':') {
-        format!("[{address}]")
-    } else {
-        address.clone()
-    };
+    let address = bind_address(options);
     let mut daemon = DaemonOptions::new(ident);
-    daemon.listen = vec![format!("inet:{host}:{port}")];
+    daemon.listen = vec![inet(&address, port)];
     daemon.log_hint = "-d writes to standard output";
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;

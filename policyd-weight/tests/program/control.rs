@@ -257,6 +257,14 @@ fn addresses_that_do_not_work_are_named_by_the_check() {
             "$CONTROL = '/run/x';",
             "$CONTROL is no unix:/PATH: '/run/x'",
         ),
+        (
+            "$TCP_PORT = 9107; $BIND_ADDRESS = 'all'; $ADMIN = 'inet:127.0.0.1:9107';",
+            "$ADMIN: cannot listen at 'inet:127.0.0.1:9107' as well: $TCP_PORT has 'inet:0.0.0.0:9107' already",
+        ),
+        (
+            "$ADMIN = 'unix:/run/a'; $CONTROL = 'unix:/run/a';",
+            "$CONTROL: cannot listen at 'unix:/run/a' as well: $ADMIN has 'unix:/run/a' already",
+        ),
     ] {
         let world = World::new(more);
         for words in [&["--check-config"][..], &["-D", "start"]] {
