@@ -83,7 +83,7 @@ impl Command {
             Self::Enable { service } => &["enable", service],
             Self::Try { service } => &["try", service],
             Self::Reload => &["reload"],
-            Self::Trace(trace) => return trace.order().words(),
+            Self::Trace(trace) => return trace.command().words(),
             Self::Weight { service, weight } => &["weight", service, &weight.to_string()],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -109,7 +109,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         // These have printed all that they show.
         Command::Top { count } => top::run(&arguments.socket, *count).map(|()| String::new()),
         Command::Trace(trace) => {
-            let traced = trace.order().run(&arguments.socket);
+            let traced = trace.command().run(&arguments.socket);
             traced.map(|()| String::new())
         }
         command => ask(&arguments.socket, &command.words()),

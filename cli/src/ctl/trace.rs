@@ -1,7 +1,7 @@
 //! `hapolicy ctl trace`: the story of requests, line by line, as long as it is asked for.
 
 use clap::Args;
-use policy_daemon::control::TraceOrder;
+use policy_daemon::control::TraceCommand;
 
 /// Which requests, and for how long. Each filter that is given has to fit.
 #[derive(Args, Clone, Debug)]
@@ -19,25 +19,25 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
     /// How long, an hour at most
-    #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = TraceOrder::new)]
-    time: TraceOrder,
+    #[arg(long = "for", value_name = "DURATION", default_value = "1m", value_parser = TraceCommand::new)]
+    time: TraceCommand,
 }
 
 impl Arguments {
     /// What the daemon is asked for.
-    pub(super) fn order(&self) -> TraceOrder {
+    pub(super) fn command(&self) -> TraceCommand {
         let filters = [
             ("sender", &self.sender),
             ("recipient", &self.recipient),
             ("client", &self.client),
             ("instance", &self.instance),
         ];
-        let mut order = self.time.clone();
+        let mut command = self.time.clone();
         for (name, value) in filters {
             if let Some(value) = value {
-                order = order.with(name, value);
+                command = command.with(name, value);
             }
         }
-        order
+        command
     }
 }

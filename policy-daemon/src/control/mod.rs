@@ -13,14 +13,14 @@ mod protocol;
 mod shown;
 mod start;
 mod trace;
-mod trace_order;
+mod trace_command;
 
 use std::{fmt, time::Duration};
 
 pub use client::{AskError, ask, follow};
 pub use program::{CtlProgram, fail, finish};
 pub use shown::{aligned, json, seconds, shown, table};
-pub use trace_order::TraceOrder;
+pub use trace_command::TraceCommand;
 
 #[cfg(feature = "tokio")]
 pub(crate) use shown::key;

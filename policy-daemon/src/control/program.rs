@@ -4,7 +4,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use rustix::process::geteuid;
 
-use super::{AskError, TraceOrder, ask};
+use super::{AskError, TraceCommand, ask};
 use crate::log::printable;
 
 /// `PROGRAM ctl`, for programs without a parser of command lines of their own.
@@ -61,14 +61,14 @@ impl<'a> CtlProgram<'a> {
             format!(
                 "\n  trace {}\n      what happens to the requests for which all that is given fits, step by step, for a time: a \
                  minute, if it is not given\n",
-                TraceOrder::usage()
+                TraceCommand::usage()
             )
         } else {
             String::new()
         };
         format!(
             "Usage: {name} ctl [--socket PATH] COMMAND\n\nSends a command to a running {name}, over its --control socket; \
-             {socket} without --socket.\n\n{rows}{trace}"
+             {socket} without --socket.\n\nCommands:\n{rows}{trace}"
         )
     }
 
@@ -101,9 +101,9 @@ impl<'a> CtlProgram<'a> {
             && first == "trace"
             && self.has_trace
         {
-            return match TraceOrder::parse(words) {
-                Ok(order) => {
-                    let traced = order.run(Path::new(&socket));
+            return match TraceCommand::parse(words) {
+                Ok(command) => {
+                    let traced = command.run(Path::new(&socket));
                     finish(self.name, traced.map(|()| String::new()))
                 }
                 Err(text) => fail(self.name, &text, USAGE),

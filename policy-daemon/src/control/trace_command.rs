@@ -12,19 +12,19 @@ use crate::{command_line::parse_duration, log::printable, trace::END};
 /// What a trace is about, and for how long: the words of `PROGRAM ctl trace`.
 ///
 /// ```
-/// use policy_daemon::control::TraceOrder;
+/// use policy_daemon::control::TraceCommand;
 ///
 /// let words = ["--sender", "a@example.com", "--for=5m"].map(str::to_owned);
-/// let order = TraceOrder::parse(&words).unwrap();
-/// assert_eq!(order, TraceOrder::new("5m").unwrap().with("sender", "a@example.com"));
+/// let command = TraceCommand::parse(&words).unwrap();
+/// assert_eq!(command, TraceCommand::new("5m").unwrap().with("sender", "a@example.com"));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TraceOrder {
+pub struct TraceCommand {
     filters: Vec<(&'static str, String)>,
     time: Duration,
 }
 
-impl TraceOrder {
+impl TraceCommand {
     /// All requests, for this duration.
     ///
     /// # Errors
@@ -84,8 +84,8 @@ impl TraceOrder {
             }
         }
         let time = time.as_deref().unwrap_or(DEFAULT_TIME);
-        let order = Self::new(time).map_err(|error| format!("--for {time}: {error}"))?;
-        Ok(Self { filters, ..order })
+        let command = Self::new(time).map_err(|error| format!("--for {time}: {error}"))?;
+        Ok(Self { filters, ..command })
     }
 
     /// What may stand after `trace`.
@@ -149,7 +149,7 @@ mod tests {
     fn words_are_an_order_or_what_is_wrong_with_them_is_said() {
         let parse = |line: &str| {
             let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            TraceOrder::parse(&words).map(|order| order.words().join(" "))
+            TraceCommand::parse(&words).map(|command| command.words().join(" "))
         };
         for (line, expected) in [
             ("", Ok("trace for=60000ms")),
@@ -174,7 +174,7 @@ mod tests {
                 (found, _) => panic!("{line}: {found:?}"),
             }
         }
-        let order = TraceOrder::new("1s").unwrap().with("sender", "a\nfor=9s");
-        assert_eq!(order.words(), ["trace", "for=1000ms", "sender=a?for=9s"]);
+        let command = TraceCommand::new("1s").unwrap().with("sender", "a\nfor=9s");
+        assert_eq!(command.words(), ["trace", "for=1000ms", "sender=a?for=9s"]);
     }
 }
