@@ -24,6 +24,7 @@ use policy_testing::faults;
 
 use crate::{load::Scenario, program::Program, report::Report, syslog::Syslog};
 
+/// Has each program meet each fault of a policy server.
 #[derive(Debug, Parser)]
 struct Options {
     /// The directory of the world, with the programs in it.
@@ -64,6 +65,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let outcome = descriptors::run(program, &home, &syslog)?;
             report.descriptors.push((program, outcome));
         }
+    }
+    if report.rows.is_empty() && report.load.is_empty() && report.descriptors.is_empty() {
+        return Err(format!("no fault has '{only}' in its name").into());
     }
     let page = report.markdown();
     print!("{page}");

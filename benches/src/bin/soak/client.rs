@@ -17,28 +17,32 @@ use policy_benches::{
     samples::typical,
 };
 
-use crate::{
-    health::Health,
-    service::{Failure, failure},
-};
+use crate::{health::Health, service::may_fail};
 
 /// The daemon's answer when no service has answered.
 pub(crate) const DEFAULT: &str = "DEFER_IF_PERMIT nobody";
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    Answered,
+    /// By default, since no service was well.
+    NoService,
+    /// By default, since the services that were well fail this request.
+    Failed,
+    /// By default, although one was well that answers it.
+    Unexplained,
+    Abandoned,
+    Unanswered,
+    Wrong,
+}
 
 /// What all clients together have seen.
 #[derive(Debug)]
 pub(crate) struct Tally {
     health: Health,
-    answered: AtomicU64,
-    /// By default, since no service was well.
-    no_service: AtomicU64,
-    /// By default, since the services that were well fail this request.
-    failed: AtomicU64,
-    /// By default, although one was well that answers it.
-    unexplained: AtomicU64,
-    abandoned: AtomicU64,
-    unanswered: AtomicU64,
-    wrong: AtomicU64,
+    /// By outcome.
+    counts: [AtomicU64; 7],
     /// The first wrong answers and lost requests.
     examples: Mutex<Vec<String>>,
 }
@@ -47,13 +51,7 @@ impl Tally {
     pub(crate) fn new(health: Health) -> Self {
         Self {
             health,
-            answered: AtomicU64::default(),
-            no_service: AtomicU64::default(),
-            failed: AtomicU64::default(),
-            unexplained: AtomicU64::default(),
-            abandoned: AtomicU64::default(),
-            unanswered: AtomicU64::default(),
-            wrong: AtomicU64::default(),
+            counts: Default::default(),
             examples: Mutex::default(),
         }
     }
@@ -63,19 +61,20 @@ impl Tally {
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
-        let counts = [&self.wrong, &self.unanswered, &self.unexplained];
-        let [wrong, unanswered, unexplained] = counts.map(|count| count.load(Relaxed));
+        let [answered, .., unexplained, _, unanswered, wrong] = self.counts();
         let examples = self
             .examples
             .lock()
             .expect("no panic under the lock")
             .join("; ");
-        (wrong + unanswered + unexplained > 0).then(|| {
-            format!(
+        if wrong + unanswered + unexplained > 0 {
+            Some(format!(
                 "{wrong} wrong answers, {unanswered} requests without one, {unexplained} answers by default without a \
                  reason, such as: {examples}"
-            )
-        })
+            ))
+        } else {
+            (answered == 0).then(|| "no request was answered by a service".to_owned())
+        }
     }
 
     fn check(&self, mark: &str, sent: Instant, answer: &[u8]) {
@@ -83,38 +82,39 @@ impl Tally {
         let action = text
             .strip_prefix("action=")
             .and_then(|text| text.strip_suffix("\n\n"));
-        let count = match action {
+        let outcome = match action {
             Some(DEFAULT) => self.by_default(mark, sent),
-            Some(action) if action.strip_prefix("OK ") == Some(mark) => &self.answered,
+            Some(action) if action.strip_prefix("OK ") == Some(mark) => Outcome::Answered,
             _ => {
                 self.example(format!("to {mark}: {text:?}"));
-                &self.wrong
+                Outcome::Wrong
             }
         };
-        count.fetch_add(1, Relaxed);
+        self.count(outcome);
     }
 
     /// Why a request was answered by default.
-    fn by_default(&self, mark: &str, sent: Instant) -> &AtomicU64 {
+    fn by_default(&self, mark: &str, sent: Instant) -> Outcome {
         let well = self.health.well_since(sent);
         if well.is_empty() {
-            return &self.no_service;
+            return Outcome::NoService;
         }
-        let failures: Vec<_> = well
-            .iter()
-            .filter_map(|&number| failure(mark.as_bytes(), number))
-            .collect();
-        let closed = failures
-            .iter()
-            .filter(|&&failure| failure == Failure::Closed);
-        if failures.len() == well.len() || closed.count() > 1 {
-            return &self.failed;
+        if well.iter().all(|&number| may_fail(mark.as_bytes(), number)) {
+            return Outcome::Failed;
         }
         self.example(format!(
             "{mark} by default after {:?}, with {well:?} well",
             sent.elapsed()
         ));
-        &self.unexplained
+        Outcome::Unexplained
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.counts[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    fn counts(&self) -> [u64; 7] {
+        self.counts.each_ref().map(|count| count.load(Relaxed))
     }
 
     fn example(&self, text: String) {
@@ -127,25 +127,6 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            answered,
-            no_service,
-            failed,
-            unexplained,
-            abandoned,
-            unanswered,
-            wrong,
-            ..
-        } = self;
-        let counts = [
-            answered,
-            no_service,
-            failed,
-            unexplained,
-            abandoned,
-            unanswered,
-            wrong,
-        ];
         let [
             answered,
             no_service,
@@ -154,7 +135,7 @@ impl fmt::Display for Tally {
             abandoned,
             unanswered,
             wrong,
-        ] = counts.map(|count| count.load(Relaxed));
+        ] = self.counts();
         write!(
             f,
             "{answered} requests answered by a service, {no_service} by default while none was well, {failed} since those \
@@ -175,7 +156,8 @@ pub(crate) struct Client<'a> {
 impl Client<'_> {
     /// Asks one request after the other, and connects again after some.
     pub(crate) fn ask_until(mut self, end: Instant) {
-        let mut asked = 0;
+        // Marks of its own in each run: what services do depends on them.
+        let mut asked = self.chance.u64(..1 << 40);
         let rest = rest();
         while Instant::now() < end {
             let connected = self.endpoint.connect();
@@ -183,7 +165,7 @@ impl Client<'_> {
                 self.go_on(Connection::new(socket, None), end, &mut asked, &rest)
             });
             if let Err(error) = went {
-                self.tally.unanswered.fetch_add(1, Relaxed);
+                self.tally.count(Outcome::Unanswered);
                 self.tally
                     .example(format!("client {}, request {asked}: {error}", self.number));
                 sleep(Duration::from_millis(100));
@@ -206,20 +188,20 @@ impl Client<'_> {
             *asked += 1;
             let mark = format!("{}.{asked}", self.number);
             let request = request(&mark, rest);
-            let sent = Instant::now();
+            let mut sent = Instant::now();
             match self.chance.u32(0..3000) {
                 // Leaves in the middle of a request, ...
                 0 => {
                     let part = self.chance.usize(1..request.len());
                     connection.send(&request[..part])?;
-                    self.tally.abandoned.fetch_add(1, Relaxed);
+                    self.tally.count(Outcome::Abandoned);
                     return Ok(());
                 }
                 // ... or while it is answered, ...
                 1..=3 => {
                     connection.send(&request)?;
                     sleep(Duration::from_micros(self.chance.u64(0..20_000)));
-                    self.tally.abandoned.fetch_add(1, Relaxed);
+                    self.tally.count(Outcome::Abandoned);
                     return Ok(());
                 }
                 // ... or is slow, ...
@@ -232,11 +214,12 @@ impl Client<'_> {
                 // ... or has nothing to ask for a while.
                 5 => {
                     sleep(Duration::from_millis(self.chance.u64(0..2000)));
+                    sent = Instant::now();
                     connection.send(&request)?;
                 }
                 _ => connection.send(&request)?,
             }
-            let answer = connection.read(PATIENCE, whole)?;
+            let answer = connection.read(PATIENCE, whole).map_err(named)?;
             self.tally.check(&mark, sent, &answer);
         }
         Ok(())
@@ -264,8 +247,16 @@ fn rest() -> String {
         .collect()
 }
 
-/// Far more than the daemon's deadline: the machine stands still at times.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A wait that has ended without an answer, in words.
+fn named(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(format!("no answer within {PATIENCE:?}")),
+        _ => error,
+    }
+}
+
+/// Three times the daemon's deadline: the machine stands still at times.
+const PATIENCE: Duration = Duration::from_secs(30);
 const EXAMPLES: usize = 5;
 
 #[cfg(test)]
@@ -282,9 +273,38 @@ mod tests {
                 format!("action={answer}\n\n").as_bytes(),
             );
         }
-        let counts = [&tally.answered, &tally.unexplained, &tally.wrong];
-        assert_eq!(counts.map(|count| count.load(Relaxed)), [1, 1, 3]);
+        assert_eq!(tally.counts(), [1, 0, 0, 1, 0, 0, 3]);
         assert!(tally.failure().is_some_and(|text| text.contains("OK 1.6")));
+    }
+
+    #[test]
+    fn an_answer_by_default_is_explained_by_services_that_fail_or_have_failed() {
+        let tally = Tally::new(Health::new(2));
+        let sent = Instant::now();
+        let mark = |fails: [bool; 2]| {
+            let mut marks = (0..).map(|number| format!("1.{number}"));
+            let fits =
+                |mark: &String| [0, 1].map(|number| may_fail(mark.as_bytes(), number)) == fails;
+            marks.find(fits).unwrap()
+        };
+        let (none, first) = (mark([false, false]), mark([true, false]));
+        assert_eq!(tally.by_default(&first, sent), Outcome::Unexplained);
+        tally.health().fails(1);
+        assert_eq!(tally.by_default(&first, sent), Outcome::Failed);
+        assert_eq!(tally.by_default(&none, sent), Outcome::Unexplained);
+        tally.health().fails(0);
+        assert_eq!(tally.by_default(&none, sent), Outcome::NoService);
+        tally.health().recovers(0);
+        assert_eq!(tally.by_default(&none, sent), Outcome::NoService);
+        assert_eq!(
+            tally.by_default(&none, Instant::now()),
+            Outcome::Unexplained
+        );
+    }
+
+    #[test]
+    fn a_run_without_an_answer_is_a_failure() {
+        assert!(Tally::new(Health::new(1)).failure().is_some());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! random. Each answer carries its request's own mark, so that one that went to another request is seen.
 //!
 //! ```text
-//! cargo build --release -p hapolicy && cargo run --release -p policy-benches --bin soak -- --minutes 30
+//! scripts/soak 30
 //! ```
 //!
-//! Fails on a wrong answer, on a request without one, on an answer by default although a service was well that answers
-//! this request, on growth of the daemon (`watch.rs` says how much that
-//! is), and if it does not end as it should: at once, since nothing is under way any more.
+//! Fails on a wrong answer, on a request without one, on an answer by default although a service was well that
+//! answers this request, on growth of the daemon (`watch.rs` says how much that is), and if it does not end as it
+//! should: at once, since nothing is under way any more.
 
 mod client;
 mod health;
@@ -40,10 +40,11 @@ use crate::{
     watch::Watch,
 };
 
+/// Runs the daemon at full speed, while its services fail at random.
 #[derive(Debug, Parser)]
-#[command(about, args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
-    /// How long
+    /// How long. Growth is not looked at in less than a quarter of a minute
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
     /// Client connections at a time

@@ -41,14 +41,6 @@ enum Fate {
     Answers,
 }
 
-/// What a request fails by, if one service is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Failure {
-    /// The connection is closed before the answer is whole. Of two services that do so, the request is to blame.
-    Closed,
-    Other,
-}
-
 fn fate(mark: &[u8], number: usize) -> (Fate, Rng) {
     // FNV-1a.
     let hash = mark.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -70,12 +62,11 @@ fn fate(mark: &[u8], number: usize) -> (Fate, Rng) {
 }
 
 /// Whether a service may leave a request without an answer that the daemon takes.
-pub(crate) fn failure(mark: &[u8], number: usize) -> Option<Failure> {
-    match fate(mark, number).0 {
-        Fate::Closes | Fate::ClosesWithin => Some(Failure::Closed),
-        Fate::Late | Fate::Hangs | Fate::Garbage => Some(Failure::Other),
-        Fate::ClosesAfter | Fate::InTwoPieces | Fate::AnswersTwice | Fate::Answers => None,
-    }
+pub(crate) fn may_fail(mark: &[u8], number: usize) -> bool {
+    matches!(
+        fate(mark, number).0,
+        Fate::Closes | Fate::ClosesWithin | Fate::Late | Fate::Hangs | Fate::Garbage
+    )
 }
 
 /// What a service says to a request.
@@ -154,6 +145,9 @@ impl Service {
                 self.process.wait()?;
                 sleep(ill);
                 self.process = start(&self.endpoint, self.number)?;
+                self.process
+                    .wait_for(&self.endpoint)
+                    .map_err(io::Error::other)?;
             } else {
                 self.process.signal(Signal::STOP)?;
                 sleep(ill);
