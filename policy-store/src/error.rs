@@ -6,7 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The deadline of the call has passed. What was asked for may still be done.
+    /// The deadline of the call has passed, or its caller gave up late. What was asked for may still be done.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// The remote is away, and was not asked; see [`Breaker`](crate::Breaker).
