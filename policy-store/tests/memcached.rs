@@ -7,6 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -308,6 +309,48 @@ async fn a_lock_that_another_has_is_not_given_back_where_the_value_cannot_be_wri
     let owner = store.get(lock_key).await.unwrap();
     assert_eq!(owner.as_deref(), Some(&b"other"[..]));
     assert_eq!(states(&store), [BreakerState::Closed; 2]);
+}
+
+/// Answers one command on each of two connections, and sends one more line over the first when it is told to.
+fn with_a_stray_line(
+    listener: std::net::TcpListener,
+    told: mpsc::Receiver<()>,
+    sent: mpsc::Sender<()>,
+) {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    for sum in 1..=2 {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        reader.read_line(&mut String::new()).unwrap();
+        write!(stream, "{sum}\r\n").unwrap();
+        if sum == 1 {
+            told.recv().unwrap();
+            stream.write_all(b"77\r\n").unwrap();
+            sent.send(()).unwrap();
+        }
+        // Until the client closes.
+        while reader
+            .read_line(&mut String::new())
+            .is_ok_and(|read| read > 0)
+        {}
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_came_after_an_answer_is_not_taken_for_the_next_one() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tell, told) = mpsc::channel();
+    let (sent, wait) = mpsc::channel();
+    let server = std::thread::spawn(|| with_a_stray_line(listener, told, sent));
+    let store = MemcachedStore::new(MemcachedOptions::new([address.as_str().into()])).unwrap();
+    assert_eq!(store.add(b"key", 1, LONG).await.unwrap(), 1);
+    // The runtime has this thread alone: it hears of nothing meanwhile.
+    tell.send(()).unwrap();
+    wait.recv().unwrap();
+    assert_eq!(store.add(b"key", 1, LONG).await.unwrap(), 2);
+    drop(store);
+    server.join().unwrap();
 }
 
 async fn one() -> (Tested, Server) {
