@@ -2,7 +2,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-/// Why a call has no answer. It holds no password, and no value that was stored.
+/// Why a call has no answer. It holds no password, and no value that was stored. What a server says of itself or of a
+/// query is in it as it was said: a database may name a value of the query.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -165,6 +165,8 @@ impl Entry<'_> {
     }
 }
 
-pub(super) fn odd(reply: &impl std::fmt::Debug) -> StoreError {
-    StoreError::Protocol(format!("{reply:?}"))
+/// The error of a reply that the command does not have.
+pub(super) fn odd<'a>(reply: impl Into<Option<&'a Reply>>) -> StoreError {
+    let name = reply.into().map_or("nothing", Reply::name);
+    StoreError::Protocol(name.into())
 }

@@ -79,7 +79,7 @@ impl Entry<'_> {
             (Some(Reply::NotStored), _) => return Ok(Locked::Busy),
             (Some(Reply::Stored), Some(Reply::Value { data, unique })) => Some((data, unique)),
             (Some(Reply::Stored), Some(Reply::End)) => None,
-            (first, _) => return Err(odd(&first)),
+            (first, _) => return Err(odd(first.as_ref())),
         };
         if let Some(Reply::Value { data, unique }) = replies.next()
             && data == lock.owner
@@ -123,7 +123,7 @@ impl Entry<'_> {
                 of.set(value, ttl).await.map(|()| true)
             }
             (Some(Reply::Exists | Reply::NotFound | Reply::NotStored), _) => Ok(false),
-            (reply, _) => Err(odd(&reply)),
+            (reply, _) => Err(odd(reply)),
         }
     }
 
