@@ -232,7 +232,7 @@ mod on_a_cluster {
     }
 }
 
-/// The same events, at the same times, to the script and to the rules.
+/// The script and the rules are told equal events at equal times.
 #[tokio::test]
 async fn the_script_counts_as_the_rules_do() {
     let server = servers::one();
