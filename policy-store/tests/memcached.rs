@@ -42,7 +42,7 @@ fn store(servers: &[&Server], remote: RemoteOptions) -> MemcachedStore {
 async fn two() -> (Tested, [Server; 2]) {
     let servers = [memcached(), memcached()];
     (
-        Arc::new(store(&[&servers[0], &servers[1]], RemoteOptions::default())),
+        Arc::new(store(&[&servers[0], &servers[1]], suite::patient())),
         servers,
     )
 }
@@ -200,10 +200,10 @@ async fn a_lock_costs_one_round_trip_to_take_and_one_to_give_back() {
 
 /// A lock's key and a value's: on one of two servers each, by its number. The value has been written.
 async fn keys_on(servers: &[Server; 2], [lock, value]: [usize; 2]) -> [String; 2] {
-    let both = store(&[&servers[0], &servers[1]], RemoteOptions::default());
+    let both = store(&[&servers[0], &servers[1]], suite::patient());
     let mut keys = Vec::new();
     for (kind, server) in [("lock", lock), ("value", value)] {
-        let alone = store(&[&servers[server]], RemoteOptions::default());
+        let alone = store(&[&servers[server]], suite::patient());
         for number in 0.. {
             let key = format!("{kind} {number}");
             both.set(key.as_bytes(), b"1", LONG).await.unwrap();
@@ -228,7 +228,7 @@ async fn a_server_that_hangs_is_known_as_such_whether_it_has_the_lock_or_the_val
         let servers = [memcached(), memcached()];
         let [lock_key, key] = keys_on(&servers, [lock, value]).await;
         let (lock_key, key) = (lock_key.as_bytes(), key.as_bytes());
-        let store = store(&[&servers[0], &servers[1]], faults::remote());
+        let store = store(&[&servers[0], &servers[1]], RemoteOptions::default());
         let lock = Lock {
             key: lock_key,
             owner: b"me",
@@ -265,7 +265,7 @@ async fn a_lock_is_given_back_though_the_server_of_its_value_hangs() {
     let servers = [memcached(), memcached()];
     let [lock_key, key] = keys_on(&servers, [0, 1]).await;
     let (lock_key, key) = (lock_key.as_bytes(), key.as_bytes());
-    let store = store(&[&servers[0], &servers[1]], faults::remote());
+    let store = store(&[&servers[0], &servers[1]], RemoteOptions::default());
     let lock = Lock {
         key: lock_key,
         owner: b"me",
@@ -295,7 +295,7 @@ async fn a_lock_that_another_has_is_not_given_back_where_the_value_cannot_be_wri
     let servers = [memcached(), memcached()];
     let [lock_key, key] = keys_on(&servers, [0, 1]).await;
     let (lock_key, key) = (lock_key.as_bytes(), key.as_bytes());
-    let store = store(&[&servers[0], &servers[1]], faults::remote());
+    let store = store(&[&servers[0], &servers[1]], RemoteOptions::default());
     let ttl = Duration::from_secs(60);
     let [me, other] = [&b"me"[..], b"other"].map(|owner| Lock {
         key: lock_key,
@@ -355,10 +355,7 @@ async fn a_line_that_came_after_an_answer_is_not_taken_for_the_next_one() {
 
 async fn one() -> (Tested, Server) {
     let server = memcached();
-    (
-        Arc::new(store(&[&server], RemoteOptions::default())),
-        server,
-    )
+    (Arc::new(store(&[&server], suite::patient())), server)
 }
 
 mod of_one_server {
