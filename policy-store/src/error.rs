@@ -2,11 +2,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-/// Why a call has no answer. It holds no password, and no value that was stored.
+/// Why a call has no answer. It holds no password, and no value that was stored. What a server says of itself or of a
+/// query is in it as it was said: a database may name a value of the query.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The deadline of the call has passed. What was asked for may still be done.
+    /// The deadline of the call has passed, or its caller gave up late. What was asked for may still be done.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// The remote is away, and was not asked; see [`Breaker`](crate::Breaker).

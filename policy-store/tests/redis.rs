@@ -23,7 +23,7 @@ fn options(server: &Server, remote: RemoteOptions) -> RedisOptions {
 
 async fn one() -> (Tested, Server) {
     let server = servers::one();
-    let store = RedisStore::new(options(&server, RemoteOptions::default())).unwrap();
+    let store = RedisStore::new(options(&server, suite::patient())).unwrap();
     (Arc::new(store), server)
 }
 
@@ -74,7 +74,7 @@ async fn a_user_a_password_and_a_database_are_used_and_not_shown() {
 #[tokio::test]
 async fn a_value_of_another_program_that_is_too_large_is_refused_and_harms_no_other_call() {
     let server = servers::one();
-    let store = RedisStore::new(options(&server, RemoteOptions::default())).unwrap();
+    let store = RedisStore::new(options(&server, suite::patient())).unwrap();
     let client = redis::Client::open(format!("redis://{}/", server.address())).unwrap();
     let mut other = client.get_multiplexed_async_connection().await.unwrap();
     let mut set = redis::cmd("SET");
@@ -232,7 +232,7 @@ mod on_a_cluster {
     }
 }
 
-/// The same events, at the same times, to the script and to the rules.
+/// The script and the rules are told equal events at equal times.
 #[tokio::test]
 async fn the_script_counts_as_the_rules_do() {
     let server = servers::one();

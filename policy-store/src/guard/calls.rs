@@ -12,7 +12,7 @@ pub struct Calls {
     pub answered: u64,
     /// It could not be reached, or the connection broke.
     pub failed: u64,
-    /// It has not answered in time.
+    /// It has not answered in time, or the caller gave up after half the deadline.
     pub timed_out: u64,
     /// It was not asked: the breaker is open.
     pub refused: u64,

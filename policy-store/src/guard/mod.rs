@@ -15,14 +15,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::unconstrained, time::sleep};
+use tokio::{
+    runtime::Handle,
+    task::unconstrained,
+    time::{Instant, sleep},
+};
 
 use self::timers::Timers;
 pub use self::{
     breaker::{Breaker, BreakerState, BreakerStatus},
     calls::Calls,
 };
-use crate::StoreError;
+use crate::{StoreError, wall_clock::millis};
 
 /// How long a remote may take, and what is done when it is away.
 #[derive(Clone, Debug)]
@@ -31,7 +35,8 @@ pub struct RemoteOptions {
     /// How long a call may take in all, connecting included. 1 s: a request waits for several of them, and Postfix for
     /// the request.
     pub deadline: Duration,
-    /// After how many calls in a row that failed the breaker opens. 3: a restart closes one connection, or two.
+    /// After how many calls in a row that failed the breaker opens. 3: a restart closes one connection, or two. A call
+    /// that its caller drops after half the deadline has failed; one that is dropped earlier says nothing.
     pub failures: u32,
     /// How long after that the remote is tried for the first time; twice as long after each trial that fails. 250 ms;
     /// less than 10 ms counts as that.
@@ -94,7 +99,8 @@ impl Guard {
         &self.breaker
     }
 
-    /// Does the work, no longer than until the deadline, unless the breaker is open.
+    /// Does the work, no longer than until the deadline, unless the breaker is open. A caller that gives the call up after
+    /// half the deadline has waited for nothing, too.
     pub(crate) async fn call<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
@@ -104,12 +110,18 @@ impl Guard {
             self.keep_trying();
             return Err(error);
         }
+        let mut call = Call::begin(self);
         let result = self.in_time(work).await;
-        self.breaker.record(result.as_ref().err());
+        call.end(result.as_ref().err());
+        result
+    }
+
+    /// Takes note of how a call ended.
+    fn record(&self, error: Option<&StoreError>) {
+        self.breaker.record(error);
         if self.breaker.refusal().is_some() {
             self.keep_trying();
         }
-        result
     }
 
     async fn in_time<T>(
@@ -130,6 +142,10 @@ impl Guard {
 
     /// Has a task try the remote until it answers, if none does yet.
     fn keep_trying(&self) {
+        // A call may be dropped outside of a runtime; then the next call has a task try.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
         if self.trying.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -139,7 +155,7 @@ impl Guard {
         let trial = Trial(Arc::downgrade(&this));
         let [mut wait, longest] =
             [self.options.retry_min, self.options.retry_max].map(|wait| wait.max(MIN_RETRY));
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             drop(this);
             loop {
                 sleep(wait).await;
@@ -161,6 +177,42 @@ impl Guard {
 impl fmt::Debug for Guard {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.breaker.fmt(formatter)
+    }
+}
+
+/// A call that has not ended. One that is dropped late counts as without an answer: a caller whose own deadline is the
+/// shorter one would otherwise wait for a remote that hangs each time.
+struct Call<'a> {
+    guard: &'a Guard,
+    begin: Instant,
+    has_ended: bool,
+}
+
+impl<'a> Call<'a> {
+    fn begin(guard: &'a Guard) -> Self {
+        Self {
+            guard,
+            begin: Instant::now(),
+            has_ended: false,
+        }
+    }
+
+    fn end(&mut self, error: Option<&StoreError>) {
+        self.has_ended = true;
+        self.guard.record(error);
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let waited = self.begin.elapsed();
+        if waited >= self.guard.options.deadline / 2 {
+            let waited = Duration::from_millis(millis(waited));
+            self.guard.record(Some(&StoreError::TimedOut(waited)));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 
@@ -51,6 +51,63 @@ async fn after_three_outages_in_a_row_calls_fail_at_once() {
         "{result:?}"
     );
     assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up_late_open_the_breaker_and_those_that_give_up_early_do_not() {
+    let guard = guard(Arc::new(Mutex::new(true)));
+    let give_up_after = async |time| {
+        let call = guard.call(pending::<Result<(), _>>());
+        assert!(timeout(time, call).await.is_err());
+    };
+    for _ in 0..10 {
+        give_up_after(Duration::from_millis(499)).await;
+    }
+    assert_eq!(guard.breaker().calls(), Calls::default());
+    for _ in 0..3 {
+        assert_eq!(guard.breaker().state(), BreakerState::Closed);
+        give_up_after(Duration::from_millis(500)).await;
+    }
+    let status = guard.breaker().status();
+    assert_eq!(status.state, BreakerState::Open);
+    assert_eq!(status.error.as_deref(), Some("no answer within 500ms"));
+    assert_eq!(guard.breaker().calls().timed_out, 3);
+    // Nobody asks any more, and it is tried nevertheless.
+    let mut watch = guard.breaker().watch();
+    watch
+        .wait_for(|status| status.state == BreakerState::Closed)
+        .await
+        .unwrap();
+}
+
+#[test]
+fn calls_that_are_given_up_outside_of_a_runtime_count_and_another_call_begins_the_trials() {
+    let mut options = RemoteOptions::default();
+    (options.deadline, options.retry_min) = (Duration::from_millis(2), Duration::ZERO);
+    let probe = || Box::pin(async { Ok(()) }) as Pin<Box<_>>;
+    let guard = Guard::new("test".into(), options, Box::new(probe));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        let mut call = Box::pin(guard.call(pending::<Result<(), _>>()));
+        runtime.block_on(async {
+            let begun = timeout(Duration::ZERO, call.as_mut());
+            assert!(begun.await.is_err());
+            sleep(Duration::from_millis(5)).await;
+        });
+        drop(call);
+    }
+    assert_eq!(guard.breaker().state(), BreakerState::Open);
+    runtime.block_on(async {
+        let mut watch = guard.breaker().watch();
+        assert!(guard.call(async { Ok(()) }).await.is_err());
+        watch
+            .wait_for(|status| status.state == BreakerState::Closed)
+            .await
+            .unwrap();
+    });
 }
 
 #[tokio::test(start_paused = true)]

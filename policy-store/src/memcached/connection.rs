@@ -2,6 +2,10 @@
 
 use std::io;
 
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
@@ -41,14 +45,15 @@ impl Connection {
         })
     }
 
-    /// Whether nothing has come since the last answer, and the server has not closed.
+    /// Whether nothing has come since the last answer, and the server has not closed. The kernel is asked: the runtime may not
+    /// have heard yet.
     pub(super) fn is_quiet(&self) -> bool {
-        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let read = match &self.stream {
-            Stream::Tcp(stream) => stream.try_read(&mut byte),
-            Stream::Unix(stream) => stream.try_read(&mut byte),
+            Stream::Tcp(stream) => recv(stream, &mut [0; 1], flags),
+            Stream::Unix(stream) => recv(stream, &mut [0; 1], flags),
         };
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        matches!(read, Err(Errno::WOULDBLOCK))
     }
 
     /// Whether nothing has come since commands were sent last.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    held::{Held, Locks},
     protocol::{Expect, Reply, command, exptime, is_in_range, storage},
     server::Server,
 };
 use crate::{
-    Event, Lock, Locked, StoreError, Usage, Windows,
+    Event, StoreError, Usage, Windows,
     store::{number, sum},
     wall_clock::now_ms,
     window::WindowState,
@@ -42,11 +41,11 @@ impl Entry<'_> {
         }
     }
 
-    fn get_command(&self) -> Vec<u8> {
+    pub(super) fn get_command(&self) -> Vec<u8> {
         command("gets", &self.name, "")
     }
 
-    fn value(&self) -> Expect<'_> {
+    pub(super) fn value(&self) -> Expect<'_> {
         Expect::Value(&self.name)
     }
 
@@ -58,7 +57,7 @@ impl Entry<'_> {
             .ok_or_else(|| StoreError::Protocol("no reply".into()))
     }
 
-    fn storage(&self, verb: &str, value: &[u8], ttl: Option<Duration>) -> Vec<u8> {
+    pub(super) fn storage(&self, verb: &str, value: &[u8], ttl: Option<Duration>) -> Vec<u8> {
         storage(verb, &self.name, value, exptime(ttl, now_ms()), None)
     }
 
@@ -164,98 +163,10 @@ impl Entry<'_> {
         }
         Err(StoreError::Contended)
     }
-
-    /// Takes the lock that this entry is, and reads a value, in one round trip if both are on one server. What giving it
-    /// back needs is noted.
-    pub(super) async fn lock_and_get(
-        &self,
-        lock: Lock<'_>,
-        of: &Entry<'_>,
-        locks: &Locks,
-    ) -> Result<Locked, StoreError> {
-        if !std::ptr::eq(self.server, of.server) {
-            if !self.insert(lock.owner, Some(lock.ttl)).await? {
-                return Ok(Locked::Busy);
-            }
-            return Ok(Locked::Held(of.get().await?.map(|(value, _)| value.into())));
-        }
-        let mut commands = self.storage("add", lock.owner, Some(lock.ttl));
-        commands.extend(of.get_command());
-        commands.extend(self.get_command());
-        let expected = [Expect::Line, of.value(), self.value()];
-        let replies = self.server.exchange(&commands, &expected).await?;
-        let mut replies = replies.into_iter();
-        let value = match (replies.next(), replies.next()) {
-            (Some(Reply::NotStored), _) => return Ok(Locked::Busy),
-            (Some(Reply::Stored), Some(Reply::Value { data, unique })) => Some((data, unique)),
-            (Some(Reply::Stored), Some(Reply::End)) => None,
-            (first, _) => return Err(odd(&first)),
-        };
-        if let Some(Reply::Value { data, unique }) = replies.next()
-            && data == lock.owner
-        {
-            let value = value.as_ref().map(|(_, unique)| *unique);
-            let held = Held {
-                lock: unique,
-                value,
-            };
-            locks.add(lock, held);
-        }
-        Ok(Locked::Held(value.map(|(data, _)| data.into())))
-    }
-
-    /// Gives back the lock that this entry is: a value that was deleted, or taken by another, is not.
-    pub(super) async fn set_and_unlock(
-        &self,
-        lock: Lock<'_>,
-        held: Option<Held>,
-        of: &Entry<'_>,
-        value: &[u8],
-        ttl: Option<Duration>,
-    ) -> Result<bool, StoreError> {
-        if let Some(held) = held {
-            return self.set_and_unlock_held(held, of, value, ttl).await;
-        }
-        let Some((owner, unique)) = self.get().await? else {
-            return Ok(false);
-        };
-        if owner != lock.owner {
-            return Ok(false);
-        }
-        of.set(value, ttl).await?;
-        self.line(self.unlock(unique)).await?;
-        Ok(true)
-    }
-
-    /// The same with what was noted: one round trip, where nobody has written the value without the lock.
-    async fn set_and_unlock_held(
-        &self,
-        held: Held,
-        of: &Entry<'_>,
-        value: &[u8],
-        ttl: Option<Duration>,
-    ) -> Result<bool, StoreError> {
-        let exptime = exptime(ttl, now_ms());
-        let verb = if held.value.is_some() { "cas" } else { "add" };
-        let mut commands = storage(verb, &of.name, value, exptime, held.value);
-        commands.extend(self.unlock(held.lock));
-        let replies = self.server.exchange(&commands, &[Expect::Line; 2]).await?;
-        match (replies.first(), replies.get(1)) {
-            (Some(Reply::Stored), _) => Ok(true),
-            // Its time was over meanwhile, or somebody has written it without the lock.
-            (Some(Reply::Exists | Reply::NotFound | Reply::NotStored), Some(Reply::Stored)) => {
-                of.set(value, ttl).await.map(|()| true)
-            }
-            (Some(Reply::Exists | Reply::NotFound | Reply::NotStored), _) => Ok(false),
-            (reply, _) => Err(odd(&reply)),
-        }
-    }
-
-    fn unlock(&self, unique: u64) -> Vec<u8> {
-        storage("cas", &self.name, b"", PAST, Some(unique))
-    }
 }
 
-pub(super) fn odd(reply: &impl std::fmt::Debug) -> StoreError {
-    StoreError::Protocol(format!("{reply:?}"))
+/// The error of a reply that the command does not have.
+pub(super) fn odd<'a>(reply: impl Into<Option<&'a Reply>>) -> StoreError {
+    let name = reply.into().map_or("nothing", Reply::name);
+    StoreError::Protocol(name.into())
 }

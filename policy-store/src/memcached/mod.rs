@@ -3,6 +3,7 @@
 mod connection;
 mod entry;
 mod held;
+mod lock;
 pub mod protocol;
 mod ring;
 mod server;
@@ -20,7 +21,8 @@ pub struct MemcachedOptions {
     pub servers: Vec<MemcachedServer>,
     /// The beginning of each key on the servers. Empty by default.
     pub prefix: String,
-    /// Deadline and breaker, for each server.
+    /// Deadline and breaker, for each server. A call about a lock and a value that are on two servers asks one after the
+    /// other, each with its deadline.
     pub remote: RemoteOptions,
     /// How many connections to each server there are at most. 16: a call has one for a round trip, and others wait for
     /// it within their deadline.

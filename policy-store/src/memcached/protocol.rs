@@ -45,6 +45,22 @@ pub enum Reply {
     Number(u64),
 }
 
+impl Reply {
+    /// Its kind, without what it holds.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Value { .. } => "VALUE",
+            Self::End => "END",
+            Self::Stored => "STORED",
+            Self::NotStored => "NOT_STORED",
+            Self::Exists => "EXISTS",
+            Self::NotFound => "NOT_FOUND",
+            Self::Deleted => "DELETED",
+            Self::Number(_) => "a number",
+        }
+    }
+}
+
 /// Whether a server takes a key as it is: not empty, no blank, no control character.
 pub fn is_plain_key(key: &[u8]) -> bool {
     !key.is_empty() && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
@@ -220,9 +236,24 @@ fn refusal(line: &[u8]) -> StoreError {
     }
 }
 
+/// The error of an answer that is none. Only a word of the protocol is shown: anything else may be a part of a value.
 fn unexpected(bytes: &[u8]) -> StoreError {
-    let shown = bytes.get(..60).unwrap_or(bytes);
-    StoreError::Protocol(shown.escape_ascii().to_string())
+    const WORDS: [&str; 9] = [
+        "VALUE",
+        "END",
+        "STORED",
+        "NOT_STORED",
+        "EXISTS",
+        "NOT_FOUND",
+        "DELETED",
+        "OK",
+        "ERROR",
+    ];
+    let word = bytes.split(|byte| byte.is_ascii_whitespace()).next();
+    let known = WORDS
+        .into_iter()
+        .find(|known| word == Some(known.as_bytes()));
+    StoreError::Protocol(known.unwrap_or("none of memcached's").into())
 }
 
 /// Whether a sum is one that all stores can have.

@@ -193,8 +193,7 @@ impl Store for MemcachedStore {
         Box::pin(async move {
             check_size(lock.key, lock.owner)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
-            let locked = entry.lock_and_get(lock, &of, &self.inner.locks);
-            entry.server.guard.call(locked).await
+            entry.lock_and_get(lock, &of, &self.inner.locks).await
         })
     }
 
@@ -208,9 +207,8 @@ impl Store for MemcachedStore {
         Box::pin(async move {
             check_size(key, value)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
-            let held = self.inner.locks.take(lock);
-            let unlocked = entry.set_and_unlock(lock, held, &of, value, ttl);
-            entry.server.guard.call(unlocked).await
+            let locks = &self.inner.locks;
+            entry.set_and_unlock(lock, locks, &of, value, ttl).await
         })
     }
 

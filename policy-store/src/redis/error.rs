@@ -13,7 +13,10 @@ pub(super) fn error(error: RedisError) -> StoreError {
     }
     match error.kind() {
         ErrorKind::AuthenticationFailed => StoreError::Login(text()),
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StoreError::Protocol(text()),
+        // The text has the answer in it.
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
+            StoreError::Protocol(error.category().into())
+        }
         ErrorKind::InvalidClientConfig => StoreError::Refused(text()),
         ErrorKind::Server(kind) => match kind {
             ServerErrorKind::NoPerm => StoreError::Login(text()),
@@ -44,4 +47,21 @@ pub(super) fn error(error: RedisError) -> StoreError {
 fn size(error: &RedisError) -> usize {
     let size = error.detail().and_then(|detail| detail.trim().parse().ok());
     size.unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, from_redis_value};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_type_is_not_shown() {
+        let answer = Value::BulkString(b"geheim".to_vec());
+        let found = from_redis_value::<bool>(answer).unwrap_err();
+        let error = error(found.into());
+        let shown = format!("{error} {error:?}");
+        assert!(matches!(error, StoreError::Protocol(_)), "{shown}");
+        assert!(!shown.contains("geheim"), "{shown}");
+    }
 }

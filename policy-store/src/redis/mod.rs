@@ -62,6 +62,8 @@ pub enum RedisServers {
         password: Option<Secret>,
     },
     /// Some servers of a cluster. Here the library that is used connects by itself: an answer that is larger than a value
-    /// may be is refused as well, but only when it has come, so that a hostile node costs memory until the deadline.
+    /// may be is refused as well, but only when it has come, so that a hostile node costs memory until the deadline. A cluster
+    /// has one breaker: until it says itself that a node is away (`cluster-node-timeout`), calls about that node's keys
+    /// may take their deadline.
     Cluster(Vec<String>),
 }

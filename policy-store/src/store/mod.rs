@@ -82,7 +82,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         event: Event<'a>,
     ) -> Answer<'a, Usage>;
 
-    /// The same for something that may be told more than once, such as a mail: it is counted the first time, and its mark, a
+    /// Counts something that may be told more than once, such as a mail: it is counted the first time, and its mark, a
     /// key, remembers that. `None` if the mark is there already. What is denied, and not counted for that, leaves no
     /// mark: it is checked again. In one step where the store can; else another that asks meanwhile may find the mark of
     /// one that is about to be denied.
@@ -150,7 +150,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         })
     }
 
-    /// The breakers of all remotes behind the store; none if there is no remote.
+    /// The breakers of all remotes of the store; none if there is no remote.
     fn breakers(&self) -> Vec<Breaker>;
 }
 

@@ -12,13 +12,20 @@ mod windows;
 
 use std::{sync::Arc, time::Duration};
 
-use policy_store::Store;
+use policy_store::{RemoteOptions, Store};
 use tokio::time::sleep;
 
 pub use self::{changes::*, entries::*, windows::*};
 
 /// A store to test, and whether its keys can be guessed by others: each case uses its own.
 pub type Tested = Arc<dyn Store>;
+
+/// How a remote is asked where the deadline is not what is tested: a machine with much else to do may be slow.
+pub fn patient() -> RemoteOptions {
+    let mut remote = RemoteOptions::default();
+    remote.deadline = Duration::from_secs(20);
+    remote
+}
 
 /// Waits for a condition; false after some 20 seconds. On the paused clock that takes no time.
 pub async fn eventually(mut condition: impl AsyncFnMut() -> bool) -> bool {

@@ -11,7 +11,7 @@ pub fn slapd(more: &str) -> Server {
     slapd_with(more, "")
 }
 
-/// The same with more entries, in LDIF.
+/// A directory with more entries, in LDIF.
 pub fn slapd_with(more: &str, more_entries: &str) -> Server {
     let port = free_port();
     let directory = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
 /// A server and the files that it has.
@@ -27,12 +27,12 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), address, command)
     }
 
-    /// The same with files that were made before.
+    /// Starts a server with files that were made before.
     pub fn start_in(directory: TempDir, address: &str, command: &[&str]) -> Self {
         Self::start_until(&[], directory, address, command)
     }
 
-    /// The same, and waits until this program succeeds.
+    /// Starts a server with such files, and waits until this program succeeds.
     pub fn start_until(
         ready: &[&str],
         directory: TempDir,
@@ -122,9 +122,14 @@ impl Server {
         }
     }
 
-    /// Has it hang: its connections stay, and nothing comes.
+    /// Has it hang: its connections stay, and nothing comes once this returns.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+        if let Some(child) = &self.child {
+            let child = WaitId::Pid(Pid::from_child(child));
+            // The last of its threads has stopped then.
+            waitid(child, WaitIdOptions::STOPPED).unwrap();
+        }
     }
 
     /// Lets it go on.
