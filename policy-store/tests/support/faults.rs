@@ -12,14 +12,18 @@ use std::{
 use policy_store::{Breaker, BreakerState, RemoteOptions, Store};
 use tokio::{
     task::{JoinSet, block_in_place},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 /// Short, so that a test does not take long.
 pub const DEADLINE: Duration = Duration::from_millis(300);
 
-/// What a call may take beyond its deadline on a machine with much else to do.
-const SLACK: Duration = Duration::from_millis(700);
+/// The result of a call that must end at its deadline. Both timers of a machine that stands still ring at once, and then the
+/// call is asked first: only one that has no end of its own fails here.
+pub async fn by_deadline<T>(call: impl Future<Output = T>) -> T {
+    let ended = timeout(DEADLINE * 3, call).await;
+    ended.expect("a call goes on after its deadline")
+}
 
 pub fn remote() -> RemoteOptions {
     let mut remote = RemoteOptions::default();
@@ -91,18 +95,12 @@ async fn ask(store: &dyn Store, caller: u64, number: u64) -> bool {
         "{key} is {number} {}",
         "x".repeat((number % 50) as usize * 20)
     );
-    let begin = Instant::now();
-    let is_answered = if number.is_multiple_of(2) {
-        store
-            .set(
-                key.as_bytes(),
-                value.as_bytes(),
-                Some(Duration::from_secs(60)),
-            )
-            .await
-            .is_ok()
+    if number.is_multiple_of(2) {
+        let ttl = Some(Duration::from_secs(60));
+        let set = store.set(key.as_bytes(), value.as_bytes(), ttl);
+        by_deadline(set).await.is_ok()
     } else {
-        let got = store.get(key.as_bytes()).await;
+        let got = by_deadline(store.get(key.as_bytes())).await;
         if let Ok(Some(got)) = &got {
             assert!(
                 got.starts_with(format!("{key} is ").as_bytes()),
@@ -110,10 +108,7 @@ async fn ask(store: &dyn Store, caller: u64, number: u64) -> bool {
             );
         }
         got.is_ok()
-    };
-    let took = begin.elapsed();
-    assert!(took < DEADLINE + SLACK, "{took:?}");
-    is_answered
+    }
 }
 
 /// Waits until a breaker is in a state.
