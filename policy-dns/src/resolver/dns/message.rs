@@ -1,6 +1,6 @@
 //! The answer to a query, out of a message.
 
-use std::time::Duration;
+use std::{iter::successors, time::Duration};
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
@@ -8,7 +8,10 @@ use hickory_proto::{
 };
 use thiserror::Error;
 
-use super::super::{Data, Outcome, Question, Record, RecordType, answer::belonging};
+use super::super::{
+    Data, Outcome, Question, Record, RecordType,
+    answer::{MAX_ALIASES, belonging},
+};
 use crate::Name;
 
 /// An answer as a server has sent it, for those that bring a transport of their own.
@@ -133,32 +136,32 @@ impl Decoded {
         if self.outcome != Outcome::Records || self.is_negative_proven {
             return None;
         }
-        let mut name = &question.name;
-        // Longer than any chain that is followed: this one is a loop then.
-        for _ in 0..=self.records.len() {
-            let here = |record: &&Record| record.name == *name;
-            if self
-                .records
-                .iter()
-                .filter(here)
-                .any(|record| record.data.kind() == question.kind)
-            {
-                return None;
-            }
-            let target = self
-                .records
-                .iter()
-                .filter(here)
-                .find_map(|record| match &record.data {
-                    Data::Cname(target) => Some(target),
-                    _ => None,
-                });
-            match target {
-                Some(target) => name = target,
-                None => return (*name != question.name).then(|| name.clone()),
-            }
+        let names: Vec<_> = self.chain(question).collect();
+        let is_answered = |name: &&Name| self.has(name, question.kind);
+        // One that is longer than those that are followed may be a circle.
+        if names.len() > MAX_ALIASES + 1 || names.iter().any(is_answered) {
+            return None;
         }
-        None
+        let end = names.last().filter(|end| **end != &question.name);
+        end.map(|end| (*end).clone())
+    }
+
+    /// The question's name and the names that it stands for, one after the other, as far as these are followed: a
+    /// server may send a circle, or thousands.
+    fn chain<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Name> {
+        let target = |name: &&Name| {
+            let mut here = self.records.iter().filter(|record| record.name == **name);
+            here.find_map(|record| match &record.data {
+                Data::Cname(target) => Some(target),
+                _ => None,
+            })
+        };
+        successors(Some(&question.name), target).take(MAX_ALIASES + 2)
+    }
+
+    fn has(&self, name: &Name, kind: RecordType) -> bool {
+        let mut records = self.records.iter();
+        records.any(|record| record.name == *name && record.data.kind() == kind)
     }
 }
 
@@ -204,3 +207,28 @@ pub(super) fn proto_type(kind: RecordType) -> rr::RecordType {
 
 /// The codes of servers that do not understand a query (RFC 6891, 7).
 const NOT_UNDERSTOOD: [ResponseCode; 2] = [ResponseCode::FormErr, ResponseCode::NotImp];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_of_aliases_takes_no_more_steps_than_are_followed() {
+        let name = |index: usize| Name::parse(format!("a{index}.test")).unwrap();
+        let circle = (0..100).map(|index| Record {
+            name: name(index),
+            ttl: 60,
+            data: Data::Cname(name((index + 1) % 100)),
+        });
+        let decoded = Decoded {
+            outcome: Outcome::Records,
+            is_truncated: false,
+            is_negative_proven: false,
+            ttl: Duration::ZERO,
+            records: circle.collect(),
+        };
+        let question = Question::new(name(0), RecordType::A);
+        assert_eq!(decoded.chain(&question).count(), MAX_ALIASES + 2);
+        assert_eq!(decoded.unfollowed_alias(&question), None);
+    }
+}
