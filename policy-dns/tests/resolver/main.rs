@@ -34,6 +34,8 @@ const ZONE: &str = r#"
     odd.test            !code 4
     cut.test            !truncated
     cut.test            A 192.0.2.5
+    within.test         !cut-within
+    within.test         A 192.0.2.8
     id.test             !wrong-id
     id.test             A 192.0.2.6
     name.test           !wrong-name
@@ -59,7 +61,7 @@ fn question(name: &str, kind: RecordType) -> Question {
     Question::new(Name::parse(name).unwrap(), kind)
 }
 
-async fn ask(resolver: &DnsResolver, name: &str, kind: RecordType) -> Answer {
+async fn ask(resolver: &impl Resolver, name: &str, kind: RecordType) -> Answer {
     resolver.ask(question(name, kind)).await
 }
 
@@ -85,6 +87,7 @@ async fn outcomes_are_told_apart() {
         ("no.test", A, Refused, 0),
         ("odd.test", A, Failed(4), 0),
         ("cut.test", A, Records, 1),
+        ("within.test", A, Records, 1),
         ("id.test", A, Timeout, 0),
         ("name.test", A, Timeout, 0),
         ("dead.test", A, Timeout, 0),

@@ -1,6 +1,6 @@
 //! The answer to a query, out of a message.
 
-use std::{iter::successors, time::Duration};
+use std::{iter::successors, ops::Range, time::Duration};
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
@@ -37,12 +37,28 @@ pub enum DecodeError {
 }
 
 impl Decoded {
-    /// Reads the answer to `question`, asked with the id `id`, in a message.
+    /// Reads the answer to `question`, asked with the id `id`, in a message over UDP. One that was cut off within a
+    /// record has no records: they are not to be used anyway (RFC 2181, 9).
     ///
     /// # Errors
     ///
     /// See [`DecodeError`].
     pub fn decode(question: &Question, id: u16, message: &[u8]) -> Result<Self, DecodeError> {
+        match Self::decode_whole(question, id, message) {
+            Err(DecodeError::Malformed) => {
+                let head = head_of_cut(message).ok_or(DecodeError::Malformed)?;
+                Self::decode_whole(question, id, &head)
+            }
+            decoded => decoded,
+        }
+    }
+
+    /// Reads an answer that cannot be asked for once more: one over TCP.
+    pub(super) fn decode_whole(
+        question: &Question,
+        id: u16,
+        message: &[u8],
+    ) -> Result<Self, DecodeError> {
         // The id comes first: what somebody else has sent cannot end the wait by being malformed.
         if message.first_chunk::<2>() != Some(&id.to_be_bytes()) {
             return Err(DecodeError::OtherQuestion);
@@ -107,7 +123,7 @@ impl Decoded {
         self.outcome
     }
 
-    /// Whether the message was cut off: it is to be asked for over TCP.
+    /// Whether the message was cut off: it is to be asked for over TCP, and its records are not to be used.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.is_truncated
@@ -165,6 +181,16 @@ impl Decoded {
     }
 }
 
+/// The header and the question of a message that says that it was cut off.
+fn head_of_cut(message: &[u8]) -> Option<Vec<u8>> {
+    if message.get(FLAGS)? & TRUNCATED == 0 {
+        return None;
+    }
+    let mut head = message.to_vec();
+    head.get_mut(RECORD_COUNTS)?.fill(0);
+    Some(head)
+}
+
 fn is_not_understood(code: ResponseCode) -> bool {
     NOT_UNDERSTOOD.contains(&code)
 }
@@ -205,6 +231,11 @@ pub(super) fn proto_type(kind: RecordType) -> rr::RecordType {
     }
 }
 
+/// Where a header has its first flags, and how many records there are (RFC 1035, 4.1.1).
+pub(super) const FLAGS: usize = 2;
+const RECORD_COUNTS: Range<usize> = 6..12;
+/// The flag of an answer that was cut off.
+pub(super) const TRUNCATED: u8 = 2;
 /// The codes of servers that do not understand a query (RFC 6891, 7).
 const NOT_UNDERSTOOD: [ResponseCode; 2] = [ResponseCode::FormErr, ResponseCode::NotImp];
 

@@ -52,9 +52,14 @@ impl Query {
         &self.bytes
     }
 
-    /// The answer in a message.
-    pub(super) fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        Decoded::decode(&self.question, self.id, message)
+    /// The answer in a datagram.
+    pub(super) fn decode(&self, datagram: &[u8]) -> Result<Decoded, DecodeError> {
+        Decoded::decode(&self.question, self.id, datagram)
+    }
+
+    /// The answer in a message over TCP, where none is cut off.
+    pub(super) fn decode_whole(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
+        Decoded::decode_whole(&self.question, self.id, message)
     }
 }
 

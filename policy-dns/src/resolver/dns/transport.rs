@@ -71,7 +71,7 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;
-    Ok(query.decode(&message)?)
+    Ok(query.decode_whole(&message)?)
 }
 
 const FORMERR: u16 = 1;
