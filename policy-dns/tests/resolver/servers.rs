@@ -7,6 +7,20 @@ use policy_testing::NameServer;
 
 use super::{ask, resolver};
 
+/// A resolver with these servers, and the milliseconds of a try and of a question.
+fn timed(servers: &[&NameServer], attempts: usize, timeout: u64, deadline: u64) -> DnsResolver {
+    let mut options = DnsOptions::new(servers.iter().map(|server| server.address()));
+    options.attempts = attempts;
+    options.timeout = Duration::from_millis(timeout);
+    options.deadline = Duration::from_millis(deadline);
+    DnsResolver::new(options)
+}
+
+/// What comes of a question for an address.
+async fn outcome(resolver: &DnsResolver, name: &str) -> Outcome {
+    ask(resolver, name, RecordType::A).await.outcome()
+}
+
 #[tokio::test]
 async fn the_next_server_is_asked_where_one_fails() {
     let bad = NameServer::start("*.test !servfail");
@@ -35,26 +49,33 @@ async fn the_next_server_is_asked_where_one_fails() {
 async fn an_answer_that_comes_after_the_time_of_its_try_is_taken() {
     let slow = NameServer::start("*.test !delay 300ms\na.test A 192.0.2.1\nbad.test !servfail");
     let silent = NameServer::start("*.test !silent");
-    let asking = |servers: &[&NameServer]| {
-        let mut options = DnsOptions::new(servers.iter().map(|server| server.address()));
-        (options.timeout, options.attempts) = (Duration::from_millis(200), 2);
-        options.deadline = Duration::from_secs(20);
-        DnsResolver::new(options)
-    };
-    for (servers, name, outcome) in [
-        (&[&slow][..], "a.test", Outcome::Records),
-        (&[&slow, &silent], "a.test", Outcome::Records),
-        (&[&slow], "none.test", Outcome::NxDomain),
-        (&[&slow, &silent], "bad.test", Outcome::ServFail),
+    for (servers, attempts, name, expected) in [
+        (&[&slow][..], 2, "a.test", Outcome::Records),
+        (&[&slow, &silent], 2, "a.test", Outcome::Records),
+        (&[&slow], 2, "none.test", Outcome::NxDomain),
+        (&[&slow, &silent], 2, "bad.test", Outcome::ServFail),
+        (&[&slow, &silent], 1, "a.test", Outcome::Records),
     ] {
-        let resolver = asking(servers);
-        let answer = ask(&resolver, name, RecordType::A).await;
+        let resolver = timed(servers, attempts, 200, 20_000);
         assert_eq!(
-            answer.outcome(),
-            outcome,
+            outcome(&resolver, name).await,
+            expected,
             "{name}, {} servers",
             servers.len()
         );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_fails_comes_before_the_deadline_of_those_without() {
+    let bad = NameServer::start("*.test !servfail\nlie.test A 192.0.2.1");
+    let silent = NameServer::start("*.test !silent");
+    // The deadline comes within a try, and with the end of one.
+    for deadline in [150, 200] {
+        let resolver = timed(&[&bad, &silent], 2, 100, deadline);
+        let answer = ask(&resolver, "lie.test", RecordType::A).await;
+        assert_eq!(answer.outcome(), Outcome::ServFail, "{deadline} ms");
+        assert_eq!(answer.section().len(), 1);
     }
 }
 

@@ -16,8 +16,8 @@ use super::{
 };
 
 impl Shared {
-    /// Asks one server after the other until one has answered. What failed last is the outcome otherwise, but an
-    /// answer that fails comes before none. After the deadline there is no answer.
+    /// Asks one server after the other until one has answered, or until the deadline. Otherwise the outcome is the last
+    /// answer that fails, else a timeout if a try had no answer, else the first error.
     pub(super) async fn exchange(
         &self,
         question: &Question,
@@ -27,11 +27,12 @@ impl Shared {
         // Those whose time is over may still answer: a server that always takes longer than the time of a try is slow,
         // not down.
         let mut asked = FuturesUnordered::new();
-        for round in 0..self.options.attempts.max(1) {
+        'tries: for round in 0..self.options.attempts.max(1) {
             for server in self.servers.in_order() {
                 // No time is left where the last turn came with the deadline itself.
                 if Instant::now() + TICK >= deadline {
-                    return Err(Outcome::Timeout);
+                    failure = Outcome::Timeout;
+                    break 'tries;
                 }
                 let this = (round, server);
                 asked.push(self.ask_server(this, question));
@@ -65,9 +66,6 @@ impl Shared {
                     }
                 }
             }
-        }
-        if Instant::now() >= deadline {
-            return Err(Outcome::Timeout);
         }
         answered.ok_or(failure)
     }
