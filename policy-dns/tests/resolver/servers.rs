@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use policy_dns::{DnsOptions, DnsResolver, Outcome, RecordType};
+use futures_util::future::join;
+use policy_dns::{DnsOptions, DnsResolver, Outcome, RecordType, Resolver};
 use policy_testing::NameServer;
+use tokio::time::Instant;
 
 use super::{ask, resolver};
 
@@ -19,6 +21,13 @@ fn timed(servers: &[&NameServer], attempts: usize, timeout: u64, deadline: u64) 
 /// What comes of a question for an address.
 async fn outcome(resolver: &DnsResolver, name: &str) -> Outcome {
     ask(resolver, name, RecordType::A).await.outcome()
+}
+
+/// What comes of a question for an address by somebody who waits so many milliseconds.
+async fn outcome_within(resolver: &DnsResolver, name: &str, wait: u64) -> Outcome {
+    let deadline = Instant::now() + Duration::from_millis(wait);
+    let resolver = resolver.until(deadline);
+    ask(&resolver, name, RecordType::A).await.outcome()
 }
 
 #[tokio::test]
@@ -49,12 +58,16 @@ async fn the_next_server_is_asked_where_one_fails() {
 async fn an_answer_that_comes_after_the_time_of_its_try_is_taken() {
     let slow = NameServer::start("*.test !delay 300ms\na.test A 192.0.2.1\nbad.test !servfail");
     let silent = NameServer::start("*.test !silent");
+    let refusing = NameServer::start("*.test !refused");
     for (servers, attempts, name, expected) in [
         (&[&slow][..], 2, "a.test", Outcome::Records),
         (&[&slow, &silent], 2, "a.test", Outcome::Records),
         (&[&slow], 2, "none.test", Outcome::NxDomain),
         (&[&slow, &silent], 2, "bad.test", Outcome::ServFail),
         (&[&slow, &silent], 1, "a.test", Outcome::Records),
+        // It says at once that it does not want to, while the other one still may answer.
+        (&[&slow, &refusing], 1, "a.test", Outcome::Records),
+        (&[&silent, &refusing], 1, "a.test", Outcome::Refused),
     ] {
         let resolver = timed(servers, attempts, 200, 20_000);
         assert_eq!(
@@ -64,6 +77,21 @@ async fn an_answer_that_comes_after_the_time_of_its_try_is_taken() {
             servers.len()
         );
     }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_not_waited_for() {
+    let server = NameServer::start("*.test !silent");
+    let resolver = timed(&[&server], 2, 500, 20_000);
+    let failing = async {
+        while server.questions().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        server.set_zone("*.test !servfail");
+    };
+    let (answered, ()) = join(outcome_within(&resolver, "a.test", 900), failing).await;
+    assert_eq!(answered, Outcome::ServFail);
+    assert_eq!(resolver.counts().failed, 1);
 }
 
 #[tokio::test]

@@ -26,9 +26,11 @@ impl Shared {
         let (mut answered, mut failure) = (None, Outcome::Unreachable);
         // Those whose time is over may still answer: a server that always takes longer than the time of a try is slow,
         // not down.
-        let mut asked = FuturesUnordered::new();
-        'tries: for round in 0..self.options.attempts.max(1) {
-            for server in self.servers.in_order() {
+        let (mut asked, mut open) = (FuturesUnordered::new(), vec![]);
+        let rounds = self.options.attempts.max(1);
+        'tries: for round in 0..rounds {
+            let servers = self.servers.in_order();
+            for &server in &servers {
                 // No time is left where the last turn came with the deadline itself.
                 if Instant::now() + TICK >= deadline {
                     failure = Outcome::Timeout;
@@ -36,10 +38,12 @@ impl Shared {
                 }
                 let this = (round, server);
                 asked.push(self.ask_server(this, question));
+                open.push(this);
                 let end = Instant::now() + self.options.timeout.min(LONG);
                 // One timer for the try and for the whole question.
                 let over = end_at(end.min(deadline));
-                // It ends with what the server says that is asked now, or with its time.
+                let is_last = round + 1 == rounds && servers.last() == Some(&server);
+                // A try ends with its answer or its time. The last one leaves its time to those of other servers.
                 loop {
                     let next = select(asked.next(), over.clone()).await;
                     let Either::Left((Some((from, said)), _)) = next else {
@@ -61,7 +65,9 @@ impl Shared {
                         Err(error) if failure == Outcome::Unreachable => failure = error.outcome(),
                         Err(_) => {}
                     }
-                    if from == this {
+                    // A server that has failed now fails what it was asked before as well.
+                    open.retain(|&(round, server)| server != from.1 || round > from.0);
+                    if open.is_empty() || (from == this && !is_last) {
                         break;
                     }
                 }
