@@ -108,6 +108,74 @@ async fn an_answer_that_fails_comes_before_the_deadline_of_those_without() {
 }
 
 #[tokio::test]
+async fn a_silent_server_comes_last_also_where_all_give_up_before_its_time() {
+    let silent = NameServer::start("*.test !silent");
+    let good = NameServer::start("*.test A 192.0.2.1");
+    let resolver = timed(&[&silent, &good], 2, 200, 20_000);
+    assert_eq!(
+        outcome_within(&resolver, "a.test", 150).await,
+        Outcome::Timeout
+    );
+    assert_eq!(
+        outcome_within(&resolver, "b.test", 150).await,
+        Outcome::Records
+    );
+    let counts = resolver.counts();
+    assert_eq!((counts.timeout, counts.records), (1, 1));
+    // The same where the deadline of the question ends it.
+    let resolver = timed(&[&silent, &good], 2, 200, 150);
+    assert_eq!(outcome(&resolver, "a.test").await, Outcome::Timeout);
+    assert_eq!(outcome(&resolver, "b.test").await, Outcome::Records);
+}
+
+#[tokio::test]
+async fn a_question_that_is_given_up_soon_says_nothing_about_the_server() {
+    let first = NameServer::start("slow.test !delay 200ms\n*.test A 192.0.2.1");
+    let second = NameServer::start("*.test A 192.0.2.2");
+    let resolver = timed(&[&first, &second], 2, 10_000, 20_000);
+    assert_eq!(
+        outcome_within(&resolver, "slow.test", 50).await,
+        Outcome::Timeout
+    );
+    assert_eq!(outcome(&resolver, "a.test").await, Outcome::Records);
+    assert_eq!((first.questions().len(), second.questions().len()), (2, 0));
+    assert_eq!(
+        (resolver.counts().timeout, resolver.counts().records),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_answers_other_questions_meanwhile_is_not_silent() {
+    let first = NameServer::start("dead.test !silent\n*.test A 192.0.2.1");
+    let second = NameServer::start("*.test A 192.0.2.2");
+    let resolver = timed(&[&first, &second], 2, 200, 20_000);
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        outcome(&resolver, "a.test").await
+    };
+    let outcomes = join(outcome(&resolver, "dead.test"), others).await;
+    assert_eq!(outcomes, (Outcome::Records, Outcome::Records));
+    assert_eq!(outcome(&resolver, "b.test").await, Outcome::Records);
+    assert_eq!((first.questions().len(), second.questions().len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_over_tcp_only_is_not_silent() {
+    let zone = "cut.test !truncated\n*.test A 192.0.2.1\ncut.test A 192.0.2.1\n";
+    let first = NameServer::start(&format!("{zone}cut.test !silent-tcp"));
+    let second = NameServer::start(zone);
+    let resolver = timed(&[&first, &second], 2, 200, 20_000);
+    assert_eq!(outcome(&resolver, "cut.test").await, Outcome::Records);
+    assert_eq!(outcome(&resolver, "a.test").await, Outcome::Records);
+    // Both were asked for the first name over UDP and TCP.
+    assert_eq!((first.questions().len(), second.questions().len()), (3, 2));
+    // Where no other server is there the try ends with its time.
+    let resolver = timed(&[&first], 1, 200, 20_000);
+    assert_eq!(outcome(&resolver, "cut.test").await, Outcome::Timeout);
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
     let closed = std::net::UdpSocket::bind("127.0.0.1:0")
         .unwrap()

@@ -1,6 +1,6 @@
 //! One question to one server after the other, until one has answered.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, ops::Range};
 
 use futures_util::{
     future::{Either, select},
@@ -12,6 +12,7 @@ use super::{
     super::{Outcome, Question, end::end_at},
     LONG, Shared,
     message::Decoded,
+    servers::Try,
     transport::{self, TransportError},
 };
 
@@ -36,10 +37,10 @@ impl Shared {
                     failure = Outcome::Timeout;
                     break 'tries;
                 }
-                let this = (round, server);
-                asked.push(self.ask_server(this, question));
+                let (this, begin) = ((round, server), Instant::now());
+                let end = begin + self.options.timeout.min(LONG);
+                asked.push(self.ask_server(this, begin..end, question));
                 open.push(this);
-                let end = Instant::now() + self.options.timeout.min(LONG);
                 // One timer for the try and for the whole question.
                 let over = end_at(end.min(deadline));
                 let is_last = round + 1 == rounds && servers.last() == Some(&server);
@@ -48,19 +49,11 @@ impl Shared {
                     let next = select(asked.next(), over.clone()).await;
                     let Either::Left((Some((from, said)), _)) = next else {
                         failure = Outcome::Timeout;
-                        // A try that the deadline has cut short says nothing about the server.
-                        if end <= deadline + TICK {
-                            self.servers.is_silent(server);
-                        }
+                        self.servers.note_silence(server, begin);
                         break;
                     };
                     match said {
-                        Ok(decoded) if decoded.outcome().is_answer() => {
-                            if from == this {
-                                self.servers.answers(server);
-                            }
-                            return Ok(decoded);
-                        }
+                        Ok(decoded) if decoded.outcome().is_answer() => return Ok(decoded),
                         Ok(decoded) => answered = Some(decoded),
                         Err(error) if failure == Outcome::Unreachable => failure = error.outcome(),
                         Err(_) => {}
@@ -76,19 +69,20 @@ impl Shared {
         answered.ok_or(failure)
     }
 
-    /// What a server says, and which try that was.
+    /// Asks one server. The answer comes with the round and the server.
     fn ask_server<'a>(
         &'a self,
-        this: Try,
+        this: TryId,
+        time: Range<Instant>,
         question: &'a Question,
-    ) -> impl Future<Output = (Try, Result<Decoded, TransportError>)> + 'a {
-        let asked = transport::ask(&self.sockets, this.1, question);
-        async move { (this, asked.await) }
+    ) -> impl Future<Output = (TryId, Result<Decoded, TransportError>)> + 'a {
+        let a_try = Try::new(&self.servers, this.1, time);
+        async move { (this, transport::ask(&self.sockets, &a_try, question).await) }
     }
 }
 
 /// The round, and the server that is asked in it.
-type Try = (usize, SocketAddr);
+type TryId = (usize, SocketAddr);
 
 /// As exact as timers are.
 const TICK: std::time::Duration = std::time::Duration::from_millis(2);

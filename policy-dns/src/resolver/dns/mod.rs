@@ -34,8 +34,8 @@ pub use options::{DnsOptions, ResolvConfError};
 /// are under way at the same time share a port, at most 32 of them, and none takes questions for more than a second.
 /// An answer that is not from the server, has another id or another question is passed over. A server
 /// that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
-/// resolv.conf says; its answer is taken as long as the question is open. One that let the time pass is asked last for
-/// half a minute. Aliases that a server has not
+/// resolv.conf says; its answer is taken as long as the question is open. One that is silent is asked last for
+/// half a minute, also where those who asked have given up before its time. Aliases that a server has not
 /// followed are followed.
 ///
 /// A question that several ask at once is asked once. Answers are kept for their time to live, those that say no
@@ -78,7 +78,11 @@ impl DnsResolver {
     #[must_use]
     pub fn new(options: DnsOptions) -> Self {
         let shared = Shared {
-            servers: Servers::new(options.servers.clone(), options.rotate),
+            servers: Servers::new(
+                options.servers.clone(),
+                options.rotate,
+                options.min_silence(),
+            ),
             sockets: Sockets::default(),
             cache: Cache::new(options.cache_bytes),
             flights: Flights::default(),
@@ -140,8 +144,9 @@ impl Shared {
     async fn ask_and_keep(&self, question: Question) -> Answer {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
+        let asked = self.counters.begin(options.min_silence());
         let answer = self.ask_within_limit(&question, deadline).await;
-        self.counters.asked(answer.outcome());
+        asked.end(answer.outcome());
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),

@@ -15,7 +15,8 @@ use thiserror::Error;
 pub struct DnsOptions {
     /// The name servers, in the order in which they are asked.
     pub servers: Vec<SocketAddr>,
-    /// How long one server has for one try. Default: 5 s, as for resolv.conf.
+    /// How long one server has for one try. Default: 5 s, as for resolv.conf. One that says nothing for half of it, or
+    /// for 0.9 s, is asked last for half a minute.
     pub timeout: Duration,
     /// How often each server is asked. Default: 2, as for resolv.conf.
     pub attempts: usize,
@@ -79,6 +80,12 @@ impl DnsOptions {
             .map_err(|message| error(io::Error::new(io::ErrorKind::InvalidData, message)))
     }
 
+    /// How long a server has to say nothing before it is silent: less than the time of a try, and than a second, since
+    /// the question may be given up before.
+    pub(super) fn min_silence(&self) -> Duration {
+        (self.timeout / 2).min(MIN_SILENCE)
+    }
+
     /// `nameserver`, and of the options `timeout`, `attempts` and `rotate`, with their limits in glibc: three
     /// servers, 30 s, 5 attempts. Without a server it is the one on this host.
     fn from_resolv_conf(text: &[u8]) -> Result<Self, String> {
@@ -116,6 +123,7 @@ pub struct ResolvConfError {
     source: io::Error,
 }
 
+const MIN_SILENCE: Duration = Duration::from_millis(900);
 const DNS_PORT: u16 = 53;
 const MAX_SERVERS: usize = 3;
 
