@@ -222,3 +222,20 @@ async fn only_so_many_questions_are_under_way() {
     );
     assert_eq!(server.questions().len(), 3);
 }
+
+#[tokio::test]
+async fn a_question_that_was_never_asked_is_not_kept_as_one_without_an_answer() {
+    let server = NameServer::start("dead.test !silent\na.test A 192.0.2.1");
+    let mut options = DnsOptions::new([server.address()]);
+    options.max_under_way = 1;
+    options.deadline = Duration::from_millis(100);
+    let resolver = DnsResolver::new(options);
+    let outcomes = join(
+        outcome(&resolver, "dead.test"),
+        outcome(&resolver, "a.test"),
+    )
+    .await;
+    assert_eq!(outcomes, (Outcome::Timeout, Outcome::Timeout));
+    assert_eq!(outcome(&resolver, "a.test").await, Outcome::Records);
+    assert_eq!(resolver.counts().timeout, 2);
+}

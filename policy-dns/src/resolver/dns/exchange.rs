@@ -1,6 +1,6 @@
 //! One question to one server after the other, until one has answered.
 
-use std::{future::Future, net::SocketAddr, ops::Range};
+use std::{future::Future, net::SocketAddr, ops::Range, time::Duration};
 
 use futures_util::{
     future::{Either, select},
@@ -32,8 +32,8 @@ impl Shared {
         'tries: for round in 0..rounds {
             let servers = self.servers.in_order();
             for &server in &servers {
-                // No time is left where the last turn came with the deadline itself.
-                if Instant::now() + TICK >= deadline {
+                // The last turn may have come with the deadline itself.
+                if !is_time_left(deadline) {
                     failure = Outcome::Timeout;
                     break 'tries;
                 }
@@ -81,8 +81,12 @@ impl Shared {
     }
 }
 
+/// Whether there is time for a try, as exact as timers are.
+pub(super) fn is_time_left(deadline: Instant) -> bool {
+    Instant::now() + TICK < deadline
+}
+
 /// The round, and the server that is asked in it.
 type TryId = (usize, SocketAddr);
 
-/// As exact as timers are.
-const TICK: std::time::Duration = std::time::Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(2);

@@ -14,12 +14,13 @@ mod transport;
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
 use super::{Answer, Outcome, Question, RecordType, Resolver, answer::MAX_ALIASES};
 use cache::Cache;
+use exchange::is_time_left;
 use flight::Flights;
 use servers::Servers;
 use sockets::Sockets;
@@ -145,7 +146,12 @@ impl Shared {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
         let asked = self.counters.begin(options.min_silence());
-        let answer = self.ask_within_limit(&question, deadline).await;
+        let Some(_permit) = self.permit(deadline).await else {
+            // It is not kept: no server was asked.
+            asked.end(Outcome::Timeout);
+            return Answer::without_records(Outcome::Timeout);
+        };
+        let answer = self.follow(&question, deadline).await;
         asked.end(answer.outcome());
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
@@ -157,19 +163,18 @@ impl Shared {
         answer
     }
 
-    async fn ask_within_limit(&self, question: &Question, deadline: Instant) -> Answer {
-        let permit = match self.under_way.try_acquire() {
-            Ok(permit) => Ok(permit),
-            Err(_) => timeout_at(deadline, self.under_way.acquire())
-                .await
-                .map_err(|_| Outcome::Timeout)
-                // The semaphore is never closed.
-                .and_then(|permit| permit.map_err(|_| Outcome::Unreachable)),
-        };
-        let _permit = match permit {
-            Ok(permit) => permit,
-            Err(outcome) => return Answer::without_records(outcome),
-        };
+    /// Waits until fewer questions are under way than there may be, and time is left to ask one more.
+    async fn permit(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.under_way.try_acquire() {
+            return Some(permit);
+        }
+        let permit = timeout_at(deadline, self.under_way.acquire()).await;
+        // The semaphore is never closed.
+        permit.ok()?.ok().filter(|_| is_time_left(deadline))
+    }
+
+    /// Asks a question, and for the names that its name stands for where no server has followed these.
+    async fn follow(&self, question: &Question, deadline: Instant) -> Answer {
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
         loop {
