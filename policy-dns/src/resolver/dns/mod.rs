@@ -33,11 +33,14 @@ pub use options::{DnsOptions, ResolvConfError};
 ///
 /// Over UDP, from a port of the system's choice, with a random id; over TCP when the answer was cut off. Questions that
 /// are under way at the same time share a port, at most 32 of them, and none takes questions for more than a second.
-/// An answer that is not from the server, has another id or another question is passed over. A server
-/// that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
-/// resolv.conf says; its answer is taken as long as the question is open. One that is silent is asked last for
-/// half a minute, also where those who asked have given up before its time. Aliases that a server has not
-/// followed are followed.
+/// An answer that is not from the server, has another id or another question is passed over.
+///
+/// A server that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
+/// resolv.conf says. An answer that comes after the time of its try is still taken while the question is open. A server
+/// that is silent is asked last for half a minute, also where those who asked have given up before its time.
+///
+/// Aliases that a server has not followed are followed. Where they form a circle, or a chain of more than eight, the
+/// outcome is [`Outcome::NoData`], and that answer is not kept; recursive servers say [`Outcome::ServFail`] then.
 ///
 /// A question that several ask at once is asked once. Answers are kept for their time to live, those that say no
 /// as long as the zone's SOA says (RFC 2308), within the bounds of [`DnsOptions`]. Failures are kept for a few

@@ -22,10 +22,12 @@ pub struct DnsOptions {
     pub attempts: usize,
     /// Whether each question begins with another server. Default: no.
     pub rotate: bool,
-    /// How long a question may take with all its tries. Default: 10 s, the two tries at one server.
+    /// How long a question may take with all its tries. Default: 10 s, the two tries at one server. Two silent servers
+    /// take all of it: a third one is asked by later questions only, which begin with it.
     pub deadline: Duration,
-    /// How many questions may be under way; others wait for their turn, and their deadline runs. Each takes a
-    /// socket at worst. Default: 256, a quarter of the 1024 descriptors that a process usually has.
+    /// How many questions may be under way; others wait for their turn, and their deadline runs. Each takes a socket
+    /// for each of its tries at worst; those at one time share them, 32 a socket. Default: 256, a quarter of the 1024
+    /// descriptors that a process usually has.
     pub max_under_way: usize,
     /// How many bytes the answers that are kept may take, about. Default: 8 MiB, some 20,000 answers.
     pub cache_bytes: usize,

@@ -63,7 +63,7 @@ impl Query {
     }
 }
 
-/// Behind the id: recursion is desired; one question, and no records (RFC 1035, 4.1.1).
+/// After the id: recursion is desired; one question, and no records (RFC 1035, 4.1.1).
 const HEADER: [u8; 10] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 /// Where the last byte of the number of additional records is.
 const ADDITIONAL_COUNT: usize = 11;

@@ -75,7 +75,7 @@ struct State {
     /// How many more questions it takes, and until when.
     left: usize,
     until: Instant,
-    /// What reads; it ends with the last question.
+    /// The task that reads; it ends with the last question.
     reading: Option<AbortHandle>,
 }
 
@@ -158,7 +158,7 @@ impl Socket {
     }
 }
 
-/// What reads for all questions of a socket, until none waits.
+/// Reads for all questions of a socket, until none waits.
 struct Reading(Arc<Socket>);
 
 impl Reading {

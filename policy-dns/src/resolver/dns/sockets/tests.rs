@@ -65,7 +65,7 @@ async fn questions_at_one_time_share_a_few_ports() {
         let (answers, ports) = join(asking, serving).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert_eq!(ports.len(), 2);
-        // What reads ends when it is its turn.
+        // The task that reads ends when it is its turn.
         while is_open(&sockets) {
             tokio::task::yield_now().await;
         }
