@@ -20,7 +20,7 @@
 //! Names are bytes ([`Name`]): what a client says in HELO is asked as it is, without IDNA and without a search list.
 //!
 //! Everything runs on any tokio runtime, also on a current-thread one, and takes its clock, which tests can pause.
-//! No task is spawned. Dropping a future gives up what it was doing.
+//! The only task is the reader of a socket, which ends with its questions. Dropping a future gives up its work.
 //!
 //! # Features
 //!

@@ -152,7 +152,7 @@ impl Name {
         self.wire.len()
     }
 
-    /// Each label behind its length, without the root at the end.
+    /// Each label after its length, without the root at the end.
     #[cfg(feature = "hickory")]
     pub(crate) fn wire(&self) -> &[u8] {
         &self.wire

@@ -51,15 +51,15 @@ pub enum Failing {
 pub struct LastTest {
     /// When it had its outcome.
     pub at: Instant,
-    /// What came of it.
+    /// The result.
     pub outcome: TestOutcome,
 }
 
-/// What came of a test of a list.
+/// The result of a list's test.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TestOutcome {
-    /// What has to be listed is, and what must not be is not.
+    /// The subject that has to be listed is, and the one that must not be is not.
     Passed,
     /// The list is not to be trusted.
     Failed(Failing),

@@ -17,7 +17,9 @@ pub struct ListOptions {
     pub rule: AnswerRule,
     /// Whether the list's texts are asked for when something is listed. Default: no.
     pub text: bool,
-    /// How long a check may take. Default: 5 s, one try of a resolver.
+    /// How long a check may take. Default: 5 s. That is the time of one try of a resolver by default, so that a check
+    /// asks no second name server while the first one is silent: where there are several, a shorter time of a try
+    /// (`DnsOptions::timeout`, `options timeout:2` in resolv.conf) is better.
     pub timeout: Duration,
     /// After how many errors in a row a list is skipped, on the next one. Default: 2, since one answer gets lost at
     /// times.

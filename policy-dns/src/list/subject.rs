@@ -14,7 +14,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The domain in a HELO name, a client's name or behind the `@` of a sender; none if it is no domain that a
+    /// The domain in a HELO name, a client's name or after the `@` of a sender; none if it is no domain that a
     /// list can have: an address, one label, Postfix's `unknown`.
     ///
     /// ```

@@ -24,10 +24,10 @@ use reply::Query;
 
 /// A name server on a free port of 127.0.0.1, over UDP and TCP, until it is dropped.
 ///
-/// The zone is the text that [`Table`] reads; the server also does what a resolver from a table cannot:
-/// `!truncated` cuts off each answer over UDP, `!wrong-id` answers with another id, `!wrong-name` to another
-/// question. Answers that say no carry an SOA with a minimum of 60 s, except those of `!alias-only`. An answer
-/// over UDP that is longer than the query allows is cut off.
+/// The zone is the text that [`Table`] reads; the server also does what a resolver from a table cannot: `!truncated`
+/// cuts off each answer over UDP, `!cut-within` within its last record, `!silent-tcp` answers over UDP only,
+/// `!wrong-id` answers with another id, `!wrong-name` to another question. Answers that say no carry an SOA with a
+/// minimum of 60 s, except those of `!alias-only`. An answer over UDP that is longer than the query allows is cut off.
 ///
 /// It has a thread of its own, so it also serves tests without a runtime.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl NameServer {
         Self::start_at("127.0.0.1:0".parse().expect("an address"), zone)
     }
 
-    /// The same at this address: for programs that ask at port 53 of what resolv.conf names.
+    /// Starts a server at this address: for programs that ask at port 53 of what resolv.conf names.
     ///
     /// # Panics
     ///
@@ -213,7 +213,12 @@ async fn answer(query: &Query, shared: &Shared, is_udp: bool) -> Option<Vec<u8>>
         }
     });
     sleep(delay.sum()).await;
-    if found.faults.contains(&Fault::Silent) {
+    let is_silent = |fault: &Fault| match fault {
+        Fault::Silent => true,
+        Fault::SilentTcp => !is_udp,
+        _ => false,
+    };
+    if found.faults.iter().any(is_silent) {
         None
     } else {
         let refused = query.refused_for_edns(*lock(&shared.edns));

@@ -89,6 +89,12 @@ impl Query {
             let soa = SOA::new(root.clone(), root.clone(), 1, 3600, 600, 86400, 60);
             reply.add_authority(rr::Record::from_rdata(root, 60, RData::SOA(soa)));
         }
+        if is_udp && has(Fault::CutWithin) {
+            reply.metadata.truncation = true;
+            let mut bytes = reply.to_vec().unwrap_or_default();
+            bytes.truncate(bytes.len().saturating_sub(1));
+            return bytes;
+        }
         let bytes = reply.to_vec().unwrap_or_default();
         let is_long = bytes.len() > usize::from(self.message.max_payload());
         if is_udp && (is_long || has(Fault::Truncated)) {

@@ -1,6 +1,11 @@
 //! Questions counted by their outcomes.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 use crate::Outcome;
 
@@ -16,10 +21,36 @@ pub struct DnsCounts {
     pub empty: u64,
     /// The servers could not find out, or did not want to answer.
     pub failed: u64,
-    /// No server has answered in time.
+    /// No server has answered in time. A question that all who asked it have given up counts here if a server had time
+    /// enough to be taken for silent, and nowhere otherwise.
     pub timeout: u64,
     /// No server could be reached.
     pub unreachable: u64,
+}
+
+/// A question under way, which counts when it ends or is given up.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    counters: &'a Counters,
+    begin: Instant,
+    patience: Duration,
+    outcome: Option<Outcome>,
+}
+
+impl Asked<'_> {
+    pub(super) fn end(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let is_long = self.begin.elapsed() >= self.patience;
+        let timeout = is_long.then_some(Outcome::Timeout);
+        if let Some(outcome) = self.outcome.or(timeout) {
+            self.counters.asked(outcome);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +68,17 @@ impl Counters {
         self.cached.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn asked(&self, outcome: Outcome) {
+    /// A question that is asked now. Without an outcome it counts as one that has none in time, from `patience` on.
+    pub(super) fn begin(&self, patience: Duration) -> Asked<'_> {
+        Asked {
+            counters: self,
+            begin: Instant::now(),
+            patience,
+            outcome: None,
+        }
+    }
+
+    fn asked(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Records => &self.records,
             Outcome::NoData | Outcome::NxDomain => &self.empty,

@@ -1,6 +1,6 @@
 //! The answer to a query, out of a message.
 
-use std::time::Duration;
+use std::{iter::successors, ops::Range, time::Duration};
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
@@ -8,7 +8,10 @@ use hickory_proto::{
 };
 use thiserror::Error;
 
-use super::super::{Data, Outcome, Question, Record, RecordType, answer::belonging};
+use super::super::{
+    Data, Outcome, Question, Record, RecordType,
+    answer::{MAX_ALIASES, belonging},
+};
 use crate::Name;
 
 /// An answer as a server has sent it, for those that bring a transport of their own.
@@ -34,12 +37,28 @@ pub enum DecodeError {
 }
 
 impl Decoded {
-    /// Reads the answer to `question`, asked with the id `id`, in a message.
+    /// Reads the answer to `question`, asked with the id `id`, in a message over UDP. One that was cut off within a
+    /// record has no records: they are not to be used anyway (RFC 2181, 9).
     ///
     /// # Errors
     ///
     /// See [`DecodeError`].
     pub fn decode(question: &Question, id: u16, message: &[u8]) -> Result<Self, DecodeError> {
+        match Self::decode_whole(question, id, message) {
+            Err(DecodeError::Malformed) => {
+                let head = head_of_cut(message).ok_or(DecodeError::Malformed)?;
+                Self::decode_whole(question, id, &head)
+            }
+            decoded => decoded,
+        }
+    }
+
+    /// Reads an answer that cannot be asked for once more: one over TCP.
+    pub(super) fn decode_whole(
+        question: &Question,
+        id: u16,
+        message: &[u8],
+    ) -> Result<Self, DecodeError> {
         // The id comes first: what somebody else has sent cannot end the wait by being malformed.
         if message.first_chunk::<2>() != Some(&id.to_be_bytes()) {
             return Err(DecodeError::OtherQuestion);
@@ -104,7 +123,7 @@ impl Decoded {
         self.outcome
     }
 
-    /// Whether the message was cut off: it is to be asked for over TCP.
+    /// Whether the message was cut off: it is to be asked for over TCP, and its records are not to be used.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.is_truncated
@@ -133,33 +152,43 @@ impl Decoded {
         if self.outcome != Outcome::Records || self.is_negative_proven {
             return None;
         }
-        let mut name = &question.name;
-        // Longer than any chain that is followed: this one is a loop then.
-        for _ in 0..=self.records.len() {
-            let here = |record: &&Record| record.name == *name;
-            if self
-                .records
-                .iter()
-                .filter(here)
-                .any(|record| record.data.kind() == question.kind)
-            {
-                return None;
-            }
-            let target = self
-                .records
-                .iter()
-                .filter(here)
-                .find_map(|record| match &record.data {
-                    Data::Cname(target) => Some(target),
-                    _ => None,
-                });
-            match target {
-                Some(target) => name = target,
-                None => return (*name != question.name).then(|| name.clone()),
-            }
+        let names: Vec<_> = self.chain(question).collect();
+        let is_answered = |name: &&Name| self.has(name, question.kind);
+        // One that is longer than those that are followed may be a circle.
+        if names.len() > MAX_ALIASES + 1 || names.iter().any(is_answered) {
+            return None;
         }
-        None
+        let end = names.last().filter(|end| **end != &question.name);
+        end.map(|end| (*end).clone())
     }
+
+    /// The question's name and the names that it stands for, one after the other, as far as these are followed: a
+    /// server may send a circle, or thousands.
+    fn chain<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Name> {
+        let target = |name: &&Name| {
+            let mut here = self.records.iter().filter(|record| record.name == **name);
+            here.find_map(|record| match &record.data {
+                Data::Cname(target) => Some(target),
+                _ => None,
+            })
+        };
+        successors(Some(&question.name), target).take(MAX_ALIASES + 2)
+    }
+
+    fn has(&self, name: &Name, kind: RecordType) -> bool {
+        let mut records = self.records.iter();
+        records.any(|record| record.name == *name && record.data.kind() == kind)
+    }
+}
+
+/// The header and the question of a message that says that it was cut off.
+fn head_of_cut(message: &[u8]) -> Option<Vec<u8>> {
+    if message.get(FLAGS)? & TRUNCATED == 0 {
+        return None;
+    }
+    let mut head = message.to_vec();
+    head.get_mut(RECORD_COUNTS)?.fill(0);
+    Some(head)
 }
 
 fn is_not_understood(code: ResponseCode) -> bool {
@@ -202,5 +231,35 @@ pub(super) fn proto_type(kind: RecordType) -> rr::RecordType {
     }
 }
 
+/// Where a header has its first flags, and how many records there are (RFC 1035, 4.1.1).
+pub(super) const FLAGS: usize = 2;
+const RECORD_COUNTS: Range<usize> = 6..12;
+/// The flag of an answer that was cut off.
+pub(super) const TRUNCATED: u8 = 2;
 /// The codes of servers that do not understand a query (RFC 6891, 7).
 const NOT_UNDERSTOOD: [ResponseCode; 2] = [ResponseCode::FormErr, ResponseCode::NotImp];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_of_aliases_takes_no_more_steps_than_are_followed() {
+        let name = |index: usize| Name::parse(format!("a{index}.test")).unwrap();
+        let circle = (0..100).map(|index| Record {
+            name: name(index),
+            ttl: 60,
+            data: Data::Cname(name((index + 1) % 100)),
+        });
+        let decoded = Decoded {
+            outcome: Outcome::Records,
+            is_truncated: false,
+            is_negative_proven: false,
+            ttl: Duration::ZERO,
+            records: circle.collect(),
+        };
+        let question = Question::new(name(0), RecordType::A);
+        assert_eq!(decoded.chain(&question).count(), MAX_ALIASES + 2);
+        assert_eq!(decoded.unfollowed_alias(&question), None);
+    }
+}

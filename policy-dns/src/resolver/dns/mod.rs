@@ -14,12 +14,13 @@ mod transport;
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
 use super::{Answer, Outcome, Question, RecordType, Resolver, answer::MAX_ALIASES};
 use cache::Cache;
+use exchange::is_time_left;
 use flight::Flights;
 use servers::Servers;
 use sockets::Sockets;
@@ -32,11 +33,14 @@ pub use options::{DnsOptions, ResolvConfError};
 ///
 /// Over UDP, from a port of the system's choice, with a random id; over TCP when the answer was cut off. Questions that
 /// are under way at the same time share a port, at most 32 of them, and none takes questions for more than a second.
-/// An answer that is not from the server, has another id or another question is passed over. A server
-/// that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
-/// resolv.conf says; its answer is taken as long as the question is open. One that let the time pass is asked last for
-/// half a minute. Aliases that a server has not
-/// followed are followed.
+/// An answer that is not from the server, has another id or another question is passed over.
+///
+/// A server that does not answer in time, fails or refuses is followed by the next one, `attempts` times in all, as
+/// resolv.conf says. An answer that comes after the time of its try is still taken while the question is open. A server
+/// that is silent is asked last for half a minute, also where those who asked have given up before its time.
+///
+/// Aliases that a server has not followed are followed. Where they form a circle, or a chain of more than eight, the
+/// outcome is [`Outcome::NoData`], and that answer is not kept; recursive servers say [`Outcome::ServFail`] then.
 ///
 /// A question that several ask at once is asked once. Answers are kept for their time to live, those that say no
 /// as long as the zone's SOA says (RFC 2308), within the bounds of [`DnsOptions`]. Failures are kept for a few
@@ -78,7 +82,11 @@ impl DnsResolver {
     #[must_use]
     pub fn new(options: DnsOptions) -> Self {
         let shared = Shared {
-            servers: Servers::new(options.servers.clone(), options.rotate),
+            servers: Servers::new(
+                options.servers.clone(),
+                options.rotate,
+                options.min_silence(),
+            ),
             sockets: Sockets::default(),
             cache: Cache::new(options.cache_bytes),
             flights: Flights::default(),
@@ -140,8 +148,14 @@ impl Shared {
     async fn ask_and_keep(&self, question: Question) -> Answer {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
-        let answer = self.ask_within_limit(&question, deadline).await;
-        self.counters.asked(answer.outcome());
+        let asked = self.counters.begin(options.min_silence());
+        let Some(_permit) = self.permit(deadline).await else {
+            // It is not kept: no server was asked.
+            asked.end(Outcome::Timeout);
+            return Answer::without_records(Outcome::Timeout);
+        };
+        let answer = self.follow(&question, deadline).await;
+        asked.end(answer.outcome());
         let time = match answer.outcome() {
             Outcome::Records => answer.ttl().min(options.max_ttl),
             Outcome::NoData | Outcome::NxDomain => answer.ttl().min(options.max_negative_ttl),
@@ -152,19 +166,18 @@ impl Shared {
         answer
     }
 
-    async fn ask_within_limit(&self, question: &Question, deadline: Instant) -> Answer {
-        let permit = match self.under_way.try_acquire() {
-            Ok(permit) => Ok(permit),
-            Err(_) => timeout_at(deadline, self.under_way.acquire())
-                .await
-                .map_err(|_| Outcome::Timeout)
-                // The semaphore is never closed.
-                .and_then(|permit| permit.map_err(|_| Outcome::Unreachable)),
-        };
-        let _permit = match permit {
-            Ok(permit) => permit,
-            Err(outcome) => return Answer::without_records(outcome),
-        };
+    /// Waits until fewer questions are under way than there may be, and time is left to ask one more.
+    async fn permit(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.under_way.try_acquire() {
+            return Some(permit);
+        }
+        let permit = timeout_at(deadline, self.under_way.acquire()).await;
+        // The semaphore is never closed.
+        permit.ok()?.ok().filter(|_| is_time_left(deadline))
+    }
+
+    /// Asks a question, and for the names that its name stands for where no server has followed these.
+    async fn follow(&self, question: &Question, deadline: Instant) -> Answer {
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
         loop {

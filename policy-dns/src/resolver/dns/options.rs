@@ -15,16 +15,19 @@ use thiserror::Error;
 pub struct DnsOptions {
     /// The name servers, in the order in which they are asked.
     pub servers: Vec<SocketAddr>,
-    /// How long one server has for one try. Default: 5 s, as for resolv.conf.
+    /// How long one server has for one try. Default: 5 s, as for resolv.conf. One that says nothing for half of it, or
+    /// for 0.9 s, is asked last for half a minute.
     pub timeout: Duration,
     /// How often each server is asked. Default: 2, as for resolv.conf.
     pub attempts: usize,
     /// Whether each question begins with another server. Default: no.
     pub rotate: bool,
-    /// How long a question may take with all its tries. Default: 10 s, the two tries at one server.
+    /// How long a question may take with all its tries. Default: 10 s, the two tries at one server. Two silent servers
+    /// take all of it: a third one is asked by later questions only, which begin with it.
     pub deadline: Duration,
-    /// How many questions may be under way; others wait for their turn, and their deadline runs. Each takes a
-    /// socket at worst. Default: 256, a quarter of the 1024 descriptors that a process usually has.
+    /// How many questions may be under way; others wait for their turn, and their deadline runs. Each takes a socket
+    /// for each of its tries at worst; those at one time share them, 32 a socket. Default: 256, a quarter of the 1024
+    /// descriptors that a process usually has.
     pub max_under_way: usize,
     /// How many bytes the answers that are kept may take, about. Default: 8 MiB, some 20,000 answers.
     pub cache_bytes: usize,
@@ -79,6 +82,12 @@ impl DnsOptions {
             .map_err(|message| error(io::Error::new(io::ErrorKind::InvalidData, message)))
     }
 
+    /// How long a server has to say nothing before it is silent: less than the time of a try, and than a second, since
+    /// the question may be given up before.
+    pub(super) fn min_silence(&self) -> Duration {
+        (self.timeout / 2).min(MIN_SILENCE)
+    }
+
     /// `nameserver`, and of the options `timeout`, `attempts` and `rotate`, with their limits in glibc: three
     /// servers, 30 s, 5 attempts. Without a server it is the one on this host.
     fn from_resolv_conf(text: &[u8]) -> Result<Self, String> {
@@ -116,6 +125,7 @@ pub struct ResolvConfError {
     source: io::Error,
 }
 
+const MIN_SILENCE: Duration = Duration::from_millis(900);
 const DNS_PORT: u16 = 53;
 const MAX_SERVERS: usize = 3;
 

@@ -52,13 +52,18 @@ impl Query {
         &self.bytes
     }
 
-    /// The answer in a message.
-    pub(super) fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        Decoded::decode(&self.question, self.id, message)
+    /// The answer in a datagram.
+    pub(super) fn decode(&self, datagram: &[u8]) -> Result<Decoded, DecodeError> {
+        Decoded::decode(&self.question, self.id, datagram)
+    }
+
+    /// The answer in a message over TCP, where none is cut off.
+    pub(super) fn decode_whole(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
+        Decoded::decode_whole(&self.question, self.id, message)
     }
 }
 
-/// Behind the id: recursion is desired; one question, and no records (RFC 1035, 4.1.1).
+/// After the id: recursion is desired; one question, and no records (RFC 1035, 4.1.1).
 const HEADER: [u8; 10] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 /// Where the last byte of the number of additional records is.
 const ADDITIONAL_COUNT: usize = 11;

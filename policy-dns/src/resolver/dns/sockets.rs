@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    message::{DecodeError, Decoded},
+    message::{DecodeError, Decoded, FLAGS, TRUNCATED},
     query::Query,
     transport::TransportError,
 };
@@ -75,7 +75,7 @@ struct State {
     /// How many more questions it takes, and until when.
     left: usize,
     until: Instant,
-    /// What reads; it ends with the last question.
+    /// The task that reads; it ends with the last question.
     reading: Option<AbortHandle>,
 }
 
@@ -144,19 +144,26 @@ impl Socket {
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<()> {
         let mut ready = self.socket.ready(INTEREST).await?;
         while let Ok(length) = ready.try_io(|socket| socket.get_ref().recv(buffer)) {
-            let datagram = buffer.get(..length?).unwrap_or_default();
+            let length = length?;
+            // The system has cut off the rest of it, if there was one.
+            if length == buffer.len()
+                && let Some(flags) = buffer.get_mut(FLAGS)
+            {
+                *flags |= TRUNCATED;
+            }
+            let datagram = buffer.get(..length).unwrap_or_default();
             lock(&self.state).deliver(datagram);
         }
         Ok(())
     }
 }
 
-/// What reads for all questions of a socket, until none waits.
+/// Reads for all questions of a socket, until none waits.
 struct Reading(Arc<Socket>);
 
 impl Reading {
     async fn run(self) {
-        let mut buffer = vec![0; MAX_UDP];
+        let mut buffer = vec![0; MAX_UDP + 1];
         while !lock(&self.0.state).ends() {
             if let Err(error) = self.0.receive(&mut buffer).await {
                 lock(&self.0.state).fail(&error);
@@ -256,7 +263,7 @@ const INTEREST: Interest = Interest::READABLE.add(Interest::ERROR);
 const MAX_QUESTIONS: usize = 32;
 /// How long it takes questions.
 const MAX_AGE: Duration = Duration::from_secs(1);
-/// The size that the query asks for; a server may send more.
+/// The most bytes of a message that is taken as a whole: more than the query asks for, since a server may send more.
 const MAX_UDP: usize = 4096;
 
 #[cfg(test)]

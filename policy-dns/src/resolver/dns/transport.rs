@@ -12,6 +12,7 @@ use super::{
     super::{Outcome, Question},
     message::{DecodeError, Decoded},
     query::Query,
+    servers::Try,
     sockets::Sockets,
 };
 
@@ -37,12 +38,12 @@ impl TransportError {
 /// comes.
 pub(super) async fn ask(
     sockets: &Sockets,
-    server: SocketAddr,
+    a_try: &Try<'_>,
     question: &Question,
 ) -> Result<Decoded, TransportError> {
-    let decoded = ask_with(sockets, server, Query::new(question)).await?;
+    let decoded = ask_with(sockets, a_try, Query::new(question)).await?;
     if decoded.knows_no_edns() {
-        ask_with(sockets, server, Query::without_edns(question)).await
+        ask_with(sockets, a_try, Query::without_edns(question)).await
     } else {
         Ok(decoded)
     }
@@ -50,13 +51,15 @@ pub(super) async fn ask(
 
 async fn ask_with(
     sockets: &Sockets,
-    server: SocketAddr,
+    a_try: &Try<'_>,
     query: Query,
 ) -> Result<Decoded, TransportError> {
     let query = Arc::new(query);
-    let decoded = sockets.ask(server, &query).await?;
+    let decoded = sockets.ask(a_try.server(), &query).await?;
+    // It is not silent, even if it says nothing over TCP.
+    a_try.hear();
     if decoded.is_truncated() {
-        over_tcp(server, &query).await
+        over_tcp(a_try.server(), &query).await
     } else {
         Ok(decoded)
     }
@@ -71,7 +74,7 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;
-    Ok(query.decode(&message)?)
+    Ok(query.decode_whole(&message)?)
 }
 
 const FORMERR: u16 = 1;

@@ -35,9 +35,9 @@ pub use text::ZoneError;
 /// odd.test             !code 4                   ; NOTIMP
 /// ```
 ///
-/// `!refused` and `!alias-only`, which does not follow an alias, are there as well. `!truncated` (over UDP),
-/// `!wrong-id` and `!wrong-name` are for a name server in tests, and the last two are as good as silence here. A
-/// fault below `*.` holds for each name there.
+/// `!refused` and `!alias-only`, which does not follow an alias, are there as well. `!truncated` and `!cut-within`
+/// (over UDP), `!silent-tcp`, `!wrong-id` and `!wrong-name` are for a name server in tests, and the last two are as
+/// good as silence here. A fault below `*.` holds for each name there.
 ///
 /// Time is tokio's: with the clock paused a delay takes none. [`asked`](Self::asked) is the list of all
 /// questions, which grows without a bound.
@@ -64,6 +64,10 @@ pub enum Fault {
     AliasOnly,
     /// The answer over UDP is cut off.
     Truncated,
+    /// The answer over UDP is cut off within its last record.
+    CutWithin,
+    /// No answer comes over TCP.
+    SilentTcp,
     /// The answer has the id of another question.
     WrongId,
     /// The answer is to a question for another name.
@@ -196,7 +200,11 @@ impl Resolver for Table {
                     sleep(SILENCE_TIMEOUT).await;
                     return Answer::without_records(Outcome::Timeout);
                 }
-                Fault::Outcome(_) | Fault::Truncated | Fault::AliasOnly => {}
+                Fault::Outcome(_)
+                | Fault::Truncated
+                | Fault::CutWithin
+                | Fault::SilentTcp
+                | Fault::AliasOnly => {}
             }
         }
         Answer::from_section(&question, found.outcome, found.records, Duration::MAX)

@@ -131,6 +131,8 @@ fn fault(words: &[String]) -> Result<(Fault, BTreeSet<RecordType>), Problem> {
         }
         "!alias-only" => Fault::AliasOnly,
         "!truncated" => Fault::Truncated,
+        "!cut-within" => Fault::CutWithin,
+        "!silent-tcp" => Fault::SilentTcp,
         "!wrong-id" => Fault::WrongId,
         "!wrong-name" => Fault::WrongName,
         _ => return Err(unknown()),

@@ -13,7 +13,7 @@ use crate::spf::{
 pub(in crate::spf) struct Arguments<'a> {
     term: &'a [u8],
     rest: &'a [u8],
-    /// A colon was there, with something behind it.
+    /// A colon was there, with something after it.
     has_value: bool,
 }
 

@@ -65,7 +65,7 @@ async fn questions_at_one_time_share_a_few_ports() {
         let (answers, ports) = join(asking, serving).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert_eq!(ports.len(), 2);
-        // What reads ends when it is its turn.
+        // The task that reads ends when it is its turn.
         while is_open(&sockets) {
             tokio::task::yield_now().await;
         }
@@ -127,6 +127,32 @@ async fn where_nothing_listens_all_that_wait_end() {
             "{error:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_longer_than_any_that_is_read_is_cut_off() {
+    let ((server, address), sockets) = (server().await, Sockets::default());
+    let queries = queries(2);
+    let asking = join_all(queries.iter().map(|query| sockets.ask(address, query)));
+    let serving = async {
+        for length in [MAX_UDP, MAX_UDP + 1] {
+            let (mut answer, from) = next(&server).await;
+            // The query's record of EDNS goes, and one of the type NULL comes.
+            answer.truncate(answer.len() - 11);
+            (answer[7], answer[11]) = (1, 0);
+            let data = u16::try_from(length - answer.len() - 12).unwrap();
+            answer.extend([0xc0, 12, 0, 10, 0, 1, 0, 0, 0, 60]);
+            answer.extend(data.to_be_bytes());
+            answer.resize(length, 0);
+            server.send_to(&answer, from).await.unwrap();
+        }
+    };
+    let (answers, ()) = join(asking, serving).await;
+    let is_cut = |answer: &Result<Decoded, _>| answer.as_ref().unwrap().is_truncated();
+    assert_eq!(
+        answers.iter().map(is_cut).collect::<Vec<_>>(),
+        [false, true]
+    );
 }
 
 #[tokio::test]
