@@ -6,7 +6,6 @@ use std::{env, ffi::OsString, fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Args;
 use policy_daemon::{command_line::parse_duration, log::escaped};
-use policy_net::Endpoint;
 use policy_proto::{ProtocolState, Response};
 use regex::bytes::Regex;
 
@@ -48,7 +47,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     critical: Duration,
     /// How long to wait for the answer, connecting included
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
 }
 
@@ -63,9 +62,9 @@ enum State {
 
 impl Check {
     pub(crate) async fn run(self) -> ExitCode {
-        let endpoint: Endpoint = match self.endpoint.parse() {
+        let endpoint = match server(&self.endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return unknown(&format!("{}: {error}", self.endpoint)),
+            Err(error) => return unknown(&error),
         };
         if self.critical < self.warning {
             return unknown(&"--critical is less than --warning");
@@ -85,6 +84,7 @@ impl Check {
         };
         let exchange = Server::new(endpoint, self.timeout).ask(&request).await;
         let answer = exchange.answer.as_ref().map(Response::as_bytes);
+        let answer = answer.map_err(|failure| format!("{endpoint}: {failure}"));
         let (state, mut text) = self.judge(answer, exchange.elapsed);
         if !exchange.excess.is_empty() {
             text += &format!(", excess '{}'", exchange.excess.escape_ascii());

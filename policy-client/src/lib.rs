@@ -30,6 +30,7 @@ mod snapshot;
 mod status;
 mod tap;
 mod text_file;
+mod values;
 
 pub use bench::{Answered, ClosedLoop, Target};
 use status::{Status, fail};

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::BytesMut;
 use clap::{ArgAction, Parser};
-use policy_daemon::command_line::{parse_duration, usage_line};
+use policy_daemon::command_line::usage_line;
 use policy_net::Endpoint;
 use policy_proto::{MessageDecoder, Request, attr};
 use tokio::{
@@ -21,6 +21,7 @@ use crate::{
     output::{Output, ended},
     query::show_on_standard_error,
     status::{Status, fail},
+    values::{server, some_time},
 };
 
 /// Asks a policy server what is on standard input, and prints its actions.
@@ -52,7 +53,7 @@ struct Arguments {
     #[arg(short, long)]
     verbose: bool,
     /// How long to wait for each answer
-    #[arg(long, default_value = "100s", value_parser = parse_duration)]
+    #[arg(long, default_value = "100s", value_parser = some_time)]
     timeout: Duration,
     /// Print this
     #[arg(short = '?', long, visible_alias = "usage", action = ArgAction::Help)]
@@ -63,7 +64,7 @@ impl Arguments {
     async fn run(self) -> ExitCode {
         let endpoint = match &self.socket_path {
             Some(path) => Endpoint::Unix(path.clone()),
-            None => match self.host.parse() {
+            None => match server(&self.host) {
                 Ok(endpoint) => endpoint,
                 Err(error) => return fail(&format!("{}: {error}", self.host), Status::Usage),
             },

@@ -3,7 +3,6 @@
 use std::{io, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use clap::Args;
-use policy_daemon::command_line::parse_duration;
 use policy_net::Endpoint;
 use serde_json::{Map, json};
 use tokio::time::sleep;
@@ -14,6 +13,7 @@ use crate::{
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
     text_file,
+    values::{server, some_time},
 };
 
 mod expectation;
@@ -39,7 +39,7 @@ pub(crate) struct Batch {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for each answer, connecting included
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
 }
 
@@ -60,7 +60,7 @@ impl Batch {
                 Status::Usage,
             );
         };
-        let endpoint: Endpoint = match endpoint.parse() {
+        let endpoint = match server(endpoint) {
             Ok(endpoint) => endpoint,
             Err(error) => return fail(&format!("{endpoint}: {error}"), Status::Usage),
         };

@@ -49,6 +49,7 @@ use crate::{
     capture,
     output::{self, Output},
     status::Status,
+    values::server,
 };
 
 /// What is wrong, and the status to end with.
@@ -69,9 +70,7 @@ impl Bench {
 
     fn measure(&self) -> Result<Report, Fault> {
         let text = self.endpoint.as_deref().unwrap_or_default();
-        let endpoint: Endpoint = text
-            .parse()
-            .map_err(|error| (Status::Usage, format!("{text}: {error}")))?;
+        let endpoint = server(text).map_err(|error| (Status::Usage, error))?;
         if self.tui && !stdout().is_terminal() {
             let fault = "--tui needs a terminal as its standard output".to_owned();
             return Err((Status::Usage, fault));

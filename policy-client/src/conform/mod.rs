@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
     pin::pin,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -18,6 +17,7 @@ use crate::{
     output::{ended, print},
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
+    values::{number, server, some_time},
 };
 
 mod attributes;
@@ -63,20 +63,20 @@ pub(crate) struct Conform {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for a connection, and for each answer
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// How long a connection is idle in the cases about that; Postfix keeps one for 300 s
     #[arg(long, default_value = "3s", value_parser = parse_duration)]
     idle: Duration,
     /// How long to look whether something comes that must not
-    #[arg(long, default_value = "300ms", value_parser = parse_duration)]
+    #[arg(long, default_value = "300ms", value_parser = some_time)]
     silence: Duration,
     /// How many connections are open at once in the cases about many
-    #[arg(long, value_name = "COUNT", default_value = "100")]
-    connections: NonZeroUsize,
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = number::<usize>(1..=u64::MAX))]
+    connections: usize,
     /// How many cases run side by side
-    #[arg(long, value_name = "COUNT", default_value = "8")]
-    jobs: NonZeroUsize,
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = number::<usize>(1..=u64::MAX))]
+    jobs: usize,
     /// Print the cases and the sentences behind them, and ask nothing
     #[arg(long)]
     list: bool,
@@ -91,13 +91,13 @@ impl Conform {
         let Some(text) = self.endpoint.as_ref().filter(|_| !self.list) else {
             return ended(print(list(&cases).as_bytes()), Status::Success).into();
         };
-        let endpoint: Endpoint = match text.parse() {
+        let endpoint = match server(text) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{text}: {error}"), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let server = Arc::new(self.server(&endpoint));
         if let Err(Miss::Failed(why)) = server.connect().await {
-            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+            return Err(why);
         }
         let request = Attributes::rcpt().bytes();
         let since = Instant::now();
@@ -105,7 +105,7 @@ impl Conform {
         if let Err(Miss::Failed(why)) = server.ask(&request).await
             && since.elapsed() >= self.timeout
         {
-            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+            return Err(why);
         }
         // Where one connection has to end before the next is served, cases would wait for each other.
         let jobs = if server.is_concurrent(&request).await {
@@ -185,7 +185,7 @@ impl Conform {
                 idle: self.idle,
                 piece: PIECE,
             },
-            connections: self.connections.get(),
+            connections: self.connections,
             has_ended: AtomicBool::new(false),
         }
     }

@@ -29,6 +29,7 @@ use self::{
 use crate::{
     status::{Status, fail, interrupted},
     text_file,
+    values::number,
 };
 
 /// A policy server for tests: answers as it is told, or misbehaves.
@@ -76,7 +77,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE.toml")]
     script: Option<PathBuf>,
     /// Have chance fall as in another run with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
     /// Print a line per request
     #[arg(long)]

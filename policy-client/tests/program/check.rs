@@ -92,6 +92,8 @@ fn what_is_wrong_has_its_status_and_one_line() {
         (&[], 3, "POLICY UNKNOWN - "),
         (&[&slow, "--expect", "("], 3, "POLICY UNKNOWN - "),
         (&[&slow, "--colour"], 3, "POLICY UNKNOWN - "),
+        (&[&slow, "--timeout", "0s"], 3, "POLICY UNKNOWN - "),
+        (&["127.0.0.1:0"], 3, "POLICY UNKNOWN - 127.0.0.1:0: port"),
         (
             &[&slow, "nonsense"],
             3,
