@@ -15,6 +15,7 @@ mod conform;
 mod described;
 mod exchange;
 mod expression;
+mod input;
 mod measured;
 mod note;
 mod output;

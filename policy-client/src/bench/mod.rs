@@ -46,7 +46,7 @@ use self::{
     report::{Latency, Report},
 };
 use crate::{
-    capture,
+    capture, input,
     output::{self, Output},
     status::Status,
     values::server,
@@ -106,7 +106,7 @@ impl Bench {
 
     fn mix(&self) -> Result<Mix, Fault> {
         if let Some(path) = &self.requests {
-            let name = path.display();
+            let name = input::name(path);
             let captured = capture::open(path)
                 .map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
             return Mix::from_captured(captured)

@@ -31,6 +31,7 @@ use worker::{Asked, Compared, Worker};
 
 use crate::{
     exchange::Server,
+    input,
     output::ended,
     preset::Version,
     status::{Status, fail, interrupted},
@@ -102,12 +103,12 @@ impl Replay {
     pub(crate) async fn run(self) -> ExitCode {
         let endpoint = match server(&self.endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{}: {error}", self.endpoint), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let mut source = match Source::start(&self.file, self.format, self.postfix) {
             Ok(source) => source,
             Err(error) => {
-                let text = format!("{}: {error}", self.file.display());
+                let text = format!("{}: {error}", input::name(&self.file));
                 return fail(&text, Status::NoInput);
             }
         };
@@ -158,7 +159,7 @@ impl Replay {
         };
         let status = match fault {
             Some(text) => {
-                let text = format!("{}: {text}", self.file.display());
+                let text = format!("{}: {text}", input::name(&self.file));
                 Status::Data.say(&text).max(report.status())
             }
             None => report.status(),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{action::Outcome, worker::Asked};
 use crate::{
+    input::NO_REQUEST,
     measured::Measured,
     output::{Output, print},
     status::Status,
@@ -124,7 +125,7 @@ impl Report {
         if measured.is_interrupted() {
             None
         } else if !self.has_asked() {
-            Some("there is no request")
+            Some(NO_REQUEST)
         } else if self.other.is_some() && self.compared == 0 {
             Some("there is no recorded answer")
         } else {

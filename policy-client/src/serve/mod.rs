@@ -27,6 +27,8 @@ use self::{
     server::{Server, println},
 };
 use crate::{
+    input,
+    output::{Lines, Output},
     status::{Status, fail, interrupted},
     text_file,
     values::number,
@@ -176,7 +178,7 @@ impl Serve {
         let Some(path) = &self.script else {
             return Ok(File::default());
         };
-        let name = path.display();
+        let name = input::name(path);
         let text = text_file::read(path)?;
         File::parse(&text).map_err(|error| (Status::Data, format!("{name}: {error}")))
     }

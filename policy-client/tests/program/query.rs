@@ -138,10 +138,57 @@ fn query_reads_requests_from_standard_input_and_prints_a_line_for_each() {
 }
 
 #[test]
-fn query_without_requests_on_standard_input_asks_nothing() {
+fn standard_input_without_a_request_is_no_success() {
     let stub = Stub::tcp(Script::default());
-    assert_answered(&query_with_input(&[&stub.address(), "-"], ""), "");
+    for input in ["", "\n\n"] {
+        let ended = query_with_input(&[&stub.address(), "-"], input);
+        let said = "policy-client: standard input: there is no request\n";
+        assert_eq!((ended.code, &*ended.err), (Some(65), said), "{ended:?}");
+    }
     assert_eq!(stub.connections(), 0);
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_ends_with_66() {
+    let stub = Stub::tcp(Script::default());
+    let address = stub.address();
+    for args in [
+        &["query", &address, "-"][..],
+        &["query", &address, "--template", "-"],
+        &["replay", "-", &address],
+        &["batch", "-", &address],
+        &["bench", &address, "--requests", "-"],
+        &["serve", "inet:127.0.0.1:0", "--script", "-"],
+    ] {
+        let directory = File::open("/tmp").unwrap();
+        let ended = Process::of(Command::new(policy_client()).args(args).stdin(directory)).end();
+        let said = "policy-client: standard input: Is a directory (os error 21)\n";
+        assert_eq!((ended.code, &*ended.err), (Some(66), said), "{args:?}");
+    }
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
+fn a_fault_on_standard_input_is_told_with_its_line() {
+    let stub = Stub::tcp(Script::default());
+    for (input, said) in [
+        ("rubbish\n\n", "line 1: no '='"),
+        ("a=1\nb=2\n\n\n# a comment\n", "line 5: no '='"),
+        ("a=1\n\nb=\0\n\n", "line 3: a NUL byte"),
+        ("a=1\nb=x\ry\n", "line 2: a carriage return"),
+        (
+            "a=1\nb=2",
+            "line 2: the last request has no empty line after it",
+        ),
+        (
+            "a=1\nb=2\n",
+            "line 2: the last request has no empty line after it",
+        ),
+    ] {
+        let ended = query_with_input(&[&stub.address(), "-"], input);
+        let said = format!("policy-client: standard input: {said}\n");
+        assert_eq!((ended.code, ended.err), (Some(65), said), "{input:?}");
+    }
 }
 
 #[test]
