@@ -69,7 +69,7 @@ fn requests_of_one_connection_stay_in_their_order_on_one_connection() {
 #[test]
 fn a_request_waits_for_its_time_unless_the_speed_says_otherwise() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=100.5\na=1\n\n#: time=3700.5\na=2\n\n");
+    let file = File::of("#: time=100.5\nsize=1\n\n#: time=3700.5\nsize=2\n\n");
     for speed in [
         &["--speed", "100000"][..],
         &["--speed", "100000x"],
@@ -206,7 +206,7 @@ fn answers_are_compared_with_those_that_were_recorded() {
 fn a_server_that_does_not_answer_ends_it_with_69_and_is_counted() {
     let stub = Stub::tcp(Script::default());
     let closed = closed_port();
-    let file = File::of("a=1\n\na=2\n\n");
+    let file = File::of("size=1\n\nsize=2\n\n");
     let ended = file.replay(&[&closed]);
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(
@@ -218,6 +218,49 @@ fn a_server_that_does_not_answer_ends_it_with_69_and_is_counted() {
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(
         ended.out.contains("2 times DUNNO here and no answer there"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn why_there_is_no_answer_and_what_came_besides_is_said() {
+    let closed = closed_port();
+    let newline = Stub::tcp(Script::bytes("action=DUNNO\n\n\n"));
+    let file = File::of("size=1\n\nsize=2\n\n");
+    let args = [&closed, "--diff", &newline.address()];
+    let ended = file.replay(&args);
+    for lines in [
+        "  no answer 2\n  no answer 2 times: cannot connect: Connection refused (os error 111)\n",
+        "  DUNNO 2\n  excess after 2 answers: '\\n'\n",
+    ] {
+        assert!(ended.out.contains(lines), "{lines}: {ended:?}");
+    }
+    let ended = file.replay(&[&args[..], &["--json"]].concat());
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let refused = "cannot connect: Connection refused (os error 111)";
+    for (server, errors, excess) in [
+        (0, serde_json::json!({ refused: 2 }), serde_json::json!({})),
+        (1, serde_json::json!({}), serde_json::json!({ "\n": 2 })),
+    ] {
+        let server = &object["servers"][server];
+        assert_eq!((&server["errors"], &server["excess"]), (&errors, &excess));
+    }
+}
+
+/// A server may send anything.
+#[test]
+fn no_more_reasons_are_kept_than_can_be_read() {
+    let garbage = Stub::tcp(Script::reply(Reply::Call(|request| {
+        let mut garbage = request.to_vec();
+        garbage.retain(|byte| *byte != b'=');
+        garbage
+    })));
+    let text: String = (0..50).map(|n| format!("size={n}\n\n")).collect();
+    let ended = File::of(&text).replay(&[&garbage.address()]);
+    let lines = ended.out.lines().filter(|line| line.contains(" time"));
+    assert_eq!(lines.count(), 11, "{ended:?}");
+    assert!(
+        ended.out.contains("  no answer 40 times: others\n"),
         "{ended:?}"
     );
 }
@@ -238,7 +281,7 @@ fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
             ": there is no request\n",
         ),
         (
-            "a=1\n\n",
+            "size=1\n\n",
             &["--diff", "recorded"],
             ": there is no recorded answer\n",
         ),
@@ -246,6 +289,67 @@ fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
         let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
         assert_eq!(ended.code, Some(65), "{text}: {ended:?}");
         assert!(ended.err.ends_with(said), "{text}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_journalctl_prints_is_a_log() {
+    let stub = Stub::tcp(Script::default());
+    let reject = "postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 450 4.7.1 <b@example.org>: Recipient address rejected: Greylisted; from=<a@example.com> to=<b@example.org> proto=ESMTP helo=<foo>";
+    for time in [
+        "2026-11-29T21:13:43+0000",
+        "2026-11-29T21:13:43.123456+0100",
+        "Nov 29 21:13:43",
+    ] {
+        for before in ["", "-- Journal begins at Sun 2026-11-29 --\n-- Boot 1 --\n"] {
+            let log = format!("{before}{time} mx {reject}\n-- Boot 2 --\n{time} mx {reject}\n");
+            let ended = File::of(&log).replay(&[&stub.address(), "--full-speed"]);
+            assert_eq!(ended.code, Some(0), "{log}: {ended:?}");
+            assert!(ended.out.contains(": 2 answered, "), "{log}: {ended:?}");
+        }
+    }
+    for request in stub.requests() {
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.contains("client_address=192.0.2.9\n"), "{request}");
+    }
+}
+
+/// A line with a '=' may be of any file.
+#[test]
+fn a_file_of_other_lines_with_equals_is_not_asked() {
+    let stub = Stub::tcp(Script::default());
+    let said = ": line 1: no attribute that Postfix sends: the file begins neither as requests nor as a mail log\n";
+    for text in [
+        "PRETTY_NAME=\"Debian\"\nID=debian\n",
+        "29.11.2026 21:13 mx postfix/qmgr[1]: 4A: from=<a@example.com>\n",
+    ] {
+        let ended = File::of(text).replay(&[&stub.address()]);
+        assert_eq!((ended.code, &*ended.out), (Some(65), ""), "{ended:?}");
+        assert!(ended.err.ends_with(said), "{ended:?}");
+    }
+    assert_eq!(stub.connections(), 0);
+    for (text, args) in [
+        ("id=1\n\n", &["--format", "requests"][..]),
+        ("#: time=1\nid=1\n\n", &[]),
+        ("id=1\nsender=\n\n", &[]),
+    ] {
+        let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
+        assert_eq!(ended.code, Some(0), "{text}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_compressed_file_is_said_to_be_one() {
+    let stub = Stub::tcp(Script::default());
+    for begin in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("mail.log.1");
+        fs::write(&path, [begin, b"\n=\0"].concat()).unwrap();
+        let path = path.to_str().unwrap();
+        let ended = run(policy_client(), &["replay", path, &stub.address()]);
+        assert_eq!((ended.code, &*ended.out), (Some(65), ""), "{ended:?}");
+        let said = ": it is compressed: have zcat, xzcat or zstdcat write it to '-'\n";
+        assert!(ended.err.ends_with(said), "{ended:?}");
     }
 }
 
@@ -261,7 +365,7 @@ fn a_file_that_is_neither_requests_nor_a_log_is_told_from_one_with_a_fault() {
             ": line 1: no '=': the file begins neither as requests nor as a mail log\n",
         ),
         (log, &["--format", "requests"], ": line 1: no '='\n"),
-        ("a=1\nrubbish\n\n", &[], ": line 2: no '='\n"),
+        ("size=1\nrubbish\n\n", &[], ": line 2: no '='\n"),
     ] {
         let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
         assert_eq!((ended.code, &*ended.out), (Some(65), ""), "{ended:?}");
@@ -280,7 +384,7 @@ fn a_directory_is_a_file_that_cannot_be_read() {
 #[test]
 fn what_comes_before_a_fault_is_asked() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("a=1\n\nrubbish\n\na=2\n\n");
+    let file = File::of("size=1\n\nrubbish\n\nsize=2\n\n");
     let ended = file.replay(&[&stub.address()]);
     assert_eq!(ended.code, Some(65), "{ended:?}");
     assert!(ended.err.ends_with(": line 3: no '='\n"), "{ended:?}");
@@ -290,7 +394,7 @@ fn what_comes_before_a_fault_is_asked() {
 
 #[test]
 fn wrong_command_lines_and_files_that_are_not_there_are_refused() {
-    let file = File::of("a=1\n\n");
+    let file = File::of("size=1\n\n");
     for args in [
         &["nonsense"][..],
         &["127.0.0.1:1", "--diff", "nonsense"],
@@ -315,7 +419,7 @@ fn wrong_command_lines_and_files_that_are_not_there_are_refused() {
 #[test]
 fn ctrl_c_prints_what_was_measured_so_far() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=1\na=1\n\n#: time=1000\na=2\n\n");
+    let file = File::of("#: time=1\nsize=1\n\n#: time=1000\nsize=2\n\n");
     let path = file.path();
     let process = Process::start(policy_client(), &["replay", &path, &stub.address()]);
     assert!(stub.wait_requests(1));
@@ -331,9 +435,22 @@ fn ctrl_c_prints_what_was_measured_so_far() {
 }
 
 #[test]
+fn ctrl_c_before_an_answer_ends_with_69() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    let file = File::of("size=1\n\n");
+    let args = ["replay", &file.path(), &stub.address()];
+    let process = Process::start(policy_client(), &args);
+    assert!(stub.wait_requests(1));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    assert!(ended.out.contains("(interrupted)"), "{ended:?}");
+}
+
+#[test]
 fn a_progress_bar_is_on_a_terminal_alone() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=1.0\na=1\n\n#: time=1.3\na=2\n\n");
+    let file = File::of("#: time=1.0\nsize=1\n\n#: time=1.3\nsize=2\n\n");
     assert_eq!(file.replay(&[&stub.address()]).err, "");
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
