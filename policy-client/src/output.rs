@@ -29,6 +29,14 @@ impl Output {
     }
 }
 
+/// A number of things: `1 time`, `2 times`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// Prints all of these bytes at once, so that they are seen as soon as they are there, also in a file.
 pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
