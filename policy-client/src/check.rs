@@ -15,12 +15,14 @@ use crate::{
     output::print,
     preset::{Version, stage},
     request,
+    status::interrupted,
+    values::{server, some_time},
 };
 
 /// Asks a policy server once, and says how it is in one line for Nagios or Icinga.
 ///
 /// The exit status is 0 (OK), 1 (WARNING: slow), 2 (CRITICAL: no answer, not the expected one, or far too
-/// slow), or 3 (UNKNOWN: wrong command line).
+/// slow), or 3 (UNKNOWN: wrong command line, or ended by a signal).
 ///
 /// What came together with the answer besides it stands in the line as excess: Postfix ignores it.
 #[derive(Args, Debug)]
@@ -82,7 +84,17 @@ impl Check {
             Ok(request) => request,
             Err(text) => return unknown(&text),
         };
-        let exchange = Server::new(endpoint, self.timeout).ask(&request).await;
+        let interrupted = match interrupted() {
+            Ok(interrupted) => interrupted,
+            Err(error) => return unknown(&format!("cannot wait for signals: {error}")),
+        };
+        let mut server = Server::new(endpoint.clone(), self.timeout);
+        let exchange = tokio::select! {
+            exchange = server.ask(&request) => exchange,
+            () = interrupted => {
+                return unknown(&format!("interrupted before {endpoint} has answered"));
+            }
+        };
         let answer = exchange.answer.as_ref().map(Response::as_bytes);
         let answer = answer.map_err(|failure| format!("{endpoint}: {failure}"));
         let (state, mut text) = self.judge(answer, exchange.elapsed);

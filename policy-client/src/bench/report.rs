@@ -79,7 +79,8 @@ impl Report {
     }
 
     pub(crate) fn status(&self) -> Status {
-        if self.counts.all_missing() > 0 {
+        let has_measured_nothing = self.was_interrupted && self.counts.answers == 0;
+        if has_measured_nothing || self.counts.all_missing() > 0 {
             Status::Unavailable
         } else if self.counts.wrong > 0 {
             Status::Unexpected

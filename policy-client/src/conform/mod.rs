@@ -96,6 +96,35 @@ impl Conform {
             Err(error) => return fail(&error, Status::Usage),
         };
         let server = Arc::new(self.server(&endpoint));
+        let stopped = match interrupted() {
+            Ok(stopped) => stopped,
+            Err(error) => return fail(&error, Status::System),
+        };
+        let mut stopped = pin!(stopped);
+        let total = cases.len();
+        let stopped_after = |count: usize| {
+            let text = format!("stopped after {count} of {total} cases");
+            fail(&text, Status::Unexpected)
+        };
+        let jobs = tokio::select! {
+            jobs = self.jobs(&server) => jobs,
+            () = &mut stopped => return stopped_after(0),
+        };
+        let jobs = match jobs {
+            Ok(jobs) => jobs,
+            Err(why) => return fail(&format!("{endpoint}: {why}"), Status::Unavailable),
+        };
+        let run = Run::new(server, jobs, cases);
+        match self.report(run, stopped, &endpoint, total).await {
+            Ok(counts) if counts.total() < total => stopped_after(counts.total()),
+            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
+            Ok(_) => Status::Unexpected.into(),
+            Err(error) => ended(Err(error), Status::Success).into(),
+        }
+    }
+
+    /// How many cases may run side by side, or why none can.
+    async fn jobs(&self, server: &Arc<Server>) -> Result<usize, String> {
         if let Err(Miss::Failed(why)) = server.connect().await {
             return Err(why);
         }
@@ -108,38 +137,19 @@ impl Conform {
             return Err(why);
         }
         // Where one connection has to end before the next is served, cases would wait for each other.
-        let jobs = if server.is_concurrent(&request).await {
-            self.jobs.get()
-        } else {
-            1
-        };
-        let total = cases.len();
-        let run = Run::new(server, jobs, cases);
-        let stopped = match interrupted() {
-            Ok(stopped) => stopped,
-            Err(error) => return fail(&error, Status::System),
-        };
-        match self.report(run, stopped, &endpoint, total).await {
-            Ok(counts) if counts.total() < total => {
-                let text = format!("stopped after {} of {total} cases", counts.total());
-                fail(&text, Status::Unexpected)
-            }
-            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
-            Ok(_) => Status::Unexpected.into(),
-            Err(error) => ended(Err(error), Status::Success).into(),
-        }
+        let is_concurrent = server.is_concurrent(&request).await;
+        Ok(if is_concurrent { self.jobs } else { 1 })
     }
 
     async fn report(
         &self,
         mut run: Run,
-        stopped: impl Future<Output = ()>,
+        mut stopped: impl Future<Output = ()> + Unpin,
         endpoint: &Endpoint,
         total: usize,
     ) -> io::Result<Counts> {
         let format = if self.json { Format::Json } else { self.format };
         let mut reporter = Reporter::new(format, endpoint.to_string(), total)?;
-        let mut stopped = pin!(stopped);
         loop {
             let next = tokio::select! {
                 next = run.next() => next,

@@ -126,7 +126,9 @@ impl Report {
         // One that was not answered then is a matter of the record.
         let is_recorded = |side: &&Side| side.name != "recorded";
         let mut sides = sides.into_iter().flatten().filter(is_recorded);
-        if sides.any(|side| side.measured.unanswered() > 0) {
+        let is_cut_short =
+            self.server.measured.is_interrupted() && self.server.measured.answered() == 0;
+        if is_cut_short || sides.any(|side| side.measured.unanswered() > 0) {
             Status::Unavailable
         } else if self.differences() > 0 {
             Status::Unexpected

@@ -57,7 +57,9 @@ fn ctrl_c_within_the_warm_up_leaves_its_time_and_nothing_measured() {
     let process = Process::start(policy_client(), &args);
     assert!(process.err.wait_lines(1, "(warm-up)"));
     process.signal(Signal::INT);
-    let report = object(&process.end());
+    let ended = process.end();
+    assert_eq!(ended.code, Some(69), "nothing was measured: {ended:?}");
+    let report = object(&ended);
     assert_eq!(number(&report, "/requests"), 0);
     assert!(number(&report, "/warm_up/requests") > 0, "{report}");
     let elapsed = report["warm_up"]["elapsed_s"].as_f64().unwrap();

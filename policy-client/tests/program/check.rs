@@ -4,7 +4,7 @@ use std::path::Path;
 
 use policy_testing::{
     port::Port,
-    process::{Ended, policy_client, run},
+    process::{Ended, Process, Signal, policy_client, run},
     stub::{Reply, Script, Stub},
 };
 
@@ -113,6 +113,22 @@ fn what_is_wrong_has_its_status_and_one_line() {
         );
         assert!(ended.out.starts_with(begin), "{args:?}: {ended:?}");
         assert_eq!(ended.out.lines().count(), 1, "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_signal_before_the_answer_is_unknown() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    for (asked, signal) in [(1, Signal::INT), (2, Signal::TERM)] {
+        let process = Process::start(policy_client(), &["check", &stub.address()]);
+        assert!(stub.wait_requests(asked));
+        process.signal(signal);
+        let ended = process.end();
+        let said = format!(
+            "POLICY UNKNOWN - interrupted before inet:{} has answered\n",
+            stub.address()
+        );
+        assert_eq!((ended.code, ended.out), (Some(3), said));
     }
 }
 
