@@ -52,3 +52,36 @@ pub(crate) fn ended(printed: io::Result<()>, status: Status) -> Status {
         _ => status,
     }
 }
+
+/// Lines of a subcommand that goes on when nobody takes them any more: the first failure is said, and is in the status.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    output: Output,
+    /// What is left once one has failed.
+    failed: Option<Status>,
+}
+
+impl Lines {
+    pub(crate) const fn new(output: Output) -> Self {
+        Self {
+            output,
+            failed: None,
+        }
+    }
+
+    pub(crate) fn line(&mut self, text: &[u8], object: impl FnOnce() -> Value) {
+        if self.failed.is_none() {
+            let printed = self.output.line(text, object);
+            if printed.is_err() {
+                self.failed = Some(ended(printed, Status::Success));
+            }
+        }
+    }
+
+    pub(crate) const fn status(&self) -> Status {
+        match self.failed {
+            Some(status) => status,
+            None => Status::Success,
+        }
+    }
+}

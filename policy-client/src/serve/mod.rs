@@ -24,7 +24,7 @@ use self::{
     delay::Delay,
     file::{File, action},
     script::{Condition, Manner, Rule, Script},
-    server::{Server, println},
+    server::Server,
 };
 use crate::{
     input,
@@ -120,7 +120,7 @@ impl Serve {
             }
         };
         match listener.endpoint() {
-            Ok(endpoint) => println(&format!("listening on {endpoint}")),
+            Ok(endpoint) => server.print(&format!("listening on {endpoint}")),
             Err(error) => return cannot(error),
         }
         // A hanging server hangs for its clients, not for who ends it.
@@ -133,16 +133,16 @@ impl Serve {
             drop(bound);
         };
         accept(listener, &options, connection, shutdown).await;
-        ExitCode::SUCCESS
+        server.status().into()
     }
 
     fn server(&self) -> Result<Server, (Status, String)> {
         let mut rules = self.fail.clone();
         for pair in self.rule.chunks(2) {
-            let [condition, text] = pair else {
+            let [given, text] = pair else {
                 continue;
             };
-            let condition = Condition::parse(condition);
+            let condition = Condition::parse(given);
             let parsed = condition.and_then(|condition| Ok((condition, action(text)?)));
             let (condition, action) = parsed.map_err(|error| (Status::Usage, error))?;
             rules.push(Rule {
@@ -171,6 +171,7 @@ impl Serve {
             script,
             closes: self.close,
             logs: self.log,
+            lines: Mutex::new(Lines::new(Output { json: false })),
         })
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use policy_testing::process::{Client, Ended, Process, Signal, lines, policy_client, request, run};
 use tempfile::TempDir;
 
-use crate::{assert_answered, query};
+use crate::{FULL, assert_answered, onto_a_full_disk, query};
 
 #[test]
 fn serve_says_where_it_listens_and_answers_every_request_alike() {
