@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
 use policy_net::{Connector, Endpoint};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::{
     output::{ended, print},
@@ -59,7 +59,8 @@ pub(crate) struct Conform {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Print an object per case, with number, level, title, document, sentence, outcome, reason and elapsed_ms
+    /// Print an object per case, with number, level, title, document and sentence, and unless it is for --list also outcome,
+    /// reason and elapsed_ms
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for a connection, and for each answer
@@ -89,7 +90,12 @@ impl Conform {
             Err(text) => return fail(&text, Status::Usage),
         };
         let Some(text) = self.endpoint.as_ref().filter(|_| !self.list) else {
-            return ended(print(list(&cases).as_bytes()), Status::Success).into();
+            let list = if self.json {
+                objects(&cases)
+            } else {
+                list(&cases)
+            };
+            return ended(print(list.as_bytes()), Status::Success).into();
         };
         let endpoint = match server(text) {
             Ok(endpoint) => endpoint,
@@ -183,7 +189,11 @@ impl Conform {
         let asked = all().filter(|(_, case)| {
             (self.only.is_empty() || is_in(&self.only, case)) && !is_in(&self.except, case)
         });
-        Ok(asked.collect())
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() {
+            return Err("--except leaves no case of --only".to_owned());
+        }
+        Ok(asked)
     }
 
     fn server(&self, endpoint: &Endpoint) -> Server {
@@ -216,13 +226,6 @@ impl Conform {
             }
             Err(Miss::Failed(why)) => Outcome::Warned(why),
         };
-        let fields = json!({
-            "number": case.number,
-            "level": case.level.to_string(),
-            "title": case.title,
-            "document": case.source.document,
-            "sentence": case.source.sentence,
-        });
         Record {
             group: group.title.to_owned(),
             id: case.number.to_owned(),
@@ -230,10 +233,7 @@ impl Conform {
             outcome,
             notes: vec![sentence(case)],
             elapsed,
-            fields: match fields {
-                serde_json::Value::Object(fields) => fields,
-                _ => serde_json::Map::new(),
-            },
+            fields: fields(case),
         }
     }
 }
@@ -251,6 +251,25 @@ fn list(cases: &[(&'static Group, &'static Case)]) -> String {
         list += &format!("               {}\n", sentence(case));
     }
     list.trim_start_matches('\n').to_owned()
+}
+
+/// The cases for programs, without a server.
+fn objects(cases: &[(&'static Group, &'static Case)]) -> String {
+    let object = |(_, case): &(_, &'static Case)| format!("{}\n", Value::Object(fields(case)));
+    cases.iter().map(object).collect()
+}
+
+/// What objects say of a case.
+fn fields(case: &Case) -> Map<String, Value> {
+    let fields = [
+        ("number", case.number.to_owned()),
+        ("level", case.level.to_string()),
+        ("title", case.title.to_owned()),
+        ("document", case.source.document.to_owned()),
+        ("sentence", case.source.sentence.to_owned()),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), Value::String(value)));
+    fields.into_iter().collect()
 }
 
 fn sentence(case: &Case) -> String {
