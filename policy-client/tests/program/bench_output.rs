@@ -96,7 +96,13 @@ fn two_measurements_are_compared_and_drawn() {
     }
     let drawn = fs::read_to_string(both).unwrap();
     assert!(drawn.contains("a.json") && drawn.contains("b.json"));
-    for (file, status) in [("none.json", 66), ("one.svg", 65)] {
+    fs::write(path("bytes"), b"\xff").unwrap();
+    for (file, status) in [
+        ("none.json", 66),
+        ("one.svg", 65),
+        ("bytes", 65),
+        ("/dev/zero", 65),
+    ] {
         let args = ["bench", "--compare", &path("a.json"), &path(file)];
         let ended = run(policy_client(), &args);
         assert_eq!(ended.code, Some(status), "{ended:?}");
@@ -105,13 +111,20 @@ fn two_measurements_are_compared_and_drawn() {
 }
 
 #[test]
+fn a_plot_that_cannot_be_created_is_told_before_anybody_is_asked() {
+    let stub = Stub::tcp(Script::default());
+    let plot = "/nonexistent/plot.svg";
+    let ended = bench(&stub.address(), &["-n", "5", "--plot", plot]);
+    let said = format!("policy-client: {plot}: No such file or directory (os error 2)\n");
+    assert_eq!((ended.code, &*ended.out, ended.err), (Some(73), "", said));
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
 fn a_plot_that_cannot_be_written_does_not_cost_the_report() {
     let stub = Stub::tcp(Script::default());
-    let ended = bench(
-        &stub.address(),
-        &["-n", "5", "--plot", "/nonexistent/plot.svg"],
-    );
-    assert_eq!(ended.code, Some(73), "{ended:?}");
+    let ended = bench(&stub.address(), &["-n", "5", "--plot", "/dev/full"]);
+    assert_eq!(ended.code, Some(74), "{ended:?}");
     assert!(ended.out.contains("requests    5\n"), "{ended:?}");
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
 }
