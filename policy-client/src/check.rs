@@ -108,7 +108,7 @@ impl Check {
     fn judge(&self, answer: Result<&[u8], impl Display>, elapsed: Duration) -> (State, String) {
         let action = match answer {
             Ok(action) => action,
-            Err(reason) => return (State::Critical, format!("no answer: {reason}")),
+            Err(reason) => return (State::Critical, format!("no answer from {reason}")),
         };
         let is_expected = |expected: &Regex| expected.is_match(action);
         let text = format!("{} after {:.3} s", shown(action), elapsed.as_secs_f64());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     chart::{nines, percentiles},
-    format::{count, microseconds},
+    format::{count, microseconds, requests},
     tally::{Counts, Loss},
 };
 use crate::status::Status;
@@ -150,18 +150,12 @@ impl Report {
         _ = writeln!(text, "{}", printable(self.title()));
         _ = write!(text, "{:.1} s", self.elapsed);
         if self.warm_up > 0.0 {
-            let (time, requests) = (self.warm_up, count(counts.warm_up));
-            _ = write!(
-                text,
-                " after {time:.1} s of warm-up with {requests} requests"
-            );
+            let (time, requests) = (self.warm_up, requests(counts.warm_up));
+            _ = write!(text, " after {time:.1} s of warm-up with {requests}");
         }
         if self.was_interrupted {
-            _ = write!(
-                text,
-                ", interrupted with {} requests under way",
-                self.under_way
-            );
+            let under_way = requests(self.under_way);
+            _ = write!(text, ", interrupted with {under_way} under way");
         }
         _ = writeln!(text);
         _ = writeln!(text);

@@ -228,6 +228,7 @@ impl Conform {
         };
         Record {
             group: group.title.to_owned(),
+            is_named_by_group: false,
             id: case.number.to_owned(),
             title: format!("{} {}", case.level, case.title),
             outcome,

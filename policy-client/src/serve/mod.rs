@@ -144,7 +144,8 @@ impl Serve {
             };
             let condition = Condition::parse(given);
             let parsed = condition.and_then(|condition| Ok((condition, action(text)?)));
-            let (condition, action) = parsed.map_err(|error| (Status::Usage, error))?;
+            let (condition, action) =
+                parsed.map_err(|error| (Status::Usage, format!("--rule {given}: {error}")))?;
             rules.push(Rule {
                 conditions: vec![condition],
                 action: Some(action),

@@ -78,7 +78,9 @@ impl Writer {
     ) -> Result<Self, (String, Status)> {
         let cannot = |path: &Path, error: io::Error| {
             let text = format!("{}: {error}", path.display());
-            (text, Status::CannotCreate)
+            let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+            let advice = if is_there { IS_KEPT } else { "" };
+            (text + advice, Status::CannotCreate)
         };
         let record = match record {
             Some(path) => Some(create(path).map_err(|error| cannot(path, error))?),
@@ -215,6 +217,8 @@ fn write(record: &mut impl Write, seen: &Seen) -> io::Result<()> {
     record.flush()
 }
 
+/// What is said of a file that is there already.
+const IS_KEPT: &str = ": it is not written over: name another";
 /// As many as wait for the terminal or the disk.
 const QUEUE: usize = 1024;
 /// How long the end waits for them.

@@ -79,14 +79,14 @@ fn what_is_wrong_has_its_status_and_one_line() {
         (
             &[&silent, "--timeout", "200ms"],
             2,
-            "POLICY CRITICAL - no answer: timed out after 200ms | time=0.",
+            "POLICY CRITICAL - no answer from inet:SILENT: timed out after 200ms | time=0.",
         ),
-        (&[&closing], 2, "POLICY CRITICAL - no answer: "),
-        (&[&closed], 2, "POLICY CRITICAL - no answer: "),
+        (&[&closing], 2, "POLICY CRITICAL - no answer from "),
+        (&[&closed], 2, "POLICY CRITICAL - no answer from "),
         (
             &["unix:/nonexistent/policy"],
             2,
-            "POLICY CRITICAL - no answer: ",
+            "POLICY CRITICAL - no answer from ",
         ),
         (&["nonsense"], 3, "POLICY UNKNOWN - nonsense: "),
         (&[], 3, "POLICY UNKNOWN - "),
@@ -111,7 +111,8 @@ fn what_is_wrong_has_its_status_and_one_line() {
             (Some(code), ""),
             "{args:?}: {ended:?}"
         );
-        assert!(ended.out.starts_with(begin), "{args:?}: {ended:?}");
+        let begin = begin.replace("SILENT", &silent);
+        assert!(ended.out.starts_with(&begin), "{args:?}: {ended:?}");
         assert_eq!(ended.out.lines().count(), 1, "{args:?}: {ended:?}");
     }
 }
