@@ -74,8 +74,8 @@ fn it_says_what_is_wrong() {
             65,
             "standard input: line 1: the last request has no empty line after it",
         ),
-        (&["-h", "127.0.0.1:0"], "a=1\n\n", 64, "port '0'"),
-        (&["--timeout", "0s"], "a=1\n\n", 64, "no time"),
+        (&["-h", "127.0.0.1:0"], "", 64, "port '0'"),
+        (&["--timeout", "0s"], "", 64, "no time"),
         (
             &["-h", "CLOSED"],
             "rubbish\n\n",
