@@ -20,6 +20,7 @@ mod replay;
 mod screen;
 mod script;
 mod serve;
+mod standard_input;
 mod tap;
 
 use std::process::Command;
