@@ -13,14 +13,17 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
+    os::fd::AsFd,
     path::Path,
     time::Duration,
 };
 
 use bytes::BytesMut;
 use policy_proto::{MessageDecoder, Request};
-use rustix::io::Errno;
+use rustix::{fs::FileType, io::Errno};
 use thiserror::Error;
+
+use crate::input;
 
 /// A request of a file, and what is known of it.
 #[derive(Debug)]
@@ -127,13 +130,11 @@ impl Lines {
     /// Opens a file; `-` is standard input.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let reader: Box<dyn BufRead + Send> = if path.as_os_str() == "-" {
+            refuse_directory(io::stdin())?;
             Box::new(BufReader::new(io::stdin()))
         } else {
             let file = File::open(path)?;
-            // It can be opened, and says so when it is read.
-            if file.metadata()?.is_dir() {
-                return Err(Errno::ISDIR.into());
-            }
+            refuse_directory(&file)?;
             Box::new(BufReader::new(file))
         };
         Ok(Self::of(reader))
@@ -174,6 +175,15 @@ impl Lines {
             line: self.number,
             reason,
         }
+    }
+}
+
+/// A directory can be opened, and says what it is when it is read.
+fn refuse_directory(file: impl AsFd) -> io::Result<()> {
+    let found = rustix::fs::fstat(file)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => Err(Errno::ISDIR.into()),
+        _ => Ok(()),
     }
 }
 
@@ -235,11 +245,7 @@ impl Requests {
                     }));
                 }
                 // The offset is of the request, and the line is known.
-                Err(error) => {
-                    let text = error.to_string();
-                    let reason = text.split(" in the line at byte").next();
-                    return Err(self.lines.fault(reason.unwrap_or(&text).to_owned()));
-                }
+                Err(error) => return Err(self.lines.fault(input::reason(error))),
             }
         }
     }

@@ -6,7 +6,6 @@ use std::{env, ffi::OsString, fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Args;
 use policy_daemon::{command_line::parse_duration, log::escaped};
-use policy_net::Endpoint;
 use policy_proto::{ProtocolState, Response};
 use regex::bytes::Regex;
 
@@ -16,12 +15,14 @@ use crate::{
     output::print,
     preset::{Version, stage},
     request,
+    status::interrupted,
+    values::{server, some_time},
 };
 
 /// Asks a policy server once, and says how it is in one line for Nagios or Icinga.
 ///
 /// The exit status is 0 (OK), 1 (WARNING: slow), 2 (CRITICAL: no answer, not the expected one, or far too
-/// slow), or 3 (UNKNOWN: wrong command line).
+/// slow), or 3 (UNKNOWN: wrong command line, or ended by a signal).
 ///
 /// What came together with the answer besides it stands in the line as excess: Postfix ignores it.
 #[derive(Args, Debug)]
@@ -48,7 +49,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     critical: Duration,
     /// How long to wait for the answer, connecting included
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
 }
 
@@ -63,9 +64,9 @@ enum State {
 
 impl Check {
     pub(crate) async fn run(self) -> ExitCode {
-        let endpoint: Endpoint = match self.endpoint.parse() {
+        let endpoint = match server(&self.endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return unknown(&format!("{}: {error}", self.endpoint)),
+            Err(error) => return unknown(&error),
         };
         if self.critical < self.warning {
             return unknown(&"--critical is less than --warning");
@@ -83,8 +84,19 @@ impl Check {
             Ok(request) => request,
             Err(text) => return unknown(&text),
         };
-        let exchange = Server::new(endpoint, self.timeout).ask(&request).await;
+        let interrupted = match interrupted() {
+            Ok(interrupted) => interrupted,
+            Err(error) => return unknown(&format!("cannot wait for signals: {error}")),
+        };
+        let mut server = Server::new(endpoint.clone(), self.timeout);
+        let exchange = tokio::select! {
+            exchange = server.ask(&request) => exchange,
+            () = interrupted => {
+                return unknown(&format!("interrupted before {endpoint} has answered"));
+            }
+        };
         let answer = exchange.answer.as_ref().map(Response::as_bytes);
+        let answer = answer.map_err(|failure| format!("{endpoint}: {failure}"));
         let (state, mut text) = self.judge(answer, exchange.elapsed);
         if !exchange.excess.is_empty() {
             text += &format!(", excess '{}'", exchange.excess.escape_ascii());
@@ -96,7 +108,7 @@ impl Check {
     fn judge(&self, answer: Result<&[u8], impl Display>, elapsed: Duration) -> (State, String) {
         let action = match answer {
             Ok(action) => action,
-            Err(reason) => return (State::Critical, format!("no answer: {reason}")),
+            Err(reason) => return (State::Critical, format!("no answer from {reason}")),
         };
         let is_expected = |expected: &Regex| expected.is_match(action);
         let text = format!("{} after {:.3} s", shown(action), elapsed.as_secs_f64());

@@ -14,6 +14,11 @@ pub(crate) fn expression(text: &str) -> Result<Regex, String> {
     })
 }
 
+/// An expression of a longer text; an error quotes it.
+pub(crate) fn quoted(text: &str) -> Result<Regex, String> {
+    expression(text).map_err(|error| format!("'{text}': {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

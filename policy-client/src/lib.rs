@@ -15,6 +15,7 @@ mod conform;
 mod described;
 mod exchange;
 mod expression;
+mod input;
 mod measured;
 mod note;
 mod output;
@@ -30,6 +31,7 @@ mod snapshot;
 mod status;
 mod tap;
 mod text_file;
+mod values;
 
 pub use bench::{Answered, ClosedLoop, Target};
 use status::{Status, fail};

@@ -29,6 +29,14 @@ impl Output {
     }
 }
 
+/// A number of things: `1 time`, `2 times`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// Prints all of these bytes at once, so that they are seen as soon as they are there, also in a file.
 pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -42,5 +50,38 @@ pub(crate) fn ended(printed: io::Result<()>, status: Status) -> Status {
             Status::Io.say(&format!("standard output: {error}"))
         }
         _ => status,
+    }
+}
+
+/// Lines of a subcommand that goes on when nobody takes them any more: the first failure is said, and is in the status.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    output: Output,
+    /// What is left once one has failed.
+    failed: Option<Status>,
+}
+
+impl Lines {
+    pub(crate) const fn new(output: Output) -> Self {
+        Self {
+            output,
+            failed: None,
+        }
+    }
+
+    pub(crate) fn line(&mut self, text: &[u8], object: impl FnOnce() -> Value) {
+        if self.failed.is_none() {
+            let printed = self.output.line(text, object);
+            if printed.is_err() {
+                self.failed = Some(ended(printed, Status::Success));
+            }
+        }
+    }
+
+    pub(crate) const fn status(&self) -> Status {
+        match self.failed {
+            Some(status) => status,
+            None => Status::Success,
+        }
     }
 }

@@ -6,21 +6,20 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::BytesMut;
 use clap::{ArgAction, Parser};
-use policy_daemon::command_line::{parse_duration, usage_line};
+use policy_daemon::command_line::usage_line;
 use policy_net::Endpoint;
-use policy_proto::{MessageDecoder, Request, attr};
-use tokio::{
-    io::{AsyncReadExt, stdin},
-    runtime::Builder,
-};
+use policy_proto::{Request, attr};
+use tokio::runtime::Builder;
 
 use crate::{
     exchange::Server,
+    input::Input,
     output::{Output, ended},
     query::show_on_standard_error,
+    request,
     status::{Status, fail},
+    values::{server, some_time},
 };
 
 /// Asks a policy server what is on standard input, and prints its actions.
@@ -52,7 +51,7 @@ struct Arguments {
     #[arg(short, long)]
     verbose: bool,
     /// How long to wait for each answer
-    #[arg(long, default_value = "100s", value_parser = parse_duration)]
+    #[arg(long, default_value = "100s", value_parser = some_time)]
     timeout: Duration,
     /// Print this
     #[arg(short = '?', long, visible_alias = "usage", action = ArgAction::Help)]
@@ -63,52 +62,42 @@ impl Arguments {
     async fn run(self) -> ExitCode {
         let endpoint = match &self.socket_path {
             Some(path) => Endpoint::Unix(path.clone()),
-            None => match self.host.parse() {
+            None => match server(&self.host) {
                 Ok(endpoint) => endpoint,
-                Err(error) => return fail(&format!("{}: {error}", self.host), Status::Usage),
+                Err(error) => return fail(&error, Status::Usage),
             },
         };
         let mut server = Server::new(endpoint, self.timeout);
         if self.verbose {
             server = server.watched(show_on_standard_error(">>", "<<"));
         }
-        let (mut stdin, mut buffer) = (stdin(), BytesMut::new());
-        let mut decoder = MessageDecoder::new();
+        let mut input = Input::new();
         loop {
-            match decoder.request(&mut buffer) {
-                Ok(Some(request)) => {
-                    let request = match complete(&request) {
-                        Ok(request) => request,
-                        Err(text) => return fail(&text, Status::Data),
-                    };
-                    let exchange = server.ask(&request).await;
-                    if !self.keepalive {
-                        server.close();
-                    }
-                    let action = match &exchange.answer {
-                        Ok(response) => response.as_bytes(),
-                        // Like the original it asks nothing more then.
-                        Err(failure) => return fail(failure, Status::Unavailable),
-                    };
-                    let printed = Output { json: false }.line(action, || serde_json::Value::Null);
-                    if printed.is_err() {
-                        return ended(printed, Status::Success).into();
-                    }
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => return fail(&format!("standard input: {error}"), Status::Data),
+            let request = match input.next().await {
+                Ok(Some(request)) => request,
+                Ok(None) => return ExitCode::SUCCESS,
+                Err((text, status)) => return fail(&text, status),
+            };
+            let request = match complete(&request) {
+                Ok(request) => request,
+                Err(text) => return fail(&text, Status::Data),
+            };
+            let exchange = server.ask(&request).await;
+            if !self.keepalive {
+                server.close();
             }
-            let read = stdin.read_buf(&mut buffer).await;
-            let end = match read {
-                Ok(0) => decoder.finish(&buffer).map_err(|error| error.to_string()),
-                Ok(_) => continue,
-                Err(error) => Err(error.to_string()),
+            let action = match &exchange.answer {
+                Ok(response) => response.as_bytes(),
+                // Like the original it asks nothing more then.
+                Err(failure) => {
+                    let text = format!("{}: {failure}", server.endpoint());
+                    return fail(&text, Status::Unavailable);
+                }
             };
-            return match end {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(&format!("standard input: {error}"), Status::Data),
-            };
+            let printed = Output { json: false }.line(action, || serde_json::Value::Null);
+            if printed.is_err() {
+                return ended(printed, Status::Success).into();
+            }
         }
     }
 }
@@ -154,8 +143,8 @@ fn complete(request: &Request) -> Result<Request, String> {
     let missing = added
         .into_iter()
         .filter(|(name, _)| request.get(name).is_none());
-    let all = missing.chain(request.attributes());
-    Request::from_attributes(all).map_err(|error| error.to_string())
+    let all: Vec<_> = missing.chain(request.attributes()).collect();
+    request::of(&all)
 }
 
 /// The name of mtpolicyd's program.

@@ -50,8 +50,19 @@ impl Preset {
             all.extend(replaced.filter_map(pair));
         }
         all.extend(rest.into_iter().filter_map(pair));
-        Request::from_attributes(all).map_err(|error| error.to_string())
+        of(&all)
     }
+}
+
+/// A request of these attributes; an error names the one that is at fault.
+pub(crate) fn of(all: &[(&[u8], &[u8])]) -> Result<Request, String> {
+    Request::from_attributes(all.iter().copied()).map_err(|error| {
+        let is_wrong = |one: &&(&[u8], &[u8])| Request::from_attributes([**one]).is_err();
+        match all.iter().find(is_wrong) {
+            Some((name, _)) => format!("'{}': {error}", name.escape_ascii()),
+            None => error.to_string(),
+        }
+    })
 }
 
 fn pair(given: &Given) -> Option<(&[u8], &[u8])> {

@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
-use crate::status::Status;
+use crate::{input, status::Status};
 
 /// Reads a text; `-` is standard input. An error is what is wrong, after the name of the file, and the status to end with.
 pub(crate) fn read(path: &Path) -> Result<String, (Status, String)> {
-    let name = path.display();
+    let name = input::name(path);
     let unreadable = |error: io::Error| (Status::NoInput, format!("{name}: {error}"));
     let input: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin())

@@ -38,14 +38,14 @@ pub enum DecodeError {
         offset: usize,
     },
     /// A NUL byte: no Postfix string can hold one.
-    #[error("NUL in the line at byte {offset}")]
+    #[error("a NUL byte in the line at byte {offset}")]
     #[non_exhaustive]
     Nul {
         /// Where the line begins.
         offset: usize,
     },
     /// A carriage return that is not the last byte before the line feed.
-    #[error("carriage return within the line at byte {offset}")]
+    #[error("a carriage return in the line at byte {offset}")]
     #[non_exhaustive]
     CarriageReturn {
         /// Where the line begins.

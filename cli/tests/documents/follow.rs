@@ -75,7 +75,9 @@ impl Reader {
         machine.start_servers();
         // As where a syslogd writes them.
         machine.must(&format!(
-            "touch /var/log/auth.log; echo '{REJECTED}' >/var/log/mail.log"
+            "touch /var/log/auth.log; echo '{TIME} mail {PROGRAM}[9]: {REJECTED}' >/var/log/mail.log
+            gzip --stdout /var/log/mail.log >/var/log/mail.log.2.gz
+            logger --priority mail.info --tag {PROGRAM} --id=9 '{REJECTED}'"
         ));
         let postfix = Postfix::start(&machine);
         Self {
@@ -271,6 +273,8 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// What a log of mail has on a machine that is in use.
-const REJECTED: &str = "Nov 29 12:00:01 mail postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 450 4.7.1 \
+const TIME: &str = "Nov 29 12:00:01";
+const PROGRAM: &str = "postfix/smtpd";
+const REJECTED: &str = "NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 450 4.7.1 \
                         <b@example.org>: Recipient address rejected: Greylisted; from=<a@example.com> \
                         to=<b@example.org> proto=ESMTP helo=<foo>";

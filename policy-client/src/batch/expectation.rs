@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::bytes::Regex;
 
-use crate::expression::expression;
+use crate::expression::quoted;
 
 /// An expected answer.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl Expectation {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let rest = |mark| text.strip_prefix(mark).map(str::trim_start);
         if let Some(rest) = rest('~') {
-            expression(rest).map(Self::Match)
+            quoted(rest).map(Self::Match)
         } else if let Some(rest) = rest('^') {
             Ok(Self::Beginning(rest.into()))
         } else if text == "-" {

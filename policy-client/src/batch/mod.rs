@@ -3,17 +3,18 @@
 use std::{io, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use clap::Args;
-use policy_daemon::command_line::parse_duration;
 use policy_net::Endpoint;
 use serde_json::{Map, json};
 use tokio::time::sleep;
 
 use crate::{
     exchange::{Exchange, Server},
+    input,
     output::ended,
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
     text_file,
+    values::{server, some_time},
 };
 
 mod expectation;
@@ -39,20 +40,20 @@ pub(crate) struct Batch {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for each answer, connecting included
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
 }
 
 impl Batch {
     pub(crate) async fn run(self) -> ExitCode {
-        let name = self.file.display().to_string();
+        let name = input::name(&self.file);
         let text = match text_file::read(&self.file) {
             Ok(text) => text,
             Err((status, text)) => return fail(&text, status),
         };
         let script = match Script::parse(&text) {
             Ok(script) => script,
-            Err(fault) => return fail(&format!("{name}:{fault}"), Status::Data),
+            Err(fault) => return fail(&format!("{name}{fault}"), Status::Data),
         };
         let Some(endpoint) = self.endpoint.as_deref().or(script.endpoint.as_deref()) else {
             return fail(
@@ -60,9 +61,9 @@ impl Batch {
                 Status::Usage,
             );
         };
-        let endpoint: Endpoint = match endpoint.parse() {
+        let endpoint = match server(endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{endpoint}: {error}"), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let stopped = match interrupted() {
             Ok(stopped) => stopped,
@@ -150,6 +151,7 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
     };
     Some(Record {
         group: test.to_owned(),
+        is_named_by_group: true,
         id: question.line.to_string(),
         title: question.text.clone(),
         outcome,

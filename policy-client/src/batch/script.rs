@@ -7,6 +7,7 @@ use policy_proto::{ProtocolState, Request};
 
 use super::{expectation::Expectation, words::attributes};
 use crate::{
+    input::NO_REQUEST,
     preset::Version,
     request::{Given, Preset, instance},
 };
@@ -44,16 +45,20 @@ pub(crate) struct Question {
     pub(crate) expected: Expectation,
 }
 
-/// What is wrong with a file.
+/// What is wrong with a file, after its name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Fault {
+    /// From 1; 0 where the whole file is at fault.
     line: usize,
     text: String,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.text)
+        match self.line {
+            0 => write!(f, ": {}", self.text),
+            line => write!(f, ":{line}: {}", self.text),
+        }
     }
 }
 
@@ -69,8 +74,9 @@ impl Script {
         let ended = reader.end_of_request();
         ended.map_err(|text| Fault { line: last, text })?;
         if reader.script.questions() == 0 {
-            let text = "there is no request".to_owned();
-            return Err(Fault { line: last, text });
+            let form = "lines '  > NAME=VALUE' and '  < ACTION' under the name of a test";
+            let text = format!("{NO_REQUEST}: {form}");
+            return Err(Fault { line: 0, text });
         }
         Ok(reader.script)
     }
@@ -273,7 +279,7 @@ mod tests {
     fn a_fault_is_told_with_its_line() {
         for (text, line) in [
             ("", 0),
-            ("a\n", 1),
+            ("a\n", 0),
             ("  > a=1\n", 1),
             ("a\n  > b\n", 2),
             ("a\n  < OK\n", 2),

@@ -1,17 +1,19 @@
 //! Two reports side by side.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, path::Path};
 
 use serde_json::{Value, json};
 
 use super::{
     format::{count, microseconds},
     report::{FORMAT, QUANTILES},
-    svg,
+    svg::Plot,
 };
 use crate::{
+    input,
     output::{self, Output},
     status::Status,
+    text_file,
 };
 
 /// A report of another run, read back.
@@ -23,24 +25,32 @@ pub(crate) struct Side {
 
 impl Side {
     pub(crate) fn read(path: &Path) -> Result<Self, (Status, String)> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
+        let text = text_file::read(path)?;
+        let name = input::name(path).into_owned();
         Self::parse(name, &text).map_err(|error| (Status::Data, error))
     }
 
     fn parse(name: String, text: &str) -> Result<Self, String> {
         let no_report = format!("{name}: no report of '{FORMAT}', which --json prints");
-        match serde_json::from_str::<Value>(text) {
-            Ok(object) if object["format"] == FORMAT => Ok(Self { name, object }),
-            Ok(_) => Err(no_report),
-            Err(error) => Err(format!("{no_report}: {error}")),
+        let side = match serde_json::from_str::<Value>(text) {
+            Ok(object) if object["format"] == FORMAT => Self { name, object },
+            Ok(_) => return Err(no_report),
+            Err(error) => return Err(format!("{no_report}: {error}")),
+        };
+        // Not each measurement counts default answers.
+        let needed = rows().into_iter().filter(|row| row.name != "default");
+        for row in needed {
+            if side.number(&row).is_none() {
+                return Err(format!("{no_report}: no number '{}'", row.keys.join(".")));
+            }
         }
+        Ok(side)
     }
 
-    fn number(&self, keys: &[&str]) -> f64 {
-        let value = keys.iter().fold(&self.object, |value, key| &value[*key]);
-        value.as_f64().unwrap_or_default()
+    fn number(&self, row: &Row) -> Option<f64> {
+        let keys = row.keys.iter();
+        let value = keys.fold(&self.object, |value, key| &value[key.as_str()]);
+        value.as_f64()
     }
 
     /// Points of (quantile, microseconds).
@@ -60,8 +70,9 @@ pub(crate) fn compare(a: &Path, b: &Path, output: Output, plot: Option<&Path>) -
     };
     if let Some(plot) = plot {
         let lines = [&a, &b].map(|side| (side.name.clone(), side.curve()));
-        if let Err(error) = svg::write(plot, "policy-client bench", &lines) {
-            return Status::CannotCreate.say(&error);
+        let written = Plot::create(plot).and_then(|plot| plot.write("policy-client bench", &lines));
+        if let Err((status, error)) = written {
+            return status.say(&error);
         }
     }
     let printed = if output.json {
@@ -72,33 +83,36 @@ pub(crate) fn compare(a: &Path, b: &Path, output: Output, plot: Option<&Path>) -
     output::ended(printed, Status::Success)
 }
 
-/// The figures that are compared: their names, and where they are.
-fn rows() -> Vec<(String, Vec<String>)> {
-    let row = |name: &str, keys: &[&str]| {
-        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        (name.to_owned(), keys)
-    };
-    let mut rows = vec![row("answers/s", &["answers_per_second"])];
-    for name in ["mean"]
-        .into_iter()
-        .chain(QUANTILES.iter().map(|(_, name)| *name))
-        .chain(["max"])
-    {
-        rows.push(row(name, &["latency_us", &name.replace('.', "_")]));
-    }
-    rows.push(row("wrong", &["wrong"]));
-    rows.push(row("missing", &["missing", "total"]));
-    rows.push(row("default", &["default"]));
-    rows
+/// A figure that is compared, and where it is.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    keys: Vec<String>,
 }
 
-fn figures(a: &Side, b: &Side) -> Vec<(String, bool, [f64; 2])> {
-    let figure = |(name, keys): (String, Vec<String>)| {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let is_time = keys.first() == Some(&"latency_us");
-        (name, is_time, [a, b].map(|side| side.number(&keys)))
-    };
-    rows().into_iter().map(figure).collect()
+impl Row {
+    fn of(name: &str, keys: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        }
+    }
+
+    fn is_time(&self) -> bool {
+        self.keys.first().is_some_and(|key| key == "latency_us")
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = vec![Row::of("answers/s", &["answers_per_second"])];
+    let quantiles = QUANTILES.iter().map(|(_, name)| *name);
+    for name in ["mean"].into_iter().chain(quantiles).chain(["max"]) {
+        rows.push(Row::of(name, &["latency_us", &name.replace('.', "_")]));
+    }
+    rows.push(Row::of("wrong", &["wrong"]));
+    rows.push(Row::of("missing", &["missing", "total"]));
+    rows.push(Row::of("default", &["default"]));
+    rows
 }
 
 fn text(a: &Side, b: &Side) -> String {
@@ -109,42 +123,40 @@ fn text(a: &Side, b: &Side) -> String {
         _ = writeln!(text, "{letter}  {name}");
     }
     _ = writeln!(text, "\n{:<10}{:>12}{:>12}{:>8}", "", "A", "B", "B/A");
-    for (name, is_time, values) in figures(a, b) {
-        let show = |value: f64| {
-            if is_time {
-                microseconds(value)
-            } else {
-                count(value.round() as u64)
-            }
+    for row in rows() {
+        let values = [a, b].map(|side| side.number(&row));
+        let show = |value: Option<f64>| match value {
+            Some(value) if row.is_time() => microseconds(value),
+            Some(value) => count(value.round() as u64),
+            None => "-".to_owned(),
         };
         let [first, second] = values.map(show);
         let ratio = ratio(values).map_or(String::new(), |ratio| format!("{ratio:.2}"));
-        let line = format!("{name:<10}{first:>12}{second:>12}{ratio:>8}");
+        let line = format!("{:<10}{first:>12}{second:>12}{ratio:>8}", row.name);
         _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }
 
 fn object(a: &Side, b: &Side) -> Value {
-    let figures = figures(a, b).into_iter().map(|(name, is_time, values)| {
-        let mut key = name
-            .replace('.', "_")
-            .replace("answers/s", "answers_per_second");
-        if is_time {
+    let figures = rows().into_iter().map(|row| {
+        let name = row.name.replace('.', "_");
+        let mut key = name.replace("answers/s", "answers_per_second");
+        if row.is_time() {
             key += "_us";
         }
-        (
-            key,
-            json!({ "a": values[0], "b": values[1], "ratio": ratio(values) }),
-        )
+        let [first, second] = [a, b].map(|side| side.number(&row));
+        let ratio = ratio([first, second]);
+        (key, json!({ "a": first, "b": second, "ratio": ratio }))
     });
     let figures: serde_json::Map<_, _> = figures.collect();
     json!({ "format": "policy-client bench comparison 1", "a": a.name, "b": b.name, "figures": figures })
 }
 
 /// The second beside the first, where there is a first.
-fn ratio([first, second]: [f64; 2]) -> Option<f64> {
-    (first > 0.0).then(|| (second / first * 1e3).round() / 1e3)
+fn ratio([first, second]: [Option<f64>; 2]) -> Option<f64> {
+    let (first, second) = (first.filter(|first| *first > 0.0)?, second?);
+    Some((second / first * 1e3).round() / 1e3)
 }
 
 #[cfg(test)]
@@ -166,6 +178,14 @@ mod tests {
             (
                 "{}",
                 "f: no report of 'policy-client bench 1', which --json prints",
+            ),
+            (
+                r#"{"format":"policy-client bench 1"}"#,
+                "f: no report of 'policy-client bench 1', which --json prints: no number 'answers_per_second'",
+            ),
+            (
+                r#"{"format":"policy-client bench 1","answers_per_second":1,"latency_us":{"mean":"x"}}"#,
+                "f: no report of 'policy-client bench 1', which --json prints: no number 'latency_us.mean'",
             ),
             (
                 "x",

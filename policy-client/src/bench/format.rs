@@ -13,6 +13,14 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// So many requests.
+pub(crate) fn requests(number: u64) -> String {
+    match number {
+        1 => "1 request".to_owned(),
+        number => format!("{} requests", count(number)),
+    }
+}
+
 /// Three digits and a unit.
 pub(crate) fn nanoseconds(time: u64) -> String {
     microseconds(time as f64 / 1e3)

@@ -7,6 +7,7 @@ use policy_proto::{ProtocolState, Request, attr};
 
 use crate::{
     capture::Requests,
+    input::NO_REQUEST,
     preset::{Version, attributes},
 };
 
@@ -83,7 +84,7 @@ impl Mix {
             mix.push(&request, None);
         }
         if mix.requests.is_empty() {
-            return Err("no requests".to_owned());
+            return Err(NO_REQUEST.to_owned());
         }
         Ok(mix)
     }
@@ -264,7 +265,7 @@ mod tests {
         assert_eq!(messages, [0..2, 2..3, 3..4, 4..5]);
         assert_eq!(mix.request(1, 99), b"instance=a\nx=2\n\n");
         for (captured, error) in [
-            ("", "no requests"),
+            ("", NO_REQUEST),
             ("instance=a\n\nrubbish\n", "line 3: no '='"),
         ] {
             let mix = Mix::from_captured(requests(captured));

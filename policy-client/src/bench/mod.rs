@@ -44,11 +44,13 @@ use self::{
     mix::{Manner, Mix},
     plan::{Limit, Plan},
     report::{Latency, Report},
+    svg::Plot,
 };
 use crate::{
-    capture,
+    capture, input,
     output::{self, Output},
     status::Status,
+    values::server,
 };
 
 /// What is wrong, and the status to end with.
@@ -61,17 +63,16 @@ impl Bench {
             return compare(a, b, output, self.plot.as_deref()).into();
         }
         let status = match self.measure() {
-            Ok(report) => self.print(&report, output),
+            Ok((report, plot)) => print(&report, output, plot),
             Err((status, text)) => status.say(&text),
         };
         status.into()
     }
 
-    fn measure(&self) -> Result<Report, Fault> {
+    /// The report, and the file that it is drawn into.
+    fn measure(&self) -> Result<(Report, Option<Plot>), Fault> {
         let text = self.endpoint.as_deref().unwrap_or_default();
-        let endpoint: Endpoint = text
-            .parse()
-            .map_err(|error| (Status::Usage, format!("{text}: {error}")))?;
+        let endpoint = server(text).map_err(|error| (Status::Usage, error))?;
         if self.tui && !stdout().is_terminal() {
             let fault = "--tui needs a terminal as its standard output".to_owned();
             return Err((Status::Usage, fault));
@@ -88,6 +89,7 @@ impl Bench {
                 .and_then(|_| flag::register(signal, Arc::clone(&stop)))
                 .map_err(system)?;
         }
+        let plot = self.plot.as_deref().map(Plot::create).transpose()?;
         let mut report = self.report(&endpoint);
         let begin = Instant::now();
         let live = self.live(begin, report.title()).map_err(system)?;
@@ -102,12 +104,12 @@ impl Bench {
         precise_timers();
         let mut load = Load::new(settings, plan, mix, judge, &stop, live).map_err(system)?;
         report.add(load.run().map_err(system)?);
-        Ok(report)
+        Ok((report, plot))
     }
 
     fn mix(&self) -> Result<Mix, Fault> {
         if let Some(path) = &self.requests {
-            let name = path.display();
+            let name = input::name(path);
             let captured = capture::open(path)
                 .map_err(|error| (Status::NoInput, format!("{name}: {error}")))?;
             return Mix::from_captured(captured)
@@ -151,25 +153,6 @@ impl Bench {
         }
     }
 
-    fn print(&self, report: &Report, output: Output) -> Status {
-        let printed = if output.json {
-            output.line(b"", || report.json())
-        } else {
-            let size = rustix::termios::tcgetwinsize(stdout());
-            let width = size.map_or(WIDTH, |size| usize::from(size.ws_col).clamp(40, WIDTH));
-            output::print(report.text(width, locale::is_utf8()).as_bytes())
-        };
-        let status = output::ended(printed, report.status());
-        // After the report: a measurement is not lost with its plot.
-        if let Some(plot) = &self.plot {
-            let line = (report.endpoint.clone(), report.latency.curve.clone());
-            if let Err(error) = svg::write(plot, &report.title(), &[line]) {
-                return Status::CannotCreate.say(&error).max(status);
-            }
-        }
-        status
-    }
-
     fn limit(&self) -> Limit {
         match self.count {
             Some(count) => Limit::Count(count),
@@ -185,6 +168,25 @@ impl Bench {
         };
         self.warm_up.unwrap_or(usual)
     }
+}
+
+fn print(report: &Report, output: Output, plot: Option<Plot>) -> Status {
+    let printed = if output.json {
+        output.line(b"", || report.json())
+    } else {
+        let size = rustix::termios::tcgetwinsize(stdout());
+        let width = size.map_or(WIDTH, |size| usize::from(size.ws_col).clamp(40, WIDTH));
+        output::print(report.text(width, locale::is_utf8()).as_bytes())
+    };
+    let status = output::ended(printed, report.status());
+    // After the report: a measurement is not lost with its plot.
+    if let Some(plot) = plot {
+        let line = (report.endpoint.clone(), report.latency.curve.clone());
+        if let Err((fault, error)) = plot.write(&report.title(), &[line]) {
+            return fault.say(&error).max(status);
+        }
+    }
+    status
 }
 
 impl Report {

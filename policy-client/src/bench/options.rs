@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{
-    Args, ValueEnum,
-    builder::{RangedU64ValueParser, TypedValueParser},
-};
+use clap::{Args, ValueEnum};
 use policy_daemon::command_line::parse_duration;
 use policy_proto::ProtocolState;
 use regex::bytes::Regex;
@@ -14,6 +11,7 @@ use super::load::Life;
 use crate::{
     expression::expression,
     preset::{Version, stage},
+    values::{number, some_time},
 };
 
 /// Measures how fast a policy server answers, and whether it answers all.
@@ -31,16 +29,16 @@ pub(crate) struct Bench {
     )]
     pub(super) endpoint: Option<String>,
     /// Clients, each with one connection
-    #[arg(short, long, value_name = "N", default_value = "16", value_parser = between(1, 50_000))]
+    #[arg(short, long, value_name = "N", default_value = "16", value_parser = number::<usize>(1..=50_000))]
     pub(super) connections: usize,
     /// Send so many requests a second at planned times, instead of each after the answer before
     #[arg(long, value_name = "PER-SECOND", value_parser = rate)]
     pub(super) rate: Option<f64>,
     /// How long to measure
-    #[arg(short, long, default_value = "10s", value_parser = positive)]
+    #[arg(short, long, default_value = "10s", value_parser = some_time)]
     pub(super) duration: Duration,
     /// Measure this many requests instead
-    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration", value_parser = number::<u64>(1..=u64::MAX))]
     pub(super) count: Option<u64>,
     /// Ask for so long before the measurement begins [default: 1s, or 0s with --count]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -49,13 +47,13 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FOR")]
     pub(super) new: Option<New>,
     /// How long to wait for each answer
-    #[arg(long, default_value = "10s", value_parser = positive)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     pub(super) timeout: Duration,
     /// Send the requests of this file, as `tap` records them, over and over
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "stages", "recipients", "postfix"])]
     pub(super) requests: Option<PathBuf>,
     /// Makes other messages
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = number::<u64>(0..=u64::MAX))]
     pub(super) seed: u64,
     /// The stages at which each message is asked about: rcpt once for each recipient
     #[arg(long, value_name = "STAGE,...", value_delimiter = ',', default_value = "rcpt", value_parser = stage())]
@@ -73,7 +71,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "REGEX", value_parser = expression)]
     pub(super) default: Option<Regex>,
     /// Print a line of figures on standard error this often [default: 1s on a terminal, else never]
-    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
     pub(super) every: Option<Duration>,
     /// Show a live screen instead of lines
     #[arg(long, conflicts_with = "json")]
@@ -115,22 +113,10 @@ impl Bench {
     }
 }
 
-fn between(least: u64, most: u64) -> impl TypedValueParser<Value = usize> {
-    let number = RangedU64ValueParser::<u64>::new().range(least..=most);
-    number.try_map(usize::try_from)
-}
-
 fn rate(text: &str) -> Result<f64, &'static str> {
     let rate = text.parse().ok();
     let rate = rate.filter(|rate| (0.001..=10_000_000.0).contains(rate));
     rate.ok_or("a rate is 0.001 to 10000000 requests a second")
-}
-
-fn positive(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("more than no time is needed".to_owned()),
-        time => Ok(time),
-    }
 }
 
 fn recipients(text: &str) -> Result<(u8, u8), &'static str> {
@@ -166,7 +152,5 @@ mod tests {
         ] {
             assert_eq!(rate(text).ok(), value, "{text}");
         }
-        assert_eq!(positive("10ms"), Ok(Duration::from_millis(10)));
-        assert!(positive("0s").is_err());
     }
 }

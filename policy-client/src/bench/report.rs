@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     chart::{nines, percentiles},
-    format::{count, microseconds},
+    format::{count, microseconds, requests},
     tally::{Counts, Loss},
 };
 use crate::status::Status;
@@ -79,7 +79,8 @@ impl Report {
     }
 
     pub(crate) fn status(&self) -> Status {
-        if self.counts.all_missing() > 0 {
+        let has_measured_nothing = self.was_interrupted && self.counts.answers == 0;
+        if has_measured_nothing || self.counts.all_missing() > 0 {
             Status::Unavailable
         } else if self.counts.wrong > 0 {
             Status::Unexpected
@@ -149,18 +150,12 @@ impl Report {
         _ = writeln!(text, "{}", printable(self.title()));
         _ = write!(text, "{:.1} s", self.elapsed);
         if self.warm_up > 0.0 {
-            let (time, requests) = (self.warm_up, count(counts.warm_up));
-            _ = write!(
-                text,
-                " after {time:.1} s of warm-up with {requests} requests"
-            );
+            let (time, requests) = (self.warm_up, requests(counts.warm_up));
+            _ = write!(text, " after {time:.1} s of warm-up with {requests}");
         }
         if self.was_interrupted {
-            _ = write!(
-                text,
-                ", interrupted with {} requests under way",
-                self.under_way
-            );
+            let under_way = requests(self.under_way);
+            _ = write!(text, ", interrupted with {under_way} under way");
         }
         _ = writeln!(text);
         _ = writeln!(text);

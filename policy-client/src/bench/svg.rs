@@ -1,19 +1,53 @@
 //! A plot as SVG: latency over percentiles, a line for each measurement.
 
-use std::{error::Error, fs, path::Path};
+use std::{
+    error::Error,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
 
 use plotters::prelude::*;
 
-use super::{chart::nines, format::microseconds};
+use super::{Fault, chart::nines, format::microseconds};
+use crate::status::Status;
 
 /// A name, and points of (quantile, microseconds).
 pub(crate) type Line = (String, Vec<(f64, f64)>);
 
-/// Writes the plot into this file; what is wrong, in one line.
-pub(crate) fn write(path: &Path, title: &str, lines: &[Line]) -> Result<(), String> {
-    let svg = plot(title, lines).map_err(|error| error.to_string());
-    let written = svg.and_then(|svg| fs::write(path, svg).map_err(|error| error.to_string()));
-    written.map_err(|error| format!("{}: {error}", path.display()))
+/// A file to draw into, created before there is anything to draw: what cannot be created is better told at once.
+#[derive(Debug)]
+pub(crate) struct Plot {
+    file: File,
+    name: String,
+}
+
+impl Plot {
+    /// Creates the file; one that is there stays as it is until it is written over.
+    pub(crate) fn create(path: &Path) -> Result<Self, Fault> {
+        let name = path.display().to_string();
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        match options.open(path) {
+            Ok(file) => Ok(Self { file, name }),
+            Err(error) => Err((Status::CannotCreate, format!("{name}: {error}"))),
+        }
+    }
+
+    /// Draws a line for each measurement.
+    pub(crate) fn write(mut self, title: &str, lines: &[Line]) -> Result<(), Fault> {
+        let svg = plot(title, lines).map_err(|error| error.to_string());
+        let written = svg.and_then(|svg| self.fill(&svg).map_err(|error| error.to_string()));
+        written.map_err(|error| (Status::Io, format!("{}: {error}", self.name)))
+    }
+
+    fn fill(&mut self, svg: &str) -> io::Result<()> {
+        // A device or a pipe has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(svg.as_bytes())
+    }
 }
 
 fn plot(title: &str, lines: &[Line]) -> Result<String, Box<dyn Error>> {

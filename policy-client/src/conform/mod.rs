@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
     pin::pin,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -12,12 +11,13 @@ use std::{
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
 use policy_net::{Connector, Endpoint};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::{
     output::{ended, print},
     report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
+    values::{number, server, some_time},
 };
 
 mod attributes;
@@ -59,24 +59,25 @@ pub(crate) struct Conform {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Print an object per case, with number, level, title, document, sentence, outcome, reason and elapsed_ms
+    /// Print an object per case, with number, level, title, document and sentence, and unless it is for --list also outcome,
+    /// reason and elapsed_ms
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for a connection, and for each answer
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// How long a connection is idle in the cases about that; Postfix keeps one for 300 s
     #[arg(long, default_value = "3s", value_parser = parse_duration)]
     idle: Duration,
     /// How long to look whether something comes that must not
-    #[arg(long, default_value = "300ms", value_parser = parse_duration)]
+    #[arg(long, default_value = "300ms", value_parser = some_time)]
     silence: Duration,
     /// How many connections are open at once in the cases about many
-    #[arg(long, value_name = "COUNT", default_value = "100")]
-    connections: NonZeroUsize,
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = number::<usize>(1..=u64::MAX))]
+    connections: usize,
     /// How many cases run side by side
-    #[arg(long, value_name = "COUNT", default_value = "8")]
-    jobs: NonZeroUsize,
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = number::<usize>(1..=u64::MAX))]
+    jobs: usize,
     /// Print the cases and the sentences behind them, and ask nothing
     #[arg(long)]
     list: bool,
@@ -89,15 +90,49 @@ impl Conform {
             Err(text) => return fail(&text, Status::Usage),
         };
         let Some(text) = self.endpoint.as_ref().filter(|_| !self.list) else {
-            return ended(print(list(&cases).as_bytes()), Status::Success).into();
+            let list = if self.json {
+                objects(&cases)
+            } else {
+                list(&cases)
+            };
+            return ended(print(list.as_bytes()), Status::Success).into();
         };
-        let endpoint: Endpoint = match text.parse() {
+        let endpoint = match server(text) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{text}: {error}"), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let server = Arc::new(self.server(&endpoint));
+        let stopped = match interrupted() {
+            Ok(stopped) => stopped,
+            Err(error) => return fail(&error, Status::System),
+        };
+        let mut stopped = pin!(stopped);
+        let total = cases.len();
+        let stopped_after = |count: usize| {
+            let text = format!("stopped after {count} of {total} cases");
+            fail(&text, Status::Unexpected)
+        };
+        let jobs = tokio::select! {
+            jobs = self.jobs(&server) => jobs,
+            () = &mut stopped => return stopped_after(0),
+        };
+        let jobs = match jobs {
+            Ok(jobs) => jobs,
+            Err(why) => return fail(&format!("{endpoint}: {why}"), Status::Unavailable),
+        };
+        let run = Run::new(server, jobs, cases);
+        match self.report(run, stopped, &endpoint, total).await {
+            Ok(counts) if counts.total() < total => stopped_after(counts.total()),
+            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
+            Ok(_) => Status::Unexpected.into(),
+            Err(error) => ended(Err(error), Status::Success).into(),
+        }
+    }
+
+    /// How many cases may run side by side, or why none can.
+    async fn jobs(&self, server: &Arc<Server>) -> Result<usize, String> {
         if let Err(Miss::Failed(why)) = server.connect().await {
-            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+            return Err(why);
         }
         let request = Attributes::rcpt().bytes();
         let since = Instant::now();
@@ -105,41 +140,22 @@ impl Conform {
         if let Err(Miss::Failed(why)) = server.ask(&request).await
             && since.elapsed() >= self.timeout
         {
-            return fail(&format!("{endpoint}: {why}"), Status::Unavailable);
+            return Err(why);
         }
         // Where one connection has to end before the next is served, cases would wait for each other.
-        let jobs = if server.is_concurrent(&request).await {
-            self.jobs.get()
-        } else {
-            1
-        };
-        let total = cases.len();
-        let run = Run::new(server, jobs, cases);
-        let stopped = match interrupted() {
-            Ok(stopped) => stopped,
-            Err(error) => return fail(&error, Status::System),
-        };
-        match self.report(run, stopped, &endpoint, total).await {
-            Ok(counts) if counts.total() < total => {
-                let text = format!("stopped after {} of {total} cases", counts.total());
-                fail(&text, Status::Unexpected)
-            }
-            Ok(Counts { failed: 0, .. }) => Status::Success.into(),
-            Ok(_) => Status::Unexpected.into(),
-            Err(error) => ended(Err(error), Status::Success).into(),
-        }
+        let is_concurrent = server.is_concurrent(&request).await;
+        Ok(if is_concurrent { self.jobs } else { 1 })
     }
 
     async fn report(
         &self,
         mut run: Run,
-        stopped: impl Future<Output = ()>,
+        mut stopped: impl Future<Output = ()> + Unpin,
         endpoint: &Endpoint,
         total: usize,
     ) -> io::Result<Counts> {
         let format = if self.json { Format::Json } else { self.format };
         let mut reporter = Reporter::new(format, endpoint.to_string(), total)?;
-        let mut stopped = pin!(stopped);
         loop {
             let next = tokio::select! {
                 next = run.next() => next,
@@ -173,7 +189,11 @@ impl Conform {
         let asked = all().filter(|(_, case)| {
             (self.only.is_empty() || is_in(&self.only, case)) && !is_in(&self.except, case)
         });
-        Ok(asked.collect())
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() {
+            return Err("--except leaves no case of --only".to_owned());
+        }
+        Ok(asked)
     }
 
     fn server(&self, endpoint: &Endpoint) -> Server {
@@ -185,7 +205,7 @@ impl Conform {
                 idle: self.idle,
                 piece: PIECE,
             },
-            connections: self.connections.get(),
+            connections: self.connections,
             has_ended: AtomicBool::new(false),
         }
     }
@@ -206,24 +226,15 @@ impl Conform {
             }
             Err(Miss::Failed(why)) => Outcome::Warned(why),
         };
-        let fields = json!({
-            "number": case.number,
-            "level": case.level.to_string(),
-            "title": case.title,
-            "document": case.source.document,
-            "sentence": case.source.sentence,
-        });
         Record {
             group: group.title.to_owned(),
+            is_named_by_group: false,
             id: case.number.to_owned(),
             title: format!("{} {}", case.level, case.title),
             outcome,
             notes: vec![sentence(case)],
             elapsed,
-            fields: match fields {
-                serde_json::Value::Object(fields) => fields,
-                _ => serde_json::Map::new(),
-            },
+            fields: fields(case),
         }
     }
 }
@@ -241,6 +252,25 @@ fn list(cases: &[(&'static Group, &'static Case)]) -> String {
         list += &format!("               {}\n", sentence(case));
     }
     list.trim_start_matches('\n').to_owned()
+}
+
+/// The cases for programs, without a server.
+fn objects(cases: &[(&'static Group, &'static Case)]) -> String {
+    let object = |(_, case): &(_, &'static Case)| format!("{}\n", Value::Object(fields(case)));
+    cases.iter().map(object).collect()
+}
+
+/// What objects say of a case.
+fn fields(case: &Case) -> Map<String, Value> {
+    let fields = [
+        ("number", case.number.to_owned()),
+        ("level", case.level.to_string()),
+        ("title", case.title.to_owned()),
+        ("document", case.source.document.to_owned()),
+        ("sentence", case.source.sentence.to_owned()),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), Value::String(value)));
+    fields.into_iter().collect()
 }
 
 fn sentence(case: &Case) -> String {

@@ -4,7 +4,6 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
-use policy_net::Endpoint;
 use policy_proto::ProtocolState;
 use regex::bytes::Regex;
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +24,7 @@ use crate::{
     output::{Output, ended},
     preset::{Version, stage},
     status::{Status, fail, interrupted},
+    values::{number, server, some_time},
 };
 
 /// Asks a policy server and prints its action, one line per request.
@@ -47,7 +47,7 @@ pub(crate) struct Query {
     #[arg(value_name = "NAME=VALUE")]
     attributes: Vec<OsString>,
     /// How long to wait for each answer
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// Print an object per request
     #[arg(long)]
@@ -67,7 +67,7 @@ pub(crate) struct Query {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Ask so many times, over one connection
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = number::<u64>(1..=u64::MAX))]
     count: u64,
     /// Begin a request so long after the one before
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
@@ -85,9 +85,9 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) async fn run(self) -> ExitCode {
-        let endpoint: Endpoint = match self.endpoint.parse() {
+        let endpoint = match server(&self.endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{}: {error}", self.endpoint), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let given = Given {
             attributes: &self.attributes,

@@ -8,13 +8,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use bytes::BytesMut;
-use policy_proto::{MessageDecoder, ProtocolState, Request, attr};
-use tokio::io::{AsyncReadExt, Stdin, stdin};
+use policy_proto::{ProtocolState, Request, attr};
 
 use crate::{
     capture,
+    input::{self, Input},
     preset::{Version, attributes},
+    request,
     status::Status,
 };
 
@@ -42,11 +42,7 @@ enum Source {
         asked: u64,
     },
     /// Those on standard input as they come.
-    Input {
-        stdin: Stdin,
-        buffer: BytesMut,
-        decoder: MessageDecoder,
-    },
+    Input(Box<Input>),
 }
 
 type Attribute = (Vec<u8>, Vec<u8>);
@@ -61,11 +57,7 @@ impl<'a> Given<'a> {
                 let text = "'-' goes with neither --count nor --template";
                 return Err((text.to_owned(), Status::Usage));
             }
-            Source::Input {
-                stdin: stdin(),
-                buffer: BytesMut::new(),
-                decoder: MessageDecoder::new(),
-            }
+            Source::Input(Box::new(Input::new()))
         } else {
             let own = self.attributes.iter().map(attribute);
             let own = own.collect::<Result<Vec<_>, _>>();
@@ -112,17 +104,10 @@ impl Requests<'_> {
                     request.to_vec()
                 }
             }
-            Source::Input {
-                stdin,
-                buffer,
-                decoder,
-            } => {
-                let wrong = |text| (format!("standard input: {text}"), Status::Data);
-                match read(stdin, buffer, decoder).await.map_err(wrong)? {
-                    Some(request) => owned(&request),
-                    None => return Ok(None),
-                }
-            }
+            Source::Input(input) => match input.next().await? {
+                Some(request) => owned(&request),
+                None => return Ok(None),
+            },
         };
         let wrong = |text| (text, Status::Data);
         self.complete(&given).map(Some).map_err(wrong)
@@ -156,31 +141,15 @@ impl Requests<'_> {
         }
         let rest = rest.iter();
         all.extend(rest.map(|(name, value)| (name.as_slice(), value.as_slice())));
-        Request::from_attributes(all).map_err(|error| error.to_string())
-    }
-}
-
-/// The next request on standard input.
-async fn read(
-    stdin: &mut Stdin,
-    buffer: &mut BytesMut,
-    decoder: &mut MessageDecoder,
-) -> Result<Option<Request>, String> {
-    loop {
-        let request = decoder.request(buffer).map_err(|error| error.to_string())?;
-        if request.is_some() {
-            return Ok(request);
-        }
-        let read = stdin.read_buf(buffer).await;
-        if read.map_err(|error| error.to_string())? == 0 {
-            let end = decoder.finish(buffer);
-            return end.map(|()| None).map_err(|error| error.to_string());
-        }
+        request::of(&all)
     }
 }
 
 fn attribute(text: &OsString) -> Result<Attribute, String> {
     let bytes = text.as_bytes();
+    if bytes == b"-" {
+        return Err("'-' goes with no other attribute".to_owned());
+    }
     let Some(end) = bytes.iter().position(|&byte| byte == b'=') else {
         return Err(format!("'{}' is not name=value", text.display()));
     };
@@ -190,7 +159,7 @@ fn attribute(text: &OsString) -> Result<Attribute, String> {
 
 /// The requests of a template.
 fn template(path: &Path) -> Result<Vec<Vec<Attribute>>, Wrong> {
-    let shown = path.display();
+    let shown = input::name(path);
     let file =
         capture::open(path).map_err(|error| (format!("{shown}: {error}"), Status::NoInput))?;
     let mut all = Vec::new();
@@ -203,7 +172,7 @@ fn template(path: &Path) -> Result<Vec<Vec<Attribute>>, Wrong> {
         }
     }
     if all.is_empty() {
-        return Err((format!("{shown}: no request"), Status::Data));
+        return Err((format!("{shown}: {}", input::NO_REQUEST), Status::Data));
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! What came of a request, and its kind: the action's word, without its text.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use policy_daemon::log::printable;
 use policy_proto::Action;
@@ -13,6 +13,8 @@ pub(super) struct Outcome {
     pub(super) result: Result<Vec<u8>, String>,
     /// Unknown of some that were recorded.
     pub(super) elapsed: Option<Duration>,
+    /// What came besides the answer, as text.
+    pub(super) excess: Option<String>,
 }
 
 impl Outcome {
@@ -24,7 +26,11 @@ impl Outcome {
             (None, None) => return None,
         };
         let elapsed = facts.elapsed;
-        Some(Self { result, elapsed })
+        Some(Self {
+            result,
+            elapsed,
+            excess: None,
+        })
     }
 
     /// The word of the action, in capitals; a code; or that there is no answer.
@@ -67,6 +73,7 @@ impl Outcome {
 
 impl From<Exchange> for Outcome {
     fn from(exchange: Exchange) -> Self {
+        let excess = exchange.shown_excess().map(Cow::into_owned);
         let result = match exchange.answer {
             Ok(response) => Ok(response.as_bytes().to_vec()),
             Err(failure) => Err(failure.to_string()),
@@ -74,6 +81,7 @@ impl From<Exchange> for Outcome {
         Self {
             result,
             elapsed: Some(exchange.elapsed),
+            excess,
         }
     }
 }
@@ -94,6 +102,7 @@ mod tests {
                 Ok(text.into())
             },
             elapsed: None,
+            excess: None,
         };
         for (one, other, with_text, without) in [
             ("DUNNO", "dunno", true, true),

@@ -9,7 +9,6 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use policy_daemon::command_line::parse_duration;
 use policy_net::Endpoint;
 use tokio::{
     sync::mpsc,
@@ -32,9 +31,11 @@ use worker::{Asked, Compared, Worker};
 
 use crate::{
     exchange::Server,
+    input,
     output::ended,
     preset::Version,
     status::{Status, fail, interrupted},
+    values::{number, server, some_time},
 };
 
 /// Asks a policy server the requests of a file, at the pace at which they were recorded.
@@ -64,10 +65,10 @@ pub(crate) struct Replay {
     #[arg(long)]
     full_speed: bool,
     /// Connections at once
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = number::<u16>(1..=1000))]
     connections: u16,
     /// How long to wait for each answer
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// What the file is, unless it says so by its first line
     #[arg(long, value_enum, default_value_t = Format::Auto)]
@@ -100,14 +101,14 @@ enum Other {
 
 impl Replay {
     pub(crate) async fn run(self) -> ExitCode {
-        let endpoint: Endpoint = match self.endpoint.parse() {
+        let endpoint = match server(&self.endpoint) {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&format!("{}: {error}", self.endpoint), Status::Usage),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let mut source = match Source::start(&self.file, self.format, self.postfix) {
             Ok(source) => source,
             Err(error) => {
-                let text = format!("{}: {error}", self.file.display());
+                let text = format!("{}: {error}", input::name(&self.file));
                 return fail(&text, Status::NoInput);
             }
         };
@@ -158,7 +159,7 @@ impl Replay {
         };
         let status = match fault {
             Some(text) => {
-                let text = format!("{}: {text}", self.file.display());
+                let text = format!("{}: {text}", input::name(&self.file));
                 Status::Data.say(&text).max(report.status())
             }
             None => report.status(),
@@ -236,8 +237,7 @@ fn other(text: &str) -> Result<Other, String> {
     if text == "recorded" {
         return Ok(Other::Recorded);
     }
-    let endpoint = text.parse().map(Other::Server);
-    endpoint.map_err(|error: policy_net::InvalidEndpoint| error.to_string())
+    server(text).map(Other::Server)
 }
 
 fn factor(text: &str) -> Result<f64, String> {

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io};
 
+use policy_daemon::log::printable;
 use serde_json::{Value, json};
 
 use super::{action::Outcome, worker::Asked};
 use crate::{
+    input::NO_REQUEST,
     measured::Measured,
-    output::{Output, print},
+    output::{Output, counted, print},
     status::Status,
     tap::summary,
 };
@@ -31,6 +33,21 @@ struct Side {
     name: String,
     measured: Measured,
     kinds: BTreeMap<String, u64>,
+    /// Why there was no answer, and what came besides answers.
+    errors: Counted,
+    excess: Counted,
+}
+
+/// How often a text came. A server may send anything: of different texts the first ones are kept.
+#[derive(Debug, Default)]
+struct Counted(BTreeMap<String, u64>);
+
+impl Counted {
+    fn add(&mut self, text: &str) {
+        let is_room = self.0.len() < TEXTS || self.0.contains_key(text);
+        let text = if is_room { text } else { OTHERS };
+        *self.0.entry(text.to_owned()).or_default() += 1;
+    }
 }
 
 /// Requests whose answers differ in the same way.
@@ -109,7 +126,9 @@ impl Report {
         // One that was not answered then is a matter of the record.
         let is_recorded = |side: &&Side| side.name != "recorded";
         let mut sides = sides.into_iter().flatten().filter(is_recorded);
-        if sides.any(|side| side.measured.unanswered() > 0) {
+        let is_cut_short =
+            self.server.measured.is_interrupted() && self.server.measured.answered() == 0;
+        if is_cut_short || sides.any(|side| side.measured.unanswered() > 0) {
             Status::Unavailable
         } else if self.differences() > 0 {
             Status::Unexpected
@@ -124,7 +143,7 @@ impl Report {
         if measured.is_interrupted() {
             None
         } else if !self.has_asked() {
-            Some("there is no request")
+            Some(NO_REQUEST)
         } else if self.other.is_some() && self.compared == 0 {
             Some("there is no recorded answer")
         } else {
@@ -159,6 +178,14 @@ impl Report {
             if !kinds.is_empty() {
                 _ = writeln!(text, "  {}", kinds.join(", "));
             }
+            for (error, count) in &side.errors.0 {
+                let (count, error) = (counted(*count, "time"), printable(error));
+                _ = writeln!(text, "  no answer {count}: {error}");
+            }
+            for (excess, count) in &side.excess.0 {
+                let (count, excess) = (counted(*count, "answer"), excess.escape_debug());
+                _ = writeln!(text, "  excess after {count}: '{excess}'");
+            }
         }
         if self.late > LATE {
             let late = self.late.as_secs_f64();
@@ -171,10 +198,7 @@ impl Report {
         let mut groups: Vec<_> = self.differing.iter().collect();
         groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
         for ((kind, other), group) in groups {
-            let times = match group.count {
-                1 => "1 time".to_owned(),
-                count => format!("{count} times"),
-            };
+            let times = counted(group.count, "time");
             if kind == other {
                 _ = writeln!(text, "\n{times} {kind} with another text");
             } else {
@@ -229,6 +253,8 @@ impl Side {
             name,
             measured: Measured::new(),
             kinds: BTreeMap::new(),
+            errors: Counted::default(),
+            excess: Counted::default(),
         }
     }
 
@@ -236,6 +262,12 @@ impl Side {
         let elapsed = outcome.elapsed.unwrap_or_default();
         self.measured.record(outcome.result.is_ok(), elapsed);
         *self.kinds.entry(outcome.kind()).or_default() += 1;
+        if let Err(error) = &outcome.result {
+            self.errors.add(error);
+        }
+        if let Some(excess) = &outcome.excess {
+            self.excess.add(excess);
+        }
     }
 
     fn object(&self) -> Value {
@@ -244,6 +276,8 @@ impl Side {
             "answered": self.measured.answered(),
             "elapsed_s": self.measured.elapsed().as_secs_f64(),
             "endpoint": self.name,
+            "errors": self.errors.0,
+            "excess": self.excess.0,
             "ms": {
                 "median": self.measured.quantile(0.5),
                 "p99": self.measured.quantile(0.99),
@@ -254,6 +288,9 @@ impl Side {
     }
 }
 
+/// Different reasons, and different texts besides answers, that are told apart.
+const TEXTS: usize = 10;
+const OTHERS: &str = "others";
 /// Requests of each group that are shown.
 const EXAMPLES: usize = 3;
 /// Less is nobody's concern.

@@ -45,6 +45,10 @@ impl Source {
         let length = length.filter(fs::Metadata::is_file).map(|file| file.len());
         let (sender, entries) = mpsc::channel(READ_AHEAD);
         let read = move || {
+            if is_compressed(lines.peek()) {
+                _ = sender.blocking_send(Err(COMPRESSED.to_owned()));
+                return;
+            }
             let is_log = match format {
                 Format::Auto => is_log(lines.peek()),
                 Format::Requests => false,
@@ -55,12 +59,18 @@ impl Source {
                     Log::new(lines, postfix).map(|read| read.map_err(|fault| fault.to_string())),
                 )
             } else {
-                let is_guess = format == Format::Auto;
+                let mut is_guess = format == Format::Auto;
                 Box::new(Requests::of(lines).map(move |read| {
-                    read.map_err(|fault| match fault.line {
-                        1 if is_guess => format!("{fault}{NEITHER}"),
-                        _ => fault.to_string(),
-                    })
+                    let is_first = std::mem::take(&mut is_guess);
+                    match read {
+                        Ok(captured) if is_first && !is_of_postfix(&captured) => {
+                            Err(format!("line 1: no attribute that Postfix sends{NEITHER}"))
+                        }
+                        Err(fault) if is_first && fault.line == 1 => {
+                            Err(format!("{fault}{NEITHER}"))
+                        }
+                        read => read.map_err(|fault| fault.to_string()),
+                    }
                 }))
             };
             for captured in Ordered::new(captured) {
@@ -106,14 +116,29 @@ impl From<Captured> for Entry {
     }
 }
 
-/// Whether a file that begins so is a log: its first line begins with a time.
+/// Whether a file of requests may begin so: any file may have lines with a `=`.
+fn is_of_postfix(first: &Captured) -> bool {
+    let known =
+        |(name, _): (&[u8], _)| str::from_utf8(name).is_ok_and(|name| attr::since(name).is_some());
+    first.facts != Facts::default() || first.request.attributes().any(known)
+}
+
+/// Whether a file that begins so is a log: its first line begins with a time, but for lines of journalctl's own.
 fn is_log(begin: &[u8]) -> bool {
-    let line = begin.split(|byte| *byte == b'\n').next();
+    let mut lines = begin.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.starts_with(b"-- "));
     timestamp::Clock::default()
         .read(line.unwrap_or_default())
         .is_some()
 }
 
+/// Whether a file begins as gzip, xz and zstd do.
+fn is_compressed(begin: &[u8]) -> bool {
+    let magic = [&b"\x1f\x8b"[..], b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+    magic.iter().any(|magic| begin.starts_with(magic))
+}
+
+const COMPRESSED: &str = "it is compressed: have zcat, xzcat or zstdcat write it to '-'";
 /// What a fault in the first line may be about.
 const NEITHER: &str = ": the file begins neither as requests nor as a mail log";
 /// Requests that wait to be asked.

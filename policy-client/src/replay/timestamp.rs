@@ -52,7 +52,9 @@ fn iso(line: &[u8]) -> Option<(Duration, &[u8])> {
     let time = match zone.split_at_checked(1)? {
         ("Z", "") => local,
         (sign, offset) => {
-            let (hours, minutes) = offset.split_once(':')?;
+            // journalctl has no colon: `+0100`.
+            let colon = offset.split_once(':');
+            let (hours, minutes) = colon.or_else(|| offset.split_at_checked(2))?;
             let minutes = hours.parse::<u64>().ok()? * 60 + minutes.parse::<u64>().ok()?;
             let offset = Duration::from_secs(minutes.checked_mul(60)?);
             if sign == "+" {
@@ -109,6 +111,7 @@ mod tests {
         for (line, seconds) in [
             ("2026-11-29T12:00:01+00:00 mail", 1_795_953_601.0),
             ("2026-11-29T12:00:01.5+01:00 mail", 1_795_950_001.5),
+            ("2026-11-29T12:00:01-0130 mail", 1_795_959_001.0),
             ("2024-02-29T00:00:00Z mail", 1_709_164_800.0),
             ("1970-01-01T00:00:00Z mail", 0.0),
         ] {
@@ -130,6 +133,8 @@ mod tests {
             "Foo 29 12:00:01 x",
             "Nov 29 25:00:01 x",
             "2026-13-01T00:00:00Z x",
+            "2026-11-29T12:00:01+ x",
+            "2026-11-29T12:00:01+01 x",
         ] {
             assert!(Clock::default().read(line.as_bytes()).is_none(), "{line}");
         }

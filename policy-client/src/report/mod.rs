@@ -17,6 +17,8 @@ mod text;
 pub(crate) struct Record {
     /// The heading that it stands under.
     pub(crate) group: String,
+    /// Only together with its heading does the title say what is tested.
+    pub(crate) is_named_by_group: bool,
     /// Its number, or the line of a file.
     pub(crate) id: String,
     /// One line that says what holds.
@@ -27,6 +29,18 @@ pub(crate) struct Record {
     pub(crate) elapsed: Duration,
     /// What an object says besides.
     pub(crate) fields: Map<String, Value>,
+}
+
+impl Record {
+    /// Its title where no heading stands above it.
+    fn full_title(&self) -> String {
+        let Self { id, title, .. } = self;
+        if self.is_named_by_group {
+            format!("{id} {}: {title}", self.group)
+        } else {
+            format!("{id} {title}")
+        }
+    }
 }
 
 /// How a test ended; a text says why.

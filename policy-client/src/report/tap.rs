@@ -11,7 +11,7 @@ pub(super) fn plan(planned: usize) -> String {
 /// A line of the result; what is wrong in comments below. A warning is marked as TODO: it fails no run.
 pub(super) fn lines(record: &Record, number: usize) -> String {
     // What stands after a number sign is a directive.
-    let title = printable(format!("{} {}", record.id, record.title)).replace('#', "\\#");
+    let title = printable(record.full_title()).replace('#', "\\#");
     let (word, directive) = match &record.outcome {
         Outcome::Passed => ("ok", String::new()),
         Outcome::Failed(_) => ("not ok", String::new()),
@@ -38,6 +38,7 @@ mod tests {
         let reason = "a\nok 7 - forged # SKIP".to_owned();
         let record = |outcome| Record {
             group: String::new(),
+            is_named_by_group: false,
             id: "1".to_owned(),
             title: "x # SKIP\nok 9".to_owned(),
             outcome,

@@ -3,6 +3,7 @@
 use policy_daemon::log::printable;
 
 use super::{Counts, Outcome, Record};
+use crate::output::counted;
 
 /// A line of the result, after the heading of its group where it is the group's first.
 pub(super) fn lines(record: &Record, is_first: bool) -> String {
@@ -34,7 +35,8 @@ pub(super) fn summary(subject: &str, counts: Counts) -> String {
         skipped,
     } = counts;
     format!(
-        "\n{}: {passed} passed, {failed} failed, {warned} warnings, {skipped} skipped\n",
-        printable(subject)
+        "\n{}: {passed} passed, {failed} failed, {}, {skipped} skipped\n",
+        printable(subject),
+        counted(warned as u64, "warning"),
     )
 }

@@ -24,11 +24,14 @@ use self::{
     delay::Delay,
     file::{File, action},
     script::{Condition, Manner, Rule, Script},
-    server::{Server, println},
+    server::Server,
 };
 use crate::{
+    input,
+    output::{Lines, Output},
     status::{Status, fail, interrupted},
     text_file,
+    values::number,
 };
 
 /// A policy server for tests: answers as it is told, or misbehaves.
@@ -76,7 +79,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE.toml")]
     script: Option<PathBuf>,
     /// Have chance fall as in another run with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
     /// Print a line per request
     #[arg(long)]
@@ -117,7 +120,7 @@ impl Serve {
             }
         };
         match listener.endpoint() {
-            Ok(endpoint) => println(&format!("listening on {endpoint}")),
+            Ok(endpoint) => server.print(&format!("listening on {endpoint}")),
             Err(error) => return cannot(error),
         }
         // A hanging server hangs for its clients, not for who ends it.
@@ -130,18 +133,19 @@ impl Serve {
             drop(bound);
         };
         accept(listener, &options, connection, shutdown).await;
-        ExitCode::SUCCESS
+        server.status().into()
     }
 
     fn server(&self) -> Result<Server, (Status, String)> {
         let mut rules = self.fail.clone();
         for pair in self.rule.chunks(2) {
-            let [condition, text] = pair else {
+            let [given, text] = pair else {
                 continue;
             };
-            let condition = Condition::parse(condition);
+            let condition = Condition::parse(given);
             let parsed = condition.and_then(|condition| Ok((condition, action(text)?)));
-            let (condition, action) = parsed.map_err(|error| (Status::Usage, error))?;
+            let (condition, action) =
+                parsed.map_err(|error| (Status::Usage, format!("--rule {given}: {error}")))?;
             rules.push(Rule {
                 conditions: vec![condition],
                 action: Some(action),
@@ -168,6 +172,7 @@ impl Serve {
             script,
             closes: self.close,
             logs: self.log,
+            lines: Mutex::new(Lines::new(Output { json: false })),
         })
     }
 
@@ -175,7 +180,7 @@ impl Serve {
         let Some(path) = &self.script else {
             return Ok(File::default());
         };
-        let name = path.display();
+        let name = input::name(path);
         let text = text_file::read(path)?;
         File::parse(&text).map_err(|error| (Status::Data, format!("{name}: {error}")))
     }

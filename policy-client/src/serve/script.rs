@@ -8,7 +8,7 @@ use policy_proto::{Request, Response};
 use regex::bytes::Regex;
 
 use super::delay::Delay;
-use crate::expression::expression;
+use crate::expression::quoted;
 
 /// The way of an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -127,7 +127,7 @@ impl Condition {
         Ok(Self {
             name: name.to_owned(),
             value: match value.strip_prefix('~') {
-                Some(regex) => Expected::Matched(expression(regex)?),
+                Some(regex) => Expected::Matched(quoted(regex)?),
                 None => Expected::Exactly(value.to_owned()),
             },
         })

@@ -1,9 +1,9 @@
 //! The server that `serve` plays: what it does on each connection.
 
 use std::{
-    io::{self, Write},
+    io,
     os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,11 +11,12 @@ use bytes::BytesMut;
 use policy_daemon::log::{escaped, printable};
 use policy_net::{Clients, Connection, Drain};
 use policy_proto::{Request, attr};
+use serde_json::Value;
 use socket2::SockRef;
 use tokio::time::sleep;
 
 use super::script::{Manner, Script, Turn};
-use crate::note::complain;
+use crate::{note::complain, output::Lines, status::Status};
 
 /// What is done, and whether it is told.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Server {
     /// Each answer is the last one of its connection.
     pub(super) closes: bool,
     pub(super) logs: bool,
+    pub(super) lines: Mutex<Lines>,
 }
 
 impl Server {
@@ -47,13 +49,13 @@ impl Server {
                 Ok(None) => return,
                 Err(error) => {
                     if self.logs {
-                        println(&printable(format!("closing a connection: {error}")));
+                        self.print(&printable(format!("closing a connection: {error}")));
                     }
                     return;
                 }
             };
             if self.logs {
-                println(&describe(&request));
+                self.print(&describe(&request));
             }
             let turn = self.script.turn(&request);
             if !turn.delay.is_zero() || turn.manner == Manner::Hang {
@@ -81,6 +83,23 @@ impl Server {
                 return;
             }
         }
+    }
+}
+
+impl Server {
+    /// A line on standard output.
+    pub(super) fn print(&self, line: &str) {
+        self.lines().line(line.as_bytes(), || Value::Null);
+    }
+
+    /// Success, or that standard output has failed.
+    pub(super) fn status(&self) -> Status {
+        self.lines().status()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        // A panic under the lock leaves nothing half done.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,14 +156,6 @@ fn describe(request: &Request) -> String {
         format!("{name}={value}")
     });
     shown.join(" ")
-}
-
-/// A line on standard output; a reader that has gone does not end the server.
-pub(super) fn println(line: &str) {
-    let mut out = io::stdout().lock();
-    _ = out
-        .write_all(format!("{line}\n").as_bytes())
-        .and_then(|()| out.flush());
 }
 
 /// The longest value in a line, in bytes.

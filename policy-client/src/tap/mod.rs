@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use policy_daemon::{ListenAddr, ListenSocket, command_line::parse_duration};
+use policy_daemon::{ListenAddr, ListenSocket};
 use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, accept};
 use tokio::net::TcpListener;
 
@@ -20,7 +20,10 @@ use forward::forward;
 use observer::Observer;
 use writer::{Settings, Writer};
 
-use crate::status::{Status, fail, interrupted};
+use crate::{
+    status::{Status, fail, interrupted},
+    values::{number, server, some_time},
+};
 
 /// Sits between Postfix and a policy server, and shows the requests and answers that pass.
 ///
@@ -42,10 +45,10 @@ pub(crate) struct Tap {
     #[arg(help = "inet:host:port, host:port, [v6]:port or unix:/path")]
     upstream: String,
     /// How long a connection to the policy server may take
-    #[arg(long, default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// Connections at once; others wait
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = number::<usize>(1..=u64::MAX))]
     max_connections: usize,
     /// Record requests and answers in this new file, for replay
     #[arg(long, value_name = "FILE")]
@@ -79,9 +82,9 @@ impl Tap {
             Ok(listen) => listen,
             Err(error) => return wrong(&self.listen, &error),
         };
-        let upstream: Endpoint = match self.upstream.parse() {
+        let upstream = match server(&self.upstream) {
             Ok(upstream) => upstream,
-            Err(error) => return wrong(&self.upstream, &error),
+            Err(error) => return fail(&error, Status::Usage),
         };
         let anonymiser = match self.anonymiser() {
             Ok(anonymiser) => anonymiser,
@@ -161,11 +164,4 @@ fn bind(listen: &ListenAddr) -> std::io::Result<(ListenSocket, Listener)> {
         _ => UnixListener::from_std(socket.into())?.into(),
     };
     Ok((first, listener))
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("not a number above 0".to_owned()),
-        Ok(number) => Ok(number),
-    }
 }

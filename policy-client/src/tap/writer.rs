@@ -24,7 +24,7 @@ use super::{
 use crate::{
     measured::Measured,
     note::{complain, note},
-    output::Output,
+    output::{Lines, Output},
     status::Status,
 };
 
@@ -76,9 +76,11 @@ impl Writer {
         record: Option<&Path>,
         listens: Option<String>,
     ) -> Result<Self, (String, Status)> {
-        let cannot = |path: &Path, error| {
+        let cannot = |path: &Path, error: io::Error| {
             let text = format!("{}: {error}", path.display());
-            (text, Status::CannotCreate)
+            let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+            let advice = if is_there { IS_KEPT } else { "" };
+            (text + advice, Status::CannotCreate)
         };
         let record = match record {
             Some(path) => Some(create(path).map_err(|error| cannot(path, error))?),
@@ -88,14 +90,13 @@ impl Writer {
         let (said, ended) = sync_channel(1);
         let lost = Arc::new(AtomicU64::new(0));
         let mut thread = Thread {
-            output: Output {
+            lines: Lines::new(Output {
                 json: settings.json,
-            },
+            }),
             settings,
             record,
             measured: Measured::new(),
             begin: None,
-            prints: true,
             lost: Arc::clone(&lost),
         };
         let run = move || {
@@ -133,13 +134,12 @@ impl Writer {
 #[derive(Debug)]
 struct Thread {
     settings: Settings,
-    output: Output,
+    /// Forwarding goes on once they fail.
+    lines: Lines,
     record: Option<BufWriter<File>>,
     measured: Measured,
     /// The time of the first request.
     begin: Option<Duration>,
-    /// False once nobody reads any more: forwarding goes on.
-    prints: bool,
     lost: Arc<AtomicU64>,
 }
 
@@ -147,7 +147,8 @@ impl Thread {
     fn listening(&mut self, endpoint: Option<&str>) {
         let endpoint = endpoint.unwrap_or_default();
         let text = format!("listening on {endpoint}");
-        self.line(text.as_bytes(), || json!({ "listening": endpoint }));
+        self.lines
+            .line(text.as_bytes(), || json!({ "listening": endpoint }));
     }
 
     fn seen(&mut self, mut seen: Seen) {
@@ -163,7 +164,7 @@ impl Thread {
             // Objects have all attributes anyway.
             let lines = if self.settings.json { 1 } else { usize::MAX };
             for line in text.lines().take(lines) {
-                self.line(line.as_bytes(), || object(&seen));
+                self.lines.line(line.as_bytes(), || object(&seen));
             }
         }
         if let Some(record) = &mut self.record
@@ -177,13 +178,7 @@ impl Thread {
 
     fn note(&mut self, text: &str) {
         let text = printable(text);
-        self.line(text.as_bytes(), || json!({ "note": text }));
-    }
-
-    fn line(&mut self, text: &[u8], object: impl FnOnce() -> serde_json::Value) {
-        if self.prints {
-            self.prints = self.output.line(text, object).is_ok();
-        }
+        self.lines.line(text.as_bytes(), || json!({ "note": text }));
     }
 
     fn end(&self) -> Status {
@@ -196,7 +191,7 @@ impl Thread {
                 "{lost} were neither shown nor recorded: the terminal or the disk is too slow"
             ));
         }
-        self.measured.status
+        self.measured.status.max(self.lines.status())
     }
 }
 
@@ -222,6 +217,8 @@ fn write(record: &mut impl Write, seen: &Seen) -> io::Result<()> {
     record.flush()
 }
 
+/// What is said of a file that is there already.
+const IS_KEPT: &str = ": it is not written over: name another";
 /// As many as wait for the terminal or the disk.
 const QUEUE: usize = 1024;
 /// How long the end waits for them.

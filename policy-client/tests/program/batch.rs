@@ -110,7 +110,7 @@ fn programs_read_tap_and_junit() {
     let tap = batch(text, &[&stub.address(), "--format", "tap"]);
     assert_eq!(
         tap.out,
-        "TAP version 13\n1..2\nok 1 - 3 x=1\nnot ok 2 - 5 x=2\n\
+        "TAP version 13\n1..2\nok 1 - 3 a: x=1\nnot ok 2 - 5 a: x=2\n\
          # answered REJECT <no> & \\\"never\\\", expected OK\n"
     );
     let junit = batch(text, &[&stub.address(), "--format", "junit"]);
@@ -146,7 +146,19 @@ fn a_fault_of_the_file_is_told_with_its_place_and_nothing_is_asked() {
             65,
             ":4: 'y' is not name=value",
         ),
-        ("", &[&address], 65, ":0: there is no request"),
+        (
+            "",
+            &[&address],
+            65,
+            ".batch: there is no request: lines '  > NAME=VALUE' and '  < ACTION' under the name of a test",
+        ),
+        ("a test\n", &[&address], 65, ".batch: there is no request: "),
+        (
+            "a\n  > x=1\n  <~ (\n",
+            &[&address],
+            65,
+            ".batch:3: '(': unclosed group",
+        ),
         (
             "a\n  > x=1\n  < OK\n",
             &[],
@@ -221,6 +233,40 @@ fn assert_all_pass(file: &str, endpoint: &str) {
         "{}",
         ended.out
     );
+}
+
+#[test]
+fn a_fault_on_standard_input_is_told_as_one_of_standard_input() {
+    for (text, said) in [
+        (
+            "a\n  > y\n",
+            "policy-client: standard input:2: 'y' is not name=value\n",
+        ),
+        ("", "policy-client: standard input: there is no request: "),
+        (
+            "a\n  > x=1\n  < OK\n",
+            "policy-client: standard input has no @endpoint",
+        ),
+    ] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let process = Process::of(
+            Command::new(policy_client())
+                .args(["batch", "-"])
+                .stdin(reader),
+        );
+        writer.write_all(text.as_bytes()).unwrap();
+        drop(writer);
+        let ended = process.end();
+        assert!(ended.err.starts_with(said), "{text:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn one_warning_is_not_called_warnings() {
+    let stub = Stub::tcp(Script::bytes("action=DUNNO\n\n\n"));
+    let ended = batch("a\n  > x=1\n  < DUNNO\n", &[&stub.address()]);
+    let said = ": 0 passed, 0 failed, 1 warning, 0 skipped\n";
+    assert!(ended.out.ends_with(said), "{ended:?}");
 }
 
 /// Runs it on a file of this text.

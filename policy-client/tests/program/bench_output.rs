@@ -57,7 +57,9 @@ fn ctrl_c_within_the_warm_up_leaves_its_time_and_nothing_measured() {
     let process = Process::start(policy_client(), &args);
     assert!(process.err.wait_lines(1, "(warm-up)"));
     process.signal(Signal::INT);
-    let report = object(&process.end());
+    let ended = process.end();
+    assert_eq!(ended.code, Some(69), "nothing was measured: {ended:?}");
+    let report = object(&ended);
     assert_eq!(number(&report, "/requests"), 0);
     assert!(number(&report, "/warm_up/requests") > 0, "{report}");
     let elapsed = report["warm_up"]["elapsed_s"].as_f64().unwrap();
@@ -94,7 +96,13 @@ fn two_measurements_are_compared_and_drawn() {
     }
     let drawn = fs::read_to_string(both).unwrap();
     assert!(drawn.contains("a.json") && drawn.contains("b.json"));
-    for (file, status) in [("none.json", 66), ("one.svg", 65)] {
+    fs::write(path("bytes"), b"\xff").unwrap();
+    for (file, status) in [
+        ("none.json", 66),
+        ("one.svg", 65),
+        ("bytes", 65),
+        ("/dev/zero", 65),
+    ] {
         let args = ["bench", "--compare", &path("a.json"), &path(file)];
         let ended = run(policy_client(), &args);
         assert_eq!(ended.code, Some(status), "{ended:?}");
@@ -103,13 +111,20 @@ fn two_measurements_are_compared_and_drawn() {
 }
 
 #[test]
+fn a_plot_that_cannot_be_created_is_told_before_anybody_is_asked() {
+    let stub = Stub::tcp(Script::default());
+    let plot = "/nonexistent/plot.svg";
+    let ended = bench(&stub.address(), &["-n", "5", "--plot", plot]);
+    let said = format!("policy-client: {plot}: No such file or directory (os error 2)\n");
+    assert_eq!((ended.code, &*ended.out, ended.err), (Some(73), "", said));
+    assert_eq!(stub.connections(), 0);
+}
+
+#[test]
 fn a_plot_that_cannot_be_written_does_not_cost_the_report() {
     let stub = Stub::tcp(Script::default());
-    let ended = bench(
-        &stub.address(),
-        &["-n", "5", "--plot", "/nonexistent/plot.svg"],
-    );
-    assert_eq!(ended.code, Some(73), "{ended:?}");
+    let ended = bench(&stub.address(), &["-n", "5", "--plot", "/dev/full"]);
+    assert_eq!(ended.code, Some(74), "{ended:?}");
     assert!(ended.out.contains("requests    5\n"), "{ended:?}");
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
 }

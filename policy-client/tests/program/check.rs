@@ -4,7 +4,7 @@ use std::path::Path;
 
 use policy_testing::{
     port::Port,
-    process::{Ended, policy_client, run},
+    process::{Ended, Process, Signal, policy_client, run},
     stub::{Reply, Script, Stub},
 };
 
@@ -79,19 +79,21 @@ fn what_is_wrong_has_its_status_and_one_line() {
         (
             &[&silent, "--timeout", "200ms"],
             2,
-            "POLICY CRITICAL - no answer: timed out after 200ms | time=0.",
+            "POLICY CRITICAL - no answer from inet:SILENT: timed out after 200ms | time=0.",
         ),
-        (&[&closing], 2, "POLICY CRITICAL - no answer: "),
-        (&[&closed], 2, "POLICY CRITICAL - no answer: "),
+        (&[&closing], 2, "POLICY CRITICAL - no answer from "),
+        (&[&closed], 2, "POLICY CRITICAL - no answer from "),
         (
             &["unix:/nonexistent/policy"],
             2,
-            "POLICY CRITICAL - no answer: ",
+            "POLICY CRITICAL - no answer from ",
         ),
         (&["nonsense"], 3, "POLICY UNKNOWN - nonsense: "),
         (&[], 3, "POLICY UNKNOWN - "),
         (&[&slow, "--expect", "("], 3, "POLICY UNKNOWN - "),
         (&[&slow, "--colour"], 3, "POLICY UNKNOWN - "),
+        (&[&slow, "--timeout", "0s"], 3, "POLICY UNKNOWN - "),
+        (&["127.0.0.1:0"], 3, "POLICY UNKNOWN - 127.0.0.1:0: port"),
         (
             &[&slow, "nonsense"],
             3,
@@ -109,8 +111,25 @@ fn what_is_wrong_has_its_status_and_one_line() {
             (Some(code), ""),
             "{args:?}: {ended:?}"
         );
-        assert!(ended.out.starts_with(begin), "{args:?}: {ended:?}");
+        let begin = begin.replace("SILENT", &silent);
+        assert!(ended.out.starts_with(&begin), "{args:?}: {ended:?}");
         assert_eq!(ended.out.lines().count(), 1, "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_signal_before_the_answer_is_unknown() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    for (asked, signal) in [(1, Signal::INT), (2, Signal::TERM)] {
+        let process = Process::start(policy_client(), &["check", &stub.address()]);
+        assert!(stub.wait_requests(asked));
+        process.signal(signal);
+        let ended = process.end();
+        let said = format!(
+            "POLICY UNKNOWN - interrupted before inet:{} has answered\n",
+            stub.address()
+        );
+        assert_eq!((ended.code, ended.out), (Some(3), said));
     }
 }
 

@@ -97,3 +97,105 @@ fn a_message_that_nobody_reads_changes_no_status() {
         assert_eq!(ended.code(), Some(status), "{args:?}");
     }
 }
+
+#[test]
+fn what_is_wrong_on_a_command_line_is_said_in_words_of_it() {
+    let requests = &["replay", "/dev/null", "127.0.0.1:1"][..];
+    let attribute = ["query", "127.0.0.1:1", "sender=a", "recipient=a\nb"];
+    for (args, more, said) in [
+        (
+            &attribute[..],
+            &[][..],
+            "'recipient': attribute value holds NUL, CR or LF",
+        ),
+        (
+            &["query", "127.0.0.1:1", "=a"],
+            &[],
+            "'': attribute name is empty or holds '=', NUL, CR or LF",
+        ),
+        (
+            &["query", "127.0.0.1:1", "-", "a=b"],
+            &[],
+            "'-' goes with no other attribute",
+        ),
+        (
+            &["query", "127.0.0.1:1"],
+            &["--count", "0"],
+            "'--count <NUMBER>': not a number above 0",
+        ),
+        (
+            requests,
+            &["--connections", "0"],
+            "not a number from 1 to 1000",
+        ),
+        (
+            &["conform", "127.0.0.1:1"],
+            &["--jobs", "0"],
+            "not a number above 0",
+        ),
+        (
+            &["conform", "127.0.0.1:1"],
+            &["--connections", "x"],
+            "not a number above 0",
+        ),
+        (
+            &["serve", "inet:127.0.0.1:0"],
+            &["--seed", "x"],
+            "'--seed <N>': not a number",
+        ),
+        (&["bench", "127.0.0.1:1"], &["--seed", "x"], "not a number"),
+        (
+            &["bench", "127.0.0.1:1"],
+            &["-c", "0"],
+            "not a number from 1 to 50000",
+        ),
+        (
+            &["bench", "127.0.0.1:1"],
+            &["-n", "0"],
+            "not a number above 0",
+        ),
+    ] {
+        let ended = run(policy_client(), &[args, more].concat());
+        assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
+        assert!(
+            ended.err.trim_end().ends_with(said) && ended.err.lines().count() == 1,
+            "{args:?}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn no_time_to_wait_and_port_0_are_refused() {
+    for args in [
+        &["query", "127.0.0.1:1"][..],
+        &["replay", "/dev/null", "127.0.0.1:1"],
+        &["batch", "/dev/null", "127.0.0.1:1"],
+        &["conform", "127.0.0.1:1"],
+        &["bench", "127.0.0.1:1"],
+        &["tap", "inet:127.0.0.1:0", "127.0.0.1:1"],
+    ] {
+        let ended = run(policy_client(), &[args, &["--timeout", "0s"]].concat());
+        assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
+        let said = "'--timeout <TIMEOUT>': more than no time is needed";
+        assert!(ended.err.trim_end().ends_with(said), "{args:?}: {ended:?}");
+    }
+    for args in [
+        &["query", "127.0.0.1:0"][..],
+        &["replay", "/dev/null", "127.0.0.1:0"],
+        &[
+            "replay",
+            "/dev/null",
+            "127.0.0.1:1",
+            "--diff",
+            "127.0.0.1:0",
+        ],
+        &["conform", "127.0.0.1:0"],
+        &["bench", "127.0.0.1:0"],
+        &["tap", "inet:127.0.0.1:0", "127.0.0.1:0"],
+    ] {
+        let ended = run(policy_client(), args);
+        assert_eq!(ended.code, Some(64), "{args:?}: {ended:?}");
+        let said = "port '0' is not 1 to 65535";
+        assert!(ended.err.trim_end().ends_with(said), "{args:?}: {ended:?}");
+    }
+}

@@ -96,7 +96,7 @@ fn a_template_that_is_none_ends_with_the_place_of_the_fault() {
     assert_eq!(ended.code, Some(66), "{ended:?}");
     for (text, fault) in [
         ("a=1\n\nrubbish\n", "line 3: no '='"),
-        ("# nothing\n", "no request"),
+        ("# nothing\n", "there is no request"),
     ] {
         fs::write(path, text).unwrap();
         let ended = ask();

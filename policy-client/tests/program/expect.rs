@@ -5,7 +5,7 @@ use policy_testing::{
     stub::{Script, Stub},
 };
 
-use crate::{query, query::query_with_input};
+use crate::{query, standard_input::query_with_input};
 
 #[test]
 fn an_answer_that_is_not_the_expected_one_ends_with_1_and_is_printed_all_the_same() {

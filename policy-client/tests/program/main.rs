@@ -20,9 +20,12 @@ mod replay;
 mod screen;
 mod script;
 mod serve;
+mod standard_input;
 mod tap;
 
-use policy_testing::process::{Ended, policy_client, run};
+use std::process::Command;
+
+use policy_testing::process::{Ended, Process, policy_client, run};
 
 fn query(args: &[&str]) -> Ended {
     run(policy_client(), &[&["query"], args].concat())
@@ -32,3 +35,13 @@ fn assert_answered(ended: &Ended, out: &str) {
     let got = (ended.code, ended.out.as_str(), ended.err.as_str());
     assert_eq!(got, (Some(0), out, ""));
 }
+
+/// Starts the program with a standard output that takes nothing.
+fn onto_a_full_disk(args: &[&str]) -> Process {
+    let script = r#"exec "$0" "$@" >/dev/full"#;
+    let mut command = Command::new("sh");
+    Process::of(command.args(["-c", script, policy_client()]).args(args))
+}
+
+/// What it says there.
+const FULL: &str = "standard output: No space left on device (os error 28)";

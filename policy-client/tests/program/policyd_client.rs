@@ -55,12 +55,32 @@ fn it_takes_a_unix_socket_and_shows_the_conversation() {
 #[test]
 fn it_says_what_is_wrong() {
     for (args, input, status, said) in [
-        (&["-h", "CLOSED"][..], "a=1\n\n", 69, "cannot connect: "),
+        (
+            &["-h", "CLOSED"][..],
+            "a=1\n\n",
+            69,
+            "policyd-client: inet:127.0.0.1:",
+        ),
+        (&["-h", "CLOSED"], "a=1\n\n", 69, ": cannot connect: "),
+        (
+            &["-h", "CLOSED"],
+            "\n",
+            65,
+            "standard input: there is no request",
+        ),
+        (
+            &["-h", "CLOSED"],
+            "a=1",
+            65,
+            "standard input: line 1: the last request has no empty line after it",
+        ),
+        (&["-h", "127.0.0.1:0"], "", 64, "port '0'"),
+        (&["--timeout", "0s"], "", 64, "no time"),
         (
             &["-h", "CLOSED"],
             "rubbish\n\n",
             65,
-            "standard input: no '='",
+            "standard input: line 1: no '='",
         ),
         (&["-h", "nonsense"], "", 64, "nonsense"),
         (&["-x"], "", 64, "-x"),

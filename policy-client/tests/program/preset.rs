@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use policy_proto::attr;
 use policy_testing::stub::{Script, Stub};
 
-use crate::{assert_answered, query};
+use crate::{assert_answered, query, standard_input::query_with_input};
 
 #[test]
 fn a_preset_knows_at_each_stage_what_a_real_postfix_knows_there() {
@@ -58,7 +58,7 @@ fn what_is_given_replaces_a_value_of_the_preset_in_its_place() {
 fn requests_on_standard_input_are_completed_by_the_preset_and_have_an_instance_each() {
     let stub = Stub::tcp(Script::default());
     let args = [&stub.address(), "-", "--preset", "data"];
-    let ended = query::query_with_input(&args, "recipient_count=3\n\nsender=a\n\n");
+    let ended = query_with_input(&args, "recipient_count=3\n\nsender=a\n\n");
     assert_answered(&ended, "dunno\ndunno\n");
     let requests = stub.requests();
     let [first, second] =

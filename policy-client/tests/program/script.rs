@@ -139,7 +139,16 @@ fn serve_with_a_wrong_script_says_what_is_wrong() {
         (&["--fail", "10%:sleep"], 64, "none of"),
         (&["--delay", "2s..1s"], 64, "shorter"),
         (&["--rule", "sender", "OK"], 64, "NAME=VALUE"),
-        (&["--rule", "sender=a", " "], 64, "blank action"),
+        (
+            &["--rule", "sender=a", " "],
+            64,
+            "--rule sender=a: blank action",
+        ),
+        (
+            &["--rule", "sender=~(", "OK"],
+            64,
+            "--rule sender=~(: '(': unclosed group",
+        ),
         (&["--rule", "sender=a"], 64, "--rule"),
     ] {
         let ended = run(policy_client(), &[&["serve", ANY], args].concat());

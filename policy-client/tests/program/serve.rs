@@ -1,9 +1,11 @@
 //! `policy-client serve`: what it answers and what it prints.
 
-use policy_testing::process::{Client, Ended, Process, Signal, policy_client, request, run};
+use std::fs;
+
+use policy_testing::process::{Client, Ended, Process, Signal, lines, policy_client, request, run};
 use tempfile::TempDir;
 
-use crate::{assert_answered, query};
+use crate::{FULL, assert_answered, onto_a_full_disk, query};
 
 #[test]
 fn serve_says_where_it_listens_and_answers_every_request_alike() {
@@ -42,6 +44,36 @@ fn serve_cannot_listen_where_another_does() {
     assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
     assert_eq!(server.connect().ask_about("x"), "dunno");
     server.stop();
+}
+
+#[test]
+fn serve_cannot_listen_where_a_file_is_no_socket() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, "x").unwrap();
+    let ended = run(
+        policy_client(),
+        &["serve", &format!("unix:{}", path.display())],
+    );
+    assert_eq!(ended.code, Some(71), "{ended:?}");
+    let said = "/file: the file that is there is no socket\n";
+    assert!(ended.err.ends_with(said), "{ended:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "x");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told_and_answers_go_on() {
+    let dir = TempDir::new().unwrap();
+    let listen = format!("unix:{}", dir.path().join("serve").display());
+    let process = onto_a_full_disk(&["serve", &listen, "--log"]);
+    assert!(process.err.wait_lines(1, FULL));
+    for instance in ["a", "b"] {
+        assert_eq!(Client::connect(&listen).ask_about(instance), "dunno");
+    }
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert_eq!(lines(&ended.err, FULL).len(), 1, "{ended:?}");
 }
 
 #[test]

@@ -232,8 +232,12 @@ impl SocketFile {
         match self.open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Ok((file, _)) if is_to_go(&file) => self.unlink(),
-            Err(error) if error.kind() != io::ErrorKind::AddrNotAvailable => Err(error),
-            _ => Err(io::ErrorKind::AddrInUse.into()),
+            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                let what = "the file that is there is no socket";
+                Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+            }
+            Err(error) => Err(error),
         }
     }
 

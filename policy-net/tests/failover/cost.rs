@@ -139,7 +139,7 @@ async fn an_answer_that_is_none_fails_over_at_once() {
         ),
         (
             Manner::Says(b"action=OK\0\n\n"),
-            "NUL in the line at byte 0",
+            "a NUL byte in the line at byte 0",
             b"action=OK\0",
         ),
         (

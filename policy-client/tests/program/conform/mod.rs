@@ -89,6 +89,40 @@ fn should_is_a_warning_and_a_failure_with_strict() {
 }
 
 #[test]
+fn nothing_to_run_is_a_wrong_command_line() {
+    let ended = conform(&["127.0.0.1:1", "--only", "1.1", "--except", "1"]);
+    let said = "policy-client: --except leaves no case of --only\n";
+    assert_eq!((ended.code, &*ended.out, &*ended.err), (Some(64), "", said));
+}
+
+#[test]
+fn the_list_is_objects_for_programs() {
+    let ended = conform(&["--list", "--json", "--only", "1.1,4.4"]);
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{ended:?}");
+    let objects = ended.out.lines().map(serde_json::from_str);
+    let objects: Vec<Value> = objects.map(Result::unwrap).collect();
+    let numbers: Vec<_> = objects.iter().map(|object| &object["number"]).collect();
+    assert_eq!(numbers, ["1.1", "4.4"]);
+    for object in &objects {
+        let names: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+        let all = ["number", "level", "title", "document", "sentence"];
+        assert_eq!(names, all, "{object}");
+    }
+}
+
+#[test]
+fn a_signal_before_the_first_case_says_that_none_has_run() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    let args = ["conform", &stub.address(), "--only", "1.1"];
+    let process = Process::start(policy_client(), &args);
+    assert!(stub.wait_requests(1));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    let said = "policy-client: stopped after 0 of 1 cases\n";
+    assert_eq!((ended.code, &*ended.err), (Some(1), said), "{ended:?}");
+}
+
+#[test]
 fn results_are_printed_for_people_with_the_sentence_behind_a_failure() {
     let server = start(Fault::ClosesAfterAnAnswer);
     let ended = conform(&[&server, "--only", "1.1,1.3,4.35", "--silence", "100ms"]);

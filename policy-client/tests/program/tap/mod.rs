@@ -1,6 +1,12 @@
 //! `policy-client tap`: what goes through it, what it shows and what it records.
 
-use policy_testing::process::{Client, Ended, Process, Signal, policy_client, run};
+use policy_testing::{
+    process::{Client, Ended, Process, Signal, lines, policy_client, request, run},
+    stub::{Script, Stub},
+};
+use tempfile::TempDir;
+
+use crate::{FULL, onto_a_full_disk};
 
 mod forward;
 mod record;
@@ -33,6 +39,23 @@ fn wrong_command_lines_are_refused() {
     ];
     let ended = run(policy_client(), &args);
     assert_eq!(ended.code, Some(66), "an empty key: {ended:?}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told_and_forwarding_goes_on() {
+    let stub = Stub::tcp(Script::answer("OK"));
+    let dir = TempDir::new().unwrap();
+    let listen = format!("unix:{}", dir.path().join("tap").display());
+    let process = onto_a_full_disk(&["tap", &listen, &stub.address()]);
+    assert!(process.err.wait_lines(1, FULL));
+    for sender in ["a@x", "b@x"] {
+        let answer = Client::connect(&listen).ask(&request(&[("sender", sender)]));
+        assert_eq!(answer, "OK");
+    }
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert_eq!(lines(&ended.err, FULL).len(), 1, "{ended:?}");
 }
 
 /// `policy-client tap`.

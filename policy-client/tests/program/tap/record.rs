@@ -83,6 +83,8 @@ fn what_is_recorded_can_be_replayed() {
         ],
     );
     assert_eq!(ended.code, Some(73), "{ended:?}");
+    let said = ": File exists (os error 17): it is not written over: name another\n";
+    assert!(ended.err.ends_with(said), "{ended:?}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use crate::query::{closed_port, echo};
 
+mod files;
+
 #[test]
 fn a_file_of_requests_is_asked_and_the_answers_are_counted_by_kind() {
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
@@ -69,7 +71,7 @@ fn requests_of_one_connection_stay_in_their_order_on_one_connection() {
 #[test]
 fn a_request_waits_for_its_time_unless_the_speed_says_otherwise() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=100.5\na=1\n\n#: time=3700.5\na=2\n\n");
+    let file = File::of("#: time=100.5\nsize=1\n\n#: time=3700.5\nsize=2\n\n");
     for speed in [
         &["--speed", "100000"][..],
         &["--speed", "100000x"],
@@ -206,7 +208,7 @@ fn answers_are_compared_with_those_that_were_recorded() {
 fn a_server_that_does_not_answer_ends_it_with_69_and_is_counted() {
     let stub = Stub::tcp(Script::default());
     let closed = closed_port();
-    let file = File::of("a=1\n\na=2\n\n");
+    let file = File::of("size=1\n\nsize=2\n\n");
     let ended = file.replay(&[&closed]);
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(
@@ -223,99 +225,52 @@ fn a_server_that_does_not_answer_ends_it_with_69_and_is_counted() {
 }
 
 #[test]
-fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
-    let stub = Stub::tcp(Script::default());
-    for (text, args, said) in [
-        ("", &[][..], ": there is no request\n"),
-        (
-            "# nothing\n",
-            &["--diff", "recorded"],
-            ": there is no request\n",
-        ),
-        (
-            "Nov 29 10:00:00 mx postfix/qmgr[1]: 4A: removed\n",
-            &[],
-            ": there is no request\n",
-        ),
-        (
-            "a=1\n\n",
-            &["--diff", "recorded"],
-            ": there is no recorded answer\n",
-        ),
+fn why_there_is_no_answer_and_what_came_besides_is_said() {
+    let closed = closed_port();
+    let newline = Stub::tcp(Script::bytes("action=DUNNO\n\n\n"));
+    let file = File::of("size=1\n\nsize=2\n\n");
+    let args = [&closed, "--diff", &newline.address()];
+    let ended = file.replay(&args);
+    for lines in [
+        "  no answer 2\n  no answer 2 times: cannot connect: Connection refused (os error 111)\n",
+        "  DUNNO 2\n  excess after 2 answers: '\\n'\n",
     ] {
-        let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
-        assert_eq!(ended.code, Some(65), "{text}: {ended:?}");
-        assert!(ended.err.ends_with(said), "{text}: {ended:?}");
+        assert!(ended.out.contains(lines), "{lines}: {ended:?}");
+    }
+    let ended = file.replay(&[&args[..], &["--json"]].concat());
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let refused = "cannot connect: Connection refused (os error 111)";
+    for (server, errors, excess) in [
+        (0, serde_json::json!({ refused: 2 }), serde_json::json!({})),
+        (1, serde_json::json!({}), serde_json::json!({ "\n": 2 })),
+    ] {
+        let server = &object["servers"][server];
+        assert_eq!((&server["errors"], &server["excess"]), (&errors, &excess));
     }
 }
 
-/// No line about answers stands before it: nobody was asked.
+/// A server may send anything.
 #[test]
-fn a_file_that_is_neither_requests_nor_a_log_is_told_from_one_with_a_fault() {
-    let stub = Stub::tcp(Script::default());
-    let log = "rubbish\nNov 29 10:00:00 mx postfix/qmgr[1]: 4A: removed\n";
-    for (text, args, said) in [
-        (
-            log,
-            &[][..],
-            ": line 1: no '=': the file begins neither as requests nor as a mail log\n",
-        ),
-        (log, &["--format", "requests"], ": line 1: no '='\n"),
-        ("a=1\nrubbish\n\n", &[], ": line 2: no '='\n"),
-    ] {
-        let ended = File::of(text).replay(&[&[stub.address().as_str()], args].concat());
-        assert_eq!((ended.code, &*ended.out), (Some(65), ""), "{ended:?}");
-        assert!(ended.err.ends_with(said), "{text}: {ended:?}");
-    }
-}
-
-#[test]
-fn a_directory_is_a_file_that_cannot_be_read() {
-    let stub = Stub::tcp(Script::default());
-    let ended = run(policy_client(), &["replay", "/", &stub.address()]);
-    let said = "policy-client: /: Is a directory (os error 21)\n";
-    assert_eq!((ended.code, &*ended.err), (Some(66), said), "{ended:?}");
-}
-
-#[test]
-fn what_comes_before_a_fault_is_asked() {
-    let stub = Stub::tcp(Script::default());
-    let file = File::of("a=1\n\nrubbish\n\na=2\n\n");
-    let ended = file.replay(&[&stub.address()]);
-    assert_eq!(ended.code, Some(65), "{ended:?}");
-    assert!(ended.err.ends_with(": line 3: no '='\n"), "{ended:?}");
-    assert!(ended.out.contains(": 1 answered, "), "{ended:?}");
-    assert_eq!(stub.requests().len(), 1);
-}
-
-#[test]
-fn wrong_command_lines_and_files_that_are_not_there_are_refused() {
-    let file = File::of("a=1\n\n");
-    for args in [
-        &["nonsense"][..],
-        &["127.0.0.1:1", "--diff", "nonsense"],
-        &["127.0.0.1:1", "--ignore-text"],
-        &["127.0.0.1:1", "--speed", "0"],
-        &["127.0.0.1:1", "--speed", "2", "--full-speed"],
-        &["127.0.0.1:1", "--connections", "0"],
-        &["127.0.0.1:1", "--format", "x"],
-        &[],
-    ] {
-        let ended = file.replay(args);
-        assert_eq!(
-            (ended.code, &*ended.out),
-            (Some(64), ""),
-            "{args:?}: {ended:?}"
-        );
-    }
-    let ended = run(policy_client(), &["replay", "/nonexistent", "127.0.0.1:1"]);
-    assert_eq!(ended.code, Some(66), "{ended:?}");
+fn no_more_reasons_are_kept_than_can_be_read() {
+    let garbage = Stub::tcp(Script::reply(Reply::Call(|request| {
+        let mut garbage = request.to_vec();
+        garbage.retain(|byte| *byte != b'=');
+        garbage
+    })));
+    let text: String = (0..50).map(|n| format!("size={n}\n\n")).collect();
+    let ended = File::of(&text).replay(&[&garbage.address()]);
+    let lines = ended.out.lines().filter(|line| line.contains(" time"));
+    assert_eq!(lines.count(), 11, "{ended:?}");
+    assert!(
+        ended.out.contains("  no answer 40 times: others\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn ctrl_c_prints_what_was_measured_so_far() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=1\na=1\n\n#: time=1000\na=2\n\n");
+    let file = File::of("#: time=1\nsize=1\n\n#: time=1000\nsize=2\n\n");
     let path = file.path();
     let process = Process::start(policy_client(), &["replay", &path, &stub.address()]);
     assert!(stub.wait_requests(1));
@@ -331,9 +286,22 @@ fn ctrl_c_prints_what_was_measured_so_far() {
 }
 
 #[test]
+fn ctrl_c_before_an_answer_ends_with_69() {
+    let stub = Stub::tcp(Script::reply(Reply::Hang));
+    let file = File::of("size=1\n\n");
+    let args = ["replay", &file.path(), &stub.address()];
+    let process = Process::start(policy_client(), &args);
+    assert!(stub.wait_requests(1));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    assert!(ended.out.contains("(interrupted)"), "{ended:?}");
+}
+
+#[test]
 fn a_progress_bar_is_on_a_terminal_alone() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=1.0\na=1\n\n#: time=1.3\na=2\n\n");
+    let file = File::of("#: time=1.0\nsize=1\n\n#: time=1.3\nsize=2\n\n");
     assert_eq!(file.replay(&[&stub.address()]).err, "");
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
