@@ -115,6 +115,7 @@ fn postfix_ignores_what_comes_with_an_answer_and_takes_what_comes_apart_for_a_fa
         }
         postfix.stop();
         let log = postfix.log();
+        // Of a first try only this smtpd logs anything, since it runs with `-v`.
         let line = format!("warning: problem talking to server {address}: Application error\n");
         let found = (stub.connections(), log.contains(&line));
         assert_eq!(found, (1 + usize::from(is_apart), is_apart), "{log}");
