@@ -8,9 +8,11 @@ use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, acce
 use tokio::net::TcpListener;
 
 mod anonymise;
+mod answers;
 mod describe;
 mod forward;
 mod observer;
+mod requests;
 mod writer;
 
 pub(crate) use describe::summary;
@@ -122,7 +124,7 @@ impl Tap {
         options.drain = forward::DRAIN + Duration::from_secs(1);
         let connector = Arc::new(Connector::new(upstream));
         let connection = |client, peer: policy_net::Peer, drain| {
-            let observer = Observer::new(peer.connection(), writer.sink());
+            let observer = Observer::new(peer.connection(), writer.sink(), self.anonymise);
             forward(
                 client,
                 Arc::clone(&connector),

@@ -11,6 +11,7 @@ use crate::{FULL, onto_a_full_disk};
 mod forward;
 mod record;
 mod shown;
+mod unanswered;
 
 #[test]
 fn wrong_command_lines_are_refused() {
