@@ -37,7 +37,10 @@ impl Anonymiser {
         let mut key = Vec::new();
         File::open(path)?.take(MAX_KEY).read_to_end(&mut key)?;
         if key.len() < MIN_KEY {
-            let text = format!("a key has at least {MIN_KEY} bytes");
+            let text = format!(
+                "a key has at least {MIN_KEY} bytes, this file has {}: make one with `head -c 32 /dev/urandom`",
+                key.len()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Self::new(&key)

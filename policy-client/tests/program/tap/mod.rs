@@ -39,7 +39,8 @@ fn wrong_command_lines_are_refused() {
         "/dev/null",
     ];
     let ended = run(policy_client(), &args);
-    assert_eq!(ended.code, Some(66), "an empty key: {ended:?}");
+    let said = "policy-client: /dev/null: a key has at least 16 bytes, this file has 0: make one with `head -c 32 /dev/urandom`\n";
+    assert_eq!((ended.code, &*ended.err), (Some(65), said));
 }
 
 #[test]

@@ -88,6 +88,30 @@ fn what_is_recorded_can_be_replayed() {
 }
 
 #[test]
+fn a_key_that_others_may_read_is_warned_of() {
+    let dir = TempDir::new().unwrap();
+    let key = dir.path().join("key");
+    fs::write(&key, "0123456789abcdef").unwrap();
+    let key = key.to_str().unwrap();
+    let stub = Stub::tcp(Script::default());
+    for (mode, warning) in [
+        (
+            0o640,
+            &*format!(
+                "policy-client: {key}: others than its owner may read this key (mode 0640): chmod 600 keeps it private\n"
+            ),
+        ),
+        (0o600, ""),
+    ] {
+        fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
+        let args = ["--anonymise", "--key-file", key];
+        let ended = Tap::start(&stub.address(), &args).stop();
+        let (said, _) = ended.err.split_once("0 answered, ").unwrap();
+        assert_eq!(said, warning);
+    }
+}
+
+#[test]
 fn anonymised_is_what_is_shown_and_recorded_and_not_what_goes_through() {
     let dir = TempDir::new().unwrap();
     let [key, first, second] =
