@@ -112,7 +112,12 @@ impl Check {
         };
         let is_expected = |expected: &Regex| expected.is_match(action);
         let text = format!("{} after {:.3} s", shown(action), elapsed.as_secs_f64());
-        if !self.expect.as_ref().is_none_or(is_expected) {
+        if str::from_utf8(action).is_err() {
+            (
+                State::Critical,
+                format!("not UTF-8, which Postfix does not take: {text}"),
+            )
+        } else if !self.expect.as_ref().is_none_or(is_expected) {
             (State::Critical, format!("unexpected answer: {text}"))
         } else if elapsed >= self.critical {
             (State::Critical, text)
@@ -198,6 +203,14 @@ mod tests {
             let (Ok(part) | Err(part)) = answer;
             assert!(text.contains(part), "{text}");
         }
+        // Postfix replies 451 to it.
+        let answer: Result<_, &str> = Ok(&b"DUNNO \xe9"[..]);
+        let (judged, text) = check.judge(answer, Duration::from_millis(10));
+        assert_eq!(judged, State::Critical, "{text}");
+        assert!(
+            text.starts_with("not UTF-8, which Postfix does not take: DUNNO "),
+            "{text}"
+        );
     }
 
     #[test]

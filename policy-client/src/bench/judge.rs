@@ -2,6 +2,8 @@
 
 use regex::bytes::Regex;
 
+use crate::exchange::restriction;
+
 /// What has come over a connection since the last request.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Reply<'a> {
@@ -25,7 +27,10 @@ impl<'a> Reply<'a> {
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             match (line.strip_prefix(b"action="), action) {
-                (Some(text), None) => action = Some(text).filter(|text| !text.is_empty()),
+                (Some(text), None) if text.ends_with(b"\r") && restriction(line).is_some() => {
+                    return Self::Invalid;
+                }
+                (Some(text), None) => action = Some(text).filter(|text| is_taken(text)),
                 (None, Some(action)) if line.is_empty() => {
                     return Self::Whole {
                         action,
@@ -42,6 +47,12 @@ impl<'a> Reply<'a> {
             Self::Part
         }
     }
+}
+
+/// Whether Postfix takes this for an action as it stands.
+fn is_taken(action: &[u8]) -> bool {
+    let text = str::from_utf8(action);
+    text.is_ok_and(|text| !text.trim_ascii().is_empty() && !text.contains('\0'))
 }
 
 /// Tells answers apart, and counts them by their first words.
@@ -148,6 +159,12 @@ mod tests {
             (b"\n", Invalid),
             (b"x=y\n\n", Invalid),
             (b"action=\n\n", Invalid),
+            (b"action= \n\n", Invalid),
+            (b"action=a\0b\n\n", Invalid),
+            (b"action=REJECT \xe9\n\n", Invalid),
+            (b"action=DUNNO\r\n\n", Invalid),
+            (b"action=DUNNO\r\n\r\n", Invalid),
+            (b"action=REJECT no\r\n\n", whole(b"REJECT no\r", b"")),
             (b"action=OK\n220 hello\n", Invalid),
         ] {
             assert_eq!(Reply::parse(bytes), reply, "{}", bytes.escape_ascii());

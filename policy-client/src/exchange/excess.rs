@@ -11,8 +11,12 @@ pub(super) struct Excess {
     is_asked: bool,
     /// The answer has begun.
     has_begun: bool,
-    /// The line has a byte that is no carriage return.
+    /// The line has a byte before its line feed: to Postfix a carriage return is one as well.
     has_text: bool,
+    /// The last byte is a carriage return.
+    has_return: bool,
+    /// The answer has a line `action=` that ends with CR LF: the beginning of the first one.
+    returning: Option<Bytes>,
     /// The beginning of the answer's last line so far.
     line: Vec<u8>,
     /// The server sends no more.
@@ -60,11 +64,19 @@ impl Excess {
         })
     }
 
+    /// The beginning of the last answer's `action=` line, where it ends with CR LF.
+    pub(super) fn returning(&self) -> Option<Bytes> {
+        self.returning.clone()
+    }
+
     /// The rest of a line, or a part of it.
     fn received_part(&mut self, part: &[u8]) {
         let is_end = part.ends_with(b"\n");
         let is_begin = !self.has_text;
-        self.has_text |= part.iter().any(|byte| !b"\r\n".contains(byte));
+        self.has_text |= part != b"\n";
+        let text = part.strip_suffix(b"\n").unwrap_or(part);
+        let has_return = text.last().map_or(self.has_return, |byte| *byte == b'\r');
+        self.has_return = has_return && !is_end;
         let is_empty = is_end && !self.has_text;
         // An empty line before an answer is one too many of the answer before.
         if !self.is_asked || is_empty && !self.has_begun {
@@ -73,11 +85,18 @@ impl Excess {
             self.is_asked = false;
             self.has_begun = false;
         } else {
+            if !self.has_begun {
+                self.returning = None;
+            }
             self.has_begun |= self.has_text;
             if is_begin {
                 self.line.clear();
             }
             keep(&mut self.line, part);
+            if is_end && has_return && self.line.starts_with(b"action=") {
+                let line = || Bytes::copy_from_slice(&self.line);
+                self.returning.get_or_insert_with(line);
+            }
         }
         self.has_text &= !is_end;
     }
@@ -100,9 +119,11 @@ mod tests {
     fn what_is_no_answer_is_found_in_whatever_pieces_it_comes() {
         for (answers, excess) in [
             (&["action=a\n\n", "action=b\n\n"][..], ""),
-            (&["action=a\r\n\r\n", "x=y\naction=b\n\n"], ""),
+            (&["action=a\r\n\n", "x=y\naction=b\n\n"], ""),
             (&["action=a\n\n\n"], "\n"),
             (&["action=a\n\n\r\n"], "\r\n"),
+            // All of it is one answer.
+            (&["action=a\n\r\naction=b\n\n"], ""),
             (&["action=a\n\naction=b\n\n"], "action=b\n\n"),
             // It has come late, or is the beginning of what comes without a request.
             (&["action=a\n\n", "\naction=b\n\n"], "\n"),
@@ -122,6 +143,21 @@ mod tests {
                     excess.escape_default().to_string(),
                     "{answers:?} {size}"
                 );
+            }
+        }
+        for (answer, line) in [
+            ("action=a\r\n\n", "action=a\r\n"),
+            ("action=a\n\r\n", ""),
+            ("note=x\r\naction=a\n\n", ""),
+        ] {
+            for size in 1..20 {
+                let mut found = Excess::default();
+                found.asked();
+                for piece in answer.as_bytes().chunks(size) {
+                    found.received(piece);
+                }
+                let returning = found.returning().unwrap_or_default();
+                assert_eq!(returning, line, "{answer:?} {size}");
             }
         }
         let mut found = Excess::default();

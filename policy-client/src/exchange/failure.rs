@@ -25,6 +25,12 @@ pub(crate) enum Failure {
     /// More came than an answer may have, and no empty line that ends it; the beginning of the last line.
     #[error("an answer without an end: no empty line after '{}'", shown(.0))]
     Endless(Bytes),
+    /// CR LF stands where the empty line should.
+    #[error("the answer ends with CR LF, which is no empty line to Postfix")]
+    NoEmptyLine,
+    /// The action's line, which ends with CR LF, is none of an action that Postfix knows.
+    #[error("the action ends with CR, which is a part of it to Postfix: '{}'", shown(.0))]
+    CarriageReturn(Bytes),
     /// There was a connection, but no whole answer in time: only this beginning of its last line, or nothing.
     #[error("{}", timed_out(.after, .line))]
     TimedOut { after: Duration, line: Bytes },
@@ -52,7 +58,7 @@ fn invalid(error: &DecodeError, line: &Bytes) -> String {
 }
 
 /// A line of the server's, or its beginning.
-fn shown(line: &[u8]) -> String {
+pub(crate) fn shown(line: &[u8]) -> String {
     match line.get(..MAX_SHOWN) {
         Some(begin) if line.len() > MAX_SHOWN => format!("{}...", begin.escape_ascii()),
         _ => line.escape_ascii().to_string(),

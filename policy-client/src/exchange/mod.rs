@@ -11,10 +11,10 @@ mod excess;
 use excess::Unfinished;
 
 mod failure;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, shown};
 
 mod postfix;
-pub(crate) use postfix::Postfix;
+pub(crate) use postfix::{Postfix, restriction};
 
 mod watched;
 pub(crate) use watched::{Direction, Watch};
@@ -199,6 +199,10 @@ impl Server {
                 .await
                 .is_err();
             match connection.excess.unfinished() {
+                // The library takes it for an empty line.
+                Some(Unfinished { line, .. }) if line.as_ref() == b"\r\n" => {
+                    return Err(Failure::NoEmptyLine);
+                }
                 Some(Unfinished { line, .. }) if is_late => return Err(self.timed_out(Some(line))),
                 Some(Unfinished { line, has_ended }) if has_ended => {
                     let error = DecodeError::UnexpectedEnd;
@@ -207,6 +211,11 @@ impl Server {
                 Some(Unfinished { line, .. }) => return Err(Failure::Endless(line)),
                 None => {}
             }
+        }
+        if let Some(line) = connection.excess.returning()
+            && restriction(&line).is_some()
+        {
+            return Err(Failure::CarriageReturn(line));
         }
         let more = connection.excess.take();
         connection.had_excess = !more.is_empty();

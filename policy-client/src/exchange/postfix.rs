@@ -5,7 +5,7 @@
 use std::io;
 
 use policy_net::Endpoint;
-use policy_proto::{DecodeError, ProtocolState, Request, attr};
+use policy_proto::{Action, DecodeError, ProtocolState, Request, attr};
 
 use super::Failure;
 
@@ -14,8 +14,8 @@ use super::Failure;
 pub(crate) struct Postfix {
     /// The warnings of one try, and of the last try.
     pub(crate) log: Vec<String>,
-    /// The reply to the mail client.
-    pub(crate) reply: String,
+    /// The reply to the mail client; `None` where it goes on as after `OK`.
+    pub(crate) reply: Option<String>,
     /// How long it takes until then.
     pub(crate) after: &'static str,
 }
@@ -33,6 +33,11 @@ impl Postfix {
             // Before the first byte of an answer its reader says nothing of its own.
             Failure::Connection(error) => (vec![talk(&plain(error))], TWO_TRIES),
             Failure::Closed => (vec![talk(NO_ERROR)], TWO_TRIES),
+            Failure::NoEmptyLine => (
+                vec![scan("timeout", "name"), talk("Connection timed out")],
+                TWO_TIME_OUTS,
+            ),
+            Failure::CarriageReturn(line) => return on_action(line, endpoint),
             Failure::TimedOut { line, .. } => {
                 let begun = (!line.is_empty()).then(|| scan("timeout", part(line)));
                 let log = begun.into_iter().chain([talk("Connection timed out")]);
@@ -57,35 +62,92 @@ impl Postfix {
                     vec![scan("timeout", "name"), talk("Connection timed out")],
                     AFTER_GARBAGE,
                 ),
+                DecodeError::BlankAction { .. } | DecodeError::Nul { .. } => {
+                    return on_action(line, endpoint);
+                }
                 // Not what its own reader finds at fault.
                 _ => return None,
             },
             Failure::Endless(_) | Failure::Here(_) => return None,
         };
-        let reply = format!("{CODE} {}{TEXT}", rejected(request));
+        let reply = Some(format!("{CODE} {}{TEXT}", rejected(request)));
         Some(Self { log, reply, after })
     }
 
     /// What Postfix makes of an action that is not UTF-8, with `smtputf8_enable` on.
     pub(crate) fn on_malformed(action: &[u8], endpoint: &Endpoint, request: &Request) -> Self {
-        let server = match endpoint {
-            Endpoint::Inet { .. } => endpoint.to_string(),
-            _ => format!("unix:{}", name(endpoint)),
-        };
-        // Its log has no bytes that a terminal would not show.
-        let show = |byte: &u8| match byte {
-            b' '..=b'~' => char::from(*byte),
-            _ => '?',
-        };
-        let shown: String = action.iter().map(show).collect();
-        let line =
-            format!("warning: malformed UTF-8 in policy server {server} response: \"{shown}\"");
+        let line = format!(
+            "warning: malformed UTF-8 in policy server {} response: \"{}\"",
+            table(endpoint),
+            shown(action)
+        );
         Self {
             log: vec![line],
-            reply: format!("{CODE} {}{TEXT}", rejected(request)),
+            reply: Some(format!("{CODE} {}{TEXT}", rejected(request))),
             after: "",
         }
     }
+}
+
+/// What Postfix makes of a line `action=` that the library does not take; `None` where it is no such line, or Postfix
+/// takes it.
+fn on_action(line: &[u8], endpoint: &Endpoint) -> Option<Postfix> {
+    let action = c_string(line.strip_prefix(b"action=")?);
+    let (line, reply) = if action.trim_ascii().is_empty() {
+        let (table, action) = (table(endpoint), shown(action));
+        (
+            format!("warning: access table {table} entry {action} has empty value"),
+            None,
+        )
+    } else {
+        let name = shown(restriction(line)?);
+        (
+            format!("warning: unknown smtpd restriction: \"{name}\""),
+            Some(format!("{CODE} {ERROR}")),
+        )
+    };
+    Some(Postfix {
+        log: vec![line],
+        reply,
+        after: "",
+    })
+}
+
+/// The word that Postfix takes for the name of a restriction, since the action is none that it knows, and which is no
+/// such name, either; of a line `action=` with its line end.
+pub(crate) fn restriction(line: &[u8]) -> Option<&[u8]> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let action = c_string(line.strip_prefix(b"action=")?);
+    let mut words = action.split(|byte| b" \t\r,".contains(byte));
+    let word = words.find(|word| !word.is_empty())?;
+    // A carriage return at its end is a part of the action, but none of a restriction's name.
+    let is_action = !matches!(Action::parse(action), Action::Other(_));
+    let is_name = RESTRICTIONS
+        .iter()
+        .any(|name| name.as_bytes().eq_ignore_ascii_case(word));
+    (!is_action && !is_name).then_some(word)
+}
+
+/// Bytes up to a NUL, as C has them.
+fn c_string(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// An endpoint as the name of a table in Postfix's log.
+fn table(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Inet { .. } => endpoint.to_string(),
+        _ => format!("unix:{}", name(endpoint)),
+    }
+}
+
+/// Bytes as Postfix logs them: none that a terminal would not show.
+fn shown(bytes: &[u8]) -> String {
+    let show = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte),
+        _ => '?',
+    };
+    bytes.iter().map(show).collect()
 }
 
 /// The part of an attribute that Postfix reads when so much of a line has come.
@@ -187,6 +249,16 @@ fn rejected(request: &Request) -> String {
 /// `smtpd_policy_service_default_action`.
 const CODE: &str = "451 4.3.5";
 const TEXT: &str = "Server configuration problem";
+/// What Postfix replies to a restriction that it does not know.
+const ERROR: &str = "Server configuration error";
+/// Actions that are names of restrictions as well.
+const RESTRICTIONS: [&str; 5] = [
+    "permit",
+    "reject",
+    "defer",
+    "defer_if_permit",
+    "defer_if_reject",
+];
 /// `%m` where no system call has failed.
 const NO_ERROR: &str = "Application error";
 /// `smtpd_policy_service_try_limit`, `_retry_delay` and `_timeout`.

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::excess::{Excess, Unfinished};
@@ -55,6 +56,10 @@ impl SharedExcess {
 
     pub(super) fn unfinished(&self) -> Option<Unfinished> {
         self.with(|excess| excess.unfinished())
+    }
+
+    pub(super) fn returning(&self) -> Option<Bytes> {
+        self.with(|excess| excess.returning())
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut Excess) -> T) -> T {

@@ -30,6 +30,8 @@ impl Printer<'_> {
             return Status::Unavailable;
         };
         match self.expected {
+            // Postfix takes it for none.
+            _ if response.as_str().is_none() => Status::Unavailable,
             Some(expected) if !expected.is_match(response.as_bytes()) => Status::Unexpected,
             _ => Status::Success,
         }
@@ -87,10 +89,10 @@ impl Printer<'_> {
         } else {
             format!(" ({})", postfix.after)
         };
-        note(&format!(
-            "Postfix replies: {}{after}",
-            printable(&postfix.reply)
-        ));
+        note(&match &postfix.reply {
+            Some(reply) => format!("Postfix replies: {}{after}", printable(reply)),
+            None => "Postfix goes on as after OK".to_owned(),
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 //! - Names are replaced label by label, so that what is below a domain stays below it. The last label stays.
 //! - Of a mail address the local part is replaced as well; its extension, after `+`, apart.
 //! - Values of attributes that are not known are replaced as a whole.
+//! - In the text of an answer what looks like an address or a name is replaced, and what the request has of either.
 
 use std::{
     fs::File,
@@ -18,6 +19,8 @@ use policy_proto::{Request, attr};
 use sha2::Sha256;
 
 use super::observer::Seen;
+
+mod text;
 
 /// What replaces.
 #[derive(Clone)]
@@ -37,7 +40,10 @@ impl Anonymiser {
         let mut key = Vec::new();
         File::open(path)?.take(MAX_KEY).read_to_end(&mut key)?;
         if key.len() < MIN_KEY {
-            let text = format!("a key has at least {MIN_KEY} bytes");
+            let text = format!(
+                "a key has at least {MIN_KEY} bytes, this file has {}: make one with `head -c 32 /dev/urandom`",
+                key.len()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Self::new(&key)
@@ -61,7 +67,7 @@ impl Anonymiser {
         let attributes = attributes.map(|(name, value)| (name, self.value(name, value)));
         let request = Request::from_attributes(attributes);
         let mut facts = seen.facts.clone();
-        facts.action = facts.action.map(|action| self.text(&action));
+        facts.action = facts.action.map(|action| self.text(&action, &seen.request));
         Seen {
             // Nothing that is put in ends a line.
             request: request.unwrap_or_else(|_| seen.request.clone()),
@@ -92,40 +98,6 @@ impl Anonymiser {
             _ => self.secret('x', value),
         }
         .into_bytes()
-    }
-
-    /// An action: each word of it that could be an address or a name. Others stay.
-    fn text(&self, action: &[u8]) -> Vec<u8> {
-        let action = String::from_utf8_lossy(action);
-        let mut replaced = String::with_capacity(action.len());
-        let is_part = |c: char| c.is_alphanumeric() || ".:@+-_=".contains(c);
-        let mut rest = &*action;
-        while !rest.is_empty() {
-            let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            // What ends a sentence is no part of a name.
-            let core = word.trim_end_matches(['.', ':', '-', '=']);
-            replaced += &self.word(core);
-            replaced += word.get(core.len()..).unwrap_or_default();
-            let next = after.find(is_part).unwrap_or(after.len());
-            let (between, after) = after.split_at(next);
-            replaced += between;
-            rest = after;
-        }
-        replaced.into_bytes()
-    }
-
-    fn word(&self, word: &str) -> String {
-        let has_letters = word.contains(|c: char| c.is_alphabetic());
-        if let Some((name, value)) = word.split_once('=') {
-            format!("{name}={}", self.word(value))
-        } else if word.contains('@') {
-            self.mailbox(word)
-        } else if word.parse::<IpAddr>().is_ok() || has_letters && word.contains('.') {
-            self.host(word)
-        } else {
-            word.to_owned()
-        }
     }
 
     /// An address, a name, or an address in brackets.
@@ -166,10 +138,13 @@ impl Anonymiser {
 
     fn mailbox(&self, text: &str) -> String {
         let (local, domain) = match text.rsplit_once('@') {
-            Some((local, domain)) => (local, Some(domain)),
+            Some((local, domain)) => (unquoted(local), Some(domain)),
             None => (text, None),
         };
-        let part = |part: &str| self.secret('u', part.to_ascii_lowercase().as_bytes());
+        let part = |part: &str| match part {
+            "" => String::new(),
+            part => self.secret('u', part.to_ascii_lowercase().as_bytes()),
+        };
         let parts: Vec<_> = local.split('+').map(part).collect();
         let local = parts.join("+");
         match domain {
@@ -218,6 +193,14 @@ impl Anonymiser {
         }
         keyed.finalize().into_bytes().into()
     }
+}
+
+/// A local part without its quotation marks.
+fn unquoted(local: &str) -> &str {
+    let inner = local
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.unwrap_or(local)
 }
 
 /// Attributes that say nothing about anybody.

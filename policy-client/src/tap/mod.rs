@@ -1,6 +1,13 @@
 //! `policy-client tap`: sits between Postfix and a policy server, and shows and records what passes.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use policy_daemon::{ListenAddr, ListenSocket};
@@ -8,9 +15,11 @@ use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, acce
 use tokio::net::TcpListener;
 
 mod anonymise;
+mod answers;
 mod describe;
 mod forward;
 mod observer;
+mod requests;
 mod writer;
 
 pub(crate) use describe::summary;
@@ -21,6 +30,7 @@ use observer::Observer;
 use writer::{Settings, Writer};
 
 use crate::{
+    note::complain,
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };
@@ -122,7 +132,7 @@ impl Tap {
         options.drain = forward::DRAIN + Duration::from_secs(1);
         let connector = Arc::new(Connector::new(upstream));
         let connection = |client, peer: policy_net::Peer, drain| {
-            let observer = Observer::new(peer.connection(), writer.sink());
+            let observer = Observer::new(peer.connection(), writer.sink(), self.anonymise);
             forward(
                 client,
                 Arc::clone(&connector),
@@ -145,8 +155,16 @@ impl Tap {
             return Ok(None);
         }
         let anonymiser = match &self.key_file {
-            Some(path) => Anonymiser::from_file(path)
-                .map_err(|error| (format!("{}: {error}", path.display()), Status::NoInput)),
+            Some(path) => {
+                warn_of_readers(path);
+                Anonymiser::from_file(path).map_err(|error| {
+                    let status = match error.kind() {
+                        ErrorKind::InvalidData => Status::Data,
+                        _ => Status::NoInput,
+                    };
+                    (format!("{}: {error}", path.display()), status)
+                })
+            }
             None => Anonymiser::random()
                 .map_err(|error| (format!("no random key: {error}"), Status::System)),
         };
@@ -154,10 +172,26 @@ impl Tap {
     }
 }
 
+/// Who has the key can test guesses.
+fn warn_of_readers(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = fs::metadata(path).map(|file| (file.is_file(), file.permissions().mode()));
+    if let Ok((true, mode)) = mode
+        && mode & 0o077 != 0
+    {
+        complain(&format!(
+            "{}: others than its owner may read this key (mode {:04o}): chmod 600 keeps it private",
+            path.display(),
+            mode & 0o777
+        ));
+    }
+}
+
 /// Its first address, and the socket, which has to live as long.
 fn bind(listen: &ListenAddr) -> std::io::Result<(ListenSocket, Listener)> {
     let first = listen.bind()?.into_iter().next();
-    let first = first.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let first = first.ok_or(ErrorKind::AddrNotAvailable)?;
     let socket = first.listener()?;
     let listener = match first.endpoint()? {
         Endpoint::Inet { .. } => TcpListener::from_std(socket.into())?.into(),

@@ -2,30 +2,37 @@
 
 use std::{
     collections::VecDeque,
+    fmt, io,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::{Buf, BytesMut};
-use policy_proto::{DecodeError, MessageDecoder, Request, Response};
+use policy_proto::Request;
 use tokio::sync::Notify;
 
-use super::writer::{Event, Sink};
-use crate::capture::Facts;
+use super::{
+    answers::{Answers, Found},
+    requests::Requests,
+    writer::{Event, Sink},
+};
+use crate::{capture::Facts, exchange::shown};
 
 /// What is seen of one connection. It only reads: what is no request is forwarded as well.
 #[derive(Debug)]
 pub(super) struct Observer {
     number: u64,
-    requests: Side,
-    answers: Side,
+    requests: Requests,
+    answers: Answers,
     /// Requests without an answer so far.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
     /// Requests that are waited for no more; their answers come before those of the pending ones.
     given_up: u64,
-    /// A newline after an answer was told.
-    has_newline: bool,
+    told: Vec<Once>,
+    /// Which side was the first to end the connection, and when.
+    closed: Option<(Side, Instant)>,
+    /// No bytes of either side are shown, since they may hold an address.
+    is_private: bool,
     /// Told when the last one is answered.
     idle: Arc<Notify>,
     sink: Sink,
@@ -45,24 +52,42 @@ struct Pending {
     since: Instant,
 }
 
-/// One direction. After an error it is not looked at any more.
-#[derive(Debug, Default)]
-struct Side {
-    decoder: MessageDecoder,
-    buffer: BytesMut,
-    error: Option<DecodeError>,
+/// A side of the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// What is told of a connection once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Once {
+    Newline,
+    ReturnLine,
+    Skipped,
 }
 
 impl Observer {
-    pub(super) fn new(number: u64, sink: Sink) -> Self {
+    pub(super) fn new(number: u64, sink: Sink, is_private: bool) -> Self {
         Self {
             number,
-            requests: Side::default(),
-            answers: Side::default(),
+            requests: Requests::default(),
+            answers: Answers::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
             given_up: 0,
-            has_newline: false,
+            told: Vec::new(),
+            closed: None,
+            is_private,
             idle: Arc::default(),
             sink,
         }
@@ -84,8 +109,7 @@ impl Observer {
 
     /// These bytes have come from the client.
     pub(super) fn requests(&mut self, bytes: &[u8]) {
-        let next = |decoder: &mut MessageDecoder, buffer: &mut BytesMut| decoder.request(buffer);
-        let (requests, error) = self.requests.take(bytes, next);
+        let (requests, error) = self.requests.received(bytes);
         for request in requests {
             self.pending_bytes += request.as_bytes().len();
             self.pending.push_back(Pending {
@@ -97,113 +121,162 @@ impl Observer {
             });
             // Postfix has one under way; another client may have as many as it likes.
             while self.pending.len() > MAX_PENDING || self.pending_bytes > MAX_PENDING_BYTES {
-                self.finish(None, Some("too many requests without an answer"));
+                self.finish(Err("too many requests without an answer".to_owned()));
                 self.given_up += 1;
             }
         }
-        if let Some(error) = error {
+        if let Some((error, line)) = error {
+            let line = self.quoted(&line);
             self.note(&format!(
-                "the client sends something else than requests: {error}"
+                "the client sends something else than requests: {error}: {line}"
             ));
         }
     }
 
     /// These bytes have come from the server.
     pub(super) fn answers(&mut self, bytes: &[u8]) {
-        let mut awaited = self.pending.len() as u64 + self.given_up;
-        let mut has_newline = false;
-        let next = |decoder: &mut MessageDecoder, buffer: &mut BytesMut| {
-            // Where nothing is awaited, a newline too many is no answer to Postfix, either.
-            while awaited == 0 && decoder.skip_rest(buffer)? {
-                match &buffer[..] {
-                    [b'\n', ..] => buffer.advance(1),
-                    [b'\r', b'\n', ..] => buffer.advance(2),
-                    b"" | b"\r" => return Ok(None),
-                    _ => break,
+        for found in self.answers.received(bytes) {
+            match found {
+                Found::Answer(answer) => self.answered(answer),
+                Found::Skipped(line) => {
+                    let line = self.quoted(&line);
+                    self.note_once(
+                        Once::Skipped,
+                        &format!("the server sends {line}, which is no name=value"),
+                    );
                 }
-                has_newline = true;
+                Found::ReturnLine => self.note_once(
+                    Once::ReturnLine,
+                    "the server ends its answer with CR LF, which is no empty line to Postfix",
+                ),
+                Found::Newline if self.pending.is_empty() => self.note_once(
+                    Once::Newline,
+                    "the server sends a newline too many after its answer: if it comes apart from it, Postfix connects again after a second",
+                ),
+                Found::Newline => self.note_once(
+                    Once::Newline,
+                    "the server sends an empty line before its answer: to Postfix that is an answer without 'action='",
+                ),
             }
-            let response = decoder.response(buffer)?;
-            awaited = awaited.saturating_sub(u64::from(response.is_some()));
-            Ok(response)
-        };
-        let (responses, error) = self.answers.take(bytes, next);
-        for response in responses {
-            if self.given_up > 0 {
-                self.given_up -= 1;
-            } else if self.pending.is_empty() {
-                self.note("the server answers without a request");
-            } else {
-                self.finish(Some(&response), None);
-            }
-        }
-        if has_newline && !self.has_newline {
-            self.has_newline = true;
-            self.note("the server sends a newline too many after its answer");
-        }
-        if let Some(error) = error {
-            self.note(&format!(
-                "the server sends something else than answers: {error}"
-            ));
         }
         if self.pending.is_empty() {
             self.idle.notify_waiters();
         }
     }
 
+    fn answered(&mut self, answer: Result<Vec<u8>, (String, Vec<u8>)>) {
+        let outcome = answer
+            .map_err(|(fault, line)| format!("invalid answer: {fault}: {}", self.quoted(&line)));
+        if self.given_up > 0 {
+            self.given_up -= 1;
+        } else if self.pending.is_empty() {
+            let sent = match outcome {
+                Ok(action) => self.quoted(&[b"action=", &*action].concat()),
+                Err(error) => error,
+            };
+            self.note(&format!("the server answers without a request: {sent}"));
+        } else {
+            self.finish(outcome);
+        }
+    }
+
+    /// A side has ended the connection, in good order or not.
+    pub(super) fn ended(&mut self, side: Side, how: io::Result<()>) -> io::Result<()> {
+        self.closed.get_or_insert_with(|| (side, Instant::now()));
+        if let Err(error) = &how {
+            self.note(&format!("the connection of the {side} failed: {error}"));
+        }
+        // A client that sends no more may still get its answers.
+        if side == Side::Server {
+            self.lose();
+        }
+        how
+    }
+
+    /// No server could be asked.
+    pub(super) fn unreachable(&mut self, error: &str) {
+        if !self.is_busy() {
+            self.note(error);
+        }
+        while self.is_busy() {
+            self.finish(Err(error.to_owned()));
+        }
+    }
+
     /// The connection has ended.
     pub(super) fn end(&mut self) {
-        let error = match &self.answers.error {
-            Some(error) => format!("invalid answer: {error}"),
-            None => "closed without an answer".to_owned(),
+        if let Some(rest) = self.requests.unfinished() {
+            let rest = self.quoted(rest);
+            self.note(&format!("{} within a request, after {rest}", self.end_of()));
+        }
+        self.lose();
+    }
+
+    /// What is pending gets no answer.
+    fn lose(&mut self) {
+        let closed = self.end_of();
+        let error = match self.answers.unfinished() {
+            Some(rest) => format!("{closed} within an answer, after {}", self.quoted(rest)),
+            None if matches!(self.closed, Some((Side::Server, _))) => {
+                format!("{closed} without an answer")
+            }
+            None => format!("{closed} before an answer"),
         };
         while self.is_busy() {
-            self.finish(None, Some(&error));
+            self.finish(Err(error.clone()));
+        }
+        self.idle.notify_waiters();
+    }
+
+    /// Who has ended the connection.
+    fn end_of(&self) -> String {
+        match self.closed {
+            Some((side, _)) => format!("the {side} closed the connection"),
+            None => "policy-client ended".to_owned(),
+        }
+    }
+
+    /// The beginning of a line in quotation marks, unless nobody is to see it.
+    fn quoted(&self, line: &[u8]) -> String {
+        if self.is_private {
+            "'...'".to_owned()
+        } else {
+            format!("'{}'", shown(line))
+        }
+    }
+
+    /// Something that may come again and again.
+    fn note_once(&mut self, what: Once, text: &str) {
+        if !self.told.contains(&what) {
+            self.told.push(what);
+            self.note(text);
         }
     }
 
     /// The first of the pending requests is answered, or will not be.
-    fn finish(&mut self, response: Option<&Response>, error: Option<&str>) {
+    fn finish(&mut self, outcome: Result<Vec<u8>, String>) {
         let Some(pending) = self.pending.pop_front() else {
             return;
         };
         self.pending_bytes -= pending.request.as_bytes().len();
+        let (action, error) = match outcome {
+            Ok(action) => (Some(action), None),
+            Err(error) => (None, Some(error)),
+        };
+        let end = match self.closed {
+            Some((_, closed)) if error.is_some() => closed,
+            _ => Instant::now(),
+        };
         self.sink.send(Event::Seen(Box::new(Seen {
             request: pending.request,
             facts: Facts {
                 time: Some(pending.time),
                 connection: Some(self.number),
-                elapsed: Some(pending.since.elapsed()),
-                action: response.map(|response| response.as_bytes().to_vec()),
-                error: error.map(str::to_owned),
+                elapsed: Some(end.saturating_duration_since(pending.since)),
+                action,
+                error,
             },
         })));
-    }
-}
-
-impl Side {
-    /// The messages that are whole now, and the error after them, once.
-    fn take<T>(
-        &mut self,
-        bytes: &[u8],
-        mut next: impl FnMut(&mut MessageDecoder, &mut BytesMut) -> Result<Option<T>, DecodeError>,
-    ) -> (Vec<T>, Option<DecodeError>) {
-        let mut all = Vec::new();
-        if self.error.is_some() {
-            return (all, None);
-        }
-        self.buffer.extend_from_slice(bytes);
-        loop {
-            match next(&mut self.decoder, &mut self.buffer) {
-                Ok(Some(message)) => all.push(message),
-                Ok(None) => return (all, None),
-                Err(error) => {
-                    self.error = Some(error);
-                    self.buffer = BytesMut::new();
-                    return (all, Some(error));
-                }
-            }
-        }
     }
 }
 

@@ -78,6 +78,18 @@ fn what_postfix_would_log_and_reply_is_said() {
             &["missing attribute action in input from NAME", nothing],
         ),
         (
+            Some(Reply::Bytes(b"action=DUNNO\r\n\r\n".to_vec())),
+            name.clone(),
+            "the answer ends with CR LF, which is no empty line to Postfix",
+            &["timeout on NAME while reading input attribute name", late],
+        ),
+        (
+            Some(Reply::Bytes(b"action=DUNNO\n\r\n".to_vec())),
+            name.clone(),
+            "the answer ends with CR LF, which is no empty line to Postfix",
+            &["timeout on NAME while reading input attribute name", late],
+        ),
+        (
             Some(Reply::Bytes(b"action\n\n".to_vec())),
             name,
             "invalid answer: no '=' in the line at byte 0: 'action'",
@@ -111,6 +123,54 @@ fn what_postfix_would_log_and_reply_is_said() {
         let expected = "Postfix replies: 451 4.3.5 <bob@example.org>: Recipient address rejected: Server configuration problem (after ";
         assert!(replies.starts_with(expected), "{replies}");
         assert_eq!(lines.next(), None);
+    }
+}
+
+/// Postfix knows no such action, or reads another one.
+#[test]
+fn what_postfix_makes_of_an_action_that_is_none_is_said() {
+    let stub = Stub::tcp(Script::default());
+    let name = stub.address();
+    let unknown = "Postfix replies: 451 4.3.5 Server configuration error\n";
+    let accepts = "Postfix goes on as after OK\n";
+    for (answer, reason, log, reply) in [
+        (
+            &b"action=DUNNO\r\n\n"[..],
+            "the action ends with CR, which is a part of it to Postfix: 'action=DUNNO\\r\\n'",
+            "unknown smtpd restriction: \"DUNNO\"".to_owned(),
+            unknown,
+        ),
+        (
+            b"action=a\0b\n\n",
+            "invalid answer: a NUL byte in the line at byte 0: 'action=a\\x00b'",
+            "unknown smtpd restriction: \"a\"".to_owned(),
+            unknown,
+        ),
+        (
+            b"action=\n\n",
+            "invalid answer: blank action in the line at byte 0: 'action='",
+            format!("access table inet:{name} entry  has empty value"),
+            accepts,
+        ),
+        (
+            b"action=  \n\n",
+            "invalid answer: blank action in the line at byte 0: 'action=  '",
+            format!("access table inet:{name} entry    has empty value"),
+            accepts,
+        ),
+    ] {
+        stub.set(Script::bytes(answer));
+        let ended = query(&[&name]);
+        let said = format!("no answer: {reason}\nPostfix logs: warning: {log}\n{reply}");
+        let got = (ended.code, &*ended.out, &*ended.err);
+        assert_eq!(got, (Some(69), "", &*said));
+    }
+    // Of a text it is the last byte, and of a restriction's name none.
+    for action in ["REJECT no", "REJECT"] {
+        stub.set(Script::bytes(format!("action={action}\r\n\n")));
+        let ended = query(&[&name]);
+        let got = (ended.code, ended.out.trim_end(), &*ended.err);
+        assert_eq!(got, (Some(0), action, ""));
     }
 }
 
@@ -199,7 +259,8 @@ fn the_reply_is_of_the_stage() {
 fn an_answer_that_is_no_utf_8_is_printed_and_explained() {
     let stub = Stub::tcp(Script::bytes(&b"action=REJECT \xe9t\xe9\n\n"[..]));
     let ended = query(&[&stub.address(), "recipient=bob@example.org"]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let printed = ended.out.starts_with("REJECT ");
+    assert_eq!((ended.code, printed), (Some(69), true), "{ended:?}");
     let log = format!(
         "Postfix logs: warning: malformed UTF-8 in policy server inet:{} response: \"REJECT ?t?\"\n",
         stub.address()

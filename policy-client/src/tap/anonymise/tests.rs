@@ -95,3 +95,93 @@ fn nothing_of_a_person_is_left_in_a_request_and_its_answer() {
     assert_eq!(request.matches(&address).count(), 2);
     assert_eq!(action.matches(&address).count(), 2);
 }
+
+/// In whatever form: of a person in the request, and of another one that a text names in full.
+#[test]
+fn nothing_of_a_person_is_left_in_a_text() {
+    let anonymiser = Anonymiser::random().unwrap();
+    let request = Request::from_attributes([
+        ("client_address", "198.51.100.7"),
+        ("client_name", "mx.private.example"),
+        ("helo_name", "[IPv6:2001:db8::25]"),
+        ("sender", "alice+list@private.example"),
+        ("recipient", "\"bob\"@public.example"),
+        ("ccert_subject", "Alice of Wonderland"),
+        ("own", "42"),
+    ])
+    .unwrap();
+    for (text, begin) in [
+        (
+            "REJECT connect to 198.51.100.7:25 failed",
+            "REJECT connect to ",
+        ),
+        ("REJECT [IPv6:2001:db8::25]", "REJECT [IPv6:"),
+        ("REJECT [2001:db8::25]:25", "REJECT ["),
+        (
+            "REJECT the network of 198-51-100-7 is bad",
+            "REJECT the network of ",
+        ),
+        ("REJECT 7.100.51.198.zen.test", "REJECT "),
+        ("DEFER id=alice@private.example=x", "DEFER id=u"),
+        (
+            "550 Why?s=mfrom;id=alice%40private.example;ip=198.51.100.7;r=mx.private.example",
+            "550 Why?s=mfrom;id=u",
+        ),
+        ("REJECT alice=private.example@srs.test", "REJECT u"),
+        ("REJECT alice.b=private.example", "REJECT u"),
+        ("REJECT bounce-carol=private.test@srs.test", "REJECT u"),
+        ("REJECT \"carol\"@private.test", "REJECT u"),
+        ("REJECT \"alice\": no", "REJECT \"u"),
+        ("REJECT carol%40private.test is not here", "REJECT u"),
+        ("REJECT [198.51.100.99]:25 and 198-51-100-99", "REJECT ["),
+        ("REJECT user bob is over quota", "REJECT user u"),
+        ("REJECT Alice of Wonderland's certificate", "REJECT x"),
+        ("REJECT <ALICE>: PRIVATE.EXAMPLE", "REJECT <u"),
+        ("REJECT limit of alice-list", "REJECT limit of u"),
+        ("REJECT see /x/alice.", "REJECT see /x/u"),
+    ] {
+        let replaced = anonymiser.text(text.as_bytes(), &request);
+        let replaced = String::from_utf8(replaced).unwrap();
+        assert!(replaced.starts_with(begin), "{text}: {replaced}");
+        let lower = replaced.to_lowercase();
+        for private in [
+            "alice",
+            "bob",
+            "carol",
+            "private",
+            "wonderland",
+            "198.51.100",
+            "198-51-100",
+            "7.100.51.198",
+            "2001:db8",
+        ] {
+            assert!(!lower.contains(private), "{text}: {replaced}");
+        }
+    }
+    for text in [
+        "DEFER_IF_PERMIT 4.2.0 Greylisted, see you in 42 s (limit=5, score=3.4)",
+        "450 4.7.1 try later: http://",
+        "PREPEND X-Spam: yes = \"no\"",
+    ] {
+        let replaced = anonymiser.text(text.as_bytes(), &request);
+        assert_eq!(String::from_utf8(replaced).unwrap(), text);
+    }
+    // Alike in the request and in each form.
+    let replaced =
+        |text: &str| String::from_utf8(anonymiser.text(text.as_bytes(), &request)).unwrap();
+    let address = anonymiser.host("198.51.100.7");
+    assert_eq!(
+        replaced("x 198.51.100.7 198-51-100-7"),
+        format!("x {address} {}", address.replace('.', "-"))
+    );
+    let local = anonymiser.mailbox("alice");
+    assert_eq!(
+        replaced("x alice@y.test"),
+        format!("x {local}@{}", anonymiser.host("y.test"))
+    );
+    assert_eq!(replaced("x alice"), format!("x {local}"));
+    let whole = anonymiser.mailbox("alice@y.test");
+    assert_eq!(replaced("x \"alice\"@y.test"), format!("x {whole}"));
+    let domain = anonymiser.host("private.example");
+    assert_eq!(replaced("x @private.example"), format!("x @{domain}"));
+}

@@ -1,6 +1,9 @@
 //! `policy-client tap` in the middle: bytes and ends go through it.
 
-use std::{io::Read, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 use policy_testing::{
     process::{Client, Process, Signal, policy_client, request},
@@ -26,15 +29,14 @@ fn bytes_go_through_as_they_are_whatever_they_are() {
     assert_eq!(got, reply);
     assert!(stub.wait_requests(1));
     assert_eq!(stub.requests()[0], odd);
+    assert!(tap.process.out.wait_lines(
+        1,
+        "the client sends something else than requests: no '=' in the line at byte 0: 'x'"
+    ));
     assert!(
         tap.process
             .out
-            .wait_lines(1, "the client sends something else than requests: ")
-    );
-    assert!(
-        tap.process
-            .out
-            .wait_lines(1, "the server sends something else than answers: ")
+            .wait_lines(1, "the server sends '220 hello', which is no name=value")
     );
     tap.stop();
 }
@@ -60,16 +62,23 @@ fn the_end_of_either_side_goes_through() {
 
 #[test]
 fn a_server_that_is_not_there_is_a_connection_that_ends() {
-    let tap = Tap::start(&closed_port(), &[]);
-    let mut client = tap.connect();
-    client.try_send(&request(&[]));
-    assert!(client.is_ended());
+    let server = closed_port();
+    let tap = Tap::start(&server, &[]);
+    let mut client = TcpStream::connect(tap.endpoint.trim_start_matches("inet:")).unwrap();
+    client.write_all(&request(&[("sender", "a@x")])).unwrap();
+    let end = client.read(&mut [0]);
+    assert_eq!(end.ok(), Some(0), "an end, and no reset");
+    let error = format!(" sender=a@x recipient= -> (cannot connect to inet:{server}: ");
+    assert!(tap.process.out.wait_lines(1, &error));
+    // One that asks nothing.
+    drop(tap.connect());
+    let note = format!(": cannot connect to inet:{server}: ");
+    assert!(tap.process.out.wait_lines(1, &note));
+    let ended = tap.stop();
     assert!(
-        tap.process
-            .out
-            .wait_lines(1, "cannot connect to inet:127.0.0.1:")
+        ended.err.starts_with("0 answered, 1 without an answer in "),
+        "{ended:?}"
     );
-    tap.stop();
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::{FULL, onto_a_full_disk};
 mod forward;
 mod record;
 mod shown;
+mod unanswered;
 
 #[test]
 fn wrong_command_lines_are_refused() {
@@ -38,7 +39,8 @@ fn wrong_command_lines_are_refused() {
         "/dev/null",
     ];
     let ended = run(policy_client(), &args);
-    assert_eq!(ended.code, Some(66), "an empty key: {ended:?}");
+    let said = "policy-client: /dev/null: a key has at least 16 bytes, this file has 0: make one with `head -c 32 /dev/urandom`\n";
+    assert_eq!((ended.code, &*ended.err), (Some(65), said));
 }
 
 #[test]

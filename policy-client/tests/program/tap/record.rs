@@ -1,6 +1,6 @@
 //! What `policy-client tap` records, with addresses or without.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use policy_testing::{
     process::{policy_client, request, run},
@@ -40,11 +40,11 @@ fn what_is_recorded_can_be_replayed() {
     assert!(text.starts_with("# policy-client tap\n#: time="), "{text}");
     assert_eq!(text.matches(" action=REJECT no\n").count(), 2, "{text}");
     assert_eq!(
-        text.matches(" error=closed without an answer\n").count(),
+        text.matches(" error=the server closed the connection without an answer\n")
+            .count(),
         1,
         "{text}"
     );
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(
         fs::metadata(record).unwrap().permissions().mode() & 0o777,
         0o600
@@ -88,11 +88,37 @@ fn what_is_recorded_can_be_replayed() {
 }
 
 #[test]
+fn a_key_that_others_may_read_is_warned_of() {
+    let dir = TempDir::new().unwrap();
+    let key = dir.path().join("key");
+    fs::write(&key, "0123456789abcdef").unwrap();
+    let key = key.to_str().unwrap();
+    let stub = Stub::tcp(Script::default());
+    for (mode, warning) in [
+        (
+            0o640,
+            &*format!(
+                "policy-client: {key}: others than its owner may read this key (mode 0640): chmod 600 keeps it private\n"
+            ),
+        ),
+        (0o600, ""),
+    ] {
+        fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
+        let args = ["--anonymise", "--key-file", key];
+        let ended = Tap::start(&stub.address(), &args).stop();
+        let (said, _) = ended.err.split_once("0 answered, ").unwrap();
+        assert_eq!(said, warning);
+    }
+}
+
+#[test]
 fn anonymised_is_what_is_shown_and_recorded_and_not_what_goes_through() {
     let dir = TempDir::new().unwrap();
     let [key, first, second] =
         ["key", "first", "second"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
     fs::write(&key, "0123456789abcdef").unwrap();
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(&key, private).unwrap();
     let stub = Stub::tcp(Script::answer("REJECT secret@private.example is blocked"));
     let mut shown = Vec::new();
     for record in [&first, &second] {
