@@ -13,16 +13,18 @@ fn runs_go_over_the_connections_of_those_before_unless_each_request_has_its_own(
         for _ in 0..2 {
             let answered = load.ask_once().unwrap();
             assert_eq!(answered.answers, 3);
-            assert!(!answered.latency(1.0).is_zero() && answered.latency(1.0) <= answered.elapsed);
+            let latency = answered.latency(1.0);
+            // It has three digits, the last of them rounded up.
+            assert!(!latency.is_zero() && latency <= answered.elapsed * 1002 / 1000);
         }
         assert_eq!(stub.connections(), connections);
+        // One after the other; the stub's threads note them in any order.
         let requests = stub.requests();
-        assert!(
-            requests
-                .iter()
-                .all(|request| request.starts_with(b"request="))
-        );
-        assert_ne!(requests[0], requests[1], "one after the other");
+        let asked = |request: &[u8]| {
+            let asked = requests.iter().filter(|asked| asked.starts_with(request));
+            asked.count()
+        };
+        assert_eq!((asked(b"request=a"), asked(b"request=b")), (3, 3));
         let answered = load.run(Duration::from_millis(20)).unwrap();
         assert_eq!(stub.requests().len() as u64, 6 + answered.answers);
     }
