@@ -205,6 +205,34 @@ async fn an_alias_that_is_followed_is_kept() {
         ask(&resolver, "spin.test", RecordType::A).await;
     }
     assert_eq!(server.questions().len(), before + 4);
+    let before = server.questions().len();
+    for _ in 0..2 {
+        let answer = ask(&resolver, "loop.test", RecordType::A).await;
+        assert_eq!(
+            (answer.outcome(), answer.ttl()),
+            (Outcome::NoData, Duration::ZERO)
+        );
+    }
+    assert_eq!(server.questions().len(), before + 2);
+}
+
+#[tokio::test]
+async fn eight_aliases_are_followed_and_no_more() {
+    for (aliases, expected, questions) in [(8, Outcome::Records, 9), (9, Outcome::NoData, 18)] {
+        let mut zone = format!("a{aliases}.test A 192.0.2.1");
+        for index in 0..aliases {
+            let next = index + 1;
+            zone += &format!("\na{index}.test !alias-only\na{index}.test CNAME a{next}.test");
+        }
+        let server = NameServer::start(&zone);
+        let resolver = resolver([server.address()]);
+        for _ in 0..2 {
+            let answer = ask(&resolver, "a0.test", RecordType::A).await;
+            assert_eq!(answer.outcome(), expected, "{aliases}");
+        }
+        // An answer that is not proven is not kept.
+        assert_eq!(server.questions().len(), questions, "{aliases}");
+    }
 }
 
 #[tokio::test]

@@ -18,12 +18,12 @@ fn timed(servers: &[&NameServer], attempts: usize, timeout: u64, deadline: u64) 
     DnsResolver::new(options)
 }
 
-/// What comes of a question for an address.
+/// The outcome of a question for an address.
 async fn outcome(resolver: &DnsResolver, name: &str) -> Outcome {
     ask(resolver, name, RecordType::A).await.outcome()
 }
 
-/// What comes of a question for an address by somebody who waits so many milliseconds.
+/// The same for somebody who waits so many milliseconds.
 async fn outcome_within(resolver: &DnsResolver, name: &str, wait: u64) -> Outcome {
     let deadline = Instant::now() + Duration::from_millis(wait);
     let resolver = resolver.until(deadline);
@@ -52,6 +52,23 @@ async fn the_next_server_is_asked_where_one_fails() {
         Outcome::Records
     );
     assert_eq!((bad.questions().len(), silent.questions().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_failed_at_once_is_not_silent() {
+    let silent = NameServer::start("*.test !silent");
+    // Nothing listens there yet.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut options = DnsOptions::new([silent.address(), closed]);
+    (options.attempts, options.timeout) = (1, Duration::from_millis(100));
+    let resolver = DnsResolver::new(options);
+    assert_eq!(outcome(&resolver, "a.test").await, Outcome::Timeout);
+    let _good = NameServer::start_at(closed, "*.test A 192.0.2.1");
+    assert_eq!(outcome(&resolver, "b.test").await, Outcome::Records);
+    assert_eq!(silent.questions().len(), 1);
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ pub struct DnsCounts {
     pub empty: u64,
     /// The servers could not find out, or did not want to answer.
     pub failed: u64,
-    /// No server has answered in time. A question that all who asked it have given up counts here if a server had time
-    /// enough to be taken for silent, and nowhere otherwise.
+    /// No server has answered in time. A question that all who asked it have given up counts here if that was after half
+    /// the time of a try, or 0.9 s, since a server was asked, and nowhere otherwise.
     pub timeout: u64,
     /// No server could be reached.
     pub unreachable: u64,
@@ -78,7 +78,7 @@ impl Counters {
         }
     }
 
-    fn asked(&self, outcome: Outcome) {
+    pub(super) fn asked(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Records => &self.records,
             Outcome::NoData | Outcome::NxDomain => &self.empty,

@@ -18,7 +18,7 @@ use super::{
 
 impl Shared {
     /// Asks one server after the other until one has answered, or until the deadline. Otherwise the outcome is the last
-    /// answer that fails, else a timeout if a try had no answer, else the first error.
+    /// answer that fails, else a timeout if a try had no answer, else the first error of a server that was reached.
     pub(super) async fn exchange(
         &self,
         question: &Question,
@@ -49,7 +49,10 @@ impl Shared {
                     let next = select(asked.next(), over.clone()).await;
                     let Either::Left((Some((from, said)), _)) = next else {
                         failure = Outcome::Timeout;
-                        self.servers.note_silence(server, begin);
+                        // It may have failed before, and left its time to others.
+                        if open.contains(&this) {
+                            self.servers.note_silence(server, begin);
+                        }
                         break;
                     };
                     match said {

@@ -148,12 +148,12 @@ impl Shared {
     async fn ask_and_keep(&self, question: Question) -> Answer {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
-        let asked = self.counters.begin(options.min_silence());
         let Some(_permit) = self.permit(deadline).await else {
             // It is not kept: no server was asked.
-            asked.end(Outcome::Timeout);
+            self.counters.asked(Outcome::Timeout);
             return Answer::without_records(Outcome::Timeout);
         };
+        let asked = self.counters.begin(options.min_silence());
         let answer = self.follow(&question, deadline).await;
         asked.end(answer.outcome());
         let time = match answer.outcome() {
@@ -182,7 +182,7 @@ impl Shared {
         let (mut name, mut asked) = (question.name.clone(), vec![]);
         loop {
             // A circle, or a chain that is too long, says neither what there is nor that there is nothing.
-            if asked.len() == MAX_ALIASES || asked.contains(&name) {
+            if asked.len() > MAX_ALIASES || asked.contains(&name) {
                 ttl = Duration::ZERO;
                 break;
             }
@@ -201,7 +201,12 @@ impl Shared {
                 _ => break,
             }
         }
-        Answer::from_section(question, outcome, section, ttl)
+        let answer = Answer::from_section(question, outcome, section, ttl);
+        if outcome == Outcome::Records && answer.outcome() != Outcome::Records {
+            // Not even a server's word that there is nothing.
+            return answer.within(Duration::ZERO);
+        }
+        answer
     }
 }
 

@@ -57,7 +57,7 @@ impl Query {
         Decoded::decode(&self.question, self.id, datagram)
     }
 
-    /// The answer in a message over TCP, where none is cut off.
+    /// The answer in a message over TCP.
     pub(super) fn decode_whole(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
         Decoded::decode_whole(&self.question, self.id, message)
     }

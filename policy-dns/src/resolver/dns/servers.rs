@@ -1,6 +1,7 @@
 //! The order in which name servers are asked: a server that is silent comes last.
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -40,7 +41,10 @@ impl Servers {
             heard: None,
             silent_until: None,
         };
-        let servers = servers.into_iter().map(new).collect();
+        // One that is named twice is one: it would be asked again before others when it is silent.
+        let mut known = HashSet::new();
+        let servers = servers.into_iter().filter(|&address| known.insert(address));
+        let servers = servers.map(new).collect();
         Self {
             state: Mutex::new(State { servers, first: 0 }),
             rotate,
@@ -156,9 +160,16 @@ mod tests {
         assert_eq!(servers.in_order(), [b, c, a]);
         drop(second);
         assert_eq!(servers.in_order(), [b, a, c]);
-        a_try(&servers, a).hear();
-        assert_eq!(servers.in_order(), [a, b, c]);
+        a_try(&servers, c).hear();
+        assert_eq!(servers.in_order(), [b, c, a]);
         advance(SILENCE).await;
+        assert_eq!(servers.in_order(), [a, b, c]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_named_twice_is_asked_as_one() {
+        let (_, [a, b, c]) = servers(false);
+        let servers = Servers::new(vec![a, a, b, a, c], false, SECOND);
         assert_eq!(servers.in_order(), [a, b, c]);
     }
 

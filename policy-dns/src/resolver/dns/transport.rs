@@ -55,9 +55,12 @@ async fn ask_with(
     query: Query,
 ) -> Result<Decoded, TransportError> {
     let query = Arc::new(query);
-    let decoded = sockets.ask(a_try.server(), &query).await?;
-    // It is not silent, even if it says nothing over TCP.
-    a_try.hear();
+    let said = sockets.ask(a_try.server(), &query).await;
+    // It is not silent, even if nobody can read that, or if it says nothing over TCP.
+    if matches!(said, Ok(_) | Err(TransportError::Decode(_))) {
+        a_try.hear();
+    }
+    let decoded = said?;
     if decoded.is_truncated() {
         over_tcp(a_try.server(), &query).await
     } else {
@@ -74,7 +77,12 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     let length = stream.read_u16().await?;
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;
-    Ok(query.decode_whole(&message)?)
+    let decoded = query.decode_whole(&message)?;
+    if decoded.is_truncated() {
+        // There is nothing that would bring the rest.
+        return Err(DecodeError::Malformed.into());
+    }
+    Ok(decoded)
 }
 
 const FORMERR: u16 = 1;
