@@ -32,6 +32,11 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         &bind_address(&loaded.options),
         loaded.options.scalar("TCP_PORT").number(),
     );
+    if let Err(error) = requests.parse::<ListenAddr>() {
+        findings.push(Finding::Error(format!(
+            "$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"
+        )));
+    }
     let mut all = vec![("$TCP_PORT", requests)];
     for text in admin.split_ascii_whitespace() {
         all.push(("$ADMIN", text.to_owned()));

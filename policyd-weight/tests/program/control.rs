@@ -258,6 +258,10 @@ fn addresses_that_do_not_work_are_named_by_the_check() {
             "$CONTROL is no unix:/PATH: '/run/x'",
         ),
         (
+            "$TCP_PORT = 99999;",
+            "$TCP_PORT, $BIND_ADDRESS: 'inet:127.0.0.1:99999': ",
+        ),
+        (
             "$TCP_PORT = 9107; $BIND_ADDRESS = 'all'; $ADMIN = 'inet:127.0.0.1:9107';",
             "$ADMIN: cannot listen at 'inet:127.0.0.1:9107' as well: $TCP_PORT has 'inet:0.0.0.0:9107' already",
         ),
