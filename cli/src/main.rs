@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),
     };
     if options.failover.only_checks() || options.config.only_prints() {
+        // A signal ends it as it does any program.
+        drop(inherited);
         let is_valid = if options.config.only_prints() {
             print_config(&options)
         } else {

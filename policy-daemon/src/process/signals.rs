@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use nix::sys::signal::{
-    SigSet,
-    Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-};
+use nix::sys::signal::{self, SigSet, Signal::SIGHUP};
 use rustix::process::Signal;
 use signal_hook::iterator::{backend::SignalDelivery, exfiltrator::SignalOnly};
 
@@ -30,8 +27,8 @@ impl HeldSignals {
     pub(crate) fn hold() -> io::Result<Self> {
         let before = SigSet::thread_get_mask()?;
         let mut held = SigSet::all();
-        for stop in [SIGTERM, SIGINT, SIGQUIT] {
-            held.remove(stop);
+        for stop in STOPS.map(|stop| signal::Signal::try_from(stop.as_raw())) {
+            held.remove(stop?);
         }
         held.thread_block()?;
         Ok(Self { before })

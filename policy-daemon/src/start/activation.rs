@@ -80,7 +80,7 @@ impl Rejected {
 impl Inherited {
     /// Takes the sockets, and removes their variables from the environment. To be called once, before threads are started.
     ///
-    /// From now on SIGHUP, SIGUSR1 and all else that would end the process, but for SIGTERM, SIGINT and SIGQUIT, wait until
+    /// From now on all signals, but for SIGTERM, SIGINT and SIGQUIT, wait until
     /// [`Daemon::prepare`](crate::Daemon::prepare) takes them, or until this value is dropped: a reload that comes while
     /// options are read must not end the daemon.
     ///
