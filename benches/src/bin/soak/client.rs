@@ -22,7 +22,7 @@ use crate::{health::Health, service::may_fail};
 /// The daemon's answer when no service has answered.
 pub(crate) const DEFAULT: &str = "DEFER_IF_PERMIT nobody";
 
-/// What became of a request.
+/// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Outcome {
     Answered,
