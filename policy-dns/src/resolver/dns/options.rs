@@ -1,8 +1,7 @@
 //! The servers that are asked, and the limits.
 
 use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV6},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,25 +60,26 @@ impl DnsOptions {
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
+    /// As [`DnsOptions::from_file`].
     pub fn from_system() -> Result<Self, ResolvConfError> {
         Self::from_file("/etc/resolv.conf")
     }
 
-    /// The servers and options of a file like `/etc/resolv.conf`.
+    /// The servers and options of a file like `/etc/resolv.conf`, as glibc reads it: the first three servers; `timeout`
+    /// from 1 to 30 s, `attempts` from 1 to 5, and `rotate`; 127.0.0.1 where no server is named. Lines that are wrong or
+    /// unknown are passed over, and so is a server at an interface that is not there.
     ///
     /// # Errors
     ///
-    /// The file cannot be read.
+    /// The file cannot be read, or none of its servers can be asked.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ResolvConfError> {
         let path = path.as_ref();
-        let error = |source| ResolvConfError {
+        let error = |reason| ResolvConfError {
             path: path.into(),
-            source,
+            reason,
         };
-        let text = std::fs::read(path).map_err(error)?;
-        Self::from_resolv_conf(&text)
-            .map_err(|message| error(io::Error::new(io::ErrorKind::InvalidData, message)))
+        let text = std::fs::read(path).map_err(|cause| error(cause.to_string()))?;
+        Self::from_resolv_conf(&text).map_err(error)
     }
 
     /// How long a server has to say nothing before it is silent: less than the time of a try, and than a second, since
@@ -88,22 +88,16 @@ impl DnsOptions {
         (self.timeout / 2).min(MIN_SILENCE)
     }
 
-    /// `nameserver`, and of the options `timeout`, `attempts` and `rotate`, with their limits in glibc: three
-    /// servers, 30 s, 5 attempts. Without a server it is the one on this host.
     fn from_resolv_conf(text: &[u8]) -> Result<Self, String> {
-        let config = resolv_conf::Config::parse(text).map_err(|error| error.to_string())?;
-        let servers = config.nameservers.iter().filter_map(|address| {
-            let address = match address {
-                resolv_conf::ScopedIp::V4(address) => (*address).into(),
-                resolv_conf::ScopedIp::V6(address, None) => (*address).into(),
-                // The number of an interface takes a system call; such servers are rare.
-                resolv_conf::ScopedIp::V6(_, Some(_)) => return None,
-            };
-            Some(SocketAddr::new(address, DNS_PORT))
-        });
-        let mut servers: Vec<_> = servers.take(MAX_SERVERS).collect();
+        // What is wrong in a line is no reason to ask no server: glibc passes it over as well.
+        let (config, _) = resolv_conf::Config::parse_with_errors(text);
+        let servers = config.nameservers.iter().take(MAX_SERVERS);
+        let mut servers: Vec<_> = servers.filter_map(socket_address).collect();
+        if let (Some(first), true) = (config.nameservers.first(), servers.is_empty()) {
+            return Err(format!("{first} is at an interface that is not there"));
+        }
         if servers.is_empty() {
-            servers.push(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DNS_PORT));
+            servers.push((Ipv4Addr::LOCALHOST, DNS_PORT).into());
         }
         let timeout = Duration::from_secs(config.timeout.clamp(1, 30).into());
         let attempts = config.attempts.clamp(1, 5);
@@ -117,12 +111,32 @@ impl DnsOptions {
     }
 }
 
-/// A file like `/etc/resolv.conf` that cannot be read.
+/// The address of a server; none if that is at an interface that is not there.
+fn socket_address(server: &resolv_conf::ScopedIp) -> Option<SocketAddr> {
+    use resolv_conf::ScopedIp;
+    let (address, scope) = match server {
+        ScopedIp::V4(address) => return Some((*address, DNS_PORT).into()),
+        ScopedIp::V6(address, scope) => (*address, scope.as_deref()),
+    };
+    let scope = match scope {
+        None => 0,
+        Some(scope) => scope.parse().ok().or_else(|| interface(scope))?,
+    };
+    Some(SocketAddrV6::new(address, DNS_PORT, 0, scope).into())
+}
+
+/// The number of an interface, by its name, which is one of letters and digits here.
+fn interface(name: &str) -> Option<u32> {
+    let number = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
+    number.ok()?.trim().parse().ok()
+}
+
+/// A file like `/etc/resolv.conf` that cannot be used.
 #[derive(Debug, Error)]
-#[error("cannot read {}", path.display())]
+#[error("cannot use {}: {reason}", path.display())]
 pub struct ResolvConfError {
     path: PathBuf,
-    source: io::Error,
+    reason: String,
 }
 
 const MIN_SILENCE: Duration = Duration::from_millis(900);
@@ -166,6 +180,52 @@ mod tests {
             (Duration::from_secs(30), 1)
         );
         let error = DnsOptions::from_file("/nonexistent/resolv.conf").unwrap_err();
-        assert_eq!(error.to_string(), "cannot read /nonexistent/resolv.conf");
+        let expected = "cannot use /nonexistent/resolv.conf: No such file or directory";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn lines_that_are_wrong_cost_nothing_else() {
+        let rest = "nameserver 192.0.2.1\noptions timeout:7\n";
+        for wrong in [
+            &b"options strict-error insecure1 ndots timeout:"[..],
+            b"sortlist 10.0.0.0/8",
+            b"nameserver mail",
+            b"nameserver",
+            b"domain a b",
+            b"search \xff",
+            b"frobnicate yes",
+            b"options timeout:x attempts:9999999999 rotate:1",
+        ] {
+            let text = [wrong, b"\n", rest.as_bytes()].concat();
+            let options = DnsOptions::from_resolv_conf(&text).unwrap();
+            let expected = (
+                vec!["192.0.2.1:53".parse().unwrap()],
+                Duration::from_secs(7),
+            );
+            assert_eq!(
+                (options.servers, options.timeout),
+                expected,
+                "{}",
+                text.escape_ascii()
+            );
+        }
+        let options = read("nameserver 192.0.2.1 of the office\n");
+        assert_eq!(options.servers, ["192.0.2.1:53".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_server_may_be_at_an_interface() {
+        for name in ["fe80::1%1", "fe80::1%lo"] {
+            let options = read(&format!("nameserver {name}\nnameserver fe80::2%nosuch0\n"));
+            assert_eq!(
+                options.servers,
+                ["[fe80::1%1]:53".parse().unwrap()],
+                "{name}"
+            );
+        }
+        let error = DnsOptions::from_resolv_conf(b"nameserver fe80::1%nosuch0");
+        let expected = "fe80::1%nosuch0 is at an interface that is not there";
+        assert_eq!(error, Err(expected.to_owned()));
     }
 }
