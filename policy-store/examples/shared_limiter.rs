@@ -1,9 +1,19 @@
-//! A limiter that processes share: each sender has 60 messages a minute and 500 an hour, whichever process is asked.
+//! A limiter that processes share: each sender has 60 mails a minute and 500 an hour, whichever process is asked.
 //!
 //! ```text
-//! cargo run --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10031 60/1m,500/1h
-//! cargo run --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10032 60/1m,500/1h
+//! cargo run -p policy-store --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10031 60/1m,500/1h
+//! cargo run -p policy-store --example shared_limiter -- /var/lib/limits.sqlite inet:127.0.0.1:10032 60/1m,500/1h
 //! ```
+//!
+//! All of them are given windows of the same lengths: what the file holds of others is lost.
+//!
+//! Postfix asks once a mail with this in `main.cf`. In `smtpd_recipient_restrictions` it asks once a recipient:
+//!
+//! ```text
+//! smtpd_end_of_data_restrictions = check_policy_service inet:127.0.0.1:10031
+//! ```
+//!
+//! What a client sends that is no request is logged with `tracing`: a program that is to show it installs a subscriber.
 
 use std::{env, error::Error, process::exit, sync::Arc};
 
