@@ -1,4 +1,19 @@
-//! A policy server that checks clients with DNS lists and SPF: `check ENDPOINT NAME-SERVER`.
+//! A policy server that checks clients with DNS lists and SPF.
+//!
+//! ```text
+//! cargo run -p policy-dns --example check -- inet:127.0.0.1:10031 127.0.0.1:53
+//! ```
+//!
+//! Postfix asks it once a mail, so that there is one `Received-SPF`, and not about its own users, whose addresses may be
+//! on lists, with this in `main.cf`:
+//!
+//! ```text
+//! smtpd_data_restrictions = permit_mynetworks, permit_sasl_authenticated,
+//!     check_policy_service inet:127.0.0.1:10031
+//! ```
+//!
+//! What a client sends that is no request is logged with `tracing`: a program that is to show it installs a subscriber.
+
 use std::{env, net::IpAddr, process::exit, sync::Arc, time::Duration};
 
 use policy_dns::{
