@@ -32,10 +32,10 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | remember something for a time | [`Store`]: [`MemoryStore`], `SqliteStore`, `RedisStore`, [`MemcachedStore`], [`SqlStore`] |
+//! | remember something for a time | [`Store`]: [`MemoryStore`], [`SqliteStore`], [`RedisStore`], [`MemcachedStore`], [`SqlStore`] |
 //! | count events over sliding windows | [`Store::count`] with [`Windows`] |
-//! | ask a database | [`Sql`]: `Sqlite`, `Mysql`, `Postgres`; [`Dsn`] names one |
-//! | ask a directory | `Directory` |
+//! | ask a database | [`Sql`]: [`Sqlite`], [`Mysql`], [`Postgres`]; [`Dsn`] names one |
+//! | ask a directory | [`Directory`] |
 //! | look something up in a file that may change | [`MapFile`]: Postfix's `hash:`, `cdb:`, `texthash:`, `cidr:`, regular expressions |
 //! | know the country of an address | [`Countries`] |
 //! | see which remote is away | [`Breaker`] |
@@ -54,7 +54,28 @@
 //!
 //! Nothing is logged: what goes wrong is returned, and the state of each remote can be watched. No error, no `Debug`
 //! output and no state holds a password.
-
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! | --- | --- |
+//! | `sqlite` (default) | [`Sqlite`], [`SqliteStore`]; compiles SQLite's C sources |
+//! | `redis` (default) | [`RedisStore`]: Redis and Valkey, sentinels, a cluster |
+//! | `regexp` (default) | regular expressions with Perl's meaning, for [`MapFile`]; compiles PCRE2's C sources |
+//! | `geo` (default) | `mmdb` files, for [`Countries`]; `GeoIP.dat` is always read |
+//! | `mysql` | [`Mysql`]: MariaDB and MySQL |
+//! | `postgres` | [`Postgres`] |
+//! | `ldap` | [`Directory`] |
+//!
+// Without its feature a type's link leads to the features.
+#![cfg_attr(
+    not(feature = "sqlite"),
+    doc = "[`Sqlite`]: #features\n[`SqliteStore`]: #features"
+)]
+#![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
+#![cfg_attr(not(feature = "mysql"), doc = "[`Mysql`]: #features")]
+#![cfg_attr(not(feature = "postgres"), doc = "[`Postgres`]: #features")]
+#![cfg_attr(not(feature = "ldap"), doc = "[`Directory`]: #features")]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -106,6 +106,46 @@ fn two_processes_let_through_what_one_would() {
 }
 
 #[test]
+fn what_cannot_be_counted_is_not_let_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let _limiter = Limiter::start(&program(), directory.path(), "one");
+    let answer = ask(&directory.path().join("one"), &"x".repeat(5000));
+    assert_eq!(answer, "action=DEFER cannot be counted");
+}
+
+#[test]
+fn an_error_at_the_start_says_what_it_is_about() {
+    let program = program();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("limits.sqlite");
+    let file = file.to_str().unwrap();
+    let missing = directory.path().join("missing/limits.sqlite");
+    let missing = missing.to_str().unwrap();
+    let socket = directory.path().join("missing/socket");
+    let socket = format!("unix:{}", socket.display());
+    for (arguments, expected) in [
+        (vec![], "usage: shared_limiter FILE ENDPOINT WINDOWS".into()),
+        (
+            vec![file, "inet:127.0.0.1:0", "3/1M"],
+            "`3/1M` is no limit such as 60/1m or 2000/1d (s, m, h, d)".into(),
+        ),
+        (
+            vec![missing, "inet:127.0.0.1:0", "3/1m"],
+            format!("{missing}: cannot serve: No such file or directory (os error 2)"),
+        ),
+        (
+            vec![file, &socket, "3/1m"],
+            format!("{socket}: No such file or directory (os error 2)"),
+        ),
+    ] {
+        let output = Command::new(&program).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, format!("shared_limiter: {expected}\n"));
+    }
+}
+
+#[test]
 fn the_example_fits_on_a_page() {
     let text = include_str!("../examples/shared_limiter.rs");
     let code = text

@@ -1,5 +1,20 @@
-//! A policy server that checks clients with DNS lists and SPF: `check ENDPOINT NAME-SERVER`.
-use std::{env, net::IpAddr, sync::Arc, time::Duration};
+//! A policy server that checks clients with DNS lists and SPF.
+//!
+//! ```text
+//! cargo run -p policy-dns --example check -- inet:127.0.0.1:10031 127.0.0.1:53
+//! ```
+//!
+//! Postfix asks it once a mail, so that there is one `Received-SPF`, and not about its own users, whose addresses may be
+//! on lists, with this in `main.cf`:
+//!
+//! ```text
+//! smtpd_data_restrictions = permit_mynetworks, permit_sasl_authenticated,
+//!     check_policy_service inet:127.0.0.1:10031
+//! ```
+//!
+//! What a client sends that is no request is logged with `tracing`: a program that is to show it installs a subscriber.
+
+use std::{env, net::IpAddr, process::exit, sync::Arc, time::Duration};
 
 use policy_dns::{
     DnsOptions, DnsResolver, Resolver,
@@ -37,13 +52,25 @@ async fn answer(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), BoxError> {
-    let [endpoint, server] = [1, 2].map(|index| env::args().nth(index).unwrap_or_default());
-    let dns = DnsResolver::new(DnsOptions::new([server.parse()?]));
+async fn main() {
+    if let Err(error) = run(&env::args().skip(1).collect::<Vec<_>>()).await {
+        eprintln!("check: {error}");
+        exit(1);
+    }
+}
+
+async fn run(arguments: &[String]) -> Result<(), BoxError> {
+    let [endpoint, server] = arguments else {
+        return Err("usage: check ENDPOINT ADDRESS-OF-NAME-SERVER:PORT".into());
+    };
+    let address = server.parse::<std::net::SocketAddr>();
+    let address = address.map_err(|error| format!("{server}: {error}"))?;
+    let dns = DnsResolver::new(DnsOptions::new([address]));
     let list = |zone| DnsList::addresses(zone, ListOptions::for_zone(zone)).map(Arc::new);
     let zones = ["zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com"];
     let lists: Arc<Lists> = zones.into_iter().map(list).collect::<Result<_, _>>()?;
-    let listener = Listener::bind(&endpoint.parse()?).await?;
+    let listener = Listener::bind(&endpoint.parse()?).await;
+    let listener = listener.map_err(|error| format!("{endpoint}: {error}"))?;
     println!("listening on {endpoint}");
     let (handler_dns, handler_lists) = (dns.clone(), Arc::clone(&lists));
     let handler = move |request| answer(handler_dns.clone(), Arc::clone(&handler_lists), request);

@@ -9,7 +9,7 @@ use policy_dns::{
 use policy_proto::Request;
 use policy_testing::NameServer;
 
-use super::answer;
+use super::{answer, run};
 
 const ZONE: &str = r#"
     192.0.2.66@bl.spamcop.net     A 127.0.0.2
@@ -59,5 +59,29 @@ async fn a_policy_server_checks_lists_and_spf() {
             .await
             .unwrap();
         assert_eq!(String::from_utf8_lossy(response.as_bytes()), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_error_at_the_start_says_what_it_is_about() {
+    let usage = "usage: check ENDPOINT ADDRESS-OF-NAME-SERVER:PORT";
+    for (arguments, expected) in [
+        (&[][..], usage),
+        (&["inet:127.0.0.1:10031"], usage),
+        (
+            &["inet:127.0.0.1:10031", "127.0.0.1"],
+            "127.0.0.1: invalid socket address syntax",
+        ),
+        (
+            &["127.0.0.1", "127.0.0.1:53"],
+            "the port is missing after '127.0.0.1'",
+        ),
+        (
+            &["unix:/missing/socket", "127.0.0.1:53"],
+            "unix:/missing/socket: No such file or directory (os error 2)",
+        ),
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(run(&arguments).await.unwrap_err().to_string(), expected);
     }
 }

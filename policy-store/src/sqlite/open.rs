@@ -54,7 +54,8 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     match made {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.into()),
+        // As SQLite says that it cannot open a file: there is no connection.
+        Err(error) => Err(StoreError::NotServing(error.to_string())),
     }
 }
 

@@ -8,7 +8,9 @@ use crate::RemoteOptions;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SqliteOptions {
-    /// The file. It is made if it is missing, for its owner alone (mode 0600).
+    /// The file. It is made if it is missing, for its owner alone (mode 0600). `:memory:` is a database in memory, which is
+    /// shared with no other [`Sqlite`](crate::Sqlite) but its clones. It is gone with the last of them, and where SQLite fails
+    /// and is opened again.
     pub path: PathBuf,
     /// Whether a file is made if there is none. Yes.
     pub create: bool,

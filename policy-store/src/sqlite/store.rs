@@ -28,9 +28,13 @@ use crate::{
 /// How many entries a file holds, if nothing else is said.
 const MAX_ENTRIES: u64 = 1_000_000;
 
-/// A store in the table `policy_store` of a file. Processes of one host may share it; a network's file system does
-/// not do for that. It is bounded: when it is full, entries whose time is over leave, and then those that were written
-/// longest ago.
+/// A store in the table `policy_store` of a file. It is bounded: when it is full, entries whose time is over leave, and
+/// then those that were written longest ago.
+///
+/// Processes of one host and one user may share it; a network's file system does not do for that. For several users make
+/// an empty file with mode 0660 first, in a directory with mode 2770, both of a group that all of them are in: SQLite makes
+/// files beside it. Stop all processes before the file is removed or replaced: those that have it open go on with the
+/// old one, and each file has counts of its own.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     file: Sqlite,

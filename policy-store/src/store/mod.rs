@@ -74,7 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Checks an event against all windows of a key, and counts it if it is allowed, in one step.
     ///
     /// The key is for windows alone: other values of it are lost, and [`get`](Self::get) does not read it. One key
-    /// counts amounts or distinct values; the other kind of event starts from nothing.
+    /// counts amounts or distinct values; the other kind of event starts from nothing. All that count a key give windows of
+    /// the same lengths: what it holds of other lengths is forgotten.
     fn count<'a>(
         &'a self,
         key: &'a [u8],

@@ -43,11 +43,24 @@ impl Window {
 
 /// Several windows that count the same events.
 ///
+/// # Text
+///
+/// From 1 to 8 windows with commas between them, with or without spaces around these: `60/1m, 500/1h`. Each is a limit,
+/// `/`, and a length from 1 s to 366 d: a number and one of `s`, `m`, `h` and `d`, without a space in between. A number
+/// that is missing is 1, and a letter that is missing is `s`. A limit of 0 lets nothing through.
+///
 /// ```
 /// use policy_store::Windows;
 ///
 /// let windows: Windows = "60/1m, 500/1h, 2000/1d".parse()?;
 /// assert_eq!(windows.to_string(), "60/1m, 500/1h, 2000/1d");
+///
+/// let windows: Windows = "3/90,5/m,0/24h".parse()?;
+/// assert_eq!(windows.to_string(), "3/90s, 5/1m, 0/1d");
+///
+/// for text in ["3 / 1m", "3/1 m", "3/1M", "3/1w", "3/1m, 4/60s", ""] {
+///     assert!(text.parse::<Windows>().is_err());
+/// }
 /// # Ok::<(), policy_store::InvalidWindows>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
