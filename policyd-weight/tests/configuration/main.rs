@@ -236,6 +236,8 @@ fn more_of_the_language_has_perls_values() {
         ("$PTTL = $POSCACHESIZE * 4 - -1;", "$PTTL", &["4001"]),
         ("$PTTL = 2 + 3 * 4 ** 2 % 7;", "$PTTL", &["8"]),
         ("$PTTL = -2 ** 2;", "$PTTL", &["-4"]),
+        ("$PTTL = 2 ** 3 ** 2;", "$PTTL", &["512"]),
+        ("$PTTL = 2 ** -3 ** 2 * 512;", "$PTTL", &["1"]),
         ("$PTTL = '3' + '4x';", "$PTTL", &["7"]),
         (
             "$PTTL = 0x1f + 0b11 + 1e3 + .5 + 1_000;",
