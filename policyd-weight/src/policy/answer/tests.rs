@@ -179,3 +179,42 @@ async fn a_country_of_a_file_has_its_score() {
     let error = Settings::load(source, None).unwrap_err();
     assert!(error.contains("error: $COUNTRY_DB "), "{error}");
 }
+
+/// A file that is read again: with `--compat` on top of the options that hold, and what was fixed at the start stays.
+#[tokio::test]
+async fn with_compat_a_file_is_read_again_as_by_the_perl_program() {
+    let (dns, other) = (NameServer::start(ZONE), NameServer::start(""));
+    for (compat, begin, rate, asks_other) in [
+        (true, "PREPEND X-policyd-weight:", "; rate: 96.9", false),
+        (false, "DUNNO ", "; rate: -3.1", true),
+    ] {
+        let first = file(
+            &dns,
+            "@helo_from_mx_eq_ip_score = (1.5, 96.9); $REJECTLEVEL = 200;",
+        );
+        let policy = policy(&first, compat);
+        let scored = policy
+            .answer(&attributes("carol@acme.test", "1"))
+            .await
+            .unwrap();
+        assert!(
+            scored.ends_with("CL_IP_EQ_FROM_MX=96.9; rate: 96.9"),
+            "{scored}"
+        );
+        let again = file(&dns, "$ADD_X_HEADER = 0; $POSCACHESIZE = 0;");
+        std::fs::copy(again.path(), first.path()).unwrap();
+        policy.reload().unwrap();
+        let scored = policy
+            .answer(&attributes("carol@acme.test", "2"))
+            .await
+            .unwrap();
+        assert!(scored.starts_with(begin), "{compat}: {scored}");
+        assert!(scored.ends_with(rate), "{compat}: {scored}");
+
+        let before = other.questions().len();
+        std::fs::copy(file(&other, "$POSCACHESIZE = 0;").path(), first.path()).unwrap();
+        policy.reload().unwrap();
+        _ = policy.answer(&attributes("dora@acme.test", "3")).await;
+        assert_eq!(other.questions().len() > before, asks_other, "{compat}");
+    }
+}
