@@ -192,7 +192,8 @@ Options
                        print what a file changes, as JSON
     --admin ENDPOINT   show metrics and the state over HTTP here (with start): inet:HOST:PORT on loopback, or unix:/PATH
     --control ENDPOINT take commands of policyd-weight ctl here (with start): unix:/PATH
-    --explain [--json] read a request, and print its score step by step
+    --explain [--json]
+                       read a request, and print its score step by step
 
 Actions
     start              start the daemon
