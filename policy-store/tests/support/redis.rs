@@ -53,10 +53,9 @@ fn sentinel(primary: &str) -> Server {
     Server::start_in(directory, &address, &["redis-server", &file, "--sentinel"])
 }
 
-/// Three servers that share the keys.
+/// Three servers that share the keys, each a third of the slots in their order. Where one is away, the others serve theirs.
 pub fn cluster() -> Vec<Server> {
-    let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-    let servers: Vec<_> = (0..3).map(|_| with(&options)).collect();
+    let servers: Vec<_> = (0..3).map(|_| node()).collect();
     let addresses = servers.iter().map(Server::address);
     let create = ["--cluster", "create"]
         .into_iter()
@@ -64,4 +63,29 @@ pub fn cluster() -> Vec<Server> {
         .chain(["--cluster-yes"]);
     run("redis-cli", &create.collect::<Vec<_>>());
     servers
+}
+
+/// A server that is to belong to a cluster.
+pub fn node() -> Server {
+    with(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "2000",
+        "--cluster-require-full-coverage",
+        "no",
+    ])
+}
+
+/// Asks a server; the words of the question have no blanks.
+pub async fn ask<T: redis::FromRedisValue>(server: &Server, question: &str) -> T {
+    let client = redis::Client::open(format!("redis://{}", server.address())).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut words = question.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    for word in words {
+        command.arg(word);
+    }
+    let answer = command.query_async(&mut connection).await;
+    answer.unwrap_or_else(|error| panic!("{question}: {error}"))
 }
