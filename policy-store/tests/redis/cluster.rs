@@ -9,8 +9,8 @@ use std::{
 };
 
 use policy_store::{
-    BreakerState, Lock, Locked, RedisOptions, RedisServers, RedisStore, RemoteOptions,
-    Store, StoreError,
+    BreakerState, Lock, Locked, RedisOptions, RedisServers, RedisStore, RemoteOptions, Store,
+    StoreError,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    store_suite,
     suite::{self, LONG, Tested},
     support::{
         Server,
@@ -166,7 +167,12 @@ async fn keys_of_two_slots_are_refused() {
     };
     let error = store.lock_and_get(lock, &key(1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    assert!(store.breakers().iter().all(|it| it.state() == BreakerState::Closed));
+    assert!(
+        store
+            .breakers()
+            .iter()
+            .all(|it| it.state() == BreakerState::Closed)
+    );
 }
 
 /// A server that names itself, or another port each time, as the node that has the slot.
@@ -211,7 +217,10 @@ async fn nodes_that_name_each_other_are_followed_so_often_and_not_for_ever() {
     for to in ["", "host", "h\u{1b}st:1", ":0", "a b:1", "?:6379"] {
         let (store, _) = pointing(move |_| to.into()).await;
         let error = store.get(b"{b}").await.unwrap_err();
-        assert!(matches!(error, StoreError::NotServing(_) | StoreError::Protocol(_)), "{error:?}");
+        assert!(
+            matches!(error, StoreError::NotServing(_) | StoreError::Protocol(_)),
+            "{error:?}"
+        );
         assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
     }
 }

@@ -37,7 +37,10 @@ async fn a_node_that_hangs_harms_no_key_of_the_others() {
         let known: String = ask(&nodes[1], "CLUSTER NODES").await;
         refused > 0 && known.contains("master,fail ")
     });
-    assert!(is_known.await, "the node is still asked, after {refused} refusals");
+    assert!(
+        is_known.await,
+        "the node is still asked, after {refused} refusals"
+    );
     assert_ne!(state(&store, &nodes[0]), Some(BreakerState::Closed));
     for (breaker, watch) in others {
         assert_eq!(breaker.state(), BreakerState::Closed, "{breaker:?}");
@@ -56,7 +59,10 @@ async fn a_node_that_hangs_harms_no_key_of_the_others() {
         others_answer().await;
         store.get(&key(0)).await.is_ok()
     };
-    assert!(suite::eventually(is_back).await, "the node is not asked again");
+    assert!(
+        suite::eventually(is_back).await,
+        "the node is not asked again"
+    );
     assert_eq!(state(&store, &nodes[0]), Some(BreakerState::Closed));
     assert_eq!(store.breakers().len(), 3);
 }
