@@ -1,6 +1,8 @@
 //! Nodes of a cluster that hang, end, or take the place of others.
 
-use policy_store::{BreakerState, Store, StoreError};
+use policy_store::{
+    BreakerState, RedisOptions, RedisServers, RedisStore, Secret, Store, StoreError,
+};
 
 use crate::{
     cluster::{key, state, store, three},
@@ -131,5 +133,71 @@ async fn a_replica_that_takes_the_place_of_its_primary_is_written_to() {
     assert!(is_replica.await, "it has no primary");
     for node in 0..3 {
         store.set(&key(node), b"later", LONG).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_sees_no_other_is_away_until_it_does() {
+    let (store, mut nodes) = three(faults::remote()).await;
+    for node in &mut nodes[1..] {
+        node.kill();
+    }
+    let is_away = suite::eventually(async || {
+        let error = store.get(&key(0)).await.err();
+        let is_said = error.is_some_and(|error| error.to_string().contains("the cluster is down"));
+        is_said && state(&store, &nodes[0]) != Some(BreakerState::Closed)
+    });
+    assert!(is_away.await, "{:?}", store.breakers());
+    for node in &mut nodes[1..] {
+        node.start_again();
+    }
+    let is_back = suite::eventually(async || {
+        let mut all = true;
+        for node in 0..3 {
+            all &= store.get(&key(node)).await.is_ok();
+        }
+        all
+    });
+    assert!(is_back.await, "{:?}", store.breakers());
+}
+
+#[tokio::test]
+async fn the_nodes_that_are_found_are_logged_in_to() {
+    let (_, nodes) = three(suite::patient()).await;
+    for node in &nodes {
+        ask::<()>(node, "CONFIG SET requirepass geheim-7").await;
+    }
+    let addresses = vec![nodes[0].address().to_owned()];
+    let mut options = RedisOptions::new(RedisServers::Cluster(addresses));
+    options.remote = suite::patient();
+    for (password, is_right) in [
+        (None, false),
+        (Some("geheim-8"), false),
+        (Some("geheim-7"), true),
+    ] {
+        options.password = password.map(Secret::from);
+        let store = RedisStore::new(options.clone()).unwrap();
+        for node in 0..3 {
+            let result = store.get(&key(node)).await;
+            let shown = format!("{result:?} {store:?} {:?}", store.breakers());
+            assert!(!shown.contains("geheim"), "{shown}");
+            match result {
+                Ok(got) => assert!(is_right && got.is_some()),
+                Err(error) => {
+                    let is_refused = matches!(error, StoreError::Login(_) | StoreError::Away(_));
+                    assert!(!is_right && is_refused, "{error:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cluster_without_a_server_is_refused() {
+    for addresses in [vec![], vec!["redis://user:geheim@host".to_owned()]] {
+        let error = RedisStore::new(RedisOptions::new(RedisServers::Cluster(addresses)));
+        let error = error.unwrap_err();
+        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+        assert!(!error.to_string().contains("geheim"), "{error}");
     }
 }
