@@ -20,10 +20,7 @@ use tokio::{
 use crate::{
     store_suite,
     suite::{self, LONG, Tested},
-    support::{
-        Server,
-        redis::{self as servers, ask},
-    },
+    support::{Server, redis as servers},
 };
 
 /// Three nodes, and a store that has been told of the first of them.
@@ -72,6 +69,19 @@ store_suite!(run_all);
 async fn the_suite_passes() {
     let (store, _nodes) = three(suite::patient()).await;
     run_all(Arc::new(store) as Tested).await;
+}
+
+/// Asks a server; the words of the question have no blanks.
+pub(super) async fn ask<T: redis::FromRedisValue>(server: &Server, question: &str) -> T {
+    let client = redis::Client::open(format!("redis://{}", server.address())).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut words = question.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    for word in words {
+        command.arg(word);
+    }
+    let answer = command.query_async(&mut connection).await;
+    answer.unwrap_or_else(|error| panic!("{question}: {error}"))
 }
 
 /// The first slot is about to move from the first node to the second.

@@ -5,12 +5,9 @@ use policy_store::{
 };
 
 use crate::{
-    cluster::{key, state, store, three},
+    cluster::{ask, key, state, store, three},
     suite::{self, LONG},
-    support::{
-        faults,
-        redis::{self as servers, ask},
-    },
+    support::{faults, redis as servers},
 };
 
 #[tokio::test]

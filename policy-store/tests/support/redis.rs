@@ -76,16 +76,3 @@ pub fn node() -> Server {
         "no",
     ])
 }
-
-/// Asks a server; the words of the question have no blanks.
-pub async fn ask<T: redis::FromRedisValue>(server: &Server, question: &str) -> T {
-    let client = redis::Client::open(format!("redis://{}", server.address())).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut words = question.split(' ');
-    let mut command = redis::cmd(words.next().unwrap());
-    for word in words {
-        command.arg(word);
-    }
-    let answer = command.query_async(&mut connection).await;
-    answer.unwrap_or_else(|error| panic!("{question}: {error}"))
-}
