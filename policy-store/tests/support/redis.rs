@@ -1,5 +1,7 @@
 //! redis-server: alone, with a replica and sentinels, and as a cluster.
 
+use std::net::TcpListener;
+
 use super::{Server, free_port, process::run};
 
 const QUIET: [&str; 6] = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
@@ -11,7 +13,11 @@ pub fn one() -> Server {
 
 /// One server with more options.
 pub fn with(options: &[&str]) -> Server {
-    let port = free_port().to_string();
+    with_port(free_port(), options)
+}
+
+fn with_port(port: u16, options: &[&str]) -> Server {
+    let port = port.to_string();
     let command = [&["redis-server", "--port", &port], &QUIET[..], options].concat();
     Server::start(&format!("127.0.0.1:{port}"), &command)
 }
@@ -67,12 +73,23 @@ pub fn cluster() -> Vec<Server> {
 
 /// A server that is to belong to a cluster.
 pub fn node() -> Server {
-    with(&[
+    let options = [
         "--cluster-enabled",
         "yes",
         "--cluster-node-timeout",
         "2000",
         "--cluster-require-full-coverage",
         "no",
-    ])
+    ];
+    with_port(node_port(), &options)
+}
+
+/// A port that is free, and the one that is 10,000 above, at which nodes talk with each other.
+fn node_port() -> u16 {
+    loop {
+        let port = free_port() - 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
