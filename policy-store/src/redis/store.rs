@@ -25,9 +25,9 @@ const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
 /// How long the call of a script is as a rule, in bytes.
 const USUAL_CALL: usize = 512;
 
-/// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection to each server. Each is
-/// one command or one script, and one round trip, but for a count with a mark, which has two: a cluster may have both keys on
-/// different servers. Windows slide by the server's clock.
+/// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection to each
+/// server. Each is one command or one script, and one round trip, but for a count with a mark, which has two: a cluster
+/// may have both keys on different servers. Windows slide by the server's clock.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     servers: Servers,
