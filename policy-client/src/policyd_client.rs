@@ -86,8 +86,8 @@ impl Arguments {
             if !self.keepalive {
                 server.close();
             }
-            let action = match &exchange.answer {
-                Ok(response) => response.as_bytes(),
+            let action = match exchange.action() {
+                Ok(action) => action,
                 // Like the original it asks nothing more then.
                 Err(failure) => {
                     let text = format!("{}: {failure}", server.endpoint());
