@@ -1,4 +1,6 @@
 //! `policyd-client`: the command of mtpolicyd under its own name, with its options.
+//!
+//! A signal ends it as it ends the original: each action is printed when it comes, and nothing is measured.
 
 use std::{
     path::PathBuf,
