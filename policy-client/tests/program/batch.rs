@@ -6,6 +6,7 @@ use policy_testing::{
     process::{Daemon, Ended, Process, policy_client, run},
     stub::{Reply, Script, Stub},
 };
+use serde_json::Value;
 
 use crate::daemons::{mtpolicyd, policyd_weight};
 
@@ -101,6 +102,26 @@ fn what_comes_besides_an_answer_is_a_warning_and_spoils_no_other_answer() {
     let of = |name: &str| object[name].as_str().unwrap().to_owned();
     assert_eq!((ended.code, of("outcome")), (Some(0), "warned".to_owned()));
     assert_eq!(of("excess"), "action=REJECT\n\n");
+}
+
+#[test]
+fn an_unusual_answer_is_a_warning_and_one_that_is_not_utf_8_is_none() {
+    let stub = Stub::tcp(Script::default());
+    stub.set_sequence([
+        Script::bytes("x=y\naction=OK\n\n"),
+        Script::bytes(&b"action=OK \xe9\n\n"[..]),
+    ]);
+    let text = "a\n  > x=1\n  < OK\n  > x=2\n  < -\n";
+    let ended = batch(text, &[&stub.address(), "--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let objects = ended.out.lines().map(serde_json::from_str::<Value>);
+    let objects: Vec<_> = objects.map(Result::unwrap).collect();
+    let outcomes: Vec<_> = objects.iter().map(|object| &object["outcome"]).collect();
+    assert_eq!(outcomes, ["warned", "passed"]);
+    let unusual = "a line besides its action, which Postfix skips: 'x=y'";
+    assert_eq!(objects[0]["unusual"], unusual);
+    assert_eq!(objects[0]["reason"], format!("unusual: {unusual}"));
+    assert_eq!(objects[1]["action"], Value::Null);
 }
 
 #[test]
