@@ -193,7 +193,8 @@ fn plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr3(b'\n', b'\r', 0, rest)?;
     let (value, rest) = rest.split_at(end);
     let rest = rest.strip_prefix(b"\n\n")?;
-    (end < USUAL && action::read(value) == Ok((value, None))).then_some((value, rest))
+    let is_usual = value.first().is_some_and(u8::is_ascii_graphic) && value.is_ascii();
+    (end < USUAL && is_usual).then_some((value, rest))
 }
 
 /// A value that was cut, up to its last whole character.

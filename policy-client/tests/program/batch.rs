@@ -41,7 +41,7 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     stub.set_sequence([closing(), Script::answer("DUNNO"), closing()]);
     let ended = batch(text, &[&stub.address(), "--json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let objects: Vec<serde_json::Value> = ended
+    let objects: Vec<Value> = ended
         .out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -54,14 +54,7 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     };
     assert_eq!(of("outcome"), ["passed", "passed", "failed"]);
     assert_eq!(of("expected"), ["no answer", "DUNNO", "DUNNO"]);
-    assert_eq!(
-        of("action"),
-        [
-            serde_json::Value::Null,
-            "DUNNO".into(),
-            serde_json::Value::Null
-        ]
-    );
+    assert_eq!(of("action"), [Value::Null, "DUNNO".into(), Value::Null]);
     assert_eq!(of("line"), [3, 5, 7]);
     assert_eq!(of("test"), ["a", "a", "a"]);
     let reason = objects[2]["reason"].as_str().unwrap();
@@ -98,7 +91,7 @@ fn what_comes_besides_an_answer_is_a_warning_and_spoils_no_other_answer() {
     );
     let text = "a\n  > x=1\n  < OK\n";
     let ended = batch(text, &[&stub.address(), "--json"]);
-    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let object: Value = serde_json::from_str(&ended.out).unwrap();
     let of = |name: &str| object[name].as_str().unwrap().to_owned();
     assert_eq!((ended.code, of("outcome")), (Some(0), "warned".to_owned()));
     assert_eq!(of("excess"), "action=REJECT\n\n");
