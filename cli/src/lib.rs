@@ -8,31 +8,23 @@
 
 mod args;
 pub use args::{
-    Affinity, Checking, ClientArgs, ConfigArgs, DefaultAction, Detail, FailoverArgs, InvalidProbe,
-    InvalidService, LogArgs, LogFormat, NAME, Options, Service, ShutdownArgs, Stop, Stopped,
-    UnknownCategory,
+    Arguments, Checking, ClientArgs, ConfigArgs, FailoverArgs, LogArgs, ShutdownArgs, Stop, Stopped,
 };
 
 mod check_config;
-pub use check_config::{check_config, print_config};
+pub use check_config::{Effective, check_config, print_config};
 
-mod config;
-pub use config::Findings;
-
-mod journal;
-pub use journal::Journal;
-
+mod admin;
+mod blocking;
+mod build;
+pub mod config;
 mod control;
 pub mod ctl;
+pub mod daemon;
+mod journal;
 mod metrics;
 mod mirror;
-mod monitor;
-
+pub mod options;
 mod proxy;
-pub use proxy::Proxy;
-
-mod reload;
-mod report;
-pub mod serve;
-mod services;
 pub mod spawn;
+pub mod warnings;

@@ -6,9 +6,8 @@ use policy_daemon::{
 };
 
 use crate::{
-    args::{NAME, Options},
+    options::{NAME, Options, Services},
     proxy::serve_stdio,
-    services::Services,
 };
 
 /// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
@@ -37,7 +36,7 @@ pub fn run(options: &Options) -> std::io::Result<()> {
 /// The log in this mode: with `-L` its lines go to standard output with the replies.
 #[must_use]
 pub fn log(options: &Options) -> Log {
-    if options.stdout {
+    if options.log.stdout {
         Log::buffered()
     } else {
         Log::syslog(NAME)

@@ -2,7 +2,7 @@
 
 /// A setting that differs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Change {
+pub enum Change {
     /// Of this key, and a line about it.
     Of(String, String),
     /// A line about a service, a group, a listener or a route.
@@ -10,7 +10,7 @@ pub(crate) enum Change {
 }
 
 /// The settings in which two files differ, each written with all of them.
-pub(crate) fn differences(before: &str, after: &str) -> Vec<Change> {
+pub fn differences(before: &str, after: &str) -> Vec<Change> {
     let (before, after) = (settings(before), settings(after));
     let mut changes = Vec::new();
     for (at, (section, key, value)) in after.iter().enumerate() {

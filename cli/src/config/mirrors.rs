@@ -11,17 +11,15 @@ use super::{
     tables::Name,
     value::{Value, Wrong, text},
 };
-use crate::{
-    args::{MirrorOptions, Service},
-    mirror::WHOLE,
-};
+use crate::options::{MirrorOptions, Service, WHOLE};
 
 /// `[mirror.NAME]`.
 #[derive(Clone, Debug)]
-pub(crate) struct MirrorTable {
+pub struct MirrorTable {
     /// All but the group.
-    pub(crate) options: MirrorOptions,
-    pub(crate) group: Option<Name>,
+    pub options: MirrorOptions,
+    /// Its group, if it names one.
+    pub group: Option<Name>,
 }
 
 impl Reader {

@@ -1,17 +1,20 @@
 //! The configuration file: read as a whole, or refused with all that is wrong with it.
 //!
-//! A key is a long option, and has its value read by that option's own rules, so that nothing is described twice. What a
-//! file says is put together as the words of a command line, and goes the way of one from there.
+//! A key is a long option of a command, and has its value read by that option's own rules, so that nothing is described
+//! twice. What a file says is put together as the words of a command line, and goes the way of one from there. So this reader
+//! knows no arguments: who has read them gives it the [`Command`].
 
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
 
+use clap::Command;
+
 mod addresses;
 
 mod difference;
-pub(crate) use difference::{Change, differences};
+pub use difference::{Change, differences};
 
 mod files;
 mod finding;
@@ -26,39 +29,41 @@ mod value;
 mod write;
 
 pub use finding::Findings;
-pub(crate) use finding::{Place, Source};
-pub(crate) use names::DEFAULT_GROUP;
-pub(crate) use tables::{GROUP_OPTIONS, ListenerTable, RouteTable, Tables};
-pub(crate) use write::{Written, written};
+pub use mirrors::MirrorTable;
+pub use tables::{GroupTable, ListenerTable, Name, RouteTable, Tables};
+pub use write::{Given, OfGroup, Settings, Written, written};
 
-use finding::Finding;
+use finding::{Finding, Place, Source};
 use reader::Reader;
 
 /// What configuration files say.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// The file, with its whole path, and those that it includes.
     sources: Vec<Source>,
     /// The words of a command line that says the same.
-    pub(crate) words: Vec<OsString>,
+    pub words: Vec<OsString>,
     /// The places of the long options.
     options: Vec<(String, Place)>,
     /// The names of the services, in their order.
-    pub(crate) services: Vec<String>,
+    pub services: Vec<String>,
     /// Groups, listeners and routes.
-    pub(crate) tables: Tables,
+    pub tables: Tables,
     /// What is probably not meant.
     warnings: Vec<(Place, String)>,
 }
 
 impl Config {
-    /// Reads a file, and those that it includes.
+    /// Reads a file, and those that it includes. Its keys are the long options of this command.
     ///
     /// # Errors
     ///
     /// [`Findings`]: all that is wrong with them.
-    pub(crate) fn read(path: &Path) -> Result<Self, Findings> {
-        let mut reader = Reader::default();
+    pub fn read(path: &Path, command: Command) -> Result<Self, Findings> {
+        let mut reader = Reader {
+            command,
+            ..Reader::default()
+        };
         // A daemon may read it again from elsewhere.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         reader.read(path);
@@ -89,20 +94,20 @@ impl Config {
     }
 
     /// The path of the file.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
+    pub fn path(&self) -> Option<PathBuf> {
         let first = self.sources.first();
         first.map(|source| source.path.clone())
     }
 
     /// A path as the file means it: one that is relative begins in the directory of the file.
-    pub(crate) fn beside(&self, path: &Path) -> PathBuf {
+    pub fn beside(&self, path: &Path) -> PathBuf {
         let file = self.path();
         let directory = file.as_deref().and_then(Path::parent);
         directory.map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 
     /// A fault that the settings have together, at the first option that the text names.
-    pub(crate) fn refuse(&self, text: &str) -> Findings {
+    pub fn refuse(&self, text: &str) -> Findings {
         let finding = Finding {
             place: self.place_of(text).unwrap_or(Place {
                 source: 0,
@@ -116,7 +121,7 @@ impl Config {
     }
 
     /// What is probably not meant: `FILE:LINE:COLUMN`, and a text.
-    pub(crate) fn warnings(&self) -> Vec<(String, String)> {
+    pub fn warnings(&self) -> Vec<(String, String)> {
         let line = |(place, text): &(Place, String)| {
             let source = self.sources.get(place.source)?;
             let position = source.position(place.span.start);
@@ -126,7 +131,7 @@ impl Config {
     }
 
     /// `FILE:LINE:COLUMN` of the first option that a text names.
-    pub(crate) fn position_of(&self, text: &str) -> Option<String> {
+    pub fn position_of(&self, text: &str) -> Option<String> {
         let place = self.place_of(text)?;
         let source = self.sources.get(place.source)?;
         Some(source.position(place.span.start))
@@ -158,6 +163,3 @@ fn as_keys(text: &str) -> String {
         text
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Tables that have names, and their keys: those of their own, and long options.
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
@@ -13,7 +13,6 @@ use super::{
     tables::Name,
     value::{self, Value, Wrong},
 };
-use crate::args::Options;
 
 impl Reader {
     /// The tables of one kind, each with its name.
@@ -70,7 +69,7 @@ impl Reader {
             text => format!("{kind} `{text}`"),
         };
         let source = name.place.source;
-        let mut command = self.command.take().unwrap_or_else(Options::command);
+        let mut command = std::mem::take(&mut self.command);
         let mut words = Vec::new();
         for (key, value) in table.iter() {
             let text = key.get_ref().as_ref();
@@ -87,7 +86,7 @@ impl Reader {
                 self.find(source, wrong.span, &title, &wrong.label, wrong.help);
             }
         }
-        self.command = Some(command);
+        self.command = command;
         words
     }
 

@@ -8,9 +8,7 @@ use super::{
     suggest::did_you_mean,
     tables::{GroupTable, Name},
 };
-
-/// The name of the group that services without another one belong to.
-pub(crate) const DEFAULT_GROUP: &str = "default";
+use crate::options::DEFAULT_GROUP;
 
 impl Reader {
     /// Looks at the names that tables use for each other, once all is read.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range, path::PathBuf};
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
@@ -18,7 +18,6 @@ use super::{
     tables::{Name, Tables},
     value::{self, Value, Wrong},
 };
-use crate::args::Options;
 
 /// What has been read.
 #[derive(Default)]
@@ -31,7 +30,8 @@ pub(super) struct Reader {
     pub(super) options: Vec<(String, Place)>,
     /// Where each key was given, by its name in all files.
     pub(super) given: HashMap<String, Place>,
-    pub(super) command: Option<Command>,
+    /// The description of the keys.
+    pub(super) command: Command,
     /// The names of the services.
     pub(super) services: Vec<Name>,
     pub(super) tables: Tables,
@@ -94,7 +94,7 @@ impl Reader {
         name: &str,
         value: &Value<'_>,
     ) {
-        let mut command = self.command.take().unwrap_or_else(Options::command);
+        let mut command = std::mem::take(&mut self.command);
         if let Some(option) = find(&command, name) {
             if self.is_first(source, key, name) {
                 match value::words(&mut command, &option, value) {
@@ -126,7 +126,7 @@ impl Reader {
             };
             self.find(source, key.span(), &title, "no key here", help);
         }
-        self.command = Some(command);
+        self.command = command;
     }
 
     fn read_services(&mut self, source: usize, value: &Value<'_>) {
@@ -155,9 +155,9 @@ impl Reader {
                     span: name.span(),
                 },
             });
-            let command = self.command.take().unwrap_or_else(Options::command);
+            let command = std::mem::take(&mut self.command);
             let words = service::words(name, table, |key| find(&command, key).is_some());
-            self.command = Some(command);
+            self.command = command;
             match words {
                 Ok(words) => self.words.extend(words),
                 Err(faults) => {

@@ -13,7 +13,7 @@ use super::{
     suggest::did_you_mean,
     value::{Value, Wrong, text, texts},
 };
-use crate::args::Service;
+use crate::options::Service;
 
 /// A fault of a table, and its title.
 pub(super) type Fault = (String, Wrong);

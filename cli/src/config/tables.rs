@@ -13,54 +13,66 @@ use super::{
 
 /// Groups of services, listeners with rules of their own, and routes, as files say them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tables {
-    pub(crate) groups: Vec<GroupTable>,
-    pub(crate) listeners: Vec<ListenerTable>,
-    pub(crate) routes: Vec<RouteTable>,
-    pub(crate) mirrors: Vec<MirrorTable>,
+pub struct Tables {
+    /// `[group.NAME]`.
+    pub groups: Vec<GroupTable>,
+    /// `[listener.NAME]`.
+    pub listeners: Vec<ListenerTable>,
+    /// `[[route]]`.
+    pub routes: Vec<RouteTable>,
+    /// `[mirror.NAME]`.
+    pub mirrors: Vec<MirrorTable>,
 }
 
 /// A name, and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) text: String,
+pub struct Name {
+    /// The name.
+    pub text: String,
     pub(crate) place: Place,
 }
 
 /// `[group.NAME]`.
 #[derive(Clone, Debug)]
-pub(crate) struct GroupTable {
-    pub(crate) name: Name,
-    pub(crate) services: Vec<Name>,
+pub struct GroupTable {
+    /// Its name.
+    pub name: Name,
+    /// The names of its services.
+    pub services: Vec<Name>,
     /// The words of a command line that say what differs from the settings of all.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// `[listener.NAME]`.
 #[derive(Clone, Debug)]
-pub(crate) struct ListenerTable {
-    pub(crate) name: Name,
+pub struct ListenerTable {
+    /// Its name.
+    pub name: Name,
     /// In the syntax of `--listen`.
-    pub(crate) address: String,
-    pub(crate) group: Option<Name>,
+    pub address: String,
+    /// The group of its requests, if it names one.
+    pub group: Option<Name>,
     /// The words of a command line with its default action and its deadline.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// `[[route]]`.
 #[derive(Clone, Debug)]
-pub(crate) struct RouteTable {
+pub struct RouteTable {
     pub(crate) place: Place,
-    pub(crate) contexts: Vec<String>,
-    /// As Postfix writes them.
-    pub(crate) states: Vec<String>,
-    pub(crate) listeners: Vec<Name>,
-    pub(crate) group: Name,
+    /// The values of `policy_context` that it takes; all, where there are none.
+    pub contexts: Vec<String>,
+    /// The values of `protocol_state` that it takes, as Postfix writes them; all, where there are none.
+    pub states: Vec<String>,
+    /// The names of the listeners whose requests it takes; of all, where there are none.
+    pub listeners: Vec<Name>,
+    /// The group of what it takes.
+    pub group: Name,
 }
 
 impl RouteTable {
     /// Whether it takes each request.
-    pub(crate) fn takes_all(&self) -> bool {
+    pub fn takes_all(&self) -> bool {
         self.contexts.is_empty() && self.states.is_empty() && self.listeners.is_empty()
     }
 }
@@ -197,7 +209,7 @@ impl Reader {
 }
 
 /// The settings that a group may have of its own.
-pub(crate) const GROUP_OPTIONS: [&str; 10] = [
+pub(super) const GROUP_OPTIONS: [&str; 10] = [
     "default",
     "affinity",
     "deadline",

@@ -11,7 +11,7 @@ use policy_proto::ProtocolState;
 use toml::{Spanned, de::DeValue};
 
 use super::suggest::did_you_mean;
-use crate::args::{DefaultAction, Detail};
+use crate::options::{DefaultAction, Detail, NAME};
 
 /// A value with its place.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -173,8 +173,7 @@ fn refused(command: &mut Command, name: &str, text: &str, span: &Range<usize>) -
         wrong.help = Some(help.to_owned());
         return Some(wrong);
     }
-    let parsed =
-        command.try_get_matches_from_mut(["hapolicy".to_owned(), format!("--{name}={text}")]);
+    let parsed = command.try_get_matches_from_mut([NAME.to_owned(), format!("--{name}={text}")]);
     let error = parsed.err()?;
     match error.kind() {
         ErrorKind::ValueValidation => {

@@ -2,21 +2,46 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, CommandFactory};
+use clap::Arg;
 use policy_ha::Backend;
 
 use super::{reader::is_key, value::is_list};
+use crate::options::{Options, Service, Services, default_timeout, mode_name, shown_duration};
 
 mod groups;
-use crate::{
-    args::{Options, Service, is_of_a_daemon, shown_duration},
-    check_config::Effective,
-    services::{Services, default_timeout, mode_name},
-};
+
+/// Settings, to be written as a file.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    /// The options.
+    pub options: &'a Options,
+    /// Their services.
+    pub services: &'a Services,
+    /// The long options that there are in this mode.
+    pub arguments: Vec<Arg>,
+    /// The values that hold.
+    pub given: Vec<Given>,
+    /// The values that hold where nothing is said.
+    pub defaults: Vec<Given>,
+    /// For each group: what holds for it.
+    pub groups: Vec<OfGroup>,
+}
+
+/// A long option with its value. A flag has none.
+pub type Given = (String, Option<Vec<u8>>);
+
+/// What holds for a group of services.
+#[derive(Debug)]
+pub struct OfGroup {
+    /// The values that hold for it.
+    pub given: Vec<Given>,
+    /// The long options that it has a value of its own for.
+    pub own: Vec<String>,
+}
 
 /// Which settings are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Written {
+pub enum Written {
     /// All, each with its default where nothing else is said.
     All,
     /// Those that differ from the default.
@@ -28,28 +53,26 @@ pub(crate) enum Written {
 /// # Errors
 ///
 /// A line about a text that no such file can hold.
-pub(crate) fn written(effective: &Effective<'_>, which: Written) -> Result<String, String> {
-    let Effective {
+pub fn written(settings: &Settings<'_>, which: Written) -> Result<String, String> {
+    let Settings {
         options, services, ..
-    } = effective;
-    let mut given = effective.given();
-    if which == Written::NonDefault {
-        let default = defaults(options.is_daemon);
-        given.retain(|pair| match pair.0.as_str() {
-            // By default it follows from the number of services.
-            "affinity" => options.affinity.is_some(),
-            _ => !default.contains(pair),
-        });
-    }
+    } = settings;
+    let is_written = |pair: &&Given| match (which, pair.0.as_str()) {
+        (Written::All, _) => true,
+        // By default it follows from the number of services.
+        (Written::NonDefault, "affinity") => options.common.affinity.is_some(),
+        (Written::NonDefault, _) => !settings.defaults.contains(pair),
+    };
+    let given: Vec<&Given> = settings.given.iter().filter(is_written).collect();
     let mut text = String::new();
-    for option in Options::command().get_arguments() {
+    for option in &settings.arguments {
         let name = option.get_long().unwrap_or_default();
-        if !is_key(name) || (is_of_a_daemon(option) && !options.is_daemon) {
+        if !is_key(name) {
             continue;
         }
-        let of_option = given.iter().filter(|(other, _)| other == name);
+        let of_option = given.iter().filter(|pair| pair.0 == name);
         let values: Vec<_> = of_option
-            .map(|(_, value)| value.as_deref())
+            .map(|pair| pair.1.as_deref())
             .filter(|value| name != "listen" || !groups::is_named(options, *value))
             .collect();
         match setting(option, &values)? {
@@ -64,24 +87,8 @@ pub(crate) fn written(effective: &Effective<'_>, which: Written) -> Result<Strin
     for service in &services.valid {
         text += &table(service, which, options.is_daemon)?;
     }
-    text += &groups::tables(options, which)?;
+    text += &groups::tables(settings, which)?;
     Ok(text)
-}
-
-/// The settings of a command line that says nothing.
-fn defaults(is_daemon: bool) -> Vec<(String, Option<Vec<u8>>)> {
-    let options = Options {
-        is_daemon,
-        ..Options::default()
-    };
-    let services = Services::default();
-    let effective = Effective {
-        options: &options,
-        services: &services,
-        workers: 1,
-        max_clients: None,
-    };
-    effective.given()
 }
 
 /// The value of a key, of those that an option has on a command line.

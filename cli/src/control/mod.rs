@@ -3,8 +3,6 @@
 mod status;
 mod trial;
 
-pub(crate) use trial::{left, open};
-
 use std::{fmt::Write, sync::Arc};
 
 use policy_daemon::{

@@ -125,7 +125,7 @@ fn services(proxy: &Proxy, daemon: &DaemonStatus) -> Vec<ServiceStatus> {
             why: down
                 .map(|_| proxy.journal.reason(index))
                 .unwrap_or_default(),
-            totals: ServiceTotals::of(proxy, index),
+            totals: proxy.totals_of(index),
             state,
         })
     };

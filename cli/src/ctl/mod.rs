@@ -11,7 +11,7 @@ use policy_daemon::{
     control::{ask, fail, finish},
 };
 
-use crate::NAME;
+use crate::options::NAME;
 
 /// Sends a command to a running hapolicy, over its --control socket.
 #[derive(Debug, Parser)]

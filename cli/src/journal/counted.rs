@@ -12,7 +12,7 @@ use std::{
 use policy_daemon::log::printable;
 use policy_flow::AttemptError;
 
-use crate::args::Service;
+use crate::options::Service;
 
 /// A service with its counters.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use policy_flow::Event;
 use policy_proto::{Request, Response};
 
 use crate::{
-    args::LogFormat,
     journal::{
         Counted, Journal,
         line::{Place, classic, escape, millis},
     },
+    options::LogFormat,
 };
 
 impl Journal {

@@ -8,11 +8,7 @@ use policy_daemon::{
     trace::Traces,
 };
 
-use crate::{
-    args::{Detail, LogFormat, Service},
-    config::DEFAULT_GROUP,
-    proxy::put,
-};
+use crate::options::{DEFAULT_GROUP, Detail, LogFormat, Service};
 
 pub(crate) mod admission;
 mod counted;
@@ -40,7 +36,7 @@ use groups::{GroupLog, Unanswered};
 /// In the drop-in every warning is said. A daemon says a change of a service's state once, and a
 /// warning that repeats at most once in 10 s, with its count.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     log: Log,
     services: Vec<Arc<Counted>>,
     /// Where a worker knows them in another order than the settings: the index of each of those of the settings.
@@ -67,7 +63,7 @@ pub struct Journal {
 impl Journal {
     /// A journal of these services, which are known by their order.
     #[must_use]
-    pub fn new(log: Log, services: Vec<Service>) -> Self {
+    pub(crate) fn new(log: Log, services: Vec<Service>) -> Self {
         Self {
             log,
             services: services
@@ -143,7 +139,7 @@ impl Journal {
 
     /// With a line per attempt (`-l`), or with what there is to say besides (`-v`).
     #[must_use]
-    pub fn with_detail(self, attempts: bool, verbose: Detail) -> Self {
+    pub(crate) fn with_detail(self, attempts: bool, verbose: Detail) -> Self {
         Self {
             attempts: attempts || verbose == Detail::ALL,
             verbose,
@@ -153,13 +149,13 @@ impl Journal {
 
     /// With the lines of `-l` for these messages only.
     #[must_use]
-    pub fn with_sample(self, sample: Sample) -> Self {
+    pub(crate) fn with_sample(self, sample: Sample) -> Self {
         Self { sample, ..self }
     }
 
     /// With changes of state, without repeats, and with lines of requests in this format.
     #[must_use]
-    pub fn for_daemon(self, format: LogFormat, suppressor: Arc<Suppressor>) -> Self {
+    pub(crate) fn for_daemon(self, format: LogFormat, suppressor: Arc<Suppressor>) -> Self {
         Self {
             suppressor: Some(suppressor),
             format,
@@ -207,7 +203,7 @@ impl Journal {
 
     /// Where the lines go.
     #[must_use]
-    pub fn log(&self) -> &Log {
+    pub(crate) fn log(&self) -> &Log {
         &self.log
     }
 
@@ -239,6 +235,16 @@ impl Journal {
     pub(crate) fn say_held_back(&self, now: Instant, all: bool) {
         if let Some(suppressor) = &self.suppressor {
             suppressor.write_held_back(now, all);
+        }
+    }
+}
+
+/// Puts values at their places in a table, which grows for that by one place after the other.
+pub(crate) fn put<T: Clone>(table: &mut Vec<T>, places: &[usize], values: &[T]) {
+    for (place, value) in places.iter().zip(values) {
+        match table.get_mut(*place) {
+            Some(known) => known.clone_from(value),
+            None => table.push(value.clone()),
         }
     }
 }

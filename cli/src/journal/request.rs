@@ -7,11 +7,11 @@ use policy_flow::Slot;
 use policy_proto::{Request, Response, SkippedLines, attr};
 
 use crate::{
-    args::LogFormat,
     journal::{
         ALL, Journal,
         line::{Place, escape, key_value},
     },
+    options::LogFormat,
 };
 
 /// The outcome of a request.
@@ -32,7 +32,7 @@ pub(crate) struct Outcome<'a> {
 impl Journal {
     /// A request has come, and whether it is one for a policy server.
     #[inline]
-    pub fn request(&self, request: &Request, is_policy: bool) {
+    pub(crate) fn request(&self, request: &Request, is_policy: bool) {
         if self.verbose.requests || !is_policy {
             self.say_request(request, is_policy);
         }
@@ -66,7 +66,7 @@ impl Journal {
     }
 
     /// Lines of a request were no attributes.
-    pub fn ignored(&self, ignored: &SkippedLines) {
+    pub(crate) fn ignored(&self, ignored: &SkippedLines) {
         for line in &ignored.lines {
             let line = escape(line, Place::Quoted('"'));
             let text = format!("error: ignoring garbage \"{line}\"");

@@ -12,11 +12,11 @@ use policy_ha::Transition;
 use policy_proto::{Request, attr};
 
 use crate::{
-    args::LogFormat,
     journal::{
         ALL, Journal,
         line::{Place, escape, millis},
     },
+    options::LogFormat,
 };
 
 impl Journal {

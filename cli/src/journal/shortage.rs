@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use policy_daemon::log::Level;
 
-use crate::{args::shown_size, journal::Journal};
+use crate::{journal::Journal, options::shown_size};
 
 /// A change that is to be logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -12,12 +12,12 @@ use policy_ha::{Mode, Status};
 use policy_proto::Response;
 
 use crate::{
-    args::DefaultAction,
     journal::{
         Journal,
         line::{Place, escape},
         outage::Over,
     },
+    options::DefaultAction,
 };
 
 /// A service as it is now.

@@ -13,13 +13,13 @@ use crate::metrics::failure::Failure;
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct ServiceMetrics {
-    pub(super) answered: Counter,
-    pub(super) took: Durations,
+    pub(crate) answered: Counter,
+    pub(crate) took: Durations,
     failed: [Counter; Failure::ALL.len()],
-    pub(super) opened: Counter,
-    pub(super) went_down: Counter,
+    pub(crate) opened: Counter,
+    pub(crate) went_down: Counter,
     /// Looks at the service while it was down, which it did not pass.
-    pub(super) failed_checks: Counter,
+    pub(crate) failed_checks: Counter,
 }
 
 /// What one worker counts of all its services, by their slots.
@@ -84,7 +84,7 @@ impl ServiceTable {
 }
 
 impl ServiceMetrics {
-    pub(super) fn failed(&self, failure: Failure) -> u64 {
+    pub(crate) fn failed(&self, failure: Failure) -> u64 {
         self.failed.get(failure as usize).map_or(0, Counter::get)
     }
 }

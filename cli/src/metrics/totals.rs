@@ -1,8 +1,10 @@
 //! Sums over all workers, for one who asks now.
 
-use policy_daemon::metrics::{Durations, Histogram, RequestMetrics};
+use std::sync::Arc;
 
-use crate::{metrics::failure::Failure, proxy::Proxy};
+use policy_daemon::metrics::{Durations, Histogram};
+
+use crate::metrics::{Failure, ServiceMetrics};
 
 /// The attempts at one service.
 #[derive(Clone, Debug)]
@@ -13,25 +15,14 @@ pub(crate) struct ServiceTotals {
 }
 
 impl ServiceTotals {
-    /// Those of the service with this index.
-    pub(crate) fn of(proxy: &Proxy, index: usize) -> Self {
-        let services = || {
-            let workers = proxy.service_metrics.get(index);
-            workers.into_iter().flatten().map(|service| &**service)
-        };
+    /// Those that all workers have counted of a service.
+    pub(crate) fn of(workers: &[Arc<ServiceMetrics>]) -> Self {
+        let services = || workers.iter().map(Arc::as_ref);
         let failed = services().flat_map(|service| Failure::ALL.map(|kind| service.failed(kind)));
         Self {
             answered: services().map(|service| service.answered.get()).sum(),
             failed: failed.sum(),
             took: Durations::sum(services().map(|service| &service.took)),
         }
-    }
-}
-
-impl Proxy {
-    /// The requests that were replied to.
-    pub(crate) fn requests(&self) -> u64 {
-        let workers = self.metrics.iter();
-        RequestMetrics::sample(workers.map(|worker| &worker.requests)).requests
     }
 }

@@ -8,25 +8,25 @@ use crate::journal::Outcome;
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct WorkerMetrics {
-    pub(super) requests: RequestMetrics,
+    pub(crate) requests: RequestMetrics,
     /// Requests that no service answered.
-    pub(super) unanswered: Counter,
+    pub(crate) unanswered: Counter,
     /// Requests that another service answered than the first that was asked.
-    pub(super) failed_over: Counter,
+    pub(crate) failed_over: Counter,
     /// Requests that are none for a policy server.
-    pub(super) unrecognized: Counter,
-    pub(super) clients: ClientMetrics,
+    pub(crate) unrecognized: Counter,
+    pub(crate) clients: ClientMetrics,
 }
 
 /// Clients that were not served to their end.
 #[derive(Debug, Default)]
 pub(crate) struct ClientMetrics {
     /// They sent no request, or were too slow.
-    pub(super) refused: Counter,
+    pub(crate) refused: Counter,
     /// They lost their place to others.
-    pub(super) evicted: Counter,
+    pub(crate) evicted: Counter,
     /// They got no place.
-    pub(super) turned_away: Counter,
+    pub(crate) turned_away: Counter,
 }
 
 impl WorkerMetrics {

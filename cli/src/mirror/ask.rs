@@ -10,7 +10,7 @@ use policy_proto::{MessageDecoder, Response};
 use policy_socket::Endpoint;
 use socket2::Socket;
 
-use crate::control::{left, open};
+use crate::blocking::{left, open};
 
 /// A connection, which is kept as long as answers come whole.
 #[derive(Debug, Default)]

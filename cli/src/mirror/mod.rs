@@ -18,7 +18,10 @@ use bytes::Bytes;
 use policy_daemon::log::{Level, printable};
 use policy_proto::{Request, Response, attr};
 
-use crate::{args::MirrorOptions, journal::Journal};
+use crate::{
+    journal::Journal,
+    options::{MirrorOptions, WHOLE},
+};
 
 pub(crate) use compare::Compared;
 pub(crate) use counts::MirrorCounts;
@@ -136,8 +139,6 @@ fn say(options: &MirrorOptions, journal: &Journal, copied: &Copied, answer: &Res
     journal.repeatable(Level::Notice, "mirror differs", options.id, text);
 }
 
-/// A share of all, in hundredths of a percent.
-pub(crate) const WHOLE: u16 = 10_000;
 /// Characters of an answer in a line.
 const MAX_SHOWN: usize = 200;
 

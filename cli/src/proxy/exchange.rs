@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc::Sender};
 use policy_flow::{ClientTimes, Slot};
 
 use crate::{
+    journal::put,
     metrics::ServiceTable,
     proxy::{Backends, EventLoop, Proxy, driver::Driver},
 };
@@ -82,15 +83,5 @@ impl Driver<crate::proxy::clients::ClientSockets> {
         self.links.set_backends(backends);
         self.clients.set_proxy(Arc::clone(&proxy));
         self.proxy = proxy;
-    }
-}
-
-/// Puts values at their places in a table, which grows for that by one place after the other.
-pub(crate) fn put<T: Clone>(table: &mut Vec<T>, places: &[usize], values: &[T]) {
-    for (place, value) in places.iter().zip(values) {
-        match table.get_mut(*place) {
-            Some(known) => known.clone_from(value),
-            None => table.push(value.clone()),
-        }
     }
 }

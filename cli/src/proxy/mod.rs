@@ -17,6 +17,7 @@
 //! way ends before more begins. Time-outs come last: see [`FlowIo::tick`](flow_io::FlowIo).
 
 mod accept;
+mod askable;
 mod clients;
 mod current;
 mod driver;
@@ -34,11 +35,11 @@ mod stdio;
 
 pub(crate) use current::CurrentProxy;
 pub(crate) use event_loop::EventLoop;
-pub(crate) use exchange::{Exchange, put};
+pub(crate) use exchange::Exchange;
 pub(crate) use links::Backends;
 pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;
-pub use settings::Proxy;
+pub(crate) use settings::Proxy;
 pub(crate) use settings::{GroupSettings, Settings};
 pub(crate) use stdio::serve_stdio;
 

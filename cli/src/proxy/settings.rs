@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use policy_daemon::metrics::RequestMetrics;
 use policy_flow::{
     BackendConfig, BackendGroup, Check, ClientOptions, Clients, Flow, FlowOptions, Places,
     RequestMemory, Routing, Shared, Slot, Unanswered, Upstream, UpstreamOptions,
@@ -11,16 +12,18 @@ use policy_proto::{Request, Response};
 use policy_socket::Endpoint;
 
 use crate::{
-    args::{DefaultAction, NamedListener},
     journal::{Journal, State, shortage::MemoryWaits},
-    metrics::{GroupMetrics, GroupTable, ServiceMetrics, ServiceTable, WorkerMetrics},
+    metrics::{
+        GroupMetrics, GroupTable, ServiceMetrics, ServiceTable, ServiceTotals, WorkerMetrics,
+    },
     mirror::Mirror,
+    options::{DefaultAction, NamedListener},
     proxy::links::Backends,
 };
 
 /// The proxy, which all workers share.
 #[derive(Clone, Debug)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub(crate) default: DefaultAction,
     pub(crate) journal: Arc<Journal>,
     pub(crate) settings: Settings,
@@ -137,6 +140,18 @@ impl Proxy {
     pub(crate) fn worker_metrics(&self, worker: usize) -> Arc<WorkerMetrics> {
         let metrics = self.metrics.get(worker).map(Arc::clone);
         metrics.unwrap_or_default()
+    }
+
+    /// The requests that were replied to.
+    pub(crate) fn requests(&self) -> u64 {
+        let workers = self.metrics.iter();
+        RequestMetrics::sample(workers.map(|worker| &worker.requests)).requests
+    }
+
+    /// What all workers have counted of a service.
+    pub(crate) fn totals_of(&self, index: usize) -> ServiceTotals {
+        let workers = self.service_metrics.get(index);
+        ServiceTotals::of(workers.map_or(&[], Vec::as_slice))
     }
 
     /// Whether requests go to several groups, which are told apart then.

@@ -12,20 +12,22 @@ use std::{
 use policy_daemon::log::{Log, Suppressor};
 
 use crate::{
-    args::Options,
+    options::{Options, Services},
     proxy::{EventLoop, Proxy, message::Context},
-    services::Services,
 };
 
-/// The proxy of a daemon with these options; its log waits to be taken.
-pub(crate) fn proxy(words: &[&str]) -> (Arc<Proxy>, Log) {
-    let words = ["--listen", "inet:127.0.0.1:0"].iter().chain(words);
-    let options = Options::parse(words.map(Into::into), false).unwrap();
+/// The proxy of a daemon with these services; its log waits to be taken.
+pub(crate) fn proxy(services: &[&str]) -> (Arc<Proxy>, Log) {
+    let options = Options {
+        is_daemon: true,
+        services: services.iter().map(Into::into).collect(),
+        ..Options::default()
+    };
     let services = Services::parse(&options);
     let log = Log::buffered();
     let journal = services.journal(log.clone(), &options);
     let suppressor = Arc::new(Suppressor::new(log.clone()));
-    let journal = journal.for_daemon(options.log.log_format, suppressor);
+    let journal = journal.for_daemon(options.log.format, suppressor);
     (Arc::new(services.proxy(&options, journal, 1, 100)), log)
 }
 
@@ -90,7 +92,7 @@ fn a_request_that_a_daemon_forwards_allocates_nothing() {
     let address = |server: &Server| server.listener.local_addr().unwrap();
     let services = [("a", &servers[0]), ("b", &servers[1])];
     let services = services.map(|(name, server)| format!("{name}={}", address(server)));
-    let (proxy, _) = proxy(&["-s", &services[0], "-s", &services[1]]);
+    let (proxy, _) = proxy(&[&services[0], &services[1]]);
     let mut worker = Worker::new(&proxy);
     let mut clients: Vec<UnixStream> = (0..CONNECTIONS).map(|_| worker.client()).collect();
     let mut servers = servers;

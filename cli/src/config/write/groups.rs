@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, CommandFactory};
+use clap::Arg;
 use policy_flow::Route;
 
-use super::{Written, key, quoted, setting, string};
+use super::{OfGroup, Settings, Written, key, quoted, setting, string};
 use crate::{
-    args::{DefaultAction, Group, MirrorOptions, NamedListener, Options, shown_duration},
-    check_config::Effective,
-    config::GROUP_OPTIONS,
-    services::Services,
+    config::tables::GROUP_OPTIONS,
+    options::{DefaultAction, Group, MirrorOptions, NamedListener, Options, shown_duration},
 };
 
 /// Whether an address is that of a listener with a name, which has a table.
@@ -20,11 +18,12 @@ pub(super) fn is_named(options: &Options, address: Option<&[u8]>) -> bool {
 }
 
 /// The tables.
-pub(super) fn tables(options: &Options, which: Written) -> Result<String, String> {
+pub(super) fn tables(settings: &Settings<'_>, which: Written) -> Result<String, String> {
+    let options = settings.options;
     let groups = &options.groups;
     let mut text = String::new();
-    for group in &groups.list {
-        text += &of_group(group, which, options.is_daemon)?;
+    for (group, given) in groups.list.iter().zip(&settings.groups) {
+        text += &of_group(group, given, &settings.arguments, which)?;
     }
     for listener in &groups.listeners {
         text += &of_listener(listener, &groups.list)?;
@@ -39,33 +38,21 @@ pub(super) fn tables(options: &Options, which: Written) -> Result<String, String
 }
 
 /// A group with what differs from the settings of all, or with all that holds for it.
-fn of_group(group: &Group, which: Written, is_daemon: bool) -> Result<String, String> {
-    let Group {
-        name,
-        services,
-        options,
-        own,
-    } = group;
-    let name = key(name.as_bytes())?;
-    let mut text = format!("\n[group.{name}]\nservices = {}\n", list(services));
-    // Its settings are those of a command line with no services but its own.
-    let mut own_options = options.clone();
-    own_options.is_daemon = is_daemon;
-    let own_services = Services::of_group(&own_options, services);
-    let effective = Effective {
-        options: &own_options,
-        services: &own_services,
-        workers: 1,
-        max_clients: None,
-    };
-    let given = effective.given();
-    let command = Options::command();
+fn of_group(
+    group: &Group,
+    OfGroup { given, own }: &OfGroup,
+    arguments: &[Arg],
+    which: Written,
+) -> Result<String, String> {
+    let name = key(group.name.as_bytes())?;
+    let services = list(&group.services);
+    let mut text = format!("\n[group.{name}]\nservices = {services}\n");
     let is_shown = |option: &&Arg| {
         let name = option.get_long().unwrap_or_default();
         GROUP_OPTIONS.contains(&name)
             && (which == Written::All || own.iter().any(|own| own == name))
     };
-    for option in command.get_arguments().filter(is_shown) {
+    for option in arguments.iter().filter(is_shown) {
         let name = option.get_long().unwrap_or_default();
         let of_option = given.iter().filter(|(other, _)| other == name);
         let values: Vec<_> = of_option.map(|(_, value)| value.as_deref()).collect();

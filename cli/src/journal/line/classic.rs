@@ -42,8 +42,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        args::Service,
         journal::line::tests::{is_shown, unescaped, value},
+        options::Service,
     };
 
     proptest! {

@@ -120,8 +120,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        args::Service,
         journal::line::tests::{is_shown, unescaped, value},
+        options::Service,
     };
 
     const KEYS: [&str; 14] = [

@@ -1,6 +1,9 @@
 //! A configuration file that is read again while its settings hold: all of it or nothing.
 
-use std::sync::{Arc, mpsc::Sender};
+use std::{
+    fmt,
+    sync::{Arc, mpsc::Sender},
+};
 
 use policy_daemon::{
     ListenAddr, NextListeners, Reloading, StartError,
@@ -10,40 +13,64 @@ use policy_flow::Check;
 use policy_socket::Endpoint;
 
 use crate::{
-    args::{Options, Stop},
-    check_config::{Effective, warnings},
-    config::{Change, Config, Written, differences, written},
+    config::{Change, Config, differences},
+    options::{CheckOptions, ClientLimits, Options, Services},
     proxy::{CurrentProxy, Exchange, Message},
-    services::{Services, checks},
+    warnings::warnings,
 };
+
+/// Reads a configuration file.
+pub trait ConfigSource: fmt::Debug + Send + Sync {
+    /// Reads the file again; `passed` says whether a service manager has passed listening sockets.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, a line each.
+    fn read(&self, passed: bool) -> Result<FileOptions, Vec<String>>;
+}
+
+/// The options that a configuration file says.
+#[derive(Clone, Debug)]
+pub struct FileOptions {
+    /// The options.
+    pub options: Options,
+    /// What the file says.
+    pub config: Config,
+    /// All settings as a file, to be compared with others.
+    pub shown: String,
+}
+
+/// A configuration file that can be read again.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// All settings of the start as a file.
+    pub shown: String,
+    /// Reads it.
+    pub source: Box<dyn ConfigSource>,
+}
 
 /// The settings that hold, and how they are read again.
 #[derive(Debug)]
-pub(crate) struct Reload {
+pub(super) struct Reload {
     options: Options,
     /// The listening sockets that a service manager has passed.
     passed: Vec<Endpoint>,
-    /// All settings of the start, as a file.
+    source: Box<dyn ConfigSource>,
+    /// All settings of the start, as a file, and those that hold.
     start: String,
+    shown: String,
 }
 
 impl Reload {
-    pub(crate) fn new(options: &Options, passed: Vec<Endpoint>) -> Self {
-        let start = if options.file.is_some() {
-            shown(options)
-        } else {
-            String::new()
-        };
+    pub(super) fn new(options: &Options, file: ConfigFile, passed: Vec<Endpoint>) -> Self {
+        let ConfigFile { shown, source } = file;
         Self {
             options: options.clone(),
             passed,
-            start,
+            source,
+            start: shown.clone(),
+            shown,
         }
-    }
-
-    /// Whether there is a file to be read.
-    pub(crate) const fn has_file(&self) -> bool {
-        self.options.file.is_some()
     }
 
     /// Reads the file, has its settings in the place of those that hold, and logs what has changed, or what is wrong.
@@ -52,7 +79,7 @@ impl Reload {
     /// # Errors
     ///
     /// What is wrong with it, a line each.
-    pub(crate) fn again(
+    pub(super) fn again(
         &mut self,
         current: &CurrentProxy,
         daemon: &Reloading<'_, Message>,
@@ -60,10 +87,11 @@ impl Reload {
     ) -> Result<(Arc<Exchange>, NextListeners, Vec<String>), Vec<String>> {
         let log = current.get().journal.log().clone();
         match self.read(current, daemon, done) {
-            Ok((options, exchange, listeners)) => {
-                let mut said = self.say_changes(&options, &log);
-                said.extend(say_warnings(&options, exchange.proxy.check.as_ref(), &log));
-                self.options = options.with_start_of(&self.options);
+            Ok((file, exchange, listeners)) => {
+                let mut said = self.say_changes(&file.shown, &log);
+                said.extend(say_warnings(&file, exchange.proxy.check.as_ref(), &log));
+                self.options = file.options.with_start_of(&self.options);
+                self.shown = file.shown;
                 Ok((exchange, listeners, said))
             }
             Err(lines) => {
@@ -82,40 +110,39 @@ impl Reload {
         current: &CurrentProxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Result<(Options, Arc<Exchange>, NextListeners), Vec<String>> {
-        let options = self.options.again(!self.passed.is_empty());
-        let options = options.map_err(|stopped| match stopped.stop {
-            Stop::Config(findings) => findings.lines,
-            Stop::Usage(text) | Stop::Show(text) => vec![text],
-        })?;
+    ) -> Result<(FileOptions, Arc<Exchange>, NextListeners), Vec<String>> {
+        let file = self.source.read(!self.passed.is_empty())?;
+        let options = &file.options;
         let checked = options.groups.check_passed(&self.passed);
         checked.map_err(|text| vec![text])?;
         let line = |error: StartError| vec![error.line()];
-        let services = Services::for_daemon(&options).map_err(line)?;
-        let check = checks(&options).map_err(line)?;
+        let services = Services::for_daemon(options).map_err(line)?;
+        let check = options.check.as_ref();
+        let check = check.map(CheckOptions::read).transpose().map_err(line)?;
         if !options.is_daemon {
             return Err(vec!["no listener: give `listen`".to_owned()]);
         }
-        if options.limits.allow != self.options.limits.allow && !options.limits.allow.is_empty() {
-            self.check_allow(&options)?;
+        let allow = &options.daemon.allow;
+        if *allow != self.options.daemon.allow && !allow.is_empty() {
+            self.check_allow(options)?;
         }
-        let listeners = daemon.bind(&options.listen).map_err(line)?;
+        let listeners = daemon.bind(&options.daemon.listen).map_err(line)?;
         let holding = options.clone().with_start_of(&self.options);
         let _held = current.hold();
         let exchange = services.exchange(&holding, &current.get(), check, done);
         let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         current.set(Arc::clone(&exchange.proxy));
-        Ok((options, Arc::new(exchange), listeners))
+        Ok((file, Arc::new(exchange), listeners))
     }
 
     /// A listener that other machines reach may need the `allow` of the same file, which comes with a restart.
     fn check_allow(&self, options: &Options) -> Result<(), Vec<String>> {
-        let now = options.daemon();
+        let now = &options.daemon;
         let mut before = now.clone();
-        before.allow.clone_from(&self.options.limits.allow);
+        before.allow.clone_from(&self.options.daemon.allow);
         let addresses = now.listen_addrs().zip(before.listen_addrs());
         let needs = addresses
-            .zip(&options.listen)
+            .zip(&now.listen)
             .filter(|((now, before), _)| now.is_ok() && before.is_err());
         let texts = needs.map(|(_, listen)| {
             format!("--listen {listen} needs the new `allow`, which needs a restart")
@@ -125,8 +152,7 @@ impl Reload {
     }
 
     /// Logs each setting that differs from before, and each that differs from the start and holds since then.
-    fn say_changes(&self, options: &Options, log: &Log) -> Vec<String> {
-        let (before, after) = (shown(&self.options), shown(options));
+    fn say_changes(&self, shown: &str, log: &Log) -> Vec<String> {
         let needs_restart = |key: &str| NEEDS_RESTART.contains(&key);
         let mut said = Vec::new();
         let mut say = |level, text: String| {
@@ -134,13 +160,13 @@ impl Reload {
             log.line(level, format!("reload: {text}"));
             said.push(text);
         };
-        for change in differences(&before, &after) {
+        for change in differences(&self.shown, shown) {
             match change {
                 Change::Of(key, _) if needs_restart(&key) => {}
                 Change::Of(_, text) | Change::OfTable(text) => say(Level::Notice, text),
             }
         }
-        for change in differences(&self.start, &after) {
+        for change in differences(&self.start, shown) {
             if let Change::Of(key, _) = change
                 && needs_restart(&key)
             {
@@ -155,19 +181,21 @@ impl Reload {
 }
 
 /// Logs what `--check-config` would warn of.
-fn say_warnings(options: &Options, check: Option<&Check>, log: &Log) -> Vec<String> {
+fn say_warnings(file: &FileOptions, check: Option<&Check>, log: &Log) -> Vec<String> {
+    let FileOptions {
+        options, config, ..
+    } = file;
     let services = Services::parse(options);
-    let daemon = options.daemon();
-    let listeners: Vec<ListenAddr> = daemon.listen_addrs().filter_map(Result::ok).collect();
-    let file = options.file.as_ref();
-    let of_options = warnings::all(options, &services, &listeners, check)
+    let listeners = options.daemon.listen_addrs();
+    let listeners: Vec<ListenAddr> = listeners.filter_map(Result::ok).collect();
+    let of_options = warnings(options, &services, &listeners, check)
         .into_iter()
         .map(|text| {
             let text = printable(text);
-            let position = file.and_then(|file| file.position_of(&text));
+            let position = config.position_of(&text);
             (position.unwrap_or_default(), text)
         });
-    let of_file = file.map(Config::warnings).unwrap_or_default();
+    let of_file = config.warnings();
     let mut said = Vec::new();
     for (position, text) in of_options.chain(of_file) {
         let (position, text) = match position.as_str() {
@@ -183,32 +211,17 @@ fn say_warnings(options: &Options, check: Option<&Check>, log: &Log) -> Vec<Stri
 impl Options {
     /// These options, but for those that hold from a start to an end.
     fn with_start_of(mut self, other: &Self) -> Self {
-        self.admin.clone_from(&other.admin);
-        self.control.clone_from(&other.control);
-        self.user.clone_from(&other.user);
-        self.workers = other.workers;
-        self.stdout = other.stdout;
-        self.log.log_to = other.log.log_to;
-        self.shutdown.clone_from(&other.shutdown);
-        let (idle, request_timeout) = (self.limits.idle, self.limits.request_timeout);
-        self.limits.clone_from(&other.limits);
-        self.limits.idle = idle;
-        self.limits.request_timeout = request_timeout;
+        let listen = std::mem::take(&mut self.daemon.listen);
+        self.daemon = other.daemon.clone();
+        self.daemon.listen = listen;
+        self.clients = ClientLimits {
+            idle: self.clients.idle,
+            request_timeout: self.clients.request_timeout,
+            ..other.clients.clone()
+        };
+        self.log.stdout = other.log.stdout;
         self
     }
-}
-
-/// All settings as a file.
-fn shown(options: &Options) -> String {
-    let services = Services::parse(options);
-    let effective = Effective {
-        options,
-        services: &services,
-        workers: options.daemon().workers(),
-        max_clients: options.limits.max_clients.map(usize::from),
-    };
-    // A file is UTF-8, so that it can be written again.
-    written(&effective, Written::All).unwrap_or_default()
 }
 
 /// Settings that hold from a start to an end.

@@ -6,7 +6,7 @@ use nix::ifaddrs::getifaddrs;
 use policy_daemon::ListenAddr;
 use policy_socket::Endpoint;
 
-use crate::args::{MirrorOptions, Service};
+use crate::options::{MirrorOptions, Service};
 
 /// A warning for each of them.
 pub(super) fn own_listeners(

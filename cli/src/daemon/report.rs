@@ -7,9 +7,8 @@ use policy_daemon::{
     Started,
     log::{Level, printable},
 };
-use policy_ha::Mode;
 
-use crate::{args::DefaultAction, proxy::Proxy};
+use crate::{options::DefaultAction, proxy::Proxy};
 
 impl Proxy {
     /// The daemon serves: its user, settings and listeners. To be called once the privileges are given up.
@@ -97,42 +96,12 @@ impl Proxy {
         self.journal
             .say_states(&self.states(), group, Instant::now());
     }
-
-    /// A word where no service may be asked.
-    pub(crate) fn nobody_to_ask(&self) -> Option<String> {
-        (0..self.shared.len()).find_map(|group| {
-            let states = self.states_of(group);
-            let text = nobody_to_ask(states.iter().map(|state| state.mode))?;
-            Some(self.about_group(group, text))
-        })
-    }
-
-    /// A text about all services of a group, with its name where there are several.
-    pub(crate) fn about_group(&self, group: usize, text: &str) -> String {
-        match self.settings.groups.get(group) {
-            Some(group) if self.has_groups() => format!("group '{}': {text}", group.name),
-            _ => text.to_owned(),
-        }
-    }
 }
 
 fn shown(default: &DefaultAction) -> String {
     match default {
         DefaultAction::Reply(action) => format!("'{}'", printable(action.as_bytes())),
         DefaultAction::Close => "close".to_owned(),
-    }
-}
-
-/// A word where no service of these modes may be asked.
-pub(crate) fn nobody_to_ask(modes: impl Iterator<Item = Mode> + Clone) -> Option<&'static str> {
-    let all = |of: &[Mode]| modes.clone().all(|mode| of.contains(&mode));
-    match () {
-        () if modes.clone().next().is_none() => None,
-        () if all(&[Mode::Disabled]) => Some("every service is disabled"),
-        () if all(&[Mode::Disabled, Mode::Drain]) => {
-            Some("every service is disabled or drained: new messages get the default action")
-        }
-        () => None,
     }
 }
 

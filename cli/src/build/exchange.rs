@@ -5,12 +5,9 @@ use std::sync::{Arc, mpsc::Sender};
 use policy_flow::{Check, Shared};
 use policy_ha::BackendId;
 
-use super::{
-    Services,
-    proxy::{counters, keyed, mirrors, seed},
-};
+use super::{counters, keyed, mirrors, seed};
 use crate::{
-    args::{Options, Service},
+    options::{Options, Service, Services},
     proxy::{Backends, Exchange, GroupSettings, Proxy},
 };
 
@@ -82,8 +79,8 @@ impl Services {
         let names = settings.groups.iter().map(|group| group.name.as_str());
         let journal = before.journal.renewed(self.valid.clone(), &kept, names);
         let journal = journal
-            .with_detail(options.logging, options.detail())
-            .with_sample(options.log.log_sample);
+            .with_detail(options.log.attempts, options.log.detail)
+            .with_sample(options.log.sample);
         let number = |index: Option<usize>, first: usize| {
             index.and_then(|index| u16::try_from(index + first).ok())
         };
@@ -99,10 +96,10 @@ impl Services {
             groups.collect(),
             [Some(0)].into_iter().chain(listeners).collect(),
         );
-        let journal = Arc::new(journal.with_format(options.log.log_format));
+        let journal = Arc::new(journal.with_format(options.log.format));
         let proxy = Proxy {
             mirrors: mirrors(options, &before.mirrors, &journal),
-            default: options.default.clone().unwrap_or_default(),
+            default: options.common.default.clone().unwrap_or_default(),
             journal,
             check,
             shared,

@@ -6,11 +6,7 @@ use policy_daemon::ListenAddr;
 use policy_flow::{Check, Strategy};
 use policy_proto::{Action, attr};
 
-use crate::{
-    args::{DefaultAction, Options, shown_duration},
-    report::nobody_to_ask,
-    services::{Part, Services},
-};
+use crate::options::{DefaultAction, Options, Part, Services, nobody_to_ask, shown_duration};
 
 mod own_listener;
 mod side_effects;
@@ -19,7 +15,8 @@ use own_listener::own_listeners;
 use side_effects::side_effects;
 
 /// All of it, a line each.
-pub(crate) fn all(
+#[must_use]
+pub fn warnings(
     options: &Options,
     services: &Services,
     listeners: &[ListenAddr],
@@ -44,7 +41,11 @@ pub(crate) fn all(
     let mirrors = &options.groups.mirrors;
     warnings.extend(own_listeners(&services.valid, mirrors, listeners));
     let probe = check.and_then(|check| check.probe.as_ref());
-    if let Some((probe, path)) = probe.zip(options.failover.probe.as_ref()) {
+    let path = options
+        .check
+        .as_ref()
+        .and_then(|check| check.probe.as_ref());
+    if let Some((probe, path)) = probe.zip(path) {
         let path = path.display();
         let effects = side_effects(probe.request());
         warnings.extend(effects.map(|effect| format!("--probe {path}: {effect}").into_bytes()));
@@ -56,8 +57,8 @@ fn of_group(group: &Part<'_>) -> Vec<Vec<u8>> {
     let (options, services) = (group.options, group.services);
     let mut warnings = Vec::new();
     warnings.extend(options.default.as_ref().and_then(default_action));
-    warnings.extend(deadline(options.failover.deadline, services.len()));
-    warnings.extend(hash(&options.failover.balance));
+    warnings.extend(deadline(options.deadline, services.len()));
+    warnings.extend(hash(&options.balance));
     let modes = services.iter().map(|service| service.mode);
     warnings.extend(nobody_to_ask(modes).map(|text| text.as_bytes().to_vec()));
     warnings

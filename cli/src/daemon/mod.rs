@@ -1,4 +1,4 @@
-//! `hapolicy --listen`: the proxy as a daemon's service.
+//! The proxy as a daemon's service, with `--listen`.
 
 use std::{
     io,
@@ -12,14 +12,20 @@ use policy_daemon::{
 };
 
 use crate::{
-    args::Options,
+    admin::{ProxyMetrics, Reloads},
     control::ProxyControl,
-    metrics::{ProxyMetrics, Reloads},
-    monitor::Monitor,
+    options::{CheckOptions, Options, Services},
     proxy::{CurrentProxy, EventLoop, Message, Proxy},
-    reload::Reload,
-    services::{Services, checks},
 };
+
+mod monitor;
+use monitor::Monitor;
+
+mod reload;
+use reload::Reload;
+pub use reload::{ConfigFile, ConfigSource, FileOptions};
+
+mod report;
 
 /// Serves any number of connections until SIGTERM or SIGINT, or until a successor has taken over, and
 /// then the requests in progress.
@@ -27,27 +33,31 @@ use crate::{
 /// # Errors
 ///
 /// [`StartError`]: everything that can fail comes before anything is taken over.
-pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
-    let daemon_options = options.daemon();
+pub fn run(
+    options: &Options,
+    file: Option<ConfigFile>,
+    inherited: Inherited,
+) -> Result<(), StartError> {
     let services = Services::for_daemon(options)?;
-    let check = checks(options)?;
+    let check = options.check.as_ref();
+    let check = check.map(CheckOptions::read).transpose()?;
     let passed = inherited
         .endpoints()
         .map_err(StartError::system("LISTEN_FDS"))?;
     let checked = options.groups.check_passed(&passed);
     checked.map_err(StartError::Configuration)?;
-    let reload = Reload::new(options, passed);
-    let daemon = Daemon::prepare(&daemon_options, inherited)?;
+    let reload = file.map(|file| Mutex::new(Reload::new(options, file, passed)));
+    let daemon = Daemon::prepare(&options.daemon, inherited)?;
 
     let journal = services
         .journal(daemon.log().log().clone(), options)
-        .for_daemon(options.log.log_format, Arc::clone(daemon.log()));
-    let (workers, clients) = (daemon_options.workers(), daemon.max_clients());
+        .for_daemon(options.log.format, Arc::clone(daemon.log()));
+    let (workers, clients) = (options.daemon.workers(), daemon.max_clients());
     let proxy = services.proxy(options, journal, workers, clients.number());
     let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),
-        reload: Mutex::new(reload),
+        reload,
         reloads: Arc::default(),
         current,
     })
@@ -58,7 +68,8 @@ pub fn run(options: &Options, inherited: Inherited) -> Result<(), StartError> {
 struct ProxyService {
     current: CurrentProxy,
     monitor: Mutex<Monitor>,
-    reload: Mutex<Reload>,
+    /// `None` where there is no file to be read.
+    reload: Option<Mutex<Reload>>,
     reloads: Arc<Reloads>,
 }
 
@@ -103,10 +114,10 @@ impl Service for ProxyService {
     }
 
     fn reload_with(&self, daemon: &Reloading<'_, Message>) -> Reloaded {
-        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
-        if !reload.has_file() {
+        let Some(reload) = &self.reload else {
             return Reloaded::Unsupported;
-        }
+        };
+        let mut reload = reload.lock().unwrap_or_else(PoisonError::into_inner);
         let (done, ended) = mpsc::channel();
         let reloaded = reload.again(&self.current, daemon, done.clone());
         self.reloads.reloaded(reloaded.is_ok());

@@ -8,10 +8,8 @@ use policy_daemon::{
 };
 use policy_ha::Mode;
 
-use crate::{
-    metrics::{collector::Snapshot, totals::ServiceTotals},
-    mirror::Compared,
-};
+use super::Snapshot;
+use crate::mirror::Compared;
 
 impl Snapshot {
     /// A request that no service answered, and one without a reply, is an error.
@@ -50,7 +48,7 @@ impl Snapshot {
         let all: u64 = states.iter().map(|state| state.counts.answered).sum();
         let journal = &self.proxy.journal;
         for (at, (name, state)) in journal.names().zip(&states).enumerate() {
-            let took = ServiceTotals::of(&self.proxy, at).took;
+            let took = self.proxy.totals_of(at).took;
             let up_for = || Some(journal.up_since(at)?.elapsed());
             let since = state.down_for(Instant::now()).or_else(up_for);
             let since = since.and_then(|time| SystemTime::now().checked_sub(time));

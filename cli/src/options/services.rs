@@ -1,29 +1,19 @@
-//! The services of a command line: what each is, and what is wrong with some.
+//! The services that options name: what each is, and what is wrong with some.
 
 use std::{os::unix::ffi::OsStrExt, time::Duration};
 
-use policy_daemon::{
-    StartError,
-    log::{Level, Log},
-};
+use policy_daemon::StartError;
 use policy_ha::Mode;
 
-use crate::{
-    args::{Group, InvalidService, Options, Service},
-    config::DEFAULT_GROUP,
-    journal::Journal,
-};
+use super::{DEFAULT_GROUP, Group, GroupOptions, InvalidService, Options, Service, mode_name};
 
-mod exchange;
-
-mod proxy;
-pub(crate) use proxy::{affinity, checks};
-
-/// The services of a command line, and what was wrong with the others.
+/// The services that options name, and what was wrong with the others.
 #[derive(Debug, Default)]
-pub(crate) struct Services {
-    pub(crate) valid: Vec<Service>,
-    pub(crate) invalid: Vec<Fault>,
+pub struct Services {
+    /// Those that can be asked.
+    pub valid: Vec<Service>,
+    /// What is wrong with the others.
+    pub invalid: Vec<Fault>,
     /// How many of the valid ones each group has, where a file names groups: they stand group by group.
     sizes: Vec<usize>,
 }
@@ -31,17 +21,17 @@ pub(crate) struct Services {
 /// A group of services, and the settings that hold for it.
 pub(crate) struct Part<'a> {
     pub(crate) name: &'a str,
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a GroupOptions,
     pub(crate) services: &'a [Service],
 }
 
 /// A fault of a service.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// The Perl script's line about it, if it has one.
-    perl: Option<Vec<u8>>,
+    pub(crate) perl: Option<Vec<u8>>,
     /// The part that is at fault.
-    pub(crate) text: Vec<u8>,
+    pub text: Vec<u8>,
 }
 
 impl Fault {
@@ -64,32 +54,32 @@ impl From<String> for Fault {
 }
 
 impl Services {
-    pub(crate) fn parse(options: &Options) -> Self {
+    /// Reads the services of these options.
+    #[must_use]
+    pub fn parse(options: &Options) -> Self {
         let timeout = default_timeout(options.is_daemon);
         let mut services = Self::default();
         for text in &options.services {
             services.add(text.as_bytes(), timeout);
         }
-        for (name, mode) in &options.failover.mode {
+        for (name, mode) in &options.modes {
             services.set_mode(name, *mode);
         }
-        for (name, list) in &options.failover.actions {
+        for (name, list) in &options.actions {
             services.set_actions(name, list);
         }
-        for (name, keep) in &options.failover.keep {
-            if let Some(name) = name {
-                services.set_keep(name, *keep);
-            }
+        for (name, keep) in &options.keep {
+            services.set_keep(name, *keep);
         }
         services.into_groups(&options.groups.list)
     }
 
     /// Those of these names, as one group.
-    pub(crate) fn of_group(options: &Options, names: &[String]) -> Self {
-        let mut services = Self::parse(options);
+    #[must_use]
+    pub fn of_group(mut self, names: &[String]) -> Self {
         let is_one = |service: &Service| names.iter().any(|name| name.as_bytes() == service.name);
-        services.valid.retain(is_one);
-        services
+        self.valid.retain(is_one);
+        self
     }
 
     /// The services group by group, each group in the order of the file.
@@ -121,7 +111,7 @@ impl Services {
         if self.sizes.is_empty() {
             return vec![Part {
                 name: DEFAULT_GROUP,
-                options,
+                options: &options.common,
                 services: &self.valid,
             }];
         }
@@ -147,9 +137,10 @@ impl Services {
             return Err(StartError::Configuration(text));
         }
         if services.valid.is_empty() {
-            let how = match options.file {
-                Some(_) => "as [service.NAME]",
-                None => "with -s",
+            let how = if options.is_of_file {
+                "as [service.NAME]"
+            } else {
+                "with -s"
             };
             let text = format!("no service: give at least one {how}");
             return Err(StartError::Configuration(text));
@@ -227,29 +218,6 @@ impl Services {
             }
         }
     }
-
-    /// A journal that knows the services, after it has said what is wrong with some.
-    pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
-        for fault in &self.invalid {
-            for text in fault.perl.iter().chain([&fault.text]) {
-                log.line(Level::Warning, text);
-            }
-        }
-        for text in self.valid.iter().flat_map(|service| &service.warnings) {
-            log.line(Level::Warning, text);
-        }
-        if self.valid.is_empty() {
-            log.line(
-                Level::Error,
-                "no valid service: every request gets the default action",
-            );
-        }
-        let groups = self.groups(options);
-        Journal::new(log, self.valid.clone())
-            .with_groups(groups.iter().map(|group| group.name))
-            .with_detail(options.logging, options.detail())
-            .with_sample(options.log.log_sample)
-    }
 }
 
 /// The time-out of a service that says none.
@@ -258,14 +226,6 @@ pub(crate) const fn default_timeout(is_daemon: bool) -> Duration {
         DAEMON_TIMEOUT
     } else {
         DROP_IN_TIMEOUT
-    }
-}
-
-pub(crate) const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Enabled => "enabled",
-        Mode::Drain => "drain",
-        Mode::Disabled => "disabled",
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use policy_daemon::metrics::Families;
 
-use super::collector::Snapshot;
+use super::Snapshot;
 
 impl Snapshot {
     pub(super) fn permits(&self, families: &mut Families<'_>) -> fmt::Result {

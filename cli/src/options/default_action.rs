@@ -5,7 +5,7 @@ use policy_proto::{InvalidResponse, Response};
 /// The action that a client gets when no policy server answers: `-d`.
 ///
 /// ```
-/// use hapolicy::DefaultAction;
+/// use hapolicy::options::DefaultAction;
 /// use policy_proto::Response;
 ///
 /// assert_eq!(DefaultAction::default(), DefaultAction::Reply(Response::new("dunno")?));
@@ -38,7 +38,8 @@ impl DefaultAction {
     }
 
     /// The text that is read as this.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Reply(response) => response.as_bytes(),
             Self::Close => b"close",

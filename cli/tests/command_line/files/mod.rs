@@ -1,18 +1,24 @@
-//! What files say, and what is wrong with them.
+//! Configuration files: what they say, and what is wrong with them.
 
-use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt};
+use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::*;
-use crate::{
-    args::{Options, Stop},
-    check_config::{Effective, effective_tests::command_line},
-    services::Services,
+use clap::CommandFactory;
+use hapolicy::{
+    Arguments, Effective, Stop,
+    config::{Config, Findings, Written, written},
+    options::Services,
 };
 
+use crate::effective::command_line;
+
 mod groups;
+
+fn read_file(path: &Path) -> Result<Config, Findings> {
+    Config::read(path, Arguments::command())
+}
 
 /// What is wrong with a file, without its path.
 fn faults(text: &str) -> Vec<String> {
@@ -21,7 +27,7 @@ fn faults(text: &str) -> Vec<String> {
     fs::write(&path, text).unwrap();
     let words = ["--config".into(), path.clone().into_os_string()];
     let prefix = format!("{}:", path.display());
-    match Options::parse(words, false) {
+    match Arguments::parse(words, false) {
         Ok(_) => Vec::new(),
         Err(stopped) => match stopped.stop {
             Stop::Config(findings) => {
@@ -182,7 +188,7 @@ fn what_is_given_twice_in_two_files_is_a_fault_that_names_both_places() {
     fs::write(included.join("c.toml"), "include = \"x\"\n").unwrap();
     fs::write(included.join("d.toml~"), "garbage").unwrap();
     fs::write(included.join(".e.toml"), "garbage").unwrap();
-    let lines = Config::read(&path).unwrap_err().lines;
+    let lines = read_file(&path).unwrap_err().lines;
     let (b, c) = (included.join("b.toml"), included.join("c.toml"));
     let expected = [
         format!(
@@ -199,7 +205,7 @@ fn what_is_given_twice_in_two_files_is_a_fault_that_names_both_places() {
 
     fs::remove_file(b).unwrap();
     fs::remove_file(c).unwrap();
-    let config = Config::read(&path).unwrap();
+    let config = read_file(&path).unwrap();
     assert_eq!(
         config.words,
         ["--deadline=60s", "--service=a=127.0.0.1:1:::"]
@@ -210,7 +216,7 @@ fn what_is_given_twice_in_two_files_is_a_fault_that_names_both_places() {
 fn a_file_that_is_not_there_too_large_or_not_utf_8_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("f");
-    let read = || Config::read(&path).unwrap_err().lines.join("\n");
+    let read = || read_file(&path).unwrap_err().lines.join("\n");
     assert!(
         read().contains(":1:1: error: cannot be read: No such file"),
         "{}",
@@ -239,12 +245,10 @@ fn what_is_shown_of_a_file_with_groups_is_a_file_that_means_the_same() {
     let path = dir.path().join("f");
     let read = |text: &str| {
         fs::write(&path, text).unwrap();
-        Options::parse(["--config".into(), path.clone().into_os_string()], false).unwrap()
+        Arguments::parse(["--config".into(), path.clone().into_os_string()], false).unwrap()
     };
     let options = read(groups::GOOD);
-    let services = Services::parse(&options);
-    let effective = effective(&options, &services);
-    let chosen = written(&effective, Written::NonDefault).unwrap();
+    let chosen = written_of(&options, Written::NonDefault).unwrap();
     for part in [
         "\n[group.one]\nservices = [\"a\"]\ndeadline = \"7s\"\n",
         "\n[listener.x]\naddress = \"inet:127.0.0.1:0\"\ngroup = \"one\"\ndefault = \"DEFER\"\n",
@@ -266,7 +270,7 @@ fn services_stand_in_the_order_of_the_file() {
     let path = dir.path().join("f");
     let text = "[service.z]\naddress = \"127.0.0.1:1\"\n[service.a]\naddress = \"127.0.0.1:2\"\nmode = \"drain\"\n";
     fs::write(&path, text).unwrap();
-    let words = Config::read(&path).unwrap().words;
+    let words = read_file(&path).unwrap().words;
     let expected = [
         "--service=z=127.0.0.1:1:::",
         "--service=a=127.0.0.1:2:::",
@@ -279,37 +283,32 @@ fn services_stand_in_the_order_of_the_file() {
 fn a_name_that_no_file_may_have_is_not_converted() {
     for name in ["x\u{1}", "x\u{80}"] {
         let word = format!("--service={name}=127.0.0.1:7");
-        let options = Options::parse([OsString::from(word)], false).unwrap();
-        let services = Services::parse(&options);
-        let refused = written(&effective(&options, &services), Written::All).unwrap_err();
+        let options = Arguments::parse([OsString::from(word)], false).unwrap();
+        let refused = written_of(&options, Written::All).unwrap_err();
         assert!(refused.ends_with("which no file may have"), "{refused}");
     }
 }
 
 /// The file with all settings that hold.
-fn all(options: &Options) -> String {
-    let services = Services::parse(options);
-    written(&effective(options, &services), Written::All).unwrap()
+fn all(arguments: &Arguments) -> String {
+    written_of(arguments, Written::All).unwrap()
 }
 
-fn effective<'a>(options: &'a Options, services: &'a Services) -> Effective<'a> {
-    Effective {
-        options,
-        services,
-        workers: options.daemon().workers(),
-        max_clients: options.limits.max_clients.map(usize::from),
-    }
+fn written_of(arguments: &Arguments, which: Written) -> Result<String, String> {
+    let options = arguments.options();
+    let services = Services::parse(&options);
+    let effective = Effective::new(arguments, &options, &services);
+    written(&effective.settings(&options), which)
 }
 
 proptest! {
     #[test]
     fn a_command_line_and_the_file_that_it_is_converted_to_mean_the_same(words in command_line()) {
         let words = words.into_iter().map(OsString::from_vec);
-        let options = Options::parse(words, false).unwrap();
-        let services = Services::parse(&options);
+        let options = Arguments::parse(words, false).unwrap();
         let dir = TempDir::new().unwrap();
         for which in [Written::NonDefault, Written::All] {
-            let text = match written(&effective(&options, &services), which) {
+            let text = match written_of(&options, which) {
                 Ok(text) => text,
                 Err(error) => {
                     let is_of_names = error.ends_with("which a file has to be") || error.ends_with("which no file may have");
@@ -320,7 +319,7 @@ proptest! {
             let path = dir.path().join("f");
             fs::write(&path, &text).unwrap();
             let words = ["--config".into(), path.into_os_string()];
-            let read = Options::parse(words, false);
+            let read = Arguments::parse(words, false);
             let read = read.map_err(|stopped| TestCaseError::fail(format!("{text}\n{stopped:?}")))?;
             prop_assert_eq!(all(&read), all(&options), "{}", text);
             prop_assert_eq!(read.is_daemon, options.is_daemon);

@@ -2,7 +2,8 @@
 
 use super::faults;
 
-use crate::args::Options;
+use clap::CommandFactory;
+use hapolicy::{Arguments, config::Config};
 
 /// Three services, one of which no group lists, and two groups.
 pub(super) const GOOD: &str = "\
@@ -223,9 +224,9 @@ fn what_can_never_be_used_is_warned_of() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, text).unwrap();
-        let words = ["--config".into(), path.into_os_string()];
-        let options = Options::parse(words, false).unwrap();
-        let warnings = options.file.unwrap().warnings();
+        let warnings = Config::read(&path, Arguments::command())
+            .unwrap()
+            .warnings();
         warnings.into_iter().map(|(_, text)| text).collect()
     };
     assert_eq!(warnings(GOOD), [""; 0]);
@@ -249,17 +250,13 @@ fn a_group_has_its_own_settings_in_the_place_of_those_at_the_top() {
     let of_one = "deadline = \"7s\"\nkeep = \"9s\"\ndefault = \"DEFER\"\n";
     std::fs::write(&path, top.to_owned() + &with("deadline = \"7s\"\n", of_one)).unwrap();
     let words = ["--config".into(), path.into_os_string()];
-    let options = Options::parse(words, false).unwrap();
+    let options = Arguments::parse(words, false).unwrap().options();
     let groups = options.groups.list.iter().map(|group| {
-        let Options {
-            default, failover, ..
-        } = &*group.options;
-        let default = default.as_ref().map(|default| default.as_bytes().to_vec());
-        let times = (
-            failover.deadline.as_secs(),
-            failover.keep_of_all().unwrap().as_secs(),
-        );
-        let retry = format!("{:?}", failover.retry);
+        let options = &group.options;
+        let default = options.default.as_ref();
+        let default = default.map(|default| default.as_bytes().to_vec());
+        let times = (options.deadline.as_secs(), options.keep.unwrap().as_secs());
+        let retry = format!("{:?}", options.retry);
         (
             group.name.as_str(),
             group.services.join(" "),

@@ -1,30 +1,53 @@
-//! The proxy, as services and options ask for it.
+//! The proxy, made of services and options.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use policy_daemon::StartError;
+use policy_daemon::log::{Level, Log};
 use policy_flow::{
-    Address, BackendConfig, Check, ClientOptions, GroupRules, ListenerRules, PlaceLimits, Places,
+    Address, BackendConfig, ClientOptions, GroupRules, ListenerRules, PlaceLimits, Places,
     RequestMemory, Routing, Shared, Unanswered, UpstreamOptions,
 };
 use policy_ha::Backend;
 use policy_socket::Endpoint;
 
-use super::{Part, Services};
 use crate::{
-    args::{Affinity, Groups, MirrorOptions, Options, Service, read_probe},
     journal::{Journal, shortage::MemoryWaits},
     mirror::Mirror,
+    options::{Affinity, GroupOptions, Groups, MirrorOptions, Options, Part, Service, Services},
     proxy::{Backends, GroupSettings, Proxy, Resolver, Settings},
 };
 
+mod exchange;
+
 impl Services {
+    /// A journal that knows the services, after it has said what is wrong with some.
+    pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
+        for fault in &self.invalid {
+            for text in fault.perl.iter().chain([&fault.text]) {
+                log.line(Level::Warning, text);
+            }
+        }
+        for text in self.valid.iter().flat_map(|service| &service.warnings) {
+            log.line(Level::Warning, text);
+        }
+        if self.valid.is_empty() {
+            log.line(
+                Level::Error,
+                "no valid service: every request gets the default action",
+            );
+        }
+        let groups = self.groups(options);
+        Journal::new(log, self.valid.clone())
+            .with_groups(groups.iter().map(|group| group.name))
+            .with_detail(options.log.attempts, options.log.detail)
+            .with_sample(options.log.sample)
+    }
+
     /// The proxy in this mode, for so many workers and clients.
     pub(crate) fn proxy(
         &self,
@@ -38,15 +61,15 @@ impl Services {
         let journal = Arc::new(journal);
         Proxy {
             mirrors: mirrors(options, &[], &journal),
-            default: options.default.clone().unwrap_or_default(),
+            default: options.common.default.clone().unwrap_or_default(),
             journal,
             check: None,
-            max_memory: options.limits.max_memory,
+            max_memory: options.clients.max_memory,
             shared: self.shared(&settings, options, workers),
             places: Places::new(PlaceLimits {
                 all: max_clients,
-                per_address: options.limits.max_clients_per_address,
-                per_user: options.limits.max_clients_per_user,
+                per_address: options.clients.max_per_address,
+                per_user: options.clients.max_per_user,
             }),
             memory: RequestMemory::new(memory),
             memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
@@ -85,7 +108,7 @@ impl Services {
         all
     }
 
-    pub(super) fn settings(&self, options: &Options, workers: usize) -> Settings {
+    fn settings(&self, options: &Options, workers: usize) -> Settings {
         let groups: Vec<GroupSettings> = self
             .groups(options)
             .iter()
@@ -100,7 +123,7 @@ impl Services {
             // As the Perl script does. It reads one client's requests, and no port's.
             is_lenient: !options.is_daemon,
             clients: if options.is_daemon {
-                options.limits.of_clients(deadline)
+                options.clients.of_clients(deadline)
             } else {
                 unlimited()
             },
@@ -110,7 +133,7 @@ impl Services {
         }
     }
 
-    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+    fn endpoints(&self) -> Vec<Endpoint> {
         let services = self.valid.iter();
         services.map(|service| service.endpoint.clone()).collect()
     }
@@ -122,13 +145,14 @@ fn group(part: &Part<'_>, options: &Options, workers: usize) -> GroupSettings {
     let mut upstream = upstream(own, workers.max(1));
     if options.is_daemon {
         // Answers of all groups share it.
-        upstream.memory = Some(options.limits.max_memory / ANSWERS / workers.max(1));
+        upstream.memory = Some(options.clients.max_memory / ANSWERS / workers.max(1));
     } else {
         // A service's own time-out covers connecting as well.
         upstream.connect = None;
     }
     let affinity = own.affinity;
-    let affinity = affinity.unwrap_or_else(|| of_count(part.services.len(), options.is_daemon));
+    let affinity =
+        affinity.unwrap_or_else(|| Affinity::of_count(part.services.len(), options.is_daemon));
     let services = part.services.iter();
     GroupSettings {
         name: part.name.to_owned(),
@@ -142,11 +166,7 @@ fn group(part: &Part<'_>, options: &Options, workers: usize) -> GroupSettings {
 }
 
 /// The mirrors of a daemon; those of before go on where nothing else is said of them.
-pub(super) fn mirrors(
-    options: &Options,
-    before: &[Arc<Mirror>],
-    journal: &Arc<Journal>,
-) -> Vec<Arc<Mirror>> {
+fn mirrors(options: &Options, before: &[Arc<Mirror>], journal: &Arc<Journal>) -> Vec<Arc<Mirror>> {
     let mirror = |options: &MirrorOptions| {
         let mut known = before
             .iter()
@@ -199,22 +219,22 @@ fn routing(groups: &Groups, settings: &[GroupSettings]) -> Option<Box<Routing>> 
 }
 
 /// The service in the balancer: its name tells it from the others, so that a list may change and keys stay.
-pub(super) fn keyed(service: &Service) -> Backend {
+fn keyed(service: &Service) -> Backend {
     service.backend.with_key(policy_ha::key([&service.name]))
 }
 
 /// What each worker counts of a new service or group.
-pub(super) fn counters<T: Default>(workers: usize) -> Vec<Arc<T>> {
+fn counters<T: Default>(workers: usize) -> Vec<Arc<T>> {
     (0..workers.max(1)).map(|_| Arc::default()).collect()
 }
 
 /// The settings of one service.
-fn config(service: &Service, options: &Options, is_daemon: bool) -> BackendConfig {
+fn config(service: &Service, options: &GroupOptions, is_daemon: bool) -> BackendConfig {
     let mut config = BackendConfig::default();
     config.backend = keyed(service);
     config.timeout = service.timeout;
     config.accepts = service.actions.clone();
-    config.keep = match service.keep.or_else(|| options.failover.keep_of_all()) {
+    config.keep = match service.keep.or(options.keep) {
         // A hundred smtpd processes with an idle connection each would starve a prefork server.
         _ if !is_daemon => Duration::ZERO,
         keep => keep.unwrap_or(config.keep),
@@ -234,17 +254,17 @@ fn config(service: &Service, options: &Options, is_daemon: bool) -> BackendConfi
 }
 
 /// The settings of all services of a group together.
-fn upstream(options: &Options, workers: usize) -> UpstreamOptions {
+fn upstream(options: &GroupOptions, workers: usize) -> UpstreamOptions {
     let mut upstream = UpstreamOptions::default();
-    upstream.deadline = options.failover.deadline;
-    upstream.last_resort = options.failover.last_resort;
-    upstream.strategy = options.failover.balance.clone();
-    upstream.retry = options.failover.retry;
-    upstream.max_connections = options.failover.max_connections;
-    upstream.max_age = options.failover.max_age;
+    upstream.deadline = options.deadline;
+    upstream.last_resort = options.last_resort;
+    upstream.strategy = options.balance.clone();
+    upstream.retry = options.retry;
+    upstream.max_connections = options.max_connections;
+    upstream.max_age = options.max_age;
     // They fill the queue of the simplest servers together.
     upstream.max_opening = (upstream.max_opening / workers).max(1);
-    let failures = options.failover.max_failures;
+    let failures = options.max_failures;
     upstream.balancer = upstream.balancer.with_max_failures(failures);
     upstream
 }
@@ -257,35 +277,8 @@ fn unlimited() -> ClientOptions {
     options
 }
 
-/// The look at services that are down: `--health-check` and `--probe`.
-pub(crate) fn checks(options: &Options) -> Result<Option<Check>, StartError> {
-    let failover = &options.failover;
-    let read = |path: &PathBuf| {
-        let shown = path.display().to_string();
-        read_probe(path)
-            .map_err(|error| StartError::Configuration(format!("--probe {shown}: {error}")))
-    };
-    let probe = failover.probe.as_ref().map(read).transpose()?;
-    Ok(failover.checks(probe))
-}
-
-/// The affinity of requests of all services as one group, in either mode.
-pub(crate) fn affinity(options: &Options, services: &Services) -> Affinity {
-    options
-        .affinity
-        .unwrap_or_else(|| of_count(services.valid.len(), options.is_daemon))
-}
-
-fn of_count(services: usize, is_daemon: bool) -> Affinity {
-    match services {
-        // It has all the requests of a message anyway: they need not be searched for its name.
-        2.. if is_daemon => Affinity::Message,
-        _ => Affinity::None,
-    }
-}
-
 /// A seed of the system's, different for each process: several of them share by weight.
-pub(super) fn seed() -> u64 {
+fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

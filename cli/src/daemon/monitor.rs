@@ -189,7 +189,7 @@ mod tests {
 
     /// Two services that refuse.
     fn monitor() -> (Monitor, Log) {
-        let (proxy, log) = proxy(&["-s", "a=127.0.0.1:1", "-s", "b=127.0.0.1:1"]);
+        let (proxy, log) = proxy(&["a=127.0.0.1:1", "b=127.0.0.1:1"]);
         (Monitor::new(CurrentProxy::new(proxy)), log)
     }
 

@@ -1,4 +1,4 @@
-//! The metrics of the proxy, as they are written.
+//! What the listener of `--admin` shows: the metrics of the proxy, its state as a page, and whether it is ready.
 
 use std::{
     fmt,
@@ -13,13 +13,17 @@ use policy_daemon::{
 use policy_ha::Mode;
 
 use crate::{
-    metrics::{
-        failure::Failure, group::GroupMetrics, reloads::Reloads, service::ServiceMetrics,
-        worker::WorkerMetrics,
-    },
+    metrics::{Failure, GroupMetrics, ServiceMetrics, WorkerMetrics},
     mirror::Compared,
     proxy::{CurrentProxy, Proxy},
 };
+
+mod permits;
+
+mod reloads;
+pub(crate) use reloads::Reloads;
+
+mod status;
 
 /// The metrics of the proxy, as it is when somebody asks.
 #[derive(Clone, Debug)]
