@@ -3,14 +3,12 @@
 
 use std::{io::Write, os::fd::AsFd, process::ExitCode};
 
-use hapolicy::{
-    Arguments, Stop, Stopped, check_config, config::Findings, ctl, daemon, options::NAME,
-    print_config, spawn,
-};
+use hapolicy::{Arguments, Stop, Stopped, check_config, ctl, print_config};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
 };
+use policy_proxy::{config::Findings, daemon, options::NAME, spawn};
 use rustix::fs::FileType;
 
 fn main() -> ExitCode {

@@ -4,9 +4,9 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
+use policy_proxy::options::{ClientLimits, parse_size, shown_size};
 
 use super::{DAEMON, network::network, values::positive_duration};
-use crate::options::{ClientLimits, parse_size, shown_size};
 
 /// The part of [`Arguments`](crate::args::Arguments) on what a daemon grants its clients.
 #[derive(Args, Clone, Debug)]

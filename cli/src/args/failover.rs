@@ -7,9 +7,9 @@ use policy_daemon::command_line::parse_duration;
 use policy_flow::{Retry, Strategy};
 use policy_ha::Mode;
 use policy_proto::{InvalidResponse, Response};
+use policy_proxy::options::{CheckOptions, GroupOptions, parse_mode};
 
 use super::{BOTH, DAEMON, values::positive_duration};
-use crate::options::{CheckOptions, GroupOptions, parse_mode};
 
 /// The part of [`Arguments`](crate::args::Arguments) on who is asked, and on what happens when a service fails.
 #[derive(Args, Clone, Debug)]

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 
 use policy_daemon::ListenAddr;
 use policy_flow::Route;
-
-use super::{Arguments, Stop};
-use crate::{
+use policy_proxy::{
     config::{Config, ListenerTable, RouteTable, Tables},
     options::{DEFAULT_GROUP, Group, Groups, MirrorOptions, NamedListener},
 };
+
+use super::{Arguments, Stop};
 
 /// What a file says of groups, beside what its own settings say.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use policy_daemon::log::{LogTarget, Sample};
+use policy_proxy::options::LogFormat;
 
 use super::DAEMON;
-use crate::options::LogFormat;
 
 /// The part of [`Arguments`](crate::args::Arguments) on the log of a daemon.
 #[derive(Args, Clone, Debug, Default)]

@@ -7,8 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use policy_daemon::log::LogTarget;
-
-use crate::{
+use policy_proxy::{
     config::{Config, Findings},
     options::{Affinity, DefaultAction, Detail},
 };

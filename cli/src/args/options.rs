@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 
 use policy_daemon::DaemonOptions;
+use policy_proxy::options::{GroupOptions, LogOptions, NAME, Options};
 
 use super::Arguments;
-use crate::options::{GroupOptions, LogOptions, NAME, Options};
 
 impl Arguments {
     /// The options of the proxy.

@@ -4,15 +4,15 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 use policy_daemon::command_line::usage_line;
+use policy_proxy::{
+    config::Config,
+    options::{DefaultAction, NAME},
+};
 
 use super::{
     Arguments, Stop, Stopped, daemon_only,
     perl::{self, WrongWord},
     usage::long_option,
-};
-use crate::{
-    config::Config,
-    options::{DefaultAction, NAME},
 };
 
 impl Arguments {

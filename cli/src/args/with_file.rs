@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use clap::{CommandFactory, parser::ValueSource};
+use policy_proxy::config::Config;
 
 use super::{Arguments, Checking, FailoverArgs, FileGroups, Stop};
-use crate::config::Config;
 
 impl Arguments {
     /// The settings of a file, with what stands beside it.

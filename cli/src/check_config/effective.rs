@@ -4,13 +4,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::{Arg, ArgMatches, CommandFactory};
 use policy_flow::BackendConfig;
-
-use super::quoted::quoted;
-use crate::{
-    args::{Arguments, GroupArguments, is_of_a_daemon},
+use policy_proxy::{
     config::{Given, OfGroup, Settings},
     options::{Affinity, Detail, Group, Options, Service, Services, shown_duration},
 };
+
+use super::quoted::quoted;
+use crate::args::{Arguments, GroupArguments, is_of_a_daemon};
 
 /// The options that hold.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use policy_daemon::log::printable;
-
-use crate::{
-    args::Arguments,
+use policy_proxy::{
     config::{Written, written},
     options::{CheckOptions, Services},
-    warnings::warnings,
+    warnings,
 };
+
+use crate::args::Arguments;
 
 mod effective;
 pub use effective::Effective;

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use policy_daemon::log::printable;
-
-use super::Effective;
-use crate::{
-    args::Arguments,
+use policy_proxy::{
     config::{Written, written},
     options::Services,
 };
+
+use super::Effective;
+use crate::args::Arguments;
 
 /// Prints the settings as a configuration file on standard output, and on standard error why that cannot be.
 ///

@@ -1,12 +1,13 @@
 //! The file of `--config`, as a daemon reads it again.
 
-use super::Effective;
-use crate::{
-    args::{Arguments, Stop},
+use policy_proxy::{
     config::{Written, written},
     daemon::{ConfigFile, ConfigSource, FileOptions},
     options::{Options, Services},
 };
+
+use super::Effective;
+use crate::args::{Arguments, Stop};
 
 impl Arguments {
     /// The file of `--config`, if it was given, which says these options.

@@ -4,7 +4,8 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
 use proptest::{prelude::*, sample::subsequence};
 
-use hapolicy::{Arguments, Effective, config::Given, options::Services};
+use hapolicy::{Arguments, Effective};
+use policy_proxy::{config::Given, options::Services};
 
 /// The effective options of a command line, as a command line.
 fn effective(words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {

@@ -3,7 +3,8 @@
 use super::faults;
 
 use clap::CommandFactory;
-use hapolicy::{Arguments, config::Config};
+use hapolicy::Arguments;
+use policy_proxy::config::Config;
 
 /// Three services, one of which no group lists, and two groups.
 pub(super) const GOOD: &str = "\

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use clap::CommandFactory;
-use hapolicy::{
-    Arguments, Effective, Stop,
+use hapolicy::{Arguments, Effective, Stop};
+use policy_proxy::{
     config::{Config, Findings, Written, written},
     options::Services,
 };

@@ -1,6 +1,6 @@
 //! The metrics of the proxy: what workers count.
 //!
-//! Each worker counts for itself. The thread of `--admin` adds up what they have counted ([`admin`](crate::admin)). Labels are names of services and
+//! Each worker counts for itself. The thread of `--admin` adds up what they have counted. Labels are names of services and
 //! groups and words of this program, so that no client and no mail can make their number grow.
 
 mod failure;

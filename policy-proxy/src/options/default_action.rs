@@ -5,7 +5,7 @@ use policy_proto::{InvalidResponse, Response};
 /// The action that a client gets when no policy server answers: `-d`.
 ///
 /// ```
-/// use hapolicy::options::DefaultAction;
+/// use policy_proxy::options::DefaultAction;
 /// use policy_proto::Response;
 ///
 /// assert_eq!(DefaultAction::default(), DefaultAction::Reply(Response::new("dunno")?));

@@ -15,7 +15,7 @@ use policy_daemon::command_line::parse_duration;
 /// An empty field means its default, and so do a `WEIGHT` or a `TIMEOUT` of `0`.
 ///
 /// ```
-/// use hapolicy::options::Service;
+/// use policy_proxy::options::Service;
 /// use std::time::Duration;
 ///
 /// let service = Service::parse("greylist=127.0.0.1:10031:5::2.5", Duration::from_secs(30))?;
@@ -24,7 +24,7 @@ use policy_daemon::command_line::parse_duration;
 /// assert_eq!((service.backend.priority, service.backend.weight), (5, 1));
 /// assert_eq!(service.timeout, Duration::from_millis(2500));
 /// assert!(service.warnings.is_empty());
-/// # Ok::<(), hapolicy::options::InvalidService>(())
+/// # Ok::<(), policy_proxy::options::InvalidService>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
