@@ -56,6 +56,24 @@ pub struct Config {
 impl Config {
     /// Reads a file, and those that it includes. Its keys are the long options of this command.
     ///
+    /// ```
+    /// use clap::{Arg, Command, value_parser};
+    /// use policy_proxy::config::Config;
+    ///
+    /// let workers = Arg::new("workers").long("workers").value_parser(value_parser!(u16));
+    /// let command = Command::new("example").arg(workers);
+    /// let path = std::env::temp_dir().join(format!("policy-proxy-{}.toml", std::process::id()));
+    ///
+    /// std::fs::write(&path, "workers = 2\n[service.a]\naddress = \"127.0.0.1:10031\"\n")?;
+    /// let config = Config::read(&path, command.clone()).expect("both are known");
+    /// assert_eq!(config.words, ["--workers=2", "--service=a=127.0.0.1:10031:::"]);
+    ///
+    /// std::fs::write(&path, "wokers = 2")?;
+    /// let findings = Config::read(&path, command).unwrap_err();
+    /// assert!(findings.lines[0].ends_with("unknown key `wokers`: no key here (did you mean `workers`?)"));
+    /// # std::fs::remove_file(path)
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Findings`]: all that is wrong with them.
