@@ -51,18 +51,14 @@ pub mod log;
 pub mod metrics;
 mod options;
 mod process;
-mod reloading;
-mod restart;
-mod running;
 mod service;
 mod side;
-mod start;
 #[cfg(feature = "tokio")]
 mod tokio;
 pub mod trace;
 pub mod worker;
 
-pub use daemon::Daemon;
+pub use daemon::{Daemon, Inherited, NextListeners, Reloaded, Reloading};
 pub use error::StartError;
 pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
@@ -73,9 +69,7 @@ pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
-pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
-pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]
 pub use tokio::{CommandStep, TokioCommands, TokioService, TokioWorker};
 pub use worker::WorkerContext;

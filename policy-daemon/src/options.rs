@@ -6,12 +6,12 @@ use ipnet::IpNet;
 use policy_socket::Endpoint;
 
 use crate::{
+    daemon::{check_handover, listen_addr},
     error::StartError,
     listen::address::ListenAddr,
     log::LogTarget,
     process::{fd, user::RunAs},
     side,
-    start::{check_handover, listen_addr},
     worker::MaxClients,
 };
 

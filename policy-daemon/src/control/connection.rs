@@ -15,10 +15,9 @@ use super::{
     protocol::{PATIENCE, answer_to_bytes, read_words, write},
 };
 use crate::{
+    daemon::{Event, Reloaded},
     log::{ALL, Entry, Level, MessageId},
     process::user,
-    reloading::Reloaded,
-    running::Event,
     side::Client,
     worker::{Inbox, Shared},
 };

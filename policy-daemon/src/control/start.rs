@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use super::connection::Commands;
 use crate::{
+    daemon::Event,
     error::StartError,
     listen::set::ListenSet,
-    running::Event,
     service::Service,
     side::{Client, SideStart},
     worker::{Inbox, Shared},

@@ -14,6 +14,7 @@ use super::{
     sockets::{Sockets, handover_addr},
 };
 use crate::{
+    daemon::restart::protocol::Predecessor,
     error::StartError,
     listen::{
         address::ListenAddr,
@@ -27,7 +28,6 @@ use crate::{
         received::{self, ReceivedSocket},
         user::RunAs,
     },
-    restart::protocol::Predecessor,
     worker::MaxClients,
 };
 

@@ -8,10 +8,10 @@ use rustix::process::geteuid;
 use socket2::Socket;
 
 use crate::{
+    daemon::restart::protocol::Predecessor,
     error::StartError,
     listen::{address::ListenAddr, directories::Directories, set::HANDOVER, socket::ListenSocket},
     options::DaemonOptions,
-    restart::protocol::Predecessor,
 };
 
 /// The sources of a daemon's listening sockets.

@@ -8,13 +8,26 @@ use crate::{
     log::{Level, Log, Suppressor},
     options::DaemonOptions,
     process::signals::{self, Signals},
-    restart::server::HandoverServer,
-    running::{Endpoints, Event, Running},
     service::{Service, Worker},
     side::SideStart,
-    start::{activation::Inherited, resources::Resources},
     worker::{Inbox, MaxClients, Shared, WorkerContext, standby},
 };
+
+mod reloading;
+pub use reloading::{NextListeners, Reloaded, Reloading};
+
+mod restart;
+
+mod running;
+pub(crate) use running::Event;
+
+mod start;
+pub use start::activation::Inherited;
+pub(crate) use start::{check_handover, listen_addr};
+
+use restart::server::HandoverServer;
+use running::{Endpoints, Running};
+use start::resources::Resources;
 
 /// A daemon that has its sockets, and does not serve yet.
 #[derive(Debug)]

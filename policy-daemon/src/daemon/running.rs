@@ -15,6 +15,9 @@ use rustix::{
 };
 
 use crate::{
+    daemon::restart::server::HandoverServer,
+    daemon::start::resources::Resources,
+    daemon::{Reloaded, Reloading},
     error::StartError,
     listen::{set::ListenSet, socket::ListenSocket},
     log::{ALL, Level, Log},
@@ -23,11 +26,8 @@ use crate::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},
     },
-    reloading::{Reloaded, Reloading},
-    restart::server::HandoverServer,
     service::{Service, Started},
     side::SideHandle,
-    start::resources::Resources,
     worker::{Inbox, Message, Shared},
 };
 
