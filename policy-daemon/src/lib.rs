@@ -58,13 +58,13 @@ mod tokio;
 pub mod trace;
 pub mod worker;
 
-pub use daemon::{Daemon, Inherited, NextListeners, Reloaded, Reloading};
+pub use daemon::{Daemon, Inherited};
 pub use error::StartError;
 pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };
-pub use options::DaemonOptions;
+pub use options::{DaemonOptions, NextListeners, Reloaded, Reloading};
 pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},

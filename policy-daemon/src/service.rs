@@ -7,8 +7,8 @@ use policy_socket::Endpoint;
 use crate::{
     admin::Admin,
     control::Control,
-    daemon::{Reloaded, Reloading},
     log::Log,
+    options::{Reloaded, Reloading},
     worker::{WorkerContext, Workers},
 };
 

@@ -1,4 +1,5 @@
-//! The folders of the balancer and of its command line show how they are built: what a module imports stands below it.
+//! The folders of a daemon, of the balancer and of its command line show how they are built: what a module imports stands
+//! below it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,9 +37,9 @@ fn an_import_is_found_in_every_form() {
     assert_eq!(found, ["a", "b", "e", "f"]);
 }
 
-fn sources() -> [PathBuf; 2] {
+fn sources() -> [PathBuf; 3] {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    ["policy-proxy", "cli"].map(|name| crates.join(name).join("src"))
+    ["policy-daemon", "policy-proxy", "cli"].map(|name| crates.join(name).join("src"))
 }
 
 /// A module that imports none of the others.

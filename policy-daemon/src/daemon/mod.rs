@@ -13,20 +13,15 @@ use crate::{
     worker::{Inbox, MaxClients, Shared, WorkerContext, standby},
 };
 
-mod reloading;
-pub use reloading::{NextListeners, Reloaded, Reloading};
-
 mod restart;
 
 mod running;
-pub(crate) use running::Event;
 
 mod start;
 pub use start::activation::Inherited;
-pub(crate) use start::{check_handover, listen_addr};
 
 use restart::server::HandoverServer;
-use running::{Endpoints, Running};
+use running::{Endpoints, Event, Running};
 use start::resources::Resources;
 
 /// A daemon that has its sockets, and does not serve yet.
@@ -117,8 +112,11 @@ impl Daemon {
         let workers: Vec<_> = workers.collect::<io::Result<_>>().map_err(cannot_start())?;
         signals.add_stops().map_err(cannot_start())?;
         let endpoints = Endpoints::of(&resources.sockets).map_err(cannot_start())?;
-        let admin = admin::prepare(&options, &service, &resources.sockets, &shared)?;
-        let control = control::prepare(&service, &resources.sockets, &shared, &events)?;
+        let sockets = &resources.sockets;
+        let admin = admin::prepare(&options, || service.admin(), sockets, &shared)?;
+        let reload = Arc::clone(&events);
+        let reload = Box::new(move |reply| reload.send(Event::Reload(reply)));
+        let control = control::prepare(|| service.control(), sockets, &shared, reload)?;
         let handover = options.handover.as_ref();
         let handover = handover.map(|_| standby::spawn("handover", HandoverServer::run));
         let handover = handover.transpose().map_err(cannot_start())?;

@@ -17,11 +17,10 @@ use rustix::{
 use crate::{
     daemon::restart::server::HandoverServer,
     daemon::start::resources::Resources,
-    daemon::{Reloaded, Reloading},
     error::StartError,
     listen::{set::ListenSet, socket::ListenSocket},
     log::{ALL, Level, Log},
-    options::DaemonOptions,
+    options::{DaemonOptions, Reloaded, Reloading},
     process::{
         signals::{Command, Signals, name_of},
         systemd::{self, notify},

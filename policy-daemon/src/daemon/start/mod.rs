@@ -3,5 +3,3 @@
 pub(crate) mod activation;
 pub(crate) mod resources;
 mod sockets;
-
-pub(crate) use sockets::{check_handover, listen_addr};

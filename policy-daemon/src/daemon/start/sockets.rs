@@ -4,14 +4,13 @@
 use std::{io, net::SocketAddr, path::Path};
 
 use policy_socket::Endpoint;
-use rustix::process::geteuid;
 use socket2::Socket;
 
 use crate::{
     daemon::restart::protocol::Predecessor,
     error::StartError,
-    listen::{address::ListenAddr, directories::Directories, set::HANDOVER, socket::ListenSocket},
-    options::DaemonOptions,
+    listen::{address::ListenAddr, set::HANDOVER, socket::ListenSocket},
+    options::{DaemonOptions, exposed},
 };
 
 /// The sources of a daemon's listening sockets.
@@ -136,47 +135,10 @@ impl Sockets<'_> {
     }
 }
 
-/// The address that a `--listen` means, or another option like it.
-pub(crate) fn listen_addr(
-    option: &str,
-    text: &str,
-    has_allow: bool,
-    allow_hint: &str,
-) -> Result<ListenAddr, StartError> {
-    let given = || format!("{option} {text}");
-    let address: ListenAddr = text
-        .parse()
-        .map_err(|error| StartError::Listen(given(), error))?;
-    if address.is_exposed() && !has_allow {
-        return Err(exposed(given(), allow_hint));
-    }
-    Ok(address)
-}
-
-/// The error of a listener that other machines can reach.
-fn exposed(what: String, allow_hint: &str) -> StartError {
-    if allow_hint.is_empty() {
-        StartError::Exposed(what)
-    } else {
-        StartError::Configuration(format!("{what} is not on loopback: {allow_hint}"))
-    }
-}
-
 /// The socket of `--handover` is for the user who starts daemons alone.
 pub(super) fn handover_addr(path: &Path) -> ListenAddr {
     ListenAddr {
         mode: Some(0o600),
         ..ListenAddr::from(Endpoint::Unix(path.to_owned()))
-    }
-}
-
-/// Only the user who starts daemons may change where the path of `--handover` leads.
-pub(crate) fn check_handover(path: &Path) -> Result<(), StartError> {
-    let shown = path.display().to_string();
-    let directories =
-        Directories::to(path).map_err(StartError::system(format!("--handover {shown}")))?;
-    match directories.exposed_to_others_than(geteuid().as_raw()) {
-        Some(exposed) => Err(StartError::Handover(shown, exposed.to_string())),
-        None => Ok(()),
     }
 }

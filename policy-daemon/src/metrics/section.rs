@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::metrics::Histogram;
+use super::Histogram;
 
 /// A table of the page at `/`. All texts are shown as they are: the page escapes them.
 ///

@@ -4,10 +4,10 @@ use std::io;
 
 use policy_socket::Endpoint;
 
+use super::DaemonOptions;
 use crate::{
     error::StartError,
     listen::{address::ListenAddr, set::ListenSet, socket::ListenSocket},
-    options::DaemonOptions,
     worker::{Listener, Shared, Workers},
 };
 

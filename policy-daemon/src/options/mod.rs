@@ -6,7 +6,6 @@ use ipnet::IpNet;
 use policy_socket::Endpoint;
 
 use crate::{
-    daemon::{check_handover, listen_addr},
     error::StartError,
     listen::address::ListenAddr,
     log::LogTarget,
@@ -14,6 +13,13 @@ use crate::{
     side,
     worker::MaxClients,
 };
+
+mod addresses;
+pub(crate) use addresses::exposed;
+use addresses::{check_handover, listen_addr};
+
+mod reloading;
+pub use reloading::{NextListeners, Reloaded, Reloading};
 
 /// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--admin`, `--control`, `--allow`,
 /// `--user`, `--max-clients`, `--handover`.
