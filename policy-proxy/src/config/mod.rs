@@ -71,7 +71,8 @@ impl Config {
     /// std::fs::write(&path, "wokers = 2")?;
     /// let findings = Config::read(&path, command).unwrap_err();
     /// assert!(findings.lines[0].ends_with("unknown key `wokers`: no key here (did you mean `workers`?)"));
-    /// # std::fs::remove_file(path)
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
     /// # Errors
