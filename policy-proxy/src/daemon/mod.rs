@@ -64,7 +64,6 @@ pub fn run(
 }
 
 /// The proxy, as the daemon runs it.
-#[derive(Debug)]
 struct ProxyService {
     current: CurrentProxy,
     monitor: Mutex<Monitor>,

@@ -20,7 +20,9 @@ use crate::{
 };
 
 /// Reads a configuration file.
-pub trait ConfigSource: fmt::Debug + Send + Sync {
+///
+/// It need not be `Debug`: that would bring the code which prints all arguments into the program.
+pub trait ConfigSource: Send + Sync {
     /// Reads the file again; `passed` says whether a service manager has passed listening sockets.
     ///
     /// # Errors
@@ -41,7 +43,6 @@ pub struct FileOptions {
 }
 
 /// A configuration file that can be read again.
-#[derive(Debug)]
 pub struct ConfigFile {
     /// All settings of the start as a file.
     pub shown: String,
@@ -49,8 +50,16 @@ pub struct ConfigFile {
     pub source: Box<dyn ConfigSource>,
 }
 
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ConfigFile")
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The settings that hold, and how they are read again.
-#[derive(Debug)]
 pub(super) struct Reload {
     options: Options,
     /// The listening sockets that a service manager has passed.
