@@ -11,11 +11,11 @@ use regex::bytes::Regex;
 
 use crate::{
     exchange::Server,
-    expression::expression,
     output::print,
-    preset::{Version, stage},
     request,
+    request::preset::{Version, stage},
     status::interrupted,
+    values::expression::expression,
     values::{server, some_time},
 };
 

@@ -9,30 +9,23 @@ use policy_daemon::command_line::usage_line;
 mod answer;
 mod batch;
 mod bench;
-mod capture;
 mod check;
 mod completions;
 mod conform;
 #[cfg(test)]
 mod described;
 mod exchange;
-mod expression;
 mod input;
-mod measured;
-mod note;
 mod output;
 mod policyd_client;
-mod preset;
 mod query;
 mod replay;
-mod report;
 mod request;
 mod serve;
 #[cfg(test)]
 mod snapshot;
 mod status;
 mod tap;
-mod text_file;
 mod values;
 
 pub use answer::{Answer, Fault, Flaw, Oddity, Unusual};

@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use crate::{
     exchange::Server,
     input,
+    input::text_file,
     output::ended,
-    report::{Counts, Format, Outcome, Record, Reporter},
+    output::report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
-    text_file,
     values::{server, some_time},
 };
 

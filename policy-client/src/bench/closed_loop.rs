@@ -16,7 +16,7 @@ use super::{
     mix::Mix,
     plan::{Limit, Plan},
 };
-use crate::capture::{Lines, Requests};
+use crate::input::capture::{Lines, Requests};
 
 /// Connections, each of which sends its next request when the answer to its last is there.
 ///

@@ -18,12 +18,12 @@ pub(crate) use verbose::show_on_standard_error;
 
 use crate::{
     exchange::Server,
-    expression::expression,
-    measured::Measured,
-    note::note,
+    output::measured::Measured,
+    output::note::note,
     output::{Output, ended},
-    preset::{Version, stage},
+    request::preset::{Version, stage},
     status::{Status, fail, interrupted},
+    values::expression::expression,
     values::{number, server, some_time},
 };
 

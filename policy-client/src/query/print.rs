@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{
     exchange::{Exchange, Link, Postfix},
-    note::note,
     output::Output,
+    output::note::note,
     status::Status,
 };
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use policy_daemon::log::printable;
 use policy_proto::Action;
 
-use crate::{capture::Facts, exchange::Exchange};
+use crate::{exchange::Exchange, input::capture::Facts};
 
 /// An action, or why there is none.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{action::Outcome, worker::Asked};
 use crate::{
     input::NO_REQUEST,
-    measured::Measured,
+    output::measured::Measured,
     output::{Output, counted, print},
     status::Status,
     tap::summary,

@@ -29,7 +29,7 @@ use observer::Observer;
 use writer::{Settings, Writer};
 
 use crate::{
-    note::complain,
+    output::note::complain,
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     answer::{Answers, Fault, Flaw, Oddity, shown},
-    capture::Facts,
     exchange::within,
+    input::capture::Facts,
 };
 
 /// What is seen of one connection. It only reads: what is no request is forwarded as well.

@@ -10,7 +10,9 @@ use std::{
 
 use policy_proto::{ProtocolState, Request, attr};
 
-use crate::preset::{Version, attributes};
+use crate::request::preset::{Version, attributes};
+
+pub(crate) mod preset;
 
 /// What is sent besides the attributes that are given.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,8 @@ use clap::builder::TypedValueParser;
 use policy_daemon::command_line::parse_duration;
 use policy_net::{Endpoint, InvalidEndpoint};
 
+pub(crate) mod expression;
+
 /// A whole number within these bounds. `u64::MAX` is no bound that anybody has to know.
 pub(crate) fn number<T>(bounds: RangeInclusive<u64>) -> impl TypedValueParser<Value = T>
 where

@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use crate::status::Status;
 
+pub(crate) mod measured;
+pub(crate) mod note;
+pub(crate) mod report;
+
 /// For whom a subcommand prints.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {

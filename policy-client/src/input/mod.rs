@@ -8,6 +8,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Stdin, stdin};
 
 use crate::status::Status;
 
+pub(crate) mod capture;
+pub(crate) mod text_file;
+
 /// Standard input, line by line, so that a fault has its line.
 #[derive(Debug)]
 pub(crate) struct Input {
