@@ -234,6 +234,22 @@ fn keys_of_version_1_mean_what_they_meant() {
             "warning: Memcached: refused: `127.0.0.1:no` is no address of a server",
         ),
         (
+            "memcached_servers=127.0.0.1:1\n",
+            "write <SessionCache> with module = \"Memcached\"",
+        ),
+        (
+            "memcached_servers=127.0.0.1:1\n<SessionCache>\nmodule=Memory\n</SessionCache>\n",
+            "<SessionCache> is there as well, and wins",
+        ),
+        (
+            "memcached_servers=127.0.0.1:1\n<Connection memcached>\nmodule=Memory\n</Connection>\n",
+            "<Connection memcached> is there as well, and wins",
+        ),
+        (
+            "ldap_host=x\n<Connection ldap>\nmodule=Ldap\n</Connection>\n",
+            "<Connection ldap> is there as well, and wins",
+        ),
+        (
             "db_dsn=x\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db\n</Connection>\n",
             "<Connection db> is there as well, and wins",
         ),

@@ -9,6 +9,7 @@ mod maps;
 mod postfix;
 mod redis;
 mod reload;
+mod sessions;
 mod support;
 mod webhook;
 #[allow(dead_code, reason = "the tests without servers use all of it")]

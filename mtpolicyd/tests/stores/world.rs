@@ -7,6 +7,7 @@ use mtpolicyd::{
     config::{Config, LoadOptions},
     load::load_text,
     services::Dns,
+    session::SessionError,
 };
 use policy_net::Request;
 use policy_store::Value;
@@ -83,20 +84,7 @@ impl Frame<'_> {
 
     /// What is said of the parameters when the configuration is read.
     pub(crate) fn findings(&self, parameters: &str, compat: bool) -> Vec<String> {
-        let directory = tempfile::tempdir().unwrap();
-        let text = text(directory.path(), CONNECTIONS, &self.plugins(parameters));
-        let options = LoadOptions {
-            compat,
-            ..LoadOptions::default()
-        };
-        let (_, findings) = load_text("test", &text, options);
-        let lines = findings.sorted().into_iter().map(ToString::to_string);
-        lines
-            .map(|line| {
-                let after_place = line.splitn(4, ':').nth(3).unwrap_or(&line);
-                after_place.trim().to_owned()
-            })
-            .collect()
+        World::found(CONNECTIONS, &self.plugins(parameters), compat)
     }
 }
 
@@ -115,6 +103,24 @@ impl World {
             directory,
             sessions: RefCell::default(),
         }
+    }
+
+    /// What is said of a configuration, without the places.
+    pub(crate) fn found(connections: &str, plugins: &str, compat: bool) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let text = text(directory.path(), connections, plugins);
+        let options = LoadOptions {
+            compat,
+            ..LoadOptions::default()
+        };
+        let (_, findings) = load_text("test", &text, options);
+        let lines = findings.sorted().into_iter().map(ToString::to_string);
+        lines
+            .map(|line| {
+                let after_place = line.splitn(4, ':').nth(3).unwrap_or(&line);
+                after_place.trim().to_owned()
+            })
+            .collect()
     }
 
     /// The same files with another configuration.
@@ -248,6 +254,22 @@ pub(crate) async fn web_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpi
     let answer = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
     answer.await.unwrap();
     String::from_utf8(request).unwrap()
+}
+
+/// One host has a mail's session, and then another host, which finds what the first has put there; never both at once.
+pub(crate) async fn pass_on_a_session(hosts: [&World; 2]) {
+    let [one, other] = hosts.map(|host| &host.config.sessions);
+    let mut held = one.open(Some("1")).await.unwrap();
+    held.session.set("mark", "yes");
+    let busy = other.open(Some("1")).await;
+    assert!(matches!(busy, Err(SessionError::Busy(_))), "{busy:?}");
+    one.close(held).await.unwrap();
+    let held = other.open(Some("1")).await.unwrap();
+    assert_eq!(held.session.get("mark"), Some("yes"));
+    other.close(held).await.unwrap();
+    let held = one.open(Some("2")).await.unwrap();
+    assert_eq!(held.session.get("mark"), None);
+    one.close(held).await.unwrap();
 }
 
 fn text(directory: &Path, connections: &str, plugins: &str) -> String {
