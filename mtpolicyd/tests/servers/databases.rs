@@ -5,7 +5,7 @@ use super::{
     world::{Frame, World},
 };
 
-fn connections(dsn: &str) -> String {
+pub(super) fn connections(dsn: &str) -> String {
     format!("<Connection db>\nmodule=Sql\ndsn={dsn}\n</Connection>\n")
 }
 
@@ -72,7 +72,7 @@ async fn mariadb_counts_and_limits_for_two_hosts() {
 }
 
 /// Statements as the administrator.
-fn administer(server: &Server, statements: &str) {
+pub(super) fn administer(server: &Server, statements: &str) {
     let socket = format!("--socket={}", text(&server.directory().join("socket")));
     let words = [
         "--no-defaults",

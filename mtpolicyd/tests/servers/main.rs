@@ -4,6 +4,7 @@ mod daemon;
 mod databases;
 mod directory;
 mod faults;
+mod greylist;
 mod locked_file;
 mod maps;
 mod postfix;

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod cron;
+mod greylist;
 mod keys_of_1x;
 mod limit;
 mod postfix_map;

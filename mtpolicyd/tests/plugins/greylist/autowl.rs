@@ -154,6 +154,36 @@ async fn a_table_of_the_original_is_used_and_gets_its_index() {
 }
 
 #[tokio::test]
+async fn a_table_that_may_not_be_altered_is_used_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db.sqlite");
+    let file = Sqlite::open(SqliteOptions::new(&path)).await.unwrap();
+    // The index cannot be made, since there is another one of its name: what a user may not alter looks the same.
+    for statement in [
+        "CREATE TABLE autowl (id INTEGER PRIMARY KEY, sender_domain TEXT, client_ip TEXT, count INT, last_seen INT)",
+        "CREATE TABLE other (x)",
+        "CREATE INDEX autowl_domain_ip ON other (x)",
+        // Long ago: it begins at one again.
+        "INSERT INTO autowl VALUES (1, 'acme.example', '100.64.2.10', 7, 1)",
+    ] {
+        file.execute(statement, &[]).await.unwrap();
+    }
+    let blocks = with_table(&path, "autowl_threshold=2");
+    let mut checker = Checker::new(&blocks, "").in_real_time();
+    for (recipient, counts) in [("a", [1].as_slice()), ("b", &[2]), ("c", &[3])] {
+        let request = format!("recipient={recipient}@ours.example");
+        if recipient != "c" {
+            assert_eq!(checker.ask(&request).await, DEFERRED, "{recipient}");
+            checker.advance(301).await;
+        }
+        assert_eq!(checker.ask(&request).await, OK, "{recipient}");
+        let found = rows(&path).await;
+        let found: Vec<_> = found.iter().map(|row| row[2].int().unwrap()).collect();
+        assert_eq!(found, counts, "{recipient}");
+    }
+}
+
+#[tokio::test]
 async fn the_hourly_task_forgets_clients_that_do_not_come() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db.sqlite");
