@@ -1,6 +1,7 @@
 //! MariaDB and PostgreSQL.
 
 use super::{
+    redis::shown_and_reset,
     support::{Server, databases, process::run, text},
     world::{Frame, World},
 };
@@ -62,6 +63,7 @@ async fn postgres_counts_and_limits_for_two_hosts() {
     let (_server, dsn) = databases::postgres();
     two_hosts_count_in_one_table(&dsn, "\"key\", \"time\"").await;
     two_hosts_have_one_limit(&dsn).await;
+    shown_and_reset(&connections(&dsn).replace("db>", "limits>")).await;
 }
 
 #[tokio::test]
@@ -69,6 +71,7 @@ async fn mariadb_counts_and_limits_for_two_hosts() {
     let (_server, dsn) = databases::mariadb();
     two_hosts_count_in_one_table(&dsn, "`key`, `time`").await;
     two_hosts_have_one_limit(&dsn).await;
+    shown_and_reset(&connections(&dsn).replace("db>", "limits>")).await;
 }
 
 /// Statements as the administrator.
