@@ -28,6 +28,57 @@ fn the_shipped_configuration_has_nothing_to_be_said_about() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
 }
 
+#[test]
+fn each_block_of_the_shipped_configuration_is_explained_and_its_sessions_are_in_memory() {
+    let text = fs::read_to_string(docs("mtpolicyd.conf")).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let mut blocks = 0;
+    for (index, line) in lines.iter().enumerate() {
+        // What is in a plugin's block is explained with it.
+        let is_block = ["<", "  <Plugin "]
+            .iter()
+            .any(|begin| line.starts_with(begin));
+        if is_block && !line.starts_with("</") {
+            assert!(lines[index - 1].trim_start().starts_with("# "), "{line}");
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 10, "{blocks}");
+    let cache = lines.iter().position(|line| *line == "<SessionCache>");
+    assert_eq!(lines[cache.unwrap() + 1], "  module = Memory");
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs man-db")]
+#[test]
+fn manual_pages_can_be_read() {
+    for (page, words) in [
+        (
+            "mtpolicyd.8",
+            &[
+                "--check-config",
+                "--explain",
+                "--dry-run",
+                "--compat",
+                "--cron",
+            ][..],
+        ),
+        (
+            "mtpolicyd.conf.5",
+            &["VirtualHost", "SessionCache", "Connection", "Plugin"],
+        ),
+    ] {
+        let mut command = Command::new("man");
+        command.args(["--warnings", "-l"]).arg(docs(page));
+        let output = command.env("MANWIDTH", "80").output().unwrap();
+        let is_read = output.status.success() && output.stderr.is_empty();
+        assert!(is_read, "{page}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        for word in words {
+            assert!(text.contains(word), "{page}: {word}");
+        }
+    }
+}
+
 /// Each module has a section of the manual, and each section's module is there.
 #[test]
 fn each_plugin_has_its_section() {

@@ -3,6 +3,7 @@
 mod daemon;
 mod databases;
 mod directory;
+mod end_of_message;
 mod faults;
 mod greylist;
 mod locked_file;

@@ -1,6 +1,8 @@
 //! Lists that fail their test, and lists that have ended.
 
-use mtpolicyd::config::LoadOptions;
+use std::{sync::Arc, time::Duration};
+
+use mtpolicyd::{config::LoadOptions, services::Dns};
 use policy_dns::list::Status;
 
 use super::{ZONE, rbl};
@@ -18,7 +20,7 @@ async fn a_list_that_fails_its_test_is_not_asked() {
     ] {
         let mut checker = Checker::with(&rbl(parameter), zone, compat);
         let tests = checker.config.lists.keep_tested(&checker.services);
-        let hour = std::time::Duration::from_secs(3600);
+        let hour = Duration::from_secs(3600);
         assert!(tokio::time::timeout(hour / 2, tests).await.is_err());
         let answer = checker.ask("client_address=100.64.2.11").await;
         assert_eq!(
@@ -26,6 +28,21 @@ async fn a_list_that_fails_its_test_is_not_asked() {
             is_asked,
             "{parameter} {compat}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_passes_its_test_again_is_asked_again() {
+    let healthy = format!("{ZONE}\n127.0.0.2@list.example A 127.0.0.2");
+    let everybody = format!("{healthy}\n127.0.0.1@list.example A 127.0.0.2");
+    let mut checker = Checker::new(&rbl(""), &healthy);
+    let minute = Duration::from_secs(60);
+    for (zone, is_asked) in [(&healthy, true), (&everybody, false), (&healthy, true)] {
+        checker.services.dns = Dns::Table(Arc::new(zone.parse().unwrap()));
+        let tests = checker.config.lists.keep_tested(&checker.services);
+        assert!(tokio::time::timeout(minute, tests).await.is_err());
+        let answer = checker.ask("client_address=100.64.2.11").await;
+        assert_eq!(answer.starts_with("reject"), is_asked, "{answer}");
     }
 }
 
