@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use tokio::net::TcpListener;
+
 use super::{
     support::redis,
-    world::{Frame, World},
+    world::{Frame, World, web_request},
 };
 
 #[tokio::test]
@@ -33,6 +35,37 @@ async fn two_hosts_have_one_limit_and_a_user_may_have_another() {
         let denied = answers.iter().filter(|answer| *answer == "reject over");
         assert_eq!((passed, denied.count()), (most, 20 - most), "{answers:?}");
     }
+}
+
+#[tokio::test]
+async fn somebody_is_told_of_a_key_once_in_a_window_whichever_host_blocks_it() {
+    let server = redis::one();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connections = format!(
+        "<Connection limits>\nmodule=Redis\nserver={}\n</Connection>\n",
+        server.address()
+    );
+    let plugins = Frame::of("Limit").plugins(&format!(
+        "limits=0/1h\ncount_at=RCPT\naction=\"reject over\"\non_block_url=http://{}/",
+        listener.local_addr().unwrap()
+    ));
+    let hosts = [
+        World::new(&connections, &plugins),
+        World::new(&connections, &plugins),
+    ];
+    let mut told = Vec::new();
+    for (host, sender, is_told) in [(0, "a@x", true), (1, "a@x", false), (1, "b@x", true)] {
+        let request = format!("instance={host}{sender} sender={sender}");
+        assert_eq!(hosts[host].ask(&request).await, "reject over");
+        if is_told {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let request = web_request(&mut stream).await;
+            let (_, body) = request.split_once("\r\n\r\n").unwrap();
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            told.push(body["key"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(told, ["a@x", "b@x"]);
 }
 
 #[tokio::test]

@@ -25,23 +25,39 @@ async fn lists_of_nested_chains_are_asked_ahead_only_where_that_is_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_compat_each_list_is_asked_in_its_turn() {
+async fn with_compat_each_list_is_asked_in_its_turn_and_else_as_dns_prefetch_says() {
     let zone = "100.64.2.10@list.example A 127.0.0.2\n100.64.2.10@list.example !delay 1s";
-    let blocks = "vhost_by_policy_context=1\n<Plugin r>\nmodule=RBL\ndomain=list.example\n</Plugin>\n\
-        <Plugin w>\nmodule=RBL\ndomain=wl.example\n</Plugin>\n";
+    let list = |zone: &str| format!("<Plugin {zone}>\nmodule=RBL\ndomain={zone}\n</Plugin>\n");
+    let nested = format!(
+        "<Plugin c>\nmodule=Condition\nkey=sender\nmatch=a@x\n{}</Plugin>\n",
+        list("nested.example")
+    );
+    let plugins = list("list.example") + &list("wl.example") + &nested;
     let attributes = [
         ("client_address", "100.64.2.10"),
         ("policy_context", "test"),
     ];
-    for compat in [false, true] {
-        let checker = Checker::with(blocks, zone, compat);
+    for (option, compat, is_next_asked, is_nested_asked) in [
+        ("", false, true, false),
+        ("dns_prefetch=lists\n", false, true, false),
+        ("dns_prefetch=all\n", false, true, true),
+        ("dns_prefetch=off\n", false, false, false),
+        ("", true, false, false),
+        ("dns_prefetch=all\n", true, false, false),
+    ] {
+        let blocks = format!("vhost_by_policy_context=1\n{option}{plugins}");
+        let checker = Checker::with(&blocks, zone, compat);
         let server = Server::new(checker.config, checker.services, false);
         let request = policy_proto::Request::from_attributes(attributes).unwrap();
         let answered = server.handle(request, &Peer::default()).await.unwrap();
         let answer = answered.as_str().unwrap();
         assert!(answer.starts_with("reject delivery"), "{answer}");
         let asked = format!("{:?}", checker.table.asked());
-        assert_eq!(asked.contains("wl.example"), !compat, "{asked}");
+        let found = (
+            asked.contains("wl.example"),
+            asked.contains("nested.example"),
+        );
+        assert_eq!(found, (is_next_asked, is_nested_asked), "{option} {compat}");
     }
 }
 
