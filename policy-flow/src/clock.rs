@@ -12,14 +12,56 @@ impl Time {
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// This much later; [`NEVER`](Self::NEVER) if the clock does not go so far.
-    pub(crate) fn after(self, time: Duration) -> Self {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanoseconds))
+    pub(crate) fn after(self, time: impl Into<Span>) -> Self {
+        Self(self.0.saturating_add(time.into().0))
     }
 
     /// How long it is since then; nothing if that is later.
     pub(crate) const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        self.span_since(earlier).duration()
+    }
+
+    /// The same, to compute with.
+    pub(crate) const fn span_since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A length of time in nanoseconds. A `Duration` is two numbers, and each request adds and compares some.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    pub(crate) const ZERO: Self = Self(0);
+
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    pub(crate) const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// One of so many equal parts.
+    pub(crate) fn part(self, of: usize) -> Self {
+        match u64::try_from(of) {
+            // A division takes long, and there is one backend left, or two, as a rule.
+            Ok(0 | 1) => self,
+            Ok(2) => Self(self.0 / 2),
+            Ok(of) => Self(self.0 / of),
+            Err(_) => Self::ZERO,
+        }
+    }
+}
+
+impl From<Duration> for Span {
+    /// Five hundred years stand for all that is longer.
+    fn from(time: Duration) -> Self {
+        Self(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 

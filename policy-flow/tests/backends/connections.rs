@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use policy_flow::{Address, BackendConfig, ClientId, ClientOptions, UpstreamOptions};
-use policy_ha::{BackendId, Mode};
+use policy_ha::{BackendId, Mode, Status};
 
 use crate::{
     DUNNO, named,
@@ -208,6 +208,19 @@ fn requests_that_are_given_up_while_they_wait_leave_nothing_behind() {
 }
 
 /// So many clients that have asked, each over a connection of its own.
+#[test]
+fn an_answer_in_the_moment_of_a_failure_shows_that_the_backend_is_there() {
+    let mut proxy = Proxy::new(1);
+    asking(&mut proxy, 3);
+    proxy.answer(0, DUNNO);
+    proxy.failed(1);
+    let id = BackendId::new(0).unwrap();
+    let is_up = |proxy: &Proxy| proxy.shared.balancer().status(id) == Status::Up;
+    assert!(!is_up(&proxy), "it failed after it had answered");
+    proxy.answer(2, DUNNO);
+    assert!(is_up(&proxy), "it answered after it had failed");
+}
+
 fn asking(proxy: &mut Proxy, count: u32) -> Vec<ClientId> {
     let ask = |link| {
         let client = proxy.client();

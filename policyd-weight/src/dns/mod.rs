@@ -31,7 +31,7 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// `/etc/resolv.conf` cannot be read.
+    /// `/etc/resolv.conf` cannot be used.
     pub fn new(
         config: &Config,
         options: &Variables,

@@ -28,7 +28,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, with a value, or with a file that it names.
+    /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
         let loaded = load(&source)?;
         let findings = check(&source, &loaded);
@@ -48,7 +48,8 @@ impl Settings {
                 .push_str(" using builtin defaults due to config-error");
         }
         let dns = Dns::new(&config, &loaded.options, before.map(|before| &before.dns));
-        let dns = dns.map_err(|error| format!("{shown}:1:1: error: {error}"))?;
+        // It names the file of name servers, which is not this one.
+        let dns = dns.map_err(|error| error.to_string())?;
         let countries =
             countries(&loaded.options).map_err(|error| format!("{shown}:1:1: error: {error}"))?;
         Ok(Self {

@@ -1,6 +1,11 @@
 //! What the command line prints: explanations, checks, defaults.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use policy_testing::process::with_resolv_conf;
 
 use super::world::{PROGRAM, World, bad, text};
 
@@ -63,6 +68,34 @@ fn a_configuration_is_checked() {
     }
     let parsed = world.run(&["--parse-config", world.file().to_str().unwrap()]);
     assert_eq!((parsed.status.code(), parsed.stdout.len()), (Some(78), 0));
+}
+
+#[test]
+fn a_fault_of_resolv_conf_is_said_of_that_file() {
+    let world = World::new("$NS = '';");
+    let file = world.path("resolv.conf");
+    for (servers, reason) in [
+        (
+            "nameserver fe80::1%none\n",
+            "fe80::1%none is at an interface that is not there",
+        ),
+        ("nameserver 192.0.2.1\n", ""),
+    ] {
+        fs::write(&file, servers).unwrap();
+        for words in [&["--check-config"][..], &["--explain"]] {
+            let mut command = with_resolv_conf(&file, PROGRAM);
+            command.arg("-f").arg(world.file()).args(words);
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            let (said, status) = (text(&output.stderr), output.status.code());
+            let last = said.lines().last().unwrap_or_default();
+            if reason.is_empty() {
+                assert!(!said.contains("resolv.conf"), "{words:?}: {said}");
+            } else {
+                let expected = format!("cannot use /etc/resolv.conf: {reason}");
+                assert_eq!((last, status), (&*expected, Some(78)), "{words:?}");
+            }
+        }
+    }
 }
 
 #[test]

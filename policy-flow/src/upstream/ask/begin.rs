@@ -5,11 +5,11 @@ use std::time::Duration;
 use policy_ha::Preference;
 use policy_proto::Request;
 
-use crate::AskId;
 use crate::upstream::{
     AskState, Kind, Set, Stick, Upstream,
     ask::{Ask, budget::Budget},
 };
+use crate::{AskId, clock::Span};
 
 impl Upstream {
     /// A request to this group is to be asked, and no backend is chosen yet. Without a group there is no time for it.
@@ -24,13 +24,13 @@ impl Upstream {
         let now = self.clock.now;
         let mut key = None;
         let mut preference = Preference::None;
-        let (mut number, mut of_group) = (0, Duration::ZERO);
+        let (mut number, mut of_group) = (0, Span::ZERO);
         if let Some(set) = self.groups.get_mut(group) {
             key = set.options.strategy.key(&request);
             preference = set.preference(stick, key);
             set.asks += 1;
             number = set.number;
-            of_group = set.options.deadline;
+            of_group = set.deadline;
         }
         self.serial = self.serial.wrapping_add(1);
         self.under_way += 1;
@@ -45,7 +45,7 @@ impl Upstream {
             ask.preference = preference;
             ask.key = key;
             ask.tried = policy_ha::Tried::new();
-            ask.budget = Budget::new(now, deadline.unwrap_or(of_group));
+            ask.budget = Budget::new(now, deadline.map_or(of_group, Span::from));
             ask.began = now;
         }
         AskId { index, serial }

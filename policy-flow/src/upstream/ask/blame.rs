@@ -7,7 +7,7 @@
 //! That holds three times for a backend that has answered nothing in between: servers that close whatever they are asked
 //! do go down.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{mem, sync::atomic::Ordering::Relaxed};
 
 use policy_ha::{BackendId, Outcome};
 
@@ -88,26 +88,24 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn observe_success(
-        &self,
-        kind: Kind,
-        set: u32,
-        id: BackendId,
-        slot: Slot,
-        driver: &mut impl BackendDriver,
-    ) {
-        self.observe(kind, set, (id, slot), Outcome::Success, driver);
-    }
-
-    /// An outcome whose reason is no failure of a request.
+    /// An outcome whose reason is no failure of a request. The balancer hears once in a moment that a backend answers:
+    /// many requests may have been answered in it.
+    #[inline]
     pub(crate) fn observe(
-        &self,
+        &mut self,
         kind: Kind,
         set: u32,
         (id, slot): (BackendId, Slot),
         outcome: Outcome,
         driver: &mut impl BackendDriver,
     ) {
+        let answers = (outcome == Outcome::Success).then_some(self.clock.now);
+        if let Some(backend) = self.backends.get_mut(slot.index())
+            && mem::replace(&mut backend.answered_at, answers) == answers
+            && answers.is_some()
+        {
+            return;
+        }
         let Some(set) = self.set(set) else {
             return;
         };

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Time;
-use crate::upstream::UpstreamOptions;
+use crate::clock::{Span, Time};
 
 /// How long one attempt may take: the smallest of the backend's own timeout, of what is left of the request's deadline,
 /// and of the larger of 5 s and an equal share of that for each backend not yet asked.
@@ -24,7 +23,14 @@ use crate::upstream::UpstreamOptions;
 #[must_use]
 #[inline]
 pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Duration {
-    timeout.min(share(left, unasked).max(MIN_SHARE)).min(left)
+    limit(timeout.into(), left.into(), unasked).duration()
+}
+
+#[inline]
+pub(crate) fn limit(timeout: Span, left: Span, unasked: usize) -> Span {
+    timeout
+        .min(left.part(unasked).max(MIN_SHARE.into()))
+        .min(left)
 }
 
 /// When one request began, and what it has spent.
@@ -32,13 +38,13 @@ pub fn attempt_limit(timeout: Duration, left: Duration, unasked: usize) -> Durat
 pub(crate) struct Budget {
     pub(crate) begin: Time,
     /// The longest that it may take in all.
-    deadline: Duration,
+    deadline: Span,
     /// When the first last resort was begun.
     resorted: Option<Time>,
 }
 
 impl Budget {
-    pub(crate) const fn new(begin: Time, deadline: Duration) -> Self {
+    pub(crate) const fn new(begin: Time, deadline: Span) -> Self {
         Self {
             begin,
             deadline,
@@ -47,28 +53,23 @@ impl Budget {
     }
 
     /// What is left of the deadline.
-    pub(crate) const fn left(&self, now: Time) -> Duration {
-        self.deadline.saturating_sub(now.since(self.begin))
+    pub(crate) const fn left(&self, now: Time) -> Span {
+        self.deadline.saturating_sub(now.span_since(self.begin))
     }
 
     /// How long an attempt may take that begins now, with this many backends not yet asked, at a backend that is down
-    /// and not due, when no other is left: those share their own bound, each an equal part of what is left of it.
+    /// and not due, when no other is left: those share a bound for all of them, each an equal part of what is left of it.
     pub(crate) fn last_resort(
         &mut self,
         now: Time,
-        options: &UpstreamOptions,
-        timeout: Duration,
+        all: Span,
+        timeout: Span,
         unasked: usize,
-    ) -> Duration {
-        let spent = now.since(*self.resorted.get_or_insert(now));
-        let left = options.last_resort.saturating_sub(spent);
-        let left = left.min(self.left(now));
-        timeout.min(share(left, unasked))
+    ) -> Span {
+        let spent = now.span_since(*self.resorted.get_or_insert(now));
+        let left = all.saturating_sub(spent).min(self.left(now));
+        timeout.min(left.part(unasked))
     }
-}
-
-fn share(left: Duration, unasked: usize) -> Duration {
-    left / u32::try_from(unasked.max(1)).unwrap_or(u32::MAX)
 }
 
 /// A backend that answers at all answers within this time.

@@ -5,7 +5,7 @@ use policy_ha::{BackendId, Status};
 use crate::BackendDriver;
 use crate::upstream::{
     AskState, AttemptError, Event, Exhausted, Kind, Retry, Set, Strategy, Upstream, Work,
-    ask::Attempt, attempt_limit,
+    ask::{Attempt, budget},
 };
 
 /// How an attempt failed.
@@ -53,7 +53,6 @@ impl Upstream {
         let Some(set) = Set::find(&self.groups, &self.old, ask.set) else {
             return false;
         };
-        let options = &*set.options;
         let left = ask.budget.left(clock.now);
         if left.is_zero() {
             return false;
@@ -61,7 +60,7 @@ impl Upstream {
         let backends = &self.backends;
         let mut balancer = set.shared.balancer();
         let unasked = balancer.left(ask.tried);
-        let picked = match options.strategy {
+        let picked = match set.options.strategy {
             Strategy::LeastLoaded => {
                 let load = |id: BackendId| {
                     let backend = set.slots.get(id.index());
@@ -86,9 +85,9 @@ impl Upstream {
         };
         let limit = if ask.tried.is_last_resort() {
             ask.budget
-                .last_resort(clock.now, options, backend.timeout, unasked)
+                .last_resort(clock.now, set.last_resort, backend.timeout, unasked)
         } else {
-            attempt_limit(backend.timeout, left, unasked)
+            budget::limit(backend.timeout, left, unasked)
         };
         ask.id = Some(picked);
         ask.slot = slot;
@@ -97,7 +96,7 @@ impl Upstream {
         ask.is_fresh = is_down;
         // Where nobody else is up, a permit that comes free is the best that can be hoped for.
         if !is_sole {
-            ask.wait_until = clock.now.after(options.wait.min(limit));
+            ask.wait_until = clock.now.after(set.wait.min(limit));
         }
         !limit.is_zero()
     }
@@ -126,7 +125,7 @@ impl Upstream {
         };
         driver.event_for(owner, event);
         let blames = failed.error.blames_backend() && !failed.was_closed;
-        if let Some(backend) = self.backends.get(slot.index()) {
+        if let Some(backend) = self.backends.get_mut(slot.index()) {
             backend.failed(blames, failed.connected);
         }
         // That a last resort fails is no news: it was down, and had little time. If it counted, such requests could put

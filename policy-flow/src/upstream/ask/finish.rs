@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use policy_ha::Outcome;
 use policy_proto::Response;
 
-use crate::upstream::{Answer, AskState, Done, Event, Exhausted, Kind, Stick, Upstream};
+use crate::upstream::{Answer, Ask, AskState, Done, Event, Exhausted, Kind, Stick, Upstream};
 use crate::{AskId, BackendDriver, Slot};
 
 impl Upstream {
@@ -37,7 +38,8 @@ impl Upstream {
         let (key, took) = (ask.key, now.since(ask.budget.begin));
         let has_failed = !ask.attempts.is_empty();
         let failed = ask.failed();
-        self.observe_success(kind, set, backend_id, slot, driver);
+        let outcome = Outcome::Success;
+        self.observe(kind, set, (backend_id, slot), outcome, driver);
         if has_failed {
             self.settle_blame(id, true, driver);
         }
@@ -78,7 +80,8 @@ impl Upstream {
                 failed,
             });
         }
-        self.end(id);
+        let set = ask.end();
+        self.free(id, set);
     }
 
     /// Nothing of a request is left but its number.
@@ -86,13 +89,24 @@ impl Upstream {
         let Some(ask) = self.asks.get_mut(id) else {
             return;
         };
-        ask.state = AskState::Free;
         ask.request = None;
-        ask.attempts.clear();
-        ask.link = None;
-        let set = ask.set;
+        let set = ask.end();
+        self.free(id, set);
+    }
+
+    fn free(&mut self, id: u32, set: u32) {
         self.asks.free_now(id);
         self.under_way -= 1;
         self.leave_set(set);
+    }
+}
+
+impl Ask {
+    /// It is done with, but for its request: the list of backends that it went by.
+    fn end(&mut self) -> u32 {
+        self.state = AskState::Free;
+        self.attempts.clear();
+        self.link = None;
+        self.set
     }
 }

@@ -6,7 +6,10 @@ use policy_ha::{BackendId, Preference, Tried};
 use policy_proto::Request;
 
 use crate::upstream::{AttemptError, ask::budget::Budget, link::addresses::Raced};
-use crate::{Slot, clock::Time};
+use crate::{
+    Slot,
+    clock::{Span, Time},
+};
 
 pub(crate) mod begin;
 pub(crate) mod blame;
@@ -122,7 +125,7 @@ impl Ask {
             preference: Preference::None,
             key: None,
             tried: Tried::new(),
-            budget: Budget::new(Time::default(), Duration::ZERO),
+            budget: Budget::new(Time::default(), Span::ZERO),
             id: None,
             slot: Slot(0),
             is_fresh: false,
@@ -144,9 +147,9 @@ impl Ask {
 
     /// An attempt begins now, and may take so long. Nothing is left of the one before.
     #[inline]
-    pub(crate) fn begin_attempt(&mut self, now: Time, limit: Duration) {
+    pub(crate) fn begin_attempt(&mut self, now: Time, limit: Span) {
         self.began = now;
-        self.middle = now.after(limit / 2);
+        self.middle = now.after(limit.part(2));
         self.until = now.after(limit);
         self.wait_until = self.until;
         self.granted = Time::NEVER;

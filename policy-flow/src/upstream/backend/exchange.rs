@@ -8,13 +8,17 @@ use policy_proto::MessageDecoder;
 use crate::upstream::{
     Backend, BackendConfig, BackendGroup, Shared, Upstream, UpstreamOptions, Work,
 };
-use crate::{BackendDriver, Slot};
+use crate::{BackendDriver, Slot, clock::Span};
 
 /// A list of backends, for those requests that began with it.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub(crate) number: u32,
     pub(crate) options: Arc<UpstreamOptions>,
+    /// Times of the options, which each request needs.
+    pub(crate) deadline: Span,
+    pub(crate) wait: Span,
+    pub(crate) last_resort: Span,
     pub(crate) shared: Shared,
     /// The backends, in the order of their [`BackendId`]s.
     pub(crate) slots: Box<[Slot]>,
@@ -111,6 +115,9 @@ impl Upstream {
             self.lists = self.lists.wrapping_add(1).max(1);
             sets.push(Set {
                 number: self.lists,
+                deadline: options.deadline.into(),
+                wait: options.wait.into(),
+                last_resort: options.last_resort.into(),
                 options,
                 shared,
                 slots: of_group.clone().into(),

@@ -8,7 +8,7 @@ use std::{
 
 use policy_proto::ActionSet;
 
-use crate::clock::Time;
+use crate::clock::{Span, Time};
 use crate::upstream::{
     BackendConfig, OF_LATE, UpstreamOptions, link::addresses::Addresses,
     pool::shared::SharedBackend,
@@ -24,9 +24,10 @@ pub(crate) struct Backend {
     pub(crate) shared: Arc<SharedBackend>,
     /// Those of its group.
     pub(crate) options: Arc<UpstreamOptions>,
-    pub(crate) timeout: Duration,
+    pub(crate) timeout: Span,
     pub(crate) accepts: Option<ActionSet>,
-    pub(crate) keep: Duration,
+    pub(crate) keep: Span,
+    pub(crate) max_age: Span,
     pub(crate) host: Box<str>,
     pub(crate) addresses: Addresses,
     /// Connections that can be used: the one used last is used next, so that the others grow old and are closed.
@@ -47,8 +48,10 @@ pub(crate) struct Backend {
     pub(crate) opening: usize,
     /// New connections that have waited for an answer for too long: idle ones are closed for them.
     pub(crate) unanswered: usize,
+    /// The moment of its last answer, if it has not failed since.
+    pub(crate) answered_at: Option<Time>,
     /// How long the slowest answer of late took over a connection that was kept, and until when that counts.
-    pub(crate) slowest: (Duration, Time),
+    slowest: (Span, Time),
     /// As many connections of this worker as it seems to serve at once, and until when that counts: it has been seen
     /// once, and a slow answer looks the same.
     pub(crate) suspected: Option<(usize, Time)>,
@@ -72,10 +75,11 @@ impl Backend {
     ) -> Self {
         Self {
             shared,
+            max_age: options.max_age.into(),
             options,
-            timeout: config.timeout,
+            timeout: config.timeout.into(),
             accepts: config.accepts,
-            keep: config.keep,
+            keep: config.keep.into(),
             host: config.host,
             addresses: Addresses::new(config.address, config.refresh),
             idle: VecDeque::new(),
@@ -87,7 +91,8 @@ impl Backend {
             yields: false,
             opening: 0,
             unanswered: 0,
-            slowest: (Duration::ZERO, Time::ZERO),
+            answered_at: None,
+            slowest: (Span::ZERO, Time::ZERO),
             suspected: None,
             learned: None,
             memory: 0,
@@ -105,10 +110,11 @@ impl Backend {
         options: Arc<UpstreamOptions>,
     ) {
         self.shared = shared;
+        self.max_age = options.max_age.into();
         self.options = options;
-        self.timeout = config.timeout;
+        self.timeout = config.timeout.into();
         self.accepts = config.accepts;
-        self.keep = config.keep;
+        self.keep = config.keep.into();
         self.is_retired = false;
     }
 
@@ -132,7 +138,7 @@ impl Backend {
 
     /// An answer over a kept connection has taken so long.
     #[inline]
-    pub(crate) fn record_time(&mut self, time: Duration, now: Time) {
+    pub(crate) fn record_time(&mut self, time: Span, now: Time) {
         let (slowest, until) = self.slowest;
         if time >= slowest || until <= now {
             self.slowest = (time, now.after(OF_LATE));
@@ -141,7 +147,11 @@ impl Backend {
 
     pub(crate) fn slowest(&self, now: Time) -> Duration {
         let (slowest, until) = self.slowest;
-        if now < until { slowest } else { Duration::ZERO }
+        if now < until {
+            slowest.duration()
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// The connections that this worker opens without a wait.
@@ -158,7 +168,8 @@ impl Backend {
     }
 
     /// An attempt failed, by its fault or not.
-    pub(crate) fn failed(&self, blames: bool, connected: bool) {
+    pub(crate) fn failed(&mut self, blames: bool, connected: bool) {
+        self.answered_at = None;
         self.shared.failed.fetch_add(1, Relaxed);
         if blames {
             self.shared.unreachable.store(!connected, Relaxed);

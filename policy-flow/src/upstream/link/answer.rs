@@ -74,6 +74,8 @@ impl Upstream {
         link.heard = true;
         let slot = link.backend;
         let address = link.address;
+        // As a rule: nothing of it is kept with the connection.
+        let is_whole = link.partial.is_none();
         let read = match &mut link.partial {
             None => {
                 self.answers.fill(data);
@@ -120,7 +122,11 @@ impl Upstream {
             ask.link = None;
         }
         // What is large is copied: the answer may outlive what is counted for its connection.
-        let response = self.apart(id, response);
+        let response = if is_whole {
+            response
+        } else {
+            self.apart(id, response)
+        };
         self.release_link(id, after, driver);
         if is_allowed {
             self.answered(ask, slot, response, driver)

@@ -152,6 +152,14 @@ impl Upstream {
     /// A connection has brought its first answer.
     #[inline]
     pub(crate) fn note_first_answer(&mut self, id: u32) {
+        let link = self.links.get(id);
+        if link.is_some_and(|link| link.is_opening || link.is_unanswered) {
+            self.count_first_answer(id);
+        }
+    }
+
+    #[cold]
+    fn count_first_answer(&mut self, id: u32) {
         self.accept_link(id);
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_unanswered)
@@ -162,7 +170,7 @@ impl Upstream {
     }
 
     /// A connection has been accepted, as far as can be told: more may be opened.
-    #[inline]
+    #[cold]
     fn accept_link(&mut self, id: u32) {
         if let Some(link) = self.links.get_mut(id)
             && mem::take(&mut link.is_opening)

@@ -69,11 +69,11 @@ impl Upstream {
             return;
         };
         let (slot, room_made) = (link.backend, link.room_made.take());
-        let took = self.clock.now.since(link.since);
+        let took = self.clock.now.span_since(link.since);
         // The first answer of a connection may have waited until a process was free.
         let is_first = !link.is_reused;
         if let Some((limit, at)) = room_made {
-            self.learn_limit(slot, limit, (at, took), driver);
+            self.learn_limit(slot, limit, (at, took.duration()), driver);
         } else if is_first {
             self.doubt_limit(slot);
         } else if let Some(backend) = self.backends.get_mut(slot.index()) {

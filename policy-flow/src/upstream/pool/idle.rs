@@ -9,7 +9,7 @@ impl Upstream {
         loop {
             let backend = self.backends.get_mut(slot.index())?;
             let keep = backend.keep;
-            let max_age = backend.options.max_age;
+            let max_age = backend.max_age;
             // What is found out before a request is written need not be guessed later.
             let is_asked = backend.options.retry == Retry::Unsent;
             let id = backend.idle.pop_back()?;
@@ -47,7 +47,7 @@ impl Upstream {
         let is_to_be_closed = backend.keep.is_zero()
             || backend.is_retired
             || backend.unanswered > 0
-            || now >= link.opened.after(backend.options.max_age)
+            || now >= link.opened.after(backend.max_age)
             || !backend.addresses.contains(link.address)
             || is_shared && gives(backend);
         if is_to_be_closed {
