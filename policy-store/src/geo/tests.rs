@@ -1,5 +1,12 @@
 //! Small files of both kinds, made here.
 
+#[cfg(feature = "geo")]
+#[path = "../../tests/support/mmdb.rs"]
+mod made;
+
+#[cfg(feature = "geo")]
+use made::mmdb;
+
 use super::*;
 #[cfg(feature = "geo")]
 use policy_testing::geoip::mmdb;
@@ -117,7 +124,7 @@ fn what_has_no_countries_is_refused() {
 #[cfg(feature = "geo")]
 #[test]
 fn an_mmdb_says_where_an_address_is_or_where_it_is_registered() {
-    let file = Countries::parse(mmdb()).unwrap();
+    let file = Countries::parse(mmdb("DE", "US")).unwrap();
     assert_eq!(
         countries(&file, &["1.2.3.4", "200.2.3.4", "2001:db8::1"]),
         ["DE", "US", "-"]
@@ -127,7 +134,7 @@ fn an_mmdb_says_where_an_address_is_or_where_it_is_registered() {
 #[cfg(feature = "geo")]
 #[test]
 fn a_damaged_mmdb_is_refused_or_knows_nothing() {
-    let bytes = mmdb();
+    let bytes = mmdb("DE", "US");
     for end in 0..bytes.len() {
         if let Ok(file) = Countries::parse(bytes[..end].to_vec()) {
             countries(&file, &["1.2.3.4", "200.2.3.4", "2001:db8::1"]);
