@@ -2,9 +2,10 @@
 
 use super::{
     databases::{administer, connections},
+    hosts::greylist_together,
     sessions::memcached,
     support::{databases, redis},
-    world::{Frame, World, greylist_together},
+    world::{Frame, World},
 };
 
 /// Both in the same server, under another name than the module's.

@@ -6,6 +6,8 @@ mod directory;
 mod end_of_message;
 mod faults;
 mod greylist;
+#[path = "../stores/hosts.rs"]
+mod hosts;
 mod locked_file;
 mod maps;
 mod postfix;

@@ -1,8 +1,9 @@
 //! Sessions in each server that can keep them, for two hosts.
 
 use super::{
+    hosts::pass_on_a_session,
     support::{Server, databases, free_port, redis},
-    world::{World, pass_on_a_session},
+    world::World,
 };
 
 /// Two hosts with this session cache, each with connections of its own.

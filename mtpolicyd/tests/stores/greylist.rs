@@ -1,6 +1,6 @@
 //! `Greylist` on a file that two hosts share.
 
-use super::world::greylist_together;
+use super::hosts::greylist_together;
 
 #[tokio::test]
 async fn two_hosts_have_their_tickets_and_the_auto_whitelist_in_a_file() {

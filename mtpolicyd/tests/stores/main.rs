@@ -3,6 +3,7 @@
 mod accounting;
 mod cron;
 mod greylist;
+mod hosts;
 mod keys_of_1x;
 mod limit;
 mod postfix_map;

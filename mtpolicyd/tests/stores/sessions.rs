@@ -5,7 +5,7 @@ use std::time::Duration;
 use mtpolicyd::session::SessionError;
 use tokio::time::{Instant, advance, sleep};
 
-use super::world::{World, pass_on_a_session};
+use super::{hosts::pass_on_a_session, world::World};
 
 fn world(parameters: &str) -> World {
     let connections = format!("<SessionCache>\nmodule=Memory\n{parameters}</SessionCache>\n");
