@@ -6,6 +6,7 @@ use policy_testing::{
     process::{Daemon, Ended, Process, policy_client, run},
     stub::{Reply, Script, Stub},
 };
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::daemons::{mtpolicyd, policyd_weight};
@@ -281,6 +282,23 @@ fn one_warning_is_not_called_warnings() {
     let ended = batch("a\n  > x=1\n  < DUNNO\n", &[&stub.address()]);
     let said = ": 0 passed, 0 failed, 1 warning, 0 skipped\n";
     assert!(ended.out.ends_with(said), "{ended:?}");
+}
+
+#[test]
+fn ctrl_c_tells_what_was_asked_so_far() {
+    let stub = Stub::tcp(Script::default());
+    stub.set_sequence([Script::answer("DUNNO"), Script::reply(Reply::Hang)]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("requests.batch");
+    fs::write(&file, "a\n  > x=1\n  < DUNNO\n  > x=2\n  < DUNNO\n").unwrap();
+    let args = ["batch", file.to_str().unwrap(), &stub.address()];
+    let process = Process::start(policy_client(), &args);
+    assert!(stub.wait_requests(2));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert!(ended.out.contains(": 1 passed, 0 failed"), "{ended:?}");
+    let said = "policy-client: stopped after 1 of 2 requests\n";
+    assert_eq!((ended.code, ended.err.as_str()), (Some(1), said));
 }
 
 /// Runs it on a file of this text.
