@@ -8,8 +8,6 @@ mod made;
 use made::mmdb;
 
 use super::*;
-#[cfg(feature = "geo")]
-use policy_testing::geoip::mmdb;
 
 /// A `GeoIP.dat` of networks: each bit is a node.
 fn legacy(networks: &[(&str, u32)], kind: u8) -> Vec<u8> {
