@@ -1,4 +1,8 @@
 //! A scored chain with a DNS list, without a network: the answers of DNS are a table.
+//!
+//! ```text
+//! cargo run --release --locked -p mtpolicyd --example scored_chain
+//! ```
 
 use std::sync::Arc;
 
@@ -38,7 +42,7 @@ const CONFIG: &str = r#"
 const ZONE: &str = "192.0.2.9@zen.example A 127.0.0.2\n192.0.2.10@zen.example A 127.0.0.10\n";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (config, findings) = load_text("example.conf", CONFIG, LoadOptions::default());
     let config = config.ok_or_else(|| format!("{findings:?}"))?;
     let host = config.hosts.first().ok_or("no virtual host")?;

@@ -263,9 +263,13 @@ fn quoted(text: &str) -> String {
 }
 
 /// Commands that take a compiler, and the file that runs them in each change's tests.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     (
         "cargo run --locked --release --example quickstart",
+        ".ci/run",
+    ),
+    (
+        "cargo run --release --locked -p mtpolicyd --example scored_chain",
         ".ci/run",
     ),
     ("cargo doc --locked --workspace --no-deps", "scripts/test"),

@@ -7,16 +7,25 @@ use crate::config_general::{Block, Entry, Parsed, Place, Value};
 pub(super) fn convert(parsed: &mut Parsed, build: &mut Build) {
     let root = &mut parsed.root;
     for old in OLD {
+        let given = |keys: &[&str]| {
+            let mut entries = root.entries.iter();
+            entries.find(|entry| keys.contains(&entry.key.as_str()))
+        };
+        let needed = given(old.needs);
         let mut block = Vec::new();
         let mut first: Option<Place> = None;
         for (old_key, key) in old.keys {
-            if let Some(entry) = root.get(old_key) {
-                first.get_or_insert_with(|| entry.place.clone());
-                block.push((*key, entry.value.clone()));
+            let Some(entry) = root.get(old_key) else {
+                continue;
+            };
+            if needed.is_none() {
+                let text = format!("`{old_key}` means nothing without {}", old.needs[0]);
+                build.findings.warning(&entry.place, text);
             }
+            first.get_or_insert_with(|| entry.place.clone());
+            block.push((*key, entry.value.clone()));
         }
-        let is_meant = old.needs.is_empty() || old.needs.iter().any(|key| root.get(key).is_some());
-        let Some(place) = first.filter(|_| is_meant) else {
+        let Some(place) = needed.map(|needed| first.unwrap_or_else(|| needed.place.clone())) else {
             continue;
         };
         let keys: Vec<_> = old.keys.iter().map(|(key, _)| *key).collect();
@@ -45,14 +54,6 @@ pub(super) fn convert(parsed: &mut Parsed, build: &mut Build) {
             build.findings.warning(&place, text);
         }
     }
-    for entry in &root.entries {
-        if SESSION.keys.iter().any(|(key, _)| *key == entry.key)
-            && root.get("memcached_servers").is_none()
-        {
-            let text = format!("`{}` means nothing without memcached_servers", entry.key);
-            build.findings.warning(&entry.place, text);
-        }
-    }
     let is_old = |entry: &Entry| {
         OLD.iter()
             .any(|old| old.keys.iter().any(|(key, _)| *key == entry.key))
@@ -67,7 +68,7 @@ struct Old {
     name: Option<&'static str>,
     module: &'static str,
     keys: &'static [(&'static str, &'static str)],
-    /// One of these has to be there.
+    /// One of these has to be there; then the block is meant, whatever else is given.
     needs: &'static [&'static str],
     defaults: &'static [(&'static str, &'static str)],
 }
@@ -136,7 +137,7 @@ const MEMCACHED: Old = Old {
         ("memcached_servers", "servers"),
         ("memcached_namespace", "namespace"),
     ],
-    needs: &[],
+    needs: &["memcached_servers", "memcached_namespace"],
     defaults: &[("servers", "127.0.0.1:11211"), ("namespace", "mt-")],
 };
 

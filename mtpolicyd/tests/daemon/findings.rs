@@ -202,6 +202,33 @@ fn a_dead_module_is_an_error_of_the_check_and_skipped_at_the_start() {
 }
 
 #[test]
+fn smtp_verify_takes_its_parameters_says_that_it_asks_nobody_and_answers_nothing() {
+    let parameters = "enabled=on\nuc_enabled=x\nhost=mx\nport=25\nsender=a@x\nsender_field=recipient\n\
+        recipient_field=sender\nsize_field=size\ncheck_tlsa=on\ncheck_openpgp=on\n\
+        temp_fail_action=defer %MSG%\ntemp_fail_score=1\nperm_fail_action=reject %MSG%\nperm_fail_score=2\n\
+        has_starttls_score=1\nno_starttls_score=2\nhas_tlsa_score=1\nno_tlsa_score=2\nhas_openpgp_score=1\n\
+        no_openpgp_score=2\nscore_field=score";
+    let world = World::new(&host(&format!(
+        "<Plugin p>\nmodule=SMTPVerify\n{parameters}\n</Plugin>\n\
+         <Plugin e>\nmodule=AddScoreHeader\n</Plugin>\n"
+    )));
+    let said = "5:1: warning: SMTPVerify asks nobody and answers nothing in this version: ";
+    let checked = world.run(&["--check-config"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(
+        checked.err.lines().count() == 1 && checked.err.contains(said),
+        "{checked:?}"
+    );
+    let process = world.serve(&[]);
+    assert!(process.err.text().contains("SMTPVerify asks nobody"));
+    let answer = world.ask("sender=a@x\nrecipient=b@x");
+    assert_eq!(
+        answer.as_deref(),
+        Some("action=PREPEND X-MtScore: NO score=0")
+    );
+}
+
+#[test]
 fn keys_of_version_1_mean_what_they_meant() {
     let plain = host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n");
     let action = host(
@@ -232,6 +259,22 @@ fn keys_of_version_1_mean_what_they_meant() {
         (
             "memcached_servers=127.0.0.1:no\n",
             "warning: Memcached: refused: `127.0.0.1:no` is no address of a server",
+        ),
+        (
+            "memcached_servers=127.0.0.1:1\n",
+            "write <SessionCache> with module = \"Memcached\"",
+        ),
+        (
+            "memcached_servers=127.0.0.1:1\n<SessionCache>\nmodule=Memory\n</SessionCache>\n",
+            "<SessionCache> is there as well, and wins",
+        ),
+        (
+            "memcached_servers=127.0.0.1:1\n<Connection memcached>\nmodule=Memory\n</Connection>\n",
+            "<Connection memcached> is there as well, and wins",
+        ),
+        (
+            "ldap_host=x\n<Connection ldap>\nmodule=Ldap\n</Connection>\n",
+            "<Connection ldap> is there as well, and wins",
         ),
         (
             "db_dsn=x\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db\n</Connection>\n",

@@ -1,6 +1,11 @@
-//! The life of the daemon: its command line, its background, its reload, its files.
+//! The life of the daemon: its background, its reload, its files.
 
-use std::{fs, os::unix::fs::MetadataExt, process::Command};
+use std::{
+    fs,
+    os::unix::{fs::MetadataExt, net::UnixDatagram},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use policy_testing::{
     eventually,
@@ -8,40 +13,6 @@ use policy_testing::{
 };
 
 use super::world::{PROGRAM, World, host};
-
-#[test]
-fn the_command_line_is_the_originals() {
-    let world = World::new(&host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n"));
-    let help = world.run(&["-h"]);
-    assert_eq!(help.code, Some(0));
-    assert!(
-        help.out
-            .starts_with("mtpolicyd [-h|--help] [-c|--config=<file>] [-f|--foreground]")
-    );
-    assert!(world.run(&["--version"]).out.starts_with("mtpolicyd "));
-    for words in [&["-d"][..], &["--dump_config"], &["--dump_vhosts"]] {
-        let dumped = world.run(words);
-        let expected = format!(
-            "----- Virtual Hosts -----\n{} (test)\n  a (Action)\n",
-            world.port.number()
-        );
-        assert_eq!((dumped.code, dumped.out), (Some(0), expected));
-    }
-    for words in [&["-t", "hourly"][..], &["--cron=hourly,daily"]] {
-        assert_eq!(world.run(words).code, Some(0));
-    }
-    let ended = Process::start(PROGRAM, &["-f", "-c", "/nonexistent"]).end();
-    assert_eq!(ended.code, Some(1));
-    assert_eq!(
-        ended.err,
-        "configuration file /nonexistent does not exist!\n"
-    );
-    let unknown = world.run(&["--no-such-option", "-d"]);
-    assert_eq!(
-        (unknown.code, unknown.err.as_str()),
-        (Some(0), "Unknown option: no-such-option\n")
-    );
-}
 
 #[test]
 fn in_the_background_the_starter_ends_when_the_daemon_serves() {
@@ -74,6 +45,49 @@ fn in_the_background_the_starter_ends_when_the_daemon_serves() {
     assert!(
         ended.err.contains("pid_file /nonexistent/mt.pid"),
         "{ended:?}"
+    );
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn without_a_file_its_log_is_the_system_s() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\nlog_level = 1\nsyslog_ident = own-name\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    // Another /dev for it alone, whose socket we read.
+    let devices = world.path("dev");
+    fs::create_dir(&devices).unwrap();
+    fs::write(devices.join("null"), "").unwrap();
+    let log = UnixDatagram::bind(devices.join("log")).unwrap();
+    log.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mount = "mount --bind /dev/null $1/null && mount --bind $1 /dev && shift && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", mount, "sh"])
+        .args([devices.as_os_str(), PROGRAM.as_ref(), "-c".as_ref()])
+        .arg(world.path("mt.conf"))
+        .stdin(Stdio::null());
+    let started = Process::of(&mut command).end();
+    assert_eq!(started.code, Some(0), "{started:?}");
+    let pid = fs::read_to_string(world.path("mt.pid")).unwrap();
+    let pid: i32 = pid.trim().parse().unwrap();
+    assert!(world.ask("instance=7").is_some());
+    let mut buffer = [0; 4096];
+    let line = loop {
+        let length = log.recv(&mut buffer).unwrap();
+        let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if line.contains("instance=7") {
+            break line;
+        }
+    };
+    let process = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    // Facility mail (2), level informational (6).
+    assert!(line.starts_with("<22>"), "{line}");
+    assert!(
+        line.contains(&format!(" own-name[{pid}]: test: instance=7, ")),
+        "{line}"
     );
 }
 

@@ -1,5 +1,6 @@
 //! The program from outside: what it says of a configuration, what it answers, its command line, its files, its reload.
 
+mod command_line;
 mod control;
 mod explain;
 mod findings;

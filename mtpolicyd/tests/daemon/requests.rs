@@ -51,6 +51,42 @@ fn a_connection_is_closed_after_max_keepalive_requests() {
 }
 
 #[test]
+fn requests_that_come_together_are_answered_in_their_order() {
+    let plugins =
+        "<Plugin h>\nmodule=Condition\nkey=sender\nmatch=a@x\naction=reject a\n</Plugin>\n";
+    let world = World::new(&host(plugins));
+    let _process = world.serve(&[]);
+    let mut client = world.connect();
+    // The last one is cut off, and has no answer.
+    client.send(b"sender=a@x\n\nsender=b@x\n\n\nsender=a@x\r\n\r\nsender=a@x\n");
+    client.shut_down_writing();
+    for expected in ["reject a", "dunno", "reject a"] {
+        assert_eq!(client.action(), expected);
+    }
+    assert_eq!(client.reply(), None);
+}
+
+#[test]
+fn so_many_connections_are_served_at_once_as_the_original_has_no_processes_for() {
+    let plugins =
+        "<Plugin h>\nmodule=Condition\nkey=sender\nmatch=a@x\naction=reject a\n</Plugin>\n";
+    let world = World::new(&host(plugins));
+    let _process = world.serve(&[]);
+    let mut clients: Vec<_> = (0..256).map(|_| world.connect()).collect();
+    for round in 0..2 {
+        // All have asked before the first answer is read.
+        for (number, client) in clients.iter().enumerate() {
+            let sender = ["a@x", "b@x"][(number + round) % 2];
+            client.send(format!("sender={sender}\n\n").as_bytes());
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let expected = ["reject a", "dunno"][(number + round) % 2];
+            assert_eq!(client.action(), expected, "{number}");
+        }
+    }
+}
+
+#[test]
 fn two_virtual_hosts_on_one_port_are_told_apart_by_the_context() {
     let one = |name: &str| {
         format!(

@@ -1,5 +1,8 @@
 //! GeoIPLookup and GeoIPAction.
 
+#[path = "../../../policy-store/tests/support/mmdb.rs"]
+mod made;
+
 use std::fs;
 
 use policy_testing::geoip::{CN, DE, US, geoip_dat};
@@ -133,6 +136,23 @@ async fn each_parameter_does_what_it_says() {
             "{field}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_today_s_format_is_read_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("GeoLite2-Country.mmdb");
+    fs::write(&path, made::mmdb("DE", "US")).unwrap();
+    let blocks = action(path.to_str().unwrap(), "country_codes=US");
+    Checker::new(&blocks, "")
+        .expect(&[
+            (
+                "client_address=203.0.113.1",
+                "reject delivery from US (203.0.113.1) rejected",
+            ),
+            ("", "PREPEND X-MtScore: NO score=0"),
+        ])
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,12 @@
 //! MariaDB and PostgreSQL.
 
 use super::{
+    redis::shown_and_reset,
     support::{Server, databases, process::run, text},
     world::{Frame, World},
 };
 
-fn connections(dsn: &str) -> String {
+pub(super) fn connections(dsn: &str) -> String {
     format!("<Connection db>\nmodule=Sql\ndsn={dsn}\n</Connection>\n")
 }
 
@@ -62,6 +63,7 @@ async fn postgres_counts_and_limits_for_two_hosts() {
     let (_server, dsn) = databases::postgres();
     two_hosts_count_in_one_table(&dsn, "\"key\", \"time\"").await;
     two_hosts_have_one_limit(&dsn).await;
+    shown_and_reset(&connections(&dsn).replace("db>", "limits>")).await;
 }
 
 #[tokio::test]
@@ -69,10 +71,11 @@ async fn mariadb_counts_and_limits_for_two_hosts() {
     let (_server, dsn) = databases::mariadb();
     two_hosts_count_in_one_table(&dsn, "`key`, `time`").await;
     two_hosts_have_one_limit(&dsn).await;
+    shown_and_reset(&connections(&dsn).replace("db>", "limits>")).await;
 }
 
 /// Statements as the administrator.
-fn administer(server: &Server, statements: &str) {
+pub(super) fn administer(server: &Server, statements: &str) {
     let socket = format!("--socket={}", text(&server.directory().join("socket")));
     let words = [
         "--no-defaults",

@@ -121,6 +121,32 @@ async fn a_place_that_is_not_there_sets_nothing_and_a_server_that_is_away_fails(
 }
 
 #[tokio::test]
+async fn the_connection_is_the_one_that_is_named_and_its_certificate_is_verified() {
+    let server = directory::slapd("");
+    let file = |name: &str| server.directory().join(name).display().to_string();
+    for (tls, is_found) in [
+        ("starttls=0".to_owned(), true),
+        (format!("starttls=1\ncafile={}", file("ca.pem")), true),
+        // StartTLS is the default, and never left out.
+        (format!("cafile={}", file("other.pem")), false),
+        (String::new(), false),
+    ] {
+        let named = connections(server.port())
+            .replace("<Connection ldap>", "<Connection users>")
+            .replace("starttls=0", &tls);
+        let away =
+            "<Connection ldap>\nmodule=Ldap\nhost=127.0.0.1\nport=1\nstarttls=0\n</Connection>\n";
+        let parameters =
+            format!("{BASE}ldap=users\nfilter=(uid=%s)\nconfig_fields=sn\non_error=continue");
+        let plugins = Frame::of("LdapUserConfig").plugins(&parameters);
+        let world = World::new(&(named + away), &plugins);
+        assert_eq!(world.ask("sasl_username=alice").await, "ok");
+        let found = world.field("1", "sn");
+        assert_eq!(found.as_deref(), is_found.then_some("alice"), "{tls}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_has_limits_in_a_directory() {
     let mut server = directory::slapd("");
     let plugins = Frame::of("Limit").plugins(

@@ -3,12 +3,17 @@
 mod daemon;
 mod databases;
 mod directory;
+mod end_of_message;
 mod faults;
+mod greylist;
+#[path = "../stores/hosts.rs"]
+mod hosts;
 mod locked_file;
 mod maps;
 mod postfix;
 mod redis;
 mod reload;
+mod sessions;
 mod support;
 mod webhook;
 #[allow(dead_code, reason = "the tests without servers use all of it")]

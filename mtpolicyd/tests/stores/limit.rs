@@ -3,6 +3,8 @@
 mod alert;
 mod bounds;
 mod command;
+#[path = "../../../policy-store/tests/support/mmdb.rs"]
+mod made;
 mod own;
 mod parameters;
 mod windows;
@@ -177,20 +179,25 @@ async fn each_metric_counts_a_mail_once_at_the_state_that_is_wanted() {
 #[tokio::test]
 async fn countries_of_one_account_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("geo.dat");
-    std::fs::write(&file, two_countries()).unwrap();
-    let parameters = format!(
-        "limits=1/1d\ncount_at=RCPT\nmetric=countries\nkey=sender\naction=\"reject over\"\ndatabase={}",
-        file.display()
-    );
-    let requests = &[
-        ("instance=1 client_address=10.0.0.1", PASSED),
-        ("instance=2 client_address=20.0.0.1", PASSED),
-        ("instance=3 client_address=200.0.0.1", DENIED),
-        ("instance=4 client_address=2001:db8::1", PASSED),
-        ("instance=5 client_address=200.0.0.1 sender=b@x", PASSED),
-    ];
-    check(&[("countries", &parameters, requests)]).await;
+    for (name, bytes) in [
+        ("geo.dat", two_countries()),
+        ("geo.mmdb", made::mmdb("DE", "US")),
+    ] {
+        let file = directory.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let parameters = format!(
+            "limits=1/1d\ncount_at=RCPT\nmetric=countries\nkey=sender\naction=\"reject over\"\ndatabase={}",
+            file.display()
+        );
+        let requests = &[
+            ("instance=1 client_address=10.0.0.1", PASSED),
+            ("instance=2 client_address=20.0.0.1", PASSED),
+            ("instance=3 client_address=200.0.0.1", DENIED),
+            ("instance=4 client_address=2001:db8::1", PASSED),
+            ("instance=5 client_address=200.0.0.1 sender=b@x", PASSED),
+        ];
+        check(&[(name, &parameters, requests)]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

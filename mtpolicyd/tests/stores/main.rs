@@ -2,6 +2,9 @@
 
 mod accounting;
 mod cron;
+mod greylist;
+mod hosts;
+mod keys_of_1x;
 mod limit;
 mod postfix_map;
 mod proxy;

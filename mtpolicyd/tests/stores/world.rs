@@ -83,20 +83,7 @@ impl Frame<'_> {
 
     /// What is said of the parameters when the configuration is read.
     pub(crate) fn findings(&self, parameters: &str, compat: bool) -> Vec<String> {
-        let directory = tempfile::tempdir().unwrap();
-        let text = text(directory.path(), CONNECTIONS, &self.plugins(parameters));
-        let options = LoadOptions {
-            compat,
-            ..LoadOptions::default()
-        };
-        let (_, findings) = load_text("test", &text, options);
-        let lines = findings.sorted().into_iter().map(ToString::to_string);
-        lines
-            .map(|line| {
-                let after_place = line.splitn(4, ':').nth(3).unwrap_or(&line);
-                after_place.trim().to_owned()
-            })
-            .collect()
+        World::found(CONNECTIONS, &self.plugins(parameters), compat)
     }
 }
 
@@ -115,6 +102,24 @@ impl World {
             directory,
             sessions: RefCell::default(),
         }
+    }
+
+    /// What is said of a configuration, without the places.
+    pub(crate) fn found(connections: &str, plugins: &str, compat: bool) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let text = text(directory.path(), connections, plugins);
+        let options = LoadOptions {
+            compat,
+            ..LoadOptions::default()
+        };
+        let (_, findings) = load_text("test", &text, options);
+        let lines = findings.sorted().into_iter().map(ToString::to_string);
+        lines
+            .map(|line| {
+                let after_place = line.splitn(4, ':').nth(3).unwrap_or(&line);
+                after_place.trim().to_owned()
+            })
+            .collect()
     }
 
     /// The same files with another configuration.

@@ -154,36 +154,39 @@ files! {
     directory;
 }
 
+/// The cases of all files.
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
+    FILES.iter().flat_map(|file| File::read(file).cases)
+}
+
 #[test]
 fn each_difference_is_a_row_of_the_manual() {
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/mtpolicyd.md");
     let manual = fs::read_to_string(manual).unwrap();
     let mut count = 0;
-    for file in FILES {
-        for case in File::read(file).cases {
-            count += 1;
-            for step in &case.steps {
-                let Step::Ask { answers, .. } = step else {
-                    continue;
-                };
-                if answers.of(Manner::Default) == answers.of(Manner::Original) {
-                    continue;
-                }
-                let row = answers
-                    .row
-                    .unwrap_or_else(|| panic!("{}: no row", case.number));
-                let row = manual
-                    .lines()
-                    .find(|line| line.starts_with(&format!("| {row} | ")));
-                let row = row.unwrap_or_else(|| panic!("{}: no such row", case.number));
-                let is_marked = row.contains("| (c) ");
-                assert_eq!(
-                    is_marked,
-                    answers.is_compat_alike(),
-                    "{}: {row}",
-                    case.number
-                );
+    for case in cases() {
+        count += 1;
+        for step in &case.steps {
+            let Step::Ask { answers, .. } = step else {
+                continue;
+            };
+            if answers.of(Manner::Default) == answers.of(Manner::Original) {
+                continue;
             }
+            let row = answers
+                .row
+                .unwrap_or_else(|| panic!("{}: no row", case.number));
+            let row = manual
+                .lines()
+                .find(|line| line.starts_with(&format!("| {row} | ")));
+            let row = row.unwrap_or_else(|| panic!("{}: no such row", case.number));
+            let is_marked = row.contains("| (c) ");
+            assert_eq!(
+                is_marked,
+                answers.is_compat_alike(),
+                "{}: {row}",
+                case.number
+            );
         }
     }
     assert!(count >= 200, "{count}");

@@ -7,6 +7,7 @@ mod case;
 mod directory_server;
 mod global_options;
 mod in_process;
+mod parameters;
 mod peers;
 mod policy_server;
 mod run;

@@ -25,11 +25,18 @@ impl Session {
         self.0.command(&format!("RCPT TO:<{name}@example.org>"))
     }
 
-    /// Sends a mail to whom the server has taken.
-    pub fn send(mut self) {
+    /// Sends a mail to whom the server has taken, which it takes as well.
+    pub fn send(self) {
+        let reply = self.send_for();
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+
+    /// The reply to a mail to whom the server has taken.
+    pub fn send_for(mut self) -> String {
         self.say("DATA", "354");
-        self.say("Subject: hello\r\n\r\nhello\r\n.", "250");
+        let reply = self.0.command("Subject: hello\r\n\r\nhello\r\n.");
         self.say("QUIT", "221");
+        reply
     }
 
     fn say(&mut self, command: &str, expected: &str) {

@@ -86,18 +86,6 @@ impl AutowlTable {
         domain: &str,
         client: &str,
     ) -> Result<(), StoreError> {
-        let name = &self.name;
-        // From left to right: the old time is compared before it is set.
-        let count = format!("CASE WHEN {name}.last_seen < ? THEN 1 ELSE {name}.count + 1 END");
-        let conflict = if database.dialect() == Dialect::Mysql {
-            "ON DUPLICATE KEY UPDATE"
-        } else {
-            "ON CONFLICT (client_ip, sender_domain) DO UPDATE SET"
-        };
-        let query = format!(
-            "INSERT INTO {name} (sender_domain, client_ip, count, last_seen) VALUES (?, ?, 1, ?) \
-             {conflict} count = {count}, last_seen = ?"
-        );
         let now = integer(now);
         let params = [
             Value::from(domain),
@@ -106,8 +94,30 @@ impl AutowlTable {
             Value::Int(now.saturating_sub(self.expire)),
             Value::Int(now),
         ];
+        let query = self.upsert_of(database.dialect(), "VALUES (?, ?, 1, ?)");
         database.execute(&query, &params).await?;
         Ok(())
+    }
+
+    /// Inserts what the rows say, or counts in the row that is there.
+    fn upsert_of(&self, dialect: Dialect, rows: &str) -> String {
+        let name = &self.name;
+        let conflict = if dialect == Dialect::Mysql {
+            "ON DUPLICATE KEY UPDATE"
+        } else {
+            "ON CONFLICT (client_ip, sender_domain) DO UPDATE SET"
+        };
+        let count = self.one_more();
+        format!(
+            "INSERT INTO {name} (sender_domain, client_ip, count, last_seen) {rows} \
+             {conflict} count = {count}, last_seen = ?"
+        )
+    }
+
+    /// The new count of a row. From left to right: the old time is compared before it is set.
+    fn one_more(&self) -> String {
+        let name = &self.name;
+        format!("CASE WHEN {name}.last_seen < ? THEN 1 ELSE {name}.count + 1 END")
     }
 
     /// For a table whose pairs nobody keeps apart. The original's never inserts.
@@ -119,11 +129,17 @@ impl AutowlTable {
         client: &str,
     ) -> Result<(), StoreError> {
         let name = &self.name;
+        let oldest = Value::Int(integer(now).saturating_sub(self.expire));
+        let (count, mut params) = if self.compat {
+            ("count + 1".to_owned(), Vec::new())
+        } else {
+            (self.one_more(), vec![oldest])
+        };
         let update = format!(
-            "UPDATE {name} SET count=count+1, last_seen=? WHERE sender_domain=? AND client_ip=?"
+            "UPDATE {name} SET count = {count}, last_seen = ? WHERE sender_domain=? AND client_ip=?"
         );
         let now = Value::Int(integer(now));
-        let params = [now.clone(), Value::from(domain), Value::from(client)];
+        params.extend([now.clone(), Value::from(domain), Value::from(client)]);
         if database.execute(&update, &params).await? > 0 || self.compat {
             return Ok(());
         }
@@ -151,22 +167,43 @@ impl AutowlTable {
         if self.compat {
             return Ok(false);
         }
-        if dialect == Dialect::Mysql {
-            // The original's table has the index there.
+        if self.has_index(database).await? {
             return Ok(true);
         }
-        let index = format!(
-            "CREATE UNIQUE INDEX IF NOT EXISTS {name}_domain_ip ON {name} (client_ip, sender_domain)"
-        );
-        if is_done(database, &index).await? {
-            return Ok(true);
+        let index = if dialect == Dialect::Mysql {
+            format!("ALTER TABLE {name} ADD UNIQUE KEY domain_ip (client_ip, sender_domain)")
+        } else {
+            format!("CREATE UNIQUE INDEX {name}_domain_ip ON {name} (client_ip, sender_domain)")
+        };
+        // Of rows for one pair the latest stays. MySQL reads no table that it deletes from, but what was read before.
+        let latest = format!("SELECT MAX(id) AS id FROM {name} GROUP BY client_ip, sender_domain");
+        let merge =
+            format!("DELETE FROM {name} WHERE id NOT IN (SELECT id FROM ({latest}) AS latest)");
+        Ok(is_done(database, &merge).await?
+            && is_done(database, &index).await?
+            && self.has_index(database).await?)
+    }
+
+    /// Whether the database knows that there is one row for a domain and a client.
+    async fn has_index(&self, database: &dyn Sql) -> Result<bool, StoreError> {
+        if database.dialect() == Dialect::Mysql {
+            let find = "SELECT index_name FROM information_schema.statistics \
+                WHERE table_schema = DATABASE() AND table_name = ? AND non_unique = 0 \
+                GROUP BY index_name \
+                HAVING COUNT(*) = 2 AND SUM(column_name IN ('client_ip', 'sender_domain')) = 2";
+            let rows = database.rows(find, &[Value::from(&*self.name)]).await?;
+            return Ok(!rows.is_empty());
         }
-        // Of rows for one pair the latest stays.
-        let merge = format!(
-            "DELETE FROM {name} WHERE id NOT IN \
-             (SELECT MAX(id) FROM {name} GROUP BY client_ip, sender_domain)"
-        );
-        Ok(is_done(database, &merge).await? && is_done(database, &index).await?)
+        // The statement adds nothing. Without the index it is refused.
+        let nothing = self.upsert_of(database.dialect(), "SELECT '', '', 1, 0 WHERE 1=0");
+        match database
+            .execute(&nothing, &[Value::Int(0), Value::Int(0)])
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_outage() => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 }
 

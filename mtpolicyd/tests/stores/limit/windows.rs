@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::advance;
 
 use super::{DENIED, FRAME, Frame, PASSED};
+use crate::world::World;
 
 #[tokio::test(start_paused = true)]
 async fn a_window_slides_and_what_was_denied_is_not_in_it() {
@@ -81,6 +82,26 @@ async fn never_more_than_the_limit_pass_at_once() {
         let denied = answers.iter().filter(|answer| *answer == DENIED).count();
         assert_eq!((passed, denied), (30, 70), "{store}");
     }
+}
+
+#[tokio::test]
+async fn two_hosts_have_one_limit_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("limits.sqlite");
+    let connections = format!(
+        "<Connection limits>\nmodule=Sql\ndsn=dbi:SQLite:dbname={}\n</Connection>\n",
+        path.display()
+    );
+    let plugins = FRAME.plugins("limits=7/1h\ncount_at=RCPT\naction=\"reject over\"");
+    let hosts = [
+        World::new(&connections, &plugins),
+        World::new(&connections, &plugins),
+    ];
+    let ask = |index: usize| hosts[index % 2].ask_owned(format!("instance=i{index}"));
+    let answers = futures_util::future::join_all((0..20).map(ask)).await;
+    let passed = answers.iter().filter(|answer| *answer == PASSED).count();
+    let denied = answers.iter().filter(|answer| *answer == DENIED).count();
+    assert_eq!((passed, denied), (7, 13), "{answers:?}");
 }
 
 #[tokio::test]
