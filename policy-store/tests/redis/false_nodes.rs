@@ -1,6 +1,7 @@
 //! Nodes of a cluster that answer what no node of Redis would, or what one answers in rare states.
 
 use std::{
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -26,7 +27,7 @@ use crate::{
 /// What a node that serves answers to `CLUSTER INFO`.
 const SERVES: &str = "$16\r\ncluster_state:ok\r\n";
 
-/// A server that answers each command with what is said of its port and its words. Without an answer it hangs. The number
+/// A server that answers each command with what is said of its port and its words. Without an answer the connection hangs. The number
 /// is that of its connections.
 async fn false_node(
     answer: impl Fn(u16, &str) -> String + Send + Sync + 'static,
@@ -48,6 +49,9 @@ async fn false_node(
                         command if command.starts_with("CLIENT") => "+OK\r\n".into(),
                         command => answer(port, command),
                     };
+                    if answer.is_empty() {
+                        pending::<()>().await;
+                    }
                     stream.write_all(answer.as_bytes()).await.unwrap();
                     stream.flush().await.unwrap();
                 }
@@ -225,6 +229,25 @@ async fn a_node_that_a_slot_goes_to_and_that_hangs_is_away_too() {
         assert!(store.get(b"{b}other").await.is_ok());
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// What it answers to a search says nothing of the keys, which may be hung on a packet that is too large for a network.
+#[tokio::test]
+async fn a_node_that_answers_nothing_but_searches_is_away_too() {
+    let (port, _) = false_node(|port, command| match command {
+        "GET {b}" => String::new(),
+        command => whole(port, command),
+    })
+    .await;
+    let store = store(&[port], faults::remote());
+    let mut refused = 0;
+    for _ in 0..12 {
+        let error = faults::by_deadline(store.get(b"{b}")).await.unwrap_err();
+        refused += u32::from(matches!(error, StoreError::Away(_)));
+        // A search ends before the next call.
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(refused > 0, "it is waited for each time");
 }
 
 /// Where a user may not say that it was sent on, the node would send it back, and so on.

@@ -61,7 +61,7 @@ impl Node {
             let answer: Value = self.link.ask(Job::command(&question)).await?;
             read(answer, &self.address)
         };
-        self.guard.call(slots).await
+        self.guard.inquire(slots).await
     }
 }
 
