@@ -4,7 +4,7 @@ use std::{fmt::Display, process::ExitCode};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::note::complain;
+use crate::output::note::complain;
 
 /// How the program ends. Of several the greatest counts: [`Ord::max`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

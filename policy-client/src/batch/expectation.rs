@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::bytes::Regex;
 
-use crate::expression::quoted;
+use crate::values::expression::quoted;
 
 /// An expected answer.
 #[derive(Clone, Debug)]

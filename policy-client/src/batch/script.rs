@@ -8,7 +8,7 @@ use policy_proto::{ProtocolState, Request};
 use super::{expectation::Expectation, words::attributes};
 use crate::{
     input::NO_REQUEST,
-    preset::Version,
+    request::preset::Version,
     request::{Given, Preset, instance},
 };
 

@@ -16,7 +16,7 @@ use super::{
     mix::Mix,
     plan::{Limit, Plan},
 };
-use crate::capture::{Lines, Requests};
+use crate::input::capture::{Lines, Requests};
 
 /// Connections, each of which sends its next request when the answer to its last is there.
 ///
@@ -114,7 +114,8 @@ impl ClosedLoop {
         self.load.plan(plan(limit))?;
         let outcome = self.load.run()?;
         let counts = outcome.tally.counts;
-        if counts.wrong + counts.all_missing() + counts.repeated + counts.excess > 0 {
+        let odd = counts.repeated + counts.excess + counts.unusual;
+        if counts.wrong + counts.all_missing() + odd > 0 {
             let actions = outcome.judge.counts();
             return Err(io::Error::other(format!("{counts:?}, {actions:?}")));
         }

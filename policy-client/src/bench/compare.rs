@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     input,
+    input::text_file,
     output::{self, Output},
     status::Status,
-    text_file,
 };
 
 /// A report of another run, read back.

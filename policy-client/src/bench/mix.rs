@@ -6,9 +6,9 @@ use fastrand::Rng;
 use policy_proto::{ProtocolState, Request, attr};
 
 use crate::{
-    capture::Requests,
     input::NO_REQUEST,
-    preset::{Version, attributes},
+    input::capture::Requests,
+    request::preset::{Version, attributes},
 };
 
 /// Requests as they go over the wire, in messages.
@@ -204,7 +204,7 @@ mod tests {
     use policy_proto::MessageDecoder;
 
     use super::*;
-    use crate::capture::Lines;
+    use crate::input::capture::Lines;
 
     #[test]
     fn a_message_is_asked_about_once_for_each_recipient_and_then_once_at_other_stages() {

@@ -47,7 +47,8 @@ use self::{
     svg::Plot,
 };
 use crate::{
-    capture, input,
+    input,
+    input::capture,
     output::{self, Output},
     status::Status,
     values::server,

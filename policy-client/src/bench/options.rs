@@ -9,8 +9,8 @@ use regex::bytes::Regex;
 
 use super::load::Life;
 use crate::{
-    expression::expression,
-    preset::{Version, stage},
+    request::preset::{Version, stage},
+    values::expression::expression,
     values::{number, some_time},
 };
 

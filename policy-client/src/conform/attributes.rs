@@ -3,8 +3,8 @@
 use policy_proto::{ProtocolState, attr};
 
 use crate::{
-    preset::{self, Version},
     request::instance,
+    request::preset::{self, Version},
 };
 
 /// The attributes of a request.

@@ -14,8 +14,8 @@ use policy_net::{Connector, Endpoint};
 use serde_json::{Map, Value};
 
 use crate::{
+    output::report::{Counts, Format, Outcome, Record, Reporter},
     output::{ended, print},
-    report::{Counts, Format, Outcome, Record, Reporter},
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };

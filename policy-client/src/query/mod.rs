@@ -18,12 +18,12 @@ pub(crate) use verbose::show_on_standard_error;
 
 use crate::{
     exchange::Server,
-    expression::expression,
-    measured::Measured,
-    note::note,
+    output::measured::Measured,
+    output::note::note,
     output::{Output, ended},
-    preset::{Version, stage},
+    request::preset::{Version, stage},
     status::{Status, fail, interrupted},
+    values::expression::expression,
     values::{number, server, some_time},
 };
 
@@ -148,7 +148,7 @@ impl Query {
             next = Instant::now() + self.interval;
             let exchange = server.ask(&request).await;
             measured.add(&exchange);
-            measured.status = measured.status.max(printer.status(&exchange.answer));
+            measured.status = measured.status.max(printer.status(&exchange));
             if let Err(error) = printer.print(server.endpoint(), &request, &exchange) {
                 // Nobody reads any more, or the disk is full.
                 return ended(Err(error), measured.status);

@@ -11,10 +11,10 @@ use std::{
 use policy_proto::{ProtocolState, Request, attr};
 
 use crate::{
-    capture,
+    input::capture,
     input::{self, Input},
-    preset::{Version, attributes},
     request,
+    request::preset::{Version, attributes},
     status::Status,
 };
 

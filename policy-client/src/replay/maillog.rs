@@ -12,8 +12,8 @@ use policy_proto::{ProtocolState, Request, attr};
 
 use super::timestamp::Clock;
 use crate::{
-    capture::{Captured, Facts, Fault, Lines},
-    preset::{Version, attributes},
+    input::capture::{Captured, Facts, Fault, Lines},
+    request::preset::{Version, attributes},
 };
 
 /// The requests of a log.

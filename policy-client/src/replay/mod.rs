@@ -33,7 +33,7 @@ use crate::{
     exchange::Server,
     input,
     output::ended,
-    preset::Version,
+    request::preset::Version,
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };

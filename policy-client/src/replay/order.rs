@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use crate::capture::Captured;
+use crate::input::capture::Captured;
 
 /// Sorts what comes nearly sorted, in bounded memory.
 pub(super) struct Ordered<I> {
@@ -98,7 +98,7 @@ mod tests {
     use policy_proto::Request;
 
     use super::*;
-    use crate::capture::Facts;
+    use crate::input::capture::Facts;
 
     #[test]
     fn requests_come_in_the_order_of_their_times_and_a_fault_after_them() {

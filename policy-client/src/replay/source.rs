@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::{Format, maillog::Log, order::Ordered, timestamp};
 use crate::{
-    capture::{Captured, Facts, Lines, Requests},
-    preset::Version,
+    input::capture::{Captured, Facts, Lines, Requests},
+    request::preset::Version,
 };
 
 /// A request to ask.

@@ -28,9 +28,9 @@ use self::{
 };
 use crate::{
     input,
+    input::text_file,
     output::{Lines, Output},
     status::{Status, fail, interrupted},
-    text_file,
     values::number,
 };
 

@@ -8,7 +8,7 @@ use policy_proto::{Request, Response};
 use regex::bytes::Regex;
 
 use super::delay::Delay;
-use crate::expression::quoted;
+use crate::values::expression::quoted;
 
 /// The way of an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]

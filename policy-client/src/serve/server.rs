@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tokio::time::sleep;
 
 use super::script::{Manner, Script, Turn};
-use crate::{note::complain, output::Lines, status::Status};
+use crate::{output::Lines, output::note::complain, status::Status};
 
 /// What is done, and whether it is told.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, acce
 use tokio::net::TcpListener;
 
 mod anonymise;
-mod answers;
 mod describe;
 mod forward;
 mod observer;
@@ -30,7 +29,7 @@ use observer::Observer;
 use writer::{Settings, Writer};
 
 use crate::{
-    note::complain,
+    output::note::complain,
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };

@@ -22,8 +22,8 @@ use super::{
     observer::Seen,
 };
 use crate::{
-    measured::Measured,
-    note::{complain, note},
+    output::measured::Measured,
+    output::note::{complain, note},
     output::{Lines, Output},
     status::Status,
 };

@@ -38,7 +38,9 @@ impl Dns {
         before: Option<&Self>,
     ) -> Result<Self, ResolvConfError> {
         let dns_options = dns_options(options, config.compat)?;
-        let same = before.filter(|before| *before.resolver.options() == dns_options);
+        // With `compat` DNS options are those of the start.
+        let same =
+            before.filter(|before| config.compat || *before.resolver.options() == dns_options);
         Ok(Self {
             resolver: same.map_or_else(
                 || DnsResolver::new(dns_options),

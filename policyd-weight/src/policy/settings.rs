@@ -30,7 +30,7 @@ impl Settings {
     ///
     /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
-        let loaded = load(&source)?;
+        let loaded = load(&source, before.map(Self::options))?;
         let findings = check(&source, &loaded);
         let shown = source.shown();
         if let Some(error) = findings
@@ -46,6 +46,12 @@ impl Settings {
             config
                 .answer_prefix
                 .push_str(" using builtin defaults due to config-error");
+        }
+        if let Some(before) = before.filter(|_| source.compat) {
+            // The Perl program makes it of the first file.
+            config
+                .answer_prefix
+                .clone_from(&before.config.answer_prefix);
         }
         let dns = Dns::new(&config, &loaded.options, before.map(|before| &before.dns));
         // It names the file of name servers, which is not this one.

@@ -18,8 +18,8 @@ use crate::{
         server::Server,
         source::{KEPT, STAGES, VERSIONS},
     },
-    preset::Version,
     request::instance,
+    request::preset::Version,
 };
 
 pub(super) const CASES: &[Case] = &[

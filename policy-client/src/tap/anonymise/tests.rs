@@ -1,7 +1,7 @@
 //! What is replaced, and what stays.
 
 use super::*;
-use crate::capture::Facts;
+use crate::input::capture::Facts;
 
 #[test]
 fn addresses_are_replaced_one_to_one_and_keep_their_networks() {
