@@ -109,6 +109,7 @@ impl Guard {
     }
 
     /// As `call`, for a question about the remote itself: an answer does not show that it does what it is there for.
+    #[cfg(feature = "redis")]
     pub(crate) fn inquire<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
