@@ -43,6 +43,9 @@ impl fmt::Display for Address {
     }
 }
 
+/// How long a name may be. Source: RFC 1035, 2.3.4.
+const MAX_HOST: usize = 255;
+
 /// A name, or an address, also with the interface that it is reached by.
 pub(crate) fn is_host(text: &str) -> bool {
     let is_name = |text: &str| {
@@ -50,7 +53,8 @@ pub(crate) fn is_host(text: &str) -> bool {
         !text.is_empty() && text.bytes().all(is_letter)
     };
     let (address, interface) = text.split_once('%').unwrap_or((text, "-"));
-    is_name(text) || (address.parse::<Ipv6Addr>().is_ok() && is_name(interface))
+    text.len() <= MAX_HOST
+        && (is_name(text) || (address.parse::<Ipv6Addr>().is_ok() && is_name(interface)))
 }
 
 /// A text that may be a URL with a password in it is not repeated.
@@ -90,6 +94,8 @@ mod tests {
             ("redis://user:geheim@host:6379", None),
             ("user:geheim@host", None),
             ("a b", None),
+            (&"a".repeat(255), inet(&"a".repeat(255), 7)),
+            (&"a".repeat(256), None),
             ("1:2:3", None),
         ] {
             assert_eq!(Address::parse(text, 7).ok(), expected, "{text}");

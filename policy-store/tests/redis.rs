@@ -2,6 +2,8 @@
 
 #[path = "redis/cluster.rs"]
 mod cluster;
+#[path = "redis/false_nodes.rs"]
+mod false_nodes;
 #[path = "redis/nodes.rs"]
 mod nodes;
 mod suite;

@@ -101,9 +101,26 @@ impl Guard {
 
     /// Does the work, no longer than until the deadline, unless the breaker is open. A caller that gives the call up after
     /// half the deadline has waited for nothing, too.
-    pub(crate) async fn call<T>(
+    pub(crate) fn call<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        self.make(work, true)
+    }
+
+    /// As `call`, for a question about the remote itself: an answer does not show that it does what it is there for.
+    #[cfg(feature = "redis")]
+    pub(crate) fn inquire<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        self.make(work, false)
+    }
+
+    async fn make<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+        is_proof: bool,
     ) -> Result<T, StoreError> {
         if let Some(error) = self.breaker.refusal() {
             self.breaker.count_refusal();
@@ -112,7 +129,10 @@ impl Guard {
         }
         let mut call = Call::begin(self);
         let result = self.in_time(work).await;
-        call.end(result.as_ref().err());
+        match &result {
+            Ok(_) if !is_proof => call.has_ended = true,
+            ended => call.end(ended.as_ref().err()),
+        }
         result
     }
 

@@ -52,9 +52,15 @@ impl<'a> Job<'a> {
         // It holds for the next command of the connection: both go in one piece.
         let mut both = Pipeline::with_capacity(2);
         both.cmd("ASKING").add_command(self.call.clone());
-        let answers = connection.req_packed_commands(&both, 1, 1).await?;
-        let answer = answers.into_iter().next().unwrap_or(Value::Nil);
-        Ok(from_redis_value(answer.extract_error()?)?)
+        let answers = connection.req_packed_commands(&both, 0, 2).await?;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil).extract_error();
+        // Where the user may not say it, the node sends the command back to where it came from.
+        next().map_err(|error| {
+            let kind = ErrorKind::Server(ServerErrorKind::ResponseError);
+            RedisError::from((kind, "ASKING", error.to_string()))
+        })?;
+        Ok(from_redis_value(next()?)?)
     }
 }
 

@@ -64,10 +64,10 @@ pub enum RedisServers {
         /// The sentinels' own password.
         password: Option<Secret>,
     },
-    /// Some servers of a cluster, of which one that answers is enough to find the others; their port is 6379 if it is not
-    /// said. Each node has a breaker: where one is away, the others' keys are answered as before, unless Redis itself
-    /// refuses them (`cluster-require-full-coverage`). Where a replica takes a node's place, it is found within a second.
-    /// The user needs `CLUSTER SLOTS` and `CLUSTER INFO`. A cluster has at most 1,000 nodes with slots, and its answer
-    /// about them at most 1 MB, which is enough for some 5,000 ranges.
+    /// Some servers of a cluster, of which one that answers is enough to find the others; their port is 6379 if it is
+    /// not said. Each node has a breaker: where one is away, the others' keys are answered as before, unless Redis
+    /// itself refuses them (`cluster-require-full-coverage`). Where a replica takes a node's place, it is found within
+    /// a second. The user needs `CLUSTER SLOTS`, `CLUSTER INFO`, and `ASKING` while slots move. A cluster has at most
+    /// 1,000 nodes with slots, and its answer about them at most 1 MB, which is enough for some 5,000 ranges.
     Cluster(Vec<String>),
 }

@@ -1,20 +1,10 @@
 //! A cluster: the suite, and slots that move to another node.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use policy_store::{
     BreakerState, Lock, Locked, RedisOptions, RedisServers, RedisStore, RemoteOptions, Store,
     StoreError,
-};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
 };
 
 use crate::{
@@ -85,7 +75,7 @@ pub(super) async fn ask<T: redis::FromRedisValue>(server: &Server, question: &st
 }
 
 /// The first slot is about to move from the first node to the second.
-async fn begin_move(nodes: &[Server]) -> [String; 2] {
+pub(super) async fn begin_move(nodes: &[Server]) -> [String; 2] {
     let from: String = ask(&nodes[0], "CLUSTER MYID").await;
     let to: String = ask(&nodes[1], "CLUSTER MYID").await;
     let question = format!("CLUSTER SETSLOT {SLOT} IMPORTING {from}");
@@ -183,54 +173,4 @@ async fn keys_of_two_slots_are_refused() {
             .iter()
             .all(|it| it.state() == BreakerState::Closed)
     );
-}
-
-/// A server that names itself, or another port each time, as the node that has the slot.
-async fn pointing(to: impl Fn(u32) -> String + Send + 'static) -> (RedisStore, Arc<AtomicU32>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let asked = Arc::new(AtomicU32::new(0));
-    let counted = asked.clone();
-    let map = format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut read = [0; 4096];
-            while let Ok(count @ 1..) = stream.read(&mut read).await {
-                let text = String::from_utf8_lossy(&read[..count]);
-                for _ in text.matches("CLIENT") {
-                    stream.write_all(b"+OK\r\n").await.unwrap();
-                }
-                if text.contains("SLOTS") {
-                    stream.write_all(map.as_bytes()).await.unwrap();
-                }
-                if text.contains("GET") {
-                    let number = counted.fetch_add(1, Ordering::Relaxed);
-                    let to = to(number).replace("SELF", &format!("127.0.0.1:{port}"));
-                    let answer = format!("-MOVED 3300 {to}\r\n");
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                }
-            }
-        }
-    });
-    let mut options = RedisOptions::new(RedisServers::Cluster(vec![format!("127.0.0.1:{port}")]));
-    options.remote = suite::patient();
-    (RedisStore::new(options).unwrap(), asked)
-}
-
-#[tokio::test]
-async fn nodes_that_name_each_other_are_followed_so_often_and_not_for_ever() {
-    let (store, asked) = pointing(|_| "SELF".into()).await;
-    let error = store.get(b"{b}").await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot serve: redirected too often");
-    assert!(asked.load(Ordering::Relaxed) <= 9);
-    for to in ["", "host", "h\u{1b}st:1", ":0", "a b:1", "?:6379"] {
-        let (store, _) = pointing(move |_| to.into()).await;
-        let error = store.get(b"{b}").await.unwrap_err();
-        assert!(
-            matches!(error, StoreError::NotServing(_) | StoreError::Protocol(_)),
-            "{error:?}"
-        );
-        assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
-    }
 }

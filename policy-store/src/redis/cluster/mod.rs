@@ -137,8 +137,9 @@ impl Cluster {
         asking: bool,
     ) -> Result<Reply<T>, StoreError> {
         let reply = node.run(job, asking).await;
-        // Another node may have taken its place.
-        if reply.as_ref().is_err_and(StoreError::is_outage) {
+        // Another node may have taken its place. One to which a slot is on its way may be on no map yet: a new map would
+        // forget that it is away.
+        if !asking && reply.as_ref().is_err_and(StoreError::is_outage) {
             self.search();
         }
         reply

@@ -51,15 +51,17 @@ impl Node {
         self.guard.call(self.link.ask_node(job, asking)).await
     }
 
-    /// Which node has which slots, as this one sees it.
+    /// Which node has which slots, as this one sees it. One that does not see most of the others is not believed: it may
+    /// have missed that another one has taken its place.
     pub(super) async fn slots(&self) -> Result<Vec<Range>, StoreError> {
         let mut question = cmd("CLUSTER");
         question.arg("SLOTS");
         let slots = async {
+            serves(&self.link).await?;
             let answer: Value = self.link.ask(Job::command(&question)).await?;
             read(answer, &self.address)
         };
-        self.guard.call(slots).await
+        self.guard.inquire(slots).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! The search for the map of a cluster's slots: a few nodes are asked at once, and the first answer is taken.
+//! The search for the map of a cluster's slots: a few nodes are asked at once, others in the place of those that fail, and
+//! the first answer is taken.
 //!
 //! There is one search at a time, in a task of its own, and a pause between two: a cluster that fails is not asked more
 //! often the more it is used.
@@ -95,19 +96,24 @@ impl Cluster {
         true
     }
 
-    /// Some of those that are not away; other ones each time, since one may see less than the others.
+    /// Those that are not away, other ones first each time, since one may see less than the others. The seeds come last: one
+    /// may have left the cluster. Where the last search has found nothing, one comes first: all nodes may have new addresses.
     fn to_ask(&self, count: usize) -> Vec<Arc<Node>> {
-        let map = self.known();
-        let mapped = map.as_ref().map_or(&[][..], |map| map.nodes());
-        let [mapped, seeds] = [mapped, &self.seeds].map(|nodes| {
+        let progress = self.progress.borrow();
+        let mapped = progress.map.as_ref().map_or(&[][..], |map| map.nodes());
+        let [mut nodes, mut seeds] = [mapped, &self.seeds].map(|nodes| {
             let is_closed =
                 |node: &&Arc<Node>| node.guard.breaker().state() == BreakerState::Closed;
-            nodes.iter().filter(is_closed).cloned().collect::<Vec<_>>()
+            let mut nodes: Vec<_> = nodes.iter().filter(is_closed).cloned().collect();
+            let first = count.checked_rem(nodes.len()).unwrap_or_default();
+            nodes.rotate_left(first);
+            nodes
         });
-        let mut nodes = if mapped.is_empty() { seeds } else { mapped };
-        let first = count.checked_rem(nodes.len()).unwrap_or_default();
-        nodes.rotate_left(first);
-        nodes.truncate(ASKED);
+        seeds.retain(|seed| !nodes.iter().any(|node| Arc::ptr_eq(node, seed)));
+        if progress.error.is_some() {
+            nodes.splice(..0, seeds.pop());
+        }
+        nodes.append(&mut seeds);
         nodes
     }
 
@@ -159,20 +165,23 @@ async fn first_answer(
     nodes: Vec<Arc<Node>>,
     away: Option<StoreError>,
 ) -> Result<Vec<Range>, StoreError> {
+    let mut nodes = nodes.into_iter();
     let mut questions = JoinSet::new();
-    for node in nodes {
-        questions.spawn(async move { node.slots().await });
-    }
     let mut last = away.unwrap_or_else(given_up);
-    while let Some(answer) = questions.join_next().await {
-        match answer {
-            Ok(Ok(ranges)) => return Ok(ranges),
-            Ok(Err(error)) => last = error,
+    loop {
+        while questions.len() < ASKED
+            && let Some(node) = nodes.next()
+        {
+            questions.spawn(async move { node.slots().await });
+        }
+        match questions.join_next().await {
+            None => return Err(last),
+            Some(Ok(Ok(ranges))) => return Ok(ranges),
+            Some(Ok(Err(error))) => last = error,
             // Its runtime ends.
-            Err(_) => {}
+            Some(Err(_)) => {}
         }
     }
-    Err(last)
 }
 
 fn given_up() -> StoreError {
