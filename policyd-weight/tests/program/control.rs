@@ -203,14 +203,23 @@ fn only_root_and_the_user_of_the_daemon_may_command() {
 /// As the unit does it: no root, no pid file that could be written.
 #[test]
 fn a_service_manager_may_start_it_as_its_own_user() {
-    let world = World::new("");
-    let control = format!("unix:{}", world.path("lock/control").display());
-    fs::create_dir(world.path("lock")).unwrap();
     let nobody = |name: &str| {
         let output = Command::new("id").args([name, "nobody"]).output().unwrap();
         text(&output.stdout).trim().parse::<u32>().unwrap()
     };
-    let (uid, gid) = (nobody("-u"), nobody("-g"));
+    starts_as_its_own_user("", nobody("-u"), nobody("-g"));
+}
+
+/// As in a container, where there is no list of users.
+#[test]
+fn an_engine_may_start_it_as_a_user_that_is_a_number() {
+    starts_as_its_own_user("$USER = '65532'; $GROUP = '65533';", 65_532, 65_533);
+}
+
+fn starts_as_its_own_user(options: &str, uid: u32, gid: u32) {
+    let world = World::new(options);
+    let control = format!("unix:{}", world.path("lock/control").display());
+    fs::create_dir(world.path("lock")).unwrap();
     std::os::unix::fs::chown(world.path("lock"), Some(uid), Some(gid)).unwrap();
     // Where that user can reach it.
     let program = world.path("policyd-weight");
