@@ -6,6 +6,7 @@ mod directory;
 mod faults;
 mod locked_file;
 mod maps;
+mod metrics;
 mod postfix;
 mod redis;
 mod reload;
