@@ -50,6 +50,18 @@ impl Endpoint {
         Ok(socket)
     }
 
+    /// As policy-client has it.
+    #[must_use]
+    pub fn policy(&self) -> policy_net::Endpoint {
+        match self {
+            Self::Tcp(address) => policy_net::Endpoint::Inet {
+                host: address.ip().to_string(),
+                port: address.port(),
+            },
+            Self::Unix(path) => policy_net::Endpoint::Unix(path.clone()),
+        }
+    }
+
     /// As policy services are written in hapolicy's `-s`.
     #[must_use]
     pub fn service(&self) -> String {

@@ -3,7 +3,6 @@
 //! Criterion (`cargo bench`) times functions, beside the peers for the codec; `--bin instructions` counts
 //! instructions, which do not depend on how busy a machine is. The other programs measure whole processes.
 
-pub mod connection;
 pub mod endpoint;
 pub mod machine;
 pub mod operations;

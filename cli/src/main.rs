@@ -3,13 +3,12 @@
 
 use std::{io::Write, os::fd::AsFd, process::ExitCode};
 
-use hapolicy::{
-    Findings, NAME, Options, Stop, Stopped, check_config, ctl, print_config, serve, spawn,
-};
+use hapolicy::{Arguments, Stop, Stopped, check_config, ctl, print_config};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
 };
+use policy_proxy::{config::Findings, daemon, options::NAME, spawn};
 use rustix::fs::FileType;
 
 fn main() -> ExitCode {
@@ -27,17 +26,17 @@ fn main() -> ExitCode {
             );
         }
     };
-    let options = match Options::parse(words, inherited.has_listeners()) {
-        Ok(options) => options,
+    let arguments = match Arguments::parse(words, inherited.has_listeners()) {
+        Ok(arguments) => arguments,
         Err(Stopped { stop, is_daemon }) => return stop_at(stop, is_daemon),
     };
-    if options.failover.only_checks() || options.config.only_prints() {
+    if arguments.failover.only_checks() || arguments.config.only_prints() {
         // A signal ends it as it does any program.
         drop(inherited);
-        let is_valid = if options.config.only_prints() {
-            print_config(&options)
+        let is_valid = if arguments.config.only_prints() {
+            print_config(&arguments)
         } else {
-            check_config(&options)
+            check_config(&arguments)
         };
         return if is_valid {
             ExitCode::SUCCESS
@@ -45,9 +44,10 @@ fn main() -> ExitCode {
             ExitCode::from(CONFIGURATION)
         };
     }
+    let options = arguments.options();
     if !options.is_daemon {
         if let Some(missing) = inherited.missing() {
-            return fail_daemon(&missing, CONFIGURATION, options.log_target());
+            return fail_daemon(&missing, CONFIGURATION, options.daemon.log);
         }
         // The end of Postfix's spawn(8) is the end of this process too.
         drop(inherited);
@@ -62,9 +62,9 @@ fn main() -> ExitCode {
         };
     }
     inherited.close_others();
-    match serve::run(&options, inherited) {
+    match daemon::run(&options, arguments.config_file(&options), inherited) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail_daemon(&error.line(), error.exit_status(), options.log_target()),
+        Err(error) => fail_daemon(&error.line(), error.exit_status(), options.daemon.log),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hapolicy::Service;
+use policy_proxy::options::Service;
 use libfuzzer_sys::fuzz_target;
 use policy_daemon::{ListenAddr, command_line::parse_duration};
 use policy_net::Endpoint;

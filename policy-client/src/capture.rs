@@ -264,8 +264,8 @@ impl Iterator for Requests {
     }
 }
 
-/// More than a line of a request may have.
-const MAX_LINE: u64 = 64 * 1024;
+/// More than a line of a request may have, or an answer that was recorded.
+const MAX_LINE: u64 = 128 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -316,9 +316,9 @@ mod tests {
             assert_eq!(fault_of_it.to_string(), fault);
             assert!(requests.next().is_none());
         }
-        let long = "a=".to_owned() + &"x".repeat(70_000);
+        let long = "a=".to_owned() + &"x".repeat(140_000);
         let fault = requests(&long).next().unwrap().unwrap_err();
-        assert_eq!(fault.to_string(), "line 1: longer than 65536 bytes");
+        assert_eq!(fault.to_string(), "line 1: longer than 131072 bytes");
     }
 
     fn requests(text: &str) -> Requests {

@@ -1,10 +1,12 @@
-//! A test client and a test server for Postfix policy servers: the program, and its load for other measurements.
+//! A test client and a test server for Postfix policy servers: the program, and its connection and its load for other
+//! measurements.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use policy_daemon::command_line::usage_line;
 
+mod answer;
 mod batch;
 mod bench;
 mod capture;
@@ -33,7 +35,9 @@ mod tap;
 mod text_file;
 mod values;
 
+pub use answer::{Answer, Fault, Flaw, Oddity, Unusual};
 pub use bench::{Answered, ClosedLoop, Target};
+pub use exchange::{Connection, Failure, Idle};
 use status::{Status, fail};
 
 /// Asks Postfix policy servers, and plays one.

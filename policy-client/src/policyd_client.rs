@@ -1,4 +1,6 @@
 //! `policyd-client`: the command of mtpolicyd under its own name, with its options.
+//!
+//! A signal ends it as it ends the original: each action is printed when it comes, and nothing is measured.
 
 use std::{
     path::PathBuf,
@@ -86,8 +88,8 @@ impl Arguments {
             if !self.keepalive {
                 server.close();
             }
-            let action = match &exchange.answer {
-                Ok(response) => response.as_bytes(),
+            let action = match exchange.action() {
+                Ok(action) => action,
                 // Like the original it asks nothing more then.
                 Err(failure) => {
                     let text = format!("{}: {failure}", server.endpoint());

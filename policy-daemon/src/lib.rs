@@ -51,31 +51,25 @@ pub mod log;
 pub mod metrics;
 mod options;
 mod process;
-mod reloading;
-mod restart;
-mod running;
 mod service;
 mod side;
-mod start;
 #[cfg(feature = "tokio")]
 mod tokio;
 pub mod trace;
 pub mod worker;
 
-pub use daemon::Daemon;
+pub use daemon::{Daemon, Inherited};
 pub use error::StartError;
 pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };
-pub use options::DaemonOptions;
+pub use options::{DaemonOptions, NextListeners, Reloaded, Reloading};
 pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
-pub use reloading::{NextListeners, Reloaded, Reloading};
 pub use service::{Service, Started, Worker};
-pub use start::activation::Inherited;
 #[cfg(feature = "tokio")]
 pub use tokio::{CommandStep, TokioCommands, TokioService, TokioWorker};
 pub use worker::WorkerContext;

@@ -8,7 +8,7 @@ use crate::{
     admin::Admin,
     control::Control,
     log::Log,
-    reloading::{Reloaded, Reloading},
+    options::{Reloaded, Reloading},
     worker::{WorkerContext, Workers},
 };
 

@@ -1,10 +1,10 @@
 //! Addresses of servers: `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, or the path of a UNIX socket.
 
-use std::{net::Ipv6Addr, path::PathBuf};
+use std::{fmt, net::Ipv6Addr, path::PathBuf};
 
 use crate::StoreError;
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Address {
     Inet(String, u16),
     Unix(PathBuf),
@@ -33,8 +33,18 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Inet(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// A name, or an address, also with the interface that it is reached by.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let is_name = |text: &str| {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         !text.is_empty() && text.bytes().all(is_letter)
@@ -83,6 +93,18 @@ mod tests {
             ("1:2:3", None),
         ] {
             assert_eq!(Address::parse(text, 7).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_with_their_ports() {
+        for (text, shown) in [
+            ("localhost", "localhost:7"),
+            ("::1", "[::1]:7"),
+            ("[::1]:8", "[::1]:8"),
+            ("/run/x", "/run/x"),
+        ] {
+            assert_eq!(Address::parse(text, 7).unwrap().to_string(), shown);
         }
     }
 

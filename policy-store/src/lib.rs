@@ -47,10 +47,11 @@
 //! Dropping a future gives up what it was doing; a connection in an unknown state is closed, never used again. What was
 //! given up or has timed out may still have been done.
 //!
-//! These tasks are spawned: one for each connection of Redis, PostgreSQL or LDAP, one for each remote that is away, and
-//! one while a file is read again. SQLite has a thread of its own. None of them outlives what it belongs to by more
-//! than a deadline. MySQL's library closes a connection that was given up in a task, which a server that hangs can
-//! hold as long as the connection lives; there are no more of them than connections.
+//! These tasks are spawned: one for each connection of Redis, PostgreSQL or LDAP, one for each remote that is away,
+//! one while a file is read again, and up to four while a cluster of Redis is asked for its nodes. SQLite has a thread
+//! of its own. None of them outlives what it belongs to by more than a deadline. MySQL's library closes a connection
+//! that was given up in a task, which a server that hangs can hold as long as the connection lives; there are no more
+//! of them than connections.
 //!
 //! Nothing is logged: what goes wrong is returned, and the state of each remote can be watched. No error, no `Debug`
 //! output and no state holds a password.

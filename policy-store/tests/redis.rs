@@ -1,5 +1,9 @@
 //! Redis: the suite on one server and on a cluster, servers that fail, sentinels, and the script beside the rules.
 
+#[path = "redis/cluster.rs"]
+mod cluster;
+#[path = "redis/nodes.rs"]
+mod nodes;
 mod suite;
 mod support;
 
@@ -197,39 +201,6 @@ async fn a_service_that_no_sentinel_knows_is_said() {
         error.to_string(),
         "cannot serve: no sentinel names a primary of `other`"
     );
-}
-
-mod on_a_cluster {
-    //! The suite over three servers that share the keys.
-    use super::*;
-
-    async fn three() -> (Tested, Vec<Server>) {
-        let nodes = servers::cluster();
-        let addresses = nodes
-            .iter()
-            .map(|server| server.address().to_owned())
-            .collect();
-        let store = RedisStore::new(RedisOptions::new(RedisServers::Cluster(addresses))).unwrap();
-        // Each server has some of these keys.
-        let is_up = async || {
-            for key in b'a'..=b'z' {
-                if store.set(&[key], b"1", LONG).await.is_err() {
-                    return false;
-                }
-            }
-            true
-        };
-        assert!(suite::eventually(is_up).await, "the cluster is not up");
-        (Arc::new(store), nodes)
-    }
-
-    store_suite!(run_all);
-
-    #[tokio::test]
-    async fn the_suite_passes() {
-        let (store, _nodes) = three().await;
-        run_all(store).await;
-    }
 }
 
 /// The script and the rules are told equal events at equal times.

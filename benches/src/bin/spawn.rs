@@ -14,15 +14,17 @@ use std::{
 };
 
 use policy_benches::{
-    connection::{Connection, whole},
     endpoint::Endpoints,
     process::{Errors, Process, resident},
     report::{Table, median, number},
     samples::RCPT,
-    stub::{self, ANSWER, Reply},
+    stub::{self, ACTION, ANSWER, Reply},
 };
+use policy_client::{Connection, Failure};
+use tokio::runtime::{Builder, Runtime};
 
 const ROUNDS: usize = 41;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = Endpoints::new()?.tcp()?;
@@ -38,10 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         programs.push(("Perl hapolicy", perl));
     }
     let mut samples = vec![Vec::new(); programs.len()];
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     // Interleaved, so that a busy machine is as unkind to each.
     for _ in 0..ROUNDS {
         for ((_, program), samples) in programs.iter().zip(&mut samples) {
-            samples.push(start(program, &service)?);
+            samples.push(start(program, &service, &runtime)?);
         }
     }
     let mut table = Table::new("", ["median ms", "fastest ms", "VmRSS kB"]);
@@ -63,17 +66,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Starts the program, and asks it once.
-fn start(program: &Path, service: &str) -> Result<(Duration, u64), Box<dyn Error>> {
+fn start(
+    program: &Path,
+    service: &str,
+    runtime: &Runtime,
+) -> Result<(Duration, u64), Box<dyn Error>> {
     let begin = Instant::now();
     let (near, process) =
         Process::on_pair(Command::new(program).args(["-s", service]), Errors::Nowhere)?;
-    let mut connection = Connection::new(near, None);
-    connection.send(RCPT)?;
-    let answer = connection.read(Duration::from_secs(10), whole)?;
+    let answer = runtime.block_on(async {
+        let mut connection = Connection::over(near).map_err(Failure::Connect)?;
+        connection.send(RCPT, PATIENCE).await?;
+        connection.answer(PATIENCE).await
+    })?;
     let elapsed = begin.elapsed();
     let resident = resident(slice::from_ref(&process))?;
-    if answer != ANSWER {
-        return Err(format!("unexpected answer {:?}", String::from_utf8_lossy(&answer)).into());
+    if *answer.action != *ACTION.as_bytes() || answer.unusual.is_some() {
+        return Err(format!("unexpected answer: {answer:?}").into());
     }
     Ok((elapsed, resident))
 }

@@ -4,16 +4,11 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
-use policy_flow::ClientOptions;
-use policy_proto::Limits;
+use policy_proxy::options::{ClientLimits, parse_size, shown_size};
 
-use super::{
-    DAEMON,
-    network::network,
-    values::{parse_size, positive_duration, shown_size},
-};
+use super::{DAEMON, network::network, values::positive_duration};
 
-/// The part of [`Options`](crate::args::Options) on what a daemon grants its clients.
+/// The part of [`Arguments`](crate::args::Arguments) on what a daemon grants its clients.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = DAEMON)]
 #[non_exhaustive]
@@ -71,32 +66,31 @@ pub struct ClientArgs {
 
 impl Default for ClientArgs {
     fn default() -> Self {
+        let limits = ClientLimits::default();
         Self {
             allow: Vec::new(),
             max_clients: None,
-            max_clients_per_address: None,
-            max_clients_per_user: None,
-            max_request: Limits::default().message,
-            max_memory: 256 << 20,
-            request_timeout: Duration::from_secs(30),
-            idle: Duration::from_secs(1200),
+            max_clients_per_address: limits.max_per_address,
+            max_clients_per_user: limits.max_per_user,
+            max_request: limits.max_request,
+            max_memory: limits.max_memory,
+            request_timeout: limits.request_timeout,
+            idle: limits.idle,
         }
     }
 }
 
 impl ClientArgs {
-    /// The clients' part of the state machine's options. A request that waits for memory for longer than the deadline
-    /// would be answered to nobody.
-    #[must_use]
-    pub fn of_clients(&self, deadline: Duration) -> ClientOptions {
-        let mut options = ClientOptions::default();
-        options.limits = Limits::default().with_message(self.max_request);
-        options.idle = self.idle;
-        options.request = self.request_timeout;
-        options.memory_wait = deadline;
-        // A quarter is for answers.
-        options.memory = Some(self.max_memory / 4 * 3);
-        options
+    /// These limits as the proxy takes them.
+    pub(super) fn limits(&self) -> ClientLimits {
+        ClientLimits {
+            max_per_address: self.max_clients_per_address,
+            max_per_user: self.max_clients_per_user,
+            max_request: self.max_request,
+            max_memory: self.max_memory,
+            request_timeout: self.request_timeout,
+            idle: self.idle,
+        }
     }
 
     /// A line about sizes that do not fit together.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::BOTH;
 
-/// The part of [`Options`](crate::args::Options) on the configuration file.
+/// The part of [`Arguments`](crate::args::Arguments) on the configuration file.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = BOTH)]
 #[non_exhaustive]

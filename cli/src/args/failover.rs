@@ -4,13 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use policy_daemon::command_line::parse_duration;
-use policy_flow::{Check, Probe, Retry, Strategy, UpstreamOptions};
+use policy_flow::{Retry, Strategy};
 use policy_ha::Mode;
-use policy_proto::{InvalidResponse, Request, Response};
+use policy_proto::{InvalidResponse, Response};
+use policy_proxy::options::{CheckOptions, GroupOptions, parse_mode};
 
 use super::{BOTH, DAEMON, values::positive_duration};
 
-/// The part of [`Options`](crate::args::Options) on who is asked, and on what happens when a service fails.
+/// The part of [`Arguments`](crate::args::Arguments) on who is asked, and on what happens when a service fails.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = BOTH)]
 #[non_exhaustive]
@@ -154,15 +155,29 @@ impl FailoverArgs {
         self.check_config || self.check.contains(&Checking::CommandLine)
     }
 
-    /// How services that are down are to be looked at, if they are; with this request of a probe.
-    #[must_use]
-    pub fn checks(&self, probe: Option<Request>) -> Option<Check> {
-        let mut check = Check::new(self.interval()?);
-        check.probe = probe.map(Probe::new);
-        if let Some(action) = &self.probe_action {
-            check.probe = check.probe.map(|probe| probe.expecting(action.clone()));
+    /// What holds for a group of services.
+    pub(super) fn group(&self) -> GroupOptions {
+        GroupOptions {
+            default: None,
+            affinity: None,
+            deadline: self.deadline,
+            balance: self.balance.clone(),
+            retry: self.retry,
+            last_resort: self.last_resort,
+            max_connections: self.max_connections,
+            max_age: self.max_age,
+            keep: self.keep_of_all(),
+            max_failures: self.max_failures,
         }
-        Some(check)
+    }
+
+    /// How services that are down are to be looked at, if they are.
+    pub(super) fn check_options(&self) -> Option<CheckOptions> {
+        Some(CheckOptions {
+            interval: self.interval()?,
+            probe: self.probe.clone(),
+            probe_action: self.probe_action.clone(),
+        })
     }
 
     /// How often services that are down are to be looked at, if they are.
@@ -198,16 +213,16 @@ impl FailoverArgs {
 
 impl Default for FailoverArgs {
     fn default() -> Self {
-        let upstream = UpstreamOptions::default();
+        let group = GroupOptions::default();
         Self {
-            deadline: Duration::from_secs(90),
-            balance: upstream.strategy,
-            retry: upstream.retry,
-            last_resort: upstream.last_resort,
-            max_connections: upstream.max_connections,
-            max_age: upstream.max_age,
+            deadline: group.deadline,
+            balance: group.balance,
+            retry: group.retry,
+            last_resort: group.last_resort,
+            max_connections: group.max_connections,
+            max_age: group.max_age,
             keep: Vec::new(),
-            max_failures: upstream.balancer.max_failures,
+            max_failures: group.max_failures,
             mode: Vec::new(),
             actions: Vec::new(),
             check_config: false,
@@ -246,12 +261,7 @@ fn keep(text: &str) -> Result<(Option<String>, Duration), String> {
 
 fn mode(text: &str) -> Result<(String, Mode), &'static str> {
     let (name, mode) = text.split_once('=').ok_or("not NAME=MODE")?;
-    let mode = match mode {
-        "enabled" => Mode::Enabled,
-        "drain" => Mode::Drain,
-        "disabled" => Mode::Disabled,
-        _ => return Err("none of enabled, drain, disabled"),
-    };
+    let mode = parse_mode(mode).ok_or("none of enabled, drain, disabled")?;
     Ok((name.to_owned(), mode))
 }
 

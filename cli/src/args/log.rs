@@ -1,11 +1,15 @@
 //! Options on the log of a daemon: where its lines go, which of them there are, and how they are written.
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use policy_daemon::log::{LogTarget, Sample};
+use policy_proxy::options::LogFormat;
 
 use super::DAEMON;
 
-/// The part of [`Options`](crate::args::Options) on the log of a daemon.
+/// The part of [`Arguments`](crate::args::Arguments) on the log of a daemon.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = DAEMON)]
 #[non_exhaustive]
@@ -23,6 +27,7 @@ pub struct LogArgs {
         long,
         value_name = "key-value|classic",
         default_value = "key-value",
+        value_parser = PossibleValuesParser::new(LogFormat::ALL.map(LogFormat::name)).try_map(format),
         hide_possible_values = true
     )]
     pub log_format: LogFormat,
@@ -35,12 +40,10 @@ pub struct LogArgs {
     pub log_sample: Sample,
 }
 
-/// How a daemon writes the lines of `-l`. The drop-in writes the Perl script's.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub enum LogFormat {
-    /// A line per request, as `key=value`.
-    #[default]
-    KeyValue,
-    /// The Perl script's line per attempt.
-    Classic,
+/// One of the possible values of `--log-format`.
+fn format(name: String) -> Result<LogFormat, &'static str> {
+    let known = LogFormat::ALL
+        .into_iter()
+        .find(|known| known.name() == name);
+    known.ok_or("no format")
 }

@@ -2,10 +2,15 @@
 
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
-use clap::{ArgAction, ArgMatches, Parser, ValueEnum};
-use policy_daemon::{DaemonOptions, log::LogTarget};
-
-use crate::config::{Config, Findings};
+use clap::{
+    ArgAction, ArgMatches, Parser,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use policy_daemon::log::LogTarget;
+use policy_proxy::{
+    config::{Config, Findings},
+    options::{Affinity, DefaultAction, Detail},
+};
 
 mod clients;
 pub use clients::ClientArgs;
@@ -17,31 +22,19 @@ mod daemon_only;
 pub(crate) use daemon_only::is_of_a_daemon;
 use daemon_only::{BOTH, DAEMON};
 
-mod default_action;
-pub use default_action::DefaultAction;
-
-mod detail;
-pub use detail::{Detail, UnknownCategory};
-
 mod failover;
 pub use failover::{Checking, FailoverArgs};
 
 mod groups;
-pub(crate) use groups::{Group, Groups, MirrorOptions, NamedListener};
+pub(crate) use groups::{FileGroups, GroupArguments};
 
 mod log;
-pub use log::{LogArgs, LogFormat};
+pub use log::LogArgs;
 
 mod network;
+mod options;
 mod parse;
 mod perl;
-
-mod probe;
-pub use probe::InvalidProbe;
-pub(crate) use probe::read_probe;
-
-mod service;
-pub use service::{InvalidService, Service};
 
 mod shutdown;
 pub use shutdown::ShutdownArgs;
@@ -50,7 +43,6 @@ mod usage;
 
 mod values;
 use values::unix_path;
-pub(crate) use values::{shown_duration, shown_size};
 
 mod with_file;
 
@@ -75,7 +67,7 @@ mod with_file;
     next_help_heading = BOTH
 )]
 #[non_exhaustive]
-pub struct Options {
+pub struct Arguments {
     /// A policy server: NAME=ADDR[:PRIO[:WEIGHT[:TIMEOUT]]]. ADDR is host:port, [v6]:port or unix:/path. May be
     /// repeated
     ///
@@ -110,7 +102,12 @@ pub struct Options {
     ///
     /// With `message` the requests of one message, by their `instance`, go to the server that answered the last of
     /// them, as long as it is up.
-    #[arg(long, value_name = "none|message", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "none|message",
+        hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(Affinity::ALL.map(Affinity::name)).try_map(affinity)
+    )]
     pub affinity: Option<Affinity>,
     /// Serve any number of connections here: inet:HOST:PORT or unix:/path[,mode=0660][,owner=USER][,group=GROUP].
     /// May be repeated
@@ -175,22 +172,13 @@ pub struct Options {
     pub(crate) file: Option<Config>,
     /// What a file says of groups of services.
     #[arg(skip)]
-    pub(crate) groups: Groups,
+    pub(crate) groups: FileGroups,
     /// The whole command line.
     #[arg(skip)]
     pub(crate) words: Vec<OsString>,
     /// The words of the options as they were given, if some are not the Perl script's.
     #[arg(skip)]
     pub(crate) given: Option<ArgMatches>,
-}
-
-/// The affinity of requests.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Affinity {
-    /// Each request is on its own.
-    None,
-    /// The requests of one message, by their `instance`, go to the server that answered the last.
-    Message,
 }
 
 /// How a command line ends the process before it begins.
@@ -213,24 +201,7 @@ pub struct Stopped {
     pub is_daemon: bool,
 }
 
-impl Options {
-    /// The options of the daemon.
-    pub(crate) fn daemon(&self) -> DaemonOptions {
-        let mut daemon = DaemonOptions::new(NAME);
-        daemon.log = self.log_target();
-        daemon.listen.clone_from(&self.listen);
-        daemon.admin.clone_from(&self.admin);
-        daemon.control.clone_from(&self.control);
-        daemon.allow.clone_from(&self.limits.allow);
-        daemon.max_clients = self.limits.max_clients;
-        daemon.workers = self.workers.unwrap_or(NonZeroUsize::MIN);
-        daemon.user.clone_from(&self.user);
-        daemon.drain = self.shutdown.drain;
-        daemon.handover.clone_from(&self.shutdown.handover);
-        daemon.reserved_fds = self.max_connections();
-        daemon
-    }
-
+impl Arguments {
     /// Where a daemon's log goes.
     #[must_use]
     pub const fn log_target(&self) -> LogTarget {
@@ -250,17 +221,12 @@ impl Options {
             self.categories
         }
     }
+}
 
-    /// As many connections as all services may have.
-    fn max_connections(&self) -> usize {
-        if self.groups.list.is_empty() {
-            return self.services.len() * self.failover.max_connections;
-        }
-        let groups = self.groups.list.iter();
-        let of_group =
-            |group: &Group| group.services.len() * group.options.failover.max_connections;
-        groups.map(of_group).sum()
-    }
+/// One of the possible values of `--affinity`.
+fn affinity(name: String) -> Result<Affinity, &'static str> {
+    let known = Affinity::ALL.into_iter().find(|known| known.name() == name);
+    known.ok_or("no affinity")
 }
 
 /// `--default` is taken out by `perl.rs`, so that clap never has a value to parse.
@@ -278,7 +244,5 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
-/// The name of the program in the log.
-pub const NAME: &str = "hapolicy";
 /// Far more than any machine has a use for: 64 are started at most.
 const MAX_WORKERS: usize = 1024;

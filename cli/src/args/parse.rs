@@ -4,15 +4,18 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 use policy_daemon::command_line::usage_line;
+use policy_proxy::{
+    config::Config,
+    options::{DefaultAction, NAME},
+};
 
 use super::{
-    DefaultAction, NAME, Options, Stop, Stopped, daemon_only,
+    Arguments, Stop, Stopped, daemon_only,
     perl::{self, WrongWord},
     usage::long_option,
 };
-use crate::config::Config;
 
-impl Options {
+impl Arguments {
     /// Reads the words of a command line, the program's name not among them; `passed` says whether a
     /// service manager has passed listening sockets.
     ///
@@ -23,7 +26,7 @@ impl Options {
         Self::parse_at(words.into_iter().collect(), passed, None)
     }
 
-    /// Reads the words and the file of these options again. The file is where it was found at the start, since the process
+    /// Reads the words and the file of these arguments again. The file is where it was found at the start, since the process
     /// may have another directory by now.
     pub(crate) fn again(&self, passed: bool) -> Result<Self, Stopped> {
         let file = self.file.as_ref().and_then(Config::path);
@@ -137,8 +140,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_same_with_and_without_clap() {
-        let mut parsed = Options::extended(Vec::new()).unwrap();
+        let mut parsed = Arguments::extended(Vec::new()).unwrap();
         parsed.given = None;
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", Options::default()));
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Arguments::default()));
     }
 }

@@ -15,7 +15,7 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-use super::{Detail, UnknownCategory};
+use policy_proxy::options::{Detail, UnknownCategory};
 
 /// The values of the Perl script's options.
 #[derive(Debug, Default, PartialEq)]

@@ -7,7 +7,7 @@ use policy_daemon::command_line::parse_duration;
 
 use super::{DAEMON, values::unix_path};
 
-/// The part of [`Options`](crate::args::Options) on how a daemon ends, and on the daemon after it.
+/// The part of [`Arguments`](crate::args::Arguments) on how a daemon ends, and on the daemon after it.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = DAEMON)]
 #[non_exhaustive]

@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use clap::{CommandFactory, parser::ValueSource};
+use policy_proxy::config::Config;
 
-use super::{Checking, FailoverArgs, Groups, Options, Stop};
-use crate::config::Config;
+use super::{Arguments, Checking, FailoverArgs, FileGroups, Stop};
 
-impl Options {
+impl Arguments {
     /// The settings of a file, with what stands beside it.
     pub(super) fn with_file(self, path: &Path, passed: bool) -> Result<Self, Stop> {
         if let Some(option) = self.option_beside_file() {
             let text = format!("{option} belongs into the file that --config names");
             return Err(Stop::Usage(text));
         }
-        let file = Config::read(path).map_err(Stop::Config)?;
+        let file = Config::read(path, Self::command()).map_err(Stop::Config)?;
         let options = Self::parse_words(file.words.clone());
         let options = options.and_then(|options| {
             let options = options.looked_at_as(&self);
@@ -24,7 +24,7 @@ impl Options {
             Stop::Usage(text) => Stop::Config(file.refuse(&text)),
             stop => stop,
         })?;
-        options.groups = Groups::of(&file).map_err(|stop| match stop {
+        options.groups = FileGroups::of(&file).map_err(|stop| match stop {
             Stop::Usage(text) => Stop::Config(file.refuse(&text)),
             stop => stop,
         })?;

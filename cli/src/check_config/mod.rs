@@ -3,23 +3,22 @@
 use std::io::Write;
 
 use policy_daemon::log::printable;
-
-use crate::{
-    args::Options,
+use policy_proxy::{
     config::{Written, written},
-    services::{Services, checks},
+    options::{CheckOptions, Services},
+    warnings,
 };
 
+use crate::args::Arguments;
+
 mod effective;
-pub(crate) use effective::Effective;
-#[cfg(test)]
-pub(crate) use effective::tests as effective_tests;
+pub use effective::Effective;
 
 mod print;
 pub use print::print_config;
 
 mod quoted;
-pub(crate) mod warnings;
+mod source;
 
 /// Prints all that is effective on standard output, in the form in which it can be given, unless `--quiet` is
 /// given, and on standard error what is wrong and what is probably not meant. Nothing is bound, and no service
@@ -27,8 +26,9 @@ pub(crate) mod warnings;
 ///
 /// Whether all is valid, with `--strict` also whether there is nothing to warn of.
 #[must_use]
-pub fn check_config(options: &Options) -> bool {
-    let services = Services::parse(options);
+pub fn check_config(arguments: &Arguments) -> bool {
+    let options = arguments.options();
+    let services = Services::parse(&options);
     let mut findings = Findings::default();
     for fault in &services.invalid {
         findings.error(&fault.text);
@@ -40,7 +40,7 @@ pub fn check_config(options: &Options) -> bool {
         findings.error("no valid service");
     }
     let mut listeners = Vec::new();
-    let daemon = options.daemon();
+    let daemon = &options.daemon;
     for address in daemon.listen_addrs() {
         match address {
             Ok(address) => listeners.push(address),
@@ -56,7 +56,8 @@ pub fn check_config(options: &Options) -> bool {
     if let Err(error) = daemon.check_handover() {
         findings.error(error.line());
     }
-    let check = match checks(options) {
+    let check = options.check.as_ref();
+    let check = match check.map(CheckOptions::read).transpose() {
         Ok(check) => check,
         Err(error) => {
             findings.error(error.line());
@@ -78,7 +79,7 @@ pub fn check_config(options: &Options) -> bool {
             Err(error) => findings.error(format!("cannot start: {error}")),
         }
     }
-    if let Some(option) = options
+    if let Some(option) = arguments
         .daemon_option
         .as_ref()
         .filter(|_| !options.is_daemon)
@@ -87,19 +88,19 @@ pub fn check_config(options: &Options) -> bool {
             "{option} is for a daemon: give --listen too, or have a service manager pass sockets"
         ));
     }
-    for text in warnings::all(options, &services, &listeners, check.as_ref()) {
+    for text in warnings(&options, &services, &listeners, check.as_ref()) {
         findings.warning(text);
     }
-    if !options.failover.quiet {
+    if !arguments.failover.quiet {
         let effective = Effective {
-            options,
+            arguments,
             services: &services,
             workers: daemon.workers(),
             max_clients,
         };
-        let text = match &options.file {
+        let text = match &arguments.file {
             None => Ok(effective.text()),
-            Some(_) => written(&effective, Written::All),
+            Some(_) => written(&effective.settings(&options), Written::All),
         };
         match text {
             // Nobody reads it who has closed standard output.
@@ -107,7 +108,7 @@ pub fn check_config(options: &Options) -> bool {
             Err(text) => findings.error(text),
         }
     }
-    if let Some(file) = &options.file {
+    if let Some(file) = &arguments.file {
         findings.placed(file.warnings());
     }
     // At the end, where a log is looked at first.
@@ -115,13 +116,13 @@ pub fn check_config(options: &Options) -> bool {
         eprintln!("{line}");
     }
     for line in &findings.lines {
-        let file = options.file.as_ref();
+        let file = arguments.file.as_ref();
         match file.and_then(|file| file.position_of(line)) {
             Some(position) => eprintln!("{position}: {line}"),
             None => eprintln!("hapolicy: {line}"),
         }
     }
-    findings.errors == 0 && (findings.warnings == 0 || !options.failover.strict)
+    findings.errors == 0 && (findings.warnings == 0 || !arguments.failover.strict)
 }
 
 /// The lines for standard error.

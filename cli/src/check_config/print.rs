@@ -3,37 +3,33 @@
 use std::io::Write;
 
 use policy_daemon::log::printable;
+use policy_proxy::{
+    config::{Written, written},
+    options::Services,
+};
 
 use super::Effective;
-use crate::{
-    args::Options,
-    config::{Written, written},
-    services::Services,
-};
+use crate::args::Arguments;
 
 /// Prints the settings as a configuration file on standard output, and on standard error why that cannot be.
 ///
 /// Whether they can be printed.
 #[must_use]
-pub fn print_config(options: &Options) -> bool {
-    let which = if options.config.convert || options.config.non_default {
+pub fn print_config(arguments: &Arguments) -> bool {
+    let which = if arguments.config.convert || arguments.config.non_default {
         Written::NonDefault
     } else {
         Written::All
     };
-    let services = Services::parse(options);
+    let options = arguments.options();
+    let services = Services::parse(&options);
     let mut faults: Vec<String> = services
         .invalid
         .iter()
         .map(|fault| printable(&fault.text))
         .collect();
-    let effective = Effective {
-        options,
-        services: &services,
-        workers: options.daemon().workers(),
-        max_clients: options.limits.max_clients.map(usize::from),
-    };
-    match written(&effective, which) {
+    let effective = Effective::new(arguments, &options, &services);
+    match written(&effective.settings(&options), which) {
         // Nobody reads it who has closed standard output.
         Ok(text) if faults.is_empty() => _ = std::io::stdout().write_all(text.as_bytes()),
         Ok(_) => {}

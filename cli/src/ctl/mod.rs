@@ -10,8 +10,7 @@ use policy_daemon::{
     command_line::usage_line,
     control::{ask, fail, finish},
 };
-
-use crate::NAME;
+use policy_proxy::options::NAME;
 
 /// Sends a command to a running hapolicy, over its --control socket.
 #[derive(Debug, Parser)]

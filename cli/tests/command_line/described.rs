@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use clap::{Arg, CommandFactory};
-use hapolicy::Options;
+use hapolicy::Arguments;
 
 #[test]
 fn the_manual_page_describes_the_options_as_the_program_does() {
@@ -52,7 +52,7 @@ fn compare(name: &str, begin: &str, end: &str, written: impl Fn(&[Heading]) -> S
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(begin).expect(begin);
     let (part, after) = rest.split_once(end).expect(end);
-    let mut command = Options::command();
+    let mut command = Arguments::command();
     command.build();
     let mut options: Vec<Heading> = Vec::new();
     for option in command.get_arguments() {

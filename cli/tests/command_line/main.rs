@@ -4,6 +4,8 @@ mod check;
 mod check_config;
 mod config_file;
 mod described;
+mod effective;
+mod files;
 mod listener;
 mod options;
 mod warnings;

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 #[test]
 fn policy_client_says_of_a_silent_server_what_postfix_logs_and_replies() {
-    let mut setup = Setup::new();
+    let setup = Setup::new();
     let stubs = REPLIES.map(|(_, reply)| Stub::tcp(Script::reply(reply())));
     let mut endpoints: Vec<_> = REPLIES
         .iter()
@@ -27,6 +27,67 @@ fn policy_client_says_of_a_silent_server_what_postfix_logs_and_replies() {
     let missing = setup.path().join("missing.sock");
     endpoints.push(("missing", format!("unix:{}", missing.display())));
     endpoints.push(("no name", "name.invalid:10031".to_owned()));
+    let (replies, log) = ask_all(setup, &endpoints);
+    for ((what, endpoint), reply) in endpoints.iter().zip(replies) {
+        let args = [
+            "query",
+            endpoint,
+            "--timeout",
+            "1s",
+            "recipient=bob@example.org",
+        ];
+        let ended = run(policy_client(), &args);
+        let mut compared = 0;
+        for line in ended.err.lines() {
+            if let Some(line) = line.strip_prefix("Postfix logs: ") {
+                assert!(
+                    log.contains(&format!("]: {line}\n")),
+                    "{what}: {line}\n{log}"
+                );
+                compared += 1;
+            } else if let Some(said) = line.strip_prefix("Postfix replies: ") {
+                assert!(said.starts_with(&reply), "{what}: {said} {reply}");
+                compared += 1;
+            } else if line == "Postfix goes on as after OK" {
+                assert!(reply.starts_with("250 "), "{what}: {reply}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 2, "{what}: {ended:?}");
+    }
+}
+
+/// What others than Postfix may not take as an answer.
+#[test]
+fn policy_client_takes_for_an_answer_what_postfix_takes_for_one() {
+    let stubs = UNUSUAL.map(|(_, bytes, _)| Stub::tcp(Script::bytes(bytes())));
+    let endpoints: Vec<_> = UNUSUAL
+        .iter()
+        .zip(&stubs)
+        .map(|((what, ..), stub)| (*what, stub.address()))
+        .collect();
+    let (replies, log) = ask_all(Setup::new(), &endpoints);
+    for (((what, endpoint), reply), (_, _, begin)) in endpoints.iter().zip(replies).zip(UNUSUAL) {
+        let ended = run(policy_client(), &["query", endpoint]);
+        assert_eq!(ended.code, Some(0), "{what}: {ended:?}");
+        assert!(ended.err.starts_with("unusual: "), "{what}: {ended:?}");
+        assert!(reply.starts_with(begin), "{what}: {reply}");
+        let text = begin.rsplit(' ').next().filter(|text| !text.is_empty());
+        assert!(
+            ended.out.contains(text.unwrap_or("DUNNO")),
+            "{what}: {ended:?}"
+        );
+        let troubles = log.lines().filter(|line| line.contains("warning: "));
+        assert_eq!(
+            troubles.filter(|line| line.contains(endpoint)).count(),
+            0,
+            "{log}"
+        );
+    }
+}
+
+/// What a mail client is replied where these are asked, by stage RCPT, and Postfix's log.
+fn ask_all(mut setup: Setup, endpoints: &[(&str, String)]) -> (Vec<String>, String) {
     let servers: Vec<_> = endpoints
         .iter()
         .map(|(_, endpoint)| {
@@ -59,33 +120,7 @@ fn policy_client_says_of_a_silent_server_what_postfix_logs_and_replies() {
         .collect();
     postfix.stop();
     let log = postfix.log();
-    for ((what, endpoint), reply) in endpoints.iter().zip(replies) {
-        let args = [
-            "query",
-            endpoint,
-            "--timeout",
-            "1s",
-            "recipient=bob@example.org",
-        ];
-        let ended = run(policy_client(), &args);
-        let mut compared = 0;
-        for line in ended.err.lines() {
-            if let Some(line) = line.strip_prefix("Postfix logs: ") {
-                assert!(
-                    log.contains(&format!("]: {line}\n")),
-                    "{what}: {line}\n{log}"
-                );
-                compared += 1;
-            } else if let Some(said) = line.strip_prefix("Postfix replies: ") {
-                assert!(said.starts_with(&reply), "{what}: {said} {reply}");
-                compared += 1;
-            } else if line == "Postfix goes on as after OK" {
-                assert!(reply.starts_with("250 "), "{what}: {reply}");
-                compared += 1;
-            }
-        }
-        assert!(compared >= 2, "{what}: {ended:?}");
-    }
+    (replies, log)
 }
 
 /// What `policy-client query` says of bytes after an answer: with it they are ignored, apart from it they cost a second.
@@ -125,7 +160,7 @@ fn postfix_ignores_what_comes_with_an_answer_and_takes_what_comes_apart_for_a_fa
 type Kind = (&'static str, fn() -> Reply);
 
 /// What servers do instead of an answer.
-const REPLIES: [Kind; 12] = [
+const REPLIES: [Kind; 16] = [
     ("closes", || Reply::CloseUnanswered),
     ("hangs", || Reply::Hang),
     ("garbage", || Reply::Bytes(b"220 hello\n".to_vec())),
@@ -137,7 +172,52 @@ const REPLIES: [Kind; 12] = [
     ("NUL", || Reply::Bytes(b"action=a\0b\n\n".to_vec())),
     ("empty", || Reply::Bytes(b"action=\n\n".to_vec())),
     ("blank", || Reply::Bytes(b"action=  \n\n".to_vec())),
+    ("CR alone", || Reply::Bytes(b"action=\r\n\n".to_vec())),
+    ("CR within", || Reply::Bytes(b"action=DUN\rNO\n\n".to_vec())),
+    ("NUL at its begin", || {
+        Reply::Bytes(b"action=\0DUNNO\n\n".to_vec())
+    }),
+    ("no end", || Reply::Bytes(b"action=DUNNO\n".to_vec())),
     ("no UTF-8", || {
         Reply::Bytes(b"action=REJECT \xe9\n\n".to_vec())
     }),
+];
+
+/// A name, what a server sends, and the beginning of the reply to the mail client.
+type Odd = (&'static str, fn() -> Vec<u8>, &'static str);
+
+const OK: &str = "250 2.1.5 ";
+const NO: &str = "554 5.7.1 <bob@example.org>: Recipient address rejected: no";
+const UNUSUAL: [Odd; 11] = [
+    (
+        "a banner",
+        || b"220 hello\r\naction=REJECT no\n\n".into(),
+        NO,
+    ),
+    ("an attribute", || b"x=y\naction=REJECT no\n\n".into(), NO),
+    ("a nameless one", || b"=y\naction=REJECT no\n\n".into(), NO),
+    ("a NUL before it", || b"\0\naction=REJECT no\n\n".into(), NO),
+    ("CR LF before it", || b"\r\naction=REJECT no\n\n".into(), NO),
+    (
+        "a second action",
+        || b"action=REJECT no\naction=DUNNO\n\n".into(),
+        NO,
+    ),
+    (
+        "a line after it",
+        || b"action=DUNNO\n220 hello\n\n".into(),
+        OK,
+    ),
+    ("CR at its end", || b"action=REJECT no\r\n\n".into(), NO),
+    ("a NUL in it", || b"action=REJECT no\0 way\n\n".into(), NO),
+    (
+        "no UTF-8 after a NUL",
+        || b"action=DUNNO\0\xe9\n\n".into(),
+        OK,
+    ),
+    (
+        "a long text",
+        || format!("action=DUNNO {}\n\n", "x".repeat(100_000)).into(),
+        OK,
+    ),
 ];

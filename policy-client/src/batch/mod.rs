@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use tokio::time::sleep;
 
 use crate::{
-    exchange::{Exchange, Server},
+    exchange::Server,
     input,
     output::ended,
     report::{Counts, Format, Outcome, Record, Reporter},
@@ -25,7 +25,7 @@ use script::{Question, Script, Step};
 
 /// Sends the requests of a file, and compares each answer with the expected one.
 ///
-/// The exit status is 1 when one differs. What a server sends besides its answer is a warning. See policy-client(1) for the form of the file.
+/// The exit status is 1 when one differs. What a server sends besides its answer is a warning, as is an unusual answer. See policy-client(1) for the form of the file.
 #[derive(Args, Debug)]
 pub(crate) struct Batch {
     /// The file; `-` is standard input
@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     /// How to print the results
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Print an object per request, with test, line, title, expected, action, excess, outcome, reason and elapsed_ms
+    /// Print an object per request, with test, line, title, expected, action, excess, unusual, outcome, reason and elapsed_ms
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How long to wait for each answer, connecting included
@@ -117,20 +117,17 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
         }
     };
     let exchange = server.ask(&question.request).await;
-    let excess = exchange.excess_in_words();
-    let Exchange {
-        answer, elapsed, ..
-    } = &exchange;
+    let mut notes = exchange.notes();
     let Question { expected, .. } = question;
-    let action = answer.as_ref().ok();
-    let action = action.map(|response| response.as_bytes());
-    let outcome = match answer {
-        _ if expected.is_met(action) => {
-            let warned = excess.clone().map(Outcome::Warned);
-            warned.unwrap_or(Outcome::Passed)
-        }
-        Ok(response) => {
-            let action = response.as_bytes().escape_ascii();
+    let action = exchange.action();
+    let outcome = match action {
+        // A warning has them as its reason.
+        _ if expected.is_met(action.ok()) => match std::mem::take(&mut notes) {
+            none if none.is_empty() => Outcome::Passed,
+            notes => Outcome::Warned(notes.join("; ")),
+        },
+        Ok(action) => {
+            let action = action.escape_ascii();
             Outcome::Failed(format!("answered {action}, expected {expected}"))
         }
         Err(reason) => Outcome::Failed(format!("no answer ({reason}), expected {expected}")),
@@ -141,14 +138,10 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
     fields.insert("expected".to_owned(), json!(expected.to_string()));
     fields.insert(
         "action".to_owned(),
-        json!(action.map(String::from_utf8_lossy)),
+        json!(action.ok().map(String::from_utf8_lossy)),
     );
     fields.insert("excess".to_owned(), json!(exchange.shown_excess()));
-    // A warning has it as its reason.
-    let notes = match outcome {
-        Outcome::Failed(_) => excess.into_iter().collect(),
-        _ => Vec::new(),
-    };
+    fields.insert("unusual".to_owned(), json!(exchange.unusual()));
     Some(Record {
         group: test.to_owned(),
         is_named_by_group: true,
@@ -156,7 +149,7 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
         title: question.text.clone(),
         outcome,
         notes,
-        elapsed: *elapsed,
+        elapsed: exchange.elapsed,
         fields,
     })
 }

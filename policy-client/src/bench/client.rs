@@ -15,6 +15,8 @@ use mio::{
 };
 use policy_net::Endpoint;
 
+use crate::answer::Answers;
+
 /// A server, its name resolved.
 #[derive(Debug)]
 pub enum Target {
@@ -43,8 +45,7 @@ pub(crate) struct Client {
     pub(crate) left: Range<usize>,
     pub(crate) asked: Option<Asked>,
     pub(crate) unsent: Vec<u8>,
-    /// The beginning of an answer.
-    pub(crate) read: Vec<u8>,
+    pub(crate) answers: Answers,
 }
 
 /// A request under way.
@@ -147,6 +148,6 @@ impl Client {
         self.is_open = false;
         self.has_answered = false;
         self.unsent.clear();
-        self.read.clear();
+        self.answers.clear();
     }
 }

@@ -114,7 +114,8 @@ impl ClosedLoop {
         self.load.plan(plan(limit))?;
         let outcome = self.load.run()?;
         let counts = outcome.tally.counts;
-        if counts.wrong + counts.all_missing() + counts.repeated + counts.excess > 0 {
+        let odd = counts.repeated + counts.excess + counts.unusual;
+        if counts.wrong + counts.all_missing() + odd > 0 {
             let actions = outcome.judge.counts();
             return Err(io::Error::other(format!("{counts:?}, {actions:?}")));
         }

@@ -9,7 +9,6 @@ use mio::{Token, event::Event};
 
 use super::{
     client::{Asked, Stream},
-    judge::Reply,
     load::{Life, Load},
     tally::Loss,
 };
@@ -147,29 +146,20 @@ impl Load<'_> {
             self.tally.counts.excess += 1;
             return client.disconnect();
         };
-        let bytes = if client.read.is_empty() {
-            data
-        } else {
-            client.read.extend_from_slice(data);
-            client.read.as_slice()
-        };
-        match Reply::parse(bytes) {
-            Reply::Part => {
-                if client.read.is_empty() {
-                    client.read.extend_from_slice(data);
-                }
-            }
-            Reply::Invalid => self.lose(number, Loss::Invalid, now),
-            Reply::Whole { action, excess } => {
-                let verdict = self.judge.judge(action);
+        let mut excess = data;
+        match client.answers.next(&mut excess) {
+            None => {}
+            Some(Err(_)) => self.lose(number, Loss::Invalid, now),
+            Some(Ok(answer)) => {
+                let verdict = self.judge.judge(&answer.action);
                 if asked.is_measured {
                     self.judge.count(verdict);
+                    self.tally.counts.unusual += u64::from(answer.unusual.is_some());
                 }
                 let latency = now.saturating_duration_since(asked.planned);
                 self.tally
                     .answered(asked.is_measured, verdict, now, latency);
                 if excess.is_empty() {
-                    client.read.clear();
                     client.has_answered = true;
                 } else {
                     // Nobody knows what belongs to what any more.
@@ -195,7 +185,7 @@ impl Load<'_> {
         } else {
             Loss::Refused
         };
-        let was_idle = client.has_answered && client.read.is_empty();
+        let was_idle = client.has_answered && client.answers.unfinished().is_none();
         client.disconnect();
         match &mut client.asked {
             None => {}

@@ -1,59 +1,6 @@
-//! The worth of an answer: a reply at all, the expected action, a default action.
+//! The worth of an answer: the expected action, a default action.
 
 use regex::bytes::Regex;
-
-use crate::exchange::restriction;
-
-/// What has come over a connection since the last request.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Reply<'a> {
-    /// It may still become a reply.
-    Part,
-    /// The text of its action, and what has come after it.
-    Whole {
-        action: &'a [u8],
-        excess: &'a [u8],
-    },
-    Invalid,
-}
-
-impl<'a> Reply<'a> {
-    /// Lines up to a blank one, of which the first `action=` counts. As Postfix does, other attributes are skipped; a line that is
-    /// none is the greeting of another protocol, and known at once.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Self {
-        let mut action = None;
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(end);
-            rest = after.get(1..).unwrap_or_default();
-            match (line.strip_prefix(b"action="), action) {
-                (Some(text), None) if text.ends_with(b"\r") && restriction(line).is_some() => {
-                    return Self::Invalid;
-                }
-                (Some(text), None) => action = Some(text).filter(|text| is_taken(text)),
-                (None, Some(action)) if line.is_empty() => {
-                    return Self::Whole {
-                        action,
-                        excess: rest,
-                    };
-                }
-                _ if line.contains(&b'=') => {}
-                _ => return Self::Invalid,
-            }
-        }
-        if bytes.len() > MAX_REPLY {
-            Self::Invalid
-        } else {
-            Self::Part
-        }
-    }
-}
-
-/// Whether Postfix takes this for an action as it stands.
-fn is_taken(action: &[u8]) -> bool {
-    let text = str::from_utf8(action);
-    text.is_ok_and(|text| !text.trim_ascii().is_empty() && !text.contains('\0'))
-}
 
 /// Tells answers apart, and counts them by their first words.
 #[derive(Debug, Default)]
@@ -134,43 +81,12 @@ impl Judge {
     }
 }
 
-/// More than any action; a server that never ends its line is no reason to grow.
-const MAX_REPLY: usize = 64 * 1024;
 const MAX_WORD: usize = 40;
 const MAX_WORDS: usize = 30;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reply_is_an_action_and_a_blank_line() {
-        use Reply::{Invalid, Part};
-        let whole = |action, excess| Reply::Whole { action, excess };
-        for (bytes, reply) in [
-            (&b""[..], Part),
-            (b"act", Part),
-            (b"action=DUNNO", Part),
-            (b"action=DUNNO\n", Part),
-            (b"action=DUNNO\n\n", whole(&b"DUNNO"[..], &b""[..])),
-            (b"action=DUNNO\n\n\n", whole(b"DUNNO", b"\n")),
-            (b"x=y\naction=OK\naction=DUNNO\n\n", whole(b"OK", b"")),
-            (b"220 hello\n", Invalid),
-            (b"\n", Invalid),
-            (b"x=y\n\n", Invalid),
-            (b"action=\n\n", Invalid),
-            (b"action= \n\n", Invalid),
-            (b"action=a\0b\n\n", Invalid),
-            (b"action=REJECT \xe9\n\n", Invalid),
-            (b"action=DUNNO\r\n\n", Invalid),
-            (b"action=DUNNO\r\n\r\n", Invalid),
-            (b"action=REJECT no\r\n\n", whole(b"REJECT no\r", b"")),
-            (b"action=OK\n220 hello\n", Invalid),
-        ] {
-            assert_eq!(Reply::parse(bytes), reply, "{}", bytes.escape_ascii());
-        }
-        assert_eq!(Reply::parse(&[b'a'; MAX_REPLY + 1]), Invalid);
-    }
 
     #[test]
     fn answers_are_compared_and_counted_by_their_first_word() {

@@ -132,6 +132,7 @@ impl Report {
             "missing": missing,
             "repeated": counts.repeated,
             "excess": counts.excess,
+            "unusual": counts.unusual,
             "connections_opened": counts.connections,
             "late": self.rate.map(|_| json!({
                 "requests": counts.late,
@@ -185,7 +186,11 @@ impl Report {
         if self.knows_default {
             row("default", &count(counts.by_default));
         }
-        for (name, number) in [("repeated", counts.repeated), ("excess", counts.excess)] {
+        for (name, number) in [
+            ("repeated", counts.repeated),
+            ("excess", counts.excess),
+            ("unusual", counts.unusual),
+        ] {
             if number > 0 {
                 row(name, &count(number));
             }

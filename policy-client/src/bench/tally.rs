@@ -20,6 +20,8 @@ pub(crate) struct Counts {
     pub(crate) repeated: u64,
     /// Answers with more bytes behind them.
     pub(crate) excess: u64,
+    /// Answers that others than Postfix may not take.
+    pub(crate) unusual: u64,
     pub(crate) connections: u64,
     /// Requests of an open loop that were sent more than a millisecond later than planned, since no connection was free.
     pub(crate) late: u64,

@@ -1,15 +1,15 @@
 //! A request without an answer: the reason, in words.
 
-use std::{error::Error, io, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use policy_net::AttemptError;
-use policy_proto::DecodeError;
 use thiserror::Error;
+
+use crate::answer::{Fault, shown};
 
 /// Why a request has no answer.
 #[derive(Debug, Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// No connection could be opened.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
@@ -19,58 +19,36 @@ pub(crate) enum Failure {
     /// The server closed the connection before a byte of an answer.
     #[error("the server closed the connection without an answer")]
     Closed,
+    /// It closed the connection after this beginning of a line.
+    #[error("the server closed the connection {}", within(.0))]
+    Half(Bytes),
     /// What came is no answer.
-    #[error("{}", invalid(.error, .line))]
-    Invalid { error: DecodeError, line: Bytes },
-    /// More came than an answer may have, and no empty line that ends it; the beginning of the last line.
-    #[error("an answer without an end: no empty line after '{}'", shown(.0))]
-    Endless(Bytes),
-    /// CR LF stands where the empty line should.
-    #[error("the answer ends with CR LF, which is no empty line to Postfix")]
-    NoEmptyLine,
-    /// The action's line, which ends with CR LF, is none of an action that Postfix knows.
-    #[error("the action ends with CR, which is a part of it to Postfix: '{}'", shown(.0))]
-    CarriageReturn(Bytes),
+    #[error("invalid answer: {0}")]
+    Invalid(Fault),
     /// There was a connection, but no whole answer in time: only this beginning of its last line, or nothing.
-    #[error("{}", timed_out(.after, .line))]
-    TimedOut { after: Duration, line: Bytes },
-    /// This side could not ask.
-    #[error("{}", with_cause(.0))]
-    Here(AttemptError),
+    #[error("timed out after {after:?}{}", begun(.line))]
+    TimedOut {
+        /// So long was waited.
+        after: Duration,
+        /// Of the answer.
+        line: Bytes,
+    },
 }
 
-fn timed_out(after: &Duration, line: &[u8]) -> String {
+fn begun(line: &[u8]) -> String {
     if line.is_empty() {
-        return format!("timed out after {after:?}");
-    }
-    let line = shown(line);
-    format!("timed out after {after:?} within an answer, after '{line}'")
-}
-
-fn invalid(error: &DecodeError, line: &Bytes) -> String {
-    if matches!(error, DecodeError::UnexpectedEnd) {
-        return format!(
-            "the server closed the connection within an answer, after '{}'",
-            shown(line)
-        );
-    }
-    format!("invalid answer: {error}: '{}'", shown(line))
-}
-
-/// A line of the server's, or its beginning.
-pub(crate) fn shown(line: &[u8]) -> String {
-    match line.get(..MAX_SHOWN) {
-        Some(begin) if line.len() > MAX_SHOWN => format!("{}...", begin.escape_ascii()),
-        _ => line.escape_ascii().to_string(),
+        String::new()
+    } else {
+        format!(" {}", within(line))
     }
 }
 
-fn with_cause(error: &AttemptError) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+/// The place in an answer, after this beginning of its last line.
+pub(crate) fn within(line: &[u8]) -> String {
+    let why = if line == b"\r\n" {
+        ", which is no empty line to Postfix"
+    } else {
+        ""
+    };
+    format!("within an answer, after '{}'{why}", shown(line))
 }
-
-/// As many bytes of a line are shown.
-const MAX_SHOWN: usize = 100;

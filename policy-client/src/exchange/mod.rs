@@ -2,23 +2,22 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use bytes::Bytes;
-use policy_net::{AttemptError, Client, Connector, Endpoint, Stream};
-use policy_proto::{DecodeError, Request, Response};
-use tokio::time::{Instant, timeout_at};
+use policy_net::{Connector, Endpoint};
+use policy_proto::Request;
+use tokio::time::Instant;
 
-mod excess;
-use excess::Unfinished;
+mod connection;
+pub use connection::{Connection, Idle};
+pub(crate) use connection::{Direction, Watch};
 
 mod failure;
-pub(crate) use failure::{Failure, shown};
+pub use failure::Failure;
+pub(crate) use failure::within;
 
 mod postfix;
-pub(crate) use postfix::{Postfix, restriction};
+pub(crate) use postfix::Postfix;
 
-mod watched;
-pub(crate) use watched::{Direction, Watch};
-use watched::{SharedExcess, Watched};
+use crate::answer::{Answer, Fault, Flaw};
 
 /// A policy server and the connection to it.
 #[derive(Debug)]
@@ -29,21 +28,14 @@ pub(crate) struct Server {
     /// A request that finds its connection closed is asked again.
     repeats: bool,
     watch: Option<Watch>,
-    connection: Option<Connection>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    client: Client<Watched<Stream>>,
-    excess: SharedExcess,
-    /// More than an answer has come for the request before.
-    had_excess: bool,
+    /// One that was used, and whether what came after its last answer may be the beginning of another one.
+    kept: Option<(Connection, bool)>,
 }
 
 /// What came of one request.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) answer: Result<Response, Failure>,
+    pub(crate) answer: Result<Answer<'static>, Failure>,
     /// From the moment when there was a request to the answer, connecting included.
     pub(crate) elapsed: Duration,
     pub(crate) connection: Link,
@@ -65,19 +57,32 @@ pub(crate) enum Link {
 }
 
 impl Exchange {
+    /// The action, or why there is none.
+    pub(crate) fn action(&self) -> Result<&[u8], &Failure> {
+        self.answer.as_ref().map(|answer| &*answer.action)
+    }
+
+    /// What is unusual about the answer, in words.
+    pub(crate) fn unusual(&self) -> Option<String> {
+        let answer = self.answer.as_ref().ok()?;
+        answer.unusual.as_ref().map(ToString::to_string)
+    }
+
     /// What has come besides answers, as text.
     pub(crate) fn shown_excess(&self) -> Option<Cow<'_, str>> {
         (!self.excess.is_empty()).then(|| String::from_utf8_lossy(&self.excess))
     }
 
-    /// What has come besides answers, in words.
-    pub(crate) fn excess_in_words(&self) -> Option<String> {
+    /// What there is besides the action, in words.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let unusual = self.unusual().map(|text| format!("unusual: {text}"));
         let excess = self.excess.escape_ascii();
-        (!self.excess.is_empty()).then(|| {
+        let excess = (!self.excess.is_empty()).then(|| {
             format!(
                 "excess: the server sent '{excess}' after its answer, which Postfix ignores if it comes with the answer; else it connects again after a second, or takes it for its next answer"
             )
-        })
+        });
+        unusual.into_iter().chain(excess).collect()
     }
 }
 
@@ -90,7 +95,7 @@ impl Server {
             timeout,
             repeats: true,
             watch: None,
-            connection: None,
+            kept: None,
         }
     }
 
@@ -112,7 +117,7 @@ impl Server {
 
     /// Closes the connection; the next request opens another one.
     pub(crate) fn close(&mut self) {
-        self.connection = None;
+        self.kept = None;
     }
 
     /// Asks this, over the connection of the request before where the server has kept it.
@@ -121,40 +126,19 @@ impl Server {
     /// [`once`](Self::once).
     pub(crate) async fn ask(&mut self, request: &Request) -> Exchange {
         let begin = Instant::now();
-        // A time that the clock cannot hold has no end: a day is what the command line takes.
-        let deadline = begin + self.timeout;
-        let mut connection = Link::New;
         let mut excess = Vec::new();
-        if let Some(mut kept) = self.connection.take() {
-            // The blank line of the answer before may be on its way.
-            let is_settled = timeout_at(deadline, kept.client.settle()).await == Ok(true);
-            excess = kept.excess.take();
-            let is_spoilt = kept.had_excess || !excess.is_empty();
-            connection = if is_spoilt {
-                Link::Replaced
-            } else {
-                Link::Reopened
-            };
-            let answer = if is_settled {
-                self.ask_over(kept, request, deadline, &mut excess).await
-            } else {
-                Err(Failure::Closed)
-            };
-            let is_closed = matches!(answer, Err(Failure::Closed | Failure::Connection(_)));
-            // What the server has spoilt it has not closed.
-            let asks_again = is_closed && (self.repeats || is_spoilt && !is_settled);
-            if !asks_again {
-                return Exchange {
-                    answer,
-                    elapsed: begin.elapsed(),
-                    connection: Link::Kept,
-                    excess,
-                };
-            }
+        let (mut answer, mut connection) = (None, Link::New);
+        if let Some((kept, is_spoilt)) = self.kept.take() {
+            (answer, connection) = self
+                .ask_again(kept, is_spoilt, request, begin, &mut excess)
+                .await;
         }
-        let answer = match self.connect(deadline).await {
-            Ok(new) => self.ask_over(new, request, deadline, &mut excess).await,
-            Err(failure) => Err(failure),
+        let answer = match answer {
+            Some(answer) => answer,
+            None => match self.connect(begin).await {
+                Ok(new) => self.ask_over(new, request, begin, &mut excess).await,
+                Err(failure) => Err(failure),
+            },
         };
         Exchange {
             answer,
@@ -164,17 +148,44 @@ impl Server {
         }
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<Connection, Failure> {
-        let within = deadline.saturating_duration_since(Instant::now());
-        let stream = self.connector.connect(within).await;
-        let stream = stream.map_err(Failure::Connect)?;
-        let excess = SharedExcess::default();
-        let watched = Watched::new(stream, excess.clone(), self.watch.clone());
-        Ok(Connection {
-            client: Client::new(watched),
-            excess,
-            had_excess: false,
-        })
+    /// What came over the connection of the request before; nothing where another one is to be taken, and why.
+    async fn ask_again(
+        &mut self,
+        mut kept: Connection,
+        is_spoilt: bool,
+        request: &Request,
+        begin: Instant,
+        excess: &mut Vec<u8>,
+    ) -> (Option<Result<Answer<'static>, Failure>>, Link) {
+        let idle = kept.idle();
+        excess.extend(kept.take_excess());
+        if is_spoilt || idle == Idle::Excess {
+            return (None, Link::Replaced);
+        }
+        let answer = match idle {
+            Idle::Closed => Err(Failure::Closed),
+            _ => self.ask_over(kept, request, begin, excess).await,
+        };
+        match answer {
+            Err(Failure::Closed | Failure::Connection(_)) if self.repeats => (None, Link::Reopened),
+            // An empty line before an answer is one too many of the answer before.
+            Err(Failure::Invalid(Fault {
+                flaw: Flaw::NoAction,
+                line,
+            })) if line.is_empty() => {
+                excess.push(b'\n');
+                (None, Link::Replaced)
+            }
+            answer => (Some(answer), Link::Kept),
+        }
+    }
+
+    async fn connect(&self, begin: Instant) -> Result<Connection, Failure> {
+        let stream = self.connector.connect(self.left(begin)).await;
+        Ok(Connection::new(
+            stream.map_err(Failure::Connect)?,
+            self.watch.clone(),
+        ))
     }
 
     /// Asks over this connection, which is kept when it can be used for another request.
@@ -182,61 +193,32 @@ impl Server {
         &mut self,
         mut connection: Connection,
         request: &Request,
-        deadline: Instant,
+        begin: Instant,
         excess: &mut Vec<u8>,
-    ) -> Result<Response, Failure> {
-        let response = match timeout_at(deadline, connection.client.ask(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure_of(error)),
-            Err(_) => {
-                let begun = connection.excess.unfinished();
-                return Err(self.timed_out(begun.map(|answer| answer.line)));
-            }
+    ) -> Result<Answer<'static>, Failure> {
+        let sent = connection.send(request.as_bytes(), self.left(begin)).await;
+        let answer = match sent {
+            Ok(()) => connection.answer(self.left(begin)).await,
+            Err(failure) => Err(failure),
         };
-        // To Postfix the action alone is no answer: it reads up to the empty line.
-        if connection.excess.unfinished().is_some() {
-            let is_late = timeout_at(deadline, connection.client.settle())
-                .await
-                .is_err();
-            match connection.excess.unfinished() {
-                // The library takes it for an empty line.
-                Some(Unfinished { line, .. }) if line.as_ref() == b"\r\n" => {
-                    return Err(Failure::NoEmptyLine);
-                }
-                Some(Unfinished { line, .. }) if is_late => return Err(self.timed_out(Some(line))),
-                Some(Unfinished { line, has_ended }) if has_ended => {
-                    let error = DecodeError::UnexpectedEnd;
-                    return Err(Failure::Invalid { error, line });
-                }
-                Some(Unfinished { line, .. }) => return Err(Failure::Endless(line)),
-                None => {}
-            }
-        }
-        if let Some(line) = connection.excess.returning()
-            && restriction(&line).is_some()
-        {
-            return Err(Failure::CarriageReturn(line));
-        }
-        let more = connection.excess.take();
-        connection.had_excess = !more.is_empty();
+        let more = connection.take_excess();
+        let is_spoilt = more.iter().any(|byte| !b"\r\n".contains(byte));
         excess.extend(more);
-        self.connection = Some(connection);
-        Ok(response)
-    }
-
-    fn timed_out(&self, line: Option<Bytes>) -> Failure {
-        Failure::TimedOut {
-            after: self.timeout,
-            line: line.unwrap_or_default(),
+        match answer {
+            Ok(answer) => {
+                self.kept = Some((connection, is_spoilt));
+                Ok(answer)
+            }
+            Err(Failure::TimedOut { line, .. }) => Err(Failure::TimedOut {
+                after: self.timeout,
+                line,
+            }),
+            Err(failure) => Err(failure),
         }
     }
-}
 
-fn failure_of(error: AttemptError) -> Failure {
-    match error {
-        AttemptError::Closed => Failure::Closed,
-        AttemptError::Io(error) => Failure::Connection(error),
-        AttemptError::Invalid { error, line } => Failure::Invalid { error, line },
-        other => Failure::Here(other),
+    /// How much time there is for a request that began then.
+    fn left(&self, begin: Instant) -> Duration {
+        self.timeout.saturating_sub(begin.elapsed())
     }
 }

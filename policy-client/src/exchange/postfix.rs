@@ -5,9 +5,10 @@
 use std::io;
 
 use policy_net::Endpoint;
-use policy_proto::{Action, DecodeError, ProtocolState, Request, attr};
+use policy_proto::{ProtocolState, Request, attr};
 
 use super::Failure;
+use crate::answer::{Fault, Flaw, c_string, restriction};
 
 /// What Postfix logs and replies, with its default settings.
 #[derive(Debug, Eq, PartialEq)]
@@ -33,64 +34,45 @@ impl Postfix {
             // Before the first byte of an answer its reader says nothing of its own.
             Failure::Connection(error) => (vec![talk(&plain(error))], TWO_TRIES),
             Failure::Closed => (vec![talk(NO_ERROR)], TWO_TRIES),
-            Failure::NoEmptyLine => (
-                vec![scan("timeout", "name"), talk("Connection timed out")],
-                TWO_TIME_OUTS,
+            Failure::Half(line) => (
+                vec![scan("premature end-of-input", part(line)), talk(NO_ERROR)],
+                TWO_TRIES,
             ),
-            Failure::CarriageReturn(line) => return on_action(line, endpoint),
             Failure::TimedOut { line, .. } => {
                 let begun = (!line.is_empty()).then(|| scan("timeout", part(line)));
                 let log = begun.into_iter().chain([talk("Connection timed out")]);
                 (log.collect(), TWO_TIME_OUTS)
             }
-            Failure::Invalid { error, line } => match error {
-                DecodeError::NoAction { .. } => {
+            Failure::Invalid(Fault { flaw, line }) => match flaw {
+                Flaw::NoAction => {
                     let missing = format!("warning: missing attribute action in input from {name}");
                     (vec![missing, talk(NO_ERROR)], TWO_TRIES)
                 }
-                DecodeError::UnexpectedEnd => (
-                    vec![scan("premature end-of-input", part(line)), talk(NO_ERROR)],
-                    TWO_TRIES,
-                ),
-                DecodeError::NoEquals { .. } if line.as_ref() == b"action" => {
+                Flaw::NoValue => {
                     let missing =
                         format!("warning: missing value for string attribute action from {name}");
                     (vec![missing, talk(NO_ERROR)], TWO_TRIES)
                 }
-                // Other lines are skipped, and the answer is waited for.
-                DecodeError::NoEquals { .. } => (
-                    vec![scan("timeout", "name"), talk("Connection timed out")],
-                    AFTER_GARBAGE,
-                ),
-                DecodeError::BlankAction { .. } | DecodeError::Nul { .. } => {
-                    return on_action(line, endpoint);
-                }
-                // Not what its own reader finds at fault.
-                _ => return None,
+                Flaw::NotUtf8 => (vec![on_malformed(line, endpoint)], ""),
+                Flaw::Blank | Flaw::Unknown => return on_action(line, endpoint),
             },
-            Failure::Endless(_) | Failure::Here(_) => return None,
         };
         let reply = Some(format!("{CODE} {}{TEXT}", rejected(request)));
         Some(Self { log, reply, after })
     }
-
-    /// What Postfix makes of an action that is not UTF-8, with `smtputf8_enable` on.
-    pub(crate) fn on_malformed(action: &[u8], endpoint: &Endpoint, request: &Request) -> Self {
-        let line = format!(
-            "warning: malformed UTF-8 in policy server {} response: \"{}\"",
-            table(endpoint),
-            shown(action)
-        );
-        Self {
-            log: vec![line],
-            reply: Some(format!("{CODE} {}{TEXT}", rejected(request))),
-            after: "",
-        }
-    }
 }
 
-/// What Postfix makes of a line `action=` that the library does not take; `None` where it is no such line, or Postfix
-/// takes it.
+/// What Postfix logs of an action that is not UTF-8, with `smtputf8_enable` on.
+fn on_malformed(line: &[u8], endpoint: &Endpoint) -> String {
+    let action = c_string(line.strip_prefix(b"action=").unwrap_or(line));
+    format!(
+        "warning: malformed UTF-8 in policy server {} response: \"{}\"",
+        table(endpoint),
+        shown(action)
+    )
+}
+
+/// What Postfix makes of a line `action=` whose action it does not know, or which has none.
 fn on_action(line: &[u8], endpoint: &Endpoint) -> Option<Postfix> {
     let action = c_string(line.strip_prefix(b"action=")?);
     let (line, reply) = if action.trim_ascii().is_empty() {
@@ -111,26 +93,6 @@ fn on_action(line: &[u8], endpoint: &Endpoint) -> Option<Postfix> {
         reply,
         after: "",
     })
-}
-
-/// The word that Postfix takes for the name of a restriction, since the action is none that it knows, and which is no
-/// such name, either; of a line `action=` with its line end.
-pub(crate) fn restriction(line: &[u8]) -> Option<&[u8]> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let action = c_string(line.strip_prefix(b"action=")?);
-    let mut words = action.split(|byte| b" \t\r,".contains(byte));
-    let word = words.find(|word| !word.is_empty())?;
-    // A carriage return at its end is a part of the action, but none of a restriction's name.
-    let is_action = !matches!(Action::parse(action), Action::Other(_));
-    let is_name = RESTRICTIONS
-        .iter()
-        .any(|name| name.as_bytes().eq_ignore_ascii_case(word));
-    (!is_action && !is_name).then_some(word)
-}
-
-/// Bytes up to a NUL, as C has them.
-fn c_string(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// An endpoint as the name of a table in Postfix's log.
@@ -251,17 +213,8 @@ const CODE: &str = "451 4.3.5";
 const TEXT: &str = "Server configuration problem";
 /// What Postfix replies to a restriction that it does not know.
 const ERROR: &str = "Server configuration error";
-/// Actions that are names of restrictions as well.
-const RESTRICTIONS: [&str; 5] = [
-    "permit",
-    "reject",
-    "defer",
-    "defer_if_permit",
-    "defer_if_reject",
-];
 /// `%m` where no system call has failed.
 const NO_ERROR: &str = "Application error";
 /// `smtpd_policy_service_try_limit`, `_retry_delay` and `_timeout`.
 const TWO_TRIES: &str = "after a second try, 1 s later";
 const TWO_TIME_OUTS: &str = "after two tries of 100 s each";
-const AFTER_GARBAGE: &str = "after two tries of 100 s each, or of so long as the connection stays open without an empty line";

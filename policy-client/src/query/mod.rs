@@ -148,7 +148,7 @@ impl Query {
             next = Instant::now() + self.interval;
             let exchange = server.ask(&request).await;
             measured.add(&exchange);
-            measured.status = measured.status.max(printer.status(&exchange.answer));
+            measured.status = measured.status.max(printer.status(&exchange));
             if let Err(error) = printer.print(server.endpoint(), &request, &exchange) {
                 // Nobody reads any more, or the disk is full.
                 return ended(Err(error), measured.status);

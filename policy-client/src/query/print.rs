@@ -4,12 +4,12 @@ use std::io;
 
 use policy_daemon::log::printable;
 use policy_net::Endpoint;
-use policy_proto::{Request, Response};
+use policy_proto::Request;
 use regex::bytes::Regex;
 use serde_json::{Value, json};
 
 use crate::{
-    exchange::{Exchange, Failure, Link, Postfix},
+    exchange::{Exchange, Link, Postfix},
     note::note,
     output::Output,
     status::Status,
@@ -25,14 +25,10 @@ pub(super) struct Printer<'a> {
 
 impl Printer<'_> {
     /// The exit status after this answer alone; of several the highest counts.
-    pub(super) fn status(&self, answer: &Result<Response, Failure>) -> Status {
-        let Ok(response) = answer else {
-            return Status::Unavailable;
-        };
-        match self.expected {
-            // Postfix takes it for none.
-            _ if response.as_str().is_none() => Status::Unavailable,
-            Some(expected) if !expected.is_match(response.as_bytes()) => Status::Unexpected,
+    pub(super) fn status(&self, exchange: &Exchange) -> Status {
+        match (exchange.action(), self.expected) {
+            (Err(_), _) => Status::Unavailable,
+            (Ok(action), Some(expected)) if !expected.is_match(action) => Status::Unexpected,
             _ => Status::Success,
         }
     }
@@ -43,18 +39,12 @@ impl Printer<'_> {
         request: &Request,
         exchange: &Exchange,
     ) -> io::Result<()> {
-        let postfix = match &exchange.answer {
-            Err(failure) => Postfix::on(failure, endpoint, request),
-            Ok(response) if response.as_str().is_none() => {
-                let action = response.as_bytes();
-                Some(Postfix::on_malformed(action, endpoint, request))
-            }
-            Ok(_) => None,
-        };
-        let text = exchange.answer.as_ref().map(Response::as_bytes);
-        if self.output.json || text.is_ok() {
+        let action = exchange.action();
+        let postfix = action.err();
+        let postfix = postfix.and_then(|failure| Postfix::on(failure, endpoint, request));
+        if self.output.json || action.is_ok() {
             let object = || object(endpoint, exchange, postfix.as_ref());
-            self.output.line(text.unwrap_or_default(), object)?;
+            self.output.line(action.unwrap_or_default(), object)?;
         }
         if self.is_verbose {
             note(&format!("* {}", taken(exchange)));
@@ -67,17 +57,14 @@ impl Printer<'_> {
 
     /// Says on standard error what was wrong, in words.
     fn explain(&self, exchange: &Exchange, postfix: Option<&Postfix>) {
-        match &exchange.answer {
+        match exchange.action() {
             Err(failure) => note(&format!("no answer: {}", printable(failure.to_string()))),
-            Ok(response) if self.status(&exchange.answer) == Status::Unexpected => {
-                note(&format!(
-                    "unexpected answer: {}",
-                    printable(response.as_bytes())
-                ));
+            Ok(action) if self.status(exchange) == Status::Unexpected => {
+                note(&format!("unexpected answer: {}", printable(action)));
             }
             Ok(_) => {}
         }
-        if let Some(text) = exchange.excess_in_words() {
+        for text in exchange.notes() {
             note(&text);
         }
         let Some(postfix) = postfix else { return };
@@ -118,10 +105,9 @@ fn taken(exchange: &Exchange) -> String {
 }
 
 fn object(endpoint: &Endpoint, exchange: &Exchange, postfix: Option<&Postfix>) -> Value {
-    let action = exchange.answer.as_ref().ok();
-    let error = exchange.answer.as_ref().err().map(ToString::to_string);
+    let action = exchange.action();
     json!({
-        "action": action.map(|response| String::from_utf8_lossy(response.as_bytes())),
+        "action": action.ok().map(String::from_utf8_lossy),
         "connection": match exchange.connection {
             Link::New => "new",
             Link::Kept => "kept",
@@ -129,8 +115,9 @@ fn object(endpoint: &Endpoint, exchange: &Exchange, postfix: Option<&Postfix>) -
         },
         "elapsed_ms": exchange.elapsed.as_micros() as f64 / 1000.0,
         "endpoint": endpoint.to_string(),
-        "error": error,
+        "error": action.err().map(ToString::to_string),
         "excess": exchange.shown_excess(),
         "postfix": postfix.map(|postfix| json!({ "log": postfix.log, "reply": postfix.reply })),
+        "unusual": exchange.unusual(),
     })
 }

@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) elapsed: Option<Duration>,
     /// What came besides the answer, as text.
     pub(super) excess: Option<String>,
+    /// What is unusual about the answer.
+    pub(super) unusual: Option<String>,
 }
 
 impl Outcome {
@@ -30,6 +32,7 @@ impl Outcome {
             result,
             elapsed,
             excess: None,
+            unusual: None,
         })
     }
 
@@ -74,14 +77,16 @@ impl Outcome {
 impl From<Exchange> for Outcome {
     fn from(exchange: Exchange) -> Self {
         let excess = exchange.shown_excess().map(Cow::into_owned);
+        let unusual = exchange.unusual();
         let result = match exchange.answer {
-            Ok(response) => Ok(response.as_bytes().to_vec()),
+            Ok(answer) => Ok(answer.action.into_owned()),
             Err(failure) => Err(failure.to_string()),
         };
         Self {
             result,
             elapsed: Some(exchange.elapsed),
             excess,
+            unusual,
         }
     }
 }
@@ -103,6 +108,7 @@ mod tests {
             },
             elapsed: None,
             excess: None,
+            unusual: None,
         };
         for (one, other, with_text, without) in [
             ("DUNNO", "dunno", true, true),

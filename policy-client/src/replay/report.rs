@@ -33,9 +33,10 @@ struct Side {
     name: String,
     measured: Measured,
     kinds: BTreeMap<String, u64>,
-    /// Why there was no answer, and what came besides answers.
+    /// Why there was no answer, what came besides answers, and what was unusual about them.
     errors: Counted,
     excess: Counted,
+    unusual: Counted,
 }
 
 /// How often a text came. A server may send anything: of different texts the first ones are kept.
@@ -186,6 +187,10 @@ impl Report {
                 let (count, excess) = (counted(*count, "answer"), excess.escape_debug());
                 _ = writeln!(text, "  excess after {count}: '{excess}'");
             }
+            for (unusual, count) in &side.unusual.0 {
+                let count = counted(*count, "answer");
+                _ = writeln!(text, "  unusual in {count}: {unusual}");
+            }
         }
         if self.late > LATE {
             let late = self.late.as_secs_f64();
@@ -255,6 +260,7 @@ impl Side {
             kinds: BTreeMap::new(),
             errors: Counted::default(),
             excess: Counted::default(),
+            unusual: Counted::default(),
         }
     }
 
@@ -267,6 +273,9 @@ impl Side {
         }
         if let Some(excess) = &outcome.excess {
             self.excess.add(excess);
+        }
+        if let Some(unusual) = &outcome.unusual {
+            self.unusual.add(unusual);
         }
     }
 
@@ -284,6 +293,7 @@ impl Side {
                 "max": self.measured.quantile(1.0),
             },
             "unanswered": self.measured.unanswered(),
+            "unusual": self.unusual.0,
         })
     }
 }

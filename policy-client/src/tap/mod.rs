@@ -15,7 +15,6 @@ use policy_net::{Connector, Endpoint, Listener, ServeOptions, UnixListener, acce
 use tokio::net::TcpListener;
 
 mod anonymise;
-mod answers;
 mod describe;
 mod forward;
 mod observer;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt, io,
+    fmt, io, mem,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -11,11 +11,14 @@ use policy_proto::Request;
 use tokio::sync::Notify;
 
 use super::{
-    answers::{Answers, Found},
     requests::Requests,
     writer::{Event, Sink},
 };
-use crate::{capture::Facts, exchange::shown};
+use crate::{
+    answer::{Answers, Fault, Flaw, Oddity, shown},
+    capture::Facts,
+    exchange::within,
+};
 
 /// What is seen of one connection. It only reads: what is no request is forwarded as well.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ impl fmt::Display for Side {
 enum Once {
     Newline,
     ReturnLine,
-    Skipped,
+    Unusual(mem::Discriminant<Oddity>),
 }
 
 impl Observer {
@@ -134,39 +137,60 @@ impl Observer {
     }
 
     /// These bytes have come from the server.
-    pub(super) fn answers(&mut self, bytes: &[u8]) {
-        for found in self.answers.received(bytes) {
+    pub(super) fn answers(&mut self, mut bytes: &[u8]) {
+        let mut answers = mem::take(&mut self.answers);
+        while let Some(found) = answers.next(&mut bytes) {
             match found {
-                Found::Answer(answer) => self.answered(answer),
-                Found::Skipped(line) => {
-                    let line = self.quoted(&line);
-                    self.note_once(
-                        Once::Skipped,
-                        &format!("the server sends {line}, which is no name=value"),
-                    );
+                Ok(answer) => {
+                    if let Some(unusual) = &answer.unusual {
+                        self.unusual(unusual.oddity, &unusual.line);
+                    }
+                    self.answered(Ok(answer.action.into_owned()));
                 }
-                Found::ReturnLine => self.note_once(
-                    Once::ReturnLine,
-                    "the server ends its answer with CR LF, which is no empty line to Postfix",
-                ),
-                Found::Newline if self.pending.is_empty() => self.note_once(
-                    Once::Newline,
-                    "the server sends a newline too many after its answer: if it comes apart from it, Postfix connects again after a second",
-                ),
-                Found::Newline => self.note_once(
-                    Once::Newline,
-                    "the server sends an empty line before its answer: to Postfix that is an answer without 'action='",
-                ),
+                Err(Fault {
+                    flaw: Flaw::NoAction,
+                    line,
+                }) if line.is_empty() => self.newline(),
+                Err(fault) => self.answered(Err(fault)),
             }
         }
+        // Not all of them are followed by an answer.
+        if let Some(line) = answers.skipped() {
+            self.unusual(Oddity::Skipped, line);
+        }
+        if answers.unfinished() == Some(b"\r\n") {
+            self.note_once(
+                Once::ReturnLine,
+                "the server ends its answer with CR LF, which is no empty line to Postfix",
+            );
+        }
+        self.answers = answers;
         if self.pending.is_empty() {
             self.idle.notify_waiters();
         }
     }
 
-    fn answered(&mut self, answer: Result<Vec<u8>, (String, Vec<u8>)>) {
-        let outcome = answer
-            .map_err(|(fault, line)| format!("invalid answer: {fault}: {}", self.quoted(&line)));
+    fn unusual(&mut self, oddity: Oddity, line: &[u8]) {
+        let line = self.quoted(line);
+        self.note_once(
+            Once::Unusual(mem::discriminant(&oddity)),
+            &format!("the server sends {oddity}: {line}"),
+        );
+    }
+
+    fn newline(&mut self) {
+        let text = if self.pending.is_empty() {
+            "the server sends a newline too many after its answer: if it comes apart from it, Postfix connects again after a second"
+        } else {
+            "the server sends an empty line before its answer: to Postfix that is an answer without 'action='"
+        };
+        self.note_once(Once::Newline, text);
+    }
+
+    fn answered(&mut self, answer: Result<Vec<u8>, Fault>) {
+        let outcome = answer.map_err(|Fault { flaw, line }| {
+            format!("invalid answer: {flaw}: {}", self.quoted(&line))
+        });
         if self.given_up > 0 {
             self.given_up -= 1;
         } else if self.pending.is_empty() {
@@ -216,7 +240,10 @@ impl Observer {
     fn lose(&mut self) {
         let closed = self.end_of();
         let error = match self.answers.unfinished() {
-            Some(rest) => format!("{closed} within an answer, after {}", self.quoted(rest)),
+            Some(_) if self.is_private => {
+                format!("{closed} within an answer, after {}", self.quoted(b""))
+            }
+            Some(rest) => format!("{closed} {}", within(rest)),
             None if matches!(self.closed, Some((Side::Server, _))) => {
                 format!("{closed} without an answer")
             }

@@ -6,6 +6,8 @@ use policy_testing::{
     process::{Daemon, Ended, Process, policy_client, run},
     stub::{Reply, Script, Stub},
 };
+use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::daemons::{mtpolicyd, policyd_weight};
 
@@ -40,7 +42,7 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     stub.set_sequence([closing(), Script::answer("DUNNO"), closing()]);
     let ended = batch(text, &[&stub.address(), "--json"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let objects: Vec<serde_json::Value> = ended
+    let objects: Vec<Value> = ended
         .out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -53,14 +55,7 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     };
     assert_eq!(of("outcome"), ["passed", "passed", "failed"]);
     assert_eq!(of("expected"), ["no answer", "DUNNO", "DUNNO"]);
-    assert_eq!(
-        of("action"),
-        [
-            serde_json::Value::Null,
-            "DUNNO".into(),
-            serde_json::Value::Null
-        ]
-    );
+    assert_eq!(of("action"), [Value::Null, "DUNNO".into(), Value::Null]);
     assert_eq!(of("line"), [3, 5, 7]);
     assert_eq!(of("test"), ["a", "a", "a"]);
     let reason = objects[2]["reason"].as_str().unwrap();
@@ -97,10 +92,30 @@ fn what_comes_besides_an_answer_is_a_warning_and_spoils_no_other_answer() {
     );
     let text = "a\n  > x=1\n  < OK\n";
     let ended = batch(text, &[&stub.address(), "--json"]);
-    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let object: Value = serde_json::from_str(&ended.out).unwrap();
     let of = |name: &str| object[name].as_str().unwrap().to_owned();
     assert_eq!((ended.code, of("outcome")), (Some(0), "warned".to_owned()));
     assert_eq!(of("excess"), "action=REJECT\n\n");
+}
+
+#[test]
+fn an_unusual_answer_is_a_warning_and_one_that_is_not_utf_8_is_none() {
+    let stub = Stub::tcp(Script::default());
+    stub.set_sequence([
+        Script::bytes("x=y\naction=OK\n\n"),
+        Script::bytes(&b"action=OK \xe9\n\n"[..]),
+    ]);
+    let text = "a\n  > x=1\n  < OK\n  > x=2\n  < -\n";
+    let ended = batch(text, &[&stub.address(), "--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let objects = ended.out.lines().map(serde_json::from_str::<Value>);
+    let objects: Vec<_> = objects.map(Result::unwrap).collect();
+    let outcomes: Vec<_> = objects.iter().map(|object| &object["outcome"]).collect();
+    assert_eq!(outcomes, ["warned", "passed"]);
+    let unusual = "a line besides its action, which Postfix skips: 'x=y'";
+    assert_eq!(objects[0]["unusual"], unusual);
+    assert_eq!(objects[0]["reason"], format!("unusual: {unusual}"));
+    assert_eq!(objects[1]["action"], Value::Null);
 }
 
 #[test]
@@ -267,6 +282,23 @@ fn one_warning_is_not_called_warnings() {
     let ended = batch("a\n  > x=1\n  < DUNNO\n", &[&stub.address()]);
     let said = ": 0 passed, 0 failed, 1 warning, 0 skipped\n";
     assert!(ended.out.ends_with(said), "{ended:?}");
+}
+
+#[test]
+fn ctrl_c_tells_what_was_asked_so_far() {
+    let stub = Stub::tcp(Script::default());
+    stub.set_sequence([Script::answer("DUNNO"), Script::reply(Reply::Hang)]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("requests.batch");
+    fs::write(&file, "a\n  > x=1\n  < DUNNO\n  > x=2\n  < DUNNO\n").unwrap();
+    let args = ["batch", file.to_str().unwrap(), &stub.address()];
+    let process = Process::start(policy_client(), &args);
+    assert!(stub.wait_requests(2));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert!(ended.out.contains(": 1 passed, 0 failed"), "{ended:?}");
+    let said = "policy-client: stopped after 1 of 2 requests\n";
+    assert_eq!((ended.code, ended.err.as_str()), (Some(1), said));
 }
 
 /// Runs it on a file of this text.

@@ -106,6 +106,7 @@ fn a_stall_of_a_second_is_seen_in_the_p99_of_an_open_loop() {
 #[test]
 fn a_request_without_an_answer_is_missing_and_it_is_known_why() {
     let nobody = format!("127.0.0.1:{}", Port::any().number());
+    let none = Script::bytes("x=y\n\n");
     let garbage = Script::bytes("220 hello\n");
     for (script, args, reason) in [
         (
@@ -123,7 +124,8 @@ fn a_request_without_an_answer_is_missing_and_it_is_known_why() {
             &["--timeout", "50ms"],
             "timed_out",
         ),
-        (Some(garbage), &[], "invalid"),
+        (Some(none), &[], "invalid"),
+        (Some(garbage), &["--timeout", "50ms"], "timed_out"),
         (None, &[], "refused"),
     ] {
         let stub = script.map(Stub::tcp);
@@ -161,6 +163,15 @@ fn a_newline_too_many_is_seen() {
     let report = report(&stub.address(), &["-n", "10", "-c", "1"]);
     assert_eq!(number(&report, "/answers"), 10);
     assert!(number(&report, "/excess") >= 9, "{report}");
+}
+
+#[test]
+fn an_unusual_answer_is_one_and_counted() {
+    let stub = Stub::tcp(Script::bytes("220 hello\naction=dunno\n\n"));
+    let report = report(&stub.address(), &["-n", "10", "-c", "1"]);
+    assert_eq!(number(&report, "/answers"), 10);
+    assert_eq!(number(&report, "/unusual"), 10);
+    assert_eq!(number(&report, "/actions/dunno"), 10);
 }
 
 #[test]

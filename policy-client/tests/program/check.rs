@@ -143,6 +143,22 @@ fn what_comes_besides_the_answer_stands_in_the_line() {
     assert!(rest.starts_with("excess '\\x7c\\n' | time=0."), "{ended:?}");
 }
 
+/// Postfix takes it, as `cli/tests/postfix/explained.rs` proves.
+#[test]
+fn an_unusual_answer_is_ok_and_stands_in_the_line() {
+    let stub = Stub::tcp(Script::bytes("220 hello\naction=DUNNO\n\n"));
+    let args = ["--expect", "^DUNNO$", "--warning", "1m", "--critical", "1m"];
+    let ended = check(&[&[&*stub.address()], &args[..]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let said = " s, unusual: a line besides its action, which Postfix skips: '220 hello' | time=0.";
+    assert!(ended.out.contains(said), "{ended:?}");
+    stub.set(Script::bytes(&b"action=DUNNO \xe9\n\n"[..]));
+    let ended = check(&[&[&*stub.address()], &args[..]].concat());
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let said = ": invalid answer: an action that is not UTF-8: 'action=DUNNO \\xe9' | time=0.";
+    assert!(ended.out.contains(said), "{ended:?}");
+}
+
 /// As Nagios does it: macros are replaced, and the shell runs the line. NRPE has no macros.
 #[test]
 fn the_command_lines_of_the_page_work() {

@@ -35,7 +35,8 @@ fn an_answer_that_is_not_the_expected_one_or_none_is_an_error() {
     for reply in [
         Reply::Bytes(b"action=DUNNO 1\n\n".to_vec()),
         Reply::Bytes(b"action=DUNNO\n\n\n".to_vec()),
-        Reply::Bytes(b"rubbish\n".to_vec()),
+        Reply::Bytes(b"rubbish\naction=DUNNO\n\n".to_vec()),
+        Reply::Bytes(b"x=y\n\n".to_vec()),
         Reply::CloseUnanswered,
     ] {
         let stub = Stub::tcp(Script::reply(reply.clone()));

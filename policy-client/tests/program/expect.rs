@@ -45,7 +45,7 @@ fn one_unexpected_answer_of_many_counts_and_one_without_an_answer_counts_more() 
     let stub = Stub::tcp(Script::default());
     let yes = Script::answer("yes");
     let no = Script::answer("no");
-    let none = Script::bytes("220 hello\n");
+    let none = Script::bytes("x=y\n\n");
     for (scripts, status) in [
         ([yes.clone(), yes.clone(), yes.clone()], 0),
         ([yes.clone(), no.clone(), yes.clone()], 1),
@@ -61,7 +61,7 @@ fn one_unexpected_answer_of_many_counts_and_one_without_an_answer_counts_more() 
 
 /// Postfix takes such an answer for none.
 #[test]
-fn bytes_that_are_not_utf_8_have_status_69_whatever_is_expected() {
+fn an_action_that_is_not_utf_8_has_status_69_whatever_is_expected() {
     let stub = Stub::tcp(Script::bytes(&b"action=REJECT \xe9t\xe9\n\n"[..]));
     for expected in ["^REJECT", "^DUNNO"] {
         let ended = query(&[&stub.address(), "--expect", expected]);

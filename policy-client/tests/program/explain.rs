@@ -56,7 +56,7 @@ fn what_postfix_would_log_and_reply_is_said() {
         (
             Some(Reply::Bytes(b"220 hello\n".to_vec())),
             name.clone(),
-            "invalid answer: no '=' in the line at byte 0: '220 hello'",
+            "timed out after 200ms within an answer, after '220 hello\\n'",
             &["timeout on NAME while reading input attribute name", late],
         ),
         (
@@ -74,25 +74,25 @@ fn what_postfix_would_log_and_reply_is_said() {
         (
             Some(Reply::Bytes(b"result=x\n\n".to_vec())),
             name.clone(),
-            "invalid answer: blank line before 'action=' at byte 9: 'result=x'",
+            "invalid answer: no 'action=' before the empty line: 'result=x'",
             &["missing attribute action in input from NAME", nothing],
         ),
         (
             Some(Reply::Bytes(b"action=DUNNO\r\n\r\n".to_vec())),
             name.clone(),
-            "the answer ends with CR LF, which is no empty line to Postfix",
+            "timed out after 200ms within an answer, after '\\r\\n', which is no empty line to Postfix",
             &["timeout on NAME while reading input attribute name", late],
         ),
         (
             Some(Reply::Bytes(b"action=DUNNO\n\r\n".to_vec())),
             name.clone(),
-            "the answer ends with CR LF, which is no empty line to Postfix",
+            "timed out after 200ms within an answer, after '\\r\\n', which is no empty line to Postfix",
             &["timeout on NAME while reading input attribute name", late],
         ),
         (
             Some(Reply::Bytes(b"action\n\n".to_vec())),
             name,
-            "invalid answer: no '=' in the line at byte 0: 'action'",
+            "invalid answer: no '=' after 'action': 'action'",
             &[
                 "missing value for string attribute action from NAME",
                 nothing,
@@ -136,32 +136,33 @@ fn what_postfix_makes_of_an_action_that_is_none_is_said() {
     for (answer, reason, log, reply) in [
         (
             &b"action=DUNNO\r\n\n"[..],
-            "the action ends with CR, which is a part of it to Postfix: 'action=DUNNO\\r\\n'",
+            "an action that Postfix does not know: 'action=DUNNO\\r'",
             "unknown smtpd restriction: \"DUNNO\"".to_owned(),
             unknown,
         ),
         (
             b"action=a\0b\n\n",
-            "invalid answer: a NUL byte in the line at byte 0: 'action=a\\x00b'",
+            "an action that Postfix does not know: 'action=a\\x00b'",
             "unknown smtpd restriction: \"a\"".to_owned(),
             unknown,
         ),
         (
             b"action=\n\n",
-            "invalid answer: blank action in the line at byte 0: 'action='",
+            "blank action: 'action='",
             format!("access table inet:{name} entry  has empty value"),
             accepts,
         ),
         (
             b"action=  \n\n",
-            "invalid answer: blank action in the line at byte 0: 'action=  '",
+            "blank action: 'action=  '",
             format!("access table inet:{name} entry    has empty value"),
             accepts,
         ),
     ] {
         stub.set(Script::bytes(answer));
         let ended = query(&[&name]);
-        let said = format!("no answer: {reason}\nPostfix logs: warning: {log}\n{reply}");
+        let said =
+            format!("no answer: invalid answer: {reason}\nPostfix logs: warning: {log}\n{reply}");
         let got = (ended.code, &*ended.out, &*ended.err);
         assert_eq!(got, (Some(69), "", &*said));
     }
@@ -169,8 +170,40 @@ fn what_postfix_makes_of_an_action_that_is_none_is_said() {
     for action in ["REJECT no", "REJECT"] {
         stub.set(Script::bytes(format!("action={action}\r\n\n")));
         let ended = query(&[&name]);
+        let got = (ended.code, ended.out.trim_end());
+        assert_eq!(got, (Some(0), action));
+    }
+}
+
+/// A real Postfix beside it: `cli/tests/postfix/explained.rs`.
+#[test]
+fn what_postfix_takes_and_others_may_not_is_an_answer_and_told() {
+    let stub = Stub::tcp(Script::default());
+    for (bytes, action, unusual) in [
+        (
+            &b"220 hello\naction=DUNNO\n\n"[..],
+            "DUNNO",
+            "a line besides its action, which Postfix skips: '220 hello'",
+        ),
+        (
+            b"action=REJECT no\r\n\n",
+            "REJECT no",
+            "a carriage return, which is a part of the text to Postfix: 'action=REJECT no\\r'",
+        ),
+        (
+            b"action=DUNNO\0x\n\n",
+            "DUNNO",
+            "a NUL byte, after which Postfix reads nothing: 'action=DUNNO\\x00x'",
+        ),
+    ] {
+        stub.set(Script::bytes(bytes));
+        let ended = query(&[&stub.address()]);
+        let said = format!("unusual: {unusual}\n");
         let got = (ended.code, ended.out.trim_end(), &*ended.err);
-        assert_eq!(got, (Some(0), action, ""));
+        assert_eq!(got, (Some(0), action, &*said));
+        let ended = query(&[&stub.address(), "--json"]);
+        let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(object["unusual"], unusual);
     }
 }
 
@@ -201,23 +234,21 @@ fn an_action_without_an_empty_line_is_no_answer() {
     let endless = Stub::tcp(Script::bytes(
         ["action=OK\n".to_owned(), "a=b\n".repeat(40_000)].concat(),
     ));
-    let ended = query(&[&endless.address()]);
-    let said = "no answer: an answer without an end: no empty line after 'a=";
+    let ended = query(&[&endless.address(), "--timeout", "500ms"]);
+    let said = "no answer: timed out after 500ms within an answer, after 'a=";
     assert!(ended.err.starts_with(said), "{ended:?}");
-    assert_eq!(
-        (ended.code, ended.err.lines().count()),
-        (Some(69), 1),
-        "{ended:?}"
-    );
+    assert_eq!(ended.code, Some(69), "{ended:?}");
 }
 
 #[test]
-fn of_a_long_line_the_beginning_is_shown() {
-    let line = format!("action={}\n\n", "x".repeat(20_000));
-    let stub = Stub::tcp(Script::bytes(line));
+fn an_answer_is_never_too_long_and_of_its_line_the_beginning_is_shown() {
+    let action = format!("DUNNO {}", "x".repeat(20_000));
+    let stub = Stub::tcp(Script::answer(&action));
     let ended = query(&[&stub.address()]);
-    let begin = "no answer: invalid answer: line longer than 16384 bytes: 'action=xxx";
-    assert!(ended.err.starts_with(begin), "{ended:?}");
+    assert_eq!((ended.code, ended.out.trim_end()), (Some(0), &*action));
+    let begin =
+        "unusual: 20015 bytes, which Postfix takes, however many they are: 'action=DUNNO xxx";
+    assert!(ended.err.starts_with(begin), "{}", ended.err);
     assert!(ended.err.ends_with("xxx...'\n"), "{ended:?}");
     assert!(ended.err.len() < 300, "{ended:?}");
 }
@@ -256,13 +287,12 @@ fn the_reply_is_of_the_stage() {
 }
 
 #[test]
-fn an_answer_that_is_no_utf_8_is_printed_and_explained() {
+fn an_action_that_is_no_utf_8_is_none_and_explained() {
     let stub = Stub::tcp(Script::bytes(&b"action=REJECT \xe9t\xe9\n\n"[..]));
     let ended = query(&[&stub.address(), "recipient=bob@example.org"]);
-    let printed = ended.out.starts_with("REJECT ");
-    assert_eq!((ended.code, printed), (Some(69), true), "{ended:?}");
+    assert_eq!((ended.code, &*ended.out), (Some(69), ""), "{ended:?}");
     let log = format!(
-        "Postfix logs: warning: malformed UTF-8 in policy server inet:{} response: \"REJECT ?t?\"\n",
+        "no answer: invalid answer: an action that is not UTF-8: 'action=REJECT \\xe9t\\xe9'\nPostfix logs: warning: malformed UTF-8 in policy server inet:{} response: \"REJECT ?t?\"\n",
         stub.address()
     );
     assert!(ended.err.starts_with(&log), "{ended:?}");
@@ -316,7 +346,7 @@ fn what_comes_late_is_told_with_the_next_answer() {
     let newline = pieces(b"\n");
     assert_eq!(
         excess_and_connections(&newline.address()),
-        [("", "new"), ("\n", "kept")].map(owned)
+        [("", "new"), ("\n", "reopened")].map(owned)
     );
 }
 

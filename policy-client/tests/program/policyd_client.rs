@@ -9,7 +9,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Ended, Process, policy_client},
+    process::{Ended, Process, Signal, policy_client},
     stub::{Reply, Script, Stub},
 };
 use tempfile::TempDir;
@@ -110,6 +110,21 @@ fn it_says_what_is_wrong() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.out.contains("--socket_path"), "{ended:?}");
     }
+}
+
+/// As the original: what was answered is printed already.
+#[test]
+fn ctrl_c_ends_it_by_the_signal_once_the_actions_so_far_are_printed() {
+    let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
+    let (reader, mut writer) = pipe().unwrap();
+    let path = our_path();
+    let mut command = Command::new(&path);
+    let process = Process::of(command.args(["-h", &stub.address()]).stdin(reader));
+    writer.write_all(b"sender=1\n\n").unwrap();
+    assert!(process.out.wait_lines(1, "1"));
+    process.signal(Signal::INT);
+    let ended = process.end();
+    assert_eq!((ended.code, &*ended.out, &*ended.err), (None, "1\n", ""));
 }
 
 /// The original ends each run with an error, since it takes the end of its input for a request that is cut off.

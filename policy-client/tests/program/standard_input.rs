@@ -133,7 +133,7 @@ fn query_goes_on_after_a_request_that_was_not_answered() {
     let stub = Stub::tcp(Script::default());
     stub.set_sequence([
         Script::answer("1"),
-        Script::bytes("220 hello\n"),
+        Script::bytes("x=y\n\n"),
         Script::answer("3"),
     ]);
     let ended = query_with_input(&[&stub.address(), "-"], "a=1\n\na=2\n\na=3\n\n");

@@ -31,7 +31,11 @@ use crate::metrics::Families;
 
 pub use prometheus_client::registry::Registry;
 
-pub use status::{Cell, Changes, Sample, Section};
+pub use crate::metrics::{
+    sample::Sample,
+    section::{Cell, Section},
+};
+pub use status::Changes;
 
 pub(crate) use start::prepare;
 

@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use super::{connection, daemon_metrics::DaemonMetrics, pages::Pages, status::INTERVAL};
+use super::{Admin, connection, daemon_metrics::DaemonMetrics, pages::Pages, status::INTERVAL};
 use crate::{
     error::StartError,
     listen::set::ListenSet,
     options::DaemonOptions,
-    service::Service,
     side::{Client, SideStart},
     worker::Shared,
 };
 
-/// The admin listener, if there is to be one. All that can fail fails here.
-pub(crate) fn prepare<S: Service>(
+/// The admin listener with what a service shows, if there is to be one. All that can fail fails here.
+pub(crate) fn prepare<M: Send + 'static>(
     options: &DaemonOptions,
-    service: &S,
+    admin: impl FnOnce() -> Option<Arc<dyn Admin>>,
     sockets: &ListenSet,
-    shared: &Arc<Shared<S::Message>>,
-) -> Result<Option<SideStart<S::Message>>, StartError> {
+    shared: &Arc<Shared<M>>,
+) -> Result<Option<SideStart<M>>, StartError> {
     if options.admin.is_empty() {
         return Ok(None);
     }
-    let Some(admin) = service.admin() else {
+    let Some(admin) = admin() else {
         let text = "--admin: this service has nothing to show".to_owned();
         return Err(StartError::Configuration(text));
     };

@@ -16,18 +16,20 @@ use super::{
 };
 use crate::{
     log::{ALL, Entry, Level, MessageId},
+    options::Reloaded,
     process::user,
-    reloading::Reloaded,
-    running::Event,
     side::Client,
-    worker::{Inbox, Shared},
+    worker::Shared,
 };
+
+/// Has the main thread read the options again, and send here what comes of it.
+pub(crate) type AskReload = Box<dyn Fn(mpsc::Sender<Reloaded>) + Send + Sync>;
 
 /// Serves the clients of the control socket.
 pub(super) struct Commands<M> {
     pub(super) control: Arc<dyn Control>,
     pub(super) shared: Arc<Shared<M>>,
-    pub(super) events: Arc<Inbox<Event>>,
+    pub(super) reload: AskReload,
     pub(super) start: Instant,
 }
 
@@ -96,7 +98,7 @@ impl<M> Commands<M> {
     /// Has the main thread do as after SIGHUP, and waits for that.
     fn reload(&self) -> Result<Done, String> {
         let (reply, reloaded) = mpsc::channel();
-        self.events.send(Event::Reload(reply));
+        (self.reload)(reply);
         match reloaded.recv_timeout(PATIENCE) {
             Ok(Reloaded::Done(lines)) => {
                 let mut done = Done::changed("the configuration is reloaded");

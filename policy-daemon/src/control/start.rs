@@ -2,34 +2,35 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::connection::Commands;
+use super::{
+    Control,
+    connection::{AskReload, Commands},
+};
 use crate::{
     error::StartError,
     listen::set::ListenSet,
-    running::Event,
-    service::Service,
     side::{Client, SideStart},
-    worker::{Inbox, Shared},
+    worker::Shared,
 };
 
-/// The control socket, if there is to be one. All that can fail fails here.
-pub(crate) fn prepare<S: Service>(
-    service: &S,
+/// The control socket with the commands of a service, if there is to be one. All that can fail fails here.
+pub(crate) fn prepare<M: Send + 'static>(
+    control: impl FnOnce() -> Option<Arc<dyn Control>>,
     sockets: &ListenSet,
-    shared: &Arc<Shared<S::Message>>,
-    events: &Arc<Inbox<Event>>,
-) -> Result<Option<SideStart<S::Message>>, StartError> {
+    shared: &Arc<Shared<M>>,
+    reload: AskReload,
+) -> Result<Option<SideStart<M>>, StartError> {
     let Some(socket) = sockets.control() else {
         return Ok(None);
     };
-    let Some(control) = service.control() else {
+    let Some(control) = control() else {
         let text = "--control: this service takes no commands".to_owned();
         return Err(StartError::Configuration(text));
     };
     let commands = Commands {
         control,
         shared: Arc::clone(shared),
-        events: Arc::clone(events),
+        reload,
         start: Instant::now(),
     };
     let serve = move |connection, peer, client: &Client| commands.serve(connection, peer, client);

@@ -1,9 +1,11 @@
-//! The UNIX socket of a log: it is opened when it is needed, and again after an error, and never waited for.
+//! The UNIX socket of a log: it is opened when it is needed, and again after an error, and never waited for. One that is
+//! missing is tried once a second.
 
 use std::{
     io::{self, ErrorKind, Write},
     os::unix::net::{UnixDatagram, UnixStream},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// The socket at a path.
@@ -11,6 +13,8 @@ use std::{
 pub(super) struct LocalSocket {
     path: PathBuf,
     socket: Option<Socket>,
+    /// When it is tried again, after it could not be opened: each try is two sockets.
+    next_try: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -24,6 +28,7 @@ impl LocalSocket {
         Self {
             path: path.into(),
             socket: None,
+            next_try: None,
         }
     }
 
@@ -32,11 +37,16 @@ impl LocalSocket {
     }
 
     /// Opens the socket, if it is not open.
-    pub(super) fn try_open(&mut self) -> io::Result<()> {
+    pub(super) fn try_open(&mut self, now: Instant) -> io::Result<()> {
         if self.socket.is_none() {
-            self.socket = Some(self.open()?);
+            self.socket = Some(self.open(now)?);
         }
         Ok(())
+    }
+
+    /// Whether a message would be lost without a try.
+    pub(super) fn is_missing(&self, now: Instant) -> bool {
+        self.next_try.is_some_and(|next| now < next)
     }
 
     /// Sends a message.
@@ -44,22 +54,22 @@ impl LocalSocket {
     /// # Errors
     ///
     /// It cannot be sent at once.
-    pub(super) fn send(&mut self, message: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&mut self, message: &[u8], now: Instant) -> io::Result<()> {
         let was_open = self.socket.is_some();
-        match self.write(message) {
+        match self.write(message, now) {
             // Once more for a log that has been restarted, but not for one that is busy or missing.
             Err(error) if was_open && error.kind() != ErrorKind::WouldBlock => {
                 self.socket = None;
-                self.write(message)
+                self.write(message, now)
             }
             result => result,
         }
     }
 
-    fn write(&mut self, message: &[u8]) -> io::Result<()> {
+    fn write(&mut self, message: &[u8], now: Instant) -> io::Result<()> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => self.open()?,
+            None => self.open(now)?,
         };
         let written = match &socket {
             Socket::Datagram(socket) => socket.send(message).map(|_| ()),
@@ -79,7 +89,16 @@ impl LocalSocket {
         written
     }
 
-    fn open(&self) -> io::Result<Socket> {
+    fn open(&mut self, now: Instant) -> io::Result<Socket> {
+        let opened = self.connect();
+        self.next_try = match opened {
+            Ok(_) => None,
+            Err(_) => now.checked_add(RETRY),
+        };
+        opened
+    }
+
+    fn connect(&self) -> io::Result<Socket> {
         let datagram = || {
             let socket = UnixDatagram::unbound()?;
             socket.connect(&self.path)?;
@@ -96,3 +115,6 @@ impl LocalSocket {
         datagram().or_else(|_: io::Error| stream())
     }
 }
+
+/// A log that was started again is found so soon. Meanwhile a request costs no look at the file system.
+const RETRY: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 mod batch;
@@ -121,7 +122,7 @@ impl Log {
     /// Reports on standard error, once, that no line arrives, and what helps.
     pub(crate) fn warn_if_unreachable(&self, name: &str, hint: &str) {
         if let Sink::System(log) = &self.0.sink
-            && let Some((path, error)) = lock(log).open_error()
+            && let Some((path, error)) = lock(log).open_error(Instant::now())
         {
             eprintln!("{name}: no log: {path}: {error}; {hint}");
         }
@@ -187,7 +188,7 @@ impl Log {
 
     fn write(&self, record: &Record<'_>) {
         match &self.0.sink {
-            Sink::System(log) => lock(log).send(record),
+            Sink::System(log) => lock(log).send(record, Instant::now()),
             Sink::Buffer(buffer) => {
                 lock(buffer).push(&tagged(record.level, &shown(record.text)));
             }

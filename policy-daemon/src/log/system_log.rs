@@ -1,6 +1,6 @@
 //! A log of the system behind a UNIX socket: each entry is one message to it, or lost.
 
-use std::{fmt, io, path::Path};
+use std::{fmt, io, path::Path, time::Instant};
 
 use super::{MessageId, entry::Record, level::Level, line::lost, local_socket::LocalSocket};
 
@@ -35,23 +35,23 @@ impl SystemLog {
     }
 
     /// Why its socket cannot be opened, with the path.
-    pub(super) fn open_error(&mut self) -> Option<(String, io::Error)> {
-        let error = self.socket.try_open().err()?;
+    pub(super) fn open_error(&mut self, now: Instant) -> Option<(String, io::Error)> {
+        let error = self.socket.try_open(now).err()?;
         Some((self.socket.path().display().to_string(), error))
     }
 
-    pub(super) fn send(&mut self, record: &Record<'_>) {
+    pub(super) fn send(&mut self, record: &Record<'_>, now: Instant) {
         if self.lost > 0 {
             let text = lost(self.lost);
             let report = Record {
                 id: Some(MessageId::LINES_LOST),
                 ..Record::plain(Level::Warning, text.as_bytes())
             };
-            if self.try_send(&report).is_ok() {
+            if self.try_send(&report, now).is_ok() {
                 self.lost = 0;
             }
         }
-        if self.try_send(record).is_err() {
+        if self.try_send(record, now).is_err() {
             self.lost += 1;
             self.lost_in_all += 1;
         }
@@ -62,8 +62,12 @@ impl SystemLog {
         self.lost_in_all
     }
 
-    fn try_send(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.socket.send(&self.form.message(record))
+    fn try_send(&mut self, record: &Record<'_>, now: Instant) -> io::Result<()> {
+        if self.socket.is_missing(now) {
+            // Nobody takes a message that would be made.
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.socket.send(&self.form.message(record), now)
     }
 }
 
@@ -75,6 +79,7 @@ mod tests {
     use std::{
         io::Read,
         os::unix::net::{UnixDatagram, UnixListener},
+        time::Duration,
     };
 
     use super::*;
@@ -112,13 +117,13 @@ mod tests {
             let log = UnixDatagram::bind(&path).unwrap();
             // A datagram socket holds net.unix.max_dgram_qlen lines, ten or some hundreds.
             while system_log.lost < 3 {
-                system_log.send(&line("x"));
+                system_log.send(&line("x"), Instant::now());
             }
             log.set_nonblocking(true).unwrap();
             let mut byte = [0; 1];
             while log.recv(&mut byte).is_ok() {}
             log.set_nonblocking(false).unwrap();
-            system_log.send(&line("after"));
+            system_log.send(&line("after"), Instant::now());
             let first = receive(&log);
             assert!(first.ends_with(report), "{first}");
             assert!(receive(&log).trim_end().ends_with("after"));
@@ -133,11 +138,11 @@ mod tests {
         let path = dir.path().join("log");
         for (mut system_log, _) in forms(&path) {
             let log = UnixDatagram::bind(&path).unwrap();
-            system_log.send(&line("one"));
+            system_log.send(&line("one"), Instant::now());
             drop(log);
             std::fs::remove_file(&path).unwrap();
             let log = UnixDatagram::bind(&path).unwrap();
-            system_log.send(&line("two"));
+            system_log.send(&line("two"), Instant::now());
             assert!(receive(&log).trim_end().ends_with("two"));
             std::fs::remove_file(&path).unwrap();
         }
@@ -149,7 +154,7 @@ mod tests {
         let path = dir.path().join("log");
         let log = UnixListener::bind(&path).unwrap();
         let mut syslog = SystemLog::new(&path, Syslog::new("hapolicy"));
-        syslog.send(&line("text"));
+        syslog.send(&line("text"), Instant::now());
         drop(syslog);
         let mut line = String::new();
         log.accept().unwrap().0.read_to_string(&mut line).unwrap();
@@ -159,13 +164,37 @@ mod tests {
     #[test]
     fn without_a_log_lines_are_lost_and_nothing_else_happens() {
         for (mut system_log, _) in forms(Path::new("/nonexistent/log")) {
-            system_log.send(&line("text"));
+            system_log.send(&line("text"), Instant::now());
             assert_eq!(system_log.lost, 1);
-            let (path, error) = system_log.open_error().unwrap();
+            let (path, error) = system_log.open_error(Instant::now()).unwrap();
             assert_eq!(
                 (&*path, error.kind()),
                 ("/nonexistent/log", io::ErrorKind::NotFound)
             );
+        }
+    }
+    #[test]
+    fn a_log_that_is_missing_is_tried_again_once_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let start = Instant::now();
+        for (mut system_log, report) in forms(&path) {
+            let mut send = |text, millis| {
+                system_log.send(&line(text), start + Duration::from_millis(millis));
+                system_log.lost_in_all()
+            };
+            assert_eq!(send("missing", 0), 1);
+            let log = UnixDatagram::bind(&path).unwrap();
+            // It is there, but nobody has looked.
+            assert_eq!(send("soon", 1), 2);
+            assert_eq!(send("within a second", 999), 3);
+            assert_eq!(send("a second later", 1000), 3);
+            let first = receive(&log);
+            assert!(first.ends_with(report), "{first}");
+            assert!(receive(&log).trim_end().ends_with("a second later"));
+            assert_eq!(send("at once", 1001), 3);
+            assert!(receive(&log).trim_end().ends_with("at once"));
+            std::fs::remove_file(&path).unwrap();
         }
     }
 }

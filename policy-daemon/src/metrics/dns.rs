@@ -7,8 +7,10 @@ use policy_dns::{
     list::{DnsList, ListCounts, Status},
 };
 
-use super::Families;
-use crate::admin::{Cell, Section};
+use super::{
+    Families,
+    section::{Cell, Section},
+};
 
 /// Writes `list_checks`, `list_up` and `list_state`. Lists of the same zone, as with other codes, are one row.
 ///

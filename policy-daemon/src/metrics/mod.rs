@@ -29,6 +29,9 @@ mod requests;
 #[cfg(feature = "requests")]
 pub use requests::RequestMetrics;
 
+pub(crate) mod sample;
+pub(crate) mod section;
+
 mod values;
 pub use values::Values;
 

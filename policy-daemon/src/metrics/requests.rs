@@ -4,8 +4,11 @@ use std::{fmt, time::Duration};
 
 use policy_proto::Response;
 
-use super::{ActionClass, Counter, Durations, Families, Unit};
-use crate::admin::{Cell, Sample, Section};
+use super::{
+    ActionClass, Counter, Durations, Families, Unit,
+    sample::Sample,
+    section::{Cell, Section},
+};
 
 /// The requests of one worker. Only it writes here; lines of the processor's cache are its own.
 #[derive(Debug, Default)]

@@ -1,5 +1,12 @@
 //! Small files of both kinds, made here.
 
+#[cfg(feature = "geo")]
+#[path = "../../tests/support/mmdb.rs"]
+mod made;
+
+#[cfg(feature = "geo")]
+use made::mmdb;
+
 use super::*;
 
 /// A `GeoIP.dat` of networks: each bit is a node.
@@ -112,47 +119,10 @@ fn what_has_no_countries_is_refused() {
     assert_eq!(missing.to_string(), "cannot be read");
 }
 
-/// An mmdb of one country for all addresses that begin with a zero bit, and a place of registration for the others.
-#[cfg(feature = "geo")]
-fn mmdb() -> Vec<u8> {
-    let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
-    let map = |pairs: &[(&str, Vec<u8>)]| {
-        let mut out = vec![0xe0 | pairs.len() as u8];
-        for (key, value) in pairs {
-            out.extend(text(key));
-            out.extend(value);
-        }
-        out
-    };
-    let country = |record, code| map(&[(record, map(&[("iso_code", text(code))]))]);
-    let (first, second) = (
-        country("country", "DE"),
-        country("registered_country", "US"),
-    );
-    // One node of two branches of 24 bits: where the data are, counted from the nodes' end less 16.
-    let at = |offset: usize| (1 + 16 + offset as u32).to_be_bytes()[1..].to_vec();
-    let mut bytes = [at(0), at(first.len()), vec![0; 16], first, second].concat();
-    bytes.extend_from_slice(b"\xab\xcd\xefMaxMind.com");
-    let short = |number: u8| vec![0xa1, number];
-    let long = |number: u8| vec![0xc1, number];
-    bytes.extend(map(&[
-        ("node_count", long(1)),
-        ("record_size", short(24)),
-        ("ip_version", short(4)),
-        ("database_type", text("Test")),
-        ("languages", vec![0x00, 0x04]),
-        ("binary_format_major_version", short(2)),
-        ("binary_format_minor_version", short(0)),
-        ("build_epoch", vec![0x01, 0x02, 1]),
-        ("description", vec![0xe0]),
-    ]));
-    bytes
-}
-
 #[cfg(feature = "geo")]
 #[test]
 fn an_mmdb_says_where_an_address_is_or_where_it_is_registered() {
-    let file = Countries::parse(mmdb()).unwrap();
+    let file = Countries::parse(mmdb("DE", "US")).unwrap();
     assert_eq!(
         countries(&file, &["1.2.3.4", "200.2.3.4", "2001:db8::1"]),
         ["DE", "US", "-"]
@@ -162,7 +132,7 @@ fn an_mmdb_says_where_an_address_is_or_where_it_is_registered() {
 #[cfg(feature = "geo")]
 #[test]
 fn a_damaged_mmdb_is_refused_or_knows_nothing() {
-    let bytes = mmdb();
+    let bytes = mmdb("DE", "US");
     for end in 0..bytes.len() {
         if let Ok(file) = Countries::parse(bytes[..end].to_vec()) {
             countries(&file, &["1.2.3.4", "200.2.3.4", "2001:db8::1"]);

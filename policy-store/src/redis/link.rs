@@ -1,4 +1,4 @@
-//! The connection to Redis that all calls share, made again when it is of no use.
+//! The connection to a server that all calls share, made again when it is of no use.
 
 use std::{
     fmt,
@@ -7,106 +7,99 @@ use std::{
 };
 
 use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _,
-    RedisConnectionInfo, RedisError, Script, ServerErrorKind,
-    aio::ConnectionLike,
-    cluster::{ClusterClient, ClusterClientBuilder},
-    cluster_async::ClusterConnection,
+    ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo,
+    RedisError,
 };
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    RedisOptions, RedisServers,
+    RedisOptions,
     error::error,
+    job::{Job, Reply},
     open::{Single, open},
     sentinel::connect_primary,
 };
 use crate::{Secret, StoreError, address::Address};
 
 pub(super) struct Link {
-    servers: Servers,
+    server: Server,
     settings: RedisConnectionInfo,
     deadline: Duration,
     /// The call that connects has it; the others wait, within their own deadlines.
-    current: Mutex<Option<(u64, Connection)>>,
+    current: Mutex<Option<(u64, Single)>>,
     /// The connection that a call waited too long for: its server may be gone without a word.
     suspect: AtomicU64,
     made: AtomicU64,
 }
 
-enum Servers {
-    One(ConnectionAddr),
-    Sentinels(Vec<ConnectionInfo>, String),
-    Cluster(Box<ClusterClient>),
-}
-
-#[derive(Clone)]
-enum Connection {
-    One(Single),
-    Cluster(ClusterConnection),
+enum Server {
+    At(ConnectionAddr),
+    /// Sentinels know it by this name.
+    Named(Vec<ConnectionInfo>, String),
 }
 
 impl Link {
-    pub(super) fn new(options: &RedisOptions) -> Result<Self, StoreError> {
-        let deadline = options.remote.deadline;
-        let login = login(options.user.as_deref(), options.password.as_ref());
-        let servers = match &options.servers {
-            RedisServers::One(text) => Servers::One(address(text, 6379)?),
-            RedisServers::Sentinels {
-                addresses,
-                service,
-                password,
-            } => {
-                let login = self::login(None, password.as_ref());
-                let sentinel = |text: &String| info(address(text, 26379)?, &login);
-                let sentinels: Result<Vec<_>, _> = addresses.iter().map(sentinel).collect();
-                Servers::Sentinels(sentinels?, service.clone())
-            }
-            RedisServers::Cluster(texts) => {
-                let node = |text: &String| info(address(text, 6379)?, &login);
-                let nodes: Result<Vec<_>, _> = texts.iter().map(node).collect();
-                Servers::Cluster(Box::new(cluster(nodes?, deadline)?))
-            }
-        };
-        Ok(Self {
-            servers,
-            settings: login.set_db(options.database.into()),
+    /// To the server at this address.
+    pub(super) fn to(address: Address, settings: RedisConnectionInfo, deadline: Duration) -> Self {
+        Self::new(Server::At(address.into()), settings, deadline)
+    }
+
+    /// To the primary that sentinels know by this name.
+    pub(super) fn named(
+        sentinels: Vec<ConnectionInfo>,
+        service: String,
+        settings: RedisConnectionInfo,
+        deadline: Duration,
+    ) -> Self {
+        Self::new(Server::Named(sentinels, service), settings, deadline)
+    }
+
+    fn new(server: Server, settings: RedisConnectionInfo, deadline: Duration) -> Self {
+        Self {
+            server,
+            settings,
             deadline,
             current: Mutex::default(),
             suspect: AtomicU64::new(0),
             made: AtomicU64::new(0),
-        })
+        }
     }
 
-    /// Runs one command.
-    pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let (number, connection) = self.connection().await?;
-        let mut use_of = Use::new(self, number);
-        let result = match connection {
-            Connection::One(mut one) => command.query_async(&mut one.connection).await,
-            Connection::Cluster(mut connection) => command.query_async(&mut connection).await,
-        };
-        use_of.ended();
-        self.judge(number, result).await
+    /// Asks the server.
+    pub(super) async fn ask<T: FromRedisValue>(&self, job: Job<'_>) -> Result<T, StoreError> {
+        let (number, result) = self.exchange(job, false).await?;
+        match result {
+            Ok(value) => Ok(value),
+            Err(found) => Err(self.failed(number, found).await),
+        }
     }
 
-    /// Runs a script by its call, which names it; the script is sent if the server does not have it.
-    pub(super) async fn script<T: FromRedisValue>(
+    /// Asks the server as a node of a cluster, which may name another one.
+    pub(super) async fn ask_node<T: FromRedisValue>(
         &self,
-        script: &Script,
-        call: &Cmd,
-    ) -> Result<T, StoreError> {
-        let (number, connection) = self.connection().await?;
-        let mut use_of = Use::new(self, number);
-        let result = match connection {
-            Connection::One(mut one) => run(script, call, &mut one.connection).await,
-            Connection::Cluster(mut connection) => run(script, call, &mut connection).await,
-        };
-        use_of.ended();
-        self.judge(number, result).await
+        job: Job<'_>,
+        asking: bool,
+    ) -> Result<Reply<T>, StoreError> {
+        let (number, result) = self.exchange(job, asking).await?;
+        match Reply::of(result) {
+            Ok(reply) => Ok(reply),
+            Err(found) => Err(self.failed(number, found).await),
+        }
     }
 
-    async fn connection(&self) -> Result<(u64, Connection), StoreError> {
+    async fn exchange<T: FromRedisValue>(
+        &self,
+        job: Job<'_>,
+        asking: bool,
+    ) -> Result<(u64, Result<T, RedisError>), StoreError> {
+        let (number, mut single) = self.connection().await?;
+        let mut use_of = Use::new(self, number);
+        let result = job.run(&mut single.connection, asking).await;
+        use_of.ended();
+        Ok((number, result))
+    }
+
+    async fn connection(&self) -> Result<(u64, Single), StoreError> {
         let mut current = self.current.lock().await;
         let suspect = self.suspect.load(Ordering::Relaxed);
         if let Some((number, connection)) = &*current
@@ -122,37 +115,30 @@ impl Link {
         Ok((number, connection))
     }
 
-    async fn connect(&self) -> Result<Connection, StoreError> {
-        Ok(match &self.servers {
-            Servers::One(address) => {
+    async fn connect(&self) -> Result<Single, StoreError> {
+        match &self.server {
+            Server::At(address) => {
                 let server = info(address.clone(), &self.settings)?;
-                Connection::One(open(server, self.deadline).await?)
+                open(server, self.deadline).await
             }
-            Servers::Sentinels(sentinels, service) => {
+            Server::Named(sentinels, service) => {
                 let server = |address| info(address, &self.settings);
                 let wait = self.deadline / 3;
-                Connection::One(connect_primary(sentinels, service, server, wait).await?)
+                connect_primary(sentinels, service, server, wait).await
             }
-            Servers::Cluster(client) => {
-                Connection::Cluster(client.get_async_connection().await.map_err(error)?)
-            }
-        })
+        }
     }
 
     /// Forgets a connection that failed, or whose server is no primary any more.
-    async fn judge<T>(&self, number: u64, result: Result<T, RedisError>) -> Result<T, StoreError> {
-        let failure = match result {
-            Ok(value) => return Ok(value),
-            Err(found) => error(found),
-        };
-        let is_cluster = matches!(self.servers, Servers::Cluster(_));
-        if failure.is_outage() && !is_cluster {
+    async fn failed(&self, number: u64, found: RedisError) -> StoreError {
+        let failure = error(found);
+        if failure.is_outage() {
             let mut current = self.current.lock().await;
             if current.as_ref().is_some_and(|(of, _)| *of == number) {
                 *current = None;
             }
         }
-        Err(failure)
+        failure
     }
 }
 
@@ -193,30 +179,12 @@ impl Drop for Use<'_> {
     }
 }
 
-/// The library's own call of a script copies each argument twice.
-async fn run<T: FromRedisValue>(
-    script: &Script,
-    call: &Cmd,
-    connection: &mut impl ConnectionLike,
-) -> Result<T, RedisError> {
-    match call.query_async(connection).await {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            script.prepare_invoke().load_async(connection).await?;
-            call.query_async(connection).await
-        }
-        result => result,
-    }
+/// How the servers are logged in to; a database is no part of it.
+pub(super) fn login(options: &RedisOptions) -> RedisConnectionInfo {
+    login_as(options.user.as_deref(), options.password.as_ref())
 }
 
-fn cluster(nodes: Vec<ConnectionInfo>, deadline: Duration) -> Result<ClusterClient, StoreError> {
-    ClusterClientBuilder::new(nodes)
-        .connection_timeout(deadline)
-        .response_timeout(deadline)
-        .build()
-        .map_err(error)
-}
-
-fn login(user: Option<&str>, password: Option<&Secret>) -> RedisConnectionInfo {
+pub(super) fn login_as(user: Option<&str>, password: Option<&Secret>) -> RedisConnectionInfo {
     let mut login = RedisConnectionInfo::default();
     if let Some(user) = user {
         login = login.set_username(user);
@@ -227,17 +195,19 @@ fn login(user: Option<&str>, password: Option<&Secret>) -> RedisConnectionInfo {
     login
 }
 
-fn address(text: &str, default_port: u16) -> Result<ConnectionAddr, StoreError> {
-    Ok(match Address::parse(text, default_port)? {
-        Address::Inet(host, port) => ConnectionAddr::Tcp(host, port),
-        Address::Unix(path) => ConnectionAddr::Unix(path),
-    })
-}
-
-fn info(
+pub(super) fn info(
     address: ConnectionAddr,
     settings: &RedisConnectionInfo,
 ) -> Result<ConnectionInfo, StoreError> {
     let info = address.into_connection_info().map_err(error)?;
     Ok(info.set_redis_settings(settings.clone()))
+}
+
+impl From<Address> for ConnectionAddr {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::Inet(host, port) => Self::Tcp(host, port),
+            Address::Unix(path) => Self::Unix(path),
+        }
+    }
 }

@@ -5,10 +5,15 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use redis::{Cmd, Script, cmd};
 
-use super::{RedisOptions, link::Link, script};
+use super::{
+    RedisOptions, RedisServers,
+    cluster::{Cluster, slot},
+    job::Job,
+    script,
+    server::Server,
+};
 use crate::{
     Answer, Breaker, Event, Lock, Locked, MAX_DISTINCT, Store, StoreError, Usage, Windows,
-    guard::Guard,
     store::{check_size, sum},
     wall_clock::millis,
     window::{check_event, counted, fingerprint},
@@ -20,14 +25,19 @@ const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
 /// How long the call of a script is as a rule, in bytes.
 const USUAL_CALL: usize = 512;
 
-/// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection. Each is
-/// one command or one script, and one round trip, but for a count with a mark, which has two: a cluster may have both keys on
-/// different servers. Windows slide by the server's clock.
+/// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection to each
+/// server. Each is one command or one script, and one round trip, but for a count with a mark, which has two: a cluster
+/// may have both keys on different servers. Windows slide by the server's clock.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
-    link: Arc<Link>,
-    guard: Arc<Guard>,
+    servers: Servers,
     prefix: Arc<[u8]>,
+}
+
+#[derive(Clone, Debug)]
+enum Servers {
+    One(Arc<Server>),
+    Cluster(Arc<Cluster>),
 }
 
 impl RedisStore {
@@ -35,18 +45,25 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// An address that is none.
+    /// An address that is none, a cluster without one.
     pub fn new(options: RedisOptions) -> Result<Self, StoreError> {
-        let link = Arc::new(Link::new(&options)?);
-        let for_probe = link.clone();
-        let probe = move || {
-            let link = for_probe.clone();
-            Box::pin(async move { link.command::<()>(&cmd("PING")).await }) as _
+        let one = |server| Servers::One(Arc::new(server));
+        let servers = match &options.servers {
+            RedisServers::One(address) => one(Server::at(address, &options)?),
+            RedisServers::Sentinels {
+                addresses,
+                service,
+                password,
+            } => one(Server::named(
+                service,
+                addresses,
+                password.as_ref(),
+                &options,
+            )?),
+            RedisServers::Cluster(seeds) => Servers::Cluster(Cluster::new(seeds, &options)?),
         };
-        let guard = Guard::new(name(&options), options.remote, Box::new(probe));
         Ok(Self {
-            link,
-            guard,
+            servers,
             prefix: options.prefix.into_bytes().into(),
         })
     }
@@ -68,15 +85,21 @@ impl RedisStore {
         for argument in arguments {
             call.arg(*argument);
         }
-        self.run(script, &call).await
+        let key = keys.first().copied().unwrap_or_default();
+        self.run(key, Job::script(script, &call)).await
     }
 
+    /// Has the server run it that has this key, and all others of the job.
     async fn run<T: redis::FromRedisValue>(
         &self,
-        script: &Script,
-        call: &Cmd,
+        key: &[u8],
+        job: Job<'_>,
     ) -> Result<T, StoreError> {
-        self.guard.call(self.link.script(script, call)).await
+        match &self.servers {
+            Servers::One(server) => server.run(job).await,
+            // Only those who have a cluster pay for the size of that.
+            Servers::Cluster(cluster) => Box::pin(cluster.run(slot(&self.key(key)), job)).await,
+        }
     }
 
     async fn set_with(
@@ -95,7 +118,7 @@ impl RedisStore {
         if ttl.is_some() {
             command.arg("PX").arg(milliseconds(ttl));
         }
-        let done: Option<String> = self.guard.call(self.link.command(&command)).await?;
+        let done: Option<String> = self.run(key, Job::command(&command)).await?;
         Ok(done.is_some())
     }
 
@@ -115,7 +138,7 @@ impl RedisStore {
         for window in windows.iter() {
             call.arg(window.length_ms()).arg(window.limit);
         }
-        let answer: Vec<u64> = self.run(&script::COUNT, &call).await?;
+        let answer: Vec<u64> = self.run(key, Job::script(&script::COUNT, &call)).await?;
         match answer.split_first() {
             Some((allowed, used)) if used.len() == windows.iter().len() => {
                 Ok(Usage::new(*allowed == 1, windows, used.iter().copied()))
@@ -138,15 +161,6 @@ fn read(value: Vec<u8>) -> Result<Bytes, StoreError> {
     Ok(value.into())
 }
 
-/// Where it is, for people.
-fn name(options: &RedisOptions) -> String {
-    match &options.servers {
-        super::RedisServers::One(address) => format!("redis {address}"),
-        super::RedisServers::Sentinels { service, .. } => format!("redis sentinel {service}"),
-        super::RedisServers::Cluster(nodes) => format!("redis cluster {}", nodes.join(" ")),
-    }
-}
-
 /// Nothing is no end.
 fn milliseconds(ttl: Option<Duration>) -> Vec<u8> {
     let text = ttl.map(|ttl| millis(ttl).clamp(1, MAX_TTL_MS).to_string());
@@ -158,7 +172,7 @@ impl Store for RedisStore {
         Box::pin(async move {
             let mut command = cmd("GET");
             command.arg(self.key(key));
-            let value: Option<Vec<u8>> = self.guard.call(self.link.command(&command)).await?;
+            let value: Option<Vec<u8>> = self.run(key, Job::command(&command)).await?;
             value.map(read).transpose()
         })
     }
@@ -213,7 +227,7 @@ impl Store for RedisStore {
         Box::pin(async move {
             let mut command = cmd("DEL");
             command.arg(self.key(key));
-            self.guard.call(self.link.command(&command)).await
+            self.run(key, Job::command(&command)).await
         })
     }
 
@@ -286,6 +300,9 @@ impl Store for RedisStore {
     }
 
     fn breakers(&self) -> Vec<Breaker> {
-        vec![self.guard.breaker().clone()]
+        match &self.servers {
+            Servers::One(server) => vec![server.breaker().clone()],
+            Servers::Cluster(cluster) => cluster.breakers(),
+        }
     }
 }

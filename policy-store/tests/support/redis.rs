@@ -1,5 +1,7 @@
 //! redis-server: alone, with a replica and sentinels, and as a cluster.
 
+use std::net::TcpListener;
+
 use super::{Server, free_port, process::run};
 
 const QUIET: [&str; 6] = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
@@ -11,7 +13,11 @@ pub fn one() -> Server {
 
 /// One server with more options.
 pub fn with(options: &[&str]) -> Server {
-    let port = free_port().to_string();
+    with_port(free_port(), options)
+}
+
+fn with_port(port: u16, options: &[&str]) -> Server {
+    let port = port.to_string();
     let command = [&["redis-server", "--port", &port], &QUIET[..], options].concat();
     Server::start(&format!("127.0.0.1:{port}"), &command)
 }
@@ -53,10 +59,9 @@ fn sentinel(primary: &str) -> Server {
     Server::start_in(directory, &address, &["redis-server", &file, "--sentinel"])
 }
 
-/// Three servers that share the keys.
+/// Three servers that share the keys, each a third of the slots in their order. Where one is away, the others serve theirs.
 pub fn cluster() -> Vec<Server> {
-    let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-    let servers: Vec<_> = (0..3).map(|_| with(&options)).collect();
+    let servers: Vec<_> = (0..3).map(|_| node()).collect();
     let addresses = servers.iter().map(Server::address);
     let create = ["--cluster", "create"]
         .into_iter()
@@ -64,4 +69,27 @@ pub fn cluster() -> Vec<Server> {
         .chain(["--cluster-yes"]);
     run("redis-cli", &create.collect::<Vec<_>>());
     servers
+}
+
+/// A server that is to belong to a cluster.
+pub fn node() -> Server {
+    let options = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "2000",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+    with_port(node_port(), &options)
+}
+
+/// A port that is free, and the one that is 10,000 above, at which nodes talk with each other.
+fn node_port() -> u16 {
+    loop {
+        let port = free_port() - 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -62,13 +62,13 @@ fn numbers(loaded: &Loaded, findings: &mut Vec<Finding>) {
             .trim_start()
             .trim_start_matches(['-', '+'])
             .starts_with(|c: char| c.is_ascii_digit() || c == '.');
-        if is_number && !begins {
+        if is_number && !value.number().is_finite() {
+            findings.push(Finding::Error(format!("${name} is not finite")));
+        } else if is_number && !begins {
             warn(
                 findings,
                 format!("${name} is no number: '{text}' counts as 0"),
             );
-        } else if is_number && !value.number().is_finite() {
-            findings.push(Finding::Error(format!("${name} is not finite")));
         }
     }
     for name in ["PTIME", "TEMP_PTIME"] {
@@ -313,3 +313,6 @@ fn without_meaning(loaded: &Loaded, findings: &mut Vec<Finding>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

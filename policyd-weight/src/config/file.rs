@@ -71,19 +71,21 @@ pub struct Loaded {
     pub ignored: Option<String>,
 }
 
-/// Reads the options.
+/// Reads the options. With `compat` a file that is read again changes the options of `before`, as in the Perl program:
+/// what it does not name any more stays.
 ///
 /// # Errors
 ///
 /// What is wrong with the file, as `FILE:LINE:COLUMN: error: ..` with the line; with `compat` that is
 /// [`Loaded::ignored`].
-pub fn load(source: &Source) -> Result<Loaded, String> {
+pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, String> {
     let defaults = source
         .defaults
         .options(source.compat)
         .map_err(|problem| problem.to_string())?;
+    let before = before.filter(|_| source.compat);
     let mut loaded = Loaded {
-        options: defaults.clone(),
+        options: before.unwrap_or(&defaults).clone(),
         defaults,
         warnings: vec![],
         ignored: None,
@@ -93,7 +95,7 @@ pub fn load(source: &Source) -> Result<Loaded, String> {
     };
     let shown = path.display().to_string();
     let evaluated = read(path).and_then(|text| {
-        evaluate(&text, &loaded.defaults).map_err(|problem| problem.report(&shown, "error"))
+        evaluate(&text, &loaded.options).map_err(|problem| problem.report(&shown, "error"))
     });
     match evaluated {
         Ok(evaluated) => {

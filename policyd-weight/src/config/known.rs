@@ -40,12 +40,11 @@ pub(super) const SPF_RESULTS: [&str; 7] = [
 ];
 
 /// What the texts of scores are made of, beside the names of lists.
-pub(super) const ITEMS: [&str; 31] = [
+pub(super) const ITEMS: [&str; 30] = [
     "CL_IP_EQ_FROM_MX",
     "CL_IP_EQ_HELO_MX",
     "CL_IP_EQ_FROM_IP",
     "CL_IP_EQ_HELO_IP",
-    "CL_IP_EQ_HELO_NUMERIC",
     "BAD_MX",
     "BOGUS_MX",
     "HELO_IP_IN_CL_SUBNET",

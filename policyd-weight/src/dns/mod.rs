@@ -31,14 +31,16 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// `/etc/resolv.conf` cannot be read.
+    /// `/etc/resolv.conf` cannot be used.
     pub fn new(
         config: &Config,
         options: &Variables,
         before: Option<&Self>,
     ) -> Result<Self, ResolvConfError> {
         let dns_options = dns_options(options, config.compat)?;
-        let same = before.filter(|before| *before.resolver.options() == dns_options);
+        // With `compat` DNS options are those of the start.
+        let same =
+            before.filter(|before| config.compat || *before.resolver.options() == dns_options);
         Ok(Self {
             resolver: same.map_or_else(
                 || DnsResolver::new(dns_options),

@@ -1,5 +1,9 @@
 //! The questions of a request, against a name server.
 
+mod answers;
+
+use std::sync::Mutex;
+
 use policy_testing::NameServer;
 
 use super::*;
@@ -7,20 +11,20 @@ use crate::{
     config::DefaultSet,
     mail::Attributes,
     perl::evaluate,
-    score::{Family, ListFact, Lookup},
+    score::{Family, ListFact, Lookup, Scoring},
 };
 
 fn dns(server: &NameServer, text: &str, compat: bool) -> (Config, Dns) {
+    of_set(DefaultSet::Debian, server, text, compat)
+}
+
+fn of_set(set: DefaultSet, server: &NameServer, text: &str, compat: bool) -> (Config, Dns) {
     let text = format!(
         "$NS = '{}'; $DNS_RETRIES = 0; $DNS_RETRY_IVAL = 1; {text}",
         server.address()
     );
-    let options = evaluate(
-        text.as_bytes(),
-        &DefaultSet::Debian.options(compat).unwrap(),
-    )
-    .unwrap()
-    .options;
+    let options = evaluate(text.as_bytes(), &set.options(compat).unwrap());
+    let options = options.unwrap().options;
     let config = Config::new(&options, compat);
     let dns = Dns::new(&config, &options, None).unwrap();
     (config, dns)
@@ -223,6 +227,31 @@ async fn spf_is_asked_for_where_it_has_a_score() {
     }
 }
 
+#[tokio::test]
+async fn each_result_of_spf_may_have_a_score() {
+    for (zone, expected) in [
+        ("acme.test A 192.0.2.1", "none"),
+        ("acme.test TXT \"v=spf1 ?all\"", "neutral"),
+        ("acme.test TXT \"v=spf1 ip4:192.0.2.0/24 -all\"", "pass"),
+        ("acme.test TXT \"v=spf1 -all\"", "fail"),
+        ("acme.test TXT \"v=spf1 ~all\"", "softfail"),
+        ("acme.test !servfail", "temperror"),
+        ("acme.test TXT \"v=spf1 nonsense\"", "permerror"),
+    ] {
+        let server = NameServer::start(zone);
+        let scores = format!("@spf_score = ('{expected}', 2.5); $REJECTLEVEL = 99;");
+        let (config, dns) = dns(&server, &format!("{scores} @dnsbl_score = ();"), false);
+        let mail = mail("192.0.2.1", "h.test", "x@acme.test");
+        let facts = dns.facts(&config, &mail, deadline()).await;
+        assert_eq!(facts.spf.as_deref(), Some(expected), "{zone}");
+        let mut scoring = Scoring::new(&config, &mail);
+        assert!(scoring.lists(&[]).is_continue());
+        let item = format!(" SPF_{}=2.5", expected.to_ascii_uppercase());
+        let action = scoring.finish(&facts).action;
+        assert!(action.contains(&item), "{action}");
+    }
+}
+
 #[test]
 fn name_servers_have_ports() {
     for (text, expected) in [
@@ -239,5 +268,3 @@ fn name_servers_have_ports() {
         );
     }
 }
-
-use std::sync::Mutex;

@@ -159,7 +159,11 @@ impl Interpreter {
             }
             self.cursor.advance(length);
             let right = if operator == Binary::Power {
-                self.unary()?
+                // `2**3**2` is 512.
+                self.deeper()?;
+                let right = self.binary(operator.level())?;
+                self.depth -= 1;
+                right
             } else {
                 self.binary(operator.level() + 1)?
             };

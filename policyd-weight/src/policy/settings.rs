@@ -28,9 +28,9 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, with a value, or with a file that it names.
+    /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
-        let loaded = load(&source)?;
+        let loaded = load(&source, before.map(Self::options))?;
         let findings = check(&source, &loaded);
         let shown = source.shown();
         if let Some(error) = findings
@@ -47,8 +47,15 @@ impl Settings {
                 .answer_prefix
                 .push_str(" using builtin defaults due to config-error");
         }
+        if let Some(before) = before.filter(|_| source.compat) {
+            // The Perl program makes it of the first file.
+            config
+                .answer_prefix
+                .clone_from(&before.config.answer_prefix);
+        }
         let dns = Dns::new(&config, &loaded.options, before.map(|before| &before.dns));
-        let dns = dns.map_err(|error| format!("{shown}:1:1: error: {error}"))?;
+        // It names the file of name servers, which is not this one.
+        let dns = dns.map_err(|error| error.to_string())?;
         let countries =
             countries(&loaded.options).map_err(|error| format!("{shown}:1:1: error: {error}"))?;
         Ok(Self {

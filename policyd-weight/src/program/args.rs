@@ -188,9 +188,12 @@ Options
     --compat           do everything as the Perl program does it, harmful things as well
     --defaults SET     beta2, beta3, debian (with a file), modern (without one)
     --check-config     check the configuration: 0, or 78 with what is wrong
+    --parse-config FILE
+                       print what a file changes, as JSON
     --admin ENDPOINT   show metrics and the state over HTTP here (with start): inet:HOST:PORT on loopback, or unix:/PATH
     --control ENDPOINT take commands of policyd-weight ctl here (with start): unix:/PATH
-    --explain [--json] read a request, and print its score step by step
+    --explain [--json]
+                       read a request, and print its score step by step
 
 Actions
     start              start the daemon

@@ -158,7 +158,7 @@ fn parse_config(args: &Args) -> Result<(), Exit> {
 
 fn check_config(args: &Args) -> Result<(), Exit> {
     let source = source(args);
-    let loaded = config::load(&source).map_err(Exit::config)?;
+    let loaded = config::load(&source, None).map_err(Exit::config)?;
     let shown = source.shown();
     let findings = config::check(&source, &loaded);
     let mut lines = loaded.warnings.clone();

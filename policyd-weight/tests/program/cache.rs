@@ -114,3 +114,39 @@ fn the_cache_outlives_a_daemon_that_is_killed() {
     let _running = world.start();
     assert_eq!(world.ask(&good("5")), GOOD);
 }
+
+#[test]
+fn without_a_socket_the_cache_is_in_memory_alone() {
+    let world = World::new("$SPATH = '';");
+    let mut running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(world.ask(&good("2")).contains("using cached result"));
+    let files = std::fs::read_dir(world.path("lock")).unwrap();
+    assert_eq!(files.count(), 0);
+    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    running.kill();
+    drop(running);
+    let _running = world.start();
+    assert_eq!(world.ask(&good("3")), GOOD);
+}
+
+#[test]
+fn what_a_cache_of_before_has_left_is_removed() {
+    let world = World::new("");
+    std::fs::create_dir_all(world.path("lock/cache_lock")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(world.path("lock/polw.sock")).unwrap());
+    let emptied = world.run(&["-k"]);
+    assert!(emptied.status.success(), "{emptied:?}");
+    let said = text(&emptied.stderr);
+    assert!(
+        said.contains("warning: -k action but ")
+            && said.contains("polw.sock still exists, deleting it\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("warning: removing stale ") && said.contains("/cache_lock\n"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_dir(world.path("lock")).unwrap().count(), 0);
+    assert_eq!(text(&world.run(&["-k"]).stderr), "");
+}

@@ -1,8 +1,14 @@
 //! What the command line prints: explanations, checks, defaults.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    process::{Command, Output, Stdio},
+};
 
-use super::world::{PROGRAM, World, bad, text};
+use policy_testing::process::with_resolv_conf;
+
+use super::world::{GOOD, PROGRAM, World, bad, good, text};
 
 #[test]
 fn an_explanation_shows_each_step() {
@@ -66,6 +72,34 @@ fn a_configuration_is_checked() {
 }
 
 #[test]
+fn a_fault_of_resolv_conf_is_said_of_that_file() {
+    let world = World::new("$NS = '';");
+    let file = world.path("resolv.conf");
+    for (servers, reason) in [
+        (
+            "nameserver fe80::1%none\n",
+            "fe80::1%none is at an interface that is not there",
+        ),
+        ("nameserver 192.0.2.1\n", ""),
+    ] {
+        fs::write(&file, servers).unwrap();
+        for words in [&["--check-config"][..], &["--explain"]] {
+            let mut command = with_resolv_conf(&file, PROGRAM);
+            command.arg("-f").arg(world.file()).args(words);
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            let (said, status) = (text(&output.stderr), output.status.code());
+            let last = said.lines().last().unwrap_or_default();
+            if reason.is_empty() {
+                assert!(!said.contains("resolv.conf"), "{words:?}: {said}");
+            } else {
+                let expected = format!("cannot use /etc/resolv.conf: {reason}");
+                assert_eq!((last, status), (&*expected, Some(78)), "{words:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_file_is_printed_as_json() {
     let world = World::new("");
     fs::write(
@@ -94,4 +128,164 @@ fn defaults_are_a_file_that_loads() {
         let checked = world.run(&["--check-config", "--defaults", set]);
         assert!(checked.status.success(), "{set}: {}", text(&checked.stderr));
     }
+}
+
+fn run(words: &[&str]) -> Output {
+    Command::new(PROGRAM).args(words).output().unwrap()
+}
+
+#[test]
+fn the_version_and_the_help_are_printed_and_what_is_wrong_with_the_words() {
+    for word in ["-v", "--version"] {
+        let printed = run(&[word]);
+        let version = concat!("policyd-weight version: ", env!("CARGO_PKG_VERSION"), ", ");
+        assert!(printed.status.success() && text(&printed.stdout).starts_with(version));
+    }
+    for word in ["-h", "--help"] {
+        let printed = run(&[word]);
+        assert!(printed.status.success());
+        for part in [
+            "[start|stop|restart|reload|defaults]",
+            " -D ",
+            " -d ",
+            " -f FILE ",
+            " -k ",
+            " -s ",
+            "--compat",
+            "--check-config",
+            "--explain",
+        ] {
+            assert!(text(&printed.stdout).contains(part), "{part}");
+        }
+    }
+    for (words, status, begin) in [
+        (&["-x"][..], 1, "policyd-weight: unknown option -x\nUsage: "),
+        (
+            &["start", "stop"],
+            1,
+            "policyd-weight: one action at a time\nUsage: ",
+        ),
+        (
+            &["-f", "/nonexistent/file", "start"],
+            255,
+            "configfile /nonexistent/file doesn't exist\n",
+        ),
+    ] {
+        let printed = run(words);
+        assert_eq!(printed.status.code(), Some(status), "{words:?}");
+        assert!(
+            text(&printed.stdout).starts_with(begin),
+            "{words:?}: {printed:?}"
+        );
+    }
+}
+
+#[test]
+fn only_root_may_act_on_the_daemon() {
+    let world = World::new("");
+    // Where another user can reach it.
+    let program = world.path("policyd-weight");
+    let copied = Command::new("install").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
+    for action in ["start", "stop", "restart", "reload"] {
+        let mut command = Command::new(&program);
+        command.arg("-f").arg(world.file()).arg(action);
+        let output = command
+            .uid(12_345)
+            .gid(12_345)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let said = format!("You must be root in order to use \"{action}\"!\n");
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(255), said)
+        );
+    }
+}
+
+/// `/etc`, `/usr/local/etc` and the directory of the start, in the order of the Perl program, and none of them.
+#[test]
+fn the_first_file_of_the_usual_ones_is_read_and_without_one_the_defaults_are_modern() {
+    let world = World::new("");
+    let script = r#"
+set -e
+mount --make-rprivate /
+mkdir "$2/here" "$2/etc" "$2/etc.work" "$2/local" "$2/local.work"
+mount -t tmpfs none "$2/here"
+mkdir "$2/here/etc" "$2/here/etc.work" "$2/here/local" "$2/here/start"
+mount -t overlay -o "lowerdir=/etc,upperdir=$2/here/etc,workdir=$2/here/etc.work" overlay /etc
+mkdir -p /usr/local/etc
+mount --bind "$2/here/local" /usr/local/etc
+rm -f /etc/policyd-weight.conf
+mkdir -p /etc/postfix
+cd "$2/here/start"
+files="/etc/policyd-weight.conf /etc/postfix/policyd-weight.cf /usr/local/etc/policyd-weight.conf policyd-weight.conf"
+for file in $files; do echo '$REJECTLEVEL = 2;' >"$file"; done
+for file in $files; do "$1" --check-config 2>/dev/null; rm "$file"; done
+"$1" --check-config
+"$1" --check-config --compat 2>/dev/null
+"#;
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh", PROGRAM])
+        .arg(world.directory.path())
+        .output()
+        .unwrap();
+    let expected = "/etc/policyd-weight.conf: no error, debian defaults\n\
+        /etc/postfix/policyd-weight.cf: no error, debian defaults\n\
+        /usr/local/etc/policyd-weight.conf: no error, debian defaults\n\
+        policyd-weight.conf: no error, debian defaults\n\
+        default settings: no error, modern defaults\n\
+        default settings: no error, debian defaults\n";
+    assert_eq!(text(&output.stdout), expected, "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+}
+
+/// A device directory without a log: nobody is kept from anything by that.
+#[test]
+fn a_missing_log_fails_no_action() {
+    let world = World::new("");
+    fs::write(world.path("request"), good("1")).unwrap();
+    let script = r#"
+mount --make-rprivate /
+mkdir "$2/dev"
+mount -t tmpfs none "$2/dev"
+for device in null zero random urandom; do : >"$2/dev/$device"; mount --bind "/dev/$device" "$2/dev/$device"; done
+mount --move "$2/dev" /dev
+test -e /dev/log && exit 99
+run() { "$1" -f "$2/policyd-weight.conf" $3 >"$2/out" 2>"$2/err" <"$2/request"; echo "$3: $? $(tr '\n' ' ' <"$2/err")"; }
+run "$1" "$2" start
+run "$1" "$2" reload
+run "$1" "$2" restart
+run "$1" "$2" -s
+run "$1" "$2" -k
+run "$1" "$2" stop
+run "$1" "$2" ""
+cat "$2/out"
+"#;
+    let output = Command::new("unshare")
+        .args([
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            PROGRAM,
+        ])
+        .arg(world.directory.path())
+        .output()
+        .unwrap();
+    let said = "policyd-weight: no log: /dev/log: No such file or directory (os error 2); -d writes to standard output ";
+    let expected = format!(
+        "start: 0 {said}\nreload: 0 \nrestart: 0 {said}\n-s: 0 \n-k: 0 \nstop: 0 \n: 0 \n{GOOD}\n\n"
+    );
+    assert_eq!(
+        text(&output.stdout),
+        expected.replace("policyd-weight: no log", "postfix/policyd-weight: no log"),
+        "{output:?}"
+    );
 }

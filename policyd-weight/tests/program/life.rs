@@ -4,11 +4,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
     process::{ChildStdout, Command, Stdio},
 };
 
-use super::world::{GOOD, Running, World, good, signal, text};
+use super::world::{GOOD, Running, World, good, text};
 
 #[test]
 fn it_is_started_restarted_reloaded_and_stopped() {
@@ -108,26 +107,6 @@ fn a_start_waits_until_its_port_is_free() {
 }
 
 #[test]
-fn a_fault_in_the_file_keeps_the_settings_of_before() {
-    let world = World::new("");
-    let _running = world.start();
-    assert_eq!(world.ask(&good("1")), GOOD);
-    world.configure("$REJECTLEVEL = ;");
-    assert!(
-        world.run(&["-k"]).status.code() == Some(78),
-        "the command line reads the file as well"
-    );
-    assert!(signal("-HUP", world.pid()));
-    assert!(
-        world
-            .ask(&good("2"))
-            .ends_with("using cached result; rate: -4.6")
-    );
-    world.configure("$POSCACHEMSG = 'known client';");
-    world.wait_until_known();
-}
-
-#[test]
 fn unsafe_paths_are_refused() {
     for (make, message) in [
         ("ln -s /tmp lock", "lock is a symbolic link"),
@@ -153,15 +132,6 @@ fn unsafe_paths_are_refused() {
 }
 
 #[test]
-fn a_file_that_everybody_can_write_to_is_refused() {
-    let world = World::new("");
-    fs::set_permissions(world.file(), fs::Permissions::from_mode(0o666)).unwrap();
-    let output = world.run(&["start"]);
-    assert_eq!(output.status.code(), Some(78));
-    assert!(text(&output.stderr).contains("every user can write to the file"));
-}
-
-#[test]
 fn the_daemon_has_given_up_its_privileges() {
     let world = World::new("");
     let running = world.start();
@@ -174,4 +144,82 @@ fn the_daemon_has_given_up_its_privileges() {
         "{status}"
     );
     assert!(world.path("lock/cache.sqlite").exists());
+}
+
+/// With `-d`: the next port, names with `.debug`, the log on standard output, and the user that has started it.
+#[test]
+fn a_debugged_daemon_stands_beside_the_other_one() {
+    let world = World::new("");
+    let (running, mut log) = start_with_its_log(&world);
+    wait_for_line(&mut log, "master: listening on inet:127.0.0.1:");
+    world.ask(&good("1"));
+    wait_for_line(&mut log, "decided action=");
+    let pid = fs::read_to_string(world.path("pid.debug")).unwrap();
+    assert_eq!(pid, running.0.id().to_string());
+    assert!(!world.path("pid").exists());
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains("Uid:\t0\t0\t0\t0"), "{status}");
+    // Its cache is its own.
+    assert!(world.path("lock/polw.sock.debug").exists());
+    let shown = |words: &[&str]| text(&world.run(words).stdout);
+    assert!(shown(&["-d", "-s"]).contains("\npass: 100.64.2.10-acme.test "));
+    assert!(world.run(&["-d", "-k"]).status.success());
+    assert_eq!(shown(&["-d", "-s"]).lines().count(), 1);
+    // Its parent is this test, which has to hear of its end.
+    let parent = std::thread::spawn(move || drop(running));
+    let stopped = world.run(&["-d", "stop"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    parent.join().unwrap();
+    assert!(!world.path("pid.debug").exists());
+}
+
+#[test]
+fn a_pid_file_that_was_left_behind_stops_nobody() {
+    let world = World::new("");
+    // This test's own process is no policyd-weight.
+    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
+    let reloaded = world.run(&["reload"]);
+    assert_eq!(reloaded.status.code(), Some(255));
+    assert!(
+        text(&reloaded.stderr).starts_with("Couldn't open "),
+        "{reloaded:?}"
+    );
+    assert!(world.run(&["stop"]).status.success());
+    assert!(!world.path("pid").exists());
+
+    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
+    assert!(world.run(&["start"]).status.success());
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert_ne!(world.pid(), std::process::id().to_string());
+    assert!(world.run(&["-k", "stop"]).status.success());
+    assert_eq!(
+        text(&world.run(&["-s"]).stdout).lines().count(),
+        1,
+        "-k has emptied it before"
+    );
+
+    let none = world.run(&["restart"]);
+    assert_eq!(none.status.code(), Some(1), "{none:?}");
+}
+
+#[test]
+fn it_listens_at_an_address_of_ipv6() {
+    let world = World::new("$BIND_ADDRESS = '::1';");
+    let child = world
+        .command(&["-D", "start"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(child);
+    let mut stream = None;
+    let connected = policy_testing::within(super::PATIENCE, || {
+        stream = std::net::TcpStream::connect(("::1", world.port())).ok();
+        stream.is_some()
+    });
+    assert!(connected);
+    let client = "2001:db8::7";
+    let request = super::world::request(client, "foo.test", "carol@acme.test", "1");
+    let answer = super::world::ask(&mut stream.unwrap(), &request);
+    let named = "unknown[2001:0db8:0000:0000:0000:0000:0000:0007] (helo/hostname mismatch)";
+    assert!(answer.contains(named), "{answer}");
 }

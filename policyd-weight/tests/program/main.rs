@@ -10,6 +10,7 @@
 mod cache;
 mod command_line;
 mod control;
+mod file;
 mod init_script;
 mod life;
 mod load;

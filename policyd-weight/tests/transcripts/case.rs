@@ -9,6 +9,8 @@ pub enum Step {
     Answer(Option<String>),
     /// The line of the score.
     Log(String),
+    /// The line of the answer, which follows each one. Transcripts do not repeat it.
+    Decided(String),
     /// The questions that the name server got; none is given as an empty list.
     Questions(Vec<String>),
     /// Seconds to wait: the program counts them.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
@@ -50,22 +50,27 @@ pub fn run(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Vec<(Step, Ste
     let mut connection = program.connect();
     let mut results = vec![];
     let (mut lines, mut asked, mut before) = (0, 0, 0);
+    let mut last = String::new();
     for step in &case.steps {
         let got = match step {
             Step::Request(attributes) => {
                 lines = log.count(&name);
                 before = dns.questions().len();
-                let answer = connection.ask(&request(attributes, results.len()));
-                if answer.is_none() {
-                    connection = program.connect();
-                } else {
-                    log.wait_for(&name, lines, "decided action=");
-                }
+                let request = request(attributes, results.len());
+                let answer = connection.ask(&request);
+                let answer = answer.map(|answer| without_action(&answer));
                 results.push((step.clone(), step.clone()));
-                results.push((
-                    Step::Answer(None),
-                    Step::Answer(answer.map(|answer| without_action(&answer))),
-                ));
+                if let Some(answer) = &answer {
+                    log.wait_for(&name, lines, "decided action=");
+                    results.push((
+                        Step::Decided(decided(answer, &request, &case.config)),
+                        Step::Decided(decided_line(&log.lines(&name, lines))),
+                    ));
+                } else {
+                    connection = program.connect();
+                }
+                last = scored(&request);
+                results.push((Step::Answer(None), Step::Answer(answer)));
                 continue;
             }
             Step::Answer(expected) => {
@@ -75,7 +80,8 @@ pub fn run(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Vec<(Step, Ste
                 *step = Step::Answer(expected.clone());
                 continue;
             }
-            Step::Log(_) => Step::Log(score_line(&log.lines(&name, lines))),
+            Step::Decided(_) => continue,
+            Step::Log(_) => Step::Log(score_line(&log.lines(&name, lines), &last)),
             Step::Questions(expected) => {
                 let texts = |from: usize| -> BTreeSet<String> {
                     dns.questions()[from..]
@@ -138,8 +144,76 @@ fn request(changes: &[(String, Option<String>)], mail: usize) -> String {
     text + "\n"
 }
 
-/// The score of the last line with one, without the client and the mail.
-fn score_line(lines: &[String]) -> String {
+/// An attribute in lower case, as the programs take it.
+fn attribute(request: &str, name: &str) -> String {
+    let lines = request.lines().filter_map(|line| line.split_once('='));
+    let mut values = lines.filter(|(found, _)| *found == name);
+    let value = values.next().map_or("", |(_, value)| value);
+    value.to_ascii_lowercase()
+}
+
+/// The line about an answer, without its time.
+fn decided(answer: &str, request: &str, config: &str) -> String {
+    let [client, address, helo, from, to, instance] = [
+        "client_name",
+        "client_address",
+        "helo_name",
+        "sender",
+        "recipient",
+        "instance",
+    ]
+    .map(|name| attribute(request, name));
+    let instance = if config.contains("$DEBUG = 1;") {
+        format!("<instance={instance}> ")
+    } else {
+        String::new()
+    };
+    format!(
+        "decided action={answer}; {instance}<client={client}[{address}]> <helo={helo}> <from={from}> <to={to}>; delay:"
+    )
+}
+
+/// The last line about an answer, up to its time in whole seconds.
+fn decided_line(lines: &[String]) -> String {
+    let line = lines
+        .iter()
+        .rfind(|line| line.starts_with("decided action="));
+    let Some((text, delay)) = line.and_then(|line| line.rsplit_once(' ')) else {
+        return String::new();
+    };
+    let seconds = delay.strip_suffix('s').unwrap_or_default();
+    if seconds.parse::<u32>().is_err() {
+        return format!("{text} {delay}");
+    }
+    text.to_owned()
+}
+
+/// The client and the mail in the line of a score: the address in full, and the sender without an extension.
+fn scored(request: &str) -> String {
+    let [client, address, helo, from, to] = [
+        "client_name",
+        "client_address",
+        "helo_name",
+        "sender",
+        "recipient",
+    ]
+    .map(|name| attribute(request, name));
+    let address = match address.parse() {
+        Ok(IpAddr::V6(address)) => address
+            .segments()
+            .map(|group| format!("{group:04x}"))
+            .join(":"),
+        _ => address,
+    };
+    let from = match (from.find(['+', '-']), from.rfind('@')) {
+        (Some(start), Some(at)) if start < at => format!("{}{}", &from[..start], &from[at..]),
+        _ => from,
+    };
+    format!("<client={client}[{address}]> <helo={helo}> <from={from}> <to={to}>")
+}
+
+/// The score of the last line with one, without the client and the mail, which have to be these.
+fn score_line(lines: &[String], mail: &str) -> String {
     let line = lines
         .iter()
         .rev()
@@ -150,7 +224,11 @@ fn score_line(lines: &[String]) -> String {
     }) else {
         return String::new();
     };
-    let rate = rest.rsplit_once("; rate:").map_or("", |(_, rate)| rate);
+    let (found, rate) = rest.rsplit_once("; rate:").unwrap_or((rest, ""));
+    // With `$DEBUG` the instance is before it.
+    if !found.ends_with(mail.trim_start_matches("<client=")) {
+        return format!("{score}; <client={found}; rate:{rate}");
+    }
     format!("{score}; rate:{rate}")
 }
 
@@ -169,6 +247,7 @@ pub fn shown(step: &Step) -> String {
         ),
         Step::Answer(None) => "   < (connection closed, no answer)".to_owned(),
         Step::Log(line) => format!("   L: {line}"),
+        Step::Decided(line) => format!("   D: {line}"),
         Step::Questions(questions) if questions.is_empty() => {
             "   DNS questions since: none".to_owned()
         }

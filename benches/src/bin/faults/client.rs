@@ -1,14 +1,15 @@
 //! A client that reads and repeats as Postfix does.
 
 use std::{
-    io::{self, ErrorKind},
+    io,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use policy_benches::connection::Connection;
+use policy_client::{Answer, Failure, Flaw, Idle};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::program::Running;
+use crate::program::{Open, Running};
 
 /// What came of one try.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,15 +36,18 @@ pub(crate) struct Try {
 /// new connection, when it got no action.
 pub(crate) struct Postfix<'a> {
     program: &'a Running<'a>,
-    connection: Option<Connection>,
+    runtime: Runtime,
+    connection: Option<Open>,
 }
 
 impl<'a> Postfix<'a> {
-    pub(crate) const fn new(program: &'a Running<'a>) -> Self {
-        Self {
+    /// On the thread that asks.
+    pub(crate) fn new(program: &'a Running<'a>) -> io::Result<Self> {
+        Ok(Self {
             program,
+            runtime: Builder::new_current_thread().enable_all().build()?,
             connection: None,
-        }
+        })
     }
 
     /// Asks about a sender; at most two tries, of which the last one counts.
@@ -59,38 +63,53 @@ impl<'a> Postfix<'a> {
     /// Asks once.
     pub(crate) fn attempt(&mut self, sender: &str) -> Try {
         let begin = Instant::now();
-        let got = self.exchange(sender);
-        if !matches!(got, Got::Action(_)) {
-            self.connection = None;
+        let (program, connection) = (self.program, &mut self.connection);
+        let answer = self.runtime.block_on(ask(program, connection, sender));
+        if answer.is_err() {
+            *connection = None;
         }
+        let got = Got::from(answer);
         Try {
             got,
             took: begin.elapsed(),
         }
     }
-
-    fn exchange(&mut self, sender: &str) -> Got {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => match self.program.connect() {
-                Ok(connection) => self.connection.insert(connection),
-                Err(_) => return Got::NoConnection,
-            },
-        };
-        ask(connection, sender).unwrap_or_else(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Got::Silence,
-            _ => Got::Closed,
-        })
-    }
 }
 
-fn ask(connection: &mut Connection, sender: &str) -> io::Result<Got> {
+async fn ask(
+    program: &Running<'_>,
+    open: &mut Option<Open>,
+    sender: &str,
+) -> Result<Answer<'static>, Failure> {
+    let Open { connection, .. } = match open {
+        Some(open) => open,
+        none => none.insert(program.connect(PATIENCE).await?),
+    };
     // As Postfix takes it; and it forgets what it has read beyond a reply.
-    if connection.is_readable()? {
-        return Ok(Got::Closed);
+    if connection.idle() != Idle::Silent {
+        return Err(Failure::Closed);
     }
-    connection.send(request(sender).as_bytes())?;
-    connection.read(PATIENCE, scan)
+    connection
+        .send(request(sender).as_bytes(), PATIENCE)
+        .await?;
+    connection.answer(PATIENCE).await
+}
+
+impl From<Result<Answer<'_>, Failure>> for Got {
+    fn from(answer: Result<Answer<'_>, Failure>) -> Self {
+        let text = |action: &[u8]| Self::Action(String::from_utf8_lossy(action).into_owned());
+        match answer {
+            Ok(answer) => text(&answer.action),
+            Err(Failure::Connect(_)) => Self::NoConnection,
+            Err(Failure::TimedOut { .. }) => Self::Silence,
+            Err(Failure::Closed | Failure::Half(_) | Failure::Connection(_)) => Self::Closed,
+            Err(Failure::Invalid(fault)) => match fault.flaw {
+                Flaw::NoAction | Flaw::NoValue => Self::NoAction,
+                // An action, although none that Postfix can use.
+                _ => text(fault.line.strip_prefix(b"action=").unwrap_or_default()),
+            },
+        }
+    }
 }
 
 fn request(sender: &str) -> String {
@@ -101,30 +120,6 @@ fn request(sender: &str) -> String {
     )
 }
 
-/// A reply by the rules of Postfix's `attr_scan_plain`: what is not asked for is
-/// skipped.
-fn scan(bytes: &[u8]) -> Option<Got> {
-    let mut action = None;
-    let mut at = 0;
-    loop {
-        let line = line(bytes, at)?;
-        at += line.len() + 1;
-        match line.strip_prefix(b"action=") {
-            _ if line.is_empty() => return Some(action.map_or(Got::NoAction, Got::Action)),
-            Some(value) if action.is_none() => {
-                action = Some(String::from_utf8_lossy(value).into_owned());
-            }
-            _ => {}
-        }
-    }
-}
-
-fn line(bytes: &[u8], at: usize) -> Option<&[u8]> {
-    let rest = &bytes[at..];
-    let end = rest.iter().position(|byte| *byte == b'\n')?;
-    Some(&rest[..end])
-}
-
 /// `smtpd_policy_service_retry_delay`.
 const TRY_DELAY: Duration = Duration::from_secs(1);
 /// In place of Postfix's 100 s.
@@ -132,22 +127,36 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
+    use std::{error::Error, io::Write, os::unix::net::UnixStream};
+
+    use policy_client::Connection;
+
     use super::*;
 
     #[test]
-    fn replies_are_read_as_postfix_reads_them() {
+    fn replies_are_read_as_postfix_reads_them() -> Result<(), Box<dyn Error>> {
         let action = |text: &str| Got::Action(text.to_owned());
-        let rows: [(&[u8], Option<Got>); 7] = [
-            (b"action=a b\n\naction=c\n\n", Some(action("a b"))),
-            (b"x=y\naction=a\n\n", Some(action("a"))),
-            (b"220 hello\r\naction=a\n\n", Some(action("a"))),
-            (b"action=a\r\n\r\n", None),
-            (b"action=a\n", None),
-            (b"\n", Some(Got::NoAction)),
-            (b"action=a\naction=b\n\n", Some(action("a"))),
+        let rows: [(&[u8], Got); 9] = [
+            (b"action=a b\n\naction=c\n\n", action("a b")),
+            (b"x=y\naction=a\n\n", action("a")),
+            (b"220 hello\r\naction=a\n\n", action("a")),
+            (b"action=a\r\n\r\n", Got::Silence),
+            (b"action=a\n", Got::Silence),
+            (b"\n", Got::NoAction),
+            (b"action=a\naction=b\n\n", action("a")),
+            (b"action=\n\n", action("")),
+            (b"action=a\r\n\n", action("a\r")),
         ];
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         for (bytes, wanted) in rows {
-            assert_eq!(scan(bytes), wanted, "{}", bytes.escape_ascii());
+            let (near, mut far) = UnixStream::pair()?;
+            far.write_all(bytes)?;
+            let answer = runtime.block_on(async {
+                let mut connection = Connection::over(near).map_err(Failure::Connect)?;
+                connection.answer(Duration::from_millis(20)).await
+            });
+            assert_eq!(Got::from(answer), wanted, "{}", bytes.escape_ascii());
         }
+        Ok(())
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(
     let mut outcome = Outcome::default();
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
-        let mut client = Postfix::new(&running);
+        let mut client = Postfix::new(&running)?;
         let Try { got, took } = client.attempt(&number.to_string());
         match got {
             Got::Action(action) if action == "default" => outcome.default += 1,
@@ -66,7 +66,7 @@ pub(crate) fn run(
         }
     }
     drop(clients);
-    let mut client = Postfix::new(&running);
+    let mut client = Postfix::new(&running)?;
     let tries = client.ask("last");
     let last = tries.last().map(|last| &last.got);
     outcome.recovers = matches!(last, Some(Got::Action(action)) if action != "default");

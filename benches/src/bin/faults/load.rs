@@ -150,7 +150,7 @@ impl Load<'_> {
             for number in 0..CONNECTIONS {
                 let (running, outcome, turn) = (&running, &outcome, &turn);
                 scope.spawn(move || {
-                    let mut client = Postfix::new(running);
+                    let mut client = Postfix::new(running).expect("a runtime");
                     // The second time all have their processes: none has to wait while others start.
                     for _ in 0..2 {
                         client.ask("before");

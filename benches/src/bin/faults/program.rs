@@ -13,10 +13,10 @@ use std::{
 };
 
 use policy_benches::{
-    connection::Connection,
     endpoint::Endpoint,
     process::{Errors, Process},
 };
+use policy_client::{Connection, Failure};
 
 use crate::{lock::lock, syslog::Syslog};
 
@@ -53,6 +53,13 @@ pub(crate) struct Running<'a> {
     /// Under spawn(8) there is one for each connection instead.
     _daemon: Option<Process>,
     pids: Mutex<Vec<u32>>,
+}
+
+/// A connection to it.
+pub(crate) struct Open {
+    pub(crate) connection: Connection,
+    /// The process at its other end, where it has one of its own, which ends with it.
+    _process: Option<Process>,
 }
 
 impl Program {
@@ -120,17 +127,28 @@ impl Program {
 
 impl Running<'_> {
     /// A new connection; under spawn(8) this is a new process.
-    pub(crate) fn connect(&self) -> io::Result<Connection> {
+    pub(crate) async fn connect(&self, within: Duration) -> Result<Open, Failure> {
         if self.program.is_daemon() {
-            return Ok(Connection::new(self.setting.listen().connect()?, None));
+            let connection = Connection::open(&self.setting.listen().policy(), within).await?;
+            return Ok(Open {
+                connection,
+                _process: None,
+            });
         }
+        self.spawn().map_err(Failure::Connect)
+    }
+
+    fn spawn(&self) -> io::Result<Open> {
         let mut command = match self.program {
             Program::Perl => self.hapolicy(Path::new("/usr/sbin/hapolicy")),
             _ => self.hapolicy(&self.setting.home.join("hapolicy")),
         };
         let (near, process) = Process::on_pair(command.uid(NOBODY).gid(NOBODY), Errors::ToClient)?;
         lock(&self.pids).push(process.id());
-        Ok(Connection::new(near, Some(process)))
+        Ok(Open {
+            connection: Connection::over(near)?,
+            _process: Some(process),
+        })
     }
 
     /// All that it has said in its log.

@@ -105,7 +105,7 @@ fn meet(
         shared: false,
         descriptors: None,
     })?;
-    let mut client = Postfix::new(&running);
+    let mut client = Postfix::new(&running)?;
     if kept {
         client.ask("before");
     }

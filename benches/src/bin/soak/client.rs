@@ -6,16 +6,13 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    thread::{sleep, yield_now},
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use policy_benches::{
-    connection::{Connection, whole},
-    endpoint::Endpoint,
-    samples::typical,
-};
+use policy_benches::{endpoint::Endpoint, samples::typical};
+use policy_client::{Connection, Failure, Idle};
+use tokio::{runtime, task::yield_now, time::sleep};
 
 use crate::{health::Health, service::may_fail};
 
@@ -24,7 +21,7 @@ pub(crate) const DEFAULT: &str = "DEFER_IF_PERMIT nobody";
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Outcome {
+pub(crate) enum Outcome {
     Answered,
     /// By default, since no service was well.
     NoService,
@@ -77,20 +74,18 @@ impl Tally {
         }
     }
 
-    fn check(&self, mark: &str, sent: Instant, answer: &[u8]) {
-        let text = String::from_utf8_lossy(answer);
-        let action = text
-            .strip_prefix("action=")
-            .and_then(|text| text.strip_suffix("\n\n"));
-        let outcome = match action {
-            Some(DEFAULT) => self.by_default(mark, sent),
-            Some(action) if action.strip_prefix("OK ") == Some(mark) => Outcome::Answered,
-            _ => {
-                self.example(format!("to {mark}: {text:?}"));
-                Outcome::Wrong
-            }
-        };
-        self.count(outcome);
+    fn check(&self, mark: &str, sent: Instant, action: &[u8]) {
+        let text = String::from_utf8_lossy(action);
+        match &*text {
+            DEFAULT => self.count(self.by_default(mark, sent)),
+            action if action.strip_prefix("OK ") == Some(mark) => self.count(Outcome::Answered),
+            action => self.wrong(mark, &format!("{action:?}")),
+        }
+    }
+
+    fn wrong(&self, mark: &str, what: &str) {
+        self.example(format!("to {mark}: {what}"));
+        self.count(Outcome::Wrong);
     }
 
     /// Why a request was answered by default.
@@ -115,6 +110,11 @@ impl Tally {
 
     fn counts(&self) -> [u64; 7] {
         self.counts.each_ref().map(|count| count.load(Relaxed))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count_of(&self, outcome: Outcome) -> u64 {
+        self.counts()[outcome as usize]
     }
 
     fn example(&self, text: String) {
@@ -151,36 +151,34 @@ pub(crate) struct Client<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) chance: Rng,
     pub(crate) tally: &'a Tally,
+    /// How long it waits for an answer.
+    pub(crate) patience: Duration,
 }
 
 impl Client<'_> {
     /// Asks one request after the other, and connects again after some.
-    pub(crate) fn ask_until(mut self, end: Instant) {
+    pub(crate) fn ask_until(self, end: Instant) -> io::Result<()> {
+        run(self.ask(end))
+    }
+
+    async fn ask(mut self, end: Instant) {
         // Marks of its own in each run: what services do depends on them.
         let mut asked = self.chance.u64(..1 << 40);
         let rest = rest();
         while Instant::now() < end {
-            let connected = self.endpoint.connect();
-            let went = connected.and_then(|socket| {
-                self.go_on(Connection::new(socket, None), end, &mut asked, &rest)
-            });
-            if let Err(error) = went {
+            if let Err(failure) = self.go_on(end, &mut asked, &rest).await {
                 self.tally.count(Outcome::Unanswered);
+                let number = self.number;
                 self.tally
-                    .example(format!("client {}, request {asked}: {error}", self.number));
-                sleep(Duration::from_millis(100));
+                    .example(format!("client {number}, request {asked}: {failure}"));
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }
 
-    /// Some requests on this connection; an error is a request without an answer.
-    fn go_on(
-        &mut self,
-        mut connection: Connection,
-        end: Instant,
-        asked: &mut u64,
-        rest: &str,
-    ) -> io::Result<()> {
+    /// Some requests on a connection; a failure is a request without an answer.
+    async fn go_on(&mut self, end: Instant, asked: &mut u64, rest: &str) -> Result<(), Failure> {
+        let mut connection = Connection::open(&self.endpoint.policy(), self.patience).await?;
         for _ in 0..self.chance.usize(1..2000) {
             if Instant::now() >= end {
                 break;
@@ -193,34 +191,48 @@ impl Client<'_> {
                 // Leaves in the middle of a request, ...
                 0 => {
                     let part = self.chance.usize(1..request.len());
-                    connection.send(&request[..part])?;
+                    connection.send(&request[..part], self.patience).await?;
                     self.tally.count(Outcome::Abandoned);
                     return Ok(());
                 }
                 // ... or while it is answered, ...
                 1..=3 => {
-                    connection.send(&request)?;
-                    sleep(Duration::from_micros(self.chance.u64(0..20_000)));
+                    connection.send(&request, self.patience).await?;
+                    sleep(Duration::from_micros(self.chance.u64(0..20_000))).await;
                     self.tally.count(Outcome::Abandoned);
                     return Ok(());
                 }
                 // ... or is slow, ...
                 4 => {
                     for part in request.chunks(97) {
-                        connection.send(part)?;
-                        yield_now();
+                        connection.send(part, self.patience).await?;
+                        yield_now().await;
                     }
                 }
                 // ... or has nothing to ask for a while.
                 5 => {
-                    sleep(Duration::from_millis(self.chance.u64(0..2000)));
+                    sleep(Duration::from_millis(self.chance.u64(0..2000))).await;
                     sent = Instant::now();
-                    connection.send(&request)?;
+                    connection.send(&request, self.patience).await?;
                 }
-                _ => connection.send(&request)?,
+                _ => connection.send(&request, self.patience).await?,
             }
-            let answer = connection.read(PATIENCE, whole).map_err(named)?;
-            self.tally.check(&mark, sent, &answer);
+            let answer = connection.answer(self.patience).await?;
+            // Of an answer that comes late, or too often, the mark is another request's.
+            let closed = connection.idle() == Idle::Closed;
+            let excess = connection.take_excess();
+            if let Some(unusual) = answer.unusual {
+                self.tally.wrong(&mark, &unusual.to_string());
+            } else if !excess.is_empty() {
+                let what = format!("'{}' after its answer", excess.escape_ascii());
+                self.tally.wrong(&mark, &what);
+                return Ok(());
+            } else {
+                self.tally.check(&mark, sent, &answer.action);
+            }
+            if closed {
+                return Err(Failure::Closed);
+            }
         }
         Ok(())
     }
@@ -228,9 +240,20 @@ impl Client<'_> {
 
 /// Has an answer: the daemon has opened all that it needs, which it has not yet where it only listens.
 pub(crate) fn ask_once(endpoint: &Endpoint) -> io::Result<()> {
-    let mut connection = Connection::new(endpoint.connect()?, None);
-    connection.send(&request("0.0", &rest()))?;
-    connection.read(PATIENCE, whole).map(drop)
+    let asked = run(async {
+        let mut connection = Connection::open(&endpoint.policy(), PATIENCE).await?;
+        connection.send(&request("0.0", &rest()), PATIENCE).await?;
+        connection.answer(PATIENCE).await.map(drop)
+    });
+    asked?.map_err(io::Error::other)
+}
+
+/// On this thread.
+fn run<T>(task: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(task))
 }
 
 /// A typical request with this mark.
@@ -247,16 +270,8 @@ fn rest() -> String {
         .collect()
 }
 
-/// A wait that has ended without an answer, in words.
-fn named(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::Error::other(format!("no answer within {PATIENCE:?}")),
-        _ => error,
-    }
-}
-
 /// Three times the daemon's deadline: the machine stands still at times.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const EXAMPLES: usize = 5;
 
 #[cfg(test)]
@@ -267,11 +282,7 @@ mod tests {
     fn an_answer_to_another_request_is_wrong() {
         let tally = Tally::new(Health::new(1));
         for answer in ["OK 1.7", DEFAULT, "OK 1.6", "OK 1.77", "DUNNO"] {
-            tally.check(
-                "1.7",
-                Instant::now(),
-                format!("action={answer}\n\n").as_bytes(),
-            );
+            tally.check("1.7", Instant::now(), answer.as_bytes());
         }
         assert_eq!(tally.counts(), [1, 0, 0, 1, 0, 0, 3]);
         assert!(tally.failure().is_some_and(|text| text.contains("OK 1.6")));

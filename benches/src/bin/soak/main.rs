@@ -10,6 +10,8 @@
 //! should: at once, since nothing is under way any more.
 
 mod client;
+#[cfg(test)]
+mod false_daemons;
 mod health;
 mod service;
 mod watch;
@@ -105,19 +107,24 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
             .iter_mut()
             .map(|service| scope.spawn(move || fail(service)))
             .collect();
+        let mut asking = Vec::new();
         for (number, endpoint) in (0..options.clients).zip(listen.iter().cycle()) {
             let client = Client {
                 number,
                 endpoint,
                 chance: chance.fork(),
                 tally: &tally,
+                patience: client::PATIENCE,
             };
-            scope.spawn(move || client.ask_until(end));
+            asking.push(scope.spawn(move || client.ask_until(end)));
         }
         while Instant::now() < end {
             sleep(watch::INTERVAL.min(end.saturating_duration_since(Instant::now())));
             watch.look(&daemon, &tally)?;
         }
+        asking
+            .into_iter()
+            .try_for_each(|asking| asking.join().expect("no panic in a client's thread"))?;
         failing
             .into_iter()
             .try_for_each(|failing| failing.join().expect("no panic in a service's thread"))

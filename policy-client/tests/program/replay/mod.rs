@@ -249,6 +249,22 @@ fn why_there_is_no_answer_and_what_came_besides_is_said() {
     }
 }
 
+#[test]
+fn unusual_answers_are_answers_and_counted() {
+    let stub = Stub::tcp(Script::bytes("x=y\naction=DUNNO\n\n"));
+    let file = File::of("size=1\n\nsize=2\n\n");
+    let ended = file.replay(&[&stub.address()]);
+    let lines = "  DUNNO 2\n  unusual in 2 answers: a line besides its action, which Postfix skips: 'x=y'\n";
+    assert!(ended.out.contains(lines), "{ended:?}");
+    let ended = file.replay(&[&stub.address(), "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let unusual = &object["servers"][0]["unusual"];
+    assert_eq!(
+        unusual["a line besides its action, which Postfix skips: 'x=y'"],
+        2
+    );
+}
+
 /// A server may send anything.
 #[test]
 fn no_more_reasons_are_kept_than_can_be_read() {

@@ -33,11 +33,8 @@ fn bytes_go_through_as_they_are_whatever_they_are() {
         1,
         "the client sends something else than requests: no '=' in the line at byte 0: 'x'"
     ));
-    assert!(
-        tap.process
-            .out
-            .wait_lines(1, "the server sends '220 hello', which is no name=value")
-    );
+    let fault = "invalid answer: no 'action=' before the empty line: '\\xff\\x00action=OK'";
+    assert!(tap.process.out.wait_lines(1, fault));
     tap.stop();
 }
 

@@ -88,14 +88,25 @@ fn an_answer_with_carriage_returns_is_none() {
     let note = ": the server ends its answer with CR LF, which is no empty line to Postfix";
     assert!(tap.process.out.wait_lines(1, note));
     drop(client);
-    let shown = " -> (the client closed the connection within an answer, after '\\r\\n') (";
+    let shown = " -> (the client closed the connection within an answer, after '\\r\\n', which is no empty line to Postfix) (";
     assert!(tap.process.out.wait_lines(1, shown));
     assert_unanswered(tap);
 
     let stub = Stub::tcp(Script::bytes("action=DUNNO\r\n\n"));
     let tap = Tap::start(&stub.address(), &[]);
     tap.connect().send(&request(&[]));
-    let shown = " -> (invalid answer: the action ends with CR, which is a part of it to Postfix: 'action=DUNNO\\r') (";
+    let shown = " -> (invalid answer: an action that Postfix does not know: 'action=DUNNO\\r') (";
+    assert!(tap.process.out.wait_lines(1, shown));
+    assert_unanswered(tap);
+}
+
+/// Postfix logs it, and replies 451.
+#[test]
+fn an_action_that_is_not_utf_8_is_none() {
+    let stub = Stub::tcp(Script::bytes(&b"action=REJECT \xe9t\xe9\n\n"[..]));
+    let tap = Tap::start(&stub.address(), &[]);
+    tap.connect().send(&request(&[]));
+    let shown = " -> (invalid answer: an action that is not UTF-8: 'action=REJECT \\xe9t\\xe9') (";
     assert!(tap.process.out.wait_lines(1, shown));
     assert_unanswered(tap);
 }
@@ -134,7 +145,7 @@ fn lines_of_either_side_are_hidden_where_addresses_are() {
     );
     let ended = tap.stop();
     assert!(
-        ended.out.contains("the server sends '...', which is"),
+        ended.out.contains("which Postfix skips: '...'"),
         "{ended:?}"
     );
     let recorded = fs::read_to_string(record).unwrap();

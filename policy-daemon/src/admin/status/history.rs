@@ -6,31 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::metrics::Histogram;
-
-/// What a service has done since its start.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Sample {
-    /// Requests that were replied to.
-    pub requests: u64,
-    /// Requests that got no answer, or not the one that they should have got.
-    pub errors: u64,
-    /// How long requests took, in seconds.
-    pub took: Histogram,
-}
-
-impl Sample {
-    /// A sample.
-    #[must_use]
-    pub fn new(requests: u64, errors: u64, took: Histogram) -> Self {
-        Self {
-            requests,
-            errors,
-            took,
-        }
-    }
-}
+use crate::metrics::sample::Sample;
 
 /// The samples of the last quarter of an hour.
 #[derive(Debug, Default)]
@@ -88,6 +64,7 @@ const MAX: usize = 91;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Histogram;
 
     #[test]
     fn a_point_is_what_came_between_two_samples() {

@@ -7,12 +7,9 @@ mod history;
 mod html;
 mod page;
 mod plot;
-mod section;
 mod units;
 
 pub use changes::Changes;
-pub use history::Sample;
-pub use section::{Cell, Section};
 
 pub(super) use history::{History, INTERVAL};
 pub(super) use page::{POLICY, Page};

@@ -8,9 +8,9 @@ use super::{
     history::{History, Point},
     html::Html,
     plot::{self, Line},
-    section::{Cell, Section},
     units::{self, Unit},
 };
+use crate::metrics::section::{Cell, Section};
 
 /// What the page shows.
 #[derive(Debug)]

@@ -6,6 +6,9 @@ use policy_daemon::log::Log;
 use policy_testing::NameServer;
 use tempfile::NamedTempFile;
 
+#[path = "../../../../policy-store/tests/support/mmdb.rs"]
+mod made;
+
 use super::*;
 use crate::config::Source;
 
@@ -19,6 +22,35 @@ fn of_a_restriction_class_the_name_is_answered() {
         ("550 no rc: x", "550 no rc: x"),
     ] {
         assert_eq!(restriction_class(action.into()), expected, "{action}");
+    }
+}
+
+#[test]
+fn bounces_and_mail_for_who_answers_for_the_host_need_no_score() {
+    for (sender, recipient, expected) in [
+        ("", "dave@rcpt.test", Some("DUNNO NULL (<>) Sender")),
+        ("0", "dave@rcpt.test", Some("DUNNO NULL (<>) Sender")),
+        (
+            "x@acme.test",
+            "PostMaster@rcpt.test",
+            Some("DUNNO mail for postmaster@rcpt.test"),
+        ),
+        (
+            "x@acme.test",
+            "abuse@rcpt.test",
+            Some("DUNNO mail for abuse@rcpt.test"),
+        ),
+        ("x@acme.test", "abuse2@rcpt.test", None),
+        ("x@acme.test", "the.postmaster@rcpt.test", None),
+        ("+@acme.test", "dave@rcpt.test", None),
+    ] {
+        let mut attributes = attributes(sender, "1");
+        attributes.set(b"recipient", recipient.as_bytes());
+        assert_eq!(
+            without_score(&attributes).as_deref(),
+            expected,
+            "{sender} {recipient}"
+        );
     }
 }
 
@@ -104,5 +136,85 @@ async fn no_header_is_added_once_the_message_has_come_but_with_compat() {
         mail.set(b"protocol_state", state.as_bytes());
         let answer = policy(&file, compat).answer(&mail).await.unwrap();
         assert!(answer.starts_with(begin), "{compat} {state}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_country_of_a_file_has_its_score() {
+    let dns = NameServer::start(ZONE);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("countries.mmdb");
+    std::fs::write(&path, made::mmdb("DE", "US")).unwrap();
+    let open = format!("$COUNTRY_DB = '{}';", path.display());
+    let scores = "@country_score = ('de', 2, 'US', 3);";
+    for (options, address, expected) in [
+        (
+            format!("{open} {scores}"),
+            "100.64.2.10",
+            Some("COUNTRY_DE=2"),
+        ),
+        (
+            format!("{open} {scores}"),
+            "200.64.2.10",
+            Some("COUNTRY_US=3"),
+        ),
+        // None, in a file of IPv4 addresses.
+        (format!("{open} {scores}"), "2001:db8::1", None),
+        (open.clone(), "100.64.2.10", None),
+    ] {
+        let file = file(&dns, &format!("{options} $REJECTLEVEL = 99;"));
+        let mut mail = attributes("carol@acme.test", "1");
+        mail.set(b"client_address", address.as_bytes());
+        let action = policy(&file, false).answer(&mail).await.unwrap();
+        let found = action.split(' ').find(|item| item.starts_with("COUNTRY_"));
+        assert_eq!(
+            found.map(|item| item.trim_end_matches(';')),
+            expected,
+            "{options} {action}"
+        );
+    }
+    std::fs::write(&path, "no file of countries").unwrap();
+    let file = file(&dns, &open);
+    let source = Source::new(Some(file.path().to_owned()), None, false);
+    let error = Settings::load(source, None).unwrap_err();
+    assert!(error.contains("error: $COUNTRY_DB "), "{error}");
+}
+
+/// A file that is read again: with `--compat` on top of the options that hold, and what was fixed at the start stays.
+#[tokio::test]
+async fn with_compat_a_file_is_read_again_as_by_the_perl_program() {
+    let (dns, other) = (NameServer::start(ZONE), NameServer::start(""));
+    for (compat, begin, rate, asks_other) in [
+        (true, "PREPEND X-policyd-weight:", "; rate: 96.9", false),
+        (false, "DUNNO ", "; rate: -3.1", true),
+    ] {
+        let first = file(
+            &dns,
+            "@helo_from_mx_eq_ip_score = (1.5, 96.9); $REJECTLEVEL = 200;",
+        );
+        let policy = policy(&first, compat);
+        let scored = policy
+            .answer(&attributes("carol@acme.test", "1"))
+            .await
+            .unwrap();
+        assert!(
+            scored.ends_with("CL_IP_EQ_FROM_MX=96.9; rate: 96.9"),
+            "{scored}"
+        );
+        let again = file(&dns, "$ADD_X_HEADER = 0; $POSCACHESIZE = 0;");
+        std::fs::copy(again.path(), first.path()).unwrap();
+        policy.reload().unwrap();
+        let scored = policy
+            .answer(&attributes("carol@acme.test", "2"))
+            .await
+            .unwrap();
+        assert!(scored.starts_with(begin), "{compat}: {scored}");
+        assert!(scored.ends_with(rate), "{compat}: {scored}");
+
+        let before = other.questions().len();
+        std::fs::copy(file(&other, "$POSCACHESIZE = 0;").path(), first.path()).unwrap();
+        policy.reload().unwrap();
+        _ = policy.answer(&attributes("dora@acme.test", "3")).await;
+        assert_eq!(other.questions().len() > before, asks_other, "{compat}");
     }
 }

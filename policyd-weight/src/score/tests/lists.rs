@@ -112,3 +112,71 @@ fn too_many_lists_are_remembered_with_their_own_sum() {
     assert_eq!(cached(""), Some((false, "8.1".into())));
     assert_eq!(cached("$CACHESIZE = 0;"), None);
 }
+
+#[test]
+fn lists_alone_are_asked_by_option_or_for_clients_of_a_pattern() {
+    let row = |score| Row {
+        mail: ACME,
+        lists: "..I.",
+        dns: ACME_DNS,
+        score,
+    };
+    let lists = "PREPEND X-policyd-weight:  NOT_IN_SBL_XBL_SPAMHAUS=-1.5 IN_SPAMCOP=3.75";
+    for (text, end) in [
+        ("$dnsbl_checks_only = 1;", " (only DNSBL check requested)"),
+        (
+            "@dnsbl_checks_only_regexps = (qr/^nothing$/, qr/\\.acme\\./);",
+            " (only DNSBL check requested (regex-nr: 2))",
+        ),
+    ] {
+        let decision = decide(&config(true, text), &row(""));
+        assert_eq!(decision.action, format!("{lists}{end}"));
+        assert_eq!(
+            (decision.verdict, decision.cached),
+            (Verdict::Undecided, None)
+        );
+    }
+    check(
+        &config(true, "@dnsbl_checks_only_regexps = (qr/^acme/);"),
+        &[row(
+            " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 IN_SPAMCOP=3.75 CL_IP_EQ_FROM_MX=-3.1; rate: -0.85",
+        )],
+    );
+}
+
+#[test]
+fn a_listed_domain_of_a_doubtful_client_costs_more() {
+    let relay = |sender| {
+        [
+            "100.65.113.40",
+            "relay.carrier.test",
+            "relay.carrier.test",
+            sender,
+        ]
+    };
+    let dns = "A relay.carrier.test=100.65.113.40; A carrier.test=100.65.113.41; A shop.test=100.66.100.200; RH I";
+    let config = config(true, "@dnsbl_score = (); $REJECTLEVEL = 20;");
+    for (sender, score) in [
+        (
+            "x@carrier.test",
+            " CL_IP_EQ_HELO_IP=-2 (check from: .carrier. - helo: .relay.carrier. - helo-domain: .carrier.)  FROM/MX_MATCHES_HELO(DOMAIN)=-2 IN_SURBL=4; rate: 0",
+        ),
+        (
+            "x@shop.test",
+            " CL_IP_EQ_HELO_IP=-2 (check from: .shop. - helo: .relay.carrier. - helo-domain: .carrier.)  FROM/MX_MATCHES_NOT_HELO(DOMAIN)=1 IN_SURBL=7.1; rate: 6.1",
+        ),
+        // A random sender adds to the penalty.
+        (
+            "xkcdqwrt@carrier.test",
+            " CL_IP_EQ_HELO_IP=-2 (check from: .carrier. - helo: .relay.carrier. - helo-domain: .carrier.)  FROM/MX_MATCHES_HELO(DOMAIN)=-2 RANDOM_SENDER=0.25 IN_SURBL=4.775; rate: 1.025",
+        ),
+    ] {
+        let row = Row {
+            mail: relay(sender),
+            lists: "",
+            dns,
+            score,
+        };
+        check(&config, &[row]);
+    }
+}

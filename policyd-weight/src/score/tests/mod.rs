@@ -1,8 +1,11 @@
 //! The steps of the score, each with facts and without DNS.
 
 mod decision;
+mod hosts;
 mod lists;
 mod names;
+mod reverse;
+mod sender;
 
 use std::ops::ControlFlow;
 
@@ -109,6 +112,26 @@ fn check(config: &Config, rows: &[Row]) {
             row.lists,
             row.dns
         );
+    }
+}
+
+/// One list, which has no score where it does not have the client.
+const ONE_LIST: &str = "@dnsbl_score = ('a.test', 3.75, 0, 'A'); @rhsbl_score = ();";
+
+/// A client with its names and a sender, whether the list has it, what DNS says, and the score.
+type Case = ([&'static str; 4], &'static str, &'static str, &'static str);
+
+/// Checks with [`ONE_LIST`] and more options.
+fn check_with(options: &str, cases: &[Case]) {
+    let config = config(true, &format!("{ONE_LIST} {options}"));
+    for &(mail, lists, dns, score) in cases {
+        let row = Row {
+            mail,
+            lists,
+            dns,
+            score,
+        };
+        check(&config, &[row]);
     }
 }
 

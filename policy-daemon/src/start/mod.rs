@@ -1,7 +1,0 @@
-//! The start of a daemon: everything that it takes with the privileges of its starter.
-
-pub(crate) mod activation;
-pub(crate) mod resources;
-mod sockets;
-
-pub(crate) use sockets::{check_handover, listen_addr};

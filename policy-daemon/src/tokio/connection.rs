@@ -1,0 +1,144 @@
+//! The connections of a worker on tokio: the requests of each, to its end or until it drains.
+
+use std::{
+    future::poll_fn,
+    num::NonZeroU64,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use policy_net::{Clients, Connection, Handler, Peer, ServeOptions, Stream};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::local_endpoint::local_endpoint;
+use crate::{
+    log::{ALL, Level},
+    metrics::RequestMetrics,
+    worker::WorkerContext,
+};
+
+/// What all connections of a worker share.
+pub(super) struct Connections<H> {
+    handler: Arc<H>,
+    clients: Clients,
+    max_requests: Option<NonZeroU64>,
+    metrics: Arc<RequestMetrics>,
+    context: Arc<WorkerContext<()>>,
+    drain: watch::Sender<bool>,
+}
+
+impl<H: Handler + 'static> Connections<H> {
+    pub(super) fn new(
+        context: &Arc<WorkerContext<()>>,
+        handler: Arc<H>,
+        options: ServeOptions,
+        max_requests: Option<NonZeroU64>,
+        metrics: Arc<RequestMetrics>,
+    ) -> Self {
+        Self {
+            handler,
+            clients: Clients::new(options),
+            max_requests,
+            metrics,
+            context: Arc::clone(context),
+            drain: watch::Sender::new(false),
+        }
+    }
+
+    /// Has each connection handed off as soon as it is between two requests.
+    pub(super) fn drain(&self) {
+        self.drain.send_replace(true);
+    }
+
+    /// Serves one connection to its end, or until it drains: then the connection is handed off.
+    pub(super) fn serve(
+        &self,
+        stream: Stream,
+        peer: Peer,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (handler, clients) = (Arc::clone(&self.handler), self.clients.clone());
+        let (context, metrics) = (Arc::clone(&self.context), Arc::clone(&self.metrics));
+        let drain = self.drain.subscribe();
+        let mut replies_left = self.max_requests.map_or(u64::MAX, NonZeroU64::get);
+        async move {
+            let peer = match local_endpoint(&stream) {
+                Some(endpoint) => peer.with_listener(endpoint),
+                None => peer,
+            };
+            let _place = OpenConnection(Arc::clone(&context));
+            let deadline = clients.options().deadline;
+            let failed = |error: String, begin: Instant| {
+                metrics.replied(None, begin.elapsed());
+                let text = format!("closing a connection from {peer} without an answer: {error}");
+                context.log().line(Level::Error, "handler", ALL, text);
+            };
+            let mut connection = Connection::new(stream, clients);
+            // One for all requests: each new one would be registered with the sender, which lives as long as this future.
+            let mut begin_drain = drain.clone();
+            let mut drained = pin!(async { _ = begin_drain.wait_for(|begun| *begun).await });
+            let mut poll_drained = |cx: &mut Context<'_>| {
+                // A future is not polled after its end.
+                let has_begun = *drain.borrow();
+                if has_begun {
+                    Poll::Ready(())
+                } else {
+                    drained.as_mut().poll(cx)
+                }
+            };
+            loop {
+                let request = match connection.request(poll_fn(&mut poll_drained)).await {
+                    Ok(Some(request)) => request,
+                    Ok(None) => break,
+                    // A client's errors concern no other one.
+                    Err(_) => return,
+                };
+                let begin = Instant::now();
+                let mut answer = pin!(handler.handle(request, &peer));
+                // Most answers wait for nothing, and so need no timer.
+                let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+                let response = match at_once {
+                    Poll::Ready(response) => response,
+                    Poll::Pending => tokio::select! {
+                        biased;
+                        response = answer => response,
+                        () = connection.gone() => return,
+                        () = sleep(deadline) => {
+                            return failed(format!("the handler takes longer than {}s", deadline.as_secs()), begin);
+                        }
+                    },
+                };
+                match response {
+                    Ok(response) => {
+                        replies_left -= 1;
+                        metrics.replied(Some(&response), begin.elapsed());
+                        if connection.reply(&response).await.is_err() || replies_left == 0 {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        return failed(format!("the handler has failed: {error}"), begin);
+                    }
+                }
+            }
+            let is_draining = *drain.borrow();
+            if let Some(descriptor) = is_draining.then(|| connection.into_inner().into_descriptor())
+            {
+                // A connection whose descriptor cannot be had is closed.
+                _ = descriptor.map(|descriptor| context.hand_off(descriptor));
+            }
+        }
+    }
+}
+
+/// Counts a connection as long as it is open.
+struct OpenConnection(Arc<WorkerContext<()>>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}

@@ -1,0 +1,252 @@
+//! A configuration file that is read again while its settings hold: all of it or nothing.
+
+use std::{
+    fmt,
+    sync::{Arc, mpsc::Sender},
+};
+
+use policy_daemon::{
+    ListenAddr, NextListeners, Reloading, StartError,
+    log::{Level, Log, printable},
+};
+use policy_flow::Check;
+use policy_socket::Endpoint;
+
+use crate::{
+    config::{Change, Config, differences},
+    options::{CheckOptions, ClientLimits, Options, Services},
+    proxy::{CurrentProxy, Exchange, Message},
+    warnings::warnings,
+};
+
+/// Reads a configuration file.
+///
+/// It need not be `Debug`: that would bring the code which prints all arguments into the program.
+pub trait ConfigSource: Send + Sync {
+    /// Reads the file again; `passed` says whether a service manager has passed listening sockets.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, a line each.
+    fn read(&self, passed: bool) -> Result<FileOptions, Vec<String>>;
+}
+
+/// The options that a configuration file says.
+#[derive(Clone, Debug)]
+pub struct FileOptions {
+    /// The options.
+    pub options: Options,
+    /// What the file says.
+    pub config: Config,
+    /// All settings as a file, to be compared with others.
+    pub shown: String,
+}
+
+/// A configuration file that can be read again.
+pub struct ConfigFile {
+    /// All settings of the start as a file.
+    pub shown: String,
+    /// Reads it.
+    pub source: Box<dyn ConfigSource>,
+}
+
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ConfigFile")
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings that hold, and how they are read again.
+pub(super) struct Reload {
+    options: Options,
+    /// The listening sockets that a service manager has passed.
+    passed: Vec<Endpoint>,
+    source: Box<dyn ConfigSource>,
+    /// All settings of the start, as a file, and those that hold.
+    start: String,
+    shown: String,
+}
+
+impl Reload {
+    pub(super) fn new(options: &Options, file: ConfigFile, passed: Vec<Endpoint>) -> Self {
+        let ConfigFile { shown, source } = file;
+        Self {
+            options: options.clone(),
+            passed,
+            source,
+            start: shown.clone(),
+            shown,
+        }
+    }
+
+    /// Reads the file, has its settings in the place of those that hold, and logs what has changed, or what is wrong.
+    /// The lines of the log are for an administrator, too.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, a line each.
+    pub(super) fn again(
+        &mut self,
+        current: &CurrentProxy,
+        daemon: &Reloading<'_, Message>,
+        done: Sender<()>,
+    ) -> Result<(Arc<Exchange>, NextListeners, Vec<String>), Vec<String>> {
+        let log = current.get().journal.log().clone();
+        match self.read(current, daemon, done) {
+            Ok((file, exchange, listeners)) => {
+                let mut said = self.say_changes(&file.shown, &log);
+                said.extend(say_warnings(&file, exchange.proxy.check.as_ref(), &log));
+                self.options = file.options.with_start_of(&self.options);
+                self.shown = file.shown;
+                Ok((exchange, listeners, said))
+            }
+            Err(lines) => {
+                for line in &lines {
+                    log.line(Level::Error, line);
+                }
+                let text = "reload: the configuration has errors, the settings of before stay";
+                log.line(Level::Error, text);
+                Err(lines)
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        current: &CurrentProxy,
+        daemon: &Reloading<'_, Message>,
+        done: Sender<()>,
+    ) -> Result<(FileOptions, Arc<Exchange>, NextListeners), Vec<String>> {
+        let file = self.source.read(!self.passed.is_empty())?;
+        let options = &file.options;
+        let checked = options.groups.check_passed(&self.passed);
+        checked.map_err(|text| vec![text])?;
+        let line = |error: StartError| vec![error.line()];
+        let services = Services::for_daemon(options).map_err(line)?;
+        let check = options.check.as_ref();
+        let check = check.map(CheckOptions::read).transpose().map_err(line)?;
+        if !options.is_daemon {
+            return Err(vec!["no listener: give `listen`".to_owned()]);
+        }
+        let allow = &options.daemon.allow;
+        if *allow != self.options.daemon.allow && !allow.is_empty() {
+            self.check_allow(options)?;
+        }
+        let listeners = daemon.bind(&options.daemon.listen).map_err(line)?;
+        let holding = options.clone().with_start_of(&self.options);
+        let _held = current.hold();
+        let exchange = services.exchange(&holding, &current.get(), check, done);
+        let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
+        current.set(Arc::clone(&exchange.proxy));
+        Ok((file, Arc::new(exchange), listeners))
+    }
+
+    /// A listener that other machines reach may need the `allow` of the same file, which comes with a restart.
+    fn check_allow(&self, options: &Options) -> Result<(), Vec<String>> {
+        let now = &options.daemon;
+        let mut before = now.clone();
+        before.allow.clone_from(&self.options.daemon.allow);
+        let addresses = now.listen_addrs().zip(before.listen_addrs());
+        let needs = addresses
+            .zip(&now.listen)
+            .filter(|((now, before), _)| now.is_ok() && before.is_err());
+        let texts = needs.map(|(_, listen)| {
+            format!("--listen {listen} needs the new `allow`, which needs a restart")
+        });
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() { Ok(()) } else { Err(texts) }
+    }
+
+    /// Logs each setting that differs from before, and each that differs from the start and holds since then.
+    fn say_changes(&self, shown: &str, log: &Log) -> Vec<String> {
+        let needs_restart = |key: &str| NEEDS_RESTART.contains(&key);
+        let mut said = Vec::new();
+        let mut say = |level, text: String| {
+            let text = printable(text);
+            log.line(level, format!("reload: {text}"));
+            said.push(text);
+        };
+        for change in differences(&self.shown, shown) {
+            match change {
+                Change::Of(key, _) if needs_restart(&key) => {}
+                Change::Of(_, text) | Change::OfTable(text) => say(Level::Notice, text),
+            }
+        }
+        for change in differences(&self.start, shown) {
+            if let Change::Of(key, _) = change
+                && needs_restart(&key)
+            {
+                say(
+                    Level::Warning,
+                    format!("{key} has changed, which needs a restart"),
+                );
+            }
+        }
+        said
+    }
+}
+
+/// Logs what `--check-config` would warn of.
+fn say_warnings(file: &FileOptions, check: Option<&Check>, log: &Log) -> Vec<String> {
+    let FileOptions {
+        options, config, ..
+    } = file;
+    let services = Services::parse(options);
+    let listeners = options.daemon.listen_addrs();
+    let listeners: Vec<ListenAddr> = listeners.filter_map(Result::ok).collect();
+    let of_options = warnings(options, &services, &listeners, check)
+        .into_iter()
+        .map(|text| {
+            let text = printable(text);
+            let position = config.position_of(&text);
+            (position.unwrap_or_default(), text)
+        });
+    let of_file = config.warnings();
+    let mut said = Vec::new();
+    for (position, text) in of_options.chain(of_file) {
+        let (position, text) = match position.as_str() {
+            "" => (position, printable(text)),
+            _ => (printable(position) + ": ", printable(text)),
+        };
+        log.line(Level::Warning, format!("reload: {position}{text}"));
+        said.push(format!("{position}warning: {text}"));
+    }
+    said
+}
+
+impl Options {
+    /// These options, but for those that hold from a start to an end.
+    fn with_start_of(mut self, other: &Self) -> Self {
+        let listen = std::mem::take(&mut self.daemon.listen);
+        self.daemon = other.daemon.clone();
+        self.daemon.listen = listen;
+        self.clients = ClientLimits {
+            idle: self.clients.idle,
+            request_timeout: self.clients.request_timeout,
+            ..other.clients.clone()
+        };
+        self.log.stdout = other.log.stdout;
+        self
+    }
+}
+
+/// Settings that hold from a start to an end.
+const NEEDS_RESTART: [&str; 14] = [
+    "control",
+    "admin",
+    "user",
+    "workers",
+    "stdout",
+    "log-to",
+    "drain",
+    "handover",
+    "allow",
+    "max-clients",
+    "max-clients-per-address",
+    "max-clients-per-user",
+    "max-request",
+    "max-memory",
+];

@@ -1,0 +1,101 @@
+//! The configuration's file: when it is read again, and what becomes of one with a fault.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use super::world::{GOOD, Running, World, good, request, signal, text};
+
+#[test]
+fn a_fault_in_the_file_keeps_the_settings_of_before() {
+    let world = World::new("");
+    let _running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    world.configure("$REJECTLEVEL = ;");
+    assert!(
+        world.run(&["-k"]).status.code() == Some(78),
+        "the command line reads the file as well"
+    );
+    assert!(signal("-HUP", world.pid()));
+    assert!(
+        world
+            .ask(&good("2"))
+            .ends_with("using cached result; rate: -4.6")
+    );
+    world.configure("$POSCACHEMSG = 'known client';");
+    world.wait_until_known();
+}
+
+#[test]
+fn a_file_that_everybody_can_write_to_is_refused() {
+    let world = World::new("");
+    fs::set_permissions(world.file(), fs::Permissions::from_mode(0o666)).unwrap();
+    let output = world.run(&["start"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("every user can write to the file"));
+}
+
+/// SIGHUP reads a file whose time is as it was. The Perl program does not, and with `--compat` ours does not.
+#[test]
+fn a_reload_by_signal_reads_a_file_of_the_same_time_but_with_compat() {
+    for (compat, texts) in [(&[][..], 2), (&["--compat"], 1)] {
+        let world = World::new("");
+        world.configure(&format!(
+            "$TCP_PORT = {}; $POSCACHEMSG = 'first';",
+            world.port() - 1
+        ));
+        let first = fs::read_to_string(world.file()).unwrap();
+        // No option of the Perl program.
+        let first = first.replace("$REQUEST_TIMEOUT = '2s';", "");
+        // In one step: the daemon looks at the file each second.
+        let write = |message: &str, seconds: u64| {
+            let path = world.path("next");
+            fs::write(&path, first.replace("first", message)).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
+                .unwrap();
+            fs::rename(path, world.file()).unwrap();
+        };
+        write("first", 1_000);
+        let log = fs::File::create(world.path("log")).unwrap();
+        let words = [compat, &["-d", "start"]].concat();
+        let running = Running(world.command(&words).stdout(log).spawn().unwrap());
+        world.wait_until_answer("first", good);
+        write("second", 1_000);
+        assert!(signal("-HUP", running.0.id()));
+        if compat.is_empty() {
+            world.wait_until_answer("second", |number| good(&format!("2{number}")));
+        }
+        write("third", 2_000);
+        world.wait_until_answer("third", |number| good(&format!("3{number}")));
+        drop(running);
+        let log = fs::read_to_string(world.path("log")).unwrap();
+        assert_eq!(log.matches(" reloaded\n").count(), texts, "{log}");
+    }
+}
+
+#[test]
+fn with_compat_a_file_with_a_fault_is_ignored_and_the_log_says_so() {
+    let world = World::new("");
+    fs::write(world.file(), "\n$REJECTLVEL = 5;\n").unwrap();
+    // Nothing is asked of the defaults' name servers.
+    let bounce = request("100.64.2.10", "mail.acme.test", "", "1");
+    let output = world.feed(&["--compat", "-d"], &bounce);
+    let log = text(&output.stdout);
+    let fault = format!(
+        "warning: conf-err: {}:2:1: error: there is no option `$REJECTLVEL`; did you mean `$REJECTLEVEL`? \
+         (a variable of your own begins with `my $REJECTLVEL`): $REJECTLVEL = 5;\n",
+        world.file().display()
+    );
+    for part in [
+        &fault,
+        "warning: conf-err: falling back to builtin defaults\n",
+        "action=DUNNO NULL (<>) Sender\n",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let checked = world.run(&["--compat", "--check-config"]);
+    assert_eq!(checked.status.code(), Some(78), "{checked:?}");
+}
