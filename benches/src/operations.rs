@@ -1,8 +1,12 @@
 //! Operations of the codec and the balancer, which criterion times and valgrind counts.
 
-use std::{hint::black_box, time::Instant};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
+use policy_daemon::metrics::{Counter, Durations, RequestMetrics};
 use policy_ha::{Backend, Balancer, Config, Outcome, Preference, Tried};
 use policy_proto::{Action, MessageDecoder, Request, Response, attr};
 
@@ -88,6 +92,7 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
             assert_eq!(decoder.skip_rest(&mut buf), Ok(true));
         }
     }),
+    ("count a request for the metrics", |_, times| count(times)),
     ("pick and observe, round robin, 4", |_, times| {
         serve(times, Strategy::RoundRobin, 4)
     }),
@@ -166,6 +171,22 @@ fn parse(times: usize, text: &[u8]) {
 }
 
 /// Picks one of so many backends, and observes an answer.
+/// What hapolicy counts of a request that the first service has answered. It is to be at most 2 % of the whole.
+fn count(times: usize) {
+    let requests = RequestMetrics::default();
+    let [group, service] = [Counter::default(), Counter::default()];
+    let attempts = Durations::default();
+    let response = Response::new("DUNNO").expect("a valid response");
+    let took = Duration::from_micros(350);
+    for _ in 0..times {
+        requests.replied(Some(black_box(&response)), black_box(took));
+        black_box(&group).add(1);
+        black_box(&service).add(1);
+        attempts.add(black_box(took));
+    }
+    assert_eq!(service.get(), times as u64);
+}
+
 fn serve(times: usize, strategy: Strategy, backends: u16) {
     let list = (0..backends).map(|_| Backend::new(10, 1));
     let mut balancer = Balancer::new(Config::default(), list).expect("1 to 64 backends");

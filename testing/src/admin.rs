@@ -65,6 +65,19 @@ pub fn described(manual: &str, prefix: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The value of a metric, with its labels if it has some.
+///
+/// # Panics
+///
+/// There is none.
+pub fn value(metrics: &str, name: &str) -> f64 {
+    let mut values = metrics.lines().filter_map(|line| {
+        let (found, value) = line.rsplit_once(' ')?;
+        (found == name).then(|| value.parse().unwrap())
+    });
+    values.next().unwrap_or_else(|| panic!("{name}\n{metrics}"))
+}
+
 /// The address in the line of the log that says where metrics are.
 pub fn address(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("metrics at inet:")?;

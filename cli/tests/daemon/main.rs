@@ -11,6 +11,7 @@ mod groups;
 mod lines;
 mod listen;
 mod log;
+mod metrics;
 mod mirror;
 mod outage;
 mod refused;

@@ -1,7 +1,7 @@
 #!/bin/sh -e
 # Stands in for docker(1), which needs a daemon and a registry, on the machine of the documents. An image is a
-# directory with what its Dockerfile copies and the libraries of these programs, and nothing else: no /etc, no users,
-# no /dev/log. A container is that in namespaces of its own. Only what the documents use is known here.
+# directory with what its Dockerfile copies and the libraries of these programs, and nothing else: no users, no /dev/log, of
+# /etc what Docker puts there. A container is that in namespaces of its own. Only what the documents use is known here.
 home=/var/lib/docker-of-the-documents
 
 unknown() {
@@ -9,17 +9,36 @@ unknown() {
     exit 64
 }
 
-# build --tag IMAGE DIRECTORY
+# The instructions of a stage of a file, with those of the stages that it is from; without a name, of the last one.
+stage() {
+    awk -v wanted="$2" '
+        /^FROM / { name = $4; from[name] = $2; next }
+        /^[A-Z]+ / { text[name] = text[name] $0 "\n" }
+        END {
+            if (wanted == "") wanted = name
+            for (stage = wanted; stage in from; stage = from[stage]) all = text[stage] all
+            printf "%s", all
+        }' "$1"
+}
+
+# build [--file FILE --build-arg PROGRAM=STAGE] --tag IMAGE DIRECTORY
 build() {
+    file=Dockerfile program=
+    if [ "$1" = --file ]; then
+        case $4 in PROGRAM=*) file=$2 program=${4#*=} ;; *) unknown build "$@" ;; esac
+        shift 4
+    fi
     [ "$1" = --tag ] && [ $# -eq 3 ] || unknown build "$@"
     image=$home/images/$2 from=$3
     root=$image/root
     rm -rf "$image"
     mkdir -p "$root/dev" "$root/proc" "$root/run"
     echo 0:0 >"$image/user"
+    : >"$image/command"
+    stage "$from/$file" "$program" | sed "s/\${PROGRAM}/$program/g" >"$image/stage"
     while read -r word words; do
         case $word in
-            FROM | "") ;;
+            ARG) ;;
             COPY)
                 # All but the last one are copied into it.
                 set -- $words
@@ -31,21 +50,24 @@ build() {
                 ;;
             USER) echo "$words" >"$image/user" ;;
             # As a list: what is no list is a shell's, and there is no shell.
-            ENTRYPOINT) echo "$words" | grep '^\[".*"\]$' | grep -o '"[^"]*"' | tr -d '"' >"$image/entrypoint" ;;
+            ENTRYPOINT) list "$words" >"$image/entrypoint" ;;
+            CMD) list "$words" >"$image/command" ;;
             *) unknown "$word" ;;
         esac
-    done <"$from/Dockerfile"
+    done <"$image/stage"
 }
 
-# run --detach --name CONTAINER [--stop-timeout SECONDS] [--volume HERE:THERE] IMAGE ARGUMENT...
+list() { echo "$1" | grep '^\[".*"\]$' | grep -o '"[^"]*"' | tr -d '"'; }
+
+# run --detach --name CONTAINER [--stop-timeout SECONDS] [--volume HERE:THERE[:ro]]... IMAGE ARGUMENT...
 run() {
-    timeout=10 volume=
+    timeout=10 volumes=
     while :; do
         case $1 in
             --detach) shift ;;
             --name) container=$home/containers/$2; shift 2 ;;
             --stop-timeout) timeout=$2; shift 2 ;;
-            --volume) volume=$2; shift 2 ;;
+            --volume) volumes="$volumes $2"; shift 2 ;;
             -*) unknown run "$1" ;;
             *) break ;;
         esac
@@ -57,24 +79,29 @@ run() {
     mkdir "$container"
     : >"$container/log"
     cp -a "$image/root" "$container/root"
+    install -D -m 0644 -t "$container/root/etc" /etc/resolv.conf
     cp "$image/user" "$container/user"
     echo "$timeout" >"$container/timeout"
     # shellcheck disable=SC2046 # each is a word
+    [ $# -gt 0 ] || set -- $(cat "$image/command")
+    # shellcheck disable=SC2046
     set -- $(cat "$image/entrypoint") "$@"
     setsid unshare --mount --pid --fork --kill-child --ipc --uts sh -ec '
-        root=$1/root volume=$2 user=$(cat "$1/user")
+        root=$1/root volumes=$2 user=$(cat "$1/user")
         shift 2
         mount -t proc proc "$root/proc"
         for device in null zero urandom; do
             : >"$root/dev/$device"
             mount --bind "/dev/$device" "$root/dev/$device"
         done
-        if [ -n "$volume" ]; then
-            mkdir -p "$root/${volume#*:}"
-            mount --bind "${volume%:*}" "$root/${volume#*:}"
-        fi
+        for volume in $volumes; do
+            there=${volume#*:}
+            mkdir -p "$root/${there%:ro}"
+            mount --bind "${volume%%:*}" "$root/${there%:ro}"
+            [ "$there" = "${there%:ro}" ] || mount -o remount,bind,ro "$root/${there%:ro}"
+        done
         exec env -i PATH=/usr/local/bin:/usr/bin /usr/sbin/chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
-    ' sh "$container" "$volume" "$@" </dev/null >"$container/log" 2>&1 &
+    ' sh "$container" "$volumes" "$@" </dev/null >"$container/log" 2>&1 &
     echo $! >"$container/process"
     # Docker takes longer to come back than this program to start. Without a log it says only that there is none.
     tries=0
@@ -91,6 +118,15 @@ first() {
     cat "/proc/$process/task/$process/children" 2>/dev/null || true
 }
 
+stop() {
+    # shellcheck disable=SC2046 # a number
+    kill -TERM $(first "$1")
+    if ! timeout "$(cat "$1/timeout")" tail -f --pid="$(cat "$1/process")" /dev/null; then
+        # shellcheck disable=SC2046 # a number
+        kill -KILL $(first "$1")
+    fi
+}
+
 command=$1
 shift
 case $command in
@@ -104,18 +140,12 @@ case $command in
         exec nsenter --target $(first "$container") --mount --pid --root --setuid "${user%:*}" --setgid "${user#*:}" "$@"
         ;;
     logs) cat "$home/containers/$1/log" ;;
-    stop)
-        container=$home/containers/$1
-        # shellcheck disable=SC2046 # a number
-        kill -TERM $(first "$container")
-        if ! timeout "$(cat "$container/timeout")" tail -f --pid="$(cat "$container/process")" /dev/null; then
-            # shellcheck disable=SC2046 # a number
-            kill -KILL $(first "$container")
-        fi
-        ;;
+    stop) for name in "$@"; do stop "$home/containers/$name"; done ;;
     rm)
-        [ -z "$(first "$home/containers/$1")" ]
-        rm -r "$home/containers/$1"
+        for name in "$@"; do
+            [ -z "$(first "$home/containers/$name")" ]
+            rm -r "$home/containers/$name"
+        done
         ;;
     *) unknown "$command" "$@" ;;
 esac

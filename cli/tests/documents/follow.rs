@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use policy_testing::within;
+use policy_testing::{
+    process::{mtpolicyd, policyd_weight},
+    within,
+};
 
 use crate::{
     PATIENCE,
@@ -40,10 +43,21 @@ fn the_pages_can_be_followed_once_all_is_installed() {
     assert!(documents.len() > 3, "{documents:?}");
     let mut reader = Reader::new();
     reader.install();
+    build_for_any_linux(&reader.machine);
     for document in documents {
         reader.follow(&blocks_of(&document));
     }
     reader.finish();
+}
+
+/// As scripts/musl has left them, of which images are made (see `docker.sh`).
+fn build_for_any_linux(machine: &Machine) {
+    machine.bring(mtpolicyd(), "mtpolicyd");
+    machine.bring(policyd_weight(), "policyd-weight");
+    machine.must(
+        "directory=target/x86_64-unknown-linux-musl/release; mkdir -p $directory
+        cp /usr/src/test/mtpolicyd /usr/src/test/policyd-weight /usr/src/test/policy-client $directory",
+    );
 }
 
 pub fn blocks_of(document: &str) -> Vec<Block> {

@@ -42,6 +42,7 @@ const MTPOLICYD: &str = r"
 port = 127.0.0.1:12345
 user = mtpolicyd
 group = mtpolicyd
+log_to = journal
 <VirtualHost 12345>
   name = all
   <Plugin a>
@@ -64,6 +65,7 @@ fn the_policy_servers_serve_postfix_without_root_and_a_typo_takes_no_socket_down
          for user in mtpolicyd polw; do id $user || adduser --system --group --no-create-home $user; done
          mkdir -p /etc/mtpolicyd; cat >/etc/mtpolicyd/mtpolicyd.conf <<'EOF'{MTPOLICYD}EOF
          policyd-weight defaults --defaults modern >/etc/policyd-weight.conf
+         echo \"\\$LOG_TO = 'journal';\" >>/etc/policyd-weight.conf
          cp contrib/systemd/mtpolicyd.* contrib/systemd/policyd-weight.* /etc/systemd/system/
          systemctl daemon-reload"
     ));
@@ -71,6 +73,9 @@ fn the_policy_servers_serve_postfix_without_root_and_a_typo_takes_no_socket_down
         unit.try_out(&machine);
     }
 }
+
+/// Postfix's number of a message.
+const INSTANCE: &str = "123.abc.0";
 
 impl Unit {
     fn try_out(&self, machine: &Machine) {
@@ -81,6 +86,12 @@ impl Unit {
             "systemctl enable --now {name}.socket {name}.service"
         ));
         self.ask(machine, self.answers[0]);
+        // Its line has fields in the journal.
+        let line = machine.must(&format!(
+            "journalctl --sync
+             journalctl --no-pager --quiet --output=cat _SYSTEMD_UNIT={name}.service _TRANSPORT=journal INSTANCE={INSTANCE}"
+        ));
+        assert_ne!(line, "", "{name}: no line with an instance in the journal");
         // Nobody else may ask, or command.
         for command in [
             format!("policy-client query unix:{socket} --preset rcpt"),
@@ -137,7 +148,7 @@ impl Unit {
     /// Asks as smtpd does.
     fn ask(&self, machine: &Machine, expected: &str) {
         machine.must(&format!(
-            "runuser -u postfix -- policy-client query unix:{} --preset rcpt sender= --expect '{expected}'",
+            "runuser -u postfix -- policy-client query unix:{} --preset rcpt sender= instance={INSTANCE} --expect '{expected}'",
             self.socket
         ));
     }

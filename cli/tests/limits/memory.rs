@@ -3,6 +3,8 @@
 use std::fs;
 
 use policy_testing::{
+    admin::{address, get, value},
+    eventually,
     process::{Client, Daemon, lines, request, warnings},
     stub::{Reply, Script, Stub},
 };
@@ -65,7 +67,12 @@ fn requests_beyond_the_memory_for_them_are_not_read_until_others_are_answered() 
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)).held());
     let service = format!("a={}:::60", stub.address());
     let args = ["-s", &service, "-d", "none", "--max-memory", "1M"];
-    let daemon = Daemon::tcp(&[&args[..], &["--workers", "1"]].concat());
+    let more = ["--workers", "1", "--admin", "inet:127.0.0.1:0"];
+    let daemon = Daemon::tcp(&[&args[..], &more].concat());
+    assert!(daemon.process.out.wait_lines(1, "metrics at "));
+    let admin = address(&daemon.process.out.text()).unwrap();
+    let waited = || value(&get(&admin, "/metrics").body, "hapolicy_memory_waits_total");
+    assert_eq!(waited().to_string(), "0");
     let mut clients: Vec<Client> = (0..100).map(|_| daemon.connect()).collect();
     for (number, client) in clients.iter().enumerate() {
         client.send(&marked(&number.to_string()));
@@ -78,6 +85,7 @@ fn requests_beyond_the_memory_for_them_are_not_read_until_others_are_answered() 
             .wait_lines(1, "(--max-memory 1M): new requests wait")
     );
     assert_eq!(stub.requests().len(), 64);
+    assert!(eventually(|| waited() >= 1.0));
     stub.release();
     for (number, client) in clients.iter_mut().enumerate() {
         assert_eq!(client.action(), number.to_string());

@@ -9,10 +9,31 @@ use std::{
 
 use policy_testing::{
     eventually,
-    process::{Process, Signal},
+    process::{Client, Process, Signal},
 };
 
-use super::world::{PROGRAM, World, host};
+use super::world::{PROGRAM, World, ask, host};
+
+/// Whichever the worker hears of first: that it is to end, or that its socket has ended.
+#[test]
+fn an_end_is_orderly_each_time() {
+    let world = World::new(
+        "port = PORT, @TMP@/mt.sock|unix\n<VirtualHost @TMP@/mt.sock>\nname=unix\n<Plugin a>\nmodule=Action\naction=ok\n\
+         </Plugin>\n</VirtualHost>\n",
+    );
+    let endpoint = format!("unix:{}", world.path("mt.sock").display());
+    for _ in 0..16 {
+        let process = world.start(&["-f"]);
+        assert!(process.err.wait_lines(2, "listening on "));
+        let mut client = Client::connect(&endpoint);
+        assert_eq!(ask(&mut client, "sender=a@x").as_deref(), Some("action=ok"));
+        process.signal(Signal::TERM);
+        let ended = process.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.err.ends_with("stopped: mtpolicyd\n"), "{ended:?}");
+        assert!(!ended.err.contains("cannot accept"), "{ended:?}");
+    }
+}
 
 #[test]
 fn in_the_background_the_starter_ends_when_the_daemon_serves() {

@@ -10,6 +10,7 @@ mod greylist;
 mod hosts;
 mod locked_file;
 mod maps;
+mod metrics;
 mod postfix;
 mod redis;
 mod reload;

@@ -1,7 +1,7 @@
 //! The loop of a worker on tokio: it accepts connections, reads its inbox, and drains.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::Arc,
@@ -148,12 +148,7 @@ async fn accept(
         sleep_until(until).await;
     }
     let each = listeners.iter().map(|listener| {
-        Box::pin(async move {
-            let accepted = listener
-                .async_io(Interest::READABLE, Listener::accept)
-                .await;
-            (listener.get_ref().origin(), accepted)
-        })
+        Box::pin(async move { (listener.get_ref().origin(), accept_at(listener).await) })
     });
     let mut each: Vec<_> = each.collect();
     poll_fn(|cx| {
@@ -161,6 +156,21 @@ async fn accept(
         polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
+}
+
+/// The next connection of a listener. Never ends once the daemon has shut it down, of which the inbox tells.
+async fn accept_at(listener: &AsyncFd<Listener>) -> io::Result<OwnedFd> {
+    loop {
+        let mut ready = listener.readable().await?;
+        match listener.get_ref().accept() {
+            Ok(connection) => return Ok(connection),
+            // It stays readable for ever, and nothing comes: over a UNIX socket with `WouldBlock`, so that whoever tries
+            // again would do nothing else.
+            Err(_) if ready.ready().is_read_closed() => return pending().await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 #[allow(

@@ -35,12 +35,25 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// Errors of the system.
+    /// Errors of the system; `WouldBlock` once the socket has been shut down.
     pub async fn accept(&self) -> io::Result<UnixStream> {
-        let accept = |listener: &net::UnixListener| listener.accept();
-        let (stream, _) = self.0.async_io(Interest::READABLE, accept).await?;
-        stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream)
+        loop {
+            let mut ready = self.0.readable().await?;
+            match self.0.get_ref().accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    return UnixStream::from_std(stream);
+                }
+                // One that was shut down stays readable for ever: whoever tries again would do nothing else.
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && !ready.ready().is_read_closed() =>
+                {
+                    ready.clear_ready();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Where it listens.
@@ -56,5 +69,35 @@ impl UnixListener {
 impl AsFd for UnixListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use rustix::net::{Shutdown, shutdown};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_was_shut_down_takes_no_connection_and_no_thread() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = net::UnixListener::bind(directory.path().join("socket")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (sender, ended) = mpsc::channel();
+        // Of its own: a loop without an end would hold the test up for ever.
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = UnixListener::from_std(listener).unwrap();
+                shutdown(&listener, Shutdown::Both).unwrap();
+                let accepted = listener.accept().await;
+                _ = sender.send(accepted.map(drop).map_err(|error| error.kind()));
+            });
+        });
+        let accepted = ended.recv_timeout(Duration::from_secs(20));
+        assert_eq!(accepted, Ok(Err(io::ErrorKind::WouldBlock)));
     }
 }

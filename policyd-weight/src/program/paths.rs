@@ -49,12 +49,19 @@ impl Paths {
         Some(within(&self.directory.to_string_lossy(), "cache.sqlite"))
     }
 
+    /// A number need not be known to the system: a container may have no list of users.
     pub(super) fn uid(&self) -> Option<Uid> {
-        User::from_name(&self.user).ok()?.map(|user| user.uid)
+        match self.user.parse() {
+            Ok(uid) => Some(Uid::from_raw(uid)),
+            Err(_) => User::from_name(&self.user).ok()?.map(|user| user.uid),
+        }
     }
 
     fn gid(&self) -> Option<Gid> {
-        Group::from_name(&self.group).ok()?.map(|group| group.gid)
+        match self.group.parse() {
+            Ok(gid) => Some(Gid::from_raw(gid)),
+            Err(_) => Group::from_name(&self.group).ok()?.map(|group| group.gid),
+        }
     }
 
     /// Refuses links, paths of other users, and what every user can write to.

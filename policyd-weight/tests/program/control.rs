@@ -3,8 +3,8 @@
 use std::{
     fs,
     io::{Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
-    process::{Command, Output, Stdio},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    process::{Command, Output},
 };
 
 use policy_testing::{process::as_user, within};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     PATIENCE,
-    world::{GOOD, PROGRAM, Running, World, bad, good, text},
+    world::{PROGRAM, Running, World, bad, good, text},
 };
 
 /// With `-d` the addresses stand there as well.
@@ -174,6 +174,7 @@ fn a_reload_says_what_is_wrong_and_changes_nothing_then() {
             String::new()
         )
     );
+    daemon.wait_for_line("control: the configuration is reloaded, as root (uid 0) has asked");
     assert!(world.ask(&good("2")).contains("known client"));
 }
 
@@ -200,49 +201,32 @@ fn only_root_and_the_user_of_the_daemon_may_command() {
         .wait_for_line("--control refuses user 12345: only root and the daemon's user may command");
 }
 
-/// As the unit does it: no root, no pid file that could be written.
 #[test]
-fn a_service_manager_may_start_it_as_its_own_user() {
-    let world = World::new("");
-    let control = format!("unix:{}", world.path("lock/control").display());
-    fs::create_dir(world.path("lock")).unwrap();
-    let nobody = |name: &str| {
-        let output = Command::new("id").args([name, "nobody"]).output().unwrap();
-        text(&output.stdout).trim().parse::<u32>().unwrap()
-    };
-    let (uid, gid) = (nobody("-u"), nobody("-g"));
-    std::os::unix::fs::chown(world.path("lock"), Some(uid), Some(gid)).unwrap();
-    // Where that user can reach it.
-    let program = world.path("policyd-weight");
-    let copied = Command::new("install").arg(PROGRAM).arg(&program).status();
-    assert!(copied.unwrap().success());
-    let start = |uid: u32| {
-        let mut command = Command::new(&program);
-        command.arg("-f").arg(world.file()).current_dir("/");
-        command.args(["-D", "--control", &control, "start"]);
-        command.stdin(Stdio::null());
-        command
-            .uid(uid)
-            .gid(gid)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        command.spawn().unwrap()
-    };
-    let _running = Running(start(uid));
-    assert_eq!(world.ask(&good("1")), GOOD);
-    assert!(!world.path("pid").exists());
-    let words = ["ctl", "--socket", &control[5..], "cache", "show"];
-    let shown = Command::new(PROGRAM).args(words).output().unwrap();
-    assert!(
-        text(&shown.stdout).starts_with("pass: 100.64.2.10-"),
-        "{shown:?}"
-    );
-    // Another user may not.
-    let other = start(12_345).wait_with_output().unwrap();
-    assert_eq!(
-        (other.status.code(), text(&other.stderr).as_str()),
-        (Some(255), "You must be root in order to use \"start\"!\n")
-    );
+fn a_command_that_is_none_says_which_there_are() {
+    let daemon = Controlled::start();
+    for (words, said) in [
+        (
+            &["drain", "x"][..],
+            "unknown command 'drain': there are status, lists, cache, reload, trace",
+        ),
+        (
+            &["cache", "forget"],
+            "use cache show [ADDRESS], or cache forget ADDRESS",
+        ),
+        (
+            &[],
+            "a command is missing: there are status, lists, cache, reload, trace",
+        ),
+    ] {
+        let expected = (
+            Some(64),
+            String::new(),
+            format!("policyd-weight ctl: {said}\n"),
+        );
+        assert_eq!(daemon.said(words), expected);
+    }
+    let (code, help, _) = daemon.said(&["--help"]);
+    assert!(code == Some(0) && help.contains("cache forget"), "{help}");
 }
 
 #[test]

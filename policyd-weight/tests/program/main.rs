@@ -16,6 +16,7 @@ mod life;
 mod load;
 mod log;
 mod metrics;
+mod own_user;
 mod postfix;
 mod stores;
 mod trace;

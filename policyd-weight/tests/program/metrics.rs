@@ -1,7 +1,7 @@
 //! `$ADMIN` and `--admin`: what the program shows of itself.
 
 use policy_testing::{
-    admin::{Page, described, families, get},
+    admin::{Page, described, families, get, value},
     port::Port,
     within,
 };
@@ -88,6 +88,54 @@ fn what_was_asked_and_answered_is_counted() {
         );
     }
     assert!(!metrics.contains("100.64.") && !metrics.contains("acme.test"));
+}
+
+#[test]
+fn questions_to_dns_full_caches_and_lines_that_are_left_out_are_counted() {
+    let watched = Watched::start("$LOG_SAMPLE = '0%'; $CACHESIZE = 1; $CACHEMAXSIZE = 2;");
+    let world = &watched.world;
+    let _client = world.connect();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(world.ask(&bad("2")).starts_with("action=550 "));
+    // More that are rejected than there is room for.
+    for last in 1..=4 {
+        let address = format!("100.70.2.{last}");
+        let other = request(&address, "elsewhere.test", "a@acme.test", &address);
+        assert!(world.ask(&other).starts_with("action=550 "), "{address}");
+    }
+    let metrics = watched.get("/metrics").body;
+    for (name, least) in [
+        (
+            r#"policyd_weight_cache_purged_entries_total{cache="spam"}"#,
+            1.0,
+        ),
+        (
+            r#"policyd_weight_dns_questions_total{outcome="records"}"#,
+            1.0,
+        ),
+        (
+            r#"policyd_weight_dns_questions_total{outcome="empty"}"#,
+            1.0,
+        ),
+        (
+            r#"policyd_weight_dns_questions_total{outcome="cached"}"#,
+            1.0,
+        ),
+        ("policyd_weight_dns_cached_answers", 2.0),
+        ("policyd_weight_log_lines_left_out_total", 6.0),
+        ("policyd_weight_clients", 1.0),
+        ("policyd_weight_max_clients", 1.0),
+        ("policyd_weight_workers", 1.0),
+        ("policyd_weight_start_time_seconds", 1e9),
+    ] {
+        assert!(value(&metrics, name) >= least, "{name}\n{metrics}");
+    }
+    let build = concat!(
+        "policyd_weight_build_info{version=\"",
+        env!("CARGO_PKG_VERSION"),
+        "\"} 1\n"
+    );
+    assert!(metrics.contains(build), "{metrics}");
 }
 
 #[test]
