@@ -67,6 +67,22 @@ impl StoreError {
         }
     }
 
+    /// The same with no more of what a server says than fits into a line of a log.
+    pub(crate) fn shortened(mut self) -> Self {
+        if let Self::NotServing(text)
+        | Self::Refused(text)
+        | Self::Login(text)
+        | Self::Protocol(text) = &mut self
+            && text.len() > MAX_TEXT
+        {
+            let mut ends = (0..=MAX_TEXT).rev();
+            let end = ends.find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
+            text.push_str("...");
+        }
+        self
+    }
+
     /// The message with those of its sources.
     pub(crate) fn full_text(&self) -> String {
         match self {
@@ -81,3 +97,6 @@ impl From<io::Error> for StoreError {
         Self::Connection(Arc::new(error))
     }
 }
+
+/// As many bytes of a server's own words are kept.
+const MAX_TEXT: usize = 500;

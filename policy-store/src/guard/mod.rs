@@ -152,7 +152,7 @@ impl Guard {
         let mut timer = self.timers.set(deadline);
         let result = tokio::select! {
             biased;
-            result = work => result,
+            result = work => result.map_err(StoreError::shortened),
             // It rings also where the work uses up the task's turn each time.
             () = unconstrained(timer.sleep.as_mut()) => Err(StoreError::TimedOut(deadline)),
         };

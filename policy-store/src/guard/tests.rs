@@ -113,6 +113,19 @@ fn calls_that_are_given_up_outside_of_a_runtime_count_and_another_call_begins_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_says_much_is_quoted_in_part() {
+    let guard = guard(Arc::default());
+    let text = format!("{}{}", "x".repeat(499), "ü".repeat(500_000));
+    for _ in 0..3 {
+        let refused = Err::<(), _>(StoreError::NotServing(text.clone()));
+        let error = guard.call(async { refused }).await.unwrap_err();
+        let said = format!("cannot serve: {}...", "x".repeat(499));
+        assert_eq!(error.to_string(), said);
+    }
+    assert!(guard.breaker().status().error.unwrap().len() < 600);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_between_two_outages_counts_anew() {
     let guard = guard(Arc::default());
     for _ in 0..4 {
