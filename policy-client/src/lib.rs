@@ -58,7 +58,7 @@ enum Command {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    if policyd_client::is_called() {
+    if status::note::is_policyd_client() {
         return policyd_client::main();
     }
     let arguments = match Arguments::try_parse() {

@@ -20,7 +20,7 @@ use crate::{
     output::{Output, ended},
     query::show_on_standard_error,
     request,
-    status::{Status, fail},
+    status::{Status, fail, note::POLICYD_CLIENT},
     values::{server, some_time},
 };
 
@@ -28,7 +28,7 @@ use crate::{
 ///
 /// A request is lines NAME=VALUE and an empty line. The attributes request and instance are added.
 #[derive(Debug, Parser)]
-#[command(name = NAME, version, disable_help_flag = true)]
+#[command(name = POLICYD_CLIENT, version, disable_help_flag = true)]
 struct Arguments {
     /// The policy server
     #[arg(
@@ -125,12 +125,6 @@ pub(crate) fn main() -> ExitCode {
     status
 }
 
-/// Whether the program was started under that name.
-pub(crate) fn is_called() -> bool {
-    let path = std::env::args_os().next().map(PathBuf::from);
-    path.is_some_and(|path| path.file_name().is_some_and(|name| name == NAME))
-}
-
 /// A request with the attributes that the original adds, in its order; those that are given count.
 fn complete(request: &Request) -> Result<Request, String> {
     let since_epoch = SystemTime::now()
@@ -148,6 +142,3 @@ fn complete(request: &Request) -> Result<Request, String> {
     let all: Vec<_> = missing.chain(request.attributes()).collect();
     request::of(&all)
 }
-
-/// The name of mtpolicyd's program.
-pub(crate) const NAME: &str = "policyd-client";

@@ -20,6 +20,7 @@ struct Readme;
 
 pub mod cache;
 pub mod config;
+mod counters;
 pub mod dns;
 pub mod mail;
 pub mod memory;

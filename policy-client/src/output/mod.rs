@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::status::Status;
 
 pub(crate) mod measured;
-pub(crate) mod note;
 pub(crate) mod report;
 
 /// For whom a subcommand prints.

@@ -19,9 +19,9 @@ pub(crate) use verbose::show_on_standard_error;
 use crate::{
     exchange::Server,
     output::measured::Measured,
-    output::note::note,
     output::{Output, ended},
     request::preset::{Version, stage},
+    status::note::note,
     status::{Status, fail, interrupted},
     values::expression::expression,
     values::{number, server, some_time},

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     exchange::{Exchange, Link, Postfix},
     output::Output,
-    output::note::note,
     status::Status,
+    status::note::note,
 };
 
 /// How answers are printed.

@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tokio::time::sleep;
 
 use super::script::{Manner, Script, Turn};
-use crate::{output::Lines, output::note::complain, status::Status};
+use crate::{output::Lines, status::Status, status::note::complain};
 
 /// What is done, and whether it is told.
 #[derive(Debug)]

@@ -29,7 +29,7 @@ use observer::Observer;
 use writer::{Settings, Writer};
 
 use crate::{
-    output::note::complain,
+    status::note::complain,
     status::{Status, fail, interrupted},
     values::{number, server, some_time},
 };

@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{
     output::measured::Measured,
-    output::note::{complain, note},
     output::{Lines, Output},
     status::Status,
+    status::note::{complain, note},
 };
 
 /// How what passes is shown.

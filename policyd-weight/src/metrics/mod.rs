@@ -3,7 +3,4 @@
 mod collector;
 pub(crate) use collector::WeightMetrics;
 
-mod counters;
-pub(crate) use counters::{Counters, DecidedBy};
-
 mod status;

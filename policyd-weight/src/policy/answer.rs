@@ -10,9 +10,9 @@ use super::{Decided, NotAnswered, Policy, Settings, bytes};
 use crate::{
     cache::{Known, now},
     config::Config,
+    counters::DecidedBy,
     mail::{Attributes, Mail},
     memory::Remembered,
-    metrics::DecidedBy,
     score::{Decision, Scoring, Verdict},
 };
 

@@ -10,8 +10,8 @@ use super::{
     answer::{restriction_class, without_score},
 };
 use crate::{
+    counters::DecidedBy,
     mail::{Attributes, Mail},
-    metrics::DecidedBy,
     number,
     score::Row,
 };

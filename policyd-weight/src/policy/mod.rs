@@ -22,7 +22,7 @@ pub(crate) use explain::Decided;
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
 
-use crate::{cache::Cache, config::Source, dns::ListStatus, memory::Memory, metrics::Counters};
+use crate::{cache::Cache, config::Source, counters::Counters, dns::ListStatus, memory::Memory};
 
 /// Why a request is not answered: its connection is closed.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]

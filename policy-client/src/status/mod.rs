@@ -4,7 +4,8 @@ use std::{fmt::Display, process::ExitCode};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::note::complain;
+pub(crate) mod note;
+use note::complain;
 
 /// How the program ends. Of several the greatest counts: [`Ord::max`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
