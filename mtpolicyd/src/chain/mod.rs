@@ -13,8 +13,8 @@ pub use log_line::log_line;
 
 pub mod number;
 
-pub(crate) mod on_error;
-pub use on_error::OnError;
+pub mod plugin;
+pub use plugin::{Chain, Link};
 
 mod pattern;
 pub use pattern::Pattern;
@@ -36,10 +36,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use futures_util::future::poll_immediate;
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::plugin::{Chain, Link};
+pub use crate::error::OnError;
 use crate::{
+    chain::plugin::{Outcome, Step, Work},
     error::PluginError,
-    plugin::{Outcome, Step, Work},
     services::Services,
 };
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{finding::Findings, lists::Lists};
-use crate::{chain::Chain, config_general::Entry, connection::Connections, metrics::Counters};
+use crate::{chain::Chain, config_general::Entry, connection::Connections, counters::Counters};
 
 /// Builds the chain of a block `Plugin`, which holds the named blocks. `None`: it holds something else, which is noted.
 pub(crate) type ChainBuilder = fn(&Entry, &mut Build) -> Option<Chain>;

@@ -28,7 +28,7 @@ use std::collections::HashSet;
 use crate::{
     config_general::{Parsed, Place},
     connection::Connections,
-    metrics::Counters,
+    counters::Counters,
     session::SessionCache,
 };
 

@@ -7,7 +7,7 @@ use crate::{
     chain::Chain,
     config_general::{Block, Entry, Place, Value},
     connection::StoreHandle,
-    metrics::HostCounters,
+    counters::HostCounters,
     session::{SessionCache, SessionOptions},
 };
 

@@ -11,7 +11,7 @@ use policy_daemon::{
 };
 
 use super::{handler::Server, limits};
-use crate::plugin::LimitOrder;
+use crate::chain::plugin::LimitOrder;
 
 /// `mtpolicyd ctl`.
 pub const CTL: CtlProgram<'static> = CtlProgram::new(

@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use super::handler::{Server, choose};
 use crate::{
     args::Args,
+    chain::plugin::PluginError,
     chain::{Trace, TraceStep, Verdict, number},
     config::{Config, VirtualHost},
     journal::Journal,
-    plugin::PluginError,
     services::{Dns, Services},
 };
 

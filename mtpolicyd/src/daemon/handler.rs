@@ -20,10 +20,10 @@ use tokio::time::Instant;
 
 use super::explain;
 use crate::{
+    chain::plugin::PluginError,
     chain::{Call, Trace, Verdict, attribute, log_line},
     config::{Config, Prefetch, VirtualHost},
-    metrics::ProcessCounters,
-    plugin::PluginError,
+    counters::ProcessCounters,
     services::Services,
     session::{Held, Session, SessionError},
 };

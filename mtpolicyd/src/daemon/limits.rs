@@ -6,8 +6,8 @@ use policy_daemon::log::printable;
 
 use crate::{
     chain::Chain,
+    chain::plugin::{LimitOrder, PluginError},
     config::Config,
-    plugin::{LimitOrder, PluginError},
 };
 
 /// Shows or empties the counters of a key in all virtual hosts. The status is 1 if a plugin has failed, or if nothing was

@@ -28,8 +28,8 @@ use super::{
 use crate::{
     args::Args,
     config::{Config, Findings, Globals, control_path},
+    daemon::metrics::MtpolicydMetrics,
     journal::Journal,
-    metrics::MtpolicydMetrics,
     services::{Dns, Services},
 };
 

@@ -1,9 +1,9 @@
 //! `Action`: answers with a fixed action.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

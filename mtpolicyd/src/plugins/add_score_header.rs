@@ -1,9 +1,9 @@
 //! `AddScoreHeader`: adds a header with the score to the mail, once for each mail.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Scoring, Setting, answer, number},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! `ClearFields`: takes fields of the session away, by name and by the beginning of the name.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

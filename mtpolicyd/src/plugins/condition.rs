@@ -1,11 +1,11 @@
 //! `Condition`: looks at one value, and scores, answers or runs a nested chain where it matches.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{
         Call, Chain, Key, Pattern, Scoring, Setting, answer, answer_or_nested, failure, number,
     },
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

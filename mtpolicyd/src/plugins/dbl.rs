@@ -6,9 +6,9 @@ use policy_dns::{Name, list::Subject};
 
 use super::shared::{CodeScores, Hit, ListCheck};
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step, Work},
     chain::{Call, Scoring, Setting, answer, fill},
     config::{ListKind, Section},
-    plugin::{Plugin, PluginError, Step, Work},
 };
 
 #[derive(Debug)]

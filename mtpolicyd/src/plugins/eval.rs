@@ -1,9 +1,9 @@
 //! `Eval`: runs a nested chain and keeps its action in the session instead of answering with it.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Chain, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

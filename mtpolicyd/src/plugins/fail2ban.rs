@@ -10,9 +10,9 @@ use tokio::{
 
 use super::shared::{LOCAL, Networks, client_ip};
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Setting, answer},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::geoip_lookup::result_key;
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Score, Scoring, Setting, answer, fill},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

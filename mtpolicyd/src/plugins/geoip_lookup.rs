@@ -6,9 +6,9 @@ use policy_store::Countries;
 
 use super::shared::{WatchedFile, client_ip};
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::shared::Masks;
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Chain, Pattern, Score, Scoring, Setting, answer, failure},
     config::Section,
     connection::StoreHandle,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use policy_store::{Entry, Filter, StoreError};
 
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, answer},
     config::Section,
     connection::DirectoryHandle,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

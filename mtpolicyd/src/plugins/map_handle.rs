@@ -5,7 +5,7 @@ use std::sync::Arc;
 use policy_store::{Map, MapError, MapFile, MapKind};
 use tokio::sync::OnceCell;
 
-use crate::{config::Section, plugin::PluginError};
+use crate::{chain::plugin::PluginError, config::Section};
 
 /// A table of Postfix.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ mod sql_list;
 mod sql_user_config;
 mod stress;
 
-use crate::{config::Section, plugin::Plugin};
+use crate::{chain::plugin::Plugin, config::Section};
 
 /// What a module's name stands for.
 #[derive(Clone, Copy, Debug)]

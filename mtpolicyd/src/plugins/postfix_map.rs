@@ -6,9 +6,9 @@ use policy_store::{Map, MapKind};
 
 use super::map_handle::MapHandle;
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Score, Scoring, Setting, answer},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

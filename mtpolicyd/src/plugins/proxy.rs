@@ -6,8 +6,8 @@ use policy_net::{BackendConfig, Connector, Endpoint, Upstream, UpstreamOptions};
 
 use crate::{
     chain::Call,
+    chain::plugin::{Plugin, PluginError, Step},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

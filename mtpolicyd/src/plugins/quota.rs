@@ -2,9 +2,9 @@
 
 use super::accounting::{Counters, Metric};
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Chain, Setting, answer, answer_or_nested, failure},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

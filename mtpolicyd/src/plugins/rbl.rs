@@ -6,9 +6,9 @@ use policy_dns::list::Subject;
 
 use super::shared::{CodeScores, Hit, ListCheck, client_address};
 use crate::{
+    chain::plugin::{Plugin, Step, Work},
     chain::{Call, Scoring, Setting, answer, failure, fill},
     config::{ListKind, Section},
-    plugin::{Plugin, Step, Work},
 };
 
 #[derive(Debug)]

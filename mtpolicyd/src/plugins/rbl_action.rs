@@ -5,9 +5,9 @@ use super::{
     shared::{Hit, client_address},
 };
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Pattern, Setting, answer, failure},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

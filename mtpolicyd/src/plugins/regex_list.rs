@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use super::shared::WatchedFile;
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Chain, Key, Pattern, Scoring, Setting, answer, answer_or_nested, failure},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

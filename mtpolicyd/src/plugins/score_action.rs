@@ -1,9 +1,9 @@
 //! `ScoreAction`: answers or runs a nested chain where the score is high, or low.
 
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Chain, Scoring, Setting, answer, answer_or_nested, failure, fill},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! `SetField`: gives a field of the session a fixed text.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! `SMTPVerify`: asked the mail servers of an address whether they would take mail. It answers nothing yet.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, answer},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

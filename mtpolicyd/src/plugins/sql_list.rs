@@ -3,10 +3,10 @@
 use policy_store::Value;
 
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Score, Scoring, Setting, answer},
     config::Section,
     connection::SqlHandle,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

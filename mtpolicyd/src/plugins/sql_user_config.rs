@@ -4,10 +4,10 @@ use policy_store::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, answer},
     config::Section,
     connection::SqlHandle,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

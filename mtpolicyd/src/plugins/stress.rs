@@ -1,9 +1,9 @@
 //! `Stress`: acts while Postfix says that it is under stress.
 
 use crate::{
+    chain::plugin::{Plugin, Step},
     chain::{Call, Chain, Setting, answer, answer_or_nested},
     config::Section,
-    plugin::{Plugin, Step},
 };
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::Section;
 use crate::{
     config::lists::ListKind,
     connection::{Connection, Kind, Parameters, StoreHandle},
-    metrics::{HostCounters, LimitCounters},
+    counters::{HostCounters, LimitCounters},
 };
 
 impl Section<'_> {

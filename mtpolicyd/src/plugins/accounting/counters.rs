@@ -14,7 +14,7 @@ use policy_store::Value;
 use tokio::sync::OnceCell;
 
 use super::table::Table;
-use crate::{config::Section, connection::SqlHandle, plugin::PluginError};
+use crate::{chain::plugin::PluginError, config::Section, connection::SqlHandle};
 
 /// What a counter counts: a column of the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -8,9 +8,9 @@ mod table;
 use futures_util::future::try_join_all;
 
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Setting, answer, failure, number},
     config::Section,
-    plugin::{Plugin, PluginError, Step},
 };
 
 #[derive(Debug)]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Triplet, autowl_table::AutowlTable, ticket::store};
-use crate::{config::Section, connection::StoreHandle, plugin::PluginError, services::Services};
+use crate::{
+    chain::plugin::PluginError, config::Section, connection::StoreHandle, services::Services,
+};
 
 /// How often which client has passed with mail of which domain.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use policy_store::{Dialect, Sql, StoreError, Value};
 use tokio::sync::OnceCell;
 
-use crate::{connection::SqlHandle, plugin::PluginError};
+use crate::{chain::plugin::PluginError, connection::SqlHandle};
 
 /// The table.
 #[derive(Debug)]

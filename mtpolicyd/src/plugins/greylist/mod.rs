@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::shared::Masks;
 use crate::{
+    chain::plugin::{CronStep, Plugin, PluginError, Step},
     chain::{Call, Score, Scoring, Setting, answer},
     config::Section,
-    plugin::{CronStep, Plugin, PluginError, Step},
     services::Services,
 };
 use autowl::AutoWhitelist;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use policy_store::key;
 
 use super::Triplet;
-use crate::{config::Section, connection::StoreHandle, plugin::PluginError, services::Services};
+use crate::{
+    chain::plugin::PluginError, config::Section, connection::StoreHandle, services::Services,
+};
 
 /// The tickets of all mail that is to come again.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `mtpolicyd limits show|reset KEY`, and the same of `mtpolicyd ctl`: what the windows of somebody hold, and how they are emptied.
 
 use super::{Limit, window_text};
-use crate::plugin::{LimitOrder, PluginError};
+use crate::chain::plugin::{LimitOrder, PluginError};
 
 /// A line for each window in which something is counted, or what was emptied.
 pub(super) async fn run(limit: &Limit, order: LimitOrder<'_>) -> Result<Vec<String>, PluginError> {

@@ -3,7 +3,9 @@
 use policy_store::MapKind;
 
 use super::{Members, Subject};
-use crate::{chain::Call, config::Section, plugin::PluginError, plugins::map_handle::MapHandle};
+use crate::{
+    chain::Call, chain::plugin::PluginError, config::Section, plugins::map_handle::MapHandle,
+};
 
 /// Who is never limited.
 #[derive(Debug)]

@@ -35,11 +35,11 @@ use std::{sync::Arc, time::Duration};
 use policy_store::{Event, Mark, StoreError, Usage, Window, Windows, key};
 
 use crate::{
+    chain::plugin::{LimitOrder, LimitStep, Plugin, PluginError, Step},
     chain::{Call, Scoring, Setting, answer, fill},
     config::Section,
     connection::StoreHandle,
-    metrics::LimitCounters,
-    plugin::{LimitOrder, LimitStep, Plugin, PluginError, Step},
+    counters::LimitCounters,
 };
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ mod zone_text;
 
 use std::{borrow::Cow, net::IpAddr};
 
-use crate::{chain::Call, plugin::PluginError};
+use crate::{chain::Call, chain::plugin::PluginError};
 
 /// The client's address as the request has it.
 ///

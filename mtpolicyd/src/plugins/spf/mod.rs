@@ -8,9 +8,9 @@ use policy_dns::spf::{self, Scope, SpfOptions, SpfRequest, Verdict};
 
 use super::shared::{LOCAL, Networks};
 use crate::{
+    chain::plugin::{Plugin, PluginError, Step, Work},
     chain::{Call, Score, Scoring, Setting, answer, failure},
     config::Section,
-    plugin::{Plugin, PluginError, Step, Work},
 };
 
 #[derive(Debug)]

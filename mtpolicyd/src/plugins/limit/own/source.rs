@@ -5,9 +5,9 @@ use std::time::Duration;
 use policy_store::{Filter, MapKind, MemoryOptions, MemoryStore, Store as _, Value};
 
 use crate::{
+    chain::plugin::PluginError,
     config::Section,
     connection::{DirectoryHandle, SqlHandle, StoreHandle},
-    plugin::PluginError,
     plugins::{
         ldap_user_config::{filter, only_entry},
         map_handle::MapHandle,

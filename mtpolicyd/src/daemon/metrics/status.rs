@@ -8,8 +8,7 @@ use policy_daemon::{
 };
 use policy_store::BreakerState;
 
-use super::ProcessCounters;
-use crate::config::Config;
+use crate::{config::Config, counters::ProcessCounters};
 
 pub(super) fn sections(config: &Config, process: &ProcessCounters) -> Vec<Section> {
     let parts = [

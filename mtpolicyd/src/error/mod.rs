@@ -1,9 +1,12 @@
-//! The error of a plugin: why it has no answer.
+//! The error of a plugin: why it has no answer, and what comes of that.
 
 use std::sync::Arc;
 
 use policy_store::StoreError;
 use thiserror::Error;
+
+mod on_error;
+pub use on_error::OnError;
 
 /// Why a plugin has no answer.
 #[derive(Clone, Debug, Error)]

@@ -34,13 +34,13 @@ impl ProcessCounters {
         count(&self.reloads, usize::from(!is_done));
     }
 
-    pub(super) fn sessions(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SESSIONS
             .into_iter()
             .zip(self.sessions.iter().map(Counter::get))
     }
 
-    pub(super) fn reloads(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn reloads(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RELOADS
             .into_iter()
             .zip(self.reloads.iter().map(Counter::get))

@@ -1,20 +1,25 @@
 //! The counters of a configuration: of its virtual hosts, plugins and limits. A reload keeps those whose names stay.
+//!
+//! One worker serves all requests, and it alone counts.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use policy_daemon::metrics::{ActionClass, Counter, Values};
 use policy_proto::Response;
 
-use crate::{chain::OnError, error::PluginError};
+use crate::error::{OnError, PluginError};
+
+mod process;
+pub(crate) use process::ProcessCounters;
 
 /// The counters of a configuration. Each is there once: two plugins of one name in a virtual host have the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
     /// The virtual host that is being built.
     host: Arc<str>,
-    pub(super) hosts: BTreeMap<Arc<str>, Arc<HostCounters>>,
-    pub(super) plugins: BTreeMap<PluginKey, Arc<PluginCounters>>,
-    pub(super) limits: BTreeMap<LimitKey, Arc<LimitCounters>>,
+    pub(crate) hosts: BTreeMap<Arc<str>, Arc<HostCounters>>,
+    pub(crate) plugins: BTreeMap<PluginKey, Arc<PluginCounters>>,
+    pub(crate) limits: BTreeMap<LimitKey, Arc<LimitCounters>>,
 }
 
 /// The virtual host and the plugin.
@@ -40,7 +45,7 @@ pub(crate) struct PluginCounters {
 pub(crate) struct LimitCounters {
     pub(crate) blocks: Counter,
     /// How many different values an account has. `None` where amounts are counted.
-    pub(super) values: Option<Values>,
+    pub(crate) values: Option<Values>,
 }
 
 impl Counters {
@@ -79,7 +84,7 @@ impl Counters {
 
 impl Counters {
     /// The effects of plugins' errors, with how often there was each.
-    pub(super) fn on_error(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn on_error(&self) -> impl Iterator<Item = (&'static str, u64)> {
         OnError::ALL.into_iter().enumerate().map(|(at, (_, name))| {
             let counts = self.plugins.values().filter_map(|of| of.on_error.get(at));
             (name, counts.map(Counter::get).sum())
@@ -95,7 +100,7 @@ impl HostCounters {
         }
     }
 
-    pub(super) fn replies(&self, class: ActionClass) -> u64 {
+    pub(crate) fn replies(&self, class: ActionClass) -> u64 {
         self.replies.get(class as usize).map_or(0, Counter::get)
     }
 }
@@ -122,7 +127,7 @@ impl PluginCounters {
     }
 
     /// The outcomes, with how often there was each.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         OUTCOMES
             .into_iter()
             .zip(self.outcomes.iter().map(Counter::get))

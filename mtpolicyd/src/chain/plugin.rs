@@ -31,12 +31,9 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+use crate::error::OnError;
 pub use crate::error::PluginError;
-use crate::{
-    chain::{call::Call, on_error::OnError},
-    metrics::PluginCounters,
-    services::Services,
-};
+use crate::{chain::call::Call, counters::PluginCounters, services::Services};
 
 /// What a plugin comes to: an action, which ends the chain, or nothing, and the next plugin has its turn.
 pub type Outcome = Result<Option<String>, PluginError>;
