@@ -4,8 +4,9 @@
 //! host until a plugin answers; what plugins find out about a mail is in its [`Session`], where later plugins and later requests
 //! about the mail find it.
 //!
-//! The parts, from the inside out: [`config_general`] reads the file's grammar, [`config`] its meaning, [`load`] gives that the
-//! plugins, [`chain`] runs them, [`session`] keeps sessions, [`connection`] leads to stores and databases.
+//! The parts, from the inside out: [`connection`] leads to stores and databases, [`session`] keeps sessions, [`chain`] runs
+//! plugins, [`config_general`] reads the file's grammar, [`config`] its meaning, [`load`] gives that the plugins, [`daemon`]
+//! serves.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic))]
 

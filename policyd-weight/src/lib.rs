@@ -7,7 +7,8 @@
 //! | [`mail`] | a request, and what follows from it alone |
 //! | [`dns`] | what DNS has to answer for a request, asked all at once |
 //! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
-//! | `metrics` | what is counted on the way |
+//! | `counters` | what is counted on the way |
+//! | `metrics` | what `--admin` shows of it |
 //! | [`policy`] | the answer to a request |
 //! | [`program`] | the command line, the daemon, spawn(8) |
 //! | [`score`] | 23 steps over a request and what DNS has said, without DNS |

@@ -1,4 +1,4 @@
-//! Requests on standard input, which are asked as they come; and what files are called in messages.
+//! Input of the subcommands: requests on standard input, captures and text files; and what files are called in messages.
 
 use std::{borrow::Cow, fmt::Display, path::Path};
 

@@ -1,4 +1,4 @@
-//! Standard output: lines for people, or objects for programs.
+//! Output of the subcommands: lines for people or objects for programs, counts, and reports of tests.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 

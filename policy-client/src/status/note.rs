@@ -1,4 +1,4 @@
-//! Lines on standard error that no failure of it ends the program.
+//! Lines on standard error, where a failure to write one does not end the program; and the name that they begin with.
 
 use std::{io::Write, path::PathBuf};
 

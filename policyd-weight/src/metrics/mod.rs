@@ -1,4 +1,4 @@
-//! The metrics: what is counted on the way of a request, and what is read when somebody asks.
+//! What the admin listener shows: the metrics, and the tables of the page.
 
 mod collector;
 pub(crate) use collector::WeightMetrics;
