@@ -1,14 +1,17 @@
 //! The log of the daemon, with the levels of the original: 0 errors, 1 each request and warnings, 2 notices, 3 connections,
 //! 4 details.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering::Relaxed},
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
 };
 
 use policy_daemon::{
     admin::Changes,
-    log::{ALL, Entry, Level, Log, Suppressor},
+    log::{Entry, Level, Log, Suppressor},
 };
 
 /// The log.
@@ -71,19 +74,20 @@ impl Journal {
         }
     }
 
-    /// Writes that a request could not be checked, or a part of it. Repeats within 10 s are counted.
+    /// Writes that a request could not be checked, or a part of it. Repeats within 10 s are counted: texts about the same
+    /// plugin, list or connection.
     pub fn failed(&self, text: &str) {
         self.0
             .log
-            .line(Level::Error, "request", ALL, text.to_owned());
+            .line(Level::Error, "request", subject(text), text.to_owned());
     }
 
-    /// Writes a warning. Repeats within 10 s are counted.
+    /// Writes a warning. Repeats within 10 s are counted, as those of failures.
     pub fn warning(&self, text: &str) {
         if self.is_logged(1) {
             self.0
                 .log
-                .line(Level::Warning, "warning", ALL, text.to_owned());
+                .line(Level::Warning, "warning", subject(text), text.to_owned());
         }
     }
 
@@ -97,5 +101,55 @@ impl Journal {
     #[must_use]
     pub fn log(&self) -> &Log {
         self.0.log.log()
+    }
+}
+
+/// The subject of a text, which stands before its first colon, as one of a few numbers: a name that a client chooses makes
+/// no table grow.
+fn subject(text: &str) -> usize {
+    let subject = text.split(": ").next().unwrap_or(text);
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    usize::try_from(hasher.finish() % SUBJECTS).unwrap_or(0)
+}
+
+/// So many lines of a kind in 10 s at the most.
+const SUBJECTS: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_hides_none_of_another_plugin() {
+        let journal = Journal::buffered();
+        for name in ["one", "two", "one", "two"] {
+            journal.failed(&format!("plugin {name} failed: no answer"));
+            journal.warning(&format!("list {name}.example: no answer"));
+        }
+        let log = journal.log().take_buffered();
+        let log = String::from_utf8(log).unwrap();
+        for name in ["one", "two"] {
+            assert_eq!(
+                log.matches(&format!("plugin {name} failed")).count(),
+                1,
+                "{log}"
+            );
+            assert_eq!(
+                log.matches(&format!("list {name}.example")).count(),
+                1,
+                "{log}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_clients_choose_do_not_fill_the_log() {
+        let journal = Journal::buffered();
+        for number in 0..10_000 {
+            journal.failed(&format!("plugin {number} failed: no answer"));
+        }
+        let log = journal.log().take_buffered();
+        assert!(String::from_utf8(log).unwrap().lines().count() <= 64);
     }
 }

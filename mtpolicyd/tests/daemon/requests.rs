@@ -245,3 +245,14 @@ fn a_plugin_that_takes_too_long_has_failed() {
         assert!(is_said, "{}", process.err.text());
     }
 }
+
+#[test]
+fn what_is_no_request_is_told_of_with_its_client() {
+    let world = World::new(&host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n"));
+    let process = world.serve(&["-l", "0"]);
+    let mut client = world.connect();
+    client.send(b"hello\n\n");
+    assert_eq!(client.reply(), None);
+    let said = "no '=' in the line at byte 0";
+    assert!(process.err.wait_lines(1, said), "{}", process.err.text());
+}

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use policy_net::{Clients, Connection, Handler, Peer, ServeOptions, Stream};
+use policy_net::{Clients, Connection, ConnectionError, Handler, Peer, ServeOptions, Stream};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -93,7 +93,11 @@ impl<H: Handler + 'static> Connections<H> {
                 let request = match connection.request(poll_fn(&mut poll_drained)).await {
                     Ok(Some(request)) => request,
                     Ok(None) => break,
-                    // A client's errors concern no other one.
+                    Err(ConnectionError::Client(error)) => {
+                        let text = format!("closing a connection from {peer}: {error}");
+                        return context.log().line(Level::Warning, "refused", ALL, text);
+                    }
+                    // The client has gone.
                     Err(_) => return,
                 };
                 let begin = Instant::now();

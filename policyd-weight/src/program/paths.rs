@@ -1,6 +1,7 @@
 //! Paths that only root and the daemon's user may have made.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -129,6 +130,15 @@ impl Paths {
         let Some(uid) = self.uid() else {
             return Err(Exit::died(format!("User {} doesn't exist!", self.user)));
         };
+        if fs::symlink_metadata(&self.directory).map_err(failed)?.uid() != uid.as_raw()
+            && let Some(other) = self.foreign_entry().map_err(failed)?
+        {
+            return Err(Exit::died(format!(
+                "master: init:: {shown} is to be for user {} alone, and holds {}: name a directory of its own in $LOCKPATH. Exiting!",
+                self.user,
+                other.display()
+            )));
+        }
         // No link: checked, and the directory above is root's.
         let uid = rustix::process::Uid::from_raw(uid.as_raw());
         rustix::fs::chownat(
@@ -144,7 +154,29 @@ impl Paths {
             .set_permissions(fs::Permissions::from_mode(0o700))
             .map_err(failed)
     }
+
+    /// What is in the directory and is not of this program: such a directory is not taken from its owner.
+    fn foreign_entry(&self) -> std::io::Result<Option<PathBuf>> {
+        let files = [Some(&self.pid_file), self.socket.as_ref()];
+        let mut names: Vec<_> = files
+            .into_iter()
+            .flatten()
+            .filter_map(|path| path.file_name())
+            .collect();
+        names.extend(OWN_NAMES.map(OsStr::new));
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            let is_own = name.to_string_lossy().starts_with("cache.sqlite");
+            if !is_own && !names.contains(&name.as_os_str()) {
+                return Ok(Some(name.into()));
+            }
+        }
+        Ok(None)
+    }
 }
+
+/// Names in the directory that are the Perl program's.
+const OWN_NAMES: [&str; 2] = ["cache_lock", "cores"];
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +194,19 @@ mod tests {
             .unwrap()
             .options;
         Paths::new(&options, false)
+    }
+
+    #[test]
+    fn a_directory_with_files_of_others_is_told_from_one_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = paths(directory.path());
+        paths.make_directory(false).unwrap();
+        for name in ["cache.sqlite", "cache.sqlite-wal", "cache_lock", "s", "pid"] {
+            fs::write(paths.directory.join(name), "").unwrap();
+        }
+        assert_eq!(paths.foreign_entry().unwrap(), None);
+        fs::create_dir(paths.directory.join("etc")).unwrap();
+        assert_eq!(paths.foreign_entry().unwrap(), Some("etc".into()));
     }
 
     #[test]

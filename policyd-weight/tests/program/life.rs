@@ -113,6 +113,11 @@ fn unsafe_paths_are_refused() {
         ("mkdir lock && chmod 777 lock", "lock is world writeable"),
         ("mkdir lock && chown daemon lock", "lock is owned by UID "),
         (": > pid && chmod 666 pid", "pid is world writeable"),
+        // A directory of root's that others use would be the daemon's user's, and closed to all else.
+        (
+            "mkdir -p lock/etc",
+            "alone, and holds etc: name a directory of its own",
+        ),
     ] {
         let world = World::new("");
         let made = Command::new("sh")
