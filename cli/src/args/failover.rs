@@ -155,22 +155,6 @@ impl FailoverArgs {
         self.check_config || self.check.contains(&Checking::CommandLine)
     }
 
-    /// What holds for a group of services.
-    pub(super) fn group(&self) -> GroupOptions {
-        GroupOptions {
-            default: None,
-            affinity: None,
-            deadline: self.deadline,
-            balance: self.balance.clone(),
-            retry: self.retry,
-            last_resort: self.last_resort,
-            max_connections: self.max_connections,
-            max_age: self.max_age,
-            keep: self.keep_of_all(),
-            max_failures: self.max_failures,
-        }
-    }
-
     /// How services that are down are to be looked at, if they are.
     pub(super) fn check_options(&self) -> Option<CheckOptions> {
         Some(CheckOptions {

@@ -38,10 +38,18 @@ impl Arguments {
 
     /// What holds for the services of a group.
     pub(super) fn group_options(&self) -> GroupOptions {
+        let failover = &self.failover;
         GroupOptions {
             default: self.default.clone(),
             affinity: self.affinity,
-            ..self.failover.group()
+            deadline: failover.deadline,
+            balance: failover.balance.clone(),
+            retry: failover.retry,
+            last_resort: failover.last_resort,
+            max_connections: failover.max_connections,
+            max_age: failover.max_age,
+            keep: failover.keep_of_all(),
+            max_failures: failover.max_failures,
         }
     }
 
