@@ -26,7 +26,7 @@ mod failover;
 pub use failover::{Checking, FailoverArgs};
 
 mod groups;
-pub(crate) use groups::{FileGroups, GroupArguments};
+use groups::FileGroups;
 
 mod log;
 pub use log::LogArgs;

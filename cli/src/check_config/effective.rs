@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{Arg, ArgMatches, CommandFactory};
 use policy_flow::BackendConfig;
 use policy_proxy::{
-    config::{Given, OfGroup, Settings},
+    config::{Given, Settings},
     options::{Affinity, Detail, Group, Options, Service, Services, shown_duration},
 };
 
 use super::quoted::quoted;
-use crate::args::{Arguments, GroupArguments, is_of_a_daemon};
+use crate::args::{Arguments, is_of_a_daemon};
 
 /// The options that hold.
 #[derive(Debug)]
@@ -60,17 +60,15 @@ impl<'a> Effective<'a> {
             is_daemon,
             ..Arguments::default()
         };
-        let of_group = |(group, arguments): (&Group, &GroupArguments)| {
-            let mut own = arguments.arguments.clone();
+        let of_group = |(group, arguments): (&Group, &Arguments)| {
+            let mut own = arguments.clone();
             own.is_daemon = is_daemon;
             let own_options = own.options();
             let services = Services::parse(&own_options).of_group(&group.services);
-            OfGroup {
-                given: Effective::new(&own, &own_options, &services).given(),
-                own: arguments.own.clone(),
-            }
+            Effective::new(&own, &own_options, &services).given()
         };
-        let groups = options.groups.list.iter().zip(&self.arguments.groups.given);
+        let groups = &self.arguments.groups.arguments;
+        let groups = options.groups.list.iter().zip(groups);
         let command = Arguments::command();
         let arguments = command.get_arguments();
         let arguments = arguments.filter(|option| is_daemon || !is_of_a_daemon(option));

@@ -15,11 +15,10 @@ use crate::options::{MirrorOptions, Service, WHOLE};
 
 /// `[mirror.NAME]`.
 #[derive(Clone, Debug)]
-pub struct MirrorTable {
-    /// All but the group.
-    pub options: MirrorOptions,
-    /// Its group, if it names one.
-    pub group: Option<Name>,
+pub(super) struct MirrorTable {
+    pub(super) options: MirrorOptions,
+    /// Where its group is named, if it is.
+    pub(super) group: Option<Name>,
 }
 
 impl Reader {
@@ -52,10 +51,10 @@ impl Reader {
                 return;
             };
             let options = MirrorOptions {
-                id: 0,
+                id: reader.tables.mirrors.len(),
                 name: name.text,
                 endpoint,
-                group: None,
+                group: group.as_ref().map(|name| name.text.clone()),
                 share,
                 timeout: time,
                 connections,

@@ -18,6 +18,10 @@ pub use difference::{Change, differences};
 
 mod files;
 mod finding;
+
+mod groups;
+pub use groups::Owner;
+
 mod mirrors;
 mod named;
 mod names;
@@ -29,12 +33,11 @@ mod value;
 mod write;
 
 pub use finding::Findings;
-pub use mirrors::MirrorTable;
-pub use tables::{GroupTable, ListenerTable, Name, RouteTable, Tables};
-pub use write::{Given, OfGroup, Settings, Written, written};
+pub use write::{Given, Settings, Written, written};
 
 use finding::{Finding, Place, Source};
 use reader::Reader;
+use tables::Tables;
 
 /// What configuration files say.
 #[derive(Clone, Debug)]
@@ -47,8 +50,8 @@ pub struct Config {
     options: Vec<(String, Place)>,
     /// The names of the services, in their order.
     pub services: Vec<String>,
-    /// Groups, listeners and routes.
-    pub tables: Tables,
+    /// Groups, listeners, routes and mirrors.
+    tables: Tables,
     /// What is probably not meant.
     warnings: Vec<(Place, String)>,
 }

@@ -6,7 +6,7 @@ use super::{
     Place,
     reader::Reader,
     suggest::did_you_mean,
-    tables::{GroupTable, Name},
+    tables::{GroupTable, ListenerTable, Name, RouteTable},
 };
 use crate::options::DEFAULT_GROUP;
 
@@ -92,10 +92,10 @@ impl Reader {
 
     /// Without a group `default` each request has to have a group of its own.
     fn check_ways(&mut self) {
-        if self.tables.routes.iter().any(super::RouteTable::takes_all) {
+        if self.tables.routes.iter().any(RouteTable::takes_all) {
             return;
         }
-        let without = |listener: &&super::ListenerTable| listener.group.is_none();
+        let without = |listener: &&ListenerTable| listener.group.is_none();
         let mut places: Vec<Place> = self
             .tables
             .listeners
@@ -122,23 +122,9 @@ impl Reader {
     fn warn_of_useless(&mut self) {
         let tables = &self.tables;
         let mut warnings = Vec::new();
-        let known = |list: &[Name]| -> Vec<u16> {
-            let at = |name: &Name| {
-                let mut listeners = tables.listeners.iter();
-                listeners.position(|listener| listener.name.text == name.text)
-            };
-            list.iter()
-                .filter_map(at)
-                .filter_map(|at| u16::try_from(at).ok())
-                .collect()
-        };
-        let bytes = |texts: &[String]| texts.iter().map(|text| text.clone().into_bytes()).collect();
         let mut before: Vec<(Route, usize)> = Vec::new();
         for (number, table) in tables.routes.iter().enumerate() {
-            let mut route = Route::to(0);
-            route.contexts = bytes(&table.contexts);
-            route.states = bytes(&table.states);
-            route.listeners = known(&table.listeners);
+            let route = table.route(0, tables);
             let covering = before.iter().find(|(other, _)| other.covers(&route));
             if let Some((_, other)) = covering {
                 let text = format!(

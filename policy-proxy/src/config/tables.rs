@@ -1,7 +1,8 @@
-//! The tables of groups, listeners and routes, which no command line has.
+//! The tables of groups, listeners and routes as they stand in a file. No command line has them.
 
 use std::ops::Range;
 
+use policy_socket::Endpoint;
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -13,66 +14,68 @@ use super::{
 
 /// Groups of services, listeners with rules of their own, and routes, as files say them.
 #[derive(Clone, Debug, Default)]
-pub struct Tables {
+pub(super) struct Tables {
     /// `[group.NAME]`.
-    pub groups: Vec<GroupTable>,
+    pub(super) groups: Vec<GroupTable>,
     /// `[listener.NAME]`.
-    pub listeners: Vec<ListenerTable>,
+    pub(super) listeners: Vec<ListenerTable>,
     /// `[[route]]`.
-    pub routes: Vec<RouteTable>,
+    pub(super) routes: Vec<RouteTable>,
     /// `[mirror.NAME]`.
-    pub mirrors: Vec<MirrorTable>,
+    pub(super) mirrors: Vec<MirrorTable>,
 }
 
 /// A name, and where it stands.
 #[derive(Clone, Debug)]
-pub struct Name {
+pub(super) struct Name {
     /// The name.
-    pub text: String,
-    pub(crate) place: Place,
+    pub(super) text: String,
+    pub(super) place: Place,
 }
 
 /// `[group.NAME]`.
 #[derive(Clone, Debug)]
-pub struct GroupTable {
+pub(super) struct GroupTable {
     /// Its name.
-    pub name: Name,
+    pub(super) name: Name,
     /// The names of its services.
-    pub services: Vec<Name>,
+    pub(super) services: Vec<Name>,
     /// The words of a command line that say what differs from the settings of all.
-    pub words: Vec<String>,
+    pub(super) words: Vec<String>,
 }
 
 /// `[listener.NAME]`.
 #[derive(Clone, Debug)]
-pub struct ListenerTable {
+pub(super) struct ListenerTable {
     /// Its name.
-    pub name: Name,
+    pub(super) name: Name,
     /// In the syntax of `--listen`.
-    pub address: String,
+    pub(super) address: String,
+    /// Where that is.
+    pub(super) endpoint: Endpoint,
     /// The group of its requests, if it names one.
-    pub group: Option<Name>,
+    pub(super) group: Option<Name>,
     /// The words of a command line with its default action and its deadline.
-    pub words: Vec<String>,
+    pub(super) words: Vec<String>,
 }
 
 /// `[[route]]`.
 #[derive(Clone, Debug)]
-pub struct RouteTable {
-    pub(crate) place: Place,
+pub(super) struct RouteTable {
+    pub(super) place: Place,
     /// The values of `policy_context` that it takes; all, where there are none.
-    pub contexts: Vec<String>,
+    pub(super) contexts: Vec<String>,
     /// The values of `protocol_state` that it takes, as Postfix writes them; all, where there are none.
-    pub states: Vec<String>,
+    pub(super) states: Vec<String>,
     /// The names of the listeners whose requests it takes; of all, where there are none.
-    pub listeners: Vec<Name>,
+    pub(super) listeners: Vec<Name>,
     /// The group of what it takes.
-    pub group: Name,
+    pub(super) group: Name,
 }
 
 impl RouteTable {
     /// Whether it takes each request.
-    pub fn takes_all(&self) -> bool {
+    pub(super) fn takes_all(&self) -> bool {
         self.contexts.is_empty() && self.states.is_empty() && self.listeners.is_empty()
     }
 }
@@ -122,7 +125,7 @@ impl Reader {
                 };
                 Some(found.map_err(|wrong| vec![wrong]))
             });
-            let Some((address, span)) = address else {
+            let Some(((address, endpoint), span)) = address else {
                 if !table.iter().any(|(key, _)| key.get_ref() == "address") {
                     let title = format!("invalid listener `{}`", name.text);
                     let label =
@@ -139,6 +142,7 @@ impl Reader {
             let listener = ListenerTable {
                 name,
                 address,
+                endpoint,
                 group,
                 words,
             };

@@ -8,6 +8,7 @@ use clap::{
 };
 use policy_daemon::ListenAddr;
 use policy_proto::ProtocolState;
+use policy_socket::Endpoint;
 use toml::{Spanned, de::DeValue};
 
 use super::suggest::did_you_mean;
@@ -74,10 +75,10 @@ pub(super) fn texts(
 }
 
 /// An address in the syntax of `--listen`.
-pub(super) fn listen_address(value: &Value<'_>) -> Result<String, Wrong> {
+pub(super) fn listen_address(value: &Value<'_>) -> Result<(String, Endpoint), Wrong> {
     let address = text(value, "a string")?;
     match address.parse::<ListenAddr>() {
-        Ok(_) => Ok(address),
+        Ok(listen) => Ok((address, listen.endpoint)),
         Err(error) => Err(Wrong::new(value.span(), error.to_string())),
     }
 }

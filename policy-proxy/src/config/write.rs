@@ -23,21 +23,12 @@ pub struct Settings<'a> {
     pub given: Vec<Given>,
     /// The values that hold where nothing is said.
     pub defaults: Vec<Given>,
-    /// For each group: what holds for it.
-    pub groups: Vec<OfGroup>,
+    /// For each group: the values that hold for it.
+    pub groups: Vec<Vec<Given>>,
 }
 
 /// A long option with its value. A flag has none.
 pub type Given = (String, Option<Vec<u8>>);
-
-/// What holds for a group of services.
-#[derive(Debug)]
-pub struct OfGroup {
-    /// The values that hold for it.
-    pub given: Vec<Given>,
-    /// The long options that it has a value of its own for.
-    pub own: Vec<String>,
-}
 
 /// Which settings are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

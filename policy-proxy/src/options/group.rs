@@ -31,6 +31,8 @@ pub struct Group {
     pub services: Vec<String>,
     /// What holds for it.
     pub options: GroupOptions,
+    /// The long options whose values are its own. The others are those of all.
+    pub own: Vec<String>,
 }
 
 /// What holds for the services of a group.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Arg;
 use policy_flow::Route;
 
-use super::{OfGroup, Settings, Written, key, quoted, setting, string};
+use super::{Given, Settings, Written, key, quoted, setting, string};
 use crate::{
     config::tables::GROUP_OPTIONS,
     options::{DefaultAction, Group, MirrorOptions, NamedListener, Options, shown_duration},
@@ -40,7 +40,7 @@ pub(super) fn tables(settings: &Settings<'_>, which: Written) -> Result<String, 
 /// A group with what differs from the settings of all, or with all that holds for it.
 fn of_group(
     group: &Group,
-    OfGroup { given, own }: &OfGroup,
+    given: &[Given],
     arguments: &[Arg],
     which: Written,
 ) -> Result<String, String> {
@@ -50,7 +50,7 @@ fn of_group(
     let is_shown = |option: &&Arg| {
         let name = option.get_long().unwrap_or_default();
         GROUP_OPTIONS.contains(&name)
-            && (which == Written::All || own.iter().any(|own| own == name))
+            && (which == Written::All || group.own.iter().any(|own| own == name))
     };
     for option in arguments.iter().filter(is_shown) {
         let name = option.get_long().unwrap_or_default();
