@@ -6,6 +6,7 @@ use policy_daemon::{
 };
 
 use crate::{
+    build,
     options::{NAME, Options, Services},
     proxy::serve_stdio,
 };
@@ -22,8 +23,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     // Also when a panic ends the process: its line is among those that wait for a reply.
     let _flushes = FlushAtEnd(log.clone());
     let services = Services::parse(options);
-    let journal = services.journal(log.clone(), options);
-    let proxy = services.proxy(options, journal, 1, 1);
+    let journal = build::journal(&services, log.clone(), options);
+    let proxy = build::proxy(&services, options, journal, 1, 1);
     if let Some(text) = proxy.nobody_to_ask() {
         log.line(Level::Warning, text);
     }

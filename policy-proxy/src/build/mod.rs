@@ -23,120 +23,124 @@ use crate::{
 };
 
 mod exchange;
+pub(crate) use exchange::exchange;
 
-impl Services {
-    /// A journal that knows the services, after it has said what is wrong with some.
-    pub(crate) fn journal(&self, log: Log, options: &Options) -> Journal {
-        for fault in &self.invalid {
-            for text in fault.perl.iter().chain([&fault.text]) {
-                log.line(Level::Warning, text);
-            }
-        }
-        for text in self.valid.iter().flat_map(|service| &service.warnings) {
+/// A journal that knows the services, after it has said what is wrong with some.
+pub(crate) fn journal(services: &Services, log: Log, options: &Options) -> Journal {
+    for fault in &services.invalid {
+        for text in fault.perl.iter().chain([&fault.text]) {
             log.line(Level::Warning, text);
         }
-        if self.valid.is_empty() {
-            log.line(
-                Level::Error,
-                "no valid service: every request gets the default action",
-            );
-        }
-        let groups = self.groups(options);
-        Journal::new(log, self.valid.clone())
-            .with_groups(groups.iter().map(|group| group.name))
-            .with_detail(options.log.attempts, options.log.detail)
-            .with_sample(options.log.sample)
     }
+    for text in services.valid.iter().flat_map(|service| &service.warnings) {
+        log.line(Level::Warning, text);
+    }
+    if services.valid.is_empty() {
+        log.line(
+            Level::Error,
+            "no valid service: every request gets the default action",
+        );
+    }
+    let groups = services.groups(options);
+    Journal::new(log, services.valid.clone())
+        .with_groups(groups.iter().map(|group| group.name))
+        .with_detail(options.log.attempts, options.log.detail)
+        .with_sample(options.log.sample)
+}
 
-    /// The proxy in this mode, for so many workers and clients.
-    pub(crate) fn proxy(
-        &self,
-        options: &Options,
-        journal: Journal,
-        workers: usize,
-        max_clients: usize,
-    ) -> Proxy {
-        let settings = self.settings(options, workers);
-        let memory = settings.clients.memory.filter(|_| options.is_daemon);
-        let journal = Arc::new(journal);
-        Proxy {
-            mirrors: mirrors(options, &[], &journal),
-            default: options.common.default.clone().unwrap_or_default(),
-            journal,
-            check: None,
-            max_memory: options.clients.max_memory,
-            shared: self.shared(&settings, options, workers),
-            places: Places::new(PlaceLimits {
-                all: max_clients,
-                per_address: options.clients.max_per_address,
-                per_user: options.clients.max_per_user,
-            }),
-            memory: RequestMemory::new(memory),
-            memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
-            metrics: (0..workers.max(1)).map(|_| Arc::default()).collect(),
-            service_metrics: self.valid.iter().map(|_| counters(workers)).collect(),
-            group_metrics: settings.groups.iter().map(|_| counters(workers)).collect(),
-            backends: Arc::new(Backends {
-                endpoints: self.endpoints(),
-                resolver: Arc::new(Resolver::new(!options.is_daemon)),
-            }),
-            settings,
-        }
+/// The proxy in this mode, for so many workers and clients.
+pub(crate) fn proxy(
+    services: &Services,
+    options: &Options,
+    journal: Journal,
+    workers: usize,
+    max_clients: usize,
+) -> Proxy {
+    let settings = settings(services, options, workers);
+    let memory = settings.clients.memory.filter(|_| options.is_daemon);
+    let journal = Arc::new(journal);
+    Proxy {
+        mirrors: mirrors(options, &[], &journal),
+        default: options.common.default.clone().unwrap_or_default(),
+        journal,
+        check: None,
+        max_memory: options.clients.max_memory,
+        shared: shared(services, &settings, options, workers),
+        places: Places::new(PlaceLimits {
+            all: max_clients,
+            per_address: options.clients.max_per_address,
+            per_user: options.clients.max_per_user,
+        }),
+        memory: RequestMemory::new(memory),
+        memory_waits: (0..workers).map(|_| MemoryWaits::default()).collect(),
+        metrics: (0..workers.max(1)).map(|_| Arc::default()).collect(),
+        service_metrics: services.valid.iter().map(|_| counters(workers)).collect(),
+        group_metrics: settings.groups.iter().map(|_| counters(workers)).collect(),
+        backends: Arc::new(Backends {
+            endpoints: endpoints(services),
+            resolver: Arc::new(Resolver::new(!options.is_daemon)),
+        }),
+        settings,
     }
+}
 
-    /// The health of the services of each group: one to 64 services with weights that were checked, of which the balancer
-    /// takes nothing ill.
-    fn shared(&self, settings: &Settings, options: &Options, workers: usize) -> Vec<Shared> {
-        let mut all: Vec<Shared> = Vec::new();
-        for (group, part) in settings.groups.iter().zip(self.groups(options)) {
-            let backends = group.services.iter().map(|service| service.backend);
-            let config = group.upstream.balancer.with_seed(seed());
-            let shared = match all.first() {
-                None => Shared::new(config, backends, workers),
-                Some(first) => first.beside(config, backends),
-            };
-            let Ok(shared) = shared else {
-                return Vec::new();
-            };
-            let mut balancer = shared.balancer();
-            for (id, service) in balancer.ids().zip(part.services) {
-                balancer.set_mode(id, service.mode);
-            }
-            drop(balancer);
-            all.push(shared);
+/// The health of the services of each group: one to 64 services with weights that were checked, of which the balancer
+/// takes nothing ill.
+fn shared(
+    services: &Services,
+    settings: &Settings,
+    options: &Options,
+    workers: usize,
+) -> Vec<Shared> {
+    let mut all: Vec<Shared> = Vec::new();
+    for (group, part) in settings.groups.iter().zip(services.groups(options)) {
+        let backends = group.services.iter().map(|service| service.backend);
+        let config = group.upstream.balancer.with_seed(seed());
+        let shared = match all.first() {
+            None => Shared::new(config, backends, workers),
+            Some(first) => first.beside(config, backends),
+        };
+        let Ok(shared) = shared else {
+            return Vec::new();
+        };
+        let mut balancer = shared.balancer();
+        for (id, service) in balancer.ids().zip(part.services) {
+            balancer.set_mode(id, service.mode);
         }
-        all
+        drop(balancer);
+        all.push(shared);
     }
+    all
+}
 
-    fn settings(&self, options: &Options, workers: usize) -> Settings {
-        let groups: Vec<GroupSettings> = self
-            .groups(options)
-            .iter()
-            .map(|part| group(part, options, workers))
-            .collect();
-        // None of the deadlines is to be over before there is memory for the request.
-        let listeners = &options.groups.listeners;
-        let deadlines = groups.iter().map(|group| group.upstream.deadline);
-        let of_listeners = listeners.iter().filter_map(|listener| listener.deadline);
-        let deadline = deadlines.chain(of_listeners).max().unwrap_or_default();
-        Settings {
-            // As the Perl script does. It reads one client's requests, and no port's.
-            is_lenient: !options.is_daemon,
-            clients: if options.is_daemon {
-                options.clients.of_clients(deadline)
-            } else {
-                unlimited()
-            },
-            routing: routing(&options.groups, &groups),
-            listeners: listeners.clone(),
-            groups,
-        }
+fn settings(services: &Services, options: &Options, workers: usize) -> Settings {
+    let groups: Vec<GroupSettings> = services
+        .groups(options)
+        .iter()
+        .map(|part| group(part, options, workers))
+        .collect();
+    // None of the deadlines is to be over before there is memory for the request.
+    let listeners = &options.groups.listeners;
+    let deadlines = groups.iter().map(|group| group.upstream.deadline);
+    let of_listeners = listeners.iter().filter_map(|listener| listener.deadline);
+    let deadline = deadlines.chain(of_listeners).max().unwrap_or_default();
+    Settings {
+        // As the Perl script does. It reads one client's requests, and no port's.
+        is_lenient: !options.is_daemon,
+        clients: if options.is_daemon {
+            options.clients.of_clients(deadline)
+        } else {
+            unlimited()
+        },
+        routing: routing(&options.groups, &groups),
+        listeners: listeners.clone(),
+        groups,
     }
+}
 
-    fn endpoints(&self) -> Vec<Endpoint> {
-        let services = self.valid.iter();
-        services.map(|service| service.endpoint.clone()).collect()
-    }
+fn endpoints(services: &Services) -> Vec<Endpoint> {
+    let valid = services.valid.iter();
+    valid.map(|service| service.endpoint.clone()).collect()
 }
 
 /// The settings of a group. Whether its process is a daemon is said for all.

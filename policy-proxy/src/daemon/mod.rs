@@ -13,6 +13,7 @@ use policy_daemon::{
 
 use crate::{
     admin::{ProxyMetrics, Reloads},
+    build,
     control::ProxyControl,
     options::{CheckOptions, Options, Services},
     proxy::{CurrentProxy, EventLoop, Message, Proxy},
@@ -49,11 +50,10 @@ pub fn run(
     let reload = file.map(|file| Mutex::new(Reload::new(options, file, passed)));
     let daemon = Daemon::prepare(&options.daemon, inherited)?;
 
-    let journal = services
-        .journal(daemon.log().log().clone(), options)
+    let journal = build::journal(&services, daemon.log().log().clone(), options)
         .for_daemon(options.log.format, Arc::clone(daemon.log()));
     let (workers, clients) = (options.daemon.workers(), daemon.max_clients());
-    let proxy = services.proxy(options, journal, workers, clients.number());
+    let proxy = build::proxy(&services, options, journal, workers, clients.number());
     let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),
@@ -85,11 +85,11 @@ impl Service for ProxyService {
     }
 
     fn started(&self, daemon: &Started<'_>) {
-        self.current.get().say_start(daemon);
+        report::start(&self.current.get(), daemon);
     }
 
     fn stopped(&self, daemon: &Started<'_>) {
-        self.current.get().say_end(daemon);
+        report::end(&self.current.get(), daemon);
     }
 
     fn admin(&self) -> Option<Arc<dyn Admin>> {
@@ -109,7 +109,7 @@ impl Service for ProxyService {
     }
 
     fn report(&self) {
-        self.current.get().report();
+        report::states(&self.current.get());
     }
 
     fn reload_with(&self, daemon: &Reloading<'_, Message>) -> Reloaded {

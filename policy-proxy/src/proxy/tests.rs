@@ -12,6 +12,7 @@ use std::{
 use policy_daemon::log::{Log, Suppressor};
 
 use crate::{
+    build,
     options::{Options, Services},
     proxy::{EventLoop, Proxy, message::Context},
 };
@@ -25,10 +26,13 @@ pub(crate) fn proxy(services: &[&str]) -> (Arc<Proxy>, Log) {
     };
     let services = Services::parse(&options);
     let log = Log::buffered();
-    let journal = services.journal(log.clone(), &options);
+    let journal = build::journal(&services, log.clone(), &options);
     let suppressor = Arc::new(Suppressor::new(log.clone()));
     let journal = journal.for_daemon(options.log.format, suppressor);
-    (Arc::new(services.proxy(&options, journal, 1, 100)), log)
+    (
+        Arc::new(build::proxy(&services, &options, journal, 1, 100)),
+        log,
+    )
 }
 
 /// A daemon of one worker, on the thread of the test.
