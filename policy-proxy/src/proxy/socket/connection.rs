@@ -19,6 +19,26 @@ use rustix::{
 
 use super::calls::{peek, read, receive, write};
 
+/// The socket of a connection that begins.
+#[derive(Debug)]
+pub(crate) struct NewSocket {
+    /// It does not block.
+    pub(crate) fd: OwnedFd,
+    pub(crate) is_unix: bool,
+    pub(crate) made_by: MadeBy,
+}
+
+impl NewSocket {
+    /// A socket of another process, which knows what it is.
+    pub(crate) fn of_other_process(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            is_unix: socket_domain(&fd)? == AddressFamily::UNIX,
+            fd,
+            made_by: MadeBy::OtherProcess,
+        })
+    }
+}
+
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.
 #[derive(Debug)]
@@ -77,16 +97,19 @@ impl Connection {
         backlog: None,
     };
 
-    /// A connected socket that does not block, or one that `is_connecting`. The system tells of it under this token.
+    /// A connected socket, or one that `is_connecting`. The system tells of it under this token.
     pub(crate) fn register(
         &mut self,
-        socket: OwnedFd,
-        made_by: MadeBy,
+        socket: NewSocket,
         is_connecting: bool,
         token: Token,
         registry: &Registry,
     ) -> io::Result<()> {
-        let is_unix = socket_domain(&socket)? == AddressFamily::UNIX;
+        let NewSocket {
+            fd: socket,
+            is_unix,
+            made_by,
+        } = socket;
         // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
         // there was room all the time: that is asked for only while there is none.
         let interest = if is_unix {
