@@ -14,3 +14,6 @@ mod check_config;
 pub use check_config::{Effective, check_config, print_config};
 
 pub mod ctl;
+
+mod reread;
+pub use reread::config_file;

@@ -3,7 +3,7 @@
 
 use std::{io::Write, os::fd::AsFd, process::ExitCode};
 
-use hapolicy::{Arguments, Stop, Stopped, check_config, ctl, print_config};
+use hapolicy::{Arguments, Stop, Stopped, check_config, config_file, ctl, print_config};
 use policy_daemon::{
     Inherited,
     log::{Level, Log, LogTarget, printable},
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         };
     }
     inherited.close_others();
-    match daemon::run(&options, arguments.config_file(&options), inherited) {
+    match daemon::run(&options, config_file(&arguments, &options), inherited) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail_daemon(&error.line(), error.exit_status(), options.daemon.log),
     }

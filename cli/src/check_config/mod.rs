@@ -18,7 +18,6 @@ mod print;
 pub use print::print_config;
 
 mod quoted;
-mod source;
 
 /// Prints all that is effective on standard output, in the form in which it can be given, unless `--quiet` is
 /// given, and on standard error what is wrong and what is probably not meant. Nothing is bound, and no service

@@ -76,6 +76,8 @@ fn wrong() -> &'static [(&'static [&'static str], &'static str)] {
         (&["-user=x"], "Unknown option: u: did you mean --user?"),
         (&["--affinity", "mesage"], "did you mean message?"),
         (&["--servicex=a"], "--servicex"),
+        (&["--workers", "0"], "not a number above 0"),
+        (&["--workers", "65"], "more than 64"),
         (&["-s"], "Option s requires an argument"),
         (&["-l", "-d"], "Option d requires an argument"),
         (&["--service"], "Option service requires an argument"),

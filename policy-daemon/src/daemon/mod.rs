@@ -13,15 +13,17 @@ use crate::{
     worker::{Inbox, MaxClients, Shared, WorkerContext, standby},
 };
 
+mod endpoints;
 mod restart;
-
 mod running;
-
+mod shutdown;
 mod start;
+mod status;
 pub use start::activation::Inherited;
 
+use endpoints::Endpoints;
 use restart::server::HandoverServer;
-use running::{Endpoints, Event, Running};
+use running::{Event, Running};
 use start::resources::Resources;
 
 /// A daemon that has its sockets, and does not serve yet.

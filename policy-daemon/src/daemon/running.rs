@@ -8,17 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy_socket::Endpoint;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 
+use super::{
+    endpoints::Endpoints, restart::server::HandoverServer, shutdown::Shutdown,
+    start::resources::Resources, status::Status,
+};
 use crate::{
-    daemon::restart::server::HandoverServer,
-    daemon::start::resources::Resources,
     error::StartError,
-    listen::{set::ListenSet, socket::ListenSocket},
+    listen::set::ListenSet,
     log::{ALL, Level, Log},
     options::{DaemonOptions, Reloaded, Reloading},
     process::{
@@ -27,7 +28,7 @@ use crate::{
     },
     service::{Service, Started},
     side::SideHandle,
-    worker::{Inbox, Message, Shared},
+    worker::{Inbox, Shared},
 };
 
 /// News from other threads for the main thread.
@@ -41,80 +42,25 @@ pub(crate) enum Event {
     Reload(Sender<Reloaded>),
 }
 
-/// The addresses where a daemon listens.
-#[derive(Debug)]
-pub(crate) struct Endpoints {
-    pub(crate) clients: Vec<Endpoint>,
-    pub(crate) admin: Vec<Endpoint>,
-    pub(crate) control: Option<Endpoint>,
-}
-
-impl Endpoints {
-    /// Those of all sockets.
-    pub(crate) fn of(sockets: &ListenSet) -> io::Result<Self> {
-        let of = |sockets: &[ListenSocket]| {
-            let endpoints = sockets.iter().map(ListenSocket::endpoint);
-            endpoints.collect::<io::Result<_>>()
-        };
-        Ok(Self {
-            clients: sockets.with_clients(of)?,
-            admin: of(sockets.admin())?,
-            control: sockets.control().map(ListenSocket::endpoint).transpose()?,
-        })
-    }
-}
-
 /// A daemon that has taken over. Nothing in here keeps it from serving.
 #[derive(Debug)]
 pub(crate) struct Running<S: Service> {
-    service: S,
-    options: DaemonOptions,
+    pub(super) service: S,
+    pub(super) options: DaemonOptions,
     endpoints: Endpoints,
-    sockets: Arc<ListenSet>,
-    shared: Arc<Shared<S::Message>>,
+    pub(super) sockets: Arc<ListenSet>,
+    pub(super) shared: Arc<Shared<S::Message>>,
     events: Arc<Inbox<Event>>,
     /// Whether a service manager stores connections for the next process.
-    has_store: bool,
-    shutdown: Shutdown,
+    pub(super) has_store: bool,
+    pub(super) shutdown: Shutdown,
     /// Tells the manager that this is the end.
-    stopping: Option<JoinHandle<()>>,
+    pub(super) stopping: Option<JoinHandle<()>>,
     status: Status,
     /// Workers that have not ended.
     workers: usize,
     /// A worker has ended too early.
-    has_failed: bool,
-}
-
-/// The service's status on its way to the manager, which may be slow to read.
-#[derive(Debug, Default)]
-struct Status {
-    waiting: Option<String>,
-    sender: Option<JoinHandle<()>>,
-}
-
-impl Status {
-    /// Sends the newest status, once the one before has been read.
-    fn update(&mut self, status: Option<String>, log: &Log) {
-        self.waiting = status.or_else(|| self.waiting.take());
-        let is_busy = self
-            .sender
-            .as_ref()
-            .is_some_and(|sender| !sender.is_finished());
-        if let Some(status) = self.waiting.take_if(|_| !is_busy) {
-            self.sender = systemd::notify_apart(log, format!("STATUS={status}")).ok();
-        }
-    }
-}
-
-/// The steps of a daemon's end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Shutdown {
-    /// Not shutting down.
-    No,
-    /// Requests in progress are waited for.
-    Draining,
-    /// Nothing is waited for.
-    AtOnce,
+    pub(super) has_failed: bool,
 }
 
 impl<S: Service> Running<S> {
@@ -223,15 +169,7 @@ impl<S: Service> Running<S> {
                 let text = format!("{} is ignored", name_of(number));
                 self.notice("signal", about, text);
             }
-            Command::Stop => match self.shutdown {
-                Shutdown::No => self.stop(),
-                Shutdown::Draining => {
-                    self.log().info("stopping at once");
-                    self.shared.workers.send_all(|| Message::Shutdown);
-                    self.shutdown = Shutdown::AtOnce;
-                }
-                Shutdown::AtOnce => {}
-            },
+            Command::Stop => self.stop(),
         }
     }
 
@@ -287,59 +225,11 @@ impl<S: Service> Running<S> {
         }
     }
 
-    fn stop(&mut self) {
-        self.log().info("stopping");
-        // Without the thread the manager is not told: most likely it has asked for the end.
-        self.stopping = systemd::notify_apart(self.log(), "STOPPING=1").ok();
-        if self.has_store {
-            self.shared.handoff.begin(self.log(), systemd::store);
-        }
-        self.drain();
-    }
-
-    /// Has all workers end.
-    fn drain(&mut self) {
-        if self.shutdown != Shutdown::No {
-            return;
-        }
-        self.shutdown = Shutdown::Draining;
-        self.shared.set_stopping();
-        let drain = self.options.drain;
-        self.shared.workers.send_all(|| Message::Drain(drain));
-        // Each worker has a descriptor of its own: the socket would listen until the last one has closed it.
-        self.sockets.end();
-    }
-
-    /// All workers have ended.
-    fn finish(mut self) -> Result<(), StartError> {
-        self.shared.handoff.end();
-        if self.has_store
-            && let Err(error) = systemd::wait_until_read()
-        {
-            let text = format!("the service manager does not answer: {error}");
-            self.log().line(Level::Warning, text);
-        }
-        self.sockets.remove();
-        self.service.stopped(&self.started());
-        // A manager that does not read is waited for, for 3 s, unless all is to end at once.
-        if let Some(stopping) = self.stopping.take()
-            && self.shutdown != Shutdown::AtOnce
-        {
-            _ = stopping.join();
-        }
-        self.log().flush();
-        if self.has_failed {
-            Err(StartError::worker_failed())
-        } else {
-            Ok(())
-        }
-    }
-
     fn notice(&self, kind: &'static str, about: usize, text: String) {
         self.shared.log.line(Level::Notice, kind, about, text);
     }
 
-    fn started(&self) -> Started<'_> {
+    pub(super) fn started(&self) -> Started<'_> {
         Started {
             name: &self.options.name,
             workers: self.shared.workers.len(),
@@ -350,7 +240,7 @@ impl<S: Service> Running<S> {
         }
     }
 
-    fn log(&self) -> &Log {
+    pub(super) fn log(&self) -> &Log {
         self.shared.log.log()
     }
 }

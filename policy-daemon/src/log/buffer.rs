@@ -4,7 +4,8 @@ use std::mem;
 
 use super::{
     level::Level,
-    line::{MAX_WAITING, lost as lost_lines, tagged},
+    lost::{MAX_WAITING, lost as lost_lines},
+    prefix::tagged,
 };
 
 /// Lines that wait. Further lines are lost, counted, and reported at the end of those.

@@ -3,7 +3,7 @@
 
 use super::{
     entry::Record,
-    line::prefixed,
+    prefix::prefixed,
     printable::printable,
     system_log::{Form, MAIL},
 };

@@ -14,7 +14,8 @@ use std::{
 use super::{
     batch::{Batch, Kind, WholeLines},
     entry::Record,
-    line::{LineForm, MAX_WAITING},
+    lost::MAX_WAITING,
+    stdout_form::StdoutForm,
 };
 
 /// Lines on their way to a thread that writes them. A line that does not fit, or cannot be written, is lost and counted,
@@ -24,7 +25,7 @@ pub(super) struct Stdout(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    form: LineForm,
+    form: StdoutForm,
     state: Mutex<State>,
     /// There is something to do for the thread.
     changed: Condvar,
@@ -74,7 +75,7 @@ impl State {
     }
 
     /// Adds a line about those that no line has reported.
-    fn report_lost(&mut self, form: &LineForm) {
+    fn report_lost(&mut self, form: &StdoutForm) {
         let count = mem::take(&mut self.unreported);
         if count > 0 {
             self.reported += count;
@@ -85,7 +86,7 @@ impl State {
 
 impl Stdout {
     /// Has a thread write lines of this form to `output`.
-    pub(super) fn new(output: impl Write + Send + 'static, form: LineForm) -> Self {
+    pub(super) fn new(output: impl Write + Send + 'static, form: StdoutForm) -> Self {
         let shared = Arc::new(Shared {
             form,
             state: Mutex::default(),
@@ -219,7 +220,7 @@ mod tests {
     fn a_reader_that_never_reads_holds_up_a_bounded_number_of_bytes() {
         for length in [1, 100, 8192] {
             let (mut reader, writer) = pipe().unwrap();
-            let stdout = Stdout::new(writer, LineForm::Plain);
+            let stdout = Stdout::new(writer, StdoutForm::Plain);
             let line = "x".repeat(length) + "\n";
             let lines = 3 * MAX_WAITING / length;
             for _ in 0..lines.min(200_000) {
@@ -241,7 +242,7 @@ mod tests {
     #[test]
     fn a_line_is_read_at_last_or_counted_as_lost() {
         let (reader, writer) = pipe().unwrap();
-        let stdout = Stdout::new(writer, LineForm::Plain);
+        let stdout = Stdout::new(writer, StdoutForm::Plain);
         let line = "x".repeat(1000) + "\n";
         for _ in 0..2000 {
             stdout.take(&[&line]);
@@ -274,7 +275,7 @@ mod tests {
     #[test]
     fn lines_that_could_not_be_written_are_counted_and_none_is_joined_with_another() {
         let disk = Disk::default();
-        let stdout = Stdout::new(disk.clone(), LineForm::Plain);
+        let stdout = Stdout::new(disk.clone(), StdoutForm::Plain);
         let send = |line: &str| {
             stdout.take(&[line]);
             // Until it has been tried.

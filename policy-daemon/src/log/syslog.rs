@@ -6,7 +6,7 @@ use chrono::Local;
 
 use super::{
     entry::Record,
-    line::prefixed,
+    prefix::prefixed,
     printable::shown,
     system_log::{Form, MAIL},
 };

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path, time::Instant};
 
-use super::{MessageId, entry::Record, level::Level, line::lost, local_socket::LocalSocket};
+use super::{entry::Record, local_socket::LocalSocket, lost};
 
 /// Entries for the system's log or systemd's journal. It never waits.
 ///
@@ -42,12 +42,8 @@ impl SystemLog {
 
     pub(super) fn send(&mut self, record: &Record<'_>, now: Instant) {
         if self.lost > 0 {
-            let text = lost(self.lost);
-            let report = Record {
-                id: Some(MessageId::LINES_LOST),
-                ..Record::plain(Level::Warning, text.as_bytes())
-            };
-            if self.try_send(&report, now).is_ok() {
+            let sent = lost::report(self.lost, |report| self.try_send(report, now));
+            if sent.is_ok() {
                 self.lost = 0;
             }
         }
@@ -83,7 +79,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::log::{journald::Journald, syslog::Syslog};
+    use crate::log::{journald::Journald, level::Level, syslog::Syslog};
 
     /// Both forms, and how they tell that three lines were lost.
     fn forms(path: &Path) -> [(SystemLog, &'static str); 2] {
