@@ -63,8 +63,8 @@ pub use flow::{Flow, FlowOptions, GroupRules, ListenerRules, Route, Routing, Una
 pub use id::{AskId, ClientId, LinkId, Slot};
 pub use upstream::{
     Answer, AttemptError, BackendConfig, BackendGroup, Check, CheckError, Counts, Done, Event,
-    Exhausted, HashKey, InvalidStrategy, Probe, Retry, Shared, Stick, Strategy, TimedOut, Upstream,
-    UpstreamOptions, attempt_limit,
+    Exhausted, HashKey, InvalidStrategy, MAX_WORKERS, Probe, Retry, Shared, Stick, Strategy,
+    TimedOut, Upstream, UpstreamOptions, attempt_limit,
 };
 
 #[cfg(doctest)]

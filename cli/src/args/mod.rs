@@ -6,7 +6,7 @@ use clap::{
     ArgAction, ArgMatches, Parser,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use policy_daemon::log::LogTarget;
+use policy_daemon::{MAX_WORKERS, log::LogTarget};
 use policy_proxy::{
     config::{Config, Findings},
     options::{Affinity, DefaultAction, Detail},
@@ -243,6 +243,3 @@ fn workers(text: &str) -> Result<NonZeroUsize, String> {
         _ => Err(format!("more than {MAX_WORKERS}")),
     }
 }
-
-/// Far more than any machine has a use for: 64 are started at most.
-const MAX_WORKERS: usize = 1024;

@@ -62,7 +62,7 @@ pub struct DaemonOptions {
     pub allow_hint: &'static str,
     /// Clients at once; `None` allows as many as descriptors are left for, at most 16,384.
     pub max_clients: Option<NonZeroUsize>,
-    /// Threads that serve connections, one by default; 64 are started at most.
+    /// Threads that serve connections, one by default; [`MAX_WORKERS`] are started at most.
     pub workers: NonZeroUsize,
     /// `USER[:GROUP[,GROUP...]]` to run as once the sockets are bound. With several groups the process has these and no
     /// others of the user's.
@@ -103,7 +103,7 @@ impl DaemonOptions {
         }
     }
 
-    /// The number of workers that are started: at most 64.
+    /// The number of workers that are started.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.workers.get().min(MAX_WORKERS)
@@ -228,5 +228,5 @@ impl DaemonOptions {
     }
 }
 
-/// Services keep a bit for each worker.
-const MAX_WORKERS: usize = 64;
+/// The most workers of a daemon: services keep a bit for each in an atomic number.
+pub const MAX_WORKERS: usize = u64::BITS as usize;

@@ -9,8 +9,8 @@ use std::{
 
 use super::{
     ClientEvent, Clients, Peer, Refusal, Wait, Waiting,
-    admission::{Origin, Place},
     client::State,
+    limits::{Origin, Place},
 };
 use crate::{ClientDriver, ClientId, clock::Time};
 

@@ -13,12 +13,12 @@ use crate::{
     timers::Timers,
 };
 
-mod admission;
 mod client;
 mod close;
 mod event;
 mod evict;
 mod framing;
+mod limits;
 mod memory;
 mod options;
 mod queue;
@@ -28,8 +28,8 @@ mod short;
 mod stick;
 mod wait;
 
-pub use admission::{Peer, PlaceLimits, Places, Refusal};
 pub use event::{ClientError, ClientEvent, Waiting};
+pub use limits::{Peer, PlaceLimits, Places, Refusal};
 pub use memory::RequestMemory;
 pub use options::{ClientOptions, ClientTimes};
 

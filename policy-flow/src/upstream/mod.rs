@@ -37,7 +37,7 @@ pub use error::AttemptError;
 pub use event::{Answer, CheckError, Done, Event, Exhausted, Stick};
 pub use group::BackendGroup;
 pub use options::{BackendConfig, UpstreamOptions};
-pub use pool::shared::{Counts, Shared};
+pub use pool::shared::{Counts, MAX_WORKERS, Shared};
 pub use timed_out::TimedOut;
 
 use ask::{Ask, AskState, Kind};

@@ -288,5 +288,7 @@ fn seed() -> u64 {
 
 /// How often a UNIX socket's file is looked at while its service is asked.
 const FILE_REFRESH: Duration = Duration::from_secs(1);
+/// Each worker of a daemon has a place in the state machines' shared part.
+const _: () = assert!(policy_daemon::MAX_WORKERS <= policy_flow::MAX_WORKERS);
 /// Answers have such a part of the memory.
 const ANSWERS: usize = 4;

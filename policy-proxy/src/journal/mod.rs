@@ -11,13 +11,13 @@ use policy_daemon::{
 use crate::options::{DEFAULT_GROUP, Detail, LogFormat, Service};
 
 pub(crate) mod admission;
+mod closed;
 mod counted;
 mod event;
 mod foreign;
 mod groups;
 mod line;
 mod outage;
-mod refused;
 mod request;
 mod services;
 pub(crate) mod shortage;

@@ -66,7 +66,7 @@ pub struct Counts {
 }
 
 impl Shared {
-    /// For this many workers, 64 at most.
+    /// For this many workers, [`MAX_WORKERS`](crate::MAX_WORKERS) at most.
     ///
     /// # Errors
     ///
@@ -251,13 +251,13 @@ fn set(bits: &AtomicU64, worker: usize, value: bool) {
 fn other(bits: u64, not: usize) -> Option<usize> {
     let others = bits & !bit(not);
     // The next one in the circle, so that none is forgotten.
-    let turned = others.rotate_right((not % 64) as u32);
-    (others != 0).then(|| (turned.trailing_zeros() as usize + not) % 64)
+    let turned = others.rotate_right((not % MAX_WORKERS) as u32);
+    (others != 0).then(|| (turned.trailing_zeros() as usize + not) % MAX_WORKERS)
 }
 
 const fn bit(worker: usize) -> u64 {
     1 << (worker % MAX_WORKERS)
 }
 
-/// As many as an atomic number has bits.
-const MAX_WORKERS: usize = 64;
+/// The most workers that share: each has a bit in an atomic number.
+pub const MAX_WORKERS: usize = u64::BITS as usize;
