@@ -110,12 +110,12 @@ impl Connection {
             is_unix,
             made_by,
         } = socket;
-        // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
-        // there was room all the time: that is asked for only while there is none.
-        let interest = if is_unix {
-            Interest::READABLE
-        } else {
+        // There is room in a new connection, which is no news; and a process that has asked for room in a UNIX socket is
+        // woken each time that the other side reads. So room is asked for only while there is none.
+        let interest = if is_connecting {
             Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
         };
         let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
         if brings_rights {
@@ -225,10 +225,8 @@ impl Connection {
             None => {
                 let bytes = rest.to_vec();
                 self.backlog = Some(Box::new(Backlog { bytes, sent: 0 }));
-                if self.is_unix {
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
-                }
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
             }
         }
         Ok(Sent::Part)
@@ -245,10 +243,8 @@ impl Connection {
             return Ok(false);
         }
         self.backlog = None;
-        if self.is_unix {
-            let interest = Interest::READABLE;
-            registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
-        }
+        let interest = Interest::READABLE;
+        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
         Ok(true)
     }
 
