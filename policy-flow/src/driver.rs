@@ -1,4 +1,4 @@
-//! What a driver does for the state machine: the effects.
+//! The effects that a driver has for the state machine, as traits.
 
 use std::{io, net::SocketAddr};
 

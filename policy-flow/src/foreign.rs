@@ -1,4 +1,4 @@
-//! How a request of another protocol is told from one of Postfix's.
+//! A request of another protocol is told from one of Postfix's by its first line.
 
 use policy_proto::Request;
 

@@ -1,4 +1,4 @@
-//! What the answers to requests are counted by. One worker answers all requests, and it alone counts.
+//! The counters of answers to requests. One worker answers all requests, and it alone counts.
 
 use policy_daemon::metrics::{Counter, Values};
 

@@ -1,5 +1,5 @@
-//! What each plugin does with a request: one from standard input with `--explain`, and those that `mtpolicyd ctl trace` is
-//! about.
+//! The steps of each plugin for a request: one from standard input with `--explain`, and those that `mtpolicyd ctl
+//! trace` is about.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! What is said of a configuration: errors with their places, and warnings.
+//! The findings about a configuration: errors with their places, and warnings.
 
 use super::world::{World, host};
 

@@ -1,4 +1,4 @@
-//! What name servers and lists have answered, in the metrics.
+//! The metrics of name servers and lists: what they have answered.
 
 use std::{fs, net::SocketAddr};
 

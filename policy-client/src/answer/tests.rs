@@ -1,4 +1,4 @@
-//! What Postfix makes of answers; `cli/tests/postfix/explained.rs` compares with a real one.
+//! Postfix's view of answers; `cli/tests/postfix/explained.rs` compares with a real one.
 
 use super::*;
 

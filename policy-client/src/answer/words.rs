@@ -1,4 +1,4 @@
-//! Why Postfix takes an answer for none, and what is unusual about one that it takes: in words.
+//! The words about an answer: the reason why Postfix takes it for none, or what is unusual about one that it takes.
 
 use std::fmt;
 

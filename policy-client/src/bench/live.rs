@@ -1,4 +1,4 @@
-//! What is seen of a measurement while it goes on: a line now and then, or a screen.
+//! The view of a measurement while it goes on: a line now and then, or a screen.
 //!
 //! Another thread writes it, and what it has no time for is left out: a slow terminal delays no request.
 

@@ -1,4 +1,4 @@
-//! Whether the terminal knows UTF-8, as the environment says.
+//! The terminal's characters: UTF-8 or ASCII, as the environment says.
 
 use std::env;
 

@@ -1,4 +1,5 @@
-//! When requests are sent: each as soon as the one before is answered, or at a constant rate whatever the answers do.
+//! The times at which requests are sent: each as soon as the one before is answered, or at a constant rate whatever the
+//! answers do.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a measurement has found, as text for people and as an object for programs.
+//! The report of a measurement, as text for people and as an object for programs.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What Postfix would make of a request without an answer: the lines of its log, and its reply to the mail client.
+//! Postfix's view of a request without an answer: the lines of its log, and its reply to the mail client.
 //!
 //! Read in Postfix's `attr_clnt.c`, `auto_clnt.c`, `attr_scan_plain.c`, `inet_connect.c` and `smtpd_check.c`.
 

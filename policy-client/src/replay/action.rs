@@ -1,4 +1,4 @@
-//! What came of a request, and its kind: the action's word, without its text.
+//! The outcome of a request, and its kind: the action's word, without its text.
 
 use std::{borrow::Cow, time::Duration};
 

@@ -1,4 +1,4 @@
-//! When a request is to be asked: as it was recorded, times a factor.
+//! The pace of a replay: a request is asked when it was recorded, times a factor.
 
 use std::time::Duration;
 

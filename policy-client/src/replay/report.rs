@@ -1,4 +1,4 @@
-//! What came of a replay: counts, times, and the answers that differ, grouped by kind.
+//! The report of a replay: counts, times, and the answers that differ, grouped by kind.
 
 use std::{collections::BTreeMap, fmt::Write as _, io};
 

@@ -1,4 +1,4 @@
-//! How long a server takes for an answer: a time, or a distribution of times.
+//! The time that a server takes for an answer: a time, or a distribution of times.
 
 use std::time::Duration;
 

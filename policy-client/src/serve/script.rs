@@ -1,4 +1,4 @@
-//! What is done with a request: rules by attributes and by chance, the first that holds.
+//! The script of a server: rules by attributes and by chance, of which the first that holds counts.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What a daemon shows over its control socket: tables for people, JSON for programs.
+//! The output of a control socket: tables for people, JSON for programs.
 
 use std::{
     fmt::Write,

@@ -1,4 +1,4 @@
-//! Whether two addresses can be listened at by one process.
+//! Two addresses overlap if one process cannot listen at both.
 
 use std::{
     net::SocketAddr,

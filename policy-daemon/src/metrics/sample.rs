@@ -1,4 +1,4 @@
-//! What a service has done so far, for plots over time.
+//! The counts of a service at one time, for plots over time.
 
 use super::Histogram;
 

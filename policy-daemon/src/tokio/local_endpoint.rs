@@ -1,4 +1,4 @@
-//! Where a connection was accepted, as its own socket says.
+//! The endpoint where a connection was accepted, as its own socket says.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 

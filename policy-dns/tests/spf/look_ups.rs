@@ -1,4 +1,4 @@
-//! What is asked of DNS, how often, and where it ends.
+//! The questions to DNS: which, how often, and where they end.
 
 use policy_dns::{
     Table,

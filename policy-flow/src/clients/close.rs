@@ -1,4 +1,4 @@
-//! How a client's connection ends: by the client, by a limit, by an error, or by a drain.
+//! The end of a client's connection: by the client, by a limit, by an error, or by a drain.
 
 use super::{
     ClientError, ClientEvent, Clients, Wait,

@@ -1,4 +1,4 @@
-//! What happens to clients and their requests, for logs and counters.
+//! Events of clients and their requests, for logs and counters.
 
 use std::time::Duration;
 

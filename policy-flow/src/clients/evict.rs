@@ -1,4 +1,4 @@
-//! Who loses its place where all are taken: the client that has been idle for longest. If none is idle, one that has
+//! A client loses its place where all are taken: the one that has been idle for longest. If none is idle, one that has
 //! begun a request, for longest among those of the origin that has begun most.
 
 use std::{

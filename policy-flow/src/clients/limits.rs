@@ -1,4 +1,4 @@
-//! Who counts for whom, and how many connections there may be: of all clients, and of each origin.
+//! The limits of connections: of all clients, and of each origin that several of them count for.
 
 use std::{
     collections::HashMap,

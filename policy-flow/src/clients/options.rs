@@ -1,4 +1,4 @@
-//! What clients are granted.
+//! The options of clients: their time-outs and limits.
 
 use std::time::Duration;
 

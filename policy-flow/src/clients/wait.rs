@@ -1,4 +1,4 @@
-//! What clients wait for, and for how long.
+//! The waits of clients, each with its time-out.
 
 use std::time::Duration;
 

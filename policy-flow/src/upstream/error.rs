@@ -1,4 +1,4 @@
-//! Why a backend gave no answer.
+//! The reasons why a backend gave no answer.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What happens on the way to an answer, for logs and counters.
+//! Events on the way to an answer, for logs and counters.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an upstream says of itself: its backends, and how they are.
+//! The status of an upstream: its backends, and how they are.
 
 use policy_ha::{BackendId, Status};
 

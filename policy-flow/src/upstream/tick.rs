@@ -1,4 +1,4 @@
-//! What time brings: timers of requests, connections and backends.
+//! The timers of requests, connections and backends, and the work that each brings.
 
 use super::{AskState, Upstream};
 use crate::{BackendDriver, Slot, clock::Time};

@@ -1,4 +1,4 @@
-//! What took longer than it was given.
+//! The errors of what took longer than it was given.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How long a backend is given for what it is not asked for.
+//! The time that a backend has for what no request waits for.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What clients do.
+//! The clients of a world, and what they do.
 
 use std::time::Duration;
 

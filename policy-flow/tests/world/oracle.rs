@@ -1,4 +1,4 @@
-//! What can be said of servers by whoever knows all of them: who was well, and who could have answered.
+//! The oracle knows all servers: which of them were well, and which could have answered.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a world is made of: all that is decided before it runs, so that parts of it can be taken out.
+//! The plan of a world: all that is decided before it runs, so that parts of it can be taken out.
 
 use std::time::Duration;
 

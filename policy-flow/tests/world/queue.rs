@@ -1,4 +1,4 @@
-//! What is going to happen, in the order of time.
+//! The things to come, in the order of time.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What servers do.
+//! The servers of a world, and what they do.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What a worker does when it is woken: as the loop of a driver, it tells the state machine what it has heard, and then
-//! the time.
+//! A worker that is woken: as the loop of a driver, it tells the state machine what it has heard, and then the time.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What an operator sets while the balancer works: the mode and the weight of a backend.
+//! An operator's settings while the balancer works: the mode and the weight of a backend.
 
 use std::time::Instant;
 

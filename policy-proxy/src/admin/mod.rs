@@ -1,4 +1,4 @@
-//! What the listener of `--admin` shows: the metrics of the proxy, its state as a page, and whether it is ready.
+//! The listener of `--admin` shows the metrics of the proxy, its state as a page, and whether it is ready.
 
 use std::{
     fmt,

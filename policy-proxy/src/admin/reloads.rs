@@ -1,4 +1,4 @@
-//! How often the configuration file was read again.
+//! The reloads of the configuration file, counted.
 
 use std::fmt;
 

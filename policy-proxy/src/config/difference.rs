@@ -1,4 +1,4 @@
-//! What two files with all settings differ in.
+//! The differences of two files with all settings.
 
 /// A setting that differs.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,4 +1,4 @@
-//! What one worker counts of the groups of services.
+//! The counters of a group of services, of one worker.
 
 use std::sync::Arc;
 

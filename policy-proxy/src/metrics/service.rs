@@ -1,4 +1,4 @@
-//! What one worker counts of the services.
+//! The counters of a service, of one worker.
 
 use std::{sync::Arc, time::Duration};
 

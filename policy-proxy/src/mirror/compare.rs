@@ -1,4 +1,4 @@
-//! What two answers to one request differ in.
+//! The comparison of two answers to one request.
 
 use policy_daemon::metrics::ActionClass;
 use policy_proto::Response;

@@ -1,4 +1,4 @@
-//! What came of requests to a mirror.
+//! The counters of requests to a mirror.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

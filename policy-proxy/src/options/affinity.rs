@@ -1,4 +1,4 @@
-//! Whether the requests of one message go to the same server.
+//! `--affinity`: the requests of one message go to the same server, or each goes its own way.
 
 /// The affinity of requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

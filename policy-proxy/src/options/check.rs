@@ -1,4 +1,4 @@
-//! How services that are down are looked at.
+//! Health checks of services that are down.
 
 use std::{path::PathBuf, time::Duration};
 

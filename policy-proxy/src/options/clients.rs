@@ -1,4 +1,4 @@
-//! What a daemon grants its clients.
+//! The limits of a daemon's clients.
 
 use std::{num::NonZeroUsize, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Whether there is a service that may be asked.
+//! A proxy is ready as long as it has a service that may be asked.
 
 use crate::{options::nobody_to_ask, proxy::Proxy};
 

@@ -1,4 +1,4 @@
-//! What a check of a configuration finds.
+//! The findings of a check of a configuration.
 
 /// Something that an administrator wants to know.
 #[derive(Clone, Debug, Eq, PartialEq)]

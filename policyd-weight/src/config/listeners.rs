@@ -1,4 +1,5 @@
-//! Where the daemon listens: `$BIND_ADDRESS` and `$TCP_PORT` for requests, `$ADMIN` and `$CONTROL` beside them.
+//! The addresses where the daemon listens: `$BIND_ADDRESS` and `$TCP_PORT` for requests, `$ADMIN` and `$CONTROL` beside
+//! them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What the admin listener shows: the metrics, and the tables of the page.
+//! The admin listener shows the metrics, and the tables of the page.
 
 mod collector;
 pub(crate) use collector::WeightMetrics;

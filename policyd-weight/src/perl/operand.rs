@@ -1,4 +1,4 @@
-//! What an expression is while a file is run: its values, and where they can be set.
+//! The operands of an expression while a file is run: their values, and where they can be set.
 
 use super::{Value, value::Values, variables::Variable};
 

@@ -1,4 +1,4 @@
-//! What is remembered: shown, emptied, shared, and there again after a restart.
+//! The cache: shown, emptied, shared, and there again after a restart.
 
 use policy_testing::within;
 

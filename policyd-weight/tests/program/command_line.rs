@@ -1,4 +1,4 @@
-//! What the command line prints: explanations, checks, defaults.
+//! The command line prints explanations, checks and defaults.
 
 use std::{
     fs,

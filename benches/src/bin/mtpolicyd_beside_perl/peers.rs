@@ -1,4 +1,4 @@
-//! What both daemons ask: memcached, Redis, and a name server with lists that take their time.
+//! The servers that both daemons ask: memcached, Redis, and a name server with lists that take their time.
 
 use std::{
     error::Error,

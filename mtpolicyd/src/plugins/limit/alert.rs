@@ -1,4 +1,4 @@
-//! Whom a limit tells that it blocks somebody: a command, or a web server. Nobody waits for either.
+//! The alert that a limit blocks somebody: to a command, or to a web server. Nobody waits for either.
 
 use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What is counted of a mail, and at which request about it.
+//! The events that a limit counts of a mail, and the request about it at which it does.
 
 use std::{net::IpAddr, path::Path};
 

@@ -1,4 +1,4 @@
-//! Who is never limited: the parameters `exempt` and `exempt_file`.
+//! The exemptions from a limit: the parameters `exempt` and `exempt_file`.
 
 use policy_store::MapKind;
 

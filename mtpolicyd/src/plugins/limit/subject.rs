@@ -1,4 +1,4 @@
-//! Who is limited: the first of several values that a request has.
+//! The subject of a limit: the first of several values that a request has.
 
 use std::{fmt, net::IpAddr};
 

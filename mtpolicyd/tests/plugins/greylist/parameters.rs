@@ -1,4 +1,4 @@
-//! What comes of each parameter of Greylist.
+//! Each parameter of Greylist has its effect.
 
 use super::{DEFERRED, END, OK, greylist};
 use crate::support::Checker;

@@ -1,4 +1,4 @@
-//! What SPF says: explanations, the header, and the log.
+//! The texts of SPF: explanations, the header, and the log.
 
 use super::{FAIL, PASS, SOFT, TEMP, ZONE, spf};
 use crate::support::Checker;

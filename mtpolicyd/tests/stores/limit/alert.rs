@@ -1,4 +1,4 @@
-//! Who is told when somebody is blocked for the first time.
+//! The alert tells when somebody is blocked for the first time.
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How often a mail, a recipient and a score count, and what is collected of a mail.
+//! A mail, a recipient and a score count as often as they should, and what is collected of a mail has bounds.
 
 use super::{AGAIN, Case, DENIED, FRAME, PASSED, check};
 

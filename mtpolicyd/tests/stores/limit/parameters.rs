@@ -1,4 +1,4 @@
-//! What comes of each parameter.
+//! Each parameter of a limit has its effect.
 
 use super::{AGAIN, Case, DENIED, FRAME, Frame, PASSED, check};
 

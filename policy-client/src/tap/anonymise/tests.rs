@@ -1,4 +1,4 @@
-//! What is replaced, and what stays.
+//! Some values are replaced, and others stay.
 
 use super::*;
 use crate::input::capture::Facts;

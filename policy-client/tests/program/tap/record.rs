@@ -1,4 +1,4 @@
-//! What `policy-client tap` records, with addresses or without.
+//! `policy-client tap` records, with addresses or without.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

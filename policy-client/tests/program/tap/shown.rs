@@ -1,4 +1,4 @@
-//! What `policy-client tap` shows of requests and answers.
+//! `policy-client tap` shows requests and answers.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! What `policy-client tap` shows of requests that get no answer that Postfix takes.
+//! `policy-client tap` shows requests that get no answer that Postfix takes.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Whose fault a failure is.
+//! The blame for a failure: on the backend, or on the request.
 //!
 //! A backend that closes the connection instead of an answer may have died of the request. Whether it did is known when
 //! the request is done with: if another backend closed as well, the request is to blame, and they are not. If another one

@@ -1,4 +1,4 @@
-//! How long one attempt may take.
+//! The time that one attempt may take.
 
 use std::time::Duration;
 

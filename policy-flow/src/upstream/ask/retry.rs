@@ -1,4 +1,4 @@
-//! Whether a request may be asked again after a failure.
+//! The failures after which a request may be asked again.
 
 /// Whether a request that one server has failed is put to the next, if the first may have acted on
 /// it.

@@ -1,4 +1,5 @@
-//! What one worker knows of one backend: its idle connections, who waits for one, and what has been learned of it.
+//! A backend as one worker knows it: its idle connections, the requests that wait for one, and what has been learned of
+//! it.
 
 use std::{
     collections::VecDeque,

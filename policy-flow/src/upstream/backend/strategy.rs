@@ -1,4 +1,4 @@
-//! Who is asked among the backends of one priority.
+//! The choice among the backends of one priority.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! What comes over a connection: an answer, as a rule whole and at once.
+//! The bytes that come over a connection: an answer, as a rule whole and at once.
 
 use std::mem;
 

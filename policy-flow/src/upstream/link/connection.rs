@@ -1,4 +1,4 @@
-//! How a connection ends, by its backend, by a time-out, or since it is not wanted any more.
+//! The end of a connection: by its backend, by a time-out, or since it is not wanted any more.
 
 use std::mem;
 

@@ -1,4 +1,4 @@
-//! How a connection is opened, with a look-up where that is needed, and how a request is put on it.
+//! The opening of a connection, with a look-up where that is needed, and the request that is put on it.
 
 use std::mem;
 

@@ -1,4 +1,4 @@
-//! What the workers of one process share about the backends: their health, and how many connections they have.
+//! The workers of one process share these: the health of the backends, and how many connections each has.
 //!
 //! Each worker has a state machine of its own, which nobody else touches. With one worker nothing in here is waited
 //! for.

@@ -1,4 +1,4 @@
-//! How workers share the permits of a backend: who has more than its share gives to who waits for one.
+//! Workers share the permits of a backend: one that has more than its share gives to one that waits.
 
 use crate::upstream::{Upstream, Work, pool::permit::is_waiting};
 use crate::{BackendDriver, Slot};

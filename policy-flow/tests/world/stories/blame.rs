@@ -1,4 +1,4 @@
-//! Who is blamed for a request that failed: a service, the request itself, or a process that stood still.
+//! A request fails: a service is to blame, the request itself, or a process that stood still.
 
 use std::{iter, time::Duration};
 

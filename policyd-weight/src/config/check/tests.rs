@@ -1,4 +1,4 @@
-//! What the check of values says of each.
+//! The findings about each value.
 
 use super::*;
 use crate::{config::DefaultSet, perl::evaluate};

@@ -1,4 +1,4 @@
-//! Where limits of single users are: a file, a database, a directory, or a store such as Redis.
+//! The sources of limits of single users: a file, a database, a directory, or a store such as Redis.
 
 use std::time::Duration;
 
