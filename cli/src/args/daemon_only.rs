@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, parser::ValueSource};
 
-use super::{Checking, FailoverArgs};
+use super::{Checking, FailoverArgs, headings::DAEMON};
 
 /// Whether an option is for a daemon only: the help text has it under a heading of its own.
 pub(crate) fn is_of_a_daemon(option: &Arg) -> bool {
@@ -27,7 +27,3 @@ pub(super) fn daemon_option<'a>(
     let name = given.next()?.get_long()?;
     Some(format!("--{name}"))
 }
-
-/// The headings in the help text.
-pub(super) const BOTH: &str = "Options of both modes";
-pub(super) const DAEMON: &str = "Options of a daemon";

@@ -20,7 +20,9 @@ pub use config::ConfigArgs;
 
 mod daemon_only;
 pub(crate) use daemon_only::is_of_a_daemon;
-use daemon_only::{BOTH, DAEMON};
+
+mod headings;
+use headings::{BOTH, DAEMON};
 
 mod failover;
 pub use failover::{Checking, FailoverArgs};

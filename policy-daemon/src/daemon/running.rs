@@ -14,8 +14,8 @@ use rustix::{
 };
 
 use super::{
-    endpoints::Endpoints, restart::server::HandoverServer, shutdown::Shutdown,
-    start::resources::Resources, status::Status,
+    endpoints::Endpoints, restart::server::HandoverServer, start::resources::Resources,
+    status::Status,
 };
 use crate::{
     error::StartError,
@@ -61,6 +61,17 @@ pub(crate) struct Running<S: Service> {
     workers: usize,
     /// A worker has ended too early.
     pub(super) has_failed: bool,
+}
+
+/// The steps of a daemon's end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Shutdown {
+    /// Not shutting down.
+    No,
+    /// Requests in progress are waited for.
+    Draining,
+    /// Nothing is waited for.
+    AtOnce,
 }
 
 impl<S: Service> Running<S> {

@@ -1,18 +1,7 @@
 //! The end of a daemon: a signal or a successor has the workers drain, and the last one of them ends the process.
 
-use super::running::Running;
+use super::running::{Running, Shutdown};
 use crate::{error::StartError, log::Level, process::systemd, service::Service, worker::Message};
-
-/// The steps of a daemon's end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Shutdown {
-    /// Not shutting down.
-    No,
-    /// Requests in progress are waited for.
-    Draining,
-    /// Nothing is waited for.
-    AtOnce,
-}
 
 impl<S: Service> Running<S> {
     /// A signal asks for the end: the second one has nothing waited for.

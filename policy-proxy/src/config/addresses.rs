@@ -2,16 +2,7 @@
 
 use std::ops::Range;
 
-use policy_daemon::ListenAddr;
-
-use super::{Place, reader::Reader};
-
-/// An address to listen at, and where it stands.
-pub(super) struct Listening {
-    text: String,
-    address: ListenAddr,
-    place: Place,
-}
+use super::{Place, reader::Reader, tables::Listening};
 
 impl Reader {
     /// Keeps an address. One that cannot be read is a fault that is said elsewhere.
@@ -54,6 +45,3 @@ impl Reader {
         }
     }
 }
-
-/// The keys whose values are addresses to listen at.
-pub(super) const LISTENING: [&str; 4] = ["listen", "admin", "control", "handover"];

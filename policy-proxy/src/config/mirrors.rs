@@ -8,18 +8,10 @@ use super::{
     Place,
     reader::Reader,
     service::{address, timeout},
-    tables::Name,
+    tables::{MirrorTable, Name},
     value::{Value, Wrong, text},
 };
 use crate::options::{MirrorOptions, Service, WHOLE};
-
-/// `[mirror.NAME]`.
-#[derive(Clone, Debug)]
-pub(super) struct MirrorTable {
-    pub(super) options: MirrorOptions,
-    /// Where its group is named, if it is.
-    pub(super) group: Option<Name>,
-}
 
 impl Reader {
     pub(super) fn mirrors(&mut self, source: usize, value: &Value<'_>) {

@@ -26,6 +26,7 @@ mod mirrors;
 mod named;
 mod names;
 mod reader;
+mod routing;
 mod service;
 mod suggest;
 mod tables;

@@ -9,13 +9,11 @@ use toml::{
 };
 
 use super::{
-    Place, Source,
-    addresses::{LISTENING, Listening},
-    files,
+    Place, Source, files,
     finding::Finding,
     service,
     suggest::did_you_mean,
-    tables::{Name, Tables},
+    tables::{Listening, Name, Tables},
     value::{self, Value, Wrong},
 };
 
@@ -268,3 +266,5 @@ const NO_KEYS: [&str; 14] = [
     "check",
     "include",
 ];
+/// The keys whose values are addresses to listen at.
+const LISTENING: [&str; 4] = ["listen", "admin", "control", "handover"];

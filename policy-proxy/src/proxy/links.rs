@@ -13,19 +13,12 @@ use rustix::{
 use socket2::{Domain, Socket, Type};
 
 use crate::proxy::{
+    backends::Backends,
     failure,
-    message::{Found, Inbox},
-    resolver::Resolver,
+    message::Inbox,
+    resolver::Found,
     socket::{NewSocket, Side, Table},
 };
-
-/// Where the backends are, for all workers.
-#[derive(Debug)]
-pub(crate) struct Backends {
-    /// By their slots: in the order of the command line, at the start.
-    pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) resolver: Arc<Resolver>,
-}
 
 /// The connections of one worker to backends.
 #[derive(Debug)]
@@ -119,7 +112,8 @@ impl Links {
         match self.backends.endpoints.get(slot.index()) {
             Some(Endpoint::Inet { host, port }) => {
                 let resolver = &self.backends.resolver;
-                resolver.look_up(slot, host, *port, &self.inbox);
+                let asker = Arc::clone(&self.inbox);
+                resolver.look_up(slot, host, *port, asker);
             }
             Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
             _ => {}

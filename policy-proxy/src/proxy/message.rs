@@ -3,9 +3,12 @@
 use std::sync::{Arc, mpsc::Sender};
 
 use policy_daemon::worker;
-use policy_flow::{Address, Failure, Slot};
+use policy_flow::Slot;
 
-use crate::proxy::Exchange;
+use crate::proxy::{
+    exchange::Exchange,
+    resolver::{Asker, Found},
+};
 
 /// A message from another thread of the proxy.
 #[derive(Debug)]
@@ -20,11 +23,14 @@ pub(crate) enum Message {
     Listen(Vec<worker::Listener>, Sender<()>),
 }
 
-/// The result of a look-up.
-pub(crate) type Found = Result<Vec<Address>, Failure>;
-
 /// The inbox of a worker.
 pub(crate) type Inbox = worker::Inbox<worker::Message<Message>>;
+
+impl Asker for Inbox {
+    fn found(&self, slot: Slot, found: Found) {
+        self.send(worker::Message::Service(Message::Resolved(slot, found)));
+    }
+}
 
 /// A worker's view of its daemon.
 pub(crate) type Context = worker::WorkerContext<Message>;

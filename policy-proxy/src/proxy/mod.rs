@@ -18,6 +18,7 @@
 
 mod accept;
 mod askable;
+mod backends;
 mod clients;
 mod current;
 mod driver;
@@ -28,15 +29,16 @@ mod flow_io;
 mod links;
 mod listeners;
 mod message;
+mod renew;
 mod resolver;
 mod settings;
 mod socket;
 mod stdio;
 
+pub(crate) use backends::Backends;
 pub(crate) use current::CurrentProxy;
 pub(crate) use event_loop::EventLoop;
 pub(crate) use exchange::Exchange;
-pub(crate) use links::Backends;
 pub(crate) use message::Message;
 pub(crate) use resolver::Resolver;
 pub(crate) use settings::Proxy;

@@ -2,19 +2,16 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     io,
     net::{SocketAddr, ToSocketAddrs},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use policy_daemon::worker;
 use policy_flow::{Address, Failure, Slot};
 
-use crate::proxy::{
-    failure,
-    message::{Found, Inbox, Message},
-};
+use crate::proxy::failure;
 
 /// The look-ups that are under way, of all workers: one for each name, which tells all that have asked meanwhile.
 #[derive(Debug, Default)]
@@ -24,7 +21,15 @@ pub(crate) struct Resolver {
 }
 
 /// A worker that has asked, and the number by which it knows the backend.
-type Asking = (Arc<Inbox>, Slot);
+type Asking = (Arc<dyn Asker>, Slot);
+
+/// A worker as it is told the result of a look-up.
+pub(crate) trait Asker: Debug + Send + Sync {
+    fn found(&self, slot: Slot, found: Found);
+}
+
+/// The result of a look-up.
+pub(crate) type Found = Result<Vec<Address>, Failure>;
 
 impl Resolver {
     /// With IPv4 addresses before IPv6 ones, if that is asked for.
@@ -35,12 +40,18 @@ impl Resolver {
         }
     }
 
-    /// Sends the addresses of a backend to this inbox, at some time.
-    pub(crate) fn look_up(self: &Arc<Self>, slot: Slot, host: &str, port: u16, inbox: &Arc<Inbox>) {
+    /// Tells the asker the addresses of a backend, at some time.
+    pub(crate) fn look_up(
+        self: &Arc<Self>,
+        slot: Slot,
+        host: &str,
+        port: u16,
+        asker: Arc<dyn Asker>,
+    ) {
         let name = (host.to_owned(), port);
         let mut under_way = self.under_way();
         let waiting = under_way.entry(name.clone()).or_default();
-        waiting.push((Arc::clone(inbox), slot));
+        waiting.push((asker, slot));
         if waiting.len() > 1 {
             return;
         }
@@ -68,9 +79,8 @@ impl Resolver {
             list.into_iter().map(Address::Inet).collect()
         });
         let waiting = self.under_way().remove(name).unwrap_or_default();
-        for (inbox, slot) in waiting {
-            let message = Message::Resolved(slot, again(&found));
-            inbox.send(worker::Message::Service(message));
+        for (asker, slot) in waiting {
+            asker.found(slot, again(&found));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     },
     mirror::Mirror,
     options::{DefaultAction, NamedListener},
-    proxy::links::Backends,
+    proxy::backends::Backends,
 };
 
 /// The proxy, which all workers share.
