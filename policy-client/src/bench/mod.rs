@@ -16,6 +16,7 @@ mod options;
 mod plan;
 mod report;
 mod screen;
+mod snapshot;
 mod svg;
 mod tally;
 

@@ -3,9 +3,9 @@
 use super::{
     chart::{Chart, percentiles},
     format::{count, nanoseconds},
-    live::Snapshot,
     locale::is_utf8,
     report::{QUANTILES, curve},
+    snapshot::Snapshot,
 };
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
-use super::{attributes::Attributes, server::Server, source::Source};
+use super::{attributes::Attributes, server::Server, source::Source, verdict::Verdict};
 
 /// A case of the suite.
 #[derive(Clone, Copy, Debug)]
@@ -37,19 +37,6 @@ pub(crate) enum Test {
 /// A test under way.
 pub(crate) type Steps = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
-/// The end of a test.
-pub(crate) type Verdict = Result<(), Miss>;
-
-/// Why a test has not passed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Miss {
-    Failed(String),
-    /// It could not be told.
-    Skipped(String),
-    /// Nobody listens any more.
-    Ended(String),
-}
-
 impl Case {
     pub(crate) async fn run(&self, server: Arc<Server>) -> Verdict {
         match self.test {
@@ -61,12 +48,6 @@ impl Case {
     /// The number of its group.
     pub(crate) fn group(&self) -> &'static str {
         self.number.split('.').next().unwrap_or(self.number)
-    }
-}
-
-impl Miss {
-    pub(crate) fn failed<T>(text: impl Into<String>) -> Result<T, Self> {
-        Err(Self::Failed(text.into()))
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use super::{
-    case::{Miss, Verdict},
-    server::Times,
+    times::Times,
+    verdict::{Miss, Verdict},
 };
 
 /// A connection to the server under test.

@@ -27,12 +27,16 @@ mod connection;
 mod run;
 mod server;
 mod source;
+mod times;
+mod verdict;
 
 use attributes::Attributes;
-use case::{Case, Level, Miss};
+use case::{Case, Level};
 use cases::{GROUPS, Group};
 use run::{Ended, Run};
-use server::{Server, Times};
+use server::Server;
+use times::Times;
+use verdict::Miss;
 
 /// Tests whether a policy server keeps to the protocol, in numbered cases.
 ///

@@ -9,9 +9,10 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    case::{Case, Miss, Verdict},
+    case::Case,
     cases::Group,
     server::Server,
+    verdict::{Miss, Verdict},
 };
 
 /// A case, its group, and how it ended.

@@ -1,18 +1,16 @@
 //! The server under test: how it is reached, and how long is waited for it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use policy_net::Connector;
 
 use super::{
-    case::Miss,
     connection::{Answer, Connection},
+    times::Times,
+    verdict::Miss,
 };
 
 /// The server under test.
@@ -24,19 +22,6 @@ pub(crate) struct Server {
     pub(crate) connections: usize,
     /// Nobody listens any more.
     pub(crate) has_ended: AtomicBool,
-}
-
-/// How long the tests wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    /// For a connection, and for each answer.
-    pub(crate) answer: Duration,
-    /// For what is not to come.
-    pub(crate) silence: Duration,
-    /// On an idle connection.
-    pub(crate) idle: Duration,
-    /// Between the pieces of a request, so that they do not come together.
-    pub(crate) piece: Duration,
 }
 
 impl Server {

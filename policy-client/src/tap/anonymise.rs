@@ -18,7 +18,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use policy_proto::{Request, attr};
 use sha2::Sha256;
 
-use super::observer::Seen;
+use super::seen::Seen;
 
 mod text;
 

@@ -6,7 +6,7 @@ use policy_daemon::log::escaped;
 use policy_proto::{Request, attr};
 use serde_json::{Map, Value, json};
 
-use super::observer::Seen;
+use super::seen::Seen;
 
 /// A line; if all attributes are to be seen, a line for each one after it.
 pub(super) fn describe(seen: &Seen, since: Duration, all: bool) -> String {

@@ -19,6 +19,7 @@ mod describe;
 mod forward;
 mod observer;
 mod requests;
+mod seen;
 mod writer;
 
 pub(crate) use describe::summary;

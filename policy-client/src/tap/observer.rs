@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     requests::Requests,
+    seen::Seen,
     writer::{Event, Sink},
 };
 use crate::{
@@ -39,13 +40,6 @@ pub(super) struct Observer {
     /// Told when the last one is answered.
     idle: Arc<Notify>,
     sink: Sink,
-}
-
-/// A request, and what came of it.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) request: Request,
-    pub(super) facts: Facts,
 }
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     anonymise::Anonymiser,
     describe::{describe, object},
-    observer::Seen,
+    seen::Seen,
 };
 use crate::{
     output::measured::Measured,

@@ -2,14 +2,12 @@
 
 use std::{
     fmt,
-    net::Ipv4Addr,
     sync::{Mutex, PoisonError},
 };
 
-use thiserror::Error;
 use tokio::time::Instant;
 
-use super::{DeadZone, ListError, ListResult, Release, Skipped, breaker::Breaker};
+use super::{DeadZone, Failing, ListError, ListResult, Release, Skipped, breaker::Breaker};
 
 /// The health of a list, as far as it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,24 +23,6 @@ pub enum Status {
     Skipped,
     /// The list is known to be dead, and never asked.
     Dead(&'static DeadZone),
-}
-
-/// Why a list is not trusted.
-#[derive(Clone, Copy, Debug, Eq, Error, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Failing {
-    /// The entry that has to be listed is not.
-    #[error("the list has lost its test entry")]
-    EntryMissing,
-    /// An entry that must not be listed is.
-    #[error("the list has what it must not have")]
-    ListsAll,
-    /// The list does not answer our questions.
-    #[error("the list does not answer us: {0}")]
-    Blocked(Ipv4Addr),
-    /// An answer outside of 127.0.0.0/8.
-    #[error("the answer {0} is no code")]
-    Outside(Ipv4Addr),
 }
 
 /// The last test of a list.

@@ -27,6 +27,7 @@
 mod breaker;
 mod codes;
 mod counts;
+mod failing;
 mod health;
 mod known;
 mod options;
@@ -45,7 +46,8 @@ use crate::{Answer, Name, NameError, Outcome, Question, RecordType, Resolver};
 pub use breaker::Release;
 pub use codes::{Codes, CodesError};
 pub use counts::ListCounts;
-pub use health::{Failing, LastTest, Status, TestOutcome};
+pub use failing::Failing;
+pub use health::{LastTest, Status, TestOutcome};
 pub use known::{DeadZone, dead_zone, part_of};
 pub use options::{AnswerRule, Class, ListOptions, SelfTest};
 pub use result::{ListError, ListResult, Listed, Skipped};

@@ -40,3 +40,21 @@ impl Default for FlowOptions {
         }
     }
 }
+
+impl FlowOptions {
+    /// The reply where nobody answers a request to this group that came over this listener; `None` closes the connection.
+    pub(super) fn unanswered(&self, listener: u16, group: u16) -> Option<&Response> {
+        let of_all = || self.default.as_ref();
+        let Some(routing) = &self.routing else {
+            return of_all();
+        };
+        let of_listener = routing
+            .listener(listener)
+            .and_then(|rules| rules.default.as_ref());
+        let of_group = || Some(&routing.groups.get(usize::from(group))?.default);
+        match of_listener.or_else(of_group) {
+            Some(default) => default.response(),
+            None => of_all(),
+        }
+    }
+}

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use policy_proto::{Request, Response, attr};
 
-use super::FlowOptions;
-
 /// Which requests go to which group of backends, and by which rules.
 ///
 /// The first [`Route`] that takes a request says its group. One that none takes goes to the group of its listener.
@@ -113,7 +111,7 @@ impl Routing {
         }
     }
 
-    fn listener(&self, listener: u16) -> Option<&ListenerRules> {
+    pub(super) fn listener(&self, listener: u16) -> Option<&ListenerRules> {
         self.listeners.get(usize::from(listener))
     }
 }
@@ -155,7 +153,7 @@ impl Route {
 }
 
 impl Unanswered {
-    const fn response(&self) -> Option<&Response> {
+    pub(super) const fn response(&self) -> Option<&Response> {
         match self {
             Self::Reply(response) => Some(response),
             Self::Close => None,
@@ -168,24 +166,6 @@ impl Default for GroupRules {
         Self {
             affinity: true,
             default: Unanswered::Reply(Response::dunno()),
-        }
-    }
-}
-
-impl FlowOptions {
-    /// The reply where nobody answers a request to this group that came over this listener; `None` closes the connection.
-    pub(super) fn unanswered(&self, listener: u16, group: u16) -> Option<&Response> {
-        let of_all = || self.default.as_ref();
-        let Some(routing) = &self.routing else {
-            return of_all();
-        };
-        let of_listener = routing
-            .listener(listener)
-            .and_then(|rules| rules.default.as_ref());
-        let of_group = || Some(&routing.groups.get(usize::from(group))?.default);
-        match of_listener.or_else(of_group) {
-            Some(default) => default.response(),
-            None => of_all(),
         }
     }
 }

@@ -6,7 +6,11 @@ use policy_daemon::log::{Entry, Field, Level, MessageId};
 use policy_dns::Resolver;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Decided, NotAnswered, Policy, Settings, bytes};
+use super::{
+    Decided, NotAnswered, Policy, Settings,
+    action::{restriction_class, without_score},
+    bytes,
+};
 use crate::{
     cache::{Known, now},
     config::Config,
@@ -257,36 +261,6 @@ impl Policy {
             );
             self.log.info(text);
         }
-    }
-}
-
-/// What needs no score: bounces, and mail for who answers for the host.
-pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
-    if attributes.has_no_sender() {
-        return Some("DUNNO NULL (<>) Sender".into());
-    }
-    let recipient = &attributes.recipient;
-    let is_for_host = recipient.starts_with("postmaster@") || recipient.starts_with("abuse@");
-    is_for_host.then(|| format!("DUNNO mail for {recipient}"))
-}
-
-/// Of `rc: NAME, text` the name is the answer.
-pub(super) fn restriction_class(action: String) -> String {
-    if !action.contains("rc:") {
-        return action;
-    }
-    let begin = action.trim_start_matches([' ', '\t']);
-    let Some(rest) = begin
-        .get(..3)
-        .filter(|word| word.eq_ignore_ascii_case("rc:"))
-        .and_then(|_| begin.get(3..))
-    else {
-        return action;
-    };
-    let rest = rest.trim_start_matches([' ', '\t']);
-    match rest.find([',', ';', ' ', '.']) {
-        Some(end) => rest.get(..end).unwrap_or_default().to_owned(),
-        None => action,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     NotAnswered, Policy,
-    answer::{restriction_class, without_score},
+    action::{restriction_class, without_score},
 };
 use crate::{
     counters::DecidedBy,

@@ -1,5 +1,6 @@
 //! The answer to a request: what is remembered, what is cached, and else the score.
 
+mod action;
 mod answer;
 mod explain;
 mod settings;

@@ -1,6 +1,6 @@
 //! Steps 20 to 23: the sum, and what is answered for it.
 
-use super::{HeloState, Row, Scoring, lists::is_temporary};
+use super::{HeloState, Row, Scoring};
 use crate::{config::Score, number};
 
 /// What a score has come to.
@@ -159,3 +159,13 @@ impl Scoring<'_> {
 
 /// How long a reason may be: the answer's line has other parts.
 const MAX_REASON: usize = 400;
+
+/// Whether an answer says "not now", or names a restriction class: such are not remembered.
+pub(super) fn is_temporary(message: &str) -> bool {
+    let begins = |word: &str| {
+        message
+            .get(..word.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
+    };
+    begins("4") || begins("DEFER") || begins("rc:")
+}

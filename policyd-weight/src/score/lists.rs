@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Cached, Decision, Facts, ListFact, Scoring, Verdict};
+use super::{Cached, Decision, Facts, ListFact, Scoring, Verdict, decision::is_temporary};
 use crate::{
     config::{ListOption, Score},
     number,
@@ -169,14 +169,4 @@ impl Scoring<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// Whether an answer says "not now", or names a restriction class: such are not remembered.
-pub(super) fn is_temporary(message: &str) -> bool {
-    let begins = |word: &str| {
-        message
-            .get(..word.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
-    };
-    begins("4") || begins("DEFER") || begins("rc:")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use policy_benches::report::median;
 
-use crate::daemon::Sample;
+use crate::sample::Sample;
 
 /// A chain, and how it is asked.
 #[derive(Clone, Copy, Default)]

@@ -11,6 +11,7 @@ mod case;
 mod client;
 mod daemon;
 mod peers;
+mod sample;
 
 use std::{
     error::Error,
@@ -27,8 +28,9 @@ use policy_benches::{
 
 use case::{Bar, Case, SIMPLE7};
 use client::Load;
-use daemon::{Daemon, Sample};
+use daemon::Daemon;
 use peers::Peers;
+use sample::Sample;
 
 /// Measures mtpolicyd beside the Perl daemon of that name, in interleaved rounds.
 #[derive(Debug, Parser)]

@@ -10,13 +10,14 @@ use policy_proto::{
 
 use crate::conform::{
     attributes::Attributes,
-    case::{Case, Miss, Test::Steps, Verdict, must, should},
+    case::{Case, Test::Steps, must, should},
     connection::{Answer, quoted},
     server::Server,
     source::{
         ACTIONS, ANSWER_FORM, CARRIAGE_RETURN, CHARACTERS, CODE, MISSING, NAMED, PREPEND,
         REPLY_LINE, REPLY_TEXT, STATUS_CODES, TARGETS, UTF8,
     },
+    verdict::{Miss, Verdict},
 };
 
 pub(super) const CASES: &[Case] = &[

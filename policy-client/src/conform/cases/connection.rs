@@ -6,10 +6,11 @@ use tokio::time::sleep;
 
 use crate::conform::{
     attributes::Attributes,
-    case::{Case, Miss, Test::Steps, Verdict, must, should},
+    case::{Case, Test::Steps, must, should},
     connection::{Connection, Event, quoted},
     server::Server,
     source::{ANSWER_FORM, ANSWERED, IDLE, KEPT, LIFETIME, MANY_USES, READABLE, REQUEST_FORM},
+    verdict::{Miss, Verdict},
 };
 
 pub(super) const CASES: &[Case] = &[

@@ -6,10 +6,11 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::conform::{
     attributes::Attributes,
-    case::{Case, Miss, Test::Steps, Verdict, must, should},
+    case::{Case, Test::Steps, must, should},
     connection::Connection,
     server::Server,
     source::{ANSWERED, KEPT, ONE_AT_A_TIME, PROCESSES, REFUSED, TIME_LIMIT},
+    verdict::{Miss, Verdict},
 };
 
 pub(super) const CASES: &[Case] = &[

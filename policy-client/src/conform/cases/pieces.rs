@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::conform::{
     attributes::Attributes,
-    case::{Case, Miss, Test::Steps, Verdict, must, should},
+    case::{Case, Test::Steps, must, should},
     connection::{Event, quoted},
     server::Server,
     source::{ANSWER_FORM, ONE_AT_A_TIME, REQUEST_FORM},
+    verdict::{Miss, Verdict},
 };
 
 pub(super) const CASES: &[Case] = &[

@@ -11,12 +11,13 @@ use crate::{
     conform::{
         attributes::Attributes,
         case::{
-            Case, Miss,
+            Case,
             Test::{Answered, Steps},
-            Verdict, must,
+            must,
         },
         server::Server,
         source::{KEPT, STAGES, VERSIONS},
+        verdict::{Miss, Verdict},
     },
     request::instance,
     request::preset::Version,

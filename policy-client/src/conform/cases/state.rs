@@ -10,10 +10,11 @@ use policy_proto::{
 use crate::{
     conform::{
         attributes::Attributes,
-        case::{Case, Miss, Test::Steps, Verdict, must, should},
+        case::{Case, Test::Steps, must, should},
         connection::{Answer, Connection, Event, quoted},
         server::Server,
         source::{ANSWERED, INSTANCE, NEXT_INSTANCE, REQUEST_FORM, REQUIRED, UNAVAILABLE},
+        verdict::{Miss, Verdict},
     },
     request::instance,
 };

@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::conform::{
     attributes::Attributes,
-    case::{Case, Miss, Test::Steps, Verdict, must, should},
+    case::{Case, Test::Steps, must, should},
     server::Server,
     source::{ANSWERED, REQUIRED, TROUBLE},
+    verdict::{Miss, Verdict},
 };
 
 pub(super) const CASES: &[Case] = &[

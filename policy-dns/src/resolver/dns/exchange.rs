@@ -13,7 +13,8 @@ use super::{
     LONG, Shared,
     message::Decoded,
     servers::Try,
-    transport::{self, TransportError},
+    transport,
+    transport_error::TransportError,
 };
 
 impl Shared {

@@ -10,6 +10,7 @@ mod query;
 mod servers;
 mod sockets;
 mod transport;
+mod transport_error;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     message::{DecodeError, Decoded, FLAGS, TRUNCATED},
     query::Query,
-    transport::TransportError,
+    transport_error::TransportError,
 };
 
 /// The sockets that take questions, one for each server.

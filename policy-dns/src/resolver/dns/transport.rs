@@ -1,38 +1,20 @@
 //! A question to one server over UDP, and over TCP when the answer was cut off.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
-use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 use super::{
-    super::{Outcome, Question},
+    super::Question,
     message::{DecodeError, Decoded},
     query::Query,
     servers::Try,
     sockets::Sockets,
+    transport_error::TransportError,
 };
-
-/// Why a server gave no answer.
-#[derive(Debug, Error)]
-pub(super) enum TransportError {
-    #[error("no connection")]
-    Io(#[from] io::Error),
-    #[error("not readable")]
-    Decode(#[from] DecodeError),
-}
-
-impl TransportError {
-    pub(super) fn outcome(&self) -> Outcome {
-        match self {
-            Self::Io(_) => Outcome::Unreachable,
-            Self::Decode(_) => Outcome::Failed(FORMERR),
-        }
-    }
-}
 
 /// Asks a server, and one that does not know EDNS once more without it (RFC 6891, 6.2.2). It waits as long as no answer
 /// comes.
@@ -84,5 +66,3 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Decoded, Transpor
     }
     Ok(decoded)
 }
-
-const FORMERR: u16 = 1;

@@ -5,6 +5,7 @@
 
 mod map;
 mod node;
+mod ranges;
 mod search;
 mod slot;
 
@@ -22,8 +23,9 @@ use tokio::{
 
 pub(super) use self::slot::slot;
 use self::{
-    map::{Map, redirected},
+    map::Map,
     node::Node,
+    ranges::redirected,
     search::{Pace, Progress},
 };
 use super::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::{FromRedisValue, RedisConnectionInfo, Value, cmd};
 
-use super::map::{Range, read};
+use super::ranges::{Range, read};
 use crate::{
     RemoteOptions, StoreError,
     address::Address,

@@ -15,11 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    Cluster,
-    map::{Map, Range},
-    node::Node,
-};
+use super::{Cluster, map::Map, node::Node, ranges::Range};
 use crate::{BreakerState, StoreError};
 
 /// From the begin of one search to that of the next.
