@@ -6,7 +6,7 @@ mod pick;
 use std::time::Instant;
 
 use crate::{
-    Backend, BackendId, Config, ConfigError, Outcome, Status, Transition, hash::hash,
+    Backend, BackendId, Config, ConfigError, Outcome, Status, Transition, bits, hash::hash,
     health::Health, rendezvous::Rendezvous, round_robin::RoundRobin,
 };
 
@@ -61,7 +61,7 @@ pub struct Balancer {
 
 impl Balancer {
     /// The most backends that a balancer takes: as many as a `u64` has bits.
-    pub const MAX_BACKENDS: usize = u64::BITS as usize;
+    pub const MAX_BACKENDS: usize = bits::MAX_BACKENDS;
 
     /// All backends start up, and are known by their place in the list.
     ///

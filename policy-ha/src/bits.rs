@@ -1,5 +1,8 @@
 //! Sets of backends as the bits of a `u64`.
 
+/// The most backends of a set.
+pub(crate) const MAX_BACKENDS: usize = u64::BITS as usize;
+
 /// The indices of the bits that are set, lowest first.
 pub(crate) fn ones(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {

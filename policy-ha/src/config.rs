@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use crate::{Backend, Balancer};
+use crate::{Backend, bits::MAX_BACKENDS};
 
 /// When a backend counts as down, how long it is left alone, and where the round robin starts.
 ///
@@ -104,7 +104,7 @@ impl Default for Config {
     }
 }
 
-/// Why [`Balancer::new`] refused what it was given.
+/// Why [`Balancer::new`](crate::Balancer::new) refused what it was given.
 ///
 /// ```
 /// use policy_ha::{Backend, Balancer, Config, ConfigError};
@@ -119,7 +119,7 @@ impl Default for Config {
 pub enum ConfigError {
     /// There is nothing to choose from.
     NoBackends,
-    /// There are more than [`Balancer::MAX_BACKENDS`].
+    /// There are more than [`Balancer::MAX_BACKENDS`](crate::Balancer::MAX_BACKENDS).
     TooManyBackends,
     /// The [weight](Backend::weight) of a backend is 0 or above [`Backend::MAX_WEIGHT`].
     Weight {
@@ -143,7 +143,7 @@ impl fmt::Display for ConfigError {
         match *self {
             Self::NoBackends => f.write_str("there are no backends"),
             Self::TooManyBackends => {
-                write!(f, "there are more than {} backends", Balancer::MAX_BACKENDS)
+                write!(f, "there are more than {MAX_BACKENDS} backends")
             }
             Self::Weight { index, weight } => write!(
                 f,

@@ -8,7 +8,7 @@
 //! | [`dns`] | what DNS has to answer for a request, asked all at once |
 //! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
 //! | `counters` | what is counted on the way |
-//! | `metrics` | what `--admin` shows of it |
+//! | `admin` | what `$ADMIN` shows of it |
 //! | [`policy`] | the answer to a request |
 //! | [`program`] | the command line, the daemon, spawn(8) |
 //! | [`score`] | 23 steps over a request and what DNS has said, without DNS |
@@ -19,13 +19,13 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod admin;
 pub mod cache;
 pub mod config;
 mod counters;
 pub mod dns;
 pub mod mail;
 pub mod memory;
-mod metrics;
 pub mod number;
 pub mod perl;
 pub mod policy;

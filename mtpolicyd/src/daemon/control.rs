@@ -10,7 +10,7 @@ use policy_daemon::{
     trace::Traces,
 };
 
-use super::{handler::Server, limits};
+use super::{handler::Server, limits_command};
 use crate::chain::plugin::LimitOrder;
 
 /// `mtpolicyd ctl`.
@@ -77,7 +77,7 @@ impl MtpolicydControl {
         };
         let config = self.server.config();
         let (mut lines, mut failed) = (Vec::new(), Vec::new());
-        for (name, result) in limits::all(&config, order).await {
+        for (name, result) in limits_command::all(&config, order).await {
             let named = |text: String| format!("{name}: {text}");
             match result {
                 Ok(found) => lines.extend(found.into_iter().map(named)),

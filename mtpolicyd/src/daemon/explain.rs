@@ -1,5 +1,4 @@
-//! The steps of each plugin for a request: one from standard input with `--explain`, and those that `mtpolicyd ctl
-//! trace` is about.
+//! `--explain`: the steps of each plugin for a request from standard input.
 
 use std::{
     io::{Read, Write},
@@ -9,20 +8,20 @@ use std::{
 };
 
 use bytes::BytesMut;
-use policy_daemon::{
-    log::{Log, Suppressor, printable, printable_json},
-    trace::Story,
-};
+use policy_daemon::log::{Log, Suppressor, printable, printable_json};
 use policy_dns::DnsOptions;
 use policy_proto::{MessageDecoder, Request};
 use serde_json::{Value, json};
 
-use super::handler::{Server, choose};
+use super::{
+    handler::{Server, choose},
+    steps::{action, steps},
+};
 use crate::{
     args::Args,
     chain::plugin::PluginError,
-    chain::{Trace, TraceStep, Verdict, number},
-    config::{Config, VirtualHost},
+    chain::{Trace, TraceStep, Verdict},
+    config::Config,
     journal::Journal,
     services::{Dns, Services},
 };
@@ -80,68 +79,6 @@ fn read() -> Result<Request, String> {
         .request(&mut buffer)
         .map_err(|error| error.to_string())?;
     request.ok_or_else(|| "no request on standard input".to_owned())
-}
-
-fn action(verdict: &Result<Option<Verdict>, PluginError>) -> String {
-    match verdict {
-        Ok(Some(verdict)) => verdict.action.clone(),
-        Ok(None) => "dunno".to_owned(),
-        Err(error) => closed(error),
-    }
-}
-
-/// What is shown in the place of an action.
-pub(super) fn closed(error: &PluginError) -> String {
-    format!("(connection closed without an answer: {error})")
-}
-
-/// Tells those who trace a request.
-#[cold]
-pub(super) fn tell(
-    story: Story<'_>,
-    host: &VirtualHost,
-    trace: &Trace,
-    verdict: &Result<Option<Verdict>, PluginError>,
-    is_dry_run: bool,
-) {
-    story.lines(&steps(host, trace));
-    let mut action = action(verdict);
-    if is_dry_run {
-        action.push_str(" (dry run: answered dunno)");
-    }
-    story.end(&action);
-}
-
-/// The virtual host, and a line or several for each plugin.
-fn steps(host: &VirtualHost, trace: &Trace) -> String {
-    let mut text = format!(
-        "virtual host {} ({})\n",
-        printable(host.name.as_bytes()),
-        host.key
-    );
-    for step in trace.steps() {
-        let indent = "  ".repeat(step.depth + 1);
-        let result = if step.result.is_empty() {
-            "no result"
-        } else {
-            &step.result
-        };
-        let millis = step.elapsed.as_secs_f64() * 1000.0;
-        let line = format!("{} ({}): {result}", step.name, step.module);
-        text.push_str(&format!("{indent}{} [{millis:.1} ms", printable(line)));
-        if step.points != 0.0 {
-            text.push_str(&format!(
-                ", score {}{}",
-                if step.points > 0.0 { "+" } else { "" },
-                number::print(step.points)
-            ));
-        }
-        text.push_str("]\n");
-        for note in &step.notes {
-            text.push_str(&format!("{indent}    {}\n", printable(note)));
-        }
-    }
-    text
 }
 
 fn as_json(trace: &Trace, verdict: &Result<Option<Verdict>, PluginError>) -> Value {

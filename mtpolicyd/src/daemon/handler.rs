@@ -18,7 +18,7 @@ use policy_net::{BoxError, Endpoint, Handler, Peer};
 use policy_proto::{Request, Response};
 use tokio::time::Instant;
 
-use super::explain;
+use super::steps;
 use crate::{
     chain::plugin::PluginError,
     chain::{Call, Trace, Verdict, attribute, log_line},
@@ -163,7 +163,7 @@ impl Server {
             Ok(host) => host,
             Err(error) => {
                 if let Some(story) = story {
-                    story.end(&explain::closed(&error));
+                    story.end(&steps::closed(&error));
                 }
                 return Err(error.into());
             }
@@ -184,7 +184,7 @@ impl Server {
         let mut steps = story.as_ref().map(|_| Trace::default());
         let verdict = self.decide(config, host, request, steps.as_mut()).await;
         if let Some((story, steps)) = story.zip(steps) {
-            explain::tell(story, host, &steps, &verdict, self.dry_run);
+            steps::tell(story, host, &steps, &verdict, self.dry_run);
         }
         let verdict = verdict?;
         if self.services.journal.is_logged(1) {

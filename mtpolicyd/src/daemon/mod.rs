@@ -1,16 +1,17 @@
 //! The daemon: from the command line to the end of the process.
 
+mod admin;
 mod background;
 mod connection_states;
 mod control;
 mod explain;
 mod handler;
-mod limits;
+mod limits_command;
 mod list_tests;
-mod metrics;
 mod pid_file;
 mod service;
 mod start;
+mod steps;
 mod tasks;
 
 pub use control::CTL;

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     args::Args,
     config::{Config, Findings, Globals, control_path},
-    daemon::metrics::MtpolicydMetrics,
+    daemon::admin::MtpolicydMetrics,
     journal::Journal,
     services::{Dns, Services},
 };

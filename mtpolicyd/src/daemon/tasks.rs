@@ -4,7 +4,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use policy_daemon::{Inherited, StartError, log::printable};
 
-use super::{background, explain, limits, start};
+use super::{background, explain, limits_command, start};
 use crate::{
     args::{Args, Task, USAGE},
     chain::Chain,
@@ -51,7 +51,9 @@ pub fn run(args: &Args, inherited: Inherited) -> ExitCode {
             match task {
                 Some(Task::Dump) => dump(&config),
                 Some(Task::Cron(tasks)) => cron(args, &config, tasks),
-                Some(Task::Limits { key, is_reset }) => limits::run(&config, key, *is_reset),
+                Some(Task::Limits { key, is_reset }) => {
+                    limits_command::run(&config, key, *is_reset)
+                }
                 Some(Task::Explain) => explain::run(args, config),
                 _ => daemon(args, config, &findings, inherited),
             }

@@ -16,7 +16,7 @@ use super::{
     handler::WeightHandler,
     maintenance::{Maintenance, Running},
 };
-use crate::{metrics::WeightMetrics, policy::Policy};
+use crate::{admin::WeightMetrics, policy::Policy};
 
 /// The service of the daemon.
 pub(super) struct WeightService {
