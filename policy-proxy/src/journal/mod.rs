@@ -18,13 +18,14 @@ mod foreign;
 mod groups;
 mod line;
 mod outage;
+mod outcome;
 mod request;
 mod services;
 pub(crate) mod shortage;
 mod states;
 mod trace;
 
-pub(crate) use request::Outcome;
+pub(crate) use outcome::Outcome;
 pub(crate) use states::State;
 pub(crate) use trace::ClientPlace;
 

@@ -1,33 +1,16 @@
 //! Requests: what has come, and what has come of it.
 
-use std::time::Duration;
-
 use policy_daemon::log::Level;
-use policy_flow::Slot;
-use policy_proto::{Request, Response, SkippedLines, attr};
+use policy_proto::{Request, SkippedLines, attr};
 
 use crate::{
     journal::{
         ALL, Journal,
         line::{Place, escape, key_value},
+        outcome::Outcome,
     },
     options::LogFormat,
 };
-
-/// The outcome of a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome<'a> {
-    /// The group that it went to, by its index.
-    pub(crate) group: usize,
-    /// The service that answered.
-    pub(crate) answered: Option<Slot>,
-    /// A bit for each service that did not.
-    pub(crate) failed: u64,
-    /// Since it came.
-    pub(crate) took: Duration,
-    /// The reply; `None` where the connection is closed instead.
-    pub(crate) response: Option<&'a Response>,
-}
 
 impl Journal {
     /// A request has come, and whether it is one for a policy server.
