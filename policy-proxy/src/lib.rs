@@ -50,12 +50,12 @@ pub use warnings::warnings;
 
 mod admin;
 mod blocking;
-mod build;
 mod control;
 mod journal;
 mod metrics;
 mod mirror;
 mod proxy;
+mod setup;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

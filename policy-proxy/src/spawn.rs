@@ -6,9 +6,9 @@ use policy_daemon::{
 };
 
 use crate::{
-    build,
     options::{NAME, Options, Services},
     proxy::serve_stdio,
+    setup,
 };
 
 /// Serves the one connection of standard input and output, as the Perl script does under spawn(8).
@@ -23,8 +23,8 @@ pub fn run(options: &Options) -> std::io::Result<()> {
     // Also when a panic ends the process: its line is among those that wait for a reply.
     let _flushes = FlushAtEnd(log.clone());
     let services = Services::parse(options);
-    let journal = build::journal(&services, log.clone(), options);
-    let proxy = build::proxy(&services, options, journal, 1, 1);
+    let journal = setup::journal(&services, log.clone(), options);
+    let proxy = setup::proxy(&services, options, journal, 1, 1);
     if let Some(text) = proxy.nobody_to_ask() {
         log.line(Level::Warning, text);
     }

@@ -13,10 +13,10 @@ use policy_daemon::{
 
 use crate::{
     admin::{ProxyMetrics, Reloads},
-    build,
     control::ProxyControl,
     options::{CheckOptions, Options, Services},
     proxy::{CurrentProxy, EventLoop, Message, Proxy},
+    setup,
 };
 
 mod monitor;
@@ -50,10 +50,10 @@ pub fn run(
     let reload = file.map(|file| Mutex::new(Reload::new(options, file, passed)));
     let daemon = Daemon::prepare(&options.daemon, inherited)?;
 
-    let journal = build::journal(&services, daemon.log().log().clone(), options)
+    let journal = setup::journal(&services, daemon.log().log().clone(), options)
         .for_daemon(options.log.format, Arc::clone(daemon.log()));
     let (workers, clients) = (options.daemon.workers(), daemon.max_clients());
-    let proxy = build::proxy(&services, options, journal, workers, clients.number());
+    let proxy = setup::proxy(&services, options, journal, workers, clients.number());
     let current = CurrentProxy::new(Arc::new(Proxy { check, ..proxy }));
     daemon.serve(ProxyService {
         monitor: Mutex::new(Monitor::new(current.clone())),

@@ -13,10 +13,10 @@ use policy_flow::Check;
 use policy_socket::Endpoint;
 
 use crate::{
-    build,
     config::{Change, Config, differences},
     options::{CheckOptions, ClientLimits, Options, Services},
     proxy::{CurrentProxy, Exchange, Message},
+    setup,
     warnings::warnings,
 };
 
@@ -139,7 +139,7 @@ impl Reload {
         let listeners = daemon.bind(&options.daemon.listen).map_err(line)?;
         let holding = options.clone().with_start_of(&self.options);
         let _held = current.hold();
-        let exchange = build::exchange(&services, &holding, &current.get(), check, done);
+        let exchange = setup::exchange(&services, &holding, &current.get(), check, done);
         let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         current.set(Arc::clone(&exchange.proxy));
         Ok((file, Arc::new(exchange), listeners))

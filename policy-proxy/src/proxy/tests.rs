@@ -12,9 +12,9 @@ use std::{
 use policy_daemon::log::{Log, Suppressor};
 
 use crate::{
-    build,
     options::{Options, Services},
     proxy::{EventLoop, Proxy, message::Context},
+    setup,
 };
 
 /// The proxy of a daemon with these services; its log waits to be taken.
@@ -26,11 +26,11 @@ pub(crate) fn proxy(services: &[&str]) -> (Arc<Proxy>, Log) {
     };
     let services = Services::parse(&options);
     let log = Log::buffered();
-    let journal = build::journal(&services, log.clone(), &options);
+    let journal = setup::journal(&services, log.clone(), &options);
     let suppressor = Arc::new(Suppressor::new(log.clone()));
     let journal = journal.for_daemon(options.log.format, suppressor);
     (
-        Arc::new(build::proxy(&services, &options, journal, 1, 100)),
+        Arc::new(setup::proxy(&services, &options, journal, 1, 100)),
         log,
     )
 }
