@@ -1,4 +1,4 @@
-//! Texts in files beside the tests that expect them: `WRITE_SNAPSHOTS=1 cargo test` writes them anew.
+//! Texts in files beside the tests that expect them: `WRITE_SNAPSHOTS=1 cargo test` writes them again.
 
 use std::{env, fs, path::Path};
 
@@ -11,7 +11,7 @@ pub(crate) fn assert_snapshot(file: &str, text: &str) {
         fs::write(&path, text).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{file}; WRITE_SNAPSHOTS=1 writes it anew");
+    assert_eq!(text, expected, "{file}; WRITE_SNAPSHOTS=1 writes it again");
 }
 
 /// Compares an object with a file of this package. The order of names is not a part of it.
@@ -25,6 +25,6 @@ pub(crate) fn assert_object(file: &str, object: &Value) {
     let expected: Value = serde_json::from_str(&expected).unwrap_or_default();
     assert_eq!(
         *object, expected,
-        "{file}; WRITE_SNAPSHOTS=1 writes it anew"
+        "{file}; WRITE_SNAPSHOTS=1 writes it again"
     );
 }

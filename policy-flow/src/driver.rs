@@ -45,7 +45,7 @@ pub enum Connecting {
 pub enum Address {
     /// Over TCP.
     Inet(SocketAddr),
-    /// A UNIX socket's file, by its device and inode: a socket that was bound anew is another one.
+    /// A UNIX socket's file, by its device and inode: a socket that was bound again is another one.
     Unix {
         /// The file system.
         device: u64,

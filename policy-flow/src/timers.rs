@@ -1,6 +1,6 @@
 //! Timers on a heap: each rings when something is to be looked at again.
 //!
-//! An entry is never moved or taken out: it rings, and whoever it belongs to says whether it is still wanted, or when
+//! An entry is never moved or taken out: it rings, and its owner says whether it is still wanted, or when
 //! instead. So a request that is answered in time costs no work on a heap.
 
 use std::{cmp::Reverse, collections::BinaryHeap};

@@ -39,7 +39,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_whoever_has_less_than_anybody_would_have_with_the_request(
+        fn it_has_less_than_any_other_would_have_with_the_request(
             backends in vec((any::<bool>(), 1..=1000_u64, prop_oneof![0..20_u32, any::<u32>()]), 1..=64),
         ) {
             let candidates = (0..).zip(&backends).filter(|(_, backend)| backend.0);

@@ -91,8 +91,8 @@ impl Draw {
     /// By the draw of one that is lighter.
     ///
     /// The logarithm is rounded, but never falls where the number rises: of two that are equal
-    /// after rounding the higher number wins, and so the order of draws is one and the same whoever
-    /// takes part.
+    /// after rounding the higher number wins, and so the order of draws is one and the same,
+    /// whichever backends take part.
     fn is_beaten_by(self, number: u64, weight: u64) -> bool {
         // Logarithms are at most 2^46, and weights below 2^10.
         self.number < number && minus_log2(number) * self.weight <= self.minus_log2 * weight

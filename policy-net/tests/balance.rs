@@ -121,7 +121,7 @@ async fn requests_without_a_key_take_turns() {
 // Messages
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_over_keeps_the_rest_of_the_message_with_each_strategy() {
+async fn a_backend_that_takes_over_keeps_the_rest_of_the_message_with_each_strategy() {
     for strategy in STRATEGIES {
         let servers = [(); 3].map(|()| Server::new(Manner::Answers));
         let upstream = with(strategy, &servers);
@@ -170,7 +170,7 @@ async fn recipients_that_are_in_the_key_go_where_they_belong_also_within_a_messa
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_without_a_key_stick_to_whoever_answered_last() {
+async fn requests_without_a_key_stick_to_the_backend_that_answered_last() {
     let servers = [(); 4].map(|()| Server::new(Manner::Answers));
     let upstream = with("hash:recipient", &servers);
     for recipient in ["", "r1", "r2"] {

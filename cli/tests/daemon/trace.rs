@@ -142,7 +142,7 @@ fn a_trace_ends_with_its_time_and_is_refused_where_it_cannot_be() {
         "there is room for commands"
     );
     drop(traces);
-    // Whoever goes makes room.
+    // A client that goes makes room.
     assert!(eventually(
         || daemon.ctl(&["trace", "--for", "10ms"]).code == Some(0)
     ));

@@ -37,7 +37,7 @@ impl Postfix {
         Ok(())
     }
 
-    /// The same, whoever answers Postfix; returns what it has logged.
+    /// The same, with any server that answers Postfix; returns what it has logged.
     pub fn ask_only(
         &self,
         machine: &Machine,

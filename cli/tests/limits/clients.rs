@@ -80,7 +80,7 @@ fn only_those_are_served_who_are_allowed() {
 }
 
 #[test]
-fn a_listener_on_loopback_serves_loopback_whoever_else_is_allowed() {
+fn a_listener_on_loopback_serves_loopback_beside_all_that_are_allowed() {
     let stub = Stub::tcp(Script::default());
     for args in [&[][..], &["--allow", "192.0.2.0/24"]] {
         let service = service(&stub);

@@ -128,7 +128,7 @@ impl Load<'_> {
                 Ok(count) => {
                     let now = *last.insert(Instant::now());
                     self.data(number, buffer.get(..count).unwrap_or_default(), now);
-                    // Of more the system tells anew.
+                    // The system tells again of more.
                     if !to_end && count < buffer.len() {
                         break;
                     }

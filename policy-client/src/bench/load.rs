@@ -214,7 +214,7 @@ impl<'a> Load<'a> {
         }
         for number in std::mem::take(&mut self.queueing) {
             let client = self.clients.get(number);
-            // It may have given up, and begun anew.
+            // It may have given up, and begun again.
             if client.is_some_and(|client| client.stream.is_none()) {
                 self.send(number, now);
             }

@@ -66,7 +66,7 @@ impl Attributes {
         self
     }
 
-    /// Gives each value anew, but for those of `request` and `protocol_state`.
+    /// Gives each value as if for the first time, but for those of `request` and `protocol_state`.
     pub(crate) fn each(mut self, value: impl Fn(&[u8]) -> Vec<u8>) -> Self {
         let kept = [attr::REQUEST, attr::PROTOCOL_STATE].map(str::as_bytes);
         for (name, old) in &mut self.0 {

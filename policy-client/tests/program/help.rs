@@ -1,5 +1,5 @@
 //! The help of the program and its subcommands, beside files that hold it: `WRITE_SNAPSHOTS=1 cargo test` writes them
-//! anew.
+//! again.
 
 use std::{
     collections::BTreeSet,
@@ -49,7 +49,7 @@ fn compare(file: &str, text: &str) -> PathBuf {
         fs::write(&path, text).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{file}; WRITE_SNAPSHOTS=1 writes it anew");
+    assert_eq!(text, expected, "{file}; WRITE_SNAPSHOTS=1 writes it again");
     path
 }
 

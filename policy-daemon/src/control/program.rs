@@ -196,7 +196,7 @@ fn print(text: &str) {
     if !text.is_empty() {
         text.push('\n');
     }
-    // Whoever reads it may have gone.
+    // The reader may have gone.
     _ = std::io::stdout().write_all(text.as_bytes());
 }
 

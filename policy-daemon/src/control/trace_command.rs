@@ -106,7 +106,7 @@ impl TraceCommand {
         follow(socket, &self.words(), self.time, |line| {
             let mut output = stdout().lock();
             let printed = writeln!(output, "{}", printable(line)).and_then(|()| output.flush());
-            // Whoever reads it may have gone.
+            // The reader may have gone.
             is_over = printed.is_err() || line.starts_with(END);
             printed.is_ok()
         })?;

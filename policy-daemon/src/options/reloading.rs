@@ -155,7 +155,7 @@ impl NextListeners {
         let listeners = (0..workers).map(of_worker).collect::<io::Result<_>>()?;
         self.listeners = listeners;
         self.closed = closed;
-        // One that was bound anew is in both.
+        // One that was bound again is in both.
         self.closed.retain(|endpoint| !opened.contains(endpoint));
         self.opened = opened;
         Ok(())

@@ -52,7 +52,7 @@ impl Client {
         self.is_evicted.load(Relaxed)
     }
 
-    /// Ends its connection: whoever reads or writes there is done at once.
+    /// Ends its connection: a thread that reads or writes there is done at once.
     fn evict(&self) {
         self.is_evicted.store(true, Relaxed);
         // It may have ended by itself.

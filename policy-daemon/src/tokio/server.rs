@@ -165,7 +165,7 @@ async fn accept_at(listener: &AsyncFd<Listener>) -> io::Result<(OwnedFd, Peer)> 
         let mut ready = listener.readable().await?;
         match listener.get_ref().accept() {
             Ok(accepted) => return Ok(accepted),
-            // It stays readable for ever, and nothing comes: over a UNIX socket with `WouldBlock`, so that whoever tries
+            // It stays readable without an end, and nothing comes: over a UNIX socket with `WouldBlock`, so that a loop that tries
             // again would do nothing else.
             Err(_) if ready.ready().is_read_closed() => return pending().await,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),

@@ -111,7 +111,7 @@ impl Clients {
         None
     }
 
-    /// In each turn the oldest of whoever has most of them then; and how many were looked at.
+    /// In each turn the oldest of the origin that has most of them then; and how many were looked at.
     fn search(&self, of: Option<Origin>) -> (Vec<(u32, Time)>, u32) {
         let mut all: HashMap<Origin, Vec<(u32, Time)>> = HashMap::new();
         let mut looked_at = 0;

@@ -24,8 +24,8 @@ pub(crate) enum Origin {
     /// This machine over TCP, whatever the address: each of its users has all of 127.0.0.0/8, and the system does not
     /// say who it is.
     Loopback,
-    /// An IPv4 address, or the first address of an IPv6 network of 64 bits: whoever has one address of that, has them
-    /// all.
+    /// An IPv4 address, or the first address of an IPv6 network of 64 bits: a host with one address of that has all
+    /// of them.
     Network(IpAddr),
     User(u32),
 }
@@ -49,7 +49,7 @@ pub enum Refusal {
 pub struct PlaceLimits {
     /// In all.
     pub all: usize,
-    /// From one address, with IPv6 from one network of 64 bits. Loopback has no limit: whoever is first would keep out
+    /// From one address, with IPv6 from one network of 64 bits. Loopback has no limit: the first user would keep out
     /// the others of the machine.
     pub per_address: Option<NonZeroUsize>,
     /// From one user over UNIX sockets.
@@ -110,7 +110,7 @@ impl Places {
             });
         }
         if taken.all >= self.limits.all {
-            // Whoever has more than half of all places takes none from others.
+            // An origin that has more than half of all places takes none from others.
             let of = (count > self.limits.all / 2).then_some(origin);
             return Ok(Place::For(of));
         }

@@ -111,7 +111,7 @@ impl Clients {
         }
     }
 
-    /// The rest of its request is read now. Its time begins anew.
+    /// The rest of its request is read now. Its time begins again.
     fn resume(&mut self, id: u32, driver: &mut impl ClientDriver) {
         self.set(id, State::Rest);
         self.wait(id, Wait::Rest);

@@ -84,7 +84,7 @@ fn nobody_waits_in_vain(net: &mut Net<'_>) {
     if servers.any(|server| server.troubles.iter().any(|(_, trouble)| is_late(trouble))) {
         return;
     }
-    // A trial, and whoever lost a connection that was kept, want a new one.
+    // A trial, and a request that lost a connection that was kept, want a new one.
     let takes_any = |request: &Request| request.up & 1 != 0 && request.sends.is_empty();
     let clients = net.clients.iter();
     let clients = clients.filter(|client| client.state == ClientState::Served);

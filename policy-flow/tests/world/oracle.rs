@@ -170,7 +170,7 @@ pub(crate) fn nobody_answered(net: &mut Net<'_>, request: usize) {
     let could =
         (0..net.listed.len()).find(|service| could_answer(net, request, *service, during, paused));
     if let Some(service) = could {
-        net.break_law("answered by whoever can", || {
+        net.break_law("answered by a server that can", || {
             format!("request {request} got no answer, and service {service} was well")
         });
     }

@@ -283,7 +283,7 @@ impl Net<'_> {
             match trouble {
                 Trouble::Away => self.server_closes(conn, true),
                 Trouble::Forgets => {
-                    // Its processes have noticed, or were started anew.
+                    // Its processes have noticed, or were started again.
                     self.release(conn);
                     self.conns[conn].is_dead = true;
                 }

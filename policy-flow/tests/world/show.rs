@@ -1,4 +1,4 @@
-//! A world in words, for whoever looks at one that breaks a law.
+//! A world in words, for a person who looks at one that breaks a law.
 
 use std::fmt;
 

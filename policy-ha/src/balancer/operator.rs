@@ -63,7 +63,7 @@ impl Balancer {
         Ok(())
     }
 
-    /// Has a backend that is down be tried from then on, and not when its backoff is over: an operator has mended it.
+    /// Has a backend that is down be tried from then on, and not when its backoff is over: an operator has repaired it.
     /// Nothing changes for one that is up, or that this balancer does not have.
     ///
     /// ```
@@ -71,12 +71,12 @@ impl Balancer {
     /// use std::time::{Duration, Instant};
     ///
     /// let mut balancer = Balancer::new(Config::default(), [Backend::default(); 2])?;
-    /// let mended = balancer.ids().next().unwrap();
+    /// let repaired = balancer.ids().next().unwrap();
     /// let now = Instant::now();
-    /// balancer.observe(now, mended, Outcome::Failure { took: Duration::ZERO });
-    /// balancer.set_due(mended, now);
+    /// balancer.observe(now, repaired, Outcome::Failure { took: Duration::ZERO });
+    /// balancer.set_due(repaired, now);
     /// let mut first = || balancer.pick(now, Preference::None, &mut Tried::new());
-    /// assert!([first(), first()].contains(&Some(mended)));
+    /// assert!([first(), first()].contains(&Some(repaired)));
     /// # Ok::<(), policy_ha::ConfigError>(())
     /// ```
     pub fn set_due(&mut self, id: BackendId, due: Instant) {

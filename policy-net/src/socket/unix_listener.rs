@@ -44,7 +44,7 @@ impl UnixListener {
                     stream.set_nonblocking(true)?;
                     return UnixStream::from_std(stream);
                 }
-                // One that was shut down stays readable for ever: whoever tries again would do nothing else.
+                // One that was shut down stays readable without an end: a loop that tries again would do nothing else.
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
                         && !ready.ready().is_read_closed() =>
@@ -87,7 +87,7 @@ mod tests {
         let listener = net::UnixListener::bind(directory.path().join("socket")).unwrap();
         listener.set_nonblocking(true).unwrap();
         let (sender, ended) = mpsc::channel();
-        // Of its own: a loop without an end would hold the test up for ever.
+        // Of its own: a loop without an end would never end the test.
         thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

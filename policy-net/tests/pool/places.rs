@@ -98,7 +98,7 @@ async fn few_connections_are_opened_at_a_time_and_slow_answers_do_not_hold_up_ot
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_longest_is_next() {
+async fn the_request_that_waits_longest_is_next() {
     let server = Server::new(Manner::AnswersAfter(ms(100)));
     let mut options = UpstreamOptions::default();
     options.max_connections = 1;

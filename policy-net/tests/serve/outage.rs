@@ -75,7 +75,7 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
     assert!(first.task.await.unwrap_err().is_cancelled());
     let before = counts.each_ref().map(|count| count.load(SeqCst));
     done.wait_for(|done| *done >= ALL * 6 / 10).await.unwrap();
-    let amid = counts.each_ref().map(|count| count.load(SeqCst));
+    let halfway = counts.each_ref().map(|count| count.load(SeqCst));
     let _first = backend(endpoint, 0).await;
     while let Some(client) = clients.join_next().await {
         client.unwrap();
@@ -85,7 +85,7 @@ async fn every_request_gets_its_own_answer_while_a_service_dies_and_comes_back()
     assert_eq!(*done.borrow(), ALL);
     assert!(before.iter().all(|count| *count > ALL / 10), "{before:?}");
     assert!(
-        after[0] - amid[0] > ALL / 10 && after[1] - amid[1] > ALL / 10,
-        "{amid:?} {after:?}"
+        after[0] - halfway[0] > ALL / 10 && after[1] - halfway[1] > ALL / 10,
+        "{halfway:?} {after:?}"
     );
 }

@@ -112,8 +112,8 @@ impl Links {
         match self.backends.endpoints.get(slot.index()) {
             Some(Endpoint::Inet { host, port }) => {
                 let resolver = &self.backends.resolver;
-                let asker = Arc::clone(&self.inbox);
-                resolver.look_up(slot, host, *port, asker);
+                let inbox = Arc::clone(&self.inbox);
+                resolver.look_up(slot, host, *port, inbox);
             }
             Some(Endpoint::Unix(path)) => self.resolved.push((slot, find_file(path))),
             _ => {}

@@ -7,7 +7,7 @@ use policy_flow::Slot;
 
 use crate::proxy::{
     exchange::Exchange,
-    resolver::{Asker, Found},
+    resolver::{Found, ResolvedInbox},
 };
 
 /// A message from another thread of the proxy.
@@ -26,8 +26,8 @@ pub(crate) enum Message {
 /// The inbox of a worker.
 pub(crate) type Inbox = worker::Inbox<worker::Message<Message>>;
 
-impl Asker for Inbox {
-    fn found(&self, slot: Slot, found: Found) {
+impl ResolvedInbox for Inbox {
+    fn resolved(&self, slot: Slot, found: Found) {
         self.send(worker::Message::Service(Message::Resolved(slot, found)));
     }
 }

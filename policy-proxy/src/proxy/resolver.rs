@@ -21,11 +21,11 @@ pub(crate) struct Resolver {
 }
 
 /// A worker that has asked, and the number by which it knows the backend.
-type Asking = (Arc<dyn Asker>, Slot);
+type Asking = (Arc<dyn ResolvedInbox>, Slot);
 
-/// A worker as it is told the result of a look-up.
-pub(crate) trait Asker: Debug + Send + Sync {
-    fn found(&self, slot: Slot, found: Found);
+/// The inbox of a worker, for results of look-ups.
+pub(crate) trait ResolvedInbox: Debug + Send + Sync {
+    fn resolved(&self, slot: Slot, found: Found);
 }
 
 /// The result of a look-up.
@@ -40,18 +40,18 @@ impl Resolver {
         }
     }
 
-    /// Tells the asker the addresses of a backend, at some time.
+    /// Tells this inbox the addresses of a backend, at some time.
     pub(crate) fn look_up(
         self: &Arc<Self>,
         slot: Slot,
         host: &str,
         port: u16,
-        asker: Arc<dyn Asker>,
+        inbox: Arc<dyn ResolvedInbox>,
     ) {
         let name = (host.to_owned(), port);
         let mut under_way = self.under_way();
         let waiting = under_way.entry(name.clone()).or_default();
-        waiting.push((asker, slot));
+        waiting.push((inbox, slot));
         if waiting.len() > 1 {
             return;
         }
@@ -79,8 +79,8 @@ impl Resolver {
             list.into_iter().map(Address::Inet).collect()
         });
         let waiting = self.under_way().remove(name).unwrap_or_default();
-        for (asker, slot) in waiting {
-            asker.found(slot, again(&found));
+        for (inbox, slot) in waiting {
+            inbox.resolved(slot, again(&found));
         }
     }
 

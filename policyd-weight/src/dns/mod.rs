@@ -142,7 +142,7 @@ fn dns_options(options: &Variables, compat: bool) -> Result<DnsOptions, ResolvCo
     let tries = u32::try_from(dns.attempts * dns.servers.len()).unwrap_or(u32::MAX);
     dns.deadline = dns.timeout.saturating_mul(tries).min(MAX_QUESTION);
     if compat {
-        // The Perl program asks anew for each request.
+        // The Perl program asks again for each request.
         dns.cache_bytes = 0;
         dns.failure_ttl = Duration::ZERO;
     }

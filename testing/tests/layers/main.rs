@@ -39,7 +39,7 @@ fn no_file_imports_one_that_imports_it() {
     }
 }
 
-/// Whoever calls such a method shows by no import on what it depends.
+/// A file that calls such a method shows by no import on what it depends.
 #[test]
 fn no_folder_gives_methods_to_the_type_of_another() {
     for source in sources() {

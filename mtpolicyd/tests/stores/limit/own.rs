@@ -2,7 +2,7 @@
 
 use super::{FRAME, Frame};
 
-/// Whoever has `0/1h` is denied at once, whoever has `1/1h` at the second mail, and so on.
+/// A user with `0/1h` is denied at once, one with `1/1h` at the second mail, and so on.
 const DENIED: &str = "reject over";
 
 /// How many mails pass before one is denied, at most 4.

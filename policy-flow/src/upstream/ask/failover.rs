@@ -129,7 +129,7 @@ impl Upstream {
             backend.failed(blames, failed.connected);
         }
         // That a last resort fails is no news: it was down, and had little time. If it counted, such requests could put
-        // off for ever the trial that has a fair chance.
+        // off without an end the trial that has a fair chance.
         let is_news = blames && !ask.tried.is_last_resort();
         let is_end = blames && failed.error.is_end() && failed.connected;
         let is_pending = is_news && is_end;

@@ -59,7 +59,7 @@ struct Worker {
 pub struct Counts {
     /// Attempts that ended with an answer.
     pub answered: u64,
-    /// Attempts that did not, whoever is to blame, but for those that were given up.
+    /// Attempts that did not, whether or not the backend is to blame, but for those that were given up.
     pub failed: u64,
     /// Requests that have waited for a connection, since all that there may be were in use, or enough were being opened.
     pub waited: u64,

@@ -12,7 +12,7 @@ use crate::{
 
 /// A connection to this server is to be opened.
 pub(crate) fn connects(net: &mut Net<'_>, worker: usize, service: usize, server: usize) {
-    // A request of an earlier list may still go by what was known of a service that has been listed anew since.
+    // A request of an earlier list may still go by what was known of a service that has been listed again since.
     let is_anew = net.listed[service].era > 0;
     let is_known = is_anew || net.workers[worker].known[service].contains(&server);
     if !is_known {

@@ -1,7 +1,7 @@
 //! A cluster: many single servers, each with its breaker, and a map of the slots that they have.
 //!
 //! A call goes to the node that has its key's slot. A node that does not have it names the one that does, and is
-//! believed; that, and a node that fails, have the map made anew in the background.
+//! believed; that, and a node that fails, have the map made again in the background.
 
 mod map;
 mod node;
