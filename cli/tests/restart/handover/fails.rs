@@ -33,7 +33,7 @@ fn a_successor_that_cannot_start_its_threads_has_taken_nothing_over() {
     let script = format!("{SHORT_OF_ROOM}; exec \"$@\"");
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &script, "sh", hapolicy(), "-L"]);
-    command.args(world.words(&["--listen", "inet:127.0.0.1:0", "--workers", "200"]));
+    command.args(world.words(&["--listen", "inet:127.0.0.1:0", "--workers", "64"]));
     let ended = Process::of(&mut command).end();
     assert_eq!(ended.code, Some(71), "{ended:?}");
     assert_eq!(process::lines(&ended.out, "listening"), [""; 0]);
@@ -68,7 +68,7 @@ fn a_successor_that_does_not_start_leaves_the_sockets_their_files_and_their_mode
         ),
         (
             "no room for its threads",
-            &["--listen", &other, "--workers", "200"],
+            &["--listen", &other, "--workers", "64"],
         ),
     ];
     for (why, words) in cases {
