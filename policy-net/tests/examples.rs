@@ -14,6 +14,11 @@ fn an_example_fits_a_page() {
             policy(include_str!("../examples/greylist.rs")),
             55,
         ),
+        (
+            "blocking of policy-proto",
+            include_str!("../../policy-proto/examples/blocking.rs"),
+            45,
+        ),
         ("workers", include_str!("../examples/workers.rs"), 60),
         ("tls", include_str!("../examples/tls.rs"), 60),
         (
