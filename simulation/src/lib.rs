@@ -37,7 +37,10 @@
 //! ```
 
 mod run;
-pub use run::{Attempt, Change, End, Ended, Request, View, Watch, run};
+pub use run::run;
+
+mod watch;
+pub use watch::{Attempt, Change, End, Ended, Request, View, Watch};
 
 mod world;
 pub use world::{Balance, Client, Gap, Kind, Server, Trouble, World, mix};

@@ -30,8 +30,9 @@ mod times;
 
 pub use ask::budget::attempt_limit;
 pub use ask::retry::Retry;
-pub use backend::check::{Check, Probe};
+pub use backend::check::Check;
 pub use backend::hash_key::HashKey;
+pub use backend::probe::Probe;
 pub use backend::strategy::{InvalidStrategy, Strategy};
 pub use error::AttemptError;
 pub use event::{Answer, CheckError, Done, Event, Exhausted, Stick};

@@ -18,6 +18,7 @@ use crate::upstream::{
 pub(crate) mod check;
 pub(crate) mod exchange;
 pub(crate) mod hash_key;
+pub(crate) mod probe;
 pub(crate) mod strategy;
 
 #[derive(Debug)]
