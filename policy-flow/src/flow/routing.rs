@@ -39,9 +39,9 @@ pub struct Routing {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GroupRules {
-    /// As [`FlowOptions::affinity`]; true by default.
+    /// As [`FlowOptions::affinity`](crate::FlowOptions::affinity); true by default.
     pub affinity: bool,
-    /// As [`FlowOptions::default`].
+    /// As [`FlowOptions::default`](crate::FlowOptions::default).
     pub default: Unanswered,
 }
 
