@@ -17,8 +17,7 @@ use tokio::runtime::Builder;
 use crate::{
     exchange::Server,
     input::Input,
-    output::{Output, ended},
-    query::show_on_standard_error,
+    output::{Output, ended, verbose::show_on_standard_error},
     request,
     status::{Status, fail, note::POLICYD_CLIENT},
     values::{server, some_time},

@@ -10,16 +10,13 @@ use tokio::time::{Instant, sleep_until};
 
 mod print;
 mod requests;
-mod verbose;
 
 use print::Printer;
 use requests::{Given, Requests};
-pub(crate) use verbose::show_on_standard_error;
 
 use crate::{
     exchange::Server,
-    output::measured::Measured,
-    output::{Output, ended},
+    output::{Output, ended, measured::Measured, verbose::show_on_standard_error},
     request::preset::{Version, stage},
     status::note::note,
     status::{Status, fail, interrupted},

@@ -12,9 +12,12 @@ use std::{
 use policy_proto::{Request, attr};
 use tokio::sync::mpsc;
 
-use super::{Format, maillog::Log, order::Ordered, timestamp};
+use super::{Format, maillog, order::Ordered, timestamp};
 use crate::{
-    input::capture::{Captured, Facts, Lines, Requests},
+    input::{
+        capture::{self, Captured, Facts},
+        lines::Lines,
+    },
     request::preset::Version,
 };
 
@@ -55,12 +58,11 @@ impl Source {
                 Format::Log => true,
             };
             let captured: Box<dyn Iterator<Item = Result<Captured, String>>> = if is_log {
-                Box::new(
-                    Log::new(lines, postfix).map(|read| read.map_err(|fault| fault.to_string())),
-                )
+                let requests = maillog::requests(lines, postfix);
+                Box::new(requests.map(|read| read.map_err(|fault| fault.to_string())))
             } else {
                 let mut is_guess = format == Format::Auto;
-                Box::new(Requests::of(lines).map(move |read| {
+                Box::new(capture::requests(lines).map(move |read| {
                     let is_first = std::mem::take(&mut is_guess);
                     match read {
                         Ok(captured) if is_first && !is_of_postfix(&captured) => {
