@@ -17,7 +17,10 @@ use requests::{Given, Requests};
 use crate::{
     exchange::Server,
     output::{Output, ended, measured::Measured, verbose::show_on_standard_error},
-    request::preset::{Version, stage},
+    request::{
+        Preset,
+        preset::{Version, stage},
+    },
     status::note::note,
     status::{Status, fail, interrupted},
     values::expression::expression,
@@ -89,7 +92,10 @@ impl Query {
         let given = Given {
             attributes: &self.attributes,
             template: self.template.as_deref(),
-            preset: self.preset.map(|stage| (stage, self.postfix)),
+            preset: Preset {
+                stage: self.preset,
+                postfix: self.postfix,
+            },
             count: self.count,
         };
         let mut requests = match given.requests() {

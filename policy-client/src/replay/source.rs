@@ -125,13 +125,11 @@ fn is_of_postfix(first: &Captured) -> bool {
     first.facts != Facts::default() || first.request.attributes().any(known)
 }
 
-/// Whether a file that begins so is a log: its first line begins with a time, but for lines of journalctl's own.
+/// Whether a file that begins so is a log: its first line begins with a time, or is one of journalctl's own.
 fn is_log(begin: &[u8]) -> bool {
-    let mut lines = begin.split(|byte| *byte == b'\n');
-    let line = lines.find(|line| !line.starts_with(b"-- "));
-    timestamp::Clock::default()
-        .read(line.unwrap_or_default())
-        .is_some()
+    let line = begin.split(|byte| *byte == b'\n').next();
+    let is_timed = |line| timestamp::Clock::default().read(line).is_some();
+    line.is_some_and(|line| line.starts_with(b"-- ") || is_timed(line))
 }
 
 /// Whether a file begins as gzip, xz and zstd do.
