@@ -115,22 +115,19 @@ impl Connection {
     /// Looks what has come since the last answer: Postfix does so before it asks over a kept connection.
     pub fn idle(&mut self) -> Idle {
         let mut bytes = [0; READ];
-        let mut idle = Idle::Silent;
         // The runtime knows only what the system has told it, which may be a moment old.
-        loop {
+        let come = loop {
             match recv(&self.stream, &mut bytes, RecvFlags::DONTWAIT) {
                 Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => return idle,
-                Ok((_, count @ 1..)) => {
-                    let (come, _) = bytes.split_at(count);
-                    self.show(Direction::FromServer, come);
-                    self.keep(come);
-                    idle = Idle::Excess;
-                }
-                Ok(_) | Err(_) if idle == Idle::Silent => return Idle::Closed,
-                Ok(_) | Err(_) => return idle,
+                Err(Errno::WOULDBLOCK) => return Idle::Silent,
+                Ok((_, 0)) | Err(_) => return Idle::Closed,
+                Ok((_, count)) => break bytes.split_at(count).0,
             }
-        }
+        };
+        // Once is enough: a server may send without an end.
+        self.show(Direction::FromServer, come);
+        self.keep(come);
+        Idle::Excess
     }
 
     /// What has come besides answers since the last call, as far as it is kept: its first 100 bytes.
