@@ -22,8 +22,6 @@ mod requests;
 mod seen;
 mod writer;
 
-pub(crate) use describe::summary;
-
 use anonymise::Anonymiser;
 use forward::forward;
 use observer::Observer;
