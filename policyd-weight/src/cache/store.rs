@@ -1,6 +1,9 @@
 //! Stores behind the caches: a file, or one that several hosts share.
 
-use std::path::Path;
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
 
 use policy_store::{
     Driver, Dsn, InvalidDsn, RedisOptions, RedisServers, RedisStore, Secret, Sqlite, SqliteOptions,
@@ -10,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     Ham, KEPT, Known, Spam, answer,
-    keys::{bytes, ham_key, shared_key, spam_key, spam_keys},
+    keys::{bytes, ham_key, spam_key, spam_keys, stored_key},
 };
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 
@@ -74,6 +77,46 @@ pub async fn open_store(name: &str) -> Result<Box<dyn Store>, OpenError> {
     }
 }
 
+/// The file of a store of SQLite.
+#[must_use]
+pub fn file_of(name: &str) -> Option<PathBuf> {
+    let dsn: Dsn = name.parse().ok()?;
+    matches!(dsn.driver, Driver::Sqlite).then(|| dsn.database.into())
+}
+
+/// The kind and the place of a store, without its user and password.
+#[must_use]
+pub fn shown_store(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("redis://") {
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        return format!("redis://{place}");
+    }
+    let Ok(dsn) = name.parse::<Dsn>() else {
+        // What cannot be read may hold a password.
+        return String::new();
+    };
+    let port = dsn.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let host = match (&dsn.driver, &dsn.socket) {
+        (Driver::Sqlite, _) => String::new(),
+        (_, Some(socket)) => format!("{socket} "),
+        (_, None) => format!("{}{port} ", dsn.host.as_deref().unwrap_or("127.0.0.1")),
+    };
+    format!("{} {host}{}", dsn.driver, dsn.database)
+}
+
+/// An error with what has caused it.
+#[must_use]
+pub fn cause(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut error = error.source();
+    while let Some(source) = error {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        error = source.source();
+    }
+    text
+}
+
 fn redis(text: &str) -> Result<RedisOptions, OpenError> {
     let (text, database) = text.split_once('/').unwrap_or((text, ""));
     let (user, address) = text
@@ -106,7 +149,7 @@ pub(super) async fn ask(
     now: i64,
 ) -> Option<Known> {
     for key in spam_keys(mail) {
-        let key = shared_key("spam", &key);
+        let key = stored_key("spam", &key);
         let Some((old, mut entry)) = get(store, &key, Spam::decode).await else {
             continue;
         };
@@ -121,7 +164,7 @@ pub(super) async fn ask(
             None => _ = store.delete(&key).await,
         }
     }
-    let key = shared_key("ham", &ham_key(mail));
+    let key = stored_key("ham", &ham_key(mail));
     let (old, mut entry) = get(store, &key, Ham::decode).await?;
     let is_hard = entry.ask(options, now);
     _ = store
@@ -148,11 +191,11 @@ pub(super) async fn learn(
             rate,
             reason,
         } => (
-            shared_key("spam", &spam_key(mail, *by_sender)),
+            stored_key("spam", &spam_key(mail, *by_sender)),
             Spam::new(rate, reason, options, now).encode(),
         ),
         Cached::Ham { rate } => (
-            shared_key("ham", &ham_key(mail)),
+            stored_key("ham", &ham_key(mail)),
             Ham::new(rate, options, now).encode(),
         ),
     };

@@ -1,6 +1,7 @@
 //! The program: what each action of the command line does.
 
 mod args;
+mod cache_place;
 mod client;
 mod commands;
 mod control;
@@ -12,6 +13,7 @@ mod pid_file;
 mod predecessor;
 mod service;
 mod spawn;
+mod stop;
 
 use std::{
     borrow::Cow,
@@ -61,6 +63,13 @@ impl Exit {
             message: message.into(),
         }
     }
+
+    /// Writes the message on standard error.
+    fn say(&self) {
+        if !self.message.is_empty() {
+            say(&self.message);
+        }
+    }
 }
 
 /// Runs the program.
@@ -84,10 +93,7 @@ pub fn run() -> ExitCode {
     match act(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            if !exit.message.is_empty() {
-                // Nobody reads it: nothing is to be done.
-                _ = writeln!(io::stderr(), "{}", exit.message);
-            }
+            exit.say();
             ExitCode::from(exit.status)
         }
     }
@@ -233,6 +239,12 @@ fn version() -> String {
         "policyd-weight version: {}, the score of 0.1.15\n",
         env!("CARGO_PKG_VERSION")
     )
+}
+
+/// Writes a line on standard error.
+fn say(line: &str) {
+    // Nobody reads it: nothing is to be done.
+    _ = writeln!(io::stderr(), "{line}");
 }
 
 fn print(text: &str) {

@@ -21,6 +21,8 @@ pub(super) struct Paths {
     pub(super) socket: Option<PathBuf>,
     pub(super) user: String,
     pub(super) group: String,
+    /// Behind the names of what a daemon has for itself.
+    suffix: &'static str,
 }
 
 impl Paths {
@@ -41,13 +43,15 @@ impl Paths {
             socket: socket.map(|path| format!("{path}{suffix}").into()),
             group: group.unwrap_or_else(|| user.clone()),
             user,
+            suffix,
         }
     }
 
     /// The file of the cache; none where nothing is to outlive the process.
     pub(super) fn cache_file(&self) -> Option<PathBuf> {
         self.socket.as_ref()?;
-        Some(within(&self.directory.to_string_lossy(), "cache.sqlite"))
+        let name = format!("cache.sqlite{}", self.suffix);
+        Some(within(&self.directory.to_string_lossy(), &name))
     }
 
     /// A number need not be known to the system: a container may have no list of users.

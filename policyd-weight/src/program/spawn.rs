@@ -9,27 +9,28 @@ use policy_daemon::log::{Level, Log};
 
 use super::{
     Exit,
+    cache_place::CachePlace,
     handler::{log_attributes, printable},
-    maintenance::open_backing,
     paths::Paths,
     runtime,
 };
 use crate::{
     mail::Attributes,
-    policy::{NotAnswered, Policy, Settings},
+    policy::{Policy, Settings},
 };
 
 /// Answers until the input ends.
 pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exit> {
     policy_daemon::silence_stderr();
     settings.log_findings(&log);
-    let store = settings.options().scalar("CACHE_STORE").to_string();
+    let mut place = CachePlace::new(settings.options(), paths);
     let policy = Arc::new(Policy::new(settings, log));
     let runtime = runtime()?;
-    // Other processes share the cache: each request asks the file.
-    let has_directory = paths.directory.is_dir() || paths.make_directory(false).is_ok();
-    let file = paths.cache_file().filter(|_| has_directory);
-    runtime.block_on(open_backing(&policy, &store, file.as_deref(), true));
+    if !paths.directory.is_dir() {
+        // Without it the file says why it cannot be used.
+        _ = paths.make_directory(false);
+    }
+    runtime.block_on(place.share(&policy));
     let mut input = io::stdin().lock();
     let mut request = Lines::default();
     loop {
@@ -50,10 +51,9 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
             attributes.set(name, value);
         }
         let answer = runtime.block_on(policy.answer(&attributes));
-        let action = answer.map_err(|error| match error {
-            NotAnswered::Type(_) => Exit::died(""),
-            NotAnswered::Label => Exit::died(error.to_string()),
-        })?;
+        // Under spawn(8) nobody reads standard error: the log has it as well.
+        let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
+        place.look(&policy);
         let answer = [&b"action="[..], &printable(&action), b"\n\n"].concat();
         let mut output = io::stdout().lock();
         if output
@@ -102,6 +102,8 @@ impl Lines {
                     self.attributes
                         .push((name.to_vec(), value.get(1..).unwrap_or_default().to_vec()));
                 }
+                // Blank lines before a request are passed over, as by a daemon: no request has no attribute.
+                None if line.is_empty() && self.attributes.is_empty() => self.length = 0,
                 None if line.is_empty() => return Ok(true),
                 None => {
                     line.truncate(100);
@@ -121,9 +123,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_without_a_sign_of_equality_are_passed_over() {
+    fn blank_lines_and_those_without_a_sign_of_equality_are_passed_over() {
         let log = Log::buffered();
-        let mut input = &b"request=x\r\nnonsense\nA=b=c\n\nrest"[..];
+        let mut input = &b"\n\r\nrequest=x\r\nnonsense\nA=b=c\n\n\n\nrest"[..];
         let mut lines = Lines::default();
         assert!(lines.read(&mut input, &log).unwrap());
         let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
@@ -139,6 +141,8 @@ mod tests {
     #[test]
     fn a_request_without_an_end_is_refused() {
         let log = Log::buffered();
+        let blank = "\n".repeat(200_000);
+        assert!(!Lines::default().read(&mut blank.as_bytes(), &log).unwrap());
         let endless = "a=b\n".repeat(40_000);
         assert!(
             Lines::default()

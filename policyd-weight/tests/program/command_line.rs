@@ -261,7 +261,7 @@ run "$1" "$2" -s
 run "$1" "$2" -k
 run "$1" "$2" stop
 run "$1" "$2" ""
-cat "$2/out"
+grep -v '^[*]' "$2/out"
 "#;
     let output = Command::new("unshare")
         .args([
