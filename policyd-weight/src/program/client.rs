@@ -25,7 +25,8 @@ pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
         }
         daemon => {
             let file = file(paths, store, "its entries are not listed")?;
-            print(&of_file(paths, &file, daemon.is_some()));
+            let of_file = of_file(paths, &file, daemon.is_some());
+            print(&format!("*** {of_file}\n"));
             if exists(&file)? {
                 for entry in with_file(&file, |cache| cache.entries())? {
                     print(&format!("{entry}\n"));
@@ -45,9 +46,7 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
         let shown = socket.display();
         let count = answer.strip_prefix("kill ").map(str::trim);
         if let Some(count) = count.filter(|count| count.parse::<u64>().is_ok()) {
-            print(&format!(
-                "*** of the daemon at {shown}\n*** forgotten: {count}\n"
-            ));
+            print(&format!("*** {count} forgotten of the daemon at {shown}\n"));
             return Ok(());
         }
         let text = format!("the daemon at {shown} could not empty its cache: {answer}");
@@ -62,8 +61,8 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
     } else {
         0
     };
-    print(&of_file(paths, &file, daemon.is_some()));
-    print(&format!("*** forgotten: {count}\n"));
+    let of_file = of_file(paths, &file, daemon.is_some());
+    print(&format!("*** {count} forgotten {of_file}\n"));
     Ok(())
 }
 
@@ -105,15 +104,15 @@ fn file(paths: &Paths, store: &str, consequence: &str) -> Result<PathBuf, Exit> 
     })
 }
 
-/// Which cache it is, in a line.
+/// Which cache it is.
 fn of_file(paths: &Paths, file: &Path, asks_daemon: bool) -> String {
     let shown = file.display();
     match paths.socket.as_ref().filter(|_| !asks_daemon) {
         Some(socket) => {
             let socket = socket.display();
-            format!("*** of the file {shown}: no daemon listens at {socket}\n")
+            format!("of the file {shown}: no daemon listens at {socket}")
         }
-        None => format!("*** of the file {shown}\n"),
+        None => format!("of the file {shown}"),
     }
 }
 

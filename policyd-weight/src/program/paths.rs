@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, DirBuilder},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -157,6 +157,28 @@ impl Paths {
         directory
             .set_permissions(fs::Permissions::from_mode(0o700))
             .map_err(failed)
+    }
+
+    /// Makes the file of the cache, if there is to be one and it is missing, for the daemon's user: a process that root starts on
+    /// a terminal keeps no daemon, and no process of spawn(8), from it.
+    pub(super) fn make_cache_file(&self) -> Result<(), Exit> {
+        let Some(file) = self.cache_file() else {
+            return Ok(());
+        };
+        let is_for_user = Uid::effective().is_root() && self.suffix.is_empty();
+        if !self.directory.is_dir() {
+            self.make_directory(is_for_user)?;
+        }
+        if let Some(uid) = self.uid().filter(|_| is_for_user) {
+            // A new one, which is none of another's.
+            let mut options = fs::OpenOptions::new();
+            let made = options.write(true).create_new(true).mode(0o600).open(file);
+            if let Ok(file) = made {
+                let owned = std::os::unix::fs::fchown(file, Some(uid.as_raw()), None);
+                owned.map_err(|error| Exit::died(error.to_string()))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is in the directory and is not of this program: such a directory is not taken from its owner.

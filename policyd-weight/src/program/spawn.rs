@@ -1,11 +1,9 @@
 //! Requests on standard input, as under spawn(8), one after the other.
 
-use std::{
-    io::{self, BufRead, Read, Write},
-    sync::Arc,
-};
+use std::io::{self, BufRead, Read, Write};
 
 use policy_daemon::log::{Level, Log};
+use tokio::runtime::Runtime;
 
 use super::{
     Exit,
@@ -24,28 +22,32 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
     policy_daemon::silence_stderr();
     settings.log_findings(&log);
     let mut place = CachePlace::new(settings.options(), paths);
-    let policy = Arc::new(Policy::new(settings, log));
+    let policy = Policy::new(settings, log);
     let runtime = runtime()?;
-    if !paths.directory.is_dir() {
-        // Without it the file says why it cannot be used.
-        _ = paths.make_directory(false);
-    }
+    // Where it cannot be made the file says why it cannot be used.
+    _ = paths.make_cache_file();
     runtime.block_on(place.share(&policy));
+    let served = serve(&policy, &runtime, &mut place);
+    policy.log().flush();
+    served
+}
+
+fn serve(policy: &Policy, runtime: &Runtime, place: &mut CachePlace) -> Result<(), Exit> {
     let mut input = io::stdin().lock();
     let mut request = Lines::default();
     loop {
         match request.read(&mut input, policy.log()) {
             Ok(true) => {}
-            Ok(false) => break,
+            Ok(false) => return Ok(()),
             Err(error) => {
                 policy
                     .log()
                     .line(Level::Warning, format!("no more requests: {error}"));
-                break;
+                return Ok(());
             }
         }
         let lines = std::mem::take(&mut request);
-        log_attributes(&policy, || lines.attributes.clone());
+        log_attributes(policy, || lines.attributes.clone());
         let mut attributes = Attributes::default();
         for (name, value) in &lines.attributes {
             attributes.set(name, value);
@@ -53,7 +55,7 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
         let answer = runtime.block_on(policy.answer(&attributes));
         // Under spawn(8) nobody reads standard error: the log has it as well.
         let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
-        place.look(&policy);
+        place.look(policy);
         let answer = [&b"action="[..], &printable(&action), b"\n\n"].concat();
         let mut output = io::stdout().lock();
         if output
@@ -61,11 +63,9 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
             .and_then(|()| output.flush())
             .is_err()
         {
-            break;
+            return Ok(());
         }
     }
-    policy.log().flush();
-    Ok(())
 }
 
 /// The lines of a request.

@@ -24,12 +24,15 @@ fn the_cache_of_the_running_daemon_is_shown_and_emptied() {
     let shown = text(&world.run(&["-s"]).stdout);
     let lines: Vec<_> = shown.lines().collect();
     let of_daemon = format!(
-        "*** of the daemon at {}",
+        "of the daemon at {}",
         world.path("lock/polw.sock").display()
     );
     assert_eq!(
         lines[..2],
-        ["*** querying cache for content stats:", &of_daemon]
+        [
+            "*** querying cache for content stats:".to_owned(),
+            format!("*** {of_daemon}")
+        ]
     );
     assert!(
         lines[2].starts_with("blocked: 100.70.1.1 ")
@@ -38,7 +41,7 @@ fn the_cache_of_the_running_daemon_is_shown_and_emptied() {
     );
     for count in [2, 0] {
         let emptied = world.run(&["-k"]);
-        let said = format!("{of_daemon}\n*** forgotten: {count}\n");
+        let said = format!("*** {count} forgotten {of_daemon}\n");
         assert_eq!(
             (emptied.status.code(), text(&emptied.stdout)),
             (Some(0), said)
@@ -97,12 +100,12 @@ fn the_cache_of_spawned_processes_is_shown_and_emptied() {
     assert!(spawn(&good("1")).starts_with(GOOD));
     assert!(spawn(&bad("2")).starts_with("action=550 "));
     let of_file = format!(
-        "*** of the file {}: no daemon listens at {}\n",
+        "of the file {}: no daemon listens at {}\n",
         world.path("lock/cache.sqlite").display(),
         world.path("lock/polw.sock").display()
     );
     let shown = text(&world.run(&["-s"]).stdout);
-    assert!(shown.contains(&of_file), "{shown}");
+    assert!(shown.contains(&format!("*** {of_file}")), "{shown}");
     let entries = world.cached(&[]);
     assert!(
         entries.len() == 2
@@ -112,7 +115,7 @@ fn the_cache_of_spawned_processes_is_shown_and_emptied() {
     );
     assert!(known(&good("3")));
     let emptied = world.run(&["-k"]);
-    let said = format!("{of_file}*** forgotten: 2\n");
+    let said = format!("*** 2 forgotten {of_file}");
     assert_eq!(
         (emptied.status.code(), text(&emptied.stdout)),
         (Some(0), said)
@@ -120,7 +123,7 @@ fn the_cache_of_spawned_processes_is_shown_and_emptied() {
     assert_eq!(world.cached(&[]), [""; 0]);
     assert!(!known(&good("4")));
 
-    // Beside a daemon as well, which has read the file before.
+    // Beside a daemon as well, which has read the file before, although root has made it.
     let running = world.start();
     assert!(world.ask(&good("5")).contains("using cached result"));
     assert!(spawn(&bad("6")).starts_with("action=550 Mail"));

@@ -52,7 +52,7 @@ const ROWS: &[(&str, &str, Outcome, Outcome)] = &[
         "running",
         "stop",
         (0, "terminating . ... done\n", "", false, false),
-        (0, "terminating  ... done\n", "", true, false),
+        (0, "terminating  ... done\n", "", false, false),
     ),
     (
         "running",
@@ -185,7 +185,7 @@ const ROWS: &[(&str, &str, Outcome, Outcome)] = &[
         "garbage",
         "reload",
         (255, "", GARBAGE, false, true),
-        (25, "", "pid nonsense\n seems to be wrong", false, true),
+        (25, "", "pid PID\n seems to be wrong", false, true),
     ),
     (
         "no directory",
