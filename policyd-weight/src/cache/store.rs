@@ -99,7 +99,10 @@ pub fn shown_store(name: &str) -> String {
     let host = match (&dsn.driver, &dsn.socket) {
         (Driver::Sqlite, _) => String::new(),
         (_, Some(socket)) => format!("{socket} "),
-        (_, None) => format!("{}{port} ", dsn.host.as_deref().unwrap_or("127.0.0.1")),
+        (_, None) => match dsn.host.as_deref().unwrap_or("127.0.0.1") {
+            host if host.contains(':') => format!("[{host}]{port} "),
+            host => format!("{host}{port} "),
+        },
     };
     format!("{} {host}{}", dsn.driver, dsn.database)
 }

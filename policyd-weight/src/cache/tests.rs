@@ -217,6 +217,10 @@ fn a_store_is_shown_without_its_password() {
             "mysql://u:geheim@db.test:3307/mail",
             "mysql db.test:3307 mail",
         ),
+        (
+            "mysql://u@[2001:db8::1]:3307/mail",
+            "mysql [2001:db8::1]:3307 mail",
+        ),
         ("postgres://u:geheim@db.test/mail", "postgres db.test mail"),
         (
             "dbi:mysql:database=mail;mysql_socket=/run/s",

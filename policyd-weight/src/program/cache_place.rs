@@ -107,23 +107,21 @@ impl CachePlace {
             Some(path) => format!("file {}", path.display()),
             None => return,
         };
-        let (level, text) = match failure {
+        match failure {
             Some((reason, consequence)) if !self.fails => {
-                self.fails = true;
                 let text = format!("the cache's {place} cannot be used: {reason}: {consequence}");
-                (Level::Warning, text)
+                policy.changes().add(&*text);
+                policy.log().line(Level::Warning, text);
+                self.fails = true;
             }
             None if self.fails => {
+                let text = format!("the cache's {place} can be used again");
+                policy.changes().add(&*text);
+                policy.log().info(text);
                 self.fails = false;
-                (
-                    Level::Info,
-                    format!("the cache's {place} can be used again"),
-                )
             }
-            _ => return,
-        };
-        policy.changes().add(&*text);
-        policy.log().line(level, text);
+            _ => {}
+        }
     }
 }
 

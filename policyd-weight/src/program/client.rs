@@ -25,9 +25,10 @@ pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
         }
         daemon => {
             let file = file(paths, store, "its entries are not listed")?;
-            let of_file = of_file(paths, &file, daemon.is_some());
+            let exists = exists(&file)?;
+            let of_file = of_file(paths, &file, exists, daemon.is_some());
             print(&format!("*** {of_file}\n"));
-            if exists(&file)? {
+            if exists {
                 for entry in with_file(&file, |cache| cache.entries())? {
                     print(&format!("{entry}\n"));
                 }
@@ -56,12 +57,13 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
         remove_stale(paths)?;
     }
     let file = file(paths, store, "it stays as it is")?;
-    let count = if exists(&file)? {
+    let exists = exists(&file)?;
+    let count = if exists {
         with_file(&file, Cache::clear)?.unwrap_or_default()
     } else {
         0
     };
-    let of_file = of_file(paths, &file, daemon.is_some());
+    let of_file = of_file(paths, &file, exists, daemon.is_some());
     print(&format!("*** {count} forgotten {of_file}\n"));
     Ok(())
 }
@@ -105,8 +107,9 @@ fn file(paths: &Paths, store: &str, consequence: &str) -> Result<PathBuf, Exit> 
 }
 
 /// Which cache it is.
-fn of_file(paths: &Paths, file: &Path, asks_daemon: bool) -> String {
-    let shown = file.display();
+fn of_file(paths: &Paths, file: &Path, exists: bool, asks_daemon: bool) -> String {
+    let missing = if exists { "" } else { ", which is not there" };
+    let shown = format!("{}{missing}", file.display());
     match paths.socket.as_ref().filter(|_| !asks_daemon) {
         Some(socket) => {
             let socket = socket.display();

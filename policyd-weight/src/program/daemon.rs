@@ -160,6 +160,8 @@ fn serve(
         // The leader of a session and a group of its own, which `stop` ends.
         _ = rustix::process::setsid();
     }
+    // `stop` looks for this name, whatever the file of the program is called.
+    _ = rustix::thread::set_name(c"policyd-weight");
     let inherited = Inherited::take()
         .map_err(StartError::system("LISTEN_FDS"))
         .map_err(fatal)?;

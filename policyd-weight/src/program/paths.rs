@@ -40,7 +40,11 @@ impl Paths {
         Self {
             directory: text("LOCKPATH").into(),
             pid_file: pid_file.into(),
-            socket: socket.map(|path| format!("{path}{suffix}").into()),
+            // The default has two slashes in a row.
+            socket: socket.map(|path| {
+                let path = PathBuf::from(format!("{path}{suffix}"));
+                path.components().collect()
+            }),
             group: group.unwrap_or_else(|| user.clone()),
             user,
             suffix,
@@ -121,6 +125,12 @@ impl Paths {
         let failed = |error: std::io::Error| {
             Exit::died(format!("daemon: error while creating {shown}: {error}"))
         };
+        let owner = if as_user {
+            let missing = || Exit::died(format!("User {} doesn't exist!", self.user));
+            Some(self.uid().ok_or_else(missing)?)
+        } else {
+            None
+        };
         if !self.directory.is_dir() {
             DirBuilder::new()
                 .mode(0o700)
@@ -128,11 +138,8 @@ impl Paths {
                 .map_err(failed)?;
         }
         self.check_path(&self.directory)?;
-        if !as_user {
+        let Some(uid) = owner else {
             return Ok(());
-        }
-        let Some(uid) = self.uid() else {
-            return Err(Exit::died(format!("User {} doesn't exist!", self.user)));
         };
         if fs::symlink_metadata(&self.directory).map_err(failed)?.uid() != uid.as_raw()
             && let Some(other) = self.foreign_entry().map_err(failed)?
@@ -166,7 +173,7 @@ impl Paths {
             return Ok(());
         };
         let is_for_user = Uid::effective().is_root() && self.suffix.is_empty();
-        if !self.directory.is_dir() {
+        if is_for_user || !self.directory.is_dir() {
             self.make_directory(is_for_user)?;
         }
         if let Some(uid) = self.uid().filter(|_| is_for_user) {

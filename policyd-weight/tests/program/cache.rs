@@ -246,5 +246,32 @@ fn what_a_cache_of_before_has_left_is_removed() {
         "{said}"
     );
     assert_eq!(std::fs::read_dir(world.path("lock")).unwrap().count(), 0);
-    assert_eq!(text(&world.run(&["-k"]).stderr), "");
+    let again = world.run(&["-k"]);
+    let said = format!(
+        "*** 0 forgotten of the file {}, which is not there: no daemon listens at {}\n",
+        world.path("lock/cache.sqlite").display(),
+        world.path("lock/polw.sock").display()
+    );
+    assert_eq!(
+        (text(&again.stdout), text(&again.stderr)),
+        (said, String::new())
+    );
+}
+
+/// What root tries by hand keeps nothing from the daemon's user: neither the directory nor the file is root's then.
+#[test]
+fn a_process_of_roots_makes_the_cache_for_the_daemons_user() {
+    use std::os::unix::fs::MetadataExt;
+    let owner = |world: &World, name: &str| std::fs::metadata(world.path(name)).unwrap().uid();
+    let world = World::new("$USER = '12345'; $GROUP = '12345';");
+    assert_eq!(text(&world.feed(&[], &good("1")).stdout).trim_end(), GOOD);
+    for name in ["lock", "lock/cache.sqlite"] {
+        assert_eq!(owner(&world, name), 12_345, "{name}");
+    }
+    assert_eq!(world.cached(&[]).len(), 1);
+    // A start that fails leaves no directory of root's either.
+    let world = World::new("$USER = 'no-such-user';");
+    let started = world.run(&["start"]);
+    assert_eq!(started.status.code(), Some(255));
+    assert!(!world.path("lock").exists());
 }

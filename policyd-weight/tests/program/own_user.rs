@@ -35,7 +35,8 @@ fn its_own_user_and_root_stop_restart_and_reload_it() {
             chown(world.path(name), Some(uid), Some(gid)).unwrap();
         }
         // Where that user can reach it.
-        let program = world.path("policyd-weight");
+        // Whatever its file is called.
+        let program = world.path("weight");
         fs::copy(PROGRAM, &program).unwrap();
         let run = |uid: u32, gid: u32, action: &str| {
             let mut command = Command::new(&program);
@@ -86,7 +87,8 @@ fn its_own_user_and_root_stop_restart_and_reload_it() {
 #[test]
 fn a_pid_file_of_the_daemons_user_ends_no_process_of_another() {
     let (world, other) = (World::new(""), World::new(""));
-    // With -d it stays root's.
+    // With -d it stays root's, and has the next port.
+    other.configure(&format!("$TCP_PORT = {};", other.port() - 1));
     let running = Running(
         other
             .command(&["-d", "start"])

@@ -92,6 +92,28 @@ fn hosts_share_a_postgres() {
     hosts_share(&name);
 }
 
+/// A store that is a file of this host's is no secret of the daemon's.
+#[test]
+fn a_store_that_is_a_file_is_shown_and_emptied() {
+    let world = World::new("");
+    let file = world.path("lock/store.sqlite");
+    world.configure(&format!("$CACHE_STORE = 'sqlite://{}';", file.display()));
+    let running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert!(world.ask(&bad("2")).starts_with("action=550 Mail"));
+    let of_file = format!("of the file {}\n", file.display());
+    let shown = said(&world.run(&["-s"]).stdout);
+    assert!(
+        shown.contains(&format!("*** {of_file}blocked: 100.70.1.1 ")),
+        "{shown}"
+    );
+    let emptied = said(&world.run(&["-k"]).stdout);
+    assert_eq!(emptied, format!("*** 2 forgotten {of_file}"));
+    assert_eq!(world.ask(&good("3")), GOOD);
+    drop(running);
+    assert_eq!(world.cached(&[]).len(), 1);
+}
+
 /// A daemon whose log is in the file `log`.
 fn start_with_its_log(world: &World) -> Running {
     let log = File::create(world.path("log")).unwrap();
