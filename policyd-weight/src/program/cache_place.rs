@@ -53,6 +53,11 @@ impl CachePlace {
         }
     }
 
+    /// Whether it has been said last that it cannot be used.
+    pub(super) fn fails(&self) -> bool {
+        self.fails
+    }
+
     /// For a process of spawn(8), after each request: says what has changed.
     pub(super) fn look(&mut self, policy: &Policy) {
         if policy.cache().is_backed() {

@@ -1,9 +1,13 @@
 //! Requests on standard input, as under spawn(8), one after the other.
 
-use std::io::{self, BufRead, Read, Write};
+use std::{
+    io::{self, BufRead, Read, Write},
+    thread,
+    time::Duration,
+};
 
 use policy_daemon::log::{Level, Log};
-use tokio::runtime::Runtime;
+use tokio::{sync::mpsc, time::sleep};
 
 use super::{
     Exit,
@@ -27,32 +31,58 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
     // Where it cannot be made the file says why it cannot be used.
     _ = paths.make_cache_file();
     runtime.block_on(place.share(&policy));
-    let served = serve(&policy, &runtime, &mut place);
+    let (send, requests) = mpsc::channel(1);
+    let of_reader = policy.log().clone();
+    // While it waits for a request, the store that is away is tried, and what comes late from DNS is taken.
+    let reader = thread::Builder::new().name("requests".to_owned());
+    let started = reader.spawn(move || read_requests(&send, &of_reader));
+    started.map_err(|error| Exit::with_status(71, format!("cannot start: {error}")))?;
+    let served = runtime.block_on(serve(&policy, requests, &mut place));
     policy.log().flush();
     served
 }
 
-fn serve(policy: &Policy, runtime: &Runtime, place: &mut CachePlace) -> Result<(), Exit> {
+/// Reads until the input ends, or nobody takes requests any more.
+fn read_requests(requests: &mpsc::Sender<Lines>, log: &Log) {
     let mut input = io::stdin().lock();
-    let mut request = Lines::default();
     loop {
-        match request.read(&mut input, policy.log()) {
+        let mut request = Lines::default();
+        match request.read(&mut input, log) {
             Ok(true) => {}
-            Ok(false) => return Ok(()),
+            Ok(false) => return,
             Err(error) => {
-                policy
-                    .log()
-                    .line(Level::Warning, format!("no more requests: {error}"));
-                return Ok(());
+                log.line(Level::Warning, format!("no more requests: {error}"));
+                return;
             }
         }
-        let lines = std::mem::take(&mut request);
-        log_attributes(policy, || lines.attributes.clone());
+        if requests.blocking_send(request).is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(
+    policy: &Policy,
+    mut requests: mpsc::Receiver<Lines>,
+    place: &mut CachePlace,
+) -> Result<(), Exit> {
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            () = sleep(BETWEEN_LOOKS), if place.fails() => {
+                place.look(policy);
+                continue;
+            }
+        };
+        let Some(request) = request else {
+            return Ok(());
+        };
+        log_attributes(policy, || request.attributes.clone());
         let mut attributes = Attributes::default();
-        for (name, value) in &lines.attributes {
+        for (name, value) in &request.attributes {
             attributes.set(name, value);
         }
-        let answer = runtime.block_on(policy.answer(&attributes));
+        let answer = policy.answer(&attributes).await;
         // Under spawn(8) nobody reads standard error: the log has it as well.
         let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
         place.look(policy);
@@ -114,6 +144,8 @@ impl Lines {
     }
 }
 
+/// How often a process without requests looks whether its store is back.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// What Postfix sends is far shorter.
 const MAX_LINE: u64 = 16 << 10;
 const MAX_REQUEST: usize = 128 << 10;

@@ -147,6 +147,15 @@ fn a_client_is_shown_and_forgotten() {
     // It is scored again, and the other one is known still.
     assert!(!world.ask(&bad("3")).contains("[cached]"));
     assert!(world.ask(&good("4")).contains("using cached result"));
+    // What a process of spawn(8) has learnt is the host's as well.
+    let spawned = world.feed(&["-d"], &bad("5"));
+    assert!(
+        text(&spawned.stdout).contains("\naction=550 Mail appeared"),
+        "{spawned:?}"
+    );
+    assert_eq!(daemon.said(&["cache", "forget", "100.70.1.1"]).0, Some(0));
+    let spawned = world.feed(&["-d"], &bad("6"));
+    assert!(!text(&spawned.stdout).contains("[cached]"), "{spawned:?}");
     let again = daemon.said(&["cache", "forget", "192.0.2.1"]);
     let none = "policyd-weight ctl: nothing is known of 192.0.2.1\n";
     assert_eq!(again, (Some(1), String::new(), none.to_owned()));

@@ -4,8 +4,10 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     net::TcpListener,
     path::Path,
+    process::Stdio,
     thread,
 };
 
@@ -213,6 +215,26 @@ fn a_process_of_spawn_says_once_that_its_store_is_away() {
         "{printed}"
     );
     assert!(!printed.contains("geheim-7"), "{printed}");
+}
+
+/// It is tried while nobody asks: Postfix keeps processes that have nothing to do for long.
+#[test]
+fn a_process_of_spawn_without_requests_finds_its_store_again() {
+    let mut server = redis::one();
+    server.kill();
+    let world = World::new(&format!("$CACHE_STORE = 'redis://{}';", server.address()));
+    let log = File::create(world.path("log")).unwrap();
+    let mut command = world.command(&["-d"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(log).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(good("1").as_bytes()).unwrap();
+    let lines = wait_for_lines(&world, 1);
+    assert!(lines[0].contains(" cannot be used: "), "{lines:?}");
+    server.start_again();
+    let lines = wait_for_lines(&world, 2);
+    assert!(lines[1].ends_with(" can be used again"), "{lines:?}");
+    drop(input);
+    assert!(child.wait().unwrap().success());
 }
 
 /// A file that cannot be opened, and then can.
