@@ -89,22 +89,21 @@ pub fn file_of(name: &str) -> Option<PathBuf> {
 pub fn shown_store(name: &str) -> String {
     if let Some(rest) = name.strip_prefix("redis://") {
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        return format!("redis://{place}");
+        return format!("redis at {place}");
     }
     let Ok(dsn) = name.parse::<Dsn>() else {
         // What cannot be read may hold a password.
         return String::new();
     };
+    let (driver, database) = (dsn.driver, dsn.database);
     let port = dsn.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let host = match (&dsn.driver, &dsn.socket) {
-        (Driver::Sqlite, _) => String::new(),
-        (_, Some(socket)) => format!("{socket} "),
-        (_, None) => match dsn.host.as_deref().unwrap_or("127.0.0.1") {
-            host if host.contains(':') => format!("[{host}]{port} "),
-            host => format!("{host}{port} "),
-        },
-    };
-    format!("{} {host}{}", dsn.driver, dsn.database)
+    let host = dsn.host.unwrap_or_else(|| "127.0.0.1".to_owned());
+    match dsn.socket {
+        _ if matches!(driver, Driver::Sqlite) => format!("{driver} {database}"),
+        Some(socket) => format!("{driver} database {database} at {socket}"),
+        None if host.contains(':') => format!("{driver} database {database} at [{host}]{port}"),
+        None => format!("{driver} database {database} at {host}{port}"),
+    }
 }
 
 /// An error with what has caused it.

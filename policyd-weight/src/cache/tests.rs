@@ -208,23 +208,26 @@ async fn a_file_is_the_same_for_all_processes() {
 #[test]
 fn a_store_is_shown_without_its_password() {
     for (name, shown) in [
-        ("redis://host", "redis://host"),
+        ("redis://host", "redis at host"),
         (
             "redis://:geheim@h@192.0.2.1:6380/3",
-            "redis://192.0.2.1:6380/3",
+            "redis at 192.0.2.1:6380/3",
         ),
         (
             "mysql://u:geheim@db.test:3307/mail",
-            "mysql db.test:3307 mail",
+            "mysql database mail at db.test:3307",
         ),
         (
             "mysql://u@[2001:db8::1]:3307/mail",
-            "mysql [2001:db8::1]:3307 mail",
+            "mysql database mail at [2001:db8::1]:3307",
         ),
-        ("postgres://u:geheim@db.test/mail", "postgres db.test mail"),
+        (
+            "postgres://u:geheim@db.test/mail",
+            "postgres database mail at db.test",
+        ),
         (
             "dbi:mysql:database=mail;mysql_socket=/run/s",
-            "mysql /run/s mail",
+            "mysql database mail at /run/s",
         ),
         ("dbi:SQLite:dbname=/var/lib/c", "sqlite /var/lib/c"),
         ("geheim", ""),
