@@ -6,6 +6,7 @@
 mod clients;
 mod entry;
 mod keys;
+mod probe;
 mod store;
 mod table;
 
@@ -18,7 +19,8 @@ use std::{
 use policy_store::{SqliteStore, Store};
 
 pub use entry::{Ham, Spam};
-pub use store::{OpenError, open_file, open_store};
+pub use probe::probe;
+pub use store::{OpenError, check_store, open_file, open_store};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 use keys::{bytes, ham_key, spam_key, spam_keys};

@@ -57,6 +57,11 @@ impl ListOption {
         }
     }
 
+    /// The zone of an item for messages: without a key and codes.
+    pub(super) fn shown_zone(item: &Value) -> String {
+        Self::new(std::slice::from_ref(item), false).shown
+    }
+
     /// The zone for logs and answers. A key of Spamhaus' or of Abusix is not in it, but with `--compat`.
     #[must_use]
     pub fn shown(&self) -> &str {

@@ -251,20 +251,3 @@ async fn each_result_of_spf_may_have_a_score() {
         assert!(action.contains(&item), "{action}");
     }
 }
-
-#[test]
-fn name_servers_have_ports() {
-    for (text, expected) in [
-        ("192.0.2.1", Some("192.0.2.1:53")),
-        ("192.0.2.1:5353", Some("192.0.2.1:5353")),
-        ("2001:db8::1", Some("[2001:db8::1]:53")),
-        ("[2001:db8::1]:5353", Some("[2001:db8::1]:5353")),
-        ("ns.test", None),
-    ] {
-        assert_eq!(
-            server(text),
-            expected.map(|text| text.parse().unwrap()),
-            "{text}"
-        );
-    }
-}

@@ -50,6 +50,7 @@ impl Interpreter {
                 };
                 let right = self.assignment()?;
                 let values = self.assign(&target, operator, right.values, at)?;
+                self.note(target.variable(), left.position);
                 Operand {
                     values,
                     target: Some(target),
