@@ -68,20 +68,21 @@ impl ListOption {
         &self.shown
     }
 
-    /// The codes as the one class that counts.
-    pub(crate) fn classes(&self) -> Vec<Class> {
-        let codes = self.codes.clone();
-        codes
-            .map(|codes| Class {
-                name: self.name.clone(),
-                codes,
-            })
-            .into_iter()
-            .collect()
+    /// The codes that count as a class with the name in the log; all where there are none.
+    pub(crate) fn class(&self) -> Class {
+        Class {
+            name: self.name.clone(),
+            codes: self.codes.clone().unwrap_or_else(all_codes),
+        }
     }
 
     /// Whether the name says that such clients are dialled in.
     pub(crate) fn is_for_dialups(&self) -> bool {
         self.name.to_ascii_lowercase().contains("dyn")
     }
+}
+
+fn all_codes() -> Codes {
+    // The text is one of codes.
+    "0.0.0.0/0".parse().unwrap_or_default()
 }

@@ -18,7 +18,7 @@ pub use finding::Finding;
 pub use list_option::ListOption;
 pub(crate) use listeners::{bind_address, control_path, inet};
 pub(crate) use name_servers::name_servers;
-pub(crate) use options::number_of;
+pub(crate) use options::{fixed_options, number_of};
 
 use std::time::Duration;
 

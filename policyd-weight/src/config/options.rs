@@ -124,6 +124,12 @@ pub(crate) fn seconds_of(options: &Variables, name: &str) -> i64 {
     }
 }
 
+/// The scalars that are taken at the start, without their `$`.
+pub(crate) fn fixed_options() -> impl Iterator<Item = &'static str> {
+    let fixed = KNOWN.iter().filter(|known| known.is_fixed);
+    fixed.filter_map(|known| known.name.strip_prefix('$'))
+}
+
 fn known(name: &str) -> Option<&'static Known> {
     KNOWN
         .iter()

@@ -1,7 +1,9 @@
 //! The questions of a request to DNS, asked all at once, and their answers.
 
+mod list;
 mod lists;
 mod records;
+mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
@@ -100,7 +102,8 @@ impl Dns {
             domain_lists,
             exchanges: records.exchanges,
             addresses: records.addresses,
-            pointers,
+            pointers: pointers.names,
+            pointers_answered: pointers.answered,
             spf,
             country,
         }

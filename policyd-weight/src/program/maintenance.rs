@@ -17,7 +17,7 @@ use tokio::{
 use super::control::{self, ControlSocket};
 use crate::{
     cache::{Backing, open_file, open_store},
-    policy::{Policy, TEST_INTERVAL},
+    policy::Policy,
 };
 
 /// Puts the store that the options name behind the cache, or a file. Where neither can be had, the cache is in memory.
@@ -150,7 +150,8 @@ impl Maintenance {
     }
 
     async fn test_lists(&self) {
-        let mut ticks = interval(TEST_INTERVAL);
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             // The first requests do not wait for what is tested by then.

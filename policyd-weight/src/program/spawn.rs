@@ -49,6 +49,9 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
         for (name, value) in &lines.attributes {
             attributes.set(name, value);
         }
+        // Beside this request and the next ones.
+        let tested = Arc::clone(&policy);
+        runtime.spawn(async move { tested.test_lists().await });
         let answer = runtime.block_on(policy.answer(&attributes));
         let action = answer.map_err(|error| match error {
             NotAnswered::Type(_) => Exit::died(""),

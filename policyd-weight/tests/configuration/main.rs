@@ -1,5 +1,8 @@
 //! Configuration files have the values that Perl gives them, or are refused where Perl refuses them.
 
+mod beside_perl;
+mod programs;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use policyd_weight::{config::DefaultSet, perl::evaluate};
