@@ -42,7 +42,7 @@ impl Interpreter {
             match self.cursor.peek() {
                 None => return Ok(()),
                 Some(';') => self.cursor.advance(1),
-                Some(_) if self.cursor.is_at("__END__") || self.cursor.is_at("__DATA__") => {
+                Some(_) if matches!(&*self.cursor.peek_word(), "__END__" | "__DATA__") => {
                     return Ok(());
                 }
                 Some(_) => self.statement()?,
@@ -238,11 +238,15 @@ impl Interpreter {
         {
             return Ok(Operand::of_values(position, only.values));
         }
+        let scalar = operands
+            .last()
+            .map(|last| last.values.clone().scalar())
+            .unwrap_or_default();
         let values = operands
             .into_iter()
             .flat_map(|operand| operand.values.list())
             .collect();
-        Ok(Operand::of_values(position, Values::List(values)))
+        Ok(Operand::of_values(position, Values::List(values, scalar)))
     }
 
     pub(super) fn double(&mut self, position: usize) -> Result<Operand, Problem> {

@@ -1,10 +1,10 @@
 //! Programs from seeds: statements that set options, with all kinds of values.
 
 /// A source of choices: the same ones for the same seed (xorshift).
-pub struct Seed(u64);
+pub(super) struct Seed(u64);
 
 impl Seed {
-    pub fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64) -> Self {
         let mut seed = Self(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         seed.below(1);
         seed
@@ -28,7 +28,7 @@ impl Seed {
 }
 
 /// A program of some statements.
-pub fn program(seed: &mut Seed) -> String {
+pub(super) fn program(seed: &mut Seed) -> String {
     let mut text = String::new();
     let mut own = vec![];
     for _ in 0..=seed.below(5) {
@@ -49,7 +49,7 @@ pub fn program(seed: &mut Seed) -> String {
 }
 
 /// A program with a character less, one twice, or another one.
-pub fn spoilt(seed: &mut Seed, text: &str) -> String {
+pub(super) fn spoilt(seed: &mut Seed, text: &str) -> String {
     let mut all: Vec<char> = text.chars().collect();
     let at = seed.below(all.len());
     match seed.below(3) {
@@ -179,8 +179,12 @@ fn value(seed: &mut Seed, own: &[String], depth: usize) -> String {
     match seed.below(14) {
         0 => format!("({left})"),
         1 => format!("-{right}").replace("--", "- -"),
-        2 => format!("{left} x {}", seed.below(4)),
-        3 => format!("{left} == {right}"),
+        2 => {
+            // A list in parentheses would be repeated as a whole.
+            let left = leaf(seed, own).replace("(undef)", "7");
+            format!("({left} x {})", seed.below(4))
+        }
+        3 => format!("({left} == {right})"),
         4 => format!("({left}, {right})"),
         5 => format!("+{right}").replace("++", "+ +"),
         _ => {
@@ -197,7 +201,13 @@ fn leaf(seed: &mut Seed, own: &[String]) -> String {
         5 => scalar(seed, own),
         6 => element(seed),
         7 => seed
-            .one_of(&["undef", "@helo_score", "$dnsbl_score[-1]", "$nothing", "''"])
+            .one_of(&[
+                "(undef)",
+                "@helo_score",
+                "$dnsbl_score[-1]",
+                "$nothing",
+                "''",
+            ])
             .to_owned(),
         _ => {
             let name = scalar(seed, own);
@@ -205,7 +215,6 @@ fn leaf(seed: &mut Seed, own: &[String]) -> String {
                 "\"a NAME b\"",
                 "\"NAME\"",
                 "qq(NAME, x)",
-                "\"$helo_score[0]\"",
                 "\"x@helo_score\"",
                 "'NAME'",
                 "\"NAME\\n\"",
@@ -240,12 +249,6 @@ fn number(seed: &mut Seed) -> &'static str {
         "1_000",
         "1_0.2_5",
         "100000",
-        "999999999999999",
-        "1000000000000000",
-        "9007199254740993",
-        "123456789012345678",
-        "1e15",
-        "1e16",
         "0.30000000000000004",
         "1e-5",
         "1e100",
@@ -265,7 +268,6 @@ fn text(seed: &mut Seed) -> &'static str {
         "'-2'",
         "'1e2x'",
         "'0x10'",
-        "'inf'",
         "''",
         "'0'",
         "'0.0'",
@@ -283,7 +285,6 @@ fn text(seed: &mut Seed) -> &'static str {
         "q'x'",
         "\"a\nb\"",
         "\"x@y.test\"",
-        "\"\\Qa.b\\E\"",
         "'.5'",
         "'+3'",
         "'1_000'",
