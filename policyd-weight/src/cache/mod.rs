@@ -7,6 +7,7 @@ mod clients;
 mod entry;
 mod file;
 mod keys;
+mod probe;
 mod store;
 mod table;
 
@@ -18,7 +19,8 @@ use std::{
 use policy_store::{BreakerState, SqliteStore, Store};
 
 pub use entry::{Ham, Spam};
-pub use store::{OpenError, cause, file_of, open_file, open_store, shown_store};
+pub use probe::probe;
+pub use store::{OpenError, cause, check_store, file_of, open_file, open_store, shown_store};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 use keys::{ham_key, spam_key, spam_keys};

@@ -119,7 +119,34 @@ pub fn cause(error: &dyn Error) -> String {
     text
 }
 
-fn redis(text: &str) -> Result<RedisOptions, OpenError> {
+/// Looks at the name of a store alone; an empty one is none.
+///
+/// # Errors
+///
+/// A name that cannot be read, and a database that this build is without.
+pub fn check_store(name: &str) -> Result<(), OpenError> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    if let Some(rest) = name.strip_prefix("redis://") {
+        return redis(rest).map(drop);
+    }
+    let dsn: Dsn = name.parse()?;
+    match dsn.driver {
+        Driver::Sqlite => Ok(()),
+        #[cfg(feature = "mysql")]
+        Driver::Mysql => Ok(()),
+        #[cfg(feature = "postgres")]
+        Driver::Postgres => Ok(()),
+        #[allow(
+            unreachable_patterns,
+            reason = "with both features all drivers are there"
+        )]
+        driver => Err(OpenError::Name(format!("this build has no {driver:?}"))),
+    }
+}
+
+pub(super) fn redis(text: &str) -> Result<RedisOptions, OpenError> {
     let (text, database) = text.split_once('/').unwrap_or((text, ""));
     let (user, address) = text
         .rsplit_once('@')
@@ -137,7 +164,8 @@ fn redis(text: &str) -> Result<RedisOptions, OpenError> {
     if !database.is_empty() {
         let number = database.parse();
         options.database = number
-            .map_err(|_| OpenError::Name(format!("'{database}' is no number of a database")))?;
+            // It is not shown: a password with a `/` in it would be.
+            .map_err(|_| OpenError::Name("no number of a database follows the `/`".into()))?;
     }
     Ok(options)
 }

@@ -279,7 +279,7 @@ async fn without_sizes_nothing_is_asked() {
 async fn names_of_stores_are_read() {
     for (name, message) in [
         ("redis://", "$CACHE_STORE: a host is missing"),
-        ("redis://host/x", "$CACHE_STORE: 'x' is no number"),
+        ("redis://host/x", "$CACHE_STORE: no number of a database"),
         ("memory", "$CACHE_STORE: neither dbi:DRIVER:... nor a URL"),
     ] {
         let error = open_store(name).await.unwrap_err().to_string();

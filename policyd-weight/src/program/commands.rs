@@ -48,7 +48,7 @@ impl TokioCommands for WeightCommands {
 
     fn lists(&self) -> Option<Section> {
         let settings = self.policy.settings();
-        Some(dns::section(settings.dns().lists().iter()))
+        Some(dns::section_with_uses(settings.dns().lists().with_uses()))
     }
 
     fn traces(&self) -> Option<Traces> {

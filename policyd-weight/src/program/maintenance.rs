@@ -18,7 +18,7 @@ use super::{
     cache_place::CachePlace,
     control::{self, ControlSocket},
 };
-use crate::policy::{Policy, TEST_INTERVAL};
+use crate::policy::Policy;
 
 /// What the thread needs.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ impl Maintenance {
     }
 
     async fn test_lists(&self) {
-        let mut ticks = interval(TEST_INTERVAL);
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             // The first requests do not wait for what is tested by then.

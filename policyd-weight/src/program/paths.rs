@@ -10,7 +10,10 @@ use std::{
 use nix::unistd::{Gid, Group, Uid, User};
 
 use super::{Exit, within};
-use crate::perl::Variables;
+use crate::{
+    config::{Finding, Loaded},
+    perl::Variables,
+};
 
 /// The paths of a configuration.
 #[derive(Clone, Debug)]
@@ -71,6 +74,28 @@ impl Paths {
             Ok(gid) => Some(Gid::from_raw(gid)),
             Err(_) => Group::from_name(&self.group).ok()?.map(|group| group.gid),
         }
+    }
+
+    /// A user or a group that the system does not know. What the file does not set is for the start to refuse: under
+    /// spawn(8) the user is that of master.cf.
+    pub(super) fn unknown_accounts(&self, loaded: &Loaded) -> Vec<Finding> {
+        let accounts = [
+            ("USER", "user", &self.user, self.uid().is_some()),
+            ("GROUP", "group", &self.group, self.gid().is_some()),
+        ];
+        let unknown = accounts.into_iter().filter(|(.., is_known)| !is_known);
+        let findings = unknown.map(|(name, kind, account, _)| {
+            let is_set = loaded.options.scalar(name) != loaded.defaults.scalar(name);
+            let text = format!(
+                "${name}: the system has no {kind} '{account}': a start as root fails; make it, or name another one"
+            );
+            if is_set {
+                Finding::error(text)
+            } else {
+                Finding::warning(text)
+            }
+        });
+        findings.collect()
     }
 
     /// Refuses links, paths of other users, and what every user can write to.

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, Read, Write},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -26,7 +27,7 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
     policy_daemon::silence_stderr();
     settings.log_findings(&log);
     let mut place = CachePlace::new(settings.options(), paths);
-    let policy = Policy::new(settings, log);
+    let policy = Arc::new(Policy::new(settings, log));
     let runtime = runtime()?;
     // Where it cannot be made the file says why it cannot be used.
     _ = paths.make_cache_file();
@@ -62,7 +63,7 @@ fn read_requests(requests: &mpsc::Sender<Lines>, log: &Log) {
 }
 
 async fn serve(
-    policy: &Policy,
+    policy: &Arc<Policy>,
     mut requests: mpsc::Receiver<Lines>,
     place: &mut CachePlace,
 ) -> Result<(), Exit> {
@@ -82,6 +83,9 @@ async fn serve(
         for (name, value) in &request.attributes {
             attributes.set(name, value);
         }
+        // Beside this request and the next ones.
+        let tested = Arc::clone(policy);
+        tokio::spawn(async move { tested.test_lists().await });
         let answer = policy.answer(&attributes).await;
         // Under spawn(8) nobody reads standard error: the log has it as well.
         let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;

@@ -165,10 +165,11 @@ fn a_debugged_daemon_stands_beside_the_other_one() {
     assert!(world.run(&["-d", "-k"]).status.success());
     assert_eq!(world.cached(&["-d"]), [""; 0]);
     // Its parent is this test, which has to hear of its end.
-    let parent = std::thread::spawn(move || drop(running));
+    let mut running = running;
+    let parent = std::thread::spawn(move || running.0.wait());
     let stopped = world.run(&["-d", "stop"]);
     assert!(stopped.status.success(), "{stopped:?}");
-    parent.join().unwrap();
+    parent.join().unwrap().unwrap();
     assert!(!world.path("pid.debug").exists());
 }
 
