@@ -4,6 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use policy_dns::list::{ListError, Skipped};
 use policyd_weight::{
     config::{Config, DefaultSet},
     mail::{Attributes, Mail},
@@ -58,12 +59,13 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn fact(choice: u8) -> ListFact {
-    match choice % 6 {
+    match choice % 7 {
         0 => ListFact::Listed { is_trusted: true },
         1 => ListFact::NotListed,
-        2 => ListFact::Error,
-        3 => ListFact::Skipped,
-        4 => ListFact::Dead,
+        2 => ListFact::Error(ListError::Blocked([127, 255, 255, 254].into())),
+        3 => ListFact::Skipped(Skipped::Errors),
+        4 => ListFact::Skipped(Skipped::Dead),
+        5 => ListFact::NoAddress,
         _ => ListFact::Listed { is_trusted: false },
     }
 }

@@ -17,7 +17,11 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
     }
     let limited = format!("{LIMIT}{pattern}");
     let regex = RegexBuilder::new().jit_if_available(true).build(&limited);
-    regex.map(Regex).map_err(|error| error.to_string())
+    regex.map(Regex).map_err(|error| {
+        // With the place in the pattern itself.
+        let own = RegexBuilder::new().build(pattern).err();
+        own.unwrap_or(error).to_string()
+    })
 }
 
 impl Regex {

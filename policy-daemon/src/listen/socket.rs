@@ -253,3 +253,32 @@ fn inet(address: SocketAddr) -> Endpoint {
         port: address.port(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::Listener;
+
+    /// A worker that has been told of a connection may come to accept it when the daemon refuses all.
+    #[test]
+    fn a_socket_that_refuses_has_no_connection_and_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        for (requested, socket) in [
+            ("inet:127.0.0.1:0".to_owned(), Socket::from(tcp)),
+            (format!("unix:{}", path.display()), Socket::from(unix)),
+        ] {
+            let socket = ListenSocket::bound(&requested.parse().unwrap(), socket, None);
+            let listener = Listener::new(&socket).unwrap();
+            socket.refuse();
+            let error = listener.accept().unwrap_err();
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::WouldBlock,
+                "{requested}: {error}"
+            );
+        }
+    }
+}

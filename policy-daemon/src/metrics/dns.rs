@@ -80,6 +80,18 @@ pub fn write_questions(
 /// too many errors in a row.
 #[must_use]
 pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
+    rows(lists.into_iter().map(|list| (list, None)))
+}
+
+/// The same, with the names of what each list is used for.
+#[must_use]
+pub fn section_with_uses<'a>(lists: impl IntoIterator<Item = (&'a DnsList, String)>) -> Section {
+    let mut section = rows(lists.into_iter().map(|(list, uses)| (list, Some(uses))));
+    section.columns.insert(1, "Uses".to_owned());
+    section
+}
+
+fn rows<'a>(lists: impl Iterator<Item = (&'a DnsList, Option<String>)>) -> Section {
     let columns = [
         "DNS list",
         "State",
@@ -92,7 +104,7 @@ pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
         "Test",
     ];
     let mut section = Section::new("DNS lists", columns);
-    for list in lists {
+    for (list, uses) in lists {
         let (status, [listed, not_listed, errors, skipped]) =
             (list.status(), numbers(list.counts()));
         let why = match status {
@@ -106,8 +118,9 @@ pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
             (at, Cell::text(test.outcome.to_string()))
         });
         let (tested, test) = tested.unwrap_or_else(|| (Cell::text(""), Cell::text("")));
-        section.row([
-            Cell::text(list.zone()),
+        let mut row = vec![Cell::text(list.zone())];
+        row.extend(uses.map(Cell::Text));
+        row.extend([
             Cell::State(is_up(status), state),
             Cell::Number(listed + not_listed + errors),
             Cell::Number(listed),
@@ -117,6 +130,7 @@ pub fn section<'a>(lists: impl IntoIterator<Item = &'a DnsList>) -> Section {
             tested,
             test,
         ]);
+        section.rows.push(row);
     }
     section
 }

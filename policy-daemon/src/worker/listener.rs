@@ -8,7 +8,7 @@ use std::{
 
 use policy_socket::{Endpoint, Peer, refuse_rights};
 use rustix::{
-    io::ioctl_fionbio,
+    io::{Errno, ioctl_fionbio},
     net::{
         SocketFlags, acceptfrom_with,
         sockopt::{set_socket_linger, set_tcp_nodelay},
@@ -55,14 +55,18 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Errors of accept(2), among them `WouldBlock` when no connection waits.
+    /// Errors of accept(2), among them `WouldBlock` when no connection waits, and once the daemon accepts no more.
     pub fn accept(&self) -> io::Result<(OwnedFd, Peer)> {
         if self.was_inherited {
             // The previous process could make this one wait here, and again when a connection is closed.
             ioctl_fionbio(&self.socket, true)?;
         }
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (connection, address) = acceptfrom_with(&self.socket, flags)?;
+        let (connection, address) = match acceptfrom_with(&self.socket, flags) {
+            // The daemon has shut it down (`refuse`) after it was said to be ready. The worker will be told.
+            Err(Errno::INVAL) => return Err(io::ErrorKind::WouldBlock.into()),
+            accepted => accepted?,
+        };
         if self.was_inherited {
             _ = set_socket_linger(&connection, None);
         }

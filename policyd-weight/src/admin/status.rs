@@ -11,7 +11,7 @@ pub(super) fn sections(policy: &Policy) -> Vec<Section> {
     let settings = policy.settings();
     vec![
         decisions(policy),
-        dns::section(settings.dns().lists().iter()),
+        dns::section_with_uses(settings.dns().lists().with_uses()),
         caches(policy),
     ]
 }

@@ -4,7 +4,7 @@ use policy_store::StoreError;
 
 use super::{
     Backing, Cache,
-    keys::{is_of, shared_key},
+    keys::{is_of, stored_key},
 };
 
 impl Cache {
@@ -45,7 +45,7 @@ impl Cache {
         if let Some(Backing::Shared(store)) = self.backing.get() {
             let mut count = 0;
             for kind in ["spam", "ham"] {
-                count += usize::from(store.delete(&shared_key(kind, client)).await?);
+                count += usize::from(store.delete(&stored_key(kind, client)).await?);
             }
             return Ok(count);
         }

@@ -37,13 +37,43 @@ pub(super) fn is_of(key: &str, client: &str) -> bool {
     parse(client).is_some_and(|client| parse(address) == Some(client))
 }
 
-/// The key of a store: an entry of one kind.
-pub(super) fn shared_key(kind: &str, text: &str) -> Vec<u8> {
-    key(&format!("policyd-weight-{kind}"), [text.as_bytes()])
+/// The key of a store or a file: an entry of one kind. A daemon and processes of spawn(8) have the same ones, so that each
+/// knows what the other has written.
+pub(super) fn stored_key(kind: &str, text: &str) -> Vec<u8> {
+    key(&format!("{PREFIX}{kind}"), [text.as_bytes()])
 }
+
+/// The kind and the text of such a key.
+pub(super) fn split_stored_key(key: &[u8]) -> Option<(&str, &str)> {
+    let (kind, part) = str::from_utf8(key)
+        .ok()?
+        .strip_prefix(PREFIX)?
+        .split_once(' ')?;
+    // The length is before it.
+    let (_, text) = part.split_once(':')?;
+    Some((kind, text))
+}
+
+const PREFIX: &str = "policyd-weight-";
 
 pub(super) fn bytes(text: &str) -> Vec<u8> {
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_key_is_split_into_what_it_is_made_of() {
+        for text in ["192.0.2.1", "192.0.2.1-a:b c@x", "2001:db8::1-\u{fc}", ""] {
+            let key = stored_key("spam", text);
+            assert_eq!(split_stored_key(&key), Some(("spam", text)));
+        }
+        for other in [&b"policy-store"[..], b"policyd-weight-spam", b"\xff", b""] {
+            assert_eq!(split_stored_key(other), None);
+        }
+    }
 }

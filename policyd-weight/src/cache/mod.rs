@@ -1,27 +1,29 @@
 //! The caches: clients that were rejected (SPAM), and clients that were accepted (HAM).
 //!
-//! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named, and for
-//! processes of spawn(8), each request asks the store instead.
+//! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named each request
+//! asks that instead, and for processes of spawn(8) the file.
 
 mod clients;
 mod entry;
+mod file;
 mod keys;
+mod probe;
 mod store;
 mod table;
 
 use std::{
-    io,
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_store::{SqliteStore, Store};
+use policy_store::{BreakerState, SqliteStore, Store};
 
 pub use entry::{Ham, Spam};
-pub use store::{OpenError, open_file, open_store};
+pub use probe::probe;
+pub use store::{OpenError, cause, check_store, file_of, open_file, open_store, shown_store};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
-use keys::{bytes, ham_key, spam_key, spam_keys};
+use keys::{ham_key, spam_key, spam_keys};
 use table::Table;
 
 /// What is known of a client.
@@ -58,35 +60,6 @@ pub enum Backing {
 }
 
 impl Cache {
-    /// Puts something behind the tables, once: the entries of a file are taken over.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read.
-    pub async fn attach(&self, backing: Backing) -> Result<(), policy_store::StoreError> {
-        if let Backing::File(file) = &backing {
-            let entries = file.entries(b"", MAX_RESTORED).await?;
-            let mut tables = self.tables();
-            for (key, value) in entries {
-                let text = |bytes: &[u8]| {
-                    bytes
-                        .iter()
-                        .map(|&byte| char::from(byte))
-                        .collect::<String>()
-                };
-                let (key, value) = (text(&key), text(&value));
-                if let Some((key, entry)) = key.strip_prefix(SPAM).zip(Spam::decode(&value)) {
-                    tables.spam.restore(key.to_owned(), entry);
-                } else if let Some((key, entry)) = key.strip_prefix(HAM).zip(Ham::decode(&value)) {
-                    tables.ham.restore(key.to_owned(), entry);
-                }
-            }
-        }
-        // A second one is dropped.
-        _ = self.backing.set(backing);
-        Ok(())
-    }
-
     /// What is known of a mail's client.
     pub async fn ask(
         &self,
@@ -166,51 +139,13 @@ impl Cache {
         (count > 0).then_some(Purged { count, table })
     }
 
-    /// Writes what has changed into the file, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written; what was not written is lost, and the tables hold on.
-    pub async fn flush(&self) -> Result<(), policy_store::StoreError> {
-        let Some(Backing::File(file)) = self.backing.get() else {
-            return Ok(());
-        };
-        let changes: Vec<_> = {
-            let mut tables = self.tables();
-            let spam = tables.spam.take_changes(Spam::encode);
-            let ham = tables.ham.take_changes(Ham::encode);
-            let named = |prefix: &'static str| {
-                move |(key, value): (String, Option<String>)| {
-                    (
-                        bytes(&format!("{prefix}{key}")),
-                        value.map(|value| bytes(&value)),
-                    )
-                }
-            };
-            spam.into_iter()
-                .map(named(SPAM))
-                .chain(ham.into_iter().map(named(HAM)))
-                .collect()
-        };
-        let writes = changes.iter().map(|(key, value)| async move {
-            match value {
-                Some(value) => file.set(key, value, Some(KEPT)).await,
-                None => file.delete(key).await.map(|_| ()),
-            }
-        });
-        // All that waits at one time is one transaction.
-        for written in futures_util::future::join_all(writes).await {
-            written?;
-        }
-        Ok(())
-    }
-
-    /// Forgets all clients. False where the store is shared, and stays as it is.
-    pub fn clear(&self) -> bool {
+    /// Forgets all clients: how many there were. None where the store is shared, and stays as it is.
+    pub fn clear(&self) -> Option<usize> {
         let mut tables = self.tables();
+        let count = tables.spam.len() + tables.ham.len();
         tables.spam.clear();
         tables.ham.clear();
-        !self.is_shared()
+        (!self.is_shared()).then_some(count)
     }
 
     /// How many clients there are in memory: rejected ones, and accepted ones.
@@ -224,6 +159,23 @@ impl Cache {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.backing.get(), Some(Backing::Shared(_)))
+    }
+
+    /// Whether there is a file or a store.
+    #[must_use]
+    pub fn is_backed(&self) -> bool {
+        self.backing.get().is_some()
+    }
+
+    /// Why the store that is shared is not asked, if it is away.
+    #[must_use]
+    pub fn outage(&self) -> Option<String> {
+        let Some(Backing::Shared(store)) = self.backing.get() else {
+            return None;
+        };
+        let mut states = store.breakers().into_iter().map(|breaker| breaker.status());
+        let away = states.find(|status| status.state != BreakerState::Closed)?;
+        Some(away.error.unwrap_or_default().to_string())
     }
 
     fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {
@@ -275,15 +227,6 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// An error of a store as one of the system.
-pub(crate) fn io_error(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::other(error)
-}
-
-const SPAM: &str = "spam:";
-const HAM: &str = "ham:";
-/// More than the tables hold at most.
-const MAX_RESTORED: usize = 2_000_000;
 /// After so long without a change an entry is forgotten.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 

@@ -1,6 +1,9 @@
 //! Stores behind the caches: a file, or one that several hosts share.
 
-use std::path::Path;
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
 
 use policy_store::{
     Driver, Dsn, InvalidDsn, RedisOptions, RedisServers, RedisStore, Secret, Sqlite, SqliteOptions,
@@ -10,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     Ham, KEPT, Known, Spam, answer,
-    keys::{bytes, ham_key, shared_key, spam_key, spam_keys},
+    keys::{bytes, ham_key, spam_key, spam_keys, stored_key},
 };
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 
@@ -74,7 +77,76 @@ pub async fn open_store(name: &str) -> Result<Box<dyn Store>, OpenError> {
     }
 }
 
-fn redis(text: &str) -> Result<RedisOptions, OpenError> {
+/// The file of a store of SQLite.
+#[must_use]
+pub fn file_of(name: &str) -> Option<PathBuf> {
+    let dsn: Dsn = name.parse().ok()?;
+    matches!(dsn.driver, Driver::Sqlite).then(|| dsn.database.into())
+}
+
+/// The kind and the place of a store, without its user and password.
+#[must_use]
+pub fn shown_store(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("redis://") {
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        return format!("redis at {place}");
+    }
+    let Ok(dsn) = name.parse::<Dsn>() else {
+        // What cannot be read may hold a password.
+        return String::new();
+    };
+    let (driver, database) = (dsn.driver, dsn.database);
+    let port = dsn.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let host = dsn.host.unwrap_or_else(|| "127.0.0.1".to_owned());
+    match dsn.socket {
+        _ if matches!(driver, Driver::Sqlite) => format!("{driver} {database}"),
+        Some(socket) => format!("{driver} database {database} at {socket}"),
+        None if host.contains(':') => format!("{driver} database {database} at [{host}]{port}"),
+        None => format!("{driver} database {database} at {host}{port}"),
+    }
+}
+
+/// An error with what has caused it.
+#[must_use]
+pub fn cause(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut error = error.source();
+    while let Some(source) = error {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        error = source.source();
+    }
+    text
+}
+
+/// Looks at the name of a store alone; an empty one is none.
+///
+/// # Errors
+///
+/// A name that cannot be read, and a database that this build is without.
+pub fn check_store(name: &str) -> Result<(), OpenError> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    if let Some(rest) = name.strip_prefix("redis://") {
+        return redis(rest).map(drop);
+    }
+    let dsn: Dsn = name.parse()?;
+    match dsn.driver {
+        Driver::Sqlite => Ok(()),
+        #[cfg(feature = "mysql")]
+        Driver::Mysql => Ok(()),
+        #[cfg(feature = "postgres")]
+        Driver::Postgres => Ok(()),
+        #[allow(
+            unreachable_patterns,
+            reason = "with both features all drivers are there"
+        )]
+        driver => Err(OpenError::Name(format!("this build has no {driver:?}"))),
+    }
+}
+
+pub(super) fn redis(text: &str) -> Result<RedisOptions, OpenError> {
     let (text, database) = text.split_once('/').unwrap_or((text, ""));
     let (user, address) = text
         .rsplit_once('@')
@@ -92,7 +164,8 @@ fn redis(text: &str) -> Result<RedisOptions, OpenError> {
     if !database.is_empty() {
         let number = database.parse();
         options.database = number
-            .map_err(|_| OpenError::Name(format!("'{database}' is no number of a database")))?;
+            // It is not shown: a password with a `/` in it would be.
+            .map_err(|_| OpenError::Name("no number of a database follows the `/`".into()))?;
     }
     Ok(options)
 }
@@ -106,7 +179,7 @@ pub(super) async fn ask(
     now: i64,
 ) -> Option<Known> {
     for key in spam_keys(mail) {
-        let key = shared_key("spam", &key);
+        let key = stored_key("spam", &key);
         let Some((old, mut entry)) = get(store, &key, Spam::decode).await else {
             continue;
         };
@@ -121,7 +194,7 @@ pub(super) async fn ask(
             None => _ = store.delete(&key).await,
         }
     }
-    let key = shared_key("ham", &ham_key(mail));
+    let key = stored_key("ham", &ham_key(mail));
     let (old, mut entry) = get(store, &key, Ham::decode).await?;
     let is_hard = entry.ask(options, now);
     _ = store
@@ -148,11 +221,11 @@ pub(super) async fn learn(
             rate,
             reason,
         } => (
-            shared_key("spam", &spam_key(mail, *by_sender)),
+            stored_key("spam", &spam_key(mail, *by_sender)),
             Spam::new(rate, reason, options, now).encode(),
         ),
         Cached::Ham { rate } => (
-            shared_key("ham", &ham_key(mail)),
+            stored_key("ham", &ham_key(mail)),
             Ham::new(rate, options, now).encode(),
         ),
     };

@@ -95,6 +95,11 @@ impl<E> Table<E> {
             .collect()
     }
 
+    /// What could not be written has changed still.
+    pub(super) fn keep_change(&mut self, key: String) {
+        self.changed.insert(key);
+    }
+
     /// Takes over what was written: it has not changed, and entries that are newer stay.
     pub(super) fn restore(&mut self, key: String, entry: E) {
         if !self.changed.contains(&key) {

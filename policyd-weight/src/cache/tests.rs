@@ -1,5 +1,7 @@
 //! The caches over time, in memory, in a file and in a store.
 
+use policy_store::{Sql, Sqlite, SqliteOptions};
+
 use super::*;
 use crate::mail::Attributes;
 
@@ -134,7 +136,7 @@ async fn a_file_outlives_the_process() {
         .await
         .unwrap();
     assert_eq!(second.entries(), entries);
-    assert!(second.clear());
+    assert_eq!(second.clear(), Some(2));
     second.flush().await.unwrap();
     let third = Cache::default();
     third
@@ -142,6 +144,96 @@ async fn a_file_outlives_the_process() {
         .await
         .unwrap();
     assert_eq!(third.entries(), Vec::<String>::new());
+}
+
+/// What cannot be written for a time is written after it.
+#[tokio::test]
+async fn what_cannot_be_written_is_written_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cache.sqlite");
+    let cache = Cache::default();
+    let file = open_file(&path).await.unwrap();
+    cache.attach(Backing::File(file)).await.unwrap();
+    let other = Sqlite::open(SqliteOptions::new(&path)).await.unwrap();
+    other.execute("DROP TABLE policy_store", &[]).await.unwrap();
+    let a = mail("192.0.2.1", "x@acme.test");
+    cache.learn(&a, &spam(false), &options(), 100).await;
+    cache.learn(&a, &ham(), &options(), 100).await;
+    for _ in 0..2 {
+        let error = cache.flush().await.unwrap_err();
+        assert!(cause(&error).contains("no such table"), "{error}");
+    }
+    // It makes the table again.
+    let again = open_file(&path).await.unwrap();
+    cache.flush().await.unwrap();
+    let second = Cache::default();
+    second.attach(Backing::File(again)).await.unwrap();
+    assert_eq!(second.entries(), cache.entries());
+    assert_eq!(second.entries().len(), 2);
+}
+
+/// A daemon and processes of spawn(8) have the same entries in a file.
+#[tokio::test]
+async fn a_file_is_the_same_for_all_processes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cache.sqlite");
+    let (spawned, daemon) = (Cache::default(), Cache::default());
+    let file = open_file(&path).await.unwrap();
+    spawned
+        .attach(Backing::Shared(Box::new(file)))
+        .await
+        .unwrap();
+    let file = open_file(&path).await.unwrap();
+    daemon.attach(Backing::File(file)).await.unwrap();
+    let (a, b) = (
+        mail("192.0.2.1", "\u{fc}@acme.test"),
+        mail("192.0.2.2", "x@acme.test"),
+    );
+    spawned.learn(&a, &spam(true), &options(), 100).await;
+    daemon.refresh().await.unwrap();
+    assert_eq!(
+        daemon.entries(),
+        ["blocked: 192.0.2.1-\u{fc}@acme.test 3 1 100"]
+    );
+    daemon.learn(&b, &ham(), &options(), 100).await;
+    daemon.flush().await.unwrap();
+    let known = spawned.ask(&b, &options(), false, 101).await;
+    assert!(matches!(known, Some(Known::Soft(_))), "{known:?}");
+    assert_eq!(daemon.clear(), Some(2));
+    daemon.flush().await.unwrap();
+    assert_eq!(spawned.ask(&a, &options(), false, 101).await, None);
+    assert_eq!(spawned.clear(), None);
+}
+
+#[test]
+fn a_store_is_shown_without_its_password() {
+    for (name, shown) in [
+        ("redis://host", "redis at host"),
+        (
+            "redis://:geheim@h@192.0.2.1:6380/3",
+            "redis at 192.0.2.1:6380/3",
+        ),
+        (
+            "mysql://u:geheim@db.test:3307/mail",
+            "mysql database mail at db.test:3307",
+        ),
+        (
+            "mysql://u@[2001:db8::1]:3307/mail",
+            "mysql database mail at [2001:db8::1]:3307",
+        ),
+        (
+            "postgres://u:geheim@db.test/mail",
+            "postgres database mail at db.test",
+        ),
+        (
+            "dbi:mysql:database=mail;mysql_socket=/run/s",
+            "mysql database mail at /run/s",
+        ),
+        ("dbi:SQLite:dbname=/var/lib/c", "sqlite /var/lib/c"),
+        ("geheim", ""),
+    ] {
+        assert_eq!(shown_store(name), shown, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -187,7 +279,7 @@ async fn without_sizes_nothing_is_asked() {
 async fn names_of_stores_are_read() {
     for (name, message) in [
         ("redis://", "$CACHE_STORE: a host is missing"),
-        ("redis://host/x", "$CACHE_STORE: 'x' is no number"),
+        ("redis://host/x", "$CACHE_STORE: no number of a database"),
         ("memory", "$CACHE_STORE: neither dbi:DRIVER:... nor a URL"),
     ] {
         let error = open_store(name).await.unwrap_err().to_string();

@@ -8,25 +8,25 @@ use policy_dns::{
 
 use super::{
     Config, ListOption, Loaded, Source,
-    finding::{Finding, warn},
-    known::{ITEMS, REGISTERED, SPF_RESULTS, WITHOUT_MEANING},
+    finding::Finding,
+    known::{ITEMS, REGISTERED, SPF_RESULTS},
     listeners::listeners,
-    seconds,
+    options::{KNOWN, Shape},
+    values::values,
 };
-use crate::perl::{Value, distance};
+use crate::perl::distance;
 
 /// Looks at all values.
 #[must_use]
 pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     let config = Config::new(&loaded.options, source.compat);
     let mut findings = vec![];
-    numbers(loaded, &mut findings);
-    lists(&config, loaded, &mut findings);
+    values(loaded, &mut findings);
+    lists(&config, &mut findings);
     levels(&config, &mut findings);
     texts(&config, loaded, &mut findings);
     names(&config, loaded, &mut findings);
     listeners(loaded, &mut findings);
-    without_meaning(loaded, &mut findings);
     if !source.compat {
         log(loaded, &mut findings);
     }
@@ -38,7 +38,7 @@ fn log(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let mut check = |name: &str, error: Option<String>| {
         if let Some(error) = error {
             let text = loaded.options.scalar(name).to_string();
-            findings.push(Finding::Error(format!("${name} is '{text}': {error}")));
+            findings.push(Finding::error(format!("${name} is '{text}': {error}")));
         }
     };
     let text = |name: &str| loaded.options.scalar(name).to_string();
@@ -52,52 +52,11 @@ fn log(loaded: &Loaded, findings: &mut Vec<Finding>) {
     check("LOG_SAMPLE", sample.err().map(|error| error.to_string()));
 }
 
-/// Options that are numbers by default have to be numbers.
-fn numbers(loaded: &Loaded, findings: &mut Vec<Finding>) {
-    for (name, default) in &loaded.defaults.scalars {
-        let value = loaded.options.scalar(name);
-        let is_number = matches!(default, Value::Integer(_) | Value::Float(_));
-        let text = value.to_string();
-        let begins = text
-            .trim_start()
-            .trim_start_matches(['-', '+'])
-            .starts_with(|c: char| c.is_ascii_digit() || c == '.');
-        if is_number && !value.number().is_finite() {
-            findings.push(Finding::Error(format!("${name} is not finite")));
-        } else if is_number && !begins {
-            warn(
-                findings,
-                format!("${name} is no number: '{text}' counts as 0"),
-            );
-        }
-    }
-    for name in ["PTIME", "TEMP_PTIME"] {
-        let text = loaded.options.scalar(name).to_string();
-        if seconds(&text).is_none() {
-            warn(
-                findings,
-                format!(
-                    "${name} is no time: '{text}': write a number and s, m, h or d, as in '3h'"
-                ),
-            );
-        }
-    }
-}
-
-fn lists(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+fn lists(config: &Config, findings: &mut Vec<Finding>) {
     for (name, all) in [
         ("dnsbl_score", &config.lists),
         ("rhsbl_score", &config.domain_lists),
     ] {
-        let count = loaded.options.array(name).len();
-        if !count.is_multiple_of(4) {
-            warn(
-                findings,
-                format!(
-                    "@{name} has {count} items: each list has four, its name, two scores and a name for the log"
-                ),
-            );
-        }
         for list in all {
             list_itself(name, list, config.compat, findings);
         }
@@ -107,11 +66,11 @@ fn lists(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
 fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec<Finding>) {
     let zone = &list.zone;
     if let Some(error) = &list.bad_codes {
-        findings.push(Finding::Error(format!("@{option}: {error}")));
+        findings.push(Finding::error(format!("@{option}: {error}")));
     }
     match Name::parse(zone) {
         Ok(name) if name.labels().count() > 1 => {}
-        _ => findings.push(Finding::Error(format!(
+        _ => findings.push(Finding::error(format!(
             "@{option}: '{zone}' is no name of a list"
         ))),
     }
@@ -143,11 +102,6 @@ fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec
             findings,
             format!("@{option}: the list {zone} answers registered name servers only: see {who}"),
         );
-    }
-    if !list.hit.value.is_finite() || !list.miss.value.is_finite() {
-        findings.push(Finding::Error(format!(
-            "@{option}: a score of {zone} is not finite"
-        )));
     }
 }
 
@@ -221,14 +175,10 @@ fn levels(config: &Config, findings: &mut Vec<Finding>) {
 
 /// Answers that Postfix has to understand.
 fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
-    let answers = [
-        "REJECTMSG",
-        "MAXDNSBLMSG",
-        "DNSERRMSG",
-        "CACHEREJECTMSG",
-        "DEFER_ACTION",
-    ];
-    for name in answers {
+    let answers = KNOWN
+        .iter()
+        .filter(|known| matches!(known.shape, Shape::Answer));
+    for name in answers.filter_map(|known| known.name.strip_prefix('$')) {
         let text = loaded.options.scalar(name).to_string();
         let word = text.split_ascii_whitespace().next().unwrap_or_default();
         let is_code = word.len() == 3
@@ -246,22 +196,22 @@ fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
             );
         }
         if text.contains(['\n', '\r', '\0']) {
-            findings.push(Finding::Error(format!(
+            findings.push(Finding::error(format!(
                 "${name} has more than one line: Postfix takes one"
             )));
         }
     }
     for (result, _) in &config.spf_scores {
         if !SPF_RESULTS.contains(&result.as_str()) {
-            findings.push(Finding::Error(format!(
+            findings.push(Finding::error(format!(
                 "@spf_score: '{result}' is no result: {} are",
                 SPF_RESULTS.join(", ")
             )));
         }
     }
     if !config.country_scores.is_empty() && !loaded.options.scalar("COUNTRY_DB").is_true() {
-        findings.push(Finding::Error(
-            "@country_score needs $COUNTRY_DB, a file of countries".into(),
+        findings.push(Finding::error(
+            "@country_score needs $COUNTRY_DB, a file of countries",
         ));
     }
 }
@@ -296,22 +246,14 @@ fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
     let address = loaded.options.scalar("BIND_ADDRESS").to_string();
     let is_all = address.trim().eq_ignore_ascii_case("all") || address.is_empty();
     if !is_all && address.parse::<std::net::IpAddr>().is_err() {
-        findings.push(Finding::Error(format!(
+        findings.push(Finding::error(format!(
             "$BIND_ADDRESS is no address: '{address}'"
         )));
     }
 }
 
-/// Options of the Perl program's processes and sockets.
-fn without_meaning(loaded: &Loaded, findings: &mut Vec<Finding>) {
-    for name in WITHOUT_MEANING {
-        if loaded.options.scalar(name) != loaded.defaults.scalar(name) {
-            warn(
-                findings,
-                format!("${name} has no meaning here: see policyd-weight.conf(5)"),
-            );
-        }
-    }
+fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
+    findings.push(Finding::warning(text));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The file: where it is found, and how its options are read.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Read,
     os::unix::fs::PermissionsExt,
@@ -65,6 +66,8 @@ pub struct Loaded {
     pub options: Variables,
     /// The set's defaults.
     pub defaults: Variables,
+    /// Line and column where the file sets an option: `$NAME`, `@NAME`.
+    pub places: BTreeMap<String, (usize, usize)>,
     /// `FILE:LINE:COLUMN: warning: ..`, each with its line.
     pub warnings: Vec<String>,
     /// The fault for which the whole file is ignored; with `compat` only.
@@ -87,6 +90,7 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     let mut loaded = Loaded {
         options: before.unwrap_or(&defaults).clone(),
         defaults,
+        places: BTreeMap::new(),
         warnings: vec![],
         ignored: None,
     };
@@ -100,6 +104,7 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     match evaluated {
         Ok(evaluated) => {
             loaded.options = evaluated.options;
+            loaded.places = evaluated.places;
             let reports = evaluated
                 .warnings
                 .iter()

@@ -1,22 +1,5 @@
 //! Names that the check of values knows.
 
-/// Options that are read, and mean nothing.
-pub(super) const WITHOUT_MEANING: [&str; 13] = [
-    "MIN_PROC",
-    "CHILDIDLE",
-    "PUDP",
-    "USE_NET_DNS",
-    "IPC_TIMEOUT",
-    "MAXIDLECACHE",
-    "MAINTENANCE_LEVEL",
-    "TRY_BALANCE",
-    "SOMAXCONN",
-    "syslog_socktype",
-    "syslog_options",
-    "syslog_priority",
-    "syslog_facility",
-];
-
 /// Lists that answer those only who have registered.
 pub(super) const REGISTERED: [(&str, &str); 4] = [
     (

@@ -57,26 +57,32 @@ impl ListOption {
         }
     }
 
+    /// The zone of an item for messages: without a key and codes.
+    pub(super) fn shown_zone(item: &Value) -> String {
+        Self::new(std::slice::from_ref(item), false).shown
+    }
+
     /// The zone for logs and answers. A key of Spamhaus' or of Abusix is not in it, but with `--compat`.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// The codes as the one class that counts.
-    pub(crate) fn classes(&self) -> Vec<Class> {
-        let codes = self.codes.clone();
-        codes
-            .map(|codes| Class {
-                name: self.name.clone(),
-                codes,
-            })
-            .into_iter()
-            .collect()
+    /// The codes that count as a class with the name in the log; all where there are none.
+    pub(crate) fn class(&self) -> Class {
+        Class {
+            name: self.name.clone(),
+            codes: self.codes.clone().unwrap_or_else(all_codes),
+        }
     }
 
     /// Whether the name says that such clients are dialled in.
     pub(crate) fn is_for_dialups(&self) -> bool {
         self.name.to_ascii_lowercase().contains("dyn")
     }
+}
+
+fn all_codes() -> Codes {
+    // The text is one of codes.
+    "0.0.0.0/0".parse().unwrap_or_default()
 }

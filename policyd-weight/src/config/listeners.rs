@@ -34,7 +34,7 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         loaded.options.scalar("TCP_PORT").number(),
     );
     if let Err(error) = requests.parse::<ListenAddr>() {
-        findings.push(Finding::Error(format!(
+        findings.push(Finding::error(format!(
             "$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"
         )));
     }
@@ -46,11 +46,11 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
             Ok(_) => "other machines can connect there".to_owned(),
             Err(error) => error.to_string(),
         };
-        findings.push(Finding::Error(format!("$ADMIN: '{text}': {fault}")));
+        findings.push(Finding::error(format!("$ADMIN: '{text}': {fault}")));
     }
     let control = loaded.options.scalar("CONTROL").to_string();
     if !control.is_empty() && control_path(&control).is_none() {
-        findings.push(Finding::Error(format!(
+        findings.push(Finding::error(format!(
             "$CONTROL is no unix:/PATH: '{control}'"
         )));
     }
@@ -63,7 +63,7 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         };
         let overlaps = |(_, _, before): &&(&str, String, ListenAddr)| before.overlaps(&address);
         if let Some((other, there, _)) = before.iter().find(overlaps) {
-            findings.push(Finding::Error(format!(
+            findings.push(Finding::error(format!(
                 "{name}: cannot listen at '{text}' as well: {other} has '{there}' already"
             )));
         }

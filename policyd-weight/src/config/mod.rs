@@ -7,6 +7,9 @@ mod finding;
 mod known;
 mod list_option;
 mod listeners;
+mod name_servers;
+mod options;
+mod values;
 
 pub use check::check;
 pub use defaults::DefaultSet;
@@ -14,10 +17,14 @@ pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
 pub(crate) use listeners::{bind_address, control_path, inet};
+pub(crate) use name_servers::name_servers;
+pub(crate) use options::{fixed_options, number_of};
 
 use std::time::Duration;
 
 use policy_daemon::log::Sample;
+
+use options::seconds_of;
 
 use crate::{
     number,
@@ -150,8 +157,8 @@ impl Config {
     #[must_use]
     pub fn new(options: &Variables, compat: bool) -> Self {
         let text = |name: &str| options.scalar(name).to_string();
-        let number = |name: &str| options.scalar(name).number();
-        let is_one = |name: &str| (number(name) - 1.0).abs() < f64::EPSILON;
+        let number = |name: &str| number_of(options, name);
+        let is_one = |name: &str| number(name) > 0.0;
         let regexes = options
             .array("dnsbl_checks_only_regexps")
             .iter()
@@ -168,7 +175,7 @@ impl Config {
                 "DUNNO "
             }
             .to_owned(),
-            debug: options.scalar("DEBUG").is_true(),
+            debug: is_one("DEBUG"),
             verbose: is_one("VERBOSE"),
             reject_message: text("REJECTMSG"),
             reject_level: number("REJECTLEVEL"),
@@ -196,8 +203,9 @@ impl Config {
             scores: CheckScores::new(options),
             spf_scores: pairs(options.array("spf_score")),
             country_scores: pairs(options.array("country_score")),
-            request_timeout: seconds(&text("REQUEST_TIMEOUT"))
-                .map_or(Duration::from_secs(20), from_seconds),
+            request_timeout: Duration::from_secs(
+                seconds_of(options, "REQUEST_TIMEOUT").unsigned_abs(),
+            ),
             log_sample: text("LOG_SAMPLE").parse().unwrap_or_default(),
         }
     }
@@ -205,10 +213,8 @@ impl Config {
 
 impl CacheOptions {
     fn new(options: &Variables) -> Self {
-        let whole = |name: &str| saturated(options.scalar(name).number());
-        let size = |name: &str| usize::try_from(whole(name)).unwrap_or(0).min(MAX_ENTRIES);
-        let time =
-            |name: &str, default| seconds(&options.scalar(name).to_string()).unwrap_or(default);
+        let whole = |name: &str| saturated(number_of(options, name));
+        let size = |name: &str| usize::try_from(whole(name)).unwrap_or(0);
         Self {
             spam_size: size("CACHESIZE"),
             spam_max_size: size("CACHEMAXSIZE"),
@@ -219,9 +225,8 @@ impl CacheOptions {
             ham_max_size: size("POSCACHEMAXSIZE"),
             ham_message: options.scalar("POSCACHEMSG").to_string(),
             hard_uses: whole("PTTL"),
-            // The Perl program's defaults for what it cannot read.
-            hard_seconds: time("PTIME", 10_800),
-            soft_seconds: time("TEMP_PTIME", 259_200),
+            hard_seconds: seconds_of(options, "PTIME"),
+            soft_seconds: seconds_of(options, "TEMP_PTIME"),
         }
     }
 }
@@ -291,14 +296,7 @@ pub(crate) fn seconds(text: &str) -> Option<i64> {
     )
 }
 
-fn from_seconds(seconds: i64) -> Duration {
-    Duration::from_secs(seconds.clamp(1, 90).unsigned_abs())
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "saturates")]
 fn saturated(number: f64) -> i64 {
     number as i64
 }
-
-/// How many entries a cache may have, whatever the file says.
-const MAX_ENTRIES: usize = 1_000_000;

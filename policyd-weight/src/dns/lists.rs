@@ -2,17 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use policy_dns::{
     Resolver,
-    list::{
-        AnswerRule, DnsList, ListOptions, ListResult, SelfTest, Skipped, Status, Subject, check_all,
-    },
+    list::{DnsList, Skipped, Subject, check_all},
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
+use super::{list::List, schedule::Schedule};
 use crate::{
     config::{Config, ListOption},
     mail::Mail,
@@ -22,65 +21,88 @@ use crate::{
 /// The lists of a configuration, and what is known of their health.
 #[derive(Debug)]
 pub struct Lists {
-    addresses: Vec<List>,
-    domains: Vec<List>,
+    addresses: Kind,
+    domains: Kind,
     compat: bool,
     /// With `compat`, the errors in a row of each zone, counted as the Perl program does.
     errors: Arc<Mutex<HashMap<String, f64>>>,
     tested: Arc<OnceCell<()>>,
+    schedule: Arc<Mutex<Schedule>>,
 }
 
-#[derive(Clone, Debug)]
-struct List {
-    option: ListOption,
-    /// None where the zone is no name.
-    list: Option<Arc<DnsList>>,
+/// Lists of addresses, or of domains. Each is there once.
+#[derive(Debug)]
+struct Kind {
+    lists: Vec<Arc<List>>,
+    /// For each option in its order: the list, and the use of it.
+    uses: Vec<(usize, usize)>,
 }
 
-/// A list whose state has changed.
+/// What has become of a list, by its zone without a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ListStatus {
-    /// The zone, without a key.
-    pub zone: String,
-    /// Why it is skipped; none if it is asked again.
-    pub skipped: Option<String>,
+pub enum ListStatus {
+    /// It is skipped, and why.
+    Skipped(String, String),
+    /// It is asked again.
+    Asked(String),
+    /// It has not answered its test so far.
+    NoTest(String),
+    /// It has answered its test, and passed it.
+    Tested(String),
 }
 
 impl Lists {
     pub(super) fn new(config: &Config, before: Option<&Self>) -> Self {
-        let same = |option: &ListOption, all: fn(&Self) -> &[List]| {
-            let before = before.filter(|before| before.compat == config.compat)?;
-            all(before)
-                .iter()
-                .find(|list| list.option == *option)
-                .cloned()
+        let compat = config.compat;
+        let before = before.filter(|before| before.compat == compat);
+        let of = |options: &[ListOption], before: Option<&Kind>, make| {
+            Kind::new(options, compat, before, make)
         };
-        let addresses = config.lists.iter().map(|option| {
-            same(option, |lists| &lists.addresses)
-                .unwrap_or_else(|| List::new(option, config.compat, DnsList::addresses))
-        });
-        let domains = config.domain_lists.iter().map(|option| {
-            same(option, |lists| &lists.domains)
-                .unwrap_or_else(|| List::new(option, config.compat, DnsList::domains))
-        });
+        let (addresses, are_known) = of(
+            &config.lists,
+            before.map(|before| &before.addresses),
+            DnsList::addresses,
+        );
+        let (domains, domains_are_known) = of(
+            &config.domain_lists,
+            before.map(|before| &before.domains),
+            DnsList::domains,
+        );
+        // New lists are tested before they are asked.
+        let known = before.filter(|_| are_known && domains_are_known);
         Self {
-            addresses: addresses.collect(),
-            domains: domains.collect(),
-            compat: config.compat,
+            addresses,
+            domains,
+            compat,
             errors: before
                 .map(|before| Arc::clone(&before.errors))
                 .unwrap_or_default(),
-            tested: Arc::default(),
+            tested: known
+                .map(|known| Arc::clone(&known.tested))
+                .unwrap_or_default(),
+            schedule: known
+                .map(|known| Arc::clone(&known.schedule))
+                .unwrap_or_default(),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &List> {
+        let all = self.addresses.lists.iter().chain(&self.domains.lists);
+        all.map(Arc::as_ref)
     }
 
     /// The lists of addresses and of domains, but for those whose zone is no name.
     pub fn iter(&self) -> impl Iterator<Item = &DnsList> {
-        let all = self.addresses.iter().chain(&self.domains);
-        all.filter_map(|list| list.list.as_deref())
+        self.all().filter_map(|list| list.list.as_deref())
     }
 
-    /// What each list has said about the client, in their order. The first ones wait until the lists are tested.
+    /// The same, each with the names of the options that it is asked for.
+    pub fn with_uses(&self) -> impl Iterator<Item = (&DnsList, String)> {
+        self.all()
+            .filter_map(|list| Some((list.list.as_deref()?, list.uses())))
+    }
+
+    /// What each list has said about the client, in their order.
     pub async fn facts(
         &self,
         config: &Config,
@@ -88,20 +110,23 @@ impl Lists {
         mail: &Mail,
     ) -> Vec<ListFact> {
         let Some(address) = mail.address else {
-            return vec![ListFact::NotListed; self.addresses.len()];
+            // The Perl program asks for a name without an address, which no list has.
+            let fact = if self.compat {
+                ListFact::NotListed
+            } else {
+                ListFact::NoAddress
+            };
+            return vec![fact; self.addresses.uses.len()];
         };
         let subject = if self.compat {
             Subject::Address(address)
         } else {
             Subject::from(address)
         };
-        let mut facts = self
-            .ask(&self.addresses, resolver, &subject, |zone| {
-                self.is_skipped(config, zone)
-            })
-            .await;
-        facts.truncate(self.addresses.len());
-        facts
+        self.ask(&self.addresses, resolver, &subject, |zone| {
+            self.is_skipped(config, zone)
+        })
+        .await
     }
 
     /// What each list of domains has said about the sender's.
@@ -111,8 +136,9 @@ impl Lists {
         mail: &Mail,
     ) -> Vec<ListFact> {
         let domain = mail.listed_domain().and_then(super::name);
+        let none = || vec![ListFact::NotListed; self.domains.uses.len()];
         let Some(domain) = domain else {
-            return vec![ListFact::NotListed; self.domains.len()];
+            return none();
         };
         // The lists are for domains of two labels and more; the Perl program asks for all.
         let subject = if self.compat {
@@ -121,36 +147,42 @@ impl Lists {
             mail.listed_domain().and_then(Subject::domain)
         };
         let Some(subject) = subject else {
-            return vec![ListFact::NotListed; self.domains.len()];
+            return none();
         };
         self.ask(&self.domains, resolver, &subject, |_| false).await
     }
 
     async fn ask(
         &self,
-        lists: &[List],
+        kind: &Kind,
         resolver: &impl Resolver,
         subject: &Subject,
         is_skipped: impl Fn(&str) -> bool,
     ) -> Vec<ListFact> {
-        let asked: Vec<_> = lists
+        let skipped: Vec<bool> = kind
+            .lists
             .iter()
-            .map(|list| {
-                list.list
-                    .as_deref()
-                    .filter(|_| !is_skipped(&list.option.zone))
-            })
+            .map(|list| is_skipped(&list.zone))
             .collect();
+        let asked = kind.lists.iter().zip(&skipped);
+        let asked = asked.map(|(list, skipped)| list.list.as_deref().filter(|_| !skipped));
+        let asked: Vec<_> = asked.collect();
         let checks: Vec<(&DnsList, &Subject)> = asked
             .iter()
             .flatten()
             .map(|list| (*list, subject))
             .collect();
         let mut results = check_all(resolver, checks).await.into_iter();
-        let facts = lists.iter().zip(&asked).map(|(list, asked)| match asked {
-            None if list.list.is_none() => ListFact::NotListed,
-            None => ListFact::Skipped,
-            Some(asked) => fact(asked, results.next().as_ref(), self.compat),
+        let results: Vec<_> = asked
+            .iter()
+            .map(|asked| asked.and_then(|_| results.next()))
+            .collect();
+        let facts = kind.uses.iter().filter_map(|&(index, of)| {
+            if *skipped.get(index)? {
+                return Some(ListFact::Skipped(Skipped::Errors));
+            }
+            let result = results.get(index)?.as_ref();
+            Some(kind.lists.get(index)?.fact(of, result, self.compat))
         });
         facts.collect()
     }
@@ -171,11 +203,11 @@ impl Lists {
         }
         let mut errors = self.errors();
         let release = config.list_skip_release + config.list_error_skip;
-        for (list, fact) in self.addresses.iter().zip(facts) {
-            let count = errors.entry(list.option.zone.clone()).or_default();
+        for (option, fact) in config.lists.iter().zip(facts) {
+            let count = errors.entry(option.zone.clone()).or_default();
             match fact {
-                ListFact::Error => *count += 1.0,
-                ListFact::Skipped => {
+                ListFact::Error(_) => *count += 1.0,
+                ListFact::Skipped(_) => {
                     *count += 1.0;
                     if *count >= release {
                         *count = 0.0;
@@ -186,82 +218,82 @@ impl Lists {
         }
     }
 
-    fn errors(&self) -> std::sync::MutexGuard<'_, HashMap<String, f64>> {
+    fn errors(&self) -> MutexGuard<'_, HashMap<String, f64>> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tests the lists, if nobody has so far: requests that come meanwhile wait for it. `changed` is told of each that
-    /// is not to be trusted.
-    pub async fn test_once(&self, resolver: &impl Resolver, changed: impl Fn(ListStatus)) {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tests the lists, if nobody has so far: requests that come meanwhile wait for it.
+    pub async fn test_once(&self, resolver: &impl Resolver) {
         self.tested
-            .get_or_init(|| self.test(resolver, changed))
+            .get_or_init(async || {
+                self.schedule().take(Instant::now());
+                self.test(resolver).await;
+            })
             .await;
     }
 
-    /// Tests the lists. `changed` is told of each whose state is another one.
-    pub async fn test(&self, resolver: &impl Resolver, changed: impl Fn(ListStatus)) {
-        let lists: Vec<_> = self
-            .addresses
-            .iter()
-            .chain(&self.domains)
-            .filter_map(|list| list.list.as_ref())
-            .collect();
-        let tests = lists.iter().map(|list| list.self_test(resolver));
-        let statuses = futures_util::future::join_all(tests).await;
-        for (list, status) in lists.iter().zip(statuses) {
-            let skipped = match status {
-                Some(Status::Failing(failing)) => Some(failing.to_string()),
-                // That a list is good at the start is nothing to tell.
-                Some(Status::Good) if self.tested.initialized() => None,
-                _ => continue,
-            };
-            changed(ListStatus {
-                zone: list.zone().to_owned(),
-                skipped,
-            });
+    /// Tests the lists, if that is due.
+    pub async fn test_if_due(&self, resolver: &impl Resolver) {
+        if !self.tested.initialized() {
+            return self.test_once(resolver).await;
         }
+        let is_due = self.schedule().take(Instant::now());
+        if is_due {
+            self.test(resolver).await;
+        }
+    }
+
+    async fn test(&self, resolver: &impl Resolver) {
+        let tests = self.iter().map(|list| list.self_test(resolver));
+        futures_util::future::join_all(tests).await;
+        let have_answered = self.all().all(List::has_answered_test);
+        self.schedule().tested(have_answered, Instant::now());
+    }
+
+    /// What has become of lists since that was asked for.
+    pub fn changes(&self) -> impl Iterator<Item = ListStatus> {
+        self.all().filter_map(List::change)
     }
 }
 
-impl List {
+impl Kind {
+    /// The lists, and whether each of them is one of before.
     fn new(
-        option: &ListOption,
+        options: &[ListOption],
         compat: bool,
-        make: fn(&str, ListOptions) -> Result<DnsList, policy_dns::NameError>,
-    ) -> Self {
-        let mut options = if compat {
-            ListOptions::default()
-        } else {
-            ListOptions::for_zone(&option.zone)
-        };
-        options.classes = option.classes();
-        options.timeout = MAX_TIME;
-        if compat {
-            options.rule = AnswerRule::AnyRecord;
-            options.skip_after = u32::MAX;
-            options.skip_dead = false;
-            options.self_test = SelfTest::Off;
+        before: Option<&Self>,
+        make: fn(&str, policy_dns::list::ListOptions) -> Result<DnsList, policy_dns::NameError>,
+    ) -> (Self, bool) {
+        let mut grouped: Vec<Vec<&ListOption>> = vec![];
+        let mut uses = vec![];
+        for option in options {
+            let same = |group: &Vec<&ListOption>| {
+                !compat && group.first().is_some_and(|first| first.zone == option.zone)
+            };
+            let index = grouped.iter().position(same).unwrap_or(grouped.len());
+            if index == grouped.len() {
+                grouped.push(vec![]);
+            }
+            if let Some(group) = grouped.get_mut(index) {
+                uses.push((index, group.len()));
+                group.push(option);
+            }
         }
-        Self {
-            option: option.clone(),
-            list: make(&option.zone, options).ok().map(Arc::new),
-        }
+        let mut are_known = true;
+        let lists = grouped.iter().map(|group| {
+            let list = List::new(group, compat, make);
+            let mut known = before.iter().flat_map(|before| &before.lists);
+            if let Some(known) = known.find(|known| known.is_same(&list)) {
+                return Arc::clone(known);
+            }
+            are_known = false;
+            Arc::new(list)
+        });
+        let lists = lists.collect();
+        (Self { lists, uses }, are_known)
     }
 }
-
-fn fact(list: &DnsList, result: Option<&ListResult>, compat: bool) -> ListFact {
-    match result {
-        Some(ListResult::Listed(_)) => ListFact::Listed {
-            is_trusted: compat || matches!(list.status(), Status::Good),
-        },
-        Some(ListResult::Error(_)) => ListFact::Error,
-        Some(ListResult::Skipped(Skipped::Dead)) => ListFact::Dead,
-        Some(ListResult::Skipped(Skipped::OtherKind)) | Some(ListResult::NotListed) | None => {
-            ListFact::NotListed
-        }
-        Some(_) => ListFact::Skipped,
-    }
-}
-
-/// The time of a list: that of a question and of a request are shorter.
-const MAX_TIME: std::time::Duration = std::time::Duration::from_secs(90);

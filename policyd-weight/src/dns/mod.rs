@@ -1,9 +1,11 @@
 //! The questions of a request to DNS, asked all at once, and their answers.
 
+mod list;
 mod lists;
 mod records;
+mod schedule;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use policy_dns::{DnsOptions, DnsResolver, Name, ResolvConfError, Resolver, spf};
 use policy_store::Countries;
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 pub use lists::{ListStatus, Lists};
 
 use crate::{
-    config::Config,
+    config::{Config, name_servers, number_of},
     mail::Mail,
     perl::Variables,
     score::{Facts, with_parents},
@@ -100,7 +102,8 @@ impl Dns {
             domain_lists,
             exchanges: records.exchanges,
             addresses: records.addresses,
-            pointers,
+            pointers: pointers.names,
+            pointers_answered: pointers.answered,
             spf,
             country,
         }
@@ -115,20 +118,15 @@ impl Dns {
 }
 
 fn dns_options(options: &Variables, compat: bool) -> Result<DnsOptions, ResolvConfError> {
-    let servers: Vec<SocketAddr> = options
-        .scalar("NS")
-        .to_string()
-        .split_ascii_whitespace()
-        .filter_map(server)
-        .collect();
+    // Each word that is no address is a finding of the check.
+    let (servers, _) = name_servers(&options.scalar("NS").to_string());
     let mut dns = if servers.is_empty() {
         DnsOptions::from_system()?
     } else {
         DnsOptions::new(servers)
     };
-    let seconds = |name: &str| options.scalar(name).number().clamp(0.0, 30.0);
     if !options.scalar("DNS_RETRY_IVAL").to_string().is_empty() {
-        dns.timeout = Duration::from_secs_f64(seconds("DNS_RETRY_IVAL").max(0.1));
+        dns.timeout = Duration::from_secs_f64(number_of(options, "DNS_RETRY_IVAL"));
     }
     if !options.scalar("DNS_RETRIES").to_string().is_empty() {
         #[expect(
@@ -136,7 +134,7 @@ fn dns_options(options: &Variables, compat: bool) -> Result<DnsOptions, ResolvCo
             clippy::cast_sign_loss,
             reason = "between 0 and 30"
         )]
-        let retries = seconds("DNS_RETRIES") as usize;
+        let retries = number_of(options, "DNS_RETRIES") as usize;
         dns.attempts = retries + 1;
     }
     let tries = u32::try_from(dns.attempts * dns.servers.len()).unwrap_or(u32::MAX);
@@ -147,17 +145,6 @@ fn dns_options(options: &Variables, compat: bool) -> Result<DnsOptions, ResolvCo
         dns.failure_ttl = Duration::ZERO;
     }
     Ok(dns)
-}
-
-/// An address of a name server, with a port or without.
-fn server(text: &str) -> Option<SocketAddr> {
-    let with_port = text.parse().ok();
-    with_port.or_else(|| {
-        Some(SocketAddr::new(
-            text.trim_matches(['[', ']']).parse().ok()?,
-            53,
-        ))
-    })
 }
 
 /// A name as DNS has it; names of digits and dots are those of addresses, as in Net::DNS.

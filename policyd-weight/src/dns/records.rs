@@ -114,22 +114,31 @@ async fn lookup(
 }
 
 /// The names of an address.
-pub(super) async fn pointers(resolver: &impl Resolver, address: Option<IpAddr>) -> Vec<String> {
+#[derive(Debug, Default)]
+pub(super) struct Pointers {
+    pub(super) names: Vec<String>,
+    /// Whether the question was answered, also that there are none.
+    pub(super) answered: bool,
+}
+
+/// Asks for the names of an address.
+pub(super) async fn pointers(resolver: &impl Resolver, address: Option<IpAddr>) -> Pointers {
     let Some(address) = address else {
-        return vec![];
+        return Pointers::default();
     };
     let answer = resolver
         .ask(Question::new(Name::reverse(address), RecordType::Ptr))
         .await;
-    let names = answer.pointers().take(MAX_HOSTS);
-    names
-        .map(|name| {
-            name.to_bytes()
-                .into_iter()
-                .map(|byte| char::from(byte.to_ascii_lowercase()))
-                .collect()
-        })
-        .collect()
+    let names = answer.pointers().take(MAX_HOSTS).map(|name| {
+        name.to_bytes()
+            .into_iter()
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .collect()
+    });
+    Pointers {
+        names: names.collect(),
+        answered: answer.outcome().is_answer(),
+    }
 }
 
 /// How many hosts of a domain, and names of an address, are looked at.

@@ -2,8 +2,10 @@
 
 mod answers;
 
-use std::sync::Mutex;
-
+use policy_dns::{
+    Outcome,
+    list::{Failing, ListError, Skipped},
+};
 use policy_testing::NameServer;
 
 use super::*;
@@ -47,6 +49,7 @@ fn found(records: &[&str]) -> Lookup {
     Lookup::Answer(records.iter().map(|&record| record.to_owned()).collect())
 }
 
+const TIMEOUT: ListFact = ListFact::Error(ListError::Dns(Outcome::Timeout));
 const GOOD: &str = "2.0.0.127.bl.test A 127.0.0.2\n192.0.2.9@bl.test A 127.0.0.3\n";
 const ONE: &str = "@dnsbl_score = ('bl.test', 3, -1, 'BL'); @rhsbl_score = ();";
 
@@ -72,47 +75,39 @@ async fn all_names_are_asked_for_at_once() {
 
 #[tokio::test]
 async fn lists_are_trusted_once_they_have_passed_their_test() {
+    let skipped = |why: &str| ListStatus::Skipped("bl.test".into(), why.into());
     for (zone, expected, told) in [
         (GOOD, ListFact::Listed { is_trusted: true }, None),
         // It has no test entry.
         (
             "192.0.2.9@bl.test A 127.0.0.3",
-            ListFact::Skipped,
-            Some("the list has lost its test entry"),
+            ListFact::Skipped(Skipped::Failing(Failing::EntryMissing)),
+            Some(skipped("the list has lost its test entry")),
         ),
         (
             "*.bl.test A 127.0.0.2",
-            ListFact::Skipped,
-            Some("the list has what it must not have"),
+            ListFact::Skipped(Skipped::Failing(Failing::ListsAll)),
+            Some(skipped("the list has what it must not have")),
         ),
-        ("*.bl.test !silent", ListFact::Error, None),
+        (
+            "*.bl.test !silent",
+            TIMEOUT,
+            Some(ListStatus::NoTest("bl.test".into())),
+        ),
     ] {
         let server = NameServer::start(zone);
         let (config, dns) = dns(&server, ONE, false);
-        let told_of = Mutex::new(vec![]);
-        dns.lists()
-            .test_once(dns.resolver(), |status| {
-                told_of.lock().unwrap().push(status)
-            })
-            .await;
+        dns.lists().test_once(dns.resolver()).await;
         let facts = dns
             .lists()
             .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
             .await;
         assert_eq!(facts, [expected], "{zone}");
-        let told_of: Vec<_> = told_of
-            .into_inner()
-            .unwrap()
-            .into_iter()
-            .map(|status| status.skipped)
-            .collect();
         assert_eq!(
-            told_of,
-            told.map(|told| Some(told.to_owned()))
-                .into_iter()
-                .collect::<Vec<_>>(),
-            "{zone}"
+            dns.lists().changes().collect::<Vec<_>>(),
+            Vec::from_iter(told)
         );
+        assert_eq!(dns.lists().changes().next(), None, "once");
     }
 }
 
@@ -124,12 +119,12 @@ async fn as_the_perl_program_any_record_is_a_hit() {
             ListFact::Listed { is_trusted: true },
         ),
         ("192.0.2.9@bl.test !servfail", ListFact::NotListed),
-        ("192.0.2.9@bl.test !silent", ListFact::Error),
+        ("192.0.2.9@bl.test !silent", TIMEOUT),
         ("", ListFact::NotListed),
     ] {
         let server = NameServer::start(zone);
         let (config, dns) = dns(&server, ONE, true);
-        dns.lists().test_once(dns.resolver(), |_| ()).await;
+        dns.lists().test_once(dns.resolver()).await;
         assert_eq!(
             dns.lists()
                 .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
@@ -158,8 +153,8 @@ async fn as_the_perl_program_a_list_with_errors_is_skipped_for_some_requests() {
         dns.lists().count_errors(&config, &facts);
         all.extend(facts);
     }
-    use ListFact::{Error, Skipped};
-    assert_eq!(all, [Error, Error, Skipped, Skipped, Error, Error]);
+    let errors = ListFact::Skipped(Skipped::Errors);
+    assert_eq!(all, [TIMEOUT, TIMEOUT, errors, errors, TIMEOUT, TIMEOUT]);
 }
 
 #[tokio::test]
@@ -170,12 +165,12 @@ async fn a_dead_list_is_not_asked() {
         "@dnsbl_score = ('dnsbl.njabl.org', 4, 0, 'NJ'); @rhsbl_score = ();",
         false,
     );
-    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    dns.lists().test_once(dns.resolver()).await;
     assert_eq!(
         dns.lists()
             .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
             .await,
-        [ListFact::Dead]
+        [ListFact::Skipped(Skipped::Dead)]
     );
     assert_eq!(server.questions(), []);
 }
@@ -187,7 +182,7 @@ async fn codes_of_one_list_are_lists_of_their_own() {
     );
     let lists = "@dnsbl_score = ('zen.test=127.0.0.2-9', 4, -1, 'SBL', 'zen.test=127.0.0.10-11', 3, 0, 'DYN_PBL'); @rhsbl_score = ();";
     let (config, dns) = dns(&server, lists, false);
-    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    dns.lists().test_once(dns.resolver()).await;
     let before = server.questions().len();
     let facts = dns
         .lists()
@@ -198,6 +193,92 @@ async fn codes_of_one_list_are_lists_of_their_own() {
         [ListFact::NotListed, ListFact::Listed { is_trusted: true }]
     );
     assert_eq!(server.questions().len() - before, 1, "one question");
+    // One list, with one state and one count.
+    let lists: Vec<_> = dns.lists().with_uses().collect();
+    let [(list, uses)] = &lists[..] else {
+        panic!("{lists:?}")
+    };
+    assert_eq!((list.zone(), uses.as_str()), ("zen.test", "SBL, DYN_PBL"));
+    assert_eq!((list.counts().listed, list.counts().not_listed), (1, 0));
+}
+
+/// A use without codes counts each of them, beside others of the same list.
+#[tokio::test]
+async fn a_list_with_codes_and_without_is_one_list() {
+    let server = NameServer::start(
+        "2.0.0.127.zen.test A 127.0.0.2\n192.0.2.9@zen.test A 127.0.0.10\n192.0.2.8@zen.test A 127.0.0.2",
+    );
+    let lists = "@dnsbl_score = ('zen.test', 1, 0, 'ANY', 'zen.test=127.0.0.2', 4, -1, 'SBL'); @rhsbl_score = ();";
+    let (config, dns) = dns(&server, lists, false);
+    dns.lists().test_once(dns.resolver()).await;
+    let hit = ListFact::Listed { is_trusted: true };
+    for (client, expected) in [
+        ("192.0.2.9", [hit, ListFact::NotListed]),
+        ("192.0.2.8", [hit, hit]),
+        ("192.0.2.7", [ListFact::NotListed; 2]),
+    ] {
+        let client = mail(client, "", "");
+        let facts = dns.lists().facts(&config, dns.resolver(), &client);
+        assert_eq!(facts.await, expected);
+    }
+}
+
+/// What is no address is in no list, and has no bonus for that. The Perl program gives it.
+#[tokio::test]
+async fn a_client_without_an_address_is_asked_for_in_no_list() {
+    let server = NameServer::start(GOOD);
+    for (compat, expected) in [(false, ListFact::NoAddress), (true, ListFact::NotListed)] {
+        let (config, dns) = dns(&server, ONE, compat);
+        for address in ["unknown", "", "192.0.2", "192.0.2.9x", "fe80::1%eth0"] {
+            let client = mail(address, "", "");
+            let facts = dns.lists().facts(&config, dns.resolver(), &client);
+            assert_eq!(facts.await, [expected], "{address}");
+        }
+    }
+}
+
+/// The program has started before its name server: lists have their test soon after, and the log says both.
+#[tokio::test]
+async fn a_test_without_an_answer_is_done_again_soon() {
+    let server = NameServer::start("*.bl.test !silent");
+    let (_, dns) = dns(&server, &format!("{ONE} $DNS_RETRY_IVAL = 0.1;"), false);
+    let changes = || dns.lists().changes().collect::<Vec<_>>();
+    dns.lists().test_if_due(dns.resolver()).await;
+    assert_eq!(changes(), [ListStatus::NoTest("bl.test".into())]);
+    server.set_zone(GOOD);
+    dns.lists().test_if_due(dns.resolver()).await;
+    assert_eq!(changes(), [], "not at once");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    dns.lists().test_if_due(dns.resolver()).await;
+    assert_eq!(changes(), [ListStatus::Tested("bl.test".into())]);
+}
+
+#[tokio::test]
+async fn lists_that_stay_keep_their_health_and_new_ones_are_tested() {
+    let server = NameServer::start("*.bl.test A 127.0.0.2\n2.0.0.127.bm.test A 127.0.0.2");
+    let (_, first) = dns(&server, ONE, false);
+    first.lists().test_once(first.resolver()).await;
+    let other_score = ONE.replace("3, -1", "4, -2");
+    let two = ONE.replace("'BL'", "'BL', 'bm.test', 1, 0, 'BM'");
+    for (text, is_tested) in [(other_score, true), (two, false)] {
+        let text = format!(
+            "$NS = '{}'; $DNS_RETRIES = 0; $DNS_RETRY_IVAL = 1; {text}",
+            server.address()
+        );
+        let options = evaluate(text.as_bytes(), &DefaultSet::Debian.options(false).unwrap());
+        let options = options.unwrap().options;
+        let config = Config::new(&options, false);
+        let next = Dns::new(&config, &options, Some(&first)).unwrap();
+        let before = server.questions().len();
+        next.lists().test_once(next.resolver()).await;
+        assert_eq!(server.questions().len() == before, is_tested);
+        let client = mail("192.0.2.9", "", "");
+        let facts = next.lists().facts(&config, next.resolver(), &client);
+        let failing = ListFact::Skipped(Skipped::Failing(Failing::ListsAll));
+        assert_eq!(facts.await.first(), Some(&failing));
+    }
 }
 
 #[tokio::test]
@@ -249,22 +330,5 @@ async fn each_result_of_spf_may_have_a_score() {
         let item = format!(" SPF_{}=2.5", expected.to_ascii_uppercase());
         let action = scoring.finish(&facts).action;
         assert!(action.contains(&item), "{action}");
-    }
-}
-
-#[test]
-fn name_servers_have_ports() {
-    for (text, expected) in [
-        ("192.0.2.1", Some("192.0.2.1:53")),
-        ("192.0.2.1:5353", Some("192.0.2.1:5353")),
-        ("2001:db8::1", Some("[2001:db8::1]:53")),
-        ("[2001:db8::1]:5353", Some("[2001:db8::1]:5353")),
-        ("ns.test", None),
-    ] {
-        assert_eq!(
-            server(text),
-            expected.map(|text| text.parse().unwrap()),
-            "{text}"
-        );
     }
 }

@@ -25,6 +25,10 @@ impl Cursor {
         Problem::at(&self.text, position, message)
     }
 
+    pub(super) fn char_at(&self, position: usize) -> Option<char> {
+        self.text.get(position).copied()
+    }
+
     /// The next character as it stands.
     pub(super) fn peek(&self) -> Option<char> {
         self.ahead(0)

@@ -13,6 +13,12 @@ impl Interpreter {
     /// Expressions with commas between them. As a statement the last one counts.
     pub(super) fn list(&mut self) -> Result<Vec<Operand>, Problem> {
         let mut operands = vec![];
+        self.cursor.skip_blanks();
+        let begin = self.cursor.position();
+        if self.comma() {
+            let message = "a list does not begin with a `,`: is an item missing before it?";
+            return Err(self.cursor.problem(begin, message));
+        }
         loop {
             while self.comma() {}
             if self.is_at_end_of_list() {
@@ -50,6 +56,7 @@ impl Interpreter {
                 };
                 let right = self.assignment()?;
                 let values = self.assign(&target, operator, right.values, at)?;
+                self.note(target.variable(), left.position);
                 Operand {
                     values,
                     target: Some(target),
@@ -144,6 +151,7 @@ impl Interpreter {
     /// Values with operators between them that bind at least so tightly.
     fn binary(&mut self, least: u8) -> Result<Operand, Problem> {
         let mut left = self.unary()?;
+        let (mut left_compares, mut is_primary) = (false, true);
         loop {
             self.cursor.skip_blanks();
             let at = self.cursor.position();
@@ -157,6 +165,24 @@ impl Interpreter {
             if sets || operator.level() < least {
                 return Ok(left);
             }
+            let sign = self.cursor.peek().filter(|c| matches!(c, '+' | '-'));
+            if sign.is_some() && self.cursor.ahead(1) == sign {
+                let message = "`++` and `--` are not read here: write `+ 1` or `- 1`";
+                return Err(self.cursor.problem(at, message));
+            }
+            if operator == Binary::Repeat
+                && is_primary
+                && self.cursor.char_at(left.position) == Some('(')
+            {
+                let message = "a list in parentheses is not repeated here: write its items, or leave the parentheses out";
+                return Err(self.cursor.problem(at, message));
+            }
+            is_primary = false;
+            if operator == Binary::Equal && left_compares {
+                let message = "`==` cannot follow another one: write parentheses";
+                return Err(self.cursor.problem(at, message));
+            }
+            left_compares = operator == Binary::Equal;
             self.cursor.advance(length);
             let right = if operator == Binary::Power {
                 // `2**3**2` is 512.
@@ -198,9 +224,7 @@ impl Interpreter {
         if sign == '+' {
             return Ok(operand);
         }
-        let value = operand.values.scalar();
-        let negated = Binary::Subtract.apply(&Value::Integer(0), &value);
-        let negated = negated.map_err(|message| self.cursor.problem(position, message))?;
+        let negated = operand.values.scalar().negated();
         Ok(Operand {
             values: Values::Scalar(negated),
             target: None,

@@ -1,5 +1,7 @@
 //! Statements: what a file does, one after the other.
 
+use std::collections::BTreeMap;
+
 use super::{
     Problem, Value, Variables,
     cursor::Cursor,
@@ -17,6 +19,8 @@ pub(super) struct Interpreter {
     /// After `return` the rest is read, and does nothing.
     pub(super) is_stopped: bool,
     pub(super) warnings: Vec<Problem>,
+    /// Where each option was set last.
+    pub(super) places: BTreeMap<String, usize>,
 }
 
 impl Interpreter {
@@ -27,6 +31,7 @@ impl Interpreter {
             depth: 0,
             is_stopped: false,
             warnings: vec![],
+            places: BTreeMap::new(),
         }
     }
 
@@ -37,7 +42,7 @@ impl Interpreter {
             match self.cursor.peek() {
                 None => return Ok(()),
                 Some(';') => self.cursor.advance(1),
-                Some(_) if self.cursor.is_at("__END__") || self.cursor.is_at("__DATA__") => {
+                Some(_) if matches!(&*self.cursor.peek_word(), "__END__" | "__DATA__") => {
                     return Ok(());
                 }
                 Some(_) => self.statement()?,
@@ -132,12 +137,20 @@ impl Interpreter {
         let mut values = self.scope.array(&array);
         values.extend(operands.flat_map(|operand| operand.values.list()));
         self.set_array(&array, values);
+        self.note(&array, position);
         if has_parentheses && !self.cursor.take(")") {
             return Err(self
                 .cursor
                 .problem(self.cursor.position(), "`)` is missing"));
         }
         Ok(())
+    }
+
+    /// Remembers where an option was set.
+    pub(super) fn note(&mut self, variable: &Variable, position: usize) {
+        if !self.is_stopped && self.scope.sets_option(variable) {
+            self.places.insert(variable.shown(), position);
+        }
     }
 
     pub(super) fn warn(&mut self, position: usize, message: impl Into<String>) {
@@ -225,11 +238,15 @@ impl Interpreter {
         {
             return Ok(Operand::of_values(position, only.values));
         }
+        let scalar = operands
+            .last()
+            .map(|last| last.values.clone().scalar())
+            .unwrap_or_default();
         let values = operands
             .into_iter()
             .flat_map(|operand| operand.values.list())
             .collect();
-        Ok(Operand::of_values(position, Values::List(values)))
+        Ok(Operand::of_values(position, Values::List(values, scalar)))
     }
 
     pub(super) fn double(&mut self, position: usize) -> Result<Operand, Problem> {

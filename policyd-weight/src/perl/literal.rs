@@ -137,6 +137,7 @@ impl Interpreter {
         match word.as_str() {
             "my" | "our" => return self.declaration(position),
             "undef" => {
+                self.end_of_undef()?;
                 return Ok(Operand::of_values(
                     position,
                     Values::Scalar(Value::Undefined),
@@ -162,6 +163,20 @@ impl Interpreter {
         Err(self.cursor.problem(position, message))
     }
 
+    /// Perl takes what follows for what is to lose its value.
+    fn end_of_undef(&mut self) -> Result<(), Problem> {
+        self.cursor.skip_blanks();
+        let next = self.cursor.peek();
+        let is_text =
+            next == Some('.') && !self.cursor.ahead(1).is_some_and(|c| c.is_ascii_digit());
+        if is_text || matches!(next, None | Some(',' | ';' | ')' | ']' | '}' | '=')) {
+            return Ok(());
+        }
+        let message =
+            "after `undef` a `,`, a `;` or a `)` has to stand: write '' or 0 for an empty value";
+        Err(self.cursor.problem(self.cursor.position(), message))
+    }
+
     /// Whether `=>` comes next, which makes a text of the word before it.
     fn is_before_arrow(&self) -> bool {
         let blanks =
@@ -179,7 +194,9 @@ impl Interpreter {
             "qq" => return self.double(position),
             "qw" => {
                 let text = single(&self.cursor.delimited("the list")?);
-                Values::List(text.split_ascii_whitespace().map(Value::from).collect())
+                let items: Vec<_> = text.split_ascii_whitespace().map(Value::from).collect();
+                let last = items.last().cloned().unwrap_or_default();
+                Values::List(items, last)
             }
             "qr" => Values::Scalar(self.regex()?),
             "m" => return self.match_at_once(position),
@@ -234,6 +251,9 @@ impl Interpreter {
             return Err(self.cursor.problem(position, message));
         }
         self.warn(position, message);
-        Ok(Operand::of_values(position, Values::List(vec![])))
+        Ok(Operand::of_values(
+            position,
+            Values::List(vec![], Value::Undefined),
+        ))
     }
 }

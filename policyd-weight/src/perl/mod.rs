@@ -15,6 +15,8 @@ mod quote;
 mod value;
 mod variables;
 
+use std::collections::BTreeMap;
+
 pub use problem::Problem;
 pub use value::Value;
 pub use variables::Variables;
@@ -27,6 +29,8 @@ use interpreter::Interpreter;
 pub struct Evaluated {
     /// The options.
     pub options: Variables,
+    /// Line and column, from 1, where each option that the file sets was set last: `$NAME`, `@NAME`.
+    pub places: BTreeMap<String, (usize, usize)>,
     /// What does nothing, and the like.
     pub warnings: Vec<Problem>,
 }
@@ -71,7 +75,12 @@ fn run(text: &[u8], options: Variables, declares: bool) -> Result<Evaluated, Pro
             .problem(0, "the file is larger than 1 MiB"));
     }
     interpreter.run()?;
+    let places = interpreter.places.iter().map(|(name, &position)| {
+        let place = interpreter.cursor.problem(position, "");
+        (name.clone(), (place.line, place.column))
+    });
     Ok(Evaluated {
+        places: places.collect(),
         options: interpreter.scope.options,
         warnings: interpreter.warnings,
     })

@@ -1,7 +1,7 @@
 //! Variables and elements of arrays by their names.
 
 use super::{
-    Problem,
+    Problem, Value,
     interpreter::Interpreter,
     operand::{Operand, Target},
     value::Values,
@@ -63,6 +63,13 @@ impl Interpreter {
         } else {
             index
         };
+        if index < 0.0 && from_end < 0.0 {
+            // Before the first one there is nothing, which cannot be set.
+            return Ok(Operand::of_values(
+                position,
+                Values::Scalar(Value::Undefined),
+            ));
+        }
         if !(0.0..MAX_INDEX).contains(&from_end) {
             return Err(self.cursor.problem(position, "there is no such element"));
         }

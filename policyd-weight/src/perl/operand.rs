@@ -52,3 +52,12 @@ pub(super) enum Target {
     Variable(Variable),
     Element(Variable, usize),
 }
+
+impl Target {
+    /// The variable, or the one that the element is of.
+    pub(super) fn variable(&self) -> &Variable {
+        match self {
+            Self::Variable(variable) | Self::Element(variable, _) => variable,
+        }
+    }
+}

@@ -49,9 +49,11 @@ impl Binary {
     /// The value of both, or why there is none.
     pub(super) fn apply(self, left: &Value, right: &Value) -> Result<Value, &'static str> {
         let (a, b) = (left.number(), right.number());
-        let whole = left.integer().zip(right.integer());
-        let exact =
-            |operation: fn(i64, i64) -> Option<i64>| whole.and_then(|(a, b)| operation(a, b));
+        if let Some((a, b)) = left.integer().zip(right.integer())
+            && let Some(exact) = self.exact(i128::from(a), i128::from(b))
+        {
+            return whole(exact);
+        }
         let number = match self {
             Self::Equal => {
                 let is_equal = a.partial_cmp(&b) == Some(std::cmp::Ordering::Equal);
@@ -76,26 +78,52 @@ impl Binary {
                 }
                 return Ok(text.repeat(count).into());
             }
-            Self::Add => exact(i64::checked_add).map_or(a + b, as_float),
-            Self::Subtract => exact(i64::checked_sub).map_or(a - b, as_float),
-            Self::Multiply => exact(i64::checked_mul).map_or(a * b, as_float),
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => a * b,
             Self::Divide if b == 0.0 => return Err("a division by zero"),
             Self::Divide => a / b,
-            Self::Remainder => return remainder(a, b),
+            Self::Remainder => return remainder(left, right),
             Self::Power => a.powf(b),
         };
         Ok(from_number(number))
     }
+
+    /// What Perl counts exactly of two whole numbers; none where it takes doubles.
+    fn exact(self, a: i128, b: i128) -> Option<i128> {
+        let found = match self {
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => a * b,
+            Self::Divide if a.abs() >= EXACT_DOUBLES && b != 0 && a % b == 0 => a / b,
+            Self::Power => power(a, b)?,
+            _ => return None,
+        };
+        // Below the least one it goes on with a double, above the most one with an unsigned number.
+        (i128::from(i64::MIN)..=i128::from(u64::MAX))
+            .contains(&found)
+            .then_some(found)
+    }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "checked by from_number")]
-fn as_float(number: i64) -> f64 {
-    number as f64
+/// Perl multiplies where the bits of the base, as many times as the exponent says, fit into a word; powers of two, and of 1
+/// and 0, are doubles.
+fn power(base: i128, exponent: i128) -> Option<i128> {
+    let is_power_of_two = base.unsigned_abs().is_power_of_two() || base == 0;
+    let bits = i128::from(128 - base.unsigned_abs().leading_zeros());
+    let fits = exponent >= 0 && bits.checked_mul(exponent)? <= 64 && !is_power_of_two;
+    fits.then(|| base.pow(u32::try_from(exponent).unwrap_or(0)))
 }
 
-/// Whole numbers stay whole as long as a double has them exactly.
+fn whole(number: i128) -> Result<Value, &'static str> {
+    i64::try_from(number)
+        .map(Value::Integer)
+        .map_err(|_| "the number grows beyond 9223372036854775807")
+}
+
+/// A whole number stays one as long as it is printed as one.
 fn from_number(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < MAX_EXACT {
+    if number.fract() == 0.0 && number.abs() < MAX_PRINTED {
         #[expect(clippy::cast_possible_truncation, reason = "exact")]
         return Value::Integer(number as i64);
     }
@@ -103,17 +131,35 @@ fn from_number(number: f64) -> Value {
 }
 
 /// The remainder has the sign of the divisor, of whole numbers.
-fn remainder(a: f64, b: f64) -> Result<Value, &'static str> {
-    let (a, b) = (a.trunc(), b.trunc());
-    if b == 0.0 {
+fn remainder(left: &Value, right: &Value) -> Result<Value, &'static str> {
+    let whole = |value: &Value| match value.integer() {
+        Some(number) => Some(i128::from(number)),
+        // Below that a double is exact where it is whole.
+        None => {
+            let number = value.number().trunc();
+            #[expect(clippy::cast_possible_truncation, reason = "below 2**64")]
+            (number.abs() < 18_446_744_073_709_551_616.0).then_some(number as i128)
+        }
+    };
+    let Some((a, b)) = whole(left).zip(whole(right)) else {
+        let (a, b) = (left.number(), right.number());
+        if b.trunc() == 0.0 {
+            return Err("a division by zero");
+        }
+        let rest = a % b;
+        let has_other_sign = rest != 0.0 && (a < 0.0) != (b < 0.0);
+        return Ok(from_number(if has_other_sign { rest + b } else { rest }));
+    };
+    if b == 0 {
         return Err("a division by zero");
     }
     let rest = a % b;
-    Ok(from_number(if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+    let rest = if rest != 0 && (rest < 0) != (b < 0) {
         rest + b
     } else {
         rest
-    }))
+    };
+    self::whole(rest)
 }
 
 fn limited(text: String) -> Result<Value, &'static str> {
@@ -123,7 +169,9 @@ fn limited(text: String) -> Result<Value, &'static str> {
     Ok(text.into())
 }
 
-/// Where doubles begin to leave out whole numbers; Perl prints larger ones with an exponent.
-const MAX_EXACT: f64 = 1e15;
+/// Where Perl begins to print doubles with an exponent.
+const MAX_PRINTED: f64 = 1e15;
+/// Where doubles begin to leave out whole numbers.
+const EXACT_DOUBLES: i128 = 1 << 53;
 /// How long a text may grow.
 const MAX_TEXT: usize = 64 << 10;

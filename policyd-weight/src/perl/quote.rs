@@ -86,6 +86,10 @@ impl Interpolation<'_> {
                     .take(most)
                     .take_while(|c| c.is_ascii_hexdigit())
                     .collect();
+                if braced && rest.get(2 + digits.len()) != Some(&'}') {
+                    let message = "`\\x{` is not ended by digits and a `}`";
+                    return Err(self.cursor.problem(place, message));
+                }
                 text.push(byte(
                     u32::from_str_radix(&format!("0{digits}"), 16),
                     self,

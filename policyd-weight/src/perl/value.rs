@@ -33,13 +33,52 @@ impl Value {
         }
     }
 
-    /// The whole number that the value is, if it is one.
+    /// The whole number that the value is, if it is one that Perl counts with exactly.
     pub(super) fn integer(&self) -> Option<i64> {
+        let of_float = |number: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "exact")]
+            let whole = number as i64;
+            (number.fract() == 0.0 && number.abs() < MAX_EXACT).then_some(whole)
+        };
         match self {
             Self::Undefined => Some(0),
             Self::Integer(number) => Some(*number),
-            Self::Text(text) => text.parse().ok(),
-            Self::Float(_) | Self::Regex(_) => None,
+            Self::Float(number) => of_float(*number),
+            Self::Text(text) => {
+                let text = text.trim_ascii();
+                // Neither a word such as `inf`, nor a number with something behind it.
+                let is_number = text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+                let number = || text.parse().ok().and_then(of_float);
+                text.parse()
+                    .ok()
+                    .or_else(|| is_number.then(number).flatten())
+            }
+            Self::Regex(_) => None,
+        }
+    }
+
+    /// With the other sign. Of a text that begins with a letter or a sign, Perl changes the sign alone.
+    pub(super) fn negated(&self) -> Self {
+        if let Self::Text(text) = self {
+            let is_number = text.trim_ascii().parse::<f64>().is_ok();
+            if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+                return format!("-{text}").into();
+            }
+            if let Some(rest) = text.strip_prefix('+') {
+                return format!("-{rest}").into();
+            }
+            if let Some(rest) = text.strip_prefix('-').filter(|_| !is_number) {
+                return format!("+{rest}").into();
+            }
+        }
+        match self {
+            Self::Float(number) => Self::Float(-number),
+            other => match other.integer().and_then(i64::checked_neg) {
+                Some(number) => Self::Integer(number),
+                None => Self::Float(-other.number()),
+            },
         }
     }
 
@@ -86,7 +125,8 @@ impl From<String> for Value {
 #[derive(Clone, Debug)]
 pub(super) enum Values {
     Scalar(Value),
-    List(Vec<Value>),
+    /// Its items, and what it is as a scalar: its last expression, of an array the length.
+    List(Vec<Value>, Value),
     Array(Vec<Value>),
 }
 
@@ -95,7 +135,7 @@ impl Values {
     pub(super) fn scalar(self) -> Value {
         match self {
             Self::Scalar(value) => value,
-            Self::List(values) => values.into_iter().next_back().unwrap_or_default(),
+            Self::List(_, scalar) => scalar,
             Self::Array(values) => Value::Integer(i64::try_from(values.len()).unwrap_or(i64::MAX)),
         }
     }
@@ -103,10 +143,13 @@ impl Values {
     pub(super) fn list(self) -> Vec<Value> {
         match self {
             Self::Scalar(value) => vec![value],
-            Self::List(values) | Self::Array(values) => values,
+            Self::List(values, _) | Self::Array(values) => values,
         }
     }
 }
+
+/// Where doubles begin to leave out whole numbers.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 #[cfg(test)]
 mod tests {

@@ -78,6 +78,11 @@ impl Scope {
         has(&self.options, variable)
     }
 
+    /// Whether an option changes where the variable is set, and not one of the file's own.
+    pub(super) fn sets_option(&self, variable: &Variable) -> bool {
+        matches!(self.place(variable), Place::Option)
+    }
+
     /// Whether the name means anything here.
     pub(super) fn knows(&self, variable: &Variable) -> bool {
         let is_special = matches!(variable.name.as_str(), "a" | "b" | "_" | "0");

@@ -199,9 +199,8 @@ impl Policy {
         let (config, dns) = (settings.config(), settings.dns());
         let resolver = dns.resolver().until(deadline);
         let lists = async {
-            dns.lists()
-                .test_once(&resolver, |status| self.list_changed(&status))
-                .await;
+            // Without their tests lists are not trusted; another one may be testing them without a deadline.
+            _ = timeout_at(deadline, dns.lists().test_once(&resolver)).await;
             dns.lists().facts(config, &resolver, mail).await
         };
         let lists_only = lists_first || config.lists_only;
@@ -212,6 +211,7 @@ impl Policy {
                 futures_util::future::join(lists, dns.facts(config, mail, deadline)).await;
             (lists, Some(facts))
         };
+        self.tell_lists(dns.lists());
         let mut scoring = Scoring::new(config, mail);
         let decided = scoring.lists(&facts_of_lists);
         let considered = facts_of_lists

@@ -8,7 +8,6 @@ mod settings;
 use std::{
     borrow::Cow,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use policy_daemon::{
@@ -23,7 +22,14 @@ pub(crate) use explain::Decided;
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
 
-use crate::{cache::Cache, config::Source, counters::Counters, dns::ListStatus, memory::Memory};
+use crate::{
+    cache::Cache,
+    config::{Source, fixed_options},
+    counters::Counters,
+    dns::{ListStatus, Lists},
+    memory::Memory,
+    perl::Variables,
+};
 
 /// Why a request is not answered: its connection is closed.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -49,6 +55,8 @@ pub struct Policy {
     counters: Counters,
     changes: Changes,
     traces: Traces,
+    /// The options of the start, of which some hold until the end.
+    started: Variables,
 }
 
 impl Policy {
@@ -58,6 +66,7 @@ impl Policy {
         let size = if settings.config().compat { 1 } else { MAILS };
         let under_way = settings.max_requests();
         Self {
+            started: settings.options().clone(),
             settings: RwLock::new(Arc::new(settings)),
             cache: Cache::default(),
             memory: Memory::new(size),
@@ -100,19 +109,20 @@ impl Policy {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the file again. The old settings hold on where it has a fault; caches and the health of lists stay.
+    /// Reads the file again. The old settings hold on where it has a fault; caches and the health of lists stay. What has
+    /// changed and needs a restart, a line each, which the log has as well.
     ///
     /// # Errors
     ///
     /// The fault, which the log has as well.
-    pub fn reload(&self) -> Result<(), String> {
+    pub fn reload(&self) -> Result<Vec<String>, String> {
         let reloaded = self.load_again();
         // Who reads that it is done finds the new one in force.
         self.counters.reloaded(reloaded.is_ok());
         reloaded
     }
 
-    fn load_again(&self) -> Result<(), String> {
+    fn load_again(&self) -> Result<Vec<String>, String> {
         let before = self.settings();
         let Source { compat, .. } = before.source();
         let loaded = Settings::load(before.source().clone(), Some(&before));
@@ -129,11 +139,12 @@ impl Policy {
                 self.changes.add(&*text);
                 self.log.info(text);
                 settings.log_findings(&self.log);
+                let waiting = self.waiting_for_restart(settings.options());
                 *self
                     .settings
                     .write()
                     .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
-                Ok(())
+                Ok(waiting)
             }
             Err(error) => {
                 let fault = one_line(&error);
@@ -145,25 +156,56 @@ impl Policy {
         }
     }
 
-    /// Tests the lists, and says of each whether it is skipped from now on.
+    /// What the file has otherwise than at the start, and no reload changes.
+    fn waiting_for_restart(&self, options: &Variables) -> Vec<String> {
+        let changed =
+            fixed_options().filter(|name| options.scalar(name) != self.started.scalar(name));
+        // Without values: an address of a store may hold a password.
+        let lines = changed.map(|name| {
+            let text =
+                format!("${name} has changed, which needs a restart: that of the start holds on");
+            self.changes.add(&*text);
+            self.log.line(Level::Warning, &*text);
+            text
+        });
+        lines.collect()
+    }
+
+    /// Tests the lists if that is due, and says what has become of them.
     pub async fn test_lists(&self) {
         let settings = self.settings();
         let dns = settings.dns();
-        dns.lists()
-            .test(dns.resolver(), |status| self.list_changed(&status))
-            .await;
+        dns.lists().test_if_due(dns.resolver()).await;
+        self.tell_lists(dns.lists());
+    }
+
+    /// Says of each list whose state is another one what has become of it.
+    fn tell_lists(&self, lists: &Lists) {
+        for status in lists.changes() {
+            self.list_changed(&status);
+        }
     }
 
     fn list_changed(&self, status: &ListStatus) {
-        let zone = &status.zone;
-        match &status.skipped {
-            Some(why) => {
+        match status {
+            ListStatus::Skipped(zone, why) => {
                 let text = format!("the list {zone} is skipped: {why}");
                 self.changes.add(&*text);
                 self.log.line(Level::Warning, text);
             }
-            None => {
+            ListStatus::NoTest(zone) => {
+                let text =
+                    format!("the list {zone} does not answer its test, which is done again soon");
+                self.changes.add(&*text);
+                self.log.line(Level::Warning, text);
+            }
+            ListStatus::Asked(zone) => {
                 let text = format!("the list {zone} is asked again");
+                self.changes.add(&*text);
+                self.log.info(text);
+            }
+            ListStatus::Tested(zone) => {
+                let text = format!("the list {zone} has answered its test");
                 self.changes.add(&*text);
                 self.log.info(text);
             }
@@ -192,8 +234,6 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// How many mails of each kind are remembered for their next recipients.
 const MAILS: usize = 10_000;
-/// Between the requests that test lists again.
-pub const TEST_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use policy_store::Countries;
 
 use super::one_line;
 use crate::{
-    config::{Config, Finding, Loaded, Source, check, load},
+    config::{Config, Finding, Loaded, Source, check, load, number_of},
     dns::Dns,
     perl::Variables,
 };
@@ -35,10 +35,10 @@ impl Settings {
         let shown = source.shown();
         if let Some(error) = findings
             .iter()
-            .find(|finding| finding.kind() == "error")
+            .find(|finding| finding.is_error())
             .filter(|_| !source.compat)
         {
-            return Err(format!("{shown}:1:1: error: {}", error.text()));
+            return Err(error.report(&source, &loaded));
         }
         let mut config = Config::new(&loaded.options, source.compat);
         config.debug |= source.debug;
@@ -100,11 +100,10 @@ impl Settings {
     /// Findings and oddities, as `FILE:LINE:COLUMN: KIND: ..`.
     #[must_use]
     pub fn reports(&self) -> Vec<String> {
-        let shown = self.source.shown();
         let findings = self
             .findings
             .iter()
-            .map(|finding| format!("{shown}:1:1: {}: {}", finding.kind(), finding.text()));
+            .map(|finding| finding.report(&self.source, &self.loaded));
         self.loaded
             .warnings
             .iter()
@@ -114,14 +113,13 @@ impl Settings {
     }
 
     pub(super) fn max_requests(&self) -> usize {
-        let number = self.loaded.options.scalar("MAX_PROC").number();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "between 1 and 10,000"
         )]
-        let number = number.clamp(1.0, 10_000.0) as usize;
-        number
+        let most = number_of(&self.loaded.options, "MAX_PROC") as usize;
+        most
     }
 
     pub(super) fn default_response(&self) -> String {

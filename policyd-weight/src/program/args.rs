@@ -108,8 +108,13 @@ impl Args {
                 "reload" => args.act(Action::Reload)?,
                 "defaults" => args.act(Action::Defaults)?,
                 _ => {
+                    let hint = match word.as_str() {
+                        "ctl" => ": it comes first, policyd-weight ctl COMMAND",
+                        "status" => ": see policyd-weight ctl status",
+                        _ => "",
+                    };
                     return Err(WrongArgs::usage(format!(
-                        "policyd-weight: unknown option {word}"
+                        "policyd-weight: unknown option {word}{hint}"
                     )));
                 }
             }
@@ -181,8 +186,8 @@ Options
                        /etc/postfix/policyd-weight.cf, /usr/local/etc/policyd-weight.conf, ./policyd-weight.conf
     -D                 stay in the foreground (with start)
     -d                 debug: the log on standard output, the next port, no other user
-    -k                 empty the cache; with start or stop, before that
-    -s                 print the cache; with -d that of a debugged daemon
+    -k                 empty the cache of the daemon, and of processes under spawn(8); with an action, before that
+    -s                 print it; with -d that of a debugged daemon
     -v, --version      print the version
     -h, --help         print this help
     --compat           do everything as the Perl program does it, harmful things as well
@@ -233,6 +238,16 @@ mod tests {
     fn wrong_words_are_named() {
         for (line, status, message) in [
             ("-x", 1, "policyd-weight: unknown option -x"),
+            (
+                "-d ctl status",
+                1,
+                "policyd-weight: unknown option ctl: it comes first, policyd-weight ctl COMMAND",
+            ),
+            (
+                "status",
+                1,
+                "policyd-weight: unknown option status: see policyd-weight ctl status",
+            ),
             ("start stop", 1, "policyd-weight: one action at a time"),
             ("-f", 1, "policyd-weight: a file is missing after -f"),
             (

@@ -1,117 +1,173 @@
-//! `-s` and `-k`: the cache of the running daemon, or of the file where none runs.
+//! `-s` and `-k`: the cache of the running daemon, or of the file where none runs, which processes of spawn(8) have as well.
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::{Exit, paths::Paths, print, runtime};
-use crate::cache::{Backing, Cache, open_file};
+use super::{Exit, paths::Paths, print, runtime, say};
+use crate::cache::{Backing, Cache, cause, file_of, open_file, shown_store};
 
-/// Prints the entries.
-pub(super) fn show(paths: &Paths) -> Result<(), Exit> {
+/// Prints the entries, after the cache that they are of.
+pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
     print("*** querying cache for content stats:\n");
-    let entries = match ask(paths, "5 stats\n") {
-        Some(answer) => {
-            if answer.starts_with("stats shared") {
-                return Err(shared("its entries are not listed"));
+    match ask(paths, "5 stats\n")? {
+        Some((socket, answer)) if !answer.starts_with("stats shared") => {
+            print(&format!("*** of the daemon at {}\n", socket.display()));
+            let is_entry =
+                |line: &&str| line.starts_with("blocked: ") || line.starts_with("pass: ");
+            for entry in answer.lines().filter(is_entry) {
+                print(&format!("{entry}\n"));
             }
-            let lines = answer
-                .lines()
-                .filter(|line| line.starts_with("blocked: ") || line.starts_with("pass: "));
-            lines.map(str::to_owned).collect()
         }
-        None => match existing_file(paths) {
-            Some(path) => with_file(path, |cache| cache.entries())?,
-            None => vec![],
-        },
-    };
-    for entry in entries {
-        print(&format!("{entry}\n"));
+        daemon => {
+            let file = file(paths, store, "its entries are not listed")?;
+            let exists = exists(&file)?;
+            let of_file = of_file(paths, &file, exists, daemon.is_some());
+            print(&format!("*** {of_file}\n"));
+            if exists {
+                for entry in with_file(&file, |cache| cache.entries())? {
+                    print(&format!("{entry}\n"));
+                }
+            }
+        }
     }
     Ok(())
 }
 
-/// Forgets all clients.
-pub(super) fn empty(paths: &Paths) -> Result<(), Exit> {
-    if let Some(answer) = ask(paths, "5 kill\n") {
-        if answer.starts_with("kill shared") {
-            return Err(shared("it stays as it is"));
+/// Forgets all clients, and says of which cache.
+pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
+    let daemon = ask(paths, "5 kill\n")?;
+    if let Some((socket, answer)) = &daemon
+        && !answer.starts_with("kill shared")
+    {
+        let shown = socket.display();
+        let count = answer.strip_prefix("kill ").map(str::trim);
+        if let Some(count) = count.filter(|count| count.parse::<u64>().is_ok()) {
+            print(&format!("*** {count} forgotten of the daemon at {shown}\n"));
+            return Ok(());
         }
-        return Ok(());
+        let text = format!("the daemon at {shown} could not empty its cache: {answer}");
+        return Err(Exit::with_status(1, text.trim_end()));
     }
+    if daemon.is_none() {
+        remove_stale(paths)?;
+    }
+    let file = file(paths, store, "it stays as it is")?;
+    let exists = exists(&file)?;
+    let count = if exists {
+        with_file(&file, Cache::clear)?.unwrap_or_default()
+    } else {
+        0
+    };
+    let of_file = of_file(paths, &file, exists, daemon.is_some());
+    print(&format!("*** {count} forgotten {of_file}\n"));
+    Ok(())
+}
+
+/// What a daemon of before has left.
+fn remove_stale(paths: &Paths) -> Result<(), Exit> {
     if let Some(socket) = paths
         .socket
         .as_ref()
         .filter(|socket| fs::symlink_metadata(socket).is_ok())
     {
         let shown = socket.display();
-        // Nobody reads it: nothing is to be done.
-        _ = writeln!(
-            std::io::stderr(),
+        say(&format!(
             "warning: -k action but {shown} still exists, deleting it"
-        );
+        ));
         fs::remove_file(socket).map_err(|error| Exit::died(format!("{shown}: {error}")))?;
     }
     let lock = paths.directory.join("cache_lock");
     if lock.is_dir() {
-        _ = writeln!(
-            std::io::stderr(),
-            "warning: removing stale {}",
-            lock.display()
-        );
+        say(&format!("warning: removing stale {}", lock.display()));
         _ = fs::remove_dir(&lock);
-    }
-    if let Some(path) = existing_file(paths) {
-        with_file(path, |cache| {
-            cache.clear();
-        })?;
     }
     Ok(())
 }
 
-fn shared(consequence: &str) -> Exit {
-    Exit::with_status(
-        1,
-        format!("the cache is in $CACHE_STORE, which other hosts share: {consequence}"),
-    )
+/// The file that the cache is in.
+fn file(paths: &Paths, store: &str, consequence: &str) -> Result<PathBuf, Exit> {
+    if store.is_empty() {
+        return paths.cache_file().ok_or_else(|| {
+            let text = "there is no socket and no file of the cache: $SPATH is empty, and each process has its own in memory";
+            Exit::with_status(1, text)
+        });
+    }
+    file_of(store).ok_or_else(|| {
+        let shown = shown_store(store);
+        let text = format!(
+            "the cache is in $CACHE_STORE, which other hosts share: {consequence}: {shown}"
+        );
+        Exit::with_status(1, text)
+    })
 }
 
-fn existing_file(paths: &Paths) -> Option<std::path::PathBuf> {
-    paths.cache_file().filter(|path| path.is_file())
+/// Which cache it is.
+fn of_file(paths: &Paths, file: &Path, exists: bool, asks_daemon: bool) -> String {
+    let missing = if exists { "" } else { ", which is not there" };
+    let shown = format!("{}{missing}", file.display());
+    match paths.socket.as_ref().filter(|_| !asks_daemon) {
+        Some(socket) => {
+            let socket = socket.display();
+            format!("of the file {shown}: no daemon listens at {socket}")
+        }
+        None => format!("of the file {shown}"),
+    }
 }
 
-/// What the daemon answers; none if there is none.
-fn ask(paths: &Paths, line: &str) -> Option<String> {
-    let mut stream = UnixStream::connect(paths.socket.as_ref()?).ok()?;
-    stream.set_read_timeout(Some(MAX_TIME)).ok()?;
-    stream.write_all(line.as_bytes()).ok()?;
+fn exists(file: &Path) -> Result<bool, Exit> {
+    file.try_exists()
+        .map_err(|error| Exit::died(format!("{}: {error}", file.display())))
+}
+
+/// The socket and what the daemon answers there; none if there is no daemon.
+fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, Exit> {
+    let Some(socket) = &paths.socket else {
+        return Ok(None);
+    };
+    let failed = |error: io::Error| {
+        let shown = socket.display();
+        Exit::with_status(1, format!("cannot ask the daemon at {shown}: {error}"))
+    };
+    let mut stream = match UnixStream::connect(socket) {
+        Ok(stream) => stream,
+        Err(error)
+            if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    stream.set_read_timeout(Some(MAX_TIME)).map_err(failed)?;
+    stream.write_all(line.as_bytes()).map_err(failed)?;
     let mut answer = vec![];
-    stream.read_to_end(&mut answer).ok()?;
-    Some(answer.iter().map(|&byte| char::from(byte)).collect())
+    stream.read_to_end(&mut answer).map_err(failed)?;
+    if answer.is_empty() {
+        return Err(failed(io::Error::other("it has not answered")));
+    }
+    let answer = answer.iter().map(|&byte| char::from(byte)).collect();
+    Ok(Some((socket, answer)))
 }
 
 /// Does something with the cache of a file, and writes it.
-fn with_file<T>(path: impl AsRef<Path>, run: impl FnOnce(&Cache) -> T) -> Result<T, Exit> {
+fn with_file<T>(path: &Path, run: impl FnOnce(&Cache) -> T) -> Result<T, Exit> {
     runtime()?.block_on(async {
-        let failed = |error: &dyn std::fmt::Display| {
-            Exit::died(format!("{}: {error}", path.as_ref().display()))
+        let failed = |error: &dyn std::error::Error| {
+            Exit::died(format!("{}: {}", path.display(), cause(error)))
         };
         let cache = Cache::default();
-        let file = open_file(path.as_ref())
-            .await
-            .map_err(|error| failed(&error))?;
-        cache
-            .attach(Backing::File(file))
-            .await
-            .map_err(|error| failed(&error))?;
+        let file = open_file(path).await.map_err(|error| failed(&error))?;
+        let attached = cache.attach(Backing::File(file)).await;
+        attached.map_err(|error| failed(&error))?;
         let result = run(&cache);
         cache.flush().await.map_err(|error| failed(&error))?;
         Ok(result)
     })
 }
 
+/// Longer than the daemon takes to write its file.
 const MAX_TIME: Duration = Duration::from_secs(5);

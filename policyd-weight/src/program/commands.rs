@@ -48,7 +48,7 @@ impl TokioCommands for WeightCommands {
 
     fn lists(&self) -> Option<Section> {
         let settings = self.policy.settings();
-        Some(dns::section(settings.dns().lists().iter()))
+        Some(dns::section_with_uses(settings.dns().lists().with_uses()))
     }
 
     fn traces(&self) -> Option<Traces> {
@@ -59,8 +59,8 @@ impl TokioCommands for WeightCommands {
         Box::pin(async move {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words[..] {
-                ["cache", "show"] => self.show(None),
-                ["cache", "show", client] => self.show(Some(client)),
+                ["cache", "show"] => self.show(None).await,
+                ["cache", "show", client] => self.show(Some(client)).await,
                 ["cache", "forget", client] => self.forget(client).await,
                 _ => Err(format!("unknown command: {}", words.join(" "))),
             }
@@ -70,7 +70,7 @@ impl TokioCommands for WeightCommands {
 
 impl WeightCommands {
     /// The entries of all clients or of one, as `-s` prints them.
-    fn show(&self, client: Option<&str>) -> Result<Done, String> {
+    async fn show(&self, client: Option<&str>) -> Result<Done, String> {
         let cache = self.policy.cache();
         if cache.is_shared() {
             return Err(
@@ -78,6 +78,8 @@ impl WeightCommands {
                     .to_owned(),
             );
         }
+        // Of a file that fails the log tells.
+        _ = cache.refresh().await;
         let entries = cache.entries_of(client);
         match client {
             Some(client) if entries.is_empty() => Err(format!("nothing is known of {client}")),
@@ -91,7 +93,10 @@ impl WeightCommands {
     }
 
     async fn forget(&self, client: &str) -> Result<Done, String> {
-        let forgotten = self.policy.cache().forget(client).await;
+        let cache = self.policy.cache();
+        _ = cache.refresh().await;
+        let forgotten = cache.forget(client).await;
+        _ = cache.flush().await;
         match forgotten.map_err(|error| error.to_string())? {
             0 => Err(format!("nothing is known of {client}")),
             count => Ok(Done::changed(format!(

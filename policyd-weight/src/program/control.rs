@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::policy::Policy;
+use crate::{cache::cause, policy::Policy};
 
 /// The socket, whose file goes with it.
 #[derive(Debug)]
@@ -90,6 +90,8 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
     let answer = match line.split(' ').nth(1) {
         Some("stats") if policy.cache().is_shared() => "stats shared\nEOF\n".to_owned(),
         Some("stats") => {
+            // Of a file that fails the log tells.
+            _ = policy.cache().refresh().await;
             let entries = policy
                 .cache()
                 .entries()
@@ -97,20 +99,28 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
                 .map(|entry| entry + "\n");
             format!("stats \n{}EOF\n", entries.collect::<String>())
         }
-        Some("kill") if policy.cache().clear() => {
-            policy
-                .cache()
-                .flush()
-                .await
-                .map_err(crate::cache::io_error)?;
-            policy.log().info("cache killed");
-            "kill \n".to_owned()
-        }
-        Some("kill") => "kill shared\n".to_owned(),
+        Some("kill") => kill(policy).await,
         _ => format!("unknown cache request: {line}\nEOF\n"),
     };
     stream.write_all(&crate::policy::bytes(&answer)).await?;
     stream.shutdown().await
+}
+
+/// Empties the cache, and what processes of spawn(8) have written into its file.
+async fn kill(policy: &Policy) -> String {
+    let cache = policy.cache();
+    if cache.is_shared() {
+        return "kill shared\n".to_owned();
+    }
+    let refreshed = cache.refresh().await;
+    let count = cache.clear().unwrap_or_default();
+    match refreshed.and(cache.flush().await) {
+        Ok(()) => {
+            policy.log().info("cache killed");
+            format!("kill {count}\n")
+        }
+        Err(error) => format!("kill failed: {}\n", cause(&error)),
+    }
 }
 
 const MAX_TIME: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The actions of the daemon: start, stop, restart, reload.
+//! The daemon: which action of the command line does what, and its start.
 
 use std::{
     io::{self, Read},
@@ -6,7 +6,6 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use nix::unistd::Uid;
@@ -14,17 +13,19 @@ use policy_daemon::{
     DaemonOptions, Inherited, StartError,
     log::{Level, Log, LogTarget},
 };
-use rustix::process::Signal;
 use tokio::sync::watch;
 
 use super::{
-    Action, Args, Exit, client,
+    Action, Args, Exit,
+    cache_place::CachePlace,
+    client,
     handler::WeightHandler,
     maintenance::Maintenance,
     paths::Paths,
-    pid_file, predecessor, print,
+    pid_file::{self, Named},
+    predecessor,
     service::{READY, WeightService},
-    settings, spawn,
+    settings, spawn, stop,
 };
 use crate::{
     config::{bind_address, control_path, inet},
@@ -42,39 +43,39 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
         Action::Reload => "reload",
         _ => "",
     };
-    let needs_root = || Exit::died(format!("You must be root in order to use \"{word}\"!"));
-    let is_other = !word.is_empty() && !is_root && !args.debug;
-    if is_other && args.action != Action::Start {
-        return Err(needs_root());
-    }
     let settings = settings(args)?;
     let paths = Paths::new(settings.options(), args.debug);
-    // A service manager may start it as the user that it is to become.
-    if is_other && paths.uid() != Some(Uid::effective()) {
-        return Err(needs_root());
+    // The user that it is to become, as which a service manager may start it, may do what it likes with its own processes.
+    if !word.is_empty() && !is_root && !args.debug && paths.uid() != Some(Uid::effective()) {
+        return Err(Exit::died(format!(
+            "You must be root in order to use \"{word}\"!"
+        )));
     }
     paths.check()?;
     if args.action == Action::Reload {
-        return reload(&paths);
+        return stop::reload(&paths);
     }
+    let store = settings.options().scalar("CACHE_STORE").to_string();
     if args.empties_cache && !args.detached {
-        client::empty(&paths)?;
-        if args.action == Action::Spawn {
-            return Ok(());
+        let emptied = client::empty(&paths, &store);
+        match args.action {
+            Action::Spawn => return emptied,
+            // The action is what is wanted.
+            _ => emptied.unwrap_or_else(|exit| exit.say()),
         }
     }
     if args.shows_cache {
-        return client::show(&paths);
+        return client::show(&paths, &store);
     }
     let ident = settings.options().scalar("syslog_ident").to_string();
     if args.action == Action::Stop {
-        return stop(&paths).map(|()| print(" ... done\n"));
+        return stop::stop(&paths, args.compat).map(|stopped| stopped.print(" ... done\n"));
     }
     let log_target = log_target(args, &settings)?;
     match args.action {
         Action::Spawn => spawn::run(settings, &paths, Log::daemon(&ident, log_target)),
         Action::Restart if !args.detached => {
-            stop(&paths)?;
+            stop::stop(&paths, args.compat)?.print(" done\n");
             start(args, settings, &paths, &ident, log_target)
         }
         _ => start(args, settings, &paths, &ident, log_target),
@@ -100,47 +101,6 @@ fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
     }
 }
 
-fn reload(paths: &Paths) -> Result<(), Exit> {
-    let shown = paths.pid_file.display();
-    let Some(pid) = pid_file::running(&paths.pid_file) else {
-        return Err(Exit::died(format!(
-            "Couldn't open {shown}: no such process of policyd-weight"
-        )));
-    };
-    print(&format!("sending HUP to {}\n", pid.as_raw_nonzero()));
-    pid_file::signal(pid, Signal::HUP).map_err(|error| Exit::died(format!("err: {error}")))
-}
-
-/// Ends the daemon of the pid file, and waits for its end.
-fn stop(paths: &Paths) -> Result<(), Exit> {
-    if !paths.pid_file.is_file() {
-        return Err(Exit::with_status(
-            1,
-            format!("No pidfile, expected it at {}!", paths.pid_file.display()),
-        ));
-    }
-    let pid = pid_file::running(&paths.pid_file);
-    _ = std::fs::remove_file(&paths.pid_file);
-    let Some(pid) = pid else { return Ok(()) };
-    print("terminating ");
-    if pid_file::signal(pid, Signal::TERM).is_err() {
-        return Ok(());
-    }
-    if pid_file::has_ended(pid, MAX_END, || print(".")) {
-        return Ok(());
-    }
-    // Requests under way have had their time.
-    _ = pid_file::signal(pid, Signal::KILL);
-    print("killed\n");
-    if pid_file::has_ended(pid, MAX_END, || ()) {
-        return Ok(());
-    }
-    Err(Exit::died(format!(
-        "a process with pid {} exists, and does not end",
-        pid.as_raw_nonzero()
-    )))
-}
-
 fn start(
     args: &Args,
     settings: Settings,
@@ -148,7 +108,8 @@ fn start(
     ident: &str,
     log_target: LogTarget,
 ) -> Result<(), Exit> {
-    let running = pid_file::running(&paths.pid_file);
+    // A file that names no process is replaced: two daemons cannot have one port.
+    let running = pid_file::look(&paths.pid_file).ok().and_then(Named::pid);
     if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target)) {
         return Err(Exit::died("Process already running"));
     }
@@ -199,6 +160,8 @@ fn serve(
         // The leader of a session and a group of its own, which `stop` ends.
         _ = rustix::process::setsid();
     }
+    // `stop` looks for this name, whatever the file of the program is called.
+    _ = rustix::thread::set_name(c"policyd-weight");
     let inherited = Inherited::take()
         .map_err(StartError::system("LISTEN_FDS"))
         .map_err(fatal)?;
@@ -211,20 +174,21 @@ fn serve(
     if let Err(error) = pid_file::write(&paths.pid_file) {
         let shown = paths.pid_file.display();
         if Uid::effective().is_root() || args.debug {
-            return Err(Exit::died(format!("{shown}: {error}")));
+            return Err(Exit::died(format!(
+                "cannot write the pid file {shown}: {error}"
+            )));
         }
         // The service manager that has started it as its own user knows the process.
         log.line(Level::Notice, format!("no pid file {shown}: {error}"));
     }
     settings.log_findings(&log);
-    let store = settings.options().scalar("CACHE_STORE").to_string();
+    let place = CachePlace::new(settings.options(), paths);
     let modified = settings.source().modified();
     let policy = Arc::new(Policy::new(settings, log));
     let (ready, is_ready) = watch::channel(false);
     let maintenance = Maintenance {
         policy: Arc::clone(&policy),
-        store,
-        file: paths.cache_file(),
+        place,
         socket: paths.socket.clone(),
         ready,
     };
@@ -234,7 +198,8 @@ fn serve(
     };
     let service = WeightService::new(handler, modified, maintenance, args.detached);
     let served = daemon.serve(service).map_err(fatal);
-    pid_file::remove_own(&paths.pid_file);
+    // The daemon's user may not be allowed to.
+    _ = pid_file::remove(&paths.pid_file, rustix::process::getpid());
     served
 }
 
@@ -296,6 +261,3 @@ fn control(args: &Args, options: &Variables) -> Result<Option<PathBuf>, Exit> {
         None => Err(Exit::config(format!("{what} {text}: no unix:/PATH"))),
     }
 }
-
-/// How long `stop` waits for the end, and once more after SIGKILL.
-const MAX_END: Duration = Duration::from_secs(6);

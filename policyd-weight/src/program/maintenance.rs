@@ -1,8 +1,8 @@
-//! The maintenance of a daemon beside its requests: the cache's file and socket, the tests of lists.
+//! The maintenance of a daemon beside its requests: the cache's place and socket, the tests of lists.
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -14,55 +14,17 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::control::{self, ControlSocket};
-use crate::{
-    cache::{Backing, open_file, open_store},
-    policy::{Policy, TEST_INTERVAL},
+use super::{
+    cache_place::CachePlace,
+    control::{self, ControlSocket},
 };
-
-/// Puts the store that the options name behind the cache, or a file. Where neither can be had, the cache is in memory.
-pub(super) async fn open_backing(
-    policy: &Policy,
-    store: &str,
-    file: Option<&Path>,
-    shares_file: bool,
-) {
-    let backing = if !store.is_empty() {
-        open_store(store).await.map(Backing::Shared)
-    } else if let Some(path) = file {
-        let opened = open_file(path).await;
-        opened.map(|file| {
-            if shares_file {
-                Backing::Shared(Box::new(file))
-            } else {
-                Backing::File(file)
-            }
-        })
-    } else {
-        return;
-    };
-    let attached = match backing {
-        Ok(backing) => policy
-            .cache()
-            .attach(backing)
-            .await
-            .map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    if let Err(error) = attached {
-        policy.log().line(
-            Level::Warning,
-            format!("the cache is in memory only: {error}"),
-        );
-    }
-}
+use crate::policy::Policy;
 
 /// What the thread needs.
 #[derive(Debug)]
 pub(super) struct Maintenance {
     pub(super) policy: Arc<Policy>,
-    pub(super) store: String,
-    pub(super) file: Option<PathBuf>,
+    pub(super) place: CachePlace,
     pub(super) socket: Option<PathBuf>,
     pub(super) ready: watch::Sender<bool>,
 }
@@ -102,33 +64,25 @@ impl Maintenance {
         Ok(Running { stop, thread })
     }
 
-    async fn run(self, socket: Option<ControlSocket>, stopped: oneshot::Receiver<()>) {
-        open_backing(&self.policy, &self.store, self.file.as_deref(), false).await;
+    async fn run(mut self, socket: Option<ControlSocket>, stopped: oneshot::Receiver<()>) {
+        let mut place = std::mem::take(&mut self.place);
+        place.keep(&self.policy).await;
         self.ready.send_replace(true);
         tokio::select! {
-            () = self.write_changes() => {}
+            () = self.keep(&mut place) => {}
             () = self.serve(socket) => {}
             () = self.test_lists() => {}
             _ = stopped => {}
         }
-        self.flush().await;
+        place.end(&self.policy).await;
     }
 
-    async fn write_changes(&self) {
+    async fn keep(&self, place: &mut CachePlace) {
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.flush().await;
-        }
-    }
-
-    async fn flush(&self) {
-        if let Err(error) = self.policy.cache().flush().await {
-            self.policy.log().line(
-                Level::Warning,
-                format!("the cache's file cannot be written: {error}"),
-            );
+            place.keep(&self.policy).await;
         }
     }
 
@@ -150,7 +104,8 @@ impl Maintenance {
     }
 
     async fn test_lists(&self) {
-        let mut ticks = interval(TEST_INTERVAL);
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             // The first requests do not wait for what is tested by then.

@@ -1,6 +1,7 @@
 //! The program: what each action of the command line does.
 
 mod args;
+mod cache_place;
 mod client;
 mod commands;
 mod control;
@@ -12,6 +13,7 @@ mod pid_file;
 mod predecessor;
 mod service;
 mod spawn;
+mod stop;
 
 use std::{
     borrow::Cow,
@@ -25,9 +27,10 @@ use policy_daemon::log::Log;
 use serde_json::{Value, json};
 
 pub use args::{Action, Args, USAGE, WrongArgs};
+use paths::Paths;
 
 use crate::{
-    config::{self, DefaultSet, Source},
+    config::{self, DefaultSet, Finding, Loaded, Source},
     policy::{Policy, Settings, bytes},
 };
 
@@ -61,6 +64,13 @@ impl Exit {
             message: message.into(),
         }
     }
+
+    /// Writes the message on standard error.
+    fn say(&self) {
+        if !self.message.is_empty() {
+            say(&self.message);
+        }
+    }
 }
 
 /// Runs the program.
@@ -84,10 +94,7 @@ pub fn run() -> ExitCode {
     match act(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            if !exit.message.is_empty() {
-                // Nobody reads it: nothing is to be done.
-                _ = writeln!(io::stderr(), "{}", exit.message);
-            }
+            exit.say();
             ExitCode::from(exit.status)
         }
     }
@@ -160,7 +167,11 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let source = source(args);
     let loaded = config::load(&source, None).map_err(Exit::config)?;
     let shown = source.shown();
-    let findings = config::check(&source, &loaded);
+    let mut findings = config::check(&source, &loaded);
+    findings.extend(Paths::new(&loaded.options, false).unknown_accounts(&loaded));
+    if !findings.iter().any(Finding::is_error) {
+        findings.extend(store_away(&loaded)?);
+    }
     let mut lines = loaded.warnings.clone();
     if let Some(fault) = &loaded.ignored {
         lines.push(fault.clone());
@@ -168,10 +179,9 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     lines.extend(
         findings
             .iter()
-            .map(|finding| format!("{shown}:1:1: {}: {}", finding.kind(), finding.text())),
+            .map(|finding| finding.report(&source, &loaded)),
     );
-    let has_error =
-        loaded.ignored.is_some() || findings.iter().any(|finding| finding.kind() == "error");
+    let has_error = loaded.ignored.is_some() || findings.iter().any(Finding::is_error);
     let lines = lines.join("\n");
     if has_error {
         return Err(Exit::config(lines));
@@ -184,6 +194,17 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     Settings::load(source, None).map_err(Exit::config)?;
     print(&seen);
     Ok(())
+}
+
+/// A cache that hosts share, and that does not answer.
+fn store_away(loaded: &Loaded) -> Result<Option<Finding>, Exit> {
+    let store = loaded.options.scalar("CACHE_STORE").to_string();
+    let away = runtime()?.block_on(crate::cache::probe(&store));
+    Ok(away.map(|away| {
+        Finding::warning(format!(
+            "$CACHE_STORE: {away}; as long as it is away no client is remembered, and each mail has its score anew"
+        ))
+    }))
 }
 
 fn explain(args: &Args) -> Result<(), Exit> {
@@ -233,6 +254,12 @@ fn version() -> String {
         "policyd-weight version: {}, the score of 0.1.15\n",
         env!("CARGO_PKG_VERSION")
     )
+}
+
+/// Writes a line on standard error.
+fn say(line: &str) {
+    // Nobody reads it: nothing is to be done.
+    _ = writeln!(io::stderr(), "{line}");
 }
 
 fn print(text: &str) {

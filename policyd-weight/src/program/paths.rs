@@ -3,14 +3,17 @@
 use std::{
     ffi::OsStr,
     fs::{self, DirBuilder},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use nix::unistd::{Gid, Group, Uid, User};
 
 use super::{Exit, within};
-use crate::perl::Variables;
+use crate::{
+    config::{Finding, Loaded},
+    perl::Variables,
+};
 
 /// The paths of a configuration.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Paths {
     pub(super) socket: Option<PathBuf>,
     pub(super) user: String,
     pub(super) group: String,
+    /// Behind the names of what a daemon has for itself.
+    suffix: &'static str,
 }
 
 impl Paths {
@@ -38,16 +43,22 @@ impl Paths {
         Self {
             directory: text("LOCKPATH").into(),
             pid_file: pid_file.into(),
-            socket: socket.map(|path| format!("{path}{suffix}").into()),
+            // The default has two slashes in a row.
+            socket: socket.map(|path| {
+                let path = PathBuf::from(format!("{path}{suffix}"));
+                path.components().collect()
+            }),
             group: group.unwrap_or_else(|| user.clone()),
             user,
+            suffix,
         }
     }
 
     /// The file of the cache; none where nothing is to outlive the process.
     pub(super) fn cache_file(&self) -> Option<PathBuf> {
         self.socket.as_ref()?;
-        Some(within(&self.directory.to_string_lossy(), "cache.sqlite"))
+        let name = format!("cache.sqlite{}", self.suffix);
+        Some(within(&self.directory.to_string_lossy(), &name))
     }
 
     /// A number need not be known to the system: a container may have no list of users.
@@ -63,6 +74,28 @@ impl Paths {
             Ok(gid) => Some(Gid::from_raw(gid)),
             Err(_) => Group::from_name(&self.group).ok()?.map(|group| group.gid),
         }
+    }
+
+    /// A user or a group that the system does not know. What the file does not set is for the start to refuse: under
+    /// spawn(8) the user is that of master.cf.
+    pub(super) fn unknown_accounts(&self, loaded: &Loaded) -> Vec<Finding> {
+        let accounts = [
+            ("USER", "user", &self.user, self.uid().is_some()),
+            ("GROUP", "group", &self.group, self.gid().is_some()),
+        ];
+        let unknown = accounts.into_iter().filter(|(.., is_known)| !is_known);
+        let findings = unknown.map(|(name, kind, account, _)| {
+            let is_set = loaded.options.scalar(name) != loaded.defaults.scalar(name);
+            let text = format!(
+                "${name}: the system has no {kind} '{account}': a start as root fails; make it, or name another one"
+            );
+            if is_set {
+                Finding::error(text)
+            } else {
+                Finding::warning(text)
+            }
+        });
+        findings.collect()
     }
 
     /// Refuses links, paths of other users, and what every user can write to.
@@ -117,6 +150,12 @@ impl Paths {
         let failed = |error: std::io::Error| {
             Exit::died(format!("daemon: error while creating {shown}: {error}"))
         };
+        let owner = if as_user {
+            let missing = || Exit::died(format!("User {} doesn't exist!", self.user));
+            Some(self.uid().ok_or_else(missing)?)
+        } else {
+            None
+        };
         if !self.directory.is_dir() {
             DirBuilder::new()
                 .mode(0o700)
@@ -124,11 +163,8 @@ impl Paths {
                 .map_err(failed)?;
         }
         self.check_path(&self.directory)?;
-        if !as_user {
+        let Some(uid) = owner else {
             return Ok(());
-        }
-        let Some(uid) = self.uid() else {
-            return Err(Exit::died(format!("User {} doesn't exist!", self.user)));
         };
         if fs::symlink_metadata(&self.directory).map_err(failed)?.uid() != uid.as_raw()
             && let Some(other) = self.foreign_entry().map_err(failed)?
@@ -153,6 +189,28 @@ impl Paths {
         directory
             .set_permissions(fs::Permissions::from_mode(0o700))
             .map_err(failed)
+    }
+
+    /// Makes the file of the cache, if there is to be one and it is missing, for the daemon's user: a process that root starts on
+    /// a terminal keeps no daemon, and no process of spawn(8), from it.
+    pub(super) fn make_cache_file(&self) -> Result<(), Exit> {
+        let Some(file) = self.cache_file() else {
+            return Ok(());
+        };
+        let is_for_user = Uid::effective().is_root() && self.suffix.is_empty();
+        if is_for_user || !self.directory.is_dir() {
+            self.make_directory(is_for_user)?;
+        }
+        if let Some(uid) = self.uid().filter(|_| is_for_user) {
+            // A new one, which is none of another's.
+            let mut options = fs::OpenOptions::new();
+            let made = options.write(true).create_new(true).mode(0o600).open(file);
+            if let Ok(file) = made {
+                let owned = std::os::unix::fs::fchown(file, Some(uid.as_raw()), None);
+                owned.map_err(|error| Exit::died(error.to_string()))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is in the directory and is not of this program: such a directory is not taken from its owner.

@@ -1,36 +1,139 @@
 //! The file with the number of the daemon's process, and signals to that.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fmt, fs,
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     thread::sleep,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group, test_kill_process};
+use rustix::{
+    fs::OFlags,
+    process::{Pid, Signal, kill_process, kill_process_group, test_kill_process},
+};
 
-/// The process that a file names, if it is one of ours.
-pub(super) fn running(path: &Path) -> Option<Pid> {
-    let pid = read(path)?;
-    (test_kill_process(pid).is_ok() && is_ours(pid)).then_some(pid)
+/// What a pid file tells of the daemon.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Named {
+    /// It runs.
+    Running(Pid),
+    /// It does not: there is no file, or the file was left behind.
+    NotRunning(NotRunning),
 }
 
-/// The number in a file that nobody but root and this user can write to.
-fn read(path: &Path) -> Option<Pid> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    let is_trusted = metadata.is_file() && [0, geteuid().as_raw()].contains(&metadata.uid());
-    let text = fs::read_to_string(path).ok().filter(|_| is_trusted)?;
-    let number: i32 = text.trim().parse().ok().filter(|&number| number > 1)?;
-    Pid::from_raw(number)
+/// Why no daemon runs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum NotRunning {
+    /// There is no file.
+    NoFile,
+    /// The file names a process that is no daemon of ours: which one, in words as well.
+    LeftBehind(Pid, String),
+}
+
+impl Named {
+    /// The daemon's process, if it runs.
+    pub(super) fn pid(self) -> Option<Pid> {
+        match self {
+            Self::Running(pid) => Some(pid),
+            Self::NotRunning(_) => None,
+        }
+    }
+}
+
+/// A file that names no process at all: whether a daemon runs is not known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Unreadable(String);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a pid file tells. [`Paths::check`](super::paths::Paths::check) has refused one that others could write: it is root's,
+/// or belongs to the daemon's user.
+pub(super) fn look(path: &Path) -> Result<Named, Unreadable> {
+    let shown = path.display();
+    let (text, owner) = match read(path) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Named::NotRunning(NotRunning::NoFile));
+        }
+        Err(error) => return Err(Unreadable(format!("{shown}: {error}"))),
+    };
+    let text = text.trim();
+    let number = text.parse().ok().filter(|&number: &i32| number > 1);
+    let Some(pid) = number.and_then(Pid::from_raw) else {
+        let found = if text.is_empty() {
+            "is empty".to_owned()
+        } else {
+            format!(
+                "holds '{}'",
+                text.escape_debug().take(40).collect::<String>()
+            )
+        };
+        return Err(Unreadable(format!(
+            "{shown} {found}, and names no process: see whether a policyd-weight runs, end it, and remove the file"
+        )));
+    };
+    let number = pid.as_raw_nonzero();
+    let left_behind = |what: String| {
+        let text = format!("process {number}, which {shown} names, {what}");
+        Ok(Named::NotRunning(NotRunning::LeftBehind(pid, text)))
+    };
+    if test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
+        return left_behind("has ended".to_owned());
+    }
+    if !is_ours(pid) {
+        return left_behind(format!("is no policyd-weight, but '{}'", name(pid)));
+    }
+    // The user whose file it is could name any process: root ends only that user's.
+    if owner != 0 && users(pid) != [owner; 4] {
+        return left_behind(format!(
+            "is not of the user {owner}, to whom the file belongs"
+        ));
+    }
+    Ok(Named::Running(pid))
+}
+
+/// The text of a regular file, and its owner.
+fn read(path: &Path) -> io::Result<(String, u32)> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = vec![];
+    file.take(MAX_FILE).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok((text, metadata.uid()))
 }
 
 /// Whether a process is a policyd-weight, this one or the Perl program: the number may be another's by now.
 fn is_ours(pid: Pid) -> bool {
-    let name =
-        fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
-    name.starts_with("policyd-weight")
+    name(pid).starts_with("policyd-weight")
+}
+
+fn name(pid: Pid) -> String {
+    of_process(pid, "comm").trim_end().to_owned()
+}
+
+/// The real, the effective, the saved user of a process, and that of its files.
+fn users(pid: Pid) -> Vec<u32> {
+    let status = of_process(pid, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let users = line.unwrap_or_default().split_ascii_whitespace();
+    users.filter_map(|user| user.parse().ok()).collect()
+}
+
+fn of_process(pid: Pid, what: &str) -> String {
+    fs::read_to_string(format!("/proc/{}/{what}", pid.as_raw_nonzero())).unwrap_or_default()
 }
 
 /// Sends a signal to the process and its group.
@@ -65,15 +168,25 @@ pub(super) fn write(path: &Path) -> io::Result<()> {
         .create_new(true)
         .mode(0o644)
         .open(path)?;
-    write!(file, "{}", std::process::id())
-}
-
-/// Removes the file if it names this process. The daemon's user may not be allowed to.
-pub(super) fn remove_own(path: &Path) {
-    if fs::read_to_string(path).is_ok_and(|text| text.trim() == std::process::id().to_string()) {
+    let written = write!(file, "{}", std::process::id());
+    if written.is_err() {
+        // An empty one would name no process.
         _ = fs::remove_file(path);
     }
+    written
 }
+
+/// Removes a file that names a process, and not the one of a daemon that was started meanwhile. The daemon's user may not be
+/// allowed to.
+pub(super) fn remove(path: &Path, pid: Pid) -> io::Result<()> {
+    match read(path) {
+        Ok((text, _)) if text.trim() == pid.as_raw_nonzero().to_string() => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// As much as is read of a file.
+const MAX_FILE: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -83,18 +196,29 @@ mod tests {
     fn only_a_process_of_ours_counts() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pid");
-        assert_eq!(running(&path), None);
+        assert_eq!(look(&path), Ok(Named::NotRunning(NotRunning::NoFile)));
         write(&path).unwrap();
-        // This test's program has another name.
-        assert_eq!(running(&path), None);
-        for text in ["", "x", "0", "1", "-5"] {
+        // This test's program has another name, up to 15 bytes of it.
+        let Ok(Named::NotRunning(NotRunning::LeftBehind(pid, why))) = look(&path) else {
+            panic!("{:?}", look(&path));
+        };
+        assert!(why.contains("names, is no policyd-weight, but '"), "{why}");
+        for (text, why) in [
+            ("", " is empty, and names no process: "),
+            ("x\n", " holds 'x', and names no process: "),
+            ("0", " holds '0', "),
+            // Signals to this number go to all processes.
+            ("1", " holds '1', "),
+            ("-5", " holds '-5', "),
+        ] {
             fs::write(&path, text).unwrap();
-            assert_eq!(running(&path), None, "{text}");
+            let said = look(&path).unwrap_err().to_string();
+            assert!(said.contains(why), "{text}: {said}");
         }
-        remove_own(&path);
+        remove(&path, pid).unwrap();
         assert!(path.exists(), "it names another process");
         write(&path).unwrap();
-        remove_own(&path);
+        remove(&path, pid).unwrap();
         assert!(!path.exists());
     }
 }

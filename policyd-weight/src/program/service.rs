@@ -65,16 +65,17 @@ impl WeightService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file again if it has changed since, or if it is to be read anyway. What is wrong with it, if something is.
-    fn reload_file(&self, always: bool) -> Result<(), String> {
+    /// Reads the file again if it has changed since or has gone, or if it is to be read anyway. What needs a restart, or what
+    /// is wrong with the file.
+    fn reload_file(&self, always: bool) -> Result<Vec<String>, String> {
         let modified = self.policy.settings().source().modified();
         let mut state = self.state();
-        if always || (modified.is_some() && modified != state.modified) {
+        if always || modified != state.modified {
             state.modified = modified;
             drop(state);
             return self.policy.reload();
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -158,7 +159,7 @@ impl Service for WeightService {
     fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
         // The Perl program reads a file that has changed only.
         match self.reload_file(!self.policy.settings().config().compat) {
-            Ok(()) => Reloaded::Done(Vec::new()),
+            Ok(lines) => Reloaded::Done(lines),
             Err(text) => Reloaded::Failed(vec![text]),
         }
     }

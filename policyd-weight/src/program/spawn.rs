@@ -3,57 +3,93 @@
 use std::{
     io::{self, BufRead, Read, Write},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use policy_daemon::log::{Level, Log};
+use tokio::{sync::mpsc, time::sleep};
 
 use super::{
     Exit,
+    cache_place::CachePlace,
     handler::{log_attributes, printable},
-    maintenance::open_backing,
     paths::Paths,
     runtime,
 };
 use crate::{
     mail::Attributes,
-    policy::{NotAnswered, Policy, Settings},
+    policy::{Policy, Settings},
 };
 
 /// Answers until the input ends.
 pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exit> {
     policy_daemon::silence_stderr();
     settings.log_findings(&log);
-    let store = settings.options().scalar("CACHE_STORE").to_string();
+    let mut place = CachePlace::new(settings.options(), paths);
     let policy = Arc::new(Policy::new(settings, log));
     let runtime = runtime()?;
-    // Other processes share the cache: each request asks the file.
-    let has_directory = paths.directory.is_dir() || paths.make_directory(false).is_ok();
-    let file = paths.cache_file().filter(|_| has_directory);
-    runtime.block_on(open_backing(&policy, &store, file.as_deref(), true));
+    // Where it cannot be made the file says why it cannot be used.
+    _ = paths.make_cache_file();
+    runtime.block_on(place.share(&policy));
+    let (send, requests) = mpsc::channel(1);
+    let of_reader = policy.log().clone();
+    // While it waits for a request, the store that is away is tried, and what comes late from DNS is taken.
+    let reader = thread::Builder::new().name("requests".to_owned());
+    let started = reader.spawn(move || read_requests(&send, &of_reader));
+    started.map_err(|error| Exit::with_status(71, format!("cannot start: {error}")))?;
+    let served = runtime.block_on(serve(&policy, requests, &mut place));
+    policy.log().flush();
+    served
+}
+
+/// Reads until the input ends, or nobody takes requests any more.
+fn read_requests(requests: &mpsc::Sender<Lines>, log: &Log) {
     let mut input = io::stdin().lock();
-    let mut request = Lines::default();
     loop {
-        match request.read(&mut input, policy.log()) {
+        let mut request = Lines::default();
+        match request.read(&mut input, log) {
             Ok(true) => {}
-            Ok(false) => break,
+            Ok(false) => return,
             Err(error) => {
-                policy
-                    .log()
-                    .line(Level::Warning, format!("no more requests: {error}"));
-                break;
+                log.line(Level::Warning, format!("no more requests: {error}"));
+                return;
             }
         }
-        let lines = std::mem::take(&mut request);
-        log_attributes(&policy, || lines.attributes.clone());
+        if requests.blocking_send(request).is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(
+    policy: &Arc<Policy>,
+    mut requests: mpsc::Receiver<Lines>,
+    place: &mut CachePlace,
+) -> Result<(), Exit> {
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            () = sleep(BETWEEN_LOOKS), if place.fails() => {
+                place.look(policy);
+                continue;
+            }
+        };
+        let Some(request) = request else {
+            return Ok(());
+        };
+        log_attributes(policy, || request.attributes.clone());
         let mut attributes = Attributes::default();
-        for (name, value) in &lines.attributes {
+        for (name, value) in &request.attributes {
             attributes.set(name, value);
         }
-        let answer = runtime.block_on(policy.answer(&attributes));
-        let action = answer.map_err(|error| match error {
-            NotAnswered::Type(_) => Exit::died(""),
-            NotAnswered::Label => Exit::died(error.to_string()),
-        })?;
+        // Beside this request and the next ones.
+        let tested = Arc::clone(policy);
+        tokio::spawn(async move { tested.test_lists().await });
+        let answer = policy.answer(&attributes).await;
+        // Under spawn(8) nobody reads standard error: the log has it as well.
+        let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
+        place.look(policy);
         let answer = [&b"action="[..], &printable(&action), b"\n\n"].concat();
         let mut output = io::stdout().lock();
         if output
@@ -61,11 +97,9 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
             .and_then(|()| output.flush())
             .is_err()
         {
-            break;
+            return Ok(());
         }
     }
-    policy.log().flush();
-    Ok(())
 }
 
 /// The lines of a request.
@@ -102,6 +136,8 @@ impl Lines {
                     self.attributes
                         .push((name.to_vec(), value.get(1..).unwrap_or_default().to_vec()));
                 }
+                // Blank lines before a request are passed over, as by a daemon: no request has no attribute.
+                None if line.is_empty() && self.attributes.is_empty() => self.length = 0,
                 None if line.is_empty() => return Ok(true),
                 None => {
                     line.truncate(100);
@@ -112,6 +148,8 @@ impl Lines {
     }
 }
 
+/// How often a process without requests looks whether its store is back.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// What Postfix sends is far shorter.
 const MAX_LINE: u64 = 16 << 10;
 const MAX_REQUEST: usize = 128 << 10;
@@ -121,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_without_a_sign_of_equality_are_passed_over() {
+    fn blank_lines_and_those_without_a_sign_of_equality_are_passed_over() {
         let log = Log::buffered();
-        let mut input = &b"request=x\r\nnonsense\nA=b=c\n\nrest"[..];
+        let mut input = &b"\n\r\nrequest=x\r\nnonsense\nA=b=c\n\n\n\nrest"[..];
         let mut lines = Lines::default();
         assert!(lines.read(&mut input, &log).unwrap());
         let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
@@ -139,6 +177,8 @@ mod tests {
     #[test]
     fn a_request_without_an_end_is_refused() {
         let log = Log::buffered();
+        let blank = "\n".repeat(200_000);
+        assert!(!Lines::default().read(&mut blank.as_bytes(), &log).unwrap());
         let endless = "a=b\n".repeat(40_000);
         assert!(
             Lines::default()

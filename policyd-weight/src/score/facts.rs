@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use policy_dns::list::{ListError, Skipped};
+
 /// What a list has said.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ListFact {
@@ -13,12 +15,12 @@ pub enum ListFact {
     /// It is not listed.
     #[default]
     NotListed,
-    /// The list did not answer.
-    Error,
-    /// The list was not asked, since it failed its test or too many questions.
-    Skipped,
-    /// The list is known to be dead, and was not asked.
-    Dead,
+    /// The list did not answer, or in a way that counts as none.
+    Error(ListError),
+    /// The list was not asked: it is dead, failed its test, or too many questions.
+    Skipped(Skipped),
+    /// The client has no address that a list could be asked for.
+    NoAddress,
 }
 
 /// What came of a question.
@@ -52,6 +54,8 @@ pub struct Facts {
     pub addresses: HashMap<(String, Family), Lookup>,
     /// The names of the client's address, in lower case, without a dot at the end.
     pub pointers: Vec<String>,
+    /// Whether the question for these was answered, also that there are none.
+    pub pointers_answered: bool,
     /// The result of SPF, if it has a score.
     pub spf: Option<String>,
     /// The client's country, if it has a score.
@@ -59,6 +63,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether any question about names and the address was answered.
+    pub(super) fn any_answer(&self) -> bool {
+        let lookups = self.exchanges.values().chain(self.addresses.values());
+        let is_answer = |lookup: &Lookup| matches!(lookup, Lookup::Answer(_));
+        self.pointers_answered || lookups.into_iter().any(is_answer)
+    }
+
     pub(super) fn exchanges(&self, name: &str) -> &Lookup {
         self.exchanges.get(name).unwrap_or(&NOTHING)
     }

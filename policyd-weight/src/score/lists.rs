@@ -2,13 +2,15 @@
 
 use std::ops::ControlFlow;
 
+use policy_dns::list::Skipped;
+
 use super::{Cached, Decision, Facts, ListFact, Scoring, Verdict, decision::is_temporary};
 use crate::{
     config::{ListOption, Score},
     number,
 };
 
-impl Scoring<'_> {
+impl<'a> Scoring<'a> {
     /// Steps 5 and 6: what each list of `@dnsbl_score` has said, in its order.
     pub fn lists(&mut self, facts: &[ListFact]) -> ControlFlow<Decision> {
         let config = self.config;
@@ -36,7 +38,7 @@ impl Scoring<'_> {
         ControlFlow::Continue(())
     }
 
-    fn list(&mut self, list: &ListOption, fact: ListFact) -> ControlFlow<Decision> {
+    fn list(&mut self, list: &'a ListOption, fact: ListFact) -> ControlFlow<Decision> {
         let config = self.config;
         let zone = list.shown();
         // The Perl program takes a list that does not answer for one that does not have the client.
@@ -46,8 +48,12 @@ impl Scoring<'_> {
             Score::of(0.0)
         };
         match fact {
-            ListFact::Listed { is_trusted } => return self.listed(list, is_trusted),
+            ListFact::Listed { is_trusted } => {
+                self.dns_has_answered = true;
+                return self.listed(list, is_trusted);
+            }
             ListFact::NotListed => {
+                self.dns_has_answered = true;
                 let item = format!("NOT_IN_{}", list.name);
                 if config.log_bad_lists_only && list.miss.value == 0.0 {
                     self.row("list", zone, "not listed", &list.miss);
@@ -55,40 +61,59 @@ impl Scoring<'_> {
                     self.add("list", zone, &item, &list.miss);
                 }
             }
-            ListFact::Error => {
+            ListFact::Error(error) => {
                 self.dns_error(&format!("{zone} lookups"))?;
-                self.add_in_parentheses(
-                    "list",
-                    zone,
-                    &format!("{}=ERR", list.name),
-                    &without_answer,
-                );
+                self.without_answer(list, "ERR", &error.to_string(), &without_answer);
             }
-            ListFact::Skipped => {
-                self.add_in_parentheses(
-                    "list",
-                    zone,
-                    &format!("{}=SKIP", list.name),
-                    &without_answer,
-                );
-            }
-            ListFact::Dead if config.log_bad_lists_only => {
+            ListFact::Skipped(Skipped::Dead) if config.log_bad_lists_only => {
                 self.row("list", zone, "dead", &Score::of(0.0))
             }
-            ListFact::Dead => self.add_in_parentheses(
-                "list",
-                zone,
-                &format!("{}=DEAD", list.name),
-                &Score::of(0.0),
-            ),
+            ListFact::Skipped(Skipped::Dead) => {
+                let item = format!("{}=DEAD", list.name);
+                self.add_in_parentheses(zone, &item, "", &Score::of(0.0));
+            }
+            ListFact::Skipped(why) => {
+                if why == Skipped::Errors {
+                    self.lists_away.push(zone);
+                }
+                self.without_answer(list, "SKIP", &why.to_string(), &without_answer);
+            }
+            ListFact::NoAddress => {
+                let why = "the client has no address";
+                self.without_answer(list, "SKIP", why, &without_answer);
+            }
         }
         ControlFlow::Continue(())
     }
 
-    fn add_in_parentheses(&mut self, step: &'static str, zone: &str, item: &str, score: &Score) {
-        self.text.push_str(&format!(" {item}({})", score.text));
+    /// A list that has not said whether it has the client, and why. The Perl program does not say why.
+    fn without_answer(&mut self, list: &ListOption, what: &str, why: &str, score: &Score) {
+        let why = if self.config.compat {
+            String::new()
+        } else {
+            format!(" [{why}]")
+        };
+        let item = format!("{}={what}", list.name);
+        self.add_in_parentheses(list.shown(), &item, &why, score);
+    }
+
+    fn add_in_parentheses(&mut self, zone: &str, item: &str, why: &str, score: &Score) {
+        self.text.push_str(&format!(" {item}({}){why}", score.text));
         self.rate += score.value;
-        self.row(step, zone, item, score);
+        self.row("list", zone, &format!("{item}{why}"), score);
+    }
+
+    /// Where DNS has answered nothing at all, lists that are skipped after errors are as good as lists that do not answer:
+    /// they count as long as that lasts, as they have counted before they were skipped.
+    pub(super) fn lists_away(&mut self, facts: &Facts) -> ControlFlow<Decision> {
+        self.dns_has_answered |= facts.any_answer();
+        if self.config.compat || self.dns_has_answered {
+            return ControlFlow::Continue(());
+        }
+        for zone in std::mem::take(&mut self.lists_away) {
+            self.dns_error(&format!("{zone} lookups"))?;
+        }
+        ControlFlow::Continue(())
     }
 
     fn listed(&mut self, list: &ListOption, is_trusted: bool) -> ControlFlow<Decision> {
@@ -163,8 +188,11 @@ impl Scoring<'_> {
                     self.rate = number::round(self.rate);
                     self.lists_message.push_str(&format!("; in {zone}"));
                 }
-                ListFact::Error => self.dns_error(&format!("{zone} lookups"))?,
-                ListFact::NotListed | ListFact::Skipped | ListFact::Dead => {}
+                ListFact::Error(_) => self.dns_error(&format!("{zone} lookups"))?,
+                ListFact::Skipped(Skipped::Errors) if !config.compat && !self.dns_has_answered => {
+                    self.dns_error(&format!("{zone} lookups"))?;
+                }
+                ListFact::NotListed | ListFact::Skipped(_) | ListFact::NoAddress => {}
             }
         }
         ControlFlow::Continue(())

@@ -68,6 +68,10 @@ pub struct Scoring<'a> {
     dns_errors_left: f64,
     client_seems_dialup: bool,
     lists_considered: usize,
+    /// Lists of addresses that were skipped after errors.
+    lists_away: Vec<&'a str>,
+    /// Whether DNS has answered anything that was asked about this request.
+    dns_has_answered: bool,
     rows: Vec<Row>,
     helo: Helo,
     from: From,
@@ -136,6 +140,8 @@ impl<'a> Scoring<'a> {
             dns_errors_left: config.max_dns_errors,
             client_seems_dialup: false,
             lists_considered: 0,
+            lists_away: vec![],
+            dns_has_answered: false,
             rows: vec![],
             helo: Helo {
                 state: if mail.helo_is_address {
@@ -181,6 +187,7 @@ impl<'a> Scoring<'a> {
     }
 
     fn all_steps(&mut self, facts: &Facts) -> ControlFlow<Decision> {
+        self.lists_away(facts)?;
         self.names(facts)?;
         self.helo_numeric();
         self.sender_against_helo();

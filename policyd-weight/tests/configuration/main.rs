@@ -1,5 +1,8 @@
 //! Configuration files have the values that Perl gives them, or are refused where Perl refuses them.
 
+mod beside_perl;
+mod programs;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use policyd_weight::{config::DefaultSet, perl::evaluate};
@@ -204,6 +207,34 @@ fn faults_are_shown_with_their_place_and_what_to_write() {
         ),
         ("$PTTL = 1/0;", "line 1, column 10: a division by zero"),
         ("%x = ();", "line 1, column 1: hashes are not read here"),
+        (
+            "$PTTL = undef - 1;",
+            "line 1, column 15: after `undef` a `,`, a `;` or a `)` has to stand",
+        ),
+        (
+            "$PTTL = 1 ++ 2;",
+            "line 1, column 11: `++` and `--` are not read here",
+        ),
+        (
+            "$PTTL = 1 == 1 == 1;",
+            "line 1, column 16: `==` cannot follow another one",
+        ),
+        (
+            "@rhsbl_score = ((1, 2) x 2);",
+            "line 1, column 24: a list in parentheses is not repeated here",
+        ),
+        (
+            "@rhsbl_score = (, 1);",
+            "line 1, column 17: a list does not begin with a `,`",
+        ),
+        (
+            "$NS = \"\\x{42 \";",
+            "line 1, column 8: `\\x{` is not ended by digits",
+        ),
+        (
+            "$PTTL = 9223372036854775807 + 1;",
+            "line 1, column 29: the number grows beyond 9223372036854775807",
+        ),
     ] {
         let found = outcome(&bytes(text)).expect_err(text);
         if !found.starts_with(message) {
@@ -282,6 +313,40 @@ fn more_of_the_language_has_perls_values() {
         ),
         ("$PTTL = @helo_score;", "$PTTL", &["2"]),
         ("$PTTL = 'a' x 2.9;", "$PTTL", &["aa"]),
+        // Whole numbers beyond those that doubles print without an exponent.
+        (
+            "$PTTL = 999999999999999 + 1;",
+            "$PTTL",
+            &["1000000000000000"],
+        ),
+        (
+            "$PTTL = 9007199254740993 * 3;",
+            "$PTTL",
+            &["27021597764222979"],
+        ),
+        (
+            "$PTTL = 123456789012345678 / 2;",
+            "$PTTL",
+            &["61728394506172839"],
+        ),
+        ("$PTTL = -123456789012345678 % 1000;", "$PTTL", &["322"]),
+        ("$PTTL = 10 ** 15;", "$PTTL", &["1000000000000000"]),
+        ("$PTTL = 10 ** 17;", "$PTTL", &["1e+17"]),
+        ("$PTTL = 2 ** 60;", "$PTTL", &["1.15292150460685e+18"]),
+        ("$PTTL = 7 ** 20;", "$PTTL", &["79792266297612001"]),
+        ("$PTTL = 0.1 % 1e100;", "$PTTL", &["0.1"]),
+        // Texts keep their letters where the sign changes.
+        ("$PTTL = -'abc';", "$PTTL", &["-abc"]),
+        ("$PTTL = -'-abc';", "$PTTL", &["+abc"]),
+        ("$PTTL = -'+3';", "$PTTL", &["-3"]),
+        ("$PTTL = -'3x';", "$PTTL", &["-3"]),
+        // The last of a list, of which an array is its length.
+        ("$PTTL = (5, @rhsbl_score);", "$PTTL", &["4"]),
+        (
+            "@rhsbl_score = (); $PTTL = $rhsbl_score[-1];",
+            "$PTTL",
+            &[""],
+        ),
         ("$PTTL = 1 . 2 + 3;", "$PTTL", &["15"]),
         ("$NS = q(a (b) c);", "$NS", &["a (b) c"]),
         ("$NS = \"\\x41\\x{42}\\103\\e\";", "$NS", &["ABC\u{1b}"]),

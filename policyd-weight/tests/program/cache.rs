@@ -23,14 +23,31 @@ fn the_cache_of_the_running_daemon_is_shown_and_emptied() {
     assert_eq!(world.ask(&good("3")), GOOD);
     let shown = text(&world.run(&["-s"]).stdout);
     let lines: Vec<_> = shown.lines().collect();
-    assert_eq!(lines[0], "*** querying cache for content stats:");
+    let of_daemon = format!(
+        "of the daemon at {}",
+        world.path("lock/polw.sock").display()
+    );
+    assert_eq!(
+        lines[..2],
+        [
+            "*** querying cache for content stats:".to_owned(),
+            format!("*** {of_daemon}")
+        ]
+    );
     assert!(
-        lines[1].starts_with("blocked: 100.70.1.1 ")
-            && lines[2].starts_with("pass: 100.64.2.10-acme.test -4.6 60 "),
+        lines[2].starts_with("blocked: 100.70.1.1 ")
+            && lines[3].starts_with("pass: 100.64.2.10-acme.test -4.6 60 "),
         "{shown}"
     );
-    assert!(world.run(&["-k"]).status.success());
-    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    for count in [2, 0] {
+        let emptied = world.run(&["-k"]);
+        let said = format!("*** {count} forgotten {of_daemon}\n");
+        assert_eq!(
+            (emptied.status.code(), text(&emptied.stdout)),
+            (Some(0), said)
+        );
+    }
+    assert_eq!(world.cached(&[]), [""; 0]);
     assert_eq!(world.ask(&good("4")), GOOD);
 }
 
@@ -65,9 +82,85 @@ fn requests_on_standard_input_share_the_cache() {
     );
     let wrong = spawn("request=other\n\n");
     assert_eq!(
-        (wrong.status.code(), text(&wrong.stdout).as_str()),
-        (Some(255), "")
+        (
+            wrong.status.code(),
+            text(&wrong.stdout).as_str(),
+            text(&wrong.stderr).as_str()
+        ),
+        (Some(255), "", "fatal: unrecognized request type: 'other'\n")
     );
+}
+
+/// The cache of processes of spawn(8) is the host's: it is shown, emptied, and taken over by a daemon.
+#[test]
+fn the_cache_of_spawned_processes_is_shown_and_emptied() {
+    let world = World::new("");
+    let spawn = |request: &str| text(&world.feed(&[], request).stdout);
+    let known = |request: &str| spawn(request).contains("using cached result");
+    assert!(spawn(&good("1")).starts_with(GOOD));
+    assert!(spawn(&bad("2")).starts_with("action=550 "));
+    let of_file = format!(
+        "of the file {}: no daemon listens at {}\n",
+        world.path("lock/cache.sqlite").display(),
+        world.path("lock/polw.sock").display()
+    );
+    let shown = text(&world.run(&["-s"]).stdout);
+    assert!(shown.contains(&format!("*** {of_file}")), "{shown}");
+    let entries = world.cached(&[]);
+    assert!(
+        entries.len() == 2
+            && entries[0].starts_with("blocked: 100.70.1.1 ")
+            && entries[1].starts_with("pass: 100.64.2.10-acme.test -4.6 60 "),
+        "{entries:?}"
+    );
+    assert!(known(&good("3")));
+    let emptied = world.run(&["-k"]);
+    let said = format!("*** 2 forgotten {of_file}");
+    assert_eq!(
+        (emptied.status.code(), text(&emptied.stdout)),
+        (Some(0), said)
+    );
+    assert_eq!(world.cached(&[]), [""; 0]);
+    assert!(!known(&good("4")));
+
+    // Beside a daemon as well, which has read the file before, although root has made it.
+    let running = world.start();
+    assert!(world.ask(&good("5")).contains("using cached result"));
+    assert!(spawn(&bad("6")).starts_with("action=550 Mail"));
+    assert_eq!(world.cached(&[]).len(), 2);
+    assert!(world.run(&["-k"]).status.success());
+    assert_eq!(world.cached(&[]), [""; 0]);
+    assert!(!known(&good("7")));
+    drop(running);
+    assert_eq!(
+        world.cached(&[]).len(),
+        1,
+        "the daemon has written nothing of before"
+    );
+}
+
+/// What a daemon does not answer is no empty cache.
+#[test]
+fn a_daemon_that_does_not_answer_is_no_empty_cache() {
+    let world = World::new("");
+    std::fs::create_dir_all(world.path("lock")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(world.path("lock/polw.sock")).unwrap();
+    // As many clients as there are runs: each is closed without an answer.
+    std::thread::spawn(move || {
+        for client in socket.incoming().take(2) {
+            let _ = client.map(|client| client.shutdown(std::net::Shutdown::Both));
+        }
+    });
+    for word in ["-s", "-k"] {
+        let refused = world.run(&[word]);
+        assert_eq!(refused.status.code(), Some(1), "{word}");
+        let said = text(&refused.stderr);
+        assert!(
+            said.starts_with("cannot ask the daemon at "),
+            "{word}: {said}"
+        );
+    }
+    assert!(world.path("lock/polw.sock").exists());
 }
 
 /// Nothing is lost but what came in the last second.
@@ -110,7 +203,7 @@ fn the_cache_outlives_a_daemon_that_is_killed() {
 
     // Where no daemon runs, the file is emptied.
     assert!(world.run(&["-k"]).status.success());
-    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    assert_eq!(world.cached(&[]), [""; 0]);
     let _running = world.start();
     assert_eq!(world.ask(&good("5")), GOOD);
 }
@@ -123,7 +216,12 @@ fn without_a_socket_the_cache_is_in_memory_alone() {
     assert!(world.ask(&good("2")).contains("using cached result"));
     let files = std::fs::read_dir(world.path("lock")).unwrap();
     assert_eq!(files.count(), 0);
-    assert_eq!(text(&world.run(&["-s"]).stdout).lines().count(), 1);
+    for word in ["-s", "-k"] {
+        let output = world.run(&[word]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{word}: {said}");
+        assert!(said.contains("$SPATH is empty"), "{word}: {said}");
+    }
     running.kill();
     drop(running);
     let _running = world.start();
@@ -148,5 +246,32 @@ fn what_a_cache_of_before_has_left_is_removed() {
         "{said}"
     );
     assert_eq!(std::fs::read_dir(world.path("lock")).unwrap().count(), 0);
-    assert_eq!(text(&world.run(&["-k"]).stderr), "");
+    let again = world.run(&["-k"]);
+    let said = format!(
+        "*** 0 forgotten of the file {}, which is not there: no daemon listens at {}\n",
+        world.path("lock/cache.sqlite").display(),
+        world.path("lock/polw.sock").display()
+    );
+    assert_eq!(
+        (text(&again.stdout), text(&again.stderr)),
+        (said, String::new())
+    );
+}
+
+/// What root tries by hand keeps nothing from the daemon's user: neither the directory nor the file is root's then.
+#[test]
+fn a_process_of_roots_makes_the_cache_for_the_daemons_user() {
+    use std::os::unix::fs::MetadataExt;
+    let owner = |world: &World, name: &str| std::fs::metadata(world.path(name)).unwrap().uid();
+    let world = World::new("$USER = '12345'; $GROUP = '12345';");
+    assert_eq!(text(&world.feed(&[], &good("1")).stdout).trim_end(), GOOD);
+    for name in ["lock", "lock/cache.sqlite"] {
+        assert_eq!(owner(&world, name), 12_345, "{name}");
+    }
+    assert_eq!(world.cached(&[]).len(), 1);
+    // A start that fails leaves no directory of root's either.
+    let world = World::new("$USER = 'no-such-user';");
+    let started = world.run(&["start"]);
+    assert_eq!(started.status.code(), Some(255));
+    assert!(!world.path("lock").exists());
 }

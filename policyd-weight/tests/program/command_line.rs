@@ -71,6 +71,78 @@ fn a_configuration_is_checked() {
     assert_eq!((parsed.status.code(), parsed.stdout.len()), (Some(78), 0));
 }
 
+/// The line and the column are those of the option, where the file sets it last.
+#[test]
+fn a_finding_has_its_place() {
+    let world = World::new("$REJECTLEVEL = 2;\n\n  $REJECTLEVEL = '3.5abc'; $NS = 'ns.test';");
+    let checked = world.run(&["--check-config"]);
+    let found = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(78), "{found}");
+    let file = world.file();
+    for finding in [
+        "6:3: warning: $REJECTLEVEL is '3.5abc', and counts as 3.5: ",
+        "6:28: error: $NS: 'ns.test' is no address of a name server: ",
+    ] {
+        let finding = format!("{}:{finding}", file.display());
+        assert!(
+            found.lines().any(|line| line.starts_with(&finding)),
+            "{finding}: {found}"
+        );
+    }
+    // Nothing falls back to the system's name servers in silence.
+    let started = world.run(&["-D", "start"]);
+    let said = text(&started.stderr);
+    assert_eq!(started.status.code(), Some(78), "{said}");
+    assert!(said.contains(":6:28: error: $NS: 'ns.test' "), "{said}");
+}
+
+#[test]
+fn a_user_and_a_group_that_there_are_not_are_named() {
+    let world = World::new("$USER = 'nosuchuser'; $GROUP = 'nosuchgroup';");
+    let checked = world.run(&["--check-config"]);
+    let found = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(78), "{found}");
+    for finding in [
+        "error: $USER: the system has no user 'nosuchuser': ",
+        "error: $GROUP: the system has no group 'nosuchgroup': ",
+    ] {
+        assert!(found.contains(finding), "{finding}: {found}");
+    }
+    // A number need not be known to the system.
+    world.configure("$USER = 54321; $GROUP = 54321;");
+    let checked = world.run(&["--check-config"]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+}
+
+/// A port where nobody listens.
+#[test]
+fn a_store_that_is_away_is_said_with_its_address_and_what_follows() {
+    let port = policy_testing::port::Port::any();
+    let at = format!("127.0.0.1:{}", port.number());
+    let refused = "connection failed: Connection refused (os error 111)";
+    for (store, server) in [
+        (format!("redis://:secret@{at}/1"), "redis"),
+        (format!("mysql://polw:secret@{at}/cache"), "mysql"),
+        (format!("postgres://polw:secret@{at}/cache"), "postgres"),
+    ] {
+        let world = World::new(&format!("$CACHE_STORE = '{store}';"));
+        let checked = world.run(&["--check-config"]);
+        let found = text(&checked.stderr);
+        assert!(checked.status.success(), "{found}");
+        let begin = format!(
+            "{}:4:1: warning: $CACHE_STORE: {server} at {at}",
+            world.file().display()
+        );
+        let line = found.lines().find(|line| line.starts_with(&begin));
+        let line = line.unwrap_or_else(|| panic!("{begin}: {found}"));
+        assert!(
+            line.contains(refused) && line.contains("; as long as it is away "),
+            "{found}"
+        );
+        assert!(!found.contains("secret"), "{found}");
+    }
+}
+
 #[test]
 fn a_fault_of_resolv_conf_is_said_of_that_file() {
     let world = World::new("$NS = '';");
@@ -261,7 +333,7 @@ run "$1" "$2" -s
 run "$1" "$2" -k
 run "$1" "$2" stop
 run "$1" "$2" ""
-cat "$2/out"
+grep -v '^[*]' "$2/out"
 "#;
     let output = Command::new("unshare")
         .args([

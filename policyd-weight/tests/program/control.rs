@@ -110,6 +110,7 @@ fn the_status_and_the_lists_show_what_was_asked_and_answered() {
         assert_eq!(list[of], value, "{of}: {list}");
     }
     assert!(list["tested_seconds"].is_number(), "{list}");
+    assert_eq!(list["uses"], "BL", "{list}");
     let (code, table, _) = daemon.said(&["status"]);
     let head = concat!(
         "policyd-weight ",
@@ -147,6 +148,15 @@ fn a_client_is_shown_and_forgotten() {
     // It is scored again, and the other one is known still.
     assert!(!world.ask(&bad("3")).contains("[cached]"));
     assert!(world.ask(&good("4")).contains("using cached result"));
+    // What a process of spawn(8) has learnt is the host's as well.
+    let spawned = world.feed(&["-d"], &bad("5"));
+    assert!(
+        text(&spawned.stdout).contains("\naction=550 Mail appeared"),
+        "{spawned:?}"
+    );
+    assert_eq!(daemon.said(&["cache", "forget", "100.70.1.1"]).0, Some(0));
+    let spawned = world.feed(&["-d"], &bad("6"));
+    assert!(!text(&spawned.stdout).contains("[cached]"), "{spawned:?}");
     let again = daemon.said(&["cache", "forget", "192.0.2.1"]);
     let none = "policyd-weight ctl: nothing is known of 192.0.2.1\n";
     assert_eq!(again, (Some(1), String::new(), none.to_owned()));
@@ -176,6 +186,35 @@ fn a_reload_says_what_is_wrong_and_changes_nothing_then() {
     );
     daemon.wait_for_line("control: the configuration is reloaded, as root (uid 0) has asked");
     assert!(world.ask(&good("2")).contains("known client"));
+}
+
+/// What cannot change while the daemon runs is said, and the old value holds.
+#[test]
+fn a_reload_says_what_needs_a_restart() {
+    let daemon = Controlled::start();
+    let world = &daemon.world;
+    let port = "$TCP_PORT = 1;";
+    let store = "$CACHE_STORE = 'redis://:secret@127.0.0.1:1';";
+    world.configure(&format!(
+        "{} {port} $USER = 'daemon'; $ADMIN = 'inet:127.0.0.1:2'; {store}",
+        options(world)
+    ));
+    let names = ["TCP_PORT", "USER", "ADMIN", "CACHE_STORE"];
+    let line =
+        |name| format!("${name} has changed, which needs a restart: that of the start holds on");
+    let (code, said, _) = daemon.said(&["reload"]);
+    assert_eq!(code, Some(0));
+    for name in names {
+        assert!(said.contains(&line(name)), "{name}: {said}");
+        daemon.wait_for_line(&format!("warning: {}", line(name)));
+    }
+    assert_eq!(said.lines().count(), names.len() + 1, "{said}");
+    let log = fs::read_to_string(world.path("log")).unwrap();
+    assert!(!said.contains("secret") && !log.contains("secret"), "{log}");
+    assert_eq!(world.ask(&good("1")), GOOD_WITH_D, "at the same port");
+    world.configure(&options(world));
+    let (_, said, _) = daemon.said(&["reload"]);
+    assert_eq!(said, "the configuration is reloaded\n");
 }
 
 #[test]

@@ -76,6 +76,32 @@ fn a_reload_by_signal_reads_a_file_of_the_same_time_but_with_compat() {
     }
 }
 
+/// The daemon looks at the file each second, without a signal.
+#[test]
+fn a_file_that_has_gone_is_said_once() {
+    let world = World::new("");
+    world.configure(&format!("$TCP_PORT = {};", world.port() - 1));
+    let log = fs::File::create(world.path("log")).unwrap();
+    let running = Running(world.command(&["-d", "start"]).stdout(log).spawn().unwrap());
+    assert!(world.ask(&good("1")).starts_with("action=PREPEND"));
+    fs::remove_file(world.file()).unwrap();
+    let log = || fs::read_to_string(world.path("log")).unwrap();
+    let gone = format!(
+        "error: the configuration stays as it was: {}:1:1: error: the file cannot be read: No such file",
+        world.file().display()
+    );
+    let said = policy_testing::within(super::PATIENCE, || log().contains(&gone));
+    assert!(said, "{}", log());
+    // It is read again once it is back, and what was said before is not said again.
+    world.configure(&format!(
+        "$TCP_PORT = {}; $POSCACHEMSG = 'known client';",
+        world.port() - 1
+    ));
+    world.wait_until_known();
+    drop(running);
+    assert_eq!(log().matches(&gone).count(), 1, "{}", log());
+}
+
 #[test]
 fn with_compat_a_file_with_a_fault_is_ignored_and_the_log_says_so() {
     let world = World::new("");

@@ -188,7 +188,7 @@ fn the_page_shows_decisions_lists_caches_and_changes() {
         "<h2>Answers</h2>",
         "<h2>Decided by</h2>",
         "<td class=\"text\">score</td><td class=\"number\">1</td>",
-        "<td class=\"text\">dead.test</td><td class=\"bad\">failing: the list has lost its test entry</td>",
+        "<td class=\"text\">dead.test</td><td class=\"text\">DEAD</td><td class=\"bad\">failing: the list has lost its test entry</td>",
         "<h2>Caches</h2>",
         "<td class=\"text\">accepted clients</td><td class=\"number\">1</td>",
     ] {

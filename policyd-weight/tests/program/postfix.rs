@@ -5,7 +5,7 @@ use std::{net::SocketAddrV4, process::Command, sync::mpsc, thread};
 use policy_testing::mail_system::{Processes, Session, Setup, log};
 use policyd_weight::regex::compile;
 
-use super::world::{PROGRAM, Running, World, ZONE};
+use super::world::{PROGRAM, Running, World, ZONE, text};
 
 /// How Postfix reaches it.
 #[derive(Clone, Copy, Debug)]
@@ -208,4 +208,121 @@ fn as_a_daemon_hanging_names_delay_nobody_else() {
 #[test]
 fn under_spawn_hanging_names_delay_nobody_else() {
     hanging_names_delay_nobody_else(Mode::Spawn);
+}
+
+/// What clients say on a mixed day: address, name, HELO name, sender.
+const DAY: [(&str, &str, &str, &str); 14] = [
+    (
+        "100.64.2.10",
+        "mail.acme.test",
+        "mail.acme.test",
+        "carol@acme.test",
+    ),
+    (
+        "100.70.1.1",
+        "[UNAVAILABLE]",
+        "h.acme.test",
+        "carol@acme.test",
+    ),
+    ("100.70.1.1", "[UNAVAILABLE]", "h.acme.test", ""),
+    (
+        "100.70.1.2",
+        "[UNAVAILABLE]",
+        "[100.70.1.2]",
+        "x@[100.70.1.2]",
+    ),
+    (
+        "100.70.1.3",
+        "dsl-1-3.pool.test",
+        "dsl-1-3.pool.test",
+        "x@acme.test",
+    ),
+    (
+        "100.70.1.4",
+        "mail.acme.test",
+        "100.70.1.4",
+        "nobody@acme.test",
+    ),
+    (
+        "100.70.1.8",
+        "[UNAVAILABLE]",
+        "mail.acme.test",
+        "carol+list@acme.test",
+    ),
+    (
+        "100.64.2.10",
+        "mail.acme.test",
+        "mail.acme.test",
+        "xkcdqwrt@acme.test",
+    ),
+    (
+        "100.64.2.11",
+        "mx.acme.test",
+        "mail.acme.test",
+        "carol@acme.test",
+    ),
+    ("100.70.1.5", "[UNAVAILABLE]", "nothing", "x@nothing"),
+    ("100.70.1.6", "[UNAVAILABLE]", "localhost", "a=b@acme.test"),
+    (
+        "100.70.1.7",
+        "[UNAVAILABLE]",
+        "mail.acme.test",
+        "postmaster@rcpt.test",
+    ),
+    (
+        "100.64.2.10",
+        "mail.acme.test",
+        "mail.acme.test",
+        "dora@acme.test",
+    ),
+    ("100.70.1.1", "[UNAVAILABLE]", "other.test", "x@other.test"),
+];
+
+/// The replies of a day, whose second half begins with an empty cache.
+fn replies(mode: Mode) -> Vec<String> {
+    let world = World::new("$NTIME = 3600;");
+    let mut setup = Setup::new();
+    let (server, running) = add_server(&mut setup, mode, &world);
+    let mut postfix = setup.start();
+    let mut replies = vec![];
+    for half in 0..2 {
+        // Once more, when the clients are known.
+        for (client, name, helo, sender) in DAY.iter().chain(&DAY) {
+            let mut session = Session::begin(server, client, name, helo, sender);
+            for recipient in ["dave", "erin", "abuse"] {
+                replies.push(session.recipient(recipient));
+            }
+        }
+        let count = world.cached(&[]).len();
+        assert!(count > 4, "{half}: {:?}", world.cached(&[]));
+        let emptied = world.run(&["-k"]);
+        let said = format!("*** {count} forgotten of ");
+        assert!(
+            emptied.status.success() && text(&emptied.stdout).starts_with(&said),
+            "{emptied:?}"
+        );
+    }
+    postfix.stop();
+    drop(running);
+    let log = postfix.log();
+    assert_eq!(log::complaints(&log).collect::<Vec<_>>(), [""; 0]);
+    replies
+}
+
+#[test]
+fn a_mixed_day_has_the_same_replies_in_both_modes() {
+    let (as_daemon, under_spawn) = (replies(Mode::Daemon), replies(Mode::Spawn));
+    assert_eq!(as_daemon, under_spawn);
+    let (first, second) = as_daemon.split_at(as_daemon.len() / 2);
+    assert_eq!(first, second);
+    let count = |words: &str| first.iter().filter(|reply| reply.contains(words)).count();
+    for words in [
+        "250 2.1.5 Ok",
+        "550 5.7.1 ",
+        "450 4.7.1 ",
+        "[cached]",
+        "(multirecipient mail)",
+    ] {
+        assert!(count(words) > 2, "{words}: {first:?}");
+    }
 }

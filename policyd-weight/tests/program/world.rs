@@ -90,6 +90,15 @@ impl World {
         self.command(words).output().unwrap()
     }
 
+    /// The entries that `-s` prints.
+    pub fn cached(&self, words: &[&str]) -> Vec<String> {
+        let output = self.run(&[words, &["-s"]].concat());
+        assert!(output.status.success(), "{output:?}");
+        let printed = text(&output.stdout);
+        let entries = printed.lines().filter(|line| !line.starts_with("*** "));
+        entries.map(str::to_owned).collect()
+    }
+
     /// Runs it to its end with something on standard input.
     pub fn feed(&self, words: &[&str], input: &str) -> Output {
         let mut child = self

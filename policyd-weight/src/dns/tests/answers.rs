@@ -10,18 +10,33 @@ async fn an_answer_that_is_no_code_is_an_error_and_a_failure_is_not_taken_for_no
             ListFact::Listed { is_trusted: true },
         ),
         ("", ListFact::NotListed),
-        ("192.0.2.9@bl.test !servfail", ListFact::Error),
-        ("192.0.2.9@bl.test !refused", ListFact::Error),
-        ("192.0.2.9@bl.test !silent", ListFact::Error),
+        (
+            "192.0.2.9@bl.test !servfail",
+            ListFact::Error(ListError::Dns(Outcome::ServFail)),
+        ),
+        (
+            "192.0.2.9@bl.test !refused",
+            ListFact::Error(ListError::Dns(Outcome::Refused)),
+        ),
+        ("192.0.2.9@bl.test !silent", TIMEOUT),
         // Asked by a public resolver, and too often.
-        ("192.0.2.9@bl.test A 127.255.255.254", ListFact::Error),
-        ("192.0.2.9@bl.test A 127.255.255.255", ListFact::Error),
+        (
+            "192.0.2.9@bl.test A 127.255.255.254",
+            ListFact::Error(ListError::Blocked([127, 255, 255, 254].into())),
+        ),
+        (
+            "192.0.2.9@bl.test A 127.255.255.255",
+            ListFact::Error(ListError::Blocked([127, 255, 255, 255].into())),
+        ),
         // What a parked domain answers.
-        ("192.0.2.9@bl.test A 198.51.100.1", ListFact::Error),
+        (
+            "192.0.2.9@bl.test A 198.51.100.1",
+            ListFact::Error(ListError::Outside([198, 51, 100, 1].into())),
+        ),
     ] {
         let server = NameServer::start(&format!("2.0.0.127.bl.test A 127.0.0.2\n{zone}"));
         let (config, dns) = dns(&server, ONE, false);
-        dns.lists().test_once(dns.resolver(), |_| ()).await;
+        dns.lists().test_once(dns.resolver()).await;
         let facts = dns
             .lists()
             .facts(&config, dns.resolver(), &mail("192.0.2.9", "", ""))
@@ -35,7 +50,7 @@ async fn a_client_with_an_ipv6_address_is_looked_for_by_its_digits() {
     let server =
         NameServer::start("2.0.0.127.bl.test A 127.0.0.2\n2001:db8::9@bl.test A 127.0.0.2");
     let (config, dns) = dns(&server, ONE, false);
-    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    dns.lists().test_once(dns.resolver()).await;
     for (address, expected) in [
         ("2001:db8::9", ListFact::Listed { is_trusted: true }),
         ("2001:db8::8", ListFact::NotListed),
@@ -53,7 +68,7 @@ async fn a_client_with_an_ipv6_address_is_looked_for_by_its_digits() {
 async fn a_list_with_three_errors_in_a_row_is_skipped_for_all() {
     let server = NameServer::start(GOOD);
     let (config, dns) = dns(&server, &format!("{ONE} $DNS_RETRY_IVAL = 0.1;"), false);
-    dns.lists().test_once(dns.resolver(), |_| ()).await;
+    dns.lists().test_once(dns.resolver()).await;
     server.set_zone("*.bl.test !silent");
     let mut all = vec![];
     for last in 1..=4 {
@@ -62,8 +77,20 @@ async fn a_list_with_three_errors_in_a_row_is_skipped_for_all() {
         all.extend(dns.lists().facts(&config, dns.resolver(), &client).await);
         assert_eq!(server.questions().len() > before, last < 4, "{last}");
     }
-    use ListFact::{Error, Skipped};
-    assert_eq!(all, [Error, Error, Error, Skipped]);
+    let errors = ListFact::Skipped(Skipped::Errors);
+    assert_eq!(all, [TIMEOUT, TIMEOUT, TIMEOUT, errors]);
+    let why = Skipped::Errors.to_string();
+    let skipped = ListStatus::Skipped("bl.test".into(), why);
+    assert_eq!(dns.lists().changes().collect::<Vec<_>>(), [skipped]);
+    // What is known is told, and that it is over.
+    server.set_zone(GOOD);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    let client = mail("192.0.2.9", "", "");
+    dns.lists().facts(&config, dns.resolver(), &client).await;
+    let asked = ListStatus::Asked("bl.test".into());
+    assert_eq!(dns.lists().changes().collect::<Vec<_>>(), [asked]);
 }
 
 /// The modern set's lists with the codes that count, beside those that do not and those by which a list does not answer.
@@ -110,10 +137,8 @@ async fn the_codes_of_the_modern_lists_count_as_they_are_meant() {
     ] {
         let server = NameServer::start(&format!("{tests}{of}{zone} A 127.{code}"));
         let (config, dns) = of_set(DefaultSet::Modern, &server, "", false);
-        let told = Mutex::new(vec![]);
-        let tell = |status| told.lock().unwrap().push(status);
-        dns.lists().test_once(dns.resolver(), tell).await;
-        assert_eq!(*told.lock().unwrap(), [], "all pass their tests");
+        dns.lists().test_once(dns.resolver()).await;
+        assert_eq!(dns.lists().changes().next(), None, "all pass their tests");
         let mail = mail("192.0.2.9", "", "x@acme.test");
         let of_addresses = dns.lists().facts(&config, dns.resolver(), &mail).await;
         let of_domains = dns.lists().domain_facts(dns.resolver(), &mail).await;
@@ -124,7 +149,7 @@ async fn the_codes_of_the_modern_lists_count_as_they_are_meant() {
                 ListFact::Listed { is_trusted: true } => Some(list.name.as_str()),
                 ListFact::NotListed => None,
                 // Several options of one list ask it once.
-                ListFact::Error if list.zone == zone => Some("error"),
+                ListFact::Error(ListError::Blocked(_)) if list.zone == zone => Some("error"),
                 other => panic!("{zone} {code}: {} {other:?}", list.zone),
             })
             .collect();

@@ -54,11 +54,20 @@ fn by_default_a_list_without_an_answer_has_no_score() {
         &[
             row(
                 "..E.",
-                " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 SPAMCOP=ERR(0) CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
+                " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 SPAMCOP=ERR(0) [TIMEOUT] CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
             ),
             row(
                 "..SD",
-                " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 SPAMCOP=SKIP(0) CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
+                " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 SPAMCOP=SKIP(0) [too many errors in a row] CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
+            ),
+            row(
+                "..BF",
+                " NOT_IN_SBL_XBL_SPAMHAUS=-1.5 SPAMCOP=ERR(0) [the list does not answer us: 127.255.255.254] IX_MANITU=SKIP(0) [the list has what it must not have] CL_IP_EQ_FROM_MX=-3.1; rate: -4.6",
+            ),
+            // A client without an address.
+            row(
+                "----",
+                " DYN_PBL_SPAMHAUS=SKIP(0) [the client has no address] SBL_XBL_SPAMHAUS=SKIP(0) [the client has no address] SPAMCOP=SKIP(0) [the client has no address] IX_MANITU=SKIP(0) [the client has no address] CL_IP_EQ_FROM_MX=-3.1; rate: -3.1",
             ),
         ],
     );
@@ -69,6 +78,69 @@ fn by_default_a_list_without_an_answer_has_no_score() {
             " NOT_IN_DYN_PBL_SPAMHAUS=0 NOT_IN_SBL_XBL_SPAMHAUS=-1.5 NOT_IN_SPAMCOP=-1.5 IX_MANITU=DEAD(0) CL_IP_EQ_FROM_MX=-3.1; rate: -6.1",
         )],
     );
+}
+
+/// Whatever is skipped by then, a mail in an outage has what the first one has had. Where anything is answered, lists that
+/// are skipped do not count.
+#[test]
+fn lists_that_are_skipped_count_as_errors_while_nothing_is_answered() {
+    let passed =
+        |what| format!("PREPEND X-policyd-weight: passed - too many local DNS-errors in {what}");
+    let no_mx = " NO_MX_A_RECS_FOUND=1.4 (check from: .acme. - helo: .localhost. - helo-domain: .localhost.)  FROM_NOT_FAILED_HELO(DOMAIN)=3";
+    let silent = "!MX acme.test; !A acme.test";
+    for (lists, dns, expected) in [
+        ("EEEE", silent, passed("bl.spamcop.net lookups")),
+        // Some are skipped, and one is tried again.
+        ("SSEE", silent, passed("pbl.spamhaus.org lookups")),
+        ("SSSE", silent, passed("sbl-xbl.spamhaus.org lookups")),
+        ("SSSS", silent, passed("bl.spamcop.net lookups")),
+        ("SSSD", silent, passed("bl.spamcop.net lookups")),
+        // No name was asked for.
+        ("SSSS", "", passed("bl.spamcop.net lookups")),
+        // Two lists, and the names.
+        ("SSDD", silent, passed("FROM MX lookups for acme.test")),
+        // A list answers: DNS is there, and the others are away.
+        (
+            "SSS.",
+            silent,
+            format!(
+                " DYN_PBL_SPAMHAUS=SKIP(0) [too many errors in a row] SBL_XBL_SPAMHAUS=SKIP(0) [too many errors in a row] SPAMCOP=SKIP(0) [too many errors in a row]{no_mx} NO_DNS_RECORDS=0.5 RESOLVED_IP_IS_NOT_HELO=1.5; rate: 6.4"
+            ),
+        ),
+        // So is it where a name or the address is answered for.
+        (
+            "SSDD",
+            "!MX acme.test; PTR x.test",
+            format!(
+                " DYN_PBL_SPAMHAUS=SKIP(0) [too many errors in a row] SBL_XBL_SPAMHAUS=SKIP(0) [too many errors in a row]{no_mx} RESOLVED_IP_IS_NOT_HELO=1.5; rate: 5.9"
+            ),
+        ),
+        // The lists of domains as well.
+        (
+            "SDDD",
+            "!MX acme.test; RH S",
+            passed("multi.surbl.org lookups"),
+        ),
+    ] {
+        let row = Row {
+            mail: ["100.64.2.10", "unknown", "localhost", "carol@acme.test"],
+            lists,
+            dns,
+            score: "",
+        };
+        // What is rejected by its sum asks no lists of domains.
+        let config = config(false, "$REJECTLEVEL = 99;");
+        assert_eq!(shown(&decide(&config, &row)), expected, "{lists} {dns}");
+    }
+    // The Perl program asks for nothing any more, and defers the mail.
+    let row = Row {
+        mail: ["100.64.2.10", "unknown", "localhost", "carol@acme.test"],
+        lists: "SSSS",
+        dns: silent,
+        score: "",
+    };
+    let action = decide(&config(true, ""), &row).action;
+    assert!(action.starts_with("450 No DNS entries"), "{action}");
 }
 
 #[test]

@@ -9,6 +9,11 @@ mod sender;
 
 use std::ops::ControlFlow;
 
+use policy_dns::{
+    Outcome,
+    list::{Failing, ListError, Skipped},
+};
+
 use super::*;
 use crate::{config::DefaultSet, mail::Attributes, perl::evaluate};
 
@@ -46,9 +51,12 @@ fn lists(text: &str) -> Vec<ListFact> {
     let facts = text.chars().map(|c| match c {
         'I' => HIT,
         'U' => ListFact::Listed { is_trusted: false },
-        'E' => ListFact::Error,
-        'S' => ListFact::Skipped,
-        'D' => ListFact::Dead,
+        'E' => ListFact::Error(ListError::Dns(Outcome::Timeout)),
+        'B' => ListFact::Error(ListError::Blocked([127, 255, 255, 254].into())),
+        'S' => ListFact::Skipped(Skipped::Errors),
+        'F' => ListFact::Skipped(Skipped::Failing(Failing::ListsAll)),
+        'D' => ListFact::Skipped(Skipped::Dead),
+        '-' => ListFact::NoAddress,
         _ => ListFact::NotListed,
     });
     facts.collect()
@@ -73,7 +81,10 @@ fn facts(text: &str) -> Facts {
             "A" => drop(facts.addresses.insert((name, Family::V4), found)),
             "AAAA" => drop(facts.addresses.insert((name, Family::V6), found)),
             "!A" => drop(facts.addresses.insert((name, Family::V4), Lookup::Failed)),
-            "PTR" => facts.pointers.push(name),
+            "PTR" => {
+                facts.pointers.push(name);
+                facts.pointers_answered = true;
+            }
             "RH" => facts.domain_lists = lists(&name),
             "SPF" => facts.spf = Some(name),
             "COUNTRY" => facts.country = Some(name),

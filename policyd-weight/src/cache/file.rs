@@ -1,0 +1,105 @@
+//! The file behind the tables of a daemon: taken over, and written after the fact.
+
+use policy_store::{SqliteStore, Store, StoreError};
+
+use super::{
+    Backing, Cache, Ham, KEPT, Spam,
+    keys::{bytes, split_stored_key, stored_key},
+};
+
+impl Cache {
+    /// Puts something behind the tables, once: the entries of a file are taken over.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub async fn attach(&self, backing: Backing) -> Result<(), StoreError> {
+        if let Backing::File(file) = &backing {
+            self.take_over(file).await?;
+        }
+        // A second one is dropped.
+        _ = self.backing.set(backing);
+        Ok(())
+    }
+
+    /// Writes what has changed into the file, and takes over what processes of spawn(8) have written there.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written or read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.flush().await?;
+        match self.backing.get() {
+            Some(Backing::File(file)) => self.take_over(file).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_over(&self, file: &SqliteStore) -> Result<(), StoreError> {
+        let entries = file.entries(b"", MAX_RESTORED).await?;
+        let mut tables = self.tables();
+        for (key, value) in entries {
+            let value: String = value.iter().map(|&byte| char::from(byte)).collect();
+            match split_stored_key(&key) {
+                Some((SPAM, key)) => {
+                    if let Some(entry) = Spam::decode(&value) {
+                        tables.spam.restore(key.to_owned(), entry);
+                    }
+                }
+                Some((HAM, key)) => {
+                    if let Some(entry) = Ham::decode(&value) {
+                        tables.ham.restore(key.to_owned(), entry);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed into the file, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written. What was not written is the next time, and the tables hold on.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let Some(Backing::File(file)) = self.backing.get() else {
+            return Ok(());
+        };
+        let (spam, ham) = {
+            let mut tables = self.tables();
+            let spam = tables.spam.take_changes(Spam::encode);
+            (spam, tables.ham.take_changes(Ham::encode))
+        };
+        let changes = |kind, changes: Vec<(String, Option<String>)>| {
+            changes.into_iter().map(move |change| (kind, change))
+        };
+        let changes: Vec<_> = changes(SPAM, spam).chain(changes(HAM, ham)).collect();
+        let writes = changes.iter().map(|(kind, (key, value))| async move {
+            let key = stored_key(kind, key);
+            match value {
+                Some(value) => file.set(&key, &bytes(value), Some(KEPT)).await,
+                None => file.delete(&key).await.map(|_| ()),
+            }
+        });
+        // All that waits at one time is one transaction.
+        let written = futures_util::future::join_all(writes).await;
+        let mut error = None;
+        let mut tables = self.tables();
+        for ((kind, (key, _)), written) in changes.into_iter().zip(written) {
+            if let Err(failed) = written {
+                error = Some(failed);
+                match kind {
+                    SPAM => tables.spam.keep_change(key),
+                    _ => tables.ham.keep_change(key),
+                }
+            }
+        }
+        error.map_or(Ok(()), Err)
+    }
+}
+
+const SPAM: &str = "spam";
+const HAM: &str = "ham";
+/// More than the tables hold at most.
+const MAX_RESTORED: usize = 2_000_000;

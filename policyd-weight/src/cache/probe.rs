@@ -1,0 +1,62 @@
+//! Whether a store that hosts share answers, for a check of the configuration.
+
+use std::error::Error;
+
+use policy_store::{Driver, Dsn, RedisStore, Sql, Store, StoreError};
+
+use super::store::redis;
+
+/// Asks the store once: the address, and why it does not answer. None if it does, and where there is no server.
+pub async fn probe(name: &str) -> Option<String> {
+    let (server, error) = match name.strip_prefix("redis://") {
+        Some(rest) => {
+            let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+            let store = RedisStore::new(redis(rest).ok()?);
+            let asked = match store {
+                Ok(store) => store.get(b"policyd-weight").await.map(drop),
+                Err(error) => Err(error),
+            };
+            (format!("redis at {address}"), asked.err()?)
+        }
+        None => {
+            let dsn: Dsn = name.parse().ok()?;
+            let kind = match dsn.driver {
+                Driver::Mysql => "mysql",
+                Driver::Postgres => "postgres",
+                _ => return None,
+            };
+            let host = dsn.host.as_deref().or(dsn.socket.as_deref());
+            let host = host.unwrap_or("this host");
+            let port = dsn.port.map(|port| format!(":{port}")).unwrap_or_default();
+            (
+                format!("{kind} at {host}{port}"),
+                database(&dsn).await.err()?,
+            )
+        }
+    };
+    let mut why = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        why.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    Some(format!("{server} does not answer: {why}"))
+}
+
+async fn database(dsn: &Dsn) -> Result<(), StoreError> {
+    let database: Box<dyn Sql> = match dsn.driver {
+        #[cfg(feature = "mysql")]
+        Driver::Mysql => Box::new(policy_store::Mysql::new(
+            dsn,
+            policy_store::SqlOptions::default(),
+        )?),
+        #[cfg(feature = "postgres")]
+        Driver::Postgres => Box::new(policy_store::Postgres::new(
+            dsn,
+            policy_store::SqlOptions::default(),
+        )?),
+        // This build is without, which the check of the name has said.
+        _ => return Ok(()),
+    };
+    database.rows("SELECT 1", &[]).await.map(drop)
+}

@@ -1,0 +1,105 @@
+//! Stop and reload: signals to the daemon of the pid file.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use super::{
+    Exit,
+    paths::Paths,
+    pid_file::{self, Named, NotRunning},
+    print, say,
+};
+
+/// What has come of a stop.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stopped {
+    /// The daemon has ended.
+    Ended,
+    /// There was none, as has been said.
+    NotRunning,
+}
+
+impl Stopped {
+    /// Ends the line that a stop has begun.
+    pub(super) fn print(self, end: &str) {
+        match self {
+            Self::Ended => print(end),
+            Self::NotRunning => {}
+        }
+    }
+}
+
+/// Ends the daemon of the pid file, and waits for its end.
+pub(super) fn stop(paths: &Paths, compat: bool) -> Result<Stopped, Exit> {
+    let shown = paths.pid_file.display();
+    let named = pid_file::look(&paths.pid_file);
+    match named.map_err(|error| Exit::with_status(1, error.to_string()))? {
+        Named::Running(pid) => {
+            end(pid)?;
+            remove(paths, pid);
+            Ok(Stopped::Ended)
+        }
+        Named::NotRunning(NotRunning::NoFile) if compat => {
+            let text = format!("No pidfile, expected it at {shown}!");
+            Err(Exit::with_status(1, text))
+        }
+        Named::NotRunning(NotRunning::NoFile) => {
+            print(&format!("not running: there is no {shown}\n"));
+            Ok(Stopped::NotRunning)
+        }
+        Named::NotRunning(NotRunning::LeftBehind(pid, why)) => {
+            print(&format!("not running: {why}\n"));
+            remove(paths, pid);
+            Ok(Stopped::NotRunning)
+        }
+    }
+}
+
+/// A file that stays behind keeps nothing from working.
+fn remove(paths: &Paths, pid: Pid) {
+    if let Err(error) = pid_file::remove(&paths.pid_file, pid) {
+        let shown = paths.pid_file.display();
+        say(&format!("warning: cannot remove {shown}: {error}"));
+    }
+}
+
+fn end(pid: Pid) -> Result<(), Exit> {
+    let number = pid.as_raw_nonzero();
+    print("terminating ");
+    let sent = pid_file::signal(pid, Signal::TERM);
+    sent.map_err(|error| Exit::died(format!("cannot end process {number}: {error}")))?;
+    if pid_file::has_ended(pid, MAX_END, || print(".")) {
+        return Ok(());
+    }
+    // Requests under way have had their time.
+    _ = pid_file::signal(pid, Signal::KILL);
+    print("killed\n");
+    if pid_file::has_ended(pid, MAX_END, || ()) {
+        return Ok(());
+    }
+    Err(Exit::died(format!(
+        "a process with pid {number} exists, and does not end"
+    )))
+}
+
+/// Has the daemon of the pid file read its file again.
+pub(super) fn reload(paths: &Paths) -> Result<(), Exit> {
+    let shown = paths.pid_file.display();
+    let named = pid_file::look(&paths.pid_file).map_err(|error| Exit::died(error.to_string()))?;
+    let pid = match named {
+        Named::Running(pid) => pid,
+        Named::NotRunning(NotRunning::NoFile) => {
+            let text = format!("Couldn't open {shown}: No such file or directory");
+            return Err(Exit::died(text));
+        }
+        Named::NotRunning(NotRunning::LeftBehind(_, why)) => {
+            return Err(Exit::died(format!("not running: {why}")));
+        }
+    };
+    print(&format!("sending HUP to {}\n", pid.as_raw_nonzero()));
+    pid_file::signal(pid, Signal::HUP).map_err(|error| Exit::died(format!("err: {error}")))
+}
+
+/// How long `stop` waits for the end, and once more after SIGKILL.
+const MAX_END: Duration = Duration::from_secs(6);

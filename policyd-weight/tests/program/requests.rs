@@ -1,0 +1,73 @@
+//! What is no request: blank lines, lines that are no attributes, and requests of another type, in both modes.
+
+use std::io::{Read, Write};
+
+use super::world::{World, request, text};
+
+/// Answered without a question to DNS.
+fn bounce() -> String {
+    request("100.64.2.10", "mail.acme.test", "", "1")
+}
+
+const ANSWER: &str = "action=DUNNO NULL (<>) Sender\n\n";
+
+/// All that a daemon says to some bytes, up to the end that comes when it has nothing more to say.
+fn ask(world: &World, bytes: &str) -> String {
+    let mut stream = world.connect();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn blank_lines_are_passed_over_in_both_modes() {
+    let world = World::new("");
+    let _running = world.start();
+    for (bytes, answers) in [
+        ("\n".to_owned(), 0),
+        ("\r\n\n\n".to_owned(), 0),
+        (format!("\n\n{}\n\r\n{}\n", bounce(), bounce()), 2),
+    ] {
+        let expected = ANSWER.repeat(answers);
+        assert_eq!(ask(&world, &bytes), expected, "{bytes:?}");
+        let spawned = world.feed(&[], &bytes);
+        let found = (
+            spawned.status.code(),
+            text(&spawned.stdout),
+            text(&spawned.stderr),
+        );
+        assert_eq!(found, (Some(0), expected, String::new()), "{bytes:?}");
+    }
+}
+
+/// A daemon holds its connections to the protocol; under spawn(8) it is as lenient as the Perl program.
+#[test]
+fn a_line_that_is_no_attribute_ends_a_connection_and_no_process() {
+    let world = World::new("");
+    let _running = world.start();
+    let bytes = format!("nonsense\n{}", bounce());
+    assert_eq!(ask(&world, &bytes), "");
+    assert_eq!(text(&world.feed(&[], &bytes).stdout), ANSWER);
+}
+
+#[test]
+fn a_request_of_another_type_is_not_answered_and_said() {
+    let world = World::new("");
+    let _running = world.start();
+    for (bytes, kind) in [("request=other\n\n", "other"), ("a=b\n\n", "")] {
+        assert_eq!(ask(&world, bytes), "");
+        let spawned = world.feed(&[], bytes);
+        let said = format!("fatal: unrecognized request type: '{kind}'\n");
+        let found = (
+            spawned.status.code(),
+            text(&spawned.stdout),
+            text(&spawned.stderr),
+        );
+        assert_eq!(found, (Some(255), String::new(), said));
+        let logged = text(&world.feed(&["-d"], bytes).stdout);
+        let line = format!("warning: unrecognized request type: '{kind}'\n");
+        assert!(logged.contains(&line), "{logged}");
+    }
+}
