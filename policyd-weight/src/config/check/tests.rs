@@ -297,7 +297,7 @@ fn each_list_of_another_shape_is_named() {
     ] {
         let found = found(text, false);
         assert!(
-            found.iter().any(|found| *found == expected),
+            found.contains(&expected),
             "{text}: {found:#?}"
         );
     }
