@@ -43,9 +43,7 @@ pub(crate) enum Shape {
     Account,
     /// Addresses of name servers.
     NameServers,
-    /// A cache that hosts share.
-    Store,
-    /// What has a check of its own: addresses to listen at, where the log goes.
+    /// What has a check of its own: addresses to listen at, where the log goes, a store.
     Own,
     /// Two scores of a check.
     Scores,
@@ -257,7 +255,7 @@ pub(crate) const KNOWN: [Known; 86] = [
     of("$SOMAXCONN", Shape::Nothing),
     of("$CHILDIDLE", Shape::Nothing),
     fixed("$PIDFILE", Shape::Path),
-    fixed("$CACHE_STORE", Shape::Store),
+    fixed("$CACHE_STORE", Shape::Own),
     of("$REQUEST_TIMEOUT", Shape::TimeWithin(1, 90)),
     of("@spf_score", Shape::Pairs),
     of("$COUNTRY_DB", Shape::Text),

@@ -7,7 +7,7 @@ use super::{
     options::{KNOWN, Range, SCORE, Shape},
     seconds,
 };
-use crate::{cache::check_store, number, perl::Value, regex::compile};
+use crate::{number, perl::Value, regex::compile};
 
 /// Looks at each option's value alone.
 pub(super) fn values(loaded: &Loaded, findings: &mut Vec<Finding>) {
@@ -73,14 +73,6 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
             };
             return bad.into_iter().map(error).collect();
         }
-        // Its name may hold a password.
-        Shape::Store => check_store(&text)
-            .err()
-            .map(|error| {
-                Finding::error(format!(
-                    "{error}: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH"
-                ))
-            }),
         Shape::Nothing => (!is_default).then(|| {
             Finding::warning(format!(
                 "{name} has no meaning here: see policyd-weight.conf(5)"

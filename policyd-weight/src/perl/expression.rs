@@ -224,7 +224,11 @@ impl Interpreter {
         if sign == '+' {
             return Ok(operand);
         }
-        let negated = operand.values.scalar().negated();
+        let value = operand.values.scalar();
+        if matches!(value, Value::Regex(_)) {
+            return Err(self.cursor.problem(position, operator::NO_NUMBER));
+        }
+        let negated = value.negated();
         Ok(Operand {
             values: Values::Scalar(negated),
             target: None,

@@ -48,6 +48,14 @@ impl Binary {
 
     /// The value of both, or why there is none.
     pub(super) fn apply(self, left: &Value, right: &Value) -> Result<Value, &'static str> {
+        let is_of_texts = matches!(self, Self::Concatenate | Self::Repeat);
+        if !is_of_texts
+            && [left, right]
+                .iter()
+                .any(|value| matches!(value, Value::Regex(_)))
+        {
+            return Err(NO_NUMBER);
+        }
         let (a, b) = (left.number(), right.number());
         if let Some((a, b)) = left.integer().zip(right.integer())
             && let Some(exact) = self.exact(i128::from(a), i128::from(b))
@@ -142,13 +150,7 @@ fn remainder(left: &Value, right: &Value) -> Result<Value, &'static str> {
         }
     };
     let Some((a, b)) = whole(left).zip(whole(right)) else {
-        let (a, b) = (left.number(), right.number());
-        if b.trunc() == 0.0 {
-            return Err("a division by zero");
-        }
-        let rest = a % b;
-        let has_other_sign = rest != 0.0 && (a < 0.0) != (b < 0.0);
-        return Ok(from_number(if has_other_sign { rest + b } else { rest }));
+        return Err("a remainder of numbers above 18446744073709551615");
     };
     if b == 0 {
         return Err("a division by zero");
@@ -175,3 +177,5 @@ const MAX_PRINTED: f64 = 1e15;
 const EXACT_DOUBLES: i128 = 1 << 53;
 /// How long a text may grow.
 const MAX_TEXT: usize = 64 << 10;
+/// In Perl it is the address of its memory.
+pub(super) const NO_NUMBER: &str = "a regular expression is no number";

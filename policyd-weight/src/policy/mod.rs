@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 pub(crate) use explain::Decided;
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
+pub(crate) use settings::findings;
 
 use crate::{
     cache::Cache,

@@ -7,6 +7,7 @@ use policy_store::Countries;
 
 use super::one_line;
 use crate::{
+    cache::check_store,
     config::{Config, Finding, Loaded, Source, check, load, number_of},
     dns::Dns,
     perl::Variables,
@@ -31,7 +32,7 @@ impl Settings {
     /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
         let loaded = load(&source, before.map(Self::options))?;
-        let findings = check(&source, &loaded);
+        let findings = findings(&source, &loaded);
         let shown = source.shown();
         if let Some(error) = findings
             .iter()
@@ -138,6 +139,17 @@ impl Settings {
     }
 }
 
+/// What is found in the values of options, the name of a store among them. It is not shown: it may hold a password.
+pub(crate) fn findings(source: &Source, loaded: &Loaded) -> Vec<Finding> {
+    let mut findings = check(source, loaded);
+    if let Err(error) = check_store(&loaded.options.scalar("CACHE_STORE").to_string()) {
+        findings.push(Finding::error(format!(
+            "{error}: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH"
+        )));
+    }
+    findings
+}
+
 /// The file of countries, if one is named.
 fn countries(options: &Variables) -> Result<Option<Arc<Countries>>, String> {
     let path = options.scalar("COUNTRY_DB").to_string();
@@ -147,4 +159,37 @@ fn countries(options: &Variables) -> Result<Option<Arc<Countries>>, String> {
     let countries =
         Countries::open(&path).map_err(|error| format!("$COUNTRY_DB {path}: {error}"))?;
     Ok(Some(Arc::new(countries)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::DefaultSet, perl::evaluate};
+
+    #[test]
+    fn a_store_whose_name_cannot_be_read_is_an_error_that_does_not_show_it() {
+        let meant = "write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH";
+        let source = Source::new(None, Some(DefaultSet::Modern), false);
+        for (store, error) in [
+            ("redis", "neither dbi:DRIVER:... nor a URL"),
+            ("memcached://127.0.0.1", "neither dbi:DRIVER:... nor a URL"),
+            (
+                "redis://:secret@127.0.0.1/x",
+                "no number of a database follows the `/`",
+            ),
+            ("redis://:secret@127.0.0.1:6379/2", ""),
+            ("", ""),
+        ] {
+            let mut loaded = load(&source, None).unwrap();
+            let text = format!("$CACHE_STORE = '{store}';");
+            let evaluated = evaluate(text.as_bytes(), &loaded.options).unwrap();
+            loaded.options = evaluated.options;
+            let found: Vec<_> = findings(&source, &loaded)
+                .iter()
+                .map(|finding| finding.text().to_owned())
+                .collect();
+            let expected = (!error.is_empty()).then(|| format!("$CACHE_STORE: {error}: {meant}"));
+            assert_eq!(found, Vec::from_iter(expected), "{store}");
+        }
+    }
 }

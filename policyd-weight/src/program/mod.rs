@@ -31,7 +31,7 @@ use paths::Paths;
 
 use crate::{
     config::{self, DefaultSet, Finding, Loaded, Source},
-    policy::{Policy, Settings, bytes},
+    policy::{Policy, Settings, bytes, findings},
 };
 
 /// Why the program ends, beside success.
@@ -167,7 +167,7 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let source = source(args);
     let loaded = config::load(&source, None).map_err(Exit::config)?;
     let shown = source.shown();
-    let mut findings = config::check(&source, &loaded);
+    let mut findings = findings(&source, &loaded);
     findings.extend(Paths::new(&loaded.options, false).unknown_accounts(&loaded));
     if !findings.iter().any(Finding::is_error) {
         findings.extend(store_away(&loaded)?);

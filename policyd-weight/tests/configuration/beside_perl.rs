@@ -32,6 +32,13 @@ while (defined($length = <STDIN>)) {
 }
 "#;
 
+/// What is refused of programs that Perl runs.
+const BEYOND: [&str; 3] = [
+    "grows beyond",
+    "a remainder of numbers above",
+    "a regular expression is no number",
+];
+
 fn hex(value: &Value) -> String {
     let text = value.shown();
     let bytes = text.chars().map(u32::from);
@@ -42,8 +49,10 @@ fn hex(value: &Value) -> String {
 fn ours(text: &[u8]) -> String {
     let evaluated = match evaluate(text, &define(OPTIONS).unwrap()) {
         Ok(evaluated) => evaluated,
-        // Perl has unsigned numbers there.
-        Err(problem) if problem.message.contains("grows beyond") => return "beyond".to_owned(),
+        // Perl has unsigned numbers, doubles and addresses there, which no file is meant to hold.
+        Err(problem) if BEYOND.iter().any(|text| problem.message.contains(text)) => {
+            return "beyond".to_owned();
+        }
         Err(_) => return "refused".to_owned(),
     };
     let options = &evaluated.options;

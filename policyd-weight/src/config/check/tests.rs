@@ -214,18 +214,6 @@ fn each_value_of_another_shape_or_beyond_its_range_is_named() {
             "error: $NS: 'ns.test' is no address of a name server: write addresses with blanks between them, as in '192.0.2.1 [2001:db8::1]:5353'",
         ),
         (
-            "$CACHE_STORE = 'redis';",
-            "error: $CACHE_STORE: neither dbi:DRIVER:... nor a URL: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH",
-        ),
-        (
-            "$CACHE_STORE = 'memcached://127.0.0.1';",
-            "error: $CACHE_STORE: neither dbi:DRIVER:... nor a URL: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH",
-        ),
-        (
-            "$CACHE_STORE = 'redis://:secret@127.0.0.1/x';",
-            "error: $CACHE_STORE: no number of a database follows the `/`: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH",
-        ),
-        (
             "$CHILDIDLE = 7;",
             "warning: $CHILDIDLE has no meaning here: see policyd-weight.conf(5)",
         ),
@@ -297,7 +285,7 @@ fn each_list_of_another_shape_is_named() {
     ] {
         let found = found(text, false);
         assert!(
-            found.iter().any(|found| *found == expected),
+            found.contains(&expected),
             "{text}: {found:#?}"
         );
     }
@@ -317,7 +305,6 @@ fn what_is_usual_is_not_named() {
         "$REJECTLEVEL = ' 4.75 ';",
         "@helo_score = ('1.5', '-2e0');",
         "$SPATH = '';",
-        "$CACHE_STORE = 'redis://:secret@127.0.0.1:6379/2';",
         "$NS = '192.0.2.1 [2001:db8::1]:5353';",
         "@dnsbl_checks_only_regexps = ('acme', qr/x/);",
     ] {
