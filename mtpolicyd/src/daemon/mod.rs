@@ -7,6 +7,7 @@ mod explain;
 mod handler;
 mod limits;
 mod list_tests;
+mod log_file;
 mod metrics;
 mod pid_file;
 mod service;

@@ -11,7 +11,7 @@ use std::{
 
 use nix::unistd::Uid;
 use policy_daemon::{
-    DaemonOptions, Inherited, StartError,
+    DaemonOptions, Inherited, OptionNames, StartError,
     log::{Level, Log, LogTarget},
 };
 use rustix::process::Signal;
@@ -250,6 +250,7 @@ fn daemon_options(
     let mut daemon = DaemonOptions::new(ident);
     daemon.listen = vec![inet(&address, port)];
     daemon.log_hint = "-d writes to standard output";
+    daemon.names = OPTION_NAMES;
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;
     let admin = options.scalar("ADMIN").to_string();
@@ -297,5 +298,11 @@ fn control(args: &Args, options: &Variables) -> Result<Option<PathBuf>, Exit> {
     }
 }
 
+/// What the options are called here that policy-daemon's messages name.
+const OPTION_NAMES: OptionNames = OptionNames {
+    listen: "$BIND_ADDRESS",
+    user: "$USER",
+    max_clients: None,
+};
 /// How long `stop` waits for the end, and once more after SIGKILL.
 const MAX_END: Duration = Duration::from_secs(6);
