@@ -63,7 +63,7 @@ fn why_a_file_cannot_be_read_is_said() {
     let directory = world.directory.path().display().to_string();
     let file = world.path("mt.conf").display().to_string();
     for (path, reason) in [
-        (directory.clone(), "is a directory"),
+        (directory, "is a directory"),
         ("/dev/null".to_owned(), "is no plain file"),
         (
             format!("{file}/x"),
