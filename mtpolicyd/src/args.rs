@@ -29,6 +29,8 @@ pub struct Args {
     pub is_background_child: bool,
     /// What was not understood.
     pub warnings: Vec<String>,
+    /// A value or a key is missing: what would be done is not what was meant.
+    pub is_incomplete: bool,
 }
 
 /// What is asked for instead of a daemon.
@@ -99,6 +101,26 @@ impl Args {
             if known.takes_value && value.is_none() {
                 value = words.next_if(|next| !next.starts_with('-') || next == "-");
             }
+            let is_blank = |value: &String| value.trim().is_empty();
+            match (known.takes_value, &value) {
+                // Without a task a daemon would start.
+                (true, value)
+                    if value
+                        .as_ref()
+                        .is_none_or(|value| known.name == "cron" && is_blank(value)) =>
+                {
+                    args.is_incomplete = true;
+                    let text = format!("Option {name} requires an argument");
+                    args.warnings.push(text);
+                    continue;
+                }
+                (false, Some(_)) => {
+                    let text = format!("Option {name} does not take an argument");
+                    args.warnings.push(text);
+                    continue;
+                }
+                _ => {}
+            }
             args.apply(known.name, value.unwrap_or_default());
         }
         args
@@ -150,7 +172,8 @@ impl Args {
             // A daemon is not what was wanted.
             _ => {
                 self.warnings
-                    .push("limits: use `show KEY` or `reset KEY`".to_owned());
+                    .push("limits: use `limits show KEY` or `limits reset KEY`".to_owned());
+                self.is_incomplete = true;
                 self.task = Some(Task::Help);
             }
         }

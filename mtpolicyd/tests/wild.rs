@@ -51,6 +51,12 @@ const FILES: &[(&str, &[Parts], Parts)] = &[
     ("context_of_1x", &[OLD], &[]),
 ];
 
+/// A user that each system has.
+const USER: &[(&str, &str)] = &[
+    ("user=mtpolicyd", "user=nobody"),
+    ("group=mtpolicyd", "group=nogroup"),
+];
+
 /// Runs the program with a file, in which some words are others.
 fn run(name: &str, words: &[&str], replaced: &[(&str, &str)]) -> Process {
     let path = format!("{}/tests/data/wild/{name}.conf", env!("CARGO_MANIFEST_DIR"));
@@ -81,7 +87,7 @@ fn run(name: &str, words: &[&str], replaced: &[(&str, &str)]) -> Process {
 #[test]
 fn the_check_names_each_dead_list_and_each_ignored_key_and_nothing_else() {
     for (name, warnings, errors) in FILES {
-        let Ended { code, err, .. } = run(name, &["--check-config"], &[]).end();
+        let Ended { code, err, .. } = run(name, &["--check-config"], USER).end();
         assert_eq!(
             code,
             Some(if errors.is_empty() { 0 } else { 78 }),
@@ -106,17 +112,13 @@ fn the_daemon_starts_with_each_and_warns_of_the_same_keys() {
     for (name, warnings, errors) in FILES {
         let ports = [Port::any(), Port::any()];
         let [port, other] = ports.each_ref().map(|port| port.number().to_string());
-        // Root takes a user that each system has.
         let mut replaced = vec![
             ("12345", port.as_str()),
             ("12346", &other),
             ("10.10.10.10", "0.0.0.0"),
         ];
         if is_root() {
-            replaced.extend([
-                ("user=mtpolicyd", "user=nobody"),
-                ("group=mtpolicyd", "group=nogroup"),
-            ]);
+            replaced.extend(USER);
         }
         let has_port = !matches!(*name, "minimal" | "lists_of_1x" | "context_of_1x");
         let listen = format!("keepalive_timeout=0\nport={port}\n");

@@ -29,8 +29,8 @@ pub enum StartError {
     /// A fault in the configuration of the service.
     #[error("{0}")]
     Configuration(String),
-    /// A `--user` that does not exist.
-    #[error("--user {0}: unknown user or group")]
+    /// A user or group that does not exist, with the option's name.
+    #[error("{0}: unknown user or group")]
     User(String),
     /// A `--handover` at a path that other users can change.
     #[error(

@@ -238,6 +238,29 @@ fn a_drain_lets_idle_clients_go_and_answers_the_others_first() {
 }
 
 #[test]
+fn a_drain_waits_for_the_rest_of_a_request_for_three_seconds_and_for_answers_as_before() {
+    let mut server = Server::new(10, ClientOptions::default());
+    let [busy, early, late, whole] = [1, 2, 3, 4].map(|last| server.accept(last).unwrap());
+    server.data(early, b"r");
+    server.passes(20_000);
+    server.data(whole, b"r");
+    server.data(late, b"r");
+    server.data(busy, WHOLE);
+    server.clients.drain(&mut server.driver);
+    assert_eq!(server.passes(2_999), [""; 0]);
+    server.data(whole, &WHOLE[1..]);
+    assert_eq!(server.passes(1), ["close client 1", "close client 2"]);
+    let told = ["refused: request not finished in time"; 2];
+    assert_eq!(server.driver.take_events(), told);
+    assert_eq!(server.passes(20_000), [""; 0]);
+    for client in [busy, whole] {
+        assert_eq!(server.clients.take_request().unwrap().0, client);
+        server.reply(client);
+    }
+    assert!(server.clients.is_empty());
+}
+
+#[test]
 fn garbage_closes_the_connection_with_what_has_come() {
     let mut server = Server::new(10, ClientOptions::default());
     let client = server.accept(1).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{finding::Findings, lists::Lists};
+use super::{finding::Findings, lists::Lists, references::References};
 use crate::{chain::Chain, config_general::Entry, connection::Connections, counters::Counters};
 
 /// Builds the chain of a block `Plugin`, which holds the named blocks. `None`: it holds something else, which is noted.
@@ -21,6 +21,8 @@ pub(crate) struct Build {
     pub(crate) previous: (Connections, Lists, Counters),
     pub(crate) compat: bool,
     pub(crate) is_check: bool,
+    /// Which plugins there are, and which of them name others.
+    pub(crate) references: References,
     /// The blocks that stand for keys of mtpolicyd 1.x.
     pub(crate) old_blocks: HashSet<String>,
 }

@@ -64,6 +64,31 @@ pub enum Prefetch {
     Off,
 }
 
+impl Globals {
+    /// The options in which the others differ and that a daemon reads at its start alone, but for `port`.
+    pub(crate) fn held_until_restart(&self, other: &Self) -> Vec<&'static str> {
+        let all = [
+            ("user", self.user != other.user),
+            ("group", self.groups != other.groups),
+            ("pid_file", self.pid_file != other.pid_file),
+            ("chroot", self.chroot != other.chroot),
+            ("allow", self.allow != other.allow),
+            ("admin", self.admin != other.admin),
+            ("control", self.control != other.control),
+            ("log_file", self.log_file != other.log_file),
+            ("log_to", self.log_to != other.log_to),
+            ("syslog_ident", self.syslog_ident != other.syslog_ident),
+            (
+                "keepalive_timeout",
+                self.keepalive_timeout != other.keepalive_timeout,
+            ),
+            ("max_keepalive", self.max_keepalive != other.max_keepalive),
+        ];
+        let changed = all.into_iter().filter(|(_, has_changed)| *has_changed);
+        changed.map(|(name, _)| name).collect()
+    }
+}
+
 pub(super) fn read(section: &mut Section<'_>) -> Globals {
     for key in [
         "min_servers",
@@ -85,6 +110,12 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         section.warning(
             "syslog_facility",
             format!("`syslog_facility` is {facility}, but the log goes to mail"),
+        );
+    }
+    if section.text("group").is_some() && section.text("user").is_none() {
+        section.warning(
+            "group",
+            "`group` stands without `user`: started by root, the daemon stays root, with that group",
         );
     }
     let host = section.text_or("host", "127.0.0.1");

@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use policy_dns::list::{DnsList, Failing, Status, keep_tested};
 
 use crate::services::Services;
@@ -55,6 +56,12 @@ impl Lists {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Tests all lists once.
+    pub async fn test(&self, services: &Services) {
+        let tests = self.iter().map(|list| list.self_test(&services.dns));
+        join_all(tests).await;
     }
 
     /// Tests all lists at once and then hourly (RFC 5782, 5), and logs each change of a list once. It never ends; dropping

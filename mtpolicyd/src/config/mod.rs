@@ -16,6 +16,8 @@ pub(crate) use listen::control_path;
 mod lists;
 pub(crate) use lists::ListKind;
 pub use lists::Lists;
+mod process;
+mod references;
 mod section;
 pub use section::Section;
 mod similar;
@@ -24,6 +26,8 @@ mod vhosts;
 pub use vhosts::VirtualHost;
 
 use std::collections::HashSet;
+
+use references::References;
 
 use crate::{
     config_general::{Parsed, Place},
@@ -85,6 +89,7 @@ pub(crate) fn read(
         }),
         compat: options.compat,
         is_check: options.is_check,
+        references: References::default(),
         old_blocks: HashSet::new(),
     };
     for (place, text) in std::mem::take(&mut parsed.warnings) {
@@ -94,6 +99,9 @@ pub(crate) fn read(
     let root = parsed.root;
     let mut section = Section::new("global options", &root, &place, &mut build);
     let globals = globals::read(&mut section);
+    if options.is_check {
+        process::check(&mut section, &globals);
+    }
     section.ignore(&["Connection", "SessionCache", "VirtualHost"]);
     section.finish();
     let previous = options.previous;
@@ -107,6 +115,9 @@ pub(crate) fn read(
     let sessions = vhosts::session_cache(&root, &mut build);
     let hosts = vhosts::build(&root, &place, &mut build);
     vhosts::check(&hosts, &globals, &place, &mut build);
+    build
+        .references
+        .check(sessions.is_kept(), &mut build.findings);
     let is_usable = !build.findings.has_errors();
     let config = is_usable.then_some(Config {
         globals,

@@ -1,6 +1,7 @@
 //! The parameters of one block, read with their types: the only way in which a plugin sees the configuration.
 
 mod connected;
+mod referring;
 mod settings;
 mod shared;
 
@@ -24,6 +25,8 @@ pub struct Section<'s> {
     place: &'s Place,
     build: &'s mut Build,
     asked: HashSet<String>,
+    /// The plugin that it is, or stands in, among those of the configuration.
+    user: usize,
     /// Errors are warnings: of what the original ignores.
     is_lenient: bool,
 }
@@ -40,6 +43,7 @@ impl<'s> Section<'s> {
             name: name.into(),
             block,
             place,
+            user: build.references.current(),
             build,
             asked: HashSet::new(),
             is_lenient: false,
@@ -273,8 +277,16 @@ impl<'s> Section<'s> {
             if self.asked.contains(&entry.key) {
                 continue;
             }
+            let invisible = entry.key.chars().find(|char| INVISIBLE.contains(char));
             let hint = similar(&entry.key, self.asked.iter().map(String::as_str));
-            let hint = hint.map_or_else(String::new, |key| format!(": did you mean `{key}`?"));
+            let hint = match (invisible, hint) {
+                (Some(char), _) => format!(
+                    ": it has the invisible character U+{:04X} in it",
+                    u32::from(char)
+                ),
+                (None, Some(key)) => format!(": did you mean `{key}`?"),
+                (None, None) => String::new(),
+            };
             let text = format!("`{}` means nothing in `{}`{hint}", entry.key, self.name);
             self.build.findings.warning(&entry.place, text);
         }
@@ -292,3 +304,8 @@ impl<'s> Section<'s> {
         entry.map_or_else(|| self.place.clone(), |entry| entry.place.clone())
     }
 }
+
+/// Byte order marks, blanks that are none for the grammar, and marks of no width, as texts from elsewhere have them.
+const INVISIBLE: [char; 7] = [
+    '\u{a0}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{202f}', '\u{2060}', '\u{feff}',
+];

@@ -56,6 +56,7 @@ fn virtual_host(entry: &Entry, build: &mut Build) -> Option<VirtualHost> {
         build.findings.error(&entry.place, text);
         return None;
     };
+    build.references.next_host();
     let mut section = Section::new(&entry.key, block, &entry.place, build);
     let name = section.required("name");
     let counters = section.host_counters(&name);

@@ -90,14 +90,19 @@ impl Lines {
     }
 
     fn read_bytes(&mut self, name: &Arc<str>, bytes: Vec<u8>) -> Result<(), ParseError> {
+        let place = Place {
+            file: Arc::clone(name),
+            line: 1,
+            column: 1,
+        };
+        if UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
+            let message =
+                "the file is UTF-16, as its byte order mark says: save it as UTF-8".to_owned();
+            return Err(ParseError { place, message });
+        }
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
-                let place = Place {
-                    file: Arc::clone(name),
-                    line: 1,
-                    column: 1,
-                };
                 let text = "the file is not UTF-8: it is read as ISO 8859-1".to_owned();
                 self.warnings.push((place, text));
                 error.as_bytes().iter().copied().map(char::from).collect()
@@ -242,3 +247,6 @@ impl Here {
         }
     }
 }
+
+/// What a file in UTF-16 begins with. Perl would read each second byte as a character.
+const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];

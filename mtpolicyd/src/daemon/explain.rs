@@ -12,6 +12,7 @@ use policy_daemon::log::{Log, Suppressor, printable, printable_json};
 use policy_dns::DnsOptions;
 use policy_proto::{MessageDecoder, Request};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     handler::{Server, choose},
@@ -60,7 +61,13 @@ fn explain(args: &Args, config: Config) -> Result<String, String> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let verdict = runtime.block_on(server.decide(&config, host, &request, Some(&mut trace)));
+    let verdict = runtime.block_on(async {
+        // As the daemon does at its start: a list that fails is not asked, which the plugin then says.
+        _ = timeout(TESTS, config.lists.test(server.services())).await;
+        server
+            .decide(&config, host, &request, Some(&mut trace))
+            .await
+    });
     Ok(if args.json {
         printable_json(&as_json(&trace, &verdict).to_string()) + "\n"
     } else {
@@ -97,4 +104,6 @@ fn as_json(trace: &Trace, verdict: &Result<Option<Verdict>, PluginError>) -> Val
     json!({ "steps": steps, "action": action(verdict) })
 }
 
+/// Longer than a name server that answers takes for all of them.
+const TESTS: Duration = Duration::from_secs(5);
 const MAX_REQUEST: u64 = 1 << 20;

@@ -213,7 +213,7 @@ impl Server {
         }
         let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
         if self.dry_run {
-            line.push_str(" (dry run: answered dunno)");
+            line.push_str(&dry_run(request));
         }
         if !journal.log().has_fields() {
             return journal.line(1, &line);
@@ -281,6 +281,18 @@ fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
         });
         same_name.next().filter(|_| same_name.next().is_none())
     })
+}
+
+/// What is added to the log line of a dry run: whom the answer would have been about.
+fn dry_run(request: &Request) -> String {
+    let text = |name| String::from_utf8_lossy(attribute(request, name).unwrap_or_default());
+    format!(
+        ", client={}[{}], sender=<{}>, recipient=<{}> (dry run: answered dunno)",
+        text("client_name"),
+        text("client_address"),
+        text("sender"),
+        text("recipient")
+    )
 }
 
 /// The action as an answer that Postfix can read: in one line, and not blank.

@@ -8,6 +8,7 @@ mod explain;
 mod handler;
 mod limits_command;
 mod list_tests;
+mod log_file;
 mod pid_file;
 mod service;
 mod start;

@@ -11,9 +11,13 @@ use policy_dns::DnsOptions;
 
 use super::{
     background::Starter, connection_states::ConnectionStates, handler::Server,
-    list_tests::ListTests,
+    list_tests::ListTests, log_file::LogFile,
 };
-use crate::{config::LoadOptions, load::load};
+use crate::{
+    config::{Config, Globals, LoadOptions},
+    journal::Journal,
+    load::load,
+};
 
 /// The server as a service.
 #[derive(Debug)]
@@ -21,6 +25,9 @@ pub(super) struct MtpolicydService {
     pub(super) tokio: TokioService<Arc<Server>>,
     pub(super) server: Arc<Server>,
     pub(super) path: PathBuf,
+    /// The global options of the start, of which some hold on until the end.
+    pub(super) started: Globals,
+    pub(super) log_file: Option<LogFile>,
     pub(super) log_level: Option<u8>,
     pub(super) compat: bool,
     pub(super) list_tests: ListTests,
@@ -50,10 +57,20 @@ impl Service for MtpolicydService {
     /// The process has its final user by now.
     fn tick(&self) -> Option<String> {
         self.list_tests.start(&self.server);
-        let journal = &self.server.services().journal;
+        let journal = self.journal();
+        if let Some(file) = &self.log_file {
+            file.follow(journal);
+        }
         self.connection_states
             .say_changes(&self.server.config().connections, journal);
         None
+    }
+
+    /// As logrotate(8) sends it to daemons after it has moved their logs.
+    fn report(&self) {
+        if let Some(file) = &self.log_file {
+            file.reopen(self.journal());
+        }
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {
@@ -62,7 +79,8 @@ impl Service for MtpolicydService {
 
     /// All or nothing: with an error the configuration stays. Connections with the same parameters live on.
     fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
-        let journal = &self.server.services().journal;
+        self.report();
+        let journal = self.journal();
         let previous = self.server.config();
         let options = LoadOptions {
             compat: self.compat,
@@ -76,16 +94,17 @@ impl Service for MtpolicydService {
             said.push(finding.to_string());
         }
         let Some(config) = config else {
-            self.server.counters().reloaded(false);
             let text = "reload: the configuration has errors, that of before stays";
             journal.line(0, text);
-            journal.changes().add(text);
-            return Reloaded::Failed(said);
+            return self.keep(text, said);
         };
-        if config.globals.listen != previous.globals.listen {
-            journal.warning("reload: `port` has changed, which needs a restart");
-            said.push("`port` has changed, which needs a restart".to_owned());
+        // Virtual hosts are found by their ports: those of another `port` would get no request, and the requests no answer.
+        if config.globals.listen != self.started.listen {
+            let text = "reload: `port` has changed, which needs a restart: the configuration of before stays";
+            journal.line(0, text);
+            return self.keep(text, said);
         }
+        said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
         self.reload_name_servers();
         self.server.replace(config);
@@ -100,6 +119,29 @@ impl Service for MtpolicydService {
 }
 
 impl MtpolicydService {
+    fn journal(&self) -> &Journal {
+        &self.server.services().journal
+    }
+
+    /// The configuration stays, for this reason.
+    fn keep(&self, reason: &str, mut said: Vec<String>) -> Reloaded {
+        self.server.counters().reloaded(false);
+        self.journal().changes().add(reason);
+        said.push(reason.to_owned());
+        Reloaded::Failed(said)
+    }
+
+    /// Says what has changed, and holds after a restart only.
+    fn say_what_needs_a_restart(&self, config: &Config) -> Option<String> {
+        let names = self.started.held_until_restart(&config.globals);
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let names = Some(names.join(", ")).filter(|names| !names.is_empty())?;
+        let text = format!("reload: {names} changed, which needs a restart");
+        let journal = self.journal();
+        journal.line(1, &text);
+        Some(text)
+    }
+
     /// With other name servers in `/etc/resolv.conf` the cache is empty; without, it stays.
     fn reload_name_servers(&self) {
         let services = self.server.services();

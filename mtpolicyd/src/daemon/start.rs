@@ -1,7 +1,6 @@
 //! The start of the daemon, with the privileges of the starter, and its life.
 
 use std::{
-    fs::OpenOptions,
     num::NonZeroU64,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -10,7 +9,7 @@ use std::{
 };
 
 use policy_daemon::{
-    Daemon, DaemonOptions, Inherited, StartError, TokioService,
+    Daemon, DaemonOptions, Inherited, OptionNames, StartError, TokioService,
     log::{Level, LogTarget},
 };
 use policy_dns::DnsOptions;
@@ -22,6 +21,7 @@ use super::{
     control::MtpolicydControl,
     handler::Server,
     list_tests::ListTests,
+    log_file::LogFile,
     pid_file::PidFile,
     service::MtpolicydService,
 };
@@ -47,8 +47,16 @@ pub(super) fn serve(
     }
     let starter = args.is_background_child.then(Starter::new).transpose();
     let starter = starter.map_err(StartError::system("cannot go into the background"))?;
-    let log = log_target(args, &globals)?;
-    let options = daemon_options(args, &globals, log)?;
+    let mut options = daemon_options(args, &globals)?;
+    let log_file = globals.log_file.as_deref().map(absolute);
+    let log_file = log_file.filter(|_| has_own_output(globals.log_to));
+    let log_file = log_file.map(|path| {
+        let owner = options.user_ids()?;
+        let opened = LogFile::open(&path, globals.chroot.as_deref(), owner);
+        opened.map_err(StartError::system(format!("log_file {}", path.display())))
+    });
+    let log_file = log_file.transpose()?;
+    options.log = log_target(args, &globals)?;
     let daemon = Daemon::prepare(&options, inherited)?;
     let level = args.log_level.unwrap_or(globals.log_level);
     let journal = Journal::new(Arc::clone(daemon.log()), level);
@@ -86,6 +94,8 @@ pub(super) fn serve(
             })),
         server,
         path: absolute(&args.config()),
+        started: globals,
+        log_file,
         log_level: args.log_level,
         compat: args.compat,
         list_tests: ListTests::default(),
@@ -96,13 +106,8 @@ pub(super) fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-fn daemon_options(
-    args: &Args,
-    globals: &Globals,
-    log: LogTarget,
-) -> Result<DaemonOptions, StartError> {
+fn daemon_options(args: &Args, globals: &Globals) -> Result<DaemonOptions, StartError> {
     let mut options = DaemonOptions::new(&globals.syslog_ident);
-    options.log = log;
     options.log_hint = "--foreground writes to standard error";
     options.listen.clone_from(&globals.listen);
     options.admin.clone_from(&globals.admin);
@@ -120,8 +125,11 @@ fn daemon_options(
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
-        (None, _) => None,
+        // As in the original, which changes the group alone.
+        (None, false) => Some(format!("0:{}", globals.groups.join(","))),
+        (None, true) => None,
     };
+    options.names = OPTION_NAMES;
     options.root.clone_from(&globals.chroot);
     // An ordinary user that is the one to run as needs no change.
     if !rustix::process::geteuid().is_root() {
@@ -141,19 +149,21 @@ fn serve_options(globals: &Globals) -> ServeOptions {
     options
 }
 
-/// Where the log goes.
+/// Where the log goes. A file is in the place of standard output by now.
 fn log_target(args: &Args, globals: &Globals) -> Result<LogTarget, StartError> {
+    let has_file = globals.log_file.is_some();
     match globals.log_to {
-        None => Ok(if redirect_log(args, globals)? {
-            LogTarget::Stdout
-        } else {
-            LogTarget::Syslog
-        }),
-        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if globals.log_file.is_some() => {
-            redirect_log(args, globals)?;
-            Ok(target)
+        None if has_file => Ok(LogTarget::Stdout),
+        None if args.foreground && !args.is_background_child => {
+            let redirected = rustix::stdio::dup2_stdout(rustix::stdio::stderr());
+            let failed = StartError::system("cannot write the log");
+            redirected.map_err(|error| failed(error.into()))?;
+            Ok(LogTarget::Stdout)
         }
-        Some(target @ (LogTarget::Stdout | LogTarget::Json)) if args.is_background_child => {
+        None => Ok(LogTarget::Syslog),
+        Some(target @ (LogTarget::Stdout | LogTarget::Json))
+            if args.is_background_child && !has_file =>
+        {
             let text = format!(
                 "log_to {target}: a daemon in the background has no standard output: use -f, or log_file"
             );
@@ -163,29 +173,21 @@ fn log_target(args: &Args, globals: &Globals) -> Result<LogTarget, StartError> {
     }
 }
 
-/// Puts standard error, or the file of the log, in the place of standard output: that is where lines go. False where they
-/// go to syslog.
-fn redirect_log(args: &Args, globals: &Globals) -> Result<bool, StartError> {
-    let redirected = match &globals.log_file {
-        Some(path) => {
-            let opened = OpenOptions::new().append(true).create(true).open(path);
-            let file =
-                opened.map_err(StartError::system(format!("log_file {}", path.display())))?;
-            rustix::stdio::dup2_stdout(&file)
-        }
-        None if args.foreground && !args.is_background_child => {
-            rustix::stdio::dup2_stdout(rustix::stdio::stderr())
-        }
-        None => return Ok(false),
-    };
-    redirected.map_err(|error| StartError::system("cannot write the log")(error.into()))?;
-    Ok(true)
+/// Whether lines go to standard output, or to a file in its place.
+const fn has_own_output(log_to: Option<LogTarget>) -> bool {
+    matches!(log_to, None | Some(LogTarget::Stdout | LogTarget::Json))
 }
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// What the options are called here that policy-daemon's messages name.
+const OPTION_NAMES: OptionNames = OptionNames {
+    listen: "port",
+    user: "user",
+    max_clients: None,
+};
 /// No limit: nobody is idle for so long.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// What requests and replies may take in memory, in bytes.

@@ -1,6 +1,11 @@
 //! The tasks of the command line: a daemon, or a check, a dump, scheduled work, an explanation.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use policy_daemon::{Inherited, StartError, log::printable};
 
@@ -21,14 +26,21 @@ pub fn run(args: &Args, inherited: Inherited) -> ExitCode {
     for warning in &args.warnings {
         eprintln!("{}", printable(warning));
     }
+    // The original goes on: with another file than the one that was meant, or as a daemon instead of a task.
+    if args.is_incomplete && (!args.compat || args.task == Some(Task::Help)) {
+        eprintln!("mtpolicyd: mtpolicyd --help shows how to use it");
+        return ExitCode::from(USAGE_ERROR);
+    }
     let path = args.config();
+    let unreadable = readable(&path).err();
     match &args.task {
         Some(Task::Help) => show(USAGE),
         Some(Task::Version) => show(concat!("mtpolicyd ", env!("CARGO_PKG_VERSION"), "\n")),
         Some(Task::Parse) => parse(&path),
-        _ if !path.is_file() => {
+        _ if unreadable.is_some() => {
+            let reason = unreadable.unwrap_or_default();
             eprintln!(
-                "configuration file {} does not exist!",
+                "configuration file {} {reason}!",
                 printable(path.to_string_lossy().as_bytes())
             );
             ExitCode::from(if args.task == Some(Task::Check) {
@@ -74,9 +86,25 @@ fn daemon(args: &Args, config: Config, findings: &Findings, inherited: Inherited
     })
 }
 
+/// Why a file cannot be read, if so.
+fn readable(path: &Path) -> Result<(), String> {
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    let found = fs::metadata(path).map_err(cannot)?;
+    if found.is_dir() {
+        return Err("is a directory".to_owned());
+    }
+    if !found.is_file() {
+        return Err("is no plain file".to_owned());
+    }
+    fs::File::open(path).map(drop).map_err(cannot)
+}
+
 fn show(text: &str) -> ExitCode {
     // Standard output may be closed.
-    _ = std::io::stdout().write_all(text.as_bytes());
+    _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
@@ -139,8 +167,17 @@ fn dump_chain(chain: &Chain, depth: usize, text: &mut String) {
     }
 }
 
-/// Runs the scheduled work of all plugins. The status is 1 if one has failed; the original has 0 always.
+/// Runs the scheduled work of all plugins. The status is 1 if one has failed, or a task is none; the original has 0 always.
 fn cron(args: &Args, config: &Config, tasks: &[String]) -> ExitCode {
+    let unknown = tasks.iter().find(|task| !TASKS.contains(&task.as_str()));
+    if let Some(unknown) = unknown.filter(|_| !args.compat) {
+        let tasks = TASKS.join(", ");
+        eprintln!(
+            "mtpolicyd: `{}` is no task: use one of {tasks}",
+            printable(unknown)
+        );
+        return ExitCode::from(1);
+    }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -162,7 +199,7 @@ fn cron(args: &Args, config: &Config, tasks: &[String]) -> ExitCode {
         failed
     });
     let lines = services.journal.log().take_buffered();
-    _ = std::io::stderr().write_all(&lines);
+    _ = io::stderr().write_all(&lines);
     if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -170,6 +207,9 @@ fn cron(args: &Args, config: &Config, tasks: &[String]) -> ExitCode {
     }
 }
 
+/// The times at which cron(8) calls it.
+const TASKS: [&str; 4] = ["hourly", "daily", "weekly", "monthly"];
 // sysexits(3)
+const USAGE_ERROR: u8 = 64;
 const SYSTEM: u8 = 71;
 const CONFIGURATION: u8 = 78;

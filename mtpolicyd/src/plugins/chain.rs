@@ -31,6 +31,10 @@ pub(crate) fn build(plugins: &Entry, build: &mut Build) -> Option<Chain> {
 }
 
 fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<Link> {
+    let module = block.get("module").map(|entry| &entry.value);
+    if let Some(Value::Text(module)) = module {
+        build.references.plugin(name, module);
+    }
     let mut section = Section::new(name, block, place, build);
     let Some(module) = section.text("module") else {
         section.error("module", format!("`module` is missing in <Plugin {name}>"));

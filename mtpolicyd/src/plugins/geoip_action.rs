@@ -24,7 +24,7 @@ struct GeoIpAction {
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     let name = section.name();
-    let from = section.required("result_from");
+    let from = section.plugin("result_from", "GeoIPLookup");
     _ = section.required("country_codes");
     let countries = section.list("country_codes");
     let is_country = |code: &String| {

@@ -1,5 +1,7 @@
 //! `LdapUserConfig`: attributes of the one entry of a directory that belongs to a user become fields of the session.
 
+use std::sync::Arc;
+
 use policy_store::{Entry, Filter, StoreError};
 
 use crate::{
@@ -11,6 +13,7 @@ use crate::{
 
 #[derive(Debug)]
 struct LdapUserConfig {
+    name: Arc<str>,
     directory: DirectoryHandle,
     base: String,
     filter: Option<Filter>,
@@ -21,6 +24,7 @@ struct LdapUserConfig {
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     _ = section.required("config_fields");
     Box::new(LdapUserConfig {
+        name: section.name(),
         directory: section.directory("ldap", "ldap"),
         base: section.text_or("basedn", ""),
         filter: filter(section, "filter"),
@@ -79,7 +83,11 @@ impl LdapUserConfig {
             Err(error) if error.is_outage() => Err(self.directory.failed(error)),
             // A place that is not there, or one that may not be read.
             Err(error) => {
-                call.warn(&format!("ldap search failed: {error}"));
+                let (name, field) = (&self.name, &self.filter_field);
+                let user = call.text(field).unwrap_or_default();
+                call.warn(&format!(
+                    "plugin {name}: ldap search failed for {field}={user}: {error}"
+                ));
                 Ok(None)
             }
         }

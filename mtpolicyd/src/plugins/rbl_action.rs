@@ -21,7 +21,7 @@ struct RblAction {
 }
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
-    let from = section.required("result_from");
+    let from = section.plugin("result_from", "RBL");
     Box::new(RblAction {
         name: section.name(),
         enabled: section.enabled(),

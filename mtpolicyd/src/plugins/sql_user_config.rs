@@ -1,5 +1,7 @@
 //! `SqlUserConfig`: a row of JSON from a database becomes fields of the session.
 
+use std::sync::Arc;
+
 use policy_store::Value;
 use serde_json::{Map, Value as Json};
 
@@ -12,6 +14,7 @@ use crate::{
 
 #[derive(Debug)]
 struct SqlUserConfig {
+    name: Arc<str>,
     database: SqlHandle,
     query: String,
     field: String,
@@ -19,6 +22,7 @@ struct SqlUserConfig {
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     Box::new(SqlUserConfig {
+        name: section.name(),
         database: section.sql("db", "db"),
         query: section.text_or(
             "sql_query",
@@ -69,7 +73,13 @@ impl Plugin for SqlUserConfig {
                     }
                 }
                 Ok(None) => call.note(|| format!("{}: no row", self.field)),
-                Err(error) => call.warn(&format!("unable to retrieve user-config: {error}")),
+                Err(error) => {
+                    let (name, field) = (&self.name, &self.field);
+                    let user = String::from_utf8_lossy(value);
+                    call.warn(&format!(
+                        "plugin {name}: unable to retrieve user-config of {field}={user}: {error}"
+                    ));
+                }
             }
             Ok(None)
         })

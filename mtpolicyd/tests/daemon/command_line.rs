@@ -1,8 +1,10 @@
 //! The command line: each option under each of its names, and what it does.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use mtpolicyd::args::Args;
 use policy_store::{Sql as _, Sqlite, SqliteOptions, Value};
-use policy_testing::process::{Process, Signal};
+use policy_testing::process::{Process, Signal, as_user};
 
 use super::world::{PROGRAM, World, host};
 
@@ -52,6 +54,116 @@ fn the_configuration_is_the_one_that_is_named_or_that_of_the_package() {
             (Some(status), said),
             "{words:?}"
         );
+    }
+}
+
+#[test]
+fn why_a_file_cannot_be_read_is_said() {
+    let world = World::new(&host(REJECT));
+    let directory = world.directory.path().display().to_string();
+    let file = world.path("mt.conf").display().to_string();
+    for (path, reason) in [
+        (directory, "is a directory"),
+        ("/dev/null".to_owned(), "is no plain file"),
+        (
+            format!("{file}/x"),
+            "cannot be read: Not a directory (os error 20)",
+        ),
+        (format!("{file}x"), "does not exist"),
+    ] {
+        for (words, status) in [(&["-f"][..], 1), (&["--check-config"], 78)] {
+            let ended = Process::start(PROGRAM, &[words, &["-c", &path]].concat()).end();
+            let said = format!("configuration file {path} {reason}!\n");
+            assert_eq!((ended.code, ended.err), (Some(status), said), "{words:?}");
+        }
+    }
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn that_a_file_may_not_be_read_is_said() {
+    let world = World::new(&host(REJECT));
+    let everybody = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(world.directory.path(), everybody).unwrap();
+    fs::set_permissions(world.path("mt.conf"), fs::Permissions::from_mode(0o600)).unwrap();
+    let path = world.path("mt.conf").display().to_string();
+    let program = world.path("mtpolicyd");
+    fs::copy(PROGRAM, &program).unwrap();
+    let program = program.to_str().unwrap();
+    let ended = as_user(65_534, || {
+        Process::start(program, &["-d", "-c", &path]).end()
+    });
+    let said =
+        format!("configuration file {path} cannot be read: Permission denied (os error 13)!\n");
+    assert_eq!((ended.code, ended.err), (Some(1), said));
+}
+
+#[test]
+fn a_value_that_is_missing_and_a_task_that_is_none_end_it() {
+    let world = World::new(&host(REJECT));
+    let path = world.path("mt.conf").display().to_string();
+    for (words, status, said) in [
+        (&["-f", "-c"][..], 64, "Option c requires an argument"),
+        (
+            &["-c", "--check-config"],
+            64,
+            "Option c requires an argument",
+        ),
+        (&["-t"], 64, "Option t requires an argument"),
+        (&["--cron="], 64, "Option cron requires an argument"),
+        (
+            &["-f", "-c", &path, "--admin"],
+            64,
+            "Option admin requires an argument",
+        ),
+        (
+            &["-c", &path, "limits"],
+            64,
+            "limits: use `limits show KEY` or `limits reset KEY`",
+        ),
+        (
+            &["-c", &path, "limits", "show"],
+            64,
+            "limits: use `limits show KEY`",
+        ),
+        (
+            &["--compat", "limits", "reset"],
+            64,
+            "limits: use `limits show KEY`",
+        ),
+        (
+            &["-c", &path, "limits", "list", "x"],
+            64,
+            "limits: use `limits show KEY`",
+        ),
+        (
+            &["-c", &path, "-t", "hourly,bogus"],
+            1,
+            "mtpolicyd: `bogus` is no task: use one of hourly, daily, weekly, monthly",
+        ),
+        // As the original.
+        (&["-c", &path, "--compat", "-t", "bogus"], 0, ""),
+        (
+            &["-d", "-c", &path, "--compat", "-l"],
+            0,
+            "Option l requires an argument",
+        ),
+        (
+            &["-c", &path, "--dump_config=x", "-d"],
+            0,
+            "Option dump_config does not take an argument",
+        ),
+    ] {
+        let ended = Process::start(PROGRAM, words).end();
+        assert_eq!(ended.code, Some(status), "{words:?}: {ended:?}");
+        assert!(ended.err.starts_with(said), "{words:?}: {ended:?}");
+        if status == 64 {
+            let hint = "mtpolicyd: mtpolicyd --help shows how to use it\n";
+            assert!(
+                ended.err.ends_with(hint) && ended.out.is_empty(),
+                "{ended:?}"
+            );
+        }
     }
 }
 

@@ -173,6 +173,42 @@ fn what_the_original_ignores_is_a_warning() {
 }
 
 #[test]
+fn marks_that_nobody_sees_are_named() {
+    let plain = host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n");
+    // Config::General leaves out the first one.
+    let marked = World::new(&format!("\u{feff}{plain}"));
+    let ended = marked.run(&["--check-config", "--strict"]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    for (config, text) in [
+        (
+            format!("\u{feff}\u{feff}log_level = 1\n{plain}"),
+            "means nothing in `global options`: it has the invisible character U+FEFF in it\n",
+        ),
+        (
+            format!("log_level\u{a0}= 1\n{plain}"),
+            "means nothing in `global options`: it has the invisible character U+00A0 in it\n",
+        ),
+    ] {
+        let ended = World::new(&config).run(&["--check-config"]);
+        assert!(ended.err.ends_with(text), "{ended:?}");
+        assert_eq!(ended.err.lines().count(), 1, "{ended:?}");
+    }
+    let world = World::new(&plain);
+    for (mark, bytes) in [
+        ([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        ([0xfe, 0xff], u16::to_be_bytes),
+    ] {
+        let text = plain.encode_utf16().flat_map(bytes);
+        let text: Vec<u8> = mark.into_iter().chain(text).collect();
+        std::fs::write(world.path("mt.conf"), text).unwrap();
+        let ended = world.run(&["--check-config"]);
+        let said = "mt.conf:1:1: error: the file is UTF-16, as its byte order mark says: save it as UTF-8\n";
+        assert!(ended.err.ends_with(said), "{ended:?}");
+        assert_eq!((ended.code, ended.err.lines().count()), (Some(78), 1));
+    }
+}
+
+#[test]
 fn a_dead_module_is_an_error_of_the_check_and_skipped_at_the_start() {
     for module in ["CtIpRep", "SaAwlLookup", "SaAwlAction"] {
         let world = World::new(&host(&format!(

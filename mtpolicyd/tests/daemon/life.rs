@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::{fs::MetadataExt, net::UnixDatagram},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_testing::{
@@ -33,6 +33,26 @@ fn an_end_is_orderly_each_time() {
         assert!(ended.err.ends_with("stopped: mtpolicyd\n"), "{ended:?}");
         assert!(!ended.err.contains("cannot accept"), "{ended:?}");
     }
+}
+
+/// A request may take 30 s to come whole, and the end waits as long for what is under way.
+#[test]
+fn half_a_request_does_not_hold_the_end_up() {
+    let world = World::new(&host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n"));
+    let process = world.serve(&[]);
+    let mut whole = world.connect();
+    assert_eq!(ask(&mut whole, "sender=a@x").as_deref(), Some("action=ok"));
+    let half = world.connect();
+    half.send(b"request=smtpd_acc");
+    // The daemon has read it when it has answered what came later.
+    assert_eq!(ask(&mut whole, "sender=a@x").as_deref(), Some("action=ok"));
+    let begin = Instant::now();
+    process.signal(Signal::TERM);
+    let ended = process.end();
+    assert!(begin.elapsed() < Duration::from_secs(20), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let said = ": request not finished in time\n";
+    assert!(ended.err.contains(said), "{ended:?}");
 }
 
 #[test]
@@ -143,6 +163,46 @@ fn a_reload_is_all_or_nothing_and_keeps_sessions() {
             .wait_lines(1, "the configuration has errors, that of before stays")
     );
     assert_eq!(world.ask(request).as_deref(), Some("action=reject two 3"));
+}
+
+/// Virtual hosts have the ports of the file, and requests come to those of the start.
+#[test]
+fn a_reload_with_another_port_changes_nothing_and_says_so_each_time() {
+    let config = |globals: &str, port: &str, action: &str| {
+        let plugin = format!("<Plugin a>\nmodule=Action\naction={action}\n</Plugin>\n");
+        format!("{globals}{}", host(&plugin).replace("PORT", port))
+    };
+    let world = World::new(&config("", "PORT", "reject one"));
+    let process = world.serve(&[]);
+    let other = policy_testing::port::Port::any().number().to_string();
+    world.configure(&config("", &other, "reject two"));
+    for count in 1..=2 {
+        process.signal(Signal::HUP);
+        let said = "error: reload: `port` has changed, which needs a restart: the configuration of before stays";
+        assert!(
+            process.err.wait_lines(count, said),
+            "{}",
+            process.err.text()
+        );
+        assert_eq!(
+            world.ask("sender=a@x").as_deref(),
+            Some("action=reject one")
+        );
+    }
+    world.configure(&config(
+        "keepalive_timeout=9\nallow=127.0.0.1\nsyslog_ident=x\n",
+        "PORT",
+        "reject three",
+    ));
+    process.signal(Signal::HUP);
+    assert!(process.err.wait_lines(1, "the configuration is reloaded"));
+    let said =
+        "reload: `allow`, `syslog_ident`, `keepalive_timeout` changed, which needs a restart";
+    assert!(process.err.wait_lines(1, said), "{}", process.err.text());
+    assert_eq!(
+        world.ask("sender=a@x").as_deref(),
+        Some("action=reject three")
+    );
 }
 
 #[cfg_attr(not(feature = "interop"), ignore = "needs root")]

@@ -1,11 +1,15 @@
 //! The program from outside: what it says of a configuration, what it answers, its command line, its files, its reload.
 
+mod allow;
 mod command_line;
 mod control;
 mod explain;
 mod findings;
 mod life;
 mod log;
+mod log_file;
+mod process;
+mod references;
 mod requests;
 mod trace;
 mod world;

@@ -179,10 +179,12 @@ fn a_dry_run_decides_and_answers_dunno() {
         host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
     ));
     let process = world.serve(&["--dry-run"]);
-    assert_eq!(world.ask("instance=7").as_deref(), Some("action=dunno"));
+    let request =
+        "instance=7\nclient_name=mx.example\nclient_address=192.0.2.1\nsender=\nrecipient=b@y";
+    assert_eq!(world.ask(request).as_deref(), Some("action=dunno"));
     for part in [
         "test: instance=7, type=smtpd_access_policy, t=",
-        "ms, plugin=a, result=reject x (dry run: answered dunno)",
+        "ms, plugin=a, result=reject x, client=mx.example[192.0.2.1], sender=<>, recipient=<b@y> (dry run: answered dunno)",
     ] {
         assert!(process.err.wait_lines(1, part), "{}", process.err.text());
     }

@@ -72,6 +72,21 @@ async fn each_parameter_says_whose_fields_are_set() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_names_the_plugin_and_the_user() {
+    for (query, reason) in [
+        ("SELECT '{' WHERE ?=?1", "no JSON object: EOF"),
+        ("SELECT '[1]' WHERE ?=?1", "no JSON object: invalid type"),
+        ("SELECT ? FROM nowhere", "db: "),
+    ] {
+        let world = FRAME.world(&format!("sql_query=\"{query}\"")).await;
+        assert_eq!(world.ask("recipient=bob@x").await, "ok");
+        let said = format!("plugin p: unable to retrieve user-config of recipient=bob@x: {reason}");
+        let log = world.log();
+        assert!(log.contains(&said), "{said}: {log}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_user_has_set_is_a_parameter_of_other_plugins() {
     let frame = Frame {
         behind: "<Plugin c>\nmodule=Condition\nkey=s:policy\nmatch=strict\naction=\"reject strict\"\n</Plugin>",

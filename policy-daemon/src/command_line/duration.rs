@@ -19,6 +19,15 @@ use std::time::Duration;
 /// assert!(parse_duration("10").is_err(), "a unit is needed");
 /// ```
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse_duration_to(text, DAY, "a day")
+}
+
+/// The same where another length is the longest.
+pub(crate) fn parse_duration_to(
+    text: &str,
+    longest: Duration,
+    called: &str,
+) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = &text[..text.len() - unit.len()];
     let scale = match unit {
@@ -29,8 +38,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err("a duration needs a unit: 200ms, 10s, 2m, 1h".to_owned()),
     };
     match number.parse::<f64>() {
-        Ok(number) if number * scale <= 86_400.0 => Ok(Duration::from_secs_f64(number * scale)),
-        Ok(_) => Err("more than a day".to_owned()),
+        Ok(number) if number * scale <= longest.as_secs_f64() => {
+            Ok(Duration::from_secs_f64(number * scale))
+        }
+        Ok(_) => Err(format!("more than {called}")),
         Err(_) => Err("not a number".to_owned()),
     }
 }
+
+const DAY: Duration = Duration::from_secs(86_400);

@@ -2,6 +2,7 @@
 
 mod duration;
 pub use duration::parse_duration;
+pub(crate) use duration::parse_duration_to;
 
 #[cfg(feature = "clap")]
 mod usage;

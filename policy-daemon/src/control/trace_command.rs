@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{AskError, follow};
-use crate::{command_line::parse_duration, log::printable, trace::END};
+use crate::{command_line::parse_duration_to, log::printable, trace::END};
 
 /// What a trace is about, and for how long: the words of `PROGRAM ctl trace`.
 ///
@@ -31,10 +31,7 @@ impl TraceCommand {
     ///
     /// It is no duration, or longer than an hour.
     pub fn new(time: &str) -> Result<Self, String> {
-        let time = parse_duration(time)?;
-        if time > MAX_TIME {
-            return Err("more than an hour".to_owned());
-        }
+        let time = parse_duration_to(time, MAX_TIME, "an hour")?;
         Ok(Self {
             filters: Vec::new(),
             time,
@@ -161,6 +158,7 @@ mod tests {
             ("--instance 1=2", Ok("trace for=60000ms instance=1=2")),
             ("--sender", Err("a value is missing after --sender")),
             ("--for 61m", Err("--for 61m: more than an hour")),
+            ("--for 99h", Err("--for 99h: more than an hour")),
             ("--for 5", Err("--for 5: a duration needs a unit")),
             ("a@b", Err("use trace [--sender ADDRESS] [--recipient")),
             ("--helo x", Err("use trace [--sender ADDRESS]")),

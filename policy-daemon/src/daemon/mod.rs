@@ -56,8 +56,10 @@ impl Daemon {
             log.line(Level::Warning, text);
         }
         if resources.stays_root() {
-            let text =
-                "running as root: give --user, so that a fault in this program is no way to root";
+            let user = options.names.user;
+            let text = format!(
+                "running as root: give {user}, so that a fault in this program is no way to root"
+            );
             log.line(Level::Warning, text);
         }
         Ok(Self {

@@ -18,11 +18,15 @@ mod addresses;
 pub(crate) use addresses::exposed;
 use addresses::{check_handover, listen_addr};
 
+mod names;
+pub(crate) use names::MAX_CLIENTS as MAX_CLIENTS_OPTION;
+pub use names::OptionNames;
+
 mod reloading;
 pub use reloading::{NextListeners, Reloaded, Reloading};
 
-/// The options of a daemon. Error messages name the options as command lines should: `--listen`, `--admin`, `--control`, `--allow`,
-/// `--user`, `--max-clients`, `--handover`.
+/// The options of a daemon. Error messages name them as [`names`](Self::names) says, and the others as command lines should:
+/// `--admin`, `--control`, `--allow`, `--handover`.
 ///
 /// ```
 /// use policy_daemon::DaemonOptions;
@@ -44,6 +48,8 @@ pub struct DaemonOptions {
     /// What a start says on standard error where there is no `/dev/log`: the option by which lines go somewhere else.
     /// `-L writes to standard output` by default.
     pub log_hint: &'static str,
+    /// What the program calls the options that messages name.
+    pub names: OptionNames,
     /// The addresses to listen at, as [`ListenAddr`] reads them.
     pub listen: Vec<String>,
     /// The addresses of the [admin](crate::admin) listener, which a service has that implements
@@ -87,6 +93,7 @@ impl DaemonOptions {
             name: name.into(),
             log: LogTarget::Syslog,
             log_hint: "-L writes to standard output",
+            names: OptionNames::default(),
             listen: Vec::new(),
             admin: Vec::new(),
             control: None,
@@ -113,7 +120,7 @@ impl DaemonOptions {
     pub fn listen_addrs(&self) -> impl Iterator<Item = Result<ListenAddr, StartError>> {
         let has_allow = !self.allow.is_empty();
         let texts = self.listen.iter();
-        texts.map(move |text| listen_addr("--listen", text, has_allow, self.allow_hint))
+        texts.map(move |text| listen_addr(self.names.listen, text, has_allow, self.allow_hint))
     }
 
     /// The addresses of the admin listener, each checked.
@@ -170,7 +177,7 @@ impl DaemonOptions {
             let address = ListenAddr::from(Endpoint::Unix(path.clone()?));
             Some((option, address.endpoint.to_string(), address))
         };
-        let mut all = parsed("--listen", &self.listen);
+        let mut all = parsed(self.names.listen, &self.listen);
         all.extend(parsed("--admin", &self.admin));
         all.extend(path("--control", &self.control));
         all.extend(path("--handover", &self.handover));
@@ -194,6 +201,16 @@ impl DaemonOptions {
         self.run_as().map(drop)
     }
 
+    /// The numbers of the user to run as and of its group, for files that are made before the user changes.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::User`].
+    pub fn user_ids(&self) -> Result<Option<(u32, u32)>, StartError> {
+        let user = self.run_as()?;
+        Ok(user.map(|user| (user.uid.as_raw(), user.gid.as_raw())))
+    }
+
     /// The clients that there is room for, with these addresses, and so many sockets of a service manager. Raises the
     /// process's limit of descriptors.
     ///
@@ -214,16 +231,26 @@ impl DaemonOptions {
             own += 3 + side::MAX_DESCRIPTORS;
         }
         let capacity = fd::capacity(own, self.reserved_fds)?;
-        Ok(MaxClients::new(self.max_clients, capacity))
+        Ok(MaxClients::new(
+            self.max_clients,
+            capacity,
+            self.names.max_clients,
+        ))
     }
 
     pub(crate) fn admin_allow(&self) -> &[IpNet] {
         self.admin_allow.as_deref().unwrap_or(&self.allow)
     }
 
+    /// The user as it was given, for messages.
+    pub(crate) fn user_given(&self, user: &str) -> String {
+        format!("{} {user}", self.names.user)
+    }
+
     pub(crate) fn run_as(&self) -> Result<Option<RunAs>, StartError> {
-        let parse =
-            |user: &String| RunAs::parse(user).ok_or_else(|| StartError::User(user.clone()));
+        let parse = |user: &String| {
+            RunAs::parse(user).ok_or_else(|| StartError::User(self.user_given(user)))
+        };
         self.user.as_ref().map(parse).transpose()
     }
 }

@@ -98,8 +98,9 @@ impl<M> Reloading<'_, M> {
                     }
                     Some(socket) if socket.is_requested_as(address) => {}
                     Some(_) => {
+                        let listen = options.names.listen;
                         let text =
-                            format!("--listen {text}: another mode or owner needs a restart");
+                            format!("{listen} {text}: another mode or owner needs a restart");
                         return Err(StartError::Configuration(text));
                     }
                 }

@@ -49,8 +49,9 @@ impl<H: Handler + 'static> Connections<H> {
         }
     }
 
-    /// Has each connection handed off as soon as it is between two requests.
+    /// Has each connection handed off as soon as it is between two requests. The rest of one is not waited for as long as else.
     pub(super) fn drain(&self) {
+        self.clients.hurry();
         self.drain.send_replace(true);
     }
 

@@ -4,6 +4,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use crate::{
     log::{Level, Log},
+    options::MAX_CLIENTS_OPTION,
     process::fd::Capacity,
 };
 
@@ -15,17 +16,24 @@ pub struct MaxClients {
     requested: Option<NonZeroUsize>,
     /// The limit of descriptors, where that leaves room for no more.
     descriptors: Option<usize>,
+    /// What the program calls the option, if it has one.
+    option: Option<&'static str>,
 }
 
 impl MaxClients {
     /// The requested number, or that of a large site, as far as there is room.
-    pub(crate) fn new(requested: Option<NonZeroUsize>, capacity: Capacity) -> Self {
+    pub(crate) fn new(
+        requested: Option<NonZeroUsize>,
+        capacity: Capacity,
+        option: Option<&'static str>,
+    ) -> Self {
         let wanted = requested.map_or(MAX_CLIENTS, usize::from);
         let is_limited = capacity.clients < wanted;
         Self {
             number: wanted.min(capacity.clients),
             requested,
             descriptors: is_limited.then_some(capacity.limit),
+            option,
         }
     }
 
@@ -39,7 +47,10 @@ impl MaxClients {
     #[must_use]
     pub fn cause(self) -> String {
         match self.descriptors {
-            None => "--max-clients".to_owned(),
+            None => self
+                .option
+                .unwrap_or("no more are served at once")
+                .to_owned(),
             Some(limit) => format!("the limit of {limit} descriptors leaves room for no more"),
         }
     }
@@ -48,7 +59,8 @@ impl MaxClients {
     #[must_use]
     pub fn warning(self) -> Option<String> {
         let requested = self.requested.filter(|_| self.descriptors.is_some())?;
-        Some(format!("--max-clients {requested}: {self}"))
+        let option = self.option.unwrap_or("max_clients");
+        Some(format!("{option} {requested}: {self}"))
     }
 
     /// Logs at the start that there are fewer than there might be.
@@ -68,6 +80,7 @@ impl From<usize> for MaxClients {
             number,
             requested: NonZeroUsize::new(number),
             descriptors: None,
+            option: Some(MAX_CLIENTS_OPTION),
         }
     }
 }
@@ -75,9 +88,10 @@ impl From<usize> for MaxClients {
 impl fmt::Display for MaxClients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.number;
-        match self.descriptors {
-            None => write!(f, "{number} clients are connected (--max-clients)"),
-            Some(limit) => write!(
+        match (self.descriptors, self.option) {
+            (None, Some(option)) => write!(f, "{number} clients are connected ({option})"),
+            (None, None) => write!(f, "{number} clients are connected"),
+            (Some(limit), _) => write!(
                 f,
                 "the limit of {limit} descriptors leaves room for {number} clients"
             ),

@@ -20,10 +20,28 @@ impl Clients {
         self.close(client.0, driver);
     }
 
-    /// From now on each connection ends as soon as it is between two requests, those that are accepted later as well.
+    /// From now on each connection ends as soon as it is between two requests, those that are accepted later as well. The
+    /// rest of a request is not waited for as long as else: see [`hurry`](Self::hurry).
     pub fn drain(&mut self, driver: &mut impl ClientDriver) {
         self.is_draining = true;
+        self.hurry();
         self.leave_idle(driver);
+    }
+
+    /// From now on the rest of a request that has begun, or begins, is waited for 3 s at the most: a program that asks sends
+    /// a request at once, and one that stops half-way is not to hold the end of a server up. Requests that have come whole
+    /// are answered as before.
+    pub fn hurry(&mut self) {
+        if std::mem::replace(&mut self.is_hurried, true) {
+            return;
+        }
+        let now = self.clock.now;
+        let mut next = self.queue(Wait::Rest).first();
+        while let Some(client) = next.and_then(|id| self.slab.get_mut(id)) {
+            client.since = now;
+            next = Some(client.after);
+        }
+        self.arm_first(Wait::Rest);
     }
 
     pub(super) fn leave_idle(&mut self, driver: &mut impl ClientDriver) {

@@ -107,6 +107,8 @@ pub struct Clients {
     out: BytesMut,
     count: usize,
     is_draining: bool,
+    /// The rest of a request is not waited for as long as else.
+    is_hurried: bool,
 }
 
 /// What rings.
@@ -137,6 +139,7 @@ impl Clients {
             out: BytesMut::new(),
             count: 0,
             is_draining: false,
+            is_hurried: false,
             options,
         }
     }

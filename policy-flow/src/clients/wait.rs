@@ -99,8 +99,9 @@ impl Clients {
         client.is_some_and(|client| client.since.after(time) <= self.clock.now)
     }
 
-    pub(super) const fn time_for(&self, wait: Wait) -> Duration {
+    pub(super) fn time_for(&self, wait: Wait) -> Duration {
         match wait {
+            Wait::Rest if self.is_hurried => self.options.request.min(HURRIED),
             Wait::Idle => self.options.idle,
             Wait::Rest | Wait::Reply => self.options.request,
             Wait::Short | Wait::ShortLarge => self.options.memory_wait,
@@ -108,5 +109,7 @@ impl Clients {
     }
 }
 
+/// How long the rest of a request is waited for at the end of a server.
+const HURRIED: Duration = Duration::from_secs(3);
 /// The kinds of [`Wait`].
 pub(super) const WAITS: usize = 5;

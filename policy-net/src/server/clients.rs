@@ -138,6 +138,30 @@ impl Clients {
         self.group.lock().flow.short_of_memory()
     }
 
+    /// From now on the rest of a request is waited for 3 s at the most: to be called when the server is to end, so that a
+    /// client that stops half-way does not hold that up. [`serve`](crate::serve) does so.
+    ///
+    /// ```
+    /// use policy_net::{Clients, Connection};
+    /// use std::future::pending;
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+    /// let (mut client, server) = tokio::io::duplex(64);
+    /// client.write_all(b"request=smtpd_acc").await?;
+    /// let clients = Clients::default();
+    /// let mut connection = Connection::new(server, &clients);
+    /// let begin = tokio::time::Instant::now();
+    /// clients.hurry();
+    /// assert!(connection.request(pending()).await.is_err());
+    /// assert_eq!(begin.elapsed().as_secs(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hurry(&self) {
+        self.with(|Machine { flow, .. }| flow.hurry());
+    }
+
     /// One more: its number, and its entry.
     pub(super) fn accept(&self) -> (Option<ClientId>, usize) {
         self.with(|Machine { flow, entries }| {

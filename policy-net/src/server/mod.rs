@@ -48,8 +48,8 @@ mod wire;
 ///
 /// An error of the handler closes the connection without an
 /// answer, as the protocol wants it of a server in trouble; so does a panic. When `shutdown` ends,
-/// nothing more is accepted, requests under way are answered, and idle connections are closed. It
-/// has the default limits of [`ServeOptions`]; for others, see [`serve_with`].
+/// nothing more is accepted, requests under way are answered, the rest of one that has begun is waited for 3 s, and idle
+/// connections are closed. It has the default limits of [`ServeOptions`]; for others, see [`serve_with`].
 ///
 /// The end of a connection is logged: [`ConnectionError::log`] has the levels.
 ///
@@ -157,6 +157,11 @@ pub async fn serve_each<H: Handler + 'static>(
     shutdown: impl Future<Output = ()>,
 ) {
     let clients = Clients::new(*options);
+    let hurried = clients.clone();
+    let shutdown = async move {
+        shutdown.await;
+        hurried.hurry();
+    };
     let connection = |io, peer: Peer, drain: Drain| {
         let (handler, clients) = (handler(&peer), clients.clone());
         async move {

@@ -5,7 +5,11 @@ use std::{io, sync::Arc};
 use policy_net::{Connector, Drain, ServeOptions};
 use policy_proto::Request;
 use policy_testing::pipe::{mark_of, ms, request, s};
-use tokio::{io::AsyncWriteExt, sync::Semaphore, time::sleep};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use crate::{Server, echo, reply, rest, served, tcp, unix};
 
@@ -68,6 +72,37 @@ async fn a_request_that_has_begun_when_the_end_comes_may_finish() {
     client.write_all(tail).await.unwrap();
     assert_eq!(rest(client).await, "action=a\n\n");
     served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn half_a_request_does_not_hold_the_end_up_and_one_that_is_worked_on_does() {
+    let mut options = ServeOptions::default();
+    options.clients.request = s(86_400);
+    options.drain = s(86_400);
+    let gate = Arc::new(Semaphore::new(0));
+    let handler = {
+        let gate = Arc::clone(&gate);
+        move |request: Request| {
+            let gate = Arc::clone(&gate);
+            async move {
+                let _ = gate.acquire().await?;
+                echo(request)
+            }
+        }
+    };
+    let mut server = Server::start(&tcp(), options, handler).await;
+    let mut half = server.connect().await;
+    half.write_all(b"request=smtpd_acc").await.unwrap();
+    let mut whole = server.connect().await;
+    whole.write_all(request("a").as_bytes()).await.unwrap();
+    server.handled(1).await;
+    server.stop();
+    let closed = timeout(s(60), rest(half)).await;
+    assert_eq!(closed.unwrap(), "");
+    assert!(!server.task.is_finished());
+    gate.add_permits(1);
+    assert_eq!(rest(whole).await, "action=a\n\n");
+    server.task.await.unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::Uid;
 use policy_daemon::{
-    DaemonOptions, Inherited, StartError,
+    DaemonOptions, Inherited, OptionNames, StartError,
     log::{Level, Log, LogTarget},
 };
 use tokio::sync::watch;
@@ -215,6 +215,7 @@ fn daemon_options(
     let mut daemon = DaemonOptions::new(ident);
     daemon.listen = vec![inet(&address, port)];
     daemon.log_hint = "-d writes to standard output";
+    daemon.names = OPTION_NAMES;
     // Questions to DNS, each with a socket at worst.
     daemon.reserved_fds = 300;
     let admin = options.scalar("ADMIN").to_string();
@@ -261,3 +262,10 @@ fn control(args: &Args, options: &Variables) -> Result<Option<PathBuf>, Exit> {
         None => Err(Exit::config(format!("{what} {text}: no unix:/PATH"))),
     }
 }
+
+/// What the options are called here that policy-daemon's messages name.
+const OPTION_NAMES: OptionNames = OptionNames {
+    listen: "$BIND_ADDRESS",
+    user: "$USER",
+    max_clients: None,
+};

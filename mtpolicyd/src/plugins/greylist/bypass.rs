@@ -32,8 +32,8 @@ impl Bypass {
         Self {
             score: section.score("bypass_score"),
             scoring: section.scoring(),
-            spf: keys(section.list("bypass_spf"), spf::result_key),
-            lists: keys(section.list("bypass_list"), rbl::result_key),
+            spf: keys(section.plugins("bypass_spf", "SPF"), spf::result_key),
+            lists: keys(section.plugins("bypass_list", "RBL"), rbl::result_key),
             networks: Networks::read(section, "whitelist"),
         }
     }

@@ -1,13 +1,13 @@
 //! The alert that a limit blocks somebody: to a command, or to a web server. Nobody waits for either.
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use policy_store::Secret;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use tokio::{process::Command, sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
+    command::Command,
     tls::Tls,
     webhook::{Url, post},
 };
@@ -28,7 +28,7 @@ pub(super) struct Notice {
 /// Whom it is told.
 #[derive(Debug)]
 pub(super) struct Alert {
-    command: Vec<String>,
+    command: Option<Command>,
     url: Option<Url>,
     tls: Option<Tls>,
     secret: Option<Secret>,
@@ -39,17 +39,7 @@ pub(super) struct Alert {
 impl Alert {
     /// `None` if nobody is told.
     pub(super) fn new(section: &mut Section<'_>) -> Option<Self> {
-        let command = section.text("on_block_command").unwrap_or_default();
-        let command = words(&command);
-        if command
-            .first()
-            .is_some_and(|program| !program.starts_with('/'))
-        {
-            section.error(
-                "on_block_command",
-                "`on_block_command`: a program is named by its whole path",
-            );
-        }
+        let command = Command::read(section);
         let url = section.text("on_block_url");
         let url = url.and_then(|text| {
             let url = Url::parse(&text);
@@ -69,7 +59,7 @@ impl Alert {
         });
         let tls = tls.and_then(Result::ok);
         let secret = section.text("on_block_secret").map(Secret::from);
-        let is_none = command.is_empty() && url.is_none();
+        let is_none = command.is_none() && url.is_none();
         (!is_none).then(|| Self {
             command,
             url,
@@ -89,17 +79,15 @@ impl Alert {
             ));
             return;
         };
-        let mut command = self.command.iter().map(|word| notice.fill(word));
-        let command = command
-            .next()
-            .map(|program| (program, command.collect::<Vec<_>>()));
+        let (command, notice) = (self.command.clone(), notice.clone());
         let (url, tls) = (self.url.clone(), self.tls.clone());
         let (secret, body) = (self.secret.clone(), notice.json());
         tokio::spawn(async move {
             let _place = place;
-            if let Some((program, arguments)) = command
-                && let Err(error) = run(&program, &arguments).await
+            if let Some(command) = command
+                && let Err(error) = command.run(&notice).await
             {
+                let program = command.program();
                 journal.warning(&format!("limit {limit}: {program}: {error}"));
             }
             if let Some(url) = url
@@ -126,58 +114,10 @@ impl Notice {
     }
 }
 
-/// Runs a program without a shell, without an environment, and in a group of processes that ends with it.
-async fn run(program: &str, arguments: &[String]) -> Result<(), String> {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let group = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let status = within(async { child.wait().await.map_err(|error| error.to_string()) }).await;
-    if let Some(group) = group {
-        // There may be nobody left.
-        _ = kill_process_group(group, Signal::KILL);
-    }
-    let status = status?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(status.to_string())
-    }
-}
-
-async fn within<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+/// Does it in time, or has failed.
+pub(super) async fn within<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let late = || Err(format!("not done within {} s", LIMIT.as_secs()));
     timeout(LIMIT, work).await.unwrap_or_else(|_| late())
-}
-
-/// Words with blanks between them; quotes hold one together.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for char in text.chars() {
-        match (quote, char) {
-            (Some(open), _) if char == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(char);
-                word.get_or_insert_default();
-            }
-            (None, _) if char.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(char),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 /// Where Debian has the authorities that it trusts.
@@ -186,25 +126,3 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const LIMIT: Duration = Duration::from_secs(10);
 /// How many notices of one limit may be under way.
 const MAX_UNDER_WAY: usize = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_cut_into_words() {
-        for (text, expected) in [
-            ("", &[][..]),
-            ("/bin/a", &["/bin/a"]),
-            ("/bin/a  b\tc ", &["/bin/a", "b", "c"]),
-            (
-                "/bin/a 'b c' \"d 'e'\" f'g h'i",
-                &["/bin/a", "b c", "d 'e'", "fg hi"],
-            ),
-            ("/bin/a ''", &["/bin/a", ""]),
-            ("/bin/a 'open", &["/bin/a", "open"]),
-        ] {
-            assert_eq!(words(text), expected, "{text}");
-        }
-    }
-}

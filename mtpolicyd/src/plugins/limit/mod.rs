@@ -8,6 +8,8 @@ mod admin;
 mod alert;
 use alert::{Alert, Notice};
 
+mod command;
+
 mod event;
 use event::{Metric, State};
 

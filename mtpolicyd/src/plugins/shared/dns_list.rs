@@ -5,7 +5,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 use policy_dns::{
     Data, Name, Question, RecordType, Resolver as _,
     list::{
-        AnswerRule, Class, DnsList, ListOptions, ListResult, SelfTest, Subject, dead_zone, part_of,
+        AnswerRule, Class, DnsList, ListOptions, ListResult, SelfTest, Skipped, Subject, dead_zone,
+        part_of,
     },
 };
 
@@ -125,6 +126,13 @@ impl ListCheck {
             ListResult::NotListed => None,
             ListResult::Error(error) => {
                 call.warn(&format!("list {}: {error}", list.zone()));
+                None
+            }
+            ListResult::Skipped(Skipped::Failing(reason)) => {
+                call.note(|| {
+                    let zone = list.zone();
+                    format!("list {zone} is not asked until it passes its test: {reason}")
+                });
                 None
             }
             ListResult::Skipped(skipped) => {

@@ -16,7 +16,7 @@ use crate::world::web_request;
 const ALWAYS: &str = "limits=\"1/1m\"\ncount_at=RCPT\naction=\"reject over\"\n";
 
 #[tokio::test]
-async fn a_command_is_run_once_in_a_window_without_a_shell_or_an_environment() {
+async fn a_command_is_run_once_in_a_window_without_a_shell_or_the_daemon_s_environment() {
     let directory = tempfile::tempdir().unwrap();
     let (script, pipe) = (directory.path().join("told"), directory.path().join("pipe"));
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -55,6 +55,42 @@ async fn a_command_is_run_once_in_a_window_without_a_shell_or_an_environment() {
             "none b@x is\nnone 1/1m\nnone 1\n"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_key_that_is_a_command_itself_is_a_value_in_the_environment() {
+    // Keys are in small letters.
+    let prefix = format!("mtpolicyd-key-{}", std::process::id());
+    let mut directory = tempfile::Builder::new();
+    let directory = directory.prefix(&prefix).rand_bytes(0).tempdir();
+    let directory = directory.unwrap();
+    let (pipe, mark) = (directory.path().join("pipe"), directory.path().join("mark"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let script = format!(
+        r#"echo \"$MTPOLICYD_LIMIT $MTPOLICYD_BY $MTPOLICYD_KEY $MTPOLICYD_METRIC $MTPOLICYD_WINDOW $MTPOLICYD_USED ${{MTPOLICYD_TIME:+now}} ${{HOME-none}}\" > {}"#,
+        pipe.display()
+    );
+    let command = format!("on_block_command=\"/bin/sh -c '{script}'\"");
+    let world = FRAME.world(&format!("{ALWAYS}{command}")).await;
+    let sender = format!("\"$(>{})\"@x;id", mark.display());
+    for instance in [1, 2] {
+        world
+            .ask(&format!("instance={instance} sender={sender}"))
+            .await;
+    }
+    let expected = format!("p sender {sender} messages 1/1m 1 now none\n");
+    assert_eq!(read(&pipe).await, expected);
+    assert!(!mark.exists());
+}
+
+#[test]
+fn a_key_within_the_text_of_a_program_is_said() {
+    let findings =
+        |command: &str| FRAME.findings(&format!("{ALWAYS}on_block_command=\"{command}\""), false);
+    let said = "warning: `on_block_command`: `echo %KEY%` is a program for `/bin/sh`, and a client that chooses its %KEY% \
+        would write a part of it: use $MTPOLICYD_KEY of the environment there";
+    assert_eq!(findings("/bin/sh -c 'echo %KEY%'"), [said]);
+    assert_eq!(findings("/bin/sh /etc/told %KEY%"), [""; 0]);
 }
 
 #[tokio::test]

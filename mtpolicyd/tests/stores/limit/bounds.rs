@@ -1,6 +1,7 @@
 //! A mail, a recipient and a score count as often as they should, and what is collected of a mail has bounds.
 
 use super::{AGAIN, Case, DENIED, FRAME, PASSED, check};
+use crate::world::World;
 
 #[tokio::test]
 async fn recipients_are_collected_at_rcpt_once_and_in_lower_case() {
@@ -127,4 +128,33 @@ async fn the_window_that_is_named_is_the_first_one_without_room() {
     let log = world.log();
     assert!(log.contains("is over 2/1d messages"), "{log}");
     assert!(!log.contains("is over 3/1h"), "{log}");
+}
+
+/// What was counted longest ago leaves for what comes.
+#[tokio::test]
+async fn a_memory_holds_as_many_entries_as_it_may() {
+    let plugins = FRAME.plugins("limits=1/1h\ncount_at=RCPT\naction=\"reject over\"");
+    for (parameter, again) in [
+        ("", DENIED),
+        ("max_entries=1000", DENIED),
+        ("max_entries=4", PASSED),
+    ] {
+        let memory = format!("<Connection limits>\nmodule=Memory\n{parameter}\n</Connection>\n");
+        let world = World::new(&memory, &plugins);
+        for sender in 1..=8 {
+            let request = format!("instance={sender} sender={sender}@x");
+            assert_eq!(world.ask(&request).await, PASSED, "{parameter}");
+        }
+        // The last one is there in any case.
+        assert_eq!(
+            world.ask("instance=9 sender=8@x").await,
+            DENIED,
+            "{parameter}"
+        );
+        assert_eq!(
+            world.ask("instance=10 sender=1@x").await,
+            again,
+            "{parameter}"
+        );
+    }
 }

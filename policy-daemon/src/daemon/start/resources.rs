@@ -44,6 +44,8 @@ pub(crate) struct Resources {
     /// Connections to daemons before this one, which send their clients over them; there are none before the commit.
     pub(crate) predecessors: Vec<ReceivedSocket>,
     run_as: Option<RunAs>,
+    /// What the program calls the option of `run_as`.
+    user_option: &'static str,
     root: Option<PathBuf>,
     /// Connections that a service manager has kept.
     pub(crate) inherited_connections: Vec<OwnedFd>,
@@ -100,6 +102,7 @@ impl Resources {
             trusted_uids,
             predecessors: Vec::new(),
             run_as,
+            user_option: options.names.user,
             root: options.root.clone(),
             inherited_connections: inherited.connections,
             rejected: inherited.rejected,
@@ -138,7 +141,8 @@ impl Resources {
 
     fn change_root_and_user(&self) -> Result<(), StartError> {
         let run_as = self.run_as.as_ref();
-        let failed = |run_as: &RunAs| StartError::system(format!("--user {}", run_as.text));
+        let failed =
+            |run_as: &RunAs| StartError::system(format!("{} {}", self.user_option, run_as.text));
         if let Some(run_as) = run_as
             && geteuid().is_root()
         {

@@ -1,5 +1,7 @@
 //! Laws about clients and their requests.
 
+use std::time::Duration;
+
 use policy_flow::{ClientError, ClientEvent, Waiting};
 use policy_proto::DecodeError;
 
@@ -163,6 +165,10 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
             };
             let (state, settings) = (&net.clients[client], &net.plan.settings);
             let waited = net.now - state.active;
+            // The rest of a request has 3 s in a drain.
+            let drain = net.plan.drain.filter(|_| net.is_draining);
+            let is_hurried =
+                drain.is_some_and(|at| net.now >= at.max(state.active) + Duration::from_secs(3));
             let asks = &net.plan.clients[client].asks[..state.next_ask];
             let has = |kind| asks.iter().any(|ask| ask.kind == kind);
             let is_due = match error {
@@ -170,7 +176,7 @@ pub(crate) fn client_event(net: &mut Net<'_>, worker: usize, event: &ClientEvent
                 // It has ended in the middle of one.
                 Some(ClientError::Decode(DecodeError::UnexpectedEnd)) => true,
                 Some(ClientError::Decode(_)) => has(AskKind::Garbage),
-                Some(ClientError::TooSlow) => waited >= settings.request,
+                Some(ClientError::TooSlow) => waited >= settings.request || is_hurried,
                 Some(ClientError::NoMemory) => waited >= settings.memory_wait,
                 _ => true,
             };

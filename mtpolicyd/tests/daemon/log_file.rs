@@ -1,0 +1,154 @@
+//! `log_file`: opened again when it has been moved away, and at SIGHUP and SIGUSR1.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
+use policy_testing::{
+    eventually,
+    process::{Process, Signal},
+};
+
+use super::world::{World, host};
+
+const REJECT: &str = "<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n";
+
+struct Logged {
+    world: World,
+    process: Process,
+}
+
+impl Logged {
+    fn start(globals: &str) -> Self {
+        Self::of(World::new(&format!(
+            "{globals}log_file = @TMP@/log/mt.log\n{}",
+            host(REJECT)
+        )))
+    }
+
+    fn of(world: World) -> Self {
+        fs::create_dir(world.path("log")).unwrap();
+        let process = world.start(&["-f"]);
+        let logged = Self { world, process };
+        logged.wait("mt.log", "listening on ");
+        logged
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.world.path("log").join(name)).unwrap_or_default()
+    }
+
+    fn wait(&self, name: &str, part: &str) {
+        let is_there = eventually(|| self.text(name).contains(part));
+        assert!(
+            is_there,
+            "{part}: {}{}",
+            self.text(name),
+            self.process.err.text()
+        );
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        let log = self.world.path("log");
+        fs::rename(log.join(from), log.join(to)).unwrap();
+    }
+
+    /// The line of a request is in the file, and in no other.
+    fn ask(&self, instance: &str, name: &str) {
+        assert!(self.world.ask(&format!("instance={instance}")).is_some());
+        self.wait(name, &format!("test: instance={instance}, "));
+    }
+}
+
+#[test]
+fn a_file_that_is_moved_or_removed_is_made_anew() {
+    let logged = Logged::start("");
+    logged.ask("one", "mt.log");
+    logged.rename("mt.log", "mt.log.1");
+    logged.wait("mt.log", "mt.log is opened again");
+    logged.ask("two", "mt.log");
+    assert!(!logged.text("mt.log.1").contains("instance=two"));
+    fs::remove_file(logged.world.path("log/mt.log")).unwrap();
+    logged.wait("mt.log", "mt.log is opened again");
+    logged.ask("three", "mt.log");
+    // Another file that somebody has made there, as logrotate(8) does with `create`.
+    logged.rename("mt.log", "mt.log.2");
+    fs::write(logged.world.path("log/mt.log"), "begin\n").unwrap();
+    logged.wait("mt.log", "mt.log is opened again");
+    logged.ask("four", "mt.log");
+    assert!(logged.text("mt.log").starts_with("begin\n"));
+    // One that is cut is the same one.
+    fs::write(logged.world.path("log/mt.log"), "").unwrap();
+    logged.ask("five", "mt.log");
+    assert!(!logged.text("mt.log").contains("opened again"));
+}
+
+#[test]
+fn signals_have_it_opened_again() {
+    let logged = Logged::start("");
+    for (count, signal) in [(1, Signal::USR1), (2, Signal::HUP)] {
+        logged.process.signal(signal);
+        let count_of = || {
+            logged
+                .text("mt.log")
+                .matches("mt.log is opened again")
+                .count()
+        };
+        assert!(
+            eventually(|| count_of() == count),
+            "{}",
+            logged.text("mt.log")
+        );
+    }
+    logged.ask("one", "mt.log");
+    assert!(
+        logged
+            .text("mt.log")
+            .contains("the configuration is reloaded")
+    );
+    logged.process.signal(Signal::TERM);
+    assert_eq!(logged.process.end().code, Some(0));
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_file_that_root_has_made_belongs_to_the_user_and_one_that_cannot_be_made_is_said_once() {
+    let logged = Logged::start("user = nobody\ngroup = nogroup\n");
+    let owner = fs::metadata(logged.world.path("log/mt.log")).unwrap();
+    assert_eq!((owner.uid(), owner.gid()), (65_534, 65_534));
+    for directory in ["", "log"] {
+        let everybody = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(logged.world.path(directory), everybody).unwrap();
+    }
+    logged.rename("mt.log", "mt.log.1");
+    let said = "mt.log cannot be opened again: Permission denied (os error 13): lines go to the file of before";
+    logged.wait("mt.log.1", said);
+    logged.ask("one", "mt.log.1");
+    // As logrotate(8) does with `create`.
+    let made = logged.world.path("log/made");
+    fs::write(&made, "").unwrap();
+    std::os::unix::fs::chown(&made, Some(65_534), Some(65_534)).unwrap();
+    logged.rename("made", "mt.log");
+    logged.wait("mt.log", "mt.log is opened again");
+    logged.ask("two", "mt.log");
+    assert_eq!(
+        logged
+            .text("mt.log.1")
+            .matches("cannot be opened again")
+            .count(),
+        1
+    );
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn below_another_root_it_is_looked_for_there() {
+    let logged = Logged::start("user = nobody\nchroot = @TMP@\n");
+    let everybody = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(logged.world.path("log"), everybody).unwrap();
+    logged.ask("one", "mt.log");
+    logged.rename("mt.log", "mt.log.1");
+    logged.wait("mt.log", "mt.log is opened again");
+    logged.ask("two", "mt.log");
+}

@@ -1,0 +1,152 @@
+//! The user, the groups, the root and the files of the process: the check says what a start would fail at.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use policy_testing::process::is_root;
+
+use super::world::{World, host};
+
+const ACTION: &str = "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n";
+
+#[test]
+fn what_a_start_would_fail_at_is_an_error() {
+    let severity = if is_root() { "error" } else { "warning" };
+    for (line, severity, expected) in [
+        (
+            "user = no-such-user",
+            severity,
+            "`user` is `no-such-user`, but this system knows no such user",
+        ),
+        (
+            "user = nobody\ngroup = nogroup no-such-group",
+            severity,
+            "`group` is `no-such-group`, but this system knows no such group",
+        ),
+        (
+            "chroot = @TMP@/none",
+            "error",
+            "`chroot` is `@TMP@/none`: No such file or directory (os error 2)",
+        ),
+        (
+            "chroot = @TMP@/mt.conf",
+            "error",
+            "`chroot` is `@TMP@/mt.conf`: not a directory",
+        ),
+        (
+            "pid_file = @TMP@/none/mt.pid",
+            "error",
+            "`pid_file` is `@TMP@/none/mt.pid`: the directory @TMP@/none: No such file or directory (os error 2)",
+        ),
+        (
+            "pid_file = /run/no-such-directory/mt.pid",
+            "warning",
+            "`pid_file` is `/run/no-such-directory/mt.pid`: the directory /run/no-such-directory: No such file or \
+             directory (os error 2): it has to be made before each start, as RuntimeDirectory= of a unit does",
+        ),
+        (
+            "log_file = @TMP@",
+            "error",
+            "`log_file` is `@TMP@`: is a directory",
+        ),
+        (
+            "log_file = @TMP@/mt.conf/log",
+            "error",
+            "`log_file` is `@TMP@/mt.conf/log`: Not a directory (os error 20)",
+        ),
+        (
+            "log_file = @TMP@/none/log",
+            "error",
+            "`log_file` is `@TMP@/none/log`: the directory @TMP@/none: No such file or directory (os error 2)",
+        ),
+        (
+            "control = unix:@TMP@/none/control",
+            "error",
+            "`control` is `@TMP@/none/control`: the directory @TMP@/none: No such file or directory (os error 2)",
+        ),
+        (
+            "admin = unix:@TMP@/none/admin,mode=0600",
+            "error",
+            "`admin` is `@TMP@/none/admin`: the directory @TMP@/none: No such file or directory (os error 2)",
+        ),
+    ] {
+        let world = World::new(&format!("{line}\n{}", host(ACTION)));
+        let directory = world.directory.path().display().to_string();
+        let expected = format!("{severity}: {expected}\n").replace("@TMP@", &directory);
+        let ended = world.run(&["--check-config"]);
+        let status = if severity == "error" { 78 } else { 0 };
+        assert_eq!(ended.code, Some(status), "{line}: {ended:?}");
+        let said = ended.err.replace("//", "/").replace("/`:", "`:");
+        assert!(said.ends_with(&expected), "{line}: {said}\n{expected}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let strict = world.run(&["--check-config", "--strict"]);
+        assert_eq!(strict.code, Some(78), "{line}");
+        // What only looks at the configuration needs none of it.
+        assert_eq!(world.run(&["-d"]).code, Some(0), "{line}");
+    }
+}
+
+#[test]
+fn what_is_there_and_can_be_made_is_fine() {
+    let (user, group) = ("user = nobody\n", "group = \"nogroup, mail\"\n");
+    let world = World::new(&format!(
+        "{user}{group}chroot = @TMP@\npid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        host(ACTION)
+    ));
+    for log in [None, Some(0o600)] {
+        if let Some(mode) = log {
+            fs::write(world.path("mt.log"), "a line\n").unwrap();
+            fs::set_permissions(world.path("mt.log"), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let ended = world.run(&["--check-config", "--strict"]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    }
+    // It has looked, and made nothing.
+    assert!(!world.path("mt.pid").exists());
+    assert_eq!(
+        fs::read_to_string(world.path("mt.log")).unwrap(),
+        "a line\n"
+    );
+}
+
+#[test]
+fn a_group_without_a_user_is_said() {
+    let world = World::new(&format!("group = nogroup\n{}", host(ACTION)));
+    let checked = world.run(&["--check-config"]);
+    let expected = ":1:1: warning: `group` stands without `user`: started by root, the daemon stays root, with that group\n";
+    assert!(checked.err.ends_with(expected), "{checked:?}");
+    assert_eq!(world.run(&["--check-config", "--strict"]).code, Some(78));
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_start_as_root_has_the_group_and_says_what_to_give() {
+    let world = World::new(&format!("group = \"nogroup, mail\"\n{}", host(ACTION)));
+    let process = world.serve(&[]);
+    let said = process.err.text();
+    let expected = "running as root: give user, so that a fault in this program is no way to root";
+    assert!(
+        said.contains(expected) && !said.contains("--user"),
+        "{said}"
+    );
+    assert!(said.contains("`group` stands without `user`"), "{said}");
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    for line in [
+        "Uid:\t0\t0\t0\t0",
+        "Gid:\t65534\t65534\t65534\t65534",
+        "Groups:\t8 65534 ",
+    ] {
+        assert!(
+            status.lines().any(|found| found == line),
+            "{line}: {status}"
+        );
+    }
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_user_that_there_is_none_of_is_named_as_the_file_has_it() {
+    let world = World::new(&format!("user = no-such-user\n{}", host(ACTION)));
+    let ended = world.run(&["-f"]);
+    let expected = "mtpolicyd: user no-such-user: unknown user or group\n";
+    assert_eq!((ended.code, ended.err.as_str()), (Some(78), expected));
+}
