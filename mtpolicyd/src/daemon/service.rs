@@ -68,6 +68,7 @@ impl Service for MtpolicydService {
             compat: self.compat,
             is_check: false,
             previous: Some(&previous),
+            unwritten: None,
         };
         let (config, findings) = load(&self.path, options);
         let mut said = Vec::new();

@@ -30,7 +30,7 @@ use crate::{
     config::{Config, Findings, Globals, control_path},
     daemon::metrics::MtpolicydMetrics,
     journal::Journal,
-    services::{Dns, Services},
+    services::{Dns, Manner, Services},
 };
 
 /// Serves until a signal ends the daemon.
@@ -67,9 +67,14 @@ pub(super) fn serve(
         compat: args.compat,
         journal,
         clock: None,
+        manner: if args.dry_run {
+            Manner::DryRun
+        } else {
+            Manner::Serve
+        },
         clock_offset: Duration::ZERO,
     };
-    let server = Arc::new(Server::new(config, services, args.dry_run));
+    let server = Arc::new(Server::new(config, services));
     let pid_file = pid_file.map(|path| {
         PidFile::write(&path).map_err(StartError::system(format!("pid_file {}", path.display())))
     });
@@ -117,6 +122,14 @@ fn daemon_options(
         let wrong = || StartError::Configuration(format!("--control {text}: no unix:/PATH"));
         options.control = Some(path.ok_or_else(wrong)?);
     }
+    let DaemonOptions { user, root, .. } = daemon_user(globals);
+    (options.user, options.root) = (user, root);
+    Ok(options)
+}
+
+/// The user and the root directory of the daemon, for tasks as well.
+pub(super) fn daemon_user(globals: &Globals) -> DaemonOptions {
+    let mut options = DaemonOptions::new(&globals.syslog_ident);
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
@@ -127,7 +140,7 @@ fn daemon_options(
     if !rustix::process::geteuid().is_root() {
         options.user = None;
     }
-    Ok(options)
+    options
 }
 
 fn serve_options(globals: &Globals) -> ServeOptions {

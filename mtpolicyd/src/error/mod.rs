@@ -15,7 +15,7 @@ pub enum PluginError {
     /// A connection of the configuration has failed.
     #[error("{connection}: {error}")]
     Store {
-        /// Its name in the configuration.
+        /// Its name in the configuration, with what it leads to.
         connection: Arc<str>,
         /// What came.
         error: StoreError,

@@ -18,6 +18,8 @@ mod addresses;
 pub(crate) use addresses::exposed;
 use addresses::{check_handover, listen_addr};
 
+mod task;
+
 mod reloading;
 pub use reloading::{NextListeners, Reloaded, Reloading};
 

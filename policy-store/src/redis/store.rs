@@ -1,26 +1,29 @@
 //! A store on Redis or Valkey.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, Script, cmd};
 
 use super::{
     RedisOptions, RedisServers,
-    cluster::{Cluster, slot},
+    cluster::{Cluster, slot, tag},
     job::Job,
     script,
     server::Server,
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, MAX_DISTINCT, Store, StoreError, Usage, Windows,
-    store::{check_size, sum},
+    store::{check_value, fitting, short_key, sum},
     wall_clock::millis,
     window::{check_event, counted, fingerprint},
 };
 
 /// The longest time to live: a hundred years. Redis refuses what its clock does not reach.
 const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
+
+/// How long a tag of a long key may be that is kept as it is, in bytes.
+const MAX_TAG_LEN: usize = 256;
 
 /// How long the call of a script is as a rule, in bytes.
 const USUAL_CALL: usize = 512;
@@ -69,7 +72,15 @@ impl RedisStore {
     }
 
     fn key(&self, key: &[u8]) -> Vec<u8> {
-        [&*self.prefix, key].concat()
+        let kept = fitting(key);
+        match (&kept, tag(key)) {
+            // The hash of a long key is with the server of its tag as well.
+            (Cow::Owned(hash), Some(tag)) => {
+                let tag = short_key(tag, MAX_TAG_LEN, |_| true);
+                [&*self.prefix, b"{", &tag, b"}", hash].concat()
+            }
+            _ => [&*self.prefix, &kept].concat(),
+        }
     }
 
     async fn script<T: redis::FromRedisValue>(
@@ -109,7 +120,7 @@ impl RedisStore {
         ttl: Option<Duration>,
         if_absent: bool,
     ) -> Result<bool, StoreError> {
-        check_size(key, value)?;
+        check_value(value)?;
         let mut command = cmd("SET");
         command.arg(self.key(key)).arg(value);
         if if_absent {
@@ -129,7 +140,6 @@ impl RedisStore {
         kind: &str,
         event: &[u8],
     ) -> Result<Usage, StoreError> {
-        check_size(key, b"")?;
         let mut call = begin(&script::COUNT, 1);
         call.arg(self.key(key)).arg("").arg(kind).arg(event);
         call.arg(u8::from(windows.counts_all()))
@@ -157,8 +167,16 @@ fn begin(script: &Script, keys: usize) -> Cmd {
 
 /// A value that was stored by another program may be too large.
 fn read(value: Vec<u8>) -> Result<Bytes, StoreError> {
-    check_size(b"", &value)?;
+    check_value(&value)?;
     Ok(value.into())
+}
+
+/// The kind of an event, and the event, as the script takes them.
+fn event_text(event: Event<'_>) -> (&'static str, Vec<u8>) {
+    match event {
+        Event::Amount(amount) => ("amount", counted(amount).to_string().into_bytes()),
+        Event::Distinct(value) => ("distinct", fingerprint(value).to_be_bytes().to_vec()),
+    }
 }
 
 /// Nothing is no end.
@@ -201,7 +219,7 @@ impl Store for RedisStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let arguments = [expected, value, &milliseconds(ttl)];
             self.script(&script::COMPARE_AND_SET, &[key], &arguments)
                 .await
@@ -210,7 +228,6 @@ impl Store for RedisStore {
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         Box::pin(async move {
-            check_size(key, b"")?;
             sum(0, delta)?;
             let arguments = [delta.to_string().into_bytes(), milliseconds(ttl)];
             let arguments = arguments.each_ref().map(Vec::as_slice);
@@ -246,17 +263,39 @@ impl Store for RedisStore {
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
             check_event(windows, event)?;
-            match event {
-                Event::Amount(amount) => {
-                    let amount = counted(amount).to_string();
-                    self.windows(key, windows, "amount", amount.as_bytes())
-                        .await
+            let (kind, event) = event_text(event);
+            self.windows(key, windows, kind, &event).await
+        })
+    }
+
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            let (mut kind, mut all) = ("preview", Vec::new());
+            for event in events {
+                check_event(windows, *event)?;
+                let (of, text) = event_text(*event);
+                // A key counts one kind of event.
+                if of != kind {
+                    (kind, all) = (of, Vec::new());
                 }
-                Event::Distinct(value) => {
-                    let value = fingerprint(value).to_be_bytes();
-                    self.windows(key, windows, "distinct", &value).await
-                }
+                all.push(text);
             }
+            let kind = match kind {
+                "amount" => "preview-amount",
+                _ => "preview-distinct",
+            };
+            // Fingerprints have one length.
+            let separator = if kind == "preview-amount" {
+                &b","[..]
+            } else {
+                b""
+            };
+            self.windows(key, windows, kind, &all.join(separator)).await
         })
     }
 
@@ -266,7 +305,7 @@ impl Store for RedisStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         Box::pin(async move {
-            check_size(lock.key, lock.owner)?;
+            check_value(lock.owner)?;
             let arguments = [lock.owner, &milliseconds(Some(lock.ttl))];
             let keys = [lock.key, key];
             let answer: Vec<redis::Value> = self
@@ -292,7 +331,7 @@ impl Store for RedisStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let arguments = [lock.owner, value, &milliseconds(ttl)];
             self.script(&script::SET_AND_UNLOCK, &[lock.key, key], &arguments)
                 .await

@@ -10,6 +10,7 @@ mod listeners;
 
 pub use check::check;
 pub use defaults::DefaultSet;
+pub(crate) use file::MAX_FILE;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;

@@ -3,7 +3,10 @@
 use policy_store::{Dialect, Sql, StoreError, Value};
 use tokio::sync::OnceCell;
 
-use crate::{chain::plugin::PluginError, connection::SqlHandle};
+use crate::{
+    chain::plugin::PluginError,
+    connection::{NOTHING, SqlHandle},
+};
 
 /// The table.
 #[derive(Debug)]
@@ -195,7 +198,8 @@ impl AutowlTable {
             return Ok(!rows.is_empty());
         }
         // The statement adds nothing. Without the index it is refused.
-        let nothing = self.upsert_of(database.dialect(), "SELECT '', '', 1, 0 WHERE 1=0");
+        let nothing = format!("SELECT '', '', 1, 0 {NOTHING}");
+        let nothing = self.upsert_of(database.dialect(), &nothing);
         match database
             .execute(&nothing, &[Value::Int(0), Value::Int(0)])
             .await

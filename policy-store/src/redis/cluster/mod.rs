@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub(super) use self::slot::slot;
+pub(super) use self::slot::{slot, tag};
 use self::{
     map::{Map, redirected},
     node::Node,
