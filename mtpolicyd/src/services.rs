@@ -115,6 +115,17 @@ impl Dns {
         }
     }
 
+    /// The addresses of the name servers.
+    pub(crate) fn addresses(&self) -> String {
+        let Self::Servers(servers) = self else {
+            return String::new();
+        };
+        let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
+        let servers = servers.options().servers.iter();
+        let addresses: Vec<_> = servers.map(|server| server.ip().to_string()).collect();
+        addresses.join(", ")
+    }
+
     /// Nobody: each name is unknown.
     #[must_use]
     pub fn none() -> Self {

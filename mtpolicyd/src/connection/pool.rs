@@ -70,13 +70,13 @@ impl Connections {
         self.users.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// How often a connection's file was found to be another one than before.
-    pub(crate) fn replaced(&self) -> impl Iterator<Item = (&Connection, u64)> {
+    /// How often the file behind a connection was found to be another one than before.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (&str, Breaker, u64)> {
         self.all.iter().filter_map(|connection| {
             let Kind::Database(database) = &connection.kind else {
                 return None;
             };
-            Some((connection, database.replaced()))
+            Some((&*connection.name, database.breaker()?, database.replaced()))
         })
     }
 

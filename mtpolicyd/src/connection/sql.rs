@@ -18,17 +18,13 @@ pub struct SqlHandle(Arc<Database>);
 #[derive(Debug)]
 struct Database {
     name: Arc<str>,
-    remote: Result<Remote, StoreError>,
+    database: Result<Arc<dyn Sql>, StoreError>,
+    /// What is behind it, where it is a file.
+    file: Option<Sqlite>,
     /// A file is opened once, which may take longer than a request.
     started: OnceCell<()>,
     store: OnceCell<Arc<dyn Store>>,
     unwritten: Option<Unwritten>,
-}
-
-#[derive(Clone, Debug)]
-enum Remote {
-    File(Sqlite),
-    Server(Arc<dyn Sql>),
 }
 
 impl SqlHandle {
@@ -36,22 +32,37 @@ impl SqlHandle {
     /// database is only read.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, dsn: &Dsn, unwritten: Option<Unwritten>) -> Self {
-        let remote = connect(dsn, unwritten.is_some());
-        Self::of(name.into(), remote, unwritten)
+        let name = name.into();
+        let file = (dsn.driver == Driver::Sqlite).then(|| {
+            let mut options = SqliteOptions::new(&dsn.database);
+            options.read_only = unwritten.is_some();
+            Sqlite::new(options)
+        });
+        let database = match &file {
+            Some(file) => Ok(Arc::new(file.clone()) as Arc<dyn Sql>),
+            None => server(dsn, unwritten.is_some()),
+        };
+        let database = database.map(|database| match &unwritten {
+            Some(unwritten) => unwritten.sql(&name, database),
+            None => database,
+        });
+        Self::of(name, database, file, unwritten)
     }
 
     pub(super) fn none() -> Self {
-        Self::of("".into(), Err(no_connection()), None)
+        Self::of("".into(), Err(no_connection()), None, None)
     }
 
     fn of(
         name: Arc<str>,
-        remote: Result<Remote, StoreError>,
+        database: Result<Arc<dyn Sql>, StoreError>,
+        file: Option<Sqlite>,
         unwritten: Option<Unwritten>,
     ) -> Self {
         Self(Arc::new(Database {
             name,
-            remote,
+            database,
+            file,
             started: OnceCell::new(),
             store: OnceCell::new(),
             unwritten,
@@ -74,14 +85,11 @@ impl SqlHandle {
     ///
     /// What keeps it from being opened.
     pub async fn get(&self) -> Result<Arc<dyn Sql>, StoreError> {
-        let database: Arc<dyn Sql> = match self.started().await? {
-            Remote::File(file) => Arc::new(file.clone()),
-            Remote::Server(server) => Arc::clone(server),
-        };
-        Ok(match &self.0.unwritten {
-            Some(unwritten) => unwritten.sql(&self.0.name, database),
-            None => database,
-        })
+        let database = self.0.database.as_ref().map_err(Clone::clone)?;
+        if let Some(file) = &self.0.file {
+            self.0.started.get_or_try_init(|| file.start()).await?;
+        }
+        Ok(Arc::clone(database))
     }
 
     /// The database as a store, in a table of its own.
@@ -91,9 +99,10 @@ impl SqlHandle {
     /// What keeps it from being opened, or the table from being made.
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         let make = async || -> Result<Arc<dyn Store>, StoreError> {
-            let store: Arc<dyn Store> = match self.started().await? {
-                Remote::File(file) => Arc::new(SqliteStore::new(file.clone()).await?),
-                Remote::Server(_) => Arc::new(SqlStore::new(self.get().await?).await?),
+            let database = self.get().await?;
+            let store: Arc<dyn Store> = match &self.0.file {
+                Some(file) => Arc::new(SqliteStore::new(file.clone()).await?),
+                None => Arc::new(SqlStore::new(database).await?),
             };
             Ok(match &self.0.unwritten {
                 Some(unwritten) => unwritten.store(&self.0.name, store),
@@ -105,18 +114,13 @@ impl SqlHandle {
 
     /// What is known of the server, or of the file.
     pub(crate) fn breaker(&self) -> Option<Breaker> {
-        Some(match self.0.remote.as_ref().ok()? {
-            Remote::File(file) => file.breaker().clone(),
-            Remote::Server(server) => server.breaker().clone(),
-        })
+        let database = self.0.database.as_ref().ok()?;
+        Some(database.breaker().clone())
     }
 
     /// How often the file was found to be another one than before.
     pub(crate) fn replaced(&self) -> u64 {
-        match &self.0.remote {
-            Ok(Remote::File(file)) => file.replaced(),
-            _ => 0,
-        }
+        self.0.file.as_ref().map_or(0, Sqlite::replaced)
     }
 
     /// An error of the database, as that of a plugin.
@@ -125,29 +129,15 @@ impl SqlHandle {
         let connection = remote(&self.0.name, &Vec::from_iter(self.breaker()));
         PluginError::Store { connection, error }
     }
-
-    async fn started(&self) -> Result<&Remote, StoreError> {
-        let remote = self.0.remote.as_ref().map_err(Clone::clone)?;
-        if let Remote::File(file) = remote {
-            let start = self.0.started.get_or_try_init(|| file.start());
-            start.await?;
-        }
-        Ok(remote)
-    }
 }
 
 /// Nothing connects before it is asked.
-fn connect(dsn: &Dsn, is_read_only: bool) -> Result<Remote, StoreError> {
+fn server(dsn: &Dsn, is_read_only: bool) -> Result<Arc<dyn Sql>, StoreError> {
     let mut options = SqlOptions::default();
     options.read_only = is_read_only;
     Ok(match dsn.driver {
-        Driver::Sqlite => {
-            let mut options = SqliteOptions::new(&dsn.database);
-            options.read_only = is_read_only;
-            Remote::File(Sqlite::new(options))
-        }
-        Driver::Mysql => Remote::Server(Arc::new(Mysql::new(dsn, options)?)),
-        Driver::Postgres => Remote::Server(Arc::new(Postgres::new(dsn, options)?)),
+        Driver::Mysql => Arc::new(Mysql::new(dsn, options)?),
+        Driver::Postgres => Arc::new(Postgres::new(dsn, options)?),
         other => return Err(StoreError::Refused(format!("no driver {other}"))),
     })
 }

@@ -3,6 +3,7 @@
 mod background;
 mod connection_states;
 mod control;
+mod dns_state;
 mod explain;
 mod handler;
 mod limits;

@@ -10,7 +10,7 @@ use policy_daemon::{
 use policy_dns::DnsOptions;
 
 use super::{
-    background::Starter, connection_states::ConnectionStates, handler::Server,
+    background::Starter, connection_states::ConnectionStates, dns_state::DnsState, handler::Server,
     list_tests::ListTests,
 };
 use crate::{config::LoadOptions, load::load};
@@ -25,6 +25,7 @@ pub(super) struct MtpolicydService {
     pub(super) compat: bool,
     pub(super) list_tests: ListTests,
     pub(super) connection_states: ConnectionStates,
+    pub(super) dns_state: DnsState,
     pub(super) starter: Option<Starter>,
 }
 
@@ -52,7 +53,8 @@ impl Service for MtpolicydService {
         self.list_tests.start(&self.server);
         let journal = &self.server.services().journal;
         self.connection_states
-            .say_changes(&self.server.config().connections, journal);
+            .say_changes(&self.server.config(), journal);
+        self.dns_state.say_changes(self.server.services());
         None
     }
 

@@ -20,6 +20,7 @@ use super::{
     background::{self, Starter},
     connection_states::ConnectionStates,
     control::MtpolicydControl,
+    dns_state::DnsState,
     handler::Server,
     list_tests::ListTests,
     pid_file::PidFile,
@@ -95,6 +96,7 @@ pub(super) fn serve(
         compat: args.compat,
         list_tests: ListTests::default(),
         connection_states: ConnectionStates::default(),
+        dns_state: DnsState::default(),
         starter,
     };
     daemon.serve(service)?;

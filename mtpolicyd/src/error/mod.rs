@@ -42,6 +42,12 @@ impl PluginError {
         Self::Other(text.into())
     }
 
+    /// Whether a database has refused a statement, as where a table is missing.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let is_refused = |error: &StoreError| matches!(error, StoreError::Refused(_));
+        matches!(self, Self::Store { error, .. } if is_refused(error))
+    }
+
     /// Whether the time of the request is over, here or in a nested chain.
     #[must_use]
     pub fn is_timeout(&self) -> bool {

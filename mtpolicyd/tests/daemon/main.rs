@@ -8,4 +8,6 @@ mod life;
 mod log;
 mod requests;
 mod trace;
+mod unchanged;
+mod unreadable;
 mod world;

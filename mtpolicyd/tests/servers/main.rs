@@ -15,6 +15,7 @@ mod postfix;
 mod redis;
 mod reload;
 mod sessions;
+mod silent_dns;
 mod support;
 mod webhook;
 #[allow(dead_code, reason = "the tests without servers use all of it")]

@@ -195,8 +195,8 @@ fn read_open(file: &File) -> Result<Vec<u8>, MapError> {
 #[non_exhaustive]
 pub enum MapError {
     /// It cannot be read.
-    #[error("cannot be read")]
-    Read(#[source] Arc<io::Error>),
+    #[error("cannot be read: {0}")]
+    Read(Arc<io::Error>),
     /// It is larger than so many bytes.
     #[error("larger than {0} bytes")]
     TooLarge(u64),

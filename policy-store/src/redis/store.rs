@@ -31,6 +31,9 @@ const USUAL_CALL: usize = 512;
 /// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection to each
 /// server. Each is one command or one script, and one round trip, but for a count with a mark, which has two: a cluster
 /// may have both keys on different servers. Windows slide by the server's clock.
+///
+/// The protocol has nothing but their order to tell which answer is for which call. After one that is late, or of a kind that
+/// its call cannot have, a new connection is made. A server that left an answer out and went on would not be noticed before.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     servers: Servers,
