@@ -37,7 +37,7 @@ impl ConnectionStates {
             } else if away.insert(key) {
                 let reason = status.error.unwrap_or_default();
                 let text = format!(
-                    "connection {name} is away, and is tried in the background: {}: {reason}{}",
+                    "connection {name} is away, and is tried in the background: {}: {reason}; until it is back {}",
                     breaker.name(),
                     effect(connections, name)
                 );
@@ -80,10 +80,7 @@ fn effect(connections: &Connections, name: &str) -> String {
     if !sessions.is_empty() {
         effects.push("requests have no sessions".to_owned());
     }
-    if effects.is_empty() {
-        return String::new();
-    }
-    format!("; until it is back {}", effects.join(", and "))
+    effects.join(", and ")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,6 +7,7 @@ mod findings;
 mod life;
 mod log;
 mod requests;
+mod stores;
 mod trace;
 mod unchanged;
 mod unreadable;
