@@ -8,7 +8,7 @@ use std::{fmt::Write as _, fs, net::Ipv4Addr, path::Path, process::Command};
 use policy_store::{Countries, MapFile, MapKind};
 use tempfile::TempDir;
 
-use crate::support::process::run;
+use crate::support::run;
 
 /// A source for `postmap`, with what is rare in it as well.
 fn source(directory: &Path) -> Vec<(String, String)> {

@@ -2,31 +2,11 @@
 //!
 //! Must be run as root; the Debian packages redis-server, mariadb-server-core, postgresql and util-linux must be installed.
 
-use std::{net::TcpListener, path::Path, thread};
+use std::thread;
 
-#[path = "../../../policy-store/tests/support/databases.rs"]
-mod databases;
-#[path = "../../../policy-store/tests/support/process.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod process;
-#[path = "../../../policy-store/tests/support/redis.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod redis;
-
-pub use process::Server;
+use policy_testing::servers::{databases, redis};
 
 use super::world::{GOOD, World, bad, good, request, text as said};
-
-/// A port of 127.0.0.1 on which nobody listened just now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// A path as text.
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
 
 /// What one daemon has learnt the other one knows, and a process of spawn(8).
 fn hosts_share(store: &str) {
