@@ -1,6 +1,6 @@
 //! The other end of a connection.
 
-use std::{fmt, net::IpAddr, os::fd::AsFd};
+use std::{fmt, io, net::IpAddr, os::fd::AsFd};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use socket2::SockRef;
@@ -29,11 +29,18 @@ impl Peer {
         let address = SockRef::from(connection).peer_addr().ok()?;
         match address.as_socket() {
             Some(address) => Some(address.ip().into()),
-            // Not rustix's, which fails where the process has no number here, such as one in another container.
-            None => Some(Self::User(
-                getsockopt(connection, PeerCredentials).ok()?.uid(),
-            )),
+            None => Self::of_unix(connection).ok(),
         }
+    }
+
+    /// The peer of a connected UNIX socket.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system, as of a socket that is not connected.
+    pub fn of_unix(connection: &impl AsFd) -> io::Result<Self> {
+        // Not rustix's, which fails where the process has no number here, such as one in another container.
+        Ok(Self::User(getsockopt(connection, PeerCredentials)?.uid()))
     }
 }
 

@@ -59,7 +59,7 @@ enum Source {
 }
 
 impl ListenSocket {
-    pub(super) fn bound(requested: &ListenAddr, socket: Socket, file: Option<SocketFile>) -> Self {
+    pub(crate) fn bound(requested: &ListenAddr, socket: Socket, file: Option<SocketFile>) -> Self {
         Self::new(requested.clone(), socket, Source::Bound, file)
     }
 

@@ -93,13 +93,10 @@ impl<M> SideServer<M> {
     }
 
     fn accept(&self, listener: &Listener, places: &Arc<Places>) {
-        let connection = match listener.accept() {
-            Ok(connection) => connection,
+        let (connection, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
             Err(error) if is_passing(&error) => return,
             Err(error) => return self.pause(&error),
-        };
-        let Some(peer) = Peer::of(&connection) else {
-            return;
         };
         if !self.shared.allows_admin(peer, listener.origin()) {
             return;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use policy_net::{AcceptSender, Handler, Listener as Queue};
+use policy_socket::Peer;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     task::JoinSet,
@@ -97,13 +98,13 @@ impl<H: Handler + 'static> Server<H> {
         }
     }
 
-    fn accepted(&mut self, origin: Origin, accepted: io::Result<OwnedFd>) {
+    fn accepted(&mut self, origin: Origin, accepted: io::Result<(OwnedFd, Peer)>) {
         // Each listener has its turn, however many come to one of them. (It drains if there is none.)
         let count = self.listeners.len().min(1);
         self.listeners.rotate_left(count);
         match accepted {
-            Ok(connection) => {
-                if let Some((connection, _)) = self.context.admit(connection, origin) {
+            Ok((connection, peer)) => {
+                if let Some(connection) = self.context.admit(connection, peer, origin) {
                     self.open(connection);
                 }
             }
@@ -121,7 +122,7 @@ impl<H: Handler + 'static> Server<H> {
             self.context.opened();
             // The queue is open as long as this is.
             _ = self.sender.send(connection);
-        } else if let Some(peer) = policy_socket::Peer::of(&connection) {
+        } else if let Some(peer) = Peer::of(&connection) {
             let all = self.context.max_clients();
             let text = format!("closing a connection from {peer}: {all}");
             self.log("full", text);
@@ -143,7 +144,7 @@ impl<H: Handler + 'static> Server<H> {
 async fn accept(
     listeners: &[AsyncFd<Listener>],
     paused_until: Option<Instant>,
-) -> (Origin, io::Result<OwnedFd>) {
+) -> (Origin, io::Result<(OwnedFd, Peer)>) {
     if let Some(until) = paused_until {
         sleep_until(until).await;
     }
@@ -159,11 +160,11 @@ async fn accept(
 }
 
 /// The next connection of a listener. Never ends once the daemon has shut it down, of which the inbox tells.
-async fn accept_at(listener: &AsyncFd<Listener>) -> io::Result<OwnedFd> {
+async fn accept_at(listener: &AsyncFd<Listener>) -> io::Result<(OwnedFd, Peer)> {
     loop {
         let mut ready = listener.readable().await?;
         match listener.get_ref().accept() {
-            Ok(connection) => return Ok(connection),
+            Ok(accepted) => return Ok(accepted),
             // It stays readable for ever, and nothing comes: over a UNIX socket with `WouldBlock`, so that whoever tries
             // again would do nothing else.
             Err(_) if ready.ready().is_read_closed() => return pending().await,

@@ -89,17 +89,15 @@ impl<M> WorkerContext<M> {
         self.shared.workers.take_messages(self.index, list);
     }
 
-    /// Whether this worker is to serve a connection that it has accepted. `None` where the client is not allowed or gone,
-    /// or where another worker serves it.
+    /// The connection that this worker has accepted, if it is to serve it. `None` where the client is not allowed, or
+    /// where another worker serves it.
     #[must_use]
-    pub fn admit(&self, connection: OwnedFd, origin: Origin) -> Option<(OwnedFd, Peer)> {
-        let peer = Peer::of(&connection)?;
+    pub fn admit(&self, connection: OwnedFd, peer: Peer, origin: Origin) -> Option<OwnedFd> {
         // A process that only checks whose socket this is takes no place.
         if self.shared.is_successors(&connection, peer) || !self.shared.allows(peer, origin) {
             return None;
         }
-        let connection = self.shared.workers.share_out(self.index, connection)?;
-        Some((connection, peer))
+        self.shared.workers.share_out(self.index, connection)
     }
 
     /// Gives a connection for which this worker has no place to the next worker; it comes back when all have refused it.

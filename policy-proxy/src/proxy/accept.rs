@@ -6,7 +6,7 @@ use policy_socket::Peer as SocketPeer;
 
 use crate::{
     journal::admission,
-    proxy::{event_loop::EventLoop, listeners::Accepted},
+    proxy::{event_loop::EventLoop, listeners::Accepted, socket::NewSocket},
 };
 
 impl EventLoop {
@@ -15,8 +15,8 @@ impl EventLoop {
         for _ in 0..MAX_ACCEPTED {
             match self.listeners.accept(self.io.now) {
                 None => return,
-                Some(Accepted::Connection(connection, origin, listener)) => {
-                    if let Some((connection, peer)) = self.context.admit(connection, origin) {
+                Some(Accepted::Connection(connection, peer, origin, listener)) => {
+                    if let Some(connection) = self.context.admit(connection, peer, origin) {
                         self.admit(Transfer::accepted(connection), peer, listener);
                     }
                 }
@@ -36,6 +36,7 @@ impl EventLoop {
 
     /// Serves a connection by the rules of this listener, if there is a place for it.
     fn admit(&mut self, transfer: Transfer, peer: SocketPeer, listener: u16) {
+        let is_unix = matches!(peer, SocketPeer::User(_));
         let peer = match peer {
             SocketPeer::Address(address) => Peer::from(address),
             SocketPeer::User(user) => Peer::User(user),
@@ -43,13 +44,12 @@ impl EventLoop {
         let accepted = self.io.flow.accept_at(listener, peer, &mut self.io.driver);
         let refusal = match accepted {
             Ok(client) => {
-                let clients = &mut self.io.driver.clients;
-                let Transfer {
-                    connection,
-                    made_by,
-                    ..
-                } = transfer;
-                if clients.open(client, connection, made_by).is_err() {
+                let socket = NewSocket {
+                    fd: transfer.connection,
+                    is_unix,
+                    made_by: transfer.made_by,
+                };
+                if self.io.driver.clients.open(client, socket).is_err() {
                     return self.io.flow.client_gone(client, &mut self.io.driver);
                 }
                 // Its request may have come already: so it is known, too, whether it is idle.

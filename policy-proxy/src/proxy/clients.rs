@@ -1,9 +1,8 @@
 //! The clients' side of a worker: their sockets, and the places that they take.
 
-use std::{io, mem, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{io, mem, sync::Arc, time::Duration};
 
 use mio::{Registry, event::Event};
-use policy_daemon::worker::MadeBy;
 use policy_flow::{ClientId, Peer, Sent, Waiting};
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
         driver::ClientSide,
         flow_io::FlowIo,
         message::{Context, Message},
-        socket::{Read, Side, Table},
+        socket::{NewSocket, Read, Side, Table},
     },
 };
 
@@ -47,14 +46,9 @@ impl ClientSockets {
     }
 
     /// From now on the system tells of this client.
-    pub(crate) fn open(
-        &mut self,
-        client: ClientId,
-        socket: OwnedFd,
-        made_by: MadeBy,
-    ) -> io::Result<()> {
+    pub(crate) fn open(&mut self, client: ClientId, socket: NewSocket) -> io::Result<()> {
         self.context.opened();
-        self.table.open(client.index(), socket, made_by, false)
+        self.table.open(client.index(), socket, false)
     }
 
     /// Whether some have more to be read.

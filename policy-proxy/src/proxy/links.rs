@@ -16,7 +16,7 @@ use crate::proxy::{
     failure,
     message::{Found, Inbox},
     resolver::Resolver,
-    socket::{Side, Table},
+    socket::{NewSocket, Side, Table},
 };
 
 /// Where the backends are, for all workers.
@@ -71,9 +71,12 @@ impl Links {
             return Ok(Connecting::Full);
         };
         let is_connecting = state == Connecting::Pending;
-        let table = self
-            .table
-            .open(link.index(), socket, MadeBy::ThisProcess, is_connecting);
+        let socket = NewSocket {
+            fd: socket,
+            is_unix: matches!(address, Address::Unix { .. }),
+            made_by: MadeBy::ThisProcess,
+        };
+        let table = self.table.open(link.index(), socket, is_connecting);
         table.map_err(failure::of_connecting)?;
         Ok(state)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use mio::{Interest, Registry, unix::SourceFd};
 use policy_daemon::worker::{Listener, Origin};
-use policy_socket::Endpoint;
+use policy_socket::{Endpoint, Peer};
 use socket2::{SockAddr, SockRef};
 
 use crate::proxy::socket;
@@ -38,7 +38,7 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) enum Accepted {
     /// With the number of the rules for its listener.
-    Connection(OwnedFd, Origin, u16),
+    Connection(OwnedFd, Peer, Origin, u16),
     Failed(io::Error),
 }
 
@@ -102,10 +102,10 @@ impl Listeners {
             };
             let entry = self.all.get_mut(index)?;
             match entry.listener.accept() {
-                Ok(connection) => {
+                Ok((connection, peer)) => {
                     let (origin, number) = (entry.listener.origin(), entry.number);
                     self.turn = (index + 1) % self.all.len().max(1);
-                    return Some(Accepted::Connection(connection, origin, number));
+                    return Some(Accepted::Connection(connection, peer, origin, number));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => entry.ready = false,

@@ -1,5 +1,6 @@
 //! Each block of the manual is run; the manual and its pages have each option and each line of the log, and no other.
 
+mod front_page;
 mod log_rows;
 mod options;
 

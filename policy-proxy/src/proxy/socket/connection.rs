@@ -19,6 +19,26 @@ use rustix::{
 
 use super::calls::{peek, read, receive, write};
 
+/// The socket of a connection that begins.
+#[derive(Debug)]
+pub(crate) struct NewSocket {
+    /// It does not block.
+    pub(crate) fd: OwnedFd,
+    pub(crate) is_unix: bool,
+    pub(crate) made_by: MadeBy,
+}
+
+impl NewSocket {
+    /// A socket of another process, which knows what it is.
+    pub(crate) fn of_other_process(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            is_unix: socket_domain(&fd)? == AddressFamily::UNIX,
+            fd,
+            made_by: MadeBy::OtherProcess,
+        })
+    }
+}
+
 /// A connection, or the place of one. There are as many places as there were ever connections at once, so each is
 /// small.
 #[derive(Debug)]
@@ -77,22 +97,25 @@ impl Connection {
         backlog: None,
     };
 
-    /// A connected socket that does not block, or one that `is_connecting`. The system tells of it under this token.
+    /// A connected socket, or one that `is_connecting`. The system tells of it under this token.
     pub(crate) fn register(
         &mut self,
-        socket: OwnedFd,
-        made_by: MadeBy,
+        socket: NewSocket,
         is_connecting: bool,
         token: Token,
         registry: &Registry,
     ) -> io::Result<()> {
-        let is_unix = socket_domain(&socket)? == AddressFamily::UNIX;
-        // A process that has asked for room in a UNIX socket is woken each time that the other side reads, also where
-        // there was room all the time: that is asked for only while there is none.
-        let interest = if is_unix {
-            Interest::READABLE
-        } else {
+        let NewSocket {
+            fd: socket,
+            is_unix,
+            made_by,
+        } = socket;
+        // There is room in a new connection, which is no news; and a process that has asked for room in a UNIX socket is
+        // woken each time that the other side reads. So room is asked for only while there is none.
+        let interest = if is_connecting {
             Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
         };
         let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
         if brings_rights {
@@ -202,10 +225,8 @@ impl Connection {
             None => {
                 let bytes = rest.to_vec();
                 self.backlog = Some(Box::new(Backlog { bytes, sent: 0 }));
-                if self.is_unix {
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
-                }
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
             }
         }
         Ok(Sent::Part)
@@ -222,10 +243,8 @@ impl Connection {
             return Ok(false);
         }
         self.backlog = None;
-        if self.is_unix {
-            let interest = Interest::READABLE;
-            registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
-        }
+        let interest = Interest::READABLE;
+        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
         Ok(true)
     }
 

@@ -3,7 +3,7 @@
 mod calls;
 
 mod connection;
-pub(crate) use connection::{Connection, Read};
+pub(crate) use connection::{Connection, NewSocket, Read};
 
 mod poller;
 pub(crate) use poller::Poller;

@@ -3,10 +3,9 @@
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use mio::{Registry, Token};
-use policy_daemon::worker::MadeBy;
 use policy_flow::Sent;
 
-use super::{Connection, Read, Side};
+use super::{Connection, NewSocket, Read, Side};
 
 /// The connections of one side.
 #[derive(Debug)]
@@ -29,8 +28,7 @@ impl Table {
     pub(crate) fn open(
         &mut self,
         index: usize,
-        socket: OwnedFd,
-        made_by: MadeBy,
+        socket: NewSocket,
         is_connecting: bool,
     ) -> io::Result<()> {
         if self.places.len() <= index {
@@ -38,7 +36,7 @@ impl Table {
         }
         let token = self.side.token(index);
         match self.places.get_mut(index) {
-            Some(place) => place.register(socket, made_by, is_connecting, token, &self.registry),
+            Some(place) => place.register(socket, is_connecting, token, &self.registry),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -106,7 +104,11 @@ mod tests {
         let (mut client, server) = UnixStream::pair().unwrap();
         let _others = server.try_clone().unwrap();
         table
-            .open(0, server.into(), MadeBy::OtherProcess, false)
+            .open(
+                0,
+                NewSocket::of_other_process(server.into()).unwrap(),
+                false,
+            )
             .unwrap();
         table.close(0);
         // It may be shut down.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, event::Event, unix::SourceFd};
-use policy_daemon::{is_same_socket, log::Log, stream_socket, worker::MadeBy};
+use policy_daemon::{is_same_socket, log::Log, stream_socket};
 use policy_flow::{ClientId, Peer, Sent, Waiting};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -20,7 +20,7 @@ use rustix::{
 
 use crate::proxy::{
     driver::ClientSide,
-    socket::{Connection, Read, Side},
+    socket::{Connection, NewSocket, Read, Side},
 };
 
 /// Standard input and output.
@@ -66,7 +66,8 @@ impl Stdio {
             let mut connection = Connection::FREE;
             let token = Side::Clients.token(index);
             let socket = stream_socket(fd)?.map(|socket| {
-                connection.register(socket, MadeBy::OtherProcess, false, token, &registry)?;
+                let socket = NewSocket::of_other_process(socket)?;
+                connection.register(socket, false, token, &registry)?;
                 Ok::<_, io::Error>(connection)
             });
             socket.transpose()
