@@ -4,6 +4,7 @@ mod daemon;
 mod databases;
 mod directory;
 mod end_of_message;
+mod explain;
 mod faults;
 mod greylist;
 #[path = "../stores/hosts.rs"]

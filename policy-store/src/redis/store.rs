@@ -8,6 +8,7 @@ use redis::{Cmd, Script, cmd};
 use super::{
     RedisOptions, RedisServers,
     cluster::{Cluster, slot, tag},
+    event,
     job::Job,
     script,
     server::Server,
@@ -16,7 +17,7 @@ use crate::{
     Answer, Breaker, Event, Lock, Locked, MAX_DISTINCT, Store, StoreError, Usage, Windows,
     store::{check_value, fitting, short_key, sum},
     wall_clock::millis,
-    window::{check_event, counted, fingerprint},
+    window::check_event,
 };
 
 /// The longest time to live: a hundred years. Redis refuses what its clock does not reach.
@@ -174,14 +175,6 @@ fn read(value: Vec<u8>) -> Result<Bytes, StoreError> {
     Ok(value.into())
 }
 
-/// The kind of an event, and the event, as the script takes them.
-fn event_text(event: Event<'_>) -> (&'static str, Vec<u8>) {
-    match event {
-        Event::Amount(amount) => ("amount", counted(amount).to_string().into_bytes()),
-        Event::Distinct(value) => ("distinct", fingerprint(value).to_be_bytes().to_vec()),
-    }
-}
-
 /// Nothing is no end.
 fn milliseconds(ttl: Option<Duration>) -> Vec<u8> {
     let text = ttl.map(|ttl| millis(ttl).clamp(1, MAX_TTL_MS).to_string());
@@ -266,7 +259,7 @@ impl Store for RedisStore {
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
             check_event(windows, event)?;
-            let (kind, event) = event_text(event);
+            let (kind, event) = event::one(event);
             self.windows(key, windows, kind, &event).await
         })
     }
@@ -278,27 +271,8 @@ impl Store for RedisStore {
         events: &'a [Event<'a>],
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
-            let (mut kind, mut all) = ("preview", Vec::new());
-            for event in events {
-                check_event(windows, *event)?;
-                let (of, text) = event_text(*event);
-                // A key counts one kind of event.
-                if of != kind {
-                    (kind, all) = (of, Vec::new());
-                }
-                all.push(text);
-            }
-            let kind = match kind {
-                "amount" => "preview-amount",
-                _ => "preview-distinct",
-            };
-            // Fingerprints have one length.
-            let separator = if kind == "preview-amount" {
-                &b","[..]
-            } else {
-                b""
-            };
-            self.windows(key, windows, kind, &all.join(separator)).await
+            let (kind, events) = event::several(windows, events)?;
+            self.windows(key, windows, kind, &events).await
         })
     }
 

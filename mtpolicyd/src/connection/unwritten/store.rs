@@ -1,59 +1,19 @@
-//! What would be written, where nothing is to change (`--explain`): stores and databases that are read, and told of all
-//! else.
+//! A store that is only read: what would be written is kept beside it, so that who reads it next finds it.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use policy_store::{
-    Answer, Breaker, Dialect, Event, Lock, Locked, Mark, Row, Sql, Store, StoreError, Usage, Value,
-    Windows,
-};
+use policy_store::{Answer, Breaker, Event, Lock, Locked, Mark, Store, StoreError, Usage, Windows};
 
-/// What would have been written so far, in words.
-#[derive(Clone, Debug, Default)]
-pub struct Unwritten(Arc<Mutex<Vec<String>>>);
-
-impl Unwritten {
-    /// Takes what was told since the last time.
-    #[must_use]
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.0))
-    }
-
-    /// A store that is only read. What is written to it is read again, as long as this lives.
-    pub(super) fn store(&self, name: &str, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(ReadStore {
-            // The memory of a module has a name that no connection can have.
-            name: name.replace('\n', " of "),
-            store,
-            unwritten: self.clone(),
-            entries: Mutex::default(),
-            events: Mutex::default(),
-        })
-    }
-
-    /// A database that is only read.
-    pub(super) fn sql(&self, name: &str, database: Arc<dyn Sql>) -> Arc<dyn Sql> {
-        Arc::new(ReadSql {
-            name: name.to_owned(),
-            database,
-            unwritten: self.clone(),
-            tables: Mutex::default(),
-        })
-    }
-
-    fn tell(&self, text: String) {
-        lock(&self.0).push(text);
-    }
-}
+use super::{Unwritten, lock};
 
 #[derive(Debug)]
-struct ReadStore {
+pub(super) struct ReadStore {
     name: String,
     store: Arc<dyn Store>,
     unwritten: Unwritten,
@@ -95,6 +55,16 @@ impl fmt::Display for Counted {
 }
 
 impl ReadStore {
+    pub(super) fn new(name: String, store: Arc<dyn Store>, unwritten: Unwritten) -> Self {
+        Self {
+            name,
+            store,
+            unwritten,
+            entries: Mutex::default(),
+            events: Mutex::default(),
+        }
+    }
+
     async fn value(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let own = lock(&self.entries).get(key).cloned();
         match own {
@@ -276,71 +246,3 @@ impl Store for ReadStore {
         self.store.breakers()
     }
 }
-
-#[derive(Debug)]
-struct ReadSql {
-    name: String,
-    database: Arc<dyn Sql>,
-    unwritten: Unwritten,
-    /// Tables that would be made, in quotes where a statement has them.
-    tables: Mutex<Vec<String>>,
-}
-
-impl Sql for ReadSql {
-    fn rows<'a>(&'a self, query: &'a str, params: &'a [Value]) -> Answer<'a, Vec<Row>> {
-        Box::pin(async move {
-            match self.database.rows(query, params).await {
-                // A table that is missing would have been made, and has no rows then.
-                Err(StoreError::Refused(_))
-                    if lock(&self.tables)
-                        .iter()
-                        .any(|table| query.contains(table.as_str())) =>
-                {
-                    Ok(Vec::new())
-                }
-                rows => rows,
-            }
-        })
-    }
-
-    fn execute<'a>(&'a self, query: &'a str, params: &'a [Value]) -> Answer<'a, u64> {
-        Box::pin(async move {
-            if let Some(rest) = query.strip_prefix("CREATE TABLE IF NOT EXISTS ") {
-                let table = rest.split(' ').next().unwrap_or_default();
-                lock(&self.tables).push(table.to_owned());
-            } else if !params.is_empty() && !query.contains(NOTHING) {
-                let statement: String = query.chars().take(MAX_STATEMENT).collect();
-                let values = params.iter().map(text).collect::<Vec<_>>().join(", ");
-                let text = format!("would do in {}: {statement} [{values}]", self.name);
-                self.unwritten.tell(text);
-            }
-            Ok(1)
-        })
-    }
-
-    fn dialect(&self) -> Dialect {
-        self.database.dialect()
-    }
-
-    fn deadline(&self) -> Duration {
-        self.database.deadline()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        self.database.breaker()
-    }
-}
-
-fn text(value: &Value) -> String {
-    let text = value.text().unwrap_or_default();
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The end of a statement that shows by its success that a table has an index, and changes nothing.
-pub(crate) const NOTHING: &str = "WHERE 1=0";
-/// In characters.
-const MAX_STATEMENT: usize = 200;
