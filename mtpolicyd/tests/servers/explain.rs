@@ -90,7 +90,7 @@ async fn explanations_leave_a_database_as_it_is(dsn: &str, write: &str, key: &st
     let tables = "SELECT COUNT(*) FROM information_schema.tables \
         WHERE table_name IN ('acct_sender', 'autowl', 'policy_store')";
     let changes = [
-        "INSERT INTO ",
+        "would do in db: ",
         "would set `pot,192.0.2.1` in db",
         "would count 1 for `limit 5:limit 6:sender 3:a@y` in db",
         "would set `ticket 3:a@y 9:192.0.2.1 6:trap@x` in db",
