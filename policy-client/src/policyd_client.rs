@@ -2,11 +2,7 @@
 //!
 //! A signal ends it as it ends the original: each action is printed when it comes, and nothing is measured.
 
-use std::{
-    path::PathBuf,
-    process::{self, ExitCode},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgAction, Parser};
 use policy_daemon::command_line::usage_line;
@@ -17,8 +13,7 @@ use tokio::runtime::Builder;
 use crate::{
     exchange::Server,
     input::Input,
-    output::{Output, ended},
-    query::show_on_standard_error,
+    output::{Output, ended, verbose::show_on_standard_error},
     request,
     status::{Status, fail, note::POLICYD_CLIENT},
     values::{server, some_time},
@@ -127,10 +122,7 @@ pub(crate) fn main() -> ExitCode {
 
 /// A request with the attributes that the original adds, in its order; those that are given count.
 fn complete(request: &Request) -> Result<Request, String> {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let instance = format!("{:x}.{:x}", process::id(), since_epoch.as_micros());
+    let instance = request::instance();
     let added = [
         (attr::REQUEST, attr::SMTPD_ACCESS_POLICY),
         (attr::INSTANCE, instance.as_str()),

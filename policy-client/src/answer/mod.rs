@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::{memchr, memchr3};
 
 mod action;
-pub(crate) use action::{c_string, restriction};
+pub(crate) use action::{is_within_value, names_table, restriction, text};
 
 mod words;
 pub(crate) use words::shown;
@@ -34,8 +34,8 @@ pub(crate) struct Answers {
     last: Vec<u8>,
     /// Bytes of the answer.
     size: usize,
-    /// The value of its first `action=`.
-    value: Option<Vec<u8>>,
+    /// The line of its first action, without its line feed.
+    action: Option<Vec<u8>>,
     /// The first line besides that.
     skipped: Option<Bytes>,
     /// It is none, which was told: the rest of it, up to its empty line, is nothing.
@@ -118,7 +118,7 @@ impl Answers {
         self.line_size = 0;
         self.last.clear();
         self.size = 0;
-        self.value = None;
+        self.action = None;
         self.skipped = None;
         self.is_told = false;
         self.is_done = false;
@@ -140,12 +140,13 @@ impl Answers {
             return Line::Empty;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        match text.strip_prefix(b"action=") {
-            Some(value) if self.value.is_none() => {
+        let (name, value) = action::attribute(text);
+        match (&self.action, value) {
+            (None, Some(_)) if action::is_action(name) => {
                 let is_cut = text.len() + 1 < size;
-                self.value = Some(if is_cut { whole(value) } else { value }.to_vec());
+                self.action = Some(if is_cut { whole(text) } else { text }.to_vec());
             }
-            None if text == b"action" && self.value.is_none() && !self.is_told => {
+            (None, None) if action::is_action(name) && !self.is_told => {
                 self.is_told = true;
                 return Line::Fault(Flaw::NoValue.of(text));
             }
@@ -158,18 +159,17 @@ impl Answers {
 
     /// What the answer is that has come to its end.
     fn outcome(&self) -> Result<Answer<'_>, Fault> {
-        let Some(value) = &self.value else {
+        let Some(line) = &self.action else {
             let last = self.last.strip_suffix(b"\n").unwrap_or(&self.last);
             return Err(Flaw::NoAction.of(last));
         };
-        let line = || [b"action=", value.as_slice()].concat();
-        let (action, oddity) = action::read(value).map_err(|flaw| flaw.of(&line()))?;
-        let unusual = if let Some(line) = &self.skipped {
-            Some(Oddity::Skipped.of(line))
+        let (action, oddity) = action::read(line).map_err(|flaw| flaw.of(line))?;
+        let unusual = if let Some(skipped) = &self.skipped {
+            Some(Oddity::Skipped.of(skipped))
         } else if let Some(oddity) = oddity {
-            Some(oddity.of(&line()))
+            Some(oddity.of(line))
         } else {
-            (self.size > USUAL).then(|| Oddity::Long(self.size).of(&line()))
+            (self.size > USUAL).then(|| Oddity::Long(self.size).of(line))
         };
         Ok(Answer {
             action: Cow::Borrowed(action),
@@ -193,15 +193,17 @@ fn plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr3(b'\n', b'\r', 0, rest)?;
     let (value, rest) = rest.split_at(end);
     let rest = rest.strip_prefix(b"\n\n")?;
-    let is_usual = value.first().is_some_and(u8::is_ascii_graphic) && value.is_ascii();
+    let is_usual = value.first().is_some_and(u8::is_ascii_alphanumeric)
+        && value.is_ascii()
+        && !names_table(value);
     (end < USUAL && is_usual).then_some((value, rest))
 }
 
-/// A value that was cut, up to its last whole character.
-fn whole(value: &[u8]) -> &[u8] {
-    match str::from_utf8(value) {
-        Err(error) if error.error_len().is_none() => value.split_at(error.valid_up_to()).0,
-        _ => value,
+/// A line that was cut, up to its last whole character.
+fn whole(line: &[u8]) -> &[u8] {
+    match str::from_utf8(line) {
+        Err(error) if error.error_len().is_none() => line.split_at(error.valid_up_to()).0,
+        _ => line,
     }
 }
 

@@ -16,7 +16,7 @@ fn an_answer_is_what_it_is_to_postfix_in_whatever_pieces_it_comes() {
     let unusual = |action: &str, oddity| Got::Answer(action.to_owned(), Some(oddity));
     let fault = |flaw, line: &str| Got::Fault(flaw, line.to_owned());
     let part = |line: &str| Got::Part(line.to_owned());
-    let rows: [(&[u8], Vec<Got>); 33] = [
+    let rows: [(&[u8], Vec<Got>); 39] = [
         (b"action=DUNNO\n\n", vec![answer("DUNNO")]),
         (b"action=a\n\naction=b\n\n", vec![answer("a"), answer("b")]),
         (
@@ -75,6 +75,16 @@ fn an_answer_is_what_it_is_to_postfix_in_whatever_pieces_it_comes() {
             b"action=a\0b\n\n",
             vec![fault(Flaw::Unknown, "action=a\\x00b")],
         ),
+        (b"action\0x=DUNNO\n\n", vec![unusual("DUNNO", Oddity::Nul)]),
+        (
+            b"PREPEND X: y\naction=PREPEND X: y\n\n",
+            vec![unusual("PREPEND X: y", Oddity::Skipped)],
+        ),
+        (b"action=451 4.7.1 a: b\n\n", vec![answer("451 4.7.1 a: b")]),
+        (
+            b"action=wait: b\n\n",
+            vec![fault(Flaw::Unknown, "action=wait: b")],
+        ),
         // What is no answer.
         (b"\n", vec![fault(Flaw::NoAction, "")]),
         (
@@ -94,6 +104,8 @@ fn an_answer_is_what_it_is_to_postfix_in_whatever_pieces_it_comes() {
             b"action= \t\r\n\n",
             vec![fault(Flaw::Blank, "action= \\t\\r")],
         ),
+        (b"action= , \n\n", vec![fault(Flaw::Blank, "action= , ")]),
+        (b"action\0\n\n", vec![fault(Flaw::NoValue, "action\\x00")]),
         (
             b"action=\0OK\n\n",
             vec![fault(Flaw::Blank, "action=\\x00OK")],

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use tokio::time::sleep;
 
 use crate::{
-    exchange::Server,
+    exchange::{Failure, Server},
     input,
     input::text_file,
     output::ended,
@@ -121,6 +121,10 @@ async fn take(step: &Step, test: &str, server: &mut Server) -> Option<Record> {
     let Question { expected, .. } = question;
     let action = exchange.action();
     let outcome = match action {
+        // Nobody has kept silent where nobody listens.
+        Err(reason @ Failure::Connect(_)) => {
+            Outcome::Failed(format!("{reason}, expected {expected}"))
+        }
         // A warning has them as its reason.
         _ if expected.is_met(action.ok()) => match std::mem::take(&mut notes) {
             none if none.is_empty() => Outcome::Passed,

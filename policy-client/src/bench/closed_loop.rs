@@ -16,7 +16,7 @@ use super::{
     mix::Mix,
     plan::{Limit, Plan},
 };
-use crate::input::capture::{Lines, Requests};
+use crate::input::{capture, lines::Lines};
 
 /// Connections, each of which sends its next request when the answer to its last is there.
 ///
@@ -85,7 +85,7 @@ impl ClosedLoop {
             timeout: PATIENCE,
         };
         let lines = Lines::of(Box::new(Cursor::new(requests.to_vec())));
-        let mix = Mix::from_captured(Requests::of(lines)).map_err(io::Error::other)?;
+        let mix = Mix::from_captured(capture::requests(lines)).map_err(io::Error::other)?;
         let expected = Regex::new(&format!("^{}$", regex::escape(action)));
         let judge = Judge::new(Some(expected.map_err(io::Error::other)?), None);
         let load = Load::new(settings, plan(Limit::Count(0)), mix, judge, &NEVER, None)?;

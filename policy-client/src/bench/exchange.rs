@@ -132,6 +132,8 @@ impl Load<'_> {
                     if !to_end && count < buffer.len() {
                         break;
                     }
+                    // A server may send without an end.
+                    self.give_up(now);
                 }
             }
         }

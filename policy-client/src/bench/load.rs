@@ -193,7 +193,7 @@ impl<'a> Load<'a> {
     }
 
     /// Gives up requests that were not answered in time.
-    fn give_up(&mut self, now: Instant) {
+    pub(super) fn give_up(&mut self, now: Instant) {
         if now.saturating_duration_since(self.looked) < self.tick {
             return;
         }

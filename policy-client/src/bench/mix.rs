@@ -7,7 +7,7 @@ use policy_proto::{ProtocolState, Request, attr};
 
 use crate::{
     input::NO_REQUEST,
-    input::capture::Requests,
+    input::{capture::Captured, lines::Fault},
     request::preset::{Version, attributes},
 };
 
@@ -64,7 +64,9 @@ impl Mix {
 
     /// Captured requests, one after the other, without the notes of `tap` between them. Those that follow each other with the
     /// same instance are of one message.
-    pub(crate) fn from_captured(captured: Requests) -> Result<Self, String> {
+    pub(crate) fn from_captured(
+        captured: impl Iterator<Item = Result<Captured, Fault>>,
+    ) -> Result<Self, String> {
         let mut mix = Self::default();
         let mut last: Option<Vec<u8>> = None;
         for captured in captured {
@@ -204,7 +206,7 @@ mod tests {
     use policy_proto::MessageDecoder;
 
     use super::*;
-    use crate::input::capture::Lines;
+    use crate::input::{capture, lines::Lines};
 
     #[test]
     fn a_message_is_asked_about_once_for_each_recipient_and_then_once_at_other_stages() {
@@ -273,8 +275,8 @@ mod tests {
         }
     }
 
-    fn requests(text: &'static str) -> Requests {
-        Requests::of(Lines::of(Box::new(Cursor::new(text))))
+    fn requests(text: &'static str) -> impl Iterator<Item = Result<Captured, Fault>> {
+        capture::requests(Lines::of(Box::new(Cursor::new(text))))
     }
 
     fn manner(stages: &[ProtocolState], recipients: (u8, u8)) -> Manner<'_> {

@@ -10,7 +10,7 @@ use rustix::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout_at},
+    time::timeout,
 };
 
 use super::Failure;
@@ -115,22 +115,19 @@ impl Connection {
     /// Looks what has come since the last answer: Postfix does so before it asks over a kept connection.
     pub fn idle(&mut self) -> Idle {
         let mut bytes = [0; READ];
-        let mut idle = Idle::Silent;
         // The runtime knows only what the system has told it, which may be a moment old.
-        loop {
+        let come = loop {
             match recv(&self.stream, &mut bytes, RecvFlags::DONTWAIT) {
                 Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => return idle,
-                Ok((_, count @ 1..)) => {
-                    let (come, _) = bytes.split_at(count);
-                    self.show(Direction::FromServer, come);
-                    self.keep(come);
-                    idle = Idle::Excess;
-                }
-                Ok(_) | Err(_) if idle == Idle::Silent => return Idle::Closed,
-                Ok(_) | Err(_) => return idle,
+                Err(Errno::WOULDBLOCK) => return Idle::Silent,
+                Ok((_, 0)) | Err(_) => return Idle::Closed,
+                Ok((_, count)) => break bytes.split_at(count).0,
             }
-        }
+        };
+        // Once is enough: a server may send without an end.
+        self.show(Direction::FromServer, come);
+        self.keep(come);
+        Idle::Excess
     }
 
     /// What has come besides answers since the last call, as far as it is kept: its first 100 bytes.
@@ -144,13 +141,12 @@ impl Connection {
     ///
     /// [`Failure::Connection`] and [`Failure::TimedOut`].
     pub async fn send(&mut self, bytes: &[u8], within: Duration) -> Result<(), Failure> {
-        let sent = timeout_at(Instant::now() + within, self.stream.write_all(bytes)).await;
-        match sent {
+        match timeout(within, self.stream.write_all(bytes)).await {
             Ok(Ok(())) => {
                 self.show(Direction::ToServer, bytes);
                 Ok(())
             }
-            Ok(Err(error)) => Err(Failure::Connection(error)),
+            Ok(Err(error)) => Err(self.failed(error)),
             Err(_) => Err(self.timed_out(within)),
         }
     }
@@ -163,19 +159,24 @@ impl Connection {
     ///
     /// Why there is none. The connection can be used no more.
     pub async fn answer(&mut self, within: Duration) -> Result<Answer<'static>, Failure> {
-        let deadline = Instant::now() + within;
+        match timeout(within, self.read()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.timed_out(within)),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Answer<'static>, Failure> {
         let mut bytes = [0; READ];
         loop {
-            let count = match timeout_at(deadline, self.stream.read(&mut bytes)).await {
-                Err(_) => return Err(self.timed_out(within)),
-                Ok(Err(error)) => return Err(Failure::Connection(error)),
-                Ok(Ok(0)) => {
+            let count = match self.stream.read(&mut bytes).await {
+                Err(error) => return Err(self.failed(error)),
+                Ok(0) => {
                     return Err(match self.answers.unfinished() {
                         Some(line) => Failure::Half(Bytes::copy_from_slice(line)),
                         None => Failure::Closed,
                     });
                 }
-                Ok(Ok(count)) => count,
+                Ok(count) => count,
             };
             let mut rest = bytes.split_at(count).0;
             self.show(Direction::FromServer, rest);
@@ -189,12 +190,24 @@ impl Connection {
         }
     }
 
+    fn failed(&self, error: io::Error) -> Failure {
+        Failure::Connection {
+            error,
+            line: self.begun(),
+        }
+    }
+
     fn timed_out(&self, after: Duration) -> Failure {
-        let line = self.answers.unfinished().unwrap_or_default();
         Failure::TimedOut {
             after,
-            line: Bytes::copy_from_slice(line),
+            line: self.begun(),
         }
+    }
+
+    /// The beginning of the last line of an answer, if one has begun.
+    fn begun(&self) -> Bytes {
+        let line = self.answers.unfinished().unwrap_or_default();
+        Bytes::copy_from_slice(line)
     }
 
     fn show(&self, direction: Direction, bytes: &[u8]) {
@@ -213,3 +226,20 @@ impl Connection {
 const READ: usize = 4 * 1024;
 /// As many bytes besides answers are kept, to be shown.
 const MAX_EXCESS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::unix::net::UnixStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_time_to_wait_is_too_long() -> Result<(), Box<dyn std::error::Error>> {
+        let (near, mut far) = UnixStream::pair()?;
+        far.write_all(b"action=DUNNO\n\n")?;
+        let mut connection = Connection::over(near)?;
+        connection.send(b"request=x\n\n", Duration::MAX).await?;
+        assert_eq!(&*connection.answer(Duration::MAX).await?.action, b"DUNNO");
+        Ok(())
+    }
+}

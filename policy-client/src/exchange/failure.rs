@@ -13,9 +13,14 @@ pub enum Failure {
     /// No connection could be opened.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// The connection failed before an answer.
-    #[error("connection failed: {0}")]
-    Connection(io::Error),
+    /// The connection failed before an answer, or after this beginning of a line.
+    #[error("connection failed{}: {error}", begun(.line))]
+    Connection {
+        /// Of the system.
+        error: io::Error,
+        /// Of the answer.
+        line: Bytes,
+    },
     /// The server closed the connection before a byte of an answer.
     #[error("the server closed the connection without an answer")]
     Closed,

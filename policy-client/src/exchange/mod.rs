@@ -167,7 +167,10 @@ impl Server {
             _ => self.ask_over(kept, request, begin, excess).await,
         };
         match answer {
-            Err(Failure::Closed | Failure::Connection(_)) if self.repeats => (None, Link::Reopened),
+            Err(Failure::Closed) if self.repeats => (None, Link::Reopened),
+            Err(Failure::Connection { line, .. }) if self.repeats && line.is_empty() => {
+                (None, Link::Reopened)
+            }
             // An empty line before an answer is one too many of the answer before.
             Err(Failure::Invalid(Fault {
                 flaw: Flaw::NoAction,

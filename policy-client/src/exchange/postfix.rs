@@ -8,7 +8,7 @@ use policy_net::Endpoint;
 use policy_proto::{ProtocolState, Request, attr};
 
 use super::Failure;
-use crate::answer::{Fault, Flaw, c_string, restriction};
+use crate::answer::{Fault, Flaw, is_within_value, names_table, restriction, text};
 
 /// What Postfix logs and replies, with its default settings.
 #[derive(Debug, Eq, PartialEq)]
@@ -25,24 +25,23 @@ impl Postfix {
     /// What Postfix makes of this failure; `None` where it was not the server's.
     pub(crate) fn on(failure: &Failure, endpoint: &Endpoint, request: &Request) -> Option<Self> {
         let name = name(endpoint);
-        let scan = |what, part: &str| {
-            format!("warning: {what} on {name} while reading input attribute {part}")
-        };
         let talk = |error: &str| format!("warning: problem talking to server {name}: {error}");
+        // Before the first byte of an answer its reader says nothing of its own.
+        let within = |what, line: &[u8], error: &str| {
+            let part = part(line).map(|part| {
+                format!("warning: {what} on {name} while reading input attribute {part}")
+            });
+            part.into_iter().chain([talk(error)]).collect()
+        };
         let (log, after) = match failure {
             Failure::Connect(error) => on_connect(error, &name),
-            // Before the first byte of an answer its reader says nothing of its own.
-            Failure::Connection(error) => (vec![talk(&plain(error))], TWO_TRIES),
-            Failure::Closed => (vec![talk(NO_ERROR)], TWO_TRIES),
-            Failure::Half(line) => (
-                vec![scan("premature end-of-input", part(line)), talk(NO_ERROR)],
-                TWO_TRIES,
+            Failure::Connection { error, line } => (within(END, line, &plain(error)), TWO_TRIES),
+            Failure::Closed => (within(END, b"", NO_ERROR), TWO_TRIES),
+            Failure::Half(line) => (within(END, line, NO_ERROR), TWO_TRIES),
+            Failure::TimedOut { line, .. } => (
+                within("timeout", line, "Connection timed out"),
+                TWO_TIME_OUTS,
             ),
-            Failure::TimedOut { line, .. } => {
-                let begun = (!line.is_empty()).then(|| scan("timeout", part(line)));
-                let log = begun.into_iter().chain([talk("Connection timed out")]);
-                (log.collect(), TWO_TIME_OUTS)
-            }
             Failure::Invalid(Fault { flaw, line }) => match flaw {
                 Flaw::NoAction => {
                     let missing = format!("warning: missing attribute action in input from {name}");
@@ -53,8 +52,9 @@ impl Postfix {
                         format!("warning: missing value for string attribute action from {name}");
                     (vec![missing, talk(NO_ERROR)], TWO_TRIES)
                 }
-                Flaw::NotUtf8 => (vec![on_malformed(line, endpoint)], ""),
-                Flaw::Blank | Flaw::Unknown => return on_action(line, endpoint),
+                Flaw::NotUtf8 => (vec![on_malformed(text(line), endpoint)], ""),
+                Flaw::Blank => return Some(on_blank(text(line), endpoint)),
+                Flaw::Unknown => return on_unknown(text(line), endpoint),
             },
         };
         let reply = Some(format!("{CODE} {}{TEXT}", rejected(request)));
@@ -63,8 +63,7 @@ impl Postfix {
 }
 
 /// What Postfix logs of an action that is not UTF-8, with `smtputf8_enable` on.
-fn on_malformed(line: &[u8], endpoint: &Endpoint) -> String {
-    let action = c_string(line.strip_prefix(b"action=").unwrap_or(line));
+fn on_malformed(action: &[u8], endpoint: &Endpoint) -> String {
     format!(
         "warning: malformed UTF-8 in policy server {} response: \"{}\"",
         table(endpoint),
@@ -72,25 +71,32 @@ fn on_malformed(line: &[u8], endpoint: &Endpoint) -> String {
     )
 }
 
-/// What Postfix makes of a line `action=` whose action it does not know, or which has none.
-fn on_action(line: &[u8], endpoint: &Endpoint) -> Option<Postfix> {
-    let action = c_string(line.strip_prefix(b"action=")?);
-    let (line, reply) = if action.trim_ascii().is_empty() {
+fn on_blank(action: &[u8], endpoint: &Endpoint) -> Postfix {
+    let (table, action) = (table(endpoint), shown(action));
+    let log = format!("warning: access table {table} entry {action} has empty value");
+    Postfix {
+        log: vec![log],
+        reply: None,
+        after: "",
+    }
+}
+
+/// What Postfix makes of an action that it does not know.
+fn on_unknown(action: &[u8], endpoint: &Endpoint) -> Option<Postfix> {
+    let log = if names_table(action) {
         let (table, action) = (table(endpoint), shown(action));
-        (
-            format!("warning: access table {table} entry {action} has empty value"),
-            None,
-        )
+        vec![
+            format!("warning: access table {table} has entry with lookup table: {action}"),
+            "warning: do not specify lookup tables inside SMTPD access maps".to_owned(),
+            "warning: define a restriction class and specify its name instead.".to_owned(),
+        ]
     } else {
-        let name = shown(restriction(line)?);
-        (
-            format!("warning: unknown smtpd restriction: \"{name}\""),
-            Some(format!("{CODE} {ERROR}")),
-        )
+        let name = shown(restriction(action)?);
+        vec![format!("warning: unknown smtpd restriction: \"{name}\"")]
     };
     Some(Postfix {
-        log: vec![line],
-        reply,
+        log,
+        reply: Some(format!("{CODE} {ERROR}")),
         after: "",
     })
 }
@@ -112,13 +118,14 @@ fn shown(bytes: &[u8]) -> String {
     bytes.iter().map(show).collect()
 }
 
-/// The part of an attribute that Postfix reads when so much of a line has come.
-fn part(line: &[u8]) -> &'static str {
-    if line.contains(&b'=') && !line.ends_with(b"\n") {
+/// The part of an attribute that Postfix reads when so much of a line has come; `None` before the first byte.
+fn part(line: &[u8]) -> Option<&'static str> {
+    let part = if is_within_value(line) {
         "value"
     } else {
         "name"
-    }
+    };
+    (!line.is_empty()).then_some(part)
 }
 
 /// An endpoint in Postfix's log: without its transport.
@@ -213,6 +220,8 @@ const CODE: &str = "451 4.3.5";
 const TEXT: &str = "Server configuration problem";
 /// What Postfix replies to a restriction that it does not know.
 const ERROR: &str = "Server configuration error";
+/// What its reader says where the connection ends or fails.
+const END: &str = "premature end-of-input";
 /// `%m` where no system call has failed.
 const NO_ERROR: &str = "Application error";
 /// `smtpd_policy_service_try_limit`, `_retry_delay` and `_timeout`.

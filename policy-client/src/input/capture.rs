@@ -10,19 +10,12 @@
 //!
 //! ```
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader},
-    os::fd::AsFd,
-    path::Path,
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
 
 use bytes::BytesMut;
 use policy_proto::{MessageDecoder, Request};
-use rustix::{fs::FileType, io::Errno};
-use thiserror::Error;
 
+use super::lines::{Fault, Lines, until_fault};
 use crate::input;
 
 /// A request of a file, and what is known of it.
@@ -75,8 +68,10 @@ impl Facts {
         line
     }
 
-    /// What such a line says; `None` where it is none of these.
+    /// What such a line says; `None` where it is none of these. Blanks at its end may be those of an action.
     fn parse(line: &[u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut rest = line.strip_prefix(b"#:")?;
         let mut facts = Self::default();
         while let Some(word) = rest.strip_prefix(b" ") {
@@ -111,161 +106,59 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_micros(u64::try_from(micros).ok()?))
 }
 
-/// Why a file cannot be read on.
-#[derive(Debug, Error)]
-#[error("line {line}: {reason}")]
-pub(crate) struct Fault {
-    pub(crate) line: u64,
-    pub(crate) reason: String,
-}
-
-/// Lines of a file, bounded, with their numbers.
-pub(crate) struct Lines {
-    reader: Box<dyn BufRead + Send>,
-    pub(crate) number: u64,
-    pub(crate) read: u64,
-}
-
-impl Lines {
-    /// Opens a file; `-` is standard input.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let reader: Box<dyn BufRead + Send> = if path.as_os_str() == "-" {
-            refuse_directory(io::stdin())?;
-            Box::new(BufReader::new(io::stdin()))
-        } else {
-            let file = File::open(path)?;
-            refuse_directory(&file)?;
-            Box::new(BufReader::new(file))
-        };
-        Ok(Self::of(reader))
-    }
-
-    pub(crate) fn of(reader: Box<dyn BufRead + Send>) -> Self {
-        Self {
-            reader,
-            number: 0,
-            read: 0,
-        }
-    }
-
-    /// The beginning of the file, which stays to be read.
-    pub(crate) fn peek(&mut self) -> &[u8] {
-        self.reader.fill_buf().unwrap_or_default()
-    }
-
-    /// The next line with its line feed; empty at the end.
-    pub(crate) fn next(&mut self) -> Result<Vec<u8>, Fault> {
-        let mut line = Vec::new();
-        self.number += 1;
-        let mut bounded = io::Read::take(&mut self.reader, MAX_LINE);
-        match bounded.read_until(b'\n', &mut line) {
-            Err(error) => Err(self.fault(error.to_string())),
-            Ok(_) if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") => {
-                Err(self.fault(format!("longer than {MAX_LINE} bytes")))
-            }
-            Ok(count) => {
-                self.read += count as u64;
-                Ok(line)
-            }
-        }
-    }
-
-    pub(crate) fn fault(&self, reason: String) -> Fault {
-        Fault {
-            line: self.number,
-            reason,
-        }
-    }
-}
-
-/// A directory can be opened, and says what it is when it is read.
-fn refuse_directory(file: impl AsFd) -> io::Result<()> {
-    let found = rustix::fs::fstat(file)?;
-    match FileType::from_raw_mode(found.st_mode) {
-        FileType::Directory => Err(Errno::ISDIR.into()),
-        _ => Ok(()),
-    }
-}
-
 /// Opens a file of requests; `-` is standard input.
-pub(crate) fn open(path: &Path) -> io::Result<Requests> {
-    Ok(Requests::of(Lines::open(path)?))
+pub(crate) fn open(path: &Path) -> io::Result<impl Iterator<Item = Result<Captured, Fault>>> {
+    Ok(requests(Lines::open(path)?))
 }
 
-/// The requests of a file, in its order. After a fault there is no other one.
-pub(crate) struct Requests {
-    lines: Lines,
-    has_failed: bool,
+/// The requests of a file, in its order.
+pub(crate) fn requests(mut lines: Lines) -> impl Iterator<Item = Result<Captured, Fault>> {
+    until_fault(move || next(&mut lines))
 }
 
-impl Requests {
-    pub(crate) fn of(lines: Lines) -> Self {
-        Self {
-            lines,
-            has_failed: false,
-        }
-    }
-
-    fn read(&mut self) -> Result<Option<Captured>, Fault> {
-        let mut decoder = MessageDecoder::new();
-        let mut buffer = BytesMut::new();
-        let mut facts = Facts::default();
-        loop {
-            let mut line = self.lines.next()?;
-            if line.is_empty() {
-                if buffer.is_empty() {
-                    return Ok(None);
-                }
-                // The empty line after the last request is easily lost.
-                buffer.extend_from_slice(b"\n");
-            } else if line.starts_with(b"#") {
-                if let Some(said) = Facts::parse(line.trim_ascii_end()) {
-                    facts = said;
-                }
-                continue;
-            } else if buffer.is_empty() && line.trim_ascii().is_empty() {
-                continue;
-            } else {
-                if !line.ends_with(b"\n") {
-                    line.push(b'\n');
-                }
-                buffer.extend_from_slice(&line);
+fn next(lines: &mut Lines) -> Result<Option<Captured>, Fault> {
+    let mut decoder = MessageDecoder::new();
+    let mut buffer = BytesMut::new();
+    let mut facts = Facts::default();
+    loop {
+        let mut line = lines.next()?;
+        if line.is_empty() {
+            if buffer.is_empty() {
+                return Ok(None);
             }
-            match decoder.request(&mut buffer) {
-                Ok(None) if line.is_empty() => {
-                    return Err(self.lines.fault("the last request does not end".to_owned()));
-                }
-                Ok(None) => {}
-                Ok(Some(request)) => {
-                    let read = self.lines.read;
-                    return Ok(Some(Captured {
-                        request,
-                        facts,
-                        read,
-                    }));
-                }
-                // The offset is of the request, and the line is known.
-                Err(error) => return Err(self.lines.fault(input::reason(error))),
+            // The empty line after the last request is easily lost.
+            buffer.extend_from_slice(b"\n");
+        } else if line.starts_with(b"#") {
+            if let Some(said) = Facts::parse(&line) {
+                facts = said;
             }
+            continue;
+        } else if buffer.is_empty() && line.trim_ascii().is_empty() {
+            continue;
+        } else {
+            if !line.ends_with(b"\n") {
+                line.push(b'\n');
+            }
+            buffer.extend_from_slice(&line);
+        }
+        match decoder.request(&mut buffer) {
+            Ok(None) if line.is_empty() => {
+                return Err(lines.fault("the last request does not end".to_owned()));
+            }
+            Ok(None) => {}
+            Ok(Some(request)) => {
+                let read = lines.read;
+                return Ok(Some(Captured {
+                    request,
+                    facts,
+                    read,
+                }));
+            }
+            // The offset is of the request, and the line is known.
+            Err(error) => return Err(lines.fault(input::reason(error))),
         }
     }
 }
-
-impl Iterator for Requests {
-    type Item = Result<Captured, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.has_failed {
-            return None;
-        }
-        let read = self.read();
-        self.has_failed = read.is_err();
-        read.transpose()
-    }
-}
-
-/// More than a line of a request may have, or an answer that was recorded.
-const MAX_LINE: u64 = 128 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -279,7 +172,7 @@ mod tests {
                 time: Some(Duration::from_micros(1_764_424_000_123_456)),
                 connection: Some(3),
                 elapsed: Some(Duration::from_micros(1234)),
-                action: Some(b"REJECT a  b=c \xff".to_vec()),
+                action: Some(b"REJECT a  b=c \xff ".to_vec()),
                 error: None,
             },
             Facts {
@@ -288,14 +181,14 @@ mod tests {
             },
         ] {
             let line = facts.line();
-            assert_eq!(Facts::parse(line.trim_ascii_end()), Some(facts));
+            assert_eq!(Facts::parse(&line), Some(facts));
         }
     }
 
     #[test]
     fn requests_are_read_with_and_without_what_is_known_of_them() {
         let text = "# a comment\n#: time=1.5 connection=2 later=x action=DUNNO\na=1\n# within\nb=2\n\n\n\nc=3\r\n\r\nd=4\n";
-        let all: Vec<_> = requests(text).map(Result::unwrap).collect();
+        let all: Vec<_> = of(text).map(Result::unwrap).collect();
         let wire: Vec<_> = all.iter().map(|one| one.request.as_bytes()).collect();
         assert_eq!(wire, [&b"a=1\nb=2\n\n"[..], b"c=3\n\n", b"d=4\n\n"]);
         assert_eq!(all[0].facts.time, Some(Duration::from_millis(1500)));
@@ -311,17 +204,17 @@ mod tests {
             ("a=1\n\nrubbish\n\nb=2\n\n", "line 3: no '='"),
             ("=1\n\n", "line 1: no name before '='"),
         ] {
-            let mut requests = requests(text);
+            let mut requests = of(text);
             let fault_of_it = requests.find_map(Result::err).unwrap();
             assert_eq!(fault_of_it.to_string(), fault);
             assert!(requests.next().is_none());
         }
         let long = "a=".to_owned() + &"x".repeat(140_000);
-        let fault = requests(&long).next().unwrap().unwrap_err();
+        let fault = of(&long).next().unwrap().unwrap_err();
         assert_eq!(fault.to_string(), "line 1: longer than 131072 bytes");
     }
 
-    fn requests(text: &str) -> Requests {
-        Requests::of(Lines::of(Box::new(io::Cursor::new(text.to_owned()))))
+    fn of(text: &str) -> impl Iterator<Item = Result<Captured, Fault>> + use<> {
+        requests(Lines::of(Box::new(io::Cursor::new(text.to_owned()))))
     }
 }

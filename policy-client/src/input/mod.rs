@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Stdin, stdin};
 use crate::status::Status;
 
 pub(crate) mod capture;
+pub(crate) mod lines;
 pub(crate) mod text_file;
 
 /// Standard input, line by line, so that a fault has its line.

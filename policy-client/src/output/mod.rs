@@ -9,6 +9,8 @@ use crate::status::Status;
 
 pub(crate) mod measured;
 pub(crate) mod report;
+pub(crate) mod summary;
+pub(crate) mod verbose;
 
 /// For whom a subcommand prints.
 #[derive(Clone, Copy, Debug)]

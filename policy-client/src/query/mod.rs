@@ -10,17 +10,17 @@ use tokio::time::{Instant, sleep_until};
 
 mod print;
 mod requests;
-mod verbose;
 
 use print::Printer;
 use requests::{Given, Requests};
-pub(crate) use verbose::show_on_standard_error;
 
 use crate::{
     exchange::Server,
-    output::measured::Measured,
-    output::{Output, ended},
-    request::preset::{Version, stage},
+    output::{Output, ended, measured::Measured, verbose::show_on_standard_error},
+    request::{
+        Preset,
+        preset::{Version, stage},
+    },
     status::note::note,
     status::{Status, fail, interrupted},
     values::expression::expression,
@@ -92,7 +92,10 @@ impl Query {
         let given = Given {
             attributes: &self.attributes,
             template: self.template.as_deref(),
-            preset: self.preset.map(|stage| (stage, self.postfix)),
+            preset: Preset {
+                stage: self.preset,
+                postfix: self.postfix,
+            },
             count: self.count,
         };
         let mut requests = match given.requests() {

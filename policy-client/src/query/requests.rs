@@ -1,20 +1,12 @@
 //! The requests of `query`: from its arguments, a template, or standard input, completed by a preset.
 
-use std::{
-    ffi::OsString,
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    process,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{ffi::OsString, path::Path};
 
-use policy_proto::{ProtocolState, Request, attr};
+use policy_proto::Request;
 
 use crate::{
-    input::capture,
-    input::{self, Input},
-    request,
-    request::preset::{Version, attributes},
+    input::{self, Input, capture},
+    request::{self, Given as Attribute, Preset},
     status::Status,
 };
 
@@ -23,7 +15,7 @@ use crate::{
 pub(super) struct Given<'a> {
     pub(super) attributes: &'a [OsString],
     pub(super) template: Option<&'a Path>,
-    pub(super) preset: Option<(ProtocolState, Version)>,
+    pub(super) preset: Preset,
     pub(super) count: u64,
 }
 
@@ -45,7 +37,6 @@ enum Source {
     Input(Box<Input>),
 }
 
-type Attribute = (Vec<u8>, Vec<u8>);
 /// A text for the person at the command line, and the status to end with.
 type Wrong = (String, Status);
 
@@ -59,9 +50,11 @@ impl<'a> Given<'a> {
             }
             Source::Input(Box::new(Input::new()))
         } else {
-            let own = self.attributes.iter().map(attribute);
-            let own = own.collect::<Result<Vec<_>, _>>();
-            let own = own.map_err(|text| (text, Status::Usage))?;
+            if self.attributes.iter().any(|word| word == "-") {
+                let text = "'-' goes with no other attribute";
+                return Err((text.to_owned(), Status::Usage));
+            }
+            let own = request::pairs(self.attributes).map_err(|text| (text, Status::Usage))?;
             let mut all = match self.template {
                 Some(path) => template(path)?,
                 None => vec![Vec::new()],
@@ -115,46 +108,8 @@ impl Requests<'_> {
 
     /// A request of these attributes, and of those that are missing.
     fn complete(&self, given: &[Attribute]) -> Result<Request, String> {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let instance = format!("{:x}.{:x}.0", process::id(), since_epoch.as_micros());
-        let defaults = match self.given.preset {
-            Some((stage, postfix)) => attributes(stage, postfix, &instance),
-            None => vec![
-                (attr::REQUEST, attr::SMTPD_ACCESS_POLICY.to_owned()),
-                (attr::PROTOCOL_STATE, "RCPT".to_owned()),
-                (attr::INSTANCE, instance),
-            ],
-        };
-        let mut all = Vec::new();
-        let mut rest: Vec<&Attribute> = given.iter().collect();
-        for (name, value) in &defaults {
-            let name = name.as_bytes();
-            if !given.iter().any(|(given, _)| given == name) {
-                all.push((name, value.as_bytes()));
-            } else if self.given.preset.is_some() {
-                // It stands where Postfix has it.
-                let own = rest.extract_if(.., |(given, _)| given == name);
-                all.extend(own.map(|(name, value)| (name.as_slice(), value.as_slice())));
-            }
-        }
-        let rest = rest.iter();
-        all.extend(rest.map(|(name, value)| (name.as_slice(), value.as_slice())));
-        request::of(&all)
+        self.given.preset.request(given, &request::instance())
     }
-}
-
-fn attribute(text: &OsString) -> Result<Attribute, String> {
-    let bytes = text.as_bytes();
-    if bytes == b"-" {
-        return Err("'-' goes with no other attribute".to_owned());
-    }
-    let Some(end) = bytes.iter().position(|&byte| byte == b'=') else {
-        return Err(format!("'{}' is not name=value", text.display()));
-    };
-    let (name, value) = bytes.split_at(end);
-    Ok((name.to_vec(), value.get(1..).unwrap_or_default().to_vec()))
 }
 
 /// The requests of a template.
@@ -180,7 +135,7 @@ fn template(path: &Path) -> Result<Vec<Vec<Attribute>>, Wrong> {
 fn owned(request: &Request) -> Vec<Attribute> {
     let attributes = request.attributes();
     attributes
-        .map(|(name, value)| (name.to_vec(), value.to_vec()))
+        .map(|(name, value)| (name.to_vec(), Some(value.to_vec())))
         .collect()
 }
 
@@ -215,7 +170,9 @@ fn numbered(request: &[Attribute], number: u64) -> Vec<Attribute> {
         numbered.extend_from_slice(rest);
         numbered
     };
-    let numbered = request.iter().map(|(name, of)| (name.clone(), value(of)));
+    let numbered = request
+        .iter()
+        .map(|(name, of)| (name.clone(), of.as_deref().map(value)));
     numbered.collect()
 }
 

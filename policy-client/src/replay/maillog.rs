@@ -12,12 +12,24 @@ use policy_proto::{ProtocolState, Request, attr};
 
 use super::timestamp::Clock;
 use crate::{
-    input::capture::{Captured, Facts, Fault, Lines},
+    input::{
+        capture::{Captured, Facts},
+        lines::{Fault, Lines, until_fault},
+    },
     request::preset::{Version, attributes},
 };
 
 /// The requests of a log.
-pub(super) struct Log {
+pub(super) fn requests(
+    lines: Lines,
+    postfix: Version,
+) -> impl Iterator<Item = Result<Captured, Fault>> {
+    let mut log = Log::new(lines, postfix);
+    until_fault(move || log.read())
+}
+
+/// A log that is read.
+struct Log {
     lines: Lines,
     postfix: Version,
     clock: Clock,
@@ -26,7 +38,6 @@ pub(super) struct Log {
     /// Their queue IDs, the oldest first.
     ages: VecDeque<String>,
     count: u64,
-    has_failed: bool,
 }
 
 /// What is known of a message.
@@ -41,7 +52,7 @@ struct Message {
 }
 
 impl Log {
-    pub(super) fn new(lines: Lines, postfix: Version) -> Self {
+    fn new(lines: Lines, postfix: Version) -> Self {
         Self {
             lines,
             postfix,
@@ -49,7 +60,6 @@ impl Log {
             messages: HashMap::new(),
             ages: VecDeque::new(),
             count: 0,
-            has_failed: false,
         }
     }
 
@@ -177,19 +187,6 @@ impl Log {
     }
 }
 
-impl Iterator for Log {
-    type Item = Result<Captured, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.has_failed {
-            return None;
-        }
-        let read = self.read();
-        self.has_failed = read.is_err();
-        read.transpose()
-    }
-}
-
 /// A stage, an instance, attributes, and when they were sent.
 type Completed = (ProtocolState, String, Vec<(&'static str, String)>, Duration);
 
@@ -295,9 +292,9 @@ mod tests {
         }
     }
 
-    fn log(text: &str) -> Log {
+    fn log(text: &str) -> impl Iterator<Item = Result<Captured, Fault>> + use<> {
         let lines = Lines::of(Box::new(std::io::Cursor::new(text.to_owned())));
-        Log::new(lines, "3.12".parse().unwrap())
+        requests(lines, "3.12".parse().unwrap())
     }
 
     const LOG: &str = "\

@@ -132,6 +132,10 @@ impl Replay {
             tokio::select! {
                 biased;
                 () = &mut interrupted => {
+                    // What has been answered already is told.
+                    while let Ok(done) = asked.try_recv() {
+                        report.add(done);
+                    }
                     report.interrupt();
                     break;
                 }

@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use super::{action::Outcome, worker::Asked};
 use crate::{
     input::NO_REQUEST,
-    output::measured::Measured,
-    output::{Output, counted, print},
+    output::{Output, counted, measured::Measured, print, summary::summary},
     status::Status,
-    tap::summary,
 };
 
 /// What came of the requests so far.

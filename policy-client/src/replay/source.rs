@@ -12,9 +12,12 @@ use std::{
 use policy_proto::{Request, attr};
 use tokio::sync::mpsc;
 
-use super::{Format, maillog::Log, order::Ordered, timestamp};
+use super::{Format, maillog, order::Ordered, timestamp};
 use crate::{
-    input::capture::{Captured, Facts, Lines, Requests},
+    input::{
+        capture::{self, Captured, Facts},
+        lines::Lines,
+    },
     request::preset::Version,
 };
 
@@ -55,12 +58,11 @@ impl Source {
                 Format::Log => true,
             };
             let captured: Box<dyn Iterator<Item = Result<Captured, String>>> = if is_log {
-                Box::new(
-                    Log::new(lines, postfix).map(|read| read.map_err(|fault| fault.to_string())),
-                )
+                let requests = maillog::requests(lines, postfix);
+                Box::new(requests.map(|read| read.map_err(|fault| fault.to_string())))
             } else {
                 let mut is_guess = format == Format::Auto;
-                Box::new(Requests::of(lines).map(move |read| {
+                Box::new(capture::requests(lines).map(move |read| {
                     let is_first = std::mem::take(&mut is_guess);
                     match read {
                         Ok(captured) if is_first && !is_of_postfix(&captured) => {
@@ -123,13 +125,11 @@ fn is_of_postfix(first: &Captured) -> bool {
     first.facts != Facts::default() || first.request.attributes().any(known)
 }
 
-/// Whether a file that begins so is a log: its first line begins with a time, but for lines of journalctl's own.
+/// Whether a file that begins so is a log: its first line begins with a time, or is one of journalctl's own.
 fn is_log(begin: &[u8]) -> bool {
-    let mut lines = begin.split(|byte| *byte == b'\n');
-    let line = lines.find(|line| !line.starts_with(b"-- "));
-    timestamp::Clock::default()
-        .read(line.unwrap_or_default())
-        .is_some()
+    let line = begin.split(|byte| *byte == b'\n').next();
+    let is_timed = |line| timestamp::Clock::default().read(line).is_some();
+    line.is_some_and(|line| line.starts_with(b"-- ") || is_timed(line))
 }
 
 /// Whether a file begins as gzip, xz and zstd do.

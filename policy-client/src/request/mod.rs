@@ -26,7 +26,8 @@ pub(crate) struct Preset {
 pub(crate) type Given = (Vec<u8>, Option<Vec<u8>>);
 
 impl Preset {
-    /// A request of the preset in which the given attributes stand in place of those of the same name, or at the end.
+    /// A request of the preset in which the given attributes stand in place of those of the same name, or at the end. Without
+    /// a stage they stand as they are given, after what is missing.
     pub(crate) fn request(self, given: &[Given], instance: &str) -> Result<Request, String> {
         let preset = match self.stage {
             Some(stage) => attributes(stage, self.postfix, instance),
@@ -43,13 +44,12 @@ impl Preset {
         let mut rest: Vec<&Given> = given.iter().collect();
         for (name, value) in &preset {
             let name = name.as_bytes();
-            let mut replaced = rest
-                .extract_if(.., |(given, _)| given.as_slice() == name)
-                .peekable();
-            if replaced.peek().is_none() {
+            if !given.iter().any(|(given, _)| given == name) {
                 all.push((name, value.as_bytes()));
+            } else if self.stage.is_some() {
+                let replaced = rest.extract_if(.., |(given, _)| given == name);
+                all.extend(replaced.filter_map(pair));
             }
-            all.extend(replaced.filter_map(pair));
         }
         all.extend(rest.into_iter().filter_map(pair));
         of(&all)

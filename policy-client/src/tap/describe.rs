@@ -3,10 +3,10 @@
 use std::{fmt::Write, time::Duration};
 
 use policy_daemon::log::escaped;
-use policy_proto::{Request, attr};
 use serde_json::{Map, Value, json};
 
 use super::observer::Seen;
+use crate::output::summary::{MAX_VALUE, summary};
 
 /// A line; if all attributes are to be seen, a line for each one after it.
 pub(super) fn describe(seen: &Seen, since: Duration, all: bool) -> String {
@@ -34,25 +34,6 @@ pub(super) fn describe(seen: &Seen, since: Duration, all: bool) -> String {
     text
 }
 
-/// What tells requests apart, each value without a blank.
-pub(crate) fn summary(request: &Request) -> String {
-    let value = |name: &str| {
-        let value = request.get(name).unwrap_or_default();
-        escaped(value, MAX_VALUE, |c| c.is_whitespace() || c == '\\')
-    };
-    let names = [
-        attr::CLIENT_ADDRESS,
-        attr::HELO_NAME,
-        attr::SENDER,
-        attr::RECIPIENT,
-    ];
-    let mut text = value(attr::PROTOCOL_STATE);
-    for name in names {
-        _ = write!(text, " {name}={}", value(name));
-    }
-    text
-}
-
 pub(super) fn object(seen: &Seen) -> Value {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut request = Map::new();
@@ -72,6 +53,3 @@ pub(super) fn object(seen: &Seen) -> Value {
         "time": facts.time.map(|time| time.as_secs_f64()),
     })
 }
-
-/// The longest value in a line, in bytes.
-const MAX_VALUE: usize = 1024;

@@ -21,8 +21,6 @@ mod observer;
 mod requests;
 mod writer;
 
-pub(crate) use describe::summary;
-
 use anonymise::Anonymiser;
 use forward::forward;
 use observer::Observer;

@@ -9,7 +9,10 @@ use policy_testing::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::daemons::{mtpolicyd, policyd_weight};
+use crate::{
+    daemons::{mtpolicyd, policyd_weight},
+    query::closed_port,
+};
 
 #[test]
 fn answers_are_compared_with_the_expected_ones() {
@@ -60,6 +63,15 @@ fn no_answer_can_be_the_expected_one_and_the_next_request_gets_a_new_connection(
     assert_eq!(of("test"), ["a", "a", "a"]);
     let reason = objects[2]["reason"].as_str().unwrap();
     assert!(reason.starts_with("no answer ("), "{reason}");
+}
+
+#[test]
+fn where_nobody_listens_no_answer_is_not_the_expected_one() {
+    let text = "a\n  > x=1\n  < -\n";
+    let ended = batch(text, &[&closed_port()]);
+    let said = "cannot connect: Connection refused (os error 111), expected no answer\n";
+    assert!(ended.out.contains(said), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
 /// Postfix would ask again over another connection.

@@ -1,6 +1,10 @@
 //! Command lines: wrong ones, help and version.
 
+use std::process::Command;
+
 use policy_testing::process::{policy_client, run};
+
+use crate::terminal;
 
 #[test]
 fn query_on_a_wrong_command_line_ends_with_64() {
@@ -81,6 +85,25 @@ fn help_and_version_are_on_standard_output_and_no_error() {
 }
 
 #[test]
+fn nothing_is_coloured_but_on_a_terminal_and_not_there_with_no_color() {
+    let bold = "\x1b[1m";
+    let help = |variable: &str| {
+        let (terminal, screen) = terminal::open();
+        let mut command = Command::new(policy_client());
+        command
+            .arg("--help")
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR");
+        let status = command.env(variable, "1").stdout(screen).status().unwrap();
+        assert!(status.success());
+        terminal::read(&terminal)
+    };
+    assert!(help("NONE").contains(bold));
+    assert!(!help("NO_COLOR").contains('\x1b'));
+    assert!(!run(policy_client(), &["--help"]).out.contains('\x1b'));
+}
+
+#[test]
 fn a_message_that_nobody_reads_changes_no_status() {
     for (args, status) in [
         (&["query", "127.0.0.1:1", "request=x"][..], 69),
@@ -89,7 +112,7 @@ fn a_message_that_nobody_reads_changes_no_status() {
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let ended = std::process::Command::new(policy_client())
+        let ended = Command::new(policy_client())
             .args(args)
             .stderr(writer)
             .status()

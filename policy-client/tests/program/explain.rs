@@ -147,6 +147,22 @@ fn what_postfix_makes_of_an_action_that_is_none_is_said() {
             unknown,
         ),
         (
+            b"action=wait: 5 minutes\n\n",
+            "an action that Postfix does not know: 'action=wait: 5 minutes'",
+            format!(
+                "access table inet:{name} has entry with lookup table: wait: 5 minutes\n\
+                 Postfix logs: warning: do not specify lookup tables inside SMTPD access maps\n\
+                 Postfix logs: warning: define a restriction class and specify its name instead."
+            ),
+            unknown,
+        ),
+        (
+            b"action=,\n\n",
+            "blank action: 'action=,'",
+            format!("access table inet:{name} entry , has empty value"),
+            accepts,
+        ),
+        (
             b"action=\n\n",
             "blank action: 'action='",
             format!("access table inet:{name} entry  has empty value"),
@@ -217,6 +233,36 @@ fn an_answer_within_which_the_connection_ends_is_told_from_none() {
         ended.err.contains("while reading input attribute value"),
         "{ended:?}"
     );
+}
+
+/// Postfix says something of its own then, as of the end of a connection.
+#[test]
+fn within_an_answer_a_connection_that_fails_is_told_and_not_asked_over_again() {
+    let stub = Stub::tcp(Script::reply(Reply::Choose(|request| {
+        if request.windows(10).any(|part| part == b"\nsender=2\n") {
+            Reply::Reset(b"action=DU".to_vec())
+        } else {
+            Reply::Bytes(b"action=DUNNO\n\n".to_vec())
+        }
+    })));
+    let dir = TempDir::new().unwrap();
+    let template = dir.path().join("template");
+    std::fs::write(&template, "sender={n}\n\n").unwrap();
+    let template = template.display().to_string();
+    let ended = query(&[&stub.address(), "--template", &template, "--count", "2"]);
+    assert_eq!(
+        (ended.code, &*ended.out),
+        (Some(69), "DUNNO\n"),
+        "{ended:?}"
+    );
+    let said = format!(
+        "no answer: connection failed within an answer, after 'action=DU': Connection reset by peer (os error 104)\n\
+         Postfix logs: warning: premature end-of-input on {0} while reading input attribute value\n\
+         Postfix logs: warning: problem talking to server {0}: Connection reset by peer\n",
+        stub.address()
+    );
+    assert!(ended.err.starts_with(&said), "{ended:?}");
+    assert_eq!(stub.connections(), 1);
 }
 
 /// Postfix reads on until there is one.

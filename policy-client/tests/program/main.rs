@@ -13,6 +13,7 @@ mod daemons;
 mod expect;
 mod explain;
 mod help;
+mod peer;
 mod policyd_client;
 mod preset;
 mod query;
@@ -22,6 +23,7 @@ mod script;
 mod serve;
 mod standard_input;
 mod tap;
+mod terminal;
 
 use std::process::Command;
 

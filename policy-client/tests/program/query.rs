@@ -1,15 +1,14 @@
 //! `policy-client query`: what it asks and what it prints.
 
-use std::{ffi::OsStr, fs::File, net::TcpListener, os::unix::ffi::OsStrExt, process::Command};
+use std::{ffi::OsStr, net::TcpListener, os::unix::ffi::OsStrExt, process::Command};
 
 use policy_testing::{
     process::{self, Process, policy_client},
     stub::{Reply, Script, Stub},
 };
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use crate::{assert_answered, query, standard_input::query_with_input};
+use crate::{assert_answered, query, standard_input::query_with_input, terminal};
 
 #[test]
 fn query_prints_the_action_alone() {
@@ -45,19 +44,10 @@ fn query_prints_the_very_bytes_but_not_to_a_terminal() {
     let piped = query().output().unwrap();
     assert_eq!(piped.stdout, b"REJECT \x1b[2J\xc2\x9b1m gr\xc3\xbcn\n");
 
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let path = ptsname(&terminal, Vec::new()).unwrap();
-    let screen = File::options()
-        .write(true)
-        .open(path.to_str().unwrap())
-        .unwrap();
+    let (terminal, screen) = terminal::open();
     let status = query().stdout(screen).status().unwrap();
     assert_eq!(status.code(), Some(0));
-    let mut shown = [0; 1024];
-    let count = rustix::io::read(&terminal, &mut shown).unwrap();
-    let shown = str::from_utf8(&shown[..count]).unwrap();
+    let shown = terminal::read(&terminal);
     assert_eq!(shown, "REJECT ?[2J\\xc2\\x9b1m grün\r\n");
 }
 

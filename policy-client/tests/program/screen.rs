@@ -1,26 +1,20 @@
 //! `policy-client bench --tui`: what is seen on a terminal.
 
-use std::{fs::File, process::Command};
+use std::process::Command;
 
 use policy_testing::{
     process::{Process, Signal, policy_client},
     stub::{Script, Stub},
 };
-use rustix::{
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::terminal;
 
 /// The reader of a terminal sees each frame whole, the cursor hidden, and afterwards the report where the command stood.
 #[test]
 fn the_screen_shows_how_it_stands_and_leaves_the_terminal_as_it_was() {
     let stub = Stub::tcp(Script::default());
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let path = ptsname(&terminal, Vec::new()).unwrap();
-    let path = path.to_str().unwrap();
-    let screen = File::options().write(true).open(path).unwrap();
+    let (terminal, screen) = terminal::open();
     let size = Winsize {
         ws_row: 24,
         ws_col: 80,

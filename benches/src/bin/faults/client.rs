@@ -102,7 +102,7 @@ impl From<Result<Answer<'_>, Failure>> for Got {
             Ok(answer) => text(&answer.action),
             Err(Failure::Connect(_)) => Self::NoConnection,
             Err(Failure::TimedOut { .. }) => Self::Silence,
-            Err(Failure::Closed | Failure::Half(_) | Failure::Connection(_)) => Self::Closed,
+            Err(Failure::Closed | Failure::Half(_) | Failure::Connection { .. }) => Self::Closed,
             Err(Failure::Invalid(fault)) => match fault.flaw {
                 Flaw::NoAction | Flaw::NoValue => Self::NoAction,
                 // An action, although none that Postfix can use.

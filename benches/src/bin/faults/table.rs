@@ -118,8 +118,11 @@ fn meet(
     drop(client);
     // Sessions are logged at their end.
     thread::sleep(SAID);
-    let log = running.log();
-    let blame = blame(program, &log[said..]);
+    // Where the programs are is nobody's concern.
+    let home = home.display().to_string();
+    let log = running.log().split_off(said);
+    let log: Vec<_> = log.iter().map(|line| line.replace(&home, "")).collect();
+    let blame = blame(program, &log);
     drop(running);
     first.end();
     Ok(Cell {

@@ -23,6 +23,7 @@ pub(crate) enum Fault {
     ClosesIdleConnections,
     AnswersAPart,
     KeepsEndedConnections,
+    LeavesWithItsClient,
     TakesAReadForARequest,
     AnswersAfterAnyLine,
     LosesASecondRequest,
@@ -31,6 +32,7 @@ pub(crate) enum Fault {
     RefusesUnknownNames,
     NeedsAnOrder,
     RefusesDuplicates,
+    RefusesEmptyValues,
     RefusesEqualsSigns,
     RefusesWhatIsNotUtf8,
     RefusesUtf8,
@@ -127,6 +129,9 @@ impl Server {
             buffer.extend_from_slice(read);
             while let Some(request) = self.next_request(buffer)? {
                 let answer = self.answer(&request, &mut known)?;
+                if self.fault == Fault::LeavesWithItsClient && has_ended(stream) {
+                    return None;
+                }
                 stream.write_all(&answer).ok()?;
                 if self.fault == Fault::LosesASecondRequest {
                     buffer.clear();
@@ -176,6 +181,7 @@ impl Server {
                 Fault::RefusesUnknownNames => !names().any(|known| known.as_bytes() == name),
                 Fault::NeedsAnOrder => number == 0 && name != b"request",
                 Fault::RefusesDuplicates => known.contains_key(name),
+                Fault::RefusesEmptyValues => value.is_empty(),
                 Fault::RefusesEqualsSigns => value.contains(&b'='),
                 Fault::RefusesWhatIsNotUtf8 => str::from_utf8(value).is_err(),
                 Fault::RefusesUtf8 => !value.is_ascii(),
@@ -210,6 +216,15 @@ impl Server {
             _ => DUNNO.to_vec(),
         })
     }
+}
+
+/// Whether the client has closed its side, a moment after its request.
+fn has_ended(stream: &TcpStream) -> bool {
+    thread::sleep(Duration::from_millis(50));
+    stream.set_nonblocking(true).expect("a socket");
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).expect("a socket");
+    matches!(peeked, Ok(0))
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -312,7 +312,7 @@ fn conform(args: &[&str]) -> Ended {
 }
 
 /// Faults, and the case that is about each.
-const FAULTS: [(Fault, &str); 37] = [
+const FAULTS: [(Fault, &str); 42] = [
     (Fault::SendsABanner, "1.2"),
     (Fault::ClosesAfterAnAnswer, "1.3"),
     (Fault::Answers(b"action=DUNNO\n\n\n"), "1.4"),
@@ -321,9 +321,11 @@ const FAULTS: [(Fault, &str); 37] = [
     (Fault::ClosesIdleConnections, "1.8"),
     (Fault::AnswersAPart, "1.9"),
     (Fault::KeepsEndedConnections, "1.10"),
+    (Fault::LeavesWithItsClient, "1.11"),
     (Fault::TakesAReadForARequest, "2.1"),
     (Fault::AnswersAfterAnyLine, "2.8"),
     (Fault::LosesASecondRequest, "2.9"),
+    (Fault::Answers(b"action=DUNNO\n\naction=DUNNO\n\n"), "2.12"),
     (Fault::Answers(b"action=DUNNO\r\n\r\n"), "3.1"),
     (Fault::Answers(b"action=DUNNO\nreason=none\n\n"), "3.2"),
     (Fault::Answers(b"Action=DUNNO\n\n"), "3.3"),
@@ -337,6 +339,7 @@ const FAULTS: [(Fault, &str); 37] = [
     (Fault::RefusesUnknownNames, "4.1"),
     (Fault::NeedsAnOrder, "4.4"),
     (Fault::RefusesDuplicates, "4.6"),
+    (Fault::RefusesEmptyValues, "4.8"),
     (Fault::RefusesEqualsSigns, "4.12"),
     (Fault::RefusesWhatIsNotUtf8, "4.17"),
     (Fault::RefusesUtf8, "4.19"),
@@ -349,5 +352,7 @@ const FAULTS: [(Fault, &str); 37] = [
     (Fault::HasNoLimit, "7.5"),
     (Fault::EndsOnRubbish, "7.6"),
     (Fault::ServesOneAtATime, "8.1"),
+    (Fault::ServesOneAtATime, "8.2"),
+    (Fault::ServesOneAtATime, "8.3"),
     (Fault::HasPlaces(5), "8.5"),
 ];

@@ -25,6 +25,8 @@ fn a_file_with_nothing_to_ask_or_to_compare_is_no_success() {
             &[],
             ": there is no request\n",
         ),
+        // As journalctl says it.
+        ("-- No entries --\n", &[], ": there is no request\n"),
         (
             "size=1\n\n",
             &["--diff", "recorded"],

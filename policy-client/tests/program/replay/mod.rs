@@ -6,10 +6,12 @@ use policy_testing::{
     process::{Ended, Process, Signal, policy_client, run},
     stub::{Reply, Script, Stub},
 };
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use crate::query::{closed_port, echo};
+use crate::{
+    query::{closed_port, echo},
+    terminal,
+};
 
 mod files;
 
@@ -286,17 +288,18 @@ fn no_more_reasons_are_kept_than_can_be_read() {
 #[test]
 fn ctrl_c_prints_what_was_measured_so_far() {
     let stub = Stub::tcp(Script::default());
-    let file = File::of("#: time=1\nsize=1\n\n#: time=1000\nsize=2\n\n");
+    let request = |time| format!("#: time={time} connection=1\nsize=1\n\n");
+    let file = File::of(&[1, 1, 1000].map(request).concat());
     let path = file.path();
     let process = Process::start(policy_client(), &["replay", &path, &stub.address()]);
-    assert!(stub.wait_requests(1));
-    // Its answer is on the way.
-    let stub_answered = stub.wait_requests(1);
-    assert!(stub_answered);
+    // The first one was answered when the second one came.
+    assert!(stub.wait_requests(2));
     process.signal(Signal::INT);
     let ended = process.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let answered = ["1 answered, ", "2 answered, "].map(|said| ended.out.contains(said));
     assert!(
-        ended.out.contains(" answered, ") && ended.out.contains("(interrupted)"),
+        answered.contains(&true) && ended.out.contains("(interrupted)"),
         "{ended:?}"
     );
 }
@@ -319,30 +322,19 @@ fn a_progress_bar_is_on_a_terminal_alone() {
     let stub = Stub::tcp(Script::default());
     let file = File::of("#: time=1.0\nsize=1\n\n#: time=1.3\nsize=2\n\n");
     assert_eq!(file.replay(&[&stub.address()]).err, "");
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let path = ptsname(&terminal, Vec::new()).unwrap();
-    let screen = fs::File::options()
-        .write(true)
-        .open(path.to_str().unwrap())
-        .unwrap();
+    let (terminal, screen) = terminal::open();
     let path = file.path();
     let mut command = Command::new(policy_client());
     command
         .args(["replay", &path, &stub.address()])
-        .env("NO_COLOR", "1")
         .stderr(screen);
     assert!(command.output().unwrap().status.success());
     drop(command);
-    let mut shown = [0; 65536];
-    let count = rustix::io::read(&terminal, &mut shown).unwrap();
-    let shown = String::from_utf8_lossy(&shown[..count]).into_owned();
+    let shown = terminal::read(&terminal);
     assert!(
         shown.contains("1 asked") && shown.contains('%'),
         "{shown:?}"
     );
-    assert!(!shown.contains("\x1b[3"), "without colours: {shown:?}");
 }
 
 /// A file to replay.

@@ -61,13 +61,13 @@ fn output_that_cannot_be_written_is_told_and_forwarding_goes_on() {
 }
 
 /// `policy-client tap`.
-pub(super) struct Tap {
-    pub(super) process: Process,
-    pub(super) endpoint: String,
+pub(crate) struct Tap {
+    pub(crate) process: Process,
+    pub(crate) endpoint: String,
 }
 
 impl Tap {
-    pub(super) fn start(upstream: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(upstream: &str, args: &[&str]) -> Self {
         let args = [&["tap", "inet:127.0.0.1:0", upstream], args].concat();
         let process = Process::start(policy_client(), &args);
         assert!(
@@ -84,11 +84,11 @@ impl Tap {
         }
     }
 
-    pub(super) fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.endpoint)
     }
 
-    pub(super) fn stop(self) -> Ended {
+    pub(crate) fn stop(self) -> Ended {
         self.process.signal(Signal::INT);
         let ended = self.process.end();
         assert_eq!(ended.code, Some(0), "{ended:?}");
