@@ -7,7 +7,7 @@ use std::{
 
 use policy_dns::{Answer, DnsCounts, DnsOptions, DnsResolver, Question, Resolver, Table};
 
-use crate::journal::Journal;
+use crate::{connection::Unwritten, journal::Journal};
 
 /// What all requests share.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Services {
     pub journal: Journal,
     /// The time that a clock shows that stands still, for tests; the system's clock goes on.
     pub clock: Option<SystemTime>,
+    /// What is left out of what a request leads to.
+    pub manner: Manner,
     /// How far the clock is ahead of that. Zero, but in tests of what happens later.
     pub clock_offset: Duration,
 }
@@ -33,6 +35,7 @@ impl Services {
             compat: false,
             journal: Journal::buffered(),
             clock: Some(SystemTime::now()),
+            manner: Manner::Serve,
             clock_offset: Duration::ZERO,
         }
     }
@@ -42,6 +45,32 @@ impl Services {
     pub fn now(&self) -> u64 {
         let now = self.clock.unwrap_or_else(SystemTime::now) + self.clock_offset;
         now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+}
+
+/// How requests are answered, and what they lead to.
+#[derive(Clone, Debug, Default)]
+pub enum Manner {
+    /// All that the configuration says.
+    #[default]
+    Serve,
+    /// `--dry-run`: plugins look up and count as usual, but the answer is `dunno`, nobody is banned, and nobody is told.
+    DryRun,
+    /// `--explain`: nothing changes anywhere; here is told what would.
+    Explain(Unwritten),
+}
+
+impl Manner {
+    /// Whether the world outside is to see nothing of a request.
+    #[must_use]
+    pub const fn is_rehearsal(&self) -> bool {
+        !matches!(self, Self::Serve)
+    }
+
+    /// Whether nothing is to change, neither here nor elsewhere.
+    #[must_use]
+    pub const fn is_explanation(&self) -> bool {
+        matches!(self, Self::Explain(_))
     }
 }
 
@@ -84,6 +113,17 @@ impl Dns {
             }
             Self::Table(_) => Default::default(),
         }
+    }
+
+    /// The addresses of the name servers.
+    pub(crate) fn addresses(&self) -> String {
+        let Self::Servers(servers) = self else {
+            return String::new();
+        };
+        let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
+        let servers = servers.options().servers.iter();
+        let addresses: Vec<_> = servers.map(|server| server.ip().to_string()).collect();
+        addresses.join(", ")
     }
 
     /// Nobody: each name is unknown.

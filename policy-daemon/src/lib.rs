@@ -64,9 +64,7 @@ pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };
-pub use options::{
-    DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading,
-};
+pub use options::{DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading};
 pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},

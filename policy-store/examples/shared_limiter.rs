@@ -63,7 +63,7 @@ async fn decide(store: &dyn Store, windows: &Windows, request: &Request) -> Acti
     match usage.inspect_err(|error| eprintln!("shared_limiter: {error}")) {
         Ok(usage) if usage.allowed => Action::Dunno,
         Ok(_) => Action::Defer(b"too many messages, try again later"),
-        // A store that is away stops no mail; a key that is too long does.
+        // A store that is away stops no mail; what it refuses does.
         Err(error) if error.is_outage() => Action::Dunno,
         Err(_) => Action::Defer(b"cannot be counted"),
     }

@@ -14,8 +14,8 @@ pub enum StoreError {
     #[error("not asked, since it is away: {0}")]
     Away(Arc<str>),
     /// No connection, or the end of one.
-    #[error("connection failed")]
-    Connection(#[source] Arc<io::Error>),
+    #[error("connection failed: {0}")]
+    Connection(Arc<io::Error>),
     /// The remote answers, but says that it cannot serve: it starts, is locked, or is no primary.
     #[error("cannot serve: {0}")]
     NotServing(String),
@@ -81,14 +81,6 @@ impl StoreError {
             text.push_str("...");
         }
         self
-    }
-
-    /// The message with those of its sources.
-    pub(crate) fn full_text(&self) -> String {
-        match self {
-            Self::Connection(error) => format!("{self}: {error}"),
-            other => other.to_string(),
-        }
     }
 }
 

@@ -39,6 +39,7 @@
 //! | look something up in a file that may change | [`MapFile`]: Postfix's `hash:`, `cdb:`, `texthash:`, `cidr:`, regular expressions |
 //! | know the country of an address | [`Countries`] |
 //! | see which remote is away | [`Breaker`] |
+//! | read a file that a configuration names | [`read_file`] |
 //!
 //! # What holds everywhere
 //!
@@ -82,6 +83,7 @@
 
 mod address;
 mod error;
+mod file;
 mod geo;
 mod guard;
 #[cfg(feature = "ldap")]
@@ -101,6 +103,7 @@ mod wall_clock;
 mod window;
 
 pub use error::StoreError;
+pub use file::{open_file, read_file, read_open_file};
 pub use geo::{Countries, Country, GeoError};
 pub use guard::{Breaker, BreakerState, BreakerStatus, Calls, RemoteOptions};
 #[cfg(feature = "ldap")]

@@ -106,11 +106,17 @@ fn two_processes_let_through_what_one_would() {
 }
 
 #[test]
-fn what_cannot_be_counted_is_not_let_through() {
+fn a_long_name_is_limited_as_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let _limiter = Limiter::start(&program(), directory.path(), "one");
-    let answer = ask(&directory.path().join("one"), &"x".repeat(5000));
-    assert_eq!(answer, "action=DEFER cannot be counted");
+    let ask_as = |name: &str| ask(&directory.path().join("one"), name);
+    let long = "x".repeat(5000);
+    for _ in 0..5 {
+        assert_eq!(ask_as(&long), "action=DUNNO");
+    }
+    let denied = "action=DEFER too many messages, try again later";
+    assert_eq!(ask_as(&long), denied);
+    assert_eq!(ask_as(&(long + "y")), "action=DUNNO");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! SQLite: the store, files that are shared, locked or broken, and queries.
 
+#[path = "sqlite/replaced.rs"]
+mod replaced;
 mod suite;
 
 use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! Programs as processes, and peers that misbehave on demand, for tests and benchmarks.
 //!
 //! Each feature holds one kind, so that the tests of a crate build no more than they use: `process` for real programs on
-//! real sockets, `pipe` for policy servers within the test, `dns` for a name server that lies. Nothing here is for use outside of this repository, and
+//! real sockets, `pipe` for policy servers within the test, `servers` for real servers of stores, `dns` for a name server that lies. Nothing here is for use outside of this repository, and
 //! anything may panic: a test that cannot go on has failed.
 #![allow(
     missing_docs,
@@ -34,6 +34,8 @@ pub mod port;
 pub mod process;
 #[cfg(feature = "process")]
 pub mod server;
+#[cfg(feature = "servers")]
+pub mod servers;
 #[cfg(feature = "process")]
 pub mod stub;
 

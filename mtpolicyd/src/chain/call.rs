@@ -11,7 +11,11 @@ use super::{
     score::{Score, Scoring},
     trace::{Trace, TraceStep},
 };
-use crate::{error::PluginError, services::Services, session::Session};
+use crate::{
+    error::PluginError,
+    services::{Manner, Services},
+    session::Session,
+};
 
 /// One request on its way through a chain.
 ///
@@ -198,8 +202,20 @@ impl<'r> Call<'r> {
         }
     }
 
+    /// Notes what the plugin that runs would have written.
+    fn note_unwritten(&mut self) {
+        if let (Manner::Explain(unwritten), Some(trace)) = (&self.services.manner, &mut self.trace)
+        {
+            unwritten
+                .take()
+                .into_iter()
+                .for_each(|text| trace.note(text));
+        }
+    }
+
     /// Notes that a plugin begins.
     pub(super) fn enter(&mut self, name: &Arc<str>, module: &Arc<str>, log_level: u8) -> Before {
+        self.note_unwritten();
         let log_level = std::mem::replace(&mut self.log_level, log_level);
         let step = self.trace.as_mut().map(|trace| {
             let index = trace.open(name, module);
@@ -211,6 +227,7 @@ impl<'r> Call<'r> {
 
     /// Notes what came of the plugin that began last.
     pub(super) fn leave(&mut self, before: Before, result: &Result<Option<String>, PluginError>) {
+        self.note_unwritten();
         self.log_level = before.log_level;
         if let (Some(trace), Some((index, begin, score_before))) = (&mut self.trace, before.step) {
             let score = Scoring::default().score(self.session);

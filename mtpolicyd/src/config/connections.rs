@@ -124,7 +124,8 @@ fn sql(section: &mut Section<'_>) -> Option<Kind> {
             let given = |text: String| Some(text).filter(|text| !text.is_empty());
             dsn.user = given(user).or(dsn.user);
             dsn.password = given(password).map(Secret::from).or(dsn.password);
-            Some(Kind::Database(SqlHandle::new(section.name(), dsn)))
+            let handle = SqlHandle::new(section.name(), &dsn, section.unwritten());
+            Some(Kind::Database(handle))
         }
         Err(error) => {
             section.error("dsn", format!("`dsn` names no database: {error}"));

@@ -31,7 +31,7 @@ use references::References;
 
 use crate::{
     config_general::{Parsed, Place},
-    connection::Connections,
+    connection::{Connections, Unwritten},
     counters::Counters,
     session::SessionCache,
 };
@@ -63,6 +63,8 @@ pub struct LoadOptions<'c> {
     /// The configuration before: connections and DNS lists whose parameters stay live on, and so
     /// does the session cache.
     pub previous: Option<&'c Config>,
+    /// Nothing is written to any store: here is told what would be.
+    pub unwritten: Option<&'c Unwritten>,
 }
 
 /// Reads what the grammar has left of a file. There is a configuration unless a finding is an error.
@@ -80,7 +82,7 @@ pub(crate) fn read(
     let mut build = Build {
         chain,
         findings: Findings::default(),
-        connections: Connections::default(),
+        connections: Connections::new(options.unwritten.cloned()),
         lists: Lists::default(),
         counters: Counters::default(),
         previous: options.previous.map_or_else(Default::default, |config| {

@@ -21,6 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Section<'s> {
     name: Arc<str>,
+    /// The plugin, or whatever else is not within another block.
+    owner: Arc<str>,
     block: &'s Block,
     place: &'s Place,
     build: &'s mut Build,
@@ -39,8 +41,10 @@ impl<'s> Section<'s> {
         place: &'s Place,
         build: &'s mut Build,
     ) -> Self {
+        let name: Arc<str> = name.into();
         Self {
-            name: name.into(),
+            owner: Arc::clone(&name),
+            name,
             block,
             place,
             user: build.references.current(),
@@ -214,7 +218,9 @@ impl<'s> Section<'s> {
     pub fn block(&mut self, key: &str) -> Option<Section<'_>> {
         let entry = self.entry(key)?;
         if let Value::Block(block) = &entry.value {
-            return Some(Section::new(key, block, &entry.place, self.build));
+            let owner = Arc::clone(&self.owner);
+            let section = Section::new(key, block, &entry.place, self.build);
+            return Some(Section { owner, ..section });
         }
         self.error(key, format!("`{key}` is a value, but a block is wanted"));
         None

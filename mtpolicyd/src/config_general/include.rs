@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    io,
     path::{Path, PathBuf},
 };
+
+use policy_store::read_file;
 
 use super::text::{is_blank, trim, trim_end};
 
@@ -56,20 +58,13 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
             "Config::General: config file argument is a directory, expecting a file!\n".to_owned(),
         );
     }
-    let refuse = |error| {
+    let refuse = |error: io::Error| {
         format!(
             "Config::General: Could not open {}!({error})\n",
             path.display()
         )
     };
-    let size = fs::metadata(path).map_err(refuse)?.len();
-    if size > MAX_SIZE {
-        return Err(format!(
-            "Config::General: {} has more than {MAX_SIZE} bytes",
-            path.display()
-        ));
-    }
-    fs::read(path).map_err(refuse)
+    read_file(path, MAX_SIZE).map_err(refuse)
 }
 
 /// The name in `<<include NAME>>`. Quotes and blanks at its end belong to it.

@@ -1,15 +1,18 @@
 //! Connections of the configuration: stores, databases and directories that plugins and sessions share by name.
 
 mod pool;
+mod unwritten;
 pub use pool::Connections;
 pub(crate) use pool::{Connection, Kind, Parameters};
 
 mod sql;
 pub use sql::SqlHandle;
+pub(crate) use unwritten::NOTHING;
+pub use unwritten::Unwritten;
 
 use std::{fmt, sync::Arc};
 
-use policy_store::{Directory, MemoryOptions, MemoryStore, Store, StoreError};
+use policy_store::{Breaker, Directory, MemoryOptions, MemoryStore, Store, StoreError};
 
 use crate::error::PluginError;
 
@@ -70,7 +73,11 @@ impl StoreHandle {
     /// An error of the store, as that of a plugin.
     #[must_use]
     pub fn failed(&self, error: StoreError) -> PluginError {
-        let connection = Arc::clone(&self.name);
+        let store = match &self.store {
+            Where::Ready(store) => store,
+            Where::Sql(database) => return database.failed(error),
+        };
+        let connection = remote(&self.name, &store.breakers());
         PluginError::Store { connection, error }
     }
 }
@@ -104,7 +111,9 @@ impl DirectoryHandle {
     /// An error of the directory, as that of a plugin.
     #[must_use]
     pub fn failed(&self, error: StoreError) -> PluginError {
-        let connection = Arc::clone(&self.name);
+        let directory = self.directory.iter();
+        let breakers: Vec<_> = directory.map(|of| of.breaker().clone()).collect();
+        let connection = remote(&self.name, &breakers);
         PluginError::Store { connection, error }
     }
 }
@@ -144,6 +153,15 @@ impl Missing for DirectoryHandle {
 
 /// The name of a memory that belongs to a session cache alone: no connection can have it.
 pub(crate) const OWN_MEMORY: &str = "";
+
+/// A connection with what it leads to, for a text: `db (sqlite /var/lib/mtpolicyd/db.sqlite)`.
+pub(crate) fn remote(name: &str, breakers: &[Breaker]) -> Arc<str> {
+    let remotes: Vec<_> = breakers.iter().map(Breaker::name).collect();
+    if remotes.is_empty() {
+        return name.into();
+    }
+    format!("{name} ({})", remotes.join(", ")).into()
+}
 
 fn no_connection() -> StoreError {
     StoreError::Refused("there is no such connection".to_owned())

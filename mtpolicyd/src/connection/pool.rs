@@ -1,14 +1,20 @@
 //! The connections of a configuration, by name.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use policy_store::{Breaker, Store};
 
-use super::{DirectoryHandle, SqlHandle, StoreHandle};
+use super::{DirectoryHandle, SqlHandle, StoreHandle, Unwritten};
 
 /// All connections of a configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Connections(Vec<Connection>);
+pub struct Connections {
+    all: Vec<Connection>,
+    /// Who uses a connection: the names of plugins, or the session cache.
+    users: BTreeMap<String, Vec<Arc<str>>>,
+    /// Where nothing is to be written, what would be.
+    unwritten: Option<Unwritten>,
+}
 
 /// A connection with its name.
 #[derive(Clone, Debug)]
@@ -39,16 +45,54 @@ impl std::fmt::Debug for Parameters {
 }
 
 impl Connections {
+    /// Connections on which nothing is written, if it is to be told what would be.
+    pub(crate) fn new(unwritten: Option<Unwritten>) -> Self {
+        Self {
+            unwritten,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn unwritten(&self) -> Option<Unwritten> {
+        self.unwritten.clone()
+    }
+
+    /// Notes who uses a connection.
+    pub(crate) fn used_by(&mut self, name: &str, user: &Arc<str>) {
+        let users = self.users.entry(name.to_owned()).or_default();
+        if !users.contains(user) {
+            users.push(Arc::clone(user));
+        }
+    }
+
+    /// Who uses the connection.
+    pub(crate) fn users(&self, name: &str) -> &[Arc<str>] {
+        self.users.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// How often the file behind a connection was found to be another one than before.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (&str, Breaker, u64)> {
+        self.all.iter().filter_map(|connection| {
+            let Kind::Database(database) = &connection.kind else {
+                return None;
+            };
+            Some((&*connection.name, database.breaker()?, database.replaced()))
+        })
+    }
+
     pub(crate) fn push(&mut self, connection: Connection) {
-        self.0.push(connection);
+        let mut connection = connection;
+        if let (Some(unwritten), Kind::Store(store)) = (&self.unwritten, &mut connection.kind) {
+            *store = unwritten.store(&connection.name, Arc::clone(store));
+        }
+        self.all.push(connection);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Connection> {
-        self.0.iter().find(|connection| &*connection.name == name)
+        self.all.iter().find(|connection| &*connection.name == name)
     }
 
-    /// What is known of the servers behind the connections, with the connection's name. A database that nothing has needed
-    /// yet has none.
+    /// What is known of the servers and files behind the connections, with the connection's name.
     pub(crate) fn breakers(&self) -> Vec<(&str, Breaker)> {
         let breakers = |connection: &Connection| match &connection.kind {
             Kind::Store(store) => store.breakers(),
@@ -62,7 +106,7 @@ impl Connections {
             }
         };
         let mut all = Vec::new();
-        for connection in &self.0 {
+        for connection in &self.all {
             let of_it = breakers(connection).into_iter();
             all.extend(of_it.map(|breaker| (&*connection.name, breaker)));
         }

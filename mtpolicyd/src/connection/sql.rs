@@ -1,17 +1,14 @@
 //! A database behind a named connection.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use policy_store::{
     Breaker, Driver, Dsn, Mysql, Postgres, Sql, SqlOptions, SqlStore, Sqlite, SqliteOptions,
     SqliteStore, Store, StoreError,
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::sync::OnceCell;
 
-use super::no_connection;
+use super::{no_connection, remote, unwritten::Unwritten};
 use crate::error::PluginError;
 
 /// A database behind a named connection: opened when it is first needed.
@@ -21,36 +18,54 @@ pub struct SqlHandle(Arc<Database>);
 #[derive(Debug)]
 struct Database {
     name: Arc<str>,
-    dsn: Option<Dsn>,
-    opened: OnceCell<Opened>,
+    database: Result<Arc<dyn Sql>, StoreError>,
+    /// What is behind it, where it is a file.
+    file: Option<Sqlite>,
+    /// A file is opened once, which may take longer than a request.
+    started: OnceCell<()>,
     store: OnceCell<Arc<dyn Store>>,
-    failed: Mutex<Option<(Instant, StoreError)>>,
-}
-
-#[derive(Clone, Debug)]
-enum Opened {
-    File(Sqlite),
-    Server(Arc<dyn Sql>),
+    unwritten: Option<Unwritten>,
 }
 
 impl SqlHandle {
-    /// The database of this name, with the name of its connection.
+    /// The database of this name, with the name of its connection. Where something is to be told that is not written, the
+    /// database is only read.
     #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, dsn: Dsn) -> Self {
-        Self::of(name.into(), Some(dsn))
+    pub fn new(name: impl Into<Arc<str>>, dsn: &Dsn, unwritten: Option<Unwritten>) -> Self {
+        let name = name.into();
+        let file = (dsn.driver == Driver::Sqlite).then(|| {
+            let mut options = SqliteOptions::new(&dsn.database);
+            options.read_only = unwritten.is_some();
+            Sqlite::new(options)
+        });
+        let database = match &file {
+            Some(file) => Ok(Arc::new(file.clone()) as Arc<dyn Sql>),
+            None => server(dsn, unwritten.is_some()),
+        };
+        let database = database.map(|database| match &unwritten {
+            Some(unwritten) => unwritten.sql(&name, database),
+            None => database,
+        });
+        Self::of(name, database, file, unwritten)
     }
 
     pub(super) fn none() -> Self {
-        Self::of("".into(), None)
+        Self::of("".into(), Err(no_connection()), None, None)
     }
 
-    fn of(name: Arc<str>, dsn: Option<Dsn>) -> Self {
+    fn of(
+        name: Arc<str>,
+        database: Result<Arc<dyn Sql>, StoreError>,
+        file: Option<Sqlite>,
+        unwritten: Option<Unwritten>,
+    ) -> Self {
         Self(Arc::new(Database {
             name,
-            dsn,
-            opened: OnceCell::new(),
+            database,
+            file,
+            started: OnceCell::new(),
             store: OnceCell::new(),
-            failed: Mutex::new(None),
+            unwritten,
         }))
     }
 
@@ -64,16 +79,17 @@ impl SqlHandle {
         Arc::clone(&self.0.name)
     }
 
-    /// The database. One that could not be opened is tried again after a second.
+    /// The database.
     ///
     /// # Errors
     ///
     /// What keeps it from being opened.
     pub async fn get(&self) -> Result<Arc<dyn Sql>, StoreError> {
-        Ok(match self.opened().await? {
-            Opened::File(file) => Arc::new(file.clone()),
-            Opened::Server(server) => Arc::clone(server),
-        })
+        let database = self.0.database.as_ref().map_err(Clone::clone)?;
+        if let Some(file) = &self.0.file {
+            self.0.started.get_or_try_init(|| file.start()).await?;
+        }
+        Ok(Arc::clone(database))
     }
 
     /// The database as a store, in a table of its own.
@@ -83,61 +99,45 @@ impl SqlHandle {
     /// What keeps it from being opened, or the table from being made.
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         let make = async || -> Result<Arc<dyn Store>, StoreError> {
-            let store: Arc<dyn Store> = match self.opened().await? {
-                Opened::File(file) => Arc::new(SqliteStore::new(file.clone()).await?),
-                Opened::Server(server) => Arc::new(SqlStore::new(Arc::clone(server)).await?),
+            let database = self.get().await?;
+            let store: Arc<dyn Store> = match &self.0.file {
+                Some(file) => Arc::new(SqliteStore::new(file.clone()).await?),
+                None => Arc::new(SqlStore::new(database).await?),
             };
-            Ok(store)
+            Ok(match &self.0.unwritten {
+                Some(unwritten) => unwritten.store(&self.0.name, store),
+                None => store,
+            })
         };
         self.0.store.get_or_try_init(make).await.map(Arc::clone)
     }
 
-    /// What is known of the server; `None` while nothing has needed it.
+    /// What is known of the server, or of the file.
     pub(crate) fn breaker(&self) -> Option<Breaker> {
-        Some(match self.0.opened.get()? {
-            Opened::File(file) => file.breaker().clone(),
-            Opened::Server(server) => server.breaker().clone(),
-        })
+        let database = self.0.database.as_ref().ok()?;
+        Some(database.breaker().clone())
+    }
+
+    /// How often the file was found to be another one than before.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.0.file.as_ref().map_or(0, Sqlite::replaced)
     }
 
     /// An error of the database, as that of a plugin.
     #[must_use]
     pub fn failed(&self, error: StoreError) -> PluginError {
-        let connection = self.name();
+        let connection = remote(&self.0.name, &Vec::from_iter(self.breaker()));
         PluginError::Store { connection, error }
-    }
-
-    async fn opened(&self) -> Result<&Opened, StoreError> {
-        if let Some(opened) = self.0.opened.get() {
-            return Ok(opened);
-        }
-        if let Some((at, error)) = &*self.last_failure()
-            && at.elapsed() < RETRY
-        {
-            return Err(error.clone());
-        }
-        let opened = self.0.opened.get_or_try_init(|| self.open()).await;
-        let failure = opened.as_ref().err().cloned();
-        *self.last_failure() = failure.map(|error| (Instant::now(), error));
-        opened
-    }
-
-    async fn open(&self) -> Result<Opened, StoreError> {
-        let dsn = self.0.dsn.as_ref().ok_or_else(no_connection)?;
-        Ok(match dsn.driver {
-            Driver::Sqlite => Opened::File(Sqlite::open(SqliteOptions::new(&dsn.database)).await?),
-            Driver::Mysql => Opened::Server(Arc::new(Mysql::new(dsn, SqlOptions::default())?)),
-            Driver::Postgres => {
-                Opened::Server(Arc::new(Postgres::new(dsn, SqlOptions::default())?))
-            }
-            other => return Err(StoreError::Refused(format!("no driver {other}"))),
-        })
-    }
-
-    fn last_failure(&self) -> std::sync::MutexGuard<'_, Option<(Instant, StoreError)>> {
-        self.0.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long a database that could not be opened is left alone.
-const RETRY: Duration = Duration::from_secs(1);
+/// Nothing connects before it is asked.
+fn server(dsn: &Dsn, is_read_only: bool) -> Result<Arc<dyn Sql>, StoreError> {
+    let mut options = SqlOptions::default();
+    options.read_only = is_read_only;
+    Ok(match dsn.driver {
+        Driver::Mysql => Arc::new(Mysql::new(dsn, options)?),
+        Driver::Postgres => Arc::new(Postgres::new(dsn, options)?),
+        other => return Err(StoreError::Refused(format!("no driver {other}"))),
+    })
+}

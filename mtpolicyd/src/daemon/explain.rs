@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use policy_daemon::log::{Log, Suppressor, printable, printable_json};
-use policy_dns::DnsOptions;
+use policy_dns::{DnsOptions, ResolvConfError};
 use policy_proto::{MessageDecoder, Request};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -23,12 +23,19 @@ use crate::{
     chain::plugin::PluginError,
     chain::{Trace, TraceStep, Verdict},
     config::Config,
+    connection::Unwritten,
     journal::Journal,
-    services::{Dns, Services},
+    services::{Dns, Manner, Services},
 };
 
-pub(super) fn run(args: &Args, config: Config) -> ExitCode {
-    match explain(args, config) {
+pub(super) fn run(
+    args: &Args,
+    config: Config,
+    servers: Result<DnsOptions, ResolvConfError>,
+    unwritten: Unwritten,
+) -> ExitCode {
+    let servers = servers.map_err(|error| error.to_string());
+    match servers.and_then(|servers| explain(args, config, servers, unwritten)) {
         Ok(text) => {
             // Standard output may be closed.
             _ = std::io::stdout().write_all(text.as_bytes());
@@ -41,17 +48,22 @@ pub(super) fn run(args: &Args, config: Config) -> ExitCode {
     }
 }
 
-fn explain(args: &Args, config: Config) -> Result<String, String> {
+fn explain(
+    args: &Args,
+    config: Config,
+    servers: DnsOptions,
+    unwritten: Unwritten,
+) -> Result<String, String> {
     let request = read()?;
-    let servers = DnsOptions::from_system().map_err(|error| error.to_string())?;
     let services = Services {
         dns: Dns::servers(servers),
         compat: args.compat,
         journal: Journal::new(Arc::new(Suppressor::new(Log::buffered())), 0),
         clock: None,
+        manner: Manner::Explain(unwritten),
         clock_offset: Duration::ZERO,
     };
-    let server = Server::new(config, services, false);
+    let server = Server::new(config, services);
     let config = server.config();
     let host =
         choose(&config, &request, None, true).or_else(|error| config.hosts.first().ok_or(error));

@@ -24,7 +24,7 @@ use crate::{
     chain::{Call, Trace, Verdict, attribute, log_line},
     config::{Config, Prefetch, VirtualHost},
     counters::ProcessCounters,
-    services::Services,
+    services::{Manner, Services},
     session::{Held, Session, SessionError},
 };
 
@@ -33,19 +33,17 @@ use crate::{
 pub struct Server {
     config: RwLock<Arc<Config>>,
     services: Services,
-    dry_run: bool,
     counters: ProcessCounters,
     traces: Traces,
 }
 
 impl Server {
-    /// A server with this configuration. With `dry_run` each answer is `dunno`.
+    /// A server with this configuration.
     #[must_use]
-    pub fn new(config: Config, services: Services, dry_run: bool) -> Self {
+    pub fn new(config: Config, services: Services) -> Self {
         Self {
             config: RwLock::new(Arc::new(config)),
             services,
-            dry_run,
             counters: ProcessCounters::default(),
             traces: Traces::default(),
         }
@@ -66,6 +64,11 @@ impl Server {
     #[must_use]
     pub const fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// Whether each answer is `dunno`.
+    const fn is_dry_run(&self) -> bool {
+        matches!(self.services.manner, Manner::DryRun)
     }
 
     /// The traces of requests.
@@ -184,14 +187,14 @@ impl Server {
         let mut steps = story.as_ref().map(|_| Trace::default());
         let verdict = self.decide(config, host, request, steps.as_mut()).await;
         if let Some((story, steps)) = story.zip(steps) {
-            steps::tell(story, host, &steps, &verdict, self.dry_run);
+            steps::tell(story, host, &steps, &verdict, self.is_dry_run());
         }
         let verdict = verdict?;
         if self.services.journal.is_logged(1) {
             self.log(config, host, request, verdict.as_ref(), begin.elapsed());
         }
         let action = verdict
-            .filter(|_| !self.dry_run)
+            .filter(|_| !self.is_dry_run())
             .map(|verdict| verdict.action);
         Ok(response(action.unwrap_or_else(|| "dunno".to_owned()))?)
     }
@@ -212,7 +215,7 @@ impl Server {
             return;
         }
         let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
-        if self.dry_run {
+        if self.is_dry_run() {
             line.push_str(&dry_run(request));
         }
         if !journal.log().has_fields() {

@@ -4,6 +4,7 @@ mod admin;
 mod background;
 mod connection_states;
 mod control;
+mod dns_state;
 mod explain;
 mod handler;
 mod limits_command;

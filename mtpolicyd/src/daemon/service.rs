@@ -10,7 +10,7 @@ use policy_daemon::{
 use policy_dns::DnsOptions;
 
 use super::{
-    background::Starter, connection_states::ConnectionStates, handler::Server,
+    background::Starter, connection_states::ConnectionStates, dns_state::DnsState, handler::Server,
     list_tests::ListTests, log_file::LogFile,
 };
 use crate::{
@@ -32,6 +32,7 @@ pub(super) struct MtpolicydService {
     pub(super) compat: bool,
     pub(super) list_tests: ListTests,
     pub(super) connection_states: ConnectionStates,
+    pub(super) dns_state: DnsState,
     pub(super) starter: Option<Starter>,
 }
 
@@ -62,7 +63,8 @@ impl Service for MtpolicydService {
             file.follow(journal);
         }
         self.connection_states
-            .say_changes(&self.server.config().connections, journal);
+            .say_changes(&self.server.config(), journal);
+        self.dns_state.say_changes(self.server.services());
         None
     }
 
@@ -86,6 +88,7 @@ impl Service for MtpolicydService {
             compat: self.compat,
             is_check: false,
             previous: Some(&previous),
+            unwritten: None,
         };
         let (config, findings) = load(&self.path, options);
         let mut said = Vec::new();

@@ -19,6 +19,7 @@ use super::{
     background::{self, Starter},
     connection_states::ConnectionStates,
     control::MtpolicydControl,
+    dns_state::DnsState,
     handler::Server,
     list_tests::ListTests,
     log_file::LogFile,
@@ -30,7 +31,7 @@ use crate::{
     config::{Config, Findings, Globals, control_path},
     daemon::admin::MtpolicydMetrics,
     journal::Journal,
-    services::{Dns, Services},
+    services::{Dns, Manner, Services},
 };
 
 /// Serves until a signal ends the daemon.
@@ -75,9 +76,14 @@ pub(super) fn serve(
         compat: args.compat,
         journal,
         clock: None,
+        manner: if args.dry_run {
+            Manner::DryRun
+        } else {
+            Manner::Serve
+        },
         clock_offset: Duration::ZERO,
     };
-    let server = Arc::new(Server::new(config, services, args.dry_run));
+    let server = Arc::new(Server::new(config, services));
     let pid_file = pid_file.map(|path| {
         PidFile::write(&path).map_err(StartError::system(format!("pid_file {}", path.display())))
     });
@@ -100,6 +106,7 @@ pub(super) fn serve(
         compat: args.compat,
         list_tests: ListTests::default(),
         connection_states: ConnectionStates::default(),
+        dns_state: DnsState::default(),
         starter,
     };
     daemon.serve(service)?;
@@ -122,6 +129,14 @@ fn daemon_options(args: &Args, globals: &Globals) -> Result<DaemonOptions, Start
         let wrong = || StartError::Configuration(format!("--control {text}: no unix:/PATH"));
         options.control = Some(path.ok_or_else(wrong)?);
     }
+    let DaemonOptions { user, root, .. } = daemon_user(globals);
+    (options.user, options.root) = (user, root);
+    Ok(options)
+}
+
+/// The user and the root directory of the daemon, for tasks as well.
+pub(super) fn daemon_user(globals: &Globals) -> DaemonOptions {
+    let mut options = DaemonOptions::new(&globals.syslog_ident);
     options.user = match (&globals.user, globals.groups.is_empty()) {
         (Some(user), true) => Some(user.clone()),
         (Some(user), false) => Some(format!("{user}:{}", globals.groups.join(","))),
@@ -135,7 +150,7 @@ fn daemon_options(args: &Args, globals: &Globals) -> Result<DaemonOptions, Start
     if !rustix::process::geteuid().is_root() {
         options.user = None;
     }
-    Ok(options)
+    options
 }
 
 fn serve_options(globals: &Globals) -> ServeOptions {

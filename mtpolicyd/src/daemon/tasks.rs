@@ -8,13 +8,15 @@ use std::{
 };
 
 use policy_daemon::{Inherited, StartError, log::printable};
+use policy_dns::DnsOptions;
 
 use super::{background, explain, limits_command, start};
 use crate::{
     args::{Args, Task, USAGE},
     chain::Chain,
-    config::{Config, Findings, LoadOptions},
+    config::{Config, Findings, Globals, LoadOptions},
     config_general,
+    connection::Unwritten,
     journal::Journal,
     load::load,
     services::{Dns, Services},
@@ -51,8 +53,10 @@ pub fn run(args: &Args, inherited: Inherited) -> ExitCode {
         }
         Some(Task::Check) => check(args, &path),
         task => {
+            let unwritten = (*task == Some(Task::Explain)).then(Unwritten::default);
             let options = LoadOptions {
                 compat: args.compat,
+                unwritten: unwritten.as_ref(),
                 ..LoadOptions::default()
             };
             let (config, findings) = load(&path, options);
@@ -60,17 +64,32 @@ pub fn run(args: &Args, inherited: Inherited) -> ExitCode {
                 say(&findings);
                 return ExitCode::from(1);
             };
-            match task {
-                Some(Task::Dump) => dump(&config),
-                Some(Task::Cron(tasks)) => cron(args, &config, tasks),
-                Some(Task::Limits { key, is_reset }) => {
-                    limits_command::run(&config, key, *is_reset)
+            match (task, unwritten) {
+                (Some(Task::Dump), _) => dump(&config),
+                (Some(Task::Cron(tasks)), _) => {
+                    as_daemon(&config.globals).unwrap_or_else(|| cron(args, &config, tasks))
                 }
-                Some(Task::Explain) => explain::run(args, config),
+                (Some(Task::Limits { key, is_reset }), _) => as_daemon(&config.globals)
+                    .unwrap_or_else(|| limits_command::run(&config, key, *is_reset)),
+                (Some(Task::Explain), Some(unwritten)) => {
+                    // Outside of the daemon's root directory, as the daemon does.
+                    let servers = DnsOptions::from_system();
+                    as_daemon(&config.globals)
+                        .unwrap_or_else(|| explain::run(args, config, servers, unwritten))
+                }
                 _ => daemon(args, config, &findings, inherited),
             }
         }
     }
+}
+
+/// Takes the root directory and the user that the daemon has, for a task that meets stores: what it opens is what the daemon
+/// opens, and a file that it makes is the daemon's. The status is that of a failure.
+fn as_daemon(globals: &Globals) -> Option<ExitCode> {
+    let dropped = start::daemon_user(globals).drop_privileges();
+    let error = dropped.err()?;
+    eprintln!("mtpolicyd: {}", printable(error.line()));
+    Some(ExitCode::from(error.exit_status()))
 }
 
 fn daemon(args: &Args, config: Config, findings: &Findings, inherited: Inherited) -> ExitCode {
@@ -126,7 +145,7 @@ fn check(args: &Args, path: &Path) -> ExitCode {
     let options = LoadOptions {
         compat: args.compat,
         is_check: true,
-        previous: None,
+        ..LoadOptions::default()
     };
     let (_, findings) = load(path, options);
     say(&findings);

@@ -15,7 +15,7 @@ pub enum PluginError {
     /// A connection of the configuration has failed.
     #[error("{connection}: {error}")]
     Store {
-        /// Its name in the configuration.
+        /// Its name in the configuration, with what it leads to.
         connection: Arc<str>,
         /// What came.
         error: StoreError,
@@ -40,6 +40,12 @@ impl PluginError {
     /// An error in words.
     pub fn other(text: impl Into<String>) -> Self {
         Self::Other(text.into())
+    }
+
+    /// Whether a database has refused a statement, as where a table is missing.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let is_refused = |error: &StoreError| matches!(error, StoreError::Refused(_));
+        matches!(self, Self::Store { error, .. } if is_refused(error))
     }
 
     /// Whether the time of the request is over, here or in a nested chain.

@@ -98,6 +98,10 @@ impl Plugin for Fail2Ban {
             call.note(|| format!("ip {client} is of an own network: it is not banned"));
             return answer(None);
         }
+        if call.services().manner.is_rehearsal() {
+            call.note(|| format!("would add ip {client} to fail2ban jail {}", self.jail));
+            return answer(None);
+        }
         call.note(|| format!("adding ip {client} to fail2ban jail {}", self.jail));
         Step::later(async move {
             let banned = timeout(TIMEOUT, self.ban(client)).await;

@@ -33,7 +33,7 @@ impl MapHandle {
             path: path.to_owned(),
             file: Arc::default(),
         };
-        if let Err(error) = handle.check() {
+        if let Err(error) = Map::open(kind, path) {
             // The file may come later: the daemon starts.
             section.skipped(key, format!("`{key}`: {path}: {}", full_text(&error)));
         }
@@ -53,16 +53,6 @@ impl MapHandle {
     /// Whether it has keys that are looked up one by one, and no networks.
     pub(super) fn has_keys(&self) -> bool {
         matches!(self.kind, MapKind::Hash | MapKind::Cdb | MapKind::Texthash)
-    }
-
-    fn check(&self) -> Result<(), MapError> {
-        let suffix = match self.kind {
-            MapKind::Hash if !self.path.ends_with(".db") => ".db",
-            MapKind::Cdb if !self.path.ends_with(".cdb") => ".cdb",
-            _ => "",
-        };
-        let bytes = std::fs::read(format!("{}{suffix}", self.path))?;
-        Map::parse(self.kind, &bytes).map(drop)
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{
 struct Proxy {
     /// Nobody, until the configuration is refused for that.
     upstream: Option<Upstream<Connector>>,
+    /// The servers.
+    names: Vec<String>,
 }
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
@@ -58,7 +60,7 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
             None
         }
     });
-    Box::new(Proxy { upstream })
+    Box::new(Proxy { upstream, names })
 }
 
 /// `host:port`, `[address]:port`, a path, or with `inet:` or `unix:` before it.
@@ -78,6 +80,11 @@ impl Plugin for Proxy {
             let Some(upstream) = &self.upstream else {
                 return Err(PluginError::other("no host and no socket_path configured!"));
             };
+            if call.services().manner.is_explanation() {
+                let names = self.names.join(", ");
+                call.note(|| format!("would ask {names}, which may count the request"));
+                return Ok(None);
+            }
             let answer = upstream.ask(call.request()).await;
             let answer = answer.map_err(|exhausted| PluginError::Other(exhausted.to_string()))?;
             let action = String::from_utf8_lossy(answer.response.as_bytes()).into_owned();

@@ -73,11 +73,7 @@ fn file(section: &mut Section<'_>) -> Option<WatchedFile<Vec<Expression>>> {
 /// An expression a line; empty lines and those that begin with `#` count for nothing. As in the original a line that is no
 /// expression is left out.
 fn read(path: &Path) -> Result<(Vec<Expression>, Vec<String>), String> {
-    let file = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if file.len() > MAX_FILE {
-        return Err(format!("it has more than {MAX_FILE} bytes"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = policy_store::read_file(path, MAX_FILE).map_err(|error| error.to_string())?;
     let (mut expressions, mut left_out) = (Vec::new(), Vec::new());
     for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
         if line.trim().is_empty() || line.trim_start().starts_with('#') {

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{MAX_SIZE, Session};
-use crate::connection::StoreHandle;
+use crate::{connection::StoreHandle, error::PluginError};
 
 /// The parameters of a session cache.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,7 +91,7 @@ pub enum SessionError {
     Busy(String),
     /// The store has failed.
     #[error("session cache: {0}")]
-    Store(#[from] StoreError),
+    Store(PluginError),
 }
 
 impl SessionCache {
@@ -142,7 +142,8 @@ impl SessionCache {
         ) else {
             return Ok(Held::default());
         };
-        let store = handle.get().await?;
+        let failed = |error| SessionError::Store(handle.failed(error));
+        let store = handle.get().await.map_err(failed)?;
         let owner = format!("{:x}.{:x}", self.owner, self.locks.fetch_add(1, Relaxed));
         let lock_key = lock_key(instance);
         let mut held = Held {
@@ -161,7 +162,7 @@ impl SessionCache {
                 ttl: options.lock_timeout,
             };
             let locked = store.lock_and_get(lock, instance.as_bytes()).await;
-            match locked.inspect_err(|_| held.lock = None)? {
+            match locked.inspect_err(|_| held.lock = None).map_err(failed)? {
                 Locked::Held(value) => {
                     let session = value.as_deref().and_then(Session::decode);
                     held.session = session.unwrap_or_default();
@@ -195,23 +196,25 @@ impl HeldLock {
         let Some((handle, options)) = &self.cache.store else {
             return Ok(());
         };
-        let store = handle.get().await?;
+        let failed = |error| SessionError::Store(handle.failed(error));
+        let store = handle.get().await.map_err(failed)?;
         let lock_key = lock_key(&self.instance);
         let owner = self.owner.as_bytes();
         let value = session.encode();
         if !self.is_open || value.len() > MAX_SIZE {
-            store.compare_and_delete(lock_key.as_bytes(), owner).await?;
+            let unlocked = store.compare_and_delete(lock_key.as_bytes(), owner).await;
+            unlocked.map_err(failed)?;
         }
         if !self.is_open {
             return Ok(());
         }
         if value.len() > MAX_SIZE {
-            return Err(StoreError::TooLarge {
+            let error = StoreError::TooLarge {
                 size: value.len(),
                 limit: MAX_SIZE,
                 unit: "bytes of a session",
-            }
-            .into());
+            };
+            return Err(SessionError::Store(PluginError::Other(error.to_string())));
         }
         let lock = Lock {
             key: lock_key.as_bytes(),
@@ -220,7 +223,8 @@ impl HeldLock {
         };
         let ttl = Some(options.expire);
         let instance = self.instance.as_bytes();
-        store.set_and_unlock(lock, instance, &value, ttl).await?;
+        let kept = store.set_and_unlock(lock, instance, &value, ttl).await;
+        kept.map_err(failed)?;
         Ok(())
     }
 }

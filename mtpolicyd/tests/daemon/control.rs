@@ -196,7 +196,9 @@ fn a_limit_whose_store_is_away_says_so() {
     let failed = daemon.ctl(&["limits", "show", "alice"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(
-        failed.err.starts_with("mtpolicyd ctl: broken: away: "),
+        failed
+            .err
+            .starts_with("mtpolicyd ctl: broken: away (redis 127.0.0.1:1): connection failed: "),
         "{failed:?}"
     );
 }

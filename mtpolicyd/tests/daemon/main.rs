@@ -11,5 +11,8 @@ mod log_file;
 mod process;
 mod references;
 mod requests;
+mod stores;
 mod trace;
+mod unchanged;
+mod unreadable;
 mod world;

@@ -99,7 +99,8 @@ fn lines_of_the_manual() -> Vec<String> {
 const MADE_ELSEWHERE: &[&str] = &[
     "NAME: instance=ID, type=TYPE, t=Nms, plugin=PLUGIN, result=ACTION",
     "plugin NAME failed: REASON",
-    "connection NAME is back",
+    "connection NAME is back: SERVER",
+    "DNS answers again at SERVERS",
     "could not acquire lock for session ID: another request has it, this one goes on without",
     "session cache: REASON: requests go on without sessions",
     "session cache: REASON",

@@ -116,7 +116,7 @@ async fn a_store_that_is_away_fails_the_plugin() {
     let blocks = blocks.replace("on_error=continue\n", "");
     let answer = Checker::new(&blocks, "").ask("").await;
     assert!(
-        answer.starts_with("closed: plugin g failed: db: "),
+        answer.starts_with("closed: plugin g failed: db (sqlite /"),
         "{answer}"
     );
 }

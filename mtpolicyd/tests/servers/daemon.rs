@@ -11,7 +11,7 @@ use policy_testing::{
     process::{Client, Process, Signal, request, with_resolv_conf},
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mtpolicyd");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mtpolicyd");
 
 /// A running daemon, which ends with the test.
 pub(crate) struct Daemon {

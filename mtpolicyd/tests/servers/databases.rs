@@ -2,7 +2,7 @@
 
 use super::{
     redis::shown_and_reset,
-    support::{Server, databases, process::run, text},
+    support::{Server, databases, run, text},
     world::{Frame, World},
 };
 

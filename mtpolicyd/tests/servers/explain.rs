@@ -1,48 +1,162 @@
-//! `--explain` asks DNS lists as the daemon does: one that fails its test is not asked.
+//! `--explain` beside a daemon that counts in a database of a server: it sees what is there, and leaves it.
 
-use std::{fs, net::SocketAddr, process::Stdio};
-
-use policy_testing::{
-    NameServer,
-    process::{Process, with_resolv_conf},
+use std::{
+    fs::File,
+    process::{Command, Stdio},
 };
 
-const CONFIG: &str = "<VirtualHost 12345>
-name = test
-<Plugin listed>
-module = RBL
-domain = PREFIXlist.example
-</Plugin>
-</VirtualHost>
-";
+use policy_testing::process::Process;
 
-#[test]
-fn a_list_that_fails_its_test_is_named_and_not_asked() {
-    let process = std::process::id().to_le_bytes();
-    let address = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 3], 53));
-    let zone = "192.0.2.1@list.example A 127.0.0.3\n127.0.0.2@list.example A 127.0.0.2\n\
-        192.0.2.1@lost.list.example A 127.0.0.3\n";
-    let _server = NameServer::start_at(address, zone);
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let resolv_conf = file("resolv.conf", &format!("nameserver {}\n", address.ip()));
-    let request = file("request", "client_address=192.0.2.1\n\n");
-    for (prefix, expected) in [
-        ("", "action=reject delivery from 192.0.2.1 rejected"),
-        (
-            "lost.",
-            "list lost.list.example is not asked until it passes its test: the list has lost its test entry",
-        ),
-    ] {
-        let config = file("mtpolicyd.conf", &CONFIG.replace("PREFIX", prefix));
-        let mut command = with_resolv_conf(&resolv_conf, env!("CARGO_BIN_EXE_mtpolicyd"));
-        command.args(["--explain", "-c"]).arg(config);
-        let request = fs::File::open(&request).unwrap();
-        let ended = Process::of(command.stdin(Stdio::from(request))).end();
-        assert!(ended.out.contains(expected), "{ended:?}");
+use super::{
+    daemon::{Daemon, PROGRAM},
+    databases::connections,
+    support::databases,
+    world::World,
+};
+
+const PLUGINS: &str = "\
+<Plugin acct>
+  module = Accounting
+  fields = sender
+  time_pattern = t
+</Plugin>
+<Plugin quota>
+  module = Quota
+  field = sender
+  metric = count
+  threshold = 1000
+  time_pattern = t
+</Plugin>
+<Plugin pot>
+  module = Honeypot
+  store = db
+  recipients = trap@x
+  mode = passive
+</Plugin>
+<Plugin writes>
+  module = SqlList
+  field = sender
+  sql_query = WRITE
+  on_error = continue
+</Plugin>
+<Plugin limit>
+  module = Limit
+  store = db
+  limits = 5/1h
+  count_at = RCPT
+</Plugin>
+<Plugin grey>
+  module = Greylist
+  <Ticket>
+    module = Sql
+  </Ticket>
+  <AWL>
+    module = Sql
+  </AWL>
+</Plugin>";
+
+const REQUEST: [(&str, &str); 6] = [
+    ("protocol_state", "RCPT"),
+    ("recipient_count", "0"),
+    ("size", "10"),
+    ("sender", "a@y"),
+    ("recipient", "trap@x"),
+    ("client_address", "192.0.2.1"),
+];
+
+fn explain(daemon: &Daemon) -> String {
+    let mut input = "request=smtpd_access_policy\n".to_owned();
+    for (name, value) in REQUEST {
+        input.push_str(&format!("{name}={value}\n"));
     }
+    std::fs::write(daemon.path("input"), input).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["--explain", "-c"])
+        .arg(daemon.path("mtpolicyd.conf"))
+        .stdin(Stdio::from(File::open(daemon.path("input")).unwrap()));
+    let ended = Process::of(&mut command).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.out
+}
+
+async fn explanations_leave_a_database_as_it_is(dsn: &str, write: &str, key: &str) {
+    let connections = connections(dsn);
+    let daemon = Daemon::start(&connections, &PLUGINS.replace("WRITE", write));
+    let world = World::new(
+        &connections,
+        "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n",
+    );
+    let tables = "SELECT COUNT(*) FROM information_schema.tables \
+        WHERE table_name IN ('acct_sender', 'autowl', 'policy_store')";
+    let changes = [
+        "would do in db: ",
+        "would set `pot,192.0.2.1` in db",
+        "would count 1 for `limit 5:limit 6:sender 3:a@y` in db",
+        "would set `ticket 3:a@y 9:192.0.2.1 6:trap@x` in db",
+    ];
+    let text = explain(&daemon);
+    for part in changes.into_iter().chain(["sender a@y: 0 of 1000"]) {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(world.rows(tables).await, ["0"], "{text}");
+
+    for _ in 0..2 {
+        assert!(
+            daemon
+                .ask(&REQUEST)
+                .starts_with("defer greylisting is active")
+        );
+    }
+    assert_eq!(world.rows(tables).await, ["3"]);
+    let counted = format!("SELECT {key}, count, count_rcpt FROM acct_sender");
+    let kept = "SELECT COUNT(*) FROM policy_store";
+    let before = (world.rows(&counted).await, world.rows(kept).await);
+    let text = explain(&daemon);
+    for part in [
+        "sender a@y: 2 of 1000",
+        "ip 192.0.2.1 is in the honeypot",
+        "sender=a@y: 3 of 5/1h messages",
+        "writes (SqlList): error: db (",
+        "invalid greylisting ticket. wait again",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let is_refused = |text: &str| {
+        text.to_ascii_lowercase()
+            .replace('-', " ")
+            .contains("read only")
+    };
+    assert!(is_refused(&text), "{text}");
+    assert_eq!((world.rows(&counted).await, world.rows(kept).await), before);
+}
+
+#[tokio::test]
+async fn explanations_leave_mariadb_as_it_is() {
+    let (_server, dsn) = databases::mariadb();
+    let world = World::new(
+        &connections(&dsn),
+        "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n",
+    );
+    world
+        .execute("CREATE TABLE asked (sender VARCHAR(255))")
+        .await;
+    let write = "\"INSERT INTO asked VALUES (?) RETURNING sender\"";
+    explanations_leave_a_database_as_it_is(&dsn, write, "`key`").await;
+    assert_eq!(world.rows("SELECT COUNT(*) FROM asked").await, ["2"]);
+}
+
+#[tokio::test]
+async fn explanations_leave_postgres_as_it_is() {
+    let (_server, dsn) = databases::postgres();
+    let world = World::new(
+        &connections(&dsn),
+        "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n",
+    );
+    world
+        .execute("CREATE TABLE asked (sender VARCHAR(255))")
+        .await;
+    let write = "\"INSERT INTO asked VALUES (?) RETURNING sender\"";
+    explanations_leave_a_database_as_it_is(&dsn, write, "\"key\"").await;
+    assert_eq!(world.rows("SELECT COUNT(*) FROM asked").await, ["2"]);
 }

@@ -18,7 +18,7 @@ use policy_testing::{
 
 use super::{
     daemon::Daemon,
-    support::{Server, databases, directory, free_port, redis},
+    support::{Server, databases, directory, memcached, redis},
 };
 
 /// Callers that ask about mails of their own until they are ended. At RCPT the database, or the directory, gives a mail its
@@ -166,19 +166,7 @@ fn sessions(name: &str, module: &str, servers: &str, address: &str) -> String {
 
 #[test]
 fn sessions_in_memcached() {
-    let port = free_port().to_string();
-    let words = [
-        "memcached",
-        "-l",
-        "127.0.0.1",
-        "-p",
-        &port,
-        "-U",
-        "0",
-        "-u",
-        "nobody",
-    ];
-    let mut server = Server::start(&format!("127.0.0.1:{port}"), &words);
+    let mut server = memcached();
     let globals = sessions("memcached", "Memcached", "servers", server.address());
     fail(&mut server, "memcached", &globals, &sqlite_token());
 }

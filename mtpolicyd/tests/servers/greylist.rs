@@ -3,8 +3,7 @@
 use super::{
     databases::{administer, connections},
     hosts::greylist_together,
-    sessions::memcached,
-    support::{databases, redis},
+    support::{databases, memcached, redis},
     world::{Frame, World},
 };
 

@@ -5,6 +5,7 @@ mod databases;
 mod directory;
 mod end_of_message;
 mod explain;
+mod explain_lists;
 mod faults;
 mod greylist;
 #[path = "../stores/hosts.rs"]
@@ -16,6 +17,7 @@ mod postfix;
 mod redis;
 mod reload;
 mod sessions;
+mod silent_dns;
 mod support;
 mod webhook;
 #[allow(dead_code, reason = "the tests without servers use all of it")]

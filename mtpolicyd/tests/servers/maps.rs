@@ -1,7 +1,7 @@
 //! Files that `postmap` has written.
 
 use super::{
-    support::{process::run, text},
+    support::{run, text},
     world::{CONNECTIONS, Frame, World},
 };
 

@@ -2,7 +2,7 @@
 
 use super::{
     hosts::pass_on_a_session,
-    support::{Server, databases, free_port, redis},
+    support::{Server, databases, memcached, redis},
     world::World,
 };
 
@@ -16,22 +16,6 @@ async fn two_hosts(connection: &str, cache: &str) {
         )
     };
     pass_on_a_session([&host(), &host()]).await;
-}
-
-pub(super) fn memcached() -> Server {
-    let port = free_port().to_string();
-    let words = [
-        "memcached",
-        "-l",
-        "127.0.0.1",
-        "-p",
-        &port,
-        "-U",
-        "0",
-        "-u",
-        "nobody",
-    ];
-    Server::start(&format!("127.0.0.1:{port}"), &words)
 }
 
 #[tokio::test]

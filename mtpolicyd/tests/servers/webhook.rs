@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
-    support::process::run,
+    support::run,
     world::{Frame, World, web_request},
 };
 

@@ -38,7 +38,31 @@ async fn each_parameter_says_what_is_counted_where() {
                 "instance=2",
             ],
             ALL,
-            &["carol@acme.example 2 2 24690 24690"],
+            &["carol@acme.example 2 3 24690 37035"],
+        ),
+        (
+            "at RCPT each recipient counts once, and later requests add nothing",
+            "fields=sender",
+            &[
+                "instance=1 recipient=a@x size=10",
+                "instance=1 recipient=b@x size=10",
+                "instance=1 recipient=A@x size=10",
+                "instance=1 recipient= protocol_state=DATA recipient_count=2 size=10",
+                "instance=1 recipient= protocol_state=END-OF-MESSAGE recipient_count=2 size=12",
+            ],
+            ALL,
+            &["carol@acme.example 1 2 10 20"],
+        ),
+        (
+            "a mail that is counted at DATA has its number of recipients",
+            "fields=sender",
+            &[
+                "instance=1 recipient= protocol_state=DATA recipient_count=2 size=10",
+                "instance=1 recipient= protocol_state=END-OF-MESSAGE recipient_count=2 size=12",
+                "instance=1 recipient=b@x size=10",
+            ],
+            ALL,
+            &["carol@acme.example 1 2 10 20"],
         ),
         (
             "each field has a table; one that is absent or blank is left out",
@@ -209,7 +233,7 @@ async fn a_database_that_cannot_be_opened_fails_the_request_or_not_as_on_error_s
     let world = World::new(connections, &plugins(""));
     let answer = world.ask("").await;
     assert!(
-        answer.starts_with("closed: plugin p failed: db: "),
+        answer.starts_with("closed: plugin p failed: db (sqlite /"),
         "{answer}"
     );
     let world = World::new(connections, &plugins("on_error=continue"));

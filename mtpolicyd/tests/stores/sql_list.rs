@@ -95,7 +95,7 @@ async fn each_parameter_says_what_is_looked_up_and_answered() {
             "sql_query=\"SELECT a FROM nowhere WHERE a=?\"",
             &[(
                 "instance=1",
-                "closed: plugin p failed: db: refused: no such table: nowhere",
+                "closed: plugin p failed: db (sqlite @TMP@/db.sqlite): refused: no such table: nowhere",
             )],
         ),
     ];

@@ -52,7 +52,7 @@ pub fn write_lists<'a>(
     families.gauges("list_state", help, None, states)
 }
 
-/// Writes `dns_questions` and `dns_cached_answers`.
+/// Writes `dns_questions`, `dns_up` and `dns_cached_answers`.
 ///
 /// # Errors
 ///
@@ -62,6 +62,7 @@ pub fn write_questions(
     cached: usize,
     families: &mut Families<'_>,
 ) -> fmt::Result {
+    let is_up = usize::from(counts.is_answering());
     let counts = [
         ("cached", counts.cached),
         ("records", counts.records),
@@ -73,6 +74,7 @@ pub fn write_questions(
     let counts = counts.map(|(outcome, count)| ([("outcome", outcome)], count));
     let help = "Questions to DNS, by what came of them";
     families.counters("dns_questions", help, counts)?;
+    families.gauge("dns_up", "Whether name servers answer, 1 or 0", is_up)?;
     families.gauge("dns_cached_answers", "Answers of DNS that are kept", cached)
 }
 

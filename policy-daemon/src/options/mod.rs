@@ -22,6 +22,8 @@ mod names;
 pub(crate) use names::MAX_CLIENTS as MAX_CLIENTS_OPTION;
 pub use names::OptionNames;
 
+mod task;
+
 mod reloading;
 pub use reloading::{NextListeners, Reloaded, Reloading};
 

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{DnsList, Failing, Kind, ListError, SelfTest, Status, Subject};
+use super::{DnsList, Failing, Kind, ListError, SelfTest, Status, Subject, TestOutcome};
 use crate::{Name, Outcome, Question, RecordType, Resolver};
 
 impl DnsList {
@@ -95,7 +95,8 @@ fn judge(
     Some(verdict)
 }
 
-/// Tests lists at once, and again and again after a time; the usual one is an hour. `changed` is told of each
+/// Tests lists at once, and again and again after a time; the usual one is an hour. Where a list has not answered, all are
+/// tested again within a minute: a machine's network may come later than its daemons. `changed` is told of each
 /// status that has changed, so that it can be logged once.
 ///
 /// The future never ends by itself; dropping it ends the tests.
@@ -113,6 +114,14 @@ pub async fn keep_tested<L: AsRef<DnsList>>(
                 changed(list.as_ref(), status);
             }
         }
-        sleep(every).await;
+        let is_silent = |list: &L| {
+            let last = list.as_ref().last_test();
+            last.is_some_and(|test| test.outcome == TestOutcome::NoAnswer)
+        };
+        let is_due_soon = lists.iter().any(is_silent);
+        sleep(if is_due_soon { every.min(SOON) } else { every }).await;
     }
 }
+
+/// When lists are tested again that have not answered.
+const SOON: Duration = Duration::from_secs(60);

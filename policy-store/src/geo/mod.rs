@@ -7,7 +7,7 @@ mod names;
 
 use std::{fmt, net::IpAddr, path::Path};
 
-use crate::{MapError, map::read_file};
+use crate::{MapError, read_file};
 
 /// How large a file may be: 512 MiB. GeoLite2's cities have 60.
 const MAX_FILE: u64 = 512 << 20;
@@ -31,7 +31,8 @@ impl Countries {
     ///
     /// A file that cannot be read, or that has no countries.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GeoError> {
-        Self::parse(read_file(path.as_ref(), MAX_FILE).map_err(GeoError::Read)?)
+        let bytes = read_file(path, MAX_FILE);
+        Self::parse(bytes.map_err(|error| GeoError::Read(error.into()))?)
     }
 
     /// Reads the bytes of a file.

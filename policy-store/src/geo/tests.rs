@@ -116,7 +116,10 @@ fn what_has_no_countries_is_refused() {
         assert_eq!(Countries::parse(bytes).unwrap_err().to_string(), error);
     }
     let missing = Countries::open("/no/such/file").unwrap_err();
-    assert_eq!(missing.to_string(), "cannot be read");
+    assert_eq!(
+        missing.to_string(),
+        "cannot be read: No such file or directory (os error 2)"
+    );
 }
 
 #[cfg(feature = "geo")]

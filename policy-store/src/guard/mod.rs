@@ -122,11 +122,7 @@ impl Guard {
         work: impl Future<Output = Result<T, StoreError>>,
         is_proof: bool,
     ) -> Result<T, StoreError> {
-        if let Some(error) = self.breaker.refusal() {
-            self.breaker.count_refusal();
-            self.keep_trying();
-            return Err(error);
-        }
+        self.check()?;
         let mut call = Call::begin(self);
         let result = self.in_time(work).await;
         match &result {
@@ -134,6 +130,28 @@ impl Guard {
             ended => call.end(ended.as_ref().err()),
         }
         result
+    }
+
+    /// As `call`, for what a remote needs before its first call: it has no deadline but its own.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn begin<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.check()?;
+        let result = work.await.map_err(StoreError::shortened);
+        self.record(result.as_ref().err());
+        result
+    }
+
+    /// Refuses a call while the remote is away.
+    fn check(&self) -> Result<(), StoreError> {
+        let Some(error) = self.breaker.refusal() else {
+            return Ok(());
+        };
+        self.breaker.count_refusal();
+        self.keep_trying();
+        Err(error)
     }
 
     /// Takes note of how a call ended.

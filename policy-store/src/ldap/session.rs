@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::{DirectoryOptions, Entry};
-use crate::{StoreError, store::check_limit};
+use crate::{StoreError, read_file, store::check_limit};
 
 /// Results that are none of the question's fault: busy, unavailable, unwilling, a limit of time.
 const NOT_SERVING: [u32; 4] = [3, 51, 52, 80];
@@ -20,6 +20,9 @@ const SIZE_LIMIT: u32 = 4;
 
 /// How much the entries of an answer may have: what a store's value may have, which is a photograph and a page of text.
 const MAX_ANSWER: usize = crate::MAX_VALUE_LEN;
+
+/// How large the file of an authority may be: far more than all that a system trusts.
+const MAX_AUTHORITY: u64 = 16 << 20;
 
 pub(super) struct Session {
     ldap: Ldap,
@@ -146,8 +149,8 @@ async fn search(
 pub(super) fn tls_config(authority: &Path) -> Result<Arc<ClientConfig>, StoreError> {
     let refuse = |text: String| StoreError::Refused(format!("{}: {text}", authority.display()));
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(authority);
-    for certificate in certificates.map_err(|error| refuse(error.to_string()))? {
+    let text = read_file(authority, MAX_AUTHORITY).map_err(|error| refuse(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
         roots
             .add(certificate)

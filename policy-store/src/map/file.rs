@@ -17,7 +17,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{MAX_FILE, Map, MapError, MapKind, read_open};
+use super::{Map, MapError, MapKind, read_open};
+use crate::file::open_file;
 
 /// How often a file is looked at, at most.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -97,11 +98,7 @@ impl MapFile {
     ///
     /// A file that cannot be read, is no such table, or is locked by another program for more than ten seconds.
     pub async fn open(kind: MapKind, path: impl AsRef<Path>) -> Result<Self, MapError> {
-        let mut path = path.as_ref().as_os_str().to_owned();
-        if !path.as_encoded_bytes().ends_with(kind.suffix().as_bytes()) {
-            path.push(kind.suffix());
-        }
-        let path = PathBuf::from(path);
+        let path = kind.file(path.as_ref());
         let (version, map) = read_at_start(kind, path.clone()).await?;
         let state = State {
             map: Arc::new(map),
@@ -221,12 +218,12 @@ async fn read_at_start(kind: MapKind, path: PathBuf) -> Result<(Version, Map), M
 /// an old one, and it is read once more.
 async fn read(kind: MapKind, path: PathBuf) -> Result<Option<(Version, Map)>, MapError> {
     let read = move || {
-        let file = File::open(&path)?;
+        let file = open_file(&path)?;
         if !try_lock(&file)? {
             return Ok(None);
         }
         let version = Version::from(file.metadata()?);
-        let bytes = read_open(&file, MAX_FILE)?;
+        let bytes = read_open(&file)?;
         // Closing it ends the lock: the table is built without.
         drop(file);
         Ok(Some((version, Map::parse(kind, &bytes)?)))

@@ -10,14 +10,21 @@ mod regexp;
 mod texthash;
 
 use std::{
-    borrow::Cow, collections::HashMap, fs::File, io, net::IpAddr, path::Path, str::FromStr,
+    borrow::Cow,
+    collections::HashMap,
+    fs::File,
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
 };
 
 pub use self::file::MapFile;
+use crate::file::{open_file, read_open_file};
 
 /// How large a file of a map may be: 256 MiB.
-pub(crate) const MAX_FILE: u64 = 256 << 20;
+const MAX_FILE: u64 = 256 << 20;
 
 /// The kind of a table, by Postfix's names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +48,15 @@ pub enum MapKind {
 }
 
 impl MapKind {
+    /// The file of a path in Postfix's terms: without `.db` or `.cdb`, which are added where they are missing.
+    fn file(self, path: &Path) -> PathBuf {
+        let mut path = path.as_os_str().to_owned();
+        if !path.as_encoded_bytes().ends_with(self.suffix().as_bytes()) {
+            path.push(self.suffix());
+        }
+        path.into()
+    }
+
     /// The suffix that Postfix adds to a file's name.
     fn suffix(self) -> &'static str {
         match self {
@@ -110,6 +126,16 @@ impl Map {
         }))
     }
 
+    /// Reads the table of a path in Postfix's terms, as it is now. That blocks: it is for a check.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or is no such table.
+    pub fn open(kind: MapKind, path: impl AsRef<Path>) -> Result<Self, MapError> {
+        let file = open_file(kind.file(path.as_ref()))?;
+        Self::parse(kind, &read_open(&file)?)
+    }
+
     /// The value of a key: none if the table has none. Keys of tables with keys are looked up in lower case, as Postfix
     /// does; what they are in the file was made so by `postmap`. `$1` in the text of an expression is replaced.
     pub fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
@@ -157,19 +183,11 @@ fn without_zeros(pairs: Pairs<'_>) -> HashMap<Vec<u8>, Vec<u8>> {
         .collect()
 }
 
-/// Reads a whole file, if it is not too large.
-pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, MapError> {
-    read_open(&File::open(path)?, limit)
-}
-
-fn read_open(file: &File, limit: u64) -> Result<Vec<u8>, MapError> {
-    use io::Read as _;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(MapError::TooLarge(limit));
-    }
-    Ok(bytes)
+fn read_open(file: &File) -> Result<Vec<u8>, MapError> {
+    read_open_file(file, MAX_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => MapError::TooLarge(MAX_FILE),
+        _ => error.into(),
+    })
 }
 
 /// Why a file is no table.
@@ -177,8 +195,8 @@ fn read_open(file: &File, limit: u64) -> Result<Vec<u8>, MapError> {
 #[non_exhaustive]
 pub enum MapError {
     /// It cannot be read.
-    #[error("cannot be read")]
-    Read(#[source] Arc<io::Error>),
+    #[error("cannot be read: {0}")]
+    Read(Arc<io::Error>),
     /// It is larger than so many bytes.
     #[error("larger than {0} bytes")]
     TooLarge(u64),

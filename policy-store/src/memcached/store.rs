@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
-    store::{check_size, short_key},
+    store::{check_value, short_key},
     wall_clock::now_ms,
     window::{WindowState, check_event},
 };
@@ -99,7 +99,7 @@ impl Store for MemcachedStore {
 
     fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let entry = self.entry(key)?;
             entry.server.guard.call(entry.set(value, ttl)).await
         })
@@ -112,7 +112,7 @@ impl Store for MemcachedStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let entry = self.entry(key)?;
             entry.server.guard.call(entry.insert(value, ttl)).await
         })
@@ -126,7 +126,7 @@ impl Store for MemcachedStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let entry = self.entry(key)?;
             let exptime = exptime(ttl, now_ms());
             entry
@@ -139,7 +139,6 @@ impl Store for MemcachedStore {
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         Box::pin(async move {
-            check_size(key, b"")?;
             let entry = self.entry(key)?;
             entry.server.guard.call(entry.add(delta, ttl)).await
         })
@@ -175,10 +174,21 @@ impl Store for MemcachedStore {
         event: Event<'a>,
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
-            check_size(key, b"")?;
             check_event(windows, event)?;
             let entry = self.entry(key)?;
             entry.server.guard.call(entry.count(windows, event)).await
+        })
+    }
+
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
+            state.preview(now_ms(), windows, events)
         })
     }
 
@@ -191,7 +201,7 @@ impl Store for MemcachedStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         Box::pin(async move {
-            check_size(lock.key, lock.owner)?;
+            check_value(lock.owner)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
             entry.lock_and_get(lock, &of, &self.inner.locks).await
         })
@@ -205,7 +215,7 @@ impl Store for MemcachedStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let (entry, of) = (self.entry(lock.key)?, self.entry(key)?);
             let locks = &self.inner.locks;
             entry.set_and_unlock(lock, locks, &of, value, ttl).await

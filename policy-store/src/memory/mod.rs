@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use self::entries::Entries;
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
-    store::{check_size, number, sum},
+    store::{check_value, fitting, number, sum},
     wall_clock::millis,
     window::{WindowState, check_event},
 };
@@ -109,13 +109,14 @@ impl Store for MemoryStore {
     fn get<'a>(&'a self, key: &'a [u8]) -> Answer<'a, Option<Bytes>> {
         answer(move || {
             let (entries, now) = self.lock();
-            Ok(entries.get(key, now).cloned())
+            Ok(entries.get(&fitting(key), now).cloned())
         })
     }
 
     fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
         answer(move || {
-            check_size(key, value)?;
+            check_value(value)?;
+            let key = &*fitting(key);
             let (mut entries, now) = self.lock();
             entries.set(key, value, ttl, now)
         })
@@ -128,7 +129,8 @@ impl Store for MemoryStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         answer(move || {
-            check_size(key, value)?;
+            check_value(value)?;
+            let key = &*fitting(key);
             let (mut entries, now) = self.lock();
             let is_absent = entries.get(key, now).is_none();
             if is_absent {
@@ -146,7 +148,8 @@ impl Store for MemoryStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         answer(move || {
-            check_size(key, value)?;
+            check_value(value)?;
+            let key = &*fitting(key);
             let (mut entries, now) = self.lock();
             let is_expected = entries.get(key, now).is_some_and(|value| value == expected);
             if is_expected {
@@ -158,7 +161,7 @@ impl Store for MemoryStore {
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         answer(move || {
-            check_size(key, b"")?;
+            let key = &*fitting(key);
             let (mut entries, now) = self.lock();
             let Some(value) = entries.get(key, now) else {
                 let sum = sum(0, delta)?;
@@ -174,12 +177,13 @@ impl Store for MemoryStore {
     fn delete<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool> {
         answer(move || {
             let (mut entries, now) = self.lock();
-            Ok(entries.remove(key, now))
+            Ok(entries.remove(&fitting(key), now))
         })
     }
 
     fn compare_and_delete<'a>(&'a self, key: &'a [u8], expected: &'a [u8]) -> Answer<'a, bool> {
         answer(move || {
+            let key = &*fitting(key);
             let (mut entries, now) = self.lock();
             let is_expected = entries.get(key, now).is_some_and(|value| value == expected);
             Ok(is_expected && entries.remove(key, now))
@@ -193,7 +197,7 @@ impl Store for MemoryStore {
         event: Event<'a>,
     ) -> Answer<'a, Usage> {
         answer(move || {
-            check_size(key, b"")?;
+            let key = &*fitting(key);
             check_event(windows, event)?;
             let (mut entries, now) = self.lock();
             let state = entries
@@ -207,11 +211,27 @@ impl Store for MemoryStore {
         })
     }
 
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        answer(move || {
+            let (entries, now) = self.lock();
+            let state = entries
+                .get(&fitting(key), now)
+                .map(|value| WindowState::decode(value));
+            let state = state.unwrap_or_default();
+            state.preview(self.clock_ms(now), windows, events)
+        })
+    }
+
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
         answer(move || {
             let (entries, now) = self.lock();
             let state = entries
-                .get(key, now)
+                .get(&fitting(key), now)
                 .map(|value| WindowState::decode(value));
             Ok(state.unwrap_or_default().usage(self.clock_ms(now), windows))
         })
@@ -219,12 +239,13 @@ impl Store for MemoryStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         answer(move || {
-            check_size(lock.key, lock.owner)?;
+            check_value(lock.owner)?;
+            let (key, name) = (&*fitting(key), &*fitting(lock.key));
             let (mut entries, now) = self.lock();
-            if entries.get(lock.key, now).is_some() {
+            if entries.get(name, now).is_some() {
                 return Ok(Locked::Busy);
             }
-            entries.set(lock.key, lock.owner, Some(lock.ttl), now)?;
+            entries.set(name, lock.owner, Some(lock.ttl), now)?;
             Ok(Locked::Held(entries.get(key, now).cloned()))
         })
     }

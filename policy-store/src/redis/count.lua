@@ -4,8 +4,8 @@
 --
 -- KEYS[1]  the key
 -- ARGV[1]  the time in milliseconds; nothing is the server's own
--- ARGV[2]  amount, distinct, or show
--- ARGV[3]  the amount, or the value's fingerprint
+-- ARGV[2]  amount, distinct, show, preview-amount, or preview-distinct
+-- ARGV[3]  the amount, or the value's fingerprint; of a preview several, amounts with commas between them
 -- ARGV[4]  1 if what is not allowed counts
 -- ARGV[5]  how many distinct values are remembered
 -- ARGV[6]  how long all this is kept, in milliseconds
@@ -110,6 +110,45 @@ if kind == 'show' then
     return answer(is_allowed(used, same(1)), used)
 end
 
+-- How much a distinct value adds to each window: nothing where it is counted already.
+local function added(seen)
+    local more = {}
+    for i, length in ipairs(lengths) do
+        local is_live = seen and seen + length > now and seen <= now + length
+        more[i] = is_live and 0 or 1
+    end
+    return more
+end
+
+-- What the last of several events would give. Nothing is written.
+if kind == 'preview-amount' or kind == 'preview-distinct' then
+    local is_amount = kind == 'preview-amount'
+    local used = same(0)
+    if is_amount and type_of == 'hash' then
+        used = amounts()
+    elseif not is_amount and type_of == 'zset' then
+        used = values()
+    end
+    local allowed, counted = true, {}
+    for part in event:gmatch(is_amount and '[^,]+' or ('.'):rep(8)) do
+        local more
+        if is_amount then
+            more = same(tonumber(part))
+        else
+            local seen = type_of == 'zset' and redis.call('ZSCORE', key, part)
+            more = added(counted[part] and now or tonumber(seen or nil))
+        end
+        allowed = is_allowed(used, more)
+        if allowed or counts_all then
+            counted[part] = true
+            for i = 1, #used do
+                used[i] = used[i] + more[i]
+            end
+        end
+    end
+    return answer(allowed, used)
+end
+
 if kind == 'amount' then
     if type_of ~= 'hash' and type_of ~= 'none' then
         redis.call('DEL', key)
@@ -138,11 +177,7 @@ redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - longest))
 redis.call('ZREMRANGEBYSCORE', key, '(' .. text(now + longest), '+inf')
 local used = values()
 local seen = tonumber(redis.call('ZSCORE', key, event) or nil)
-local more = {}
-for i, length in ipairs(lengths) do
-    local is_live = seen and seen + length > now and seen <= now + length
-    more[i] = is_live and 0 or 1
-end
+local more = added(seen)
 local allowed = is_allowed(used, more)
 if allowed or counts_all then
     if seen or redis.call('ZCARD', key) < tonumber(ARGV[5]) then

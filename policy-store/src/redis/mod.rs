@@ -3,6 +3,7 @@
 mod bounded;
 mod cluster;
 mod error;
+mod event;
 mod job;
 mod link;
 mod open;

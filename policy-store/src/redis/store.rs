@@ -1,26 +1,30 @@
 //! A store on Redis or Valkey.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, Script, cmd};
 
 use super::{
     RedisOptions, RedisServers,
-    cluster::{Cluster, slot},
+    cluster::{Cluster, slot, tag},
+    event,
     job::Job,
     script,
     server::Server,
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, MAX_DISTINCT, Store, StoreError, Usage, Windows,
-    store::{check_size, sum},
+    store::{check_value, fitting, short_key, sum},
     wall_clock::millis,
-    window::{check_event, counted, fingerprint},
+    window::check_event,
 };
 
 /// The longest time to live: a hundred years. Redis refuses what its clock does not reach.
 const MAX_TTL_MS: u64 = 100 * 366 * 86_400_000;
+
+/// How long a tag of a long key may be that is kept as it is, in bytes.
+const MAX_TAG_LEN: usize = 256;
 
 /// How long the call of a script is as a rule, in bytes.
 const USUAL_CALL: usize = 512;
@@ -28,6 +32,9 @@ const USUAL_CALL: usize = 512;
 /// A store on Redis, Valkey, or what speaks their protocol and runs scripts. All calls share one connection to each
 /// server. Each is one command or one script, and one round trip, but for a count with a mark, which has two: a cluster
 /// may have both keys on different servers. Windows slide by the server's clock.
+///
+/// The protocol has nothing but their order to tell which answer is for which call. After one that is late, or of a kind that
+/// its call cannot have, a new connection is made. A server that left an answer out and went on would not be noticed before.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     servers: Servers,
@@ -69,7 +76,15 @@ impl RedisStore {
     }
 
     fn key(&self, key: &[u8]) -> Vec<u8> {
-        [&*self.prefix, key].concat()
+        let kept = fitting(key);
+        match (&kept, tag(key)) {
+            // The hash of a long key is with the server of its tag as well.
+            (Cow::Owned(hash), Some(tag)) => {
+                let tag = short_key(tag, MAX_TAG_LEN, |_| true);
+                [&*self.prefix, b"{", &tag, b"}", hash].concat()
+            }
+            _ => [&*self.prefix, &kept].concat(),
+        }
     }
 
     async fn script<T: redis::FromRedisValue>(
@@ -109,7 +124,7 @@ impl RedisStore {
         ttl: Option<Duration>,
         if_absent: bool,
     ) -> Result<bool, StoreError> {
-        check_size(key, value)?;
+        check_value(value)?;
         let mut command = cmd("SET");
         command.arg(self.key(key)).arg(value);
         if if_absent {
@@ -129,7 +144,6 @@ impl RedisStore {
         kind: &str,
         event: &[u8],
     ) -> Result<Usage, StoreError> {
-        check_size(key, b"")?;
         let mut call = begin(&script::COUNT, 1);
         call.arg(self.key(key)).arg("").arg(kind).arg(event);
         call.arg(u8::from(windows.counts_all()))
@@ -157,7 +171,7 @@ fn begin(script: &Script, keys: usize) -> Cmd {
 
 /// A value that was stored by another program may be too large.
 fn read(value: Vec<u8>) -> Result<Bytes, StoreError> {
-    check_size(b"", &value)?;
+    check_value(&value)?;
     Ok(value.into())
 }
 
@@ -201,7 +215,7 @@ impl Store for RedisStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let arguments = [expected, value, &milliseconds(ttl)];
             self.script(&script::COMPARE_AND_SET, &[key], &arguments)
                 .await
@@ -210,7 +224,6 @@ impl Store for RedisStore {
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         Box::pin(async move {
-            check_size(key, b"")?;
             sum(0, delta)?;
             let arguments = [delta.to_string().into_bytes(), milliseconds(ttl)];
             let arguments = arguments.each_ref().map(Vec::as_slice);
@@ -246,17 +259,20 @@ impl Store for RedisStore {
     ) -> Answer<'a, Usage> {
         Box::pin(async move {
             check_event(windows, event)?;
-            match event {
-                Event::Amount(amount) => {
-                    let amount = counted(amount).to_string();
-                    self.windows(key, windows, "amount", amount.as_bytes())
-                        .await
-                }
-                Event::Distinct(value) => {
-                    let value = fingerprint(value).to_be_bytes();
-                    self.windows(key, windows, "distinct", &value).await
-                }
-            }
+            let (kind, event) = event::one(event);
+            self.windows(key, windows, kind, &event).await
+        })
+    }
+
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            let (kind, events) = event::several(windows, events)?;
+            self.windows(key, windows, kind, &events).await
         })
     }
 
@@ -266,7 +282,7 @@ impl Store for RedisStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         Box::pin(async move {
-            check_size(lock.key, lock.owner)?;
+            check_value(lock.owner)?;
             let arguments = [lock.owner, &milliseconds(Some(lock.ttl))];
             let keys = [lock.key, key];
             let answer: Vec<redis::Value> = self
@@ -292,7 +308,7 @@ impl Store for RedisStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let arguments = [lock.owner, value, &milliseconds(ttl)];
             self.script(&script::SET_AND_UNLOCK, &[lock.key, key], &arguments)
                 .await

@@ -4,7 +4,7 @@ mod conninfo;
 
 use std::fmt;
 
-use crate::Secret;
+use crate::{Secret, address::Address};
 
 /// Which kind of database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -129,12 +129,19 @@ impl Dsn {
     /// The remote's name for people: no user, no password.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn remote_name(&self) -> String {
-        let place = self
-            .socket
-            .as_deref()
-            .or(self.host.as_deref())
-            .unwrap_or("127.0.0.1");
-        format!("{} {place} {}", self.driver, self.database)
+        let Self {
+            driver, database, ..
+        } = self;
+        if let Some(socket) = &self.socket {
+            return format!("{driver} {socket} {database}");
+        }
+        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let usual = match driver {
+            Driver::Mysql => 3306,
+            _ => 5432,
+        };
+        let address = Address::Inet(host.to_owned(), self.port.unwrap_or(usual));
+        format!("{driver} {address} {database}")
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), InvalidDsn> {

@@ -75,6 +75,8 @@ pub struct SqlOptions {
     /// How many connections there are at most. 8: what is asked comes from a few workers, and each costs the server a
     /// thread or a process.
     pub max_connections: usize,
+    /// Whether the server is to refuse all that writes. No.
+    pub read_only: bool,
     /// How many rows, and bytes in all, an answer may have. 10,000 and 16 MiB.
     pub max_rows: usize,
     /// See `max_rows`.
@@ -86,6 +88,7 @@ impl Default for SqlOptions {
         Self {
             remote: RemoteOptions::default(),
             max_connections: 8,
+            read_only: false,
             max_rows: 10_000,
             max_bytes: 16 << 20,
         }

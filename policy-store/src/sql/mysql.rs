@@ -84,6 +84,10 @@ impl Remote {
     async fn limit_statements(&self, connection: &mut Conn) -> Result<(), StoreError> {
         let limit = millis(self.options.remote.deadline_to_tell());
         let mariadb = format!("SET SESSION max_statement_time = {}", limit as f64 / 1000.0);
+        if self.options.read_only {
+            let only = "SET SESSION TRANSACTION READ ONLY";
+            connection.query_drop(only).await.map_err(error)?;
+        }
         let mysql = format!("SET SESSION max_execution_time = {limit}");
         match connection.query_drop(mariadb).await {
             Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_VARIABLE => {

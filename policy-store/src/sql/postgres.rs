@@ -57,7 +57,12 @@ impl Postgres {
         }
         // The server ends what nobody waits for any more.
         let limit = millis(options.remote.deadline_to_tell());
-        let limit = format!("-c statement_timeout={limit}");
+        let only = if options.read_only {
+            " -c default_transaction_read_only=on"
+        } else {
+            ""
+        };
+        let limit = format!("-c statement_timeout={limit}{only}");
         connect
             .dbname(&dsn.database)
             .options(&limit)

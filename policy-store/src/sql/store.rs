@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::table::Table;
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Sql, Store, StoreError, Usage, Value, Windows,
-    store::{check_size, number, short_key, sum},
+    store::{check_value, number, short_key, sum},
     wall_clock::{expiry_ms, now_ms},
     window::{WindowState, check_event},
 };
@@ -167,7 +167,7 @@ impl Store for SqlStore {
 
     fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
         self.in_time(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             let params = [id(key), value.into(), end(now_ms(), ttl)];
             self.write(self.table.set, &params).await?;
             Ok(())
@@ -181,7 +181,7 @@ impl Store for SqlStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         self.in_time(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             self.insert(key, value, ttl).await
         })
     }
@@ -194,14 +194,13 @@ impl Store for SqlStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         self.in_time(async move {
-            check_size(key, value)?;
+            check_value(value)?;
             self.update(key, expected, value, ttl).await
         })
     }
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         self.in_time(async move {
-            check_size(key, b"")?;
             self.change(key, ttl, None, |value| {
                 let sum = sum(value.map_or(Ok(0), number)?, delta)?;
                 Ok((sum.to_string().into_bytes(), sum))
@@ -231,7 +230,6 @@ impl Store for SqlStore {
         event: Event<'a>,
     ) -> Answer<'a, Usage> {
         self.in_time(async move {
-            check_size(key, b"")?;
             check_event(windows, event)?;
             let ttl = Some(Duration::from_millis(windows.span_ms()));
             self.change(key, ttl, ttl, |value| {
@@ -240,6 +238,18 @@ impl Store for SqlStore {
                 Ok((state.encode(), usage))
             })
             .await
+        })
+    }
+
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        self.in_time(async move {
+            let state = WindowState::decode(&self.read(key).await?.unwrap_or_default());
+            state.preview(now_ms(), windows, events)
         })
     }
 
@@ -252,7 +262,7 @@ impl Store for SqlStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         self.in_time(async move {
-            check_size(lock.key, lock.owner)?;
+            check_value(lock.owner)?;
             if !self.insert(lock.key, lock.owner, Some(lock.ttl)).await? {
                 return Ok(Locked::Busy);
             }

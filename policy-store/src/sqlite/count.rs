@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::table::Table;
 use crate::{
     Event, StoreError, Usage, Windows,
-    store::check_size,
+    store::own_key,
     window::{WindowState, check_event},
 };
 
@@ -23,10 +23,9 @@ enum Owned {
 
 impl Count {
     pub(super) fn new(key: &[u8], windows: &Windows, event: Event<'_>) -> Result<Self, StoreError> {
-        check_size(key, b"")?;
         check_event(windows, event)?;
         Ok(Self {
-            key: key.to_vec(),
+            key: own_key(key),
             windows: windows.clone(),
             event: match event {
                 Event::Amount(amount) => Owned::Amount(amount),

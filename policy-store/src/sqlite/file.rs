@@ -2,11 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use rusqlite::Connection;
-
 use super::{
     error::error,
     open::{connect, patience_at_start},
+    opened::Opened,
     options::SqliteOptions,
     thread::{Thread, Work},
 };
@@ -22,6 +21,34 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The file, which is opened when it is first needed.
+    pub fn new(options: SqliteOptions) -> Self {
+        let options = Arc::new(options);
+        let for_thread = options.clone();
+        let deadline = options.remote.deadline_to_tell();
+        let at_start = patience_at_start(&options);
+        let thread = Thread::new(deadline, at_start, move |patience| {
+            connect(&for_thread, patience)
+        });
+        let for_probe = thread.clone();
+        let work = if options.read_only {
+            Work::Read
+        } else {
+            Work::Write
+        };
+        let probe = move || {
+            let thread = for_probe.clone();
+            Box::pin(async move { thread.run(work, |_| Ok(())).await }) as _
+        };
+        let name = format!("sqlite {}", options.path.display());
+        let guard = Guard::new(name, options.remote.clone(), Box::new(probe));
+        Self {
+            thread,
+            options,
+            guard,
+        }
+    }
+
     /// Opens the file. A start is no request: while another process has the file locked, it waits for ten seconds, or for
     /// the deadline if that is longer.
     ///
@@ -29,31 +56,28 @@ impl Sqlite {
     ///
     /// The error that keeps it from being opened, or read as a database.
     pub async fn open(options: SqliteOptions) -> Result<Self, StoreError> {
-        let options = Arc::new(options);
-        let for_thread = options.clone();
-        let deadline = options.remote.deadline_to_tell();
-        let at_start = patience_at_start(&options);
-        let thread = Thread::spawn(deadline, at_start, move |patience| {
-            connect(&for_thread, patience)
-        })?;
-        let for_probe = thread.clone();
-        let probe = move || {
-            let thread = for_probe.clone();
-            Box::pin(async move { thread.run(Work::Write, |_| Ok(())).await }) as _
-        };
-        let name = format!("sqlite {}", options.path.display());
-        let guard = Guard::new(name, options.remote.clone(), Box::new(probe));
-        let file = Self {
-            thread,
-            options,
-            guard,
-        };
-        file.run_at_start(|connection| {
-            let read = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
+        let file = Self::new(options);
+        file.start().await?;
+        Ok(file)
+    }
+
+    /// Opens the file now, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`open`](Self::open).
+    pub async fn start(&self) -> Result<(), StoreError> {
+        self.run_at_start(|opened| {
+            let read = opened.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
             read.map_err(error)
         })
-        .await?;
-        Ok(file)
+        .await
+    }
+
+    /// How often the path was found to lead to another file than the one that is open, or to none, and was opened again.
+    /// What the old file held is not in the new one.
+    pub fn replaced(&self) -> u64 {
+        self.thread.replaced()
     }
 
     /// The breaker of the file.
@@ -65,7 +89,7 @@ impl Sqlite {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: Work,
-        run: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        run: impl FnOnce(&Opened) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.guard.call(self.thread.run(work, run)).await
     }
@@ -73,17 +97,17 @@ impl Sqlite {
     /// Does something before the first request. It may wait for a lock for longer than a call.
     pub(super) async fn run_at_start<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        run: impl FnOnce(&Opened) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let options = self.options.clone();
-        let patient = move |connection: &Connection| {
+        let patient = move |connection: &Opened| {
             let wait = |time| connection.busy_timeout(time).map_err(error);
             wait(patience_at_start(&options))?;
             let result = run(connection);
             wait(options.remote.deadline_to_tell())?;
             result
         };
-        self.thread.run(Work::Read, patient).await
+        self.guard.begin(self.thread.run(Work::Read, patient)).await
     }
 }
 

@@ -4,6 +4,7 @@ mod count;
 mod error;
 mod file;
 mod open;
+mod opened;
 mod options;
 mod query;
 mod store;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{
     error::{error, is_locked},
+    opened::Opened,
     options::SqliteOptions,
 };
 use crate::StoreError;
@@ -23,24 +24,43 @@ pub(super) fn patience_at_start(options: &SqliteOptions) -> Duration {
 }
 
 /// Opens the file. While it is locked, the thread waits for as long as `patience`.
-pub(super) fn connect(
-    options: &SqliteOptions,
-    patience: Duration,
-) -> Result<Connection, StoreError> {
-    if options.create && options.path != Path::new(":memory:") {
-        make_private(&options.path)?;
-    }
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    flags.set(OpenFlags::SQLITE_OPEN_CREATE, options.create);
-    let connection = Connection::open_with_flags(&options.path, flags).map_err(error)?;
+pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Opened, StoreError> {
+    let path = &options.path;
+    let is_memory = path == Path::new(":memory:");
+    let connection = if is_memory || (options.read_only && !path.exists()) {
+        Connection::open_in_memory()
+    } else {
+        check_kind(path)?;
+        if options.create && !options.read_only {
+            make_private(path)?;
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_READ_ONLY, options.read_only);
+        flags.set(OpenFlags::SQLITE_OPEN_READ_WRITE, !options.read_only);
+        flags.set(
+            OpenFlags::SQLITE_OPEN_CREATE,
+            options.create && !options.read_only,
+        );
+        Connection::open_with_flags(path, flags)
+    };
+    let connection = connection.map_err(error)?;
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
-    if options.write_ahead {
+    if options.write_ahead && !options.read_only {
         set_write_ahead(&connection, patience).map_err(error)?;
     }
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
+    Ok(Opened::new(connection, options))
+}
+
+/// Refuses a pipe, which would be waited for, and a device.
+fn check_kind(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(StoreError::NotServing("no regular file".into())),
+        // What is missing is made, or opening it says why not.
+        _ => Ok(()),
+    }
 }
 
 /// Makes an empty file that only its owner can read; SQLite would let the umask decide.

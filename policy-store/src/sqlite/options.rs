@@ -18,6 +18,8 @@ pub struct SqliteOptions {
     /// A value that was written is there after a crash of the process; after one of the machine the last moments may be lost.
     /// Otherwise the file's own mode stays, and each commit waits for the disk.
     pub write_ahead: bool,
+    /// Whether nothing is written: a file or a table that is missing counts as an empty one, and is not made. No.
+    pub read_only: bool,
     /// Deadline and breaker: for a file that another process keeps locked. `deadline` is also SQLite's busy time-out.
     pub remote: RemoteOptions,
     /// How many rows, and bytes in all, an answer may have. 10,000 and 16 MiB.
@@ -33,6 +35,7 @@ impl SqliteOptions {
             path: path.into(),
             create: true,
             write_ahead: true,
+            read_only: false,
             remote: RemoteOptions::default(),
             max_rows: 10_000,
             max_bytes: 16 << 20,

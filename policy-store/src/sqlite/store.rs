@@ -15,12 +15,12 @@ use super::{
     count::Count,
     error::error,
     file::Sqlite,
-    table::{Table, create, get},
+    table::{Table, get},
     thread::Work,
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Mark, Store, StoreError, Usage, Windows,
-    store::{check_size, number, sum},
+    store::{check_value, number, own_key, sum},
     wall_clock::now_ms,
     window::WindowState,
 };
@@ -33,8 +33,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 ///
 /// Processes of one host and one user may share it; a network's file system does not do for that. For several users make
 /// an empty file with mode 0660 first, in a directory with mode 2770, both of a group that all of them are in: SQLite makes
-/// files beside it. Stop all processes before the file is removed or replaced: those that have it open go on with the
-/// old one, and each file has counts of its own.
+/// files beside it. A file that is removed or replaced is noticed within a second or with the next call, and the new one
+/// is used: see [`Sqlite::replaced`].
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     file: Sqlite,
@@ -50,7 +50,7 @@ impl SqliteStore {
     ///
     /// The error that keeps it from being made.
     pub async fn new(file: Sqlite) -> Result<Self, StoreError> {
-        file.run_at_start(|connection| create(connection).map_err(error))
+        file.run_at_start(|opened| opened.with_table().map(|_| ()))
             .await?;
         Ok(Self {
             file,
@@ -97,8 +97,8 @@ impl SqliteStore {
         run: impl FnOnce(&Connection, u64) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.file
-            .run(Work::Read, move |connection| {
-                run(connection, now_ms()).map_err(error)
+            .run(Work::Read, move |opened| {
+                run(opened.with_table()?, now_ms()).map_err(error)
             })
             .await
     }
@@ -114,9 +114,9 @@ impl SqliteStore {
             .is_multiple_of(every);
         let most = self.max_entries;
         self.file
-            .run(Work::Write, move |connection| {
+            .run(Work::Write, move |opened| {
                 let table = Table {
-                    connection,
+                    connection: opened.with_table()?,
                     now: now_ms(),
                 };
                 let result = run(&table);
@@ -132,7 +132,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn get<'a>(&'a self, key: &'a [u8]) -> Answer<'a, Option<Bytes>> {
         Box::pin(async move {
-            let key = key.to_vec();
+            let key = own_key(key);
             let value = self
                 .read(move |connection, now| get(connection, &key, now))
                 .await?;
@@ -142,8 +142,8 @@ impl Store for SqliteStore {
 
     fn set<'a>(&'a self, key: &'a [u8], value: &'a [u8], ttl: Option<Duration>) -> Answer<'a, ()> {
         Box::pin(async move {
-            check_size(key, value)?;
-            let (key, value) = (key.to_vec(), value.to_vec());
+            check_value(value)?;
+            let (key, value) = (own_key(key), value.to_vec());
             self.write(move |table| table.set(&key, &value, ttl)).await
         })
     }
@@ -155,8 +155,8 @@ impl Store for SqliteStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
-            let (key, value) = (key.to_vec(), value.to_vec());
+            check_value(value)?;
+            let (key, value) = (own_key(key), value.to_vec());
             self.write(move |table| {
                 let is_absent = table.get(&key)?.is_none();
                 if is_absent {
@@ -176,8 +176,8 @@ impl Store for SqliteStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
-            let (key, expected, value) = (key.to_vec(), expected.to_vec(), value.to_vec());
+            check_value(value)?;
+            let (key, expected, value) = (own_key(key), expected.to_vec(), value.to_vec());
             self.write(move |table| {
                 let is_expected = table.get(&key)? == Some(expected);
                 if is_expected {
@@ -191,8 +191,7 @@ impl Store for SqliteStore {
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         Box::pin(async move {
-            check_size(key, b"")?;
-            let key = key.to_vec();
+            let key = own_key(key);
             self.write(move |table| {
                 let Some(value) = table.get(&key)? else {
                     let sum = sum(0, delta)?;
@@ -209,14 +208,14 @@ impl Store for SqliteStore {
 
     fn delete<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool> {
         Box::pin(async move {
-            let key = key.to_vec();
+            let key = own_key(key);
             self.write(move |table| table.delete(&key)).await
         })
     }
 
     fn compare_and_delete<'a>(&'a self, key: &'a [u8], expected: &'a [u8]) -> Answer<'a, bool> {
         Box::pin(async move {
-            let (key, expected) = (key.to_vec(), expected.to_vec());
+            let (key, expected) = (own_key(key), expected.to_vec());
             self.write(move |table| Ok(table.get(&key)? == Some(expected) && table.delete(&key)?))
                 .await
         })
@@ -242,8 +241,7 @@ impl Store for SqliteStore {
         event: Event<'a>,
     ) -> Answer<'a, Option<Usage>> {
         Box::pin(async move {
-            check_size(mark.key, b"")?;
-            let (name, ttl) = (mark.key.to_vec(), mark.ttl);
+            let (name, ttl) = (own_key(mark.key), mark.ttl);
             let count = Count::new(key, windows, event)?;
             self.write(move |table| {
                 if table.get(&name)?.is_some() {
@@ -259,6 +257,18 @@ impl Store for SqliteStore {
         })
     }
 
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage> {
+        Box::pin(async move {
+            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
+            state.preview(now_ms(), windows, events)
+        })
+    }
+
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
         Box::pin(async move {
             let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
@@ -268,9 +278,9 @@ impl Store for SqliteStore {
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
         Box::pin(async move {
-            check_size(lock.key, lock.owner)?;
-            let (name, owner, ttl) = (lock.key.to_vec(), lock.owner.to_vec(), lock.ttl);
-            let key = key.to_vec();
+            check_value(lock.owner)?;
+            let (name, owner, ttl) = (own_key(lock.key), lock.owner.to_vec(), lock.ttl);
+            let key = own_key(key);
             self.write(move |table| {
                 if table.get(&name)?.is_some() {
                     return Ok(Locked::Busy);
@@ -290,9 +300,9 @@ impl Store for SqliteStore {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool> {
         Box::pin(async move {
-            check_size(key, value)?;
-            let (name, owner) = (lock.key.to_vec(), lock.owner.to_vec());
-            let (key, value) = (key.to_vec(), value.to_vec());
+            check_value(value)?;
+            let (name, owner) = (own_key(lock.key), lock.owner.to_vec());
+            let (key, value) = (own_key(key), value.to_vec());
             self.write(move |table| {
                 if table.get(&name)? != Some(owner) {
                     return Ok(false);

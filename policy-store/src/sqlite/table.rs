@@ -17,8 +17,15 @@ const CREATE: &str = "
     CREATE INDEX IF NOT EXISTS policy_store_expires ON policy_store (expires) WHERE expires IS NOT NULL;
 ";
 
+/// Where nothing may be written an empty table stands for one that is missing, as long as the connection is open.
+const CREATE_EMPTY: &str = "
+    CREATE TEMP TABLE IF NOT EXISTS policy_store (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+    )
+";
+
 /// Makes the table and its index if they are missing; only then does it wait for others that write.
-pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn create(connection: &Connection, is_read_only: bool) -> rusqlite::Result<()> {
     let index = "SELECT 1 FROM sqlite_master WHERE name = 'policy_store_expires'";
     let is_there = connection
         .query_row(index, [], |_| Ok(()))
@@ -27,7 +34,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     if is_there {
         return Ok(());
     }
-    connection.execute_batch(CREATE)
+    connection.execute_batch(if is_read_only { CREATE_EMPTY } else { CREATE })
 }
 
 /// The table within a transaction.

@@ -1,14 +1,24 @@
 //! The thread that has a database open: it does what waits in one transaction.
 
-use std::{fmt, thread, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
-use rusqlite::Connection;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-use super::error::{error, is_locked};
+use super::{
+    error::{error, is_locked},
+    opened::Opened,
+};
 use crate::StoreError;
 
 /// How much is done in one transaction, so that nobody waits for a long one.
@@ -25,7 +35,7 @@ pub(super) enum Work {
 }
 
 /// Work with the connection. Its result is told how the transaction ended.
-type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
+type Run = Box<dyn FnOnce(Result<&Opened, StoreError>) -> Finish + Send>;
 type Finish = Box<dyn FnOnce(&Result<(), StoreError>)>;
 
 struct Job {
@@ -33,35 +43,79 @@ struct Job {
     run: Run,
 }
 
-/// A handle of the thread, which ends with the last one.
+/// Opens the database within a time, again and again.
+type Connect = Arc<dyn Fn(Duration) -> Result<Opened, StoreError> + Send + Sync>;
+
+/// A handle of the thread, which begins with the first call, and ends with the last handle.
 #[derive(Clone)]
-pub(super) struct Thread {
-    jobs: mpsc::Sender<Job>,
+pub(super) struct Thread(Arc<Inner>);
+
+struct Inner {
+    connect: Connect,
+    longest: Duration,
+    at_start: Duration,
+    jobs: OnceLock<mpsc::Sender<Job>>,
+    starting: Mutex<()>,
+    replaced: Arc<AtomicU64>,
 }
 
 impl Thread {
     /// Nobody waits for longer than `longest`, but at the start. `connect` opens the database within the time that it is
-    /// told, and again after an error that the connection may not survive.
-    pub(super) fn spawn(
+    /// told, and again after an error that the connection may not survive, and when the file is another one.
+    pub(super) fn new(
         longest: Duration,
         at_start: Duration,
-        connect: impl Fn(Duration) -> Result<Connection, StoreError> + Send + 'static,
-    ) -> Result<Self, StoreError> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        thread::Builder::new()
-            .name("sqlite".into())
-            .spawn(move || serve(&connect, longest, at_start, queue))?;
-        Ok(Self { jobs })
+        connect: impl Fn(Duration) -> Result<Opened, StoreError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            connect: Arc::new(connect),
+            longest,
+            at_start,
+            jobs: OnceLock::new(),
+            starting: Mutex::new(()),
+            replaced: Arc::default(),
+        }))
+    }
+
+    /// How often the file was found to be another one.
+    pub(super) fn replaced(&self) -> u64 {
+        self.0.replaced.load(Relaxed)
+    }
+
+    fn jobs(&self) -> Result<&mpsc::Sender<Job>, StoreError> {
+        let inner = &*self.0;
+        if let Some(jobs) = inner.jobs.get() {
+            return Ok(jobs);
+        }
+        let _starting = inner
+            .starting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if inner.jobs.get().is_none() {
+            let (jobs, queue) = mpsc::channel(QUEUE);
+            let mut server = Server {
+                connect: Arc::clone(&inner.connect),
+                longest: inner.longest,
+                patience: inner.at_start,
+                replaced: Arc::clone(&inner.replaced),
+                opened: None,
+            };
+            thread::Builder::new()
+                .name("sqlite".into())
+                .spawn(move || server.serve(queue))?;
+            _ = inner.jobs.set(jobs);
+        }
+        inner.jobs.get().ok_or_else(ended)
     }
 
     /// Does something on the thread. An error of a write takes back nothing that others do in the same transaction.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: Work,
-        run: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        run: impl FnOnce(&Opened) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = oneshot::channel();
-        let run = move |connection: Result<&Connection, StoreError>| -> Finish {
+        let run = move |connection: Result<&Opened, StoreError>| -> Finish {
             // The caller has given up.
             if sender.is_closed() {
                 return Box::new(|_| {});
@@ -76,9 +130,8 @@ impl Thread {
             work,
             run: Box::new(run),
         };
-        let ended = |_| StoreError::NotServing("the thread of the database has ended".into());
-        self.jobs.send(job).await.map_err(|_| ended(()))?;
-        answer.await.map_err(|_| ended(()))?
+        self.jobs()?.send(job).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
     }
 }
 
@@ -88,37 +141,57 @@ impl fmt::Debug for Thread {
     }
 }
 
-fn serve(
-    connect: &dyn Fn(Duration) -> Result<Connection, StoreError>,
+fn ended() -> StoreError {
+    StoreError::NotServing("the thread of the database has ended".into())
+}
+
+/// The thread's side.
+struct Server {
+    connect: Connect,
     longest: Duration,
-    at_start: Duration,
-    mut queue: mpsc::Receiver<Job>,
-) {
-    let mut connection = None;
-    let mut patience = at_start;
-    let mut batch = Vec::new();
-    while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        let opened = match connection.take() {
-            Some(opened) => Ok(opened),
-            None => connect(patience),
-        };
-        patience = longest;
-        match opened {
-            Ok(opened) => {
-                let end = Instant::now() + longest;
-                // A statement that runs for longer is ended, so that the next ones have their turn.
-                let limited = opened.progress_handler(10_000, Some(move || Instant::now() >= end));
-                if limited.is_ok() && do_all(&opened, &mut batch).is_ok() {
-                    connection = Some(opened);
+    /// How long opening the database may take next.
+    patience: Duration,
+    replaced: Arc<AtomicU64>,
+    opened: Option<Opened>,
+}
+
+impl Server {
+    fn serve(&mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut batch = Vec::new();
+        while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            match self.opened() {
+                Ok(mut opened) => {
+                    let end = Instant::now() + self.longest;
+                    // A statement that runs for longer is ended, so that the next ones have their turn.
+                    let limited =
+                        opened.progress_handler(10_000, Some(move || Instant::now() >= end));
+                    if limited.is_ok() && do_all(&opened, &mut batch).is_ok() {
+                        opened.note_log();
+                        self.opened = Some(opened);
+                    }
                 }
+                Err(error) => fail(&error, batch.drain(..)),
             }
-            Err(error) => fail(&error, batch.drain(..)),
         }
+    }
+
+    /// The database, opened again where it has failed, or where its path leads to another file.
+    fn opened(&mut self) -> Result<Opened, StoreError> {
+        if let Some(mut opened) = self.opened.take() {
+            if !opened.is_gone() {
+                return Ok(opened);
+            }
+            opened.close_gone();
+            self.replaced.fetch_add(1, Relaxed);
+        }
+        let opened = (self.connect)(self.patience);
+        self.patience = self.longest;
+        opened
     }
 }
 
 /// Does a batch. An error means that the connection is to be opened again.
-fn do_all(connection: &Connection, batch: &mut Vec<Job>) -> Result<(), StoreError> {
+fn do_all(connection: &Opened, batch: &mut Vec<Job>) -> Result<(), StoreError> {
     if batch.iter().all(|job| job.work == Work::Read) {
         finish(run_all(connection, batch.drain(..), false), &Ok(()));
         return Ok(());
@@ -148,7 +221,7 @@ fn do_all(connection: &Connection, batch: &mut Vec<Job>) -> Result<(), StoreErro
 
 /// SQLite takes a transaction back by itself: when a disk is full, or a statement is interrupted.
 fn run_all(
-    connection: &Connection,
+    connection: &Opened,
     jobs: impl IntoIterator<Item = Job>,
     in_transaction: bool,
 ) -> Vec<Finish> {

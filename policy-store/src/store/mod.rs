@@ -7,13 +7,15 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 
 pub use self::key::key;
-pub(crate) use self::key::short_key;
+#[cfg(feature = "sqlite")]
+pub(crate) use self::key::own_key;
+pub(crate) use self::key::{fitting, short_key};
 use crate::{Breaker, Event, StoreError, Usage, Windows};
 
 /// The answer to a call. It has a deadline: see each store's options.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// How long a key may be, in bytes.
+/// How long a key may be that is kept as it is, in bytes. Of a longer one the SHA-256 is.
 pub const MAX_KEY_LEN: usize = 4096;
 
 /// How long a value may be, in bytes: 1 MB less what memcached needs beside it.
@@ -21,7 +23,8 @@ pub const MAX_VALUE_LEN: usize = 1_000_000;
 
 /// Something that remembers values by their keys for a time.
 ///
-/// Keys and values are any bytes, also none; [`MAX_KEY_LEN`] and [`MAX_VALUE_LEN`] bound them. Make keys of what a
+/// Keys and values are any bytes, also none, and [`MAX_VALUE_LEN`] bounds values. A key may have any length: what a client
+/// chooses never fails a call, and one that is longer than [`MAX_KEY_LEN`] costs no more than a hash. Make keys of what a
 /// client may choose with [`key()`]. Each call is atomic, over processes and hosts where they share the store. When two
 /// calls are under way at once, either may come first.
 ///
@@ -107,6 +110,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         })
     }
 
+    /// What [`count`](Self::count) would give for the last of these events if all of them were counted in their order.
+    /// None is.
+    fn preview<'a>(
+        &'a self,
+        key: &'a [u8],
+        windows: &'a Windows,
+        events: &'a [Event<'a>],
+    ) -> Answer<'a, Usage>;
+
     /// Shows what the windows of a key hold, and counts nothing. `allowed` is whether one more would be.
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage>;
 
@@ -186,9 +198,8 @@ pub enum Locked {
     Busy,
 }
 
-/// Refuses what is too large for a store.
-pub(crate) fn check_size(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    check_limit(key.len(), MAX_KEY_LEN, "bytes of a key")?;
+/// Refuses a value that is too large for a store.
+pub(crate) fn check_value(value: &[u8]) -> Result<(), StoreError> {
     check_limit(value.len(), MAX_VALUE_LEN, "bytes of a value")
 }
 

@@ -47,6 +47,22 @@ impl WindowState {
         }
     }
 
+    /// What counting these events would give for the last one. The state stays as it is.
+    pub fn preview(
+        &self,
+        now: u64,
+        windows: &Windows,
+        events: &[Event<'_>],
+    ) -> Result<Usage, StoreError> {
+        let mut state = self.clone();
+        let mut usage = Usage::new(true, windows, windows.iter().map(|_| 0));
+        for event in events {
+            check_event(windows, *event)?;
+            usage = state.count(now, windows, *event);
+        }
+        Ok(usage)
+    }
+
     /// The counts in the windows at a time.
     pub fn usage(&self, now: u64, windows: &Windows) -> Usage {
         let used = |length| match &self.0 {

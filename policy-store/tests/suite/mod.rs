@@ -64,6 +64,7 @@ macro_rules! store_cases {
             [$($how)*]
             a_value_is_got_as_it_was_set
             a_key_is_any_bytes
+            no_call_fails_for_a_long_key
             a_key_is_no_command
             what_is_too_large_is_refused
             a_value_ends_at_its_time
@@ -92,6 +93,7 @@ macro_rules! store_cases {
             what_has_its_mark_is_counted_already
             a_window_slides
             a_window_is_shown_without_counting
+            a_preview_says_what_counting_would_and_counts_nothing
             a_window_is_reset
             many_callers_are_let_through_up_to_the_limit
             another_kind_of_event_starts_anew

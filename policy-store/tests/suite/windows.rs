@@ -283,3 +283,43 @@ pub async fn limits_that_could_not_be_kept_are_refused(store: Tested) {
         "{result:?}"
     );
 }
+
+pub async fn a_preview_says_what_counting_would_and_counts_nothing(store: Tested) {
+    let windows: Windows = "3/1h, 5/1d".parse().unwrap();
+    let (amount, distinct) = (Event::Amount, |value: &'static str| {
+        Event::Distinct(value.as_bytes())
+    });
+    let used = |usage: &Usage| usage.windows.iter().map(|of| of.used).collect::<Vec<_>>();
+    for events in [
+        &[amount(2)][..],
+        &[amount(2), amount(1)],
+        &[amount(2), amount(2), amount(1)],
+        &[distinct("a"), distinct("b"), distinct("a")],
+        &[distinct("a"), distinct("b"), distinct("c"), distinct("d")],
+        // The other kind starts anew.
+        &[distinct("a"), amount(1)],
+    ] {
+        for windows in [windows.clone(), windows.clone().counting_all()] {
+            store.reset(b"preview").await.unwrap();
+            for number in 0..events.len() {
+                let (before, last) = (&events[number..=number], &events[number..]);
+                let told = store.preview(b"preview", &windows, last).await.unwrap();
+                let again = store.preview(b"preview", &windows, last).await.unwrap();
+                assert_eq!(told, again, "{events:?}");
+                if let [event] = last {
+                    let counted = store.count(b"preview", &windows, *event).await.unwrap();
+                    assert_eq!(told, counted, "{events:?}");
+                } else {
+                    let one = store.preview(b"preview", &windows, before).await.unwrap();
+                    let counted = store.count(b"preview", &windows, before[0]).await.unwrap();
+                    assert_eq!(used(&one), used(&counted), "{events:?}");
+                }
+                // What is told of all of them is what comes of those that are left.
+                if let Some(rest) = events.get(number + 1..).filter(|rest| !rest.is_empty()) {
+                    let left = store.preview(b"preview", &windows, rest).await.unwrap();
+                    assert_eq!(told, left, "{events:?}");
+                }
+            }
+        }
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::Read,
+    fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+use policy_store::{open_file, read_open_file};
 
 use super::DefaultSet;
 use crate::perl::{Variables, evaluate};
@@ -121,19 +122,14 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let error =
         |error: std::io::Error| format!("{shown}:1:1: error: the file cannot be read: {error}");
-    let mut file = File::open(path).map_err(error)?;
+    let file = open_file(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;
     if metadata.permissions().mode() & 0o002 != 0 {
         return Err(format!(
             "{shown}:1:1: error: every user can write to the file: chmod o-w {shown}"
         ));
     }
-    let mut text = vec![];
-    file.by_ref()
-        .take(MAX_FILE)
-        .read_to_end(&mut text)
-        .map_err(error)?;
-    Ok(text)
+    read_open_file(&file, MAX_FILE).map_err(error)
 }
 
 /// The first file there is of those that the Perl program looks for.
@@ -152,4 +148,4 @@ pub fn find() -> Option<PathBuf> {
 }
 
 /// More than a file may have.
-const MAX_FILE: u64 = 2 << 20;
+pub(crate) const MAX_FILE: u64 = 2 << 20;

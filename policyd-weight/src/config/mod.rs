@@ -13,6 +13,7 @@ mod values;
 
 pub use check::check;
 pub use defaults::DefaultSet;
+pub(crate) use file::MAX_FILE;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;

@@ -141,7 +141,7 @@ fn parse_config(args: &Args) -> Result<(), Exit> {
         .options(true)
         .map_err(|problem| Exit::config(problem.to_string()))?;
     let path = args.file.clone().unwrap_or_default();
-    let text = std::fs::read(&path)
+    let text = policy_store::read_file(&path, config::MAX_FILE)
         .map_err(|error| Exit::config(format!("{}:1:1: error: {error}", path.display())))?;
     let evaluated = crate::perl::evaluate(&text, &defaults)
         .map_err(|problem| Exit::config(problem.report(&path.display().to_string(), "error")))?;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    process::Command,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -35,6 +36,38 @@ fn a_file_that_everybody_can_write_to_is_refused() {
     let output = world.run(&["start"]);
     assert_eq!(output.status.code(), Some(78));
     assert!(text(&output.stderr).contains("every user can write to the file"));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_and_not_read_in_part() {
+    let world = World::new("");
+    let path = world.file();
+    let large = fs::File::options().append(true).open(&path).unwrap();
+    large.set_len(100 << 20).unwrap();
+    for words in [
+        &["--check-config"][..],
+        &["--parse-config", path.to_str().unwrap()],
+    ] {
+        let output = world.run(words);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{words:?}: {said}");
+        assert!(
+            said.contains("larger than 2097152 bytes"),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+/// What becomes a pipe while the daemon runs is not waited for: the settings of before stay.
+#[test]
+fn a_pipe_in_the_place_of_the_file_keeps_the_settings_of_before() {
+    let world = World::new("");
+    let _running = world.start();
+    fs::remove_file(world.file()).unwrap();
+    let made = Command::new("mkfifo").arg(world.file()).status();
+    assert!(made.unwrap().success());
+    assert!(signal("-HUP", world.pid()));
+    assert_eq!(world.ask(&good("1")), GOOD);
 }
 
 /// SIGHUP reads a file whose time is as it was. The Perl program does not, and with `--compat` ours does not.

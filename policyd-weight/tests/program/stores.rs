@@ -5,40 +5,19 @@
 use std::{
     fs::{self, File},
     io::Write,
-    net::TcpListener,
-    path::Path,
     process::Stdio,
     thread,
 };
 
-use policy_testing::within;
-
-#[path = "../../../policy-store/tests/support/databases.rs"]
-mod databases;
-#[path = "../../../policy-store/tests/support/process.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod process;
-#[path = "../../../policy-store/tests/support/redis.rs"]
-#[allow(dead_code, reason = "what is shared is used here in part")]
-mod redis;
-
-pub use process::Server;
+use policy_testing::{
+    servers::{Server, databases, redis},
+    within,
+};
 
 use super::{
     PATIENCE,
     world::{GOOD, Running, World, bad, good, has, request, text as said},
 };
-
-/// A port of 127.0.0.1 on which nobody listened just now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// A path as text.
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
 
 /// What one daemon has learnt the other one knows, and a process of spawn(8).
 fn hosts_share(store: &str) {

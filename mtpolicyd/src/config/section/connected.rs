@@ -5,7 +5,7 @@ use std::sync::Arc;
 use policy_store::{MemoryOptions, MemoryStore};
 
 use super::Section;
-use crate::connection::{DirectoryHandle, Missing, OWN_MEMORY, SqlHandle, StoreHandle};
+use crate::connection::{DirectoryHandle, Missing, OWN_MEMORY, SqlHandle, StoreHandle, Unwritten};
 
 impl Section<'_> {
     /// A store behind the connection that a parameter names: memory, memcached, Redis, or a database.
@@ -35,6 +35,11 @@ impl Section<'_> {
         StoreHandle::new(OWN_MEMORY, Arc::new(store))
     }
 
+    /// What would be written, where nothing is to be.
+    pub(crate) fn unwritten(&self) -> Option<Unwritten> {
+        self.build.connections.unwritten()
+    }
+
     fn connected<T: Missing>(
         &mut self,
         key: &str,
@@ -42,6 +47,7 @@ impl Section<'_> {
         found: Option<T>,
         modules: &str,
     ) -> T {
+        self.build.connections.used_by(name, &self.owner);
         found.unwrap_or_else(|| {
             let text = format!("there is no <Connection {name}> with a module {modules}");
             self.error(key, text);

@@ -49,6 +49,7 @@ fn hosts(config: &Config) -> Section {
 fn stores(config: &Config) -> Section {
     let columns = [
         "Connection",
+        "Server",
         "State",
         "Since",
         "Why",
@@ -56,6 +57,7 @@ fn stores(config: &Config) -> Section {
         "Failed",
         "Timed out",
         "Not asked",
+        "Used by",
     ];
     let mut section = Section::new("Stores", columns);
     for (name, breaker) in config.connections.breakers() {
@@ -69,6 +71,7 @@ fn stores(config: &Config) -> Section {
         let since = SystemTime::now().checked_sub(status.since.elapsed());
         section.row([
             Cell::text(name),
+            Cell::text(breaker.name()),
             Cell::State(is_up, state.to_owned()),
             since.map_or_else(|| Cell::text(""), Cell::Since),
             Cell::text(status.error.as_deref().unwrap_or_default()),
@@ -76,6 +79,7 @@ fn stores(config: &Config) -> Section {
             Cell::Number(calls.failed),
             Cell::Number(calls.timed_out),
             Cell::Number(calls.refused),
+            Cell::text(config.connections.users(name).join(", ")),
         ]);
     }
     section

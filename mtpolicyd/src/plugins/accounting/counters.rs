@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{
@@ -100,6 +100,21 @@ impl Counters {
         now: u64,
         amounts: [i64; 4],
     ) -> Result<(), PluginError> {
+        match self.try_add(field, value, now, amounts).await {
+            Err(error) if self.forgets(field, &error) => {
+                self.try_add(field, value, now, amounts).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_add(
+        &self,
+        field: &str,
+        value: &str,
+        now: u64,
+        amounts: [i64; 4],
+    ) -> Result<(), PluginError> {
         let table = self.table(field).await?;
         let database = self.database.get().await.map_err(|e| self.failed(e))?;
         let (value, period) = self.key(value, now)?;
@@ -111,6 +126,21 @@ impl Counters {
 
     /// The counter of a value; 0 if there is none.
     pub(crate) async fn read(
+        &self,
+        field: &str,
+        value: &str,
+        now: u64,
+        metric: Metric,
+    ) -> Result<i64, PluginError> {
+        match self.try_read(field, value, now, metric).await {
+            Err(error) if self.forgets(field, &error) => {
+                self.try_read(field, value, now, metric).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_read(
         &self,
         field: &str,
         value: &str,
@@ -129,6 +159,15 @@ impl Counters {
             .max(0))
     }
 
+    /// Whether the table may be gone, with its file or by hand: then it is looked for, and made, once more.
+    fn forgets(&self, field: &str, error: &PluginError) -> bool {
+        error.is_refusal() && self.tables().remove(field).is_some()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, HashMap<String, Arc<OnceCell<Arc<Table>>>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The table of an attribute: made if it is missing, once for all who ask.
     async fn table(&self, field: &str) -> Result<Arc<Table>, PluginError> {
         let Some(name) = table_name(&self.prefix, field) else {
@@ -136,7 +175,7 @@ impl Counters {
             return Err(PluginError::Other(text));
         };
         let cell = {
-            let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tables = self.tables();
             // Names may come from a user's configuration.
             if tables.len() < MAX_TABLES || tables.contains_key(field) {
                 Arc::clone(tables.entry(field.to_owned()).or_default())

@@ -19,11 +19,14 @@ struct Accounting {
     fields: Vec<String>,
     counters: Counters,
     done: String,
+    /// The field of the session with the recipients that were counted one by one.
+    recipients: String,
 }
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     _ = section.required("fields");
     let done = format!("{}-acct", section.name());
+    let recipients = format!("{}-acct-rcpt", section.name());
     let counters = Counters::new(section);
     let fields = section.list("fields");
     for field in &fields {
@@ -34,7 +37,53 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
         fields,
         counters,
         done,
+        recipients,
     })
+}
+
+impl Accounting {
+    /// What the request adds to each counter; `None` where everything is counted. A mail counts once. At RCPT Postfix does
+    /// not know how many recipients there will be, and says 0: each recipient is a request of its own, and counts when it
+    /// comes. What comes at DATA or later about a mail that was counted so adds nothing.
+    fn amounts(&self, call: &mut Call<'_>) -> Result<Option<[i64; 4]>, PluginError> {
+        let recipient = recipient(call);
+        let is_counted = call.is_done(&self.done);
+        let Some(recipient) = recipient else {
+            return if is_counted {
+                Ok(None)
+            } else {
+                amounts(call).map(Some)
+            };
+        };
+        // A mail that was first counted at another state has no list.
+        let mut counted = match call.cached(&self.recipients) {
+            None if is_counted => return Ok(None),
+            counted => counted.unwrap_or_default(),
+        };
+        if counted.contains(&recipient) {
+            return Ok(None);
+        }
+        if counted.len() < MAX_RECIPIENTS {
+            counted.push(recipient);
+            call.keep(&self.recipients, &counted);
+        }
+        let [mail, recipients, size, size_rcpt] = amounts(call)?;
+        Ok(Some(if is_counted {
+            [0, recipients, 0, size_rcpt]
+        } else {
+            [mail, recipients, size, size_rcpt]
+        }))
+    }
+}
+
+/// The recipient of a request that is about one, and does not say how many there are.
+fn recipient(call: &Call<'_>) -> Option<String> {
+    let is = |name: &str, value: &str| call.text(name).is_some_and(|text| text.trim() == value);
+    let is_one = is("protocol_state", "RCPT") && is("recipient_count", "0");
+    if call.services().compat || !is_one {
+        return None;
+    }
+    Some(call.filled("recipient")?.to_ascii_lowercase())
 }
 
 impl Plugin for Accounting {
@@ -42,12 +91,12 @@ impl Plugin for Accounting {
         if self.enabled.is_off(call.session()) {
             return answer(None);
         }
-        if call.is_done(&self.done) {
-            call.note(|| "accounting already done for this mail, skipping...".to_owned());
-            return answer(None);
-        }
-        let amounts = match amounts(call) {
-            Ok(amounts) => amounts,
+        let amounts = match self.amounts(call) {
+            Ok(Some(amounts)) => amounts,
+            Ok(None) => {
+                call.note(|| "accounting already done for this mail, skipping...".to_owned());
+                return answer(None);
+            }
             Err(error) => return failure(error),
         };
         let mut counted = Vec::with_capacity(self.fields.len());
@@ -89,3 +138,6 @@ fn amounts(call: &Call<'_>) -> Result<[i64; 4], PluginError> {
 fn whole(number: f64) -> i64 {
     (number as i64).max(0)
 }
+
+/// Postfix's `smtpd_recipient_limit`.
+const MAX_RECIPIENTS: usize = 1000;

@@ -2,6 +2,8 @@
 
 use policy_store::{Dialect, Row, Sql, StoreError, Value};
 
+use crate::connection::NOTHING;
+
 /// A table that is there.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -29,7 +31,7 @@ impl Table {
         let (table, key, count) = (&words.table, &words.key, &words.count);
         let made = database.execute(&words.create(engine), &[]).await;
         if let Err(error) = made {
-            let find = format!("SELECT {count} FROM {table} WHERE 1=0");
+            let find = format!("SELECT {count} FROM {table} {NOTHING}");
             database.rows(&find, &[]).await.map_err(|_| error)?;
         }
         let is_unique = words.is_unique(database, name).await?
@@ -165,7 +167,7 @@ impl Words {
             return Ok(!rows.is_empty());
         }
         // The statement adds nothing. Without the index it is refused.
-        let nothing = self.upsert("SELECT '', '', 0, 0, 0, 0 WHERE 1=0");
+        let nothing = self.upsert(&format!("SELECT '', '', 0, 0, 0, 0 {NOTHING}"));
         match database.execute(&nothing, &[]).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_outage() && !is_read_only(&error) => Err(error),

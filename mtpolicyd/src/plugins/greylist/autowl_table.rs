@@ -1,9 +1,14 @@
 //! The auto whitelist's table in a database: that of the original, with an index that keeps pairs apart.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use policy_store::{Dialect, Sql, StoreError, Value};
 use tokio::sync::OnceCell;
 
-use crate::{chain::plugin::PluginError, connection::SqlHandle};
+use crate::{
+    chain::plugin::PluginError,
+    connection::{NOTHING, SqlHandle},
+};
 
 /// The table.
 #[derive(Debug)]
@@ -13,7 +18,7 @@ pub(super) struct AutowlTable {
     /// Seconds after which a client that does not come is forgotten.
     expire: i64,
     /// Whether there is a unique index, once that is known.
-    is_unique: OnceCell<bool>,
+    is_unique: Mutex<Arc<OnceCell<bool>>>,
     compat: bool,
 }
 
@@ -23,13 +28,25 @@ impl AutowlTable {
             database,
             name: name.to_owned(),
             expire: integer(days).saturating_mul(86_400),
-            is_unique: OnceCell::new(),
+            is_unique: Mutex::default(),
             compat,
         }
     }
 
     /// The count of a pair; none if there is no row, or an old one.
     pub(super) async fn get(
+        &self,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<Option<i64>, PluginError> {
+        match self.try_get(now, domain, client).await {
+            Err(error) if self.forgets(&error) => self.try_get(now, domain, client).await,
+            result => result,
+        }
+    }
+
+    async fn try_get(
         &self,
         now: u64,
         domain: &str,
@@ -56,6 +73,13 @@ impl AutowlTable {
         domain: &str,
         client: &str,
     ) -> Result<(), PluginError> {
+        match self.try_count(now, domain, client).await {
+            Err(error) if self.forgets(&error) => self.try_count(now, domain, client).await,
+            result => result,
+        }
+    }
+
+    async fn try_count(&self, now: u64, domain: &str, client: &str) -> Result<(), PluginError> {
         let work = async {
             let (database, is_unique) = self.ready().await?;
             if is_unique && !self.compat {
@@ -152,11 +176,23 @@ impl AutowlTable {
     }
 
     /// The database with the table, and whether pairs are unique in it.
-    async fn ready(&self) -> Result<(std::sync::Arc<dyn Sql>, bool), StoreError> {
+    async fn ready(&self) -> Result<(Arc<dyn Sql>, bool), StoreError> {
         let database = self.database.get().await?;
-        let is_unique = self.is_unique.get_or_try_init(|| self.prepare(&*database));
+        let known = Arc::clone(&self.known());
+        let is_unique = known.get_or_try_init(|| self.prepare(&*database));
         let is_unique = *is_unique.await?;
         Ok((database, is_unique))
+    }
+
+    /// Whether the table may be gone, with its file or by hand: then it is looked for, and made, once more.
+    fn forgets(&self, error: &PluginError) -> bool {
+        error.is_refusal() && std::mem::take(&mut *self.known()).initialized()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Arc<OnceCell<bool>>> {
+        self.is_unique
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the table, and the index in a table of the original. A user who may not do so uses the table as it is.
@@ -195,7 +231,8 @@ impl AutowlTable {
             return Ok(!rows.is_empty());
         }
         // The statement adds nothing. Without the index it is refused.
-        let nothing = self.upsert_of(database.dialect(), "SELECT '', '', 1, 0 WHERE 1=0");
+        let nothing = format!("SELECT '', '', 1, 0 {NOTHING}");
+        let nothing = self.upsert_of(database.dialect(), &nothing);
         match database
             .execute(&nothing, &[Value::Int(0), Value::Int(0)])
             .await

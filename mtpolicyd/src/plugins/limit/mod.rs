@@ -216,9 +216,15 @@ impl Limit {
         self.counters.blocks.add(1);
         if let Some(alert) = &self.alert {
             match self.is_first(subject, full.window).await {
+                Ok(true) if call.services().manner.is_rehearsal() => {
+                    call.note(|| "would tell of it, by command or to a web server".to_owned());
+                }
                 Ok(true) => alert.tell(&notice, &call.services().journal),
                 Ok(false) => {}
-                Err(error) => call.warn(&format!("limit {}: {error}", self.name)),
+                Err(error) => {
+                    let error = self.store.failed(error);
+                    call.warn(&format!("limit {}: {error}", self.name));
+                }
             }
         }
         let score = self.score.score(call.session());

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::Path, sync::Arc};
 
+use policy_store::read_file;
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -18,8 +19,8 @@ impl Tls {
     /// Trusts the authorities of a file of PEM. The file is read once: it may be out of reach later.
     pub(super) fn new(authorities: &Path) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(authorities);
-        for certificate in certificates.map_err(|error| error.to_string())? {
+        let text = read_file(authorities, MAX_FILE).map_err(|error| error.to_string())?;
+        for certificate in CertificateDer::pem_slice_iter(&text) {
             let certificate = certificate.map_err(|error| error.to_string())?;
             // Systems have some that are too old for rustls.
             _ = roots.add(certificate);
@@ -50,3 +51,6 @@ impl fmt::Debug for Tls {
         f.write_str("Tls(..)")
     }
 }
+
+/// Far more than all authorities that a system trusts.
+const MAX_FILE: u64 = 16 << 20;

@@ -47,7 +47,7 @@ async fn with_compat_each_list_is_asked_in_its_turn_and_else_as_dns_prefetch_say
     ] {
         let blocks = format!("vhost_by_policy_context=1\n{option}{plugins}");
         let checker = Checker::with(&blocks, zone, compat);
-        let server = Server::new(checker.config, checker.services, false);
+        let server = Server::new(checker.config, checker.services);
         let request = policy_proto::Request::from_attributes(attributes).unwrap();
         let answered = server.handle(request, &Peer::default()).await.unwrap();
         let answer = answered.as_str().unwrap();

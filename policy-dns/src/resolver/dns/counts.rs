@@ -26,7 +26,21 @@ pub struct DnsCounts {
     pub timeout: u64,
     /// No server could be reached.
     pub unreachable: u64,
+    /// How many questions in a row no server has answered, until now.
+    pub unanswered_in_a_row: u64,
 }
+
+impl DnsCounts {
+    /// Whether the servers answer, as far as the last questions show: a few in a row without an answer, of names that have
+    /// nothing to do with each other, are the fault of the servers.
+    #[must_use]
+    pub fn is_answering(&self) -> bool {
+        self.unanswered_in_a_row < SILENT
+    }
+}
+
+/// A test of two lists has as many questions.
+const SILENT: u64 = 4;
 
 /// A question under way, which counts when it ends or is given up.
 #[derive(Debug)]
@@ -61,6 +75,7 @@ pub(super) struct Counters {
     failed: AtomicU64,
     timeout: AtomicU64,
     unreachable: AtomicU64,
+    unanswered_in_a_row: AtomicU64,
 }
 
 impl Counters {
@@ -87,6 +102,11 @@ impl Counters {
             Outcome::Unreachable => &self.unreachable,
         };
         counter.fetch_add(1, Relaxed);
+        if matches!(outcome, Outcome::Timeout | Outcome::Unreachable) {
+            self.unanswered_in_a_row.fetch_add(1, Relaxed);
+        } else {
+            self.unanswered_in_a_row.store(0, Relaxed);
+        }
     }
 
     pub(super) fn get(&self) -> DnsCounts {
@@ -97,6 +117,7 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             timeout: self.timeout.load(Relaxed),
             unreachable: self.unreachable.load(Relaxed),
+            unanswered_in_a_row: self.unanswered_in_a_row.load(Relaxed),
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub(super) use self::slot::slot;
+pub(super) use self::slot::{slot, tag};
 use self::{
     map::Map,
     node::Node,

@@ -59,7 +59,7 @@ impl Cluster {
             (Some(map), _) => Ok(map.clone()),
             (None, Some(error)) if progress.ended != ended => Err(error.clone()),
             (None, Some(StoreError::Away(reason))) => Err(StoreError::Away(reason.clone())),
-            (None, Some(error)) => Err(StoreError::Away(error.full_text().into())),
+            (None, Some(error)) => Err(StoreError::Away(error.to_string().into())),
             (None, None) => Err(given_up()),
         }
     }

@@ -8,7 +8,8 @@ pub(in crate::redis) fn slot(key: &[u8]) -> u16 {
     crc16(tag(key).unwrap_or(key)) % SLOTS
 }
 
-fn tag(key: &[u8]) -> Option<&[u8]> {
+/// What is between the first braces of a key, if there is something.
+pub(in crate::redis) fn tag(key: &[u8]) -> Option<&[u8]> {
     let begin = key.iter().position(|byte| *byte == b'{')? + 1;
     let rest = key.get(begin..)?;
     let end = rest.iter().position(|byte| *byte == b'}')?;

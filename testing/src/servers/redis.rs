@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::{Server, free_port, process::run};
+use super::{Server, free_port, run};
 
 const QUIET: [&str; 6] = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
 
@@ -23,6 +23,7 @@ fn with_port(port: u16, options: &[&str]) -> Server {
 }
 
 /// A primary, its replica, and three sentinels that call it `mail`.
+#[derive(Debug)]
 pub struct Watched {
     pub primary: Server,
     pub replica: Server,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Server, free_port, process::run, text};
+use super::{Server, free_port, run, text};
 
 pub const PASSWORD: &str = "geheim-7";
 

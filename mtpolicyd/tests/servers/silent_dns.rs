@@ -1,0 +1,59 @@
+//! Name servers that are away: it is said once, it is in the metrics, and so is that they are back.
+
+use std::{fs, net::SocketAddr};
+
+use policy_testing::{
+    NameServer,
+    admin::{address, get, value},
+    eventually,
+};
+
+use super::daemon::Daemon;
+
+#[test]
+fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() {
+    let process = std::process::id().to_le_bytes();
+    // Programs ask at port 53 of what the file names.
+    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 5], 53));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    let text = format!("nameserver {}\noptions timeout:1 attempts:1\n", server.ip());
+    fs::write(&file, text).unwrap();
+    let list = |name: &str| {
+        format!(
+            "<Plugin {name}>\nmodule = RBL\ndomain = {name}.example\nmode = passive\n</Plugin>\n"
+        )
+    };
+    let globals = "admin = inet:127.0.0.1:0";
+    // Lists that have not answered are left alone for a while; SPF asks each time.
+    let spf = "<Plugin spf>\nmodule = SPF\npass_mode = passive\nfail_mode = passive\n</Plugin>\n";
+    let plugins = list("one") + &list("two") + spf;
+    let daemon = Daemon::start_with_resolv_conf(&file, globals, &plugins);
+    daemon.wait(1, "metrics at ");
+    let admin = address(&daemon.process.err.text()).unwrap();
+    let is_up = || value(&get(&admin, "/metrics").body, "mtpolicyd_dns_up");
+    // Nobody has asked: the lists are tested at the start.
+    let silent = format!("error: DNS does not answer at {}: ", server.ip());
+    daemon.wait(1, &silent);
+    assert_eq!(is_up(), 0.0);
+    for client in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        assert_eq!(daemon.ask(&[("client_address", client)]), "dunno");
+    }
+    let zone = "127.0.0.2@one.example A 127.0.0.2\n127.0.0.2@two.example A 127.0.0.2\n";
+    let _server = NameServer::start_at(server, zone);
+    let mut number = 0;
+    let is_back = || {
+        number += 1;
+        let sender = format!("a@domain{number}.example");
+        let attributes = [
+            ("client_address", "198.51.100.1"),
+            ("sender", &sender),
+            ("helo_name", "mail.example"),
+        ];
+        daemon.ask(&attributes);
+        daemon.count("DNS answers again at ") == 1
+    };
+    assert!(eventually(is_back), "{}", daemon.process.err.text());
+    assert_eq!(is_up(), 1.0);
+    assert_eq!(daemon.count("DNS does not answer"), 1);
+}
