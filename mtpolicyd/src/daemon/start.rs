@@ -129,8 +129,10 @@ fn daemon_options(args: &Args, globals: &Globals) -> Result<DaemonOptions, Start
         let wrong = || StartError::Configuration(format!("--control {text}: no unix:/PATH"));
         options.control = Some(path.ok_or_else(wrong)?);
     }
-    let DaemonOptions { user, root, .. } = daemon_user(globals);
-    (options.user, options.root) = (user, root);
+    let DaemonOptions {
+        user, root, names, ..
+    } = daemon_user(globals);
+    (options.user, options.root, options.names) = (user, root, names);
     Ok(options)
 }
 

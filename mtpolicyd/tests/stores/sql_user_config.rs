@@ -76,7 +76,7 @@ async fn what_cannot_be_read_names_the_plugin_and_the_user() {
     for (query, reason) in [
         ("SELECT '{' WHERE ?=?1", "no JSON object: EOF"),
         ("SELECT '[1]' WHERE ?=?1", "no JSON object: invalid type"),
-        ("SELECT ? FROM nowhere", "db: "),
+        ("SELECT ? FROM nowhere", "db (sqlite /"),
     ] {
         let world = FRAME.world(&format!("sql_query=\"{query}\"")).await;
         assert_eq!(world.ask("recipient=bob@x").await, "ok");

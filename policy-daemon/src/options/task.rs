@@ -24,7 +24,7 @@ impl DaemonOptions {
             change_root(root).map_err(failed)?;
         }
         if let Some(run_as) = run_as {
-            let failed = || StartError::system(format!("--user {}", run_as.text));
+            let failed = || StartError::system(self.user_given(&run_as.text));
             // The daemon leaves root's directory as well.
             chdir("/").map_err(|error| failed()(error.into()))?;
             run_as.apply().map_err(failed())?;

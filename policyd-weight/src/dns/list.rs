@@ -9,8 +9,20 @@ use policy_dns::{
     },
 };
 
-use super::ListStatus;
 use crate::{config::ListOption, score::ListFact};
+
+/// What has become of a list, by its zone without a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ListStatus {
+    /// It is skipped, and why.
+    Skipped(String, String),
+    /// It is asked again.
+    Asked(String),
+    /// It has not answered its test so far.
+    NoTest(String),
+    /// It has answered its test, and passed it.
+    Tested(String),
+}
 
 /// A list with its uses.
 #[derive(Debug)]

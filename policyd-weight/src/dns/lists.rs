@@ -11,7 +11,10 @@ use policy_dns::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::{list::List, schedule::Schedule};
+use super::{
+    list::{List, ListStatus},
+    schedule::Schedule,
+};
 use crate::{
     config::{Config, ListOption},
     mail::Mail,
@@ -36,19 +39,6 @@ struct Kind {
     lists: Vec<Arc<List>>,
     /// For each option in its order: the list, and the use of it.
     uses: Vec<(usize, usize)>,
-}
-
-/// What has become of a list, by its zone without a key.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ListStatus {
-    /// It is skipped, and why.
-    Skipped(String, String),
-    /// It is asked again.
-    Asked(String),
-    /// It has not answered its test so far.
-    NoTest(String),
-    /// It has answered its test, and passed it.
-    Tested(String),
 }
 
 impl Lists {

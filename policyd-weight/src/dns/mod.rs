@@ -11,7 +11,8 @@ use policy_dns::{DnsOptions, DnsResolver, Name, ResolvConfError, Resolver, spf};
 use policy_store::Countries;
 use tokio::time::Instant;
 
-pub use lists::{ListStatus, Lists};
+pub use list::ListStatus;
+pub use lists::Lists;
 
 use crate::{
     config::{Config, name_servers, number_of},

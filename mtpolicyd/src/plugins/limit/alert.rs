@@ -1,29 +1,17 @@
 //! The alert that a limit blocks somebody: to a command, or to a web server. Nobody waits for either.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use policy_store::Secret;
-use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::sync::Semaphore;
 
 use super::{
     command::Command,
+    notice::{Notice, within},
     tls::Tls,
     webhook::{Url, post},
 };
 use crate::{config::Section, journal::Journal};
-
-/// What is told.
-#[derive(Clone, Debug)]
-pub(super) struct Notice {
-    pub(super) limit: Arc<str>,
-    pub(super) label: String,
-    pub(super) key: String,
-    pub(super) metric: &'static str,
-    pub(super) window: String,
-    pub(super) used: u64,
-    pub(super) time: u64,
-}
 
 /// Whom it is told.
 #[derive(Debug)]
@@ -99,30 +87,7 @@ impl Alert {
     }
 }
 
-impl Notice {
-    fn json(&self) -> String {
-        let notice = json!({
-            "limit": &*self.limit,
-            "by": self.label,
-            "key": self.key,
-            "metric": self.metric,
-            "window": self.window,
-            "used": self.used,
-            "time": self.time,
-        });
-        notice.to_string()
-    }
-}
-
-/// Does it in time, or has failed.
-pub(super) async fn within<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let late = || Err(format!("not done within {} s", LIMIT.as_secs()));
-    timeout(LIMIT, work).await.unwrap_or_else(|_| late())
-}
-
 /// Where Debian has the authorities that it trusts.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// How long a command or a web server may take.
-const LIMIT: Duration = Duration::from_secs(10);
 /// How many notices of one limit may be under way.
 const MAX_UNDER_WAY: usize = 4;

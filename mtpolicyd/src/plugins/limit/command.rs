@@ -7,7 +7,7 @@ use std::{path::Path, process::Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process;
 
-use super::alert::{Notice, within};
+use super::notice::{Notice, within};
 use crate::config::Section;
 
 /// A program by its whole path, and its arguments.

@@ -6,7 +6,7 @@
 mod admin;
 
 mod alert;
-use alert::{Alert, Notice};
+use alert::Alert;
 
 mod command;
 
@@ -21,6 +21,9 @@ use full::Full;
 
 mod members;
 use members::Members;
+
+mod notice;
+use notice::Notice;
 
 mod own;
 use own::Own;
@@ -38,7 +41,7 @@ use policy_store::{Event, Mark, StoreError, Usage, Window, Windows, key};
 
 use crate::{
     chain::plugin::{LimitOrder, LimitStep, Plugin, PluginError, Step},
-    chain::{Call, Scoring, Setting, answer, fill},
+    chain::{Call, Scoring, Setting, answer},
     config::Section,
     connection::StoreHandle,
     counters::LimitCounters,
@@ -282,22 +285,6 @@ impl Limit {
 /// `60/1m`.
 fn window_text(window: Window) -> String {
     Windows::new([window]).map_or_else(|_| String::new(), |windows| windows.to_string())
-}
-
-impl Notice {
-    /// Puts what is known into a text.
-    fn fill(&self, text: &str) -> String {
-        fill(
-            text,
-            &[
-                ("%KEY%", &self.key),
-                ("%LIMIT%", &self.window),
-                ("%USED%", &self.used.to_string()),
-                ("%METRIC%", self.metric),
-                ("%NAME%", &self.limit),
-            ],
-        )
-    }
 }
 
 const ACTION: &str = "defer_if_permit limit of %LIMIT% %METRIC% is reached, try again later";
