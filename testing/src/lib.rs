@@ -21,6 +21,7 @@ pub mod geoip;
 pub mod handover;
 #[cfg(feature = "process")]
 pub mod mail_system;
+pub mod mmdb;
 #[cfg(feature = "dns")]
 mod name_server;
 #[cfg(feature = "dns")]

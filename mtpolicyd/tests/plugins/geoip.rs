@@ -1,11 +1,11 @@
 //! GeoIPLookup and GeoIPAction.
 
-#[path = "../../../policy-store/tests/support/mmdb.rs"]
-mod made;
-
 use std::fs;
 
-use policy_testing::geoip::{CN, DE, US, geoip_dat};
+use policy_testing::{
+    geoip::{CN, DE, US, geoip_dat},
+    mmdb::mmdb,
+};
 
 use crate::support::{Checker, found};
 
@@ -142,7 +142,7 @@ async fn each_parameter_does_what_it_says() {
 async fn a_file_of_today_s_format_is_read_as_well() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("GeoLite2-Country.mmdb");
-    fs::write(&path, made::mmdb("DE", "US")).unwrap();
+    fs::write(&path, mmdb("DE", "US")).unwrap();
     let blocks = action(path.to_str().unwrap(), "country_codes=US");
     Checker::new(&blocks, "")
         .expect(&[

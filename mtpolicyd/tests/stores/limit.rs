@@ -3,13 +3,13 @@
 mod alert;
 mod bounds;
 mod command;
-#[path = "../../../policy-store/tests/support/mmdb.rs"]
-mod made;
 mod own;
 mod parameters;
 mod windows;
 
 use std::time::Duration;
+
+use policy_testing::mmdb::mmdb;
 
 use super::world::{Case, Frame};
 
@@ -179,10 +179,7 @@ async fn each_metric_counts_a_mail_once_at_the_state_that_is_wanted() {
 #[tokio::test]
 async fn countries_of_one_account_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, bytes) in [
-        ("geo.dat", two_countries()),
-        ("geo.mmdb", made::mmdb("DE", "US")),
-    ] {
+    for (name, bytes) in [("geo.dat", two_countries()), ("geo.mmdb", mmdb("DE", "US"))] {
         let file = directory.path().join(name);
         std::fs::write(&file, bytes).unwrap();
         let parameters = format!(

@@ -1,11 +1,7 @@
 //! Small files of both kinds, made here.
 
 #[cfg(feature = "geo")]
-#[path = "../../tests/support/mmdb.rs"]
-mod made;
-
-#[cfg(feature = "geo")]
-use made::mmdb;
+use policy_testing::mmdb::mmdb;
 
 use super::*;
 

@@ -4,7 +4,9 @@ mod conninfo;
 
 use std::fmt;
 
-use crate::{Secret, address::Address};
+use crate::Secret;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::address::Address;
 
 /// Which kind of database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

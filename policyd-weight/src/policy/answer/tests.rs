@@ -6,8 +6,7 @@ use policy_daemon::log::Log;
 use policy_testing::NameServer;
 use tempfile::NamedTempFile;
 
-#[path = "../../../../policy-store/tests/support/mmdb.rs"]
-mod made;
+use policy_testing::mmdb::mmdb;
 
 use super::*;
 use crate::config::Source;
@@ -144,7 +143,7 @@ async fn a_country_of_a_file_has_its_score() {
     let dns = NameServer::start(ZONE);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("countries.mmdb");
-    std::fs::write(&path, made::mmdb("DE", "US")).unwrap();
+    std::fs::write(&path, mmdb("DE", "US")).unwrap();
     let open = format!("$COUNTRY_DB = '{}';", path.display());
     let scores = "@country_score = ('de', 2, 'US', 3);";
     for (options, address, expected) in [

@@ -2,7 +2,7 @@
 
 /// A `.mmdb` of version 2 in which addresses that begin with a zero bit are in one country, and the others are registered in
 /// another one.
-pub(super) fn mmdb(country: &str, registered: &str) -> Vec<u8> {
+pub fn mmdb(country: &str, registered: &str) -> Vec<u8> {
     let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
     let map = |pairs: &[(&str, Vec<u8>)]| {
         let mut out = vec![0xe0 | pairs.len() as u8];
