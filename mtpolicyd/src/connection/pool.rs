@@ -80,6 +80,15 @@ impl Connections {
         })
     }
 
+    /// Closes the files of databases at the end of the program.
+    pub(crate) async fn close(&self) {
+        for connection in &self.all {
+            if let Kind::Database(database) = &connection.kind {
+                database.close().await;
+            }
+        }
+    }
+
     pub(crate) fn push(&mut self, connection: Connection) {
         let mut connection = connection;
         if let (Some(unwritten), Kind::Store(store)) = (&self.unwritten, &mut connection.kind) {

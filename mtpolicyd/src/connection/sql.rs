@@ -123,6 +123,13 @@ impl SqlHandle {
         self.0.file.as_ref().map_or(0, Sqlite::replaced)
     }
 
+    /// Closes the file, so that it is whole by itself. Servers need no farewell.
+    pub(crate) async fn close(&self) {
+        if let Some(file) = &self.0.file {
+            file.close().await;
+        }
+    }
+
     /// An error of the database, as that of a plugin.
     #[must_use]
     pub fn failed(&self, error: StoreError) -> PluginError {

@@ -55,10 +55,10 @@ impl ConnectionStates {
             // A reload may have made a new handle.
             if count > *before {
                 let text = format!(
-                    "connection {name}: {} was removed or replaced, and is opened again without what was in the old one",
+                    "connection {name}: {} was removed, replaced or cut to nothing, and is opened again without what was in the old one",
                     breaker.name()
                 );
-                journal.warning(&text);
+                journal.warning_each_time(&text);
                 journal.changes().add(text);
             }
             *before = count;

@@ -22,7 +22,11 @@ pub(super) fn run(config: &Config, key: &str, is_reset: bool) -> ExitCode {
         is_daemon: false,
     };
     let results = match runtime {
-        Ok(runtime) => runtime.block_on(all(config, order)),
+        Ok(runtime) => runtime.block_on(async {
+            let results = all(config, order).await;
+            config.connections.close().await;
+            results
+        }),
         Err(error) => vec![(String::new(), Err(PluginError::Other(error.to_string())))],
     };
     let mut text = String::new();

@@ -51,6 +51,18 @@ impl Service for MtpolicydService {
         }
     }
 
+    /// The worker and its runtime have ended, so that nothing is asked any more.
+    fn stopped(&self, daemon: &Started<'_>) {
+        // What has come since the last second.
+        self.connection_states
+            .say_changes(&self.server.config(), self.journal());
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(self.server.config().connections.close());
+        }
+        daemon.log_stop();
+    }
+
     fn admin(&self) -> Option<Arc<dyn Admin>> {
         self.tokio.admin()
     }

@@ -215,6 +215,7 @@ fn cron(args: &Args, config: &Config, tasks: &[String]) -> ExitCode {
                 failed += host.chain.cron(task, &services).await;
             }
         }
+        config.connections.close().await;
         failed
     });
     let lines = services.journal.log().take_buffered();

@@ -3,6 +3,7 @@
 mod allow;
 mod command_line;
 mod control;
+mod databases;
 mod explain;
 mod findings;
 mod life;

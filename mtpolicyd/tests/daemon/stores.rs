@@ -127,7 +127,7 @@ fn a_database_file_that_is_removed_is_said_and_counts_anew() {
     };
     assert!(eventually(is_empty), "{}", stored.process.err.text());
     stored.wait(&format!(
-        "connection db: sqlite {}/later/db.sqlite was removed or replaced, and is opened again without what was in the old one",
+        "connection db: sqlite {}/later/db.sqlite was removed, replaced or cut to nothing, and is opened again without what was in the old one",
         stored.world.path("").display()
     ));
     assert!(path.exists());

@@ -9,7 +9,7 @@ use std::{
 
 use policy_testing::{
     port::Port,
-    process::{Process, Signal, is_root},
+    process::{Client, Process, Signal, is_root},
 };
 
 use super::docs;
@@ -120,4 +120,41 @@ fn the_commands_of_the_manual_and_of_the_front_page_are_those_that_work() {
     for place in ["/usr/local/sbin/mtpolicyd", "/etc/mtpolicyd/mtpolicyd.conf"] {
         assert!(unit.contains(place) && manual.contains(place), "{place}");
     }
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs sqlite3")]
+#[test]
+fn a_backup_by_the_command_of_the_manual_is_whole() {
+    let lines = commands(&docs("mtpolicyd.md").display().to_string());
+    let line = lines.iter().find(|line| line.starts_with("sqlite3 "));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let port = Port::any();
+    let config = format!(
+        "port={0}\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname={1}\n</Connection>\n<VirtualHost {0}>\nname=t\n\
+         <Plugin count>\nmodule=Accounting\nfields=sender\n</Plugin>\n</VirtualHost>\n",
+        port.number(),
+        path("db.sqlite")
+    );
+    fs::write(path("mt.conf"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
+    command.args(["-f", "-c", &path("mt.conf")]);
+    let daemon = Process::of(command.stdin(Stdio::null()));
+    assert!(daemon.err.wait_lines(1, "listening on "));
+    let mut client = Client::connect(&format!("127.0.0.1:{}", port.number()));
+    client.send(b"request=smtpd_access_policy\nsender=a@x\ninstance=1\nsize=1\n\n");
+    assert!(client.reply().is_some());
+    let line = line.unwrap().replace("/var/lib/mtpolicyd", &path(""));
+    let line = line.replace("/var/backups", &path(""));
+    let run = |line: &str| {
+        let ran = Command::new("sh").args(["-c", line]).output().unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    run(&line);
+    let find = format!(
+        "sqlite3 {} 'SELECT key, count FROM acct_sender'",
+        path("mtpolicyd.sqlite")
+    );
+    assert_eq!(run(&find), "a@x|1\n");
 }

@@ -22,7 +22,13 @@ fn texts_of_the_source(directory: &Path, patterns: &mut Vec<(String, String)>) {
         }
         let source = fs::read_to_string(&path).unwrap();
         let source = source.split("#[cfg(test)]").next().unwrap();
-        for call in [".warning(", ".failed(", ".warn(", "journal.line("] {
+        for call in [
+            ".warning(",
+            ".warning_each_time(",
+            ".failed(",
+            ".warn(",
+            "journal.line(",
+        ] {
             // A section's warning is a finding, which has a key first.
             for (at, _) in source.match_indices(call) {
                 let place = format!("{}: {call}", path.display());

@@ -74,7 +74,14 @@ impl Sqlite {
         .await
     }
 
-    /// How often the path was found to lead to another file than the one that is open, or to none, and was opened again.
+    /// Closes the file, with all clones, after what they have begun: what is in its write-ahead log is written into it, so that
+    /// the file alone is whole. It is for the end of a program, which does not wait for the file's thread. What is asked
+    /// later opens it again.
+    pub async fn close(&self) {
+        self.thread.close().await;
+    }
+
+    /// How often the file was found to be another one than before, or none, or to be cut to nothing, and was opened again.
     /// What the old file held is not in the new one.
     pub fn replaced(&self) -> u64 {
         self.thread.replaced()

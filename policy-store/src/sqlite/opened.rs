@@ -2,14 +2,14 @@
 
 use std::{
     cell::Cell,
-    fs,
+    fs::{self, Metadata},
     ops::Deref,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::time::Instant;
 
 use super::{error::error, options::SqliteOptions, table::create};
@@ -45,26 +45,38 @@ impl Opened {
         Ok(self)
     }
 
-    /// Whether the path leads to another file by now, or to none. It is looked at once in a while.
+    /// Whether what was in the file is gone. It is looked at once in a while.
     pub(super) fn is_gone(&mut self) -> bool {
-        self.file.as_mut().is_some_and(Identity::is_gone)
+        self.file.as_mut().is_some_and(Identity::is_gone_by_now)
     }
 
-    /// Notes the write-ahead log, which is made when something is first written, and stays as long as the file is open.
-    pub(super) fn note_log(&mut self) {
-        if let Some(file) = &mut self.file
-            && file.log.is_none()
-        {
-            file.log = number(&log_of(&file.path));
+    /// Notes what there is of the file by now: the write-ahead log is made when something is first written, and stays as long as
+    /// the file is open.
+    pub(super) fn note_file(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.note();
         }
     }
 
-    /// Closes it. The write-ahead log of a file that is gone is removed: SQLite would take it for that of the new one.
-    pub(super) fn close_gone(self) {
-        drop(self.connection);
-        if let Some(file) = self.file {
-            file.remove_log();
-        }
+    /// Whether this is another file than the one before.
+    pub(super) fn is_other_than(&self, before: &Identity) -> bool {
+        let file = self.file.as_ref().and_then(|file| file.number);
+        file != before.number
+    }
+
+    /// Closes it. What is in the write-ahead log is written into the file first, so that a copy of the file alone is whole; not
+    /// where the file is another one or empty by now, which that would damage.
+    pub(super) fn close(self) -> Option<Identity> {
+        let is_gone = self.file.as_ref().is_some_and(Identity::is_gone);
+        // Where that fails, the log stays beside the file, and is read with it.
+        _ = if is_gone {
+            let config = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            self.connection.set_db_config(config, true).map(drop)
+        } else {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            self.connection.query_row(checkpoint, [], |_| Ok(()))
+        };
+        self.file
     }
 }
 
@@ -76,35 +88,62 @@ impl Deref for Opened {
     }
 }
 
-/// Which file is open, and which write-ahead log it has.
-struct Identity {
+/// Which file is open, or was, and which write-ahead log it has.
+pub(super) struct Identity {
     path: PathBuf,
-    file: Option<(u64, u64)>,
+    number: Option<(u64, u64)>,
+    /// An empty file that had content was cut.
+    has_content: bool,
     log: Option<(u64, u64)>,
     looked: Instant,
 }
 
 impl Identity {
     fn of(path: &Path) -> Self {
+        let found = fs::metadata(path).ok();
         Self {
             path: path.to_owned(),
-            file: number(path),
-            log: number(&log_of(path)),
+            number: found.as_ref().map(number),
+            has_content: found.is_some_and(|found| found.len() > 0),
+            log: number_of(&log_of(path)),
             looked: Instant::now(),
         }
     }
 
-    fn is_gone(&mut self) -> bool {
+    fn note(&mut self) {
+        if self.log.is_none() {
+            self.log = number_of(&log_of(&self.path));
+        }
+        if !self.has_content {
+            self.has_content = fs::metadata(&self.path).is_ok_and(|found| found.len() > 0);
+        }
+    }
+
+    fn is_gone_by_now(&mut self) -> bool {
         if self.looked.elapsed() < INTERVAL {
             return false;
         }
         self.looked = Instant::now();
-        number(&self.path) != self.file
+        self.is_gone()
     }
 
-    fn remove_log(&self) {
+    /// Whether the path leads to another file, or to none, or the file was cut to nothing.
+    fn is_gone(&self) -> bool {
+        let found = fs::metadata(&self.path).ok();
+        let is_cut = || found.as_ref().is_some_and(|found| found.len() == 0);
+        found.as_ref().map(number) != self.number || (self.has_content && is_cut())
+    }
+
+    /// After the connection was closed: where what was in the file is gone, its write-ahead log is removed, which SQLite would take
+    /// for that of the next file. The next file is another one then, even where it was cut only, or has got the inode that has
+    /// become free.
+    pub(super) fn leave_if_gone(&mut self) {
+        if !self.is_gone() {
+            return;
+        }
+        self.number = None;
         let log = log_of(&self.path);
-        if self.log.is_some() && number(&log) == self.log {
+        if self.log.is_some() && number_of(&log) == self.log {
             // Where that fails, opening the new file says what is wrong.
             _ = fs::remove_file(log);
             _ = fs::remove_file(beside(&self.path, "-shm"));
@@ -113,9 +152,12 @@ impl Identity {
 }
 
 /// The device and the inode of a file.
-fn number(path: &Path) -> Option<(u64, u64)> {
-    let found = fs::metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
+fn number(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+fn number_of(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().as_ref().map(number)
 }
 
 fn log_of(path: &Path) -> PathBuf {

@@ -33,8 +33,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 ///
 /// Processes of one host and one user may share it; a network's file system does not do for that. For several users make
 /// an empty file with mode 0660 first, in a directory with mode 2770, both of a group that all of them are in: SQLite makes
-/// files beside it. A file that is removed or replaced is noticed within a second or with the next call, and the new one
-/// is used: see [`Sqlite::replaced`].
+/// files beside it. A file that is removed, replaced or cut to nothing is noticed within a second or with the next call, and
+/// the new one is used: see [`Sqlite::replaced`].
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     file: Sqlite,

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     error::{error, is_locked},
-    opened::Opened,
+    opened::{Identity, Opened},
 };
 use crate::StoreError;
 
@@ -43,6 +43,13 @@ struct Job {
     run: Run,
 }
 
+/// What the thread is to do.
+enum Order {
+    Do(Job),
+    /// Close the database, and say that it is done.
+    Close(oneshot::Sender<()>),
+}
+
 /// Opens the database within a time, again and again.
 type Connect = Arc<dyn Fn(Duration) -> Result<Opened, StoreError> + Send + Sync>;
 
@@ -54,7 +61,7 @@ struct Inner {
     connect: Connect,
     longest: Duration,
     at_start: Duration,
-    jobs: OnceLock<mpsc::Sender<Job>>,
+    jobs: OnceLock<mpsc::Sender<Order>>,
     starting: Mutex<()>,
     replaced: Arc<AtomicU64>,
 }
@@ -82,7 +89,7 @@ impl Thread {
         self.0.replaced.load(Relaxed)
     }
 
-    fn jobs(&self) -> Result<&mpsc::Sender<Job>, StoreError> {
+    fn jobs(&self) -> Result<&mpsc::Sender<Order>, StoreError> {
         let inner = &*self.0;
         if let Some(jobs) = inner.jobs.get() {
             return Ok(jobs);
@@ -99,6 +106,7 @@ impl Thread {
                 patience: inner.at_start,
                 replaced: Arc::clone(&inner.replaced),
                 opened: None,
+                before: None,
             };
             thread::Builder::new()
                 .name("sqlite".into())
@@ -130,8 +138,20 @@ impl Thread {
             work,
             run: Box::new(run),
         };
-        self.jobs()?.send(job).await.map_err(|_| ended())?;
+        let order = Order::Do(job);
+        self.jobs()?.send(order).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
+    }
+
+    /// Closes the database after what waits already. What comes later opens it again.
+    pub(super) async fn close(&self) {
+        let (sender, closed) = oneshot::channel();
+        // Without a thread nothing is open.
+        if let Some(jobs) = self.0.jobs.get()
+            && jobs.send(Order::Close(sender)).await.is_ok()
+        {
+            _ = closed.await;
+        }
     }
 }
 
@@ -153,25 +173,45 @@ struct Server {
     patience: Duration,
     replaced: Arc<AtomicU64>,
     opened: Option<Opened>,
+    /// The file that was open before.
+    before: Option<Identity>,
 }
 
 impl Server {
-    fn serve(&mut self, mut queue: mpsc::Receiver<Job>) {
-        let mut batch = Vec::new();
-        while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-            match self.opened() {
-                Ok(mut opened) => {
-                    let end = Instant::now() + self.longest;
-                    // A statement that runs for longer is ended, so that the next ones have their turn.
-                    let limited =
-                        opened.progress_handler(10_000, Some(move || Instant::now() >= end));
-                    if limited.is_ok() && do_all(&opened, &mut batch).is_ok() {
-                        opened.note_log();
-                        self.opened = Some(opened);
-                    }
+    fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
+        let mut orders = Vec::new();
+        let (mut batch, mut closing) = (Vec::new(), Vec::new());
+        while queue.blocking_recv_many(&mut orders, MAX_BATCH) > 0 {
+            for order in orders.drain(..) {
+                match order {
+                    Order::Do(job) => batch.push(job),
+                    Order::Close(told) => closing.push(told),
                 }
-                Err(error) => fail(&error, batch.drain(..)),
             }
+            if !batch.is_empty() {
+                self.serve_batch(&mut batch);
+            }
+            if !closing.is_empty() {
+                self.close();
+                closing.drain(..).for_each(|told| _ = told.send(()));
+            }
+        }
+        self.close();
+    }
+
+    fn serve_batch(&mut self, batch: &mut Vec<Job>) {
+        let mut opened = match self.opened() {
+            Ok(opened) => opened,
+            Err(error) => return fail(&error, batch.drain(..)),
+        };
+        let end = Instant::now() + self.longest;
+        // A statement that runs for longer is ended, so that the next ones have their turn.
+        let limited = opened.progress_handler(10_000, Some(move || Instant::now() >= end));
+        let is_good = limited.is_ok() && do_all(&opened, batch).is_ok();
+        opened.note_file();
+        self.opened = Some(opened);
+        if !is_good {
+            self.close();
         }
     }
 
@@ -181,12 +221,26 @@ impl Server {
             if !opened.is_gone() {
                 return Ok(opened);
             }
-            opened.close_gone();
-            self.replaced.fetch_add(1, Relaxed);
+            self.before = opened.close();
+        }
+        if let Some(before) = &mut self.before {
+            before.leave_if_gone();
         }
         let opened = (self.connect)(self.patience);
         self.patience = self.longest;
-        opened
+        let opened = opened?;
+        if let Some(before) = self.before.take()
+            && opened.is_other_than(&before)
+        {
+            self.replaced.fetch_add(1, Relaxed);
+        }
+        Ok(opened)
+    }
+
+    fn close(&mut self) {
+        if let Some(opened) = self.opened.take() {
+            self.before = opened.close();
+        }
     }
 }
 

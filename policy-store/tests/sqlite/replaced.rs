@@ -69,6 +69,81 @@ async fn a_file_that_is_put_in_its_place_is_used_without_the_log_of_the_one_befo
     assert_eq!(rows[0][0].text().as_deref(), Some(&b"ok"[..]));
 }
 
+/// What it held is in the file, or in the log beside it.
+#[tokio::test]
+async fn a_file_that_is_cut_to_nothing_is_begun_again_without_the_log_of_before() {
+    for is_in_log in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = open(directory.path()).await;
+        let store = SqliteStore::new(file.clone()).await.unwrap();
+        store.set(b"a", b"1", None).await.unwrap();
+        if !is_in_log {
+            file.close().await;
+            let kept = store.get(b"a").await.unwrap();
+            assert_eq!(kept.as_deref(), Some(&b"1"[..]));
+        }
+        let path = directory.path().join("store.sqlite");
+        fs::File::options()
+            .write(true)
+            .truncate(true)
+            .open(path)
+            .unwrap();
+        // A call before it is noticed may fail.
+        let is_empty = suite::eventually(async || matches!(store.get(b"a").await, Ok(None)));
+        assert!(is_empty.await, "{is_in_log}");
+        assert_eq!(file.replaced(), 1, "{is_in_log}");
+        store.set(b"a", b"2", None).await.unwrap();
+        let rows = file.rows("PRAGMA integrity_check", &[]).await.unwrap();
+        assert_eq!(rows[0][0].text().as_deref(), Some(&b"ok"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_after_it_has_failed_is_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = open(directory.path()).await;
+    let store = SqliteStore::new(file.clone()).await.unwrap();
+    store.set(b"a", b"1", None).await.unwrap();
+    file.close().await;
+    let path = directory.path().join("store.sqlite");
+    let damage = [b'x'; 20_000];
+    fs::write(&path, damage).unwrap();
+    for _ in 0..3 {
+        let failed = store.get(b"a").await;
+        assert!(
+            matches!(failed, Err(StoreError::NotServing(_))),
+            "{failed:?}"
+        );
+    }
+    assert_eq!(file.replaced(), 0);
+    fs::remove_file(&path).unwrap();
+    let is_back = suite::eventually(async || matches!(store.get(b"a").await, Ok(None)));
+    assert!(is_back.await);
+    assert_eq!(file.replaced(), 1);
+    store.set(b"a", b"2", None).await.unwrap();
+    assert_eq!(file.replaced(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_closed_is_whole_by_itself_and_opens_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = open(directory.path()).await;
+    file.close().await;
+    let store = SqliteStore::new(file.clone()).await.unwrap();
+    // Another process has it open, so that SQLite keeps the log at the end.
+    let other = self::store(directory.path()).await;
+    assert_eq!(other.get(b"a").await.unwrap(), None);
+    store.set(b"a", b"1", None).await.unwrap();
+    file.close().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let name = "store.sqlite";
+    fs::copy(directory.path().join(name), elsewhere.path().join(name)).unwrap();
+    let copy = self::store(elsewhere.path()).await;
+    assert_eq!(copy.get(b"a").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(store.get(b"a").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(file.replaced(), 0);
+}
+
 #[tokio::test]
 async fn a_file_that_stays_is_not_opened_again() {
     let directory = tempfile::tempdir().unwrap();

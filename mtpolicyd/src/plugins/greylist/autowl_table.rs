@@ -40,14 +40,18 @@ impl AutowlTable {
         domain: &str,
         client: &str,
     ) -> Result<Option<i64>, PluginError> {
-        match self.try_get(now, domain, client).await {
-            Err(error) if self.forgets(&error) => self.try_get(now, domain, client).await,
+        let known = self.known();
+        match self.try_get(&known, now, domain, client).await {
+            Err(error) if self.forgets(&known, &error) => {
+                self.try_get(&self.known(), now, domain, client).await
+            }
             result => result,
         }
     }
 
     async fn try_get(
         &self,
+        known: &OnceCell<bool>,
         now: u64,
         domain: &str,
         client: &str,
@@ -59,7 +63,7 @@ impl AutowlTable {
         let oldest = Value::Int(integer(now).saturating_sub(self.expire));
         let params = [Value::from(domain), Value::from(client), oldest];
         let work = async {
-            let (database, _) = self.ready().await?;
+            let (database, _) = self.ready(known).await?;
             database.rows(&query, &params).await
         };
         let rows = work.await.map_err(|error| self.database.failed(error))?;
@@ -73,15 +77,24 @@ impl AutowlTable {
         domain: &str,
         client: &str,
     ) -> Result<(), PluginError> {
-        match self.try_count(now, domain, client).await {
-            Err(error) if self.forgets(&error) => self.try_count(now, domain, client).await,
+        let known = self.known();
+        match self.try_count(&known, now, domain, client).await {
+            Err(error) if self.forgets(&known, &error) => {
+                self.try_count(&self.known(), now, domain, client).await
+            }
             result => result,
         }
     }
 
-    async fn try_count(&self, now: u64, domain: &str, client: &str) -> Result<(), PluginError> {
+    async fn try_count(
+        &self,
+        known: &OnceCell<bool>,
+        now: u64,
+        domain: &str,
+        client: &str,
+    ) -> Result<(), PluginError> {
         let work = async {
-            let (database, is_unique) = self.ready().await?;
+            let (database, is_unique) = self.ready(known).await?;
             if is_unique && !self.compat {
                 self.upsert(&*database, now, domain, client).await
             } else {
@@ -96,7 +109,7 @@ impl AutowlTable {
         let query = format!("DELETE FROM {} WHERE last_seen < ?", self.name);
         let params = [Value::Int(integer(now).saturating_sub(self.expire))];
         let work = async {
-            let (database, _) = self.ready().await?;
+            let (database, _) = self.ready(&self.known()).await?;
             database.execute(&query, &params).await
         };
         work.await.map_err(|error| self.database.failed(error))?;
@@ -176,20 +189,29 @@ impl AutowlTable {
     }
 
     /// The database with the table, and whether pairs are unique in it.
-    async fn ready(&self) -> Result<(Arc<dyn Sql>, bool), StoreError> {
+    async fn ready(&self, known: &OnceCell<bool>) -> Result<(Arc<dyn Sql>, bool), StoreError> {
         let database = self.database.get().await?;
-        let known = Arc::clone(&self.known());
         let is_unique = known.get_or_try_init(|| self.prepare(&*database));
         let is_unique = *is_unique.await?;
         Ok((database, is_unique))
     }
 
-    /// Whether the table may be gone, with its file or by hand: then it is looked for, and made, once more.
-    fn forgets(&self, error: &PluginError) -> bool {
-        error.is_refusal() && std::mem::take(&mut *self.known()).initialized()
+    /// Whether the table that was known may be gone, with its file or by hand: then it is looked for, and made, once more. Of several
+    /// requests that find that, each tries again.
+    fn forgets(&self, known: &Arc<OnceCell<bool>>, error: &PluginError) -> bool {
+        let is_gone = error.is_refusal() && known.initialized();
+        let mut current = self.lock();
+        if is_gone && Arc::ptr_eq(&current, known) {
+            *current = Arc::default();
+        }
+        is_gone
     }
 
-    fn known(&self) -> MutexGuard<'_, Arc<OnceCell<bool>>> {
+    fn known(&self) -> Arc<OnceCell<bool>> {
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<OnceCell<bool>>> {
         self.is_unique
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
