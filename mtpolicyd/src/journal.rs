@@ -94,7 +94,7 @@ impl Journal {
     /// Writes a warning that is never held back as a repeat: each tells of another event.
     pub fn warning_each_time(&self, text: &str) {
         if self.is_logged(1) {
-            self.0.log.log().line(Level::Warning, text.to_owned());
+            self.0.log.log().line(Level::Warning, text);
         }
     }
 

@@ -61,6 +61,7 @@ pub mod worker;
 pub use daemon::{Daemon, Inherited};
 pub use error::StartError;
 pub use listen::{
+    FilePlace,
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };

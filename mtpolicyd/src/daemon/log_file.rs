@@ -2,14 +2,14 @@
 //! and at SIGHUP and SIGUSR1.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, Metadata},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::fs::OFlags;
+use policy_daemon::FilePlace;
 
 use crate::journal::Journal;
 
@@ -38,16 +38,15 @@ impl LogFile {
         root: Option<&Path>,
         owner: Option<(u32, u32)>,
     ) -> io::Result<Self> {
-        let file = match options().create_new(true).open(path) {
+        let place = FilePlace::at(path)?;
+        let file = match place.create_new(0o666) {
             Ok(file) => {
                 if let Some((user, group)) = owner {
                     fchown(&file, Some(user), Some(group))?;
                 }
                 file
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                options().create(true).open(path)?
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => place.append(0o666)?,
             Err(error) => return Err(error),
         };
         let inside = match root {
@@ -89,9 +88,8 @@ impl LogFile {
 
     fn open_again(&self, path: &Path, journal: &Journal) {
         let shown = self.path.display();
-        let opened = options()
-            .create(true)
-            .open(path)
+        let opened = FilePlace::at(path)
+            .and_then(|place| place.append(0o666))
             .and_then(|file| take(&file));
         let mut state = self.state();
         match opened {
@@ -115,14 +113,6 @@ impl LogFile {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    // A terminal at that path is not to become the process's own.
-    let flags = OFlags::NOCTTY.bits().cast_signed();
-    options.append(true).custom_flags(flags);
-    options
 }
 
 /// Puts a file in the place of standard output: that is where lines go.

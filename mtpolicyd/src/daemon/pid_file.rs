@@ -2,10 +2,11 @@
 
 use std::{
     fs, io,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
+
+use policy_daemon::FilePlace;
 
 /// The file, which is removed at the end where that is allowed.
 #[derive(Debug)]
@@ -14,43 +15,50 @@ pub(super) struct PidFile(PathBuf);
 impl PidFile {
     /// Writes the file. A file of a process that runs is left alone, and one that is no plain file as well.
     pub(super) fn write(path: &Path) -> io::Result<Self> {
-        if let Ok(text) = fs::read_to_string(path) {
-            let number: Option<i32> = text.trim().parse().ok();
-            let other = number.filter(|number| i64::from(*number) != i64::from(std::process::id()));
-            if other.is_some_and(|number| Path::new(&format!("/proc/{number}")).exists())
-                && is_ours(other)
-            {
-                let text = format!(
-                    "{}: process {} runs already",
-                    path.display(),
-                    other.unwrap_or(0)
-                );
-                return Err(io::Error::other(text));
+        let place = FilePlace::at(path)?;
+        match number(&place) {
+            Ok(other) => {
+                let other = other.filter(|other| *other != std::process::id());
+                if let Some(other) = other.filter(|other| is_ours(*other)) {
+                    let text = format!("{}: process {other} runs already", path.display());
+                    return Err(io::Error::other(text));
+                }
+                place.remove()?;
             }
-            fs::remove_file(path)?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         // A file that appears meanwhile, or a link, is not followed.
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)?;
+        let mut file = place.create_new(0o644)?;
         writeln!(file, "{}", std::process::id())?;
         Ok(Self(path.to_owned()))
     }
 }
 
+/// The number in a file, if it is one.
+fn number(place: &FilePlace) -> io::Result<Option<u32>> {
+    let mut text = Vec::new();
+    place.read()?.take(MAX_FILE).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).trim().parse().ok())
+}
+
 /// Whether this number is that of a process of this program: another one may have the number by now.
-fn is_ours(number: Option<i32>) -> bool {
-    let name = |process: String| fs::read_to_string(format!("/proc/{process}/comm")).ok();
-    let Some(number) = number else { return false };
-    name(number.to_string())
-        .is_some_and(|other| name("self".to_owned()).is_some_and(|own| own == other))
+fn is_ours(number: u32) -> bool {
+    let name = |process: &str| fs::read_to_string(format!("/proc/{process}/comm")).ok();
+    let other = name(&number.to_string());
+    other.is_some() && other == name("self")
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Its directory is root's as a rule, and the daemon is not any more.
-        _ = fs::remove_file(&self.0);
+        // Its directory is root's as a rule, and the daemon is not any more. A daemon that was started meanwhile has its own.
+        if let Ok(place) = FilePlace::at(&self.0)
+            && number(&place).is_ok_and(|number| number == Some(std::process::id()))
+        {
+            _ = place.remove();
+        }
     }
 }
+
+/// As much as is read of a file.
+const MAX_FILE: u64 = 4096;

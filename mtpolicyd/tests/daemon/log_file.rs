@@ -152,3 +152,82 @@ fn below_another_root_it_is_looked_for_there() {
     logged.wait("mt.log", "mt.log is opened again");
     logged.ask("two", "mt.log");
 }
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_link_that_the_user_has_put_there_leads_root_to_no_other_file() {
+    for option in ["log_file", "pid_file"] {
+        let world = World::new(&format!(
+            "user = nobody\n{option} = @TMP@/theirs/file\n{}",
+            host(REJECT)
+        ));
+        let (theirs, own) = (world.path("theirs"), world.path("own"));
+        for directory in [&theirs, &own] {
+            fs::create_dir(directory).unwrap();
+        }
+        std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
+        std::os::unix::fs::symlink(own.join("new"), theirs.join("file")).unwrap();
+        let ended = world.run(&["-f"]);
+        assert_eq!(ended.code, Some(71), "{option}: {ended:?}");
+        assert!(ended.err.contains(option), "{ended:?}");
+        assert!(!own.join("new").exists(), "{option}");
+        // Nor does a directory of the user's that is a link.
+        fs::remove_file(theirs.join("file")).unwrap();
+        std::os::unix::fs::symlink(&own, theirs.join("link")).unwrap();
+        let below = format!(
+            "user = nobody\n{option} = @TMP@/theirs/link/new\n{}",
+            host(REJECT)
+        );
+        world.configure(&below);
+        assert_eq!(world.run(&["-f"]).code, Some(71), "{option}");
+        assert!(!own.join("new").exists(), "{option}");
+    }
+}
+
+fn make_pipe(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_not_waited_for() {
+    for (option, said) in [
+        ("log_file", "No such device or address (os error 6)"),
+        ("pid_file", "no regular file"),
+    ] {
+        let world = World::new(&format!("{option} = @TMP@/pipe\n{}", host(REJECT)));
+        make_pipe(&world.path("pipe"));
+        for words in [&["-f"][..], &[]] {
+            let ended = world.run(words);
+            assert_eq!(ended.code, Some(71), "{ended:?}");
+            let begin = format!("mtpolicyd: {option} ");
+            let mut lines = ended.err.lines();
+            let is_said = lines.any(|line| line.starts_with(&begin) && line.ends_with(said));
+            assert!(is_said, "{ended:?}");
+        }
+        let checked = world.run(&["--check-config"]);
+        let said = match option {
+            "log_file" => {
+                "/pipe`, which is no regular file: lines are lost where nobody reads it\n"
+            }
+            _ => "/pipe`: no regular file\n",
+        };
+        assert!(checked.err.ends_with(said), "{checked:?}");
+        let status = if option == "log_file" { 0 } else { 78 };
+        assert_eq!(checked.code, Some(status), "{checked:?}");
+    }
+}
+
+#[test]
+fn a_pipe_that_comes_in_the_place_of_the_file_stops_nothing() {
+    let logged = Logged::start("");
+    logged.rename("mt.log", "mt.log.1");
+    make_pipe(&logged.world.path("log/mt.log"));
+    logged.wait(
+        "mt.log.1",
+        "mt.log cannot be opened again: No such device or address",
+    );
+    logged.ask("one", "mt.log.1");
+    fs::remove_file(logged.world.path("log/mt.log")).unwrap();
+    logged.wait("mt.log", "mt.log is opened again");
+}

@@ -12,7 +12,14 @@ use thiserror::Error;
 
 /// All directories and links from the root to the directory of a file.
 #[derive(Debug)]
-pub(crate) struct Directories(Vec<Step>);
+pub(crate) struct Directories {
+    steps: Vec<Step>,
+    roots_part: RootsPart,
+}
+
+/// The directory as far as root alone decides where the path leads, and the names from there to the directory of the file, if
+/// another user can change what these mean.
+type RootsPart = (PathBuf, Option<PathBuf>);
 
 #[derive(Debug)]
 struct Step {
@@ -37,6 +44,7 @@ impl Directories {
     /// The way to the file at this absolute path. The file itself need not exist.
     pub(crate) fn to(path: &Path) -> io::Result<Self> {
         let mut steps = Vec::new();
+        let mut roots_part = None;
         let mut here = PathBuf::from("/");
         steps.push(Step::at(&here)?);
         let parent = path.parent().unwrap_or(&here);
@@ -49,6 +57,10 @@ impl Directories {
             }
             let next = here.join(&name);
             let step = Step::at(&next)?;
+            if roots_part.is_none() && !Step::at(&here)?.keeps(Some(&step)) {
+                let rest = std::iter::once(&name).chain(&names).collect();
+                roots_part = Some((here.clone(), Some(rest)));
+            }
             if step.is_link {
                 links += 1;
                 if links > MAX_LINKS {
@@ -66,7 +78,19 @@ impl Directories {
             }
             steps.push(step);
         }
-        Ok(Self(steps))
+        if roots_part.is_none() && !Step::at(&here)?.keeps(None) {
+            roots_part = Some((here.clone(), Some(PathBuf::new())));
+        }
+        Ok(Self {
+            steps,
+            roots_part: roots_part.unwrap_or((here, None)),
+        })
+    }
+
+    /// The directory as far as root alone decides where the path leads, with the names from there on to the directory of the file
+    /// where another user can change what these mean; `None`: nobody else can.
+    pub(crate) fn into_roots_part(self) -> RootsPart {
+        self.roots_part
     }
 
     /// The user who decides where the path leads, if it is not root: the first other owner on the way.
@@ -75,7 +99,7 @@ impl Directories {
     ///
     /// A directory of root's that others can write: no single user decides.
     pub(crate) fn owner_but_root(&self) -> Result<Option<u32>, Exposed> {
-        for step in &self.0 {
+        for step in &self.steps {
             if step.owner != 0 {
                 return Ok(Some(step.owner));
             }
@@ -92,7 +116,7 @@ impl Directories {
     /// In a directory with the sticky bit others cannot replace files of other owners, so it may be on the way. They can
     /// create the file itself first, so it must not be the last directory.
     pub(crate) fn exposed_to_others_than(&self, user: u32) -> Option<Exposed> {
-        let last = self.0.iter().rposition(|step| !step.is_link);
+        let last = self.steps.iter().rposition(|step| !step.is_link);
         let exposed = |(index, step): (usize, &Step)| {
             if ![0, user].contains(&step.owner) {
                 return Some(Exposed::Owned(step.path.clone(), step.owner));
@@ -101,7 +125,7 @@ impl Directories {
             (!step.is_link && step.mode & WRITABLE_BY_OTHERS != 0 && !is_passed)
                 .then(|| step.writable())
         };
-        self.0.iter().enumerate().find_map(exposed)
+        self.steps.iter().enumerate().find_map(exposed)
     }
 }
 
@@ -117,6 +141,14 @@ impl Step {
             mode: found.mode(),
             is_link: found.is_symlink(),
         })
+    }
+
+    /// Whether root alone can put something else in the place of an entry of this directory. Others can make one that is not there,
+    /// where they can write, and replace their own.
+    fn keeps(&self, entry: Option<&Self>) -> bool {
+        let is_closed = self.mode & WRITABLE_BY_OTHERS == 0;
+        let is_sticky = self.mode & STICKY != 0;
+        self.owner == 0 && (is_closed || (is_sticky && entry.is_some_and(|entry| entry.owner == 0)))
     }
 
     fn writable(&self) -> Exposed {

@@ -1,0 +1,249 @@
+//! The place of a file that root opens or makes, such as a log, handled so that a user who can change its directory gains
+//! nothing by that.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path},
+};
+
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, openat, unlinkat},
+    process::geteuid,
+};
+
+use super::directories::Directories;
+
+/// The place of a file. As far as root alone decides where its path leads, links are followed. From the first directory on that
+/// another user can change none is, since it could lead to a file of root's.
+///
+/// ```
+/// use policy_daemon::FilePlace;
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().canonicalize()?.join("log");
+/// let mut file = FilePlace::at(&path)?.append(0o644)?;
+/// std::io::Write::write_all(&mut file, b"a line\n")?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "a line\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct FilePlace {
+    directory: File,
+    name: OsString,
+    follows: bool,
+}
+
+impl FilePlace {
+    /// The place of the file at this absolute path, whether there is one or not. Who is not root opens files with no rights that
+    /// are not its own, and follows links.
+    ///
+    /// # Errors
+    ///
+    /// A directory on the way that cannot be opened, or is a link that is not followed.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+        let name = path.file_name().ok_or_else(invalid)?.to_owned();
+        let parent = path.parent().ok_or_else(invalid)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |path: &Path| rustix::fs::open(path, flags, Mode::empty());
+        if !geteuid().is_root() {
+            return Ok(Self {
+                directory: open(parent)?.into(),
+                name,
+                follows: true,
+            });
+        }
+        let (base, rest) = Directories::to(path)?.into_roots_part();
+        let mut directory = open(&base)?;
+        let Some(rest) = rest else {
+            return Ok(Self {
+                directory: directory.into(),
+                name,
+                follows: true,
+            });
+        };
+        for part in rest.components() {
+            let Component::Normal(part) = part else {
+                return Err(invalid());
+            };
+            let flags = flags | OFlags::NOFOLLOW;
+            directory = openat(&directory, part, flags, Mode::empty())?;
+        }
+        Ok(Self {
+            directory: directory.into(),
+            name,
+            follows: false,
+        })
+    }
+
+    /// Opens the file for lines at its end, or makes it with this mode. It never waits: a pipe has to have a reader.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system; a link that is not followed, and a file with a second name that somebody may have given to a file of
+    /// root's; what lines cannot be written to, such as a disk.
+    pub fn append(&self, mode: u32) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOCTTY;
+        let file = self.open(flags | OFlags::NONBLOCK, mode)?;
+        let found = file.metadata()?;
+        let kind = found.file_type();
+        if kind.is_file() {
+            if !self.follows && found.nlink() > 1 {
+                let text = "it has a second name, in a directory that is not root's alone";
+                return Err(io::Error::other(text));
+            }
+        } else if !(std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+            || std::os::unix::fs::FileTypeExt::is_char_device(&kind))
+        {
+            return Err(io::Error::other("no regular file"));
+        }
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+        Ok(file)
+    }
+
+    /// Makes the file, with this mode.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system: one is there already.
+    pub fn create_new(&self, mode: u32) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        self.open(flags, mode)
+    }
+
+    /// Opens the file for reading.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system; a file that is no regular one.
+    pub fn read(&self) -> io::Result<File> {
+        let file = self.open(OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::other("no regular file"))
+        }
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system.
+    pub fn remove(&self) -> io::Result<()> {
+        Ok(unlinkat(&self.directory, &self.name, AtFlags::empty())?)
+    }
+
+    fn open(&self, flags: OFlags, mode: u32) -> io::Result<File> {
+        let mut flags = flags | OFlags::CLOEXEC;
+        flags.set(OFlags::NOFOLLOW, !self.follows);
+        let mode = Mode::from_raw_mode(mode);
+        Ok(openat(&self.directory, &self.name, flags, mode)?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, chown, symlink},
+        path::PathBuf,
+    };
+
+    use super::*;
+
+    /// A directory that is another user's, and one of root's alone with a file.
+    fn directories() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let (theirs, own) = (make("theirs"), make("own"));
+        chown(&theirs, Some(12345), None).unwrap();
+        fs::write(own.join("file"), "of root\n").unwrap();
+        (directory, theirs, own)
+    }
+
+    #[test]
+    fn no_link_of_another_user_leads_root_to_a_file() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let (_directory, theirs, own) = directories();
+        symlink(own.join("file"), theirs.join("link")).unwrap();
+        symlink(&own, theirs.join("directory")).unwrap();
+        fs::hard_link(own.join("file"), theirs.join("second")).unwrap();
+        for name in ["link", "directory/file", "directory/new", "second"] {
+            let place = FilePlace::at(&theirs.join(name));
+            assert!(
+                place.and_then(|place| place.append(0o644)).is_err(),
+                "{name}"
+            );
+        }
+        for name in ["link", "directory/file", "directory/new"] {
+            let place = FilePlace::at(&theirs.join(name));
+            assert!(
+                place.and_then(|place| place.create_new(0o644)).is_err(),
+                "{name}"
+            );
+        }
+        assert_eq!(fs::read_to_string(own.join("file")).unwrap(), "of root\n");
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+        FilePlace::at(&theirs.join("log"))
+            .unwrap()
+            .append(0o644)
+            .unwrap();
+        FilePlace::at(&theirs.join("log"))
+            .unwrap()
+            .append(0o644)
+            .unwrap();
+        // Everybody can put a link there.
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(0o1777)).unwrap();
+        chown(&theirs, Some(0), None).unwrap();
+        let place = FilePlace::at(&theirs.join("link")).unwrap();
+        assert!(place.append(0o644).is_err());
+    }
+
+    #[test]
+    fn links_of_roots_own_are_followed() {
+        let (_directory, theirs, own) = if geteuid().is_root() {
+            directories()
+        } else {
+            return;
+        };
+        symlink(&theirs, own.join("theirs")).unwrap();
+        symlink(own.join("file"), own.join("link")).unwrap();
+        for path in [own.join("link"), own.join("theirs/log"), "/dev/null".into()] {
+            FilePlace::at(&path).unwrap().append(0o644).unwrap();
+        }
+        assert!(theirs.join("log").exists());
+        FilePlace::at(&own.join("theirs/log"))
+            .unwrap()
+            .remove()
+            .unwrap();
+        assert!(!theirs.join("log").exists());
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let place = FilePlace::at(&path).unwrap();
+        assert!(place.append(0o644).is_err());
+        assert!(place.read().is_err());
+    }
+}
