@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::later::LaterFile;
 use crate::config_general::Place;
 
 /// Something that is wrong in a configuration, or will surprise.
@@ -24,7 +25,11 @@ impl fmt::Display for Finding {
 
 /// All findings of a check, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    all: Vec<Finding>,
+    /// What is looked at later.
+    files: Vec<LaterFile>,
+}
 
 impl Findings {
     /// Adds an error: the daemon does not start.
@@ -40,13 +45,13 @@ impl Findings {
     /// Whether there is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.is_error)
+        self.all.iter().any(|finding| finding.is_error)
     }
 
     /// All of them, by file and line.
     #[must_use]
     pub fn sorted(&self) -> Vec<&Finding> {
-        let mut all: Vec<_> = self.0.iter().collect();
+        let mut all: Vec<_> = self.all.iter().collect();
         all.sort_by(|a, b| {
             let key = |finding: &Finding| (finding.place.line, finding.place.column);
             a.place.file.cmp(&b.place.file).then(key(a).cmp(&key(b)))
@@ -54,8 +59,19 @@ impl Findings {
         all
     }
 
+    pub(super) fn note(&mut self, file: LaterFile) {
+        self.files.push(file);
+    }
+
+    /// Looks at the files that the daemon opens later. To be called with the rights of the daemon, in its root.
+    pub(crate) fn check_files(&mut self, has_rights: bool) {
+        for file in std::mem::take(&mut self.files) {
+            file.check(has_rights, self);
+        }
+    }
+
     fn push(&mut self, is_error: bool, place: &Place, text: String) {
-        self.0.push(Finding {
+        self.all.push(Finding {
             is_error,
             place: place.clone(),
             text,

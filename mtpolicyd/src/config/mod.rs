@@ -9,6 +9,8 @@ mod finding;
 pub use finding::{Finding, Findings};
 mod globals;
 pub use globals::{Globals, Prefetch};
+mod later;
+pub use later::Use;
 mod legacy;
 mod listen;
 pub(crate) use listen::control_path;
@@ -60,6 +62,8 @@ pub struct LoadOptions<'c> {
     pub compat: bool,
     /// It is only checked: what is skipped at a start is an error.
     pub is_check: bool,
+    /// The global options that the daemon was started with: what its next start would fail at is an error.
+    pub running: Option<&'c Globals>,
     /// The configuration before: connections and DNS lists whose parameters stay live on, and so
     /// does the session cache.
     pub previous: Option<&'c Config>,
@@ -103,6 +107,8 @@ pub(crate) fn read(
     let globals = globals::read(&mut section);
     if options.is_check {
         process::check(&mut section, &globals);
+    } else if let Some(running) = options.running {
+        process::check_changes(&mut section, &globals, running);
     }
     section.ignore(&["Connection", "SessionCache", "VirtualHost"]);
     section.finish();

@@ -1,9 +1,10 @@
 //! A check of what the process would start with: its user, groups and root, and the files and sockets that it makes.
 //!
-//! Only `--check-config` looks: a start does all this itself, and says what fails.
+//! `--check-config` looks at all of it, and a reload at what has changed; a start does all this itself, and says what fails.
 
 use std::{
     fs, io,
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -14,50 +15,93 @@ use super::{globals::Globals, section::Section};
 
 /// Notes what a start would fail at.
 pub(super) fn check(section: &mut Section<'_>, globals: &Globals) {
-    user_and_groups(section, globals);
+    let is_root = rustix::process::geteuid().is_root();
+    user_and_groups(section, globals, is_root);
     if let Some(root) = &globals.chroot
         && let Err(error) = directory(root)
     {
         section.error("chroot", said("chroot", root, &error));
     }
+    for (key, path) in files(globals) {
+        if let Err(fault) = creatable(key, &path) {
+            note(section, key, &path, &fault);
+        } else if key == "log_file" && fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let text = format!(
+                "`log_file` is `{}`, which is no regular file: lines are lost where nobody reads it",
+                path.display()
+            );
+            section.warning(key, text);
+        }
+    }
+    for (key, path) in sockets(globals) {
+        if let Err(fault) = bindable(&path) {
+            note(section, key, &path, &fault);
+        }
+    }
+}
+
+/// Notes what the next start of a daemon that runs would fail at, of what has changed. Below another root nothing of that can be
+/// seen, and what this user may not look at is left to the start.
+pub(super) fn check_changes(section: &mut Section<'_>, globals: &Globals, running: &Globals) {
+    if running.chroot.is_some() {
+        return;
+    }
+    if (&globals.user, &globals.groups) != (&running.user, &running.groups) {
+        // A daemon that has changed its user was started by root.
+        let is_root = running.user.is_some() || rustix::process::geteuid().is_root();
+        user_and_groups(section, globals, is_root);
+    }
+    if globals.chroot != running.chroot
+        && let Some(root) = &globals.chroot
+        && let Err(error) = directory(root)
+        && error.kind() != io::ErrorKind::PermissionDenied
+    {
+        section.error("chroot", said("chroot", root, &error));
+    }
+    let faults = |new: Vec<(&'static str, PathBuf)>,
+                  old: &[(&'static str, PathBuf)],
+                  look: fn(&str, &Path) -> Result<(), Fault>| {
+        let changed = new.into_iter().filter(|item| !old.contains(item));
+        changed
+            .filter_map(|(key, path)| Some((key, look(key, &path).err()?, path)))
+            .collect::<Vec<_>>()
+    };
+    let mut all = faults(files(globals), &files(running), creatable);
+    all.extend(faults(sockets(globals), &sockets(running), |_, path| {
+        bindable(path)
+    }));
+    for (key, fault, path) in all {
+        if fault.error().kind() != io::ErrorKind::PermissionDenied {
+            note(section, key, &path, &fault);
+        }
+    }
+}
+
+/// The files that root makes or opens at the start.
+fn files(globals: &Globals) -> Vec<(&'static str, PathBuf)> {
     let files = [
         ("pid_file", &globals.pid_file),
         ("log_file", &globals.log_file),
     ];
-    for (key, path) in files {
-        let Some(path) = path else { continue };
-        if let Err(fault) = creatable(path) {
-            note(section, key, path, &fault);
-        }
-    }
-    let sockets = |key: &'static str, texts: &[String]| {
+    let given = |(key, path): (_, &Option<PathBuf>)| Some((key, path.clone()?));
+    files.into_iter().filter_map(given).collect()
+}
+
+/// The UNIX sockets that are bound at the start.
+fn sockets(globals: &Globals) -> Vec<(&'static str, PathBuf)> {
+    let of = |key: &'static str, texts: &[String]| {
         let path = |text: &String| {
             let path = text.strip_prefix("unix:")?.split(',').next()?;
             Some((key, PathBuf::from(path)))
         };
         texts.iter().filter_map(path).collect::<Vec<_>>()
     };
-    let mut sockets = [
-        sockets("port", &globals.listen),
-        sockets("admin", &globals.admin),
-    ]
-    .concat();
-    sockets.extend(globals.control.clone().map(|path| ("control", path)));
-    for (key, path) in sockets {
-        if let Some(parent) = path.parent()
-            && let Err(error) = directory(parent)
-        {
-            note(
-                section,
-                key,
-                &path,
-                &Fault::Directory(parent.to_owned(), error),
-            );
-        }
-    }
+    let mut all = [of("port", &globals.listen), of("admin", &globals.admin)].concat();
+    all.extend(globals.control.clone().map(|path| ("control", path)));
+    all
 }
 
-fn user_and_groups(section: &mut Section<'_>, globals: &Globals) {
+fn user_and_groups(section: &mut Section<'_>, globals: &Globals, is_root: bool) {
     let is_known = |user: String| {
         let mut options = DaemonOptions::new("");
         options.user = Some(user);
@@ -66,7 +110,7 @@ fn user_and_groups(section: &mut Section<'_>, globals: &Globals) {
     let unknown = |section: &mut Section<'_>, key: &str, name: &str| {
         let text = format!("`{key}` is `{name}`, but this system knows no such {key}");
         // Who starts it as another user than root stays that one.
-        if rustix::process::geteuid().is_root() {
+        if is_root {
             section.error(key, text);
         } else {
             section.warning(key, text);
@@ -93,9 +137,25 @@ enum Fault {
     Itself(io::Error),
 }
 
-fn creatable(path: &Path) -> Result<(), Fault> {
+impl Fault {
+    const fn error(&self) -> &io::Error {
+        match self {
+            Self::Directory(_, error) | Self::Itself(error) => error,
+        }
+    }
+}
+
+/// Whether a file can be made or written. The log may go to a device or a pipe as well.
+fn creatable(key: &str, path: &Path) -> Result<(), Fault> {
+    let is_writable = |found: &fs::Metadata| {
+        let kind = found.file_type();
+        kind.is_file() || (key == "log_file" && (kind.is_fifo() || kind.is_char_device()))
+    };
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(Fault::Itself(io::ErrorKind::IsADirectory.into())),
+        Ok(found) if !is_writable(&found) => {
+            Err(Fault::Itself(io::Error::other("no regular file")))
+        }
         Ok(_) => access(path, Access::WRITE_OK).map_err(|error| Fault::Itself(error.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = match path.parent() {
@@ -111,6 +171,19 @@ fn creatable(path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Whether a socket can be bound: one of before is replaced, and no other file is.
+fn bindable(path: &Path) -> Result<(), Fault> {
+    if let Some(parent) = path.parent() {
+        directory(parent).map_err(|error| Fault::Directory(parent.to_owned(), error))?;
+    }
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => Err(Fault::Itself(io::Error::other(
+            "another file than a socket is there",
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn directory(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.is_dir() {
         Ok(())
@@ -120,16 +193,14 @@ fn directory(path: &Path) -> io::Result<()> {
 }
 
 fn note(section: &mut Section<'_>, key: &str, path: &Path, fault: &Fault) {
-    let (text, error) = match fault {
-        Fault::Itself(error) => (said(key, path, error), error),
-        Fault::Directory(directory, error) => {
-            let text = format!(
-                "`{key}` is `{}`: the directory {}: {error}",
-                path.display(),
-                directory.display()
-            );
-            (text, error)
-        }
+    let error = fault.error();
+    let text = match fault {
+        Fault::Itself(error) => said(key, path, error),
+        Fault::Directory(directory, error) => format!(
+            "`{key}` is `{}`: the directory {}: {error}",
+            path.display(),
+            directory.display()
+        ),
     };
     let is_missing = error.kind() == io::ErrorKind::NotFound;
     let is_made_at_start = ["/run", "/var/run"].iter().any(|run| path.starts_with(run));

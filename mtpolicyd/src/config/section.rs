@@ -5,9 +5,14 @@ mod referring;
 mod settings;
 mod shared;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use super::{action, build::Build, similar::similar};
+use super::{
+    action,
+    build::Build,
+    later::{LaterFile, Use},
+    similar::similar,
+};
 use crate::{
     chain::{Chain, Key, Pattern, Score, Scoring, number},
     config_general::{Block, Entry, Place, Value},
@@ -270,6 +275,17 @@ impl<'s> Section<'s> {
         } else {
             self.warning(key, text);
         }
+    }
+
+    /// Notes a file that the daemon opens later: a check looks at it.
+    pub fn opens(&mut self, key: &str, path: impl Into<PathBuf>, used: Use) {
+        let file = LaterFile {
+            place: self.place_of(key),
+            key: key.to_owned(),
+            path: path.into(),
+            used,
+        };
+        self.build.findings.note(file);
     }
 
     /// Blocks that others read.

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
-    handler::{Server, choose},
+    choice::choose,
+    handler::Server,
     steps::{action, steps},
 };
 use crate::{

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    path::Path,
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
     task::Poll,
@@ -14,11 +13,11 @@ use policy_daemon::{
     log::{Entry, Field, Level, MessageId},
     trace::{Story, Traces},
 };
-use policy_net::{BoxError, Endpoint, Handler, Peer};
+use policy_net::{BoxError, Handler, Peer};
 use policy_proto::{Request, Response};
 use tokio::time::Instant;
 
-use super::steps;
+use super::{choice::choose, steps};
 use crate::{
     chain::plugin::PluginError,
     chain::{Call, Trace, Verdict, attribute, log_line},
@@ -239,51 +238,6 @@ impl Handler for Server {
     async fn handle(&self, request: Request, peer: &Peer) -> Result<Response, BoxError> {
         self.answer(&request, peer).await
     }
-}
-
-/// The virtual host for a request: by `policy_context` where that is on, else by where it came. Over a UNIX socket that none
-/// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
-pub(super) fn choose<'c>(
-    config: &'c Config,
-    request: &Request,
-    listener: Option<&Endpoint>,
-    may_be_only: bool,
-) -> Result<&'c VirtualHost, PluginError> {
-    if config.globals.vhost_by_policy_context
-        && let Some(context) = attribute(request, "policy_context")
-        && let Some(host) = config
-            .hosts
-            .iter()
-            .find(|host| !context.is_empty() && host.name.as_bytes() == context)
-    {
-        return Ok(host);
-    }
-    let by_key = match listener {
-        Some(Endpoint::Inet { port, .. }) => by_key(config, &port.to_string()),
-        Some(Endpoint::Unix(path)) => by_path(config, path).or_else(|| match &config.hosts[..] {
-            [only] => Some(only).filter(|_| may_be_only),
-            _ => None,
-        }),
-        _ => None,
-    };
-    by_key.ok_or_else(|| {
-        let place = listener.map_or_else(|| "?".to_owned(), ToString::to_string);
-        PluginError::Other(format!("no virtual host defined for port {place}"))
-    })
-}
-
-fn by_key<'c>(config: &'c Config, key: &str) -> Option<&'c VirtualHost> {
-    config.hosts.iter().find(|host| host.key == key)
-}
-
-/// The kernel knows the path by which the socket was bound, which may lead through a descriptor of its directory.
-fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
-    by_key(config, &path.to_string_lossy()).or_else(|| {
-        let mut same_name = config.hosts.iter().filter(|host| {
-            host.key.starts_with('/') && Path::new(&host.key).file_name() == path.file_name()
-        });
-        same_name.next().filter(|_| same_name.next().is_none())
-    })
 }
 
 /// What is added to the log line of a dry run: whom the answer would have been about.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod background;
+mod choice;
 mod connection_states;
 mod control;
 mod dns_state;

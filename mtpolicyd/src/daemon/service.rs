@@ -1,6 +1,10 @@
 //! The server as a service of a daemon: its workers, its reload, its state for the log.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use policy_daemon::{
     Reloaded, Reloading, Service, Started, TokioService, TokioWorker, WorkerContext, admin::Admin,
@@ -8,10 +12,11 @@ use policy_daemon::{
 };
 
 use policy_dns::DnsOptions;
+use policy_net::Endpoint;
 
 use super::{
-    background::Starter, connection_states::ConnectionStates, dns_state::DnsState, handler::Server,
-    list_tests::ListTests, log_file::LogFile,
+    background::Starter, choice::left_without_host, connection_states::ConnectionStates,
+    dns_state::DnsState, handler::Server, list_tests::ListTests, log_file::LogFile,
 };
 use crate::{
     config::{Config, Globals, LoadOptions},
@@ -34,6 +39,8 @@ pub(super) struct MtpolicydService {
     pub(super) connection_states: ConnectionStates,
     pub(super) dns_state: DnsState,
     pub(super) starter: Option<Starter>,
+    /// Where the daemon listens, once it serves.
+    pub(super) endpoints: OnceLock<Vec<Endpoint>>,
 }
 
 impl Service for MtpolicydService {
@@ -46,6 +53,7 @@ impl Service for MtpolicydService {
 
     fn started(&self, daemon: &Started<'_>) {
         daemon.log_start();
+        _ = self.endpoints.set(daemon.endpoints.to_vec());
         if let Some(starter) = &self.starter {
             starter.tell();
         }
@@ -99,6 +107,7 @@ impl Service for MtpolicydService {
         let options = LoadOptions {
             compat: self.compat,
             is_check: false,
+            running: Some(&self.started),
             previous: Some(&previous),
             unwritten: None,
         };
@@ -118,6 +127,14 @@ impl Service for MtpolicydService {
             let text = "reload: `port` has changed, which needs a restart: the configuration of before stays";
             journal.line(0, text);
             return self.keep(text, said);
+        }
+        let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
+        if let Some(endpoint) = left_without_host(&previous, &config, endpoints, !self.compat) {
+            let text = format!(
+                "reload: there is no <VirtualHost> for all requests that come to {endpoint} any more: the configuration of before stays"
+            );
+            journal.line(0, &text);
+            return self.keep(&text, said);
         }
         said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));

@@ -4,7 +4,7 @@ use std::{
     num::NonZeroU64,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -108,6 +108,7 @@ pub(super) fn serve(
         connection_states: ConnectionStates::default(),
         dns_state: DnsState::default(),
         starter,
+        endpoints: OnceLock::new(),
     };
     daemon.serve(service)?;
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,81 @@
+//! The choice of a virtual host for a request, and whether a reload would leave requests without one.
+
+use std::path::Path;
+
+use policy_net::Endpoint;
+use policy_proto::Request;
+
+use crate::{
+    chain::attribute,
+    chain::plugin::PluginError,
+    config::{Config, VirtualHost},
+};
+
+/// The virtual host for a request: by `policy_context` where that is on, else by where it came. Over a UNIX socket that none
+/// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
+pub(super) fn choose<'c>(
+    config: &'c Config,
+    request: &Request,
+    listener: Option<&Endpoint>,
+    may_be_only: bool,
+) -> Result<&'c VirtualHost, PluginError> {
+    if config.globals.vhost_by_policy_context
+        && let Some(context) = attribute(request, "policy_context")
+        && let Some(host) = config
+            .hosts
+            .iter()
+            .find(|host| !context.is_empty() && host.name.as_bytes() == context)
+    {
+        return Ok(host);
+    }
+    let by_place = listener.and_then(|listener| at(config, listener, may_be_only));
+    by_place.ok_or_else(|| {
+        let place = listener.map_or_else(|| "?".to_owned(), ToString::to_string);
+        PluginError::Other(format!("no virtual host defined for port {place}"))
+    })
+}
+
+/// The first of these places where requests found a virtual host with the configuration before, and some do not with the next one.
+pub(super) fn left_without_host<'e>(
+    previous: &Config,
+    next: &Config,
+    places: &'e [Endpoint],
+    may_be_only: bool,
+) -> Option<&'e Endpoint> {
+    let by_context = |config: &Config, name: &str| {
+        config.globals.vhost_by_policy_context
+            && config.hosts.iter().any(|host| &*host.name == name)
+    };
+    let mut names = previous.hosts.iter().map(|host| &*host.name);
+    let loses_name = names.any(|name| by_context(previous, name) && !by_context(next, name));
+    places.iter().find(|place| {
+        at(next, place, may_be_only).is_none()
+            && (loses_name || at(previous, place, may_be_only).is_some())
+    })
+}
+
+/// The virtual host of a place where the daemon listens.
+fn at<'c>(config: &'c Config, place: &Endpoint, may_be_only: bool) -> Option<&'c VirtualHost> {
+    match place {
+        Endpoint::Inet { port, .. } => by_key(config, &port.to_string()),
+        Endpoint::Unix(path) => by_path(config, path).or_else(|| match &config.hosts[..] {
+            [only] => Some(only).filter(|_| may_be_only),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+fn by_key<'c>(config: &'c Config, key: &str) -> Option<&'c VirtualHost> {
+    config.hosts.iter().find(|host| host.key == key)
+}
+
+/// The kernel knows the path by which the socket was bound, which may lead through a descriptor of its directory.
+fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
+    by_key(config, &path.to_string_lossy()).or_else(|| {
+        let mut same_name = config.hosts.iter().filter(|host| {
+            host.key.starts_with('/') && Path::new(&host.key).file_name() == path.file_name()
+        });
+        same_name.next().filter(|_| same_name.next().is_none())
+    })
+}
