@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use policy_store::{
-    Directory, DirectoryOptions, Dsn, MemcachedOptions, MemcachedServer, MemcachedStore,
+    Directory, DirectoryOptions, Driver, Dsn, MemcachedOptions, MemcachedServer, MemcachedStore,
     MemoryOptions, MemoryStore, RedisOptions, RedisServers, RedisStore, Secret, StoreError,
 };
 
-use super::{build::Build, section::Section, similar::similar};
+use super::{build::Build, later::Use, section::Section, similar::similar};
 use crate::{
     config_general::{Block, Entry, Value},
     connection::{Connection, Connections, DirectoryHandle, Kind, Parameters, SqlHandle},
@@ -35,7 +35,11 @@ pub(super) fn build(entry: &Entry, build: &mut Build, previous: Option<&Connecti
         let mut section = Section::new(&entry.key, block, &entry.place, build).lenient(is_old);
         let made = kind(&mut section);
         section.finish();
-        let Some(made) = made else { continue };
+        let Some(made) = made else {
+            // Who uses it has no fault of its own.
+            build.connections.push_faulty(&entry.key);
+            continue;
+        };
         let parameters = parameters(block);
         let same = previous.and_then(|previous| previous.get(&entry.key));
         let same = same.filter(|previous| previous.parameters == parameters);
@@ -124,6 +128,9 @@ fn sql(section: &mut Section<'_>) -> Option<Kind> {
             let given = |text: String| Some(text).filter(|text| !text.is_empty());
             dsn.user = given(user).or(dsn.user);
             dsn.password = given(password).map(Secret::from).or(dsn.password);
+            if dsn.driver == Driver::Sqlite && dsn.database != ":memory:" {
+                section.opens("dsn", &dsn.database, Use::Database);
+            }
             let handle = SqlHandle::new(section.name(), &dsn, section.unwritten());
             Some(Kind::Database(handle))
         }

@@ -1,6 +1,9 @@
 //! The connections of a configuration, by name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use policy_store::{Breaker, Store};
 
@@ -12,6 +15,8 @@ pub struct Connections {
     all: Vec<Connection>,
     /// Who uses a connection: the names of plugins, or the session cache.
     users: BTreeMap<String, Vec<Arc<str>>>,
+    /// The names of those that have a fault, which was said.
+    faulty: HashSet<String>,
     /// Where nothing is to be written, what would be.
     unwritten: Option<Unwritten>,
 }
@@ -95,6 +100,15 @@ impl Connections {
             *store = unwritten.store(&connection.name, Arc::clone(store));
         }
         self.all.push(connection);
+    }
+
+    pub(crate) fn push_faulty(&mut self, name: &str) {
+        self.faulty.insert(name.to_owned());
+    }
+
+    /// Whether there is a block of this name that has a fault.
+    pub(crate) fn is_faulty(&self, name: &str) -> bool {
+        self.faulty.contains(name)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Connection> {

@@ -147,7 +147,20 @@ fn check(args: &Args, path: &Path) -> ExitCode {
         is_check: true,
         ..LoadOptions::default()
     };
-    let (_, findings) = load(path, options);
+    let (config, mut findings) = load(path, options);
+    if let Some(config) = config {
+        let daemon = start::daemon_user(&config.globals);
+        let has_rights = rustix::process::geteuid().is_root();
+        // Where root alone can reach the daemon's root directory, nobody else can look below it.
+        if has_rights || daemon.root.is_none() {
+            if let Err(error) = daemon.drop_privileges() {
+                say(&findings);
+                eprintln!("mtpolicyd: {}", printable(error.line()));
+                return ExitCode::from(CONFIGURATION);
+            }
+            findings.check_files(has_rights);
+        }
+    }
     say(&findings);
     let is_refused = findings.has_errors() || (args.strict && !findings.sorted().is_empty());
     if is_refused {

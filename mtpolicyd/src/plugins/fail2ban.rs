@@ -12,7 +12,7 @@ use super::shared::{LOCAL, Networks, client_ip};
 use crate::{
     chain::plugin::{Plugin, PluginError, Step},
     chain::{Call, Setting, answer},
-    config::Section,
+    config::{Section, Use},
 };
 
 #[derive(Debug)]
@@ -36,11 +36,11 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     } else {
         own.with(LOCAL).with(PRIVATE)
     };
+    let socket = section.text_or("socket", "/var/run/fail2ban/fail2ban.sock");
+    section.opens("socket", &socket, Use::Connect);
     Box::new(Fail2Ban {
         enabled: section.enabled(),
-        socket: section
-            .text_or("socket", "/var/run/fail2ban/fail2ban.sock")
-            .into(),
+        socket: socket.into(),
         jail,
         own,
         done: format!("{}-fail2ban", section.name()),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use policy_store::{Map, MapError, MapFile, MapKind};
 use tokio::sync::OnceCell;
 
-use crate::{chain::plugin::PluginError, config::Section};
+use crate::{
+    chain::plugin::PluginError,
+    config::{Section, Use},
+};
 
 /// A table of Postfix.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ impl MapHandle {
         if let Err(error) = Map::open(kind, path) {
             // The file may come later: the daemon starts.
             section.skipped(key, format!("`{key}`: {path}: {}", full_text(&error)));
+        } else {
+            section.opens(key, path, Use::Read);
         }
         handle
     }

@@ -49,8 +49,10 @@ impl Section<'_> {
     ) -> T {
         self.build.connections.used_by(name, &self.owner);
         found.unwrap_or_else(|| {
-            let text = format!("there is no <Connection {name}> with a module {modules}");
-            self.error(key, text);
+            if !self.build.connections.is_faulty(name) {
+                let text = format!("there is no <Connection {name}> with a module {modules}");
+                self.error(key, text);
+            }
             T::missing()
         })
     }

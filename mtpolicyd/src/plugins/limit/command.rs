@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process;
 
 use super::notice::{Notice, within};
-use crate::config::Section;
+use crate::config::{Section, Use};
 
 /// A program by its whole path, and its arguments.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ impl Command {
         if !program.starts_with('/') {
             let text = format!("`{KEY}`: a program is named by its whole path");
             section.error(KEY, text);
+        } else {
+            section.opens(KEY, program, Use::Run);
         }
         if let Some((interpreter, code)) = code_with_key(&words) {
             let text = format!(

@@ -1,0 +1,169 @@
+//! Files that the daemon opens when it first needs them: the check says what a request would fail at.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    process::Command,
+};
+
+use policy_testing::process::is_root;
+
+use super::world::{World, host};
+
+const ACTION: &str = "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n";
+
+/// A directory with one of each kind.
+fn filled(config: &str) -> World {
+    let world = World::new(config);
+    fs::create_dir(world.path("directory")).unwrap();
+    let made = Command::new("mkfifo").arg(world.path("pipe")).status();
+    assert!(made.unwrap().success());
+    fs::write(world.path("text"), "a text that is no database\n").unwrap();
+    fs::write(world.path("empty"), "").unwrap();
+    for name in ["text", "empty", "program"] {
+        fs::write(
+            world.path(name),
+            if name == "text" { "a text\n" } else { "" },
+        )
+        .unwrap();
+        fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    world
+}
+
+fn check(config: &str) -> (Option<i32>, String) {
+    let world = filled(config);
+    let ended = world.run(&["--check-config"]);
+    let directory = format!("{}/", world.directory.path().display());
+    let said = ended.err.replace("//", "/").replace(&directory, "");
+    (ended.code, said)
+}
+
+#[test]
+fn what_is_no_database_is_an_error() {
+    for (name, said) in [
+        ("directory", "`dsn`: directory: no regular file"),
+        ("pipe", "`dsn`: pipe: no regular file"),
+        ("text", "`dsn`: text: no database of SQLite 3"),
+        (
+            "none/db.sqlite",
+            "`dsn`: none/db.sqlite: the directory none: No such file or directory (os error 2)",
+        ),
+        (
+            "text/db.sqlite",
+            "`dsn`: text/db.sqlite: the directory text: not a directory",
+        ),
+        ("empty", ""),
+        ("db.sqlite", ""),
+    ] {
+        let (status, text) = check(&format!(
+            "<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/{name}\n</Connection>\n{}",
+            host(ACTION)
+        ));
+        if said.is_empty() {
+            assert_eq!((status, text.as_str()), (Some(0), ""), "{name}");
+        } else {
+            let expected = format!("mt.conf:3:1: error: {said}\n");
+            assert_eq!((status, text), (Some(78), expected), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_an_error() {
+    for (program, said) in [
+        (
+            "none",
+            "`on_block_command`: none: No such file or directory (os error 2)",
+        ),
+        (
+            "directory",
+            "`on_block_command`: directory: no regular file",
+        ),
+        (
+            "program",
+            "`on_block_command`: program: Permission denied (os error 13)",
+        ),
+    ] {
+        let plugin = format!(
+            "<Plugin l>\nmodule=Limit\nlimits=1/1m\nstore=memory\non_block_command=@TMP@/{program} %KEY%\n</Plugin>\n"
+        );
+        let (status, text) = check(&format!(
+            "<Connection memory>\nmodule=Memory\n</Connection>\n{}",
+            host(&plugin)
+        ));
+        let (severity, code) = if program == "program" && !is_root() {
+            ("warning", 0)
+        } else {
+            ("error", 78)
+        };
+        assert!(
+            text.contains(&format!("{severity}: {said}\n")),
+            "{program}: {text}"
+        );
+        assert_eq!(status, Some(code), "{text}");
+    }
+}
+
+#[test]
+fn a_socket_is_not_bound_where_another_file_is() {
+    for option in ["control = unix:", "admin = unix:", "port = /"] {
+        for name in ["directory", "pipe", "text"] {
+            let path = format!("{option}@TMP@/{name}").replace("/@TMP@", "@TMP@");
+            let globals = if option.starts_with("port") {
+                ""
+            } else {
+                "port = PORT\n"
+            };
+            let (status, text) = check(&format!(
+                "{globals}{path}\n<VirtualHost PORT>\nname=test\n{ACTION}</VirtualHost>\n"
+            ));
+            let said = format!("` is `{name}`: another file than a socket is there\n");
+            assert!(text.contains(&said), "{path}: {text}");
+            assert_eq!(status, Some(78), "{path}: {text}");
+        }
+    }
+    // One of before is replaced.
+    let world = World::new(&format!("control = unix:@TMP@/control\n{}", host(ACTION)));
+    drop(UnixListener::bind(world.path("control")).unwrap());
+    assert_eq!(world.run(&["--check-config"]).err, "");
+    world.serve(&[]);
+}
+
+#[test]
+fn a_connection_with_a_fault_is_said_once() {
+    for block in [
+        "module=Ldap\ncafile=/nosuch",
+        "module=Memcached\nservers=127.0.0.1:no",
+        "module=Nosuch",
+    ] {
+        let user = "<Plugin l>\nmodule=LdapUserConfig\nbasedn=o=x\nfilter=(a=%s)\nconfig_fields=a\n</Plugin>\n";
+        let (status, text) = check(&format!(
+            "<Connection ldap>\n{block}\n</Connection>\n{}",
+            host(user)
+        ));
+        assert_eq!(status, Some(78), "{text}");
+        assert_eq!(text.matches(": error: ").count(), 1, "{text}");
+    }
+}
+
+/// Root can do all of it: the check looks with the rights of the daemon.
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn what_the_user_of_the_daemon_may_not_do_is_an_error_of_roots_check() {
+    let config = format!(
+        "user = nobody\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/db.sqlite\n</Connection>\n{}",
+        host("<Plugin m>\nmodule=PostfixMap\ndb_file=texthash:@TMP@/map\n</Plugin>\n")
+    );
+    let world = World::new(&config);
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(world.path("map"), "a b\n").unwrap();
+    fs::set_permissions(world.path("map"), fs::Permissions::from_mode(0o600)).unwrap();
+    let ended = world.run(&["--check-config"]);
+    for said in [":4:1: error: `dsn`: ", "`db_file`: "] {
+        let line = ended.err.lines().find(|line| line.contains(said));
+        let line = line.unwrap_or_else(|| panic!("{said}: {ended:?}"));
+        assert!(line.ends_with("Permission denied (os error 13)"), "{line}");
+    }
+    assert_eq!(ended.code, Some(78));
+}
