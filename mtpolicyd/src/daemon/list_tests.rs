@@ -1,4 +1,5 @@
-//! The thread that tests the DNS lists of the configuration, at the start and hourly.
+//! The thread that asks DNS when no request does: it tests the lists of the configuration, at the start, hourly and once name
+//! servers answer again, and tries these while none does.
 
 use std::{
     sync::{
@@ -20,12 +21,17 @@ pub(super) struct ListTests {
 }
 
 impl ListTests {
-    /// Starts the thread, once there are lists. It is not to be called before the process has its final user: a thread keeps
+    /// Starts the thread, once there are lists, or name servers do not answer. It is not to be called before the process has its final user: a thread keeps
     /// the one that it was started with.
     pub(super) fn start(&self, server: &Arc<Server>) {
-        if server.config().lists.is_empty() || self.is_started.swap(true, Relaxed) {
+        let is_needed = || {
+            let (counts, _) = server.services().dns.counts();
+            !server.config().lists.is_empty() || !counts.is_answering()
+        };
+        if self.is_started.load(Relaxed) || !is_needed() {
             return;
         }
+        self.is_started.store(true, Relaxed);
         let (tests, reloaded) = (Arc::clone(server), Arc::clone(&self.reloaded));
         let thread = thread::Builder::new().name("lists".to_owned());
         let started = thread.spawn(move || run(&tests, &reloaded));
@@ -47,8 +53,10 @@ fn run(server: &Server, reloaded: &Notify) {
     runtime.block_on(async {
         loop {
             let config = server.config();
+            let services = server.services();
             select! {
-                () = config.lists.keep_tested(server.services()) => {}
+                () = config.lists.keep_tested(services) => {}
+                () = services.dns.answers_again() => config.lists.forget_errors(),
                 () = reloaded.notified() => {}
             }
         }

@@ -109,7 +109,7 @@ impl Service for MtpolicydService {
         }
         said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
-        self.reload_name_servers();
+        self.reload_name_servers(&config);
         self.server.replace(config);
         // Who reads that it is done finds the new one in force.
         self.server.counters().reloaded(true);
@@ -146,11 +146,12 @@ impl MtpolicydService {
     }
 
     /// With other name servers in `/etc/resolv.conf` the cache is empty; without, it stays.
-    fn reload_name_servers(&self) {
+    fn reload_name_servers(&self, config: &Config) {
         let services = self.server.services();
         match DnsOptions::from_system() {
             Ok(options) => {
                 if services.dns.replace(options) {
+                    config.lists.forget_errors();
                     let text =
                         "reload: /etc/resolv.conf names other servers, which are asked from now on";
                     services.journal.line(1, text);

@@ -28,6 +28,8 @@ pub struct DnsCounts {
     pub unreachable: u64,
     /// How many questions in a row no server has answered, until now.
     pub unanswered_in_a_row: u64,
+    /// How often so many were not answered in a row that the servers do not answer, see [`is_answering`](Self::is_answering).
+    pub outages: u64,
 }
 
 impl DnsCounts {
@@ -76,6 +78,7 @@ pub(super) struct Counters {
     timeout: AtomicU64,
     unreachable: AtomicU64,
     unanswered_in_a_row: AtomicU64,
+    outages: AtomicU64,
 }
 
 impl Counters {
@@ -103,7 +106,10 @@ impl Counters {
         };
         counter.fetch_add(1, Relaxed);
         if matches!(outcome, Outcome::Timeout | Outcome::Unreachable) {
-            self.unanswered_in_a_row.fetch_add(1, Relaxed);
+            let before = self.unanswered_in_a_row.fetch_add(1, Relaxed);
+            if before + 1 == SILENT {
+                self.outages.fetch_add(1, Relaxed);
+            }
         } else {
             self.unanswered_in_a_row.store(0, Relaxed);
         }
@@ -118,6 +124,7 @@ impl Counters {
             timeout: self.timeout.load(Relaxed),
             unreachable: self.unreachable.load(Relaxed),
             unanswered_in_a_row: self.unanswered_in_a_row.load(Relaxed),
+            outages: self.outages.load(Relaxed),
         }
     }
 }
