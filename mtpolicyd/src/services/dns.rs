@@ -1,19 +1,23 @@
-//! Whom DNS is asked. While no name server answers, a question fails at once, and the servers are tried in the background.
+//! Whom DNS is asked. While name servers are away a question fails at once.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use futures_util::future::join;
+use futures_util::{
+    future::join,
+    stream::{FuturesUnordered, StreamExt},
+};
 use policy_dns::{
     Answer, DnsCounts, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver,
     Table,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// Whom DNS is asked.
 #[derive(Clone, Debug)]
@@ -24,13 +28,14 @@ pub enum Dns {
     Table(Arc<Table>),
 }
 
-/// Name servers, and what is to be asked of them once they answer.
+/// Name servers, and whether they are away.
 #[derive(Debug)]
 pub struct NameServers {
     resolver: RwLock<DnsResolver>,
-    /// The last question that failed at once.
-    refused: Mutex<Option<Question>>,
-    tries: AtomicU64,
+    /// They have answered neither the last questions nor those that they were tried with.
+    is_away: AtomicBool,
+    /// The last questions whose answers were not kept.
+    last: Mutex<VecDeque<Question>>,
 }
 
 impl Dns {
@@ -39,8 +44,8 @@ impl Dns {
     pub fn servers(options: DnsOptions) -> Self {
         Self::Servers(Arc::new(NameServers {
             resolver: RwLock::new(DnsResolver::new(options)),
-            refused: Mutex::default(),
-            tries: AtomicU64::default(),
+            is_away: AtomicBool::default(),
+            last: Mutex::default(),
         }))
     }
 
@@ -49,13 +54,12 @@ impl Dns {
         let Self::Servers(servers) = self else {
             return false;
         };
-        let mut resolver = servers
-            .resolver
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let resolver = servers.resolver.write();
+        let mut resolver = resolver.unwrap_or_else(PoisonError::into_inner);
         let is_other = *resolver.options() != options;
         if is_other {
             *resolver = DnsResolver::new(options);
+            servers.is_away.store(false, Relaxed);
         }
         is_other
     }
@@ -72,6 +76,11 @@ impl Dns {
         }
     }
 
+    /// Whether name servers answer, as far as the last questions show.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.counts().0.is_answering()
+    }
+
     /// The addresses of the name servers.
     pub(crate) fn addresses(&self) -> String {
         let Self::Servers(servers) = self else {
@@ -83,38 +92,13 @@ impl Dns {
         addresses.join(", ")
     }
 
-    /// Tries the servers each second while none answers. Returns when one does again.
-    pub(crate) async fn answers_again(&self) {
-        let before = self.counts().0.outages;
-        let was_away = !self.counts().0.is_answering();
-        loop {
-            sleep(TRY_AGAIN).await;
-            let (counts, _) = self.counts();
-            if !counts.is_answering() {
-                self.try_servers().await;
-            } else if was_away || counts.outages != before {
-                return;
-            }
+    /// Tries name servers that have not answered the last questions. If they answer nothing at all they are away: until they
+    /// have answered here questions fail at once.
+    pub(crate) async fn try_servers(&self) {
+        if let Self::Servers(servers) = self {
+            let is_away = !servers.answer_anything().await;
+            servers.is_away.store(is_away, Relaxed);
         }
-    }
-
-    /// Asks for a name that a resolver need ask nobody for (RFC 6761, 6.4), a new one each time, since answers are kept; and
-    /// what was asked last, for a server that knows some zones only.
-    async fn try_servers(&self) {
-        let Self::Servers(servers) = self else { return };
-        let resolver = servers.resolver();
-        let resolver = resolver.until(Instant::now() + TRY_TIME);
-        let last = servers.refused().take();
-        let last = async {
-            if let Some(question) = last {
-                resolver.ask(question).await;
-            }
-        };
-        let number = servers.tries.fetch_add(1, Relaxed);
-        let Ok(name) = Name::parse(&format!("{number}.invalid")) else {
-            return;
-        };
-        join(resolver.ask(Question::new(name, RecordType::A)), last).await;
     }
 
     /// Nobody: each name is unknown.
@@ -139,24 +123,70 @@ impl NameServers {
         resolver.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<Question>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> MutexGuard<'_, VecDeque<Question>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, question: Question) -> Answer {
         let resolver = self.resolver();
-        if resolver.counts().is_answering() {
-            return resolver.ask(question).await;
+        if let Some(kept) = resolver.kept(&question) {
+            return kept;
         }
-        resolver.kept(&question).unwrap_or_else(|| {
-            *self.refused() = Some(question);
-            Answer::without_records(Outcome::Timeout)
-        })
+        self.remember(&question);
+        if self.is_away.load(Relaxed) && !resolver.counts().is_answering() {
+            return Answer::without_records(Outcome::Timeout);
+        }
+        resolver.ask(question).await
+    }
+
+    fn remember(&self, question: &Question) {
+        let mut last = self.last();
+        if !last.contains(question) {
+            last.truncate(MAX_LAST - 1);
+            last.push_front(question.clone());
+        }
+    }
+
+    /// Whether a question is answered: one of the last ones, which show as well that the servers reach others; or one that a
+    /// server need ask nobody about (RFC 6761, 6.4), since all the others may be about domains whose own servers are silent.
+    async fn answer_anything(&self) -> bool {
+        let (end, resolver) = (Instant::now() + TRY_TIME, self.resolver());
+        let known = resolver.until(end);
+        let last: Vec<_> = self.last().iter().cloned().collect();
+        let tries: FuturesUnordered<_> = last
+            .into_iter()
+            .map(|question| known.ask(question))
+            .collect();
+        let is_one_answered = tries.any(async |answer| is_answer(&answer));
+        // Its answer is not kept, and does not count.
+        let apart = DnsResolver::new(each_within(TRY_TIME, resolver.options().clone()));
+        let is_own_answered = async {
+            let Ok(name) = Name::parse(NOBODYS) else {
+                return false;
+            };
+            is_answer(&apart.ask(Question::new(name, RecordType::A)).await)
+        };
+        let (one, own) = join(is_one_answered, is_own_answered).await;
+        one || own
     }
 }
 
-const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// A server that answers takes less.
+fn is_answer(answer: &Answer) -> bool {
+    !matches!(answer.outcome(), Outcome::Timeout | Outcome::Unreachable)
+}
+
+/// Each server is asked once within this time.
+fn each_within(time: Duration, mut options: DnsOptions) -> DnsOptions {
+    let servers = u32::try_from(options.servers.len()).unwrap_or(1).max(1);
+    options.timeout = options.timeout.min(time / servers);
+    (options.attempts, options.deadline) = (1, time);
+    options
+}
+
+/// As many as show that servers do not answer.
+const MAX_LAST: usize = 4;
+const NOBODYS: &str = "mtpolicyd.invalid";
+/// A server that is there takes less.
 const TRY_TIME: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -168,58 +198,60 @@ mod tests {
 
     use super::*;
 
-    fn question(number: usize) -> Question {
-        let name = format!("name{number}.example");
-        Question::new(Name::parse(&name).unwrap(), RecordType::A)
+    async fn ask(dns: &Dns, name: &str) -> Outcome {
+        let name = Name::parse(name).unwrap();
+        dns.ask(Question::new(name, RecordType::A)).await.outcome()
+    }
+
+    async fn ask_four(dns: &Dns) -> Vec<Outcome> {
+        let names = (1..=4).map(|number| format!("name{number}.silent.example"));
+        join_all(names.map(async |name| ask(dns, &name).await)).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn while_no_server_answers_a_question_fails_at_once() {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let dns = Dns::servers(DnsOptions::new([silent.local_addr().unwrap()]));
+        assert_eq!(ask_four(&dns).await, [Outcome::Timeout; 4]);
+        dns.try_servers().await;
         let begin = Instant::now();
-        let first = join_all((0..4).map(|number| dns.ask(question(number)))).await;
-        assert!(
-            first
-                .iter()
-                .all(|answer| answer.outcome() == Outcome::Timeout)
-        );
+        assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        // Other servers may answer.
+        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(dns.replace(DnsOptions::new([other.local_addr().unwrap()])));
+        assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
         assert!(begin.elapsed() >= Duration::from_secs(10));
-        let known = Instant::now();
-        assert_eq!(dns.ask(question(9)).await.outcome(), Outcome::Timeout);
-        assert_eq!(known.elapsed(), Duration::ZERO);
-        // It is tried meanwhile, also with that question.
-        let again = tokio::time::timeout(Duration::from_secs(4), dns.answers_again());
-        assert!(again.await.is_err());
-        silent.set_nonblocking(true).unwrap();
-        let mut buffer = [0; 512];
-        let mut asked = Vec::new();
-        while let Ok(length) = silent.recv(&mut buffer) {
-            asked.push(buffer[12..length].to_vec());
-        }
-        let is_asked = |name: &[u8]| asked.iter().any(|asked| asked.starts_with(name));
-        assert!(
-            is_asked(b"\x05name9") && is_asked(b"\x010\x07invalid"),
-            "{asked:?}"
-        );
     }
 
     #[tokio::test]
-    async fn a_server_that_is_back_is_noticed_also_where_nobody_asks() {
-        let gone = UdpSocket::bind("127.0.0.1:0")
+    async fn a_server_that_is_back_is_noticed_although_nobody_asks() {
+        let address = UdpSocket::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap();
-        let dns = Dns::servers(DnsOptions::new([gone]));
-        let before = dns.clone();
-        let again = tokio::spawn(async move { before.answers_again().await });
-        for number in 0..4 {
-            let outcome = dns.ask(question(number)).await.outcome();
-            assert_eq!(outcome, Outcome::Unreachable);
-        }
-        assert!(!dns.counts().0.is_answering());
-        let _server = NameServer::start_at(gone, "name1.example A 192.0.2.1\n");
-        again.await.unwrap();
-        assert!(dns.counts().0.is_answering());
+        let dns = Dns::servers(DnsOptions::new([address]));
+        assert_eq!(ask_four(&dns).await, [Outcome::Unreachable; 4]);
+        dns.try_servers().await;
+        assert!(!dns.is_answering());
+        assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
+        let _server = NameServer::start_at(address, "other.example A 192.0.2.1\n");
+        dns.try_servers().await;
+        assert!(dns.is_answering());
+        assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
+    }
+
+    /// Else the questions about an attacker's domains would keep those to lists from being asked.
+    #[tokio::test]
+    async fn domains_whose_servers_are_silent_keep_nobody_from_asking_about_others() {
+        let zone = "*.silent.example !silent\nother.example A 192.0.2.1\n";
+        let server = NameServer::start(zone);
+        let mut options = DnsOptions::new([server.address()]);
+        options.timeout = Duration::from_millis(100);
+        let dns = Dns::servers(options);
+        assert_eq!(ask_four(&dns).await, [Outcome::Timeout; 4]);
+        assert!(!dns.is_answering());
+        dns.try_servers().await;
+        assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
     }
 }

@@ -28,8 +28,6 @@ pub struct DnsCounts {
     pub unreachable: u64,
     /// How many questions in a row no server has answered, until now.
     pub unanswered_in_a_row: u64,
-    /// How often so many were not answered in a row that the servers do not answer, see [`is_answering`](Self::is_answering).
-    pub outages: u64,
 }
 
 impl DnsCounts {
@@ -78,7 +76,6 @@ pub(super) struct Counters {
     timeout: AtomicU64,
     unreachable: AtomicU64,
     unanswered_in_a_row: AtomicU64,
-    outages: AtomicU64,
 }
 
 impl Counters {
@@ -106,10 +103,7 @@ impl Counters {
         };
         counter.fetch_add(1, Relaxed);
         if matches!(outcome, Outcome::Timeout | Outcome::Unreachable) {
-            let before = self.unanswered_in_a_row.fetch_add(1, Relaxed);
-            if before + 1 == SILENT {
-                self.outages.fetch_add(1, Relaxed);
-            }
+            self.unanswered_in_a_row.fetch_add(1, Relaxed);
         } else {
             self.unanswered_in_a_row.store(0, Relaxed);
         }
@@ -124,7 +118,6 @@ impl Counters {
             timeout: self.timeout.load(Relaxed),
             unreachable: self.unreachable.load(Relaxed),
             unanswered_in_a_row: self.unanswered_in_a_row.load(Relaxed),
-            outages: self.outages.load(Relaxed),
         }
     }
 }
