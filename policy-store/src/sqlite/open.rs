@@ -1,6 +1,7 @@
 //! The opening of a database file, which other processes may have locked.
 
 use std::{
+    fs::File,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -27,8 +28,9 @@ pub(super) fn patience_at_start(options: &SqliteOptions) -> Duration {
 pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Opened, StoreError> {
     let path = &options.path;
     let is_memory = path == Path::new(":memory:");
-    let connection = if is_memory || (options.read_only && !path.exists()) {
-        Connection::open_in_memory()
+    let is_missing = || matches!(path.try_exists(), Ok(false));
+    let connection = if is_memory || (options.read_only && is_missing()) {
+        Connection::open_in_memory().map_err(error)
     } else {
         check_kind(path)?;
         if options.create && !options.read_only {
@@ -41,9 +43,9 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
             OpenFlags::SQLITE_OPEN_CREATE,
             options.create && !options.read_only,
         );
-        Connection::open_with_flags(path, flags)
+        Connection::open_with_flags(path, flags).map_err(|error| with_cause(error, path))
     };
-    let connection = connection.map_err(error)?;
+    let connection = connection?;
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
@@ -60,6 +62,16 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
         Ok(found) if !found.is_file() => Err(StoreError::NotServing("no regular file".into())),
         // What is missing is made, or opening it says why not.
         _ => Ok(()),
+    }
+}
+
+/// The error of SQLite, which does not say why a file cannot be opened, with the system's reason.
+fn with_cause(said: rusqlite::Error, path: &Path) -> StoreError {
+    match (error(said), File::open(path)) {
+        (StoreError::NotServing(text), Err(cause)) => {
+            StoreError::NotServing(format!("{text}: {cause}"))
+        }
+        (error, _) => error,
     }
 }
 
