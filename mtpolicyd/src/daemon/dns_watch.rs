@@ -13,7 +13,7 @@ use std::{
 use policy_daemon::log::Level;
 use tokio::{join, runtime::Builder, select, sync::Notify, time::sleep};
 
-use super::handler::Server;
+use super::{handler::Server, skipped_lists::SkippedLists};
 
 /// The thread, if it is needed.
 #[derive(Debug, Default)]
@@ -66,6 +66,7 @@ async fn watch(server: &Server, test: &Notify) {
     let services = server.services();
     let (dns, journal) = (&services.dns, &services.journal);
     let mut is_silent = false;
+    let mut skipped = SkippedLists::default();
     loop {
         let servers = dns.addresses();
         match (is_silent, dns.is_answering()) {
@@ -81,6 +82,7 @@ async fn watch(server: &Server, test: &Notify) {
                 is_silent = false;
                 // The errors were no fault of the lists.
                 server.config().lists.forget_errors();
+                skipped.clear();
                 test.notify_one();
                 let text = format!("DNS answers again at {servers}");
                 journal.log().line(Level::Info, &*text);
@@ -90,6 +92,8 @@ async fn watch(server: &Server, test: &Notify) {
         }
         if is_silent {
             dns.try_servers().await;
+        } else {
+            skipped.say_changes(&server.config().lists, journal);
         }
         sleep(PAUSE).await;
     }

@@ -11,6 +11,7 @@ mod limits_command;
 mod log_file;
 mod pid_file;
 mod service;
+mod skipped_lists;
 mod start;
 mod steps;
 mod tasks;

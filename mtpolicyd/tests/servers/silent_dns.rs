@@ -6,6 +6,7 @@ use policy_testing::{
     NameServer,
     admin::{address, get, value},
     eventually,
+    process::Signal,
 };
 
 use super::daemon::Daemon;
@@ -131,4 +132,37 @@ fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() 
     assert!(eventually(is_back), "{}", daemon.process.err.text());
     assert_eq!(is_up(), 1.0);
     assert_eq!(daemon.count("DNS does not answer"), 1);
+}
+
+/// That a list alone is silent is said of the list.
+#[test]
+fn a_list_that_does_not_answer_is_said_once_and_so_is_that_it_answers_again() {
+    let process = std::process::id().to_le_bytes();
+    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 7], 53));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    fs::write(&file, format!("nameserver {}\n", server.ip())).unwrap();
+    let failing = NameServer::start_at(server, "*.one.example !servfail\n");
+    let plugin = "<Plugin one>\nmodule = RBL\ndomain = one.example\n</Plugin>\n";
+    let daemon = Daemon::start_with_resolv_conf(&file, "", plugin);
+    for client in 1..=4 {
+        let client = format!("192.0.2.{client}");
+        assert_eq!(daemon.ask(&[("client_address", &client)]), "dunno");
+    }
+    daemon.wait(
+        1,
+        "warning: list one.example: SERVFAIL: counts as not listed",
+    );
+    daemon.wait(
+        1,
+        "warning: list one.example does not answer, and is asked once a minute",
+    );
+    // A reload tests it, and its minute is over then; but a failure of DNS is kept for two seconds.
+    failing.set_zone("127.0.0.2@one.example A 127.0.0.2\n");
+    let answers_again = || {
+        daemon.process.signal(Signal::HUP);
+        daemon.count("list one.example answers again") == 1
+    };
+    assert!(eventually(answers_again), "{}", daemon.process.err.text());
+    assert_eq!(daemon.count("one.example does not answer"), 1);
 }
