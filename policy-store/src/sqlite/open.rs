@@ -1,13 +1,15 @@
 //! The opening of a database file, which other processes may have locked.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
+    io,
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
 
 use super::{
     error::{error, is_locked},
@@ -43,14 +45,14 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
             OpenFlags::SQLITE_OPEN_CREATE,
             options.create && !options.read_only,
         );
-        Connection::open_with_flags(path, flags).map_err(|error| with_cause(error, path))
+        Connection::open_with_flags(path, flags).map_err(|error| with_cause(error, options))
     };
     let connection = connection?;
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
     if options.write_ahead && !options.read_only {
-        set_write_ahead(&connection, patience).map_err(error)?;
+        set_write_ahead(&connection, patience).map_err(|error| with_cause(error, options))?;
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Opened::new(connection, options))
@@ -65,19 +67,36 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The error of SQLite, which does not say why a file cannot be opened, with the system's reason.
-fn with_cause(said: rusqlite::Error, path: &Path) -> StoreError {
-    match (error(said), File::open(path)) {
-        (StoreError::NotServing(text), Err(cause)) => {
+/// An error of SQLite with the system's reason, which SQLite does not say.
+fn with_cause(said: rusqlite::Error, options: &SqliteOptions) -> StoreError {
+    match (error(said), cause(options)) {
+        (StoreError::NotServing(text), Some(cause)) => {
             StoreError::NotServing(format!("{text}: {cause}"))
         }
         (error, _) => error,
     }
 }
 
+/// Why a file cannot be opened: itself, or its directory, in which SQLite makes files beside it when it writes.
+fn cause(options: &SqliteOptions) -> Option<String> {
+    let (path, is_written) = (&options.path, !options.read_only);
+    let opened = OpenOptions::new().read(true).write(is_written).open(path);
+    if let Err(cause) = opened {
+        return Some(cause.to_string());
+    }
+    let directory = path.parent().filter(|_| is_written)?;
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    let cause = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    Some(format!("its directory: {}", io::Error::from(cause)))
+}
+
 /// Makes an empty file that only its owner can read; SQLite would let the umask decide.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
+    use std::{io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
     let made = OpenOptions::new()
         .write(true)
         .create_new(true)
