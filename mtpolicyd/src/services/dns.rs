@@ -1,4 +1,4 @@
-//! Whom DNS is asked. While name servers are away a question fails at once.
+//! Whom DNS is asked. While the last questions have no answer, one has a short time; while name servers are away, none.
 
 use std::{
     collections::VecDeque,
@@ -133,10 +133,15 @@ impl NameServers {
             return kept;
         }
         self.remember(&question);
-        if self.is_away.load(Relaxed) && !resolver.counts().is_answering() {
+        if resolver.counts().is_answering() {
+            return resolver.ask(question).await;
+        }
+        if self.is_away.load(Relaxed) {
             return Answer::without_records(Outcome::Timeout);
         }
-        resolver.ask(question).await
+        // The servers that these ask may be away.
+        let end = Instant::now() + TRY_TIME;
+        resolver.until(end).ask(question).await
     }
 
     fn remember(&self, question: &Question) {
@@ -213,6 +218,9 @@ mod tests {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let dns = Dns::servers(DnsOptions::new([silent.local_addr().unwrap()]));
         assert_eq!(ask_four(&dns).await, [Outcome::Timeout; 4]);
+        let begin = Instant::now();
+        assert_eq!(ask(&dns, "doubt.example").await, Outcome::Timeout);
+        assert!(begin.elapsed() <= Duration::from_millis(2001));
         dns.try_servers().await;
         let begin = Instant::now();
         assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
