@@ -69,8 +69,8 @@ async fn watch(server: &Server, test: &Notify) {
     let mut skipped = SkippedLists::default();
     loop {
         let servers = dns.addresses();
-        match (is_silent, dns.is_answering()) {
-            (false, false) => {
+        match is_silent {
+            false if !dns.is_answering() => {
                 is_silent = true;
                 let text = format!(
                     "DNS does not answer at {servers}: until it does, lists have nobody, and SPF is undecided"
@@ -78,7 +78,7 @@ async fn watch(server: &Server, test: &Notify) {
                 journal.line(0, &text);
                 journal.changes().add(text);
             }
-            (true, true) => {
+            true if dns.has_answered() => {
                 is_silent = false;
                 // The errors were no fault of the lists.
                 server.config().lists.forget_errors();

@@ -81,6 +81,12 @@ impl Dns {
         self.counts().0.is_answering()
     }
 
+    /// Whether they have answered last; after [`replace`](Self::replace) that the new ones have answered at all.
+    pub(crate) fn has_answered(&self) -> bool {
+        let (counts, _) = self.counts();
+        counts.is_answering() && counts.records + counts.empty + counts.failed > 0
+    }
+
     /// The addresses of the name servers.
     pub(crate) fn addresses(&self) -> String {
         let Self::Servers(servers) = self else {
@@ -134,6 +140,7 @@ impl NameServers {
         }
         self.remember(&question);
         if resolver.counts().is_answering() {
+            self.is_away.store(false, Relaxed);
             return resolver.ask(question).await;
         }
         if self.is_away.load(Relaxed) {
@@ -228,6 +235,7 @@ mod tests {
         // Other servers may answer.
         let other = UdpSocket::bind("127.0.0.1:0").unwrap();
         assert!(dns.replace(DnsOptions::new([other.local_addr().unwrap()])));
+        assert!(dns.is_answering() && !dns.has_answered());
         assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
         assert!(begin.elapsed() >= Duration::from_secs(10));
     }
@@ -245,7 +253,7 @@ mod tests {
         assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
         let _server = NameServer::start_at(address, "other.example A 192.0.2.1\n");
         dns.try_servers().await;
-        assert!(dns.is_answering());
+        assert!(dns.has_answered());
         assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
     }
 
