@@ -16,7 +16,7 @@ use policy_net::Endpoint;
 
 use super::{
     background::Starter, choice::left_without_host, connection_states::ConnectionStates,
-    dns_state::DnsState, handler::Server, list_tests::ListTests, log_file::LogFile,
+    dns_watch::DnsWatch, handler::Server, log_file::LogFile,
 };
 use crate::{
     config::{Config, Globals, LoadOptions},
@@ -35,9 +35,8 @@ pub(super) struct MtpolicydService {
     pub(super) log_file: Option<LogFile>,
     pub(super) log_level: Option<u8>,
     pub(super) compat: bool,
-    pub(super) list_tests: ListTests,
+    pub(super) dns_watch: DnsWatch,
     pub(super) connection_states: ConnectionStates,
-    pub(super) dns_state: DnsState,
     pub(super) starter: Option<Starter>,
     /// Where the daemon listens, once it serves.
     pub(super) endpoints: OnceLock<Vec<Endpoint>>,
@@ -77,14 +76,13 @@ impl Service for MtpolicydService {
 
     /// The process has its final user by now.
     fn tick(&self) -> Option<String> {
-        self.list_tests.start(&self.server);
+        self.dns_watch.start(&self.server);
         let journal = self.journal();
         if let Some(file) = &self.log_file {
             file.follow(journal);
         }
         self.connection_states
             .say_changes(&self.server.config(), journal);
-        self.dns_state.say_changes(self.server.services());
         None
     }
 
@@ -138,11 +136,11 @@ impl Service for MtpolicydService {
         }
         said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
-        self.reload_name_servers();
+        self.reload_name_servers(&config);
         self.server.replace(config);
         // Who reads that it is done finds the new one in force.
         self.server.counters().reloaded(true);
-        self.list_tests.reloaded();
+        self.dns_watch.reloaded();
         let text = "reload: the configuration is reloaded";
         journal.line(1, text);
         journal.changes().add(text);
@@ -175,11 +173,12 @@ impl MtpolicydService {
     }
 
     /// With other name servers in `/etc/resolv.conf` the cache is empty; without, it stays.
-    fn reload_name_servers(&self) {
+    fn reload_name_servers(&self, config: &Config) {
         let services = self.server.services();
         match DnsOptions::from_system() {
             Ok(options) => {
                 if services.dns.replace(options) {
+                    config.lists.forget_errors();
                     let text =
                         "reload: /etc/resolv.conf names other servers, which are asked from now on";
                     services.journal.line(1, text);
