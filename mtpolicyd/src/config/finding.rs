@@ -66,7 +66,9 @@ impl Findings {
     /// Looks at the files that the daemon opens later. To be called with the rights of the daemon, in its root.
     pub(crate) fn check_files(&mut self, has_rights: bool) {
         for file in std::mem::take(&mut self.files) {
-            file.check(has_rights, self);
+            if let Some((is_error, text)) = file.fault(has_rights) {
+                self.push(is_error, &file.place, text);
+            }
         }
     }
 

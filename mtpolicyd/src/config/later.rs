@@ -14,7 +14,6 @@ use std::{
 use policy_store::open_file;
 use rustix::fs::{Access, access};
 
-use super::finding::Findings;
 use crate::config_general::Place;
 
 /// What the daemon does with a file.
@@ -40,25 +39,19 @@ pub(super) struct LaterFile {
 }
 
 impl LaterFile {
-    /// Notes what a request would fail at. Who has not got the daemon's rights may lack some.
-    pub(super) fn check(&self, has_rights: bool, findings: &mut Findings) {
-        let Err(error) = look(&self.path, self.used) else {
-            return;
-        };
+    /// What a request would fail at, and whether that is certain. Who has not got the daemon's rights may lack some.
+    pub(super) fn fault(&self, has_rights: bool) -> Option<(bool, String)> {
+        let error = look(&self.path, self.used).err()?;
         let text = format!("`{}`: {}: {error}", self.key, self.path.display());
         let is_missing = error.kind() == io::ErrorKind::NotFound;
         let is_made_at_start = ["/run", "/var/run"]
             .iter()
             .any(|run| self.path.starts_with(run));
         let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let is_warning = self.used == Use::Connect
+        let is_uncertain = self.used == Use::Connect
             || (is_missing && is_made_at_start)
             || (is_denied && !has_rights);
-        if is_warning {
-            findings.warning(&self.place, text);
-        } else {
-            findings.error(&self.place, text);
-        }
+        Some((!is_uncertain, text))
     }
 }
 
