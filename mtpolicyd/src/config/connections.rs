@@ -103,6 +103,9 @@ fn memcached(section: &mut Section<'_>) -> Result<Kind, StoreError> {
 fn redis(section: &mut Section<'_>) -> Result<Kind, StoreError> {
     let server = section.text_or("server", "127.0.0.1:6379");
     let (path, service) = (section.text("sock"), section.text("service"));
+    if let Some(path) = &path {
+        section.opens("sock", path, Use::Connect);
+    }
     let sentinels = section.list("sentinels");
     let servers = match (service, path) {
         (Some(service), _) if !sentinels.is_empty() => RedisServers::Sentinels {
@@ -143,10 +146,11 @@ fn sql(section: &mut Section<'_>) -> Option<Kind> {
 
 fn ldap(section: &mut Section<'_>) -> Result<Kind, StoreError> {
     let mut options = DirectoryOptions::new(section.text_or("host", "localhost"));
-    options.port = u16::try_from(section.count("port", 389)).unwrap_or_else(|_| {
+    let port = u16::try_from(section.count("port", 389)).unwrap_or_default();
+    if port == 0 {
         section.error("port", "`port` is not a number from 1 to 65535");
-        389
-    });
+    }
+    options.port = port;
     options.starttls = section.flag("starttls", true);
     options.authority = section.text("cafile").map(Into::into);
     options.bind_dn = section.text("binddn");

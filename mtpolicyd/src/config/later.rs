@@ -23,6 +23,8 @@ pub enum Use {
     Database,
     /// It reads the file.
     Read,
+    /// It has read the file at the start, and reads it again when the file changes.
+    ReadAgain,
     /// It runs the program.
     Run,
     /// It connects to the socket of another program, which may start later.
@@ -48,7 +50,7 @@ impl LaterFile {
             .iter()
             .any(|run| self.path.starts_with(run));
         let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let is_uncertain = self.used == Use::Connect
+        let is_uncertain = matches!(self.used, Use::Connect | Use::ReadAgain)
             || (is_missing && is_made_at_start)
             || (is_denied && !has_rights);
         Some((!is_uncertain, text))
@@ -58,7 +60,7 @@ impl LaterFile {
 fn look(path: &Path, used: Use) -> io::Result<()> {
     match used {
         Use::Database => database(path),
-        Use::Read => open_file(path).map(drop),
+        Use::Read | Use::ReadAgain => open_file(path).map(drop),
         Use::Run => {
             is_kind(path, fs::FileType::is_file, "no regular file")?;
             Ok(access(path, Access::EXEC_OK)?)

@@ -4,11 +4,13 @@
 
 use std::{
     fs, io,
+    net::UdpSocket,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
-use policy_daemon::DaemonOptions;
+use policy_daemon::{DaemonOptions, ListenAddr};
+use policy_net::Endpoint;
 use rustix::fs::{Access, access};
 
 use super::{globals::Globals, section::Section};
@@ -36,6 +38,16 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals) {
     for (key, path) in sockets(globals) {
         if let Err(fault) = bindable(&path) {
             note(section, key, &path, &fault);
+        }
+    }
+    for (key, texts) in [("port", &globals.listen), ("admin", &globals.admin)] {
+        for text in texts {
+            // The check may run elsewhere, or before the network is up.
+            if let Err(error) = present(text) {
+                let fault =
+                    format!("`{key}`: `{text}` cannot be bound on this machine as it is: {error}");
+                section.warning(key, fault);
+            }
         }
     }
 }
@@ -171,8 +183,23 @@ fn creatable(key: &str, path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Whether this machine has one of the addresses of a host.
+fn present(text: &str) -> io::Result<()> {
+    let Ok(ListenAddr {
+        endpoint: Endpoint::Inet { host, .. },
+        ..
+    }) = text.parse()
+    else {
+        return Ok(());
+    };
+    // Any free port, of a kind that nobody can connect to.
+    UdpSocket::bind((host.as_str(), 0)).map(drop)
+}
+
 /// Whether a socket can be bound: one of before is replaced, and no other file is.
 fn bindable(path: &Path) -> Result<(), Fault> {
+    let endpoint = format!("unix:{}", path.display()).parse::<Endpoint>();
+    endpoint.map_err(|error| Fault::Itself(io::Error::other(error)))?;
     if let Some(parent) = path.parent() {
         directory(parent).map_err(|error| Fault::Directory(parent.to_owned(), error))?;
     }

@@ -100,7 +100,9 @@ fn daemon(args: &Args, config: Config, findings: &Findings, inherited: Inherited
         });
     }
     start::serve(args, config, findings, inherited).unwrap_or_else(|error: StartError| {
-        eprintln!("mtpolicyd: {}", printable(error.line()));
+        // In one piece: the log may write there as well.
+        let line = format!("mtpolicyd: {}\n", printable(error.line()));
+        _ = io::stderr().write_all(line.as_bytes());
         ExitCode::from(error.exit_status())
     })
 }

@@ -8,7 +8,7 @@ use super::shared::{WatchedFile, client_ip};
 use crate::{
     chain::plugin::{Plugin, Step},
     chain::{Call, answer},
-    config::Section,
+    config::{Section, Use},
 };
 
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     let countries = WatchedFile::open(Path::new(&path), read);
     if let Err(error) = &countries {
         section.error("database", format!("`database`: {path}: {error}"));
+    } else {
+        section.opens("database", &path, Use::ReadAgain);
     }
     Box::new(GeoIpLookup {
         countries: countries.ok().map(|(countries, _)| countries),

@@ -6,7 +6,7 @@ use super::shared::WatchedFile;
 use crate::{
     chain::plugin::{Plugin, Step},
     chain::{Call, Chain, Key, Pattern, Scoring, Setting, answer, answer_or_nested, failure},
-    config::Section,
+    config::{Section, Use},
 };
 
 #[derive(Debug)]
@@ -61,6 +61,7 @@ fn file(section: &mut Section<'_>) -> Option<WatchedFile<Vec<Expression>>> {
             for text in left_out {
                 section.skipped("file", text);
             }
+            section.opens("file", path, Use::ReadAgain);
             Some(file)
         }
         Err(error) => {

@@ -167,3 +167,62 @@ fn what_the_user_of_the_daemon_may_not_do_is_an_error_of_roots_check() {
     }
     assert_eq!(ended.code, Some(78));
 }
+
+#[test]
+fn an_address_that_cannot_be_bound_is_named() {
+    let long = format!("/tmp/{}", "x".repeat(120));
+    for (globals, severity, said) in [
+        (
+            format!("port = {long}\n"),
+            "error",
+            "the UNIX path has 125 bytes, the system takes 107",
+        ),
+        (
+            format!("control = unix:{long}\n"),
+            "error",
+            "the UNIX path has 125 bytes, the system takes 107",
+        ),
+        (
+            "port = 192.0.2.9:12345\nallow = 192.0.2.0/24\n".to_owned(),
+            "warning",
+            "`inet:192.0.2.9:12345` cannot be bound on this machine as it is: Cannot assign requested address (os error 99)",
+        ),
+        (
+            "admin = inet:192.0.2.9:12345\nallow = 192.0.2.0/24\n".to_owned(),
+            "warning",
+            "`inet:192.0.2.9:12345` cannot be bound on this machine as it is: Cannot assign requested address (os error 99)",
+        ),
+    ] {
+        let (status, text) = check(&format!(
+            "{globals}<VirtualHost 12345>\nname=test\n{ACTION}</VirtualHost>\n"
+        ));
+        let expected =
+            |line: &str| line.contains(&format!("{severity}: `")) && line.ends_with(said);
+        assert!(text.lines().any(expected), "{globals}: {text}");
+        let code = if severity == "error" { 78 } else { 0 };
+        assert_eq!(status, Some(code), "{globals}: {text}");
+    }
+}
+
+/// Root has read it at the start, and the daemon's user cannot read it again.
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_file_that_the_user_could_not_read_again_is_a_warning() {
+    let config = format!(
+        "user = nobody\n{}",
+        host(
+            "<Plugin r>\nmodule=RegexList\nkey=sender\nfile=@TMP@/list\naction=reject\n</Plugin>\n"
+        )
+    );
+    let world = World::new(&config);
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(world.path("list"), "a\n").unwrap();
+    fs::set_permissions(world.path("list"), fs::Permissions::from_mode(0o600)).unwrap();
+    let ended = world.run(&["--check-config"]);
+    let said = "/list: Permission denied (os error 13)\n";
+    assert!(
+        ended.err.contains(": warning: `file`: ") && ended.err.ends_with(said),
+        "{ended:?}"
+    );
+    assert_eq!(ended.code, Some(0));
+}

@@ -221,8 +221,11 @@ fn a_pipe_that_nobody_reads_is_not_waited_for() {
 #[test]
 fn a_pipe_that_comes_in_the_place_of_the_file_stops_nothing() {
     let logged = Logged::start("");
-    logged.rename("mt.log", "mt.log.1");
-    make_pipe(&logged.world.path("log/mt.log"));
+    // At one moment: the daemon would make a file that is missing.
+    let log = logged.world.path("log");
+    fs::hard_link(log.join("mt.log"), log.join("mt.log.1")).unwrap();
+    make_pipe(&log.join("pipe"));
+    logged.rename("pipe", "mt.log");
     logged.wait(
         "mt.log.1",
         "mt.log cannot be opened again: No such device or address",

@@ -6,7 +6,7 @@ use policy_store::{Countries, MAX_DISTINCT};
 
 use crate::{
     chain::Call,
-    config::Section,
+    config::{Section, Use},
     plugins::{geoip_lookup, shared::WatchedFile},
 };
 
@@ -151,7 +151,10 @@ impl Metric {
 fn countries(section: &mut Section<'_>) -> Option<WatchedFile<Countries>> {
     let path = section.text_or("database", "/var/lib/GeoIP/GeoLite2-Country.mmdb");
     match WatchedFile::open(Path::new(&path), geoip_lookup::read) {
-        Ok((countries, _)) => Some(countries),
+        Ok((countries, _)) => {
+            section.opens("database", path, Use::ReadAgain);
+            Some(countries)
+        }
         Err(error) => {
             section.error("database", format!("`database`: {path}: {error}"));
             None
