@@ -34,9 +34,10 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         loaded.options.scalar("TCP_PORT").number(),
     );
     if let Err(error) = requests.parse::<ListenAddr>() {
-        findings.push(Finding::error(format!(
-            "$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"
-        )));
+        findings.push(Finding::error(
+            &["$TCP_PORT", "$BIND_ADDRESS"],
+            format!("$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"),
+        ));
     }
     let mut all = vec![("$TCP_PORT", requests)];
     for text in admin.split_ascii_whitespace() {
@@ -46,13 +47,17 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
             Ok(_) => "other machines can connect there".to_owned(),
             Err(error) => error.to_string(),
         };
-        findings.push(Finding::error(format!("$ADMIN: '{text}': {fault}")));
+        findings.push(Finding::error(
+            &["$ADMIN"],
+            format!("$ADMIN: '{text}': {fault}"),
+        ));
     }
     let control = loaded.options.scalar("CONTROL").to_string();
     if !control.is_empty() && control_path(&control).is_none() {
-        findings.push(Finding::error(format!(
-            "$CONTROL is no unix:/PATH: '{control}'"
-        )));
+        findings.push(Finding::error(
+            &["$CONTROL"],
+            format!("$CONTROL is no unix:/PATH: '{control}'"),
+        ));
     }
     all.push(("$CONTROL", control));
     let mut before: Vec<(&str, String, ListenAddr)> = Vec::new();
@@ -63,9 +68,10 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         };
         let overlaps = |(_, _, before): &&(&str, String, ListenAddr)| before.overlaps(&address);
         if let Some((other, there, _)) = before.iter().find(overlaps) {
-            findings.push(Finding::error(format!(
-                "{name}: cannot listen at '{text}' as well: {other} has '{there}' already"
-            )));
+            findings.push(Finding::error(
+                &[name, other],
+                format!("{name}: cannot listen at '{text}' as well: {other} has '{there}' already"),
+            ));
         }
         before.push((name, text, address));
     }

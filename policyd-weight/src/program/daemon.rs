@@ -28,7 +28,7 @@ use super::{
     settings, spawn, stop,
 };
 use crate::{
-    config::{bind_address, control_path, inet},
+    config::{Finding, bind_address, control_path, inet},
     perl::Variables,
     policy::{Policy, Settings},
 };
@@ -93,8 +93,9 @@ fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
         Some(LogTarget::Stdout | LogTarget::Json)
             if !args.foreground || args.action == Action::Spawn =>
         {
+            let text = "$LOG_TO: standard output is for a daemon in the foreground: start -D";
             Err(Exit::config(
-                "$LOG_TO: standard output is for a daemon in the foreground: start -D",
+                settings.report(&Finding::error(&["$LOG_TO"], text)),
             ))
         }
         target => Ok(target.unwrap_or_default()),

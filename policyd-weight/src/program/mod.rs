@@ -142,7 +142,7 @@ fn parse_config(args: &Args) -> Result<(), Exit> {
         .map_err(|problem| Exit::config(problem.to_string()))?;
     let path = args.file.clone().unwrap_or_default();
     let text = policy_store::read_file(&path, config::MAX_FILE)
-        .map_err(|error| Exit::config(format!("{}:1:1: error: {error}", path.display())))?;
+        .map_err(|error| Exit::config(format!("{}: error: {error}", path.display())))?;
     let evaluated = crate::perl::evaluate(&text, &defaults)
         .map_err(|problem| Exit::config(problem.report(&path.display().to_string(), "error")))?;
     let changed = evaluated
@@ -201,7 +201,7 @@ fn store_away(loaded: &Loaded) -> Result<Option<Finding>, Exit> {
     let store = loaded.options.scalar("CACHE_STORE").to_string();
     let away = runtime()?.block_on(crate::cache::probe(&store));
     Ok(away.map(|away| {
-        Finding::warning(format!(
+        Finding::warning(&["$CACHE_STORE"], format!(
             "$CACHE_STORE: {away}; as long as it is away no client is remembered, and each mail has its score anew"
         ))
     }))

@@ -11,6 +11,7 @@ mod cache;
 mod command_line;
 mod control;
 mod file;
+mod findings;
 mod init_script;
 mod init_status;
 mod life;
