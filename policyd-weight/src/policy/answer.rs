@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Decided, NotAnswered, Policy, Settings,
-    action::{restriction_class, without_score},
+    action::{sent, without_score},
     bytes,
 };
 use crate::{
@@ -45,14 +45,8 @@ impl Policy {
         let settings = self.settings();
         let config = settings.config();
         let begin = self.log.has_fields().then(Instant::now);
-        let mut action = restriction_class(self.decide(&settings, attributes, told).await?);
-        // Postfix can add no header any more, and warns of an answer that asks for it.
-        if !config.compat
-            && attributes.protocol_state == "end-of-message"
-            && let Some(header) = action.strip_prefix("PREPEND ")
-        {
-            action = format!("DUNNO {header}");
-        }
+        let action = self.decide(&settings, attributes, told).await?;
+        let action = sent(config, attributes, action);
         if self.is_logged(config, &attributes.instance) {
             let trace = attributes.trace(config.debug);
             let delay = now().saturating_sub(start);

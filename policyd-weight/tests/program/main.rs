@@ -10,6 +10,7 @@
 mod cache;
 mod command_line;
 mod control;
+mod explained;
 mod file;
 mod findings;
 mod init_script;
