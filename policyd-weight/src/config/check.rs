@@ -169,7 +169,8 @@ fn levels(config: &Config, findings: &mut Vec<Finding>) {
         );
         warn(findings, &["$REJECTLEVEL", "@dnsbl_score"], text);
     }
-    let bonus: f64 = config.lists.iter().map(|list| list.miss.value).sum();
+    // A sum of nothing is -0.
+    let bonus: f64 = 0.0 + config.lists.iter().map(|list| list.miss.value).sum::<f64>();
     if config.reject_level <= bonus {
         warn(
             findings,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Policy {
-    /// The answer to a request, with its lines in the log.
+    /// The answer to a request, with its lines in the log; why there is none is for the caller to say.
     ///
     /// # Errors
     ///
@@ -37,9 +37,7 @@ impl Policy {
         told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         if attributes.request != "smtpd_access_policy" {
-            let error = NotAnswered::Type(attributes.request.clone());
-            self.log.line(Level::Warning, bytes(&error.to_string()));
-            return Err(error);
+            return Err(NotAnswered::Type(attributes.request.clone()));
         }
         let start = now();
         let settings = self.settings();
@@ -205,7 +203,7 @@ impl Policy {
                 futures_util::future::join(lists, dns.facts(config, mail, deadline)).await;
             (lists, Some(facts))
         };
-        self.tell_lists(dns.lists());
+        self.tell_dns(settings);
         let mut scoring = Scoring::new(config, mail);
         let decided = scoring.lists(&facts_of_lists);
         let considered = facts_of_lists

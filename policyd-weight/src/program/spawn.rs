@@ -81,8 +81,13 @@ async fn serve(
         let tested = Arc::clone(policy);
         tokio::spawn(async move { tested.test_lists().await });
         let answer = policy.answer(&attributes).await;
-        // Under spawn(8) nobody reads standard error: the log has it as well.
-        let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
+        let action = answer.map_err(|error| {
+            // Under spawn(8) nobody reads standard error: the log has it as well.
+            policy
+                .log()
+                .line(Level::Warning, bytes(&error.to_string()).into_owned());
+            Exit::died(format!("fatal: {error}"))
+        })?;
         place.look(policy);
         let answer = [&b"action="[..], &bytes(&action), b"\n\n"].concat();
         let mut output = io::stdout().lock();

@@ -19,6 +19,7 @@ mod life;
 mod load;
 mod log;
 mod metrics;
+mod outage;
 mod own_user;
 mod postfix;
 mod requests;
