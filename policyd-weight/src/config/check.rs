@@ -25,7 +25,7 @@ pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     lists(&config, &mut findings);
     levels(&config, &mut findings);
     texts(&config, loaded, &mut findings);
-    names(&config, loaded, &mut findings);
+    names(&config, &mut findings);
     listeners(loaded, &mut findings);
     if !source.compat {
         log(loaded, &mut findings);
@@ -239,7 +239,7 @@ fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
 }
 
 /// Names in `$DEFER_STRING` that no text of a score has.
-fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+fn names(config: &Config, findings: &mut Vec<Finding>) {
     let lists = config
         .lists
         .iter()
@@ -265,14 +265,6 @@ fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
             &["$DEFER_STRING", "@dnsbl_score", "@rhsbl_score"],
             format!("$DEFER_STRING: no score has '{text}' in its text{meant}"),
         );
-    }
-    let address = loaded.options.scalar("BIND_ADDRESS").to_string();
-    let is_all = address.trim().eq_ignore_ascii_case("all") || address.is_empty();
-    if !is_all && address.parse::<std::net::IpAddr>().is_err() {
-        findings.push(Finding::error(
-            &["$BIND_ADDRESS"],
-            format!("$BIND_ADDRESS is no address: '{address}'"),
-        ));
     }
 }
 

@@ -5,41 +5,22 @@ use std::path::PathBuf;
 
 use policy_daemon::ListenAddr;
 
-use super::{Loaded, finding::Finding};
-use crate::perl::Variables;
-
-/// The address for requests: IPv4's wildcard for "all", as in the Perl program.
-pub(crate) fn bind_address(options: &Variables) -> String {
-    let address = options.scalar("BIND_ADDRESS").to_string();
-    match address.trim().to_ascii_lowercase().as_str() {
-        "" | "all" => "0.0.0.0".to_owned(),
-        address => address.to_owned(),
-    }
-}
-
-/// The listener of an address and a port.
-pub(crate) fn inet(address: &str, port: f64) -> String {
-    if address.contains(':') {
-        format!("inet:[{address}]:{port}")
-    } else {
-        format!("inet:{address}:{port}")
-    }
-}
+use super::{Loaded, bind_address::BindAddress, finding::Finding};
 
 /// Looks at all addresses: the start would not get one that others can see, or the second of two that overlap.
 pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let admin = loaded.options.scalar("ADMIN").to_string();
-    let requests = inet(
-        &bind_address(&loaded.options),
-        loaded.options.scalar("TCP_PORT").number(),
-    );
-    if let Err(error) = requests.parse::<ListenAddr>() {
-        findings.push(Finding::error(
-            &["$TCP_PORT", "$BIND_ADDRESS"],
-            format!("$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"),
-        ));
+    let mut all = vec![];
+    match BindAddress::new(&loaded.options) {
+        Ok(requests) => {
+            if requests.has_any_port() {
+                let text = "$TCP_PORT is 0: the system chooses a port, which no client knows";
+                findings.push(Finding::warning(&["$TCP_PORT", "$BIND_ADDRESS"], text));
+            }
+            all.push(("$TCP_PORT", requests.endpoint().to_string()));
+        }
+        Err(finding) => findings.push(finding),
     }
-    let mut all = vec![("$TCP_PORT", requests)];
     for text in admin.split_ascii_whitespace() {
         all.push(("$ADMIN", text.to_owned()));
         let fault = match text.parse::<ListenAddr>() {

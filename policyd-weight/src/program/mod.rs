@@ -168,6 +168,7 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let shown = source.shown();
     let mut findings = findings(&source, &loaded);
     findings.extend(Paths::new(&loaded.options, false).unknown_accounts(&loaded));
+    findings.extend(config::unknown_host(&loaded));
     if !findings.iter().any(Finding::is_error) {
         findings.extend(store_away(&loaded)?);
     }
