@@ -1,12 +1,15 @@
 //! The opening of a database file, which other processes may have locked.
 
 use std::{
+    fs::OpenOptions,
+    io,
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
 
 use super::{
     error::{error, is_locked},
@@ -27,8 +30,9 @@ pub(super) fn patience_at_start(options: &SqliteOptions) -> Duration {
 pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Opened, StoreError> {
     let path = &options.path;
     let is_memory = path == Path::new(":memory:");
-    let connection = if is_memory || (options.read_only && !path.exists()) {
-        Connection::open_in_memory()
+    let is_missing = || matches!(path.try_exists(), Ok(false));
+    let connection = if is_memory || (options.read_only && is_missing()) {
+        Connection::open_in_memory().map_err(error)
     } else {
         check_kind(path)?;
         if options.create && !options.read_only {
@@ -41,14 +45,14 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
             OpenFlags::SQLITE_OPEN_CREATE,
             options.create && !options.read_only,
         );
-        Connection::open_with_flags(path, flags)
+        Connection::open_with_flags(path, flags).map_err(|error| with_cause(error, options))
     };
-    let connection = connection.map_err(error)?;
+    let connection = connection?;
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
     if options.write_ahead && !options.read_only {
-        set_write_ahead(&connection, patience).map_err(error)?;
+        set_write_ahead(&connection, patience).map_err(|error| with_cause(error, options))?;
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Opened::new(connection, options))
@@ -63,9 +67,36 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// An error of SQLite with the system's reason, which SQLite does not say.
+fn with_cause(said: rusqlite::Error, options: &SqliteOptions) -> StoreError {
+    match (error(said), cause(options)) {
+        (StoreError::NotServing(text), Some(cause)) => {
+            StoreError::NotServing(format!("{text}: {cause}"))
+        }
+        (error, _) => error,
+    }
+}
+
+/// Why a file cannot be opened: itself, or its directory, in which SQLite makes files beside it when it writes.
+fn cause(options: &SqliteOptions) -> Option<String> {
+    let (path, is_written) = (&options.path, !options.read_only);
+    let opened = OpenOptions::new().read(true).write(is_written).open(path);
+    if let Err(cause) = opened {
+        return Some(cause.to_string());
+    }
+    let directory = path.parent().filter(|_| is_written)?;
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    let cause = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    Some(format!("its directory: {}", io::Error::from(cause)))
+}
+
 /// Makes an empty file that only its owner can read; SQLite would let the umask decide.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
+    use std::{io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
     let made = OpenOptions::new()
         .write(true)
         .create_new(true)
