@@ -35,7 +35,7 @@ impl BindAddress {
         let shown = if host.contains(':') {
             format!("[{host}]")
         } else {
-            host.clone()
+            host
         };
         let error = |option: &str, text: &str, error: InvalidEndpoint| {
             Finding::error(&[option], format!("{option} is '{text}': {error}"))
@@ -99,7 +99,7 @@ impl BindAddress {
         let first = found
             .iter()
             .find(|address| address.is_ipv4())
-            .or(found.first());
+            .or_else(|| found.first());
         first
             .copied()
             .ok_or_else(|| unknown("none was found".to_owned()))

@@ -83,9 +83,7 @@ async fn serve(
         let answer = policy.answer(&attributes).await;
         let action = answer.map_err(|error| {
             // Under spawn(8) nobody reads standard error: the log has it as well.
-            policy
-                .log()
-                .line(Level::Warning, bytes(&error.to_string()).into_owned());
+            policy.log().line(Level::Warning, bytes(&error.to_string()));
             Exit::died(format!("fatal: {error}"))
         })?;
         place.look(policy);
