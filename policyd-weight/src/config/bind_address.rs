@@ -27,10 +27,11 @@ impl BindAddress {
         let text = |name: &str| options.scalar(name).to_string().trim().to_owned();
         let (address, port) = (text("BIND_ADDRESS"), text("TCP_PORT"));
         let (host, own_port) = split(&address);
-        // A port of the address counts, and has its place.
-        let (option, port) =
-            own_port.map_or(("$TCP_PORT", port.as_str()), |port| ("$BIND_ADDRESS", port));
-        let port = port.to_owned();
+        // A port of the address counts, and its faults are that option's.
+        let (option, written, port) = match own_port {
+            Some(own) => ("$BIND_ADDRESS", &address, own.to_owned()),
+            None => ("$TCP_PORT", &port, port.clone()),
+        };
         let host = host_of(host);
         let shown = if host.contains(':') {
             format!("[{host}]")
@@ -45,7 +46,7 @@ impl BindAddress {
         with("1").map_err(|fault| error("$BIND_ADDRESS", &address, fault))?;
         let (name, otherwise) = with_number(&port);
         let found = with(name).or_else(|fault| otherwise.map_or(Err(fault), with));
-        let endpoint = found.map_err(|fault| error(option, &port, fault))?;
+        let endpoint = found.map_err(|fault| error(option, written, fault))?;
         let Endpoint::Inet { host, port: number } = endpoint.clone() else {
             return Err(error(
                 "$BIND_ADDRESS",
@@ -207,7 +208,7 @@ mod tests {
             ),
             (
                 "$BIND_ADDRESS = 'h:x';",
-                "$BIND_ADDRESS is 'x': port 'x' is neither a number nor known to /etc/services",
+                "$BIND_ADDRESS is 'h:x': port 'x' is neither a number nor known to /etc/services",
             ),
         ] {
             assert_eq!(read(text), Err(expected.to_owned()), "{text}");
