@@ -110,7 +110,7 @@ const MADE_ELSEWHERE: &[&str] = &[
     "could not acquire lock for session ID: another request has it, this one goes on without",
     "session cache: REASON: requests go on without sessions",
     "session cache: REASON",
-    "closing a connection from ADDRESS without an answer: the handler has failed: REASON",
+    "closing a connection from ADDRESS without an answer: REASON",
     "FILE:LINE is left out, it is no expression: REASON",
     "FILE:LINE:COLUMN: TEXT",
 ];

@@ -125,7 +125,7 @@ impl<H: Handler + 'static> Connections<H> {
                         }
                     }
                     Err(error) => {
-                        return failed(format!("the handler has failed: {error}"), begin);
+                        return failed(error.to_string(), begin);
                     }
                 }
             }

@@ -25,7 +25,7 @@ pub fn check(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     lists(&config, &mut findings);
     levels(&config, &mut findings);
     texts(&config, loaded, &mut findings);
-    names(&config, loaded, &mut findings);
+    names(&config, &mut findings);
     listeners(loaded, &mut findings);
     if !source.compat {
         log(loaded, &mut findings);
@@ -38,7 +38,11 @@ fn log(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let mut check = |name: &str, error: Option<String>| {
         if let Some(error) = error {
             let text = loaded.options.scalar(name).to_string();
-            findings.push(Finding::error(format!("${name} is '{text}': {error}")));
+            let option = format!("${name}");
+            findings.push(Finding::error(
+                &[&option],
+                format!("{option} is '{text}': {error}"),
+            ));
         }
     };
     let text = |name: &str| loaded.options.scalar(name).to_string();
@@ -65,14 +69,16 @@ fn lists(config: &Config, findings: &mut Vec<Finding>) {
 
 fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec<Finding>) {
     let zone = &list.zone;
+    let of: &[&str] = &[&format!("@{option}")];
     if let Some(error) = &list.bad_codes {
-        findings.push(Finding::error(format!("@{option}: {error}")));
+        findings.push(Finding::error(of, format!("@{option}: {error}")));
     }
     match Name::parse(zone) {
         Ok(name) if name.labels().count() > 1 => {}
-        _ => findings.push(Finding::error(format!(
-            "@{option}: '{zone}' is no name of a list"
-        ))),
+        _ => findings.push(Finding::error(
+            of,
+            format!("@{option}: '{zone}' is no name of a list"),
+        )),
     }
     if let Some(dead) = dead_zone(zone) {
         let since = dead
@@ -86,11 +92,13 @@ fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec
         };
         warn(
             findings,
+            of,
             format!("@{option}: the list {zone} is dead{since}: {then}; take it out"),
         );
     } else if let Some(whole) = part_of(zone) {
         warn(
             findings,
+            of,
             format!("@{option}: the list {zone} is a part of {whole}: ask that one, with codes"),
         );
     }
@@ -100,6 +108,7 @@ fn list_itself(option: &str, list: &ListOption, compat: bool, findings: &mut Vec
     {
         warn(
             findings,
+            of,
             format!("@{option}: the list {zone} answers registered name servers only: see {who}"),
         );
     }
@@ -142,6 +151,11 @@ fn levels(config: &Config, findings: &mut Vec<Finding>) {
     if most < config.reject_level {
         warn(
             findings,
+            &[
+                &["$REJECTLEVEL", "@dnsbl_score", "@rhsbl_score"],
+                &scores_of_checks()[..],
+            ]
+            .concat(),
             format!(
                 "no sum reaches $REJECTLEVEL {}: nobody is rejected by it",
                 config.reject_level
@@ -153,12 +167,14 @@ fn levels(config: &Config, findings: &mut Vec<Finding>) {
             "a client on all lists has {on_all_lists} points of these, less than $REJECTLEVEL {}: other checks decide",
             config.reject_level
         );
-        warn(findings, text);
+        warn(findings, &["$REJECTLEVEL", "@dnsbl_score"], text);
     }
-    let bonus: f64 = config.lists.iter().map(|list| list.miss.value).sum();
+    // A sum of nothing is -0.
+    let bonus: f64 = 0.0 + config.lists.iter().map(|list| list.miss.value).sum::<f64>();
     if config.reject_level <= bonus {
         warn(
             findings,
+            &["$REJECTLEVEL", "@dnsbl_score"],
             format!(
                 "a client on no list has {bonus} points, which reaches $REJECTLEVEL {}",
                 config.reject_level
@@ -168,6 +184,7 @@ fn levels(config: &Config, findings: &mut Vec<Finding>) {
     if config.defer_level <= config.reject_level && !config.defer_strings.is_empty() {
         warn(
             findings,
+            &["$DEFER_LEVEL", "$REJECTLEVEL", "$DEFER_STRING"],
             "$DEFER_LEVEL is not above $REJECTLEVEL: nothing is deferred for $DEFER_STRING",
         );
     }
@@ -178,7 +195,8 @@ fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
     let answers = KNOWN
         .iter()
         .filter(|known| matches!(known.shape, Shape::Answer));
-    for name in answers.filter_map(|known| known.name.strip_prefix('$')) {
+    for option in answers.map(|known| known.name) {
+        let name = option.trim_start_matches('$');
         let text = loaded.options.scalar(name).to_string();
         let word = text.split_ascii_whitespace().next().unwrap_or_default();
         let is_code = word.len() == 3
@@ -190,34 +208,38 @@ fn texts(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
         if !is_code && !is_action && !text.trim_start().to_ascii_lowercase().starts_with("rc:") {
             warn(
                 findings,
+                &[option],
                 format!(
-                    "${name} begins with '{word}', which is no code and no action of access(5)"
+                    "{option} begins with '{word}', which is no code and no action of access(5)"
                 ),
             );
         }
         if text.contains(['\n', '\r', '\0']) {
-            findings.push(Finding::error(format!(
-                "${name} has more than one line: Postfix takes one"
-            )));
+            findings.push(Finding::error(
+                &[option],
+                format!("{option} has more than one line: Postfix takes one"),
+            ));
         }
     }
     for (result, _) in &config.spf_scores {
         if !SPF_RESULTS.contains(&result.as_str()) {
-            findings.push(Finding::error(format!(
+            let text = format!(
                 "@spf_score: '{result}' is no result: {} are",
                 SPF_RESULTS.join(", ")
-            )));
+            );
+            findings.push(Finding::error(&["@spf_score"], text));
         }
     }
     if !config.country_scores.is_empty() && !loaded.options.scalar("COUNTRY_DB").is_true() {
         findings.push(Finding::error(
+            &["@country_score"],
             "@country_score needs $COUNTRY_DB, a file of countries",
         ));
     }
 }
 
 /// Names in `$DEFER_STRING` that no text of a score has.
-fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
+fn names(config: &Config, findings: &mut Vec<Finding>) {
     let lists = config
         .lists
         .iter()
@@ -240,20 +262,22 @@ fn names(config: &Config, loaded: &Loaded, findings: &mut Vec<Finding>) {
             .unwrap_or_default();
         warn(
             findings,
+            &["$DEFER_STRING", "@dnsbl_score", "@rhsbl_score"],
             format!("$DEFER_STRING: no score has '{text}' in its text{meant}"),
         );
     }
-    let address = loaded.options.scalar("BIND_ADDRESS").to_string();
-    let is_all = address.trim().eq_ignore_ascii_case("all") || address.is_empty();
-    if !is_all && address.parse::<std::net::IpAddr>().is_err() {
-        findings.push(Finding::error(format!(
-            "$BIND_ADDRESS is no address: '{address}'"
-        )));
-    }
 }
 
-fn warn(findings: &mut Vec<Finding>, text: impl Into<String>) {
-    findings.push(Finding::warning(text));
+/// The options with the two scores of a check each.
+fn scores_of_checks() -> Vec<&'static str> {
+    let scores = KNOWN
+        .iter()
+        .filter(|known| matches!(known.shape, Shape::Scores));
+    scores.map(|known| known.name).collect()
+}
+
+fn warn(findings: &mut Vec<Finding>, of: &[&str], text: impl Into<String>) {
+    findings.push(Finding::warning(of, text));
 }
 
 #[cfg(test)]

@@ -120,13 +120,12 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
-    let error =
-        |error: std::io::Error| format!("{shown}:1:1: error: the file cannot be read: {error}");
+    let error = |error: std::io::Error| format!("{shown}: error: the file cannot be read: {error}");
     let file = open_file(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;
     if metadata.permissions().mode() & 0o002 != 0 {
         return Err(format!(
-            "{shown}:1:1: error: every user can write to the file: chmod o-w {shown}"
+            "{shown}: error: every user can write to the file: chmod o-w {shown}"
         ));
     }
     read_open_file(&file, MAX_FILE).map_err(error)
@@ -147,5 +146,5 @@ pub fn find() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// More than a file may have.
-pub(crate) const MAX_FILE: u64 = 2 << 20;
+/// How large a file may be.
+pub(crate) const MAX_FILE: u64 = 1 << 20;

@@ -6,23 +6,27 @@ use super::{Loaded, Source};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     is_error: bool,
+    /// The options that it follows from, with their `$` or `@`: the one that is named first.
+    options: Vec<String>,
     text: String,
 }
 
 impl Finding {
-    /// The configuration does not work so.
-    pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self {
-            is_error: true,
-            text: text.into(),
-        }
+    /// The configuration does not work so, because of these options.
+    pub(crate) fn error(options: &[&str], text: impl Into<String>) -> Self {
+        Self::new(true, options, text.into())
     }
 
     /// It works, and hardly as it is meant.
-    pub(crate) fn warning(text: impl Into<String>) -> Self {
+    pub(crate) fn warning(options: &[&str], text: impl Into<String>) -> Self {
+        Self::new(false, options, text.into())
+    }
+
+    fn new(is_error: bool, options: &[&str], text: String) -> Self {
         Self {
-            is_error: false,
-            text: text.into(),
+            is_error,
+            options: options.iter().map(|&name| name.to_owned()).collect(),
+            text,
         }
     }
 
@@ -44,22 +48,16 @@ impl Finding {
         &self.text
     }
 
-    /// `FILE:LINE:COLUMN: KIND: SENTENCE`, with the place where the file sets the first option that the sentence names;
-    /// its beginning where the file does not.
+    /// `FILE:LINE:COLUMN: KIND: SENTENCE`, with the place of the first of its options that the file sets. Where the file
+    /// sets none of them, no line is to blame: `FILE: KIND: SENTENCE`.
     #[must_use]
     pub fn report(&self, source: &Source, loaded: &Loaded) -> String {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let names = self.text.match_indices(['$', '@']).map(|(start, _)| {
-            let after = self.text.get(start + 1..).unwrap_or_default();
-            let length = after.find(|c| !is_name(c)).unwrap_or(after.len());
-            self.text.get(start..=start + length).unwrap_or_default()
-        });
-        let place = names
-            .filter_map(|name| loaded.places.get(name))
-            .next()
-            .copied();
-        let (line, column) = place.unwrap_or((1, 1));
+        let mut places = self.options.iter().map(|name| loaded.places.get(name));
+        let place = match places.find_map(|place| place) {
+            Some((line, column)) => format!(":{line}:{column}"),
+            None => String::new(),
+        };
         let (shown, kind, text) = (source.shown(), self.kind(), &self.text);
-        format!("{shown}:{line}:{column}: {kind}: {text}")
+        format!("{shown}{place}: {kind}: {text}")
     }
 }

@@ -5,40 +5,22 @@ use std::path::PathBuf;
 
 use policy_daemon::ListenAddr;
 
-use super::{Loaded, finding::Finding};
-use crate::perl::Variables;
-
-/// The address for requests: IPv4's wildcard for "all", as in the Perl program.
-pub(crate) fn bind_address(options: &Variables) -> String {
-    let address = options.scalar("BIND_ADDRESS").to_string();
-    match address.trim().to_ascii_lowercase().as_str() {
-        "" | "all" => "0.0.0.0".to_owned(),
-        address => address.to_owned(),
-    }
-}
-
-/// The listener of an address and a port.
-pub(crate) fn inet(address: &str, port: f64) -> String {
-    if address.contains(':') {
-        format!("inet:[{address}]:{port}")
-    } else {
-        format!("inet:{address}:{port}")
-    }
-}
+use super::{Loaded, bind_address::BindAddress, finding::Finding};
 
 /// Looks at all addresses: the start would not get one that others can see, or the second of two that overlap.
 pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let admin = loaded.options.scalar("ADMIN").to_string();
-    let requests = inet(
-        &bind_address(&loaded.options),
-        loaded.options.scalar("TCP_PORT").number(),
-    );
-    if let Err(error) = requests.parse::<ListenAddr>() {
-        findings.push(Finding::error(format!(
-            "$TCP_PORT, $BIND_ADDRESS: '{requests}': {error}"
-        )));
+    let mut all = vec![];
+    match BindAddress::new(&loaded.options) {
+        Ok(requests) => {
+            if requests.has_any_port() {
+                let text = "$TCP_PORT is 0: the system chooses a port, which no client knows";
+                findings.push(Finding::warning(&["$TCP_PORT", "$BIND_ADDRESS"], text));
+            }
+            all.push(("$TCP_PORT", requests.endpoint().to_string()));
+        }
+        Err(finding) => findings.push(finding),
     }
-    let mut all = vec![("$TCP_PORT", requests)];
     for text in admin.split_ascii_whitespace() {
         all.push(("$ADMIN", text.to_owned()));
         let fault = match text.parse::<ListenAddr>() {
@@ -46,13 +28,17 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
             Ok(_) => "other machines can connect there".to_owned(),
             Err(error) => error.to_string(),
         };
-        findings.push(Finding::error(format!("$ADMIN: '{text}': {fault}")));
+        findings.push(Finding::error(
+            &["$ADMIN"],
+            format!("$ADMIN: '{text}': {fault}"),
+        ));
     }
     let control = loaded.options.scalar("CONTROL").to_string();
     if !control.is_empty() && control_path(&control).is_none() {
-        findings.push(Finding::error(format!(
-            "$CONTROL is no unix:/PATH: '{control}'"
-        )));
+        findings.push(Finding::error(
+            &["$CONTROL"],
+            format!("$CONTROL is no unix:/PATH: '{control}'"),
+        ));
     }
     all.push(("$CONTROL", control));
     let mut before: Vec<(&str, String, ListenAddr)> = Vec::new();
@@ -63,9 +49,10 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
         };
         let overlaps = |(_, _, before): &&(&str, String, ListenAddr)| before.overlaps(&address);
         if let Some((other, there, _)) = before.iter().find(overlaps) {
-            findings.push(Finding::error(format!(
-                "{name}: cannot listen at '{text}' as well: {other} has '{there}' already"
-            )));
+            findings.push(Finding::error(
+                &[name, other],
+                format!("{name}: cannot listen at '{text}' as well: {other} has '{there}' already"),
+            ));
         }
         before.push((name, text, address));
     }

@@ -1,5 +1,6 @@
 //! The configuration: the options of a file as typed values.
 
+mod bind_address;
 mod check;
 mod defaults;
 mod file;
@@ -11,13 +12,14 @@ mod name_servers;
 mod options;
 mod values;
 
+pub(crate) use bind_address::{BindAddress, unknown_host};
 pub use check::check;
 pub use defaults::DefaultSet;
 pub(crate) use file::MAX_FILE;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
-pub(crate) use listeners::{bind_address, control_path, inet};
+pub(crate) use listeners::control_path;
 pub(crate) use name_servers::name_servers;
 pub(crate) use options::{fixed_options, number_of};
 

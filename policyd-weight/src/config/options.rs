@@ -250,7 +250,7 @@ pub(crate) const KNOWN: [Known; 86] = [
     fixed("$GROUP", Shape::Account),
     fixed("$MAX_PROC", Shape::Limited(whole(1.0, 10_000.0))),
     of("$MIN_PROC", Shape::Nothing),
-    fixed("$TCP_PORT", Shape::Number(whole(1.0, 65_535.0))),
+    fixed("$TCP_PORT", Shape::Own),
     fixed("$BIND_ADDRESS", Shape::Own),
     of("$SOMAXCONN", Shape::Nothing),
     of("$CHILDIDLE", Shape::Nothing),

@@ -32,9 +32,10 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
     let text = value.to_string();
     let counts_as = |number: f64, meant: &str| {
         let number = number::print(number);
-        Finding::warning(format!(
-            "{name} is '{text}', and counts as {number}: {meant}"
-        ))
+        Finding::warning(
+            &[name],
+            format!("{name} is '{text}', and counts as {number}: {meant}"),
+        )
     };
     let one = match shape {
         Shape::LimitedOrEmpty(_) if text.is_empty() => None,
@@ -48,14 +49,14 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
                 Some(seconds) => format!("{seconds}s"),
                 None => otherwise.to_owned(),
             };
-            Finding::warning(format!(
+            Finding::warning(&[name], format!(
                 "{name} is '{text}', and counts as {counts}: write a whole number and s, m, h or d, as in '3h'"
             ))
         }),
         Shape::TimeWithin(least, most) => {
             let is_within = seconds(&text).is_some_and(|it| (least..=most).contains(&it));
             (!is_time(&text) || !is_within).then(|| {
-                Finding::error(format!(
+                Finding::error(&[name], format!(
                     "{name} is '{text}': write a time from {least}s to {most}s, as in '20s'"
                 ))
             })
@@ -63,18 +64,18 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
         Shape::Path => text
             .trim()
             .is_empty()
-            .then(|| Finding::error(format!("{name} is empty: write a path"))),
+            .then(|| Finding::error(&[name], format!("{name} is empty: write a path"))),
         Shape::NameServers => {
             let bad = name_servers(&text).1;
             let error = |word| {
-                Finding::error(format!(
+                Finding::error(&[name], format!(
                     "{name}: '{word}' is no address of a name server: write addresses with blanks between them, as in '192.0.2.1 [2001:db8::1]:5353'"
                 ))
             };
             return bad.into_iter().map(error).collect();
         }
         Shape::Nothing => (!is_default).then(|| {
-            Finding::warning(format!(
+            Finding::warning(&[name], format!(
                 "{name} has no meaning here: see policyd-weight.conf(5)"
             ))
         }),
@@ -87,24 +88,26 @@ fn of_range(name: &str, shape: Shape, value: &Value, range: Range) -> Option<Fin
     let (text, meant) = (value.to_string(), range.meant());
     let number = value.number();
     if !number.is_finite() {
-        return Some(Finding::error(format!(
-            "{name} is '{text}', which is not finite: {meant}"
-        )));
+        return Some(Finding::error(
+            &[name],
+            format!("{name} is '{text}', which is not finite: {meant}"),
+        ));
     }
     if is_number(value) && range.contains(number) {
         return None;
     }
     let counts = number::print(shape.number(value));
-    Some(Finding::warning(format!(
-        "{name} is '{text}', and counts as {counts}: {meant}"
-    )))
+    Some(Finding::warning(
+        &[name],
+        format!("{name} is '{text}', and counts as {counts}: {meant}"),
+    ))
 }
 
 fn array(name: &str, shape: Shape, values: &[Value], findings: &mut Vec<Finding>) {
     match shape {
         Shape::Scores => {
             if values.len() != 2 {
-                findings.push(Finding::warning(format!(
+                findings.push(Finding::warning(&[name], format!(
                     "{name} has {} items: write two scores, if it is bad and if it is good; one that is missing counts as 0",
                     values.len()
                 )));
@@ -115,7 +118,7 @@ fn array(name: &str, shape: Shape, values: &[Value], findings: &mut Vec<Finding>
         }
         Shape::Lists => {
             if !values.len().is_multiple_of(4) {
-                findings.push(Finding::warning(format!(
+                findings.push(Finding::warning(&[name], format!(
                     "{name} has {} items: each list has four, its name, two scores and a name for the log",
                     values.len()
                 )));
@@ -128,18 +131,24 @@ fn array(name: &str, shape: Shape, values: &[Value], findings: &mut Vec<Finding>
             for (value, index) in values.iter().zip(1..) {
                 let text = value.to_string();
                 if let Err(error) = compile(&text) {
-                    findings.push(Finding::error(format!(
-                        "{name}: item {index}, '{text}', is no regular expression: {error}"
-                    )));
+                    findings.push(Finding::error(
+                        &[name],
+                        format!(
+                            "{name}: item {index}, '{text}', is no regular expression: {error}"
+                        ),
+                    ));
                 }
             }
         }
         Shape::Pairs => {
             if !values.len().is_multiple_of(2) {
-                findings.push(Finding::error(format!(
-                    "{name} has {} items: write a name and a score for each",
-                    values.len()
-                )));
+                findings.push(Finding::error(
+                    &[name],
+                    format!(
+                        "{name} has {} items: write a name and a score for each",
+                        values.len()
+                    ),
+                ));
             }
             for pair in values.chunks(2) {
                 if let [of, value] = pair {
@@ -161,9 +170,10 @@ fn of_list(option: &str, list: &[Value], findings: &mut Vec<Finding>) {
         return;
     };
     if name.is_empty() || name.contains([' ', '=', ';', '\n']) {
-        findings.push(Finding::warning(format!(
-            "{option}: '{name}' is the name of {zone} in the log: write a word"
-        )));
+        findings.push(Finding::warning(
+            &[option],
+            format!("{option}: '{name}' is the name of {zone} in the log: write a word"),
+        ));
     }
 }
 
@@ -171,15 +181,17 @@ fn of_list(option: &str, list: &[Value], findings: &mut Vec<Finding>) {
 fn score(option: &str, which: &str, value: &Value, is_ours: bool) -> Option<Finding> {
     let (text, number, meant) = (value.to_string(), value.number(), SCORE.meant());
     if !SCORE.contains(number) || (is_ours && !is_number(value)) {
-        return Some(Finding::error(format!(
-            "{option}: the score {which} is '{text}': {meant}"
-        )));
+        return Some(Finding::error(
+            &[option],
+            format!("{option}: the score {which} is '{text}': {meant}"),
+        ));
     }
     (!is_number(value)).then(|| {
         let counts = number::print(number);
-        Finding::warning(format!(
-            "{option}: the score {which} is '{text}', and counts as {counts}: {meant}"
-        ))
+        Finding::warning(
+            &[option],
+            format!("{option}: the score {which} is '{text}', and counts as {counts}: {meant}"),
+        )
     })
 }
 

@@ -14,14 +14,26 @@ use crate::{config::ListOption, score::ListFact};
 /// What has become of a list, by its zone without a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ListStatus {
-    /// It is skipped, and why.
-    Skipped(String, String),
+    /// It has failed its test, and why.
+    Failing(String, String),
+    /// It has not answered several times in a row.
+    Errors(String),
     /// It is asked again.
     Asked(String),
     /// It has not answered its test so far.
     NoTest(String),
     /// It has answered its test, and passed it.
     Tested(String),
+    /// The same of a list that was skipped since it had not answered its test.
+    Back(String),
+}
+
+/// What the log has said of a list.
+#[derive(Debug, Default)]
+struct Told {
+    skipped: Option<Skipped>,
+    /// That it has not answered its test, and nothing else of that since.
+    no_test: bool,
 }
 
 /// A list with its uses.
@@ -34,7 +46,7 @@ pub(super) struct List {
     /// None where the zone is no name.
     pub(super) list: Option<Arc<DnsList>>,
     /// What the log has said last.
-    told: Mutex<Option<String>>,
+    told: Mutex<Told>,
 }
 
 type Make = fn(&str, ListOptions) -> Result<DnsList, NameError>;
@@ -109,25 +121,34 @@ impl List {
     /// What is new since the last time that was asked for.
     pub(super) fn change(&self) -> Option<ListStatus> {
         let list = self.list.as_ref()?;
-        let why = match list.status() {
-            Status::Failing(failing) => Some(failing.to_string()),
-            Status::Skipped => Some(Skipped::Errors.to_string()),
-            Status::Untested if !self.has_answered_test() => Some(String::new()),
-            _ => None,
+        let (skipped, no_test) = match list.status() {
+            Status::Failing(failing) => (Some(Skipped::Failing(failing)), false),
+            Status::Skipped => (Some(Skipped::Errors), false),
+            Status::Untested => (None, !self.has_answered_test()),
+            _ => (None, false),
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told == why {
+        let was_skipped = std::mem::replace(&mut told.skipped, skipped);
+        let zone = list.zone().to_owned();
+        if skipped != was_skipped
+            && let Some(skipped) = skipped
+        {
+            return Some(match skipped {
+                Skipped::Errors => ListStatus::Errors(zone),
+                why => ListStatus::Failing(zone, why.to_string()),
+            });
+        }
+        if skipped.is_some() {
             return None;
         }
-        let was_tested = told.as_ref().is_none_or(|told| !told.is_empty());
-        told.clone_from(&why);
-        let zone = list.zone().to_owned();
-        Some(match why {
-            Some(why) if why.is_empty() => ListStatus::NoTest(zone),
-            Some(why) => ListStatus::Skipped(zone, why),
-            None if was_tested => ListStatus::Asked(zone),
-            None => ListStatus::Tested(zone),
-        })
+        let had_no_test = std::mem::replace(&mut told.no_test, no_test);
+        match (was_skipped.is_some(), had_no_test, no_test) {
+            (false, false, true) => Some(ListStatus::NoTest(zone)),
+            (false, true, false) => Some(ListStatus::Tested(zone)),
+            (true, true, false) => Some(ListStatus::Back(zone)),
+            (true, ..) => Some(ListStatus::Asked(zone)),
+            (false, ..) => None,
+        }
     }
 }
 

@@ -237,6 +237,16 @@ impl Lists {
         }
     }
 
+    /// Has the lists tested at once: what they did not answer before, they may answer now.
+    pub fn test_soon(&self) {
+        self.schedule().hasten();
+    }
+
+    /// Whether a test is due or under way.
+    pub(crate) fn await_test(&self) -> bool {
+        self.schedule().is_awaited(Instant::now())
+    }
+
     async fn test(&self, resolver: &impl Resolver) {
         let tests = self.iter().map(|list| list.self_test(resolver));
         futures_util::future::join_all(tests).await;

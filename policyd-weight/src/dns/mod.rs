@@ -73,6 +73,16 @@ impl Dns {
         &self.resolver
     }
 
+    /// The addresses of the name servers, as the log has them.
+    pub(crate) fn servers(&self) -> String {
+        let servers = self.resolver.options().servers.iter();
+        let shown = servers.map(|server| match server.port() {
+            53 => server.ip().to_string(),
+            _ => server.to_string(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
+
     /// What steps 8 to 23 want to know, in two rounds: names and lists of domains, then the hosts that take mail.
     pub async fn facts(&self, config: &Config, mail: &Mail, deadline: Instant) -> Facts {
         let resolver = self.resolver.until(deadline);

@@ -75,7 +75,7 @@ async fn all_names_are_asked_for_at_once() {
 
 #[tokio::test]
 async fn lists_are_trusted_once_they_have_passed_their_test() {
-    let skipped = |why: &str| ListStatus::Skipped("bl.test".into(), why.into());
+    let skipped = |why: &str| ListStatus::Failing("bl.test".into(), why.into());
     for (zone, expected, told) in [
         (GOOD, ListFact::Listed { is_trusted: true }, None),
         // It has no test entry.
@@ -253,6 +253,30 @@ async fn a_test_without_an_answer_is_done_again_soon() {
     tokio::time::resume();
     dns.lists().test_if_due(dns.resolver()).await;
     assert_eq!(changes(), [ListStatus::Tested("bl.test".into())]);
+}
+
+/// The test and the list come back in one line.
+#[tokio::test]
+async fn of_a_list_that_was_not_tested_and_skipped_then_it_is_said_that_it_has_answered_its_test() {
+    let server = NameServer::start("*.bl.test !silent");
+    let (config, dns) = dns(&server, &format!("{ONE} $DNS_RETRY_IVAL = 0.1;"), false);
+    let changes = || dns.lists().changes().collect::<Vec<_>>();
+    dns.lists().test_if_due(dns.resolver()).await;
+    assert_eq!(changes(), [ListStatus::NoTest("bl.test".into())]);
+    for last in 1..=3 {
+        let client = mail(&format!("192.0.2.{last}"), "", "");
+        dns.lists().facts(&config, dns.resolver(), &client).await;
+    }
+    assert_eq!(changes(), [ListStatus::Errors("bl.test".into())]);
+    server.set_zone(GOOD);
+    tokio::time::pause();
+    // A failure is kept that long.
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::resume();
+    dns.lists().test_soon();
+    dns.lists().test_if_due(dns.resolver()).await;
+    assert_eq!(changes(), [ListStatus::Back("bl.test".into())]);
+    assert_eq!(changes(), []);
 }
 
 #[tokio::test]

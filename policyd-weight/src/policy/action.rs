@@ -1,6 +1,6 @@
-//! The action of an answer: those that need no score, and the name of a restriction class.
+//! The action of an answer: those that need no score, and what is sent of an action.
 
-use crate::mail::Attributes;
+use crate::{config::Config, mail::Attributes};
 
 /// What needs no score: bounces, and mail for who answers for the host.
 pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
@@ -12,8 +12,37 @@ pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
     is_for_host.then(|| format!("DUNNO mail for {recipient}"))
 }
 
+/// What Postfix is sent of an action. An explanation shows the same.
+pub(super) fn sent(config: &Config, attributes: &Attributes, action: String) -> String {
+    let mut action = restriction_class(action);
+    // Postfix can add no header any more, and warns of an answer that asks for it.
+    if !config.compat
+        && attributes.protocol_state == "end-of-message"
+        && let Some(header) = action.strip_prefix("PREPEND ")
+    {
+        action = format!("DUNNO {header}");
+    }
+    one_line(action)
+}
+
+/// An answer in one line, whatever the options and the client have in it.
+fn one_line(mut action: String) -> String {
+    const ENDS: [char; 3] = ['\0', '\n', '\r'];
+    // No text is longer than its bytes: most need no count.
+    if action.len() > MAX_ANSWER {
+        action = action.chars().take(MAX_ANSWER).collect();
+    }
+    if action.contains(ENDS) {
+        action = action.replace(ENDS, "?");
+    }
+    if action.bytes().all(|byte| byte.is_ascii_whitespace()) {
+        return "DUNNO".into();
+    }
+    action
+}
+
 /// Of `rc: NAME, text` the name is the answer.
-pub(super) fn restriction_class(action: String) -> String {
+fn restriction_class(action: String) -> String {
     if !action.contains("rc:") {
         return action;
     }
@@ -29,5 +58,43 @@ pub(super) fn restriction_class(action: String) -> String {
     match rest.find([',', ';', ' ', '.']) {
         Some(end) => rest.get(..end).unwrap_or_default().to_owned(),
         None => action,
+    }
+}
+
+/// How long an answer may be: below what the protocol's reader takes.
+const MAX_ANSWER: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_one_line() {
+        for (action, expected) in [
+            ("550 a\nb\0c", "550 a?b?c"),
+            ("", "DUNNO"),
+            ("  ", "DUNNO"),
+            ("550 \u{fc}", "550 \u{fc}"),
+        ] {
+            assert_eq!(one_line(action.into()), expected);
+        }
+        // Each character is a byte.
+        assert_eq!(
+            one_line("\u{fc}".repeat(10_000)),
+            "\u{fc}".repeat(MAX_ANSWER)
+        );
+    }
+
+    #[test]
+    fn of_a_restriction_class_the_name_is_answered() {
+        for (action, expected) in [
+            ("rc: greylist, some text", "greylist"),
+            (" RC:greylist; MTA helo", " RC:greylist; MTA helo"),
+            ("Rc: a rc: b", "a"),
+            ("rc:greylist", "rc:greylist"),
+            ("550 no rc: x", "550 no rc: x"),
+        ] {
+            assert_eq!(restriction_class(action.into()), expected, "{action}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Decided, NotAnswered, Policy, Settings,
-    action::{restriction_class, without_score},
+    action::{sent, without_score},
     bytes,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Policy {
-    /// The answer to a request, with its lines in the log.
+    /// The answer to a request, with its lines in the log; why there is none is for the caller to say.
     ///
     /// # Errors
     ///
@@ -37,22 +37,14 @@ impl Policy {
         told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         if attributes.request != "smtpd_access_policy" {
-            let error = NotAnswered::Type(attributes.request.clone());
-            self.log.line(Level::Warning, bytes(&error.to_string()));
-            return Err(error);
+            return Err(NotAnswered::Type(attributes.request.clone()));
         }
         let start = now();
         let settings = self.settings();
         let config = settings.config();
         let begin = self.log.has_fields().then(Instant::now);
-        let mut action = restriction_class(self.decide(&settings, attributes, told).await?);
-        // Postfix can add no header any more, and warns of an answer that asks for it.
-        if !config.compat
-            && attributes.protocol_state == "end-of-message"
-            && let Some(header) = action.strip_prefix("PREPEND ")
-        {
-            action = format!("DUNNO {header}");
-        }
+        let action = self.decide(&settings, attributes, told).await?;
+        let action = sent(config, attributes, action);
         if self.is_logged(config, &attributes.instance) {
             let trace = attributes.trace(config.debug);
             let delay = now().saturating_sub(start);
@@ -211,7 +203,7 @@ impl Policy {
                 futures_util::future::join(lists, dns.facts(config, mail, deadline)).await;
             (lists, Some(facts))
         };
-        self.tell_lists(dns.lists());
+        self.tell_dns(settings);
         let mut scoring = Scoring::new(config, mail);
         let decided = scoring.lists(&facts_of_lists);
         let considered = facts_of_lists

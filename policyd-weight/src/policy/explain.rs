@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     NotAnswered, Policy,
-    action::{restriction_class, without_score},
+    action::{sent, without_score},
 };
 use crate::{
     counters::DecidedBy,
@@ -41,28 +41,26 @@ impl Policy {
             return Err(NotAnswered::Type(attributes.request.clone()));
         }
         let settings = self.settings();
-        if let Some(action) = without_score(attributes) {
-            return Ok(Explanation {
-                steps: vec![],
-                action,
-                rate: None,
-            });
-        }
-        let mail = Mail::new(attributes);
-        let deadline = Instant::now() + settings.config().request_timeout;
-        match self.score(&settings, &mail, false, deadline).await? {
-            ControlFlow::Break(decision) => Ok(Explanation {
-                steps: decision.rows,
-                action: restriction_class(decision.action),
-                rate: Some(decision.rate),
-            }),
-            // Not without a cached score.
-            ControlFlow::Continue(()) => Ok(Explanation {
-                steps: vec![],
-                action: String::new(),
-                rate: None,
-            }),
-        }
+        let config = settings.config();
+        let (steps, action, rate) = match without_score(attributes) {
+            Some(action) => (vec![], action, None),
+            None => {
+                let mail = Mail::new(attributes);
+                let deadline = Instant::now() + config.request_timeout;
+                match self.score(&settings, &mail, false, deadline).await? {
+                    ControlFlow::Break(decision) => {
+                        (decision.rows, decision.action, Some(decision.rate))
+                    }
+                    // Not without a cached score.
+                    ControlFlow::Continue(()) => (vec![], String::new(), None),
+                }
+            }
+        };
+        Ok(Explanation {
+            steps,
+            action: sent(config, attributes, action),
+            rate,
+        })
     }
 }
 

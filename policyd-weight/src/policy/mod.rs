@@ -2,6 +2,7 @@
 
 mod action;
 mod answer;
+mod dns_state;
 mod explain;
 mod settings;
 
@@ -18,6 +19,7 @@ use policy_daemon::{
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use dns_state::DnsState;
 pub(crate) use explain::Decided;
 pub use explain::{Explanation, Step};
 pub use settings::Settings;
@@ -27,7 +29,6 @@ use crate::{
     cache::Cache,
     config::{Source, fixed_options},
     counters::Counters,
-    dns::{ListStatus, Lists},
     memory::Memory,
     perl::Variables,
 };
@@ -55,6 +56,7 @@ pub struct Policy {
     under_way: Semaphore,
     counters: Counters,
     changes: Changes,
+    dns_state: DnsState,
     traces: Traces,
     /// The options of the start, of which some hold until the end.
     started: Variables,
@@ -75,6 +77,7 @@ impl Policy {
             under_way: Semaphore::new(under_way),
             counters: Counters::default(),
             changes: Changes::default(),
+            dns_state: DnsState::default(),
             traces: Traces::default(),
         }
     }
@@ -170,47 +173,6 @@ impl Policy {
             text
         });
         lines.collect()
-    }
-
-    /// Tests the lists if that is due, and says what has become of them.
-    pub async fn test_lists(&self) {
-        let settings = self.settings();
-        let dns = settings.dns();
-        dns.lists().test_if_due(dns.resolver()).await;
-        self.tell_lists(dns.lists());
-    }
-
-    /// Says of each list whose state is another one what has become of it.
-    fn tell_lists(&self, lists: &Lists) {
-        for status in lists.changes() {
-            self.list_changed(&status);
-        }
-    }
-
-    fn list_changed(&self, status: &ListStatus) {
-        match status {
-            ListStatus::Skipped(zone, why) => {
-                let text = format!("the list {zone} is skipped: {why}");
-                self.changes.add(&*text);
-                self.log.line(Level::Warning, text);
-            }
-            ListStatus::NoTest(zone) => {
-                let text =
-                    format!("the list {zone} does not answer its test, which is done again soon");
-                self.changes.add(&*text);
-                self.log.line(Level::Warning, text);
-            }
-            ListStatus::Asked(zone) => {
-                let text = format!("the list {zone} is asked again");
-                self.changes.add(&*text);
-                self.log.info(text);
-            }
-            ListStatus::Tested(zone) => {
-                let text = format!("the list {zone} has answered its test");
-                self.changes.add(&*text);
-                self.log.info(text);
-            }
-        }
     }
 }
 

@@ -33,7 +33,6 @@ impl Settings {
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
         let loaded = load(&source, before.map(Self::options))?;
         let findings = findings(&source, &loaded);
-        let shown = source.shown();
         if let Some(error) = findings
             .iter()
             .find(|finding| finding.is_error())
@@ -58,7 +57,7 @@ impl Settings {
         // It names the file of name servers, which is not this one.
         let dns = dns.map_err(|error| error.to_string())?;
         let countries =
-            countries(&loaded.options).map_err(|error| format!("{shown}:1:1: error: {error}"))?;
+            countries(&loaded.options).map_err(|finding| finding.report(&source, &loaded))?;
         Ok(Self {
             dns: dns.with_countries(countries),
             source,
@@ -98,13 +97,15 @@ impl Settings {
         self.loaded.ignored.as_deref()
     }
 
+    /// What a finding is as a line: with the place of its option.
+    pub(crate) fn report(&self, finding: &Finding) -> String {
+        finding.report(&self.source, &self.loaded)
+    }
+
     /// Findings and oddities, as `FILE:LINE:COLUMN: KIND: ..`.
     #[must_use]
     pub fn reports(&self) -> Vec<String> {
-        let findings = self
-            .findings
-            .iter()
-            .map(|finding| finding.report(&self.source, &self.loaded));
+        let findings = self.findings.iter().map(|finding| self.report(finding));
         self.loaded
             .warnings
             .iter()
@@ -143,7 +144,7 @@ impl Settings {
 pub(crate) fn findings(source: &Source, loaded: &Loaded) -> Vec<Finding> {
     let mut findings = check(source, loaded);
     if let Err(error) = check_store(&loaded.options.scalar("CACHE_STORE").to_string()) {
-        findings.push(Finding::error(format!(
+        findings.push(Finding::error(&["$CACHE_STORE"], format!(
             "{error}: write redis://HOST:PORT/DATABASE, mysql://.., postgres://.. or sqlite:PATH"
         )));
     }
@@ -151,14 +152,18 @@ pub(crate) fn findings(source: &Source, loaded: &Loaded) -> Vec<Finding> {
 }
 
 /// The file of countries, if one is named.
-fn countries(options: &Variables) -> Result<Option<Arc<Countries>>, String> {
+fn countries(options: &Variables) -> Result<Option<Arc<Countries>>, Finding> {
     let path = options.scalar("COUNTRY_DB").to_string();
     if path.is_empty() {
         return Ok(None);
     }
-    let countries =
-        Countries::open(&path).map_err(|error| format!("$COUNTRY_DB {path}: {error}"))?;
-    Ok(Some(Arc::new(countries)))
+    match Countries::open(&path) {
+        Ok(countries) => Ok(Some(Arc::new(countries))),
+        Err(error) => Err(Finding::error(
+            &["$COUNTRY_DB"],
+            format!("$COUNTRY_DB {path}: {error}"),
+        )),
+    }
 }
 
 #[cfg(test)]

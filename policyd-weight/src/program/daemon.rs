@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    net::SocketAddr,
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, Stdio},
@@ -28,7 +29,7 @@ use super::{
     settings, spawn, stop,
 };
 use crate::{
-    config::{bind_address, control_path, inet},
+    config::{BindAddress, Finding, control_path},
     perl::Variables,
     policy::{Policy, Settings},
 };
@@ -93,8 +94,9 @@ fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
         Some(LogTarget::Stdout | LogTarget::Json)
             if !args.foreground || args.action == Action::Spawn =>
         {
+            let text = "$LOG_TO: standard output is for a daemon in the foreground: start -D";
             Err(Exit::config(
-                "$LOG_TO: standard output is for a daemon in the foreground: start -D",
+                settings.report(&Finding::error(&["$LOG_TO"], text)),
             ))
         }
         target => Ok(target.unwrap_or_default()),
@@ -167,7 +169,8 @@ fn serve(
         .map_err(fatal)?;
     inherited.close_others();
     paths.make_directory(Uid::effective().is_root() && !args.debug)?;
-    let mut options = daemon_options(args, &settings, paths, ident)?;
+    let (requests, address) = address(args, &settings)?;
+    let mut options = daemon_options(args, &settings, address, paths, ident)?;
     options.log = log_target;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
     let log = daemon.log().log().clone();
@@ -180,6 +183,12 @@ fn serve(
         }
         // The service manager that has started it as its own user knows the process.
         log.line(Level::Notice, format!("no pid file {shown}: {error}"));
+    }
+    if let Some(host) = requests.host_name() {
+        log.info(format!("$BIND_ADDRESS '{host}' is {}", address.ip()));
+    }
+    if let Some((service, port)) = requests.service() {
+        log.info(format!("$TCP_PORT '{service}' is {port}"));
     }
     settings.log_findings(&log);
     let place = CachePlace::new(settings.options(), paths);
@@ -203,17 +212,27 @@ fn serve(
     served
 }
 
+/// The address for requests, as it is written and as it is. The next port is for who debugs beside a daemon.
+fn address(args: &Args, settings: &Settings) -> Result<(BindAddress, SocketAddr), Exit> {
+    let failed = |finding| Exit::config(settings.report(&finding));
+    let requests = BindAddress::new(settings.options()).map_err(failed)?;
+    let mut address = requests.resolve().map_err(failed)?;
+    if args.debug {
+        address.set_port(address.port().saturating_add(1));
+    }
+    Ok((requests, address))
+}
+
 fn daemon_options(
     args: &Args,
     settings: &Settings,
+    address: SocketAddr,
     paths: &Paths,
     ident: &str,
 ) -> Result<DaemonOptions, Exit> {
     let options = settings.options();
-    let port = options.scalar("TCP_PORT").number() + if args.debug { 1.0 } else { 0.0 };
-    let address = bind_address(options);
     let mut daemon = DaemonOptions::new(ident);
-    daemon.listen = vec![inet(&address, port)];
+    daemon.listen = vec![format!("inet:{address}")];
     daemon.log_hint = "-d writes to standard output";
     daemon.names = OPTION_NAMES;
     // Questions to DNS, each with a socket at worst.
@@ -225,10 +244,7 @@ fn daemon_options(
     daemon.admin_allow = Some(Vec::new());
     daemon.allow_hint = "only this machine may see the daemon from inside";
     daemon.control = control(args, options)?;
-    let is_loopback = address
-        .parse()
-        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    if !is_loopback {
+    if !address.ip().is_loopback() {
         // As the Perl program, which has no list of clients.
         daemon.allow = ["0.0.0.0/0", "::/0"]
             .iter()

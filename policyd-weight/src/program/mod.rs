@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod control;
 mod daemon;
+mod explain;
 mod handler;
 mod maintenance;
 mod paths;
@@ -16,14 +17,12 @@ mod spawn;
 mod stop;
 
 use std::{
-    borrow::Cow,
     env,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
-use policy_daemon::log::Log;
 use serde_json::{Value, json};
 
 pub use args::{Action, Args, USAGE, WrongArgs};
@@ -31,7 +30,7 @@ use paths::Paths;
 
 use crate::{
     config::{self, DefaultSet, Finding, Loaded, Source},
-    policy::{Policy, Settings, bytes, findings},
+    policy::{Settings, findings},
 };
 
 /// Why the program ends, beside success.
@@ -110,7 +109,7 @@ fn act(args: &Args) -> Result<(), Exit> {
         }
         Action::ParseConfig => return parse_config(args),
         Action::CheckConfig => return check_config(args),
-        Action::Explain => return explain(args),
+        Action::Explain => return explain::run(args),
         Action::Spawn | Action::Start | Action::Stop | Action::Restart | Action::Reload => {
             return daemon::act(args);
         }
@@ -142,7 +141,7 @@ fn parse_config(args: &Args) -> Result<(), Exit> {
         .map_err(|problem| Exit::config(problem.to_string()))?;
     let path = args.file.clone().unwrap_or_default();
     let text = policy_store::read_file(&path, config::MAX_FILE)
-        .map_err(|error| Exit::config(format!("{}:1:1: error: {error}", path.display())))?;
+        .map_err(|error| Exit::config(format!("{}: error: {error}", path.display())))?;
     let evaluated = crate::perl::evaluate(&text, &defaults)
         .map_err(|problem| Exit::config(problem.report(&path.display().to_string(), "error")))?;
     let changed = evaluated
@@ -169,6 +168,7 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let shown = source.shown();
     let mut findings = findings(&source, &loaded);
     findings.extend(Paths::new(&loaded.options, false).unknown_accounts(&loaded));
+    findings.extend(config::unknown_host(&loaded));
     if !findings.iter().any(Finding::is_error) {
         findings.extend(store_away(&loaded)?);
     }
@@ -201,45 +201,10 @@ fn store_away(loaded: &Loaded) -> Result<Option<Finding>, Exit> {
     let store = loaded.options.scalar("CACHE_STORE").to_string();
     let away = runtime()?.block_on(crate::cache::probe(&store));
     Ok(away.map(|away| {
-        Finding::warning(format!(
+        Finding::warning(&["$CACHE_STORE"], format!(
             "$CACHE_STORE: {away}; as long as it is away no client is remembered, and each mail has its score anew"
         ))
     }))
-}
-
-fn explain(args: &Args) -> Result<(), Exit> {
-    let policy = Policy::new(settings(args)?, Log::buffered());
-    let mut text = vec![];
-    let read = io::stdin().lock().take(MAX_REQUEST).read_to_end(&mut text);
-    read.map_err(|error| Exit::with_status(71, format!("cannot read standard input: {error}")))?;
-    let mut attributes = crate::mail::Attributes::default();
-    for line in text
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-    {
-        if let Some(at) = line.iter().position(|&byte| byte == b'=') {
-            let (name, value) = line.split_at(at);
-            attributes.set(name, value.get(1..).unwrap_or_default());
-        }
-    }
-    let explained = runtime()?.block_on(policy.explain(&attributes));
-    let explanation = explained.map_err(|error| Exit::died(error.to_string()))?;
-    let shown = if args.json {
-        explanation.json() + "\n"
-    } else {
-        explanation.table()
-    };
-    _ = io::stdout().lock().write_all(&bytes_or_text(&shown));
-    Ok(())
-}
-
-/// The bytes of a text whose characters are bytes; its UTF-8 where they are not.
-fn bytes_or_text(text: &str) -> Cow<'_, [u8]> {
-    if text.chars().all(|c| u32::from(c) < 256) {
-        bytes(text)
-    } else {
-        Cow::Borrowed(text.as_bytes())
-    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
@@ -271,6 +236,3 @@ fn print(text: &str) {
 fn within(directory: &str, name: &str) -> PathBuf {
     PathBuf::from(directory).join(name)
 }
-
-/// More than a request may have.
-const MAX_REQUEST: u64 = 1 << 20;

@@ -80,19 +80,27 @@ impl Paths {
     /// spawn(8) the user is that of master.cf.
     pub(super) fn unknown_accounts(&self, loaded: &Loaded) -> Vec<Finding> {
         let accounts = [
-            ("USER", "user", &self.user, self.uid().is_some()),
-            ("GROUP", "group", &self.group, self.gid().is_some()),
+            (&["$USER"][..], "user", &self.user, self.uid().is_some()),
+            // An empty group is that of the user's name.
+            (
+                &["$GROUP", "$USER"],
+                "group",
+                &self.group,
+                self.gid().is_some(),
+            ),
         ];
         let unknown = accounts.into_iter().filter(|(.., is_known)| !is_known);
-        let findings = unknown.map(|(name, kind, account, _)| {
-            let is_set = loaded.options.scalar(name) != loaded.defaults.scalar(name);
+        let findings = unknown.map(|(of, kind, account, _)| {
+            let name = of.first().copied().unwrap_or_default();
+            let set = loaded.options.scalar(name.trim_start_matches('$'));
+            let is_set = set != loaded.defaults.scalar(name.trim_start_matches('$'));
             let text = format!(
-                "${name}: the system has no {kind} '{account}': a start as root fails; make it, or name another one"
+                "{name}: the system has no {kind} '{account}': a start as root fails; make it, or name another one"
             );
             if is_set {
-                Finding::error(text)
+                Finding::error(of, text)
             } else {
-                Finding::warning(text)
+                Finding::warning(of, text)
             }
         });
         findings.collect()

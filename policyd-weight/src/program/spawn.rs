@@ -10,16 +10,10 @@ use std::{
 use policy_daemon::log::{Level, Log};
 use tokio::{sync::mpsc, time::sleep};
 
-use super::{
-    Exit,
-    cache_place::CachePlace,
-    handler::{log_attributes, printable},
-    paths::Paths,
-    runtime,
-};
+use super::{Exit, cache_place::CachePlace, handler::log_attributes, paths::Paths, runtime};
 use crate::{
     mail::Attributes,
-    policy::{Policy, Settings},
+    policy::{Policy, Settings, bytes},
 };
 
 /// Answers until the input ends.
@@ -87,10 +81,13 @@ async fn serve(
         let tested = Arc::clone(policy);
         tokio::spawn(async move { tested.test_lists().await });
         let answer = policy.answer(&attributes).await;
-        // Under spawn(8) nobody reads standard error: the log has it as well.
-        let action = answer.map_err(|error| Exit::died(format!("fatal: {error}")))?;
+        let action = answer.map_err(|error| {
+            // Under spawn(8) nobody reads standard error: the log has it as well.
+            policy.log().line(Level::Warning, bytes(&error.to_string()));
+            Exit::died(format!("fatal: {error}"))
+        })?;
         place.look(policy);
-        let answer = [&b"action="[..], &printable(&action), b"\n\n"].concat();
+        let answer = [&b"action="[..], &bytes(&action), b"\n\n"].concat();
         let mut output = io::stdout().lock();
         if output
             .write_all(&answer)

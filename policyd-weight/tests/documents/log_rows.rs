@@ -22,7 +22,13 @@ fn lines_of_sources() -> Vec<(String, String)> {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
-        for call in [".info(", ".line(Level::", ".line(\n"] {
+        for call in [
+            ".info(",
+            ".line(Level::",
+            ".line(\n",
+            ".tell(Level::",
+            ".tell(\n",
+        ] {
             for (at, _) in text.match_indices(call) {
                 let end = text[at..]
                     .find(";\n")
@@ -60,6 +66,7 @@ fn each_line_of_the_log_has_its_row() {
         "decided action=",
         "weighted check: ",
         "unrecognized request type: '",
+        "closing a connection from ADDRESS",
         "FILE:LINE:COLUMN: warning: TEXT",
         // Of all daemons: policy-daemon writes them.
         "control: CHANGE, as USER (uid UID) has asked",

@@ -282,7 +282,7 @@ fn addresses_that_do_not_work_are_named_by_the_check() {
         ),
         (
             "$TCP_PORT = 99999;",
-            "$TCP_PORT, $BIND_ADDRESS: 'inet:127.0.0.1:99999': ",
+            "$TCP_PORT is '99999': port '99999' is not 1 to 65535",
         ),
         (
             "$TCP_PORT = 9107; $BIND_ADDRESS = 'all'; $ADMIN = 'inet:127.0.0.1:9107';",

@@ -52,7 +52,7 @@ fn a_file_that_is_too_large_is_refused_and_not_read_in_part() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(78), "{words:?}: {said}");
         assert!(
-            said.contains("larger than 2097152 bytes"),
+            said.contains("larger than 1048576 bytes"),
             "{words:?}: {said}"
         );
     }
@@ -120,7 +120,7 @@ fn a_file_that_has_gone_is_said_once() {
     fs::remove_file(world.file()).unwrap();
     let log = || fs::read_to_string(world.path("log")).unwrap();
     let gone = format!(
-        "error: the configuration stays as it was: {}:1:1: error: the file cannot be read: No such file",
+        "error: the configuration stays as it was: {}: error: the file cannot be read: No such file",
         world.file().display()
     );
     let said = policy_testing::within(super::PATIENCE, || log().contains(&gone));

@@ -7,7 +7,12 @@ use std::{
     process::{ChildStdout, Command, Stdio},
 };
 
-use super::world::{GOOD, Running, World, good, text};
+use policy_testing::within;
+
+use super::{
+    PATIENCE,
+    world::{GOOD, Running, World, good, request, signal, text},
+};
 
 #[test]
 fn it_is_started_restarted_reloaded_and_stopped() {
@@ -205,14 +210,69 @@ fn it_listens_at_an_address_of_ipv6() {
         .unwrap();
     let _running = Running(child);
     let mut stream = None;
-    let connected = policy_testing::within(super::PATIENCE, || {
+    let connected = within(PATIENCE, || {
         stream = std::net::TcpStream::connect(("::1", world.port())).ok();
         stream.is_some()
     });
     assert!(connected);
     let client = "2001:db8::7";
-    let request = super::world::request(client, "foo.test", "carol@acme.test", "1");
+    let request = request(client, "foo.test", "carol@acme.test", "1");
     let answer = super::world::ask(&mut stream.unwrap(), &request);
     let named = "unknown[2001:0db8:0000:0000:0000:0000:0000:0007] (helo/hostname mismatch)";
     assert!(answer.contains(named), "{answer}");
+}
+
+/// IO::Socket resolves both in the Perl program, too.
+#[test]
+fn a_host_and_a_service_have_names_and_the_log_says_what_they_are() {
+    for compat in [&[][..], &["--compat"]] {
+        let world = World::new("");
+        // With -d the next port, and the log on standard output.
+        world.configure(&format!(
+            "$BIND_ADDRESS = 'localhost'; $TCP_PORT = {};",
+            world.port() - 1
+        ));
+        if !compat.is_empty() {
+            let file = fs::read_to_string(world.file()).unwrap();
+            let file = file.replace("$REQUEST_TIMEOUT = '2s';", "");
+            fs::write(world.file(), file).unwrap();
+        }
+        let checked = world.run(&[compat, &["--check-config"]].concat());
+        assert!(checked.status.success(), "{checked:?}");
+        let log = fs::File::create(world.path("log")).unwrap();
+        let mut command = world.command(&[compat, &["-d", "start"]].concat());
+        let _running = Running(command.stdout(log).spawn().unwrap());
+        let lines = [
+            "info]: $BIND_ADDRESS 'localhost' is 127.0.0.1\n".to_owned(),
+            format!(
+                "info]: master: listening on inet:127.0.0.1:{}\n",
+                world.port()
+            ),
+        ];
+        let log = || fs::read_to_string(world.path("log")).unwrap();
+        let said = within(PATIENCE, || lines.iter().all(|line| log().contains(line)));
+        assert!(said, "{}", log());
+    }
+}
+
+#[test]
+fn a_host_that_is_not_known_is_named_at_its_line_and_harms_no_reload() {
+    let world = World::new("");
+    let unknown = "\n$BIND_ADDRESS = 'no-such.invalid';";
+    let running = world.start();
+    world.configure(&format!("{unknown} $POSCACHEMSG = 'known client';"));
+    assert!(signal("-HUP", running.0.id()));
+    world.wait_until_known();
+    for words in [&["--check-config"][..], &["-d", "start"]] {
+        let output = world.run(words);
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let finding = format!(
+            "{}:5:1: error: $BIND_ADDRESS is 'no-such.invalid', which has no address: ",
+            world.file().display()
+        );
+        assert!(text(&output.stderr).contains(&finding), "{output:?}");
+    }
+    // Nothing is bound there.
+    let answered = world.feed(&[], &request("100.64.2.10", "h", "", "1"));
+    assert_eq!(text(&answered.stdout), "action=DUNNO NULL (<>) Sender\n\n");
 }

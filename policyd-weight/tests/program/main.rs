@@ -10,13 +10,16 @@
 mod cache;
 mod command_line;
 mod control;
+mod explained;
 mod file;
+mod findings;
 mod init_script;
 mod init_status;
 mod life;
 mod load;
 mod log;
 mod metrics;
+mod outage;
 mod own_user;
 mod postfix;
 mod requests;

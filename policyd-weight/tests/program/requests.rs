@@ -1,8 +1,16 @@
 //! What is no request: blank lines, lines that are no attributes, and requests of another type, in both modes.
 
-use std::io::{Read, Write};
+use std::{
+    fs,
+    io::{Read, Write},
+};
 
-use super::world::{World, request, text};
+use policy_testing::within;
+
+use super::{
+    PATIENCE,
+    world::{Running, World, request, text},
+};
 
 /// Answered without a question to DNS.
 fn bounce() -> String {
@@ -53,9 +61,22 @@ fn a_line_that_is_no_attribute_ends_a_connection_and_no_process() {
 }
 
 #[test]
-fn a_request_of_another_type_is_not_answered_and_said() {
-    let world = World::new("");
-    let _running = world.start();
+fn a_request_of_another_type_is_not_answered_and_said_once() {
+    let world = World::new("$LOG_TO = 'stdout';");
+    let log = fs::File::create(world.path("log")).unwrap();
+    let mut command = world.command(&["-D", "start"]);
+    let _running = Running(command.stdout(log).spawn().unwrap());
+    let daemon_log = || fs::read_to_string(world.path("log")).unwrap();
+    assert_eq!(ask(&world, "request=other\n\n"), "");
+    let line = " without an answer: unrecognized request type: 'other'\n";
+    let said = within(PATIENCE, || daemon_log().contains(line));
+    let log = daemon_log();
+    assert!(
+        said && log.contains("closing a connection from 127.0.0.1:"),
+        "{log}"
+    );
+    assert_eq!(log.matches("'other'").count(), 1, "{log}");
+    world.configure("");
     for (bytes, kind) in [("request=other\n\n", "other"), ("a=b\n\n", "")] {
         assert_eq!(ask(&world, bytes), "");
         let spawned = world.feed(&[], bytes);
@@ -68,6 +89,6 @@ fn a_request_of_another_type_is_not_answered_and_said() {
         assert_eq!(found, (Some(255), String::new(), said));
         let logged = text(&world.feed(&["-d"], bytes).stdout);
         let line = format!("warning: unrecognized request type: '{kind}'\n");
-        assert!(logged.contains(&line), "{logged}");
+        assert_eq!(logged.matches(&line).count(), 1, "{logged}");
     }
 }

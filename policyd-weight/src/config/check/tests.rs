@@ -102,8 +102,8 @@ fn each_value_that_does_not_do_what_it_seems_to_is_named() {
             "error: @country_score needs $COUNTRY_DB, a file of countries",
         ),
         (
-            "$BIND_ADDRESS = 'mx.test';",
-            "error: $BIND_ADDRESS is no address: 'mx.test'",
+            "$BIND_ADDRESS = 'mx test';",
+            "error: $BIND_ADDRESS is 'mx test': host 'mx test' is neither a name nor an address",
         ),
         // Values.
         (
@@ -176,8 +176,12 @@ fn each_value_of_another_shape_or_beyond_its_range_is_named() {
             "warning: $CACHESIZE is '1000000000000', and counts as 1000000: write a whole number from 0 to 1000000",
         ),
         (
+            "$TCP_PORT = 0;",
+            "warning: $TCP_PORT is 0: the system chooses a port, which no client knows",
+        ),
+        (
             "$TCP_PORT = '2525x';",
-            "warning: $TCP_PORT is '2525x', and counts as 2525: write a whole number from 1 to 65535",
+            "error: $TCP_PORT is '2525x': port '2525x' is neither a number nor known to /etc/services",
         ),
         (
             "$ADD_X_HEADER = 'yes';",
@@ -299,6 +303,9 @@ fn what_is_usual_is_not_named() {
         "$DEFER_STRING = 'SURBL= NOT_IN_PSBL= CL_IP_NE_HELO=';",
         "$BIND_ADDRESS = '::1';",
         "$BIND_ADDRESS = ' ALL ';",
+        "$BIND_ADDRESS = 'localhost';",
+        "$BIND_ADDRESS = '0';",
+        "$TCP_PORT = 'postgresql';",
         "$PTIME = '2d';",
         "$PTIME = 7200;",
         "$DNS_RETRIES = ''; $DNS_RETRY_IVAL = '';",

@@ -12,19 +12,6 @@ use super::*;
 use crate::config::Source;
 
 #[test]
-fn of_a_restriction_class_the_name_is_answered() {
-    for (action, expected) in [
-        ("rc: greylist, some text", "greylist"),
-        (" RC:greylist; MTA helo", " RC:greylist; MTA helo"),
-        ("Rc: a rc: b", "a"),
-        ("rc:greylist", "rc:greylist"),
-        ("550 no rc: x", "550 no rc: x"),
-    ] {
-        assert_eq!(restriction_class(action.into()), expected, "{action}");
-    }
-}
-
-#[test]
 fn bounces_and_mail_for_who_answers_for_the_host_need_no_score() {
     for (sender, recipient, expected) in [
         ("", "dave@rcpt.test", Some("DUNNO NULL (<>) Sender")),
