@@ -20,7 +20,9 @@ use policy_store::{BreakerState, SqliteStore, Store};
 
 pub use entry::{Ham, Spam};
 pub use probe::probe;
-pub use store::{OpenError, cause, check_store, file_of, open_file, open_store, shown_store};
+pub use store::{
+    OpenError, cause, check_store, file_of, open_file, open_file_to_read, open_store, shown_store,
+};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 use keys::{ham_key, spam_key, spam_keys};

@@ -1,6 +1,7 @@
 //! `-s` and `-k`: the cache of the running daemon, or of the file where none runs, which processes of spawn(8) have as well.
 
 use std::{
+    error::Error,
     fs,
     io::{self, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
@@ -8,8 +9,12 @@ use std::{
     time::Duration,
 };
 
+use policy_store::SqliteStore;
+
 use super::{Exit, paths::Paths, print, runtime, say};
-use crate::cache::{Backing, Cache, cause, file_of, open_file, shown_store};
+use crate::cache::{
+    Backing, Cache, OpenError, cause, file_of, open_file, open_file_to_read, shown_store,
+};
 
 /// Prints the entries, after the cache that they are of.
 pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
@@ -29,7 +34,7 @@ pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
             let of_file = of_file(paths, &file, exists, daemon.is_some());
             print(&format!("*** {of_file}\n"));
             if exists {
-                for entry in with_file(&file, |cache| cache.entries())? {
+                for entry in entries(&file)? {
                     print(&format!("{entry}\n"));
                 }
             }
@@ -58,11 +63,7 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
     }
     let file = file(paths, store, "it stays as it is")?;
     let exists = exists(&file)?;
-    let count = if exists {
-        with_file(&file, Cache::clear)?.unwrap_or_default()
-    } else {
-        0
-    };
+    let count = if exists { empty_file(&file)? } else { 0 };
     let of_file = of_file(paths, &file, exists, daemon.is_some());
     print(&format!("*** {count} forgotten {of_file}\n"));
     Ok(())
@@ -79,7 +80,8 @@ fn remove_stale(paths: &Paths) -> Result<(), Exit> {
         say(&format!(
             "warning: -k action but {shown} still exists, deleting it"
         ));
-        fs::remove_file(socket).map_err(|error| Exit::died(format!("{shown}: {error}")))?;
+        let removed = fs::remove_file(socket);
+        removed.map_err(|error| Exit::with_status(1, format!("{shown}: {error}")))?;
     }
     let lock = paths.directory.join("cache_lock");
     if lock.is_dir() {
@@ -120,8 +122,11 @@ fn of_file(paths: &Paths, file: &Path, exists: bool, asks_daemon: bool) -> Strin
 }
 
 fn exists(file: &Path) -> Result<bool, Exit> {
-    file.try_exists()
-        .map_err(|error| Exit::died(format!("{}: {error}", file.display())))
+    match fs::symlink_metadata(file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(file, &error)),
+    }
 }
 
 /// The socket and what the daemon answers there; none if there is no daemon.
@@ -153,20 +158,35 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
     Ok(Some((socket, answer)))
 }
 
-/// Does something with the cache of a file, and writes it.
-fn with_file<T>(path: &Path, run: impl FnOnce(&Cache) -> T) -> Result<T, Exit> {
+/// The entries of a file.
+fn entries(path: &Path) -> Result<Vec<String>, Exit> {
     runtime()?.block_on(async {
-        let failed = |error: &dyn std::error::Error| {
-            Exit::died(format!("{}: {}", path.display(), cause(error)))
-        };
-        let cache = Cache::default();
-        let file = open_file(path).await.map_err(|error| failed(&error))?;
-        let attached = cache.attach(Backing::File(file)).await;
-        attached.map_err(|error| failed(&error))?;
-        let result = run(&cache);
-        cache.flush().await.map_err(|error| failed(&error))?;
-        Ok(result)
+        let cache = attached(path, open_file_to_read(path).await).await?;
+        Ok(cache.entries())
     })
+}
+
+/// Forgets all clients of a file: how many.
+fn empty_file(path: &Path) -> Result<usize, Exit> {
+    runtime()?.block_on(async {
+        let cache = attached(path, open_file(path).await).await?;
+        let count = cache.clear().unwrap_or_default();
+        let flushed = cache.flush().await;
+        flushed.map_err(|error| unusable(path, &error))?;
+        Ok(count)
+    })
+}
+
+async fn attached(path: &Path, opened: Result<SqliteStore, OpenError>) -> Result<Cache, Exit> {
+    let file = opened.map_err(|error| unusable(path, &error))?;
+    let cache = Cache::default();
+    let attached = cache.attach(Backing::File(file)).await;
+    attached.map_err(|error| unusable(path, &error))?;
+    Ok(cache)
+}
+
+fn unusable(path: &Path, error: &dyn Error) -> Exit {
+    Exit::with_status(1, format!("{}: {}", path.display(), cause(error)))
 }
 
 /// Longer than the daemon takes to write its file.

@@ -23,7 +23,7 @@ use super::{
     maintenance::Maintenance,
     paths::Paths,
     pid_file::{self, Named},
-    predecessor,
+    predecessor, say,
     service::{READY, WeightService},
     settings, spawn, stop,
 };
@@ -57,14 +57,14 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     }
     let store = settings.options().scalar("CACHE_STORE").to_string();
     if args.empties_cache && !args.detached {
-        let emptied = client::empty(&paths, &store);
-        match args.action {
-            Action::Spawn => return emptied,
-            // The action is what is wanted.
-            _ => emptied.unwrap_or_else(|exit| exit.say()),
+        if args.action == Action::Spawn {
+            paths.take_rights()?;
+            return client::empty(&paths, &store);
         }
+        empty_apart(args);
     }
     if args.shows_cache {
+        paths.take_rights()?;
         return client::show(&paths, &store);
     }
     let ident = settings.options().scalar("syslog_ident").to_string();
@@ -73,7 +73,12 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     }
     let log_target = log_target(args, &settings)?;
     match args.action {
-        Action::Spawn => spawn::run(settings, &paths, Log::daemon(&ident, log_target)),
+        Action::Spawn => {
+            // Where it cannot be made the file says why it cannot be used.
+            _ = paths.make_cache_directory();
+            paths.take_rights()?;
+            spawn::run(settings, &paths, Log::daemon(&ident, log_target))
+        }
         Action::Restart if !args.detached => {
             stop::stop(&paths, args.compat)?.print(" done\n");
             start(args, settings, &paths, &ident, log_target)
@@ -83,6 +88,27 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
 }
 
 /// Where the log goes. Standard output carries answers under spawn(8), and is nobody's in the background.
+/// Empties the cache in a process of its own, since the action needs the rights that are given up for that. The action is what
+/// is wanted: that process has said what has failed.
+fn empty_apart(args: &Args) {
+    let emptied = std::env::current_exe().and_then(|program| {
+        let mut command = Command::new(program);
+        command.arg0("policyd-weight").arg("-k");
+        if let Some(file) = &args.file {
+            command.arg("-f").arg(file);
+        }
+        if let Some(set) = args.defaults {
+            command.args(["--defaults", &set.to_string()]);
+        }
+        command.args(args.debug.then_some("-d"));
+        command.args(args.compat.then_some("--compat"));
+        command.stdin(Stdio::null()).status()
+    });
+    if let Err(error) = emptied {
+        say(&format!("cannot empty the cache: {error}"));
+    }
+}
+
 fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
     let target = settings.options().scalar("LOG_TO").to_string();
     // What is no place has been refused with the file.
@@ -235,16 +261,7 @@ fn daemon_options(
             .filter_map(|network| network.parse().ok())
             .collect();
     }
-    if Uid::effective().is_root() && !args.debug {
-        let user = Some(format!("{}:{}", paths.user, paths.group));
-        daemon.user = user;
-        daemon.check_user().map_err(|_| {
-            Exit::died(format!(
-                "User {} or group {} doesn't exist!",
-                paths.user, paths.group
-            ))
-        })?;
-    }
+    paths.set_user(&mut daemon)?;
     Ok(daemon)
 }
 

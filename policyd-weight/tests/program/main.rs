@@ -20,6 +20,7 @@ mod metrics;
 mod own_user;
 mod postfix;
 mod requests;
+mod rights;
 mod stores;
 mod trace;
 mod world;
