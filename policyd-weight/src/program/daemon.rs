@@ -80,6 +80,7 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
             spawn::run(settings, &paths, Log::daemon(&ident, log_target))
         }
         Action::Restart if !args.detached => {
+            stop::check_restart(&paths)?;
             stop::stop(&paths, args.compat)?.print(" done\n");
             start(args, settings, &paths, &ident, log_target)
         }
@@ -87,7 +88,6 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     }
 }
 
-/// Where the log goes. Standard output carries answers under spawn(8), and is nobody's in the background.
 /// Empties the cache in a process of its own, since the action needs the rights that are given up for that. The action is what
 /// is wanted: that process has said what has failed.
 fn empty_apart(args: &Args) {
@@ -109,6 +109,7 @@ fn empty_apart(args: &Args) {
     }
 }
 
+/// Where the log goes. Standard output carries answers under spawn(8), and is nobody's in the background.
 fn log_target(args: &Args, settings: &Settings) -> Result<LogTarget, Exit> {
     let target = settings.options().scalar("LOG_TO").to_string();
     // What is no place has been refused with the file.
@@ -197,14 +198,14 @@ fn serve(
     options.log = log_target;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
     let log = daemon.log().log().clone();
-    if let Err(error) = pid_file::write(&paths.pid_file) {
-        let shown = paths.pid_file.display();
-        if Uid::effective().is_root() || args.debug {
-            return Err(Exit::died(format!(
-                "cannot write the pid file {shown}: {error}"
-            )));
+    let pid = rustix::process::getpid();
+    if let Err(error) = pid_file::write(&paths.pid_file, pid) {
+        // Nobody could stop it.
+        if !args.foreground || args.debug || Uid::effective().is_root() {
+            return Err(Exit::died(stop::cannot_write(paths, &error)));
         }
         // The service manager that has started it as its own user knows the process.
+        let shown = paths.pid_file.display();
         log.line(Level::Notice, format!("no pid file {shown}: {error}"));
     }
     settings.log_findings(&log);
@@ -225,7 +226,7 @@ fn serve(
     let service = WeightService::new(handler, modified, maintenance, args.detached);
     let served = daemon.serve(service).map_err(fatal);
     // The daemon's user may not be allowed to.
-    _ = pid_file::remove(&paths.pid_file, rustix::process::getpid());
+    _ = pid_file::remove(&paths.pid_file, pid);
     served
 }
 
