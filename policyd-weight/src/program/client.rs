@@ -21,7 +21,13 @@ pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
     print("*** querying cache for content stats:\n");
     match ask(paths, "5 stats\n")? {
         Some((socket, answer)) if !answer.starts_with("stats shared") => {
-            print(&format!("*** of the daemon at {}\n", socket.display()));
+            let first = answer.lines().next().unwrap_or_default();
+            let away = first.strip_prefix("stats ").filter(|away| !away.is_empty());
+            let away = away.map(|away| format!(", {away}")).unwrap_or_default();
+            print(&format!(
+                "*** of the daemon at {}{away}\n",
+                socket.display()
+            ));
             let is_entry =
                 |line: &&str| line.starts_with("blocked: ") || line.starts_with("pass: ");
             for entry in answer.lines().filter(is_entry) {
@@ -55,7 +61,9 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
             print(&format!("*** {count} forgotten of the daemon at {shown}\n"));
             return Ok(());
         }
-        let text = format!("the daemon at {shown} could not empty its cache: {answer}");
+        let why = answer.strip_prefix("kill failed: ").unwrap_or(answer);
+        let text =
+            format!("the daemon at {shown} could not empty its cache, which stays as it is: {why}");
         return Err(Exit::with_status(1, text.trim_end()));
     }
     if daemon.is_none() {
@@ -170,10 +178,10 @@ fn entries(path: &Path) -> Result<Vec<String>, Exit> {
 fn empty_file(path: &Path) -> Result<usize, Exit> {
     runtime()?.block_on(async {
         let cache = attached(path, open_file(path).await).await?;
-        let count = cache.clear().unwrap_or_default();
-        let flushed = cache.flush().await;
-        flushed.map_err(|error| unusable(path, &error))?;
-        Ok(count)
+        let emptied = cache.empty().await;
+        Ok(emptied
+            .map_err(|error| unusable(path, &error))?
+            .unwrap_or_default())
     })
 }
 
