@@ -32,8 +32,15 @@ impl Settings {
     /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
         let loaded = load(&source, before.map(Self::options))?;
-        let findings = findings(&source, &loaded);
         let shown = source.shown();
+        // The Perl program reads it on top of the options that hold.
+        let is_emptied = loaded.is_empty && before.is_some_and(Self::has_options) && !source.compat;
+        if is_emptied {
+            return Err(format!(
+                "{shown}:1:1: error: the file is empty, as one that is about to be written; for the defaults write a comment"
+            ));
+        }
+        let findings = findings(&source, &loaded);
         if let Some(error) = findings
             .iter()
             .find(|finding| finding.is_error())
@@ -66,6 +73,11 @@ impl Settings {
             findings,
             config,
         })
+    }
+
+    /// Whether the file sets any option.
+    fn has_options(&self) -> bool {
+        !self.loaded.places.is_empty()
     }
 
     /// Where the options come from.
