@@ -6,7 +6,7 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use policy_store::SqliteStore;
@@ -155,15 +155,36 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         }
         Err(error) => return Err(failed(error)),
     };
-    stream.set_read_timeout(Some(MAX_TIME)).map_err(failed)?;
+    stream.set_write_timeout(Some(MAX_TIME)).map_err(failed)?;
     stream.write_all(line.as_bytes()).map_err(failed)?;
-    let mut answer = vec![];
-    stream.read_to_end(&mut answer).map_err(failed)?;
+    let answer = read(&mut stream).map_err(failed)?;
     if answer.is_empty() {
         return Err(failed(io::Error::other("it has not answered")));
     }
     let answer = answer.iter().map(|&byte| char::from(byte)).collect();
     Ok(Some((socket, answer)))
+}
+
+/// Reads an answer to its end, within a time and a size: who listens there may be anybody whom `$USER` has started.
+fn read(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + MAX_TIME;
+    let mut answer = vec![];
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let length = stream.read(&mut buffer)?;
+        answer.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        if length == 0 {
+            return Ok(answer);
+        }
+        if answer.len() > MAX_ANSWER {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+    }
 }
 
 /// The entries of a file.
@@ -197,5 +218,7 @@ fn unusable(path: &Path, error: &dyn Error) -> Exit {
     Exit::with_status(1, format!("{}: {}", path.display(), cause(error)))
 }
 
-/// Longer than the daemon takes to write its file.
-const MAX_TIME: Duration = Duration::from_secs(5);
+/// Longer than the daemon takes to write its file, and to answer.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// More than the entries of a file.
+const MAX_ANSWER: usize = 512 << 20;

@@ -5,12 +5,13 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -53,10 +54,12 @@ pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // Its mode from the start: a change of the path's mode would follow a link that is put there meanwhile.
+    let before = umask(Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    umask(before);
     Ok(ControlSocket {
-        listener,
+        listener: listener?,
         file: file_id(path)?,
         path: path.to_owned(),
     })

@@ -3,9 +3,14 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{MetadataExt, chown, symlink},
+    os::unix::{
+        fs::{MetadataExt, chown, symlink},
+        net::UnixListener,
+    },
     path::PathBuf,
     process::Stdio,
+    thread,
+    time::Duration,
 };
 
 use policy_testing::within;
@@ -117,6 +122,27 @@ fn an_action_beside_it_has_roots_rights() {
     assert!(!world.path("pid").exists());
 }
 
+/// Who listens at the socket is whom the daemon's user has started, and holds root up for a time and no longer.
+#[test]
+fn an_answer_without_an_end_is_given_up() {
+    let world = world();
+    let path = world.path("lock/polw.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    chown(&path, Some(12_345), Some(12_345)).unwrap();
+    let listener = thread::spawn(move || {
+        let (mut client, _) = socket.accept().unwrap();
+        // Until the client has gone.
+        while client.write_all(b"stats \n").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let refused = world.run(&["-s"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot ask the daemon at "), "{said}");
+    listener.join().unwrap();
+}
+
 /// What shows the cache makes nothing, and changes nothing.
 #[test]
 fn showing_the_cache_writes_nothing() {
@@ -149,7 +175,8 @@ fn without_the_daemons_user_root_opens_no_cache() {
 /// The manual: 1 for a cache that they do not reach.
 #[test]
 fn a_file_that_cannot_be_used_is_not_reached() {
-    let makes: [(&str, fn(&PathBuf)); 4] = [
+    type Make = fn(&PathBuf);
+    let makes: [(&str, Make); 4] = [
         ("no regular file", |file| fs::create_dir(file).unwrap()),
         ("no regular file", |file| {
             let made = std::process::Command::new("mkfifo").arg(file).status();
