@@ -131,9 +131,10 @@ fn a_database_file_that_is_removed_is_said_and_counts_anew() {
         stored.world.path("").display()
     ));
     assert!(path.exists());
-    for (instance, answer) in [("a", "dunno"), ("b", "reject full")] {
-        assert_eq!(stored.ask(instance), format!("action={answer}"));
-    }
+    // The request during which it was opened again may have counted in the old one.
+    assert_eq!(stored.ask("a"), "action=dunno");
+    let answers = ["b", "c"].map(|instance| stored.ask(instance));
+    assert_eq!(answers[1], "action=reject full", "{answers:?}");
     assert_eq!(stored.process.err.lines(" failed: "), Vec::<String>::new());
 }
 

@@ -118,8 +118,10 @@ fn ctrl_c_ends_it_by_the_signal_once_the_actions_so_far_are_printed() {
     let stub = Stub::tcp(Script::reply(Reply::Call(echo)));
     let (reader, mut writer) = pipe().unwrap();
     let path = our_path();
-    let mut command = Command::new(&path);
-    let process = Process::of(command.args(["-h", &stub.address()]).stdin(reader));
+    // A shell has what it starts in the background ignore it, tests as well.
+    let mut command = Command::new("env");
+    let arguments = ["--default-signal=INT", &path, "-h", &stub.address()];
+    let process = Process::of(command.args(arguments).stdin(reader));
     writer.write_all(b"sender=1\n\n").unwrap();
     assert!(process.out.wait_lines(1, "1"));
     process.signal(Signal::INT);

@@ -44,11 +44,9 @@ impl NewSocket {
 #[derive(Debug)]
 pub(crate) struct Connection {
     socket: Option<OwnedFd>,
-    is_unix: bool,
-    /// Descriptors may come with what is read, since the system does not refuse them.
-    brings_rights: bool,
-    /// Another process may have it as well, so the system would go on telling of it when it is closed here.
-    is_shared: bool,
+    kind: Kind,
+    /// What another process has made it may have still, so the system would go on telling of it when it is closed here.
+    made_by: MadeBy,
     /// Something may have come that has not been read: the system tells of it once.
     readable: bool,
     /// The peer will send no more: reading goes on until that is read.
@@ -59,6 +57,17 @@ pub(crate) struct Connection {
     pub(crate) is_connecting: bool,
     /// Bytes that the system has not taken.
     backlog: Option<Box<Backlog>>,
+}
+
+/// What can come over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Bytes over TCP.
+    Tcp,
+    /// Bytes over a UNIX socket, which refuses descriptors.
+    Unix,
+    /// Bytes over a UNIX socket, and descriptors, since the system does not refuse them.
+    UnixWithRights,
 }
 
 /// Bytes, of which the first ones have been sent.
@@ -87,9 +96,8 @@ impl Connection {
     /// A place for one.
     pub(crate) const FREE: Self = Self {
         socket: None,
-        is_unix: false,
-        brings_rights: false,
-        is_shared: false,
+        kind: Kind::Tcp,
+        made_by: MadeBy::ThisProcess,
         readable: false,
         ended: false,
         is_read: false,
@@ -117,17 +125,22 @@ impl Connection {
         } else {
             Interest::READABLE
         };
-        let brings_rights = is_unix && !(made_by == MadeBy::ThisProcess && refuses_rights(&socket));
-        if brings_rights {
+        let kind = if !is_unix {
+            Kind::Tcp
+        } else if made_by == MadeBy::ThisProcess && refuses_rights(&socket) {
+            Kind::Unix
+        } else {
+            Kind::UnixWithRights
+        };
+        if kind == Kind::UnixWithRights {
             // Else one that comes out of band would be closed by the system, in the middle of a read.
             set_socket_oobinline(&socket, true)?;
         }
         registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest)?;
         *self = Self {
             socket: Some(socket),
-            is_unix,
-            brings_rights,
-            is_shared: made_by == MadeBy::OtherProcess,
+            kind,
+            made_by,
             is_connecting,
             ..Self::FREE
         };
@@ -165,7 +178,7 @@ impl Connection {
             return Read::Nothing;
         };
         let asked = room.len();
-        let read = if self.brings_rights {
+        let read = if self.kind == Kind::UnixWithRights {
             receive(socket, room)
         } else {
             read(socket, room).map(Some)
@@ -259,7 +272,7 @@ impl Connection {
 
     /// Whether it is a UNIX socket.
     pub(crate) fn is_unix(&self) -> bool {
-        self.is_unix
+        self.kind != Kind::Tcp
     }
 
     /// Its socket, for somebody else: the system tells this loop of it no more.
@@ -278,8 +291,8 @@ impl Connection {
         let Some(socket) = closed.socket else {
             return;
         };
-        let is_closed_apart = closed.brings_rights && !closed.is_read;
-        if closed.is_shared || is_closed_apart {
+        let is_closed_apart = closed.kind == Kind::UnixWithRights && !closed.is_read;
+        if closed.made_by == MadeBy::OtherProcess || is_closed_apart {
             // News of the system about it would later be taken for that of the next connection with its token.
             _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
         }
