@@ -11,7 +11,12 @@ use std::{
 
 use policy_store::SqliteStore;
 
-use super::{Exit, paths::Paths, print, runtime, say};
+use super::{
+    Exit,
+    paths::Paths,
+    pid_file::{self, Named},
+    print, runtime, say,
+};
 use crate::cache::{
     Backing, Cache, OpenError, cause, file_of, open_file, open_file_to_read, shown_store,
 };
@@ -151,7 +156,7 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         Err(error)
             if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
         {
-            return Ok(None);
+            return no_daemon(paths, socket).map(|()| None);
         }
         Err(error) => return Err(failed(error)),
     };
@@ -163,6 +168,18 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
     }
     let answer = answer.iter().map(|&byte| char::from(byte)).collect();
     Ok(Some((socket, answer)))
+}
+
+/// Makes sure that no daemon runs where none listens: its socket may have been removed.
+fn no_daemon(paths: &Paths, socket: &Path) -> Result<(), Exit> {
+    let named = pid_file::look(&paths.pid_file).ok().and_then(Named::pid);
+    named.map_or(Ok(()), |pid| {
+        let (pid, shown) = (pid.as_raw_nonzero(), socket.display());
+        let text = format!(
+            "process {pid} runs, and does not listen at {shown}: its cache is not reached; restart it"
+        );
+        Err(Exit::with_status(1, text))
+    })
 }
 
 /// Reads an answer to its end, within a time and a size: who listens there may be anybody whom `$USER` has started.

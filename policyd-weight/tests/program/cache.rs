@@ -303,6 +303,34 @@ fn a_daemon_knows_what_spawned_processes_have_learnt() {
     assert_eq!(world.ask(&good("5")), GOOD);
 }
 
+/// What somebody has removed is no daemon that has ended: its cache is in its memory.
+#[test]
+fn a_daemon_without_its_socket_is_not_taken_for_none() {
+    let world = World::new("");
+    let running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    // The socket comes after the port.
+    assert_eq!(world.cached(&[]).len(), 1);
+    let socket = world.path("lock/polw.sock");
+    std::fs::remove_file(&socket).unwrap();
+    for word in ["-s", "-k"] {
+        let refused = world.run(&[word]);
+        let why = format!(
+            "process {} runs, and does not listen at {}: its cache is not reached; restart it\n",
+            world.pid(),
+            socket.display()
+        );
+        assert_eq!(
+            (refused.status.code(), text(&refused.stderr)),
+            (Some(1), why),
+            "{word}"
+        );
+    }
+    assert!(world.ask(&good("2")).contains("using cached result"));
+    drop(running);
+    assert_eq!(world.cached(&[]).len(), 1);
+}
+
 /// Another process that has the file for itself.
 struct Locker {
     child: Child,
