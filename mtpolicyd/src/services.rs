@@ -1,11 +1,9 @@
 //! Services that all requests share: the resolver, the clock, the log and the manner of answering.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+mod dns;
+pub use dns::{Dns, NameServers};
 
-use policy_dns::{Answer, DnsCounts, DnsOptions, DnsResolver, Question, Resolver, Table};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{connection::Unwritten, journal::Journal};
 
@@ -71,79 +69,5 @@ impl Manner {
     #[must_use]
     pub const fn is_explanation(&self) -> bool {
         matches!(self, Self::Explain(_))
-    }
-}
-
-/// Whom DNS is asked.
-#[derive(Clone, Debug)]
-pub enum Dns {
-    /// Name servers, which a reload may replace.
-    Servers(Arc<RwLock<DnsResolver>>),
-    /// A table, for tests.
-    Table(Arc<Table>),
-}
-
-impl Dns {
-    /// The name servers of these options.
-    #[must_use]
-    pub fn servers(options: DnsOptions) -> Self {
-        Self::Servers(Arc::new(RwLock::new(DnsResolver::new(options))))
-    }
-
-    /// From now on other name servers are asked; false where they are the same. Questions in progress keep theirs.
-    pub fn replace(&self, options: DnsOptions) -> bool {
-        let Self::Servers(servers) = self else {
-            return false;
-        };
-        let mut servers = servers.write().unwrap_or_else(PoisonError::into_inner);
-        let is_other = *servers.options() != options;
-        if is_other {
-            *servers = DnsResolver::new(options);
-        }
-        is_other
-    }
-
-    /// How many questions had which outcome, and how many answers are kept.
-    #[must_use]
-    pub fn counts(&self) -> (DnsCounts, usize) {
-        match self {
-            Self::Servers(servers) => {
-                let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
-                (servers.counts(), servers.cached())
-            }
-            Self::Table(_) => Default::default(),
-        }
-    }
-
-    /// The addresses of the name servers.
-    pub(crate) fn addresses(&self) -> String {
-        let Self::Servers(servers) = self else {
-            return String::new();
-        };
-        let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
-        let servers = servers.options().servers.iter();
-        let addresses: Vec<_> = servers.map(|server| server.ip().to_string()).collect();
-        addresses.join(", ")
-    }
-
-    /// Nobody: each name is unknown.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::Table(Arc::default())
-    }
-}
-
-impl Resolver for Dns {
-    async fn ask(&self, question: Question) -> Answer {
-        match self {
-            Self::Servers(servers) => {
-                let resolver = servers
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
-                resolver.ask(question).await
-            }
-            Self::Table(table) => table.ask(question).await,
-        }
     }
 }

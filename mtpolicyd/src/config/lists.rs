@@ -58,6 +58,11 @@ impl Lists {
         self.0.is_empty()
     }
 
+    /// Forgets the errors of all lists, which were those of name servers.
+    pub fn forget_errors(&self) {
+        self.iter().for_each(DnsList::forget_errors);
+    }
+
     /// Tests all lists once.
     pub async fn test(&self, services: &Services) {
         let tests = self.iter().map(|list| list.self_test(&services.dns));
@@ -68,7 +73,8 @@ impl Lists {
     /// the future ends it.
     pub async fn keep_tested(&self, services: &Services) {
         let lists: Vec<_> = self.0.iter().map(|entry| Arc::clone(&entry.list)).collect();
-        let mut is_known_good = vec![true; lists.len()];
+        let is_good = |list: &Arc<DnsList>| !matches!(list.status(), Status::Failing(_));
+        let mut is_known_good: Vec<_> = lists.iter().map(is_good).collect();
         keep_tested(&lists, &services.dns, HOUR, |list, status| {
             let index = lists.iter().position(|other| std::ptr::eq(&**other, list));
             let Some(is_good) = index.and_then(|index| is_known_good.get_mut(index)) else {

@@ -10,8 +10,8 @@ use policy_daemon::{
 use policy_dns::DnsOptions;
 
 use super::{
-    background::Starter, connection_states::ConnectionStates, dns_state::DnsState, handler::Server,
-    list_tests::ListTests, log_file::LogFile,
+    background::Starter, connection_states::ConnectionStates, dns_watch::DnsWatch, handler::Server,
+    log_file::LogFile,
 };
 use crate::{
     config::{Config, Globals, LoadOptions},
@@ -30,9 +30,8 @@ pub(super) struct MtpolicydService {
     pub(super) log_file: Option<LogFile>,
     pub(super) log_level: Option<u8>,
     pub(super) compat: bool,
-    pub(super) list_tests: ListTests,
+    pub(super) dns_watch: DnsWatch,
     pub(super) connection_states: ConnectionStates,
-    pub(super) dns_state: DnsState,
     pub(super) starter: Option<Starter>,
 }
 
@@ -57,14 +56,13 @@ impl Service for MtpolicydService {
 
     /// The process has its final user by now.
     fn tick(&self) -> Option<String> {
-        self.list_tests.start(&self.server);
+        self.dns_watch.start(&self.server);
         let journal = self.journal();
         if let Some(file) = &self.log_file {
             file.follow(journal);
         }
         self.connection_states
             .say_changes(&self.server.config(), journal);
-        self.dns_state.say_changes(self.server.services());
         None
     }
 
@@ -109,11 +107,11 @@ impl Service for MtpolicydService {
         }
         said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));
-        self.reload_name_servers();
+        self.reload_name_servers(&config);
         self.server.replace(config);
         // Who reads that it is done finds the new one in force.
         self.server.counters().reloaded(true);
-        self.list_tests.reloaded();
+        self.dns_watch.reloaded();
         let text = "reload: the configuration is reloaded";
         journal.line(1, text);
         journal.changes().add(text);
@@ -146,11 +144,12 @@ impl MtpolicydService {
     }
 
     /// With other name servers in `/etc/resolv.conf` the cache is empty; without, it stays.
-    fn reload_name_servers(&self) {
+    fn reload_name_servers(&self, config: &Config) {
         let services = self.server.services();
         match DnsOptions::from_system() {
             Ok(options) => {
                 if services.dns.replace(options) {
+                    config.lists.forget_errors();
                     let text =
                         "reload: /etc/resolv.conf names other servers, which are asked from now on";
                     services.journal.line(1, text);

@@ -19,9 +19,8 @@ use super::{
     background::{self, Starter},
     connection_states::ConnectionStates,
     control::MtpolicydControl,
-    dns_state::DnsState,
+    dns_watch::DnsWatch,
     handler::Server,
-    list_tests::ListTests,
     log_file::LogFile,
     pid_file::PidFile,
     service::MtpolicydService,
@@ -104,9 +103,8 @@ pub(super) fn serve(
         log_file,
         log_level: args.log_level,
         compat: args.compat,
-        list_tests: ListTests::default(),
+        dns_watch: DnsWatch::default(),
         connection_states: ConnectionStates::default(),
-        dns_state: DnsState::default(),
         starter,
     };
     daemon.serve(service)?;

@@ -155,11 +155,13 @@ fn rows(path: &Path) -> Vec<String> {
 }
 
 /// What is said that would change.
-const CHANGES: [&str; 8] = [
+const CHANGES: [&str; 10] = [
     "would do in db: INSERT INTO \"acct_sender\"",
+    "\"size_rcpt\" = \"acct_sender\".\"size_rcpt\" + excluded.\"size_rcpt\" [a@y, t, 1, 1, 10, 10]",
     "would set `pot,192.0.2.1` in db",
     "would add ip 192.0.2.1 to fail2ban jail postfix",
     "would count 1 for `limit 5:limit",
+    "would set `limit-mail 5:limit 1:1 0:` in db",
     "would set `limit-told 5:limit",
     "would tell of it, by command or to a web server",
     "which may count the request",
@@ -284,6 +286,52 @@ fn what_a_task_of_root_makes_belongs_to_the_daemons_user() {
         // The daemon's user can write.
         let path = world.path("db.sqlite");
         as_user(NOBODY, || rows(&path));
+    }
+}
+
+#[test]
+fn why_a_database_file_cannot_be_read_or_written_is_said() {
+    if !is_root() {
+        return;
+    }
+    let denied = "Permission denied";
+    // The modes of the directory and the file, which are root's; what an explanation and a daemon say.
+    for (directory, file, read, written) in [
+        (0o755, 0o600, denied, denied),
+        (0o700, 0o666, denied, denied),
+        (0o755, 0o644, "", denied),
+        (0o755, 0o666, "", "its directory: Permission denied"),
+    ] {
+        let plugins = "<Plugin pot>\nmodule=Honeypot\nstore=db\nrecipients=trap@x\non_error=continue\n</Plugin>\n";
+        let globals = format!("user = {NOBODY}\n{GLOBALS}").replace("@TMP@/", "@TMP@/of-root/");
+        let world = World::new(&(globals + &host(plugins)));
+        let of_root = world.path("of-root");
+        fs::create_dir(&of_root).unwrap();
+        fs::write(of_root.join("db.sqlite"), "").unwrap();
+        let parts = [
+            (of_root.join("db.sqlite"), file),
+            (of_root, directory),
+            (world.path(""), 0o755),
+        ];
+        for (path, mode) in parts {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let ended = world.run_with(&["--explain"], &request("1"));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let line = ended
+            .out
+            .lines()
+            .find(|line| line.contains("pot (Honeypot)"));
+        let line = line.unwrap_or_default();
+        assert!(line.contains(read), "{directory:o} {file:o}: {ended:?}");
+        assert_eq!(line.contains("error: "), !read.is_empty(), "{ended:?}");
+
+        let daemon = world.serve(&[]);
+        assert_eq!(world.ask(&request("1")).unwrap(), "action=dunno");
+        let failed = "plugin pot failed: ";
+        assert!(daemon.err.wait_lines(1, failed), "{}", daemon.err.text());
+        let line = &daemon.err.lines(failed)[0];
+        assert!(line.contains(written), "{directory:o} {file:o}: {line}");
     }
 }
 

@@ -38,7 +38,12 @@ async fn a_mail_passes_when_it_comes_again_after_five_minutes() {
             .await;
         checker.advance(300).await;
         let left = checker.ask("").await;
-        assert_eq!(left, "defer greylisting is active (0s left)");
+        // It is over after this second, which the original says of none.
+        let expected = if compat { 0 } else { 1 };
+        assert_eq!(
+            left,
+            format!("defer greylisting is active ({expected}s left)")
+        );
         checker.advance(1).await;
         // It passes once: the next one is new.
         checker.expect(&[("", OK), ("", DEFERRED)]).await;

@@ -6,9 +6,85 @@ use policy_testing::{
     NameServer,
     admin::{address, get, value},
     eventually,
+    process::Signal,
 };
 
 use super::daemon::Daemon;
+
+/// Once name servers are back lists are asked at once, with a self-test and without, also after another outage.
+#[test]
+fn lists_are_asked_again_as_soon_as_name_servers_answer() {
+    let process = std::process::id().to_le_bytes();
+    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 6], 53));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    fs::write(&file, format!("nameserver {}\n", server.ip())).unwrap();
+    let list = |name: &str, self_test: u8| {
+        format!(
+            "<Plugin {name}>\nmodule = RBL\ndomain = {name}.example\nself_test = {self_test}\nmode = passive\n\
+             score = 1\nscore_field = {name}\n</Plugin>\n"
+        )
+    };
+    let spf = "<Plugin spf>\nmodule = SPF\ntemperror_mode = passive\n</Plugin>\n";
+    let tag = |name: &str| {
+        format!(
+            "<Plugin said-{name}>\nmodule = ScoreAction\nscore_field = {name}\nthreshold = 1\naction = reject {name}\n</Plugin>\n"
+        )
+    };
+    let chains = [
+        list("one", 1) + &list("two", 0) + spf + &tag("one"),
+        list("two", 0) + &tag("two"),
+    ];
+    let both = format!(
+        "{}</VirtualHost>\n<VirtualHost 1>\nname = other\n{}",
+        chains[0], chains[1]
+    );
+    let globals = "admin = inet:127.0.0.1:0\nvhost_by_policy_context = 1";
+    let daemon = Daemon::start_with_resolv_conf(&file, globals, &both);
+    daemon.wait(1, "metrics at ");
+    let admin = address(&daemon.process.err.text()).unwrap();
+    let zone = "127.0.0.2@one.example A 127.0.0.2\n192.0.2.9@one.example 0 A 127.0.0.2\n192.0.2.9@two.example 0 A 127.0.0.2\n";
+    let mut number = 0;
+    let mut ask = |host: &str| {
+        number += 1;
+        let sender = format!("a@domain{number}.example");
+        let helo = format!("mail{number}.example");
+        daemon.ask(&[
+            ("policy_context", host),
+            ("client_address", "192.0.2.9"),
+            ("sender", &sender),
+            ("helo_name", &helo),
+        ])
+    };
+    for outage in 1..=2 {
+        // What was answered before is kept for as long as its zone says: for no time.
+        let is_away = || {
+            for host in ["test", "other"] {
+                assert_eq!(ask(host), "dunno");
+            }
+            let page = get(&admin, "/metrics").body;
+            ["one", "two"].iter().all(|name| {
+                let state =
+                    format!("mtpolicyd_list_state{{list=\"{name}.example\",state=\"skipped\"}}");
+                value(&page, &state) == 1.0
+            })
+        };
+        assert!(eventually(is_away), "{}", get(&admin, "/metrics").body);
+        daemon.wait(outage, "DNS does not answer at ");
+        let _server = NameServer::start_at(server, zone);
+        // No request is needed for that.
+        daemon.wait(outage, "DNS answers again at ");
+        for host in ["test", "other"] {
+            let name = if host == "test" { "one" } else { "two" };
+            let expected = format!("reject {name}");
+            assert!(
+                eventually(|| ask(host) == expected),
+                "{host} {outage} {}",
+                get(&admin, "/metrics").body
+            );
+        }
+    }
+}
 
 #[test]
 fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() {
@@ -56,4 +132,37 @@ fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() 
     assert!(eventually(is_back), "{}", daemon.process.err.text());
     assert_eq!(is_up(), 1.0);
     assert_eq!(daemon.count("DNS does not answer"), 1);
+}
+
+/// That a list alone is silent is said of the list.
+#[test]
+fn a_list_that_does_not_answer_is_said_once_and_so_is_that_it_answers_again() {
+    let process = std::process::id().to_le_bytes();
+    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 7], 53));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    fs::write(&file, format!("nameserver {}\n", server.ip())).unwrap();
+    let failing = NameServer::start_at(server, "*.one.example !servfail\n");
+    let plugin = "<Plugin one>\nmodule = RBL\ndomain = one.example\n</Plugin>\n";
+    let daemon = Daemon::start_with_resolv_conf(&file, "", plugin);
+    for client in 1..=4 {
+        let client = format!("192.0.2.{client}");
+        assert_eq!(daemon.ask(&[("client_address", &client)]), "dunno");
+    }
+    daemon.wait(
+        1,
+        "warning: list one.example: SERVFAIL: counts as not listed",
+    );
+    daemon.wait(
+        1,
+        "warning: list one.example does not answer, and is asked once a minute",
+    );
+    // A reload tests it, and its minute is over then; but a failure of DNS is kept for two seconds.
+    failing.set_zone("127.0.0.2@one.example A 127.0.0.2\n");
+    let answers_again = || {
+        daemon.process.signal(Signal::HUP);
+        daemon.count("list one.example answers again") == 1
+    };
+    assert!(eventually(answers_again), "{}", daemon.process.err.text());
+    assert_eq!(daemon.count("one.example does not answer"), 1);
 }

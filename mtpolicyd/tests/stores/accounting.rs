@@ -141,6 +141,18 @@ async fn each_parameter_says_what_is_counted_where() {
 }
 
 #[tokio::test]
+async fn long_values_that_differ_at_their_end_have_counters_of_their_own() {
+    let world = FRAME.world("fields=sender").await;
+    let long = "a".repeat(600);
+    for (instance, end) in [("1", "@one"), ("2", "@two"), ("3", "@one")] {
+        let request = format!("instance={instance} sender={long}{end}");
+        assert_eq!(world.ask(&request).await, "ok");
+    }
+    let counts = "SELECT count, LENGTH(\"key\") FROM acct_sender ORDER BY count";
+    assert_eq!(world.rows(counts).await, ["1 255", "2 255"]);
+}
+
+#[tokio::test]
 async fn a_user_may_turn_it_off() {
     let frame = Frame {
         before: "<Plugin s>\nmodule=SetField\nkey=counting\nvalue=off\n</Plugin>",

@@ -119,6 +119,11 @@ impl Health {
         }
     }
 
+    pub(super) fn forget_errors(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.breaker.answered();
+    }
+
     /// Takes the outcome of a test: passed, failed, or none if the list did not answer.
     pub(super) fn tested(&self, outcome: Option<Result<(), Failing>>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

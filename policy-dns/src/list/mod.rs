@@ -147,6 +147,12 @@ impl DnsList {
         self.health.last_test()
     }
 
+    /// Forgets the errors in a row, which were no fault of the list: no name server has answered anything. A list that
+    /// fails its test does so still.
+    pub fn forget_errors(&self) {
+        self.health.forget_errors();
+    }
+
     /// How many checks had which result, of all that ask the list.
     #[must_use]
     pub fn counts(&self) -> ListCounts {

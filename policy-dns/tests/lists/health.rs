@@ -55,6 +55,23 @@ async fn a_list_that_passes_its_test_is_asked_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn errors_that_were_no_fault_of_a_list_are_forgotten_and_its_test_is_not() {
+    let (list, silent) = (list(options()), zone(&["!silent"]));
+    for _ in 0..3 {
+        list.check(&silent, &client()).await;
+    }
+    list.forget_errors();
+    assert_eq!(list.status(), Status::Untested);
+    assert_eq!(
+        told(&list.check(&zone(&["A 127.0.0.2"]), &client()).await),
+        "listed 127.0.0.2"
+    );
+    list.self_test(&Table::default()).await;
+    list.forget_errors();
+    assert_eq!(list.status(), Status::Failing(Failing::EntryMissing));
+}
+
+#[tokio::test(start_paused = true)]
 async fn errors_that_are_not_in_a_row_do_not_skip() {
     let mut options = options();
     options.skip_after = 1;

@@ -146,6 +146,25 @@ async fn an_answer_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn what_is_kept_is_told_without_asking() {
+    let server = NameServer::start(ZONE);
+    let resolver = resolver([server.address()]);
+    for (name, outcome) in [
+        ("acme.test", Outcome::Records),
+        ("lie.test", Outcome::ServFail),
+    ] {
+        let question = question(name, RecordType::Mx);
+        assert!(resolver.kept(&question).is_none());
+        resolver.ask(question.clone()).await;
+        let asked = server.questions().len();
+        let kept = resolver.kept(&question);
+        assert_eq!(kept.map(|answer| answer.outcome()), Some(outcome));
+        assert_eq!(server.questions().len(), asked);
+    }
+    assert_eq!(resolver.counts().cached, 2);
+}
+
+#[tokio::test]
 async fn a_text_that_does_not_fit_comes_over_tcp() {
     let strings: Vec<_> = (0..20)
         .map(|index| format!("\"{}\"", index.to_string().repeat(100)))

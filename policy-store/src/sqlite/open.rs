@@ -2,7 +2,8 @@
 
 use std::{
     borrow::Cow,
-    fs, io,
+    fs::{self, OpenOptions},
+    io,
     os::unix::fs::MetadataExt as _,
     path::Path,
     thread,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
 
 use super::{
     error::{error, is_locked},
@@ -33,8 +35,9 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
     if !is_memory && !options.follow_links {
         refuse_links(path)?;
     }
-    let connection = if is_memory || (options.read_only && !path.exists()) {
-        Connection::open_in_memory()
+    let is_missing = || matches!(path.try_exists(), Ok(false));
+    let connection = if is_memory || (options.read_only && is_missing()) {
+        Connection::open_in_memory().map_err(error)
     } else {
         check_kind(path)?;
         if options.create && !options.read_only {
@@ -49,14 +52,15 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
         );
         // One that has been put there since.
         flags.set(OpenFlags::SQLITE_OPEN_NOFOLLOW, !options.follow_links);
-        Connection::open_with_flags(direct(options)?, flags)
+        let opened = Connection::open_with_flags(direct(options)?, flags);
+        opened.map_err(|error| with_cause(error, options))
     };
-    let connection = connection.map_err(error)?;
+    let connection = connection?;
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
     if options.write_ahead && !options.read_only {
-        set_write_ahead(&connection, patience).map_err(error)?;
+        set_write_ahead(&connection, patience).map_err(|error| with_cause(error, options))?;
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Opened::new(connection, options))
@@ -110,9 +114,36 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// An error of SQLite with the system's reason, which SQLite does not say.
+fn with_cause(said: rusqlite::Error, options: &SqliteOptions) -> StoreError {
+    match (error(said), cause(options)) {
+        (StoreError::NotServing(text), Some(cause)) => {
+            StoreError::NotServing(format!("{text}: {cause}"))
+        }
+        (error, _) => error,
+    }
+}
+
+/// Why a file cannot be opened: itself, or its directory, in which SQLite makes files beside it when it writes.
+fn cause(options: &SqliteOptions) -> Option<String> {
+    let (path, is_written) = (&options.path, !options.read_only);
+    let opened = OpenOptions::new().read(true).write(is_written).open(path);
+    if let Err(cause) = opened {
+        return Some(cause.to_string());
+    }
+    let directory = path.parent().filter(|_| is_written)?;
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    let cause = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    Some(format!("its directory: {}", io::Error::from(cause)))
+}
+
 /// Makes an empty file that only its owner can read; SQLite would let the umask decide.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    use std::{fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
+    use std::{io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
     let made = OpenOptions::new()
         .write(true)
         .create_new(true)

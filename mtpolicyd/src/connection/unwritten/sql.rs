@@ -52,9 +52,8 @@ impl Sql for ReadSql {
                 let table = rest.split(' ').next().unwrap_or_default();
                 lock(&self.tables).push(table.to_owned());
             } else if !params.is_empty() && !query.contains(NOTHING) {
-                let statement: String = query.chars().take(MAX_STATEMENT).collect();
                 let values = params.iter().map(text).collect::<Vec<_>>().join(", ");
-                let text = format!("would do in {}: {statement} [{values}]", self.name);
+                let text = format!("would do in {}: {query} [{values}]", self.name);
                 self.unwritten.tell(text);
             }
             Ok(1)
@@ -81,5 +80,3 @@ fn text(value: &Value) -> String {
 
 /// The end of a statement that shows by its success that a table has an index, and changes nothing.
 pub(crate) const NOTHING: &str = "WHERE 1=0";
-/// In characters.
-const MAX_STATEMENT: usize = 200;

@@ -192,7 +192,6 @@ impl Store for ReadStore {
         Box::pin(self.counted(key, windows, event))
     }
 
-    /// The mark belongs to the count, and is not told of.
     fn count_once<'a>(
         &'a self,
         mark: Mark<'a>,
@@ -206,8 +205,7 @@ impl Store for ReadStore {
             }
             let usage = self.counted(key, windows, event).await?;
             if usage.allowed || windows.counts_all() {
-                let is_counted = Some(Bytes::from_static(b"1"));
-                lock(&self.entries).insert(mark.key.to_vec(), is_counted);
+                self.put(mark.key, b"1");
             }
             Ok(Some(usage))
         })

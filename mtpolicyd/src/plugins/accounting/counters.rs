@@ -14,7 +14,9 @@ use policy_store::Value;
 use tokio::sync::OnceCell;
 
 use super::table::Table;
-use crate::{chain::plugin::PluginError, config::Section, connection::SqlHandle};
+use crate::{
+    chain::plugin::PluginError, config::Section, connection::SqlHandle, plugins::shared::fitted,
+};
 
 /// What a counter counts: a column of the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -203,10 +205,8 @@ impl Counters {
     fn key(&self, value: &str, now: u64) -> Result<(Value, Value), PluginError> {
         let period = period(&self.period, now)
             .ok_or_else(|| PluginError::other("the time cannot be written with time_pattern"))?;
-        Ok((
-            Value::from(shortened(value)),
-            Value::from(shortened(&period)),
-        ))
+        let column = |text| Value::from(&*fitted(text, MAX_KEY));
+        Ok((column(value), column(&period)))
     }
 
     fn failed(&self, error: policy_store::StoreError) -> PluginError {
@@ -228,12 +228,6 @@ fn period(pattern: &str, now: u64) -> Option<String> {
     let mut text = String::new();
     write!(text, "{}", time.format(pattern)).ok()?;
     Some(text)
-}
-
-/// As much as the column holds.
-fn shortened(text: &str) -> &str {
-    let end = text.char_indices().nth(MAX_KEY).map(|(at, _)| at);
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// `VARCHAR(255)`.
@@ -280,11 +274,5 @@ mod tests {
         }
         assert_eq!(period("%Q", now), None);
         assert_eq!(period("%Y", u64::MAX), None);
-    }
-
-    #[test]
-    fn a_value_is_cut_at_what_the_column_holds() {
-        assert_eq!(shortened(&"é".repeat(255)), "é".repeat(255));
-        assert_eq!(shortened(&"é".repeat(256)), "é".repeat(255));
     }
 }

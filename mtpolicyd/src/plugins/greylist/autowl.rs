@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Triplet, autowl_table::AutowlTable, ticket::store};
 use crate::{
-    chain::plugin::PluginError, config::Section, connection::StoreHandle, services::Services,
+    chain::plugin::PluginError, config::Section, connection::StoreHandle, plugins::shared::fitted,
+    services::Services,
 };
 
 /// How often which client has passed with mail of which domain.
@@ -145,8 +146,7 @@ impl AutoWhitelist {
         if self.compat {
             return domain.to_owned();
         }
-        // A column of the table has 255 characters.
-        domain.chars().take(255).collect::<String>().to_lowercase()
+        fitted(&domain.to_lowercase(), MAX_DOMAIN).into_owned()
     }
 }
 
@@ -195,5 +195,7 @@ const DAY: u64 = 86_400;
 const EXPIRE_DAYS: u64 = 60;
 const TABLE: &str = "autowl";
 const PREFIX: &str = "awl-";
+/// A column of the table has as many characters.
+const MAX_DOMAIN: usize = 255;
 /// When so many others count the same client at once, it is on the list anyway.
 const MAX_TRIES: usize = 5;

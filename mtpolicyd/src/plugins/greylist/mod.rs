@@ -111,7 +111,12 @@ impl Greylist {
                     "{sender},{client},{recipient} has a invalid greylisting ticket. wait again"
                 )
             });
-            let left = ticket - now;
+            // It passes after that second.
+            let left = if self.compat {
+                ticket - now
+            } else {
+                (ticket - now).max(1)
+            };
             let message = &self.message;
             return Ok(Some(if self.has_wait_time {
                 format!("{message} ({left}s left)")

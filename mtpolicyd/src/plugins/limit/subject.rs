@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::{
     chain::{Call, Key},
     config::Section,
+    plugins::shared::fitted,
 };
 
 /// Who is limited.
@@ -109,7 +110,7 @@ impl Item {
                 let address = value.split_once('/').map_or(value, |(address, _)| address);
                 masked(address.parse().ok()?, v4, v6)
             }
-            None => shortened(value).to_ascii_lowercase(),
+            None => fitted(&value.to_ascii_lowercase(), MAX_VALUE).into_owned(),
         };
         Some(Subject {
             label: self.label.clone(),
@@ -130,15 +131,10 @@ pub(super) fn masked(address: IpAddr, v4: u8, v6: u8) -> String {
     }
 }
 
-/// Longer values are none that a server would take.
-fn shortened(text: &str) -> &str {
-    let end = text.char_indices().nth(MAX_VALUE).map(|(at, _)| at);
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
 const DEFAULT: [&str; 3] = ["sasl_username", "sender", "client_address/24"];
 /// What a provider gives to a customer at least.
 const V6: u8 = 64;
+/// In characters. Longer values are none that a server would take.
 const MAX_VALUE: usize = 512;
 
 #[cfg(test)]
@@ -182,9 +178,14 @@ mod tests {
             let subject = item.subject(value).map(|subject| subject.value);
             assert_eq!(subject.as_deref(), expected, "{label} {value}");
         }
-        let long = "é".repeat(MAX_VALUE + 1);
-        let subject = Item::parse("sasl_username").unwrap().subject(&long);
-        assert_eq!(subject.unwrap().value, "é".repeat(MAX_VALUE));
+        let item = Item::parse("sasl_username").unwrap();
+        let of = |value: &str| item.subject(value).unwrap().value;
+        let long = "A".repeat(MAX_VALUE);
+        assert_eq!(of(&long), long.to_ascii_lowercase());
+        let [one, other] = ["X", "Y"].map(|end| of(&(long.clone() + end)));
+        assert_ne!(one, other);
+        assert_eq!(one, of(&(long + "x")));
+        assert_eq!(one, of(&one), "what is shown may be given again");
         for label in ["", "x:y", "a/33", "a/24/129", "a/24/64/1", "a/b", "a/-1"] {
             assert!(Item::parse(label).is_none(), "{label}");
         }

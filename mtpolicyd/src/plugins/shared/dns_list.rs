@@ -125,7 +125,8 @@ impl ListCheck {
             }),
             ListResult::NotListed => None,
             ListResult::Error(error) => {
-                call.warn(&format!("list {}: {error}", list.zone()));
+                let text = format!("list {}: {error}: counts as not listed", list.zone());
+                call.warn(&text);
                 None
             }
             ListResult::Skipped(Skipped::Failing(reason)) => {

@@ -9,6 +9,9 @@ pub(super) use dns_list::{Hit, ListCheck};
 mod file;
 pub(super) use file::WatchedFile;
 
+mod fitted;
+pub(super) use fitted::fitted;
+
 mod mask;
 pub(super) use mask::Masks;
 

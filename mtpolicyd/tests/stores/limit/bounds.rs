@@ -84,6 +84,21 @@ async fn only_what_is_needed_of_a_mail_is_in_its_session_and_no_more_than_1000_r
 }
 
 #[tokio::test]
+async fn long_keys_that_differ_at_their_end_have_limits_of_their_own() {
+    let parameters = "limits=1/1h\ncount_at=RCPT\naction=\"reject over\"";
+    let world = FRAME.world(parameters).await;
+    let long = "a".repeat(600);
+    for (instance, end, expected) in [
+        ("1", "@one", PASSED),
+        ("2", "@two", PASSED),
+        ("3", "@one", DENIED),
+    ] {
+        let request = format!("instance={instance} sasl_username={long}{end}");
+        assert_eq!(world.ask(&request).await, expected, "{instance}");
+    }
+}
+
+#[tokio::test]
 async fn a_mail_whose_session_is_lost_counts_once_all_the_same() {
     for store in ["limits", "db"] {
         let parameters =

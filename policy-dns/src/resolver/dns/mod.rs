@@ -112,6 +112,14 @@ impl DnsResolver {
         self.shared.cache.len()
     }
 
+    /// The answer to a question that is kept, also that of a failure; no server is asked.
+    #[must_use]
+    pub fn kept(&self, question: &Question) -> Option<Answer> {
+        let answer = self.shared.cache.get(question)?;
+        self.shared.counters.cached();
+        Some(answer)
+    }
+
     /// How many questions had which outcome. One that several asked at once, and one whose aliases were followed, count
     /// once.
     #[must_use]
@@ -122,8 +130,7 @@ impl DnsResolver {
 
 impl Resolver for DnsResolver {
     async fn ask(&self, question: Question) -> Answer {
-        if let Some(answer) = self.shared.cache.get(&question) {
-            self.shared.counters.cached();
+        if let Some(answer) = self.kept(&question) {
             return answer;
         }
         let shared = Arc::clone(&self.shared);

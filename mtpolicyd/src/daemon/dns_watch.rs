@@ -1,0 +1,102 @@
+//! The thread that asks DNS when no request does: it tests the lists of the configuration, at the start, hourly and once name
+//! servers answer again; and it tries these while they do not answer, which is said once in the log, as is that they do again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use policy_daemon::log::Level;
+use tokio::{join, runtime::Builder, select, sync::Notify, time::sleep};
+
+use super::{handler::Server, skipped_lists::SkippedLists};
+
+/// The thread, if it is needed.
+#[derive(Debug, Default)]
+pub(super) struct DnsWatch {
+    is_started: AtomicBool,
+    /// Lists are to be tested now.
+    test: Arc<Notify>,
+}
+
+impl DnsWatch {
+    /// Starts the thread, once there are lists, or name servers do not answer. It is not to be called before the process has
+    /// its final user: a thread keeps the one that it was started with.
+    pub(super) fn start(&self, server: &Arc<Server>) {
+        let is_needed = !server.config().lists.is_empty() || !server.services().dns.is_answering();
+        if !is_needed || self.is_started.swap(true, Relaxed) {
+            return;
+        }
+        let (watched, test) = (Arc::clone(server), Arc::clone(&self.test));
+        let thread = thread::Builder::new().name("dns".to_owned());
+        let started = thread.spawn(move || run(&watched, &test));
+        if let Err(error) = started {
+            let text = format!("DNS lists are not tested: {error}");
+            server.services().journal.warning(&text);
+        }
+    }
+
+    /// Has the lists of the new configuration tested.
+    pub(super) fn reloaded(&self) {
+        self.test.notify_one();
+    }
+}
+
+fn run(server: &Server, test: &Notify) {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    runtime.block_on(async { join!(keep_tested(server, test), watch(server, test)) });
+}
+
+async fn keep_tested(server: &Server, test: &Notify) {
+    loop {
+        let config = server.config();
+        select! {
+            () = config.lists.keep_tested(server.services()) => {}
+            () = test.notified() => {}
+        }
+    }
+}
+
+async fn watch(server: &Server, test: &Notify) {
+    let services = server.services();
+    let (dns, journal) = (&services.dns, &services.journal);
+    let mut is_silent = false;
+    let mut skipped = SkippedLists::default();
+    loop {
+        let servers = dns.addresses();
+        match is_silent {
+            false if !dns.is_answering() => {
+                is_silent = true;
+                let text = format!(
+                    "DNS does not answer at {servers}: until it does, lists have nobody, and SPF is undecided"
+                );
+                journal.line(0, &text);
+                journal.changes().add(text);
+            }
+            true if dns.has_answered() => {
+                is_silent = false;
+                // The errors were no fault of the lists.
+                server.config().lists.forget_errors();
+                skipped.clear();
+                test.notify_one();
+                let text = format!("DNS answers again at {servers}");
+                journal.log().line(Level::Info, &*text);
+                journal.changes().add(text);
+            }
+            _ => {}
+        }
+        if is_silent {
+            dns.try_servers().await;
+        } else {
+            skipped.say_changes(&server.config().lists, journal);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(1);
