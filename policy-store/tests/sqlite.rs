@@ -310,3 +310,18 @@ async fn a_query_that_cannot_be_is_refused() {
     }
     assert_eq!(file.breaker().state(), BreakerState::Closed);
 }
+
+#[tokio::test]
+async fn entries_are_forgotten_by_the_beginning_of_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    for key in ["a1", "a2", "b1", "a"] {
+        store.set(key.as_bytes(), b"1", None).await.unwrap();
+    }
+    store.clear(b"a").await.unwrap();
+    let left = store.entries(b"", 10).await.unwrap();
+    let left: Vec<_> = left.iter().map(|(key, _)| &key[..]).collect();
+    assert_eq!(left, [b"b1"]);
+    store.clear(b"").await.unwrap();
+    assert!(store.entries(b"", 10).await.unwrap().is_empty());
+}

@@ -1,8 +1,10 @@
 //! The opening of a database file, which other processes may have locked.
 
 use std::{
-    fs::OpenOptions,
+    borrow::Cow,
+    fs::{self, OpenOptions},
     io,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -30,6 +32,9 @@ pub(super) fn patience_at_start(options: &SqliteOptions) -> Duration {
 pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Opened, StoreError> {
     let path = &options.path;
     let is_memory = path == Path::new(":memory:");
+    if !is_memory && !options.follow_links {
+        refuse_links(path)?;
+    }
     let is_missing = || matches!(path.try_exists(), Ok(false));
     let connection = if is_memory || (options.read_only && is_missing()) {
         Connection::open_in_memory().map_err(error)
@@ -45,7 +50,10 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
             OpenFlags::SQLITE_OPEN_CREATE,
             options.create && !options.read_only,
         );
-        Connection::open_with_flags(path, flags).map_err(|error| with_cause(error, options))
+        // One that has been put there since.
+        flags.set(OpenFlags::SQLITE_OPEN_NOFOLLOW, !options.follow_links);
+        let opened = Connection::open_with_flags(direct(options)?, flags);
+        opened.map_err(|error| with_cause(error, options))
     };
     let connection = connection?;
     connection
@@ -56,6 +64,45 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Opened::new(connection, options))
+}
+
+/// Refuses a path whose last part is a link: what is written would be in somebody else's file.
+fn refuse_links(path: &Path) -> Result<(), StoreError> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(cannot_open)?,
+    };
+    if found.is_symlink() {
+        return Err(StoreError::NotServing("a symbolic link".into()));
+    }
+    if found.is_file() && found.nlink() > 1 {
+        let text = "a file with other names as well: a hard link";
+        return Err(StoreError::NotServing(text.into()));
+    }
+    Ok(())
+}
+
+/// The path for SQLite, which refuses links in all its parts if it is to refuse any.
+fn direct(options: &SqliteOptions) -> Result<Cow<'_, Path>, StoreError> {
+    let path = &*options.path;
+    let (Some(directory), Some(name), false) =
+        (path.parent(), path.file_name(), options.follow_links)
+    else {
+        return Ok(path.into());
+    };
+    let here = Path::new(".");
+    let directory = if directory == Path::new("") {
+        here
+    } else {
+        directory
+    };
+    let directory = directory.canonicalize().map_err(cannot_open)?;
+    Ok(directory.join(name).into())
+}
+
+/// As SQLite says that it cannot open a file: there is no connection.
+fn cannot_open(error: io::Error) -> StoreError {
+    StoreError::NotServing(error.to_string())
 }
 
 /// Refuses a pipe, which would be waited for, and a device.
@@ -105,8 +152,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     match made {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        // As SQLite says that it cannot open a file: there is no connection.
-        Err(error) => Err(StoreError::NotServing(error.to_string())),
+        Err(error) => Err(cannot_open(error)),
     }
 }
 

@@ -14,6 +14,9 @@ pub struct SqliteOptions {
     pub path: PathBuf,
     /// Whether a file is made if there is none. Yes.
     pub create: bool,
+    /// Whether the file may have another name: a symbolic or a hard link in its place is refused otherwise, for a directory
+    /// into which others may put one. Links on the way to that directory are followed. Yes.
+    pub follow_links: bool,
     /// Whether the file is set to SQLite's write-ahead log, which lets readers go on while something is written. Yes.
     /// A value that was written is there after a crash of the process; after one of the machine the last moments may be lost.
     /// Otherwise the file's own mode stays, and each commit waits for the disk.
@@ -34,6 +37,7 @@ impl SqliteOptions {
         Self {
             path: path.into(),
             create: true,
+            follow_links: true,
             write_ahead: true,
             read_only: false,
             remote: RemoteOptions::default(),

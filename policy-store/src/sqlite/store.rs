@@ -92,6 +92,16 @@ impl SqliteStore {
         .await
     }
 
+    /// Forgets all entries whose keys begin so: all or, if it fails, none.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Store`].
+    pub async fn clear(&self, prefix: &[u8]) -> Result<(), StoreError> {
+        let prefix = prefix.to_vec();
+        self.write(move |table| table.clear(&prefix)).await
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Connection, u64) -> rusqlite::Result<T> + Send + 'static,

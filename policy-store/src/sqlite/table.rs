@@ -75,6 +75,14 @@ impl Table<'_> {
         Ok(was_there)
     }
 
+    pub(super) fn clear(&self, prefix: &[u8]) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM policy_store WHERE substr(key, 1, ?2) = ?1",
+            params![prefix, prefix.len()],
+        )?;
+        Ok(())
+    }
+
     fn execute(&self, query: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
         let mut statement = self.connection.prepare_cached(query).map_err(error)?;
         statement.execute(params).map_err(error)

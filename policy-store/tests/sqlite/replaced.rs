@@ -1,6 +1,6 @@
 //! A file that is removed or replaced while it is open, and one on which nothing may be written.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use policy_store::{Event, Sql as _, Sqlite, SqliteOptions, SqliteStore, Store as _, StoreError};
 use tempfile::TempDir;
@@ -241,4 +241,49 @@ async fn what_cannot_be_opened_is_away_and_comes_back() {
     assert!(matches!(refused, StoreError::Away(_)), "{refused}");
     fs::create_dir(&below).unwrap();
     assert!(suite::eventually(async || file.start().await.is_ok()).await);
+}
+
+/// Links on the way to the directory are followed, as from `/var/run` to `/run`; those in the place of the file are not.
+#[tokio::test]
+async fn a_link_in_the_place_of_the_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("real")).unwrap();
+    symlink(path("real"), path("way")).unwrap();
+    fs::write(path("other"), "").unwrap();
+    let open = async |read_only| {
+        let mut options = SqliteOptions::new(path("way/store.sqlite"));
+        options.follow_links = false;
+        options.read_only = read_only;
+        SqliteStore::new(Sqlite::open(options).await?).await
+    };
+    for (target, why) in [
+        ("other", "symbolic"),
+        ("missing", "symbolic"),
+        ("other", "hard"),
+    ] {
+        let link = path("real/store.sqlite");
+        if why == "hard" {
+            fs::hard_link(path(target), &link).unwrap();
+        } else {
+            symlink(path(target), &link).unwrap();
+        }
+        for read_only in [true, false] {
+            let refused = open(read_only).await.unwrap_err().to_string();
+            assert!(refused.contains(why), "{target}: {refused}");
+        }
+        fs::remove_file(link).unwrap();
+        assert_eq!(fs::read(path("other")).unwrap(), b"");
+        assert!(!path("missing").exists());
+    }
+    let store = open(false).await.unwrap();
+    store.set(b"a", b"1", None).await.unwrap();
+    let shown = open(true).await.unwrap();
+    assert_eq!(shown.get(b"a").await.unwrap().as_deref(), Some(&b"1"[..]));
+
+    // One that comes later is noticed with the next look.
+    fs::rename(path("real/store.sqlite"), path("moved")).unwrap();
+    symlink(path("other"), path("real/store.sqlite")).unwrap();
+    let is_refused = suite::eventually(async || store.get(b"a").await.is_err());
+    assert!(is_refused.await);
 }

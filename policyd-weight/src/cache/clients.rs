@@ -1,10 +1,11 @@
 //! The entries of one client, or of all: shown and forgotten.
 
-use policy_store::StoreError;
+use policy_store::Store;
 
 use super::{
-    Backing, Cache,
-    keys::{is_of, stored_key},
+    Backing, Cache, CacheError, cause,
+    file::{HAM, SPAM},
+    keys::{PREFIX, is_of, stored_key},
 };
 
 impl Cache {
@@ -40,18 +41,75 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// The store that is asked in the place of the tables.
-    pub async fn forget(&self, client: &str) -> Result<usize, StoreError> {
-        if let Some(Backing::Shared(store)) = self.backing.get() {
-            let mut count = 0;
-            for kind in ["spam", "ham"] {
-                count += usize::from(store.delete(&stored_key(kind, client)).await?);
+    /// The file or the store from which they would come back: what has not been forgotten there stays in memory as well.
+    pub async fn forget(&self, client: &str) -> Result<usize, CacheError> {
+        let file = match self.backing.get() {
+            Some(Backing::Shared(store)) => {
+                let mut count = 0;
+                for kind in [SPAM, HAM] {
+                    count += usize::from(store.delete(&stored_key(kind, client)).await?);
+                }
+                return Ok(count);
             }
-            return Ok(count);
+            Some(Backing::File(file)) => Some(file),
+            None => None,
+        };
+        self.refresh().await?;
+        self.check_place()?;
+        let keys = {
+            let tables = self.tables();
+            let spam = tables.spam.sorted().into_iter();
+            let spam = spam.map(|(key, _)| (SPAM, key.clone()));
+            let ham = tables.ham.sorted().into_iter();
+            let ham = ham.map(|(key, _)| (HAM, key.clone()));
+            let all = spam.chain(ham).filter(|(_, key)| is_of(key, client));
+            all.collect::<Vec<_>>()
+        };
+        for (kind, key) in &keys {
+            if let Some(file) = file {
+                file.delete(&stored_key(kind, key)).await?;
+            }
+            let mut tables = self.tables();
+            match *kind {
+                SPAM => tables.spam.remove(key),
+                _ => tables.ham.remove(key),
+            }
+        }
+        Ok(keys.len())
+    }
+
+    /// Forgets all clients, in memory and in the file: how many there were. None where the store is shared, and stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The file from which they would come back: all of them stay.
+    pub async fn empty(&self) -> Result<Option<usize>, CacheError> {
+        if self.is_shared() {
+            return Ok(None);
+        }
+        self.refresh().await?;
+        self.check_place()?;
+        if let Some(Backing::File(file)) = self.backing.get() {
+            file.clear(PREFIX.as_bytes()).await?;
         }
         let mut tables = self.tables();
-        let is_meant = |key: &str| is_of(key, client);
-        Ok(tables.spam.remove_all(is_meant) + tables.ham.remove_all(is_meant))
+        let count = tables.spam.len() + tables.ham.len();
+        tables.spam.clear();
+        tables.ham.clear();
+        Ok(Some(count))
+    }
+
+    /// Takes over what processes of spawn(8) have written into the file, for who is shown the entries; or says why these are of
+    /// the memory alone.
+    pub async fn look(&self) -> Option<String> {
+        let failed = self.refresh().await.err();
+        let failed =
+            failed.map(|error| format!("the cache's file cannot be used: {}", cause(&error)));
+        failed.or_else(|| self.away())
+    }
+
+    fn check_place(&self) -> Result<(), CacheError> {
+        self.away().map_or(Ok(()), |why| Err(CacheError::Away(why)))
     }
 }
 

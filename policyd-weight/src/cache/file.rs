@@ -1,11 +1,13 @@
 //! The file behind the tables of a daemon: taken over, and written after the fact.
 
+use futures_util::future::join_all;
 use policy_store::{SqliteStore, Store, StoreError};
 
 use super::{
-    Backing, Cache, Ham, KEPT, Spam,
-    keys::{bytes, split_stored_key, stored_key},
+    Backing, Cache, Ham, KEPT, Spam, Tables,
+    keys::{PREFIX, bytes, ham_key, spam_keys, split_stored_key, stored_key},
 };
+use crate::mail::Mail;
 
 impl Cache {
     /// Puts something behind the tables, once: the entries of a file are taken over.
@@ -36,25 +38,36 @@ impl Cache {
     }
 
     async fn take_over(&self, file: &SqliteStore) -> Result<(), StoreError> {
-        let entries = file.entries(b"", MAX_RESTORED).await?;
+        let entries = file.entries(PREFIX.as_bytes(), MAX_RESTORED).await?;
         let mut tables = self.tables();
         for (key, value) in entries {
-            let value: String = value.iter().map(|&byte| char::from(byte)).collect();
-            match split_stored_key(&key) {
-                Some((SPAM, key)) => {
-                    if let Some(entry) = Spam::decode(&value) {
-                        tables.spam.restore(key.to_owned(), entry);
-                    }
-                }
-                Some((HAM, key)) => {
-                    if let Some(entry) = Ham::decode(&value) {
-                        tables.ham.restore(key.to_owned(), entry);
-                    }
-                }
-                _ => {}
-            }
+            tables.restore(&key, &value);
         }
         Ok(())
+    }
+
+    /// Takes over what processes of spawn(8) have written into the file of a client that is not known in memory.
+    pub(super) async fn look_for(&self, mail: &Mail) {
+        let Some(Backing::File(file)) = self.backing.get() else {
+            return;
+        };
+        let (spam, ham) = (spam_keys(mail), ham_key(mail));
+        {
+            let tables = self.tables();
+            if spam.iter().any(|key| tables.spam.has(key)) || tables.ham.has(&ham) {
+                return;
+            }
+        }
+        let keys = spam.iter().map(|key| stored_key(SPAM, key));
+        let keys: Vec<_> = keys.chain([stored_key(HAM, &ham)]).collect();
+        // All that is asked at one time is one call of the file's thread. One that fails knows nothing, and the log tells of it.
+        let values = join_all(keys.iter().map(|key| file.get(key))).await;
+        let mut tables = self.tables();
+        for (key, value) in keys.iter().zip(values) {
+            if let Ok(Some(value)) = value {
+                tables.restore(key, &value);
+            }
+        }
     }
 
     /// Writes what has changed into the file, if there is one.
@@ -83,7 +96,7 @@ impl Cache {
             }
         });
         // All that waits at one time is one transaction.
-        let written = futures_util::future::join_all(writes).await;
+        let written = join_all(writes).await;
         let mut error = None;
         let mut tables = self.tables();
         for ((kind, (key, _)), written) in changes.into_iter().zip(written) {
@@ -99,7 +112,28 @@ impl Cache {
     }
 }
 
-const SPAM: &str = "spam";
-const HAM: &str = "ham";
+impl Tables {
+    /// Takes over an entry of a file.
+    fn restore(&mut self, key: &[u8], value: &[u8]) {
+        let value: String = value.iter().map(|&byte| char::from(byte)).collect();
+        match split_stored_key(key) {
+            Some((SPAM, key)) => {
+                if let Some(entry) = Spam::decode(&value) {
+                    self.spam.restore(key.to_owned(), entry);
+                }
+            }
+            Some((HAM, key)) => {
+                if let Some(entry) = Ham::decode(&value) {
+                    self.ham.restore(key.to_owned(), entry);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The kinds of entries in a store.
+pub(super) const SPAM: &str = "spam";
+pub(super) const HAM: &str = "ham";
 /// More than the tables hold at most.
 const MAX_RESTORED: usize = 2_000_000;

@@ -54,7 +54,8 @@ pub(super) fn split_stored_key(key: &[u8]) -> Option<(&str, &str)> {
     Some((kind, text))
 }
 
-const PREFIX: &str = "policyd-weight-";
+/// What all keys of a store begin with.
+pub(super) const PREFIX: &str = "policyd-weight-";
 
 pub(super) fn bytes(text: &str) -> Vec<u8> {
     text.chars()

@@ -16,11 +16,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_store::{BreakerState, SqliteStore, Store};
+use policy_store::{BreakerState, SqliteStore, Store, StoreError};
+use thiserror::Error;
 
 pub use entry::{Ham, Spam};
 pub use probe::probe;
-pub use store::{OpenError, cause, check_store, file_of, open_file, open_store, shown_store};
+pub use store::{
+    OpenError, cause, check_store, file_of, open_file, open_file_to_read, open_store, shown_store,
+};
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
 use keys::{ham_key, spam_key, spam_keys};
@@ -42,6 +45,20 @@ pub enum Known {
 pub struct Cache {
     tables: Mutex<Tables>,
     backing: OnceLock<Backing>,
+    /// Why nothing is behind the tables that is to be there.
+    away: Mutex<Option<String>>,
+}
+
+/// Why the clients of a cache cannot be forgotten: it stays as it is.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// What is to be behind the tables is away, and would bring them back.
+    #[error("{0}")]
+    Away(String),
+    /// The file or the store has failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +91,7 @@ impl Cache {
         if let Some(Backing::Shared(store)) = self.backing.get() {
             return store::ask(store.as_ref(), mail, options, compat, now).await;
         }
+        self.look_for(mail).await;
         let mut tables = self.tables();
         for key in spam_keys(mail) {
             let Some(entry) = tables.spam.get_mut(&key) else {
@@ -139,15 +157,6 @@ impl Cache {
         (count > 0).then_some(Purged { count, table })
     }
 
-    /// Forgets all clients: how many there were. None where the store is shared, and stays as it is.
-    pub fn clear(&self) -> Option<usize> {
-        let mut tables = self.tables();
-        let count = tables.spam.len() + tables.ham.len();
-        tables.spam.clear();
-        tables.ham.clear();
-        (!self.is_shared()).then_some(count)
-    }
-
     /// How many clients there are in memory: rejected ones, and accepted ones.
     #[must_use]
     pub fn sizes(&self) -> (usize, usize) {
@@ -165,6 +174,17 @@ impl Cache {
     #[must_use]
     pub fn is_backed(&self) -> bool {
         self.backing.get().is_some()
+    }
+
+    /// Tells why the file or the store cannot be used that is to be behind the tables; or that it can, or that there is none.
+    pub fn set_away(&self, away: Option<String>) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = away;
+    }
+
+    /// Why nothing is behind the tables, if something is to be.
+    fn away(&self) -> Option<String> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.clone().filter(|_| !self.is_backed())
     }
 
     /// Why the store that is shared is not asked, if it is away.

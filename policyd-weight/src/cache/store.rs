@@ -32,14 +32,30 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// The file of a host's cache.
+/// The file of a host's cache. It is made if it is missing.
+///
+/// # Errors
+///
+/// What keeps it from being opened: a link in its place does as well.
+pub async fn open_file(path: &Path) -> Result<SqliteStore, OpenError> {
+    open(SqliteOptions::new(path)).await
+}
+
+/// The same, in which nothing is written: a file that is missing counts as an empty one.
 ///
 /// # Errors
 ///
 /// What keeps it from being opened.
-pub async fn open_file(path: &Path) -> Result<SqliteStore, OpenError> {
-    let file = Sqlite::open(SqliteOptions::new(path)).await?;
-    Ok(SqliteStore::new(file).await?)
+pub async fn open_file_to_read(path: &Path) -> Result<SqliteStore, OpenError> {
+    let mut options = SqliteOptions::new(path);
+    options.read_only = true;
+    open(options).await
+}
+
+async fn open(mut options: SqliteOptions) -> Result<SqliteStore, OpenError> {
+    // The directory is the daemon's user's, and root may be the one who opens it.
+    options.follow_links = false;
+    Ok(SqliteStore::new(Sqlite::open(options).await?).await?)
 }
 
 /// A store that several hosts share: `redis://[:PASSWORD@]HOST[:PORT][/DATABASE]`, `sqlite:PATH`, and with the features

@@ -39,14 +39,8 @@ impl<E> Table<E> {
         }
     }
 
-    /// Removes all entries of such keys. How many.
-    pub(super) fn remove_all(&mut self, is_meant: impl Fn(&str) -> bool) -> usize {
-        let keys = self.entries.keys().filter(|key| is_meant(key));
-        let keys: Vec<_> = keys.cloned().collect();
-        for key in &keys {
-            self.remove(key);
-        }
-        keys.len()
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
     }
 
     /// Above `max` entries, those that were seen longest ago go down to `size`. How many.

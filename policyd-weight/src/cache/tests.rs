@@ -136,8 +136,7 @@ async fn a_file_outlives_the_process() {
         .await
         .unwrap();
     assert_eq!(second.entries(), entries);
-    assert_eq!(second.clear(), Some(2));
-    second.flush().await.unwrap();
+    assert_eq!(second.empty().await.unwrap(), Some(2));
     let third = Cache::default();
     third
         .attach(Backing::File(open_file(&path).await.unwrap()))
@@ -199,10 +198,9 @@ async fn a_file_is_the_same_for_all_processes() {
     daemon.flush().await.unwrap();
     let known = spawned.ask(&b, &options(), false, 101).await;
     assert!(matches!(known, Some(Known::Soft(_))), "{known:?}");
-    assert_eq!(daemon.clear(), Some(2));
-    daemon.flush().await.unwrap();
+    assert_eq!(daemon.empty().await.unwrap(), Some(2));
     assert_eq!(spawned.ask(&a, &options(), false, 101).await, None);
-    assert_eq!(spawned.clear(), None);
+    assert_eq!(spawned.empty().await.unwrap(), None);
 }
 
 #[test]

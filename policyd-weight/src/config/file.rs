@@ -71,6 +71,8 @@ pub struct Loaded {
     pub places: BTreeMap<String, (usize, usize)>,
     /// `FILE:LINE:COLUMN: warning: ..`, each with its line.
     pub warnings: Vec<String>,
+    /// Whether there is nothing but blanks in the file.
+    pub is_empty: bool,
     /// The fault for which the whole file is ignored; with `compat` only.
     pub ignored: Option<String>,
 }
@@ -93,6 +95,7 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
         defaults,
         places: BTreeMap::new(),
         warnings: vec![],
+        is_empty: false,
         ignored: None,
     };
     let Some(path) = &source.path else {
@@ -100,6 +103,7 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     };
     let shown = path.display().to_string();
     let evaluated = read(path).and_then(|text| {
+        loaded.is_empty = text.trim_ascii().is_empty();
         evaluate(&text, &loaded.options).map_err(|problem| problem.report(&shown, "error"))
     });
     match evaluated {

@@ -32,6 +32,14 @@ impl Settings {
     /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
         let loaded = load(&source, before.map(Self::options))?;
+        // The Perl program reads it on top of the options that hold.
+        let is_emptied = loaded.is_empty && before.is_some_and(Self::has_options) && !source.compat;
+        if is_emptied {
+            return Err(format!(
+                "{}: error: the file is empty, as one that is about to be written; for the defaults write a comment",
+                source.shown()
+            ));
+        }
         let findings = findings(&source, &loaded);
         if let Some(error) = findings
             .iter()
@@ -65,6 +73,11 @@ impl Settings {
             findings,
             config,
         })
+    }
+
+    /// Whether the file sets any option.
+    fn has_options(&self) -> bool {
+        !self.loaded.places.is_empty()
     }
 
     /// Where the options come from.

@@ -66,6 +66,12 @@ impl CachePlace {
         }
     }
 
+    /// For a daemon, before its first requests: the place is not there yet.
+    pub(super) fn begin(&self, policy: &Policy) {
+        let away = |place| format!("the cache's {place} cannot be used: it is being opened");
+        policy.cache().set_away(self.shown().map(away));
+    }
+
     /// For a daemon, at the start and each second: opens the place if it has not been opened, and writes what has changed.
     pub(super) async fn keep(&mut self, policy: &Policy) {
         let cache = policy.cache();
@@ -105,16 +111,27 @@ impl CachePlace {
         attach(policy, Backing::File(file)).await
     }
 
+    /// The store or the file, if there is one.
+    fn shown(&self) -> Option<String> {
+        match &self.file {
+            _ if !self.store.is_empty() => Some(format!("store {}", shown_store(&self.store))),
+            Some(path) => Some(format!("file {}", path.display())),
+            None => None,
+        }
+    }
+
     /// Says that it cannot be used, why, and what comes of that; or that it can again.
     fn say(&mut self, policy: &Policy, failure: Option<(String, &str)>) {
-        let place = match &self.file {
-            _ if !self.store.is_empty() => format!("store {}", shown_store(&self.store)),
-            Some(path) => format!("file {}", path.display()),
-            None => return,
+        let Some(place) = self.shown() else {
+            return;
         };
-        match failure {
-            Some((reason, consequence)) if !self.fails => {
-                let text = format!("the cache's {place} cannot be used: {reason}: {consequence}");
+        let away =
+            |(reason, _): &(String, &str)| format!("the cache's {place} cannot be used: {reason}");
+        let away = failure.as_ref().map(away);
+        policy.cache().set_away(away.clone());
+        match failure.zip(away) {
+            Some(((_, consequence), away)) if !self.fails => {
+                let text = format!("{away}: {consequence}");
                 policy.changes().add(&*text);
                 policy.log().line(Level::Warning, text);
                 self.fails = true;

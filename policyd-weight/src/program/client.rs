@@ -1,22 +1,38 @@
 //! `-s` and `-k`: the cache of the running daemon, or of the file where none runs, which processes of spawn(8) have as well.
 
 use std::{
+    error::Error,
     fs,
     io::{self, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{Exit, paths::Paths, print, runtime, say};
-use crate::cache::{Backing, Cache, cause, file_of, open_file, shown_store};
+use policy_store::SqliteStore;
+
+use super::{
+    Exit,
+    paths::Paths,
+    pid_file::{self, Named},
+    print, runtime, say,
+};
+use crate::cache::{
+    Backing, Cache, OpenError, cause, file_of, open_file, open_file_to_read, shown_store,
+};
 
 /// Prints the entries, after the cache that they are of.
 pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
     print("*** querying cache for content stats:\n");
     match ask(paths, "5 stats\n")? {
         Some((socket, answer)) if !answer.starts_with("stats shared") => {
-            print(&format!("*** of the daemon at {}\n", socket.display()));
+            let first = answer.lines().next().unwrap_or_default();
+            let away = first.strip_prefix("stats ").filter(|away| !away.is_empty());
+            let away = away.map(|away| format!(", {away}")).unwrap_or_default();
+            print(&format!(
+                "*** of the daemon at {}{away}\n",
+                socket.display()
+            ));
             let is_entry =
                 |line: &&str| line.starts_with("blocked: ") || line.starts_with("pass: ");
             for entry in answer.lines().filter(is_entry) {
@@ -29,7 +45,7 @@ pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
             let of_file = of_file(paths, &file, exists, daemon.is_some());
             print(&format!("*** {of_file}\n"));
             if exists {
-                for entry in with_file(&file, |cache| cache.entries())? {
+                for entry in entries(&file)? {
                     print(&format!("{entry}\n"));
                 }
             }
@@ -50,7 +66,9 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
             print(&format!("*** {count} forgotten of the daemon at {shown}\n"));
             return Ok(());
         }
-        let text = format!("the daemon at {shown} could not empty its cache: {answer}");
+        let why = answer.strip_prefix("kill failed: ").unwrap_or(answer);
+        let text =
+            format!("the daemon at {shown} could not empty its cache, which stays as it is: {why}");
         return Err(Exit::with_status(1, text.trim_end()));
     }
     if daemon.is_none() {
@@ -58,11 +76,7 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
     }
     let file = file(paths, store, "it stays as it is")?;
     let exists = exists(&file)?;
-    let count = if exists {
-        with_file(&file, Cache::clear)?.unwrap_or_default()
-    } else {
-        0
-    };
+    let count = if exists { empty_file(&file)? } else { 0 };
     let of_file = of_file(paths, &file, exists, daemon.is_some());
     print(&format!("*** {count} forgotten {of_file}\n"));
     Ok(())
@@ -79,7 +93,8 @@ fn remove_stale(paths: &Paths) -> Result<(), Exit> {
         say(&format!(
             "warning: -k action but {shown} still exists, deleting it"
         ));
-        fs::remove_file(socket).map_err(|error| Exit::died(format!("{shown}: {error}")))?;
+        let removed = fs::remove_file(socket);
+        removed.map_err(|error| Exit::with_status(1, format!("{shown}: {error}")))?;
     }
     let lock = paths.directory.join("cache_lock");
     if lock.is_dir() {
@@ -120,8 +135,11 @@ fn of_file(paths: &Paths, file: &Path, exists: bool, asks_daemon: bool) -> Strin
 }
 
 fn exists(file: &Path) -> Result<bool, Exit> {
-    file.try_exists()
-        .map_err(|error| Exit::died(format!("{}: {error}", file.display())))
+    match fs::symlink_metadata(file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(file, &error)),
+    }
 }
 
 /// The socket and what the daemon answers there; none if there is no daemon.
@@ -138,14 +156,13 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         Err(error)
             if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
         {
-            return Ok(None);
+            return no_daemon(paths, socket).map(|()| None);
         }
         Err(error) => return Err(failed(error)),
     };
-    stream.set_read_timeout(Some(MAX_TIME)).map_err(failed)?;
+    stream.set_write_timeout(Some(MAX_TIME)).map_err(failed)?;
     stream.write_all(line.as_bytes()).map_err(failed)?;
-    let mut answer = vec![];
-    stream.read_to_end(&mut answer).map_err(failed)?;
+    let answer = read(&mut stream).map_err(failed)?;
     if answer.is_empty() {
         return Err(failed(io::Error::other("it has not answered")));
     }
@@ -153,21 +170,72 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
     Ok(Some((socket, answer)))
 }
 
-/// Does something with the cache of a file, and writes it.
-fn with_file<T>(path: &Path, run: impl FnOnce(&Cache) -> T) -> Result<T, Exit> {
-    runtime()?.block_on(async {
-        let failed = |error: &dyn std::error::Error| {
-            Exit::died(format!("{}: {}", path.display(), cause(error)))
-        };
-        let cache = Cache::default();
-        let file = open_file(path).await.map_err(|error| failed(&error))?;
-        let attached = cache.attach(Backing::File(file)).await;
-        attached.map_err(|error| failed(&error))?;
-        let result = run(&cache);
-        cache.flush().await.map_err(|error| failed(&error))?;
-        Ok(result)
+/// Makes sure that no daemon runs where none listens: its socket may have been removed.
+fn no_daemon(paths: &Paths, socket: &Path) -> Result<(), Exit> {
+    let named = pid_file::look(&paths.pid_file).ok().and_then(Named::pid);
+    named.map_or(Ok(()), |pid| {
+        let (pid, shown) = (pid.as_raw_nonzero(), socket.display());
+        let text = format!(
+            "process {pid} runs, and does not listen at {shown}: its cache is not reached; restart it"
+        );
+        Err(Exit::with_status(1, text))
     })
 }
 
-/// Longer than the daemon takes to write its file.
-const MAX_TIME: Duration = Duration::from_secs(5);
+/// Reads an answer to its end, within a time and a size: who listens there may be anybody whom `$USER` has started.
+fn read(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + MAX_TIME;
+    let mut answer = vec![];
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let length = stream.read(&mut buffer)?;
+        answer.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        if length == 0 {
+            return Ok(answer);
+        }
+        if answer.len() > MAX_ANSWER {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+    }
+}
+
+/// The entries of a file.
+fn entries(path: &Path) -> Result<Vec<String>, Exit> {
+    runtime()?.block_on(async {
+        let cache = attached(path, open_file_to_read(path).await).await?;
+        Ok(cache.entries())
+    })
+}
+
+/// Forgets all clients of a file: how many.
+fn empty_file(path: &Path) -> Result<usize, Exit> {
+    runtime()?.block_on(async {
+        let cache = attached(path, open_file(path).await).await?;
+        let emptied = cache.empty().await;
+        Ok(emptied
+            .map_err(|error| unusable(path, &error))?
+            .unwrap_or_default())
+    })
+}
+
+async fn attached(path: &Path, opened: Result<SqliteStore, OpenError>) -> Result<Cache, Exit> {
+    let file = opened.map_err(|error| unusable(path, &error))?;
+    let cache = Cache::default();
+    let attached = cache.attach(Backing::File(file)).await;
+    attached.map_err(|error| unusable(path, &error))?;
+    Ok(cache)
+}
+
+fn unusable(path: &Path, error: &dyn Error) -> Exit {
+    Exit::with_status(1, format!("{}: {}", path.display(), cause(error)))
+}
+
+/// Longer than the daemon takes to write its file, and to answer.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// More than the entries of a file.
+const MAX_ANSWER: usize = 512 << 20;

@@ -10,7 +10,8 @@ use policy_daemon::{
     trace::Traces,
 };
 
-use crate::policy::Policy;
+use super::control;
+use crate::{cache::cause, policy::Policy};
 
 /// `policyd-weight ctl`.
 pub(super) const CTL: CtlProgram<'static> = CtlProgram::new(
@@ -78,26 +79,22 @@ impl WeightCommands {
                     .to_owned(),
             );
         }
-        // Of a file that fails the log tells.
-        _ = cache.refresh().await;
+        let away = control::in_memory(cache).await;
         let entries = cache.entries_of(client);
-        match client {
-            Some(client) if entries.is_empty() => Err(format!("nothing is known of {client}")),
-            _ => Ok(Done::shown(
-                entries
-                    .iter()
-                    .map(|entry| format!("{entry}\n"))
-                    .collect::<String>(),
-            )),
+        if let Some(client) = client.filter(|_| entries.is_empty()) {
+            let away = away.map(|away| format!(" {away}")).unwrap_or_default();
+            return Err(format!("nothing is known of {client}{away}"));
         }
+        let away = away.map(|away| format!("*** {away}"));
+        let lines = away.into_iter().chain(entries);
+        Ok(Done::shown(
+            lines.map(|line| line + "\n").collect::<String>(),
+        ))
     }
 
     async fn forget(&self, client: &str) -> Result<Done, String> {
-        let cache = self.policy.cache();
-        _ = cache.refresh().await;
-        let forgotten = cache.forget(client).await;
-        _ = cache.flush().await;
-        match forgotten.map_err(|error| error.to_string())? {
+        let forgotten = self.policy.cache().forget(client).await;
+        match forgotten.map_err(|error| cause(&error))? {
             0 => Err(format!("nothing is known of {client}")),
             count => Ok(Done::changed(format!(
                 "entries of {client} that are forgotten: {count}"

@@ -5,19 +5,23 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     time::timeout,
 };
 
-use crate::{cache::cause, policy::Policy};
+use crate::{
+    cache::{Cache, cause},
+    policy::{Policy, one_line},
+};
 
 /// The socket, whose file goes with it.
 #[derive(Debug)]
@@ -50,10 +54,12 @@ pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // Its mode from the start: a change of the path's mode would follow a link that is put there meanwhile.
+    let before = umask(Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    umask(before);
     Ok(ControlSocket {
-        listener,
+        listener: listener?,
         file: file_id(path)?,
         path: path.to_owned(),
     })
@@ -90,14 +96,13 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
     let answer = match line.split(' ').nth(1) {
         Some("stats") if policy.cache().is_shared() => "stats shared\nEOF\n".to_owned(),
         Some("stats") => {
-            // Of a file that fails the log tells.
-            _ = policy.cache().refresh().await;
+            let away = in_memory(policy.cache()).await.unwrap_or_default();
             let entries = policy
                 .cache()
                 .entries()
                 .into_iter()
                 .map(|entry| entry + "\n");
-            format!("stats \n{}EOF\n", entries.collect::<String>())
+            format!("stats {away}\n{}EOF\n", entries.collect::<String>())
         }
         Some("kill") => kill(policy).await,
         _ => format!("unknown cache request: {line}\nEOF\n"),
@@ -108,19 +113,20 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
 
 /// Empties the cache, and what processes of spawn(8) have written into its file.
 async fn kill(policy: &Policy) -> String {
-    let cache = policy.cache();
-    if cache.is_shared() {
-        return "kill shared\n".to_owned();
-    }
-    let refreshed = cache.refresh().await;
-    let count = cache.clear().unwrap_or_default();
-    match refreshed.and(cache.flush().await) {
-        Ok(()) => {
+    match policy.cache().empty().await {
+        Ok(None) => "kill shared\n".to_owned(),
+        Ok(Some(count)) => {
             policy.log().info("cache killed");
             format!("kill {count}\n")
         }
-        Err(error) => format!("kill failed: {}\n", cause(&error)),
+        Err(error) => format!("kill failed: {}\n", one_line(&cause(&error))),
     }
+}
+
+/// Takes over what the file has, for who is shown the cache; or says in one line that what is shown is in memory alone.
+pub(super) async fn in_memory(cache: &Cache) -> Option<String> {
+    let away = cache.look().await?;
+    Some(format!("in memory alone: {}", one_line(&away)))
 }
 
 const MAX_TIME: Duration = Duration::from_secs(5);

@@ -24,7 +24,7 @@ use super::{
     maintenance::Maintenance,
     paths::Paths,
     pid_file::{self, Named},
-    predecessor,
+    predecessor, say,
     service::{READY, WeightService},
     settings, spawn, stop,
 };
@@ -58,14 +58,14 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     }
     let store = settings.options().scalar("CACHE_STORE").to_string();
     if args.empties_cache && !args.detached {
-        let emptied = client::empty(&paths, &store);
-        match args.action {
-            Action::Spawn => return emptied,
-            // The action is what is wanted.
-            _ => emptied.unwrap_or_else(|exit| exit.say()),
+        if args.action == Action::Spawn {
+            paths.take_rights()?;
+            return client::empty(&paths, &store);
         }
+        empty_apart(args);
     }
     if args.shows_cache {
+        paths.take_rights()?;
         return client::show(&paths, &store);
     }
     let ident = settings.options().scalar("syslog_ident").to_string();
@@ -74,12 +74,39 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     }
     let log_target = log_target(args, &settings)?;
     match args.action {
-        Action::Spawn => spawn::run(settings, &paths, Log::daemon(&ident, log_target)),
+        Action::Spawn => {
+            // Where it cannot be made the file says why it cannot be used.
+            _ = paths.make_cache_directory();
+            paths.take_rights()?;
+            spawn::run(settings, &paths, Log::daemon(&ident, log_target))
+        }
         Action::Restart if !args.detached => {
+            stop::check_restart(&paths)?;
             stop::stop(&paths, args.compat)?.print(" done\n");
             start(args, settings, &paths, &ident, log_target)
         }
         _ => start(args, settings, &paths, &ident, log_target),
+    }
+}
+
+/// Empties the cache in a process of its own, since the action needs the rights that are given up for that. The action is what
+/// is wanted: that process has said what has failed.
+fn empty_apart(args: &Args) {
+    let emptied = std::env::current_exe().and_then(|program| {
+        let mut command = Command::new(program);
+        command.arg0("policyd-weight").arg("-k");
+        if let Some(file) = &args.file {
+            command.arg("-f").arg(file);
+        }
+        if let Some(set) = args.defaults {
+            command.args(["--defaults", &set.to_string()]);
+        }
+        command.args(args.debug.then_some("-d"));
+        command.args(args.compat.then_some("--compat"));
+        command.stdin(Stdio::null()).status()
+    });
+    if let Err(error) = emptied {
+        say(&format!("cannot empty the cache: {error}"));
     }
 }
 
@@ -174,14 +201,14 @@ fn serve(
     options.log = log_target;
     let daemon = predecessor::prepare(&options, inherited).map_err(fatal)?;
     let log = daemon.log().log().clone();
-    if let Err(error) = pid_file::write(&paths.pid_file) {
-        let shown = paths.pid_file.display();
-        if Uid::effective().is_root() || args.debug {
-            return Err(Exit::died(format!(
-                "cannot write the pid file {shown}: {error}"
-            )));
+    let pid = rustix::process::getpid();
+    if let Err(error) = pid_file::write(&paths.pid_file, pid) {
+        // Nobody could stop it.
+        if !args.foreground || args.debug || Uid::effective().is_root() {
+            return Err(Exit::died(stop::cannot_write(paths, &error)));
         }
         // The service manager that has started it as its own user knows the process.
+        let shown = paths.pid_file.display();
         log.line(Level::Notice, format!("no pid file {shown}: {error}"));
     }
     if let Some(host) = requests.host_name() {
@@ -208,7 +235,7 @@ fn serve(
     let service = WeightService::new(handler, modified, maintenance, args.detached);
     let served = daemon.serve(service).map_err(fatal);
     // The daemon's user may not be allowed to.
-    _ = pid_file::remove(&paths.pid_file, rustix::process::getpid());
+    _ = pid_file::remove(&paths.pid_file, pid);
     served
 }
 
@@ -251,16 +278,7 @@ fn daemon_options(
             .filter_map(|network| network.parse().ok())
             .collect();
     }
-    if Uid::effective().is_root() && !args.debug {
-        let user = Some(format!("{}:{}", paths.user, paths.group));
-        daemon.user = user;
-        daemon.check_user().map_err(|_| {
-            Exit::died(format!(
-                "User {} or group {} doesn't exist!",
-                paths.user, paths.group
-            ))
-        })?;
-    }
+    paths.set_user(&mut daemon)?;
     Ok(daemon)
 }
 

@@ -66,6 +66,7 @@ impl Maintenance {
 
     async fn run(mut self, socket: Option<ControlSocket>, stopped: oneshot::Receiver<()>) {
         let mut place = std::mem::take(&mut self.place);
+        place.begin(&self.policy);
         place.keep(&self.policy).await;
         self.ready.send_replace(true);
         tokio::select! {

@@ -3,11 +3,12 @@
 use std::{
     ffi::OsStr,
     fs::{self, DirBuilder},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use nix::unistd::{Gid, Group, Uid, User};
+use policy_daemon::DaemonOptions;
 
 use super::{Exit, within};
 use crate::{
@@ -199,26 +200,46 @@ impl Paths {
             .map_err(failed)
     }
 
-    /// Makes the file of the cache, if there is to be one and it is missing, for the daemon's user: a process that root starts on
-    /// a terminal keeps no daemon, and no process of spawn(8), from it.
-    pub(super) fn make_cache_file(&self) -> Result<(), Exit> {
-        let Some(file) = self.cache_file() else {
+    /// Makes the directory of the cache's file, if there is to be one and it is missing: root makes it for the daemon's user.
+    pub(super) fn make_cache_directory(&self) -> Result<(), Exit> {
+        let is_for_user = self.is_for_user();
+        if self.socket.is_none() || (!is_for_user && self.directory.is_dir()) {
             return Ok(());
-        };
-        let is_for_user = Uid::effective().is_root() && self.suffix.is_empty();
-        if is_for_user || !self.directory.is_dir() {
-            self.make_directory(is_for_user)?;
         }
-        if let Some(uid) = self.uid().filter(|_| is_for_user) {
-            // A new one, which is none of another's.
-            let mut options = fs::OpenOptions::new();
-            let made = options.write(true).create_new(true).mode(0o600).open(file);
-            if let Ok(file) = made {
-                let owned = std::os::unix::fs::fchown(file, Some(uid.as_raw()), None);
-                owned.map_err(|error| Exit::died(error.to_string()))?;
-            }
+        self.make_directory(is_for_user)
+    }
+
+    /// Whether root does something for the daemon's user: not with `-d`.
+    fn is_for_user(&self) -> bool {
+        Uid::effective().is_root() && self.suffix.is_empty()
+    }
+
+    /// Gives root's rights up, for good, for those of the daemon's user, whose directory the cache's file is in: what that
+    /// user puts there leads to nothing of root's. With `-d` there is no other user.
+    pub(super) fn take_rights(&self) -> Result<(), Exit> {
+        if !self.is_for_user() {
+            return Ok(());
         }
-        Ok(())
+        let mut options = DaemonOptions::new("policyd-weight");
+        self.set_user(&mut options)?;
+        if self.directory.is_dir() {
+            // With `-d` root may have made it for itself. One of others' stays theirs.
+            _ = self.make_directory(true);
+        }
+        let dropped = options.drop_privileges();
+        dropped.map_err(|error| Exit::with_status(error.exit_status(), error.line()))
+    }
+
+    /// Has a daemon become `$USER`, if root starts it.
+    pub(super) fn set_user(&self, options: &mut DaemonOptions) -> Result<(), Exit> {
+        if !self.is_for_user() {
+            return Ok(());
+        }
+        let (user, group) = (&self.user, &self.group);
+        options.user = Some(format!("{user}:{group}"));
+        options
+            .check_user()
+            .map_err(|_| Exit::died(format!("User {user} or group {group} doesn't exist!")))
     }
 
     /// What is in the directory and is not of this program: such a directory is not taken from its owner.
@@ -232,8 +253,12 @@ impl Paths {
         names.extend(OWN_NAMES.map(OsStr::new));
         for entry in fs::read_dir(&self.directory)? {
             let name = entry?.file_name();
-            let is_own = name.to_string_lossy().starts_with("cache.sqlite");
-            if !is_own && !names.contains(&name.as_os_str()) {
+            let text = name.to_string_lossy();
+            // A pid file that is being written, and what is there with `-d`.
+            let plain = text.strip_suffix(".new").unwrap_or(&text);
+            let plain = plain.strip_suffix(".debug").unwrap_or(plain);
+            let is_own = text.starts_with("cache.sqlite");
+            if !is_own && !names.contains(&OsStr::new(plain)) {
                 return Ok(Some(name.into()));
             }
         }
@@ -267,7 +292,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = paths(directory.path());
         paths.make_directory(false).unwrap();
-        for name in ["cache.sqlite", "cache.sqlite-wal", "cache_lock", "s", "pid"] {
+        let own = "cache.sqlite cache.sqlite-wal cache_lock s s.debug pid pid.debug pid.new";
+        for name in own.split(' ') {
             fs::write(paths.directory.join(name), "").unwrap();
         }
         assert_eq!(paths.foreign_entry().unwrap(), None);

@@ -4,7 +4,7 @@ use std::{
     fmt, fs,
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     thread::sleep,
     time::Duration,
 };
@@ -157,9 +157,13 @@ pub(super) fn has_ended(pid: Pid, limit: Duration, mut each_second: impl FnMut()
     false
 }
 
-/// Writes this process's number. The file is a new one: a link in its place is not followed.
-pub(super) fn write(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+/// Writes a process's number. The file is a new one, which takes the place of the one before in one step: a link there is not
+/// followed, and where it fails that one stays.
+pub(super) fn write(path: &Path, pid: Pid) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -167,11 +171,11 @@ pub(super) fn write(path: &Path) -> io::Result<()> {
         .write(true)
         .create_new(true)
         .mode(0o644)
-        .open(path)?;
-    let written = write!(file, "{}", std::process::id());
+        .open(&new)?;
+    let written = write!(file, "{}", pid.as_raw_nonzero());
+    let written = written.and_then(|()| fs::rename(&new, path));
     if written.is_err() {
-        // An empty one would name no process.
-        _ = fs::remove_file(path);
+        _ = fs::remove_file(&new);
     }
     written
 }
@@ -190,6 +194,8 @@ const MAX_FILE: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::getpid;
+
     use super::*;
 
     #[test]
@@ -197,7 +203,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pid");
         assert_eq!(look(&path), Ok(Named::NotRunning(NotRunning::NoFile)));
-        write(&path).unwrap();
+        write(&path, getpid()).unwrap();
         // This test's program has another name, up to 15 bytes of it.
         let Ok(Named::NotRunning(NotRunning::LeftBehind(pid, why))) = look(&path) else {
             panic!("{:?}", look(&path));
@@ -217,8 +223,13 @@ mod tests {
         }
         remove(&path, pid).unwrap();
         assert!(path.exists(), "it names another process");
-        write(&path).unwrap();
+        write(&path, getpid()).unwrap();
         remove(&path, pid).unwrap();
-        assert!(!path.exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+
+        // What is there stays where another cannot take its place.
+        fs::create_dir(&path).unwrap();
+        assert!(write(&path, pid).is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -27,8 +27,7 @@ pub(super) struct WeightService {
 }
 
 struct State {
-    /// When the file was changed that was read, or found to have a fault.
-    modified: Option<SystemTime>,
+    file: Watched,
     /// What is started once the daemon has its user.
     maintenance: Option<Maintenance>,
     running: Option<Running>,
@@ -53,7 +52,7 @@ impl WeightService {
                 })),
             policy,
             state: Mutex::new(State {
-                modified,
+                file: Watched::new(modified),
                 maintenance: Some(maintenance),
                 running: None,
             }),
@@ -65,14 +64,14 @@ impl WeightService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file again if it has changed since or has gone, or if it is to be read anyway. What needs a restart, or what
-    /// is wrong with the file.
-    fn reload_file(&self, always: bool) -> Result<Vec<String>, String> {
+    /// Reads the file again, if it is to be read for this time of its last change. What needs a restart, or what is wrong with
+    /// the file.
+    fn reload_if(
+        &self,
+        is_wanted: impl FnOnce(&mut Watched, Option<SystemTime>) -> bool,
+    ) -> Result<Vec<String>, String> {
         let modified = self.policy.settings().source().modified();
-        let mut state = self.state();
-        if always || modified != state.modified {
-            state.modified = modified;
-            drop(state);
+        if is_wanted(&mut self.state().file, modified) {
             return self.policy.reload();
         }
         Ok(Vec::new())
@@ -152,18 +151,75 @@ impl Service for WeightService {
 
     fn tick(&self) -> Option<String> {
         // The log has what is wrong.
-        _ = self.reload_file(false);
+        _ = self.reload_if(Watched::has_settled);
         None
     }
 
     fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
         // The Perl program reads a file that has changed only.
-        match self.reload_file(!self.policy.settings().config().compat) {
+        let compat = self.policy.settings().config().compat;
+        match self.reload_if(|file, modified| file.has_changed(modified) || !compat) {
             Ok(lines) => Reloaded::Done(lines),
             Err(text) => Reloaded::Failed(vec![text]),
         }
     }
 }
 
+/// When a file was changed last; none where it has gone.
+struct Watched {
+    /// As it was read, or found to have a fault.
+    read: Option<SystemTime>,
+    /// At the last look.
+    seen: Option<SystemTime>,
+}
+
+impl Watched {
+    fn new(read: Option<SystemTime>) -> Self {
+        Self { read, seen: read }
+    }
+
+    /// Whether it has changed since it was read. It is read now.
+    fn has_changed(&mut self, modified: Option<SystemTime>) -> bool {
+        self.seen = modified;
+        std::mem::replace(&mut self.read, modified) != modified
+    }
+
+    /// Whether it has changed, and not since the last look: one that is being written is left alone. It is read now.
+    fn has_settled(&mut self, modified: Option<SystemTime>) -> bool {
+        std::mem::replace(&mut self.seen, modified) == modified && self.has_changed(modified)
+    }
+}
+
 /// The word of a daemon that serves.
 pub(super) const READY: &[u8] = b" done\n";
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_once_it_stays_as_it_is() {
+        let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+        let mut file = Watched::new(at(1));
+        for (modified, is_read) in [
+            (at(1), false),
+            // It is being written, and has gone for a moment.
+            (at(2), false),
+            (at(3), false),
+            (None, false),
+            (at(4), false),
+            (at(4), true),
+            (at(4), false),
+            (None, false),
+            (None, true),
+            (None, false),
+        ] {
+            assert_eq!(file.has_settled(modified), is_read, "{modified:?}");
+        }
+        // Who asks for it does not wait.
+        assert!(file.has_changed(at(5)) && !file.has_changed(at(5)));
+        assert!(!file.has_settled(at(5)));
+    }
+}

@@ -23,8 +23,6 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
     let mut place = CachePlace::new(settings.options(), paths);
     let policy = Arc::new(Policy::new(settings, log));
     let runtime = runtime()?;
-    // Where it cannot be made the file says why it cannot be used.
-    _ = paths.make_cache_file();
     runtime.block_on(place.share(&policy));
     let (send, requests) = mpsc::channel(1);
     let of_reader = policy.log().clone();

@@ -1,6 +1,6 @@
 //! Stop and reload: signals to the daemon of the pid file.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use rustix::process::{Pid, Signal};
 
@@ -54,6 +54,24 @@ pub(super) fn stop(paths: &Paths, compat: bool) -> Result<Stopped, Exit> {
             Ok(Stopped::NotRunning)
         }
     }
+}
+
+/// Refuses to restart a daemon where the pid file could not name the next one, which nobody could stop or reload then. The
+/// file is written with the number that it has: whatever would keep the next one from it shows now.
+pub(super) fn check_restart(paths: &Paths) -> Result<(), Exit> {
+    let Ok(Named::Running(pid)) = pid_file::look(&paths.pid_file) else {
+        return Ok(());
+    };
+    pid_file::write(&paths.pid_file, pid).map_err(|error| {
+        let (number, why) = (pid.as_raw_nonzero(), cannot_write(paths, &error));
+        Exit::died(format!("process {number} goes on: {why}"))
+    })
+}
+
+/// Why a daemon is not started.
+pub(super) fn cannot_write(paths: &Paths, error: &io::Error) -> String {
+    let shown = paths.pid_file.display();
+    format!("cannot write the pid file {shown}: {error}")
 }
 
 /// A file that stays behind keeps nothing from working.

@@ -158,3 +158,63 @@ fn with_compat_a_file_with_a_fault_is_ignored_and_the_log_says_so() {
     let checked = world.run(&["--compat", "--check-config"]);
     assert_eq!(checked.status.code(), Some(78), "{checked:?}");
 }
+
+/// A file that a program is about to write is empty for a moment: nobody wants the defaults then.
+#[test]
+fn a_file_that_was_emptied_keeps_the_settings_of_before() {
+    let world = World::new("");
+    let options = format!("$TCP_PORT = {}; $POSCACHEMSG = 'first';", world.port() - 1);
+    world.configure(&options);
+    let log = fs::File::create(world.path("log")).unwrap();
+    let running = Running(world.command(&["-d", "start"]).stdout(log).spawn().unwrap());
+    world.wait_until_answer("first", good);
+    let log = || fs::read_to_string(world.path("log")).unwrap();
+    let empty = format!(
+        "error: the configuration stays as it was: {}: error: the file is empty",
+        world.file().display()
+    );
+    for text in ["", " \n\n"] {
+        let before = log().matches(&empty).count();
+        fs::write(world.file(), text).unwrap();
+        let said =
+            policy_testing::within(super::PATIENCE, || log().matches(&empty).count() > before);
+        assert!(said, "{}", log());
+        world.wait_until_answer("first", |number| good(&format!("e{number}")));
+    }
+    // What is asked for is refused as well, and a comment is no empty file.
+    let before = log().matches(&empty).count();
+    assert!(signal("-HUP", running.0.id()));
+    let said = policy_testing::within(super::PATIENCE, || log().matches(&empty).count() > before);
+    assert!(said, "{}", log());
+    world.configure(&options.replace("first", "second"));
+    world.wait_until_answer("second", |number| good(&format!("s{number}")));
+    let reloads = || log().matches(" reloaded\n").count();
+    let before = reloads();
+    fs::write(world.file(), "# the defaults\n").unwrap();
+    let read = policy_testing::within(super::PATIENCE, || reloads() > before);
+    assert!(read, "{}", log());
+    drop(running);
+}
+
+/// The Perl program reads an empty file on top of the options that hold, so that all of them stay.
+#[test]
+fn with_compat_a_file_that_was_emptied_is_read_and_changes_nothing() {
+    let world = World::new("");
+    world.configure(&format!(
+        "$TCP_PORT = {}; $POSCACHEMSG = 'first';",
+        world.port() - 1
+    ));
+    // No option of the Perl program.
+    let text = fs::read_to_string(world.file()).unwrap();
+    fs::write(world.file(), text.replace("$REQUEST_TIMEOUT = '2s';", "")).unwrap();
+    let log = fs::File::create(world.path("log")).unwrap();
+    let words = ["--compat", "-d", "start"];
+    let running = Running(world.command(&words).stdout(log).spawn().unwrap());
+    world.wait_until_answer("first", good);
+    fs::write(world.file(), "").unwrap();
+    let log = || fs::read_to_string(world.path("log")).unwrap();
+    let read = policy_testing::within(super::PATIENCE, || log().contains(" reloaded\n"));
+    assert!(read, "{}", log());
+    assert!(world.ask(&good("last")).contains("first"));
+    drop(running);
+}

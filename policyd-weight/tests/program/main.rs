@@ -23,6 +23,7 @@ mod outage;
 mod own_user;
 mod postfix;
 mod requests;
+mod rights;
 mod stores;
 mod trace;
 mod world;

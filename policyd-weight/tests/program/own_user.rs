@@ -170,3 +170,45 @@ fn starts_as_its_own_user(options: &str, uid: u32, gid: u32) {
         (Some(255), "You must be root in order to use \"start\"!\n")
     );
 }
+
+/// Where that user may not write the pid file nobody could stop the daemon that it starts: the one that runs goes on.
+#[test]
+fn what_could_not_name_the_next_daemon_ends_none_and_starts_none() {
+    let (uid, gid) = (nobody("-u"), nobody("-g"));
+    let world = World::new("");
+    fs::create_dir(world.path("lock")).unwrap();
+    chown(world.path("lock"), Some(uid), Some(gid)).unwrap();
+    let program = world.path("weight");
+    fs::copy(PROGRAM, &program).unwrap();
+    let run = |action: &str| {
+        let mut command = Command::new(&program);
+        command.arg("-f").arg(world.file()).arg(action);
+        command.uid(uid).gid(gid).current_dir("/");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        (output.status.code(), said)
+    };
+    let shown = world.path("pid").display().to_string();
+    let (code, said) = run("start");
+    let why = format!("cannot write the pid file {shown}: Permission denied (os error 13)\n");
+    assert!(code == Some(255) && said.ends_with(&why), "{code:?} {said}");
+    assert!(!world.is_listening());
+
+    // Root may, and stops it later.
+    assert!(world.run(&["start"]).status.success());
+    assert_eq!(world.ask(&good("1")), GOOD);
+    let pid = world.pid();
+    let why = format!(
+        "process {pid} goes on: cannot write the pid file {shown}: Permission denied (os error 13)\n"
+    );
+    assert_eq!(run("restart"), (Some(255), why));
+    assert_eq!(world.pid(), pid);
+    assert!(world.ask(&good("2")).contains("using cached result"));
+    let (code, said) = run("reload");
+    assert_eq!((code, said), (Some(0), format!("sending HUP to {pid}\n")));
+    // Root's own restart is as before.
+    assert!(world.run(&["restart"]).status.success());
+    assert_ne!(world.pid(), pid);
+    assert!(world.run(&["stop"]).status.success());
+    assert!(!world.is_listening() && !world.path("pid").exists());
+}

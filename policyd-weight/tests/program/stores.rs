@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
 };
 
@@ -16,7 +16,7 @@ use policy_testing::{
 
 use super::{
     PATIENCE,
-    world::{GOOD, Running, World, bad, good, has, request, text as said},
+    world::{GOOD, PROGRAM, Running, World, bad, good, has, request, text as said},
 };
 
 /// What one daemon has learnt the other one knows, and a process of spawn(8).
@@ -347,4 +347,59 @@ fn a_store_and_name_servers_that_stop_leave_each_request_its_answer() {
         }
     });
     server.go_on();
+}
+
+/// What a daemon remembers while its place is away is shown as that, and nothing is forgotten that would come back.
+#[test]
+fn a_place_that_is_away_from_the_start_is_told_of() {
+    let world = World::new("");
+    fs::create_dir_all(world.path("lock/cache.sqlite")).unwrap();
+    let control = world.path("control");
+    let with_control = format!("$CONTROL = 'unix:{}';", control.display());
+    let store = format!("{with_control} $CACHE_STORE = 'redis://:geheim-7@127.0.0.1:1';");
+    for (options, place, why) in [
+        (&store, "store redis at 127.0.0.1:1".to_owned(), " refused"),
+        (
+            &with_control,
+            format!("file {}", world.path("lock/cache.sqlite").display()),
+            "no regular file",
+        ),
+    ] {
+        world.configure(options);
+        let _running = world.start();
+        assert_eq!(world.ask(&good("1")), GOOD);
+        let ctl = |words: &[&str]| {
+            let mut command = Command::new(PROGRAM);
+            command.args(["ctl", "--socket"]).arg(&control).args(words);
+            command.output().unwrap()
+        };
+        let away = format!("the cache's {place} cannot be used: ");
+        for shown in [world.run(&["-s"]), ctl(&["cache", "show"])] {
+            assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+            let printed = said(&shown.stdout);
+            assert!(
+                printed.contains(&format!("in memory alone: {away}")) && printed.contains(why),
+                "{printed}"
+            );
+            let last = printed.lines().last().unwrap();
+            assert!(
+                last.starts_with("pass: 100.64.2.10-acme.test "),
+                "{printed}"
+            );
+            assert!(!printed.contains("geheim-7"), "{printed}");
+        }
+        for refused in [world.run(&["-k"]), ctl(&["cache", "forget", "100.64.2.10"])] {
+            let printed = said(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{printed}");
+            assert!(
+                printed.contains(&away) && printed.contains(why),
+                "{printed}"
+            );
+            assert!(!printed.contains("geheim-7"), "{printed}");
+        }
+        assert!(
+            world.ask(&good("2")).contains(KNOWN),
+            "nothing is forgotten"
+        );
+    }
 }

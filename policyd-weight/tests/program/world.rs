@@ -70,6 +70,13 @@ impl World {
         self.path("policyd-weight.conf")
     }
 
+    /// Gives a path to the daemon's user.
+    pub fn give(&self, name: &str) {
+        let mut command = Command::new("chown");
+        let given = command.arg("nobody:nogroup").arg(self.path(name)).status();
+        assert!(given.unwrap().success());
+    }
+
     /// The number in the pid file.
     pub fn pid(&self) -> String {
         fs::read_to_string(self.path("pid")).unwrap()

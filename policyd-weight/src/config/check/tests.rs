@@ -14,6 +14,7 @@ fn found(text: &str, compat: bool) -> Vec<String> {
         defaults,
         places: evaluated.places,
         warnings: vec![],
+        is_empty: false,
         ignored: None,
     };
     check(&source, &loaded)
