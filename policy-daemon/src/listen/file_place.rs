@@ -2,15 +2,18 @@
 //! nothing by that.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io,
-    os::unix::fs::MetadataExt,
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::{Component, Path},
 };
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, openat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, openat, statat, unlinkat},
     process::geteuid,
 };
 
@@ -65,18 +68,37 @@ impl FilePlace {
                 follows: true,
             });
         };
+        let mut names = Vec::new();
         for part in rest.components() {
-            let Component::Normal(part) = part else {
-                return Err(invalid());
-            };
+            match part {
+                Component::Normal(part) => names.push(part),
+                // As no name is that of a link, this is the directory before.
+                Component::ParentDir if names.pop().is_some() => {}
+                _ => return Err(invalid()),
+            }
+        }
+        for name in names {
+            refuse_link(&directory, name)?;
             let flags = flags | OFlags::NOFOLLOW;
-            directory = openat(&directory, part, flags, Mode::empty())?;
+            directory = openat(&directory, name, flags, Mode::empty())?;
         }
         Ok(Self {
             directory: directory.into(),
             name,
             follows: false,
         })
+    }
+
+    /// Looks whether a link is in the place of the file that opening it would not follow, and opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// There is such a link.
+    pub fn refuse_link(&self) -> io::Result<()> {
+        if self.follows {
+            return Ok(());
+        }
+        refuse_link(&self.directory, &self.name)
     }
 
     /// Opens the file for lines at its end, or makes it with this mode. It never waits: a pipe has to have a reader.
@@ -95,9 +117,7 @@ impl FilePlace {
                 let text = "it has a second name, in a directory that is not root's alone";
                 return Err(io::Error::other(text));
             }
-        } else if !(std::os::unix::fs::FileTypeExt::is_fifo(&kind)
-            || std::os::unix::fs::FileTypeExt::is_char_device(&kind))
-        {
+        } else if !(kind.is_fifo() || kind.is_char_device()) {
             return Err(io::Error::other("no regular file"));
         }
         let flags = rustix::fs::fcntl_getfl(&file)?;
@@ -139,11 +159,26 @@ impl FilePlace {
     }
 
     fn open(&self, flags: OFlags, mode: u32) -> io::Result<File> {
+        self.refuse_link()?;
         let mut flags = flags | OFlags::CLOEXEC;
+        // One that comes in between.
         flags.set(OFlags::NOFOLLOW, !self.follows);
         let mode = Mode::from_raw_mode(mode);
         Ok(openat(&self.directory, &self.name, flags, mode)?.into())
     }
+}
+
+/// The system does not say that it does not follow a link: it says that there are too many, or that it is no directory.
+fn refuse_link(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
+    let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    if found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink()) {
+        let text = format!(
+            "{} is a link in a directory that is not root's alone, and is not followed",
+            name.display()
+        );
+        return Err(io::Error::other(text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -181,9 +216,10 @@ mod tests {
         fs::hard_link(own.join("file"), theirs.join("second")).unwrap();
         for name in ["link", "directory/file", "directory/new", "second"] {
             let place = FilePlace::at(&theirs.join(name));
+            let refused = place.and_then(|place| place.append(0o644)).unwrap_err();
             assert!(
-                place.and_then(|place| place.append(0o644)).is_err(),
-                "{name}"
+                refused.to_string().contains("not root's alone"),
+                "{name}: {refused}"
             );
         }
         for name in ["link", "directory/file", "directory/new"] {
@@ -228,6 +264,25 @@ mod tests {
             .remove()
             .unwrap();
         assert!(!theirs.join("log").exists());
+    }
+
+    #[test]
+    fn a_path_may_go_back_as_far_as_the_directory_that_is_roots_alone() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let (_directory, theirs, own) = directories();
+        fs::create_dir(theirs.join("logs")).unwrap();
+        for path in [theirs.join("logs/../log"), own.join("../theirs/log")] {
+            FilePlace::at(&path).unwrap().append(0o644).unwrap();
+        }
+        assert!(theirs.join("log").exists());
+        assert!(FilePlace::at(&theirs.join("logs/../../../new")).is_err());
+        // The system would go back from where the link leads.
+        symlink(&own, theirs.join("directory")).unwrap();
+        let place = FilePlace::at(&theirs.join("directory/../new")).unwrap();
+        place.append(0o644).unwrap();
+        assert!(theirs.join("new").exists());
     }
 
     #[test]
