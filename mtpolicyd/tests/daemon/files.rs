@@ -18,14 +18,8 @@ fn filled(config: &str) -> World {
     fs::create_dir(world.path("directory")).unwrap();
     let made = Command::new("mkfifo").arg(world.path("pipe")).status();
     assert!(made.unwrap().success());
-    fs::write(world.path("text"), "a text that is no database\n").unwrap();
-    fs::write(world.path("empty"), "").unwrap();
-    for name in ["text", "empty", "program"] {
-        fs::write(
-            world.path(name),
-            if name == "text" { "a text\n" } else { "" },
-        )
-        .unwrap();
+    for (name, text) in [("text", "a text\n"), ("empty", ""), ("program", "")] {
+        fs::write(world.path(name), text).unwrap();
         fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
     world
