@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use policy_daemon::{DaemonOptions, ListenAddr};
+use policy_daemon::{DaemonOptions, FilePlace, ListenAddr};
 use policy_net::Endpoint;
 use rustix::fs::{Access, access};
 
@@ -27,9 +27,9 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals) {
     for (key, path) in files(globals) {
         if let Err(fault) = creatable(key, &path) {
             note(section, key, &path, &fault);
-        } else if key == "log_file" && fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+        } else if fs::metadata(&path).is_ok_and(|found| found.file_type().is_fifo()) {
             let text = format!(
-                "`log_file` is `{}`, which is no regular file: lines are lost where nobody reads it",
+                "`{key}` is `{}`, which is a pipe: lines are lost where nobody reads it",
                 path.display()
             );
             section.warning(key, text);
@@ -96,7 +96,15 @@ fn files(globals: &Globals) -> Vec<(&'static str, PathBuf)> {
         ("log_file", &globals.log_file),
     ];
     let given = |(key, path): (_, &Option<PathBuf>)| Some((key, path.clone()?));
-    files.into_iter().filter_map(given).collect()
+    let given = files.into_iter().filter_map(given);
+    given
+        .filter(|(key, path)| *key != "log_file" || !is_own_output(path))
+        .collect()
+}
+
+/// Whether a path leads to what the process was started with, which is something else for each one.
+fn is_own_output(path: &Path) -> bool {
+    OWN_OUTPUTS.iter().any(|own| path.starts_with(own))
 }
 
 /// The UNIX sockets that are bound at the start.
@@ -157,8 +165,18 @@ impl Fault {
     }
 }
 
-/// Whether a file can be made or written. The log may go to a device or a pipe as well.
+/// Whether the start can make or write a file.
 fn creatable(key: &str, path: &Path) -> Result<(), Fault> {
+    writable(key, path)?;
+    // Root refuses links that another user may have put there.
+    let place = std::path::absolute(path).and_then(|path| FilePlace::at(&path));
+    place
+        .and_then(|place| place.refuse_link())
+        .map_err(Fault::Itself)
+}
+
+/// Whether a file can be made or written. The log may go to a device or a pipe as well.
+fn writable(key: &str, path: &Path) -> Result<(), Fault> {
     let is_writable = |found: &fs::Metadata| {
         let kind = found.file_type();
         kind.is_file() || (key == "log_file" && (kind.is_fifo() || kind.is_char_device()))
@@ -249,3 +267,5 @@ fn note(section: &mut Section<'_>, key: &str, path: &Path, fault: &Fault) {
 fn said(key: &str, path: &Path, error: &io::Error) -> String {
     format!("`{key}` is `{}`: {error}", path.display())
 }
+
+const OWN_OUTPUTS: [&str; 4] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];

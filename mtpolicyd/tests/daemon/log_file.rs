@@ -169,8 +169,15 @@ fn a_link_that_the_user_has_put_there_leads_root_to_no_other_file() {
         std::os::unix::fs::symlink(own.join("new"), theirs.join("file")).unwrap();
         let ended = world.run(&["-f"]);
         assert_eq!(ended.code, Some(71), "{option}: {ended:?}");
-        assert!(ended.err.contains(option), "{ended:?}");
+        let said = "file is a link in a directory that is not root's alone, and is not followed\n";
+        assert!(
+            ended.err.contains(option) && ended.err.ends_with(said),
+            "{ended:?}"
+        );
         assert!(!own.join("new").exists(), "{option}");
+        let checked = world.run(&["--check-config"]);
+        assert_eq!(checked.code, Some(78), "{checked:?}");
+        assert!(checked.err.ends_with(said), "{checked:?}");
         // Nor does a directory of the user's that is a link.
         fs::remove_file(theirs.join("file")).unwrap();
         std::os::unix::fs::symlink(&own, theirs.join("link")).unwrap();
@@ -182,6 +189,30 @@ fn a_link_that_the_user_has_put_there_leads_root_to_no_other_file() {
         assert_eq!(world.run(&["-f"]).code, Some(71), "{option}");
         assert!(!own.join("new").exists(), "{option}");
     }
+}
+
+/// What it leads to is known to the process that is started.
+#[test]
+fn an_output_of_the_daemons_own_and_a_device_are_no_finding() {
+    for path in [
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/fd/1",
+        "/proc/self/fd/2",
+        "/dev/null",
+    ] {
+        let world = World::new(&format!("log_file = {path}\n{}", host(REJECT)));
+        let checked = world.run(&["--check-config", "--strict"]);
+        assert_eq!((checked.code, &*checked.err), (Some(0), ""), "{path}");
+    }
+    let world = World::new(&format!("log_file = /dev/stdout\n{}", host(REJECT)));
+    let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let status = std::process::Command::new(policy_testing::process::mtpolicyd())
+        .args(["--check-config", "--strict", "-c"])
+        .arg(world.path("mt.conf"))
+        .stdout(std::os::fd::OwnedFd::from(socket))
+        .status();
+    assert_eq!(status.unwrap().code(), Some(0));
 }
 
 fn make_pipe(path: &std::path::Path) {
@@ -207,9 +238,7 @@ fn a_pipe_that_nobody_reads_is_not_waited_for() {
         }
         let checked = world.run(&["--check-config"]);
         let said = match option {
-            "log_file" => {
-                "/pipe`, which is no regular file: lines are lost where nobody reads it\n"
-            }
+            "log_file" => "/pipe`, which is a pipe: lines are lost where nobody reads it\n",
             _ => "/pipe`: no regular file\n",
         };
         assert!(checked.err.ends_with(said), "{checked:?}");
