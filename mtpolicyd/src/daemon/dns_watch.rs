@@ -73,7 +73,7 @@ async fn watch(server: &Server, test: &Notify) {
             false if !dns.is_answering() => {
                 is_silent = true;
                 let text = format!(
-                    "DNS does not answer at {servers}: until it does, lists have nobody, and SPF is undecided"
+                    "DNS does not answer at {servers}: until it does, lists count as empty, and SPF is undecided"
                 );
                 journal.line(0, &text);
                 journal.changes().add(text);
