@@ -1,6 +1,6 @@
 //! A table of Postfix that a parameter names: checked at the start, read when it is first needed, and again when it changes.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use policy_store::{Map, MapError, MapFile, MapKind};
 use tokio::sync::OnceCell;
@@ -40,7 +40,7 @@ impl MapHandle {
             // The file may come later: the daemon starts.
             section.skipped(key, format!("`{key}`: {path}: {}", full_text(&error)));
         } else {
-            section.opens(key, path, Use::Read);
+            section.opens(key, kind.file(Path::new(path)), Use::Read);
         }
         handle
     }

@@ -162,6 +162,27 @@ fn what_the_user_of_the_daemon_may_not_do_is_an_error_of_roots_check() {
     assert_eq!(ended.code, Some(78));
 }
 
+/// As Postfix has it, a name is without `.cdb` or `.db`, and the text that postmap(1) has read may be root's alone, or gone.
+#[test]
+fn a_table_is_looked_for_where_its_suffix_leads() {
+    let host = host("<Plugin m>\nmodule=PostfixMap\ndb_file=cdb:@TMP@/map\n</Plugin>\n");
+    let world = World::new(&format!("user = nobody\n{host}"));
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    // One without an entry: 256 tables at the end of the file.
+    fs::write(world.path("map.cdb"), [0, 8, 0, 0, 0, 0, 0, 0].repeat(256)).unwrap();
+    fs::set_permissions(world.path("map.cdb"), fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = world.run(&["--check-config"]);
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    if is_root() {
+        fs::write(world.path("map"), "").unwrap();
+        fs::set_permissions(world.path("map.cdb"), fs::Permissions::from_mode(0o600)).unwrap();
+        let ended = world.run(&["--check-config"]);
+        let said = "/map.cdb: Permission denied (os error 13)\n";
+        assert!(ended.err.ends_with(said), "{ended:?}");
+        assert_eq!(ended.code, Some(78));
+    }
+}
+
 #[test]
 fn an_address_that_cannot_be_bound_is_named() {
     let long = format!("/tmp/{}", "x".repeat(120));

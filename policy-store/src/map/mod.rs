@@ -49,7 +49,8 @@ pub enum MapKind {
 
 impl MapKind {
     /// The file of a path in Postfix's terms: without `.db` or `.cdb`, which are added where they are missing.
-    fn file(self, path: &Path) -> PathBuf {
+    #[must_use]
+    pub fn file(self, path: &Path) -> PathBuf {
         let mut path = path.as_os_str().to_owned();
         if !path.as_encoded_bytes().ends_with(self.suffix().as_bytes()) {
             path.push(self.suffix());
