@@ -292,7 +292,7 @@ mod tests {
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &path,
-            rustix::fs::FileType::Fifo,
+            FileType::Fifo,
             Mode::from_raw_mode(0o600),
             0,
         )
