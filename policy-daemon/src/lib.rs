@@ -65,7 +65,9 @@ pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };
-pub use options::{DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading};
+pub use options::{
+    DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading, StartFault,
+};
 pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},
