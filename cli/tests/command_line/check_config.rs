@@ -130,6 +130,36 @@ fn a_check_refuses_each_place_at_which_a_start_would_fail() {
 }
 
 #[test]
+fn a_fault_of_an_address_has_the_place_of_that_address() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("hapolicy.toml");
+    let config = path.to_str().unwrap();
+    let file = format!("unix:{config}");
+    for (text, place) in [
+        (
+            format!("listen = \"inet:127.0.0.1:0\"\n[listener.x]\naddress = \"{file}\"\n"),
+            "3:11",
+        ),
+        (
+            format!("listen = [\n\"inet:127.0.0.1:0\",\n\"{file}\"]\n"),
+            "3:1",
+        ),
+        (
+            "listen = \"inet:127.0.0.1:0\"\n[listener.x]\naddress = \"unix:/x,owner=nosuch\"\n"
+                .to_owned(),
+            "3:11",
+        ),
+    ] {
+        let service = "[service.a]\naddress = \"127.0.0.1:1\"\n";
+        fs::write(&path, format!("{text}{service}")).unwrap();
+        let args = ["--check-config", "--quiet", "--config", config];
+        let checked = run(hapolicy(), &args);
+        let said = format!("{config}:{place}: --listen unix:");
+        assert!(checked.err.starts_with(&said), "{text}: {checked:?}");
+    }
+}
+
+#[test]
 fn what_a_start_may_find_by_then_is_a_warning() {
     for (key, value, why) in [
         (
