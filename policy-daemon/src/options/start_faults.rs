@@ -1,6 +1,9 @@
 //! What a start with these options would fail at, found before it and without a change.
 
-use std::io;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use policy_socket::Endpoint;
 
@@ -63,7 +66,7 @@ impl DaemonOptions {
         let mut faults = Vec::new();
         let mut look = |option: &str, text: &str, address: Result<ListenAddr, StartError>| {
             faults.extend(match address {
-                Ok(address) => cannot_bind(format!("{option} {text}"), &address),
+                Ok(address) => self.cannot_bind(format!("{option} {text}"), &address),
                 Err(error) => Some(certain(error)),
             });
         };
@@ -73,20 +76,53 @@ impl DaemonOptions {
         for (address, text) in self.admin_addrs().zip(&self.admin) {
             look("--admin", text, address);
         }
-        for (option, path) in [("--control", &self.control), ("--handover", &self.handover)] {
-            let address = path
-                .clone()
-                .map(|path| ListenAddr::from(Endpoint::Unix(path)));
-            if let Some(address) = address {
-                look(option, &address.endpoint.to_string(), Ok(address));
-            }
-        }
-        // Its directories are looked at above.
-        if let Err(error @ StartError::Handover(..)) = self.check_handover() {
-            faults.push(certain(error));
-        }
+        let mut path = |option: &str, path: &Option<PathBuf>, checked: Result<(), StartError>| {
+            let Some(path) = path else { return };
+            let address = ListenAddr::from(Endpoint::Unix(path.clone()));
+            let text = address.endpoint.to_string();
+            look(option, &text, checked.map(|()| address));
+        };
+        path("--control", &self.control, Ok(()));
+        // What else may be wrong with its directories is looked at as for others.
+        let handover = match self.check_handover() {
+            Err(error @ StartError::Handover(..)) => Err(error),
+            _ => Ok(()),
+        };
+        path("--handover", &self.handover, handover);
         faults.extend(self.check_user().err().map(certain));
         faults
+    }
+
+    fn cannot_bind(&self, given: String, address: &ListenAddr) -> Option<StartFault> {
+        let error = address.check_bind().err()?;
+        let mut text = format!("{given}: {error}");
+        let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let is_certain = match &address.endpoint {
+            Endpoint::Unix(path) if error.kind() == io::ErrorKind::NotFound => {
+                let directory = path.parent()?;
+                if directory == Path::new("/run").join(&self.name) {
+                    // The program's own unit makes it.
+                    return None;
+                }
+                let is_made_at_start = ["/run", "/var/run"]
+                    .iter()
+                    .any(|run| directory.starts_with(run));
+                if is_made_at_start {
+                    text += ": the directory has to be made before each start, as RuntimeDirectory= of a unit does";
+                }
+                !is_made_at_start
+            }
+            Endpoint::Unix(_) => !is_denied,
+            _ => {
+                text = format!("{given} cannot be bound on this machine as it is: {error}");
+                false
+            }
+        };
+        Some(StartFault {
+            text,
+            is_certain,
+            is_denied,
+        })
     }
 }
 
@@ -96,29 +132,4 @@ fn certain(error: StartError) -> StartFault {
         is_certain: true,
         is_denied: false,
     }
-}
-
-fn cannot_bind(given: String, address: &ListenAddr) -> Option<StartFault> {
-    let error = address.check_bind().err()?;
-    let mut text = format!("{given}: {error}");
-    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-    let is_certain = match &address.endpoint {
-        Endpoint::Unix(path) if error.kind() == io::ErrorKind::NotFound => {
-            let is_made_at_start = ["/run", "/var/run"].iter().any(|run| path.starts_with(run));
-            if is_made_at_start {
-                text += ": the directory has to be made before each start, as RuntimeDirectory= of a unit does";
-            }
-            !is_made_at_start
-        }
-        Endpoint::Unix(_) => !is_denied,
-        _ => {
-            text = format!("{given} cannot be bound on this machine as it is: {error}");
-            false
-        }
-    };
-    Some(StartFault {
-        text,
-        is_certain,
-        is_denied,
-    })
 }
