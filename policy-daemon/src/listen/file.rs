@@ -22,7 +22,7 @@ use rustix::{
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{directories::Directories, file_rights::with_rights_of};
+use crate::paths::{Directories, with_rights_of};
 
 mod permissions;
 pub(crate) use permissions::{Changed, Permissions};
