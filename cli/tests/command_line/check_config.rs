@@ -145,9 +145,8 @@ fn a_fault_of_an_address_has_the_place_of_that_address() {
             "3:1",
         ),
         (
-            "listen = \"inet:127.0.0.1:0\"\n[listener.x]\naddress = \"unix:/x,owner=nosuch\"\n"
-                .to_owned(),
-            "3:11",
+            "listen = [\n\"inet:127.0.0.1:0\",\n\"unix:/x,owner=nosuch\"]\n".to_owned(),
+            "3:1",
         ),
     ] {
         let service = "[service.a]\naddress = \"127.0.0.1:1\"\n";

@@ -1,11 +1,14 @@
 //! A file with faults changes nothing.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use policy_testing::stub::{Script, Stub};
+use policy_testing::{
+    process::{Daemon, Signal, hapolicy},
+    stub::{Script, Stub},
+};
 use tempfile::TempDir;
 
-use super::{BAD, Configured, GOOD, service};
+use super::{BAD, Configured, GOOD, service, with_listener};
 
 #[test]
 fn a_bad_file_changes_nothing_and_the_log_names_each_line() {
@@ -133,10 +136,6 @@ fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_
                 at("file")
             ),
         ),
-        (
-            format!("control = \"{0}\"\nadmin = \"{0}\"", at("same")),
-            "that is the address of --admin".to_owned(),
-        ),
     ] {
         configured.reload(&format!("{setting}\n{of_a}"), BAD);
         let log = configured.log();
@@ -159,4 +158,27 @@ fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_
     std::fs::write(&socket, "").unwrap();
     configured.reload(&control, GOOD);
     configured.daemon.stop();
+}
+
+#[test]
+fn more_workers_than_descriptors_are_left_for_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("hapolicy.toml");
+    let write = |workers: u32| {
+        let settings = format!("workers = {workers}\n[service.a]\naddress = \"127.0.0.1:1\"\n");
+        std::fs::write(&path, with_listener(&settings)).unwrap();
+    };
+    write(1);
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=128", hapolicy(), "-L", "--config"]);
+    let daemon = Daemon::of(command.arg(&path).stdin(Stdio::null()), 1);
+    write(64);
+    daemon.process.signal(Signal::HUP);
+    let log = &daemon.process.out;
+    assert!(log.wait_lines(1, BAD), "{}", log.text());
+    assert!(log.text().contains("cannot start: Too many open files"));
+    write(1);
+    daemon.process.signal(Signal::HUP);
+    assert!(log.wait_lines(1, GOOD), "{}", log.text());
+    daemon.stop();
 }
