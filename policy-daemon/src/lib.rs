@@ -50,6 +50,7 @@ mod listen;
 pub mod log;
 pub mod metrics;
 mod options;
+mod paths;
 mod process;
 mod service;
 mod side;
@@ -61,11 +62,13 @@ pub mod worker;
 pub use daemon::{Daemon, Inherited};
 pub use error::StartError;
 pub use listen::{
-    FilePlace,
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,
 };
-pub use options::{DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading};
+pub use options::{
+    DaemonOptions, MAX_WORKERS, NextListeners, OptionNames, Reloaded, Reloading, StartFault,
+};
+pub use paths::FilePlace;
 pub use process::{
     fd_passing,
     stdio::{is_same_socket, silence_stderr, stream_socket},

@@ -38,23 +38,15 @@ pub fn check_config(arguments: &Arguments) -> bool {
     if services.valid.is_empty() {
         findings.error("no valid service");
     }
-    let mut listeners = Vec::new();
     let daemon = &options.daemon;
-    for address in daemon.listen_addrs() {
-        match address {
-            Ok(address) => listeners.push(address),
-            Err(error) => findings.error(error.line()),
+    for fault in daemon.start_faults() {
+        if fault.is_certain {
+            findings.error(fault.text);
+        } else {
+            findings.warning(fault.text);
         }
     }
-    for error in daemon.admin_addrs().filter_map(Result::err) {
-        findings.error(error.line());
-    }
-    if let Err(error) = daemon.check_listeners() {
-        findings.error(error.line());
-    }
-    if let Err(error) = daemon.check_handover() {
-        findings.error(error.line());
-    }
+    let listeners: Vec<_> = daemon.listen_addrs().filter_map(Result::ok).collect();
     let check = options.check.as_ref();
     let check = match check.map(CheckOptions::read).transpose() {
         Ok(check) => check,
@@ -63,9 +55,6 @@ pub fn check_config(arguments: &Arguments) -> bool {
             None
         }
     };
-    if let Err(error) = daemon.check_user() {
-        findings.error(error.line());
-    }
     let mut max_clients = None;
     if options.is_daemon {
         match daemon.capacity(&listeners, 0) {

@@ -91,6 +91,103 @@ fn all_that_is_effective_is_printed_in_the_form_in_which_it_can_be_given() {
 }
 
 #[test]
+fn a_check_refuses_each_place_at_which_a_start_would_fail() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| format!("unix:{}", dir.path().join(name).display());
+    fs::write(dir.path().join("file"), "").unwrap();
+    fs::create_dir(dir.path().join("directory")).unwrap();
+    let path = dir.path().join("hapolicy.toml");
+    let no_socket = "the file that is there is no socket";
+    for (name, why) in [
+        ("file", no_socket),
+        ("directory", no_socket),
+        ("none/socket", "No such file or directory"),
+        ("file/socket", "ot a directory"),
+        (&"x".repeat(120), "the system takes 107"),
+    ] {
+        for key in ["listen", "admin", "control", "handover"] {
+            let first = match key {
+                "listen" => "",
+                _ => "listen = \"inet:127.0.0.1:0\"\n",
+            };
+            let service = "[service.a]\naddress = \"127.0.0.1:1\"\n";
+            let text = format!("{first}{key} = \"{}\"\n{service}", at(name));
+            fs::write(&path, &text).unwrap();
+            let config = path.to_str().unwrap();
+            let checked = run(
+                hapolicy(),
+                &["--check-config", "--quiet", "--config", config],
+            );
+            assert_eq!(checked.code, Some(78), "{text}: {checked:?}");
+            assert!(checked.err.contains(why), "{text}: {checked:?}");
+            let line = first.lines().count() + 1;
+            let place = format!("{config}:{line}:");
+            assert!(checked.err.contains(&place), "{text}: {checked:?}");
+            let started = run(hapolicy(), &["--config", config]);
+            assert!(matches!(started.code, Some(71 | 78)), "{text}: {started:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_an_address_has_the_place_of_that_address() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("hapolicy.toml");
+    let config = path.to_str().unwrap();
+    let file = format!("unix:{config}");
+    for (text, place) in [
+        (
+            format!("listen = \"inet:127.0.0.1:0\"\n[listener.x]\naddress = \"{file}\"\n"),
+            "3:11",
+        ),
+        (
+            format!("listen = [\n\"inet:127.0.0.1:0\",\n\"{file}\"]\n"),
+            "3:1",
+        ),
+        (
+            "listen = [\n\"inet:127.0.0.1:0\",\n\"unix:/x,owner=nosuch\"]\n".to_owned(),
+            "3:1",
+        ),
+    ] {
+        let service = "[service.a]\naddress = \"127.0.0.1:1\"\n";
+        fs::write(&path, format!("{text}{service}")).unwrap();
+        let args = ["--check-config", "--quiet", "--config", config];
+        let checked = run(hapolicy(), &args);
+        let said = format!("{config}:{place}: --listen unix:");
+        assert!(checked.err.starts_with(&said), "{text}: {checked:?}");
+    }
+}
+
+#[test]
+fn what_a_start_may_find_by_then_is_a_warning() {
+    for (key, value, why) in [
+        (
+            "control",
+            "unix:/run/none-of-hapolicy/control",
+            "the directory has to be made before each start, as RuntimeDirectory= of a unit does",
+        ),
+        ("admin", "inet:none.invalid:9", "on this machine as it is"),
+        ("listen", "inet:192.0.2.1:10031", "on this machine as it is"),
+    ] {
+        let option = format!("--{key}={value}");
+        let args = [
+            "--check-config",
+            "--quiet",
+            "-sa=127.0.0.1:1",
+            "--listen=inet:127.0.0.1:0",
+            "--allow=192.0.2.0/24",
+            &option,
+        ];
+        let ended = run(hapolicy(), &args);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let is_said = ended.err.starts_with("hapolicy: warning: ") && ended.err.contains(why);
+        assert!(is_said && ended.err.contains(value), "{ended:?}");
+        let strict = run(hapolicy(), &[&args[..], &["--strict"]].concat());
+        assert_eq!(strict.code, Some(78), "{strict:?}");
+    }
+}
+
+#[test]
 fn what_is_probably_not_meant_is_a_warning_and_with_strict_the_status() {
     let dir = TempDir::new().unwrap();
     let probe = dir.path().join("probe");

@@ -1,6 +1,7 @@
 //! The parameters of one block, read with their types: the only way in which a plugin sees the configuration.
 
 mod connected;
+mod of_chain;
 mod referring;
 mod settings;
 mod shared;
@@ -8,13 +9,12 @@ mod shared;
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use super::{
-    action,
     build::Build,
     later::{LaterFile, Use},
     similar::similar,
 };
 use crate::{
-    chain::{Chain, Key, Pattern, Score, Scoring, number},
+    chain::number,
     config_general::{Block, Entry, Place, Value},
 };
 
@@ -142,25 +142,6 @@ impl<'s> Section<'s> {
         u64::try_from(signed).unwrap_or(default)
     }
 
-    /// A number, and what plugins add to the score.
-    pub fn score(&mut self, key: &str) -> Option<Score> {
-        let text = self.text(key)?;
-        if !number::is_number(&text) {
-            self.error(key, format!("`{key}` is `{text}`, but a number is wanted"));
-        }
-        Some(Score::new(text))
-    }
-
-    /// A number with a default, and what plugins add to the score.
-    pub fn score_or(&mut self, key: &str, default: &str) -> Score {
-        self.score(key).unwrap_or_else(|| Score::new(default))
-    }
-
-    /// The field of the session in which the plugin sums up scores: `score_field`.
-    pub fn scoring(&mut self) -> Scoring {
-        Scoring::new(self.text_or("score_field", "score"))
-    }
-
     /// A list, separated by commas with or without blanks. Empty if it is not given. The original keeps blanks at both ends
     /// of the list, so that its first word is none that anybody has; so does `--compat`.
     pub fn list(&mut self, key: &str) -> Vec<String> {
@@ -178,45 +159,6 @@ impl<'s> Section<'s> {
         };
         let items = text.split(',').enumerate().map(item);
         items.filter(|item| !item.is_empty()).collect()
-    }
-
-    /// An action for Postfix. One that Postfix does not know is a warning.
-    pub fn action(&mut self, key: &str) -> Option<String> {
-        let action = self.text(key)?;
-        if let Some(warning) = action::warning(&action, key) {
-            self.warning(key, warning);
-        }
-        Some(action)
-    }
-
-    /// The name of a value: an attribute of the request, or a field of the session. It has to be given.
-    pub fn key(&mut self, key: &str) -> Key {
-        let name = Key::parse(&self.required(key));
-        if let Key::Unknown { scope, .. } = &name {
-            let text = format!(
-                "there is no scope `{scope}`, only request (r) and session (s): each request will fail here"
-            );
-            self.warning(key, text);
-        }
-        name
-    }
-
-    /// A regular expression.
-    pub fn pattern(&mut self, key: &str) -> Option<Pattern> {
-        let text = self.text(key)?;
-        match Pattern::compile(&text) {
-            Ok(pattern) => Some(pattern),
-            Err(error) => {
-                self.error(key, format!("`{key}` is no regular expression: {error}"));
-                None
-            }
-        }
-    }
-
-    /// The chain in the block: its `<Plugin>` blocks.
-    pub fn chain(&mut self) -> Option<Chain> {
-        let plugins = self.entry("Plugin")?;
-        (self.build.chain)(plugins, self.build)
     }
 
     /// A block in the block, such as Greylist's `<Ticket>`.

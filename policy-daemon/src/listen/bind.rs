@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs, UdpSocket},
     path::Path,
 };
 
@@ -36,6 +36,17 @@ impl ListenAddr {
                 file.remove_stale()?;
                 Ok(vec![self.bind_unix(file, Type::STREAM)?])
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Checks that it could be bound, and changes nothing. A port or a socket that another process has may be free by then, so
+    /// that is not looked at: mostly it is the daemon itself that has it.
+    pub(crate) fn check_bind(&self) -> io::Result<()> {
+        match &self.endpoint {
+            // Any free port, of a kind that nobody can connect to.
+            Endpoint::Inet { host, .. } => UdpSocket::bind((host.as_str(), 0)).map(drop),
+            Endpoint::Unix(path) => SocketFile::at(path)?.check_place(),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

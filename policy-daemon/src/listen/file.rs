@@ -8,7 +8,7 @@
 use std::{
     ffi::OsString,
     io,
-    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -16,16 +16,19 @@ use std::{
 
 use nix::unistd::Uid;
 use rustix::{
-    fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat},
+    fs::{Access, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, accessat},
     io::Errno,
     process::geteuid,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{directories::Directories, file_rights::with_rights_of};
+use crate::paths::{Directories, with_rights_of};
+
+mod permissions;
+pub(crate) use permissions::{Changed, Permissions};
 
 mod reached;
-use reached::{by_descriptor, connect, is_file_of};
+use reached::{connect, is_file_of};
 
 /// The place of a UNIX socket.
 #[derive(Debug)]
@@ -37,21 +40,6 @@ pub(crate) struct SocketFile {
     act_as: Option<u32>,
     /// Device and inode of the socket that was bound or handed over.
     identity: Option<(u64, u64)>,
-}
-
-/// The mode, owner and group that a file is to have; `None` leaves the present one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Permissions {
-    pub(crate) mode: Option<u32>,
-    pub(crate) owner: Option<u32>,
-    pub(crate) group: Option<u32>,
-}
-
-/// A file whose mode or owner was changed, with the previous ones.
-#[derive(Debug)]
-pub(crate) struct Changed {
-    file: OwnedFd,
-    before: Stat,
 }
 
 impl SocketFile {
@@ -169,15 +157,7 @@ impl SocketFile {
         if !is_file_of(&file, listener)? {
             return Err(replaced());
         }
-        let changed = Changed { file, before };
-        let done = changed.set(wanted);
-        match done {
-            Ok(()) => Ok(Some(changed)),
-            Err(error) => {
-                changed.undo();
-                Err(error)
-            }
-        }
+        Changed::of(file, before, wanted).map(Some)
     }
 
     /// Checks that a connection to the file reaches this listening socket, which another process has bound.
@@ -189,6 +169,21 @@ impl SocketFile {
         let (file, found) = self.open()?;
         let is_meant = self.identity == Some(identity(&found)) && is_file_of(&file, listener)?;
         is_meant.then_some(()).ok_or_else(replaced)
+    }
+
+    /// Checks that a socket could be bound here, also in the place of another one, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As those of binding it.
+    pub(crate) fn check_place(&self) -> io::Result<()> {
+        SockAddr::unix(&self.path)?;
+        self.found()?;
+        if self.act_as.is_some() {
+            return Ok(());
+        }
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        Ok(accessat(&self.directory, ".", access, AtFlags::EACCESS)?)
     }
 
     /// Removes a socket on which no process listens.
@@ -229,10 +224,18 @@ impl SocketFile {
     }
 
     fn remove_if(&self, is_to_go: impl FnOnce(&OwnedFd) -> bool) -> io::Result<()> {
+        match self.found()? {
+            None => Ok(()),
+            Some(file) if is_to_go(&file) => self.unlink(),
+            Some(_) => Err(io::ErrorKind::AddrInUse.into()),
+        }
+    }
+
+    /// The socket that is here, if there is a file; `AddrInUse` for another file.
+    fn found(&self) -> io::Result<Option<OwnedFd>> {
         match self.open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Ok((file, _)) if is_to_go(&file) => self.unlink(),
-            Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Ok((file, _)) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                 let what = "the file that is there is no socket";
                 Err(io::Error::new(io::ErrorKind::AddrInUse, what))
@@ -265,34 +268,6 @@ impl SocketFile {
         match self.act_as.filter(|_| geteuid().is_root()) {
             None => work(),
             Some(uid) => with_rights_of(Uid::from_raw(uid), work),
-        }
-    }
-}
-
-impl Changed {
-    /// Restores mode and owner.
-    pub(crate) fn undo(&self) {
-        let before = Permissions {
-            mode: Some(self.before.st_mode & 0o7777),
-            owner: Some(self.before.st_uid),
-            group: Some(self.before.st_gid),
-        };
-        // The privileges that made the change are still there; without them nothing can be done.
-        _ = self.set(before);
-    }
-
-    fn set(&self, wanted: Permissions) -> io::Result<()> {
-        if wanted.owner.is_some() || wanted.group.is_some() {
-            let owner = wanted.owner.map(rustix::fs::Uid::from_raw);
-            let group = wanted.group.map(rustix::fs::Gid::from_raw);
-            rustix::fs::chownat(&self.file, "", owner, group, AtFlags::EMPTY_PATH)?;
-        }
-        match wanted.mode {
-            Some(mode) => std::fs::set_permissions(
-                by_descriptor(&self.file),
-                std::fs::Permissions::from_mode(mode),
-            ),
-            None => Ok(()),
         }
     }
 }

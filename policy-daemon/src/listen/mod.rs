@@ -2,11 +2,7 @@
 
 pub(crate) mod address;
 mod bind;
-pub(crate) mod directories;
 mod file;
-mod file_place;
-pub use file_place::FilePlace;
-mod file_rights;
 pub(crate) mod handover_socket;
 mod overlap;
 pub(crate) mod set;

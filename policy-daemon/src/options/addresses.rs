@@ -4,10 +4,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use crate::{
-    error::StartError,
-    listen::{address::ListenAddr, directories::Directories},
-};
+use crate::{error::StartError, listen::address::ListenAddr, paths::Directories};
 
 /// The address that a `--listen` means, or another option like it.
 pub(super) fn listen_addr(

@@ -22,6 +22,9 @@ mod names;
 pub(crate) use names::MAX_CLIENTS as MAX_CLIENTS_OPTION;
 pub use names::OptionNames;
 
+mod start_faults;
+pub use start_faults::StartFault;
+
 mod task;
 
 mod reloading;

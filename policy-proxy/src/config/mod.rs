@@ -36,9 +36,10 @@ mod write;
 pub use finding::Findings;
 pub use write::{Given, Settings, Written, written};
 
+use addresses::place_of_address;
 use finding::{Finding, Place, Source};
 use reader::Reader;
-use tables::Tables;
+use tables::{Listening, Tables};
 
 /// What configuration files say.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub words: Vec<OsString>,
     /// The places of the long options.
     options: Vec<(String, Place)>,
+    /// The addresses where it has the daemon listen.
+    listening: Vec<Listening>,
     /// The names of the services, in their order.
     pub services: Vec<String>,
     /// Groups, listeners, routes and mirrors.
@@ -97,6 +100,7 @@ impl Config {
             findings,
             words,
             options,
+            listening,
             services,
             tables,
             warnings,
@@ -107,6 +111,7 @@ impl Config {
                 sources,
                 words: words.into_iter().map(OsString::from).collect(),
                 options,
+                listening,
                 services: services.into_iter().map(|name| name.text).collect(),
                 tables,
                 warnings,
@@ -161,6 +166,9 @@ impl Config {
     }
 
     fn place_of(&self, text: &str) -> Option<Place> {
+        if let Some(place) = place_of_address(&self.listening, text) {
+            return Some(place.clone());
+        }
         let named = named(text)?;
         let mut options = self.options.iter();
         let (_, place) = options.find(|(option, _)| option == named)?;

@@ -75,10 +75,11 @@ pub(super) struct MirrorTable {
     pub(super) group: Option<Name>,
 }
 
-/// An address to listen at, and where it stands.
+/// An address to listen at, and where it stands. The start says of one that cannot be read.
+#[derive(Clone, Debug)]
 pub(super) struct Listening {
     pub(super) text: String,
-    pub(super) address: ListenAddr,
+    pub(super) address: Option<ListenAddr>,
     pub(super) place: Place,
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use policy_daemon::{
-    ListenAddr, NextListeners, Reloading, StartError,
+    ListenAddr, NextListeners, Reloading, StartError, StartFault,
     log::{Level, Log, printable},
 };
 use policy_flow::Check;
@@ -97,9 +97,15 @@ impl Reload {
     ) -> Result<(Arc<Exchange>, NextListeners, Vec<String>), Vec<String>> {
         let log = current.get().journal.log().clone();
         match self.read(current, daemon, done) {
-            Ok((file, exchange, listeners)) => {
+            Ok((file, next)) => {
+                let Next {
+                    exchange,
+                    listeners,
+                    warnings,
+                } = next;
                 let mut said = self.say_changes(&file.shown, &log);
-                said.extend(say_warnings(&file, exchange.proxy.check.as_ref(), &log));
+                let check = exchange.proxy.check.as_ref();
+                said.extend(say_warnings(&file, warnings, check, &log));
                 self.options = file.options.with_start_of(&self.options);
                 self.shown = file.shown;
                 Ok((exchange, listeners, said))
@@ -120,8 +126,28 @@ impl Reload {
         current: &CurrentProxy,
         daemon: &Reloading<'_, Message>,
         done: Sender<()>,
-    ) -> Result<(FileOptions, Arc<Exchange>, NextListeners), Vec<String>> {
+    ) -> Result<(FileOptions, Next), Vec<String>> {
         let file = self.source.read(!self.passed.is_empty())?;
+        match self.prepare(&file, current, daemon, done) {
+            Ok(next) => Ok((file, next)),
+            Err(lines) => {
+                let placed = |line: String| match file.config.position_of(&line) {
+                    Some(position) => format!("{position}: error: {line}"),
+                    None => line,
+                };
+                Err(lines.into_iter().map(placed).collect())
+            }
+        }
+    }
+
+    /// All that can fail; the last step has the new settings hold.
+    fn prepare(
+        &self,
+        file: &FileOptions,
+        current: &CurrentProxy,
+        daemon: &Reloading<'_, Message>,
+        done: Sender<()>,
+    ) -> Result<Next, Vec<String>> {
         let options = &file.options;
         let checked = options.groups.check_passed(&self.passed);
         checked.map_err(|text| vec![text])?;
@@ -137,12 +163,34 @@ impl Reload {
             self.check_allow(options)?;
         }
         let listeners = daemon.bind(&options.daemon.listen).map_err(line)?;
+        let warnings = self.check_next_start(options)?;
         let holding = options.clone().with_start_of(&self.options);
         let _held = current.hold();
         let exchange = setup::exchange(&services, &holding, &current.get(), check, done);
         let exchange = exchange.ok_or_else(|| vec!["no service".to_owned()])?;
         current.set(Arc::clone(&exchange.proxy));
-        Ok((file, Arc::new(exchange), listeners))
+        Ok(Next {
+            exchange: Arc::new(exchange),
+            listeners,
+            warnings,
+        })
+    }
+
+    /// Checks what holds from the next start on. Returns what that may fail at.
+    fn check_next_start(&self, options: &Options) -> Result<Vec<String>, Vec<String>> {
+        let addresses = options.daemon.listen_addrs().filter_map(Result::ok);
+        let addresses: Vec<ListenAddr> = addresses.collect();
+        let capacity = options.daemon.capacity(&addresses, self.passed.len());
+        capacity.map_err(|error| vec![format!("cannot start: {error}")])?;
+        let faults = options.daemon.new_start_faults(&self.options.daemon);
+        let (certain, possible): (Vec<_>, Vec<_>) =
+            faults.into_iter().partition(|fault| fault.is_certain);
+        let texts = |faults: Vec<StartFault>| faults.into_iter().map(|fault| fault.text).collect();
+        if certain.is_empty() {
+            Ok(texts(possible))
+        } else {
+            Err(texts(certain))
+        }
     }
 
     /// A listener that other machines reach may need the `allow` of the same file, which comes with a restart.
@@ -190,16 +238,30 @@ impl Reload {
     }
 }
 
+/// The settings that are to hold.
+struct Next {
+    exchange: Arc<Exchange>,
+    listeners: NextListeners,
+    /// What the next start may fail at.
+    warnings: Vec<String>,
+}
+
 /// Logs what `--check-config` would warn of.
-fn say_warnings(file: &FileOptions, check: Option<&Check>, log: &Log) -> Vec<String> {
+fn say_warnings(
+    file: &FileOptions,
+    of_next_start: Vec<String>,
+    check: Option<&Check>,
+    log: &Log,
+) -> Vec<String> {
     let FileOptions {
         options, config, ..
     } = file;
     let services = Services::parse(options);
     let listeners = options.daemon.listen_addrs();
     let listeners: Vec<ListenAddr> = listeners.filter_map(Result::ok).collect();
-    let of_options = warnings(options, &services, &listeners, check)
-        .into_iter()
+    let of_next_start = of_next_start.into_iter().map(String::into_bytes);
+    let of_options = of_next_start
+        .chain(warnings(options, &services, &listeners, check))
         .map(|text| {
             let text = printable(text);
             let position = config.position_of(&text);

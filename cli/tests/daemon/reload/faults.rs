@@ -1,11 +1,14 @@
 //! A file with faults changes nothing.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use policy_testing::stub::{Script, Stub};
+use policy_testing::{
+    process::{Daemon, Signal, hapolicy},
+    stub::{Script, Stub},
+};
 use tempfile::TempDir;
 
-use super::{BAD, Configured, GOOD, service};
+use super::{BAD, Configured, GOOD, service, with_listener};
 
 #[test]
 fn a_bad_file_changes_nothing_and_the_log_names_each_line() {
@@ -83,4 +86,99 @@ fn what_a_check_would_warn_of_is_logged() {
     ] {
         assert!(log.contains(said), "{said}: {log}");
     }
+}
+
+#[test]
+fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_not() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let of_a = service("a", &stub, "");
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| format!("unix:{}", dir.path().join(name).display());
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let long = at(&"x".repeat(120));
+    let configured = Configured::start(&of_a);
+    let path = configured.path.display().to_string();
+    for (setting, fault) in [
+        (
+            "user = \"nosuch\"".to_owned(),
+            "--user nosuch: unknown user or group".to_owned(),
+        ),
+        (
+            format!("control = \"{}\"", at("file")),
+            format!(
+                "--control {}: the file that is there is no socket",
+                at("file")
+            ),
+        ),
+        (
+            format!("control = \"{}\"", at("none/c")),
+            format!("--control {}: No such file", at("none/c")),
+        ),
+        (
+            format!("admin = \"{}\"", at("file")),
+            format!(
+                "--admin {}: the file that is there is no socket",
+                at("file")
+            ),
+        ),
+        (
+            format!("admin = \"{long}\""),
+            format!("--admin {long}: the UNIX path has"),
+        ),
+        (
+            "admin = \"inet:0.0.0.0:0\"".to_owned(),
+            "--admin inet:0.0.0.0:0 is not on loopback".to_owned(),
+        ),
+        (
+            format!("handover = \"{}\"", at("file")),
+            format!(
+                "--handover {}: the file that is there is no socket",
+                at("file")
+            ),
+        ),
+    ] {
+        configured.reload(&format!("{setting}\n{of_a}"), BAD);
+        let log = configured.log();
+        let said = format!("[LOG error]: error: {path}:2:");
+        let is_said = log
+            .lines()
+            .any(|line| line.starts_with(&said) && line.contains(&fault));
+        assert!(is_said, "{setting}: {log}");
+        assert_eq!(configured.ask(), "a");
+    }
+    let admin = format!("admin = \"{}\"\n", at("admin"));
+    configured.reload(&(admin + &of_a), GOOD);
+    configured.daemon.stop();
+
+    // The file of its own socket has become another one while it runs.
+    let control = format!("control = \"{}\"\n{of_a}", at("control"));
+    let configured = Configured::start(&control);
+    let socket = dir.path().join("control");
+    std::fs::remove_file(&socket).unwrap();
+    std::fs::write(&socket, "").unwrap();
+    configured.reload(&control, GOOD);
+    configured.daemon.stop();
+}
+
+#[test]
+fn more_workers_than_descriptors_are_left_for_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("hapolicy.toml");
+    let write = |workers: u32| {
+        let settings = format!("workers = {workers}\n[service.a]\naddress = \"127.0.0.1:1\"\n");
+        std::fs::write(&path, with_listener(&settings)).unwrap();
+    };
+    write(1);
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=128", hapolicy(), "-L", "--config"]);
+    let daemon = Daemon::of(command.arg(&path).stdin(Stdio::null()), 1);
+    write(64);
+    daemon.process.signal(Signal::HUP);
+    let log = &daemon.process.out;
+    assert!(log.wait_lines(1, BAD), "{}", log.text());
+    assert!(log.text().contains("cannot start: Too many open files"));
+    write(1);
+    daemon.process.signal(Signal::HUP);
+    assert!(log.wait_lines(1, GOOD), "{}", log.text());
+    daemon.stop();
 }
