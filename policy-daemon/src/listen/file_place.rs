@@ -4,13 +4,14 @@
 use std::{
     ffi::OsString,
     fs::File,
-    io,
+    io::{self, Write as _},
     os::unix::fs::MetadataExt,
     path::{Component, Path},
 };
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, openat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, openat, renameat, statat, unlinkat},
+    io::Errno,
     process::geteuid,
 };
 
@@ -113,6 +114,38 @@ impl FilePlace {
     pub fn create_new(&self, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.open(flags, mode)
+    }
+
+    /// Gives the file this content, with this mode, in one step: where it fails, what was there before stays. It is written beside
+    /// it, as `NAME.new`.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system; a link, or anything else that is no regular file, in its place.
+    pub fn replace(&self, mode: u32, content: &[u8]) -> io::Result<()> {
+        match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {}
+            Ok(_) => return Err(io::Error::other("no regular file")),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut new = self.name.clone();
+        new.push(".new");
+        let unlink = || unlinkat(&self.directory, &new, AtFlags::empty());
+        // One that a process has left behind.
+        match unlink() {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.directory, &new, flags, Mode::from_raw_mode(mode))?;
+        let written = File::from(file).write_all(content);
+        let put = || renameat(&self.directory, &new, &self.directory, &self.name);
+        let replaced = written.and_then(|()| Ok(put()?));
+        if replaced.is_err() {
+            _ = unlink();
+        }
+        replaced
     }
 
     /// Opens the file for reading.
@@ -231,13 +264,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_replaced_in_one_step_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        let path = directory.path().join("pid");
+        let place = FilePlace::at(&path).unwrap();
+        for content in ["12", "3"] {
+            fs::write(directory.path().join("pid.new"), "left behind").unwrap();
+            place.replace(0o644, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            assert_eq!(names(), 1);
+        }
+        fs::remove_file(&path).unwrap();
+        for target in ["nothing", "pid"] {
+            symlink(target, &path).unwrap();
+            assert!(place.replace(0o644, b"4").is_err());
+            fs::remove_file(&path).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        assert!(place.replace(0o644, b"4").is_err());
+        assert_eq!(names(), 1);
+    }
+
+    #[test]
     fn a_pipe_that_nobody_reads_is_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pipe");
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &path,
-            rustix::fs::FileType::Fifo,
+            FileType::Fifo,
             Mode::from_raw_mode(0o600),
             0,
         )
