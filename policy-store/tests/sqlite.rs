@@ -86,6 +86,22 @@ async fn two_handles_of_one_file_lose_no_count() {
     assert_eq!(store.add(b"sum", 0, LONG).await.unwrap(), 160);
 }
 
+#[tokio::test]
+async fn several_values_come_in_the_order_of_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    let long = [b'x'; 5000];
+    for key in [&b"a"[..], &long] {
+        store.set(key, b"value", LONG).await.unwrap();
+    }
+    let values = store.values([&b"a"[..], b"b", &long]).await.unwrap();
+    assert_eq!(
+        values.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, true]
+    );
+    assert_eq!(store.values([]).await.unwrap(), []);
+}
+
 /// Each file is new: SQLite does not wait by itself when two processes change the mode of one file.
 #[tokio::test]
 async fn a_start_waits_longer_than_a_call_for_a_file_that_another_process_has_locked() {

@@ -4,7 +4,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io,
+    io::{self, Write as _},
     os::{
         fd::AsFd,
         unix::fs::{FileTypeExt, MetadataExt},
@@ -13,7 +13,8 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, openat, statat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, openat, renameat, statat, unlinkat},
+    io::Errno,
     process::geteuid,
 };
 
@@ -133,6 +134,38 @@ impl FilePlace {
     pub fn create_new(&self, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.open(flags, mode)
+    }
+
+    /// Gives the file this content, with this mode, in one step: where it fails, what was there before stays. It is written beside
+    /// it, as `NAME.new`.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system; a link, or anything else that is no regular file, in its place.
+    pub fn replace(&self, mode: u32, content: &[u8]) -> io::Result<()> {
+        match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {}
+            Ok(_) => return Err(io::Error::other("no regular file")),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut new = self.name.clone();
+        new.push(".new");
+        let unlink = || unlinkat(&self.directory, &new, AtFlags::empty());
+        // One that a process has left behind.
+        match unlink() {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.directory, &new, flags, Mode::from_raw_mode(mode))?;
+        let written = File::from(file).write_all(content);
+        let put = || renameat(&self.directory, &new, &self.directory, &self.name);
+        let replaced = written.and_then(|()| Ok(put()?));
+        if replaced.is_err() {
+            _ = unlink();
+        }
+        replaced
     }
 
     /// Opens the file for reading.
@@ -283,6 +316,29 @@ mod tests {
         let place = FilePlace::at(&theirs.join("directory/../new")).unwrap();
         place.append(0o644).unwrap();
         assert!(theirs.join("new").exists());
+    }
+
+    #[test]
+    fn a_file_is_replaced_in_one_step_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        let path = directory.path().join("pid");
+        let place = FilePlace::at(&path).unwrap();
+        for content in ["12", "3"] {
+            fs::write(directory.path().join("pid.new"), "left behind").unwrap();
+            place.replace(0o644, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            assert_eq!(names(), 1);
+        }
+        fs::remove_file(&path).unwrap();
+        for target in ["nothing", "pid"] {
+            symlink(target, &path).unwrap();
+            assert!(place.replace(0o644, b"4").is_err());
+            fs::remove_file(&path).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        assert!(place.replace(0o644, b"4").is_err());
+        assert_eq!(names(), 1);
     }
 
     #[test]

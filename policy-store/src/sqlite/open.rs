@@ -2,8 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fs::{self, OpenOptions},
-    io,
+    fs, io,
     os::unix::fs::MetadataExt as _,
     path::Path,
     thread,
@@ -11,7 +10,10 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, mknodat, open},
+    io::Errno,
+};
 
 use super::{
     error::{error, is_locked},
@@ -124,35 +126,42 @@ fn with_cause(said: rusqlite::Error, options: &SqliteOptions) -> StoreError {
     }
 }
 
-/// Why a file cannot be opened: itself, or its directory, in which SQLite makes files beside it when it writes.
+/// Why a file cannot be opened: itself, or its directory, in which SQLite makes files beside it when it writes. The file is
+/// not opened for that: closing any descriptor of it would take the locks of all connections that this process has to it.
 fn cause(options: &SqliteOptions) -> Option<String> {
     let (path, is_written) = (&options.path, !options.read_only);
-    let opened = OpenOptions::new().read(true).write(is_written).open(path);
-    if let Err(cause) = opened {
-        return Some(cause.to_string());
-    }
-    let directory = path.parent().filter(|_| is_written)?;
+    let directory = path.parent()?;
     let directory = if directory.as_os_str().is_empty() {
         Path::new(".")
     } else {
         directory
     };
+    // What keeps every file from being opened, such as too many that are open, shows with the directory as well.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut wanted = Access::READ_OK;
+    wanted.set(Access::WRITE_OK, is_written);
+    let opened = open(directory, flags, Mode::empty()).map(drop);
+    if let Err(cause) = opened.and_then(|()| access(path, wanted)) {
+        return Some(io::Error::from(cause).to_string());
+    }
+    if !is_written {
+        return None;
+    }
     let cause = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
     Some(format!("its directory: {}", io::Error::from(cause)))
 }
 
-/// Makes an empty file that only its owner can read; SQLite would let the umask decide.
+/// Whether this process may do so with a file, by the rights with which it opens files.
+fn access(path: &Path, wanted: Access) -> rustix::io::Result<()> {
+    accessat(CWD, path, wanted, AtFlags::EACCESS)
+}
+
+/// Makes an empty file that only its owner can read; SQLite would let the umask decide. It is made without being opened: another
+/// connection of this process may lock it by then, whose locks a descriptor that is closed would take.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    use std::{io::ErrorKind, os::unix::fs::OpenOptionsExt as _};
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(cannot_open(error)),
+    match mknodat(CWD, path, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(cannot_open(error.into())),
     }
 }
 
@@ -172,4 +181,37 @@ fn set_write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Res
         thread::sleep(Duration::from_millis(5));
     }
     connection.execute_batch("PRAGMA synchronous=NORMAL")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    /// The locks of this process on a file, as the system lists them.
+    fn locks(path: &Path) -> usize {
+        let own = format!(" POSIX  ADVISORY  WRITE {} ", process::id());
+        let file = format!(":{} ", fs::metadata(path).unwrap().ino());
+        let all = fs::read_to_string("/proc/locks").unwrap();
+        let is_own = |line: &&str| line.contains(&own) && line.contains(&file);
+        all.lines().filter(is_own).count()
+    }
+
+    /// A descriptor of the file that is closed would take them.
+    #[test]
+    fn an_error_leaves_the_locks_of_this_process_as_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = SqliteOptions::new(directory.path().join("store.sqlite"));
+        options.remote.deadline = Duration::from_millis(1);
+        let other = Connection::open(&options.path).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let before = locks(&options.path);
+        assert!(before > 0);
+        let Err(error) = connect(&options, Duration::ZERO) else {
+            panic!("it is locked");
+        };
+        assert!(error.is_outage(), "{error}");
+        assert_eq!(locks(&options.path), before);
+    }
 }

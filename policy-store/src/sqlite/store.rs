@@ -1,6 +1,8 @@
 //! A store in a table of a database file: it survives a restart, and processes share it.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -63,6 +65,23 @@ impl SqliteStore {
     pub fn max_entries(mut self, most: u64) -> Self {
         self.max_entries = most.max(1);
         self
+    }
+
+    /// The values of several keys, in their order: for one call what [`get`](Store::get) would take one each for.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Store`].
+    pub async fn values<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let keys: Vec<_> = keys.into_iter().map(own_key).collect();
+        self.read(move |connection, now| {
+            let values = keys.iter().map(|key| get(connection, key, now));
+            values.map(|value| Ok(value?.map(Bytes::from))).collect()
+        })
+        .await
     }
 
     /// The live entries whose keys begin so, at most so many, those written longest ago first.
@@ -322,6 +341,10 @@ impl Store for SqliteStore {
             })
             .await
         })
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.file.close())
     }
 
     fn breakers(&self) -> Vec<Breaker> {

@@ -163,6 +163,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         })
     }
 
+    /// Closes what a program is not to leave open at its end: a file is whole by itself after that. What is asked later opens it
+    /// again.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// The breakers of all remotes of the store; none if there is no remote.
     fn breakers(&self) -> Vec<Breaker>;
 }

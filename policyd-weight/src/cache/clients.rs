@@ -56,15 +56,9 @@ impl Cache {
         };
         self.refresh().await?;
         self.check_place()?;
-        let keys = {
-            let tables = self.tables();
-            let spam = tables.spam.sorted().into_iter();
-            let spam = spam.map(|(key, _)| (SPAM, key.clone()));
-            let ham = tables.ham.sorted().into_iter();
-            let ham = ham.map(|(key, _)| (HAM, key.clone()));
-            let all = spam.chain(ham).filter(|(_, key)| is_of(key, client));
-            all.collect::<Vec<_>>()
-        };
+        let mut keys = self.tables().keys();
+        keys.retain(|(_, key)| is_of(key, client));
+        self.keep_in_file(keys.iter().cloned());
         for (kind, key) in &keys {
             if let Some(file) = file {
                 file.delete(&stored_key(kind, key)).await?;
@@ -90,6 +84,8 @@ impl Cache {
         self.refresh().await?;
         self.check_place()?;
         if let Some(Backing::File(file)) = self.backing.get() {
+            let keys = self.tables().keys();
+            self.keep_in_file(keys);
             file.clear(PREFIX.as_bytes()).await?;
         }
         let mut tables = self.tables();

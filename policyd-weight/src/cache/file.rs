@@ -60,11 +60,13 @@ impl Cache {
         }
         let keys = spam.iter().map(|key| stored_key(SPAM, key));
         let keys: Vec<_> = keys.chain([stored_key(HAM, &ham)]).collect();
-        // All that is asked at one time is one call of the file's thread. One that fails knows nothing, and the log tells of it.
-        let values = join_all(keys.iter().map(|key| file.get(key))).await;
+        // One that fails knows nothing, and the log tells of it.
+        let Ok(values) = file.values(keys.iter().map(Vec::as_slice)).await else {
+            return;
+        };
         let mut tables = self.tables();
         for (key, value) in keys.iter().zip(values) {
-            if let Ok(Some(value)) = value {
+            if let Some(value) = value {
                 tables.restore(key, &value);
             }
         }
@@ -88,6 +90,11 @@ impl Cache {
             changes.into_iter().map(move |change| (kind, change))
         };
         let changes: Vec<_> = changes(SPAM, spam).chain(changes(HAM, ham)).collect();
+        let keys = changes.iter().map(|(kind, (key, _))| (*kind, key.clone()));
+        let mut unwritten = Unwritten {
+            cache: self,
+            keys: keys.collect(),
+        };
         let writes = changes.iter().map(|(kind, (key, value))| async move {
             let key = stored_key(kind, key);
             match value {
@@ -97,22 +104,53 @@ impl Cache {
         });
         // All that waits at one time is one transaction.
         let written = join_all(writes).await;
-        let mut error = None;
+        let mut results = written.iter();
+        unwritten
+            .keys
+            .retain(|_| results.next().is_some_and(Result::is_err));
+        written.into_iter().collect()
+    }
+
+    /// Has entries that the file may lose, while they stay in memory, written into it again: where what takes them away there has
+    /// failed, or has not ended in time, that may have been done all the same.
+    pub(super) fn keep_in_file(&self, keys: impl IntoIterator<Item = (&'static str, String)>) {
         let mut tables = self.tables();
-        for ((kind, (key, _)), written) in changes.into_iter().zip(written) {
-            if let Err(failed) = written {
-                error = Some(failed);
-                match kind {
-                    SPAM => tables.spam.keep_change(key),
-                    _ => tables.ham.keep_change(key),
-                }
-            }
+        for (kind, key) in keys {
+            tables.keep_change(kind, key);
         }
-        error.map_or(Ok(()), Err)
+    }
+}
+
+/// Changes that are being written. Those that are not in the file at its end, such as when nobody waits for it any more, are
+/// written the next time.
+struct Unwritten<'a> {
+    cache: &'a Cache,
+    keys: Vec<(&'static str, String)>,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.cache.keep_in_file(self.keys.drain(..));
     }
 }
 
 impl Tables {
+    /// What was not written has changed still.
+    fn keep_change(&mut self, kind: &str, key: String) {
+        match kind {
+            SPAM => self.spam.keep_change(key),
+            _ => self.ham.keep_change(key),
+        }
+    }
+
+    /// The kinds and the keys of all entries.
+    pub(super) fn keys(&self) -> Vec<(&'static str, String)> {
+        let spam = self.spam.sorted().into_iter();
+        let spam = spam.map(|(key, _)| (SPAM, key.clone()));
+        let ham = self.ham.sorted().into_iter();
+        spam.chain(ham.map(|(key, _)| (HAM, key.clone()))).collect()
+    }
+
     /// Takes over an entry of a file.
     fn restore(&mut self, key: &[u8], value: &[u8]) {
         let value: String = value.iter().map(|&byte| char::from(byte)).collect();

@@ -176,6 +176,15 @@ impl Cache {
         self.backing.get().is_some()
     }
 
+    /// Closes the file or the store, at the end of the process: the file is whole by itself after that.
+    pub async fn close(&self) {
+        match self.backing.get() {
+            Some(Backing::File(file)) => file.close().await,
+            Some(Backing::Shared(store)) => store.close().await,
+            None => {}
+        }
+    }
+
     /// Tells why the file or the store cannot be used that is to be behind the tables; or that it can, or that there is none.
     pub fn set_away(&self, away: Option<String>) {
         *self.away.lock().unwrap_or_else(PoisonError::into_inner) = away;

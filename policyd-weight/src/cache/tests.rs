@@ -1,5 +1,7 @@
 //! The caches over time, in memory, in a file and in a store.
 
+mod file;
+
 use policy_store::{Sql, Sqlite, SqliteOptions};
 
 use super::*;

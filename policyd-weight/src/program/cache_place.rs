@@ -87,10 +87,11 @@ impl CachePlace {
         self.say(policy, failure);
     }
 
-    /// For a daemon that ends: writes what has changed.
+    /// For a daemon that ends: writes what has changed, and closes the place.
     pub(super) async fn end(&mut self, policy: &Policy) {
         if policy.cache().is_backed() {
             self.keep(policy).await;
+            policy.cache().close().await;
         }
     }
 

@@ -208,6 +208,7 @@ fn read(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
 fn entries(path: &Path) -> Result<Vec<String>, Exit> {
     runtime()?.block_on(async {
         let cache = attached(path, open_file_to_read(path).await).await?;
+        cache.close().await;
         Ok(cache.entries())
     })
 }
@@ -217,6 +218,11 @@ fn empty_file(path: &Path) -> Result<usize, Exit> {
     runtime()?.block_on(async {
         let cache = attached(path, open_file(path).await).await?;
         let emptied = cache.empty().await;
+        if emptied.is_err() {
+            // What was emptied too late is there again.
+            _ = cache.flush().await;
+        }
+        cache.close().await;
         Ok(emptied
             .map_err(|error| unusable(path, &error))?
             .unwrap_or_default())

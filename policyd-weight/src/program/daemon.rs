@@ -47,7 +47,8 @@ pub(super) fn act(args: &Args) -> Result<(), Exit> {
     let settings = settings(args)?;
     let paths = Paths::new(settings.options(), args.debug);
     // The user that it is to become, as which a service manager may start it, may do what it likes with its own processes.
-    if !word.is_empty() && !is_root && !args.debug && paths.uid() != Some(Uid::effective()) {
+    if !word.is_empty() && !is_root && !args.debug && paths.account.uid() != Some(Uid::effective())
+    {
         return Err(Exit::died(format!(
             "You must be root in order to use \"{word}\"!"
         )));

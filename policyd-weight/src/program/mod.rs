@@ -1,5 +1,6 @@
 //! The program: what each action of the command line does.
 
+mod account;
 mod args;
 mod cache_place;
 mod client;
@@ -25,8 +26,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use account::Account;
 pub use args::{Action, Args, USAGE, WrongArgs};
-use paths::Paths;
 
 use crate::{
     config::{self, DefaultSet, Finding, Loaded, Source},
@@ -167,7 +168,7 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let loaded = config::load(&source, None).map_err(Exit::config)?;
     let shown = source.shown();
     let mut findings = findings(&source, &loaded);
-    findings.extend(Paths::new(&loaded.options, false).unknown_accounts(&loaded));
+    findings.extend(Account::new(&loaded.options).unknown(&loaded));
     findings.extend(config::unknown_host(&loaded));
     if !findings.iter().any(Finding::is_error) {
         findings.extend(store_away(&loaded)?);

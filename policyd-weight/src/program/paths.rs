@@ -7,14 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Gid, Uid};
 use policy_daemon::DaemonOptions;
 
-use super::{Exit, within};
-use crate::{
-    config::{Finding, Loaded},
-    perl::Variables,
-};
+use super::{Exit, account::Account, within};
+use crate::perl::Variables;
 
 /// The paths of a configuration.
 #[derive(Clone, Debug)]
@@ -23,8 +20,7 @@ pub(super) struct Paths {
     pub(super) pid_file: PathBuf,
     /// The socket of `-s` and `-k`; none where there is to be none.
     pub(super) socket: Option<PathBuf>,
-    pub(super) user: String,
-    pub(super) group: String,
+    pub(super) account: Account,
     /// Behind the names of what a daemon has for itself.
     suffix: &'static str,
 }
@@ -39,8 +35,6 @@ impl Paths {
             format!("{}{suffix}", text("PIDFILE"))
         };
         let socket = Some(text("SPATH")).filter(|path| !path.is_empty());
-        let user = text("USER");
-        let group = Some(text("GROUP")).filter(|group| !group.is_empty());
         Self {
             directory: text("LOCKPATH").into(),
             pid_file: pid_file.into(),
@@ -49,8 +43,7 @@ impl Paths {
                 let path = PathBuf::from(format!("{path}{suffix}"));
                 path.components().collect()
             }),
-            group: group.unwrap_or_else(|| user.clone()),
-            user,
+            account: Account::new(options),
             suffix,
         }
     }
@@ -60,51 +53,6 @@ impl Paths {
         self.socket.as_ref()?;
         let name = format!("cache.sqlite{}", self.suffix);
         Some(within(&self.directory.to_string_lossy(), &name))
-    }
-
-    /// A number need not be known to the system: a container may have no list of users.
-    pub(super) fn uid(&self) -> Option<Uid> {
-        match self.user.parse() {
-            Ok(uid) => Some(Uid::from_raw(uid)),
-            Err(_) => User::from_name(&self.user).ok()?.map(|user| user.uid),
-        }
-    }
-
-    fn gid(&self) -> Option<Gid> {
-        match self.group.parse() {
-            Ok(gid) => Some(Gid::from_raw(gid)),
-            Err(_) => Group::from_name(&self.group).ok()?.map(|group| group.gid),
-        }
-    }
-
-    /// A user or a group that the system does not know. What the file does not set is for the start to refuse: under
-    /// spawn(8) the user is that of master.cf.
-    pub(super) fn unknown_accounts(&self, loaded: &Loaded) -> Vec<Finding> {
-        let accounts = [
-            (&["$USER"][..], "user", &self.user, self.uid().is_some()),
-            // An empty group is that of the user's name.
-            (
-                &["$GROUP", "$USER"],
-                "group",
-                &self.group,
-                self.gid().is_some(),
-            ),
-        ];
-        let unknown = accounts.into_iter().filter(|(.., is_known)| !is_known);
-        let findings = unknown.map(|(of, kind, account, _)| {
-            let name = of.first().copied().unwrap_or_default();
-            let set = loaded.options.scalar(name.trim_start_matches('$'));
-            let is_set = set != loaded.defaults.scalar(name.trim_start_matches('$'));
-            let text = format!(
-                "{name}: the system has no {kind} '{account}': a start as root fails; make it, or name another one"
-            );
-            if is_set {
-                Finding::error(of, text)
-            } else {
-                Finding::warning(of, text)
-            }
-        });
-        findings.collect()
     }
 
     /// Refuses links, paths of other users, and what every user can write to.
@@ -138,8 +86,16 @@ impl Paths {
         let is_own =
             |id: u32, own: u32, user: Option<u32>| id == 0 || id == own || Some(id) == user;
         let (uid, gid) = (found.uid(), found.gid());
-        let owner = is_own(uid, Uid::effective().as_raw(), self.uid().map(Uid::as_raw));
-        let group = is_own(gid, Gid::effective().as_raw(), self.gid().map(Gid::as_raw));
+        let owner = is_own(
+            uid,
+            Uid::effective().as_raw(),
+            self.account.uid().map(Uid::as_raw),
+        );
+        let group = is_own(
+            gid,
+            Gid::effective().as_raw(),
+            self.account.gid().map(Gid::as_raw),
+        );
         if !owner || !group {
             return Err(Exit::died(format!(
                 "master: init:: {shown} is owned by UID {uid}, GID {gid}. Exiting!"
@@ -160,8 +116,8 @@ impl Paths {
             Exit::died(format!("daemon: error while creating {shown}: {error}"))
         };
         let owner = if as_user {
-            let missing = || Exit::died(format!("User {} doesn't exist!", self.user));
-            Some(self.uid().ok_or_else(missing)?)
+            let missing = || Exit::died(format!("User {} doesn't exist!", self.account.user()));
+            Some(self.account.uid().ok_or_else(missing)?)
         } else {
             None
         };
@@ -180,7 +136,7 @@ impl Paths {
         {
             return Err(Exit::died(format!(
                 "master: init:: {shown} is to be for user {} alone, and holds {}: name a directory of its own in $LOCKPATH. Exiting!",
-                self.user,
+                self.account.user(),
                 other.display()
             )));
         }
@@ -235,11 +191,7 @@ impl Paths {
         if !self.is_for_user() {
             return Ok(());
         }
-        let (user, group) = (&self.user, &self.group);
-        options.user = Some(format!("{user}:{group}"));
-        options
-            .check_user()
-            .map_err(|_| Exit::died(format!("User {user} or group {group} doesn't exist!")))
+        self.account.set(options)
     }
 
     /// What is in the directory and is not of this program: such a directory is not taken from its owner.

@@ -2,17 +2,15 @@
 
 use std::{
     fmt, fs,
-    io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::Path,
     thread::sleep,
     time::Duration,
 };
 
-use rustix::{
-    fs::OFlags,
-    process::{Pid, Signal, kill_process, kill_process_group, test_kill_process},
-};
+use policy_daemon::FilePlace;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
 /// What a pid file tells of the daemon.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -100,15 +98,8 @@ pub(super) fn look(path: &Path) -> Result<Named, Unreadable> {
 
 /// The text of a regular file, and its owner.
 fn read(path: &Path) -> io::Result<(String, u32)> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = place(path)?.read()?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
     let mut text = vec![];
     file.take(MAX_FILE).read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -157,34 +148,22 @@ pub(super) fn has_ended(pid: Pid, limit: Duration, mut each_second: impl FnMut()
     false
 }
 
-/// Writes a process's number. The file is a new one, which takes the place of the one before in one step: a link there is not
-/// followed, and where it fails that one stays.
+/// Writes a process's number. The file is a new one, which takes the place of the one before in one step: a link is not followed,
+/// and where it fails that one stays.
 pub(super) fn write(path: &Path, pid: Pid) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&new)?;
-    let written = write!(file, "{}", pid.as_raw_nonzero());
-    let written = written.and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        _ = fs::remove_file(&new);
-    }
-    written
+    place(path)?.replace(0o644, pid.as_raw_nonzero().to_string().as_bytes())
+}
+
+/// Where the file is. Its directory may be one that the daemon's user can change: none of that user's links leads root anywhere.
+fn place(path: &Path) -> io::Result<FilePlace> {
+    FilePlace::at(&std::path::absolute(path)?)
 }
 
 /// Removes a file that names a process, and not the one of a daemon that was started meanwhile. The daemon's user may not be
 /// allowed to.
 pub(super) fn remove(path: &Path, pid: Pid) -> io::Result<()> {
     match read(path) {
-        Ok((text, _)) if text.trim() == pid.as_raw_nonzero().to_string() => fs::remove_file(path),
+        Ok((text, _)) if text.trim() == pid.as_raw_nonzero().to_string() => place(path)?.remove(),
         _ => Ok(()),
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn run(settings: Settings, paths: &Paths, log: Log) -> Result<(), Exi
     let reader = thread::Builder::new().name("requests".to_owned());
     let started = reader.spawn(move || read_requests(&send, &of_reader));
     started.map_err(|error| Exit::with_status(71, format!("cannot start: {error}")))?;
-    let served = runtime.block_on(serve(&policy, requests, &mut place));
+    let served = runtime.block_on(async {
+        let served = serve(&policy, requests, &mut place).await;
+        policy.cache().close().await;
+        served
+    });
     policy.log().flush();
     served
 }

@@ -145,6 +145,29 @@ fn the_cache_of_spawned_processes_is_shown_and_emptied() {
     );
 }
 
+/// A copy of the file alone is the whole cache, whoever was the last one to use it.
+#[test]
+fn the_file_of_the_cache_is_whole_once_nobody_has_it_open() {
+    let world = World::new("");
+    let is_whole = |who: &str| {
+        let log = world.path("lock/cache.sqlite-wal");
+        let length = log.metadata().map_or(0, |log| log.len());
+        assert_eq!(length, 0, "{who}");
+    };
+    let running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    drop(running);
+    is_whole("a daemon");
+    assert!(has(&world.path("lock/cache.sqlite"), "100.64.2.10"));
+    let answered = text(&world.feed(&[], &bad("2")).stdout);
+    assert!(answered.starts_with("action=550 Mail"), "{answered}");
+    is_whole("a process of spawn(8)");
+    assert_eq!(world.cached(&[]).len(), 2);
+    is_whole("who shows it");
+    assert!(world.run(&["-k"]).status.success());
+    is_whole("who empties it");
+}
+
 /// What a daemon does not answer is no empty cache.
 #[test]
 fn a_daemon_that_does_not_answer_is_no_empty_cache() {

@@ -200,6 +200,27 @@ fn a_pid_file_that_was_left_behind_stops_nobody() {
     assert_eq!(world.cached(&[]), [""; 0], "-k has emptied it before");
 }
 
+/// What is no file is left where it is, by who starts and by who stops.
+#[test]
+fn what_is_no_file_is_no_pid_file() {
+    for make in ["mkfifo -m 600 pid", "mkdir pid", "mknod -m 600 pid c 1 3"] {
+        let world = World::new("");
+        let mut command = Command::new("sh");
+        command.args(["-c", make]).current_dir(&world.directory);
+        assert!(command.status().unwrap().success());
+        let kind = || fs::metadata(world.path("pid")).unwrap().file_type();
+        let before = kind();
+        for (action, status) in [("start", 255), ("stop", 1)] {
+            let output = world.run(&[action]);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(status), "{make}: {said}");
+            assert!(said.contains("no regular file"), "{make}: {said}");
+        }
+        assert_eq!(kind(), before);
+        assert!(!world.is_listening());
+    }
+}
+
 #[test]
 fn it_listens_at_an_address_of_ipv6() {
     let world = World::new("$BIND_ADDRESS = '::1';");

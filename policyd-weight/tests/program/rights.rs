@@ -8,7 +8,7 @@ use std::{
         net::UnixListener,
     },
     path::PathBuf,
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -143,6 +143,24 @@ fn an_answer_without_an_end_is_given_up() {
     listener.join().unwrap();
 }
 
+/// Root writes and removes nothing where a link of the daemon's user leads.
+#[test]
+fn no_link_on_the_way_to_the_pid_file_is_followed() {
+    let world = World::new("");
+    let way = "mkdir own theirs && ln -s ../own theirs/sub && chown -h nobody theirs theirs/sub";
+    let mut command = Command::new("sh");
+    command.args(["-c", way]).current_dir(&world.directory);
+    assert!(command.status().unwrap().success());
+    let path = world.path("theirs/sub/pid");
+    world.configure(&format!("$PIDFILE = '{}';", path.display()));
+    let output = world.run(&["start"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(said.contains("cannot write the pid file "), "{said}");
+    assert_eq!(fs::read_dir(world.path("own")).unwrap().count(), 0);
+    assert!(!world.is_listening());
+}
+
 /// What shows the cache makes nothing, and changes nothing.
 #[test]
 fn showing_the_cache_writes_nothing() {
@@ -179,7 +197,7 @@ fn a_file_that_cannot_be_used_is_not_reached() {
     let makes: [(&str, Make); 4] = [
         ("no regular file", |file| fs::create_dir(file).unwrap()),
         ("no regular file", |file| {
-            let made = std::process::Command::new("mkfifo").arg(file).status();
+            let made = Command::new("mkfifo").arg(file).status();
             assert!(made.unwrap().success());
         }),
         ("not a database", |file| {
