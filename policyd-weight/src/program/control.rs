@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -45,14 +45,27 @@ fn file_id(path: &Path) -> io::Result<(u64, u64)> {
     Ok((found.dev(), found.ino()))
 }
 
+/// Whether a socket is at a path; or nothing is.
+///
+/// # Errors
+///
+/// Something else is there, which stays: the path may be a slip of the pen.
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::other("it is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Listens at a path. A socket that nobody listens at is replaced.
 pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::other("socket exists and is connectable"));
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    if is_there(path)? {
+        fs::remove_file(path)?;
     }
     // Its mode from the start: a change of the path's mode would follow a link that is put there meanwhile.
     let before = umask(Mode::from_raw_mode(0o177));
