@@ -57,6 +57,9 @@ const USER: &[(&str, &str)] = &[
     ("group=mtpolicyd", "group=nogroup"),
 ];
 
+/// An address that another machine has, and one that each has.
+const NO_ADDRESS_HERE: (&str, &str) = ("10.10.10.10", "0.0.0.0");
+
 /// Runs the program with a file, in which some words are others.
 fn run(name: &str, words: &[&str], replaced: &[(&str, &str)]) -> Process {
     let path = format!("{}/tests/data/wild/{name}.conf", env!("CARGO_MANIFEST_DIR"));
@@ -87,7 +90,8 @@ fn run(name: &str, words: &[&str], replaced: &[(&str, &str)]) -> Process {
 #[test]
 fn the_check_names_each_dead_list_and_each_ignored_key_and_nothing_else() {
     for (name, warnings, errors) in FILES {
-        let Ended { code, err, .. } = run(name, &["--check-config"], USER).end();
+        let replaced = [USER, &[NO_ADDRESS_HERE]].concat();
+        let Ended { code, err, .. } = run(name, &["--check-config"], &replaced).end();
         assert_eq!(
             code,
             Some(if errors.is_empty() { 0 } else { 78 }),
@@ -112,11 +116,7 @@ fn the_daemon_starts_with_each_and_warns_of_the_same_keys() {
     for (name, warnings, errors) in FILES {
         let ports = [Port::any(), Port::any()];
         let [port, other] = ports.each_ref().map(|port| port.number().to_string());
-        let mut replaced = vec![
-            ("12345", port.as_str()),
-            ("12346", &other),
-            ("10.10.10.10", "0.0.0.0"),
-        ];
+        let mut replaced = vec![("12345", port.as_str()), ("12346", &other), NO_ADDRESS_HERE];
         if is_root() {
             replaced.extend(USER);
         }
