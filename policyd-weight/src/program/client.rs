@@ -149,7 +149,7 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         let (shown, error) = (socket.display(), in_time(error));
         Exit::with_status(1, format!("cannot ask the daemon at {shown}: {error}"))
     };
-    let mut stream = match UnixStream::connect(socket) {
+    let mut stream = match control::connect(socket, MAX_TIME) {
         Ok(stream) => stream,
         Err(error)
             if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
@@ -158,7 +158,6 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         }
         Err(error) => return Err(failed(error)),
     };
-    stream.set_write_timeout(Some(MAX_TIME)).map_err(failed)?;
     stream.write_all(line.as_bytes()).map_err(failed)?;
     let answer = read(&mut stream).map_err(failed)?;
     if answer.is_empty() {

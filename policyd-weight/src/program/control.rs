@@ -5,13 +5,20 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt},
+        net::UnixStream as StdStream,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::{fs::Mode, process::umask};
+use rustix::{
+    fs::Mode,
+    net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    process::umask,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -59,10 +66,30 @@ pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Connects within a time: a listener that takes nobody would be waited for without an end.
+pub(super) fn connect(path: &Path, time: Duration) -> io::Result<StdStream> {
+    let socket = net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let stream = StdStream::from(socket);
+    stream.set_write_timeout(Some(time))?;
+    net::connect(&stream, &SocketAddrUnix::new(path)?)?;
+    Ok(stream)
+}
+
 /// Listens at a path. A socket that nobody listens at is replaced.
 pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::other("socket exists and is connectable"));
+    match connect(path, Duration::from_secs(1)) {
+        Ok(_) => return Err(io::Error::other("socket exists and is connectable")),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(io::Error::other(
+                "another process listens, and takes nobody",
+            ));
+        }
+        Err(_) => {}
     }
     if is_there(path)? {
         fs::remove_file(path)?;
