@@ -1,6 +1,6 @@
 //! The address for requests, as IO::Socket::INET reads `$BIND_ADDRESS` and `$TCP_PORT`: hosts and services have names, too.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use policy_net::{Endpoint, InvalidEndpoint};
 
@@ -15,6 +15,8 @@ pub(crate) struct BindAddress {
     port: u16,
     /// The name of a service, if the port is written so.
     service: Option<String>,
+    /// The option that the port is written in.
+    port_option: &'static str,
 }
 
 impl BindAddress {
@@ -33,7 +35,7 @@ impl BindAddress {
             None => ("$TCP_PORT", &port, port.clone()),
         };
         let host = host_of(host);
-        let shown = if host.contains(':') {
+        let shown = if host.parse::<Ipv6Addr>().is_ok() {
             format!("[{host}]")
         } else {
             host
@@ -60,12 +62,18 @@ impl BindAddress {
             host,
             port: number,
             service: is_name.then_some(port),
+            port_option: option,
         })
     }
 
     /// Both, before the host is resolved.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The option that the port is written in: `$BIND_ADDRESS` may have one, too.
+    pub(crate) fn port_option(&self) -> &'static str {
+        self.port_option
     }
 
     /// Whether the system chooses the port.
@@ -118,8 +126,12 @@ fn split(address: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = address
         .strip_prefix('[')
         .and_then(|rest| rest.split_once(']'))
+        .filter(|(host, _)| !host.is_empty())
     {
-        return (host, rest.strip_prefix(':'));
+        match rest.strip_prefix(':') {
+            None if !rest.is_empty() => {}
+            port => return (host, port),
+        }
     }
     match address.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') => (host, Some(port)),
@@ -132,8 +144,9 @@ fn host_of(host: &str) -> String {
     match host.to_ascii_lowercase().as_str() {
         "" | "all" => Ipv4Addr::UNSPECIFIED.to_string(),
         host => match host.parse::<u32>() {
-            Ok(number) => Ipv4Addr::from(number).to_string(),
-            Err(_) => host.to_owned(),
+            // Rust takes a sign.
+            Ok(number) if !host.starts_with('+') => Ipv4Addr::from(number).to_string(),
+            _ => host.to_owned(),
         },
     }
 }
@@ -173,6 +186,7 @@ mod tests {
                 "127.0.0.1:25",
             ),
             ("$BIND_ADDRESS = '::1';", "[::1]:12525"),
+            ("$BIND_ADDRESS = '[::1]';", "[::1]:12525"),
             ("$BIND_ADDRESS = '[::1]:99';", "[::1]:99"),
             ("$TCP_PORT = 'postgresql';", "127.0.0.1:5432"),
             ("$TCP_PORT = 'smtp(99)';", "127.0.0.1:25"),
@@ -193,6 +207,19 @@ mod tests {
             (
                 "$BIND_ADDRESS = '-1';",
                 "$BIND_ADDRESS is '-1': host '-1' is neither a name nor an address",
+            ),
+            // Nothing of it is passed over.
+            (
+                "$BIND_ADDRESS = '[::1]99';",
+                "$BIND_ADDRESS is '[::1]99': host '[::1]99' is neither a name nor an address",
+            ),
+            (
+                "$BIND_ADDRESS = '[]:99';",
+                "$BIND_ADDRESS is '[]:99': host '[]' is neither a name nor an address",
+            ),
+            (
+                "$BIND_ADDRESS = '+5';",
+                "$BIND_ADDRESS is '+5': host '+5' is neither a name nor an address",
             ),
             (
                 "$TCP_PORT = 99999;",

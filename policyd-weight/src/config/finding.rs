@@ -26,7 +26,8 @@ impl Finding {
         Self {
             is_error,
             options: options.iter().map(|&name| name.to_owned()).collect(),
-            text,
+            // It is one line of the check and of the log, whatever a value has in it.
+            text: text.replace(char::is_control, "?"),
         }
     }
 

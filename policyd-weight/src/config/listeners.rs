@@ -13,11 +13,13 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let mut all = vec![];
     match BindAddress::new(&loaded.options) {
         Ok(requests) => {
+            let option = requests.port_option();
             if requests.has_any_port() {
-                let text = "$TCP_PORT is 0: the system chooses a port, which no client knows";
-                findings.push(Finding::warning(&["$TCP_PORT", "$BIND_ADDRESS"], text));
+                let text =
+                    format!("{option} has port 0: the system chooses one, which no client knows");
+                findings.push(Finding::warning(&[option], text));
             }
-            all.push(("$TCP_PORT", requests.endpoint().to_string()));
+            all.push((option, requests.endpoint().to_string()));
         }
         Err(finding) => findings.push(finding),
     }

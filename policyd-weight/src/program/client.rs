@@ -12,7 +12,7 @@ use std::{
 use policy_store::SqliteStore;
 
 use super::{
-    Exit,
+    Exit, control,
     paths::Paths,
     pid_file::{self, Named},
     print, runtime, say,
@@ -84,17 +84,15 @@ pub(super) fn empty(paths: &Paths, store: &str) -> Result<(), Exit> {
 
 /// What a daemon of before has left.
 fn remove_stale(paths: &Paths) -> Result<(), Exit> {
-    if let Some(socket) = paths
-        .socket
-        .as_ref()
-        .filter(|socket| fs::symlink_metadata(socket).is_ok())
-    {
+    if let Some(socket) = &paths.socket {
         let shown = socket.display();
-        say(&format!(
-            "warning: -k action but {shown} still exists, deleting it"
-        ));
-        let removed = fs::remove_file(socket);
-        removed.map_err(|error| Exit::with_status(1, format!("{shown}: {error}")))?;
+        let failed = |error| Exit::with_status(1, format!("{shown}: {error}"));
+        if control::is_there(socket).map_err(failed)? {
+            say(&format!(
+                "warning: -k action but {shown} still exists, deleting it"
+            ));
+            fs::remove_file(socket).map_err(failed)?;
+        }
     }
     let lock = paths.directory.join("cache_lock");
     if lock.is_dir() {
@@ -148,10 +146,10 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         return Ok(None);
     };
     let failed = |error: io::Error| {
-        let shown = socket.display();
+        let (shown, error) = (socket.display(), in_time(error));
         Exit::with_status(1, format!("cannot ask the daemon at {shown}: {error}"))
     };
-    let mut stream = match UnixStream::connect(socket) {
+    let mut stream = match control::connect(socket, MAX_TIME) {
         Ok(stream) => stream,
         Err(error)
             if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
@@ -160,7 +158,6 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
         }
         Err(error) => return Err(failed(error)),
     };
-    stream.set_write_timeout(Some(MAX_TIME)).map_err(failed)?;
     stream.write_all(line.as_bytes()).map_err(failed)?;
     let answer = read(&mut stream).map_err(failed)?;
     if answer.is_empty() {
@@ -180,6 +177,17 @@ fn no_daemon(paths: &Paths, socket: &Path) -> Result<(), Exit> {
         );
         Err(Exit::with_status(1, text))
     })
+}
+
+/// The end of a time, which the system reports as a resource that is unavailable, in words.
+fn in_time(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            let seconds = MAX_TIME.as_secs();
+            io::Error::other(format!("it has not answered within {seconds} s"))
+        }
+        _ => error,
+    }
 }
 
 /// Reads an answer to its end, within a time and a size: who listens there may be anybody whom `$USER` has started.

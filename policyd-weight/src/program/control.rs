@@ -5,13 +5,20 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt},
+        net::UnixStream as StdStream,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::{fs::Mode, process::umask};
+use rustix::{
+    fs::Mode,
+    net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    process::umask,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -45,14 +52,47 @@ fn file_id(path: &Path) -> io::Result<(u64, u64)> {
     Ok((found.dev(), found.ino()))
 }
 
+/// Whether a socket is at a path; or nothing is.
+///
+/// # Errors
+///
+/// Something else is there, which stays: the path may be a slip of the pen.
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::other("it is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Connects within a time: a listener that takes nobody would be waited for without an end.
+pub(super) fn connect(path: &Path, time: Duration) -> io::Result<StdStream> {
+    let socket = net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let stream = StdStream::from(socket);
+    stream.set_write_timeout(Some(time))?;
+    net::connect(&stream, &SocketAddrUnix::new(path)?)?;
+    Ok(stream)
+}
+
 /// Listens at a path. A socket that nobody listens at is replaced.
 pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::other("socket exists and is connectable"));
+    match connect(path, Duration::from_secs(1)) {
+        Ok(_) => return Err(io::Error::other("socket exists and is connectable")),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(io::Error::other(
+                "another process listens, and takes nobody",
+            ));
+        }
+        Err(_) => {}
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    if is_there(path)? {
+        fs::remove_file(path)?;
     }
     // Its mode from the start: a change of the path's mode would follow a link that is put there meanwhile.
     let before = umask(Mode::from_raw_mode(0o177));

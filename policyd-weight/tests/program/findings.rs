@@ -48,6 +48,23 @@ fn a_finding_has_the_line_of_the_option_that_the_user_wrote() {
             "--check-config",
             "5:1: error: $CONTROL: cannot listen at 'unix:/run/a' as well".to_owned(),
         ),
+        // A port of the address.
+        (
+            "$BIND_ADDRESS = '127.0.0.1:9107';\n$ADMIN = 'inet:127.0.0.1:9107';",
+            "--check-config",
+            "5:1: error: $ADMIN: cannot listen at 'inet:127.0.0.1:9107' as well: $BIND_ADDRESS has ".to_owned(),
+        ),
+        (
+            "$BIND_ADDRESS = '127.0.0.1:0';",
+            "--check-config",
+            format!("{OWN}: warning: $BIND_ADDRESS has port 0: the system chooses one, which no client knows"),
+        ),
+        // One line, whatever the value has.
+        (
+            r#"$BIND_ADDRESS = "a\nb";"#,
+            "--check-config",
+            format!("{OWN}: error: $BIND_ADDRESS is 'a?b': host 'a?b' is neither a name nor an address"),
+        ),
         (
             "$CACHE_STORE = 'redis';",
             "--check-config",

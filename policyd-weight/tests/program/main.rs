@@ -24,6 +24,7 @@ mod own_user;
 mod postfix;
 mod requests;
 mod rights;
+mod socket;
 mod stores;
 mod trace;
 mod world;

@@ -178,7 +178,7 @@ fn each_value_of_another_shape_or_beyond_its_range_is_named() {
         ),
         (
             "$TCP_PORT = 0;",
-            "warning: $TCP_PORT is 0: the system chooses a port, which no client knows",
+            "warning: $TCP_PORT has port 0: the system chooses one, which no client knows",
         ),
         (
             "$TCP_PORT = '2525x';",
